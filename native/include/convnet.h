@@ -1,0 +1,401 @@
+/*
+ * ConvNative: the kernels of convolutional networks in C. This file is the whole ABI and its
+ * documentation.
+ *
+ * The library computes; it plans nothing. Whoever calls owns every byte: tensors, weights and
+ * workspace. No function allocates, prints, exits or keeps state, so calls on different memory may
+ * run at the same time. Every function checks its arguments before it writes anything and returns a
+ * cn_status (or, from a query, a size, or a negative cn_status).
+ *
+ * Notation: n samples; c (input) and k (output) channels; h, w rows and columns; r, s rows and
+ * columns of a filter; dx is the gradient of the loss with respect to x. B = CN_BLOCK = 16
+ * channels, on every instruction set, so layouts never depend on the processor. ceil(a / b) rounds
+ * up. Sizes are in floats unless a name says otherwise.
+ *
+ * Layouts of an activation of n samples, outermost dimension first:
+ *
+ *   CN_PLAIN    n, c, h + 2 halo, w + 2 halo
+ *   CN_BLOCKED  n, ceil(c / 16), h + 2 halo, w + 2 halo, 16; lanes past the last channel are zero
+ *   CN_FLAT     ceil(c / 16) h w, n, 16; the input of a dense layer, without a halo
+ *
+ * A CN_FLAT tensor keeps the order of the blocked one it is flattened from: feature block
+ * (cb, y, x) is the 64 bytes of CN_BLOCKED at that place. The output of a dense layer with K
+ * features is CN_FLAT with c = K, h = w = 1. The halo is a border of zeros that is really in
+ * memory. A function that writes a tensor writes all of it, with the halo and the zero lanes,
+ * whatever was there before; a function that reads one relies on both.
+ *
+ * Per-channel vectors (bias, batch-norm scale, shift and statistics, and their gradients) have 16
+ * ceil(c / 16) floats, zero past the last channel. Weights and their gradients share one packed
+ * form, see cn_conv2d and cn_dense; what lies past the real channels in it is zero and stays zero
+ * under cn_sgd_step.
+ *
+ * Alignment: CN_BLOCKED and CN_FLAT tensors, packed weights, per-channel vectors and workspace
+ * begin on 64 bytes; CN_PLAIN tensors, OIHW weights, scores and labels need the alignment of their
+ * element only.
+ *
+ * Numerics: IEEE single precision; NaN and infinity propagate, subnormal numbers are kept. Long
+ * sums are summed in blocks. The result of a call has the same bits for every thread count and on
+ * every run with the same isa. Outputs must not overlap inputs except where a function says that it
+ * works in place.
+ */
+#ifndef CONVNET_H
+#define CONVNET_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define CN_API __declspec(dllexport)
+#else
+#define CN_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
+enum { CN_ABI_VERSION = 1 };
+
+enum { CN_BLOCK = 16 };
+
+/* ---- Status, processor, context ------------------------------------------------------------- */
+
+typedef enum cn_status {
+  CN_OK = 0,
+  CN_NULL_POINTER = -1, /* a required pointer is null */
+  CN_BAD_CONTEXT =
+      -2, /* another ABI version, an unknown or unsupported isa, threads outside 1..1024 */
+  CN_BAD_SHAPE = -3,  /* a size is not positive, too large, or sizes contradict each other */
+  CN_BAD_LAYOUT = -4, /* an unknown layout, or one that this function does not take */
+  CN_MISALIGNED = -5, /* a pointer is not aligned as the top of this file says */
+  CN_BAD_VALUE = -6,  /* an option is out of its range: flags, epsilon, momentum, step size, pass */
+  CN_BAD_LABEL = -7,  /* a label is not in 0..classes - 1; nothing was written */
+  CN_WORKSPACE_TOO_SMALL = -8, /* the workspace has fewer floats than the query asks for */
+} cn_status;
+
+/* Instruction sets, each containing the ones before it. */
+typedef enum cn_isa {
+  CN_SCALAR = 0, /* portable C */
+  CN_AVX2 = 1,   /* AVX2 and FMA */
+  CN_AVX512 = 2, /* AVX-512 F, BW, DQ and VL */
+} cn_isa;
+
+/* First argument of every kernel: who computes. */
+typedef struct cn_context {
+  int32_t abi_version; /* CN_ABI_VERSION of the header that the caller was written against */
+  int32_t isa;         /* cn_isa, at most cn_cpu_isa() */
+  int32_t threads; /* 1..1024; a call with little work uses fewer; it changes no bit of a result */
+} cn_context;
+
+/* CN_ABI_VERSION of the library. */
+CN_API int32_t cn_abi_version(void);
+
+/* The best cn_isa that this processor, its operating system and this build of the library offer. */
+CN_API int32_t cn_cpu_isa(void);
+
+/* A sentence in English for a status, never null; static storage. */
+CN_API const char *cn_status_text(int32_t status);
+
+/* ---- Tensors -------------------------------------------------------------------------------- */
+
+typedef enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 } cn_layout;
+
+/* The shape of one sample and how it lies in memory; how many samples is an argument of a call. */
+typedef struct cn_tensor {
+  int32_t c, h, w; /* at least 1 */
+  int32_t halo;    /* zero border on all four sides, 0..255; 0 where the layout is CN_FLAT */
+  int32_t layout;  /* cn_layout */
+} cn_tensor;
+
+/* Floats of a tensor of n samples, with halo and zero lanes. */
+CN_API int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n);
+
+/*
+ * dst = src in another layout, or with another halo; c, h, w of both are the same. All pairs of
+ * layouts are possible. (To feed a dense layer from a plain image of c h w values, describe both
+ * sides as c h w channels of 1x1.)
+ */
+CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
+                          int32_t n, const float *src, float *dst);
+
+/* ---- Convolution ---------------------------------------------------------------------------- */
+
+/* Flags of a layer. */
+enum {
+  CN_BIAS = 1, /* the layer adds a bias per output channel, and its backward pass gives db */
+  CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_relu_backward on dy first */
+};
+
+/*
+ * y[k, p, q] = bias[k] + sum over c, r, s of w[k, c, r, s] *
+ *              x[c, p stride_h + r dilation_h - pad_h, q stride_w + s dilation_w - pad_w]
+ *
+ * where x is zero outside the image; with groups, a filter sees the c / groups channels of its own
+ * group. y.h is at most floor((x.h + 2 pad_h - dilation_h (kernel_h - 1) - 1) / stride_h) + 1, and
+ * y.w likewise; a smaller y leaves rows or columns of the input unread.
+ *
+ * dx has the shape and layout of x, dy those of y, each with a halo of its own. A pass looks only
+ * at the tensors that it reads or writes, and x's layout. y and dy are CN_BLOCKED. The layout of x
+ * and the groups decide how the weights are packed, zero padded:
+ *
+ *   stem       x CN_PLAIN, c < 16, groups = 1:    ceil(k/16), c, r, s, 16k
+ *   full       x CN_BLOCKED, groups = 1:          ceil(k/16), ceil(c/16), r, s, 16c, 16k
+ *   grouped    x CN_BLOCKED, c/groups and k/groups multiples of 16: full, group after group
+ *   depthwise  x CN_BLOCKED, c = k = groups > 1:  ceil(c/16), r, s, 16c
+ *   other      x CN_BLOCKED, any other groups:    OIHW as it is; correct, and slow
+ *
+ * A tensor whose halo is at least cn_conv2d_halo(pass) is read as it lies. Where it is smaller,
+ * rows are first copied into the workspace with their border: slower, the same bits.
+ */
+typedef struct cn_conv2d {
+  cn_tensor x, y, dx, dy;
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t pad_h, pad_w;
+  int32_t dilation_h, dilation_w;
+  int32_t groups;
+  int32_t flags; /* CN_BIAS | CN_RELU */
+} cn_conv2d;
+
+typedef enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 } cn_pass;
+
+/* Floats of the packed weights and of their gradient; of the bias they are 16 ceil(k / 16). */
+CN_API int64_t cn_conv2d_weight_floats(const cn_conv2d *conv);
+
+/* Floats of the workspace that a pass over n samples needs with this context; 0 is possible. */
+CN_API int64_t cn_conv2d_workspace_floats(const cn_context *context, const cn_conv2d *conv,
+                                          int32_t pass, int32_t n);
+
+/* The smallest halo of x (backward-data: of dy) with which a pass copies no rows. */
+CN_API int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass);
+
+/* packed = weights in OIHW order (k, c/groups, kernel_h, kernel_w), and back; gradients as well. */
+CN_API int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv,
+                                      const float *oihw, float *packed);
+CN_API int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
+                                        const float *packed, float *oihw);
+
+/* y from x, weights w and bias (null without CN_BIAS). */
+CN_API int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                 const float *x, const float *w, const float *bias, float *y,
+                                 float *workspace, int64_t workspace_floats);
+
+/* dx from dy and w. */
+CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                       const float *dy, const float *w, float *dx, float *workspace,
+                                       int64_t workspace_floats);
+
+/* dw, and db unless null (it must be null without CN_BIAS), from x and dy; both are overwritten. */
+CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv,
+                                          int32_t n, const float *x, const float *dy, float *dw,
+                                          float *db, float *workspace, int64_t workspace_floats);
+
+/* ---- Dense layer ---------------------------------------------------------------------------- */
+
+/*
+ * y[k] = bias[k] + sum over i of w[k, i] x[i]. x and dx are CN_FLAT with the c, h, w they were
+ * flattened from, so feature i is number i of the plain c, h, w order; y and dy are CN_FLAT with
+ * c = outputs, h = w = 1. Packed weights: ceil(outputs/16), blocks, 16 features, 16 outputs. The
+ * feature blocks are in the order of CN_FLAT; cn_dense_weight_floats may count a block of zeros
+ * more per row, which keeps rows off each other's cache sets.
+ */
+typedef struct cn_dense {
+  int32_t c, h, w;
+  int32_t outputs;
+  int32_t flags; /* CN_BIAS | CN_RELU */
+} cn_dense;
+
+/* As for cn_conv2d; the plain weights are outputs rows of c h w values. */
+CN_API int64_t cn_dense_weight_floats(const cn_dense *dense);
+CN_API int64_t cn_dense_workspace_floats(const cn_context *context, const cn_dense *dense,
+                                         int32_t pass, int32_t n);
+CN_API int32_t cn_dense_pack_weights(const cn_context *context, const cn_dense *dense,
+                                     const float *plain, float *packed);
+CN_API int32_t cn_dense_unpack_weights(const cn_context *context, const cn_dense *dense,
+                                       const float *packed, float *plain);
+CN_API int32_t cn_dense_forward(const cn_context *context, const cn_dense *dense, int32_t n,
+                                const float *x, const float *w, const float *bias, float *y,
+                                float *workspace, int64_t workspace_floats);
+CN_API int32_t cn_dense_backward_data(const cn_context *context, const cn_dense *dense, int32_t n,
+                                      const float *dy, const float *w, float *dx, float *workspace,
+                                      int64_t workspace_floats);
+CN_API int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense,
+                                         int32_t n, const float *x, const float *dy, float *dw,
+                                         float *db, float *workspace, int64_t workspace_floats);
+
+/* ---- Pooling -------------------------------------------------------------------------------- */
+
+typedef enum cn_pool_kind {
+  CN_POOL_MAX = 0,     /* padding never wins; first maximum in row-major order; of NaNs the last */
+  CN_POOL_AVERAGE = 1, /* of the window; global average pooling is a window of the whole image */
+} cn_pool_kind;
+
+/*
+ * Windows of kernel_h x kernel_w every stride_h rows and stride_w columns, the first at (-pad_h,
+ * -pad_w), clipped at the border. All tensors are CN_BLOCKED; dx has the shape of x, dy that of y.
+ * pad < kernel, and y.h, y.w are at most those of cn_conv2d with dilation 1: every window then
+ * holds a pixel of the image.
+ */
+typedef struct cn_pool2d {
+  cn_tensor x, y, dx, dy;
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t pad_h, pad_w;
+  int32_t kind;              /* cn_pool_kind */
+  int32_t count_include_pad; /* average: 1 divides by kernel_h kernel_w, 0 by the pixels inside */
+} cn_pool2d;
+
+CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                                 const float *x, float *y);
+
+/* dx from dy. Max pooling finds its maxima in x again; x may be null for an average. */
+CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                                  const float *x, const float *dy, float *dx);
+
+/* ---- Batch normalisation -------------------------------------------------------------------- */
+
+/*
+ * y = scale (x - mean) / sqrt(variance + epsilon) + shift per channel. All tensors are CN_BLOCKED
+ * and of one shape. Training takes mean and (biased) variance over the m = n h w values of the
+ * batch, keeps mean and 1 / sqrt(variance + epsilon) for the backward pass, and updates
+ *   running_mean = (1 - momentum) running_mean + momentum mean
+ *   running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)
+ * the latter only where m > 1. Scale, shift, statistics and gradients are per-channel vectors.
+ */
+typedef struct cn_batch_norm {
+  cn_tensor x, y, dx, dy;
+  float epsilon;  /* > 0 */
+  float momentum; /* 0..1 */
+  int32_t flags;  /* CN_RELU */
+} cn_batch_norm;
+
+/* Floats of the workspace of training forward and of backward. */
+CN_API int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch_norm *norm,
+                                              int32_t n);
+CN_API int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm,
+                                     int32_t n, const float *x, const float *scale,
+                                     const float *shift, float *y, float *mean, float *inverse_std,
+                                     float *running_mean, float *running_variance, float *workspace,
+                                     int64_t workspace_floats);
+
+/* The same with the running statistics in place of those of the batch; changes nothing but y. */
+CN_API int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                   const float *x, const float *scale, const float *shift,
+                                   const float *running_mean, const float *running_variance,
+                                   float *y);
+
+/* Through the statistics of the batch. dx may be dy where their descriptors are equal. */
+CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
+                                      int32_t n, const float *x, const float *dy,
+                                      const float *scale, const float *mean,
+                                      const float *inverse_std, float *dx, float *dscale,
+                                      float *dshift, float *workspace, int64_t workspace_floats);
+
+/* ---- Elementwise ---------------------------------------------------------------------------- */
+
+/*
+ * Operands of one shape and one layout, each with its own halo. An output may be one of the inputs
+ * where their descriptors are equal.
+ */
+typedef struct cn_elementwise {
+  cn_tensor a, b, out; /* b is not looked at by functions of one input */
+  int32_t flags;       /* CN_RELU, for cn_add only */
+} cn_elementwise;
+
+/* out = a <= 0 ? 0 : a */
+CN_API int32_t cn_relu_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                               const float *a, float *out);
+
+/* dx = y <= 0 ? 0 : dy, with y as op->a, dy as op->b, dx as op->out. */
+CN_API int32_t cn_relu_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                                const float *y, const float *dy, float *dx);
+
+/* out = a + b; also sums the gradients of a value with several consumers. */
+CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n,
+                      const float *a, const float *b, float *out);
+
+/*
+ * y = keep ? scale x : 0, with keep = word 0 of philox(counter, key) >= threshold. philox is
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
+ *
+ *   counter = low and high 32 bits of e, step, node     key = low and high 32 bits of seed
+ *   e = ((sample * c + channel) * h + row) * w + column, the plain order of the batch
+ *
+ * A function of the position only, so the same call on dy gives dx. For a drop probability p:
+ * threshold = floor(p 2^32), scale = 1 / (1 - p).
+ */
+typedef struct cn_dropout {
+  cn_tensor x, y; /* one shape and one layout, each with its own halo */
+  uint64_t seed;
+  uint32_t node;
+  uint32_t threshold;
+  float scale; /* finite */
+} cn_dropout;
+
+/* y from x; y may be x where the descriptors are equal. */
+CN_API int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
+                                uint32_t step, const float *x, float *y);
+
+/* dst[i] += src[i], i < count; any alignment. */
+CN_API int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src,
+                             float *dst);
+
+/* dst[i] = value, i < count; any alignment. */
+CN_API int32_t cn_fill(const cn_context *context, int64_t count, float value, float *dst);
+
+/* ---- Losses --------------------------------------------------------------------------------- */
+
+/*
+ * Scores are plain, n rows of classes values. *loss is the mean over the n samples, summed in
+ * double precision; dscores its gradient, of the shape of scores. dscores may be null: then only
+ * the loss is computed.
+ */
+
+/* Mean of -log softmax(scores)[label]. */
+CN_API int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
+                                        const float *scores, const int32_t *labels, double *loss,
+                                        float *dscores);
+
+/* Mean of the sum over j != label of max(0, scores[j] - scores[label] + margin); slope 0 at 0. */
+CN_API int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes,
+                                 float margin, const float *scores, const int32_t *labels,
+                                 double *loss, float *dscores);
+
+/* Mean of (scores - targets)^2 over all n classes values. */
+CN_API int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t classes,
+                                     const float *scores, const float *targets, double *loss,
+                                     float *dscores);
+
+/* ---- Optimiser ------------------------------------------------------------------------------ */
+
+/* A run of parameters with one weight decay. Runs must not overlap; the rest is left alone. */
+typedef struct cn_segment {
+  int64_t offset, length; /* in floats, from the start of each of the three blocks */
+  float weight_decay;     /* at least 0 */
+  int32_t reserved;       /* 0 */
+} cn_segment;
+
+enum { CN_NESTEROV = 1 };
+
+/*
+ * Per parameter
+ *   g = gradient + weight_decay weight
+ *   v = momentum v + g
+ *   weight -= learning_rate (flags & CN_NESTEROV ? g + momentum v : v)
+ * where every product and every sum is rounded by itself. The gradient is not changed. With
+ * momentum 0 velocity may be null and is not touched. Any alignment.
+ */
+typedef struct cn_sgd {
+  float momentum; /* 0 or more, less than 1 */
+  int32_t flags;  /* CN_NESTEROV */
+} cn_sgd;
+
+CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
+                           int32_t segment_count, const cn_segment *segments,
+                           const float *gradients, float *velocity, float *weights);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
