@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Sets up what the tests need, builds, and runs every test: the C tests plain and under ASan + UBSan, then NUnit.
+# The last line counts them all. CONVNET_NO_INSTALL=1 keeps it from installing anything.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+source eng/env
+
+passed=0 failed=0 skipped=0
+
+# number <attribute> <report>: the attribute's value where the report first has it
+number() { grep -o -m 1 "[[:space:]]$1=\"[0-9]*\"" "$2" | head -n 1 | tr -dc 0-9; }
+
+# count <runner> <its exit code> [total failed skipped]; a runner that fails without a failed test counts as one
+count() {
+  local total=${3:-0} failures=${4:-0} ignored=${5:-0}
+  local successes=$((total - failures - ignored))
+  [[ $2 == 0 || $failures != 0 ]] || failures=1
+  passed=$((passed + successes)) failed=$((failed + failures)) skipped=$((skipped + ignored))
+  echo "$1: $successes passed, $failures failed, $ignored skipped"
+}
+
+# c_tests <build folder> <cmake option>...
+c_tests() {
+  local folder=$1 report=$1/ctest.xml code=0
+  shift
+  rm -f "$report"
+  echo "== C tests in $folder"
+  { cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=Release "$@" && cmake --build "$folder" --parallel "$(nproc)"; } >/dev/null &&
+    ctest --test-dir "$folder" --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
+  if [[ -e $report ]]; then
+    count ctest $code "$(number tests "$report")" "$(number failures "$report")" "$(number skipped "$report")"
+  else
+    count ctest 1
+  fi
+}
+
+# A trx counts no skipped tests: they are its total less the executed ones.
+nunit_tests() {
+  local report=build/nunit/tests.trx code=0 total executed
+  rm -f "$report"
+  echo "== NUnit"
+  dotnet test tests/ConvNet.Tests -c Release --no-build --logger "trx;LogFileName=tests.trx" \
+    --results-directory build/nunit --blame-hang-timeout 15m --blame-hang-dump-type none || code=$?
+  if [[ -e $report ]]; then
+    total=$(number total "$report") executed=$(number executed "$report")
+    count nunit $code "$total" "$(number failed "$report")" $((total - executed))
+  else
+    count nunit 1
+  fi
+}
+
+eng/setup build
+eng/setup torch || true
+eng/setup fashion-mnist || true
+
+echo "== build"
+dotnet build ConvNative.sln -c Release -v quiet || {
+  echo "0 passed, 1 failed, 0 skipped"
+  exit 1
+}
+c_tests "$(realpath --relative-to=. "$(dotnet msbuild src/ConvNet.Native -getProperty:CMakeFolder)")"
+c_tests build/sanitized -DCONVNET_SANITIZE=ON
+nunit_tests
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed == 0 ]]
