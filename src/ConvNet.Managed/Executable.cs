@@ -1,0 +1,374 @@
+namespace ConvNet;
+
+/// <summary>The checks that every backend makes before it computes; a backend derives from this and only asserts.</summary>
+/// <remarks>Each call holds the executable for its caller; what is wrong is said before anything is changed.</remarks>
+public abstract class Executable : IExecutable
+{
+    private enum Phase { Idle, Forwarded, Evaluated, Differentiated }
+
+    private readonly Func<bool> _backendDisposed;
+    private Phase _phase;
+    private int _busy;
+    private bool _disposed, _hasGradients, _hasInputGradient;
+
+    /// <summary>Checks what is to be compiled.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null for inference only.</param>
+    /// <param name="backendDisposed">Tells whether the backend is gone.</param>
+    protected Executable(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(backendDisposed);
+        graph.Seal();
+        if (batchSize < 1)
+            throw new ArgumentOutOfRangeException(nameof(batchSize), $"A batch of {batchSize} images is empty; the batch size starts at 1.");
+        if (spec is not null)
+        {
+            ArgumentNullException.ThrowIfNull(spec.Loss, nameof(spec));
+            ArgumentNullException.ThrowIfNull(spec.Optimizer, nameof(spec));
+        }
+        foreach (Node node in graph.Nodes)
+        {
+            if ((long)node.Shape.Length * batchSize > int.MaxValue)
+                throw new ArgumentOutOfRangeException(nameof(batchSize), $"{batchSize} samples of {node.Shape} at \"{node.Name}\" are too many: at most {int.MaxValue:N0} values per tensor.");
+        }
+        (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);
+    }
+
+    /// <inheritdoc/>
+    public Graph Graph { get; }
+
+    /// <inheritdoc/>
+    public int BatchSize { get; }
+
+    /// <inheritdoc/>
+    public TrainingSpec? Spec { get; }
+
+    /// <summary>The node whose values are the scores.</summary>
+    protected Node Output => Graph.Output;
+
+    /// <summary>Samples in the batch that went forward last.</summary>
+    protected int N { get; private set; }
+
+    /// <summary>The number of training forward passes that have ended; keys the random masks of the next one.</summary>
+    protected long ForwardCount { get; private set; }
+
+    /// <inheritdoc/>
+    public void Forward(ReadOnlySpan<float> images)
+    {
+        using Hold hold = Enter();
+        ForwardChecked(images);
+    }
+
+    /// <inheritdoc/>
+    public double Loss(ReadOnlySpan<int> labels)
+    {
+        using Hold hold = Enter();
+        return LossChecked(labels);
+    }
+
+    /// <inheritdoc/>
+    public double Loss(ReadOnlySpan<float> targets)
+    {
+        using Hold hold = Enter();
+        return LossChecked(targets);
+    }
+
+    /// <inheritdoc/>
+    public void Backward(bool accumulate = false)
+    {
+        using Hold hold = Enter();
+        if (_phase != Phase.Evaluated)
+            throw new InvalidOperationException($"Backward needs the loss of a batch: call Forward and Loss before it{OrAgain}, or give it a gradient.");
+        BackwardChecked([], accumulate);
+    }
+
+    /// <inheritdoc/>
+    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    {
+        using Hold hold = Enter();
+        if (_phase is not (Phase.Forwarded or Phase.Evaluated))
+            throw new InvalidOperationException($"Backward needs a batch that went forward: call Forward before it{OrAgain}.");
+        CheckLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient), $"the gradient of {N} × {Output.Shape} scores");
+        BackwardChecked(outputGradient, accumulate);
+    }
+
+    /// <inheritdoc/>
+    public void Step(float learningRate)
+    {
+        using Hold hold = Enter();
+        StepChecked(learningRate);
+    }
+
+    /// <inheritdoc/>
+    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
+    {
+        using Hold hold = Enter();
+        CheckTraining();
+        CheckRate(learningRate);
+        CheckLabels(labels, CountImages(images));
+        ForwardChecked(images);
+        double loss = LossChecked(labels);
+        BackwardChecked([], false);
+        StepChecked(learningRate);
+        return loss;
+    }
+
+    /// <inheritdoc/>
+    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
+    {
+        using Hold hold = Enter();
+        CheckTraining();
+        CheckRate(learningRate);
+        CheckTargets(targets, CountImages(images));
+        ForwardChecked(images);
+        double loss = LossChecked(targets);
+        BackwardChecked([], false);
+        StepChecked(learningRate);
+        return loss;
+    }
+
+    /// <inheritdoc/>
+    public void Infer(ReadOnlySpan<float> images, Span<float> scores)
+    {
+        using Hold hold = Enter();
+        int n = CountImages(images);
+        CheckLength(scores.Length, n * Output.Shape.Length, nameof(scores), $"the scores of {n} samples, {Output.Shape} each");
+        InferCore(images, n, scores);
+    }
+
+    /// <inheritdoc/>
+    public void ReadScores(Span<float> scores)
+    {
+        using Hold hold = Enter();
+        if (_phase is not (Phase.Forwarded or Phase.Evaluated))
+            throw new InvalidOperationException("There are no scores to read: call Forward first, and read before Backward.");
+        CheckLength(scores.Length, N * Output.Shape.Length, nameof(scores), $"the scores of {N} samples, {Output.Shape} each");
+        ReadScoresCore(scores);
+    }
+
+    /// <inheritdoc/>
+    public void Read(Parameter parameter, Span<float> values)
+    {
+        using Hold hold = Enter();
+        CheckParameter(parameter, values.Length, nameof(values));
+        ReadCore(parameter, values);
+    }
+
+    /// <inheritdoc/>
+    public void Write(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        using Hold hold = Enter();
+        CheckParameter(parameter, values.Length, nameof(values));
+        WriteCore(parameter, values);
+    }
+
+    /// <inheritdoc/>
+    public void ReadGradient(Parameter parameter, Span<float> values)
+    {
+        using Hold hold = Enter();
+        CheckParameter(parameter, values.Length, nameof(values));
+        CheckTraining();
+        if (!parameter.Trainable)
+            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
+        if (!Spec!.KeepGradients)
+            throw new InvalidOperationException("The gradients are not kept: the executable was compiled with KeepGradients: false.");
+        if (!_hasGradients)
+            throw new InvalidOperationException("There are no gradients to read: call Backward first.");
+        ReadGradientCore(parameter, values);
+    }
+
+    /// <inheritdoc/>
+    public void ReadInputGradient(Span<float> values)
+    {
+        using Hold hold = Enter();
+        CheckTraining();
+        if (!Spec!.InputGradient)
+            throw new InvalidOperationException("The gradient of the images was not asked for: compile with InputGradient: true.");
+        if (!_hasInputGradient)
+            throw new InvalidOperationException("There is no gradient of the images to read: call Backward first, and read before the next Forward.");
+        CheckLength(values.Length, N * Graph.Input.Shape.Length, nameof(values), $"the gradient of {N} images of {Graph.Input.Shape}");
+        ReadInputGradientCore(values);
+    }
+
+    /// <summary>Frees what the executable holds.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+            throw new InvalidOperationException("The executable is in use by another caller; dispose it when that call has ended.");
+        _disposed = true;
+        Dispose(true);
+        Volatile.Write(ref _busy, 0);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees what the derived executable holds.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+
+    /// <summary>Computes the scores of <paramref name="n"/> images in training mode.</summary>
+    protected abstract void ForwardCore(ReadOnlySpan<float> images, int n);
+
+    /// <summary>The mean loss of the batch; keeps the gradient of the scores for <see cref="BackwardCore"/>.</summary>
+    protected abstract double LossCore(ReadOnlySpan<int> labels);
+
+    /// <inheritdoc cref="LossCore(ReadOnlySpan{int})"/>
+    protected abstract double LossCore(ReadOnlySpan<float> targets);
+
+    /// <summary>Computes the gradients, from the loss when <paramref name="outputGradient"/> is empty.</summary>
+    protected abstract void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate);
+
+    /// <summary>Moves the parameters.</summary>
+    protected abstract void StepCore(float learningRate);
+
+    /// <summary>The scores of <paramref name="n"/> images in inference mode.</summary>
+    protected abstract void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores);
+
+    /// <summary>Reads the scores of the last forward pass.</summary>
+    protected abstract void ReadScoresCore(Span<float> scores);
+
+    /// <summary>Reads a parameter or buffer.</summary>
+    protected abstract void ReadCore(Parameter parameter, Span<float> values);
+
+    /// <summary>Writes a parameter or buffer.</summary>
+    protected abstract void WriteCore(Parameter parameter, ReadOnlySpan<float> values);
+
+    /// <summary>Reads a gradient.</summary>
+    protected abstract void ReadGradientCore(Parameter parameter, Span<float> values);
+
+    /// <summary>Reads the gradient of the images.</summary>
+    protected abstract void ReadInputGradientCore(Span<float> values);
+
+    private string OrAgain => _phase == Phase.Differentiated ? " again (the last Backward has used up the values of its batch)" : "";
+
+    private void ForwardChecked(ReadOnlySpan<float> images)
+    {
+        CheckTraining();
+        int n = CountImages(images);
+        (_phase, _hasInputGradient) = (Phase.Idle, false);
+        N = n;
+        ForwardCore(images, n);
+        ForwardCount++;
+        _phase = Phase.Forwarded;
+    }
+
+    private double LossChecked(ReadOnlySpan<int> labels)
+    {
+        CheckForwarded();
+        CheckLabels(labels, N);
+        double loss = LossCore(labels);
+        _phase = Phase.Evaluated;
+        return loss;
+    }
+
+    private double LossChecked(ReadOnlySpan<float> targets)
+    {
+        CheckForwarded();
+        CheckTargets(targets, N);
+        double loss = LossCore(targets);
+        _phase = Phase.Evaluated;
+        return loss;
+    }
+
+    private void BackwardChecked(ReadOnlySpan<float> outputGradient, bool accumulate)
+    {
+        // A failure half way leaves neither activations nor gradients that could be used.
+        _phase = Phase.Idle;
+        BackwardCore(outputGradient, accumulate && _hasGradients);
+        _phase = Phase.Differentiated;
+        _hasGradients = true;
+        _hasInputGradient = Spec!.InputGradient;
+    }
+
+    private void StepChecked(float learningRate)
+    {
+        CheckTraining();
+        CheckRate(learningRate);
+        if (!_hasGradients)
+            throw new InvalidOperationException("Step needs gradients: call Backward first.");
+        StepCore(learningRate);
+    }
+
+    private Hold Enter()
+    {
+        if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+            throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller at a time; compile one for each.");
+        if (!_disposed && !_backendDisposed())
+            return new Hold(this);
+        Volatile.Write(ref _busy, 0);
+        throw new ObjectDisposedException(GetType().Name, _disposed ? "The executable is disposed." : "The backend of this executable is disposed.");
+    }
+
+    private void CheckTraining()
+    {
+        if (Spec is null)
+            throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one that trains.");
+    }
+
+    private void CheckForwarded()
+    {
+        CheckTraining();
+        if (_phase is not (Phase.Forwarded or Phase.Evaluated))
+            throw new InvalidOperationException("Loss needs the scores of a batch: call Forward first.");
+    }
+
+    private int CountImages(ReadOnlySpan<float> images)
+    {
+        int length = Graph.Input.Shape.Length;
+        (int n, int rest) = Math.DivRem(images.Length, length);
+        if (rest != 0 || n == 0)
+            throw new ArgumentException($"{images.Length:N0} values are no whole number of {Graph.Input.Shape} images, {length:N0} values each.", nameof(images));
+        if (n > BatchSize)
+            throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or compile for a larger batch.", nameof(images));
+        return n;
+    }
+
+    private void CheckLabels(ReadOnlySpan<int> labels, int n)
+    {
+        if (!Spec!.Loss.TakesLabels)
+            throw new ArgumentException($"{Spec.Loss.GetType().Name} takes {Output.Shape.Length} float targets per sample, not a label.", nameof(labels));
+        CheckLength(labels.Length, n, nameof(labels), $"one label for each of {n} samples");
+        for (int i = 0; i < labels.Length; i++)
+        {
+            if ((uint)labels[i] >= (uint)Output.Shape.Length)
+                throw new ArgumentException($"Label {labels[i]} of sample {i} is out of range: the output has classes 0 to {Output.Shape.Length - 1}.", nameof(labels));
+        }
+    }
+
+    private void CheckTargets(ReadOnlySpan<float> targets, int n)
+    {
+        if (Spec!.Loss.TakesLabels)
+            throw new ArgumentException($"{Spec.Loss.GetType().Name} takes one label per sample, not float targets.", nameof(targets));
+        CheckLength(targets.Length, n * Output.Shape.Length, nameof(targets), $"targets for {n} samples, {Output.Shape} each");
+    }
+
+    private void CheckParameter(Parameter parameter, int length, string name)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        if (parameter.Node.Graph != Graph)
+            throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.", nameof(parameter));
+        CheckLength(length, parameter.Length, name, parameter.ToString());
+    }
+
+    private static void CheckLength(int length, int expected, string name, string what)
+    {
+        if (length != expected)
+            throw new ArgumentException($"{length:N0} values were given; {what} takes {expected:N0}.", name);
+    }
+
+    private static void CheckRate(float learningRate)
+    {
+        if (!float.IsFinite(learningRate))
+            throw new ArgumentOutOfRangeException(nameof(learningRate), $"A learning rate of {learningRate} moves nothing anywhere; give a finite number.");
+    }
+
+    /// <summary>Frees the executable for the next caller.</summary>
+    private readonly ref struct Hold(Executable executable)
+    {
+        public void Dispose() => Volatile.Write(ref executable._busy, 0);
+    }
+}

@@ -1,0 +1,190 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace ConvNet;
+
+/// <summary>The memory of one node while its layer runs. Every span is dense NCHW, N samples long.</summary>
+internal sealed class NodeMemory<T>
+    where T : unmanaged
+{
+    /// <summary>Shapes of the inputs, of one sample.</summary>
+    public required Shape[] XShapes { get; init; }
+
+    /// <summary>Shape of the output, of one sample.</summary>
+    public required Shape YShape { get; init; }
+
+    /// <summary>Values of the inputs.</summary>
+    public required Memory<T>[] X { get; init; }
+
+    /// <summary>Values of the output.</summary>
+    public required Memory<T> Y { get; init; }
+
+    /// <summary>Parameters and buffers in the layer's order.</summary>
+    public required Memory<T>[] W { get; init; }
+
+    /// <summary>What the forward pass keeps for the backward pass.</summary>
+    public Memory<T> Saved { get; init; }
+
+    /// <summary>Gradient of the output.</summary>
+    public Memory<T> DY { get; set; }
+
+    /// <summary>Gradients of the inputs; an empty one is not wanted.</summary>
+    public Memory<T>[] DX { get; set; } = [];
+
+    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    public Memory<T>[] DW { get; set; } = [];
+
+    /// <summary>The key of the node's random numbers.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>The node's index in its graph.</summary>
+    public int NodeIndex { get; init; }
+
+    /// <summary>At most so many threads.</summary>
+    public int Threads { get; init; } = 1;
+}
+
+/// <summary>What a layer sees of one node: inputs, output, parameters and their gradients, as dense NCHW spans.</summary>
+/// <remarks>
+/// Notation: x inputs, y output, w parameters, and a d before a gradient. Batch-first: x(i) has N·C·H·W values.
+/// A forward pass writes all of <see cref="Y"/>; a backward pass writes all of every <see cref="DX"/> and
+/// <see cref="DW"/> that is wanted, and adds to none of them.
+/// </remarks>
+/// <typeparam name="T">The element type: float or double.</typeparam>
+public readonly struct Frame<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private readonly NodeMemory<T> _memory;
+
+    internal Frame(NodeMemory<T> memory, int n, bool training, long step)
+    {
+        (_memory, N, Training, Step) = (memory, n, training, step);
+    }
+
+    /// <summary>Samples in this batch.</summary>
+    public int N { get; }
+
+    /// <summary>True in a training pass, false in inference.</summary>
+    public bool Training { get; }
+
+    /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random numbers.</summary>
+    public long Step { get; }
+
+    /// <summary>The seed of the executable's random numbers.</summary>
+    public ulong Seed => _memory.Seed;
+
+    /// <summary>The index of the node in its graph.</summary>
+    public int NodeIndex => _memory.NodeIndex;
+
+    /// <summary>The number of inputs.</summary>
+    public int InputCount => _memory.XShapes.Length;
+
+    /// <summary>Shape of one sample of input <paramref name="i"/>.</summary>
+    public Shape XShape(int i) => _memory.XShapes[i];
+
+    /// <summary>Shape of one sample of the output.</summary>
+    public Shape YShape => _memory.YShape;
+
+    /// <summary>Values of input <paramref name="i"/>.</summary>
+    public ReadOnlySpan<T> X(int i) => _memory.X[i].Span[..(N * _memory.XShapes[i].Length)];
+
+    /// <summary>Values of the output.</summary>
+    public Span<T> Y => _memory.Y.Span[..(N * _memory.YShape.Length)];
+
+    /// <summary>Gradient of the output.</summary>
+    public ReadOnlySpan<T> DY => _memory.DY.Span[..(N * _memory.YShape.Length)];
+
+    /// <summary>Whether the gradient of input <paramref name="i"/> is wanted.</summary>
+    public bool WantsDX(int i) => !_memory.DX[i].IsEmpty;
+
+    /// <summary>Gradient of input <paramref name="i"/>; only where it is wanted.</summary>
+    public Span<T> DX(int i) => _memory.DX[i].Span[..(N * _memory.XShapes[i].Length)];
+
+    /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers may be written.</summary>
+    public Span<T> W(int i) => _memory.W[i].Span;
+
+    /// <summary>Gradient of parameter <paramref name="i"/>.</summary>
+    public Span<T> DW(int i) => _memory.DW[i].Span;
+
+    /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>
+    public Span<T> Saved => _memory.Saved.Span;
+
+    /// <summary>Runs <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads where there are some.</summary>
+    /// <remarks>Each call writes what no other call reads or writes, so the result does not depend on the number of threads.</remarks>
+    public void For(int count, Action<int> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        if (_memory.Threads == 1 || count == 1)
+        {
+            for (int i = 0; i < count; i++)
+                body(i);
+            return;
+        }
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _memory.Threads }, body);
+    }
+}
+
+/// <summary>Storage of outputs that are sums with their bounds; absent where a sum is its plain value.</summary>
+internal sealed class SumMemory<TSum>
+{
+    /// <summary>The output.</summary>
+    public TSum[] Y { get; init; } = [];
+
+    /// <summary>Gradients of the inputs.</summary>
+    public TSum[][] DX { get; init; } = [];
+
+    /// <summary>Gradients of the parameters.</summary>
+    public TSum[][] DW { get; init; } = [];
+}
+
+/// <summary>A <see cref="Frame{T}"/> whose results are sums: what a layer made of dot products writes to.</summary>
+/// <typeparam name="T">The element type.</typeparam>
+/// <typeparam name="TSum">What a sum is gathered in.</typeparam>
+public readonly struct Frame<T, TSum>
+    where T : unmanaged, IFloatingPointIeee754<T>
+    where TSum : unmanaged, ISum<T, TSum>
+{
+    private readonly Frame<T> _plain;
+    private readonly SumMemory<TSum>? _sums;
+
+    internal Frame(Frame<T> plain, SumMemory<TSum>? sums = null)
+    {
+        (_plain, _sums) = (plain, sums);
+    }
+
+    /// <inheritdoc cref="Frame{T}.N"/>
+    public int N => _plain.N;
+
+    /// <inheritdoc cref="Frame{T}.InputCount"/>
+    public int InputCount => _plain.InputCount;
+
+    /// <inheritdoc cref="Frame{T}.XShape"/>
+    public Shape XShape(int i) => _plain.XShape(i);
+
+    /// <inheritdoc cref="Frame{T}.YShape"/>
+    public Shape YShape => _plain.YShape;
+
+    /// <inheritdoc cref="Frame{T}.X"/>
+    public ReadOnlySpan<T> X(int i) => _plain.X(i);
+
+    /// <inheritdoc cref="Frame{T}.W"/>
+    public ReadOnlySpan<T> W(int i) => _plain.W(i);
+
+    /// <inheritdoc cref="Frame{T}.DY"/>
+    public ReadOnlySpan<T> DY => _plain.DY;
+
+    /// <inheritdoc cref="Frame{T}.WantsDX"/>
+    public bool WantsDX(int i) => _plain.WantsDX(i);
+
+    /// <inheritdoc cref="Frame{T}.Y"/>
+    public Span<TSum> Y => _sums is null ? MemoryMarshal.Cast<T, TSum>(_plain.Y) : _sums.Y;
+
+    /// <inheritdoc cref="Frame{T}.DX"/>
+    public Span<TSum> DX(int i) => _sums is null ? MemoryMarshal.Cast<T, TSum>(_plain.DX(i)) : _sums.DX[i];
+
+    /// <inheritdoc cref="Frame{T}.DW"/>
+    public Span<TSum> DW(int i) => _sums is null ? MemoryMarshal.Cast<T, TSum>(_plain.DW(i)) : _sums.DW[i];
+
+    /// <inheritdoc cref="Frame{T}.For"/>
+    public void For(int count, Action<int> body) => _plain.For(count, body);
+}

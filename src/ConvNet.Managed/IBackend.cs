@@ -1,0 +1,148 @@
+namespace ConvNet;
+
+/// <summary>How a graph is to be trained.</summary>
+/// <param name="BatchSize">Samples in a full batch; a smaller last batch is allowed.</param>
+/// <param name="Loss">The loss.</param>
+/// <param name="Optimizer">The optimiser.</param>
+public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
+{
+    /// <summary>Whether the gradient of the images is computed, for <see cref="IExecutable.ReadInputGradient"/>.</summary>
+    public bool InputGradient { get; init; }
+
+    /// <summary>Whether the gradients of the parameters can be read. Without, the optimiser may run inside the weight gradient.</summary>
+    public bool KeepGradients { get; init; } = true;
+
+    /// <summary>The seed of random masks.</summary>
+    public ulong Seed { get; init; }
+}
+
+/// <summary>What a backend runs on.</summary>
+/// <param name="Name">The backend, as <c>native</c>.</param>
+/// <param name="Version">The version of what computes.</param>
+/// <param name="Isa">The instruction set, as <c>avx512</c>.</param>
+/// <param name="Threads">Threads that it uses.</param>
+/// <param name="Library">The path of the library that was loaded; null where there is none.</param>
+public sealed record BackendInfo(string Name, string Version, string Isa, int Threads, string? Library);
+
+/// <summary>Something that runs graphs.</summary>
+public interface IBackend : IDisposable
+{
+    /// <summary>What it runs on.</summary>
+    BackendInfo Info { get; }
+
+    /// <summary>Compiles a graph for training.</summary>
+    /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names it.</exception>
+    /// <exception cref="ArgumentException">The graph has no layers, a node that leads nowhere, or a batch size below 1.</exception>
+    /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
+    IExecutable Compile(Graph graph, TrainingSpec spec);
+
+    /// <summary>Compiles a graph for inference only: no gradients, and batch norm may be folded into its neighbour.</summary>
+    /// <inheritdoc cref="Compile" path="/exception"/>
+    IExecutable CompileInference(Graph graph, int batchSize);
+}
+
+/// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
+/// <remarks>
+/// Images and scores are dense, N×C×H×W; the number of samples follows from the length of the images and may be smaller than the batch size.
+/// One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.
+/// </remarks>
+public interface IExecutable : IDisposable
+{
+    /// <summary>The graph that was compiled.</summary>
+    Graph Graph { get; }
+
+    /// <summary>Samples in a full batch.</summary>
+    int BatchSize { get; }
+
+    /// <summary>How it trains; null when it was compiled for inference only.</summary>
+    TrainingSpec? Spec { get; }
+
+    /// <summary>1: computes the scores of a batch, in training mode.</summary>
+    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <exception cref="ArgumentException">The length is no whole number of images, or more than a batch.</exception>
+    void Forward(ReadOnlySpan<float> images);
+
+    /// <summary>2: the mean loss of the batch that went forward.</summary>
+    /// <param name="labels">One class per sample.</param>
+    /// <exception cref="ArgumentException">The number of labels is wrong or a label is out of range.</exception>
+    double Loss(ReadOnlySpan<int> labels);
+
+    /// <summary>2: the mean loss of the batch that went forward, for a regression.</summary>
+    /// <param name="targets">One target per score.</param>
+    double Loss(ReadOnlySpan<float> targets);
+
+    /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be added.</summary>
+    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    void Backward(bool accumulate = false);
+
+    /// <summary>3: the gradients of all parameters from a gradient of the scores.</summary>
+    /// <param name="outputGradient">One value per score of the batch that went forward.</param>
+    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false);
+
+    /// <summary>4: moves the parameters against their gradients.</summary>
+    /// <param name="learningRate">α, a finite number.</param>
+    void Step(float learningRate);
+
+    /// <summary>All four steps; a backend may fuse them.</summary>
+    /// <returns>The mean loss before the step.</returns>
+    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate);
+
+    /// <inheritdoc cref="TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/>
+    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate);
+
+    /// <summary>The scores of a batch in inference mode: running statistics, no dropout, no change to a training pass under way.</summary>
+    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="scores">One value per score, overwritten.</param>
+    void Infer(ReadOnlySpan<float> images, Span<float> scores);
+
+    /// <summary>Reads the scores of the last <see cref="Forward"/>.</summary>
+    void ReadScores(Span<float> scores);
+
+    /// <summary>Reads a parameter or a buffer, in the order of its dimensions.</summary>
+    void Read(Parameter parameter, Span<float> values);
+
+    /// <summary>Writes a parameter or a buffer, in the order of its dimensions.</summary>
+    void Write(Parameter parameter, ReadOnlySpan<float> values);
+
+    /// <summary>Reads the gradient of a parameter.</summary>
+    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec says <c>KeepGradients: false</c>.</exception>
+    void ReadGradient(Parameter parameter, Span<float> values);
+
+    /// <summary>Reads the gradient of the images of the last backward pass.</summary>
+    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say <c>InputGradient: true</c>.</exception>
+    void ReadInputGradient(Span<float> values);
+}
+
+/// <summary>What is the same for every executable.</summary>
+public static class ExecutableExtensions
+{
+    /// <summary>Writes the initial values of all parameters and buffers.</summary>
+    public static void Initialize(this IExecutable executable, Initializer initializer)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        ArgumentNullException.ThrowIfNull(initializer);
+        foreach (Parameter parameter in executable.Graph.Parameters)
+        {
+            var values = new float[parameter.Length];
+            initializer.Fill(parameter, values);
+            executable.Write(parameter, values);
+        }
+    }
+
+    /// <summary>Copies all parameters and buffers to another executable of the same graph, of any backend.</summary>
+    /// <exception cref="ArgumentException">The other executable is of another graph.</exception>
+    public static void CopyParametersTo(this IExecutable executable, IExecutable other)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        ArgumentNullException.ThrowIfNull(other);
+        if (executable.Graph != other.Graph)
+            throw new ArgumentException("The other executable was compiled from another graph; parameters move between executables of one graph.", nameof(other));
+        foreach (Parameter parameter in executable.Graph.Parameters)
+        {
+            var values = new float[parameter.Length];
+            executable.Read(parameter, values);
+            other.Write(parameter, values);
+        }
+    }
+}

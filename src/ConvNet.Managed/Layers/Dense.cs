@@ -1,0 +1,110 @@
+using System.Numerics;
+
+namespace ConvNet;
+
+/// <summary>Fully connected layer: y[n,o] = b[o] + Σ_i w[o,i]·x[n,i].</summary>
+/// <remarks>
+/// x: N×I, w: O×I, b: O, y: N×O.
+/// Backward: dx[n,i] = Σ_o w[o,i]·dy[n,o]; dw[o,i] = Σ_n dy[n,o]·x[n,i]; db[o] = Σ_n dy[n,o].
+/// </remarks>
+public sealed record Dense : SumLayer
+{
+    /// <summary>Describes a fully connected layer.</summary>
+    /// <param name="units">O, the number of outputs.</param>
+    /// <param name="bias">Whether a bias is added.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no unit.</exception>
+    public Dense(int units, bool bias = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
+        (Units, Bias) = (units, bias);
+    }
+
+    /// <summary>O, the number of outputs.</summary>
+    public int Units { get; }
+
+    /// <summary>Whether a bias is added.</summary>
+    public bool Bias { get; }
+
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs).IsVector
+        ? Shape.Vector(Units)
+        : throw new ArgumentException($"dense reads a vector; {inputs[0]} was given. Put a Flatten before it.");
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
+    {
+        int features = inputs[0].C;
+        var weight = new ParameterSpec("weight", ParameterRole.Weight, [Units, features], features, Units);
+        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Units], features, Units)] : [weight];
+    }
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.Inputs;
+
+    /// <inheritdoc/>
+    public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs) => (long)Units * inputs[0].C;
+
+    /// <inheritdoc/>
+    public override string Explain(params ReadOnlySpan<Shape> inputs) => $"{Units} units";
+
+    /// <inheritdoc/>
+    public override void Forward<T, TSum>(Frame<T, TSum> f)
+    {
+        int features = f.XShape(0).C;
+        f.For(f.N, n =>
+        {
+            ReadOnlySpan<T> x = f.X(0).Slice(n * features, features), w = f.W(0);
+            Span<TSum> y = f.Y.Slice(n * Units, Units);
+            for (int o = 0; o < Units; o++)
+            {
+                TSum dot = Rows.Dot<T, TSum>(w.Slice(o * features, features), x);
+                y[o] = Bias ? dot + f.W(1)[o] : dot;
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T, TSum>(Frame<T, TSum> f)
+    {
+        int features = f.XShape(0).C;
+        if (f.WantsDX(0))
+        {
+            f.For(f.N, n => Combine(f.DX(0).Slice(n * features, features), f.W(0), features, f.DY.Slice(n * Units, Units), 1));
+        }
+        f.For(Units, o =>
+        {
+            ReadOnlySpan<T> dy = f.DY[o..];
+            Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, Units);
+            if (Bias)
+                f.DW(1)[o] = SumOfColumn<T, TSum>(dy, f.N, Units);
+        });
+    }
+
+    /// <summary>sum = Σ_k factors[k·stride]·rows[k], the rows in blocks so that a long running sum rounds less.</summary>
+    private static void Combine<T, TSum>(Span<TSum> sum, ReadOnlySpan<T> rows, int length, ReadOnlySpan<T> factors, int stride)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TSum : unmanaged, ISum<T, TSum>
+    {
+        const int Block = 64;
+        int count = rows.Length / length;
+        sum.Fill(TSum.Of(T.Zero));
+        var part = new TSum[length];
+        for (int first = 0; first < count; first += Block)
+        {
+            Array.Fill(part, TSum.Of(T.Zero));
+            for (int k = first; k < Math.Min(first + Block, count); k++)
+                Rows.AddScaled(part, rows.Slice(k * length, length), factors[k * stride]);
+            Rows.Add<T, TSum>(sum, part);
+        }
+    }
+
+    private static TSum SumOfColumn<T, TSum>(ReadOnlySpan<T> column, int count, int stride)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TSum : unmanaged, ISum<T, TSum>
+    {
+        TSum sum = TSum.Of(T.Zero);
+        for (int k = 0; k < count; k++)
+            sum += column[k * stride];
+        return sum;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Numerics;
+
+namespace ConvNet;
+
+/// <summary>Dropout: in training each value becomes 0 with probability p, else x / (1 − p); in inference y = x.</summary>
+/// <remarks>
+/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the batch, so it is the
+/// same on every backend and for any number of threads. Backward: dy through the same mask. Source: Srivastava et al., JMLR 2014.
+/// </remarks>
+public sealed record Dropout : Layer
+{
+    /// <summary>Describes a dropout.</summary>
+    /// <param name="probability">p, the chance of a value to be dropped, in [0, 1).</param>
+    /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1).</exception>
+    public Dropout(float probability = 0.5f)
+    {
+        if (probability is not (>= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(probability), $"dropout: probability {probability} is not in [0, 1).");
+        Probability = probability;
+    }
+
+    /// <summary>p, the chance of a value to be dropped.</summary>
+    public float Probability { get; }
+
+    /// <summary>A value is dropped where its random word is below this.</summary>
+    internal uint Threshold => (uint)(Probability * 4294967296.0);
+
+    /// <summary>What a kept value is multiplied by: 1 / (1 − p), rounded to float on every backend.</summary>
+    internal float Scale => 1f / (1f - Probability);
+
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.None;
+
+    /// <inheritdoc/>
+    public override void Forward<T>(in Frame<T> f)
+    {
+        if (f.Training)
+            Mask(f, f.X(0), f.Y);
+        else
+            f.X(0).CopyTo(f.Y);
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T>(in Frame<T> f)
+    {
+        if (f.WantsDX(0))
+            Mask(f, f.DY, f.DX(0));
+    }
+
+    private void Mask<T>(in Frame<T> f, ReadOnlySpan<T> from, Span<T> to) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T scale = T.CreateChecked(Scale);
+        for (int i = 0; i < to.Length; i++)
+            to[i] = Philox.Word(f.Seed, f.NodeIndex, f.Step, i) < Threshold ? T.Zero : from[i] * scale;
+    }
+}

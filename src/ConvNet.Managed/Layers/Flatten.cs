@@ -1,0 +1,26 @@
+namespace ConvNet;
+
+/// <summary>Turns C×H×W maps into a vector of C·H·W features, in the order C, H, W.</summary>
+/// <remarks>Forward and backward copy; no value changes.</remarks>
+public sealed record Flatten : Layer
+{
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Shape.Vector(Single(inputs).Length);
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.None;
+
+    /// <inheritdoc/>
+    public override string Explain(params ReadOnlySpan<Shape> inputs)
+        => $"{inputs[0].C}·{inputs[0].H}·{inputs[0].W} = {inputs[0].Length}";
+
+    /// <inheritdoc/>
+    public override void Forward<T>(in Frame<T> f) => f.X(0).CopyTo(f.Y);
+
+    /// <inheritdoc/>
+    public override void Backward<T>(in Frame<T> f)
+    {
+        if (f.WantsDX(0))
+            f.DY.CopyTo(f.DX(0));
+    }
+}

@@ -1,0 +1,36 @@
+namespace ConvNet;
+
+/// <summary>Rectified linear unit, elementwise: y = max(x, 0).</summary>
+/// <remarks>
+/// Backward: dx = dy where y &gt; 0, else 0; the derivative at 0 is 0; a NaN stays a NaN.
+/// y and dx have the shape of x. Source: Nair and Hinton, ICML 2010.
+/// </remarks>
+public sealed record Relu : Layer
+{
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.Output;
+
+    /// <inheritdoc/>
+    public override void Forward<T>(in Frame<T> f)
+    {
+        ReadOnlySpan<T> x = f.X(0);
+        Span<T> y = f.Y;
+        for (int i = 0; i < y.Length; i++)
+            y[i] = x[i] <= T.Zero ? T.Zero : x[i];      // not Max: a NaN must pass
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T>(in Frame<T> f)
+    {
+        if (!f.WantsDX(0))
+            return;
+        // The mask comes from y, not x: a fused convolution keeps only y.
+        ReadOnlySpan<T> y = f.Y, dy = f.DY;
+        Span<T> dx = f.DX(0);
+        for (int i = 0; i < dx.Length; i++)
+            dx[i] = y[i] <= T.Zero ? T.Zero : dy[i];
+    }
+}

@@ -1,0 +1,46 @@
+using System.Numerics;
+
+namespace ConvNet;
+
+/// <summary>The backend in pure C#: the definition of right, in float and in double. It runs wherever .NET runs.</summary>
+public sealed class ManagedBackend : IBackend
+{
+    private bool _disposed;
+
+    /// <summary>Makes the backend.</summary>
+    /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread.</exception>
+    public ManagedBackend(int? threads = null)
+    {
+        if (threads < 1)
+            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads compute nothing; give 1 or more.");
+        string version = typeof(ManagedBackend).Assembly.GetName().Version!.ToString(3);
+        Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", threads ?? Environment.ProcessorCount, null);
+    }
+
+    /// <inheritdoc/>
+    public BackendInfo Info { get; }
+
+    /// <inheritdoc/>
+    public IExecutable Compile(Graph graph, TrainingSpec spec) => Compile<float>(graph, spec);
+
+    /// <inheritdoc/>
+    public IExecutable CompileInference(Graph graph, int batchSize)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new ManagedPlan<float>(graph, batchSize, null, Info.Threads, () => _disposed);
+    }
+
+    /// <summary>Compiles a graph for training in arithmetic of the given type.</summary>
+    /// <typeparam name="T">float, or double for the reference that others are measured against.</typeparam>
+    /// <inheritdoc cref="IBackend.Compile" path="/exception"/>
+    public ManagedPlan<T> Compile<T>(Graph graph, TrainingSpec spec) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(spec);
+        return new ManagedPlan<T>(graph, spec.BatchSize, spec, Info.Threads, () => _disposed);
+    }
+
+    /// <summary>Ends the backend; its executables refuse further calls.</summary>
+    public void Dispose() => _disposed = true;
+}

@@ -1,0 +1,143 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using ConvNet.Planning;
+
+namespace ConvNet;
+
+/// <summary>The memory of one kind of pass, training or inference, and the loops over the nodes.</summary>
+internal sealed class ManagedPass<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private readonly Graph _graph;
+    private readonly Liveness _liveness;
+    private readonly T[] _arena;
+    private readonly Memory<T>[] _values, _gradients;
+    private readonly Memory<T>[][] _edgeGradients;
+    private readonly NodeMemory<T>?[] _nodes;
+
+    /// <summary>Plans the arena and lays every node's memory out in it.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null for inference.</param>
+    /// <param name="parameters">Values by parameter index.</param>
+    /// <param name="parameterGradients">Gradients by parameter index; empty for inference.</param>
+    /// <param name="threads">Threads to use.</param>
+    public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, T[][] parameters, T[][] parameterGradients, int threads)
+    {
+        _graph = graph;
+        _liveness = new Liveness(graph, spec is not null, spec?.InputGradient ?? false);
+        int count = graph.Nodes.Count;
+        (_values, _gradients, _edgeGradients, _nodes) = (new Memory<T>[count], new Memory<T>[count], new Memory<T>[count][], new NodeMemory<T>?[count]);
+        var saved = new Memory<T>[count];
+        var blocks = new List<Lifetime>();
+        var owners = new List<Action<Memory<T>>>();
+        foreach (Node node in graph.Nodes)
+            Request(node, batchSize, saved, (lifetime, owner) => { blocks.Add(lifetime); owners.Add(owner); });
+        Arena plan = Arena.Plan(blocks, alignment: 16);
+        if (plan.Length > Array.MaxLength)
+            throw new ArgumentException($"A batch of {batchSize} needs {plan.Length:N0} values at once; at most {Array.MaxLength:N0} fit. Take a smaller batch.", nameof(batchSize));
+        _arena = new T[plan.Length];
+        for (int i = 0; i < blocks.Count; i++)
+            owners[i](_arena.AsMemory((int)plan.Offsets[i], (int)blocks[i].Length));
+        foreach (Node node in graph.Nodes)
+        {
+            if (node.Layer is not null)
+                _nodes[node.Index] = MemoryOf(node, saved[node.Index], parameters, parameterGradients, spec, threads);
+        }
+    }
+
+    /// <summary>The output of a node.</summary>
+    public Span<T> Value(Node node, int n) => _values[node.Index].Span[..(n * node.Shape.Length)];
+
+    /// <summary>The gradient of the scores.</summary>
+    public Span<T> OutputGradient(int n) => _gradients[_graph.Output.Index].Span[..(n * _graph.Output.Shape.Length)];
+
+    /// <summary>The gradient of the images.</summary>
+    public ReadOnlySpan<T> InputGradient(int n) => _gradients[0].Span[..(n * _graph.Input.Shape.Length)];
+
+    /// <summary>Fills the arena with NaN.</summary>
+    public void Poison() => _arena.AsSpan().Fill(T.NaN);
+
+    /// <summary>Runs the nodes in order.</summary>
+    public void Forward(int n, bool training, long step)
+    {
+        foreach (Node node in _graph.Nodes)
+            node.Layer?.Forward(new Frame<T>(_nodes[node.Index]!, n, training, step));
+    }
+
+    /// <summary>Runs the nodes in reverse, from the gradient of the scores.</summary>
+    public void Backward(int n, long step)
+    {
+        for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
+        {
+            Node node = _graph.Nodes[i];
+            if (!_liveness.WantsGradient(node))
+                continue;
+            for (int edge = 1; edge < node.Consumers.Count; edge++)
+            {
+                Span<T> sum = _gradients[i].Span[..(n * node.Shape.Length)];
+                TensorPrimitives.Add(sum, _edgeGradients[i][edge].Span[..sum.Length], sum);
+            }
+            node.Layer?.Backward(new Frame<T>(_nodes[i]!, n, true, step));
+        }
+    }
+
+    private void Request(Node node, int batchSize, Memory<T>[] saved, Action<Lifetime, Action<Memory<T>>> request)
+    {
+        long length = (long)batchSize * node.Shape.Length;
+        int index = node.Index;
+        request(_liveness.Value(node, length), memory => _values[index] = memory);
+        int savedLength = node.Layer?.SavedLength(batchSize, node.InputShapes) ?? 0;
+        if (savedLength > 0)
+            request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
+        _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
+        if (!_liveness.WantsGradient(node))
+            return;
+        if (node == _graph.Output)
+            request(_liveness.OutputGradient(length), memory => _gradients[index] = memory);
+        for (int edge = 0; edge < node.Consumers.Count; edge++)
+        {
+            int slot = edge;
+            request(_liveness.EdgeGradient(node, edge, length), memory =>
+            {
+                _edgeGradients[index][slot] = memory;
+                if (slot == 0)
+                    _gradients[index] = memory;
+            });
+        }
+    }
+
+    private NodeMemory<T> MemoryOf(Node node, Memory<T> saved, T[][] parameters, T[][] parameterGradients, TrainingSpec? spec, int threads)
+    {
+        Memory<T>[] Of(T[][] all) => all.Length == 0 ? [] : [.. node.Parameters.Select(p => all[p.Index].AsMemory())];
+        var edgesTaken = new Dictionary<Node, int>();
+        return new NodeMemory<T>
+        {
+            XShapes = node.InputShapes,
+            YShape = node.Shape,
+            X = [.. node.Inputs.Select(input => _values[input.Index])],
+            Y = _values[node.Index],
+            W = Of(parameters),
+            Saved = saved,
+            DY = _gradients[node.Index],
+            DX = [.. node.Inputs.Select(input => EdgeOf(input, node, edgesTaken))],
+            DW = Of(parameterGradients),
+            Seed = spec?.Seed ?? 0,
+            NodeIndex = node.Index,
+            Threads = threads,
+        };
+    }
+
+    // A node that reads another twice has two edges to it; each input takes the next one.
+    private Memory<T> EdgeOf(Node input, Node consumer, Dictionary<Node, int> taken)
+    {
+        int skip = taken.GetValueOrDefault(input);
+        taken[input] = skip + 1;
+        for (int edge = 0; edge < input.Consumers.Count; edge++)
+        {
+            if (input.Consumers[edge] == consumer && skip-- == 0)
+                return _edgeGradients[input.Index][edge];
+        }
+        throw new InvalidOperationException($"{consumer.Name} does not read {input.Name}.");
+    }
+}

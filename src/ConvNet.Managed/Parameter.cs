@@ -1,0 +1,82 @@
+namespace ConvNet;
+
+/// <summary>What a parameter is for; it decides the initial value and whether the optimiser moves it.</summary>
+public enum ParameterRole
+{
+    /// <summary>A weight: initialised at random.</summary>
+    Weight,
+
+    /// <summary>A bias: starts at 0.</summary>
+    Bias,
+
+    /// <summary>A scale (batch norm's γ): starts at 1.</summary>
+    Scale,
+
+    /// <summary>A running mean: a buffer that the forward pass updates; starts at 0.</summary>
+    RunningMean,
+
+    /// <summary>A running variance: a buffer that the forward pass updates; starts at 1.</summary>
+    RunningVariance,
+}
+
+/// <summary>What a layer says of one of its parameters.</summary>
+/// <param name="Name">The name within the layer, as <c>weight</c>.</param>
+/// <param name="Role">What it is for.</param>
+/// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a dense layer.</param>
+/// <param name="FanIn">Inputs that one output sums over; scales random initial values.</param>
+/// <param name="FanOut">Outputs that one input reaches.</param>
+public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, int FanIn = 1, int FanOut = 1)
+{
+    /// <summary>The number of values: the product of the dimensions.</summary>
+    public int Length
+    {
+        get
+        {
+            long length = Dimensions.Aggregate(1L, (product, size) => Math.Min(product * size, long.MaxValue >> 31));
+            return length <= int.MaxValue
+                ? (int)length
+                : throw new ArgumentException($"A parameter \"{Name}\" of {string.Join("×", Dimensions)} is too large: at most {int.MaxValue:N0} values.");
+        }
+    }
+}
+
+/// <summary>A trainable tensor or a buffer of one node; its values live in the executables.</summary>
+public sealed class Parameter
+{
+    internal Parameter(Node node, ParameterSpec spec, int index)
+    {
+        (Node, Role, Dimensions, FanIn, FanOut, Index) = (node, spec.Role, spec.Dimensions, spec.FanIn, spec.FanOut, index);
+        Name = $"{node.Name}.{spec.Name}";
+        Length = spec.Length;
+    }
+
+    /// <summary>The node that it belongs to.</summary>
+    public Node Node { get; }
+
+    /// <summary>The name in the graph, as <c>conv1.weight</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>What it is for.</summary>
+    public ParameterRole Role { get; }
+
+    /// <summary>Its sizes, the outermost first.</summary>
+    public IReadOnlyList<int> Dimensions { get; }
+
+    /// <summary>The number of values.</summary>
+    public int Length { get; }
+
+    /// <summary>Inputs that one output sums over.</summary>
+    public int FanIn { get; }
+
+    /// <summary>Outputs that one input reaches.</summary>
+    public int FanOut { get; }
+
+    /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
+    public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
+
+    /// <summary>The position among <see cref="Graph.Parameters"/>.</summary>
+    internal int Index { get; }
+
+    /// <summary>Name and dimensions.</summary>
+    public override string ToString() => $"{Name} ({string.Join("×", Dimensions)})";
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+
+namespace ConvNet;
+
+/// <summary>The shape of one sample: C channels of H rows and W columns, stored row-major as C, H, W.</summary>
+/// <remarks>A batch of N samples is stored as N, C, H, W. A vector of F features is F×1×1.</remarks>
+public readonly record struct Shape
+{
+    /// <summary>Makes a shape of positive sizes.</summary>
+    /// <param name="c">Channels.</param>
+    /// <param name="h">Rows.</param>
+    /// <param name="w">Columns.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive, or one sample has 2^31 values or more.</exception>
+    public Shape(int c, int h, int w)
+    {
+        if (c <= 0 || h <= 0 || w <= 0)
+            throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values: channels, rows and columns start at 1.");
+        if ((long)c * h > int.MaxValue || (long)c * h * w > int.MaxValue)
+            throw new ArgumentOutOfRangeException(nameof(c), $"A sample of {c}×{h}×{w} is too large: at most {int.MaxValue:N0} values.");
+        (C, H, W) = (c, h, w);
+    }
+
+    /// <summary>Channels.</summary>
+    public int C { get; }
+
+    /// <summary>Rows.</summary>
+    public int H { get; }
+
+    /// <summary>Columns.</summary>
+    public int W { get; }
+
+    /// <summary>Values in one sample: C·H·W.</summary>
+    public int Length => C * H * W;
+
+    /// <summary>Values in one channel: H·W.</summary>
+    public int Area => H * W;
+
+    /// <summary>True for a vector: H = W = 1.</summary>
+    public bool IsVector => H == 1 && W == 1;
+
+    /// <summary>A vector of <paramref name="features"/> values: F×1×1.</summary>
+    public static Shape Vector(int features) => new(features, 1, 1);
+
+    /// <summary>Reads a shape written as <c>3x32x32</c>.</summary>
+    /// <exception cref="FormatException">The text is not three positive whole numbers with an x between them.</exception>
+    public static Shape Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string[] parts = text.Split('x', '×');
+        var sizes = new int[3];
+        bool whole = parts.Length == 3;
+        for (int i = 0; whole && i < 3; i++)
+            whole = int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out sizes[i]) && sizes[i] > 0;
+        return whole
+            ? new Shape(sizes[0], sizes[1], sizes[2])
+            : throw new FormatException($"\"{text}\" is not a shape; write channels, rows and columns as 3x32x32.");
+    }
+
+    /// <summary>The shape as <c>3×32×32</c>.</summary>
+    public override string ToString() => $"{C}×{H}×{W}";
+}
