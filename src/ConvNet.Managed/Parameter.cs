@@ -27,6 +27,9 @@ public enum ParameterRole
 /// <param name="FanOut">Outputs that one input reaches.</param>
 public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, int FanIn = 1, int FanOut = 1)
 {
+    /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
+    public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
+
     /// <summary>The number of values: the product of the dimensions.</summary>
     public int Length
     {
@@ -48,6 +51,7 @@ public sealed class Parameter
         (Node, Role, Dimensions, FanIn, FanOut, Index) = (node, spec.Role, spec.Dimensions, spec.FanIn, spec.FanOut, index);
         Name = $"{node.Name}.{spec.Name}";
         Length = spec.Length;
+        Trainable = spec.Trainable;
     }
 
     /// <summary>The node that it belongs to.</summary>
@@ -72,7 +76,7 @@ public sealed class Parameter
     public int FanOut { get; }
 
     /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
-    public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
+    public bool Trainable { get; }
 
     /// <summary>The position among <see cref="Graph.Parameters"/>.</summary>
     internal int Index { get; }

@@ -1,0 +1,50 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>Compares what a backend computed with the truth, element by element.</summary>
+internal static class Comparison
+{
+    /// <summary>Compares within the error bounds.</summary>
+    public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: false);
+
+    /// <summary>Compares bit for bit, but for the sign of zero.</summary>
+    public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true);
+
+    private static TensorReport Compare(ReadOnlySpan<float> got, TruthTensor truth, bool exact)
+    {
+        int worst = 0, failed = 0, suspects = 0;
+        double worstInBounds = 0;
+        for (int i = 0; i < got.Length; i++)
+        {
+            double inBounds = InBounds(got[i], truth.Values[i], exact ? 0 : truth.Bounds[i]);
+            if (inBounds > worstInBounds)
+                (worst, worstInBounds) = (i, inBounds);
+            if (inBounds <= 1)
+                continue;
+            if (!exact && truth.Ceilings.Length > 0 && Math.Abs(got[i] - truth.Values[i]) <= truth.Ceilings[i])
+                suspects++;
+            else
+                failed++;
+        }
+        return got.Length == 0
+            ? new TensorReport(truth.Name, 0, 0, 0, 0, 0, 0, 0, 0)
+            : new TensorReport(truth.Name, got.Length, worstInBounds, Ulps(got[worst], (float)truth.Values[worst]), worst, got[worst],
+                truth.Values[worst], failed, suspects);
+    }
+
+    private static double InBounds(float got, double truth, double bound)
+    {
+        if (got == (float)truth || (float.IsNaN(got) && double.IsNaN(truth)))
+            return 0;
+        double inBounds = Math.Abs(got - truth) / bound;
+        return double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds;
+    }
+
+    // Floats in the order of their values are integers in the order of their bits, once the negative ones are turned round.
+    private static long Ulps(float a, float b) => Math.Abs(Ordinal(a) - Ordinal(b));
+
+    private static long Ordinal(float value)
+    {
+        int bits = BitConverter.SingleToInt32Bits(value);
+        return bits >= 0 ? bits : int.MinValue - (long)bits;
+    }
+}

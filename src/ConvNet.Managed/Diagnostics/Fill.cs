@@ -1,0 +1,39 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>Values to check with, a function of a seed and their place alone.</summary>
+/// <param name="seed">The seed.</param>
+internal sealed class Fill(ulong seed)
+{
+    /// <summary>Whole numbers in ±range, one in 16 of them 0.</summary>
+    /// <param name="stream">Numbers the tensors that must differ.</param>
+    /// <param name="length">How many.</param>
+    /// <param name="range">The largest magnitude, 1 or more.</param>
+    public float[] Integers(int stream, int length, int range)
+    {
+        var values = new float[length];
+        for (int i = 0; i < length; i++)
+        {
+            uint word = Philox.Word(seed, stream, 0, i);
+            int magnitude = 1 + (int)((word >> 8) % (uint)range);
+            values[i] = word >> 28 == 0 ? 0 : (word & 1) == 0 ? magnitude : -magnitude;
+        }
+        return values;
+    }
+
+    /// <summary>Real numbers, uniform in centre ± limit.</summary>
+    public float[] Uniform(int stream, int length, double limit, double centre = 0)
+    {
+        var values = new float[length];
+        for (int i = 0; i < length; i++)
+            values[i] = (float)(centre + limit * (Philox.Word(seed, stream, 1, i) / 2147483648.0 - 1));
+        return values;
+    }
+
+    /// <summary>Real values for a parameter: weights as He et al., biases and shifts not 0, variances positive.</summary>
+    public float[] Parameter(int stream, ParameterSpec spec) => spec.Role switch
+    {
+        ParameterRole.Weight => Uniform(stream, spec.Length, Math.Sqrt(6.0 / spec.FanIn)),
+        ParameterRole.Scale or ParameterRole.RunningVariance => Uniform(stream, spec.Length, 0.5, centre: 1),
+        _ => Uniform(stream, spec.Length, 0.5),
+    };
+}

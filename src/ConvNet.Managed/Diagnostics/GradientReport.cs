@@ -1,0 +1,115 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>The ways to compare gradients; see <see cref="GradientCheck"/>.</summary>
+[Flags]
+public enum CheckModes
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>Layer by layer on whole numbers small enough that float32 never rounds: bit for bit.</summary>
+    Exact = 1,
+
+    /// <summary>Layer by layer on real numbers, against the double reference and its error bound.</summary>
+    Real = 2,
+
+    /// <summary>Several layers at a time on whole numbers, through one optimiser step: bit for bit.</summary>
+    Segments = 4,
+
+    /// <summary>The whole network: as close to the double run as a float32 run can be.</summary>
+    EndToEnd = 8,
+
+    /// <summary>The double reference itself against finite differences.</summary>
+    FiniteDifferences = 16,
+
+    /// <summary>All of them.</summary>
+    All = Exact | Real | Segments | EndToEnd | FiniteDifferences,
+}
+
+/// <summary>How a comparison ended, from best to worst.</summary>
+public enum Verdict
+{
+    /// <summary>Every element agrees.</summary>
+    Pass,
+
+    /// <summary>An element is beyond the probable error, but not beyond the possible one.</summary>
+    Suspect,
+
+    /// <summary>An element is wrong.</summary>
+    Fail,
+}
+
+/// <summary>How a gradient check is done.</summary>
+public sealed record GradientCheckOptions
+{
+    /// <summary>The comparisons to make.</summary>
+    public CheckModes Modes { get; init; } = CheckModes.All;
+
+    /// <summary>Samples in a batch; a power of two keeps a mean over it exact.</summary>
+    public int BatchSize { get; init; } = 4;
+
+    /// <summary>The seed of all values.</summary>
+    public ulong Seed { get; init; } = 1;
+}
+
+/// <summary>The comparison of one tensor.</summary>
+/// <param name="Name"><c>y</c>, <c>dx</c>, <c>dw</c>, <c>db</c> or the name of another parameter's gradient or of a buffer.</param>
+/// <param name="Elements">Elements compared.</param>
+/// <param name="WorstInBounds">The largest error in units of its bound: above 1 is too much; infinite where no error is allowed.</param>
+/// <param name="WorstInUlps">The distance of that element from the rounded truth in representable values.</param>
+/// <param name="Index">The place of that element in the tensor.</param>
+/// <param name="Got">Its value.</param>
+/// <param name="Truth">Its value in the double reference.</param>
+/// <param name="Failed">Elements that are wrong.</param>
+/// <param name="Suspects">Elements over their bound, but not over n·u·Σ|terms|.</param>
+/// <param name="Flips">Elements left out because both branches of a kink are right within the error.</param>
+public sealed record TensorReport(
+    string Name, int Elements, double WorstInBounds, long WorstInUlps, int Index, double Got, double Truth, int Failed, int Suspects, int Flips = 0)
+{
+    /// <summary>How the comparison ended.</summary>
+    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Suspects > 0 ? Verdict.Suspect : Verdict.Pass;
+}
+
+/// <summary>The comparison of one layer, or of several together, on one backend.</summary>
+/// <param name="Backend">The backend and its instruction set, as <c>native/avx2</c>; <c>reference</c> for the reference itself.</param>
+/// <param name="Layer">The node's name; first and last where there are several.</param>
+/// <param name="Kind">The layer's kind.</param>
+/// <param name="Mode">What was compared with what.</param>
+/// <param name="Tensors">The tensors.</param>
+/// <param name="Remark">What else there is to say; empty for nothing.</param>
+public sealed record LayerReport(
+    string Backend, string Layer, string Kind, CheckModes Mode, IReadOnlyList<TensorReport> Tensors, string Remark = "")
+{
+    /// <summary>The worst verdict of the tensors.</summary>
+    public Verdict Verdict => Tensors.Select(t => t.Verdict).DefaultIfEmpty().Max();
+}
+
+/// <summary>A place where exact mode starts anew.</summary>
+/// <param name="Layer">The node.</param>
+/// <param name="Reason">Why its values are not exact from there on.</param>
+public sealed record ExactCut(string Layer, string Reason);
+
+/// <summary>The outcome of a gradient check.</summary>
+/// <param name="Layers">All comparisons.</param>
+/// <param name="Cuts">Where exact mode was cut.</param>
+public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnlyList<ExactCut> Cuts)
+{
+    /// <summary>Elements compared.</summary>
+    public long Checked => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Elements));
+
+    /// <summary>Elements that are wrong.</summary>
+    public long Failed => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Failed));
+
+    /// <summary>Elements that are suspect.</summary>
+    public long Suspects => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Suspects));
+
+    /// <summary>The worst verdict; a suspect element of a tensor that exact mode passes is taken for right.</summary>
+    public Verdict Verdict => Layers.Select(Decided).DefaultIfEmpty().Max();
+
+    private Verdict Decided(LayerReport layer) => layer.Verdict == Verdict.Suspect && layer.Tensors.All(t => t.Verdict == Verdict.Pass || PassesExactly(layer, t))
+        ? Verdict.Pass
+        : layer.Verdict;
+
+    private bool PassesExactly(LayerReport suspect, TensorReport tensor) => Layers.Any(l => l.Mode == CheckModes.Exact
+        && l.Backend == suspect.Backend && l.Layer == suspect.Layer && l.Tensors.Any(t => t.Name == tensor.Name && t.Verdict == Verdict.Pass));
+}

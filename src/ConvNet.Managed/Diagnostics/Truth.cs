@@ -1,0 +1,68 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>What one tensor of a layer is, in double, and how far a float32 result may be away, element by element.</summary>
+/// <param name="name"><c>y</c>, <c>dx</c>, <c>dw</c>, …</param>
+/// <param name="values">The true values.</param>
+internal sealed class TruthTensor(string name, double[] values)
+{
+    /// <summary><c>y</c>, <c>dx</c>, or the name of a parameter after a <c>d</c>.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The true values.</summary>
+    public double[] Values { get; } = values;
+
+    /// <summary>An error below this passes; 0 where the float32 result must be the true value, rounded.</summary>
+    public required double[] Bounds { get; init; }
+
+    /// <summary>An error between the bound and this is suspect, not wrong; empty where the bound is a hard one.</summary>
+    public double[] Ceilings { get; init; } = [];
+
+    /// <summary>Whether every float32 evaluation, in any order, gives the true values without rounding.</summary>
+    public bool IsExact { get; init; }
+
+    /// <summary>Sums with their bounds.</summary>
+    public static TruthTensor Of(string name, BoundedSum[] sums) => new(name, Array.ConvertAll(sums, s => s.Value))
+    {
+        Bounds = Array.ConvertAll(sums, s => s.Bound()),
+        Ceilings = Array.ConvertAll(sums, s => s.Ceiling),
+        IsExact = Array.TrueForAll(sums, s => s.IsExact),
+    };
+
+    /// <summary>Values that float32 computes with one rounding at most, so every backend gets the same.</summary>
+    public static TruthTensor Rounded(string name, double[] values) => new(name, values)
+    {
+        Bounds = new double[values.Length],
+        IsExact = Array.TrueForAll(values, v => (float)v == v),
+    };
+}
+
+/// <summary>What one layer computes from given values: its output, its gradients and its buffers after a training pass.</summary>
+internal sealed record LayerTruth(TruthTensor Y, TruthTensor[] DX, TruthTensor?[] DW, TruthTensor?[] Buffers)
+{
+    /// <summary>Whether all of it is exact in float32.</summary>
+    public bool IsExact => Y.IsExact && DX.All(t => t.IsExact) && DW.All(t => t?.IsExact ?? true) && Buffers.All(t => t?.IsExact ?? true);
+}
+
+/// <summary>The values that one layer is run on.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="XShapes">Shapes of the inputs, of one sample.</param>
+/// <param name="N">Samples.</param>
+/// <param name="X">Inputs.</param>
+/// <param name="W">Parameters and buffers.</param>
+/// <param name="DY">Gradient of the output.</param>
+/// <param name="NodeIndex">The node's index in its graph, which keys random masks.</param>
+/// <param name="Step">Training passes before this one, which keys random masks.</param>
+/// <param name="Seed">The seed of random masks.</param>
+internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex, long Step, ulong Seed)
+{
+    /// <summary>The shape of one output sample.</summary>
+    public Shape YShape { get; } = Layer.Infer(XShapes);
+
+    /// <summary>What the layer says of its parameters.</summary>
+    public IReadOnlyList<ParameterSpec> Specs { get; } = Layer.Parameters(XShapes);
+
+    /// <summary>The same in another element type.</summary>
+    public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
+        => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)), Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
+            Array.ConvertAll(DY, convert), NodeIndex, Step, Seed);
+}

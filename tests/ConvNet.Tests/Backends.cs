@@ -1,0 +1,23 @@
+namespace ConvNet.Tests;
+
+/// <summary>A backend as the contract tests run it.</summary>
+/// <param name="Name">The backend and its variant.</param>
+/// <param name="Create">Makes one with the given number of threads.</param>
+/// <param name="Deterministic">Whether it promises the same bits on every run and for every number of threads.</param>
+public sealed record BackendCase(string Name, Func<int?, IBackend> Create, bool Deterministic = true)
+{
+    public IBackend Open(int? threads = null) => Create(threads);
+
+    public override string ToString() => Name;
+}
+
+/// <summary>Every backend that the contract holds for: one line each.</summary>
+public static class Backends
+{
+    public static IEnumerable<BackendCase> All { get; } =
+    [
+        new("managed", threads => new ManagedBackend(threads)),
+    ];
+
+    public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
+}
