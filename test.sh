@@ -25,7 +25,7 @@ c_tests() {
   shift
   rm -f "$report"
   echo "== C tests in $folder"
-  { cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=Release "$@" && cmake --build "$folder" --parallel "$(nproc)"; } >/dev/null &&
+  { cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=Release "$@" && cmake --build "$folder" --parallel "$(getconf _NPROCESSORS_ONLN)"; } >/dev/null &&
     ctest --test-dir "$folder" --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
   if [[ -e $report ]]; then
     count ctest $code "$(number tests "$report")" "$(number failures "$report")" "$(number skipped "$report")"
