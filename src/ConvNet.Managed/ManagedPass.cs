@@ -91,10 +91,11 @@ internal sealed class ManagedPass<T>
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
         _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
+        // The loss writes the gradient of the scores even where nothing before them can learn.
+        if (node == _graph.Output && _liveness.Training)
+            request(_liveness.OutputGradient(length), memory => _gradients[index] = memory);
         if (!_liveness.WantsGradient(node))
             return;
-        if (node == _graph.Output)
-            request(_liveness.OutputGradient(length), memory => _gradients[index] = memory);
         for (int edge = 0; edge < node.Consumers.Count; edge++)
         {
             int slot = edge;

@@ -23,6 +23,10 @@ public static class GradientCheck
         var cuts = new List<ExactCut>();
         foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
             CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options), options.Modes, backends, reports, cuts, x, w);
+        if (options.Modes.HasFlag(CheckModes.Segments))
+            ExactSegments.Check(graph, backends, options, reports, cuts);
+        if (options.Modes.HasFlag(CheckModes.EndToEnd))
+            reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0).Check(backends));
         return new GradientReport(reports, cuts);
     }
 
@@ -47,6 +51,12 @@ public static class GradientCheck
 
     /// <summary>A backend and its instruction set, as <c>native/avx2</c>.</summary>
     internal static string NameOf(IBackend backend) => $"{backend.Info.Name}/{backend.Info.Isa}";
+
+    private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
+    {
+        Loss loss = graph.Output.Shape is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy() : new MeanSquaredError();
+        return new TrainingSpec(options.BatchSize, loss, new Sgd()) { Seed = options.Seed };
+    }
 
     private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends, List<LayerReport> reports, List<ExactCut> cuts,
         float[][]? x, float[][]? w)

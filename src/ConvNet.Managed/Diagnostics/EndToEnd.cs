@@ -1,0 +1,113 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to be.</summary>
+/// <remarks>
+/// No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32 has to be away
+/// is the largest of the float32 reference's distance, the change that moving every parameter by one ulp makes, and one rounding
+/// of the result. After the given number of optimiser steps the scores, the loss, the gradients and the parameters are compared.
+/// </remarks>
+internal sealed class EndToEnd
+{
+    private readonly Graph _graph;
+    private readonly TrainingSpec _spec;
+    private readonly int _steps;
+    private readonly float _learningRate;
+    private readonly float[][] _parameters, _images;
+    private readonly int[][] _labels;
+    private readonly float[][] _targets;
+
+    /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="spec">How it trains.</param>
+    /// <param name="steps">Optimiser steps before the comparison.</param>
+    /// <param name="learningRate">Their rate.</param>
+    public EndToEnd(Graph graph, TrainingSpec spec, int steps, float learningRate)
+    {
+        (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
+        var fill = new Fill(spec.Seed);
+        int stream = 0, outputs = graph.Output.Shape.Length;
+        _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes)).Select(p => fill.Parameter(stream++, p))];
+        _images = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
+        _labels = [.. Batches(_ => Array.ConvertAll(fill.Integers(stream++, spec.BatchSize, outputs), v => (int)Math.Abs(v) % outputs))];
+        _targets = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * outputs, 1))];
+        T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
+    }
+
+    /// <summary>Runs the references and every backend, and compares.</summary>
+    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends)
+    {
+        using var reference = new ManagedBackend();
+        using ManagedPlan<double> plan = reference.Compile<double>(_graph, _spec), movedPlan = reference.Compile<double>(_graph, _spec);
+        using ManagedPlan<float> singlePlan = reference.Compile<float>(_graph, _spec);
+        double[][] truth = Run(plan, plan, _parameters), moved = Run(movedPlan, movedPlan, Perturbed()), single = Run(singlePlan, null, _parameters);
+        foreach (IBackend backend in backends)
+        {
+            using IExecutable executable = backend.Compile(_graph, _spec);
+            double[][] got = Run(executable, null, _parameters);
+            yield return new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
+                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], Math.Max(Distance(single[i], truth[i]), Distance(moved[i], truth[i]))))]);
+        }
+    }
+
+    private static TensorReport Compare(string name, double[] got, double[] truth, double unavoidable)
+    {
+        double norm = Math.Sqrt(truth.Sum(v => v * v)), distance = Distance(got, truth);
+        double allowed = MeasuredBounds.Allowance * Math.Max(unavoidable, BoundedSum.UnitRoundoff * norm);
+        double inBounds = distance == 0 ? 0 : distance / allowed;
+        bool passes = inBounds <= 1;
+        int worst = 0;
+        for (int i = 1; i < got.Length; i++)
+            worst = Math.Abs(got[i] - truth[i]) > Math.Abs(got[worst] - truth[worst]) || double.IsNaN(got[i]) ? i : worst;
+        return new TensorReport(name, got.Length, double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds, 0, worst, got[worst], truth[worst],
+            passes ? 0 : 1, 0);
+    }
+
+    private IEnumerable<string> Names() =>
+        ["scores", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name)];
+
+    private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
+
+    private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters)
+    {
+        foreach (Parameter p in _graph.Parameters)
+            executable.Write(p, parameters[p.Index]);
+        for (int step = 0; step < _steps; step++)
+        {
+            if (_spec.Loss.TakesLabels)
+                executable.TrainStep(_images[step], _labels[step], _learningRate);
+            else
+                executable.TrainStep(_images[step], _targets[step], _learningRate);
+        }
+        executable.Forward(_images[_steps]);
+        double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores) : [.. exact.Activation(_graph.Output)];
+        double loss = _spec.Loss.TakesLabels ? executable.Loss(_labels[_steps]) : executable.Loss(_targets[_steps]);
+        executable.Backward();
+        double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values)) : [.. exact.Gradient(p)];
+        double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values)) : [.. exact.Values(p)];
+        return [scores, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
+    }
+
+    private float[][] Perturbed()
+    {
+        long place = 0;
+        return Array.ConvertAll(_parameters, values => Array.ConvertAll(values,
+            v => (Philox.Word(_spec.Seed, 0, -1, place++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
+    }
+
+    private delegate void Reader(Span<float> values);
+
+    private static double[] Read(int length, Reader read)
+    {
+        var values = new float[length];
+        read(values);
+        return Array.ConvertAll(values, v => (double)v);
+    }
+
+    private static double Distance(double[] a, double[] b)
+    {
+        double squares = 0;
+        for (int i = 0; i < a.Length; i++)
+            squares += (a[i] - b[i]) * (a[i] - b[i]);
+        return Math.Sqrt(squares);
+    }
+}

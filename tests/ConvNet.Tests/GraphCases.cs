@@ -1,0 +1,115 @@
+using ConvNet.Models;
+
+namespace ConvNet.Tests;
+
+/// <summary>A graph to check as a whole.</summary>
+/// <param name="Name">What it shows.</param>
+/// <param name="N">Samples.</param>
+/// <param name="Build">Makes the graph.</param>
+public sealed record GraphCase(string Name, int N, Func<Graph> Build)
+{
+    public override string ToString() => $"{Name}, batch {N}";
+}
+
+/// <summary>Every pattern of layers that a planner may fuse or lay out differently, and whole networks.</summary>
+public static class GraphCases
+{
+    public static IEnumerable<GraphCase> Patterns =>
+    [
+        Chain("conv relu", 2, new(3, 6, 7), new Conv2d(17, 3, padding: 1), new Relu()),
+        Chain("conv without bias, relu", 2, new(16, 5, 5), new Conv2d(16, 3, bias: false), new Relu()),
+        Chain("conv relu pool", 2, new(1, 10, 12), new Conv2d(6, 5, padding: 2), new Relu(), new MaxPool2d(2)),
+        Chain("conv pool relu", 4, new(3, 8, 8), new Conv2d(9, 3, padding: 1), new MaxPool2d(2), new Relu()),
+        Chain("conv conv", 1, new(3, 7, 5), new Conv2d(18, 3, padding: 1), new Conv2d(5, 3, padding: 1)),
+        Chain("conv of every halo", 1, new(2, 9, 9), new Conv2d(16, 7, padding: 3), new Conv2d(17, 5, padding: 2), new Conv2d(3, 3, padding: 1), new Conv2d(4, 1)),
+        Chain("conv of padding 4 after conv", 1, new(2, 7, 6), new Conv2d(5, 3, padding: 1), new Relu(), new Conv2d(3, 9, padding: 4)),
+        Chain("strided conv after conv", 2, new(3, 9, 9), new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(17, 3, stride: 2, padding: 1)),
+        Chain("depthwise separable", 2, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new Relu(), new Conv2d(20, 1), new Relu()),
+        Chain("conv bn relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu()),
+        Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
+        Chain("bn first, conv", 4, new(3, 5, 5), new BatchNorm2d(), new Conv2d(4, 3)),
+        Chain("relu first", 2, new(3, 6, 5), new Relu(), new Conv2d(5, 3)),
+        Chain("pool first", 2, new(3, 8, 6), new MaxPool2d(2), new Conv2d(5, 3)),
+        Chain("average pool first", 2, new(17, 8, 6), new AvgPool2d(2), new Relu()),
+        Chain("pool of pool", 2, new(17, 9, 9), new MaxPool2d(3, stride: 1, padding: 1), new MaxPool2d(3)),
+        Chain("relu of relu", 2, new(5, 3, 3), new Relu(), new Relu()),
+        Chain("flatten first", 3, new(3, 4, 5), new Flatten(), new Dense(7), new Relu(), new Dense(3)),
+        Chain("conv flatten dense", 2, new(3, 6, 5), new Conv2d(17, 3), new Relu(), new Flatten(), new Dense(11)),
+        Chain("dense relu dense", 5, Shape.Vector(19), new Dense(33), new Relu(), new Dense(10)),
+        Chain("conv on a vector", 3, Shape.Vector(17), new Conv2d(9, 1), new Relu(), new Dense(4)),
+        Chain("gap dense", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(), new Dense(5)),
+        Chain("dropout between dense", 4, Shape.Vector(20), new Dense(16), new Relu(), new Dropout(0.5f), new Dense(5)),
+        Chain("dropout on maps", 2, new(3, 5, 5), new Conv2d(18, 3), new Dropout(0.25f), new Relu(), new Flatten()),
+        new("add relu", 2, () => Residual(new Relu())),
+        new("add of three", 2, AddOfThree),
+        new("a node read twice by one", 2, TwiceByOne),
+        new("a node read by three", 2, ReadByThree),
+        new("shortcut from the images", 2, ShortcutFromImages),
+        new("pre-activation block", 4, PreActivation),
+    ];
+
+    public static IEnumerable<GraphCase> Networks =>
+    [
+        new("digits", 4, () => BuiltInModels.Create("digits")),
+        new("lenet5", 2, () => BuiltInModels.Create("lenet5")),
+        new("resnet20 on 8×8", 4, () => BuiltInModels.Create("resnet20", new Shape(3, 8, 8))),
+        Chain("small", 4, new(2, 6, 6), new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(3)),
+    ];
+
+    public static IEnumerable<GraphCase> All => [.. Patterns, .. Networks];
+
+    public static GraphCase Chain(string name, int n, Shape input, params Layer[] layers) => new(name, n, () => Sequential.Of(input, layers));
+
+    private static Graph Residual(Layer last)
+    {
+        var graph = new Graph(new Shape(3, 5, 6));
+        Node x = graph.Add(new Conv2d(17, 3, padding: 1), graph.Input);
+        Node branch = graph.Append(x, new Relu(), new Conv2d(17, 3, padding: 1));
+        graph.Add(last, graph.Add(new Add(), branch, x));
+        return graph;
+    }
+
+    private static Graph AddOfThree()
+    {
+        var graph = new Graph(new Shape(5, 4, 4));
+        Node a = graph.Add(new Conv2d(18, 3, padding: 1), graph.Input), b = graph.Add(new Conv2d(18, 1), graph.Input);
+        Node c = graph.Append(graph.Input, new Relu(), new Conv2d(18, 5, padding: 2));
+        graph.Append(graph.Add(new Add(), a, b, c), new Relu(), new Conv2d(3, 3));
+        return graph;
+    }
+
+    private static Graph TwiceByOne()
+    {
+        var graph = new Graph(new Shape(3, 4, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(6, 3, padding: 1), new Relu());
+        graph.Append(graph.Add(new Add(), x, x), new Conv2d(2, 3));
+        return graph;
+    }
+
+    private static Graph ReadByThree()
+    {
+        var graph = new Graph(new Shape(3, 6, 6));
+        Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu());
+        Node a = graph.Add(new Conv2d(4, 1), x), b = graph.Add(new Conv2d(4, 7, padding: 3), x);
+        Node c = graph.Append(x, new MaxPool2d(3, stride: 1, padding: 1), new Conv2d(4, 3, padding: 1));
+        graph.Add(new Relu(), graph.Add(new Add(), a, b, c));
+        return graph;
+    }
+
+    private static Graph ShortcutFromImages()
+    {
+        var graph = new Graph(new Shape(4, 5, 5));
+        Node branch = graph.Append(graph.Input, new Conv2d(4, 3, padding: 1), new Relu());
+        graph.Append(graph.Add(new Add(), graph.Input, branch), new Flatten(), new Dense(3));
+        return graph;
+    }
+
+    private static Graph PreActivation()
+    {
+        var graph = new Graph(new Shape(3, 6, 6));
+        Node x = graph.Add(new Conv2d(8, 3, padding: 1), graph.Input);
+        Node branch = graph.Append(x, new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1));
+        graph.Append(graph.Add(new Add(), branch, x), new GlobalAvgPool2d(), new Dense(5));
+        return graph;
+    }
+}
