@@ -1,0 +1,132 @@
+using System.Text;
+using System.Text.Json;
+
+namespace ConvNet.Serialization;
+
+/// <summary>Graphs as JSON: every layer with all its attributes, without weights.</summary>
+/// <remarks>
+/// <code>{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [
+///   { "layer": "conv", "filters": 6, "kernel": 5, "padding": 2 }, { "layer": "relu" }, { "layer": "flatten" }, { "layer": "dense", "units": 10 } ] }</code>
+/// A node reads the nodes named in <c>inputs</c>, or the one before it. Its <c>name</c> is made from its kind unless given. Sizes
+/// are one number or [rows, columns]; attributes that a layer has a default for may be left out. The nodes stand in
+/// topological order, the output last, the images are the node <c>input</c>.
+/// </remarks>
+public static class GraphJson
+{
+    private const string Format = "convnet-graph";
+    private const int Version = 1;
+    private const long MaxBytes = 16 << 20;
+
+    /// <summary>Writes a graph.</summary>
+    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
+    public static string Write(Graph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("format", Format);
+            writer.WriteNumber("version", Version);
+            writer.WriteStartArray("input");
+            foreach (int size in (int[])[graph.Input.Shape.C, graph.Input.Shape.H, graph.Input.Shape.W])
+                writer.WriteNumberValue(size);
+            writer.WriteEndArray();
+            writer.WriteStartArray("nodes");
+            foreach (Node node in graph.Nodes.Skip(1))
+                WriteNode(writer, node);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>Reads a graph.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="source">Where it comes from, for errors.</param>
+    /// <exception cref="InvalidDataException">The text describes no graph; the message says where and why.</exception>
+    public static Graph Read(string json, string source = "graph")
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(json), source);
+        var root = new JsonReader(document.RootElement, source);
+        CheckVersion(root);
+        int[] input = root.Ints("input");
+        if (input is not [> 0, > 0, > 0])
+            throw root.Error("\"input\" must be the images' channels, rows and columns, as [1, 28, 28].");
+        IReadOnlyList<JsonElement> nodes = root.List("nodes");
+        root.RejectOthers();
+        if (nodes.Count == 0)
+            throw root.Error("\"nodes\" has no layer.");
+        Graph graph = Checked(root, () => new Graph(new Shape(input[0], input[1], input[2])));
+        for (int i = 0; i < nodes.Count; i++)
+            ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"));
+        return graph;
+    }
+
+    /// <summary>Reads a graph from a file.</summary>
+    /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static Graph Load(string path)
+    {
+        long length = new FileInfo(path).Length;
+        return length <= MaxBytes
+            ? Read(File.ReadAllText(path), path)
+            : throw new InvalidDataException($"{path}: {length:N0} bytes are no description of a graph; at most {MaxBytes:N0} are read.");
+    }
+
+    private static void WriteNode(Utf8JsonWriter writer, Node node)
+    {
+        LayerFormat format = LayerFormat.All.FirstOrDefault(f => f.Type == node.Layer!.GetType())
+            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer!.GetType().Name}, which has no form in JSON; the layers that have one are {Kinds}.");
+        writer.WriteStartObject();
+        writer.WriteString("name", node.Name);
+        writer.WriteString("layer", format.Kind);
+        writer.WriteStartArray("inputs");
+        foreach (Node input in node.Inputs)
+            writer.WriteStringValue(input.Name);
+        writer.WriteEndArray();
+        format.Write(writer, node.Layer!);
+        writer.WriteEndObject();
+    }
+
+    private static void ReadNode(Graph graph, JsonReader json)
+    {
+        string kind = json.Text("layer") ?? throw json.Error("\"layer\" is missing.");
+        LayerFormat format = LayerFormat.All.FirstOrDefault(f => f.Kind == kind)
+            ?? throw json.Error($"layer \"{kind}\" is unknown; there are {Kinds}.");
+        string? name = json.Text("name");
+        string[] inputs = json.Texts("inputs");
+        Layer layer = Checked(json, () => format.Read(json));
+        json.RejectOthers();
+        Node Named(string input) => graph.Nodes.FirstOrDefault(node => node.Name == input)
+            ?? throw json.Error($"there is no node \"{input}\" before it; inputs name earlier nodes, and the images are \"input\".");
+        Node[] reads = inputs.Length == 0 ? [graph.Output] : [.. inputs.Select(Named)];
+        Checked(json, () => graph.Add(name, layer, reads));
+    }
+
+    private static void CheckVersion(JsonReader root)
+    {
+        string? format = root.Text("format");
+        if (format != Format)
+            throw root.Error($"\"format\" is {(format is null ? "missing" : $"\"{format}\"")}; a graph says \"{Format}\".");
+        int version = root.Int("version");
+        if (version != Version)
+            throw root.Error($"version {version} of the format is not known; this program reads version {Version}.");
+    }
+
+    // What a layer or the graph says about its sizes, with the place in the file.
+    private static T Checked<T>(JsonReader json, Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ArgumentException error)
+        {
+            throw json.Error(error.Message, error);
+        }
+    }
+
+    private static string Kinds => string.Join(", ", LayerFormat.All.Select(format => format.Kind));
+}

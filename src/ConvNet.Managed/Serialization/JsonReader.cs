@@ -1,0 +1,115 @@
+using System.Text.Json;
+
+namespace ConvNet.Serialization;
+
+/// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its place.</summary>
+internal sealed class JsonReader
+{
+    private readonly JsonElement _object;
+    private readonly string _place;
+    private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
+
+    /// <summary>Starts to read an object.</summary>
+    /// <param name="element">The object.</param>
+    /// <param name="place">Where it stands, for errors.</param>
+    public JsonReader(JsonElement element, string place)
+    {
+        (_object, _place) = (element, place);
+        if (element.ValueKind != JsonValueKind.Object)
+            throw Error($"here stands {Describe(element)} instead of an object");
+    }
+
+    /// <summary>Parses a document whose root is an object.</summary>
+    /// <exception cref="InvalidDataException">The text is no JSON.</exception>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source)
+    {
+        try
+        {
+            return JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"{source}: this is no JSON. {error.Message}", error);
+        }
+    }
+
+    /// <summary>An error at this object.</summary>
+    public InvalidDataException Error(string what, Exception? inner = null) => new($"{_place}: {what}", inner);
+
+    /// <summary>Throws when the object has a property that was not asked for.</summary>
+    public void RejectOthers()
+    {
+        foreach (JsonProperty property in _object.EnumerateObject())
+        {
+            if (!_asked.Contains(property.Name))
+                throw Error($"\"{property.Name}\" is unknown here; there are {string.Join(", ", _asked)}.");
+        }
+    }
+
+    /// <summary>The names of all properties.</summary>
+    public IEnumerable<string> Names => _object.EnumerateObject().Select(property => property.Name);
+
+    /// <summary>A property that must be there.</summary>
+    public JsonElement Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing.");
+
+    /// <summary>A property that may be missing.</summary>
+    public JsonElement? Optional(string name)
+    {
+        _asked.Add(name);
+        return _object.TryGetProperty(name, out JsonElement value) ? value : null;
+    }
+
+    /// <summary>A text.</summary>
+    public string? Text(string name) => Optional(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw Wrong(name, value, "a text");
+
+    /// <summary>A whole number.</summary>
+    public int Int(string name, int? otherwise = null) => Optional(name) is not { } value
+        ? otherwise ?? throw Error($"\"{name}\" is missing.")
+        : Whole(name, value);
+
+    /// <summary>A number.</summary>
+    public float Number(string name, float otherwise) => Optional(name) is not { } value ? otherwise
+        : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number) ? number
+        : throw Wrong(name, value, "a number");
+
+    /// <summary>True or false.</summary>
+    public bool Flag(string name, bool otherwise) => Optional(name) is not { } value ? otherwise
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw Wrong(name, value, "true or false");
+
+    /// <summary>One number for rows and columns, or both as [rows, columns].</summary>
+    public Extent? Extent(string name) => Optional(name) is not { } value ? null
+        : value.ValueKind != JsonValueKind.Array ? Whole(name, value)
+        : value.GetArrayLength() == 2 ? (Whole(name, value[0]), Whole(name, value[1]))
+        : throw Wrong(name, value, "a number or [rows, columns]");
+
+    /// <summary>A list; empty when it is missing.</summary>
+    public IReadOnlyList<JsonElement> List(string name) => Optional(name) is not { } value ? []
+        : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()]
+        : throw Wrong(name, value, "a list");
+
+    /// <summary>Numbers in a list.</summary>
+    public float[] Numbers(string name) => [.. List(name).Select(value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number : throw Wrong(name, value, "a list of numbers"))];
+
+    /// <summary>Whole numbers in a list.</summary>
+    public int[] Ints(string name) => [.. List(name).Select(value => Whole(name, value))];
+
+    /// <summary>Texts in a list.</summary>
+    public string[] Texts(string name) => [.. List(name).Select(value =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of texts"))];
+
+    private int Whole(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
+        ? number
+        : throw Wrong(name, value, "a whole number");
+
+    private InvalidDataException Wrong(string name, JsonElement value, string expected) => Error($"\"{name}\" is {Describe(value)}; it must be {expected}.");
+
+    private static string Describe(JsonElement value)
+    {
+        string text = value.GetRawText();
+        return text.Length <= 40 ? text : $"{text[..40]}…";
+    }
+}

@@ -1,0 +1,84 @@
+using System.Numerics.Tensors;
+using ConvNet.Data;
+
+namespace ConvNet.Training;
+
+/// <summary>How often a network was right, class by class.</summary>
+public sealed class Evaluation
+{
+    private readonly int[,] _counts;
+
+    private Evaluation(int[,] counts)
+    {
+        _counts = counts;
+        for (int truth = 0; truth < Classes; truth++)
+        {
+            for (int guess = 0; guess < Classes; guess++)
+            {
+                Count += counts[truth, guess];
+                Correct += truth == guess ? counts[truth, guess] : 0;
+            }
+        }
+    }
+
+    /// <summary>The number of classes.</summary>
+    public int Classes => _counts.GetLength(0);
+
+    /// <summary>The number of images.</summary>
+    public int Count { get; }
+
+    /// <summary>The number of images whose class was found.</summary>
+    public int Correct { get; }
+
+    /// <summary>The share of images whose class was found, from 0 to 1.</summary>
+    public double Accuracy => (double)Correct / Count;
+
+    /// <summary>The confusion matrix: how many images of class <paramref name="truth"/> were taken for <paramref name="guess"/>.</summary>
+    public int this[int truth, int guess] => _counts[truth, guess];
+
+    /// <summary>Runs a network over a data set in inference mode. The guess is the class with the largest score, the first of equals.</summary>
+    /// <param name="executable">The network.</param>
+    /// <param name="data">The images.</param>
+    /// <param name="cancellation">Ends the run between two batches.</param>
+    /// <exception cref="ArgumentException">The images have another shape than the network's, or there are more classes than scores.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static Evaluation Of(IExecutable executable, Dataset data, CancellationToken cancellation = default)
+    {
+        CheckFit(executable, data);
+        int outputs = executable.Graph.Output.Shape.Length;
+        var counts = new int[outputs, outputs];
+        var scores = new float[Math.Min(executable.BatchSize, data.Count) * outputs];
+        foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in data.Batches(executable.BatchSize))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            executable.Infer(images, scores.AsSpan(0, labels.Length * outputs));
+            for (int i = 0; i < labels.Length; i++)
+                counts[labels[i], Guess(scores, i, outputs)]++;
+        }
+        return new Evaluation(counts);
+    }
+
+    /// <summary>The number of images whose label has the largest score.</summary>
+    internal static int CountCorrect(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
+    {
+        int correct = 0, outputs = scores.Length / labels.Length;
+        for (int i = 0; i < labels.Length; i++)
+            correct += Guess(scores, i, outputs) == labels[i] ? 1 : 0;
+        return correct;
+    }
+
+    /// <summary>Throws unless the network takes the images and has a score for every class.</summary>
+    internal static void CheckFit(IExecutable executable, Dataset data)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        ArgumentNullException.ThrowIfNull(data);
+        Graph graph = executable.Graph;
+        if (graph.Input.Shape != data.Shape)
+            throw new ArgumentException($"The network reads {graph.Input.Shape} images and the data has {data.Shape}; describe the graph for the data's shape.", nameof(data));
+        if (graph.Output.Shape.Length < data.Classes)
+            throw new ArgumentException($"The network has {graph.Output.Shape.Length} scores and the data {data.Classes} classes; end the graph with {data.Classes} units.", nameof(data));
+    }
+
+    private static int Guess(ReadOnlySpan<float> scores, int image, int outputs)
+        => TensorPrimitives.IndexOfMax(scores.Slice(image * outputs, outputs));
+}

@@ -1,0 +1,25 @@
+using System.Globalization;
+using ConvNet.Diagnostics;
+
+namespace ConvNet.Training;
+
+/// <summary>The loss became NaN or infinite. The parameters are those before the step that was not made.</summary>
+public sealed class NonFiniteLossException : ArithmeticException
+{
+    internal NonFiniteLossException(double loss, long step, float learningRate, NonFiniteOrigin origin)
+        : base(string.Create(CultureInfo.InvariantCulture,
+            $"The loss is {loss} at step {step:N0}: {origin.Description}. {WayOut(origin, learningRate)}"))
+    {
+        (Step, Origin) = (step, origin);
+    }
+
+    /// <summary>The step, from 1.</summary>
+    public long Step { get; }
+
+    /// <summary>Where the first value that is not finite stands.</summary>
+    public NonFiniteOrigin Origin { get; }
+
+    private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place == NonFinitePlace.Images
+        ? "Clean the data."
+        : string.Create(CultureInfo.InvariantCulture, $"Lower the learning rate, {learningRate} now, or normalise the images.");
+}
