@@ -1,0 +1,8 @@
+namespace ConvNet.Cli;
+
+/// <summary>Backends in words.</summary>
+internal static class BackendText
+{
+    /// <summary>As <c>backend native 0.1.0 (avx512), 2 threads</c>.</summary>
+    public static string Of(BackendInfo info) => $"backend {info.Name} {info.Version} ({info.Isa}), {info.Threads} {(info.Threads == 1 ? "thread" : "threads")}";
+}

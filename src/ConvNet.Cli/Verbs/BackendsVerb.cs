@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet backends</c>: what can compute here, and why not where it cannot.</summary>
+internal sealed class BackendsVerb : Verb
+{
+    public BackendsVerb() : base("backends", "Lists the backends, and why one is not available.", "backends --json")
+    {
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        List<Entry> entries = [.. BackendCatalog.Families.Select(Probe)];
+        if (!terminal.Json)
+            terminal.People.Write(TableOf(entries));
+        terminal.WriteJson(new { backends = entries });
+        return App.Ok;
+    }
+
+    private static Entry Probe(string name)
+    {
+        try
+        {
+            using IBackend backend = BackendCatalog.Create(name, null);
+            BackendInfo info = backend.Info;
+            return new Entry(name, true, info.Version, info.Isa, info.Threads, info.Library, null);
+        }
+        catch (Exception failure) when (failure is DllNotFoundException or NotSupportedException)
+        {
+            return new Entry(name, false, null, null, null, null, failure.Message);
+        }
+    }
+
+    private static Table TableOf(List<Entry> entries)
+    {
+        Table table = Tables.New("backend", "available", "version", "isa", "threads", "library, or why not");
+        table.Columns[^1].NoWrap = false;
+        foreach (Entry entry in entries)
+            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", $"{entry.Threads}", entry.Library ?? entry.Reason ?? "");
+        return table;
+    }
+
+    /// <summary>One backend, as the JSON document has it.</summary>
+    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, int? Threads, string? Library, string? Reason);
+}

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using ConvNet.Data;
+using ConvNet.Serialization;
+using ConvNet.Training;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet eval</c>: the test accuracy of a saved model, on any backend.</summary>
+internal sealed class EvalVerb : Verb
+{
+    private readonly Option<string> _load, _data, _backend;
+    private readonly Option<int> _batch;
+    private readonly Option<int?> _threads;
+
+    public EvalVerb() : base("eval", "Tests a saved model.", "eval --load digits.safetensors --data digits")
+    {
+        _load = new Option<string>("--load") { Description = "The saved model.", HelpName = "FILE", Required = true };
+        Add(_load);
+        _data = DataOption();
+        _backend = BackendOption();
+        _batch = WithDefault("--batch", "Images that are computed at once.", 64, "N");
+        _threads = ThreadsOption();
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        string load = command.GetValue(_load)!;
+        SavedModel saved = SavedModel.Load(load);
+        var data = ImageData.Open(command.GetValue(_data)!);
+        Normalization normalization = saved.Normalization
+            ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
+        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
+        using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
+        saved.CopyTo(network);
+
+        terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; {BackendText.Of(backend.Info)}");
+        var test = Evaluation.Of(network, normalization.Apply(data.Test, data.Classes), terminal.Cancellation);
+        terminal.People.Write(Tables.Of(test));
+        terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
+        terminal.WriteJson(new
+        {
+            model = load,
+            data = data.Name,
+            backend = command.GetValue(_backend),
+            threads = backend.Info.Threads,
+            parameters = saved.Graph.ParameterCount,
+            testAccuracy = test.Accuracy,
+        });
+        return App.Ok;
+    }
+}

@@ -1,0 +1,105 @@
+using System.CommandLine;
+using ConvNet.Data;
+using ConvNet.Diagnostics;
+using ConvNet.Serialization;
+using ConvNet.Training;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet train</c>: the model's summary, the training, the test accuracy with its confusion matrix.</summary>
+internal sealed class TrainVerb : Verb
+{
+    private const string Softmax = "softmax", Svm = "svm", Cosine = "cosine", Constant = "constant";
+
+    private readonly Option<string> _data, _backend, _loss, _schedule;
+    private readonly Option<string?> _model, _save, _load;
+    private readonly Option<int> _epochs, _batch, _seed;
+    private readonly Option<float> _learningRate, _momentum, _weightDecay;
+    private readonly Option<int?> _threads;
+
+    public TrainVerb() : base("train", "Trains a network on images and tests it.",
+        "train",
+        "train --data fashion-mnist --model lenet5 --epochs 5",
+        "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
+    {
+        _data = DataOption();
+        _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
+        _backend = BackendOption();
+        _loss = WithDefault("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax).AcceptOnlyFromAmong(Softmax, Svm);
+        _epochs = WithDefault("--epochs", "Passes over the training images.", 12, "N");
+        _batch = WithDefault("--batch", "Images per step.", 32, "N");
+        _learningRate = WithDefault("--lr", "Learning rate of the first step.", 0.05f, "RATE");
+        _schedule = WithDefault("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine).AcceptOnlyFromAmong(Cosine, Constant);
+        _momentum = WithDefault("--momentum", "Momentum of the gradient descent.", 0.9f, "MU");
+        _weightDecay = WithDefault("--weight-decay", "Weight decay.", 1e-4f, "LAMBDA");
+        _seed = WithDefault("--seed", "Seed of the initial weights, of the order of the images and of dropout.", 1, "N");
+        _threads = ThreadsOption();
+        _save = Optional<string>("--save", "Save the trained model here, as safetensors.", "FILE");
+        _load = Optional<string>("--load", "Train a saved model on instead of a new one.", "FILE");
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        string? save = command.GetValue(_save), load = command.GetValue(_load), model = command.GetValue(_model);
+        if (load is not null && model is not null)
+            throw new ArgumentException("--load brings its own network; leave --model out.");
+        if (save is not null)
+            SavedModel.CheckPath(save);
+        SavedModel? saved = load is null ? null : SavedModel.Load(load);
+        var data = ImageData.Open(command.GetValue(_data)!);
+        Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
+        Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
+        int seed = command.GetValue(_seed);
+        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
+        using IExecutable network = backend.Compile(graph, Spec(command));
+        if (saved is null)
+            network.Initialize(new HeNormal(seed));
+        else
+            saved.CopyTo(network);
+
+        terminal.People.WriteLine($"{model ?? load ?? "digits"} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
+        terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
+        terminal.People.Write(Tables.Of(ModelSummary.Of(graph)));
+        TrainingResult result = TrainProgress.Show(terminal, Training(command), options => new Trainer(network, options)
+            .Train(normalization.Apply(data.Train, data.Classes), normalization.Apply(data.Test, data.Classes), terminal.Cancellation));
+        terminal.People.Write(Tables.Of(result.Test!));
+        terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of {result.Test.Count:N0})");
+        if (save is not null)
+        {
+            SavedModel.Save(save, network, normalization);
+            terminal.People.WriteLine($"saved to {save}");
+        }
+        terminal.WriteJson(new
+        {
+            model = model ?? load ?? "digits",
+            data = data.Name,
+            backend = command.GetValue(_backend),
+            threads = backend.Info.Threads,
+            seed,
+            parameters = graph.ParameterCount,
+            epochs = result.Epochs.Select(e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
+            testAccuracy = result.Test.Accuracy,
+        });
+        return App.Ok;
+    }
+
+    private TrainingSpec Spec(ParseResult command) => new(
+        command.GetValue(_batch),
+        command.GetValue(_loss) == Svm ? new MulticlassSvm() : new SoftmaxCrossEntropy(),
+        new Sgd(command.GetValue(_momentum), command.GetValue(_weightDecay)))
+    {
+        KeepGradients = false,
+        Seed = Seed(command),
+    };
+
+    private TrainerOptions Training(ParseResult command) => new()
+    {
+        Epochs = command.GetValue(_epochs),
+        LearningRate = command.GetValue(_learningRate),
+        Schedule = command.GetValue(_schedule) == Cosine ? new CosineSchedule() : new ConstantSchedule(),
+        Seed = Seed(command),
+    };
+
+    private ulong Seed(ParseResult command) => unchecked((ulong)command.GetValue(_seed));
+}

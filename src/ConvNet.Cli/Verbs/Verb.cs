@@ -1,0 +1,45 @@
+using System.CommandLine;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary>One verb of the command.</summary>
+internal abstract class Verb : Command
+{
+    /// <summary>Names the verb.</summary>
+    /// <param name="name">The word.</param>
+    /// <param name="description">What it does, in one sentence.</param>
+    /// <param name="examples">Command lines that work, without <c>convnet</c>.</param>
+    protected Verb(string name, string description, params string[] examples) : base(name, description) => Examples = examples;
+
+    /// <summary>Command lines that work.</summary>
+    public IReadOnlyList<string> Examples { get; }
+
+    /// <summary>Runs the verb.</summary>
+    /// <returns>The exit code.</returns>
+    public abstract int Run(ParseResult command, Terminal terminal);
+
+    /// <summary>Adds an option with a default.</summary>
+    protected Option<T> WithDefault<T>(string name, string description, T otherwise, string? helpName = null)
+    {
+        var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => otherwise, HelpName = helpName };
+        Add(option);
+        return option;
+    }
+
+    /// <summary>Adds an option that may be left out.</summary>
+    protected Option<T?> Optional<T>(string name, string description, string? helpName = null)
+    {
+        var option = new Option<T?>(name) { Description = description, HelpName = helpName };
+        Add(option);
+        return option;
+    }
+
+    /// <summary>Adds the option that names a backend.</summary>
+    protected Option<string> BackendOption() => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
+
+    /// <summary>Adds the option that names the data.</summary>
+    protected Option<string> DataOption() => WithDefault("--data", "digits, fashion-mnist, or a folder of IDX files named as MNIST's.", "digits", "DATA");
+
+    /// <summary>Adds the option that sets the number of threads.</summary>
+    protected Option<int?> ThreadsOption() => Optional<int?>("--threads", "Threads to use; all processors unless given.", "N");
+}
