@@ -1,0 +1,125 @@
+namespace ConvNet.Native;
+
+/// <summary>A value of the graph that lies in memory: the images, or what an operation writes.</summary>
+internal sealed class Value(Node node, Operation? producer)
+{
+    private readonly List<Use> _uses = [];
+
+    /// <summary>The node whose values these are; after fusion the last of the nodes that were fused.</summary>
+    public Node Node { get; internal set; } = node;
+
+    /// <summary>What writes it; null for the images.</summary>
+    public Operation? Producer { get; } = producer;
+
+    /// <summary>Who reads it, in the order of the operations.</summary>
+    public IReadOnlyList<Use> Uses => _uses;
+
+    internal void AddUse(Use use) => _uses.Add(use);
+}
+
+/// <summary>One place at which an operation reads a value.</summary>
+/// <param name="Operation">The operation.</param>
+/// <param name="Input">The number of the input.</param>
+internal readonly record struct Use(Operation Operation, int Input);
+
+/// <summary>A layer of the graph, with what was fused into it.</summary>
+internal sealed class Operation
+{
+    private readonly Value[] _inputs;
+
+    /// <summary>Makes the operation of a node.</summary>
+    public Operation(Node node, Value[] inputs)
+    {
+        (Node, _inputs, Output) = (node, inputs, new Value(node, this));
+        for (int i = 0; i < inputs.Length; i++)
+            inputs[i].AddUse(new Use(this, i));
+    }
+
+    /// <summary>The node whose layer computes.</summary>
+    public Node Node { get; }
+
+    /// <summary>What it reads.</summary>
+    public IReadOnlyList<Value> Inputs => _inputs;
+
+    /// <summary>What it writes.</summary>
+    public Value Output { get; }
+
+    /// <summary>The batch normalisation whose running statistics are folded into the weights; null where none is.</summary>
+    public Node? Norm { get; internal set; }
+
+    /// <summary>Whether the output is cut off at zero.</summary>
+    public bool Relu { get; internal set; }
+}
+
+/// <summary>What a pass over a graph is for.</summary>
+internal enum PassKind
+{
+    /// <summary>Forward and backward.</summary>
+    Training,
+
+    /// <summary>Forward with running statistics, over parameters that training changes.</summary>
+    Evaluation,
+
+    /// <summary>Forward over parameters that change only when they are written, so they can be prepared.</summary>
+    Inference,
+}
+
+/// <summary>A graph after fusion.</summary>
+/// <param name="Operations">The operations in the order of the nodes.</param>
+/// <param name="Input">The images.</param>
+/// <param name="Output">The scores.</param>
+internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Input, Value Output);
+
+/// <summary>First planning pass: finds the operations of a graph.</summary>
+/// <remarks>
+/// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a ReLU that
+/// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, and in an executable for inference
+/// only a batch normalisation that alone reads a convolution does.
+/// </remarks>
+internal static class Fusion
+{
+    /// <summary>Finds the operations.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="kind">What the pass is for.</param>
+    /// <param name="fuse">Whether to fuse; the results have the same bits either way, but for a folded batch normalisation.</param>
+    public static FusedGraph Apply(Graph graph, PassKind kind, bool fuse)
+    {
+        var values = new Value[graph.Nodes.Count];
+        var operations = new List<Operation>();
+        values[0] = new Value(graph.Input, null);
+        foreach (Node node in graph.Nodes)
+        {
+            if (node.Layer is null)
+                continue;
+            Value x = values[node.Inputs[0].Index];
+            if (node.Layer is Flatten || node.Layer is Dropout && kind != PassKind.Training)
+                values[node.Index] = x;
+            else if (fuse && Fuse(node, x, kind))
+                (values[node.Index], x.Node) = (x, node);
+            else
+            {
+                operations.Add(new Operation(node, [.. node.Inputs.Select(input => values[input.Index])]));
+                values[node.Index] = operations[^1].Output;
+            }
+        }
+        return new FusedGraph(operations, values[0], values[graph.Output.Index]);
+    }
+
+    private static bool Fuse(Node node, Value x, PassKind kind)
+    {
+        // A value that others read too, or read through a flatten, must stay as it is.
+        if (x.Producer is not { Relu: false } producer || x.Node != node.Inputs[0] || x.Node.Consumers.Count > 1)
+            return false;
+        switch (node.Layer)
+        {
+            case Relu when producer.Node.Layer is Conv2d or Dense or BatchNorm2d or Add:
+                producer.Relu = true;
+                return true;
+            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null }:
+                producer.Norm = node;
+                return true;
+            default:
+                return false;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+[assembly: DisableRuntimeMarshalling]
+
+namespace ConvNet.Native.Interop;
+
+/// <summary>The functions of native/include/convnet.h, in its order and with its names.</summary>
+/// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
+internal static unsafe partial class Convnet
+{
+    public const int CN_ABI_VERSION = 1;
+    public const int CN_BLOCK = 16;
+
+    internal const string Library = "convnet";
+
+    [LibraryImport(Library)]
+    public static partial int cn_abi_version();
+
+    [LibraryImport(Library)]
+    public static partial cn_isa cn_cpu_isa();
+
+    [LibraryImport(Library)]
+    public static partial byte* cn_status_text(int status);
+
+    [LibraryImport(Library)]
+    public static partial long cn_tensor_floats(in cn_tensor tensor, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial long cn_conv2d_weight_floats(in cn_conv2d conv);
+
+    [LibraryImport(Library)]
+    public static partial long cn_conv2d_workspace_floats(in cn_context context, in cn_conv2d conv, cn_pass pass, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_halo(in cn_conv2d conv, cn_pass pass);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_pack_weights(in cn_context context, in cn_conv2d conv, float* oihw, float* packed);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_unpack_weights(in cn_context context, in cn_conv2d conv, float* packed, float* oihw);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w, float* bias, float* y,
+        float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_backward_data(in cn_context context, in cn_conv2d conv, int n, float* dy, float* w, float* dx,
+        float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_backward_weights(in cn_context context, in cn_conv2d conv, int n, float* x, float* dy, float* dw,
+        float* db, float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial long cn_dense_weight_floats(in cn_dense dense);
+
+    [LibraryImport(Library)]
+    public static partial long cn_dense_workspace_floats(in cn_context context, in cn_dense dense, cn_pass pass, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dense_pack_weights(in cn_context context, in cn_dense dense, float* plain, float* packed);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dense_unpack_weights(in cn_context context, in cn_dense dense, float* packed, float* plain);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dense_forward(in cn_context context, in cn_dense dense, int n, float* x, float* w, float* bias, float* y,
+        float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dense_backward_data(in cn_context context, in cn_dense dense, int n, float* dy, float* w, float* dx,
+        float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dense_backward_weights(in cn_context context, in cn_dense dense, int n, float* x, float* dy, float* dw,
+        float* db, float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x, float* dy, float* dx);
+
+    [LibraryImport(Library)]
+    public static partial long cn_batch_norm_workspace_floats(in cn_context context, in cn_batch_norm norm, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_forward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
+        float* y, float* mean, float* inverse_std, float* running_mean, float* running_variance, float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_infer(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
+        float* running_mean, float* running_variance, float* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* dy, float* scale,
+        float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_relu_forward(in cn_context context, in cn_elementwise op, int n, float* a, float* @out);
+
+    [LibraryImport(Library)]
+    public static partial int cn_relu_backward(in cn_context context, in cn_elementwise op, int n, float* y, float* dy, float* dx);
+
+    [LibraryImport(Library)]
+    public static partial int cn_add(in cn_context context, in cn_elementwise op, int n, float* a, float* b, float* @out);
+
+    [LibraryImport(Library)]
+    public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n, uint step, float* x, float* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_accumulate(in cn_context context, long count, float* src, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_fill(in cn_context context, long count, float value, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_softmax_cross_entropy(in cn_context context, int n, int classes, float* scores, int* labels, double* loss,
+        float* dscores);
+
+    [LibraryImport(Library)]
+    public static partial int cn_multiclass_svm(in cn_context context, int n, int classes, float margin, float* scores, int* labels,
+        double* loss, float* dscores);
+
+    [LibraryImport(Library)]
+    public static partial int cn_mean_squared_error(in cn_context context, int n, int classes, float* scores, float* targets, double* loss,
+        float* dscores);
+
+    [LibraryImport(Library)]
+    public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
+        float* gradients, float* velocity, float* weights);
+}

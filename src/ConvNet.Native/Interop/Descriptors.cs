@@ -1,0 +1,76 @@
+// The structs and constants of native/include/convnet.h, in its order and with its names; it says what each of them means.
+
+namespace ConvNet.Native.Interop;
+
+internal enum cn_isa { CN_SCALAR = 0, CN_AVX2 = 1, CN_AVX512 = 2 }
+
+internal record struct cn_context(int abi_version, cn_isa isa, int threads);
+
+internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
+
+internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout);
+
+[Flags]
+internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2 }
+
+internal record struct cn_conv2d
+{
+    public cn_tensor x, y, dx, dy;
+    public int kernel_h, kernel_w;
+    public int stride_h, stride_w;
+    public int pad_h, pad_w;
+    public int dilation_h, dilation_w;
+    public int groups;
+    public cn_flags flags;
+}
+
+internal enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 }
+
+internal record struct cn_dense
+{
+    public int c, h, w;
+    public int outputs;
+    public cn_flags flags;
+}
+
+internal enum cn_pool_kind { CN_POOL_MAX = 0, CN_POOL_AVERAGE = 1 }
+
+internal record struct cn_pool2d
+{
+    public cn_tensor x, y, dx, dy;
+    public int kernel_h, kernel_w;
+    public int stride_h, stride_w;
+    public int pad_h, pad_w;
+    public cn_pool_kind kind;
+    public int count_include_pad;
+}
+
+internal record struct cn_batch_norm
+{
+    public cn_tensor x, y, dx, dy;
+    public float epsilon;
+    public float momentum;
+    public cn_flags flags;
+}
+
+internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_flags flags = cn_flags.None);
+
+internal record struct cn_dropout
+{
+    public cn_tensor x, y;
+    public ulong seed;
+    public uint node;
+    public uint threshold;
+    public float scale;
+}
+
+internal record struct cn_segment
+{
+    public long offset, length;
+    public float weight_decay;
+    public int reserved;
+}
+
+internal enum cn_sgd_flags { None = 0, CN_NESTEROV = 1 }
+
+internal record struct cn_sgd(float momentum, cn_sgd_flags flags);

@@ -1,0 +1,61 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+
+namespace ConvNet.Native.Interop;
+
+/// <summary>A block of native floats that begins on 64 bytes.</summary>
+internal sealed unsafe class NativeBlock : SafeHandle
+{
+    private const int Alignment = 64;
+
+    /// <summary>Allocates a block.</summary>
+    /// <param name="length">Floats.</param>
+    /// <param name="clear">Whether they start as zeros; otherwise they are whatever was there.</param>
+    public NativeBlock(long length, bool clear) : base(0, ownsHandle: true)
+    {
+        Length = length;
+        SetHandle((nint)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 1) * sizeof(float)), Alignment));
+        if (clear)
+            NativeMemory.Clear(Pointer, (nuint)length * sizeof(float));
+    }
+
+    /// <summary>Floats.</summary>
+    public long Length { get; }
+
+    /// <summary>The first float. Whoever uses it keeps the block alive.</summary>
+    public float* Pointer => (float*)handle;
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Copies the floats of a block of the same length.</summary>
+    public void CopyFrom(NativeBlock other)
+        => Buffer.MemoryCopy(other.Pointer, Pointer, Length * sizeof(float), other.Length * sizeof(float));
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        NativeMemory.AlignedFree((void*)handle);
+        return true;
+    }
+}
+
+/// <summary>Native floats as <see cref="Memory{T}"/>, for layers that run in C#.</summary>
+internal sealed unsafe class NativeFloats(float* pointer, int length) : MemoryManager<float>
+{
+    /// <inheritdoc/>
+    public override Span<float> GetSpan() => new(pointer, length);
+
+    /// <inheritdoc/>
+    public override MemoryHandle Pin(int elementIndex = 0) => new(pointer + elementIndex);
+
+    /// <inheritdoc/>
+    public override void Unpin()
+    {
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+    }
+}

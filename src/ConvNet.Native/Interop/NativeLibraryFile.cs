@@ -1,0 +1,113 @@
+using System.Runtime.InteropServices;
+
+namespace ConvNet.Native.Interop;
+
+/// <summary>The loaded library of C kernels.</summary>
+/// <remarks>
+/// Looked for in this order: the file that the environment variable CONVNET_NATIVE_LIBRARY names, and then no other; the folder of
+/// the application, its runtimes/&lt;rid&gt;/native, the same two places beside this assembly, and the folders in which the runtime
+/// keeps the native files of packages. The first file that exists is taken, and its ABI version compared, before any other call.
+/// </remarks>
+internal sealed class NativeLibraryFile
+{
+    /// <summary>Names the one file to load.</summary>
+    public const string PathVariable = "CONVNET_NATIVE_LIBRARY";
+
+    private static readonly Lock Gate = new();
+    private static NativeLibraryFile? _loaded;
+
+    private readonly nint _handle;
+
+    private NativeLibraryFile(string path, nint handle) => (Path, _handle) = (path, handle);
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>The name of the file on this system.</summary>
+    public static string FileName => OperatingSystem.IsWindows() ? "convnet.dll" : OperatingSystem.IsMacOS() ? "libconvnet.dylib" : "libconvnet.so";
+
+    /// <summary>The library, loaded and checked at the first call; the process keeps it.</summary>
+    /// <exception cref="NativeLibraryException">There is none that fits. A later call tries again.</exception>
+    public static NativeLibraryFile Loaded
+    {
+        get
+        {
+            lock (Gate)
+            {
+                if (_loaded is null)
+                {
+                    _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)), Convnet.CN_ABI_VERSION);
+                    NativeLibrary.SetDllImportResolver(typeof(Convnet).Assembly, (name, _, _) => name == Convnet.Library ? _loaded._handle : 0);
+                }
+                return _loaded;
+            }
+        }
+    }
+
+    /// <summary>The places to look at, in order.</summary>
+    /// <param name="chosen">The file that the user chose; null where none was.</param>
+    public static IReadOnlyList<string> Candidates(string? chosen)
+    {
+        if (!string.IsNullOrEmpty(chosen))
+            return [System.IO.Path.GetFullPath(chosen)];
+        string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
+        string runtime = System.IO.Path.Combine("runtimes", $"{system}-{RuntimeInformation.ProcessArchitecture}".ToLowerInvariant(), "native");
+        string[] homes = [AppContext.BaseDirectory, System.IO.Path.GetDirectoryName(typeof(Convnet).Assembly.Location) ?? ""];
+        string[] packages = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
+            .Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        return [.. homes.Where(home => home.Length > 0)
+            .SelectMany(home => new[] { home, System.IO.Path.Combine(home, runtime) })
+            .Concat(packages)
+            .Select(folder => System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, FileName)))
+            .Distinct()];
+    }
+
+    /// <summary>Loads the first of some files that exists.</summary>
+    /// <param name="candidates">The files to look for.</param>
+    /// <param name="abiVersion">The ABI version that it must have.</param>
+    /// <exception cref="NativeLibraryException">None exists, or the one that does cannot be loaded or has another version.</exception>
+    public static NativeLibraryFile Open(IReadOnlyList<string> candidates, int abiVersion)
+    {
+        string path = candidates.FirstOrDefault(File.Exists) ?? throw new NativeLibraryException(
+            $"The library of the native backend, {FileName}, was not found. Looked for {string.Join(", ", candidates)}. "
+            + $"Build the project ConvNet.Native, which makes it with CMake, or set {PathVariable} to its path.");
+        nint handle = Load(path);
+        try
+        {
+            int version = AbiVersion(path, handle);
+            return version == abiVersion ? new NativeLibraryFile(path, handle) : throw new NativeLibraryException(
+                $"{path} has ABI version {version}; this version of ConvNet.Native needs {abiVersion}. It is left over from another build: "
+                + $"build ConvNet.Native again, or set {PathVariable} to a library that fits.");
+        }
+        catch (NativeLibraryException)
+        {
+            NativeLibrary.Free(handle);
+            throw;
+        }
+    }
+
+    private static nint Load(string path)
+    {
+        try
+        {
+            return NativeLibrary.Load(path);
+        }
+        catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
+        {
+            throw new NativeLibraryException(
+                $"{path} exists but does not load into this {RuntimeInformation.ProcessArchitecture} process on {RuntimeInformation.RuntimeIdentifier}: "
+                + $"it is damaged, built for another processor, or needs a library that is missing. Build ConvNet.Native again on this machine, "
+                + $"or set {PathVariable} to a library that fits. The loader says: {error.Message.Trim()}", error);
+        }
+    }
+
+    private static unsafe int AbiVersion(string path, nint handle)
+    {
+        if (!NativeLibrary.TryGetExport(handle, nameof(Convnet.cn_abi_version), out nint version))
+        {
+            throw new NativeLibraryException($"{path} is no library of ConvNet: it has no {nameof(Convnet.cn_abi_version)}. "
+                + $"Take it away, or set {PathVariable} to the right file.");
+        }
+        return ((delegate* unmanaged[Cdecl]<int>)version)();
+    }
+}

@@ -1,0 +1,34 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace ConvNet.Native.Interop;
+
+/// <summary>Turns the status of a native call into an exception.</summary>
+internal static class Status
+{
+    /// <summary>Throws unless a call succeeded.</summary>
+    /// <param name="status">What the call returned.</param>
+    /// <param name="call">The call as it stands in the source; its name goes into the message.</param>
+    /// <exception cref="NativeCallException">The status is not CN_OK.</exception>
+    public static void ThrowIfFailed(this int status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status != 0)
+            throw Failure(status, call);
+    }
+
+    /// <summary>Throws unless a query gave a size.</summary>
+    /// <inheritdoc cref="ThrowIfFailed(int, string)"/>
+    public static long SizeOrThrow(this long size, [CallerArgumentExpression(nameof(size))] string call = "")
+        => size >= 0 ? size : throw Failure((int)size, call);
+
+    /// <inheritdoc cref="SizeOrThrow(long, string)"/>
+    public static int SizeOrThrow(this int size, [CallerArgumentExpression(nameof(size))] string call = "")
+        => size >= 0 ? size : throw Failure(size, call);
+
+    private static unsafe NativeCallException Failure(int status, string call)
+    {
+        string text = Marshal.PtrToStringUTF8((nint)Convnet.cn_status_text(status))!;
+        int end = call.IndexOf('(', StringComparison.Ordinal);
+        return new NativeCallException(status, $"{(end < 0 ? call : call[..end])} refused its arguments: {text} (status {status}).");
+    }
+}

@@ -1,0 +1,123 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native;
+
+/// <summary>Second planning pass: decides for every edge of the graph how its values and their gradients lie in memory.</summary>
+/// <remarks>
+/// A value lies the way its producer writes it, with the widest halo that a reader of this layout wants; a reader that takes another
+/// layout gets a copy, with a halo of its own. Its gradient lies the same way, with the halo that the producer wants.
+/// </remarks>
+internal sealed class Layouts
+{
+    // A wider halo costs more to write and to skip than the rows that the kernel copies without it.
+    private const int WidestHalo = 3;
+
+    private readonly FusedGraph _graph;
+    private readonly Dictionary<Operation, Primitive> _primitives = [];
+    private readonly Dictionary<Value, cn_tensor> _written = [], _gradients = [];
+    private readonly Dictionary<(Value, cn_tensor), int> _halos = [];
+
+    private Layouts(FusedGraph graph) => _graph = graph;
+
+    /// <summary>The primitives in the order of the operations.</summary>
+    public IEnumerable<Primitive> Primitives => _graph.Operations.Select(operation => _primitives[operation]);
+
+    /// <summary>Decides the layouts of a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
+    public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient)
+    {
+        var layouts = new Layouts(graph);
+        layouts.ChoosePrimitives();
+        layouts.ChooseHalos();
+        layouts.ChooseGradients(wantsGradient);
+        return layouts;
+    }
+
+    /// <summary>The tensor of a shape in a layout, without a halo.</summary>
+    public static cn_tensor Tensor(cn_layout layout, Shape shape) => new(shape.C, shape.H, shape.W, 0, layout);
+
+    /// <summary>The primitive of an operation.</summary>
+    public Primitive Of(Operation operation) => _primitives[operation];
+
+    /// <summary>How a value is written.</summary>
+    public cn_tensor Written(Value value) => _written[value];
+
+    /// <summary>How an operation reads an input: as it is written, or another tensor, of which there must be a copy.</summary>
+    public cn_tensor Read(Primitive reader, int input)
+    {
+        Value value = reader.Operation.Inputs[input];
+        cn_tensor tensor = reader.X(input);
+        return reader.PlainOnly ? tensor : tensor with { halo = _halos[(value, tensor)] };
+    }
+
+    /// <summary>How the gradient of a value is handed to its producer.</summary>
+    public cn_tensor Gradient(Value value) => _gradients[value];
+
+    /// <summary>How an operation writes the gradient of an input: as its producer takes it, where it is the only one to write it.</summary>
+    public cn_tensor GradientOfInput(Primitive reader, int input)
+    {
+        Value value = reader.Operation.Inputs[input];
+        return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
+    }
+
+    private bool IsSoleReader(Primitive reader, int input)
+    {
+        Value value = reader.Operation.Inputs[input];
+        return value.Uses.Count == 1 && value != _graph.Output && reader.X(input) == _written[value] with { halo = 0 };
+    }
+
+    private void ChoosePrimitives()
+    {
+        _written[_graph.Input] = Tensor(cn_layout.CN_PLAIN, _graph.Input.Node.Shape);
+        foreach (Operation operation in _graph.Operations)
+        {
+            try
+            {
+                var primitive = Primitive.Of(operation, [.. operation.Inputs.Select(input => _written[input])]);
+                _primitives[operation] = primitive;
+                _written[operation.Output] = primitive.Y;
+            }
+            catch (NativeCallException error)
+            {
+                throw new NotSupportedException($"The native backend cannot run {operation.Node}: {error.Message}", error);
+            }
+        }
+    }
+
+    private void ChooseHalos()
+    {
+        foreach (Primitive reader in Primitives.Where(reader => !reader.PlainOnly))
+        {
+            for (int i = 0; i < reader.Operation.Inputs.Count; i++)
+            {
+                (Value, cn_tensor) key = (reader.Operation.Inputs[i], reader.X(i));
+                bool fixedByProducer = key.Item1.Producer is { } producer && _primitives[producer].PlainOnly && key.Item2 == _written[key.Item1];
+                _halos[key] = fixedByProducer ? 0 : Math.Max(_halos.GetValueOrDefault(key), Limit(reader.XHalo));
+            }
+        }
+        foreach (Operation operation in _graph.Operations)
+        {
+            cn_tensor tensor = _primitives[operation].Y;
+            _written[operation.Output] = tensor with { halo = _halos.GetValueOrDefault((operation.Output, tensor)) };
+        }
+    }
+
+    private void ChooseGradients(Func<Value, bool> wantsGradient)
+    {
+        _gradients[_graph.Input] = _written[_graph.Input];
+        foreach (Operation operation in _graph.Operations)
+        {
+            Primitive primitive = _primitives[operation];
+            int halo = operation.Inputs.Any(wantsGradient) ? Limit(primitive.DYHalo) : 0;
+            for (int i = 0; i < operation.Inputs.Count && primitive.PassesGradient; i++)
+            {
+                if (IsSoleReader(primitive, i))
+                    halo = Math.Max(halo, _gradients[operation.Inputs[i]].halo);
+            }
+            _gradients[operation.Output] = primitive.Y with { halo = halo };
+        }
+    }
+
+    private static int Limit(int halo) => halo <= WidestHalo ? halo : 0;
+}

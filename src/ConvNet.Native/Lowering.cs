@@ -1,0 +1,214 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+
+namespace ConvNet.Native;
+
+/// <summary>Third planning pass: turns the operations of a graph into a list of steps over slots of memory.</summary>
+/// <remarks>
+/// Primitives add their own steps; here come the reorders between layouts, the sums of the gradients of a value with several readers,
+/// and the cut of the gradient at a fused ReLU.
+/// </remarks>
+internal sealed class Lowering
+{
+    private readonly FusedGraph _graph;
+    private readonly Layouts _layouts;
+    private readonly Func<Value, bool> _wantsGradient;
+    private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
+    private readonly Dictionary<Use, Slot> _gradients = [];
+    private readonly List<Step> _forward = [], _backward = [], _preparation = [];
+    private List<Step> _current;
+
+    private Lowering(FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient)
+        => (_graph, _layouts, _wantsGradient, _current) = (graph, layouts, wantsGradient, _forward);
+
+    /// <summary>What the pass is for.</summary>
+    public required PassKind Kind { get; init; }
+
+    /// <summary>Who computes.</summary>
+    public required cn_context Context { get; init; }
+
+    /// <summary>Samples in a full batch.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>The seed of random masks.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>The parameters.</summary>
+    public required ParameterStore Parameters { get; init; }
+
+    /// <summary>The caller's images; whoever runs the steps points it at them.</summary>
+    public Slot Images { get; private set; } = null!;
+
+    /// <summary>The scores, plain.</summary>
+    public Slot Scores { get; private set; } = null!;
+
+    /// <summary>The loss; null without training.</summary>
+    public LossStep? Loss { get; private set; }
+
+    /// <summary>The gradient of the images, plain; null where it is not wanted.</summary>
+    public Slot? InputGradient { get; private set; }
+
+    /// <summary>The steps that prepare parameters after they were written.</summary>
+    public IReadOnlyList<Step> PreparationSteps => _preparation;
+
+    /// <summary>The steps of the forward pass.</summary>
+    public IReadOnlyList<Step> ForwardSteps => _forward;
+
+    /// <summary>The steps of the backward pass.</summary>
+    public IReadOnlyList<Step> BackwardSteps => _backward;
+
+    /// <summary>Makes the steps of a pass.</summary>
+    /// <param name="graph">The graph after fusion.</param>
+    /// <param name="layouts">How its values lie.</param>
+    /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
+    /// <param name="kind">What the pass is for.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null unless the pass is for training.</param>
+    /// <param name="parameters">The parameters.</param>
+    /// <param name="context">Who computes.</param>
+    public static Lowering Apply(FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, PassKind kind, int batchSize,
+        TrainingSpec? spec, ParameterStore parameters, cn_context context)
+    {
+        var plan = new Lowering(graph, layouts, wantsGradient)
+        {
+            Kind = kind,
+            Context = context,
+            BatchSize = batchSize,
+            Seed = spec?.Seed ?? 0,
+            Parameters = parameters,
+        };
+        plan.LowerForward();
+        if (spec is not null)
+            plan.LowerBackward(spec.Loss);
+        return plan;
+    }
+
+    /// <summary>Adds a step to the pass that is being lowered.</summary>
+    public void Add(Step step) => _current.Add(step);
+
+    /// <summary>Adds a step that prepares parameters.</summary>
+    public void AddPreparation(Step step) => _preparation.Add(step);
+
+    /// <summary>The input of an operation as it reads it.</summary>
+    public Slot X(Primitive reader, int input = 0) => ValueAs(reader.Operation.Inputs[input], _layouts.Read(reader, input));
+
+    /// <summary>The output of an operation.</summary>
+    public Slot Y(Primitive producer) => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
+
+    /// <summary>Whether the gradient of an input is wanted.</summary>
+    public bool WantsDX(Primitive reader, int input = 0) => _wantsGradient(reader.Operation.Inputs[input]);
+
+    /// <summary>Memory for the gradient of an input, for the operation to write; null where it is not wanted.</summary>
+    public Slot? DX(Primitive reader, int input = 0)
+    {
+        if (!WantsDX(reader, input))
+            return null;
+        var slot = new Slot(_layouts.GradientOfInput(reader, input), BatchSize);
+        _gradients.Add(new Use(reader.Operation, input), slot);
+        return slot;
+    }
+
+    /// <summary>Makes the gradient of the output the gradient of an input.</summary>
+    public void PassGradient(Primitive reader, int input, Slot dy) => _gradients.Add(new Use(reader.Operation, input), dy);
+
+    /// <summary>Memory that only one step uses; null where it needs none.</summary>
+    /// <param name="floatsFor">The floats for a number of samples.</param>
+    public Slot? Workspace(Func<int, long> floatsFor)
+    {
+        // A smaller batch may be cut into other chunks, so the full one does not decide alone.
+        long floats = Enumerable.Range(1, BatchSize).Max(floatsFor);
+        return floats > 0 ? new Slot(floats) : null;
+    }
+
+    private void LowerForward()
+    {
+        Images = new Slot(_layouts.Written(_graph.Input), BatchSize, SlotOwner.Other);
+        foreach (Primitive primitive in _layouts.Primitives)
+        {
+            Value y = primitive.Operation.Output;
+            // The input's copies come before the output, so a step list reads in the order of the data.
+            for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
+                X(primitive, i);
+            _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), BatchSize);
+            primitive.Forward(this);
+        }
+        Scores = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
+    }
+
+    private void LowerBackward(Loss loss)
+    {
+        _current = _backward;
+        var scoresGradient = new Slot(Scores.Tensor, BatchSize);
+        Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Shape.Length);
+        foreach (Primitive primitive in _layouts.Primitives.Reverse())
+        {
+            Value y = primitive.Operation.Output;
+            if (!_wantsGradient(y))
+                continue;
+            Slot dy = GatherGradient(y, scoresGradient);
+            if (primitive.Operation.Relu)
+                dy = Cut(primitive, dy);
+            primitive.Backward(this, dy);
+        }
+        if (_wantsGradient(_graph.Input))
+            InputGradient = GatherGradient(_graph.Input, scoresGradient);
+    }
+
+    // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the backward pass runs.
+    private Slot ValueAs(Value value, cn_tensor tensor)
+    {
+        if (_values.TryGetValue((value, tensor), out Slot? slot))
+            return slot;
+        Slot from = value == _graph.Input ? Images : _values[(value, _layouts.Written(value))];
+        return _values[(value, tensor)] = Reorder(from, tensor);
+    }
+
+    private Slot Reorder(Slot from, cn_tensor to)
+    {
+        cn_tensor source = from.Tensor, view = to;
+        if ((source.c, source.h, source.w) != (to.c, to.h, to.w))
+        {
+            // A flattened value: both sides have the same order only where they are plain and without a halo.
+            if (IsDense(source))
+                source = to with { layout = cn_layout.CN_PLAIN, halo = 0 };
+            else if (IsDense(to))
+                view = source with { layout = cn_layout.CN_PLAIN, halo = 0 };
+            else
+                return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
+        }
+        var slot = new Slot(to, BatchSize);
+        Add(new ReorderStep(source, view, from, slot));
+        return slot;
+    }
+
+    private static bool IsDense(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
+
+    // The gradient of a value: what its readers, and the loss, give for it, summed in their order.
+    private Slot GatherGradient(Value value, Slot scoresGradient)
+    {
+        cn_tensor tensor = _layouts.Gradient(value);
+        var parts = new List<Slot>();
+        if (value == _graph.Output)
+            parts.Add(scoresGradient);
+        parts.AddRange(value.Uses.Select(use => _gradients[use]));
+        Slot sum = InLayoutOf(tensor, parts[0]);
+        for (int i = 1; i < parts.Count; i++)
+        {
+            Slot part = InLayoutOf(tensor, parts[i]);
+            var total = i == 1 ? new Slot(tensor, BatchSize) : sum;
+            Add(new AddStep(sum, part, total, relu: false));
+            sum = total;
+        }
+        return sum;
+    }
+
+    private Slot InLayoutOf(cn_tensor tensor, Slot slot)
+        => slot.Tensor with { halo = 0 } == tensor with { halo = 0 } && slot.Tensor.halo >= tensor.halo ? slot : Reorder(slot, tensor);
+
+    private Slot Cut(Primitive primitive, Slot dy)
+    {
+        Slot cut = dy.Shared ? new Slot(dy.Tensor, BatchSize) : dy;
+        Add(new ReluBackward(Y(primitive), dy, cut));
+        return cut;
+    }
+}

@@ -1,0 +1,78 @@
+using ConvNet.Native;
+using ConvNet.Native.Interop;
+
+namespace ConvNet;
+
+/// <summary>The backend of C kernels: AVX-512, AVX2 or portable C, chosen by the processor, on several threads.</summary>
+/// <remarks>
+/// Plans in C#, computes in C. Results have the same bits for every number of threads, and on every run with the same instruction set.
+/// The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the environment variable
+/// CONVNET_NATIVE_LIBRARY names another file. Layers, losses of the user's own run in C#.
+/// </remarks>
+public sealed class NativeBackend : IBackend
+{
+    private const int MostThreads = 1024;
+
+    /// <summary>Makes the backend.</summary>
+    /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
+    /// <param name="isa">The instruction set; the best that this processor has unless given.</param>
+    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit; the message says what to do.</exception>
+    /// <exception cref="NotSupportedException">The processor lacks the instruction set.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024.</exception>
+    public NativeBackend(int? threads = null, NativeIsa? isa = null)
+    {
+        if (threads is < 1 or > MostThreads)
+            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
+        var library = NativeLibraryFile.Loaded;
+        var best = (NativeIsa)Convnet.cn_cpu_isa();
+        if (isa > best)
+            throw new NotSupportedException($"This processor has no {isa}; {string.Join(", ", SupportedIsas)} can be chosen.");
+        if (isa is { } chosen && !Enum.IsDefined(chosen))
+            throw new ArgumentOutOfRangeException(nameof(isa), $"{chosen} is no instruction set; {string.Join(", ", SupportedIsas)} can be chosen.");
+        int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
+        Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
+        string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
+        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path);
+    }
+
+    /// <summary>The instruction sets that this processor and the library have, the plainest first.</summary>
+    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit.</exception>
+    public static IReadOnlyList<NativeIsa> SupportedIsas
+    {
+        get
+        {
+            _ = NativeLibraryFile.Loaded;
+            return [.. Enum.GetValues<NativeIsa>().Where(isa => isa <= (NativeIsa)Convnet.cn_cpu_isa())];
+        }
+    }
+
+    /// <inheritdoc/>
+    public BackendInfo Info { get; }
+
+    /// <summary>First argument of every kernel.</summary>
+    internal cn_context Context { get; }
+
+    /// <summary>Whether operations are fused. The results have the same bits either way, but for a folded batch normalisation.</summary>
+    internal bool Fuse { get; init; } = true;
+
+    /// <summary>Whether the backend is gone.</summary>
+    internal bool IsDisposed { get; private set; }
+
+    /// <inheritdoc/>
+    public IExecutable Compile(Graph graph, TrainingSpec spec)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        ArgumentNullException.ThrowIfNull(spec);
+        return new NativePlan(graph, spec.BatchSize, spec, this);
+    }
+
+    /// <inheritdoc/>
+    public IExecutable CompileInference(Graph graph, int batchSize)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return new NativePlan(graph, batchSize, null, this);
+    }
+
+    /// <summary>Ends the backend; its executables refuse further calls.</summary>
+    public void Dispose() => IsDisposed = true;
+}

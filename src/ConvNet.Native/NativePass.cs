@@ -1,0 +1,147 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+using ConvNet.Planning;
+
+namespace ConvNet.Native;
+
+/// <summary>Last planning pass and what runs: the steps of one kind of pass over an arena of their own.</summary>
+/// <remarks>A slot of the arena lives from the first step that touches it to the last; slots that never live together share a place.</remarks>
+internal sealed unsafe class NativePass : IDisposable
+{
+    private readonly cn_context _context;
+    private readonly Slot _images, _scores;
+    private readonly Slot? _inputGradient;
+    private readonly LossStep? _loss;
+    private readonly Step[] _preparation, _forward, _backward;
+    private readonly NativeBlock _arena, _own;
+
+    private NativePass(Lowering plan)
+    {
+        (_context, _images, _scores, _inputGradient, _loss) = (plan.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
+        (_preparation, _forward, _backward) = ([.. plan.PreparationSteps], [.. plan.ForwardSteps], [.. plan.BackwardSteps]);
+        _arena = PlaceArena();
+        _own = PlaceOwn();
+        foreach (Step step in _preparation.Concat(_forward).Concat(_backward))
+            step.Bind();
+    }
+
+    /// <summary>Plans a pass over a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="kind">What the pass is for.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null unless the pass is for training.</param>
+    /// <param name="fuse">Whether operations are fused.</param>
+    /// <param name="context">Who computes.</param>
+    /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none yet.</param>
+    public static NativePass Plan(Graph graph, PassKind kind, int batchSize, TrainingSpec? spec, bool fuse, cn_context context,
+        Func<IEnumerable<Primitive>, ParameterStore> parameters)
+    {
+        var liveness = new Liveness(graph, kind == PassKind.Training, spec?.InputGradient ?? false);
+        bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
+        FusedGraph fused = Fusion.Apply(graph, kind, fuse);
+        var layouts = Layouts.Apply(fused, WantsGradient);
+        return new NativePass(Lowering.Apply(fused, layouts, WantsGradient, kind, batchSize, spec, parameters(layouts.Primitives), context));
+    }
+
+    /// <summary>The steps of the forward pass.</summary>
+    public IReadOnlyList<Step> ForwardSteps => _forward;
+
+    /// <summary>The steps of the backward pass.</summary>
+    public IReadOnlyList<Step> BackwardSteps => _backward;
+
+    /// <summary>Floats in the arena.</summary>
+    public long ArenaFloats => _arena.Length;
+
+    /// <summary>Fills the arena with NaN.</summary>
+    public void Poison()
+    {
+        for (long i = 0; i < _arena.Length; i++)
+            _arena.Pointer[i] = float.NaN;
+    }
+
+    /// <summary>Computes what depends on parameters alone, after they were written.</summary>
+    public void Prepare() => RunAll(_preparation, 0, 0);
+
+    /// <summary>Computes the scores.</summary>
+    public void Forward(ReadOnlySpan<float> images, int n, long step)
+    {
+        fixed (float* pointer = images)
+        {
+            _images.Pointer = pointer;
+            RunAll(_forward, n, step);
+            _images.Pointer = null;
+        }
+    }
+
+    /// <summary>Computes the loss against class labels, and the gradient of the scores.</summary>
+    public double Loss(ReadOnlySpan<int> labels, int n) => _loss!.Evaluate(new Run(_context, n, 0), labels);
+
+    /// <summary>Computes the loss against targets, and the gradient of the scores.</summary>
+    public double Loss(ReadOnlySpan<float> targets, int n) => _loss!.Evaluate(new Run(_context, n, 0), targets);
+
+    /// <summary>The gradient of the scores, from which the backward pass starts.</summary>
+    public Span<float> ScoresGradient(int n) => _loss!.Gradient(n);
+
+    /// <summary>Computes the gradients.</summary>
+    public void Backward(int n, long step) => RunAll(_backward, n, step);
+
+    /// <summary>Reads the scores of the last forward pass.</summary>
+    public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length).CopyTo(scores);
+
+    /// <summary>Reads the gradient of the images of the last backward pass.</summary>
+    public void ReadInputGradient(Span<float> values) => new ReadOnlySpan<float>(_inputGradient!.Pointer, values.Length).CopyTo(values);
+
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
+    {
+        _arena.Dispose();
+        _own.Dispose();
+    }
+
+    private void RunAll(Step[] steps, int n, long step)
+    {
+        var run = new Run(_context, n, step);
+        foreach (Step next in steps)
+            next.Run(run);
+    }
+
+    private NativeBlock PlaceArena()
+    {
+        var lifetimes = new Dictionary<Slot, Lifetime>();
+        int time = 0;
+        void Touch(IEnumerable<Slot> slots)
+        {
+            foreach (Slot slot in slots.Where(slot => slot.Owner == SlotOwner.Arena))
+                lifetimes[slot] = lifetimes.TryGetValue(slot, out Lifetime life) ? life with { Last = time } : new Lifetime(slot.Floats, time, time);
+            time++;
+        }
+        foreach (Step step in _forward)
+            Touch(step.Slots);
+        // The scores can be read until the backward pass starts, the gradient of the images until the next forward pass.
+        Touch(_loss?.Slots ?? [_scores]);
+        foreach (Step step in _backward)
+            Touch(step.Slots);
+        Touch(_inputGradient is null ? [] : [_inputGradient]);
+
+        Slot[] slots = [.. lifetimes.Keys];
+        Arena plan = Arena.Plan([.. slots.Select(slot => lifetimes[slot])], Convnet.CN_BLOCK);
+        var block = new NativeBlock(plan.Length, clear: false);
+        for (int i = 0; i < slots.Length; i++)
+            slots[i].Pointer = block.Pointer + plan.Offsets[i];
+        return block;
+    }
+
+    private NativeBlock PlaceOwn()
+    {
+        Slot[] slots = [.. _preparation.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass).Distinct()];
+        long Length(Slot slot) => (slot.Floats + Convnet.CN_BLOCK - 1) / Convnet.CN_BLOCK * Convnet.CN_BLOCK;
+        var block = new NativeBlock(slots.Sum(Length), clear: true);
+        long offset = 0;
+        foreach (Slot slot in slots)
+        {
+            slot.Pointer = block.Pointer + offset;
+            offset += Length(slot);
+        }
+        return block;
+    }
+}

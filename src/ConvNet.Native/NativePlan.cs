@@ -1,0 +1,120 @@
+namespace ConvNet.Native;
+
+/// <summary>A graph compiled for the native backend: lists of kernel calls over planned memory.</summary>
+internal sealed class NativePlan : Executable
+{
+    private readonly NativeBackend _backend;
+    private readonly Sgd? _optimizer;
+    private readonly ParameterStore _parameters;
+    private readonly NativePass? _training;
+    private NativePass? _inference;
+    private bool _prepared;
+
+    /// <summary>Compiles a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null for inference only.</param>
+    /// <param name="backend">The backend.</param>
+    public NativePlan(Graph graph, int batchSize, TrainingSpec? spec, NativeBackend backend)
+        : base(graph, batchSize, spec, () => backend.IsDisposed)
+    {
+        _backend = backend;
+        _optimizer = spec?.Optimizer switch
+        {
+            null => null,
+            Sgd sgd => sgd,
+            var other => throw new NotSupportedException($"The native backend lacks the optimiser {other.GetType().Name}; it has {nameof(Sgd)}."),
+        };
+        ParameterStore? parameters = null;
+        NativePass pass = Plan(spec is null ? PassKind.Inference : PassKind.Training,
+            primitives => parameters = new ParameterStore(graph, primitives, _optimizer, backend.Context));
+        _parameters = parameters!;
+        _training = spec is null ? null : pass;
+        _inference = spec is null ? pass : null;
+    }
+
+    /// <summary>The pass that trains.</summary>
+    internal NativePass Training => _training!;
+
+    /// <summary>The pass that infers; made at the first use where the executable also trains.</summary>
+    internal NativePass Inference => _inference ??= Plan(PassKind.Evaluation, _ => _parameters);
+
+    /// <summary>Fills the arenas with NaN before every forward pass: a test that nothing stale is read.</summary>
+    internal bool PoisonArena { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ForwardCore(ReadOnlySpan<float> images, int n)
+    {
+        if (PoisonArena)
+            Training.Poison();
+        Training.Forward(images, n, ForwardCount);
+    }
+
+    /// <inheritdoc/>
+    protected override double LossCore(ReadOnlySpan<int> labels) => Training.Loss(labels, N);
+
+    /// <inheritdoc/>
+    protected override double LossCore(ReadOnlySpan<float> targets) => Training.Loss(targets, N);
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+    {
+        if (!outputGradient.IsEmpty)
+            outputGradient.CopyTo(Training.ScoresGradient(N));
+        if (accumulate)
+            _parameters.KeepGradients();
+        Training.Backward(N, ForwardCount - 1);
+        if (accumulate)
+            _parameters.AddKeptGradients();
+    }
+
+    /// <inheritdoc/>
+    protected override void StepCore(float learningRate) => _parameters.Step(_optimizer!, learningRate);
+
+    /// <inheritdoc/>
+    protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+    {
+        NativePass pass = Inference;
+        if (PoisonArena)
+            pass.Poison();
+        if (!_prepared)
+            pass.Prepare();
+        _prepared = true;
+        pass.Forward(images, n, 0);
+        pass.ReadScores(scores);
+    }
+
+    /// <inheritdoc/>
+    protected override void ReadScoresCore(Span<float> scores) => Training.ReadScores(scores);
+
+    /// <inheritdoc/>
+    protected override void ReadCore(Parameter parameter, Span<float> values) => _parameters.Read(parameter, values);
+
+    /// <inheritdoc/>
+    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        _parameters.Write(parameter, values);
+        _prepared = false;
+    }
+
+    /// <inheritdoc/>
+    protected override void ReadGradientCore(Parameter parameter, Span<float> values) => _parameters.ReadGradient(parameter, values);
+
+    /// <inheritdoc/>
+    protected override void ReadInputGradientCore(Span<float> values) => Training.ReadInputGradient(values);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _training?.Dispose();
+            _inference?.Dispose();
+            _parameters.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)
+        => NativePass.Plan(Graph, kind, BatchSize, kind == PassKind.Training ? Spec : null, _backend.Fuse, _backend.Context, parameters);
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native;
+
+/// <summary>How a parameter lies in native memory, and the way there and back.</summary>
+/// <param name="Floats">Floats of the packed form.</param>
+internal abstract unsafe record Packing(long Floats)
+{
+    /// <summary>Packs values in the order of the parameter's dimensions.</summary>
+    public abstract void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed);
+
+    /// <summary>Unpacks values into the order of the parameter's dimensions.</summary>
+    public abstract void Unpack(in cn_context context, float* packed, Span<float> plain);
+}
+
+/// <summary>Weights of a convolution.</summary>
+internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
+{
+    /// <inheritdoc/>
+    public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
+    {
+        fixed (float* from = plain)
+            Convnet.cn_conv2d_pack_weights(context, Conv, from, packed).ThrowIfFailed();
+    }
+
+    /// <inheritdoc/>
+    public override void Unpack(in cn_context context, float* packed, Span<float> plain)
+    {
+        fixed (float* to = plain)
+            Convnet.cn_conv2d_unpack_weights(context, Conv, packed, to).ThrowIfFailed();
+    }
+}
+
+/// <summary>Weights of a dense layer.</summary>
+internal sealed unsafe record DensePacking(cn_dense Dense) : Packing(Convnet.cn_dense_weight_floats(Dense).SizeOrThrow())
+{
+    /// <inheritdoc/>
+    public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
+    {
+        fixed (float* from = plain)
+            Convnet.cn_dense_pack_weights(context, Dense, from, packed).ThrowIfFailed();
+    }
+
+    /// <inheritdoc/>
+    public override void Unpack(in cn_context context, float* packed, Span<float> plain)
+    {
+        fixed (float* to = plain)
+            Convnet.cn_dense_unpack_weights(context, Dense, packed, to).ThrowIfFailed();
+    }
+}
+
+/// <summary>Values in their own order, then zeros up to a whole block.</summary>
+/// <param name="Length">The number of values.</param>
+internal sealed unsafe record VectorPacking(int Length)
+    : Packing((Length + Convnet.CN_BLOCK - 1L) / Convnet.CN_BLOCK * Convnet.CN_BLOCK)
+{
+    /// <inheritdoc/>
+    public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
+    {
+        // The zeros behind are those that the block was made with.
+        Debug.Assert(plain.Length == Length);
+        plain.CopyTo(new Span<float>(packed, Length));
+    }
+
+    /// <inheritdoc/>
+    public override void Unpack(in cn_context context, float* packed, Span<float> plain)
+        => new ReadOnlySpan<float>(packed, Length).CopyTo(plain);
+}

@@ -1,0 +1,59 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+
+namespace ConvNet.Native;
+
+/// <summary>How one operation runs on the C kernels: the layouts that it takes, and the steps that it becomes.</summary>
+internal abstract class Primitive(Operation operation)
+{
+    /// <summary>The operation.</summary>
+    public Operation Operation { get; } = operation;
+
+    /// <summary>Whether it takes and gives plain tensors without a halo only.</summary>
+    public virtual bool PlainOnly => false;
+
+    /// <summary>Whether the gradient of every input is the gradient of the output as it is.</summary>
+    public virtual bool PassesGradient => false;
+
+    /// <summary>The halo of its input with which it runs best.</summary>
+    public virtual int XHalo => 0;
+
+    /// <summary>The halo of its output's gradient with which the gradient of the input is computed best.</summary>
+    public virtual int DYHalo => 0;
+
+    /// <summary>How an input is read; its gradient lies the same way. The halo is for <see cref="Layouts"/> to fill in.</summary>
+    public abstract cn_tensor X(int input);
+
+    /// <summary>How the output is written; its gradient lies the same way. The halo is for <see cref="Layouts"/> to fill in.</summary>
+    public abstract cn_tensor Y { get; }
+
+    /// <summary>How a parameter is packed: one value per channel unless the primitive says otherwise.</summary>
+    /// <param name="parameter">A parameter of the operation's node, or of the batch normalisation that was folded into it.</param>
+    public virtual Packing PackingOf(Parameter parameter) => new VectorPacking(parameter.Length);
+
+    /// <summary>Adds the steps of the forward pass.</summary>
+    public abstract void Forward(Lowering plan);
+
+    /// <summary>Adds the steps of the backward pass.</summary>
+    /// <param name="plan">Where to.</param>
+    /// <param name="dy">The gradient of the output, behind the cut of a fused ReLU.</param>
+    public abstract void Backward(Lowering plan, Slot dy);
+
+    /// <summary>The primitive of an operation. A layer that this switch does not know runs in C#.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="inputs">How the inputs are written by those who produce them.</param>
+    public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
+    {
+        Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
+        Dense layer => new DensePrimitive(operation, layer, inputs[0]),
+        MaxPool2d layer => new PoolPrimitive(operation, layer.Window, cn_pool_kind.CN_POOL_MAX),
+        AvgPool2d layer => new PoolPrimitive(operation, layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountPadding),
+        GlobalAvgPool2d layer => new PoolPrimitive(operation, layer.Sees(operation.Node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
+        BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
+        Relu => new ReluPrimitive(operation, inputs),
+        Add => new AddPrimitive(operation, inputs),
+        Dropout layer => new DropoutPrimitive(operation, layer, inputs),
+        Layer layer => new ManagedPrimitive(operation, layer),
+        null => throw new InvalidOperationException("The images are no operation."),
+    };
+}

@@ -1,0 +1,149 @@
+using ConvNet.Native.Interop;
+using static ConvNet.Native.Interop.Convnet;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>Convolution: reads blocks of channels, or plain images where they have fewer channels than a block.</summary>
+internal sealed class ConvPrimitive : Primitive
+{
+    private readonly cn_conv2d _conv;
+
+    /// <summary>Describes the convolution of an operation.</summary>
+    public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input) : base(operation)
+    {
+        Shape shape = operation.Node.Inputs[0].Shape;
+        bool stem = input.layout == cn_layout.CN_PLAIN && shape.C < CN_BLOCK && layer.Groups == 1;
+        cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
+        cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
+        Window window = layer.Window;
+        _conv = new cn_conv2d
+        {
+            x = x,
+            y = y,
+            dx = x,
+            dy = y,
+            kernel_h = window.Kernel.H,
+            kernel_w = window.Kernel.W,
+            stride_h = window.Stride.H,
+            stride_w = window.Stride.W,
+            pad_h = window.Padding.H,
+            pad_w = window.Padding.W,
+            dilation_h = window.Dilation.H,
+            dilation_w = window.Dilation.W,
+            groups = layer.Groups,
+            flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None,
+        };
+        XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
+        DYHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
+    }
+
+    /// <inheritdoc/>
+    public override cn_tensor Y => _conv.y;
+
+    /// <inheritdoc/>
+    public override int XHalo { get; }
+
+    /// <inheritdoc/>
+    public override int DYHalo { get; }
+
+    private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
+
+    /// <inheritdoc/>
+    public override cn_tensor X(int input) => _conv.x;
+
+    /// <inheritdoc/>
+    public override Packing PackingOf(Parameter parameter)
+        => parameter.Role == ParameterRole.Weight ? new ConvPacking(_conv) : base.PackingOf(parameter);
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+    {
+        Slot x = plan.X(this), y = plan.Y(this);
+        cn_conv2d conv = _conv with { x = x.Tensor, y = y.Tensor };
+        if (Operation.Relu)
+            conv.flags |= cn_flags.CN_RELU;
+        Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
+        if (Operation.Norm is { } norm)
+        {
+            conv.flags |= cn_flags.CN_BIAS;
+            (w, bias) = (new Slot(w.Floats, SlotOwner.Pass), new Slot(plan.Parameters.Values(norm.Parameters[0]).Floats, SlotOwner.Pass));
+            plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias));
+        }
+        plan.Add(new ConvForward(conv, x, w, bias, y, Workspace(plan, conv, cn_pass.CN_FORWARD)));
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        Slot x = plan.X(this);
+        Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
+        Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
+        cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
+        plan.Add(new ConvBackwardWeights(conv, x, dy, dw, db, Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS)));
+        if (plan.DX(this) is not { } dx)
+            return;
+        conv.dx = dx.Tensor;
+        Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        plan.Add(new ConvBackwardData(conv, dy, w, dx, Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA)));
+    }
+
+    private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
+        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Context, conv, pass, n).SizeOrThrow());
+}
+
+/// <summary>y from x.</summary>
+internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace) : Step(x, w, bias, y, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}
+
+/// <summary>dw and db from x and dy.</summary>
+internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy, Slot dw, Slot? db, Slot? workspace) : Step(x, dy, dw, db, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, dw.Pointer, db.Address(), workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}
+
+/// <summary>dx from dy.</summary>
+internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot dx, Slot? workspace) : Step(dy, w, dx, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}
+
+/// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) + β.</summary>
+internal sealed unsafe class FoldNorm(ParameterStore parameters, Node conv, Node norm, ConvPacking packing, Slot w, Slot bias) : Step(w, bias)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+    {
+        float[] weights = Values(conv.Parameters[0]);
+        float[] gamma = Values(norm.Parameters[0]), beta = Values(norm.Parameters[1]), mean = Values(norm.Parameters[2]), variance = Values(norm.Parameters[3]);
+        float[] earlier = conv.Parameters.Count > 1 ? Values(conv.Parameters[1]) : new float[gamma.Length];
+        double epsilon = ((BatchNorm2d)norm.Layer!).Epsilon;
+        int filter = weights.Length / gamma.Length;
+        for (int k = 0; k < gamma.Length; k++)
+        {
+            double scale = gamma[k] / Math.Sqrt(variance[k] + epsilon);
+            foreach (ref float weight in weights.AsSpan(k * filter, filter))
+                weight = (float)(weight * scale);
+            bias.Pointer[k] = (float)((earlier[k] - mean[k]) * scale + beta[k]);
+        }
+        packing.Pack(run.Context, weights, w.Pointer);
+    }
+
+    private float[] Values(Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        parameters.Read(parameter, values);
+        return values;
+    }
+}

@@ -1,0 +1,88 @@
+using ConvNet.Native.Interop;
+using static ConvNet.Native.Interop.Convnet;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>Dense layer: reads and writes features in blocks with the batch inside.</summary>
+internal sealed class DensePrimitive : Primitive
+{
+    private readonly cn_dense _dense;
+
+    /// <summary>Describes the dense layer of an operation.</summary>
+    public DensePrimitive(Operation operation, Dense layer, cn_tensor input) : base(operation)
+    {
+        // Flattened maps keep the order of their blocks; plain values make full blocks of features instead.
+        bool maps = input.layout != cn_layout.CN_PLAIN;
+        _dense = new cn_dense
+        {
+            c = maps ? input.c : operation.Node.Inputs[0].Shape.Length,
+            h = maps ? input.h : 1,
+            w = maps ? input.w : 1,
+            outputs = layer.Units,
+            flags = (layer.Bias ? cn_flags.CN_BIAS : cn_flags.None) | (operation.Relu ? cn_flags.CN_RELU : cn_flags.None),
+        };
+    }
+
+    /// <inheritdoc/>
+    public override cn_tensor Y => new(_dense.outputs, 1, 1, 0, cn_layout.CN_FLAT);
+
+    private bool HasBias => _dense.flags.HasFlag(cn_flags.CN_BIAS);
+
+    /// <inheritdoc/>
+    public override cn_tensor X(int input) => new(_dense.c, _dense.h, _dense.w, 0, cn_layout.CN_FLAT);
+
+    /// <inheritdoc/>
+    public override Packing PackingOf(Parameter parameter)
+        => parameter.Role == ParameterRole.Weight ? new DensePacking(_dense) : base.PackingOf(parameter);
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+    {
+        Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
+        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)));
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
+        Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
+        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, dw, db, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)));
+        if (plan.DX(this) is { } dx)
+        {
+            Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)));
+        }
+    }
+
+    private Slot? Workspace(Lowering plan, cn_pass pass)
+        => plan.Workspace(n => cn_dense_workspace_floats(plan.Context, _dense, pass, n).SizeOrThrow());
+}
+
+/// <summary>y from x.</summary>
+internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace) : Step(x, w, bias, y, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_dense_forward(run.Context, dense, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}
+
+/// <summary>dw and db from x and dy.</summary>
+internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, Slot dw, Slot? db, Slot? workspace) : Step(x, dy, dw, db, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_dense_backward_weights(run.Context, dense, run.N, x.Pointer, dy.Pointer, dw.Pointer, db.Address(), workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}
+
+/// <summary>dx from dy.</summary>
+internal sealed unsafe class DenseBackwardData(cn_dense dense, Slot dy, Slot w, Slot dx, Slot? workspace) : Step(dy, w, dx, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_dense_backward_data(run.Context, dense, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(), workspace.Length())
+            .ThrowIfFailed();
+}

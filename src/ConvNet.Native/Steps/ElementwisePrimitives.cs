@@ -1,0 +1,119 @@
+using ConvNet.Native.Interop;
+using static ConvNet.Native.Interop.Convnet;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>An elementwise operation: takes the layout of its first input that is not plain, and gives the same.</summary>
+internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : Primitive(operation)
+{
+    /// <inheritdoc/>
+    public override cn_tensor Y { get; } = inputs.FirstOrDefault(x => x.layout != cn_layout.CN_PLAIN, inputs[0]);
+
+    /// <inheritdoc/>
+    public override cn_tensor X(int input) => Y;
+}
+
+/// <summary>ReLU that is not part of another operation.</summary>
+internal sealed class ReluPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+{
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan) => plan.Add(new ReluForward(plan.X(this), plan.Y(this)));
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        if (plan.DX(this) is { } dx)
+            plan.Add(new ReluBackward(plan.Y(this), dy, dx));
+    }
+}
+
+/// <summary>Sum of two or more values, from left to right. The gradient of the sum is that of every input.</summary>
+internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+{
+    /// <inheritdoc/>
+    public override bool PassesGradient => true;
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+    {
+        Slot sum = plan.X(this), y = plan.Y(this);
+        int last = Operation.Inputs.Count - 1;
+        for (int i = 1; i <= last; i++)
+        {
+            plan.Add(new AddStep(sum, plan.X(this, i), y, relu: Operation.Relu && i == last));
+            sum = y;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        int readers = 0;
+        for (int i = 0; i < Operation.Inputs.Count; i++)
+        {
+            if (!plan.WantsDX(this, i))
+                continue;
+            plan.PassGradient(this, i, dy);
+            dy.Shared = ++readers > 1;
+        }
+    }
+}
+
+/// <summary>Dropout in training; the mask is a function of the place, so the backward pass makes it anew.</summary>
+internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+{
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan) => Apply(plan, plan.X(this), plan.Y(this));
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        if (plan.DX(this) is { } dx)
+            Apply(plan, dy, dx);
+    }
+
+    private void Apply(Lowering plan, Slot from, Slot to) => plan.Add(new DropoutStep(new cn_dropout
+    {
+        x = from.Tensor,
+        y = to.Tensor,
+        seed = plan.Seed,
+        node = (uint)Operation.Node.Index,
+        threshold = layer.Threshold,
+        scale = layer.Scale,
+    }, from, to));
+}
+
+/// <summary>y = x where x is above zero, else 0.</summary>
+internal sealed unsafe class ReluForward(Slot x, Slot y) : Step(x, y)
+{
+    private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor);
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_relu_forward(run.Context, _op, run.N, x.Pointer, y.Pointer).ThrowIfFailed();
+}
+
+/// <summary>dx = dy where y is above zero, else 0; dx may be dy.</summary>
+internal sealed unsafe class ReluBackward(Slot y, Slot dy, Slot dx) : Step(y, dy, dx)
+{
+    private readonly cn_elementwise _op = new(y.Tensor, dy.Tensor, dx.Tensor);
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_relu_backward(run.Context, _op, run.N, y.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
+}
+
+/// <summary>y = a + b, cut off at zero where asked; y may be a.</summary>
+internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a, b, y)
+{
+    private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, relu ? cn_flags.CN_RELU : cn_flags.None);
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_add(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer).ThrowIfFailed();
+}
+
+/// <summary>to = from through the mask of the step.</summary>
+internal sealed unsafe class DropoutStep(cn_dropout dropout, Slot from, Slot to) : Step(from, to)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_dropout_apply(run.Context, dropout, run.N, (uint)run.Step, from.Pointer, to.Pointer).ThrowIfFailed();
+}

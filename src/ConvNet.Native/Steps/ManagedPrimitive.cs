@@ -1,0 +1,104 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>A layer of the user's own: runs in C#, over plain copies of what it reads.</summary>
+internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primitive(operation)
+{
+    private Slot? _saved;
+
+    /// <inheritdoc/>
+    public override bool PlainOnly => true;
+
+    /// <inheritdoc/>
+    public override cn_tensor Y => Layouts.Tensor(cn_layout.CN_PLAIN, Operation.Node.Shape);
+
+    /// <inheritdoc/>
+    public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_PLAIN, Operation.Node.Inputs[input].Shape);
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+    {
+        int saved = layer.SavedLength(plan.BatchSize, Operation.Node.InputShapes);
+        _saved = saved > 0 ? new Slot(saved) : null;
+        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Kind == PassKind.Training));
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        Slot?[] x = layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? Inputs(plan) : new Slot?[Operation.Inputs.Count];
+        Slot? y = layer.BackwardReads.HasFlag(BackwardReads.Output) ? plan.Y(this) : null;
+        plan.Add(new ManagedBackward(Frame(plan, x, y) with
+        {
+            DY = dy,
+            DX = [.. Enumerable.Range(0, x.Length).Select(i => plan.DX(this, i))],
+            DW = [.. Operation.Node.Parameters.Select(p => p.Trainable ? plan.Parameters.Gradient(p) : null)],
+        }, layer));
+    }
+
+    private Slot?[] Inputs(Lowering plan) => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
+
+    private FrameSlots Frame(Lowering plan, Slot?[] x, Slot? y)
+        => new(Operation.Node, plan.Seed, plan.Context.threads, x, y, [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
+}
+
+/// <summary>The memory of a <see cref="Frame{T}"/>; what a pass may not touch is null.</summary>
+internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X, Slot? Y, Slot[] W, Slot? Saved)
+{
+    /// <summary>Gradient of the output.</summary>
+    public Slot? DY { get; init; }
+
+    /// <summary>Gradients of the inputs.</summary>
+    public Slot?[] DX { get; init; } = [];
+
+    /// <summary>Gradients of the parameters.</summary>
+    public Slot?[] DW { get; init; } = [];
+
+    /// <summary>All of them.</summary>
+    public Slot?[] All => [.. X, Y, .. W, Saved, DY, .. DX, .. DW];
+
+    /// <summary>The memory, once every slot has its place.</summary>
+    public NodeMemory<float> Bind() => new()
+    {
+        XShapes = Node.InputShapes,
+        YShape = Node.Shape,
+        X = [.. X.Select(Memory)],
+        Y = Memory(Y),
+        W = [.. W.Zip(Node.Parameters, (slot, parameter) => Memory(slot)[..parameter.Length])],
+        Saved = Memory(Saved),
+        DY = Memory(DY),
+        DX = [.. DX.Select(Memory)],
+        DW = [.. DW.Zip(Node.Parameters, (slot, parameter) => slot is null ? default : Memory(slot)[..parameter.Length])],
+        Seed = Seed,
+        NodeIndex = Node.Index,
+        Threads = Threads,
+    };
+
+    private static unsafe Memory<float> Memory(Slot? slot)
+        => slot is null ? default : new NativeFloats(slot.Pointer, checked((int)slot.Floats)).Memory;
+}
+
+/// <summary>The forward pass of a layer in C#.</summary>
+internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool training) : Step(slots.All)
+{
+    private NodeMemory<float>? _memory;
+
+    /// <inheritdoc/>
+    public override void Bind() => _memory = slots.Bind();
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => layer.Forward(new Frame<float>(_memory!, run.N, training, run.Step));
+}
+
+/// <summary>The backward pass of a layer in C#.</summary>
+internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slots.All)
+{
+    private NodeMemory<float>? _memory;
+
+    /// <inheritdoc/>
+    public override void Bind() => _memory = slots.Bind();
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => layer.Backward(new Frame<float>(_memory!, run.N, true, run.Step));
+}

@@ -1,0 +1,40 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>What a step needs to know of the call that it runs in.</summary>
+/// <param name="Context">Who computes.</param>
+/// <param name="N">Samples.</param>
+/// <param name="Step">The number of the training pass; keys random masks.</param>
+internal readonly record struct Run(cn_context Context, int N, long Step);
+
+/// <summary>One call of a kernel, with everything that it needs but the number of samples.</summary>
+/// <remarks>Made once, when the graph is compiled; running it allocates nothing.</remarks>
+internal abstract class Step
+{
+    private readonly Slot[] _slots;
+
+    /// <summary>Makes a step over some memory.</summary>
+    /// <param name="slots">All that it reads or writes, workspace too; decides how long each lives. A null is left out.</param>
+    protected Step(params ReadOnlySpan<Slot?> slots)
+    {
+        var present = new List<Slot>();
+        foreach (Slot? slot in slots)
+        {
+            if (slot is not null)
+                present.Add(slot);
+        }
+        _slots = [.. present];
+    }
+
+    /// <summary>All that it reads or writes.</summary>
+    public IReadOnlyList<Slot> Slots => _slots;
+
+    /// <summary>Called once, when every slot has its place.</summary>
+    public virtual void Bind()
+    {
+    }
+
+    /// <summary>Computes.</summary>
+    public abstract void Run(in Run run);
+}
