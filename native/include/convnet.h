@@ -134,9 +134,9 @@ enum {
  * group. y.h is at most floor((x.h + 2 pad_h - dilation_h (kernel_h - 1) - 1) / stride_h) + 1, and
  * y.w likewise; a smaller y leaves rows or columns of the input unread.
  *
- * dx has the shape and layout of x, dy those of y, each with a halo of its own. A pass looks only
- * at the tensors that it reads or writes, and x's layout. y and dy are CN_BLOCKED. The layout of x
- * and the groups decide how the weights are packed, zero padded:
+ * dx has the shape and layout of x, dy those of y, each with a halo of its own. x and y are
+ * always looked at, dy in both backward passes, dx in backward-data. y and dy are CN_BLOCKED. The
+ * layout of x and the groups decide how the weights are packed, zero padded:
  *
  *   stem       x CN_PLAIN, c < 16, groups = 1:    ceil(k/16), c, r, s, 16k
  *   full       x CN_BLOCKED, groups = 1:          ceil(k/16), ceil(c/16), r, s, 16c, 16k

@@ -1,0 +1,256 @@
+/* Entry points of tensors, pooling, batch normalisation, elementwise functions and the optimiser.
+ */
+#include "batch_norm_plan.h"
+#include "check.h"
+#include "cpu.h"
+
+#include <math.h>
+
+int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n) {
+  TRY(check_batch(tensor, n));
+  const int64_t lanes = tensor->layout == CN_PLAIN ? 1 : CN_BLOCK;
+  return n * ceil_div(tensor->c, lanes) * (tensor->h + 2 * tensor->halo) *
+         (tensor->w + 2 * tensor->halo) * lanes;
+}
+
+static int32_t check_sizes(const cn_tensor *a, const cn_tensor *b) {
+  return a->c != b->c || a->h != b->h || a->w != b->w ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to, int32_t n,
+                   const float *src, float *dst) {
+  TRY(check_context(context));
+  TRY(check_batch(from, n));
+  TRY(check_batch(to, n));
+  TRY(check_sizes(from, to));
+  TRY(check_values(from, src));
+  TRY(check_values(to, dst));
+  kernels_for(context)->reorder(context->threads, from, to, n, src, dst);
+  return CN_OK;
+}
+
+/* ---- Pooling --------------------------------------------------------------------------------- */
+
+/* The x and y of one pass. Pixels of a window are counted in floats, exact up to 2^24. */
+static int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y,
+                          int32_t n) {
+  TRY(check_batch(x, n));
+  TRY(check_batch(y, n));
+  TRY(check_layout(x, CN_BLOCKED));
+  TRY(check_layout(y, CN_BLOCKED));
+  if (x->c != y->c) return CN_BAD_SHAPE;
+  TRY(check_window(x->h, y->h, pool->kernel_h, pool->stride_h, pool->pad_h, 1));
+  TRY(check_window(x->w, y->w, pool->kernel_w, pool->stride_w, pool->pad_w, 1));
+  if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
+  if ((int64_t)pool->kernel_h * pool->kernel_w > 1 << 24) return CN_BAD_SHAPE;
+  if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
+  return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;
+}
+
+int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                          const float *x, float *y) {
+  TRY(check_context(context));
+  if (pool == NULL) return CN_NULL_POINTER;
+  TRY(check_pool(pool, &pool->x, &pool->y, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(y));
+  kernels_for(context)->pool2d_forward(context->threads, pool, n, x, y);
+  return CN_OK;
+}
+
+int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                           const float *x, const float *dy, float *dx) {
+  TRY(check_context(context));
+  if (pool == NULL) return CN_NULL_POINTER;
+  TRY(check_pool(pool, &pool->x, &pool->dy, n));
+  TRY(check_batch(&pool->dx, n));
+  TRY(check_same(&pool->x, &pool->dx));
+  if (pool->kind == CN_POOL_MAX) TRY(check_aligned(x));
+  TRY(check_aligned(dy));
+  TRY(check_aligned(dx));
+  kernels_for(context)->pool2d_backward(context->threads, pool, n, x, dy, dx);
+  return CN_OK;
+}
+
+/* ---- Batch normalisation --------------------------------------------------------------------- */
+
+static int32_t check_norm(const cn_batch_norm *norm, int32_t n) {
+  if (norm == NULL) return CN_NULL_POINTER;
+  TRY(check_batch(&norm->x, n));
+  TRY(check_layout(&norm->x, CN_BLOCKED));
+  if (!(norm->epsilon > 0.0f) || !isfinite(norm->epsilon)) return CN_BAD_VALUE;
+  if (!(norm->momentum >= 0.0f && norm->momentum <= 1.0f)) return CN_BAD_VALUE;
+  return (norm->flags & ~CN_RELU) != 0 ? CN_BAD_VALUE : CN_OK;
+}
+
+static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
+  TRY(check_batch(other, n));
+  return check_same(x, other);
+}
+
+int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch_norm *norm,
+                                       int32_t n) {
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  return batch_norm_floats(norm, n);
+}
+
+int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                              const float *x, const float *scale, const float *shift, float *y,
+                              float *mean, float *inverse_std, float *running_mean,
+                              float *running_variance, float *workspace, int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(scale));
+  TRY(check_aligned(shift));
+  TRY(check_aligned(y));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(running_mean));
+  TRY(check_aligned(running_variance));
+  TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_forward(context->threads, norm, n, x, scale, shift, y, mean,
+                                           inverse_std, running_mean, running_variance, workspace);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                            const float *x, const float *scale, const float *shift,
+                            const float *running_mean, const float *running_variance, float *y) {
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(scale));
+  TRY(check_aligned(shift));
+  TRY(check_aligned(running_mean));
+  TRY(check_aligned(running_variance));
+  TRY(check_aligned(y));
+  kernels_for(context)->batch_norm_infer(context->threads, norm, n, x, scale, shift, running_mean,
+                                         running_variance, y);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                               const float *x, const float *dy, const float *scale,
+                               const float *mean, const float *inverse_std, float *dx,
+                               float *dscale, float *dshift, float *workspace,
+                               int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->dx, n));
+  TRY(check_like(&norm->x, &norm->dy, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(dy));
+  TRY(check_aligned(scale));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(dx));
+  TRY(check_aligned(dscale));
+  TRY(check_aligned(dshift));
+  TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_backward(context->threads, norm, n, x, dy, scale, mean,
+                                            inverse_std, dx, dscale, dshift, workspace);
+  return CN_OK;
+}
+
+/* ---- Elementwise ----------------------------------------------------------------------------- */
+
+/* Two or three operands of one shape. In place is only possible where rows lie alike. */
+static int32_t check_operand(const cn_tensor *in, const float *values, const cn_tensor *out,
+                             const float *result, int32_t n) {
+  TRY(check_batch(in, n));
+  TRY(check_batch(out, n));
+  TRY(check_same(in, out));
+  TRY(check_values(in, values));
+  TRY(check_values(out, result));
+  return values == result && in->halo != out->halo ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t cn_relu_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                        const float *a, float *out) {
+  TRY(check_context(context));
+  if (op == NULL) return CN_NULL_POINTER;
+  TRY(check_operand(&op->a, a, &op->out, out, n));
+  if (op->flags != 0) return CN_BAD_VALUE;
+  kernels_for(context)->relu_forward(context->threads, op, n, a, out);
+  return CN_OK;
+}
+
+int32_t cn_relu_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                         const float *y, const float *dy, float *dx) {
+  TRY(check_context(context));
+  if (op == NULL) return CN_NULL_POINTER;
+  TRY(check_operand(&op->a, y, &op->out, dx, n));
+  TRY(check_operand(&op->b, dy, &op->out, dx, n));
+  if (op->flags != 0) return CN_BAD_VALUE;
+  kernels_for(context)->relu_backward(context->threads, op, n, y, dy, dx);
+  return CN_OK;
+}
+
+int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const float *a,
+               const float *b, float *out) {
+  TRY(check_context(context));
+  if (op == NULL) return CN_NULL_POINTER;
+  TRY(check_operand(&op->a, a, &op->out, out, n));
+  TRY(check_operand(&op->b, b, &op->out, out, n));
+  if ((op->flags & ~CN_RELU) != 0) return CN_BAD_VALUE;
+  kernels_for(context)->add(context->threads, op, n, a, b, out);
+  return CN_OK;
+}
+
+int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
+                         uint32_t step, const float *x, float *y) {
+  TRY(check_context(context));
+  if (dropout == NULL) return CN_NULL_POINTER;
+  TRY(check_operand(&dropout->x, x, &dropout->y, y, n));
+  if (!isfinite(dropout->scale)) return CN_BAD_VALUE;
+  kernels_for(context)->dropout(context->threads, dropout, n, step, x, y);
+  return CN_OK;
+}
+
+int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src, float *dst) {
+  TRY(check_context(context));
+  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_floats(src));
+  TRY(check_floats(dst));
+  kernels_for(context)->accumulate(context->threads, count, src, dst);
+  return CN_OK;
+}
+
+int32_t cn_fill(const cn_context *context, int64_t count, float value, float *dst) {
+  TRY(check_context(context));
+  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_floats(dst));
+  kernels_for(context)->fill(context->threads, count, value, dst);
+  return CN_OK;
+}
+
+/* ---- Optimiser ------------------------------------------------------------------------------- */
+
+static int32_t check_segment(const cn_segment *s) {
+  const int64_t most = INT64_MAX / 4;
+  if (s->offset < 0 || s->length < 0 || s->offset > most || s->length > most) return CN_BAD_SHAPE;
+  if (!(s->weight_decay >= 0.0f) || !isfinite(s->weight_decay) || s->reserved != 0)
+    return CN_BAD_VALUE;
+  return CN_OK;
+}
+
+int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
+                    int32_t segment_count, const cn_segment *segments, const float *gradients,
+                    float *velocity, float *weights) {
+  TRY(check_context(context));
+  if (sgd == NULL || segments == NULL) return CN_NULL_POINTER;
+  if (segment_count < 0) return CN_BAD_SHAPE;
+  if (!(sgd->momentum >= 0.0f && sgd->momentum < 1.0f)) return CN_BAD_VALUE;
+  if ((sgd->flags & ~CN_NESTEROV) != 0 || !isfinite(learning_rate)) return CN_BAD_VALUE;
+  for (int32_t i = 0; i < segment_count; i++) TRY(check_segment(&segments[i]));
+  TRY(check_floats(gradients));
+  if (sgd->momentum != 0.0f) TRY(check_floats(velocity));
+  TRY(check_floats(weights));
+  kernels_for(context)->sgd_step(context->threads, sgd, learning_rate, segment_count, segments,
+                                 gradients, velocity, weights);
+  return CN_OK;
+}

@@ -1,0 +1,238 @@
+/* Entry points of the convolution and of the dense layer. */
+#include "check.h"
+#include "conv_plan.h"
+#include "cpu.h"
+
+enum { LAYER_FLAGS = CN_BIAS | CN_RELU };
+
+/* Packed weights stay below this many floats: 4 TiB. */
+static const double most_weights = (double)((int64_t)1 << 40);
+
+static int32_t check_conv(const cn_conv2d *conv) {
+  if (conv == NULL) return CN_NULL_POINTER;
+  TRY(check_tensor(&conv->x));
+  TRY(check_tensor(&conv->y));
+  TRY(check_layout(&conv->y, CN_BLOCKED));
+  if (conv->x.layout == CN_FLAT) return CN_BAD_LAYOUT;
+  TRY(check_window(conv->x.h, conv->y.h, conv->kernel_h, conv->stride_h, conv->pad_h,
+                   conv->dilation_h));
+  TRY(check_window(conv->x.w, conv->y.w, conv->kernel_w, conv->stride_w, conv->pad_w,
+                   conv->dilation_w));
+  if (conv->groups < 1 || conv->x.c % conv->groups != 0 || conv->y.c % conv->groups != 0)
+    return CN_BAD_SHAPE;
+  if (conv->x.layout == CN_PLAIN && (conv->x.c >= CN_BLOCK || conv->groups != 1))
+    return CN_BAD_LAYOUT;
+  const double weights = (double)(blocks_of(conv->x.c) * blocks_of(conv->y.c)) * CN_BLOCK *
+                         CN_BLOCK * conv->kernel_h * conv->kernel_w;
+  if (weights > most_weights) return CN_BAD_SHAPE;
+  return (conv->flags & ~LAYER_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+}
+
+/* The tensors of a pass, for n samples. */
+static int32_t check_conv_pass(const cn_conv2d *conv, int32_t pass, int32_t n) {
+  TRY(check_conv(conv));
+  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
+    return CN_BAD_VALUE;
+  TRY(check_batch(&conv->x, n));
+  TRY(check_batch(&conv->y, n));
+  if (pass != CN_FORWARD) {
+    TRY(check_batch(&conv->dy, n));
+    TRY(check_same(&conv->y, &conv->dy));
+  }
+  if (pass == CN_BACKWARD_DATA) {
+    TRY(check_batch(&conv->dx, n));
+    TRY(check_same(&conv->x, &conv->dx));
+  }
+  return CN_OK;
+}
+
+/* OIHW weights of a group form that packs nothing need no alignment. */
+static int32_t check_weights(const cn_conv2d *conv, const float *w) {
+  return conv_form_of(conv) == FORM_OTHER ? check_floats(w) : check_aligned(w);
+}
+
+/* A bias (or its gradient, which may be missing) fits the flags. */
+static int32_t check_bias(int32_t flags, const float *bias, bool required) {
+  if ((flags & CN_BIAS) == 0) return bias != NULL ? CN_BAD_VALUE : CN_OK;
+  return bias == NULL && !required ? CN_OK : check_aligned(bias);
+}
+
+int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
+  TRY(check_conv(conv));
+  return conv_weight_floats(conv);
+}
+
+int64_t cn_conv2d_workspace_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
+                                   int32_t n) {
+  TRY(check_context(context));
+  TRY(check_conv_pass(conv, pass, n));
+  return conv_workspace_floats(conv, pass, n, context->threads);
+}
+
+int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
+  TRY(check_conv(conv));
+  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
+    return CN_BAD_VALUE;
+  const conv_form form = conv_form_of(conv);
+  if (form == FORM_DEPTHWISE || form == FORM_OTHER) return 0;
+  if (form == FORM_STEM && pass == CN_BACKWARD_DATA) return 0;
+  const conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, 1);
+  return sweep_of(&shape, pass == CN_BACKWARD_DATA).halo;
+}
+
+int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv, const float *oihw,
+                               float *packed) {
+  TRY(check_context(context));
+  TRY(check_conv(conv));
+  TRY(check_floats(oihw));
+  TRY(check_weights(conv, packed));
+  kernels_for(context)->conv2d_pack(context->threads, conv, oihw, packed);
+  return CN_OK;
+}
+
+int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
+                                 const float *packed, float *oihw) {
+  TRY(check_context(context));
+  TRY(check_conv(conv));
+  TRY(check_weights(conv, packed));
+  TRY(check_floats(oihw));
+  kernels_for(context)->conv2d_unpack(context->threads, conv, packed, oihw);
+  return CN_OK;
+}
+
+int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                          const float *x, const float *w, const float *bias, float *y,
+                          float *workspace, int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_conv_pass(conv, CN_FORWARD, n));
+  TRY(check_values(&conv->x, x));
+  TRY(check_weights(conv, w));
+  TRY(check_bias(conv->flags, bias, true));
+  TRY(check_values(&conv->y, y));
+  TRY(check_workspace(workspace, workspace_floats,
+                      conv_workspace_floats(conv, CN_FORWARD, n, context->threads)));
+  kernels_for(context)->conv2d_forward(context->threads, conv, n, x, w, bias, y, workspace);
+  return CN_OK;
+}
+
+int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                const float *dy, const float *w, float *dx, float *workspace,
+                                int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_conv_pass(conv, CN_BACKWARD_DATA, n));
+  TRY(check_values(&conv->dy, dy));
+  TRY(check_weights(conv, w));
+  TRY(check_values(&conv->dx, dx));
+  TRY(check_workspace(workspace, workspace_floats,
+                      conv_workspace_floats(conv, CN_BACKWARD_DATA, n, context->threads)));
+  kernels_for(context)->conv2d_backward_data(context->threads, conv, n, dy, w, dx, workspace);
+  return CN_OK;
+}
+
+int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                   const float *x, const float *dy, float *dw, float *db,
+                                   float *workspace, int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
+  TRY(check_values(&conv->x, x));
+  TRY(check_values(&conv->dy, dy));
+  TRY(check_weights(conv, dw));
+  TRY(check_bias(conv->flags, db, false));
+  TRY(check_workspace(workspace, workspace_floats,
+                      conv_workspace_floats(conv, CN_BACKWARD_WEIGHTS, n, context->threads)));
+  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, dw, db,
+                                                workspace);
+  return CN_OK;
+}
+
+/* ---- Dense layer ----------------------------------------------------------------------------- */
+
+static int32_t check_dense(const cn_dense *dense, int32_t n) {
+  if (dense == NULL) return CN_NULL_POINTER;
+  const cn_tensor x = {dense->c, dense->h, dense->w, 0, CN_FLAT};
+  const cn_tensor y = {dense->outputs, 1, 1, 0, CN_FLAT};
+  TRY(check_batch(&x, n));
+  TRY(check_batch(&y, n));
+  const double features = (double)(blocks_of(dense->c) * CN_BLOCK) * dense->h * dense->w;
+  if (features * dense->outputs > most_weights) return CN_BAD_SHAPE;
+  return (dense->flags & ~LAYER_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+}
+
+int64_t cn_dense_weight_floats(const cn_dense *dense) {
+  TRY(check_dense(dense, 1));
+  return dense_weight_floats(dense);
+}
+
+int64_t cn_dense_workspace_floats(const cn_context *context, const cn_dense *dense, int32_t pass,
+                                  int32_t n) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, n));
+  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
+    return CN_BAD_VALUE;
+  return dense_workspace_floats(dense, pass, n, context->threads);
+}
+
+int32_t cn_dense_pack_weights(const cn_context *context, const cn_dense *dense, const float *plain,
+                              float *packed) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, 1));
+  TRY(check_floats(plain));
+  TRY(check_aligned(packed));
+  kernels_for(context)->dense_pack(context->threads, dense, plain, packed);
+  return CN_OK;
+}
+
+int32_t cn_dense_unpack_weights(const cn_context *context, const cn_dense *dense,
+                                const float *packed, float *plain) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, 1));
+  TRY(check_aligned(packed));
+  TRY(check_floats(plain));
+  kernels_for(context)->dense_unpack(context->threads, dense, packed, plain);
+  return CN_OK;
+}
+
+int32_t cn_dense_forward(const cn_context *context, const cn_dense *dense, int32_t n,
+                         const float *x, const float *w, const float *bias, float *y,
+                         float *workspace, int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(w));
+  TRY(check_bias(dense->flags, bias, true));
+  TRY(check_aligned(y));
+  TRY(check_workspace(workspace, workspace_floats,
+                      dense_workspace_floats(dense, CN_FORWARD, n, context->threads)));
+  kernels_for(context)->dense_forward(context->threads, dense, n, x, w, bias, y);
+  return CN_OK;
+}
+
+int32_t cn_dense_backward_data(const cn_context *context, const cn_dense *dense, int32_t n,
+                               const float *dy, const float *w, float *dx, float *workspace,
+                               int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, n));
+  TRY(check_aligned(dy));
+  TRY(check_aligned(w));
+  TRY(check_aligned(dx));
+  TRY(check_workspace(workspace, workspace_floats,
+                      dense_workspace_floats(dense, CN_BACKWARD_DATA, n, context->threads)));
+  kernels_for(context)->dense_backward_data(context->threads, dense, n, dy, w, dx, workspace);
+  return CN_OK;
+}
+
+int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense, int32_t n,
+                                  const float *x, const float *dy, float *dw, float *db,
+                                  float *workspace, int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_dense(dense, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(dy));
+  TRY(check_aligned(dw));
+  TRY(check_bias(dense->flags, db, false));
+  TRY(check_workspace(workspace, workspace_floats,
+                      dense_workspace_floats(dense, CN_BACKWARD_WEIGHTS, n, context->threads)));
+  kernels_for(context)->dense_backward_weights(context->threads, dense, n, x, dy, dw, db,
+                                               workspace);
+  return CN_OK;
+}

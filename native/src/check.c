@@ -1,0 +1,70 @@
+#include "check.h"
+
+#include "cpu.h"
+
+/* Far below what overflows 64-bit offsets, far above what fits a machine. */
+static const int64_t most_floats = (int64_t)1 << 46;
+enum { MOST_SIZE = 1 << 24, MOST_PIXELS = 1 << 30, MOST_HALO = 255, MOST_WINDOW = 1 << 15 };
+enum { MOST_THREADS = 1024, ALIGNMENT = 64 };
+
+int32_t check_context(const cn_context *context) {
+  if (context == NULL) return CN_NULL_POINTER;
+  if (context->abi_version != CN_ABI_VERSION) return CN_BAD_CONTEXT;
+  if (context->isa < CN_SCALAR || context->isa > cn_cpu_isa()) return CN_BAD_CONTEXT;
+  return context->threads < 1 || context->threads > MOST_THREADS ? CN_BAD_CONTEXT : CN_OK;
+}
+
+int32_t check_tensor(const cn_tensor *t) {
+  if (t == NULL) return CN_NULL_POINTER;
+  if (t->layout != CN_PLAIN && t->layout != CN_BLOCKED && t->layout != CN_FLAT)
+    return CN_BAD_LAYOUT;
+  if (t->c < 1 || t->h < 1 || t->w < 1 || t->c > MOST_SIZE || t->h > MOST_SIZE || t->w > MOST_SIZE)
+    return CN_BAD_SHAPE;
+  if (t->halo < 0 || t->halo > MOST_HALO) return CN_BAD_SHAPE;
+  if (t->layout == CN_FLAT && t->halo != 0) return CN_BAD_LAYOUT;
+  return (int64_t)t->h * t->w > MOST_PIXELS ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t check_batch(const cn_tensor *t, int64_t n) {
+  TRY(check_tensor(t));
+  if (n < 1 || n > MOST_SIZE) return CN_BAD_SHAPE;
+  const double plane = ((double)t->h + 2 * t->halo) * ((double)t->w + 2 * t->halo);
+  const double channels = (double)blocks_of(t->c) * CN_BLOCK;
+  return (double)n * channels * plane > (double)most_floats ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t check_same(const cn_tensor *a, const cn_tensor *b) {
+  if (a->c != b->c || a->h != b->h || a->w != b->w) return CN_BAD_SHAPE;
+  return a->layout != b->layout ? CN_BAD_LAYOUT : CN_OK;
+}
+
+int32_t check_layout(const cn_tensor *t, cn_layout layout) {
+  return t->layout != (int32_t)layout ? CN_BAD_LAYOUT : CN_OK;
+}
+
+static int32_t check_pointer(const void *p, uintptr_t alignment) {
+  if (p == NULL) return CN_NULL_POINTER;
+  return (uintptr_t)p % alignment != 0 ? CN_MISALIGNED : CN_OK;
+}
+
+int32_t check_floats(const void *p) { return check_pointer(p, sizeof(float)); }
+int32_t check_aligned(const void *p) { return check_pointer(p, ALIGNMENT); }
+
+int32_t check_values(const cn_tensor *t, const float *values) {
+  return t->layout == CN_PLAIN ? check_floats(values) : check_aligned(values);
+}
+
+int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed) {
+  if (needed == 0) return CN_OK;
+  if (floats < needed) return CN_WORKSPACE_TOO_SMALL;
+  return check_aligned(workspace);
+}
+
+int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
+                     int64_t dilation) {
+  if (kernel < 1 || stride < 1 || dilation < 1 || pad < 0) return CN_BAD_SHAPE;
+  if (kernel > MOST_WINDOW || stride > MOST_WINDOW || dilation > MOST_WINDOW || pad > MOST_WINDOW)
+    return CN_BAD_SHAPE;
+  const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
+  return room < 0 || out > room / stride + 1 ? CN_BAD_SHAPE : CN_OK;
+}

@@ -1,0 +1,325 @@
+#include "conv_plan.h"
+
+enum {
+  TAP = CN_BLOCK * CN_BLOCK, /* floats of one tap of packed weights */
+  SOURCE_FLOATS = 64 * 1024, /* source of one unit of a sweep: 256 KiB, in the second-level cache */
+  WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
+  SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
+  CHUNK_SOURCE_FLOATS = 128 * 1024,
+  COLUMNS = 168,            /* columns of a unit of one row: a multiple of every tile width */
+  PIXEL_FLOATS = 50 * 1024, /* x and dy of one pixel block: 200 KiB */
+  TILE_FLOATS = 16 * 1024,  /* dw of one tile: 64 KiB */
+  PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
+  CHUNK_OPERATIONS = 4000000, /* work that is worth a partial sum of its own */
+  ROW_TERMS = 256,            /* merged rows of pixels are no longer: sums are cut at their ends */
+};
+
+/* Rounded up to 64 bytes, so that what follows is aligned. */
+static int64_t aligned(int64_t floats) { return ceil_div(floats, CN_BLOCK) * CN_BLOCK; }
+
+conv_form conv_form_of(const cn_conv2d *conv) {
+  const int32_t c = conv->x.c, k = conv->y.c, groups = conv->groups;
+  if (conv->x.layout == CN_PLAIN) return FORM_STEM;
+  if (groups == 1) return FORM_FULL;
+  if (c / groups % CN_BLOCK == 0 && k / groups % CN_BLOCK == 0) return FORM_FULL;
+  return c == groups && k == groups ? FORM_DEPTHWISE : FORM_OTHER;
+}
+
+/* ---- Shapes ---------------------------------------------------------------------------------- */
+
+/* Rows of pixels that lie one behind the other, as fewer longer or more shorter ones: h w pixels in
+ * rows of w. */
+static void set_rows(conv_shape *s, int32_t h, int32_t w) {
+  s->x.h = s->y.h = h;
+  s->x.w = s->y.w = w;
+  s->xv.row = w * s->xv.pixel;
+  s->yv.row = w * s->yv.pixel;
+}
+
+/* A 1x1 convolution sees no borders between rows where nothing lies between them. */
+static bool rows_touch(const conv_shape *s) {
+  return !s->stem && s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 && s->stride_w == 1 &&
+         s->pad_h == 0 && s->pad_w == 0 && s->x.halo == 0 && s->y.halo == 0 && s->x.h == s->y.h &&
+         s->x.w == s->y.w;
+}
+
+conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n) {
+  conv_shape s = {.x = *x,
+                  .y = *y,
+                  .xv = view_of(x, n),
+                  .yv = view_of(y, n),
+                  .n = n,
+                  .kernel_h = conv->kernel_h,
+                  .kernel_w = conv->kernel_w,
+                  .stride_h = conv->stride_h,
+                  .stride_w = conv->stride_w,
+                  .pad_h = conv->pad_h,
+                  .pad_w = conv->pad_w,
+                  .dilation_h = conv->dilation_h,
+                  .dilation_w = conv->dilation_w,
+                  .groups = conv->groups,
+                  .x_channels = x->c / conv->groups,
+                  .y_channels = y->c / conv->groups,
+                  .spatial = 1,
+                  .stem = x->layout == CN_PLAIN};
+  s.x_blocks = s.stem ? x->c : blocks_of(s.x_channels);
+  s.y_blocks = blocks_of(s.y_channels);
+  s.w_tap = s.stem ? CN_BLOCK : TAP;
+  s.w_outer = s.kernel_h * s.kernel_w * s.w_tap;
+  s.w_block = s.x_blocks * s.w_outer;
+  return s;
+}
+
+conv_shape dense_shape_of(const cn_dense *dense, int64_t n) {
+  const cn_conv2d one = {.kernel_h = 1,
+                         .kernel_w = 1,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .dilation_h = 1,
+                         .dilation_w = 1,
+                         .groups = 1};
+  const cn_tensor x = {dense->c, 1, (int32_t)n, 0, CN_BLOCKED};
+  const cn_tensor y = {dense->outputs, 1, (int32_t)n, 0, CN_BLOCKED};
+  conv_shape s = conv_shape_of(&one, &x, &y, 1);
+  s.spatial = (int64_t)dense->h * dense->w;
+  s.x_blocks *= s.spatial;
+  /* Rows a multiple of 4 KiB apart would share cache sets. */
+  s.w_block = (s.x_blocks + (s.x_blocks % 4 == 0)) * TAP;
+  return s;
+}
+
+double shape_operations(const conv_shape *s) {
+  const int64_t lanes = s->stem ? 1 : min_i64(s->x_channels, CN_BLOCK);
+  return 2.0 * (double)(s->n * s->y.h * s->y.w) *
+         (double)(s->groups * s->y_channels * s->x_blocks * lanes * s->kernel_h * s->kernel_w);
+}
+
+/* ---- Forward and backward-data --------------------------------------------------------------- */
+
+axis axis_forward(int32_t kernel, int32_t dilation, int32_t pad, int32_t count) {
+  return (axis){
+      .count = count, .taps = kernel, .src = -pad, .src_tap = dilation, .tap = 0, .tap_step = 1};
+}
+
+/*
+ * dst pixel p = residue + t stride gets filter row r from src pixel (p + pad - r dilation) /
+ * stride, where that is whole. Those r are an arithmetic progression; going up by one of its steps
+ * goes back in src by a whole number.
+ */
+axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad, int32_t size,
+                   int32_t residue) {
+  int32_t step = 1;
+  while (step * dilation % stride != 0) step++;
+  axis a = {.dst = residue,
+            .count = residue < size ? (size - residue - 1) / stride + 1 : 0,
+            .src_tap = -(step * dilation / stride),
+            .tap_step = step};
+  int32_t r = 0;
+  while (r < step && (residue + pad - r * dilation) % stride != 0) r++;
+  if (r < step && r < kernel) {
+    a.tap = r;
+    a.taps = (kernel - r - 1) / step + 1;
+    a.src = (residue + pad - r * dilation) / stride;
+  }
+  return a;
+}
+
+axis sweep_axis_y(const sweep *w, int32_t residue) {
+  const conv_shape *s = &w->shape;
+  return w->backward
+             ? axis_backward(s->kernel_h, s->stride_h, s->dilation_h, s->pad_h, s->x.h, residue)
+             : axis_forward(s->kernel_h, s->dilation_h, s->pad_h, s->y.h);
+}
+
+axis sweep_axis_x(const sweep *w, int32_t residue) {
+  const conv_shape *s = &w->shape;
+  return w->backward
+             ? axis_backward(s->kernel_w, s->stride_w, s->dilation_w, s->pad_w, s->x.w, residue)
+             : axis_forward(s->kernel_w, s->dilation_w, s->pad_w, s->y.w);
+}
+
+static int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
+static int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
+
+/* Widens [low, high] by the taps of an axis, and the halo by the source pixels outside 0..size - 1.
+ */
+static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low, int32_t *high,
+                  int32_t *halo) {
+  if (a->taps == 0 || a->count == 0) return;
+  const int32_t end = a->src + (a->taps - 1) * a->src_tap;
+  const int32_t first = min_i32(a->src, end), last = max_i32(a->src, end);
+  *low = min_i32(*low, first);
+  *high = max_i32(*high, last);
+  *halo = max_i32(*halo, max_i32(-first, (a->count - 1) * src_stride + last - (size - 1)));
+}
+
+static void set_reach(sweep *w) {
+  for (int32_t i = 0; i < w->dst_stride_h; i++) {
+    const axis a = sweep_axis_y(w, i);
+    widen(&a, w->src_stride_h, w->src.h, &w->low_y, &w->high_y, &w->halo);
+  }
+  for (int32_t i = 0; i < w->dst_stride_w; i++) {
+    const axis a = sweep_axis_x(w, i);
+    widen(&a, w->src_stride_w, w->src.w, &w->low_x, &w->high_x, &w->halo);
+  }
+}
+
+static void set_units(sweep *w) {
+  const int64_t row_floats = w->src_blocks * w->sv.row * w->src_stride_h;
+  w->rows = max_i64(1, min_i64(w->total_rows, SOURCE_FLOATS / row_floats));
+  w->row_units = ceil_div(w->total_rows, w->rows);
+  w->rows = ceil_div(w->total_rows, w->row_units);
+  w->cols = w->total_cols;
+  if (w->total_rows == 1 && w->dst.halo == 0) w->cols = min_i64(w->cols, COLUMNS);
+  w->col_units = ceil_div(w->total_cols, w->cols);
+  w->units = w->n * w->row_units * w->col_units;
+  w->weights_outside = shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;
+  w->chunk = w->src_blocks;
+  if (w->weights_outside) {
+    const int64_t unit = w->rows * w->cols * w->src_stride_h * w->src_stride_w * w->sv.pixel;
+    const int64_t most = min_i64(SLAB_FLOATS / (2 * w->w_outer), CHUNK_SOURCE_FLOATS / unit);
+    w->chunk = ceil_div(w->src_blocks, ceil_div(w->src_blocks, max_i64(1, most)));
+  }
+}
+
+sweep sweep_of(const conv_shape *shape, bool backward) {
+  conv_shape merged = *shape;
+  const conv_shape *s = &merged;
+  if (rows_touch(shape)) set_rows(&merged, 1, shape->x.h * shape->x.w);
+  sweep w = {.shape = merged,
+             .backward = backward,
+             .src = backward ? s->y : s->x,
+             .dst = backward ? s->x : s->y,
+             .sv = backward ? s->yv : s->xv,
+             .dv = backward ? s->xv : s->yv,
+             .n = s->n,
+             .groups = s->groups,
+             .src_blocks = backward ? s->y_blocks : s->x_blocks,
+             .dst_blocks = backward ? s->x_blocks : s->y_blocks,
+             .dst_channels = backward ? s->x_channels : s->y_channels,
+             .w_outer = s->w_outer,
+             .w_block = backward ? s->y_blocks * s->w_outer : s->w_block,
+             .src_stride_h = backward ? 1 : s->stride_h,
+             .src_stride_w = backward ? 1 : s->stride_w,
+             .dst_stride_h = backward ? s->stride_h : 1,
+             .dst_stride_w = backward ? s->stride_w : 1};
+  w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
+  if (s->stem) w.k = s->kernel_w;
+  w.total_rows = ceil_div(w.dst.h, w.dst_stride_h);
+  w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
+  set_reach(&w);
+  set_units(&w);
+  w.packed = w.halo > w.src.halo;
+  if (w.packed) {
+    w.pack_rows = (w.rows - 1) * w.src_stride_h + w.high_y - w.low_y + 1;
+    w.pack_cols = (w.cols - 1) * w.src_stride_w + w.high_x - w.low_x + 1;
+    w.pack_floats = aligned(w.chunk * w.pack_rows * w.pack_cols * w.sv.pixel);
+  }
+  return w;
+}
+
+/* ---- Backward-weights ------------------------------------------------------------------------ */
+
+/* Longer rows cost less; rows of more than ROW_TERMS pixels would be one long sum. */
+static void merge_rows(conv_shape *s) {
+  const int32_t pixels = s->y.h * s->y.w;
+  int32_t w = min_i32(pixels, ROW_TERMS);
+  while (pixels % w != 0) w--;
+  if (w > s->y.w || (s->y.w > ROW_TERMS && w >= ROW_TERMS / 4)) set_rows(s, pixels / w, w);
+}
+
+static void set_pixel_blocks(weights_plan *p, const conv_shape *s) {
+  const int64_t row_floats =
+      p->tile_blocks * s->xv.row * s->stride_h + min_i64(2, s->y_blocks) * s->yv.row;
+  const int64_t rows = max_i64(1, PIXEL_FLOATS / row_floats);
+  p->row_blocks = ceil_div(s->y.h, min_i64(rows, s->y.h));
+  p->rows = ceil_div(s->y.h, p->row_blocks);
+  p->images = 1;
+  if (p->row_blocks == 1 && !p->packed) p->images = max_i64(1, min_i64(s->n, rows / s->y.h));
+  p->image_blocks = ceil_div(s->n, p->images);
+}
+
+weights_plan weights_plan_of(const conv_shape *shape) {
+  weights_plan p = {.shape = *shape, .tile_blocks = shape->x_blocks};
+  conv_shape *s = &p.shape;
+  if (rows_touch(s)) merge_rows(s);
+  const int64_t most = max_i64(1, TILE_FLOATS / (2 * s->w_outer));
+  if (!s->stem) p.tile_blocks = ceil_div(s->x_blocks, ceil_div(s->x_blocks, most));
+  p.tiles = ceil_div(s->x_blocks, p.tile_blocks);
+  p.pairs = ceil_div(s->y_blocks, 2);
+
+  const int32_t high_y = (s->y.h - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h - s->pad_h;
+  const int32_t high_x = (s->y.w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w - s->pad_w;
+  const int32_t reach =
+      max_i32(max_i32(s->pad_h, high_y - (s->x.h - 1)), max_i32(s->pad_w, high_x - (s->x.w - 1)));
+  p.packed = reach > s->x.halo;
+  set_pixel_blocks(&p, s);
+  if (p.packed) {
+    p.pack_rows = (p.rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
+    p.pack_cols = (s->y.w - 1) * (int64_t)s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    p.pack_floats = aligned(p.tile_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
+  }
+
+  const int64_t items = s->groups * p.pairs * p.tiles;
+  const double worth = shape_operations(s) / CHUNK_OPERATIONS;
+  const int64_t wanted = worth < PARALLEL_ITEMS
+                             ? min_i64(ceil_div(PARALLEL_ITEMS, items), (int64_t)worth)
+                             : ceil_div(PARALLEL_ITEMS, items);
+  p.chunks = max_i64(1, min_i64(wanted, p.row_blocks * p.image_blocks));
+  p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
+  return p;
+}
+
+int64_t depthwise_chunks(int64_t n) { return min_i64(n, 8); }
+
+/* ---- Sizes ----------------------------------------------------------------------------------- */
+
+int64_t conv_weight_floats(const cn_conv2d *conv) {
+  const int64_t taps = (int64_t)conv->kernel_h * conv->kernel_w;
+  switch (conv_form_of(conv)) {
+  case FORM_DEPTHWISE:
+    return blocks_of(conv->x.c) * taps * CN_BLOCK;
+  case FORM_OTHER:
+    return (int64_t)conv->y.c * (conv->x.c / conv->groups) * taps;
+  default:
+    break;
+  }
+  const conv_shape s = conv_shape_of(conv, &conv->x, &conv->y, 1);
+  return shape_weight_floats(&s);
+}
+
+static int64_t backward_weights_floats(const conv_shape *s, int32_t threads) {
+  const weights_plan p = weights_plan_of(s);
+  return (p.chunks > 1 ? p.chunks * p.chunk_floats : 0) + threads * p.pack_floats;
+}
+
+int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads) {
+  const conv_form form = conv_form_of(conv);
+  if (form == FORM_OTHER) return 0;
+  if (form == FORM_DEPTHWISE)
+    return pass == CN_BACKWARD_WEIGHTS
+               ? depthwise_chunks(n) * (conv_weight_floats(conv) + blocks_of(conv->y.c) * CN_BLOCK)
+               : 0;
+  if (pass == CN_FORWARD) {
+    const conv_shape s = conv_shape_of(conv, &conv->x, &conv->y, n);
+    return threads * sweep_of(&s, false).pack_floats;
+  }
+  if (pass == CN_BACKWARD_WEIGHTS) {
+    const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, n);
+    return backward_weights_floats(&s, threads);
+  }
+  if (form == FORM_STEM) return 0;
+  const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
+  return shape_weight_floats(&s) + threads * sweep_of(&s, true).pack_floats;
+}
+
+int64_t dense_weight_floats(const cn_dense *dense) {
+  const conv_shape s = dense_shape_of(dense, 1);
+  return shape_weight_floats(&s);
+}
+
+int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads) {
+  const conv_shape s = dense_shape_of(dense, n);
+  if (pass == CN_BACKWARD_WEIGHTS) return backward_weights_floats(&s, threads);
+  return pass == CN_BACKWARD_DATA ? threads * dense_transposed_floats() : 0;
+}

@@ -1,0 +1,125 @@
+/*
+ * How a convolution is cut into loops around the micro-kernel: what depends on shapes only, and so
+ * is the same for every instruction set and every thread count. Used by the kernels and by the
+ * workspace queries.
+ */
+#ifndef CN_CONV_PLAN_H
+#define CN_CONV_PLAN_H
+
+#include "tensor.h"
+
+/* convnet.h describes the forms; grouped is full with groups > 1. */
+typedef enum conv_form { FORM_STEM, FORM_FULL, FORM_DEPTHWISE, FORM_OTHER } conv_form;
+
+conv_form conv_form_of(const cn_conv2d *conv);
+
+/*
+ * A convolution, or a dense layer as the 1x1 convolution of one image whose pixels are the samples.
+ * Blocks, channels and strides of the weights are those of one group.
+ */
+typedef struct conv_shape {
+  cn_tensor x, y;
+  view xv, yv;
+  int64_t n;
+  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+  int64_t groups;
+  int64_t x_channels, y_channels;
+  int64_t x_blocks, y_blocks; /* stem: x_blocks counts planes of one channel */
+  int64_t spatial; /* feature blocks per block of channels: h w of a flattened tensor, else 1 */
+  int64_t w_tap, w_outer, w_block; /* from one tap, block of x and block of y to the next */
+  bool stem;
+} conv_shape;
+
+/* x and y are the tensors of the pass: those of the gradients, where it reads or writes gradients.
+ */
+conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n);
+conv_shape dense_shape_of(const cn_dense *dense, int64_t n);
+
+static inline int64_t shape_weight_floats(const conv_shape *s) {
+  return s->groups * s->y_blocks * s->w_block;
+}
+double shape_operations(const conv_shape *s);
+
+/* Channels in block `block` of x, which may be flattened. */
+static inline int64_t x_lanes(const conv_shape *s, int64_t block) {
+  return lanes_of(s->x_channels, block / s->spatial);
+}
+
+/*
+ * One axis of a sum over taps: destination pixel dst + t stride takes, for each tap i < taps,
+ * source pixel t src_stride + src + i src_tap with filter row (or column) tap + i tap_step.
+ * Backward-data with a stride falls apart into one such sum per residue of the destination pixel.
+ */
+typedef struct axis {
+  int32_t dst, count; /* destination pixels: the first, how many */
+  int32_t taps, src, src_tap, tap, tap_step;
+} axis;
+
+axis axis_forward(int32_t kernel, int32_t dilation, int32_t pad, int32_t count);
+axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad, int32_t size,
+                   int32_t residue);
+
+/*
+ * Forward (src = x, dst = y) or backward-data (src = dy, dst = dx, transposed weights): destination
+ * pixels are cut into units of rows (where there is one row only: of columns), source blocks into
+ * chunks.
+ */
+typedef struct sweep {
+  conv_shape shape;
+  bool backward;
+  cn_tensor src, dst;
+  view sv, dv;
+  int64_t n, groups;
+  int64_t src_blocks, dst_blocks, dst_channels;
+  int64_t w_outer, w_block; /* from one block of src and of dst to the next */
+  int32_t k;                /* terms of one step of the micro-kernel */
+  int32_t src_stride_h, src_stride_w, dst_stride_h, dst_stride_w;
+  int64_t total_rows, total_cols; /* steps t of the longest class of residues */
+  int64_t rows, cols, row_units, col_units, units;
+  int64_t chunk;
+  bool weights_outside; /* loop over blocks of dst outside, units inside: the weights exceed the
+                           cache */
+  /* Reach of the taps around t src_stride, and what of it is packed where the halo is too small. */
+  int32_t low_y, high_y, low_x, high_x, halo;
+  bool packed;
+  int64_t pack_rows, pack_cols, pack_floats;
+} sweep;
+
+sweep sweep_of(const conv_shape *shape, bool backward);
+
+/* Of destination rows (columns) residue + t dst_stride. */
+axis sweep_axis_y(const sweep *w, int32_t residue);
+axis sweep_axis_x(const sweep *w, int32_t residue);
+
+/*
+ * Backward-weights: outputs are cut into tiles of 2 blocks of y by tile_blocks of x, pixels into
+ * blocks of rows or of images, and the blocks into chunks, each with a sum of its own, which are
+ * added up at the end.
+ */
+typedef struct weights_plan {
+  conv_shape shape;
+  int64_t tile_blocks, tiles, pairs; /* tiles and pairs of one group */
+  int64_t rows, row_blocks, images, image_blocks;
+  int64_t chunks, chunk_floats; /* chunk_floats: weights, then bias */
+  bool packed;
+  int64_t pack_rows, pack_cols, pack_floats;
+} weights_plan;
+
+weights_plan weights_plan_of(const conv_shape *shape);
+
+/* Chunks of the sums over samples in the depthwise backward-weights pass. */
+int64_t depthwise_chunks(int64_t n);
+
+/* Floats, from the layer's description: a negative cn_status is impossible here, the description
+ * has been checked. */
+int64_t conv_weight_floats(const cn_conv2d *conv);
+int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads);
+int64_t dense_weight_floats(const cn_dense *dense);
+int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads);
+
+/* Blocks of x that dense backward-data transposes at a time, per thread: dense_transposed_floats.
+ */
+enum { DENSE_TRANSPOSED_BLOCKS = 16 };
+static inline int64_t dense_transposed_floats(void) { return 2 * DENSE_TRANSPOSED_BLOCKS * 256; }
+
+#endif

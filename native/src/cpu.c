@@ -1,0 +1,52 @@
+#include "cpu.h"
+
+int32_t cn_abi_version(void) { return CN_ABI_VERSION; }
+
+/* The compiler's runtime asked the processor and the operating system when the library was loaded.
+ */
+int32_t cn_cpu_isa(void) {
+#if defined(CN_HAVE_X86)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return CN_AVX512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CN_AVX2;
+#endif
+  return CN_SCALAR;
+}
+
+const kernel_table *kernels_for(const cn_context *context) {
+#if defined(CN_HAVE_X86)
+  if (context->isa == CN_AVX512) return &kernels_avx512;
+  if (context->isa == CN_AVX2) return &kernels_avx2;
+#else
+  (void)context;
+#endif
+  return &kernels_scalar;
+}
+
+const char *cn_status_text(int32_t status) {
+  switch (status) {
+  case CN_OK:
+    return "The call succeeded.";
+  case CN_NULL_POINTER:
+    return "A required pointer is null.";
+  case CN_BAD_CONTEXT:
+    return "The context has another ABI version, an instruction set that this processor or this "
+           "build lacks, or a thread count outside 1 to 1024.";
+  case CN_BAD_SHAPE:
+    return "A size is not positive or too large, or the sizes contradict each other.";
+  case CN_BAD_LAYOUT:
+    return "A layout is unknown, or not one that this function takes.";
+  case CN_MISALIGNED:
+    return "A pointer is not aligned: blocked and flat tensors, packed weights, per-channel "
+           "vectors and workspace begin on 64 bytes.";
+  case CN_BAD_VALUE:
+    return "An option is out of its range.";
+  case CN_BAD_LABEL:
+    return "A label is negative, or not less than the number of classes.";
+  case CN_WORKSPACE_TOO_SMALL:
+    return "The workspace is smaller than the workspace query of this call asks for.";
+  default:
+    return "Unknown status.";
+  }
+}

@@ -1,0 +1,8 @@
+/* The kernel table of one instruction set. */
+#include "isa.h"
+
+const kernel_table ISA_NAME(kernels) = {
+#define KERNEL(name, parameters) .name = ISA_NAME(name),
+#include "kernels.def"
+#undef KERNEL
+};

@@ -1,0 +1,79 @@
+/* What the files of convolution and of the dense layer share. */
+#ifndef CN_CONV_H
+#define CN_CONV_H
+
+#include "../conv_plan.h"
+#include "../parallel.h"
+#include "gemm.h"
+
+/* Pixel (0, 0) of the first plane of a sample, at block `block`. */
+static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block) {
+  return v->origin + sample * v->sample + block * v->plane;
+}
+
+/* rows x cols pixels from (y0, x0) of some planes, zero outside the image. */
+typedef struct window {
+  int64_t y0, x0, rows, cols, planes;
+} window;
+
+/* buffer[plane][row][col] = that window, without gaps; src is at pixel (0, 0) of the first plane.
+ */
+static inline void pack_window(const cn_tensor *t, const view *v, const float *src, window w,
+                               float *buffer) {
+  const int64_t left = min_i64(w.cols, max_i64(0, -w.x0));
+  const int64_t right = min_i64(w.cols, max_i64(0, w.x0 + w.cols - t->w));
+  const int64_t inside = w.cols - left - right;
+  const size_t pixel_bytes = (size_t)v->pixel * sizeof(float);
+  for (int64_t p = 0; p < w.planes; p++)
+    for (int64_t r = 0; r < w.rows; r++, buffer += w.cols * v->pixel) {
+      const int64_t y = w.y0 + r;
+      if (y < 0 || y >= t->h || inside <= 0) {
+        memset(buffer, 0, (size_t)w.cols * pixel_bytes);
+        continue;
+      }
+      const float *row = src + p * v->plane + y * v->row + (w.x0 + left) * v->pixel;
+      memset(buffer, 0, (size_t)left * pixel_bytes);
+      memcpy(buffer + left * v->pixel, row, (size_t)inside * pixel_bytes);
+      memset(buffer + (left + inside) * v->pixel, 0, (size_t)right * pixel_bytes);
+    }
+}
+
+/* Forward or backward-data of the stem, full and grouped forms. */
+#define run_sweep ISA_NAME(run_sweep)
+void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
+               const float *bias, int flags, float *dst, float *workspace);
+
+/* Backward-data of those: transposes the weights first. */
+#define run_sweep_backward ISA_NAME(run_sweep_backward)
+void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
+                        float *dx, float *workspace);
+
+#define run_weights ISA_NAME(run_weights)
+void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
+                 float *db, float *workspace);
+
+#define stem_backward_data ISA_NAME(stem_backward_data)
+void stem_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                        const float *w, float *dx);
+
+#define depthwise_forward ISA_NAME(depthwise_forward)
+void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+                       const float *w, const float *bias, float *y);
+#define depthwise_backward_data ISA_NAME(depthwise_backward_data)
+void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                             const float *w, float *dx);
+#define depthwise_backward_weights ISA_NAME(depthwise_backward_weights)
+void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+                                const float *dy, float *dw, float *db, float *workspace);
+
+#define other_forward ISA_NAME(other_forward)
+void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,
+                   const float *bias, float *y);
+#define other_backward_data ISA_NAME(other_backward_data)
+void other_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                         const float *w, float *dx);
+#define other_backward_weights ISA_NAME(other_backward_weights)
+void other_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+                            const float *dy, float *dw, float *db);
+
+#endif

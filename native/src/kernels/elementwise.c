@@ -1,0 +1,215 @@
+/* One value in, one value out: ReLU, sums, dropout. An operation is a formula; the loops over rows
+ * exist once. */
+#include "conv.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef struct elementwise_job {
+  const cn_tensor *shape; /* of out: its halo is written */
+  view av, bv, ov;
+  int64_t planes, rows, floats; /* planes of all samples; rows of a plane and their floats */
+  const float *a, *b;
+  float *out;
+  const cn_dropout *dropout;
+  uint32_t step;
+} elementwise_job;
+
+/* Flattened tensors are planes of one row; so are those in which no halo parts the rows. */
+static elementwise_job job_of(const cn_tensor *a, const cn_tensor *b, const cn_tensor *out,
+                              int64_t n) {
+  elementwise_job job = {
+      .shape = out, .av = view_of(a, n), .bv = view_of(b, n), .ov = view_of(out, n)};
+  const bool whole = a->halo == 0 && b->halo == 0 && out->halo == 0;
+  job.planes = n * job.ov.planes;
+  job.rows = whole ? 1 : out->h;
+  job.floats = whole ? job.ov.plane : out->w * job.ov.pixel;
+  if (out->layout == CN_FLAT) job.planes = job.ov.planes;
+  return job;
+}
+
+/* Work that only moves data counts more than its operations. */
+static double cost(const elementwise_job *job) {
+  return 4.0 * job->planes * job->rows * job->floats;
+}
+
+static const float *row_of(const view *v, const float *base, int64_t plane, int64_t y) {
+  return base == NULL ? NULL : base + v->origin + plane * v->plane + y * v->row;
+}
+
+/* out[i] = a[i] <= 0 ? 0 : a[i] */
+ALWAYS_INLINE vec relu(vec a, vec b) {
+  (void)b;
+  return vec_keep(vec_not_le(a, vec_zero()), a);
+}
+/* dx[i] = y[i] <= 0 ? 0 : dy[i]. The mask comes from y: a fused layer keeps only y. */
+ALWAYS_INLINE vec relu_slope(vec y, vec dy) { return vec_keep(vec_not_le(y, vec_zero()), dy); }
+ALWAYS_INLINE vec sum(vec a, vec b) { return vec_add(a, b); }
+ALWAYS_INLINE vec sum_relu(vec a, vec b) { return relu(vec_add(a, b), b); }
+
+typedef vec (*formula)(vec a, vec b);
+
+ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t floats, formula f) {
+  int64_t i = 0;
+  for (; i + VEC <= floats; i += VEC)
+    vec_store(out + i, f(vec_load(a + i), b == NULL ? vec_zero() : vec_load(b + i)));
+  const vec_mask tail = vec_first(floats - i);
+  if (i < floats)
+    vec_store_some(
+        out + i, tail,
+        f(vec_load_some(a + i, tail), b == NULL ? vec_zero() : vec_load_some(b + i, tail)));
+}
+
+/* Items are rows of all planes. */
+ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t last, formula f) {
+  for (int64_t item = first; item < last; item++) {
+    const int64_t plane = item / job->rows, y = item % job->rows;
+    float *out = job->out + job->ov.origin + plane * job->ov.plane;
+    map_row(row_of(&job->av, job->a, plane, y), row_of(&job->bv, job->b, plane, y),
+            out + y * job->ov.row, job->floats, f);
+    zero_border(job->shape, &job->ov, out, y, y + 1);
+  }
+}
+
+static void relu_items(const void *state, int64_t first, int64_t last, int thread) {
+  (void)thread;
+  map_rows(state, first, last, relu);
+}
+static void relu_slope_items(const void *state, int64_t first, int64_t last, int thread) {
+  (void)thread;
+  map_rows(state, first, last, relu_slope);
+}
+static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
+  (void)thread;
+  map_rows(state, first, last, sum);
+}
+static void sum_relu_items(const void *state, int64_t first, int64_t last, int thread) {
+  (void)thread;
+  map_rows(state, first, last, sum_relu);
+}
+
+void ISA_NAME(relu_forward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
+                            float *out) {
+  elementwise_job job = job_of(&op->a, &op->a, &op->out, n);
+  job.a = a;
+  job.out = out;
+  run_parallel(threads, cost(&job), relu_items, job.planes * job.rows, &job);
+}
+
+void ISA_NAME(relu_backward)(int threads, const cn_elementwise *op, int32_t n, const float *y,
+                             const float *dy, float *dx) {
+  elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
+  job.a = y;
+  job.b = dy;
+  job.out = dx;
+  run_parallel(threads, cost(&job), relu_slope_items, job.planes * job.rows, &job);
+}
+
+void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float *a, const float *b,
+                   float *out) {
+  elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
+  job.a = a;
+  job.b = b;
+  job.out = out;
+  run_parallel(threads, cost(&job), (op->flags & CN_RELU) != 0 ? sum_relu_items : sum_items,
+               job.planes * job.rows, &job);
+}
+
+/* ---- Dropout --------------------------------------------------------------------------------- */
+
+/* Word 0 of Philox4x32-10 of (e, step, node), keyed by the seed. */
+static uint32_t philox(uint64_t e, uint32_t step, uint32_t node, uint64_t seed) {
+  uint32_t c0 = (uint32_t)e, c1 = (uint32_t)(e >> 32), c2 = step, c3 = node;
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  for (int round = 0; round < 10; round++) {
+    const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+    c1 = (uint32_t)p1;
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+    c3 = (uint32_t)p0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return c0;
+}
+
+/* `lanes` channels of one pixel, or one channel of `lanes` pixels: elements e, e + stride, ... */
+static void drop(const elementwise_job *job, uint64_t e, uint64_t stride, int64_t lanes,
+                 const float *x, float *y) {
+  const cn_dropout *d = job->dropout;
+  for (int64_t i = 0; i < lanes; i++) {
+    const uint32_t word = philox(e + (uint64_t)i * stride, job->step, d->node, d->seed);
+    y[i] = word >= d->threshold ? d->scale * x[i] : 0.0f;
+  }
+}
+
+/* Items are (sample, plane, row). */
+static void dropout_items(const void *state, int64_t first, int64_t last, int thread) {
+  const elementwise_job *job = state;
+  const cn_tensor *t = job->shape;
+  const uint64_t pixels = (uint64_t)t->h * (uint64_t)t->w;
+  const bool plain = t->layout == CN_PLAIN;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t y = item % t->h, plane = item / t->h % job->ov.planes;
+    const int64_t sample = item / t->h / job->ov.planes;
+    const int64_t channel = plain ? plane : plane * CN_BLOCK;
+    const uint64_t e = ((uint64_t)(sample * t->c + channel)) * pixels + (uint64_t)(y * t->w);
+    const float *in = job->a + plane_offset(&job->av, sample, plane) + y * job->av.row;
+    float *out = job->out + plane_offset(&job->ov, sample, plane);
+    float *to = out + y * job->ov.row;
+    if (plain) drop(job, e, 1, t->w, in, to);
+    for (int64_t x = 0; x < t->w && !plain; x++) {
+      const int64_t lanes = lanes_of(t->c, plane);
+      drop(job, e + (uint64_t)x, pixels, lanes, in + x * job->av.pixel, to + x * job->ov.pixel);
+      for (int64_t i = lanes; i < CN_BLOCK; i++) to[x * job->ov.pixel + i] = 0.0f;
+    }
+    zero_border(t, &job->ov, out, y, y + 1);
+  }
+}
+
+void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, uint32_t step,
+                       const float *x, float *y) {
+  const elementwise_job job = {.shape = &dropout->y,
+                               .av = view_of(&dropout->x, n),
+                               .ov = view_of(&dropout->y, n),
+                               .a = x,
+                               .out = y,
+                               .dropout = dropout,
+                               .step = step};
+  const int64_t rows = n * job.ov.planes * dropout->y.h;
+  run_parallel(threads, 50 * rows * dropout->y.w, dropout_items, rows, &job);
+}
+
+/* ---- Runs of floats -------------------------------------------------------------------------- */
+
+enum { RUN = 4096 }; /* floats of an item */
+
+typedef struct run_job {
+  int64_t count;
+  const float *src;
+  float value, *dst;
+} run_job;
+
+/* Items are runs of RUN floats. */
+static void accumulate_items(const void *state, int64_t first, int64_t last, int thread) {
+  const run_job *job = state;
+  const int64_t i = first * RUN, end = min_i64(last * RUN, job->count);
+  (void)thread;
+  map_row(job->dst + i, job->src + i, job->dst + i, end - i, sum);
+}
+
+static void fill_items(const void *state, int64_t first, int64_t last, int thread) {
+  const run_job *job = state;
+  (void)thread;
+  for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) job->dst[i] = job->value;
+}
+
+void ISA_NAME(accumulate)(int threads, int64_t count, const float *src, float *dst) {
+  const run_job job = {.count = count, .src = src, .dst = dst};
+  run_parallel(threads, 4 * count, accumulate_items, ceil_div(count, RUN), &job);
+}
+
+void ISA_NAME(fill)(int threads, int64_t count, float value, float *dst) {
+  const run_job job = {.count = count, .value = value, .dst = dst};
+  run_parallel(threads, 2 * count, fill_items, ceil_div(count, RUN), &job);
+}

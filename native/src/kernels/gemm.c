@@ -1,0 +1,159 @@
+#include "gemm.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+enum { V = CN_BLOCK / VEC, MAX_M = GEMM_BLOCKS * V, MAX_N = GEMM_N };
+
+/* The accumulators of a tile. With constant bounds and full unrolling the compiler keeps them in
+ * registers. */
+typedef struct tile {
+  vec v[MAX_M][MAX_N];
+} tile;
+
+/* Where the tile lies in c. A copy, so that stores to c do not make the compiler read it again. */
+typedef struct place {
+  float *c;
+  int64_t block, n, group;
+} place;
+
+ALWAYS_INLINE float *element(place p, int i, int n, int per) {
+  return p.c + i / V * p.block + i % V * VEC + n % per * p.n + n / per * p.group;
+}
+
+ALWAYS_INLINE void tile_clear(tile *t, int m, int nt) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) t->v[i][n] = vec_zero();
+}
+
+ALWAYS_INLINE void tile_bias(tile *t, const gemm_args *g, int m, int nt) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++) {
+    const vec bias = vec_load(g->bias + i * VEC);
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) t->v[i][n] = bias;
+  }
+}
+
+ALWAYS_INLINE void tile_add(tile *t, place p, int m, int nt, int per) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) t->v[i][n] = vec_add(vec_load(element(p, i, n, per)), t->v[i][n]);
+}
+
+ALWAYS_INLINE void tile_store(const tile *t, place p, int m, int nt, int per) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) vec_store(element(p, i, n, per), t->v[i][n]);
+}
+
+ALWAYS_INLINE void tile_relu(tile *t, int m, int nt) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++)
+      t->v[i][n] = vec_keep(vec_not_le(t->v[i][n], vec_zero()), t->v[i][n]);
+}
+
+/* Zeroes the lanes of the last block from `lanes` on, also where they hold 0 * infinity. */
+ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
+#pragma GCC unroll 4
+  for (int i = m - V; i < m; i++) {
+    const vec_mask keep = vec_first(lanes - i % V * VEC);
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) t->v[i][n] = vec_keep(keep, t->v[i][n]);
+  }
+}
+
+/* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
+ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
+                                       const float *next, int m, int nt, int per, int64_t b_n) {
+  const float *b1 = b + g->b_group;
+  for (int32_t kk = 0; kk < g->k; kk++) {
+    vec w[MAX_M];
+#pragma GCC unroll 4
+    for (int i = 0; i < m; i++) w[i] = vec_load(a + i / V * g->a_block + i % V * VEC);
+    prefetch(next);
+    next += g->next_step;
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) {
+      const vec x = vec_set1(n < per ? b[n * b_n] : b1[(n - per) * b_n]);
+#pragma GCC unroll 4
+      for (int i = 0; i < m; i++) t->v[i][n] = vec_fma(w[i], x, t->v[i][n]);
+    }
+    a += CN_BLOCK;
+    b += g->b_k;
+    b1 += g->b_k;
+  }
+  return next;
+}
+
+ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per, int64_t b_n) {
+  const int m = blocks * V, nt = groups * per;
+  const float *next = g->next != NULL ? g->next : g->a;
+  bool add = (g->flags & GEMM_ADD) != 0;
+  int32_t terms = 0;
+  const place c = {g->c, g->c_block, g->c_n, g->c_group};
+  tile t;
+  if ((g->flags & GEMM_BIAS) != 0)
+    tile_bias(&t, g, m, nt);
+  else
+    tile_clear(&t, m, nt);
+  for (int32_t o = 0; o < g->outers; o++) {
+    for (int32_t i = 0; i < g->rows; i++) {
+      if (terms >= GEMM_SLAB) {
+        if (add) tile_add(&t, c, m, nt, per);
+        tile_store(&t, c, m, nt, per);
+        tile_clear(&t, m, nt);
+        add = true;
+        terms = 0;
+      }
+      const float *a = g->a + o * g->a_outer + i * g->a_row;
+      const float *b = g->b + o * g->b_outer + i * g->b_row;
+      for (int32_t j = 0; j < g->cols; j++, a += g->a_col, b += g->b_col)
+        next = tile_update(&t, g, a, b, next, m, nt, per, b_n);
+      terms += g->cols * g->k;
+    }
+  }
+  if (add) tile_add(&t, c, m, nt, per);
+  if ((g->flags & GEMM_RELU) != 0) tile_relu(&t, m, nt);
+  if (g->lanes < CN_BLOCK) tile_mask(&t, g->lanes, m, nt);
+  tile_store(&t, c, m, nt, per);
+}
+
+/* One function per tile; they differ in constants only. B_N is the name of the step, b_n its value.
+ */
+#define GEMM_NAME(blocks, groups, per, B_N) gemm_##blocks##_##groups##_##per##_##B_N
+#define GEMM_TILE(per, blocks, groups, B_N, b_n)                                                   \
+  static void GEMM_NAME(blocks, groups, per, B_N)(const gemm_args *g) {                            \
+    gemm_body(g, blocks, groups, per, b_n);                                                        \
+  }
+#define GEMM_TILES_OF(blocks, B_N, b_n)                                                            \
+  GEMM_EACH_N(GEMM_TILE, blocks, 1, B_N, b_n)                                                      \
+  GEMM_EACH_PAIR(GEMM_TILE, blocks, 2, B_N, b_n)
+#define GEMM_TILES(B_N, b_n) GEMM_EACH_BLOCKS(GEMM_TILES_OF, B_N, b_n)
+GEMM_TILES(1, 1)
+GEMM_TILES(2, 2)
+GEMM_TILES(4, 4)
+GEMM_TILES(16, 16)
+GEMM_TILES(32, 32)
+GEMM_TILES(any, g->b_n)
+
+#define GEMM_ENTRY(per, blocks, groups, B_N) [per] = GEMM_NAME(blocks, groups, per, B_N),
+#define GEMM_ENTRIES_OF(blocks, B_N)                                                               \
+  [blocks - 1] = {{GEMM_EACH_N(GEMM_ENTRY, blocks, 1, B_N)},                                       \
+                  {GEMM_EACH_PAIR(GEMM_ENTRY, blocks, 2, B_N)}},
+#define GEMM_ENTRIES(B_N) GEMM_EACH_BLOCKS(GEMM_ENTRIES_OF, B_N)
+
+static const gemm_kernel kernels[6][GEMM_BLOCKS][2][GEMM_N + 1] = {
+    {GEMM_ENTRIES(1)},  {GEMM_ENTRIES(2)},  {GEMM_ENTRIES(4)},
+    {GEMM_ENTRIES(16)}, {GEMM_ENTRIES(32)}, {GEMM_ENTRIES(any)},
+};
+
+gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n) {
+  const int step = b_n == 1 ? 0 : b_n == 2 ? 1 : b_n == 4 ? 2 : b_n == 16 ? 3 : b_n == 32 ? 4 : 5;
+  return kernels[step][blocks - 1][groups - 1][per];
+}

@@ -1,0 +1,56 @@
+/*
+ * The micro-kernel: a batch-reduce matrix product (Georganas et al., "High-Performance Deep
+ * Learning via a Single Building Block", 2020). Convolution in its three passes and the dense layer
+ * are loops around it.
+ *
+ *   c[m][n] (=|+=) sum over steps (o, i, j) and over kk < k of
+ *       a[o a_outer + i a_row + j a_col + m a_block + 16 kk + lane] *
+ *       b[o b_outer + i b_row + j b_col + n % per b_n + n / per b_group + b_k kk]
+ *
+ * m counts blocks of 16 lanes, n the columns: `groups` runs of `per`. What the three mean:
+ *   forward            lanes = output channels, n = pixels, kk = input channels
+ *   backward-data      lanes = input channels, n = pixels, kk = output channels
+ *   backward-weights   lanes = output channels, n = input channels (stem: filter columns), kk =
+ * pixels
+ *
+ * Contract: a starts every block on 64 bytes; b, c need no alignment; c is written whole, and only
+ * read under GEMM_ADD; nothing outside the named elements is touched, but for prefetches. Terms are
+ * added in the order of the steps, in partial sums of about GEMM_SLAB terms which are then added to
+ * c, so the error of a long sum stays small.
+ */
+#ifndef CN_GEMM_H
+#define CN_GEMM_H
+
+#include "../isa.h"
+
+enum { GEMM_SLAB = 192 };
+
+enum {
+  GEMM_ADD = 1,  /* add to c instead of overwriting it */
+  GEMM_BIAS = 2, /* start from bias[m][lane]; not together with GEMM_ADD */
+  GEMM_RELU = 4, /* c <= 0 becomes 0 at the end */
+};
+
+typedef struct gemm_args {
+  const float *a, *b, *bias;
+  float *c;
+  int64_t a_outer, a_row, a_col, a_block;
+  int64_t b_outer, b_row, b_col, b_n, b_group, b_k;
+  int64_t c_block, c_n, c_group;
+  int32_t outers, rows, cols, k; /* 0 outers, rows or cols: an empty sum */
+  int32_t lanes;                 /* of the last block; c is zero in the others */
+  int32_t flags;
+  const float *next; /* what is needed soon: one prefetch per kk, next_step floats apart */
+  int64_t next_step;
+} gemm_args;
+
+typedef void (*gemm_kernel)(const gemm_args *args);
+
+/*
+ * The kernel for `blocks` <= GEMM_BLOCKS and `groups` runs of `per` columns: 1 run of up to GEMM_N,
+ * or 2 of up to GEMM_N / 2. b_n of 1, 2, 4, 16 and 32 floats is fastest; any other works.
+ */
+#define gemm_find ISA_NAME(gemm_find)
+gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n);
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * Convolution with groups that do not fill blocks: plain loops over channels, weights in OIHW
+ * order, sums in double precision. Correct for any shape; the other forms are the fast ones.
+ */
+#include "conv.h"
+
+typedef struct grouped_job {
+  const cn_conv2d *conv;
+  view xv, yv; /* of the tensors of this pass */
+  int64_t n;
+  const float *x, *w, *bias, *dy;
+  float *y, *dx, *dw, *db;
+} grouped_job;
+
+static int64_t value_offset(const view *v, int64_t sample, int64_t channel, int64_t y, int64_t x) {
+  return plane_offset(v, sample, channel / CN_BLOCK) + y * v->row + x * v->pixel +
+         channel % CN_BLOCK;
+}
+
+/* Offset of w[k][c][r][s], c counted within the group. */
+static int64_t weight_offset(const cn_conv2d *conv, int64_t k, int64_t c, int64_t r, int64_t s) {
+  return ((k * (conv->x.c / conv->groups) + c) * conv->kernel_h + r) * conv->kernel_w + s;
+}
+
+static double output_value(const grouped_job *job, int64_t sample, int64_t k, int64_t oy,
+                           int64_t ox) {
+  const cn_conv2d *conv = job->conv;
+  const int64_t channels = conv->x.c / conv->groups;
+  const int64_t c0 = k / (conv->y.c / conv->groups) * channels;
+  double sum = job->bias != NULL ? job->bias[k] : 0.0;
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t r = 0; r < conv->kernel_h; r++)
+      for (int64_t s = 0; s < conv->kernel_w; s++) {
+        const int64_t iy = oy * conv->stride_h + r * conv->dilation_h - conv->pad_h;
+        const int64_t ix = ox * conv->stride_w + s * conv->dilation_w - conv->pad_w;
+        if (iy < 0 || iy >= conv->x.h || ix < 0 || ix >= conv->x.w) continue;
+        sum += (double)job->w[weight_offset(conv, k, c, r, s)] *
+               job->x[value_offset(&job->xv, sample, c0 + c, iy, ix)];
+      }
+  return sum;
+}
+
+static double input_gradient(const grouped_job *job, int64_t sample, int64_t c, int64_t iy,
+                             int64_t ix) {
+  const cn_conv2d *conv = job->conv;
+  const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
+  const int64_t k0 = c / channels * filters;
+  double sum = 0.0;
+  for (int64_t k = k0; k < k0 + filters; k++)
+    for (int64_t r = 0; r < conv->kernel_h; r++)
+      for (int64_t s = 0; s < conv->kernel_w; s++) {
+        const int64_t py = iy + conv->pad_h - r * conv->dilation_h;
+        const int64_t px = ix + conv->pad_w - s * conv->dilation_w;
+        if (py < 0 || px < 0 || py % conv->stride_h != 0 || px % conv->stride_w != 0) continue;
+        const int64_t oy = py / conv->stride_h, ox = px / conv->stride_w;
+        if (oy >= conv->dy.h || ox >= conv->dy.w) continue;
+        sum += (double)job->w[weight_offset(conv, k, c % channels, r, s)] *
+               job->dy[value_offset(&job->yv, sample, k, oy, ox)];
+      }
+  return sum;
+}
+
+static double weight_gradient(const grouped_job *job, int64_t k, int64_t c, int64_t r, int64_t s) {
+  const cn_conv2d *conv = job->conv;
+  double sum = 0.0;
+  for (int64_t i = 0; i < job->n; i++)
+    for (int64_t oy = 0; oy < conv->dy.h; oy++)
+      for (int64_t ox = 0; ox < conv->dy.w; ox++) {
+        const int64_t iy = oy * conv->stride_h + r * conv->dilation_h - conv->pad_h;
+        const int64_t ix = ox * conv->stride_w + s * conv->dilation_w - conv->pad_w;
+        if (iy < 0 || iy >= conv->x.h || ix < 0 || ix >= conv->x.w) continue;
+        sum += (double)job->dy[value_offset(&job->yv, i, k, oy, ox)] *
+               job->x[value_offset(&job->xv, i, c, iy, ix)];
+      }
+  return sum;
+}
+
+/* Items are (sample, block of y). */
+static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
+  const grouped_job *job = state;
+  const cn_tensor *t = &job->conv->y;
+  const bool relu = (job->conv->flags & CN_RELU) != 0;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t sample = item / job->yv.planes, block = item % job->yv.planes;
+    float *plane = job->y + plane_offset(&job->yv, sample, block);
+    for (int64_t i = 0; i < (int64_t)t->h * t->w * CN_BLOCK; i++) {
+      const int64_t k = block * CN_BLOCK + i % CN_BLOCK;
+      const int64_t oy = i / CN_BLOCK / t->w, ox = i / CN_BLOCK % t->w;
+      float v = k < t->c ? (float)output_value(job, sample, k, oy, ox) : 0.0f;
+      if (relu && v <= 0.0f) v = 0.0f;
+      plane[oy * job->yv.row + ox * CN_BLOCK + i % CN_BLOCK] = v;
+    }
+    zero_border(t, &job->yv, plane, 0, t->h);
+  }
+}
+
+/* Items are (sample, block of dx). */
+static void backward_data_items(const void *state, int64_t first, int64_t last, int thread) {
+  const grouped_job *job = state;
+  const cn_tensor *t = &job->conv->dx;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t sample = item / job->xv.planes, block = item % job->xv.planes;
+    float *plane = job->dx + plane_offset(&job->xv, sample, block);
+    for (int64_t i = 0; i < (int64_t)t->h * t->w * CN_BLOCK; i++) {
+      const int64_t c = block * CN_BLOCK + i % CN_BLOCK;
+      const int64_t iy = i / CN_BLOCK / t->w, ix = i / CN_BLOCK % t->w;
+      plane[iy * job->xv.row + ix * CN_BLOCK + i % CN_BLOCK] =
+          c < t->c ? (float)input_gradient(job, sample, c, iy, ix) : 0.0f;
+    }
+    zero_border(t, &job->xv, plane, 0, t->h);
+  }
+}
+
+/* Items are output channels, in whole blocks so that db has its zero lanes. */
+static void backward_weights_items(const void *state, int64_t first, int64_t last, int thread) {
+  const grouped_job *job = state;
+  const cn_conv2d *conv = job->conv;
+  const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
+  (void)thread;
+  for (int64_t k = first; k < last; k++) {
+    double bias = 0.0;
+    for (int64_t i = 0; i < job->n && k < conv->y.c; i++)
+      for (int64_t p = 0; p < (int64_t)conv->dy.h * conv->dy.w; p++)
+        bias += job->dy[value_offset(&job->yv, i, k, p / conv->dy.w, p % conv->dy.w)];
+    if (job->db != NULL) job->db[k] = (float)bias;
+    for (int64_t c = 0; c < channels && k < conv->y.c; c++)
+      for (int64_t r = 0; r < conv->kernel_h; r++)
+        for (int64_t s = 0; s < conv->kernel_w; s++)
+          job->dw[weight_offset(conv, k, c, r, s)] =
+              (float)weight_gradient(job, k, k / filters * channels + c, r, s);
+  }
+}
+
+static double operations(const cn_conv2d *conv, int64_t n) {
+  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * (conv->x.c / conv->groups) * conv->kernel_h *
+         conv->kernel_w;
+}
+
+void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,
+                   const float *bias, float *y) {
+  const grouped_job job = {.conv = conv,
+                           .xv = view_of(&conv->x, n),
+                           .yv = view_of(&conv->y, n),
+                           .x = x,
+                           .w = w,
+                           .bias = bias,
+                           .y = y};
+  run_parallel(threads, operations(conv, n), forward_items, n * job.yv.planes, &job);
+}
+
+void other_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                         const float *w, float *dx) {
+  const grouped_job job = {.conv = conv,
+                           .xv = view_of(&conv->dx, n),
+                           .yv = view_of(&conv->dy, n),
+                           .w = w,
+                           .dy = dy,
+                           .dx = dx};
+  run_parallel(threads, operations(conv, n), backward_data_items, n * job.xv.planes, &job);
+}
+
+void other_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+                            const float *dy, float *dw, float *db) {
+  const grouped_job job = {.conv = conv,
+                           .xv = view_of(&conv->x, n),
+                           .yv = view_of(&conv->dy, n),
+                           .n = n,
+                           .x = x,
+                           .dy = dy,
+                           .dw = dw,
+                           .db = db};
+  run_parallel(threads, operations(conv, n), backward_weights_items,
+               blocks_of(conv->y.c) * CN_BLOCK, &job);
+}

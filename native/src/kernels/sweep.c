@@ -1,0 +1,197 @@
+/* Forward and backward-data: destination pixels, a few rows and two blocks of channels at a time.
+ */
+#include "conv.h"
+
+typedef struct sweep_job {
+  const sweep *w;
+  const float *src, *weights, *bias;
+  float *dst, *packed;
+  int flags;
+  const float *plain_weights; /* backward-data: before they were transposed */
+} sweep_job;
+
+/* What a thread is at: blocks of dst, a unit, a chunk of src; and which rows its buffer holds. */
+typedef struct place {
+  int64_t group, block, sample, chunk;
+  int64_t row0, row1, col0, col1; /* steps t */
+  int64_t unit;
+  int blocks;
+} place;
+
+typedef struct source {
+  const float *base; /* the pixel that t = 0 and an offset of 0 mean, of the first block */
+  int64_t row, plane;
+} source;
+
+static place place_of(const sweep *w, int64_t pair, int64_t unit, int64_t chunk) {
+  const int64_t pairs = ceil_div(w->dst_blocks, GEMM_BLOCKS);
+  place p = {.group = pair / pairs, .block = pair % pairs * GEMM_BLOCKS, .unit = unit};
+  p.blocks = (int)min_i64(GEMM_BLOCKS, w->dst_blocks - p.block);
+  p.chunk = chunk;
+  p.col0 = unit % w->col_units * w->cols;
+  p.col1 = min_i64(p.col0 + w->cols, w->total_cols);
+  unit /= w->col_units;
+  p.row0 = unit % w->row_units * w->rows;
+  p.row1 = min_i64(p.row0 + w->rows, w->total_rows);
+  p.sample = unit / w->row_units;
+  return p;
+}
+
+/* Where src is read: as it lies, or from the thread's buffer, filled if `at` is not what it holds.
+ */
+static source source_at(const sweep_job *job, const place *at, bool fill, float *buffer) {
+  const sweep *w = job->w;
+  const int64_t block = at->group * w->src_blocks + at->chunk;
+  const float *plane = job->src + plane_offset(&w->sv, at->sample, block);
+  if (!w->packed) return (source){plane, w->sv.row, w->sv.plane};
+  const window rows = {.y0 = at->row0 * w->src_stride_h + w->low_y,
+                       .x0 = at->col0 * w->src_stride_w + w->low_x,
+                       .rows = w->pack_rows,
+                       .cols = w->pack_cols,
+                       .planes = min_i64(w->chunk, w->src_blocks - at->chunk)};
+  if (fill) pack_window(&w->src, &w->sv, plane, rows, buffer);
+  const int64_t row = w->pack_cols * w->sv.pixel;
+  return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
+}
+
+/* Destination rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel
+ * (0, 0). */
+static void sweep_rows(gemm_args g, int blocks, int64_t row0, int64_t row1, int64_t col0,
+                       int64_t col1, int64_t b_row, int64_t c_row) {
+  const float *b = g.b;
+  float *c = g.c;
+  const int64_t width = col1 - col0, at_once = 2 * width <= GEMM_N ? 2 : 1;
+  const int64_t pieces = ceil_div(width, GEMM_N);
+  g.b_group = b_row;
+  g.c_group = c_row;
+  for (int64_t t = row0; t < row1;) {
+    const int groups = (int)min_i64(at_once, row1 - t);
+    for (int64_t i = 0, u = col0; i < pieces; i++) {
+      const int64_t per = (width * (i + 1)) / pieces - (width * i) / pieces;
+      g.b = b + t * b_row + u * g.b_n;
+      g.c = c + t * c_row + u * g.c_n;
+      gemm_find(blocks, groups, (int)per, g.b_n)(&g);
+      u += per;
+    }
+    t += groups;
+  }
+}
+
+static void sweep_class(const sweep_job *job, const place *p, source from, axis y, axis x) {
+  const sweep *w = job->w;
+  const conv_shape *s = &w->shape;
+  const int64_t pixel = w->sv.pixel;
+  const int64_t dst_block = p->group * w->dst_blocks + p->block;
+  const int64_t chunk = min_i64(w->chunk, w->src_blocks - p->chunk);
+  const bool first = p->chunk == 0, last = p->chunk + chunk == w->src_blocks;
+  gemm_args g = {.a = job->weights + dst_block * w->w_block + p->chunk * w->w_outer +
+                      ((int64_t)y.tap * s->kernel_w + x.tap) * s->w_tap,
+                 .a_outer = w->w_outer,
+                 .a_row = (int64_t)y.tap_step * s->kernel_w * s->w_tap,
+                 .a_col = x.tap_step * s->w_tap,
+                 .a_block = w->w_block,
+                 .b = from.base + y.src * from.row + x.src * pixel,
+                 .b_outer = from.plane,
+                 .b_row = y.src_tap * from.row,
+                 .b_col = x.src_tap * pixel,
+                 .b_n = w->src_stride_w * pixel,
+                 .b_k = s->stem ? x.src_tap : 1,
+                 .c = job->dst + plane_offset(&w->dv, p->sample, dst_block) + y.dst * w->dv.row +
+                      x.dst * w->dv.pixel,
+                 .c_block = w->dv.plane,
+                 .c_n = w->dst_stride_w * w->dv.pixel,
+                 .outers = (int32_t)chunk,
+                 .rows = y.taps,
+                 .cols = s->stem ? (x.taps > 0) : x.taps,
+                 .k = w->k,
+                 .lanes = (int32_t)lanes_of(w->dst_channels, p->block + p->blocks - 1),
+                 .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
+                          (last ? job->flags & GEMM_RELU : 0)};
+  if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
+  sweep_rows(g, p->blocks, p->row0, min_i64(p->row1, y.count), p->col0, min_i64(p->col1, x.count),
+             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row);
+}
+
+static void sweep_tile(const sweep_job *job, const place *p, source from) {
+  const sweep *w = job->w;
+  for (int32_t i = 0; i < w->dst_stride_h; i++) {
+    const axis y = sweep_axis_y(w, i);
+    for (int32_t j = 0; j < w->dst_stride_w; j++) sweep_class(job, p, from, y, sweep_axis_x(w, j));
+  }
+  if (p->chunk + w->chunk < w->src_blocks) return;
+  const int64_t y0 = p->row0 * w->dst_stride_h;
+  const int64_t y1 = min_i64(p->row1 * w->dst_stride_h, w->dst.h);
+  for (int b = 0; b < p->blocks; b++) {
+    const int64_t block = p->group * w->dst_blocks + p->block + b;
+    zero_border(&w->dst, &w->dv, job->dst + plane_offset(&w->dv, p->sample, block), y0, y1);
+  }
+}
+
+/* Items are (pair of dst blocks, unit), the pair outside if the weights do not fit the cache. */
+static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
+  const sweep_job *job = state;
+  const sweep *w = job->w;
+  float *buffer = w->packed ? job->packed + thread * w->pack_floats : NULL;
+  const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
+  place held = {.group = -1};
+  while (first < last) {
+    const int64_t run =
+        w->weights_outside ? min_i64(last, (first / w->units + 1) * w->units) : first + 1;
+    for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
+      for (int64_t i = first; i < run; i++) {
+        const place p = w->weights_outside ? place_of(w, i / w->units, i % w->units, chunk)
+                                           : place_of(w, i % pairs, i / pairs, chunk);
+        const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
+        held = p;
+        sweep_tile(job, &p, source_at(job, &p, fill, buffer));
+      }
+    first = run;
+  }
+}
+
+static int64_t sweep_count(const sweep *w) {
+  return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
+}
+
+void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
+               const float *bias, int flags, float *dst, float *workspace) {
+  const sweep_job job = {.w = w,
+                         .src = src,
+                         .weights = weights,
+                         .bias = bias,
+                         .dst = dst,
+                         .packed = workspace,
+                         .flags = flags};
+  run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
+}
+
+/* Item (group, y block, x block): [r][s][16c][16k] to [r][s][16k][16c], blocks of x outermost. */
+static void transpose_items(const void *state, int64_t first, int64_t last, int thread) {
+  const sweep_job *job = state;
+  const sweep *w = job->w;
+  const conv_shape *s = &w->shape;
+  float *out = job->packed - shape_weight_floats(s);
+  (void)thread;
+  for (int64_t i = first; i < last; i++) {
+    const int64_t x = i % s->x_blocks, y = i / s->x_blocks % s->y_blocks;
+    const int64_t group = i / (s->x_blocks * s->y_blocks);
+    const float *from =
+        job->plain_weights + (group * s->y_blocks + y) * s->w_block + x * s->w_outer;
+    float *to = out + (group * s->x_blocks + x) * w->w_block + y * w->w_outer;
+    for (int64_t t = 0; t < s->w_outer; t += s->w_tap) transpose_block(from + t, to + t);
+  }
+}
+
+void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
+                        float *dx, float *workspace) {
+  const conv_shape *s = &w->shape;
+  const sweep_job job = {.w = w,
+                         .src = dy,
+                         .weights = workspace,
+                         .dst = dx,
+                         .packed = workspace + shape_weight_floats(s),
+                         .plain_weights = weights};
+  const phase phases[] = {{transpose_items, s->groups * s->y_blocks * s->x_blocks},
+                          {sweep_items, sweep_count(w)}};
+  run_phases(threads, shape_operations(s), phases, 2, &job);
+}

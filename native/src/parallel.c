@@ -1,0 +1,33 @@
+#include "parallel.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+/* About 3 us of work on one core: a parallel region costs 0.5 to 1 us when its threads are awake.
+ */
+enum { SERIAL_OPERATIONS = 200000 };
+
+static void run_share(const phase *p, const void *state, int thread, int team) {
+  const int64_t first = p->items * thread / team, last = p->items * (thread + 1) / team;
+  if (first < last) p->body(state, first, last, thread);
+}
+
+void run_phases(int threads, double operations, const phase *phases, int count, const void *state) {
+#if defined(_OPENMP)
+  if (threads > 1 && operations >= SERIAL_OPERATIONS) {
+#pragma omp parallel num_threads(threads)
+    for (int i = 0; i < count; i++) {
+      if (i > 0) {
+#pragma omp barrier
+      }
+      run_share(&phases[i], state, omp_get_thread_num(), omp_get_num_threads());
+    }
+    return;
+  }
+#else
+  (void)threads;
+  (void)operations;
+#endif
+  for (int i = 0; i < count; i++) run_share(&phases[i], state, 0, 1);
+}

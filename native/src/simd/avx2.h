@@ -1,0 +1,93 @@
+/* AVX2 and FMA: a block of 16 floats is two vectors. scalar.h says what the operations mean. */
+#ifndef CN_SIMD_AVX2_H
+#define CN_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define CN_ISA avx2
+#define CN_TARGET_ISA CN_AVX2
+
+enum { VEC = 8 };
+typedef __m256 vec;
+typedef __m256i vec_mask; /* all bits of a lane, or none */
+
+/* 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. */
+enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_WEIGHTS = 6 };
+#define GEMM_EACH_PAIR(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__) F(3, __VA_ARGS__)
+#define GEMM_EACH_N(F, ...)                                                                        \
+  GEMM_EACH_PAIR(F, __VA_ARGS__) F(4, __VA_ARGS__) F(5, __VA_ARGS__) F(6, __VA_ARGS__)
+#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__)
+
+static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
+static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }
+static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
+
+static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+
+static inline vec_mask vec_first(int64_t n) {
+  const int lanes = n >= VEC ? VEC : n <= 0 ? 0 : (int)n;
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vec_mask vec_above_or_nan(vec a, vec b) {
+  return _mm256_castps_si256(
+      _mm256_or_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ), _mm256_cmp_ps(a, a, _CMP_UNORD_Q)));
+}
+static inline vec_mask vec_not_le(vec a, vec b) {
+  return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_NLE_UQ));
+}
+static inline vec_mask vec_equal(vec a, vec b) {
+  return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+}
+static inline vec vec_select(vec_mask m, vec yes, vec no) {
+  return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m));
+}
+static inline vec vec_keep(vec_mask m, vec a) { return _mm256_and_ps(a, _mm256_castsi256_ps(m)); }
+
+static inline vec vec_load_some(const float *p, vec_mask m) { return _mm256_maskload_ps(p, m); }
+static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm256_maskstore_ps(p, m, a); }
+
+static inline float vec_sum(vec a) {
+  const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
+  return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
+}
+
+static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+
+/* One 8 x 8 quarter: rows of src are 16 apart, and so are those of dst. */
+static inline void transpose_quarter(const float *src, float *dst) {
+  __m256 a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(src + i * 16);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    b[2 * i] = _mm256_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+    b[2 * i + 1] = _mm256_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; i++) {
+    a[4 * i] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0x44);
+    a[4 * i + 1] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0xee);
+    a[4 * i + 2] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0x44);
+    a[4 * i + 3] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(dst + i * 16, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+    _mm256_storeu_ps(dst + (i + 4) * 16, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+  }
+}
+static inline void transpose_block(const float *src, float *dst) {
+  transpose_quarter(src, dst);
+  transpose_quarter(src + 8, dst + 8 * 16);
+  transpose_quarter(src + 8 * 16, dst + 8);
+  transpose_quarter(src + 8 * 16 + 8, dst + 8 * 16 + 8);
+}
+
+#endif

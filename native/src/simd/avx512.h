@@ -1,0 +1,99 @@
+/* AVX-512 F, BW, DQ, VL: a vector is one block of 16 floats. scalar.h says what the operations
+ * mean. */
+#ifndef CN_SIMD_AVX512_H
+#define CN_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define CN_ISA avx512
+#define CN_TARGET_ISA CN_AVX512
+
+enum { VEC = 16 };
+typedef __m512 vec;
+typedef __mmask16 vec_mask;
+
+/* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. For weights 2 x 8 divides 16
+ * channels. */
+enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_WEIGHTS = 8 };
+#define GEMM_EACH_PAIR(F, ...)                                                                     \
+  F(1, __VA_ARGS__)                                                                                \
+  F(2, __VA_ARGS__)                                                                                \
+  F(3, __VA_ARGS__) F(4, __VA_ARGS__) F(5, __VA_ARGS__) F(6, __VA_ARGS__) F(7, __VA_ARGS__)
+#define GEMM_EACH_N(F, ...)                                                                        \
+  GEMM_EACH_PAIR(F, __VA_ARGS__)                                                                   \
+  F(8, __VA_ARGS__)                                                                                \
+  F(9, __VA_ARGS__)                                                                                \
+  F(10, __VA_ARGS__) F(11, __VA_ARGS__) F(12, __VA_ARGS__) F(13, __VA_ARGS__) F(14, __VA_ARGS__)
+#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__)
+
+static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
+static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }
+static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vec_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
+
+static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+
+static inline vec_mask vec_first(int64_t n) {
+  return n >= VEC ? 0xffff : n <= 0 ? 0 : (vec_mask)((1u << n) - 1);
+}
+static inline vec_mask vec_above_or_nan(vec a, vec b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) | _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+}
+static inline vec_mask vec_not_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
+static inline vec_mask vec_equal(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline vec vec_select(vec_mask m, vec yes, vec no) {
+  return _mm512_mask_blend_ps(m, no, yes);
+}
+static inline vec vec_keep(vec_mask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
+
+static inline vec vec_load_some(const float *p, vec_mask m) { return _mm512_maskz_loadu_ps(m, p); }
+static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm512_mask_storeu_ps(p, m, a); }
+
+static inline float vec_sum(vec a) {
+  const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+  const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
+  return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
+}
+
+static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+
+/* Four rounds of pairing rows: 1 x 1, 1 x 2, 4 x 4 and 8 x 8 quarters change places. */
+static inline void transpose_block(const float *src, float *dst) {
+  __m512 a[16], b[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(src + i * 16);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) {
+    b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+    b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const __m512d p = _mm512_castps_pd(b[4 * i]), q = _mm512_castps_pd(b[4 * i + 1]);
+    const __m512d r = _mm512_castps_pd(b[4 * i + 2]), s = _mm512_castps_pd(b[4 * i + 3]);
+    a[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(p, r));
+    a[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p, r));
+    a[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(q, s));
+    a[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(q, s));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
+    b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
+    b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
+    b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) {
+    _mm512_storeu_ps(dst + i * 16, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    _mm512_storeu_ps(dst + (i + 8) * 16, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+  }
+}
+
+#endif

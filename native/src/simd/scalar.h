@@ -1,0 +1,122 @@
+/*
+ * Portable C: a vector is 16 floats and a loop. Every operation has the meaning of its namesakes in
+ * avx2.h and avx512.h; this file is the one to read.
+ */
+#ifndef CN_SIMD_SCALAR_H
+#define CN_SIMD_SCALAR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CN_ISA scalar
+#define CN_TARGET_ISA CN_SCALAR
+
+enum { VEC = 16 };
+
+typedef struct vec {
+  float f[VEC];
+} vec;
+
+/* One bit per lane. */
+typedef uint32_t vec_mask;
+
+/* The micro-kernel's tile: 1 block of 16 lanes by 4; the compiler places it. */
+enum { GEMM_BLOCKS = 1, GEMM_N = 4, GEMM_N_WEIGHTS = 4 };
+#define GEMM_EACH_N(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__) F(3, __VA_ARGS__) F(4, __VA_ARGS__)
+#define GEMM_EACH_PAIR(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__)
+#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__)
+
+#define EACH_LANE for (int i = 0; i < VEC; i++)
+
+static inline vec vec_set1(float x) {
+  vec r;
+  EACH_LANE r.f[i] = x;
+  return r;
+}
+static inline vec vec_zero(void) { return vec_set1(0.0f); }
+static inline vec vec_load(const float *p) {
+  vec r;
+  memcpy(&r, p, sizeof r);
+  return r;
+}
+static inline void vec_store(float *p, vec a) { memcpy(p, &a, sizeof a); }
+
+static inline vec vec_add(vec a, vec b) {
+  EACH_LANE a.f[i] += b.f[i];
+  return a;
+}
+static inline vec vec_sub(vec a, vec b) {
+  EACH_LANE a.f[i] -= b.f[i];
+  return a;
+}
+static inline vec vec_mul(vec a, vec b) {
+  EACH_LANE a.f[i] *= b.f[i];
+  return a;
+}
+static inline vec vec_div(vec a, vec b) {
+  EACH_LANE a.f[i] /= b.f[i];
+  return a;
+}
+/* a b + c; rounded once where the processor can, twice here. */
+static inline vec vec_fma(vec a, vec b, vec c) {
+  EACH_LANE a.f[i] = a.f[i] * b.f[i] + c.f[i];
+  return a;
+}
+
+/* The first n lanes; none where n <= 0. */
+static inline vec_mask vec_first(int64_t n) {
+  return n >= VEC ? (1u << VEC) - 1 : n <= 0 ? 0 : (1u << n) - 1;
+}
+/* a > b, or a is a NaN. */
+static inline vec_mask vec_above_or_nan(vec a, vec b) {
+  vec_mask m = 0;
+  EACH_LANE m |= (uint32_t)(a.f[i] > b.f[i] || a.f[i] != a.f[i]) << i;
+  return m;
+}
+/* Not a <= b: true for a NaN. */
+static inline vec_mask vec_not_le(vec a, vec b) {
+  vec_mask m = 0;
+  EACH_LANE m |= (uint32_t) !(a.f[i] <= b.f[i]) << i;
+  return m;
+}
+static inline vec_mask vec_equal(vec a, vec b) {
+  vec_mask m = 0;
+  EACH_LANE m |= (uint32_t)(a.f[i] == b.f[i]) << i;
+  return m;
+}
+static inline vec vec_select(vec_mask m, vec yes, vec no) {
+  EACH_LANE yes.f[i] = (m >> i & 1) != 0 ? yes.f[i] : no.f[i];
+  return yes;
+}
+/* The lanes of the mask, zero elsewhere. */
+static inline vec vec_keep(vec_mask m, vec a) { return vec_select(m, a, vec_zero()); }
+
+/* Neither touches memory outside the mask; lanes outside it load as zero. */
+static inline vec vec_load_some(const float *p, vec_mask m) {
+  vec r;
+  EACH_LANE r.f[i] = (m >> i & 1) != 0 ? p[i] : 0.0f;
+  return r;
+}
+static inline void vec_store_some(float *p, vec_mask m, vec a) {
+  EACH_LANE if ((m >> i & 1) != 0) p[i] = a.f[i];
+}
+
+/* Sum of the lanes: halves first, then halves of those. */
+static inline float vec_sum(vec a) {
+  for (int half = VEC / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) a.f[i] += a.f[i + half];
+  return a.f[0];
+}
+
+static inline void prefetch(const void *p) { (void)p; }
+
+/* dst[j][i] = src[i][j], 16 x 16. */
+static inline void transpose_block(const float *src, float *dst) {
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < 16; j++) dst[j * 16 + i] = src[i * 16 + j];
+}
+
+#undef EACH_LANE
+
+#endif

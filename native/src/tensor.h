@@ -1,0 +1,57 @@
+/* Where the values of a tensor lie. */
+#ifndef CN_TENSOR_H
+#define CN_TENSOR_H
+
+#include "convnet.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Blocks of 16 that hold c channels; and the channels in block number `block`. */
+static inline int64_t blocks_of(int64_t c) { return ceil_div(c, CN_BLOCK); }
+static inline int64_t lanes_of(int64_t c, int64_t block) {
+  return min_i64(CN_BLOCK, c - block * CN_BLOCK);
+}
+
+/*
+ * Steps, in floats, from one column, row, plane and sample to the next; origin is where pixel (0,
+ * 0) of the first plane is. A plane holds one channel (CN_PLAIN) or one block of 16.
+ */
+typedef struct view {
+  int64_t pixel, row, plane, sample, origin;
+  int64_t planes; /* of one sample */
+} view;
+
+static inline view view_of(const cn_tensor *t, int64_t n) {
+  const int64_t lanes = t->layout == CN_PLAIN ? 1 : CN_BLOCK;
+  view v = {.planes = ceil_div(t->c, lanes)};
+  v.pixel = t->layout == CN_FLAT ? n * lanes : lanes;
+  v.row = (t->w + 2 * t->halo) * v.pixel;
+  v.plane = (t->h + 2 * t->halo) * v.row;
+  v.sample = t->layout == CN_FLAT ? lanes : v.planes * v.plane;
+  v.origin = t->halo * (v.row + v.pixel);
+  return v;
+}
+
+/* Zeroes the border beside rows y0..y1 of a plane, with the rows above the first and below the last
+ * of the image. */
+static inline void zero_border(const cn_tensor *t, const view *v, float *plane, int64_t y0,
+                               int64_t y1) {
+  if (t->halo == 0) return;
+  const int64_t side = t->halo * v->pixel;
+  const size_t side_bytes = (size_t)side * sizeof(float);
+  const size_t rows_bytes = (size_t)(t->halo * v->row) * sizeof(float);
+  if (y0 == 0) memset(plane - t->halo * v->row - side, 0, rows_bytes);
+  for (int64_t y = y0; y < y1; y++) {
+    memset(plane + y * v->row - side, 0, side_bytes);
+    memset(plane + y * v->row + t->w * v->pixel, 0, side_bytes);
+  }
+  if (y1 == t->h) memset(plane + t->h * v->row - side, 0, rows_bytes);
+}
+
+#endif

@@ -1,0 +1,134 @@
+#include "harness.h"
+
+int failures = 0;
+const int32_t thread_counts[THREAD_COUNTS] = {1, 2, 3, 5, 8};
+
+static uint64_t state = 1;
+
+float *new_floats(int64_t count) {
+  const size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
+  float *p = aligned_alloc(64, bytes > 0 ? bytes : 64);
+  if (p == NULL) abort();
+  fill_nan(p, (int64_t)(bytes / sizeof(float)));
+  return p;
+}
+
+void fill_nan(float *p, int64_t count) {
+  for (int64_t i = 0; i < count; i++) p[i] = NAN;
+}
+
+void seed_values(uint64_t seed) { state = seed * 0x9E3779B97F4A7C15u + 1; }
+
+uint64_t next_random(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state >> 11;
+}
+
+float *new_integers(int64_t count, int32_t most) {
+  float *p = new_floats(count);
+  for (int64_t i = 0; i < count; i++)
+    p[i] = (float)((int64_t)(next_random() % (uint64_t)(2 * most + 1)) - most);
+  return p;
+}
+
+float *new_reals(int64_t count) {
+  float *p = new_floats(count);
+  for (int64_t i = 0; i < count; i++)
+    p[i] = (float)((double)next_random() / 9007199254740992.0 * 2.0 - 1.0);
+  return p;
+}
+
+int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y, int64_t x) {
+  const int64_t h = t->h + 2 * t->halo, w = t->w + 2 * t->halo, blocks = (t->c + 15) / 16;
+  const int64_t py = y + t->halo, px = x + t->halo;
+  if (t->layout == CN_PLAIN) return ((i * t->c + c) * h + py) * w + px;
+  if (t->layout == CN_BLOCKED) return (((i * blocks + c / 16) * h + py) * w + px) * 16 + c % 16;
+  return (((c / 16 * t->h + y) * t->w + x) * n + i) * 16 + c % 16;
+}
+
+float *new_tensor(const cn_tensor *t, int32_t n, const float *plain) {
+  const int64_t floats = cn_tensor_floats(t, n);
+  float *p = new_floats(floats);
+  memset(p, 0, (size_t)floats * sizeof(float));
+  int64_t from = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t c = 0; c < t->c; c++)
+      for (int64_t y = 0; y < t->h; y++)
+        for (int64_t x = 0; x < t->w; x++) p[index_of(t, n, i, c, y, x)] = plain[from++];
+  return p;
+}
+
+void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *values,
+                 float *plain) {
+  const int64_t floats = cn_tensor_floats(t, n);
+  bool *seen = calloc((size_t)floats, sizeof(bool));
+  if (seen == NULL) abort();
+  int64_t to = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t c = 0; c < t->c; c++)
+      for (int64_t y = 0; y < t->h; y++)
+        for (int64_t x = 0; x < t->w; x++) {
+          const int64_t at = index_of(t, n, i, c, y, x);
+          seen[at] = true;
+          plain[to++] = values[at];
+        }
+  int64_t bad = 0;
+  for (int64_t i = 0; i < floats; i++) bad += !seen[i] && !(values[i] == 0.0f);
+  CHECK(bad == 0, "%s: %lld values of the halo or of padding lanes are not zero", what,
+        (long long)bad);
+  free(seen);
+}
+
+float *new_channels(int64_t count, const float *values) {
+  const int64_t padded = (count + 15) / 16 * 16;
+  float *p = new_floats(padded);
+  for (int64_t i = 0; i < padded; i++) p[i] = i < count ? values[i] : 0.0f;
+  return p;
+}
+
+void check_sums(const char *what, const tracked_sum *expected, const float *got, int64_t count,
+                bool exact) {
+  int64_t bad = 0, worst = 0;
+  double excess = -1.0;
+  for (int64_t i = 0; i < count; i++) {
+    const tracked_sum *e = &expected[i];
+    const double bound =
+        exact ? 0.0
+              : 4.0 * 0x1p-24 * sqrt((double)e->terms) * (sqrt(e->squares) + e->largest) + 1e-37;
+    const double error = fabs((double)got[i] - e->sum);
+    if (error <= bound) continue;
+    bad++;
+    if (!(error - bound <= excess)) {
+      excess = error - bound;
+      worst = i;
+    }
+  }
+  CHECK(bad == 0, "%s: %lld of %lld values off, at %lld expected %.9g, got %.9g", what,
+        (long long)bad, (long long)count, (long long)worst, expected[worst].sum,
+        (double)got[worst]);
+}
+
+void check_close(const char *what, const double *expected, const float *got, int64_t count,
+                 double scale, double ulps) {
+  int64_t bad = 0, worst = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double bound = ulps * 0x1p-24 * fmax(fabs(expected[i]), scale);
+    if (fabs((double)got[i] - expected[i]) <= bound) continue;
+    bad++;
+    worst = i;
+  }
+  CHECK(bad == 0, "%s: %lld of %lld values off, at %lld expected %.9g, got %.9g", what,
+        (long long)bad, (long long)count, (long long)worst, expected[worst], (double)got[worst]);
+}
+
+void check_same_bits(const char *what, const float *expected, const float *got, int64_t count) {
+  CHECK(memcmp(expected, got, (size_t)count * sizeof(float)) == 0,
+        "%s: the bits depend on the thread count", what);
+}
+
+int verdict(const char *name) {
+  printf("%s: %s\n", name, failures == 0 ? "passed" : "FAILED");
+  return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,84 @@
+/* A few lines of test harness: data, layouts written out naively, comparison, and what to run
+ * everything with. */
+#ifndef CN_TEST_HARNESS_H
+#define CN_TEST_HARNESS_H
+
+#include "convnet.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern int failures;
+
+/* Counts and prints a failure; the test goes on. */
+#define CHECK(condition, ...)                                                                      \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      failures++;                                                                                  \
+      printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                                       \
+      printf(__VA_ARGS__);                                                                         \
+      printf("\n");                                                                                \
+    }                                                                                              \
+  } while (0)
+
+/* Thread counts that must not change a bit, the first being the one to compare with. */
+enum { THREAD_COUNTS = 5 };
+extern const int32_t thread_counts[THREAD_COUNTS];
+
+static inline cn_context context_of(int32_t isa, int32_t threads) {
+  return (cn_context){.abi_version = CN_ABI_VERSION, .isa = isa, .threads = threads};
+}
+
+/* Memory for exactly count floats, on 64 bytes, filled with NaN: what is not written shows. */
+float *new_floats(int64_t count);
+void fill_nan(float *p, int64_t count);
+
+/* Seeded values: whole numbers in -most..most, or reals in -1..1. */
+void seed_values(uint64_t seed);
+uint64_t next_random(void);
+float *new_integers(int64_t count, int32_t most);
+float *new_reals(int64_t count);
+
+/* Where value (sample, channel, row, column) of a tensor lies, from the formula in convnet.h. */
+int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y, int64_t x);
+
+/* Values in plain order into a tensor (zero elsewhere), and back; the latter checks that the rest
+ * is zero. */
+float *new_tensor(const cn_tensor *t, int32_t n, const float *plain);
+void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *values,
+                 float *plain);
+
+/* A per-channel vector of count values, padded with zeros. */
+float *new_channels(int64_t count, const float *values);
+
+/* A sum with what the error bound needs: |got - sum| <= 4 u sqrt(terms) (root of squares + largest
+ * partial sum). */
+typedef struct tracked_sum {
+  double sum, squares, largest;
+  int64_t terms;
+} tracked_sum;
+
+static inline void add_term(tracked_sum *s, double term) {
+  s->sum += term;
+  s->squares += term * term;
+  s->largest = fmax(s->largest, fabs(s->sum));
+  s->terms++;
+}
+
+/* Every value equal to the sum where exact, else within its bound. */
+void check_sums(const char *what, const tracked_sum *expected, const float *got, int64_t count,
+                bool exact);
+
+/* Values within `ulps` units in the last place of the larger of |expected| and `scale`. */
+void check_close(const char *what, const double *expected, const float *got, int64_t count,
+                 double scale, double ulps);
+
+void check_same_bits(const char *what, const float *expected, const float *got, int64_t count);
+
+/* For main: prints the verdict, returns the exit code. */
+int verdict(const char *name);
+
+#endif

@@ -1,0 +1,319 @@
+/* The three passes of convolution against double-precision loops, in exact mode and with the error
+ * bound. */
+#include "harness.h"
+
+typedef struct conv_case {
+  const char *name;
+  int32_t n, c, h, w, k, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h,
+      dilation_w, groups, flags, layout;
+  int32_t x_halo, y_halo, dx_halo, dy_halo;
+  int32_t unread_h, unread_w; /* rows and columns of the largest y that are left out */
+} conv_case;
+
+enum { P = CN_PLAIN, T = CN_BLOCKED, B = CN_BIAS, R = CN_BIAS | CN_RELU };
+
+static const conv_case cases[] = {
+    /* name, n, c, h, w, k, kernel, stride, pad, dilation, groups, flags, layout, halos x y dx dy */
+    {"1x1 of one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 same", 2, 16, 9, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 1, 1, 1, 1, 0, 0},
+    {"3x3 same, packed", 2, 16, 9, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 0, 0, 0, 0, 0, 0},
+    {"3x3, wide halos", 1, 17, 5, 16, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, T, 3, 2, 1, 3, 0, 0},
+    {"3 channels blocked", 3, 3, 6, 8, 5, 3, 2, 1, 1, 1, 0, 1, 1, 1, B, T, 1, 0, 2, 1, 0, 0},
+    {"three blocks", 1, 40, 13, 15, 47, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"5x5 valid", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 4, 0, 0},
+    {"5x5 valid, dy packed", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 0, 0, 0},
+    {"1x1", 2, 64, 7, 7, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 with halos", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 1, 2, 0, 1, 0, 0},
+    {"1x1 of many columns", 1, 16, 30, 29, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 of 17 channels", 3, 17, 19, 23, 17, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 stride 2", 2, 32, 9, 8, 16, 1, 1, 2, 2, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 stride 2", 2, 32, 12, 10, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"3x3 stride 2, packed", 2, 32, 13, 9, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1, B, T, 0, 0, 1, 0, 0, 0},
+    {"stride 3 and 1", 1, 20, 11, 9, 18, 3, 4, 3, 1, 2, 1, 1, 1, 1, B, T, 2, 0, 0, 2, 0, 0},
+    {"stride > kernel", 2, 18, 11, 13, 18, 2, 1, 3, 4, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"stride 5, 4 wide", 2, 18, 16, 19, 18, 2, 3, 5, 5, 1, 2, 1, 1, 1, B, T, 0, 1, 2, 0, 0, 0},
+    {"dilation 2", 2, 16, 11, 9, 16, 3, 3, 1, 1, 2, 2, 2, 2, 1, 0, T, 2, 0, 0, 2, 0, 0},
+    {"dilation 2, stride 2", 1, 16, 12, 14, 16, 3, 3, 2, 2, 2, 1, 2, 2, 1, B, T, 2, 0, 0, 1, 0, 0},
+    {"dilation 3, stride 2", 1, 16, 15, 14, 16, 3, 2, 2, 2, 3, 2, 3, 3, 1, B, T, 1, 0, 0, 1, 0, 0},
+    {"dilation 2, stride 4", 1, 16, 16, 17, 16, 3, 3, 4, 4, 1, 3, 2, 2, 1, B, T, 3, 0, 1, 2, 0, 0},
+    {"unread border", 2, 16, 9, 9, 16, 3, 3, 2, 2, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 1, 2},
+    {"11x11", 1, 16, 12, 13, 16, 11, 11, 1, 1, 5, 5, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"pad > kernel", 1, 5, 4, 3, 7, 2, 2, 1, 1, 3, 4, 1, 1, 1, B, T, 4, 0, 0, 0, 0, 0},
+    {"more rows than a unit", 1, 64, 40, 40, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"large weights", 1, 160, 5, 6, 144, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"large weights, packed", 2, 160, 5, 6, 144, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 0, 1, 1, 0, 0, 0},
+    {"chunks", 8, 16, 28, 28, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1, B, T, 2, 0, 0, 2, 0, 0},
+    {"chunks, packed", 6, 16, 28, 28, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"stem 5x5", 3, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
+    {"stem 5x5, packed", 3, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 0, 1, 0, 0, 0, 0},
+    {"stem 7x7 stride 2", 2, 3, 20, 23, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1, B, P, 3, 1, 1, 0, 0, 0},
+    {"stem 11x11 stride 4", 1, 3, 35, 31, 64, 11, 11, 4, 4, 2, 2, 1, 1, 1, B, P, 2, 0, 0, 0, 0, 0},
+    {"stem 3x3 stride 3", 2, 15, 10, 11, 20, 3, 3, 3, 3, 1, 1, 1, 1, 1, B, P, 1, 1, 2, 1, 0, 0},
+    {"stem 3x3", 16, 3, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
+    {"stem 1x1", 2, 2, 5, 6, 3, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, P, 0, 0, 0, 0, 0, 0},
+    {"stem, dilation 2", 1, 4, 9, 12, 17, 3, 2, 1, 2, 2, 1, 2, 3, 1, 0, P, 1, 2, 1, 0, 0, 0},
+    {"stem 15 wide", 1, 2, 18, 20, 17, 2, 15, 1, 1, 0, 7, 1, 1, 1, 0, P, 7, 0, 0, 0, 0, 0},
+    {"two groups of 16", 2, 32, 6, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 1, 1, 1, 1, 0, 0},
+    {"three groups of 32", 1, 96, 5, 6, 144, 3, 3, 2, 2, 1, 1, 1, 1, 3, R, T, 0, 1, 1, 0, 0, 0},
+    {"depthwise", 3, 20, 11, 13, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20, R, T, 1, 1, 0, 0, 0, 0},
+    {"depthwise 5x4 stride 2",
+     2,
+     17,
+     12,
+     19,
+     17,
+     5,
+     4,
+     2,
+     2,
+     2,
+     1,
+     1,
+     1,
+     17,
+     B,
+     T,
+     0,
+     2,
+     1,
+     1,
+     0,
+     0},
+    {"depthwise dilation 2", 2, 16, 9, 30, 16, 3, 3, 1, 1, 2, 2, 2, 2, 16, 0, T, 0, 0, 0, 0, 0, 0},
+    {"two groups of 3", 2, 6, 7, 8, 10, 3, 3, 2, 1, 1, 1, 1, 2, 2, R, T, 1, 2, 1, 0, 0, 0},
+    {"channel multiplier", 1, 17, 5, 6, 34, 3, 3, 1, 1, 1, 1, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
+};
+
+/* One case with its data in plain order and what it must give. */
+typedef struct problem {
+  const conv_case *t;
+  cn_conv2d conv;
+  int32_t n;
+  int64_t x_count, y_count, w_count;
+  float *x, *w, *bias, *dy;
+  tracked_sum *y, *dx, *dw, *db;
+} problem;
+
+static int32_t output_size(int32_t in, int32_t kernel, int32_t stride, int32_t pad,
+                           int32_t dilation) {
+  return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+static cn_conv2d conv_of(const conv_case *t) {
+  const int32_t h = output_size(t->h, t->kernel_h, t->stride_h, t->pad_h, t->dilation_h);
+  const int32_t w = output_size(t->w, t->kernel_w, t->stride_w, t->pad_w, t->dilation_w);
+  const cn_tensor y = {t->k, h - t->unread_h, w - t->unread_w, t->y_halo, CN_BLOCKED};
+  cn_conv2d conv = {.x = {t->c, t->h, t->w, t->x_halo, t->layout},
+                    .y = y,
+                    .dx = {t->c, t->h, t->w, t->dx_halo, t->layout},
+                    .dy = y,
+                    .kernel_h = t->kernel_h,
+                    .kernel_w = t->kernel_w,
+                    .stride_h = t->stride_h,
+                    .stride_w = t->stride_w,
+                    .pad_h = t->pad_h,
+                    .pad_w = t->pad_w,
+                    .dilation_h = t->dilation_h,
+                    .dilation_w = t->dilation_w,
+                    .groups = t->groups,
+                    .flags = t->flags};
+  conv.dy.halo = t->dy_halo;
+  return conv;
+}
+
+/* The seven loops; every product is a term of one y, one dx and one dw. */
+static void solve(problem *p) {
+  const cn_conv2d *c = &p->conv;
+  const int64_t channels = c->x.c / c->groups, filters = c->y.c / c->groups;
+  for (int64_t i = 0; i < p->n; i++)
+    for (int64_t k = 0; k < c->y.c; k++)
+      for (int64_t q = 0; q < (int64_t)c->y.h * c->y.w; q++) {
+        const int64_t oy = q / c->y.w, ox = q % c->y.w;
+        const int64_t out = (i * c->y.c + k) * c->y.h * c->y.w + q;
+        if (p->bias != NULL) add_term(&p->y[out], p->bias[k]);
+        add_term(&p->db[k], p->dy[out]);
+        for (int64_t j = 0; j < channels; j++)
+          for (int64_t tap = 0; tap < (int64_t)c->kernel_h * c->kernel_w; tap++) {
+            const int64_t iy = oy * c->stride_h + tap / c->kernel_w * c->dilation_h - c->pad_h;
+            const int64_t ix = ox * c->stride_w + tap % c->kernel_w * c->dilation_w - c->pad_w;
+            if (iy < 0 || ix < 0 || iy >= c->x.h || ix >= c->x.w) continue;
+            const int64_t channel = k / filters * channels + j;
+            const int64_t in = ((i * c->x.c + channel) * c->x.h + iy) * c->x.w + ix;
+            const int64_t weight = (k * channels + j) * c->kernel_h * c->kernel_w + tap;
+            add_term(&p->y[out], (double)p->w[weight] * p->x[in]);
+            add_term(&p->dx[in], (double)p->w[weight] * p->dy[out]);
+            add_term(&p->dw[weight], (double)p->x[in] * p->dy[out]);
+          }
+      }
+  for (int64_t i = 0; i < p->y_count; i++)
+    if ((c->flags & CN_RELU) != 0 && p->y[i].sum <= 0.0) p->y[i].sum = 0.0;
+}
+
+static tracked_sum *new_sums(int64_t count) {
+  tracked_sum *s = calloc((size_t)count, sizeof(tracked_sum));
+  if (s == NULL) abort();
+  return s;
+}
+
+static problem problem_of(const conv_case *t, bool exact) {
+  problem p = {.t = t, .conv = conv_of(t), .n = t->n};
+  const cn_conv2d *c = &p.conv;
+  p.x_count = (int64_t)t->n * c->x.c * c->x.h * c->x.w;
+  p.y_count = (int64_t)t->n * c->y.c * c->y.h * c->y.w;
+  p.w_count = (int64_t)c->y.c * (c->x.c / c->groups) * c->kernel_h * c->kernel_w;
+  seed_values((uint64_t)(t - cases) + 1);
+  p.x = exact ? new_integers(p.x_count, 4) : new_reals(p.x_count);
+  p.w = exact ? new_integers(p.w_count, 3) : new_reals(p.w_count);
+  p.dy = exact ? new_integers(p.y_count, 3) : new_reals(p.y_count);
+  if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
+  p.y = new_sums(p.y_count);
+  p.dx = new_sums(p.x_count);
+  p.dw = new_sums(p.w_count);
+  p.db = new_sums(c->y.c);
+  solve(&p);
+  return p;
+}
+
+static void free_problem(problem *p) {
+  float *values[] = {p->x, p->w, p->dy, p->bias};
+  tracked_sum *sums[] = {p->y, p->dx, p->dw, p->db};
+  for (int i = 0; i < 4; i++) free(values[i]);
+  for (int i = 0; i < 4; i++) free(sums[i]);
+}
+
+/* What one call wrote, kept to compare the bits of the next thread count with. */
+typedef struct outputs {
+  float *y, *dx, *dw, *db;
+  int64_t y_floats, dx_floats, dw_floats, db_floats;
+} outputs;
+
+static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
+                            int64_t *floats) {
+  *floats = cn_conv2d_workspace_floats(context, &p->conv, pass, p->n);
+  CHECK(*floats >= 0, "%s: workspace %lld", p->t->name, (long long)*floats);
+  return new_floats(*floats);
+}
+
+static outputs run(const cn_context *context, const problem *p) {
+  const cn_conv2d *c = &p->conv;
+  outputs o = {.y_floats = cn_tensor_floats(&c->y, p->n),
+               .dx_floats = cn_tensor_floats(&c->dx, p->n),
+               .dw_floats = cn_conv2d_weight_floats(c),
+               .db_floats = (c->y.c + 15) / 16 * 16};
+  o.y = new_floats(o.y_floats);
+  o.dx = new_floats(o.dx_floats);
+  o.dw = new_floats(o.dw_floats);
+  o.db = p->bias != NULL ? new_floats(o.db_floats) : NULL;
+  float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
+  float *w = new_floats(o.dw_floats);
+  float *bias = p->bias != NULL ? new_channels(c->y.c, p->bias) : NULL;
+  CHECK(cn_conv2d_pack_weights(context, c, p->w, w) == CN_OK, "%s", p->t->name);
+
+  int64_t floats;
+  float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
+  int32_t status = cn_conv2d_forward(context, c, p->n, x, w, bias, o.y, workspace, floats);
+  CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
+  status = cn_conv2d_backward_data(context, c, p->n, dy, w, o.dx, workspace, floats);
+  CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
+  status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, workspace, floats);
+  CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  free(x);
+  free(dy);
+  free(w);
+  free(bias);
+  return o;
+}
+
+static void check_outputs(const cn_context *context, const problem *p, const outputs *o,
+                          bool exact) {
+  const cn_conv2d *c = &p->conv;
+  char what[128];
+  snprintf(what, sizeof what, "%s, isa %d, y", p->t->name, (int)context->isa);
+  float *y = new_floats(p->y_count), *dx = new_floats(p->x_count), *dw = new_floats(p->w_count);
+  read_tensor(what, &c->y, p->n, o->y, y);
+  check_sums(what, p->y, y, p->y_count, exact);
+  what[strlen(what) - 1] = 'x';
+  read_tensor(what, &c->dx, p->n, o->dx, dx);
+  check_sums(what, p->dx, dx, p->x_count, exact);
+  what[strlen(what) - 1] = 'w';
+  CHECK(cn_conv2d_unpack_weights(context, c, o->dw, dw) == CN_OK, "%s", what);
+  check_sums(what, p->dw, dw, p->w_count, exact);
+  what[strlen(what) - 1] = 'b';
+  if (o->db != NULL) check_sums(what, p->db, o->db, c->y.c, exact);
+  for (int64_t i = c->y.c; i < o->db_floats && o->db != NULL; i++)
+    CHECK(o->db[i] == 0.0f, "%s: padding %lld", what, (long long)i);
+  /* Packing what was unpacked gives the same floats: padding is zero. */
+  float *again = new_floats(o->dw_floats);
+  CHECK(cn_conv2d_pack_weights(context, c, dw, again) == CN_OK, "%s", what);
+  for (int64_t i = 0; i < o->dw_floats; i++)
+    if (again[i] != o->dw[i]) {
+      CHECK(false, "%s: packed gradient %lld is %g, expected %g", what, (long long)i,
+            (double)o->dw[i], (double)again[i]);
+      break;
+    }
+  free(y);
+  free(dx);
+  free(dw);
+  free(again);
+}
+
+static void free_outputs(outputs *o) {
+  free(o->y);
+  free(o->dx);
+  free(o->dw);
+  free(o->db);
+}
+
+static void run_case(const conv_case *t, bool exact) {
+  problem p = problem_of(t, exact);
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+    outputs first = {0};
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      outputs o = run(&context, &p);
+      if (i == 0) {
+        check_outputs(&context, &p, &o, exact);
+        first = o;
+        continue;
+      }
+      check_same_bits(t->name, first.y, o.y, o.y_floats);
+      check_same_bits(t->name, first.dx, o.dx, o.dx_floats);
+      check_same_bits(t->name, first.dw, o.dw, o.dw_floats);
+      if (o.db != NULL) check_same_bits(t->name, first.db, o.db, o.db_floats);
+      free_outputs(&o);
+    }
+    free_outputs(&first);
+  }
+  free_problem(&p);
+}
+
+/* With the halo that the query names, no pass needs to copy rows. */
+static void the_halo_query_names_the_halo_that_saves_copies(void) {
+  const cn_context context = context_of(CN_SCALAR, 1);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    cn_conv2d conv = conv_of(&cases[i]);
+    if (conv.groups > 1) continue;
+    const int32_t halo = cn_conv2d_halo(&conv, CN_FORWARD);
+    conv.x.halo = halo;
+    CHECK(cn_conv2d_workspace_floats(&context, &conv, CN_FORWARD, 1) == 0, "%s: halo %d",
+          cases[i].name, (int)halo);
+    if (halo == 0) continue;
+    conv.x.halo = halo - 1;
+    CHECK(cn_conv2d_workspace_floats(&context, &conv, CN_FORWARD, 1) > 0, "%s: halo %d",
+          cases[i].name, (int)halo);
+  }
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    run_case(&cases[i], true);
+    run_case(&cases[i], false);
+  }
+  the_halo_query_names_the_halo_that_saves_copies();
+  return verdict("conv2d");
+}
