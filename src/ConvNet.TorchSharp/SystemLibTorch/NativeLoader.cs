@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace TorchSharp;
+
+/// <summary>Finds the binding's library, checks that it is of this version, and says what went wrong when it is not.</summary>
+/// <remarks>
+/// It is looked for under <c>runtimes/&lt;rid&gt;/native</c> of the application and of this assembly, where a build puts it,
+/// then in those folders themselves, where a publish puts it. The runtime's own search finds it in a package.
+/// </remarks>
+internal static unsafe class NativeLoader
+{
+    internal const string Library = "convnet_torch";
+
+    /// <summary>CT_ABI_VERSION of the header that <see cref="NativeMethods"/> was written against.</summary>
+    private const int AbiVersion = 1;
+
+    private const string WayOut =
+        "Install libtorch (on Debian: apt-get install libtorch-dev), then build again with -p:TorchProvider=SystemLibTorch.";
+
+    internal static nint Load() => Load(Candidates());
+
+    /// <exception cref="DllNotFoundException">None of the files can be loaded; the message has a line for each.</exception>
+    /// <exception cref="BadImageFormatException">A file was loaded, and is of another version.</exception>
+    internal static nint Load(IEnumerable<string> candidates)
+    {
+        var tried = new StringBuilder();
+        foreach (string path in candidates)
+        {
+            if (Path.IsPathRooted(path) && !File.Exists(path))
+            {
+                tried.Append($"\n  {path}: there is no such file");
+                continue;
+            }
+            try
+            {
+                return Checked(Open(path), path);
+            }
+            catch (DllNotFoundException e)
+            {
+                tried.Append($"\n  {path}: {Reason(e)}");
+            }
+        }
+        throw new DllNotFoundException($"The library of the TorchSharp backend cannot be loaded. Tried:{tried}\n{WayOut}");
+    }
+
+    private static IEnumerable<string> Candidates()
+    {
+        string file = OperatingSystem.IsWindows() ? $"{Library}.dll"
+            : OperatingSystem.IsMacOS() ? $"lib{Library}.dylib"
+            : $"lib{Library}.so";
+        string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
+        string rid = $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+        string[] roots = [AppContext.BaseDirectory, Path.GetDirectoryName(typeof(NativeLoader).Assembly.Location) ?? ""];
+        foreach (string root in roots.Where(root => root.Length > 0).Select(Path.TrimEndingDirectorySeparator).Distinct())
+        {
+            yield return Path.Combine(root, "runtimes", rid, "native", file);
+            yield return Path.Combine(root, file);
+        }
+        yield return Library;
+    }
+
+    private static nint Open(string path) => Path.IsPathRooted(path)
+        ? NativeLibrary.Load(path)
+        : NativeLibrary.Load(path, typeof(NativeLoader).Assembly, searchPath: null);
+
+    private static nint Checked(nint library, string path)
+    {
+        int version = NativeLibrary.TryGetExport(library, "ct_abi_version", out nint export)
+            ? ((delegate* unmanaged[Cdecl]<int>)export)()
+            : 0;
+        if (version == AbiVersion)
+            return library;
+
+        NativeLibrary.Free(library);
+        throw new BadImageFormatException(
+            $"{path} has version {version} of the binding, and this assembly needs version {AbiVersion}. "
+            + "They come from different builds: delete that file and build again.", path);
+    }
+
+    // The runtime's message has the loader's own line first, then general advice that does not fit.
+    private static string Reason(DllNotFoundException e) =>
+        e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[0];
+}
