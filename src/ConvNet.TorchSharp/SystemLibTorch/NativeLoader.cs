@@ -16,12 +16,13 @@ internal static unsafe class NativeLoader
     private const int AbiVersion = 1;
 
     private const string WayOut =
-        "Install libtorch (on Debian: apt-get install libtorch-dev), then build again with -p:TorchProvider=SystemLibTorch.";
+        "Run eng/setup torch, which installs libtorch where it is missing, then build again.";
 
     internal static nint Load() => Load(Candidates());
 
-    /// <exception cref="DllNotFoundException">None of the files can be loaded; the message has a line for each.</exception>
-    /// <exception cref="BadImageFormatException">A file was loaded, and is of another version.</exception>
+    /// <exception cref="DllNotFoundException">
+    /// None of the files can be loaded, and the message has a line for each; or one was, and is of another version.
+    /// </exception>
     internal static nint Load(IEnumerable<string> candidates)
     {
         var tried = new StringBuilder();
@@ -32,14 +33,17 @@ internal static unsafe class NativeLoader
                 tried.Append($"\n  {path}: there is no such file");
                 continue;
             }
+            nint library;
             try
             {
-                return Checked(Open(path), path);
+                library = Open(path);
             }
-            catch (DllNotFoundException e)
+            catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
             {
                 tried.Append($"\n  {path}: {Reason(e)}");
+                continue;
             }
+            return Checked(library, path);
         }
         throw new DllNotFoundException($"The library of the TorchSharp backend cannot be loaded. Tried:{tried}\n{WayOut}");
     }
@@ -73,12 +77,12 @@ internal static unsafe class NativeLoader
             return library;
 
         NativeLibrary.Free(library);
-        throw new BadImageFormatException(
+        throw new DllNotFoundException(
             $"{path} has version {version} of the binding, and this assembly needs version {AbiVersion}. "
-            + "They come from different builds: delete that file and build again.", path);
+            + "They come from different builds: delete that file and build again.");
     }
 
     // The runtime's message has the loader's own line first, then general advice that does not fit.
-    private static string Reason(DllNotFoundException e) =>
+    private static string Reason(Exception e) =>
         e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[0];
 }

@@ -1,0 +1,115 @@
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace ConvNet;
+
+/// <summary>What a lowered node is told about the pass that it is part of.</summary>
+/// <param name="N">Samples in the batch.</param>
+/// <param name="Training">True in a training pass, false in inference.</param>
+/// <param name="Step">The number of training forward passes before this one.</param>
+internal readonly record struct Pass(int N, bool Training, long Step);
+
+/// <summary>A node as a call of torch.</summary>
+/// <param name="x">The outputs of the nodes that it reads.</param>
+/// <param name="pass">The pass that it is part of.</param>
+internal delegate Tensor TorchCall(Tensor[] x, Pass pass);
+
+/// <summary>Turns the nodes of a graph into calls of torch; the one place that knows both.</summary>
+/// <remarks>A vector (F×1×1) is a tensor of N×F, any other shape one of N×C×H×W.</remarks>
+internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
+{
+    private readonly List<HostBuffer<float>> _masks = [];
+
+    /// <summary>The call for a node.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="w">Its parameters and buffers, in the layer's order.</param>
+    /// <exception cref="NotSupportedException">Torch has no such layer.</exception>
+    public TorchCall Lower(Node node, Tensor[] w) => node.Layer switch
+    {
+        Relu => (x, _) => x[0].relu(),
+        Add => (x, _) => x.Aggregate(add),
+        Flatten => (x, _) => x[0].flatten(1),
+        Dense layer => (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null),
+        Conv2d layer => OnMaps(node, Conv(layer, w)),
+        MaxPool2d layer => OnMaps(node, MaxPool(layer)),
+        AvgPool2d layer => OnMaps(node, AvgPool(layer)),
+        GlobalAvgPool2d => OnMaps(node, x => functional.adaptive_avg_pool2d(x, [1, 1])),
+        BatchNorm2d layer => (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass),
+        Dropout layer => Drop(layer, node),
+        Layer layer => throw new NotSupportedException(
+            $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed backend runs every layer."),
+        null => throw new ArgumentException($"{node.Name} is the input; nothing computes it.", nameof(node)),
+    };
+
+    /// <summary>The dimensions of the tensor of a node; −1 stands for the samples.</summary>
+    public static long[] Dimensions(Shape shape) => shape.IsVector ? [-1, shape.C] : [-1, shape.C, shape.H, shape.W];
+
+    public void Dispose() => _masks.ForEach(mask => mask.Dispose());
+
+    private static Func<Tensor, Tensor> Conv(Conv2d layer, Tensor[] w)
+    {
+        Window window = layer.Window;
+        long[] stride = Pair(window.Stride), padding = Pair(window.Padding), dilation = Pair(window.Dilation);
+        Tensor? bias = layer.Bias ? w[1] : null;
+        return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
+    }
+
+    private static Func<Tensor, Tensor> MaxPool(MaxPool2d layer)
+    {
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding);
+        return x => functional.max_pool2d(x, kernel, stride, padding, [1, 1]);
+    }
+
+    private static Func<Tensor, Tensor> AvgPool(AvgPool2d layer)
+    {
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding);
+        return x => functional.avg_pool2d(x, kernel, stride, padding, false, layer.CountPadding);
+    }
+
+    // Layers that slide a window want N×C×H×W, even where a map has one value.
+    private static TorchCall OnMaps(Node node, Func<Tensor, Tensor> call)
+    {
+        Shape from = node.Inputs[0].Shape;
+        long[] maps = [-1, from.C, 1, 1], vector = [-1, node.Shape.C];
+        return (x, _) =>
+        {
+            Tensor y = call(from.IsVector ? x[0].reshape(maps) : x[0]);
+            return node.Shape.IsVector ? y.reshape(vector) : y;
+        };
+    }
+
+    private static Tensor BatchNorm(BatchNorm2d layer, Tensor x, Tensor[] w, Shape shape, Pass pass)
+    {
+        if (pass.Training && pass.N * shape.Area == 1)
+            return BatchNormOfOneValue(layer, x, w);
+        return functional.batch_norm(x, w[2], w[3], w[0], w[1], pass.Training, layer.Momentum, layer.Epsilon);
+    }
+
+    // Torch refuses a batch of one value per channel, which has no unbiased variance: x̂ is 0, and so is its gradient.
+    private static Tensor BatchNormOfOneValue(BatchNorm2d layer, Tensor x, Tensor[] w)
+    {
+        Span<float> runningMean = w[2].Floats();
+        ReadOnlySpan<float> mean = x.Floats();
+        for (int c = 0; c < mean.Length; c++)
+            runningMean[c] = (1 - layer.Momentum) * runningMean[c] + layer.Momentum * mean[c];
+        return x.sub(x).mul(w[0]).add(w[1]);
+    }
+
+    private TorchCall Drop(Dropout layer, Node node)
+    {
+        var mask = new HostBuffer<float>(batchSize * node.Shape.Length, ScalarType.Float32);
+        _masks.Add(mask);
+        long[] dimensions = Dimensions(node.Shape);
+        return (x, pass) =>
+        {
+            if (!pass.Training)
+                return x[0];
+            Span<float> values = mask.Values[..(pass.N * node.Shape.Length)];
+            for (int i = 0; i < values.Length; i++)
+                values[i] = Philox.Word(seed, node.Index, pass.Step, i) < layer.Threshold ? 0 : layer.Scale;
+            return x[0].mul(mask.First(values.Length).reshape(dimensions));
+        };
+    }
+
+    private static long[] Pair(Extent extent) => [extent.H, extent.W];
+}

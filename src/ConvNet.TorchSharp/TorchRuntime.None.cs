@@ -1,0 +1,12 @@
+namespace ConvNet;
+
+/// <summary>What stands in for libtorch in a build without it (TorchProvider=None): there is never one.</summary>
+internal abstract class TorchRuntime
+{
+    public abstract BackendInfo Info { get; }
+
+    public static TorchRuntime Load(int threads) => throw new DllNotFoundException(
+        "The torchsharp backend was built without libtorch (TorchProvider=None). Run eng/setup torch, then build again.");
+
+    public abstract IExecutable Compile(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed);
+}

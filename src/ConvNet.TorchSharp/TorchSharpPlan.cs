@@ -1,0 +1,191 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+using TorchParameter = TorchSharp.Modules.Parameter;
+
+namespace ConvNet;
+
+/// <summary>A graph compiled for libtorch: its nodes as calls, its parameters as tensors.</summary>
+/// <remarks>
+/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The scores and the loss outlive
+/// it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
+/// </remarks>
+internal sealed class TorchSharpPlan : Executable
+{
+    private readonly TorchRuntime _runtime;
+    private readonly Tensor[] _parameters;
+    private readonly Lowering _lowering;
+    private readonly TorchCall[] _calls;
+    private readonly HostBuffer<float> _images, _outputGradient;
+    private readonly TorchLoss? _torchLoss;
+    private readonly List<optim.Optimizer> _optimizers = [];
+    private HostBuffer<float>? _inferenceImages;
+    private Tensor? _scores, _loss;
+
+    internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime, Func<bool> backendDisposed)
+        : base(graph, batchSize, spec, backendDisposed)
+    {
+        _runtime = runtime;
+        _lowering = new Lowering(batchSize, spec?.Seed ?? 0);
+        _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
+        _calls = [.. graph.Nodes.Skip(1).Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]))];
+        _images = new HostBuffer<float>(spec is null ? 0 : batchSize * graph.Input.Shape.Length, ScalarType.Float32, spec?.InputGradient ?? false);
+        _outputGradient = new HostBuffer<float>(spec is null ? 0 : batchSize * Output.Shape.Length, ScalarType.Float32);
+        if (spec is null)
+            return;
+        _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape.Length);
+        _optimizers = Optimizers(spec.Optimizer);
+    }
+
+    protected override void ForwardCore(ReadOnlySpan<float> images, int n)
+    {
+        using DisposeScope scope = Enter();
+        EndPass();
+        images.CopyTo(_images.Values);
+        Tensor x = _images.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
+        _scores = Run(x, new Pass(n, Training: true, ForwardCount)).DetachFromDisposeScope();
+    }
+
+    protected override double LossCore(ReadOnlySpan<int> labels)
+    {
+        using DisposeScope scope = Enter();
+        return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), labels));
+    }
+
+    protected override double LossCore(ReadOnlySpan<float> targets)
+    {
+        using DisposeScope scope = Enter();
+        return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), targets));
+    }
+
+    protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+    {
+        using DisposeScope scope = Enter();
+        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
+            Of(parameter).grad = null;
+        if (Spec!.InputGradient)
+            ImagesOfPass.grad = null;
+        // Without a parameter and without the images' gradient there is nothing that torch could differentiate.
+        if (_scores!.requires_grad && outputGradient.IsEmpty)
+        {
+            _loss!.backward();
+        }
+        else if (_scores.requires_grad)
+        {
+            outputGradient.CopyTo(_outputGradient.Values);
+            _scores.backward([_outputGradient.First(outputGradient.Length).reshape(_scores.shape)]);
+        }
+        EndPass();
+    }
+
+    protected override void StepCore(float learningRate)
+    {
+        using DisposeScope scope = Enter();
+        foreach (optim.Optimizer optimizer in _optimizers)
+        {
+            foreach (optim.ILearningRateController group in optimizer.ParamGroups)
+                group.LearningRate = learningRate;
+            optimizer.step();
+        }
+    }
+
+    protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+    {
+        using DisposeScope scope = Enter();
+        using IDisposable noGrad = no_grad();
+        _inferenceImages ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
+        images.CopyTo(_inferenceImages.Values);
+        Tensor x = _inferenceImages.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
+        Run(x, new Pass(n, Training: false, 0)).Floats().CopyTo(scores);
+    }
+
+    protected override void ReadScoresCore(Span<float> scores) => _scores!.Floats().CopyTo(scores);
+
+    protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).Floats().CopyTo(values);
+
+    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values) => values.CopyTo(Of(parameter).Floats());
+
+    protected override void ReadGradientCore(Parameter parameter, Span<float> values) => ReadGradient(Of(parameter), values);
+
+    protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(ImagesOfPass, values);
+
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        EndPass();
+        _optimizers.ForEach(optimizer => optimizer.Dispose());
+        Array.ForEach(_parameters, parameter => parameter.Dispose());
+        _lowering.Dispose();
+        _torchLoss?.Dispose();
+        _images.Dispose();
+        _outputGradient.Dispose();
+        _inferenceImages?.Dispose();
+    }
+
+    private Tensor ImagesOfPass => _images.First(N * Graph.Input.Shape.Length);
+
+    private static Tensor Allocate(Parameter parameter, bool training)
+    {
+        Tensor values = zeros([.. parameter.Dimensions.Select(size => (long)size)]);
+        return parameter.Trainable && training
+            ? new TorchParameter(values).DetachFromDisposeScope()
+            : values.DetachFromDisposeScope();
+    }
+
+    // One optimiser for each weight decay: its options hold for all the parameters that it has.
+    private List<optim.Optimizer> Optimizers(Optimizer optimizer)
+    {
+        if (optimizer is not Sgd sgd)
+            throw new NotSupportedException($"The torchsharp backend has no optimiser {optimizer.GetType().Name}; it has {nameof(Sgd)}.");
+        return [.. Graph.Parameters.Where(p => p.Trainable).GroupBy(sgd.DecayOf).Select(group => optim.SGD(
+            group.Select(p => (TorchParameter)Of(p)).ToArray(), 0, sgd.Momentum, 0, group.Key, sgd.Nesterov))];
+    }
+
+    private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
+
+    private DisposeScope Enter()
+    {
+        _runtime.ClaimThreads();
+        return NewDisposeScope();
+    }
+
+    private Tensor Run(Tensor x, Pass pass)
+    {
+        var values = new Tensor[Graph.Nodes.Count];
+        values[0] = x;
+        for (int i = 1; i < values.Length; i++)
+            values[i] = _calls[i - 1]([.. Graph.Nodes[i].Inputs.Select(input => values[input.Index])], pass);
+        return values[^1];
+    }
+
+    private double Keep(Tensor loss)
+    {
+        _loss?.Dispose();
+        _loss = loss.DetachFromDisposeScope();
+        return loss.item<float>();
+    }
+
+    private void EndPass()
+    {
+        _loss?.Dispose();
+        _scores?.Dispose();
+        (_loss, _scores) = (null, null);
+    }
+
+    // A parameter that no value of the loss depends on has no gradient in torch: it is zero.
+    private static void ReadGradient(Tensor tensor, Span<float> values)
+    {
+        using Tensor? gradient = tensor.grad;
+        if (gradient is null)
+            values.Clear();
+        else
+            gradient.Floats().CopyTo(values);
+    }
+}
+
+/// <summary>A tensor's memory as numbers.</summary>
+internal static class TensorSpans
+{
+    /// <summary>The elements of a float tensor in row-major order, valid as long as the tensor.</summary>
+    public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
+}
