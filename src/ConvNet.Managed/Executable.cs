@@ -90,7 +90,8 @@ public abstract class Executable : IExecutable
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
             throw new InvalidOperationException($"Backward needs a batch that went forward: call Forward before it{OrAgain}.");
-        CheckLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient), $"the gradient of {N} × {Output.Shape} scores");
+        if (outputGradient.Length != N * Output.Shape.Length)
+            throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient), $"the gradient of {N} × {Output.Shape} scores");
         BackwardChecked(outputGradient, accumulate);
     }
 
@@ -134,7 +135,8 @@ public abstract class Executable : IExecutable
     {
         using Hold hold = Enter();
         int n = CountImages(images);
-        CheckLength(scores.Length, n * Output.Shape.Length, nameof(scores), $"the scores of {n} samples, {Output.Shape} each");
+        if (scores.Length != n * Output.Shape.Length)
+            throw WrongLength(scores.Length, n * Output.Shape.Length, nameof(scores), $"the scores of {n} samples, {Output.Shape} each");
         InferCore(images, n, scores);
     }
 
@@ -144,7 +146,8 @@ public abstract class Executable : IExecutable
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
             throw new InvalidOperationException("There are no scores to read: call Forward first, and read before Backward.");
-        CheckLength(scores.Length, N * Output.Shape.Length, nameof(scores), $"the scores of {N} samples, {Output.Shape} each");
+        if (scores.Length != N * Output.Shape.Length)
+            throw WrongLength(scores.Length, N * Output.Shape.Length, nameof(scores), $"the scores of {N} samples, {Output.Shape} each");
         ReadScoresCore(scores);
     }
 
@@ -188,7 +191,8 @@ public abstract class Executable : IExecutable
             throw new InvalidOperationException("The gradient of the images was not asked for: compile with InputGradient: true.");
         if (!_hasInputGradient)
             throw new InvalidOperationException("There is no gradient of the images to read: call Backward first, and read before the next Forward.");
-        CheckLength(values.Length, N * Graph.Input.Shape.Length, nameof(values), $"the gradient of {N} images of {Graph.Input.Shape}");
+        if (values.Length != N * Graph.Input.Shape.Length)
+            throw WrongLength(values.Length, N * Graph.Input.Shape.Length, nameof(values), $"the gradient of {N} images of {Graph.Input.Shape}");
         ReadInputGradientCore(values);
     }
 
@@ -331,7 +335,8 @@ public abstract class Executable : IExecutable
     {
         if (!Spec!.Loss.TakesLabels)
             throw new ArgumentException($"{Spec.Loss.GetType().Name} takes {Output.Shape.Length} float targets per sample, not a label.", nameof(labels));
-        CheckLength(labels.Length, n, nameof(labels), $"one label for each of {n} samples");
+        if (labels.Length != n)
+            throw WrongLength(labels.Length, n, nameof(labels), $"one label for each of {n} samples");
         for (int i = 0; i < labels.Length; i++)
         {
             if ((uint)labels[i] >= (uint)Output.Shape.Length)
@@ -343,7 +348,8 @@ public abstract class Executable : IExecutable
     {
         if (Spec!.Loss.TakesLabels)
             throw new ArgumentException($"{Spec.Loss.GetType().Name} takes one label per sample, not float targets.", nameof(targets));
-        CheckLength(targets.Length, n * Output.Shape.Length, nameof(targets), $"targets for {n} samples, {Output.Shape} each");
+        if (targets.Length != n * Output.Shape.Length)
+            throw WrongLength(targets.Length, n * Output.Shape.Length, nameof(targets), $"targets for {n} samples, {Output.Shape} each");
     }
 
     private void CheckParameter(Parameter parameter, int length, string name)
@@ -351,14 +357,13 @@ public abstract class Executable : IExecutable
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Node.Graph != Graph)
             throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.", nameof(parameter));
-        CheckLength(length, parameter.Length, name, parameter.ToString());
+        if (length != parameter.Length)
+            throw WrongLength(length, parameter.Length, name, parameter.ToString());
     }
 
-    private static void CheckLength(int length, int expected, string name, string what)
-    {
-        if (length != expected)
-            throw new ArgumentException($"{length:N0} values were given; {what} takes {expected:N0}.", name);
-    }
+    // The checks stand at the calls: a message is text, and no text is made where nothing is wrong.
+    private static ArgumentException WrongLength(int length, int expected, string name, string what)
+        => new($"{length:N0} values were given; {what} takes {expected:N0}.", name);
 
     private static void CheckRate(float learningRate)
     {
