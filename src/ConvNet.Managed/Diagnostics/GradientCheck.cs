@@ -49,6 +49,20 @@ public static class GradientCheck
         return new GradientReport(reports, cuts);
     }
 
+    /// <summary>Checks a loss and its gradient.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="classes">Scores per sample.</param>
+    /// <param name="backends">The backends.</param>
+    /// <param name="options">The batch size and the seed.</param>
+    /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
+    public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends, GradientCheckOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(backends);
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        return new GradientReport([.. LossCheck.Check(loss, classes, backends, options ?? new GradientCheckOptions())], []);
+    }
+
     /// <summary>A backend and its instruction set, as <c>native/avx2</c>.</summary>
     internal static string NameOf(IBackend backend) => $"{backend.Info.Name}/{backend.Info.Isa}";
 
