@@ -20,12 +20,12 @@ public sealed partial class ReadmeTests
         var random = new Random(1);
         float[] images = [.. Enumerable.Range(0, 32 * 16 * 16).Select(_ => random.NextSingle() - 0.5f)];
         float[] edges = new float[32 * 14 * 14], learned = new float[9];
-        using var reference = new ManagedBackend();                   // plain C#, and slow
+        using var reference = new ManagedBackend();                   // plain C#
         using var teacher = reference.CompileInference(graph, batchSize: 32);
         teacher.Write(graph.Parameters[0], sobel);
         teacher.Infer(images, edges);
 
-        using var backend = new ManagedBackend();
+        using var backend = new NativeBackend();                      // C, AVX2 or AVX-512
         using var net = backend.Compile(graph, new TrainingSpec(BatchSize: 32, new MeanSquaredError(), new Sgd()));
         net.Initialize(new HeNormal(Seed: 1));
         for (int step = 0; step < 100; step++)
