@@ -1,0 +1,251 @@
+/* Bad arguments are named by a status, before anything is written. */
+#include "harness.h"
+
+static float *memory, *odd; /* enough for every call here; odd is off by one float */
+static cn_context context;
+
+#define EXPECT(status, call)                                                                       \
+  do {                                                                                             \
+    const int64_t got = (call);                                                                    \
+    CHECK(got == (status), "got %lld: %s", (long long)got, cn_status_text((int32_t)got));          \
+  } while (0)
+
+static void contexts(void) {
+  const cn_tensor t = {4, 4, 4, 0, CN_BLOCKED};
+  cn_context bad = context;
+  EXPECT(CN_NULL_POINTER, cn_reorder(NULL, &t, &t, 1, memory, memory + 1024));
+  bad.abi_version++;
+  EXPECT(CN_BAD_CONTEXT, cn_reorder(&bad, &t, &t, 1, memory, memory + 1024));
+  bad = context;
+  bad.isa = cn_cpu_isa() + 1;
+  EXPECT(CN_BAD_CONTEXT, cn_reorder(&bad, &t, &t, 1, memory, memory + 1024));
+  bad.isa = -1;
+  EXPECT(CN_BAD_CONTEXT, cn_fill(&bad, 1, 0.0f, memory));
+  bad = context;
+  bad.threads = 0;
+  EXPECT(CN_BAD_CONTEXT, cn_fill(&bad, 1, 0.0f, memory));
+  bad.threads = 1025;
+  EXPECT(CN_BAD_CONTEXT, cn_fill(&bad, 1, 0.0f, memory));
+  CHECK(cn_abi_version() == CN_ABI_VERSION, "version %d", (int)cn_abi_version());
+  for (int32_t status = CN_WORKSPACE_TOO_SMALL; status <= CN_OK; status++)
+    CHECK(strcmp(cn_status_text(status), cn_status_text(1)) != 0, "status %d", (int)status);
+}
+
+static void tensors(void) {
+  const cn_tensor good = {17, 4, 5, 1, CN_BLOCKED};
+  EXPECT(2 * 2 * 6 * 7 * 16, cn_tensor_floats(&good, 2));
+  EXPECT(CN_NULL_POINTER, cn_tensor_floats(NULL, 1));
+  EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&good, 0));
+  const cn_tensor bad[] = {{0, 4, 4, 0, CN_PLAIN},       {4, -1, 4, 0, CN_PLAIN},
+                           {4, 4, 1 << 25, 0, CN_PLAIN}, {4, 4, 4, -1, CN_BLOCKED},
+                           {4, 4, 4, 256, CN_BLOCKED},   {1 << 24, 1 << 15, 1 << 15, 0, CN_PLAIN}};
+  for (int i = 0; i < 6; i++) EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&bad[i], 1));
+  const cn_tensor flat = {4, 4, 4, 1, CN_FLAT}, unknown = {4, 4, 4, 0, 3};
+  EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&flat, 1));
+  EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&unknown, 1));
+  const cn_tensor plain = {17, 4, 5, 0, CN_PLAIN}, other = {17, 5, 4, 0, CN_PLAIN};
+  EXPECT(CN_BAD_SHAPE, cn_reorder(&context, &good, &other, 1, memory, memory + 4096));
+  EXPECT(CN_NULL_POINTER, cn_reorder(&context, &good, &plain, 1, NULL, memory));
+  EXPECT(CN_MISALIGNED, cn_reorder(&context, &good, &plain, 1, odd, memory + 4096));
+  EXPECT(CN_OK, cn_reorder(&context, &good, &plain, 1, memory, odd + 4096));
+}
+
+static cn_conv2d good_conv(void) {
+  const cn_tensor x = {16, 8, 8, 1, CN_BLOCKED}, y = {32, 8, 8, 1, CN_BLOCKED};
+  return (cn_conv2d){.x = x,
+                     .y = y,
+                     .dx = x,
+                     .dy = y,
+                     .kernel_h = 3,
+                     .kernel_w = 3,
+                     .stride_h = 1,
+                     .stride_w = 1,
+                     .pad_h = 1,
+                     .pad_w = 1,
+                     .dilation_h = 1,
+                     .dilation_w = 1,
+                     .groups = 1,
+                     .flags = CN_BIAS};
+}
+
+static int32_t forward(const cn_conv2d *conv, const float *x, const float *w, const float *bias,
+                       float *y) {
+  return cn_conv2d_forward(&context, conv, 1, x, w, bias, y, NULL, 0);
+}
+
+static void convolution_shapes(void) {
+  const cn_conv2d good = good_conv();
+  EXPECT(2 * 9 * 256, cn_conv2d_weight_floats(&good));
+  cn_conv2d bad[12];
+  for (int i = 0; i < 12; i++) bad[i] = good;
+  bad[0].kernel_h = 0;
+  bad[1].stride_w = 0;
+  bad[2].pad_h = -1;
+  bad[3].dilation_w = 0;
+  bad[4].groups = 3;
+  bad[5].groups = 0;
+  bad[6].y.h = 9;
+  bad[7].y.w = 9;
+  bad[8].kernel_h = 11;
+  bad[9].stride_h = 1 << 20;
+  bad[10].x.c = 0;
+  bad[11].dilation_h = 5;
+  for (int i = 0; i < 12; i++) EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad[i]));
+  cn_conv2d layout = good;
+  layout.y.layout = CN_PLAIN;
+  EXPECT(CN_BAD_LAYOUT, cn_conv2d_weight_floats(&layout));
+  layout = good;
+  layout.x.layout = CN_PLAIN;
+  EXPECT(CN_BAD_LAYOUT, cn_conv2d_weight_floats(&layout));
+  cn_conv2d flags = good;
+  flags.flags = 4;
+  EXPECT(CN_BAD_VALUE, cn_conv2d_weight_floats(&flags));
+  EXPECT(CN_BAD_VALUE, cn_conv2d_workspace_floats(&context, &good, 3, 1));
+  EXPECT(CN_BAD_VALUE, cn_conv2d_halo(&good, -1));
+  cn_conv2d gradients = good;
+  gradients.dy.h = 7;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_workspace_floats(&context, &gradients, CN_BACKWARD_WEIGHTS, 1));
+  gradients = good;
+  gradients.dx.layout = CN_PLAIN;
+  EXPECT(CN_BAD_LAYOUT, cn_conv2d_workspace_floats(&context, &gradients, CN_BACKWARD_DATA, 1));
+  EXPECT(0, cn_conv2d_workspace_floats(&context, &gradients, CN_FORWARD, 1));
+}
+
+static void convolution_pointers(void) {
+  cn_conv2d conv = good_conv();
+  float *w = memory + 8192, *bias = memory + 16384, *y = memory + 20480;
+  fill_nan(y, 4096);
+  EXPECT(CN_NULL_POINTER, forward(NULL, memory, w, bias, y));
+  EXPECT(CN_NULL_POINTER, forward(&conv, NULL, w, bias, y));
+  EXPECT(CN_NULL_POINTER, forward(&conv, memory, NULL, bias, y));
+  EXPECT(CN_NULL_POINTER, forward(&conv, memory, w, NULL, y));
+  EXPECT(CN_NULL_POINTER, forward(&conv, memory, w, bias, NULL));
+  EXPECT(CN_MISALIGNED, forward(&conv, odd, w, bias, y));
+  EXPECT(CN_MISALIGNED, forward(&conv, memory, w + 1, bias, y));
+  EXPECT(CN_MISALIGNED, forward(&conv, memory, w, bias + 1, y));
+  EXPECT(CN_MISALIGNED, forward(&conv, memory, w, bias, y + 1));
+  conv.flags = 0;
+  EXPECT(CN_BAD_VALUE, forward(&conv, memory, w, bias, y));
+  conv.x.halo = 0; /* now rows are copied: that needs a workspace */
+  EXPECT(CN_WORKSPACE_TOO_SMALL, forward(&conv, memory, w, NULL, y));
+  EXPECT(CN_NULL_POINTER, cn_conv2d_forward(&context, &conv, 1, memory, w, NULL, y, NULL, 1 << 20));
+  for (int i = 0; i < 4096; i++)
+    if (!isnan(y[i])) {
+      CHECK(false, "a refused call wrote y[%d]", i);
+      break;
+    }
+}
+
+static void dense_layers(void) {
+  const cn_dense good = {16, 2, 2, 10, CN_BIAS};
+  float *w = memory + 4096, *y = memory + 8192;
+  EXPECT(5 * 256, cn_dense_weight_floats(&good));
+  const cn_dense bad[] = {{0, 2, 2, 10, 0}, {16, 2, 2, 0, 0}, {1 << 24, 1, 1, 1 << 24, 0}};
+  for (int i = 0; i < 3; i++) EXPECT(CN_BAD_SHAPE, cn_dense_weight_floats(&bad[i]));
+  const cn_dense flags = {16, 2, 2, 10, 8};
+  EXPECT(CN_BAD_VALUE, cn_dense_weight_floats(&flags));
+  EXPECT(CN_NULL_POINTER, cn_dense_forward(&context, &good, 1, memory, w, NULL, y, NULL, 0));
+  EXPECT(CN_MISALIGNED, cn_dense_forward(&context, &good, 1, odd, w, memory, y, NULL, 0));
+  EXPECT(CN_BAD_SHAPE, cn_dense_forward(&context, &good, 0, memory, w, memory, y, NULL, 0));
+  EXPECT(CN_WORKSPACE_TOO_SMALL,
+         cn_dense_backward_data(&context, &good, 1, memory, w, y, memory, 10));
+}
+
+static void pooling(void) {
+  const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED}, y = {16, 4, 4, 0, CN_BLOCKED};
+  const cn_pool2d good = {x, y, x, y, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0};
+  cn_pool2d bad = good;
+  bad.pad_h = 2;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  bad = good;
+  bad.y.c = 17;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  bad = good;
+  bad.kind = 2;
+  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  bad = good;
+  bad.dx.w = 9;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_backward(&context, &bad, 1, memory, memory + 4096, memory + 8192));
+  EXPECT(CN_NULL_POINTER,
+         cn_pool2d_backward(&context, &good, 1, NULL, memory + 4096, memory + 8192));
+  EXPECT(CN_NULL_POINTER, cn_pool2d_forward(&context, NULL, 1, memory, memory + 4096));
+}
+
+static void normalisation(void) {
+  const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED};
+  const cn_batch_norm good = {t, t, t, t, 1e-5f, 0.1f, 0};
+  cn_batch_norm bad = good;
+  EXPECT(2 * 3 * 16, cn_batch_norm_workspace_floats(&context, &good, 3));
+  bad.epsilon = 0.0f;
+  EXPECT(CN_BAD_VALUE, cn_batch_norm_workspace_floats(&context, &bad, 3));
+  bad = good;
+  bad.momentum = 1.5f;
+  EXPECT(CN_BAD_VALUE, cn_batch_norm_workspace_floats(&context, &bad, 3));
+  bad = good;
+  bad.x.layout = CN_FLAT;
+  EXPECT(CN_BAD_LAYOUT, cn_batch_norm_workspace_floats(&context, &bad, 3));
+  float *m = memory, *y = memory + 4096;
+  EXPECT(CN_WORKSPACE_TOO_SMALL,
+         cn_batch_norm_forward(&context, &good, 1, m, m, m, y, m, m, m, m, m, 3));
+  EXPECT(CN_NULL_POINTER, cn_batch_norm_infer(&context, &good, 1, m, m, m, NULL, m, y));
+}
+
+static void elementwise(void) {
+  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED}, halo = {16, 4, 4, 1, CN_BLOCKED};
+  const cn_tensor flat = {16, 4, 4, 0, CN_FLAT};
+  cn_elementwise op = {t, t, t, 0};
+  float *a = memory, *out = memory + 4096;
+  op.out = flat;
+  EXPECT(CN_BAD_LAYOUT, cn_relu_forward(&context, &op, 1, a, out));
+  op.out = halo;
+  EXPECT(CN_BAD_SHAPE, cn_relu_forward(&context, &op, 1, a, a));
+  op.out = t;
+  op.flags = CN_RELU;
+  EXPECT(CN_BAD_VALUE, cn_relu_backward(&context, &op, 1, a, a, out));
+  op.flags = 4;
+  EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
+  EXPECT(CN_NULL_POINTER, cn_add(&context, &op, 1, a, NULL, out));
+  const cn_dropout dropout = {.x = t, .y = t, .scale = INFINITY};
+  EXPECT(CN_BAD_VALUE, cn_dropout_apply(&context, &dropout, 1, 0, a, out));
+  EXPECT(CN_BAD_SHAPE, cn_accumulate(&context, -1, a, out));
+  EXPECT(CN_NULL_POINTER, cn_fill(&context, 1, 0.0f, NULL));
+}
+
+static void training(void) {
+  const int32_t label = 0;
+  double loss;
+  EXPECT(CN_BAD_SHAPE,
+         cn_softmax_cross_entropy(&context, 0, 2, memory, &label, &loss, memory + 64));
+  EXPECT(CN_NULL_POINTER,
+         cn_softmax_cross_entropy(&context, 1, 2, memory, NULL, &loss, memory + 64));
+  EXPECT(CN_NULL_POINTER, cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, NULL, NULL));
+  EXPECT(CN_BAD_VALUE, cn_multiclass_svm(&context, 1, 2, NAN, memory, &label, &loss, NULL));
+  EXPECT(CN_NULL_POINTER, cn_mean_squared_error(&context, 1, 2, NULL, memory, &loss, NULL));
+  const cn_sgd sgd = {0.9f, 0}, heavy = {1.0f, 0}, unknown = {0.9f, 2};
+  const cn_segment good = {0, 16, 0.0f, 0}, negative = {-1, 16, 0.0f, 0},
+                   odd_decay = {0, 16, NAN, 0};
+  float *g = memory, *v = memory + 64, *w = memory + 128;
+  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &heavy, 0.1f, 1, &good, g, v, w));
+  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &unknown, 0.1f, 1, &good, g, v, w));
+  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &sgd, NAN, 1, &good, g, v, w));
+  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &sgd, 0.1f, 1, &odd_decay, g, v, w));
+  EXPECT(CN_BAD_SHAPE, cn_sgd_step(&context, &sgd, 0.1f, 1, &negative, g, v, w));
+  EXPECT(CN_NULL_POINTER, cn_sgd_step(&context, &sgd, 0.1f, 1, &good, g, NULL, w));
+}
+
+int main(void) {
+  context = context_of(cn_cpu_isa(), 2);
+  memory = new_floats(1 << 16);
+  odd = memory + 1;
+  contexts();
+  tensors();
+  convolution_shapes();
+  convolution_pointers();
+  dense_layers();
+  pooling();
+  normalisation();
+  elementwise();
+  training();
+  free(memory);
+  return verdict("arguments");
+}

@@ -1,0 +1,205 @@
+/* Batch normalisation against its definition in double precision. */
+#include "harness.h"
+
+typedef struct norm_case {
+  int32_t n, c, h, w, x_halo, y_halo, dx_halo, dy_halo, flags;
+  float offset; /* of all values: statistics must not suffer from a large mean */
+} norm_case;
+
+static const norm_case cases[] = {
+    {1, 1, 1, 1, 0, 0, 0, 0, 0, 0.0f},
+    {2, 16, 3, 4, 0, 0, 0, 0, 0, 0.0f},
+    {3, 17, 5, 7, 1, 2, 0, 3, CN_RELU, 0.0f},
+    {5, 33, 8, 6, 0, 1, 1, 0, 0, 100.0f},
+    {40, 20, 14, 14, 1, 1, 1, 1, CN_RELU, -3.0f},
+    {1, 3, 9, 1, 0, 0, 0, 0, 0, 1000.0f},
+};
+
+enum { CHANNEL_VECTORS = 6 }; /* mean, inverse std, running mean and variance, dscale, dshift */
+
+typedef struct truth {
+  double *y, *infer, *dx, *channel[CHANNEL_VECTORS];
+} truth;
+
+typedef struct problem {
+  const norm_case *t;
+  cn_batch_norm norm;
+  int64_t count, channels; /* values; floats of a per-channel vector */
+  float *x, *dy, *scale, *shift, *running_mean, *running_variance;
+  truth expected;
+} problem;
+
+static double *new_doubles(int64_t count) {
+  double *p = calloc((size_t)count, sizeof(double));
+  if (p == NULL) abort();
+  return p;
+}
+
+/* Value j of channel c, counting over the batch. */
+static int64_t value_at(const norm_case *t, int64_t c, int64_t j) {
+  const int64_t pixels = (int64_t)t->h * t->w;
+  return (j / pixels * t->c + c) * pixels + j % pixels;
+}
+
+static double clamp(const norm_case *t, double y) {
+  return (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : y;
+}
+
+static void solve_channel(problem *p, int64_t c) {
+  const norm_case *t = p->t;
+  const int64_t m = (int64_t)t->n * t->h * t->w;
+  const double rate = p->norm.momentum;
+  double mean = 0.0, variance = 0.0, dshift = 0.0, dscale = 0.0;
+  for (int64_t j = 0; j < m; j++) mean += p->x[value_at(t, c, j)] / (double)m;
+  for (int64_t j = 0; j < m; j++) variance += pow(p->x[value_at(t, c, j)] - mean, 2.0);
+  const double unbiased = m > 1 ? variance / (double)(m - 1) : p->running_variance[c];
+  variance /= (double)m;
+  const double inverse = 1.0 / sqrt(variance + p->norm.epsilon);
+  const double run = 1.0 / sqrt((double)p->running_variance[c] + p->norm.epsilon);
+  for (int64_t j = 0; j < m; j++) {
+    const int64_t i = value_at(t, c, j);
+    dshift += p->dy[i];
+    dscale += p->dy[i] * (p->x[i] - mean) * inverse;
+    p->expected.y[i] = clamp(t, (p->x[i] - mean) * inverse * p->scale[c] + p->shift[c]);
+    p->expected.infer[i] =
+        clamp(t, (p->x[i] - p->running_mean[c]) * run * p->scale[c] + p->shift[c]);
+  }
+  for (int64_t j = 0; j < m; j++) {
+    const int64_t i = value_at(t, c, j);
+    p->expected.dx[i] =
+        p->scale[c] * inverse *
+        (p->dy[i] - dshift / (double)m - (p->x[i] - mean) * inverse * dscale / (double)m);
+  }
+  const double values[CHANNEL_VECTORS] = {mean,
+                                          inverse,
+                                          (1.0 - rate) * p->running_mean[c] + rate * mean,
+                                          (1.0 - rate) * p->running_variance[c] + rate * unbiased,
+                                          dscale,
+                                          dshift};
+  for (int i = 0; i < CHANNEL_VECTORS; i++) p->expected.channel[i][c] = values[i];
+}
+
+static problem problem_of(const norm_case *t) {
+  const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED};
+  problem p = {.t = t,
+               .norm = {shape, shape, shape, shape, 1e-5f, 0.1f, t->flags},
+               .count = (int64_t)t->n * t->c * t->h * t->w,
+               .channels = (t->c + 15) / 16 * 16};
+  p.norm.x.halo = t->x_halo;
+  p.norm.y.halo = t->y_halo;
+  p.norm.dx.halo = t->dx_halo;
+  p.norm.dy.halo = t->dy_halo;
+  seed_values((uint64_t)(t - cases) + 7);
+  p.x = new_reals(p.count);
+  for (int64_t i = 0; i < p.count; i++) p.x[i] += t->offset;
+  p.dy = new_reals(p.count);
+  p.scale = new_reals(t->c);
+  p.shift = new_reals(t->c);
+  p.running_mean = new_reals(t->c);
+  p.running_variance = new_reals(t->c);
+  for (int64_t c = 0; c < t->c; c++) p.running_variance[c] = fabsf(p.running_variance[c]) + 0.5f;
+  p.expected.y = new_doubles(p.count);
+  p.expected.infer = new_doubles(p.count);
+  p.expected.dx = new_doubles(p.count);
+  for (int i = 0; i < CHANNEL_VECTORS; i++) p.expected.channel[i] = new_doubles(t->c);
+  for (int64_t c = 0; c < t->c; c++) solve_channel(&p, c);
+  return p;
+}
+
+static void free_problem(problem *p) {
+  float *values[] = {p->x, p->dy, p->scale, p->shift, p->running_mean, p->running_variance};
+  for (int i = 0; i < 6; i++) free(values[i]);
+  for (int i = 0; i < CHANNEL_VECTORS; i++) free(p->expected.channel[i]);
+  free(p->expected.y);
+  free(p->expected.infer);
+  free(p->expected.dx);
+}
+
+/* One block of memory: y, y of inference, dx, then the per-channel vectors. */
+typedef struct outputs {
+  float *all, *y, *infer, *dx, *channel[CHANNEL_VECTORS];
+  int64_t floats;
+} outputs;
+
+static outputs run(const cn_context *context, const problem *p) {
+  const norm_case *t = p->t;
+  const cn_batch_norm *norm = &p->norm;
+  const int64_t y = cn_tensor_floats(&norm->y, t->n), dx = cn_tensor_floats(&norm->dx, t->n);
+  outputs o = {.floats = 2 * y + dx + CHANNEL_VECTORS * p->channels};
+  o.all = o.y = new_floats(o.floats);
+  o.infer = o.y + y;
+  o.dx = o.infer + y;
+  for (int i = 0; i < CHANNEL_VECTORS; i++) o.channel[i] = o.dx + dx + i * p->channels;
+  float *x_values = new_tensor(&norm->x, t->n, p->x),
+        *dy_values = new_tensor(&norm->dy, t->n, p->dy);
+  float *scale = new_channels(t->c, p->scale), *shift = new_channels(t->c, p->shift);
+  float *mean = new_channels(t->c, p->running_mean);
+  float *variance = new_channels(t->c, p->running_variance);
+  const size_t bytes = (size_t)p->channels * sizeof(float);
+  memcpy(o.channel[2], mean, bytes);
+  memcpy(o.channel[3], variance, bytes);
+  const int64_t floats = cn_batch_norm_workspace_floats(context, norm, t->n);
+  float *workspace = new_floats(floats);
+  CHECK(cn_batch_norm_infer(context, norm, t->n, x_values, scale, shift, mean, variance, o.infer) ==
+            CN_OK,
+        "infer");
+  CHECK(cn_batch_norm_forward(context, norm, t->n, x_values, scale, shift, o.y, o.channel[0],
+                              o.channel[1], o.channel[2], o.channel[3], workspace, floats) == CN_OK,
+        "forward");
+  fill_nan(workspace, floats);
+  CHECK(cn_batch_norm_backward(context, norm, t->n, x_values, dy_values, scale, o.channel[0],
+                               o.channel[1], o.dx, o.channel[4], o.channel[5], workspace,
+                               floats) == CN_OK,
+        "backward");
+  float *all[] = {x_values, dy_values, scale, shift, mean, variance, workspace};
+  for (int i = 0; i < 7; i++) free(all[i]);
+  return o;
+}
+
+static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
+  const norm_case *t = p->t;
+  const double offset = fabs(t->offset), root = sqrt((double)t->n * t->h * t->w);
+  char what[96];
+  snprintf(what, sizeof what, "n %d c %d, isa %d", (int)t->n, (int)t->c, (int)isa);
+  /* x - mean loses what the offset costs; the rest is a handful of roundings. */
+  const double deviation = 64.0 * (1.0 + offset);
+  float *plain = new_floats(p->count);
+  read_tensor(what, &p->norm.y, t->n, o->y, plain);
+  check_close(what, p->expected.y, plain, p->count, 1.0, deviation);
+  read_tensor(what, &p->norm.y, t->n, o->infer, plain);
+  check_close(what, p->expected.infer, plain, p->count, 1.0 + offset, 64.0);
+  read_tensor(what, &p->norm.dx, t->n, o->dx, plain);
+  const double gain =
+      t->n * t->h * t->w == 1 ? 1e3 : 4.0; /* 1 / sqrt(epsilon) for a single value */
+  check_close(what, p->expected.dx, plain, p->count, gain, deviation);
+  const double scales[CHANNEL_VECTORS] = {1.0 + offset, gain, 1.0 + offset, 1.0, root, root};
+  for (int i = 0; i < CHANNEL_VECTORS; i++) {
+    check_close(what, p->expected.channel[i], o->channel[i], t->c, scales[i], deviation);
+    for (int64_t c = t->c; c < p->channels; c++)
+      CHECK(i == 1 || o->channel[i][c] == 0.0f, "%s: padding of vector %d", what, i);
+  }
+  free(plain);
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    problem p = problem_of(&cases[i]);
+    for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+      outputs first = {0};
+      for (int j = 0; j < THREAD_COUNTS; j++) {
+        const cn_context context = context_of(isa, thread_counts[j]);
+        outputs o = run(&context, &p);
+        if (j == 0) {
+          check_outputs(&p, &o, isa);
+          first = o;
+          continue;
+        }
+        check_same_bits("batch norm", first.all, o.all, o.floats);
+        free(o.all);
+      }
+      free(first.all);
+    }
+    free_problem(&p);
+  }
+  return verdict("batch_norm");
+}

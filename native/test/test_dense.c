@@ -1,0 +1,218 @@
+/* The three passes of the dense layer against double-precision loops. */
+#include "harness.h"
+
+typedef struct dense_case {
+  int32_t n, c, h, w, outputs, flags;
+} dense_case;
+
+static const dense_case cases[] = {
+    {1, 1, 1, 1, 1, CN_BIAS},
+    {64, 16, 5, 5, 120, CN_BIAS | CN_RELU},
+    {64, 84, 1, 1, 10, CN_BIAS},
+    {3, 17, 3, 2, 33, CN_BIAS},
+    {5, 3, 4, 4, 7, 0},
+    {37, 20, 2, 3, 47, CN_BIAS | CN_RELU},
+    {1, 200, 1, 1, 300, CN_BIAS},
+    {300, 33, 1, 1, 17, CN_BIAS},
+    {509, 18, 1, 1, 5, CN_BIAS},
+    {15, 48, 1, 1, 600, 0},
+    {7, 1300, 1, 1, 150, CN_BIAS},
+    {256, 64, 1, 1, 64, CN_BIAS},
+};
+
+typedef struct problem {
+  const dense_case *t;
+  cn_dense dense;
+  cn_tensor x, y;
+  int64_t features, w_count;
+  float *xs, *w, *bias, *dy;
+  tracked_sum *ys, *dx, *dw, *db;
+} problem;
+
+static tracked_sum *new_sums(int64_t count) {
+  tracked_sum *s = calloc((size_t)count, sizeof(tracked_sum));
+  if (s == NULL) abort();
+  return s;
+}
+
+static void solve(problem *p) {
+  const dense_case *t = p->t;
+  for (int64_t i = 0; i < t->n; i++)
+    for (int64_t o = 0; o < t->outputs; o++) {
+      tracked_sum *y = &p->ys[i * t->outputs + o];
+      const double dy = p->dy[i * t->outputs + o];
+      if (p->bias != NULL) add_term(y, p->bias[o]);
+      add_term(&p->db[o], dy);
+      for (int64_t f = 0; f < p->features; f++) {
+        const double x = p->xs[i * p->features + f], w = p->w[o * p->features + f];
+        add_term(y, w * x);
+        add_term(&p->dx[i * p->features + f], w * dy);
+        add_term(&p->dw[o * p->features + f], x * dy);
+      }
+      if ((t->flags & CN_RELU) != 0 && y->sum <= 0.0) y->sum = 0.0;
+    }
+}
+
+static problem problem_of(const dense_case *t, bool exact) {
+  problem p = {.t = t,
+               .dense = {t->c, t->h, t->w, t->outputs, t->flags},
+               .x = {t->c, t->h, t->w, 0, CN_FLAT},
+               .y = {t->outputs, 1, 1, 0, CN_FLAT}};
+  p.features = (int64_t)t->c * t->h * t->w;
+  p.w_count = p.features * t->outputs;
+  seed_values((uint64_t)(t - cases) + 100);
+  p.xs = exact ? new_integers(t->n * p.features, 4) : new_reals(t->n * p.features);
+  p.w = exact ? new_integers(p.w_count, 3) : new_reals(p.w_count);
+  p.dy =
+      exact ? new_integers((int64_t)t->n * t->outputs, 3) : new_reals((int64_t)t->n * t->outputs);
+  if ((t->flags & CN_BIAS) != 0)
+    p.bias = exact ? new_integers(t->outputs, 9) : new_reals(t->outputs);
+  p.ys = new_sums((int64_t)t->n * t->outputs);
+  p.dx = new_sums(t->n * p.features);
+  p.dw = new_sums(p.w_count);
+  p.db = new_sums(t->outputs);
+  solve(&p);
+  return p;
+}
+
+static void free_problem(problem *p) {
+  float *values[] = {p->xs, p->w, p->bias, p->dy};
+  tracked_sum *sums[] = {p->ys, p->dx, p->dw, p->db};
+  for (int i = 0; i < 4; i++) free(values[i]);
+  for (int i = 0; i < 4; i++) free(sums[i]);
+}
+
+/* All that one set of calls writes, in one block of memory: y, dx, dw, db. */
+typedef struct outputs {
+  float *all, *y, *dx, *dw, *db;
+  int64_t floats;
+} outputs;
+
+static outputs new_outputs(const problem *p) {
+  const int64_t y = cn_tensor_floats(&p->y, p->t->n), dx = cn_tensor_floats(&p->x, p->t->n);
+  const int64_t dw = cn_dense_weight_floats(&p->dense);
+  outputs o = {.floats = y + dx + dw + (p->t->outputs + 15) / 16 * 16};
+  o.all = new_floats(o.floats);
+  o.y = o.all;
+  o.dx = o.y + y;
+  o.dw = o.dx + dx;
+  o.db = o.dw + dw;
+  return o;
+}
+
+static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
+                            int64_t *floats) {
+  *floats = cn_dense_workspace_floats(context, &p->dense, pass, p->t->n);
+  CHECK(*floats >= 0, "workspace %lld", (long long)*floats);
+  return new_floats(*floats);
+}
+
+static outputs run(const cn_context *context, const problem *p) {
+  const int32_t n = p->t->n;
+  outputs o = new_outputs(p);
+  float *x = new_tensor(&p->x, n, p->xs), *dy = new_tensor(&p->y, n, p->dy);
+  float *w = new_floats(cn_dense_weight_floats(&p->dense));
+  float *bias = p->bias != NULL ? new_channels(p->t->outputs, p->bias) : NULL;
+  CHECK(cn_dense_pack_weights(context, &p->dense, p->w, w) == CN_OK, "pack");
+  int64_t floats;
+  float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
+  CHECK(cn_dense_forward(context, &p->dense, n, x, w, bias, o.y, workspace, floats) == CN_OK,
+        "forward");
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
+  CHECK(cn_dense_backward_data(context, &p->dense, n, dy, w, o.dx, workspace, floats) == CN_OK,
+        "backward data");
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
+  CHECK(cn_dense_backward_weights(context, &p->dense, n, x, dy, o.dw, bias != NULL ? o.db : NULL,
+                                  workspace, floats) == CN_OK,
+        "backward weights");
+  free(workspace);
+  free(x);
+  free(dy);
+  free(w);
+  free(bias);
+  return o;
+}
+
+static void check_outputs(const cn_context *context, const problem *p, const outputs *o,
+                          bool exact) {
+  const dense_case *t = p->t;
+  char what[128];
+  snprintf(what, sizeof what, "n %d, %dx%dx%d to %d, isa %d, y", (int)t->n, (int)t->c, (int)t->h,
+           (int)t->w, (int)t->outputs, (int)context->isa);
+  const int64_t y_count = (int64_t)t->n * t->outputs, x_count = t->n * p->features;
+  float *y = new_floats(y_count), *dx = new_floats(x_count), *dw = new_floats(p->w_count);
+  read_tensor(what, &p->y, t->n, o->y, y);
+  check_sums(what, p->ys, y, y_count, exact);
+  what[strlen(what) - 1] = 'x';
+  read_tensor(what, &p->x, t->n, o->dx, dx);
+  check_sums(what, p->dx, dx, x_count, exact);
+  what[strlen(what) - 1] = 'w';
+  CHECK(cn_dense_unpack_weights(context, &p->dense, o->dw, dw) == CN_OK, "%s", what);
+  check_sums(what, p->dw, dw, p->w_count, exact);
+  what[strlen(what) - 1] = 'b';
+  if (p->bias != NULL) check_sums(what, p->db, o->db, t->outputs, exact);
+  const int64_t packed = cn_dense_weight_floats(&p->dense);
+  float *again = new_floats(packed);
+  CHECK(cn_dense_pack_weights(context, &p->dense, dw, again) == CN_OK, "%s", what);
+  int64_t bad = 0;
+  for (int64_t i = 0; i < packed; i++) bad += !(again[i] == o->dw[i]);
+  CHECK(bad == 0, "%s: %lld floats of the packed gradient are not zero where they must be", what,
+        (long long)bad);
+  free(y);
+  free(dx);
+  free(dw);
+  free(again);
+}
+
+static void run_case(const dense_case *t, bool exact) {
+  problem p = problem_of(t, exact);
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+    outputs first = {0};
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      outputs o = run(&context, &p);
+      if (i == 0) {
+        check_outputs(&context, &p, &o, exact);
+        first = o;
+        continue;
+      }
+      check_same_bits("dense", first.all, o.all, o.floats);
+      free(o.all);
+    }
+    free(first.all);
+  }
+  free_problem(&p);
+}
+
+/* 100,000 equal terms: a plain running sum would exceed the bound many times over. */
+static void long_sums_of_equal_terms_stay_within_the_bound(void) {
+  const cn_dense dense = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
+  const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT};
+  float *plain = new_floats(100000);
+  for (int i = 0; i < 100000; i++) plain[i] = 0.1f;
+  tracked_sum expected = {0};
+  for (int i = 0; i < 100000; i++) add_term(&expected, (double)0.1f * 0.1f);
+  float *x = new_tensor(&shape, 1, plain), *w = new_floats(cn_dense_weight_floats(&dense));
+  float *y = new_floats(16);
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+    const cn_context context = context_of(isa, 2);
+    CHECK(cn_dense_pack_weights(&context, &dense, plain, w) == CN_OK, "pack");
+    CHECK(cn_dense_forward(&context, &dense, 1, x, w, NULL, y, NULL, 0) == CN_OK, "forward");
+    check_sums("100,000 equal terms", &expected, y, 1, false);
+  }
+  free(plain);
+  free(x);
+  free(w);
+  free(y);
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    run_case(&cases[i], true);
+    run_case(&cases[i], false);
+  }
+  long_sums_of_equal_terms_stay_within_the_bound();
+  return verdict("dense");
+}

@@ -1,0 +1,204 @@
+/* Reorders, ReLU, sums, dropout and runs of floats: every value is a formula, so every bit is
+ * compared. */
+#include "harness.h"
+
+typedef struct shape_case {
+  int32_t n, c, h, w;
+} shape_case;
+
+static const shape_case shapes[] = {
+    {1, 1, 1, 1}, {3, 17, 5, 7}, {2, 16, 4, 4}, {5, 3, 6, 1}, {64, 84, 1, 1}, {4, 40, 20, 33},
+};
+
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static int64_t count_of(const shape_case *s) { return (int64_t)s->n * s->c * s->h * s->w; }
+
+static cn_tensor tensor_of(const shape_case *s, int32_t layout, int32_t halo) {
+  return (cn_tensor){s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout};
+}
+
+/* Bits, but for NaN, which has many. */
+static void check_equal(const char *what, const float *expected, const float *got, int64_t count) {
+  int64_t bad = 0, at = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const bool both_nan = isnan(expected[i]) && isnan(got[i]);
+    if (both_nan || memcmp(&expected[i], &got[i], sizeof(float)) == 0) continue;
+    bad++;
+    at = i;
+  }
+  CHECK(bad == 0, "%s: %lld of %lld, at %lld expected %g, got %g", what, (long long)bad,
+        (long long)count, (long long)at, (double)expected[at], (double)got[at]);
+}
+
+static void reorders_keep_every_value(const cn_context *context) {
+  for (int i = 0; i < SHAPES; i++)
+    for (int32_t pair = 0; pair < 9; pair++)
+      for (int32_t halos = 0; halos < 4; halos++) {
+        const shape_case *s = &shapes[i];
+        const cn_tensor from = tensor_of(s, pair / 3, halos / 2 * 2);
+        const cn_tensor to = tensor_of(s, pair % 3, halos % 2 * 3);
+        float *plain = new_reals(count_of(s)), *back = new_floats(count_of(s));
+        float *src = new_tensor(&from, s->n, plain);
+        float *dst = new_floats(cn_tensor_floats(&to, s->n));
+        CHECK(cn_reorder(context, &from, &to, s->n, src, dst) == CN_OK, "layouts %d", (int)pair);
+        read_tensor("reorder", &to, s->n, dst, back);
+        check_equal("reorder", plain, back, count_of(s));
+        float *all[] = {plain, back, src, dst};
+        for (int j = 0; j < 4; j++) free(all[j]);
+      }
+}
+
+/* A few of every kind of float. */
+static float *new_awkward(int64_t count) {
+  static const float values[] = {0.0f,   -0.0f,   NAN,  INFINITY, -INFINITY,
+                                 1e-40f, -1e-40f, 1.0f, -1.0f};
+  float *p = new_reals(count);
+  for (int64_t i = 0; i < count; i++) {
+    const uint64_t pick = next_random() % 16;
+    if (pick < sizeof values / sizeof values[0]) p[i] = values[pick];
+  }
+  return p;
+}
+
+typedef enum function { RELU, RELU_SLOPE, ADD, ADD_RELU, FUNCTIONS } function;
+
+static float relu(float v) { return v <= 0.0f ? 0.0f : v; }
+
+static float apply(function f, float a, float b) {
+  switch (f) {
+  case RELU:
+    return relu(a);
+  case RELU_SLOPE:
+    return a <= 0.0f ? 0.0f : b;
+  case ADD:
+    return a + b;
+  default:
+    return relu(a + b);
+  }
+}
+
+static int32_t call(const cn_context *context, function f, const cn_elementwise *op, int32_t n,
+                    const float *a, const float *b, float *out) {
+  if (f == RELU) return cn_relu_forward(context, op, n, a, out);
+  if (f == RELU_SLOPE) return cn_relu_backward(context, op, n, a, b, out);
+  return cn_add(context, op, n, a, b, out);
+}
+
+static void check_function(const cn_context *context, function f, const shape_case *s,
+                           int32_t layout, int32_t halos) {
+  cn_elementwise op = {.a = tensor_of(s, layout, halos & 1),
+                       .b = tensor_of(s, layout, halos & 2),
+                       .out = tensor_of(s, layout, halos >> 2),
+                       .flags = f == ADD_RELU ? CN_RELU : 0};
+  const int64_t count = count_of(s), floats = cn_tensor_floats(&op.out, s->n);
+  float *a_plain = new_awkward(count), *b_plain = new_awkward(count);
+  float *expected = new_floats(count), *got = new_floats(count), *out = new_floats(floats);
+  for (int64_t i = 0; i < count; i++) expected[i] = apply(f, a_plain[i], b_plain[i]);
+  float *a = new_tensor(&op.a, s->n, a_plain), *b = new_tensor(&op.b, s->n, b_plain);
+  CHECK(call(context, f, &op, s->n, a, b, out) == CN_OK, "function %d", (int)f);
+  read_tensor("elementwise", &op.out, s->n, out, got);
+  check_equal("elementwise", expected, got, count);
+  op.out = op.a;
+  if (f == RELU_SLOPE) op.out = op.b;
+  float *in_place = f == RELU_SLOPE ? b : a;
+  CHECK(call(context, f, &op, s->n, a, b, in_place) == CN_OK, "function %d in place", (int)f);
+  read_tensor("elementwise in place", &op.out, s->n, in_place, got);
+  check_equal("elementwise in place", expected, got, count);
+  float *all[] = {a_plain, b_plain, expected, got, out, a, b};
+  for (int i = 0; i < 7; i++) free(all[i]);
+}
+
+static void functions_follow_their_formulas(const cn_context *context) {
+  for (function f = RELU; f < FUNCTIONS; f++)
+    for (int i = 0; i < SHAPES; i++)
+      for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
+        for (int32_t halos = 0; halos < 8; halos += 3)
+          check_function(context, f, &shapes[i], layout, halos);
+}
+
+/* ---- Dropout --------------------------------------------------------------------------------- */
+
+/* Written from the paper, all four words. */
+static void philox4x32(uint32_t c[4], uint32_t k0, uint32_t k1) {
+  for (int round = 0; round < 10; round++) {
+    const uint64_t even = 0xD2511F53ull * c[0], odd = 0xCD9E8D57ull * c[2];
+    const uint32_t next[4] = {(uint32_t)(odd >> 32) ^ c[1] ^ k0, (uint32_t)odd,
+                              (uint32_t)(even >> 32) ^ c[3] ^ k1, (uint32_t)even};
+    memcpy(c, next, sizeof next);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+static void the_oracle_gives_the_published_words(void) {
+  uint32_t zero[4] = {0, 0, 0, 0}, ones[4] = {~0u, ~0u, ~0u, ~0u};
+  uint32_t pi[4] = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344};
+  philox4x32(zero, 0, 0);
+  philox4x32(ones, ~0u, ~0u);
+  philox4x32(pi, 0xa4093822, 0x299f31d0);
+  CHECK(zero[0] == 0x6627e8d5 && zero[3] == 0x9b00dbd8, "counter 0");
+  CHECK(ones[0] == 0x408f276d && ones[3] == 0x6d5451fd, "counter of ones");
+  CHECK(pi[0] == 0xd16cfe09 && pi[3] == 0x24126ea1, "counter of pi");
+}
+
+static void dropout_follows_its_counters(const cn_context *context) {
+  for (int i = 0; i < SHAPES; i++)
+    for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++) {
+      const shape_case *s = &shapes[i];
+      const cn_dropout d = {.x = tensor_of(s, layout, 1),
+                            .y = tensor_of(s, layout, 2),
+                            .seed = 0x123456789abcdef0u,
+                            .node = 7,
+                            .threshold = 0x60000000,
+                            .scale = 1.6f};
+      const int64_t count = count_of(s);
+      float *plain = new_reals(count), *expected = new_floats(count), *got = new_floats(count);
+      for (int64_t e = 0; e < count; e++) {
+        uint32_t c[4] = {(uint32_t)e, 0, 42, d.node};
+        philox4x32(c, (uint32_t)d.seed, (uint32_t)(d.seed >> 32));
+        expected[e] = c[0] >= d.threshold ? d.scale * plain[e] : 0.0f;
+      }
+      float *x = new_tensor(&d.x, s->n, plain), *y = new_floats(cn_tensor_floats(&d.y, s->n));
+      CHECK(cn_dropout_apply(context, &d, s->n, 42, x, y) == CN_OK, "dropout");
+      read_tensor("dropout", &d.y, s->n, y, got);
+      check_equal("dropout", expected, got, count);
+      float *all[] = {plain, expected, got, x, y};
+      for (int j = 0; j < 5; j++) free(all[j]);
+    }
+}
+
+/* ---- Runs of floats -------------------------------------------------------------------------- */
+
+static void runs_touch_exactly_their_floats(const cn_context *context) {
+  static const int64_t counts[] = {0, 1, 15, 33, 4096, 100001};
+  for (int i = 0; i < 6; i++) {
+    const int64_t count = counts[i];
+    float *src = new_reals(count + 2), *dst = new_reals(count + 2);
+    float *expected = new_floats(count + 2);
+    for (int64_t j = 0; j < count + 2; j++)
+      expected[j] = j > 0 && j <= count ? dst[j] + src[j] : dst[j];
+    CHECK(cn_accumulate(context, count, src + 1, dst + 1) == CN_OK, "accumulate");
+    check_equal("accumulate", expected, dst, count + 2);
+    for (int64_t j = 1; j <= count; j++) expected[j] = 2.5f;
+    CHECK(cn_fill(context, count, 2.5f, dst + 1) == CN_OK, "fill");
+    check_equal("fill", expected, dst, count + 2);
+    free(src);
+    free(dst);
+    free(expected);
+  }
+}
+
+int main(void) {
+  the_oracle_gives_the_published_words();
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      seed_values(3);
+      reorders_keep_every_value(&context);
+      functions_follow_their_formulas(&context);
+      dropout_follows_its_counters(&context);
+      runs_touch_exactly_their_floats(&context);
+    }
+  return verdict("elementwise");
+}

@@ -1,0 +1,140 @@
+/* Pooling against loops over windows, ties and NaN included. */
+#include "harness.h"
+
+typedef struct pool_case {
+  const char *name;
+  int32_t n, c, h, w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+  int32_t x_halo, y_halo, dx_halo, dy_halo, unread;
+} pool_case;
+
+static const pool_case cases[] = {
+    {"one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0},
+    {"2x2 stride 2", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0},
+    {"2x2 stride 2, halos", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 2, 1, 3, 1, 0},
+    {"overlapping", 2, 16, 9, 7, 3, 3, 2, 2, 1, 1, 1, 0, 0, 2, 0},
+    {"overlapping, stride 1", 2, 33, 5, 8, 3, 2, 1, 1, 1, 0, 0, 0, 1, 0, 0},
+    {"stride > kernel", 2, 5, 11, 12, 2, 1, 3, 4, 0, 0, 0, 1, 1, 0, 0},
+    {"rounded down", 1, 20, 8, 8, 3, 3, 2, 2, 0, 0, 1, 0, 0, 0, 1},
+    {"wide padding", 2, 3, 5, 6, 4, 5, 2, 3, 3, 4, 0, 0, 0, 0, 0},
+    {"global", 2, 19, 7, 7, 7, 7, 1, 1, 0, 0, 1, 0, 1, 0, 0},
+    {"many planes", 8, 40, 12, 12, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0},
+};
+
+static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include_pad) {
+  const int32_t h = (t->h + 2 * t->pad_h - t->kernel_h) / t->stride_h + 1 - t->unread;
+  const int32_t w = (t->w + 2 * t->pad_w - t->kernel_w) / t->stride_w + 1 - t->unread;
+  return (cn_pool2d){.x = {t->c, t->h, t->w, t->x_halo, CN_BLOCKED},
+                     .y = {t->c, h, w, t->y_halo, CN_BLOCKED},
+                     .dx = {t->c, t->h, t->w, t->dx_halo, CN_BLOCKED},
+                     .dy = {t->c, h, w, t->dy_halo, CN_BLOCKED},
+                     .kernel_h = t->kernel_h,
+                     .kernel_w = t->kernel_w,
+                     .stride_h = t->stride_h,
+                     .stride_w = t->stride_w,
+                     .pad_h = t->pad_h,
+                     .pad_w = t->pad_w,
+                     .kind = kind,
+                     .count_include_pad = count_include_pad};
+}
+
+/* One window of plane x: the value, and what it gives to dx for dy. */
+static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox, double dy,
+                     double *dx) {
+  const int64_t top = oy * p->stride_h - p->pad_h, left = ox * p->stride_w - p->pad_w;
+  int64_t best = -1, count = 0;
+  double sum = 0.0;
+  for (int64_t y = top; y < top + p->kernel_h; y++)
+    for (int64_t i = left; i < left + p->kernel_w; i++) {
+      if (y < 0 || i < 0 || y >= p->x.h || i >= p->x.w) continue;
+      const int64_t at = y * p->x.w + i;
+      if (best < 0 || x[at] > x[best] || isnan(x[at])) best = at;
+      sum += x[at];
+      count++;
+    }
+  if (p->kind == CN_POOL_MAX) {
+    dx[best] += dy;
+    return x[best];
+  }
+  if (p->count_include_pad) count = (int64_t)p->kernel_h * p->kernel_w;
+  for (int64_t y = top; y < top + p->kernel_h; y++)
+    for (int64_t i = left; i < left + p->kernel_w; i++)
+      if (y >= 0 && i >= 0 && y < p->x.h && i < p->x.w) dx[y * p->x.w + i] += dy / (double)count;
+  return sum / (double)count;
+}
+
+static void solve(const cn_pool2d *p, int32_t n, const float *x, const float *dy, double *y,
+                  double *dx) {
+  for (int64_t plane = 0; plane < (int64_t)n * p->x.c; plane++)
+    for (int64_t o = 0; o < (int64_t)p->y.h * p->y.w; o++) {
+      const int64_t out = plane * p->y.h * p->y.w + o, in = plane * p->x.h * p->x.w;
+      y[out] = window(p, x + in, o / p->y.w, o % p->y.w, dy[out], dx + in);
+    }
+}
+
+/* Equal values, or both NaN. */
+static void check_values(const char *name, int32_t isa, const double *expected, const float *got,
+                         int64_t count, bool exact) {
+  for (int64_t i = 0; i < count; i++) {
+    const double tolerance = exact ? 0.0 : 64.0 * 0x1p-24;
+    const bool equal = isnan(expected[i])
+                           ? isnan(got[i])
+                           : expected[i] == got[i] || fabs(expected[i] - got[i]) <= tolerance;
+    CHECK(equal, "%s, isa %d: value %lld is %g, expected %g", name, (int)isa, (long long)i,
+          (double)got[i], expected[i]);
+    if (!equal) return;
+  }
+}
+
+static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad, bool nans) {
+  const cn_pool2d pool = pool_of(t, kind, count_include_pad);
+  const int64_t x_count = (int64_t)t->n * t->c * t->h * t->w;
+  const int64_t y_count = (int64_t)t->n * t->c * pool.y.h * pool.y.w;
+  seed_values((uint64_t)(t - cases) + 1);
+  float *x_plain = new_integers(x_count, 3), *dy_plain = new_integers(y_count, 5);
+  for (int64_t i = 0; i < x_count && nans; i += 7) x_plain[i] = i % 2 == 0 ? NAN : -INFINITY;
+  double *y_expected = calloc((size_t)y_count, sizeof(double));
+  double *dx_expected = calloc((size_t)x_count, sizeof(double));
+  if (y_expected == NULL || dx_expected == NULL) abort();
+  solve(&pool, t->n, x_plain, dy_plain, y_expected, dx_expected);
+  float *x = new_tensor(&pool.x, t->n, x_plain), *dy = new_tensor(&pool.dy, t->n, dy_plain);
+  float *y_plain = new_floats(y_count), *dx_plain = new_floats(x_count);
+  const int64_t y_floats = cn_tensor_floats(&pool.y, t->n);
+  const int64_t dx_floats = cn_tensor_floats(&pool.dx, t->n);
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+    float *first = NULL;
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      float *y = new_floats(y_floats + dx_floats), *dx = y + y_floats;
+      CHECK(cn_pool2d_forward(&context, &pool, t->n, x, y) == CN_OK, "%s", t->name);
+      CHECK(cn_pool2d_backward(&context, &pool, t->n, kind == CN_POOL_MAX ? x : NULL, dy, dx) ==
+                CN_OK,
+            "%s", t->name);
+      if (i == 0) {
+        const bool exact = kind == CN_POOL_MAX;
+        read_tensor(t->name, &pool.y, t->n, y, y_plain);
+        check_values(t->name, isa, y_expected, y_plain, y_count, exact);
+        read_tensor(t->name, &pool.dx, t->n, dx, dx_plain);
+        check_values(t->name, isa, dx_expected, dx_plain, x_count, exact);
+        first = y;
+        continue;
+      }
+      check_same_bits(t->name, first, y, y_floats + dx_floats);
+      free(y);
+    }
+    free(first);
+  }
+  float *all[] = {x_plain, dy_plain, x, dy, y_plain, dx_plain};
+  for (int i = 0; i < 6; i++) free(all[i]);
+  free(y_expected);
+  free(dx_expected);
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    run_case(&cases[i], CN_POOL_MAX, 0, false);
+    run_case(&cases[i], CN_POOL_MAX, 0, true);
+    run_case(&cases[i], CN_POOL_AVERAGE, 0, false);
+    run_case(&cases[i], CN_POOL_AVERAGE, 1, false);
+  }
+  return verdict("pool2d");
+}

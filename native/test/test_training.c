@@ -1,0 +1,133 @@
+/* Losses and the optimiser: against hand-computed values, definitions in double precision, and
+ * formulas by bits. */
+#include "harness.h"
+
+static bool near(double a, double b) { return fabs(a - b) <= 1e-12 * fmax(1.0, fabs(b)); }
+
+static void losses_give_the_values_computed_by_hand(const cn_context *context) {
+  const float scores[] = {3.25f, 5.0f, -1.75f, 1.0f, 1.0f, 1.0f};
+  const int32_t labels[] = {0, 2};
+  float d[6];
+  double loss;
+  /* Margins of the first row: 5 - 3.25 + 1 = 2.75 and -4; of the second: 1 and 1. */
+  CHECK(cn_multiclass_svm(context, 2, 3, 1.0f, scores, labels, &loss, d) == CN_OK, "svm");
+  CHECK(near(loss, (2.75 + 2.0) / 2.0), "svm is %.17g", loss);
+  const float svm[] = {-0.5f, 0.5f, 0.0f, 0.5f, 0.5f, -1.0f};
+  for (int i = 0; i < 6; i++) CHECK(d[i] == svm[i], "svm gradient %d is %g", i, (double)d[i]);
+  /* At the hinge the slope is 0. */
+  const float hinge[] = {2.0f, 1.0f};
+  CHECK(cn_multiclass_svm(context, 1, 2, 1.0f, hinge, labels, &loss, d) == CN_OK, "svm");
+  CHECK(loss == 0.0 && d[0] == 0.0f && d[1] == 0.0f, "svm at the hinge: %g", (double)d[1]);
+
+  CHECK(cn_softmax_cross_entropy(context, 2, 3, scores, labels, &loss, d) == CN_OK, "softmax");
+  const double sum = exp(3.25) + exp(5.0) + exp(-1.75);
+  CHECK(near(loss, (log(sum) - 3.25 + log(3.0)) / 2.0), "softmax is %.17g", loss);
+  CHECK(near(d[1], (float)(exp(5.0) / sum / 2.0)), "softmax gradient is %g", (double)d[1]);
+  CHECK(d[5] == (float)((1.0 / 3.0 - 1.0) / 2.0), "softmax gradient is %g", (double)d[5]);
+  const float huge[] = {1000.0f, -1000.0f, 1000.0f};
+  CHECK(cn_softmax_cross_entropy(context, 1, 3, huge, labels, &loss, NULL) == CN_OK, "softmax");
+  CHECK(near(loss, log(2.0)), "softmax of huge scores is %.17g", loss);
+
+  const float targets[] = {3.0f, 5.5f, -1.75f, 0.0f, 1.0f, 3.0f};
+  CHECK(cn_mean_squared_error(context, 2, 3, scores, targets, &loss, d) == CN_OK, "mse");
+  CHECK(near(loss, (0.0625 + 0.25 + 1.0 + 4.0) / 6.0), "mse is %.17g", loss);
+  CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
+}
+
+static void a_nan_in_the_scores_reaches_the_loss(const cn_context *context) {
+  for (int at = 0; at < 4; at++) {
+    float scores[] = {0.5f, 1.5f, -2.0f, 0.25f}, d[4];
+    const float targets[] = {0.0f, 0.0f, 0.0f, 0.0f};
+    const int32_t label = 1;
+    double loss;
+    scores[at] = NAN;
+    cn_softmax_cross_entropy(context, 1, 4, scores, &label, &loss, d);
+    CHECK(isnan(loss) && isnan(d[0]), "softmax, NaN at %d", at);
+    cn_multiclass_svm(context, 1, 4, 1.0f, scores, &label, &loss, d);
+    CHECK(isnan(loss), "svm, NaN at %d", at);
+    cn_mean_squared_error(context, 1, 4, scores, targets, &loss, d);
+    CHECK(isnan(loss) && isnan(d[at]), "mse, NaN at %d", at);
+  }
+}
+
+static void a_label_out_of_range_writes_nothing(const cn_context *context) {
+  const float scores[] = {1.0f, 2.0f, 3.0f, 4.0f};
+  const int32_t bad[][2] = {{0, 2}, {-1, 0}};
+  for (int i = 0; i < 2; i++) {
+    float d[4] = {7.0f, 7.0f, 7.0f, 7.0f};
+    double loss = 7.0;
+    CHECK(cn_softmax_cross_entropy(context, 2, 2, scores, bad[i], &loss, d) == CN_BAD_LABEL, "%d",
+          i);
+    CHECK(cn_multiclass_svm(context, 2, 2, 1.0f, scores, bad[i], &loss, d) == CN_BAD_LABEL, "%d",
+          i);
+    CHECK(loss == 7.0 && d[0] == 7.0f && d[3] == 7.0f, "%d: something was written", i);
+  }
+}
+
+/* ---- SGD ------------------------------------------------------------------------------------- */
+
+enum { PARAMETERS = 20011, STEPS = 3 };
+
+/* One parameter, every operation rounded to float by a store. */
+static void reference_step(const cn_sgd *sgd, float rate, float decay, float gradient, float *v,
+                           float *w) {
+  volatile float g = gradient, t;
+  if (decay != 0.0f) {
+    t = decay * *w;
+    g = g + t;
+  }
+  volatile float direction = g;
+  if (sgd->momentum != 0.0f) {
+    t = sgd->momentum * *v;
+    *v = t + g;
+    direction = *v;
+    if ((sgd->flags & CN_NESTEROV) != 0) {
+      t = sgd->momentum * *v;
+      direction = g + t;
+    }
+  }
+  t = rate * direction;
+  *w = *w - t;
+}
+
+static void sgd_follows_its_formula(const cn_context *context, cn_sgd sgd) {
+  const cn_segment segments[] = {
+      {.offset = 1, .length = 37, .weight_decay = 0.01f},
+      {.offset = 40, .length = 4096, .weight_decay = 0.0f},
+      {.offset = 4200, .length = 0, .weight_decay = 0.5f},
+      {.offset = 4201, .length = PARAMETERS - 4202, .weight_decay = 5e-4f},
+  };
+  seed_values(11);
+  float *w = new_reals(PARAMETERS), *v = new_reals(PARAMETERS), *g = new_reals(PARAMETERS);
+  float *w_expected = new_floats(PARAMETERS), *v_expected = new_floats(PARAMETERS);
+  memcpy(w_expected, w, PARAMETERS * sizeof(float));
+  memcpy(v_expected, v, PARAMETERS * sizeof(float));
+  for (int step = 0; step < STEPS; step++) {
+    for (int s = 0; s < 4; s++)
+      for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].length; i++)
+        reference_step(&sgd, 0.05f, segments[s].weight_decay, g[i], &v_expected[i], &w_expected[i]);
+    CHECK(cn_sgd_step(context, &sgd, 0.05f, 4, segments, g, sgd.momentum != 0.0f ? v : NULL, w) ==
+              CN_OK,
+          "momentum %g", (double)sgd.momentum);
+  }
+  CHECK(memcmp(w, w_expected, PARAMETERS * sizeof(float)) == 0, "weights, momentum %g, flags %d",
+        (double)sgd.momentum, (int)sgd.flags);
+  CHECK(memcmp(v, v_expected, PARAMETERS * sizeof(float)) == 0, "velocity, momentum %g, flags %d",
+        (double)sgd.momentum, (int)sgd.flags);
+  float *all[] = {w, v, g, w_expected, v_expected};
+  for (int i = 0; i < 5; i++) free(all[i]);
+}
+
+int main(void) {
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      losses_give_the_values_computed_by_hand(&context);
+      a_nan_in_the_scores_reaches_the_loss(&context);
+      a_label_out_of_range_writes_nothing(&context);
+      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.0f});
+      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f});
+      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f, .flags = CN_NESTEROV});
+    }
+  return verdict("training");
+}
