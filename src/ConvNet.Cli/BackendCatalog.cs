@@ -9,6 +9,7 @@ internal static class BackendCatalog
     private static readonly Dictionary<string, Func<int?, IBackend>> Makers = new(StringComparer.Ordinal)
     {
         ["managed"] = threads => new ManagedBackend(threads),
+        ["native"] = threads => new NativeBackend(threads),
     };
 
     /// <summary>All names, for help and errors.</summary>
