@@ -82,7 +82,10 @@ internal static unsafe class NativeLoader
             + "They come from different builds: delete that file and build again.");
     }
 
-    // The runtime's message has the loader's own line first, then general advice that does not fit.
-    private static string Reason(Exception e) =>
-        e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[0];
+    // The runtime's message is general advice in its first line, and what the loader said in the others.
+    private static string Reason(Exception e)
+    {
+        string[] lines = e.Message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines.Length == 1 ? lines[0] : string.Join("; ", lines.Skip(1));
+    }
 }

@@ -1,0 +1,194 @@
+using System.Diagnostics;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Torch;
+
+/// <summary>What is peculiar to this backend; what it computes is the contract's business.</summary>
+[TestFixture]
+public sealed class TorchSharpBackendTests
+{
+    [Test]
+    public void InfoNamesTheLibraryThatWasLoaded()
+    {
+        using var backend = new TorchSharpBackend(threads: 2);
+        Assert.That(backend.Info.Name, Is.EqualTo("torchsharp"));
+        Assert.That(backend.Info.Threads, Is.EqualTo(2));
+        Assert.That(backend.Info.Version, Does.Match(@"^\d+\.\d+"));
+        Assert.That(backend.Info.Library, Does.Exist);
+    }
+
+    [Test]
+    public void NoThreadIsRefused() =>
+        Assert.That(() => new TorchSharpBackend(threads: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("0 threads"));
+
+    [Test]
+    public void BackendsOfDifferentThreadCountsTakeTurns()
+    {
+        using TorchSharpBackend one = new(threads: 1), two = new(threads: 2);
+        using IExecutable first = Train(one, Small()), second = Train(two, Small());
+        for (int i = 0; i < 3; i++)
+        {
+            TrainStep(first);
+            Assert.That(TorchSharp.torch.get_num_threads(), Is.EqualTo(1));
+            TrainStep(second);
+            Assert.That(TorchSharp.torch.get_num_threads(), Is.EqualTo(2));
+        }
+    }
+
+    [Test]
+    public void ALayerOfOnesOwnIsNamed()
+    {
+        var graph = new Graph(new Shape(1, 2, 2));
+        graph.Add("half", new Halve(), graph.Input);
+        using var backend = new TorchSharpBackend();
+        Assert.That(
+            () => backend.CompileInference(graph, 1),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("half").And.Message.Contains("Halve"));
+    }
+
+    [Test]
+    public void ALossOrOptimiserOfOnesOwnIsNamed()
+    {
+        using var backend = new TorchSharpBackend();
+        Assert.That(
+            () => backend.Compile(Small(), new TrainingSpec(2, new NoLoss(), new Sgd())),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains(nameof(NoLoss)));
+        Assert.That(
+            () => backend.Compile(Small(), new TrainingSpec(2, new SoftmaxCrossEntropy(), new Stay())),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains(nameof(Stay)));
+    }
+
+    [Test]
+    public void InferenceLeavesATrainingPassAlone()
+    {
+        using var backend = new TorchSharpBackend();
+        using IExecutable net = Train(backend, Small()), undisturbed = Train(backend, Small());
+        var scores = new float[2 * 3];
+        foreach (IExecutable each in new[] { net, undisturbed })
+        {
+            each.Forward(Images(2));
+            if (each == net)
+                each.Infer(Images(2).Select(x => x + 1).ToArray(), scores);
+            each.Loss([0, 2]);
+            if (each == net)
+                each.Infer(new float[2 * 36], scores);
+            each.Backward();
+        }
+        foreach (Parameter parameter in net.Graph.Parameters.Where(p => p.Trainable))
+            Assert.That(Gradient(net, parameter), Is.EqualTo(Gradient(undisturbed, undisturbed.Graph.Parameters.Single(p => p.Name == parameter.Name))));
+    }
+
+    [Test]
+    public void WeightDecayLeavesOutWhatItsNameExcludes()
+    {
+        Graph graph = Sequential.Of(Shape.Vector(2), new Dense(2));
+        using var backend = new TorchSharpBackend();
+        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd(weightDecay: 0.5f, noDecay: ["dense1.bias"])));
+        foreach (Parameter parameter in graph.Parameters)
+            net.Write(parameter, Enumerable.Repeat(8f, parameter.Length).ToArray());
+        net.Forward(new float[2]);
+        net.Backward(new float[2]);
+        net.Step(0.25f);
+        Assert.That(Values(net, graph.Parameters[0]), Is.All.EqualTo(7f));
+        Assert.That(Values(net, graph.Parameters[1]), Is.All.EqualTo(8f));
+    }
+
+    [Test]
+    public void AGraphWithoutParametersHasTheGradientOfItsImages()
+    {
+        Graph graph = Sequential.Of(Shape.Vector(3), new Relu());
+        using var backend = new TorchSharpBackend();
+        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        var gradient = new float[3];
+        for (int pass = 0; pass < 2; pass++)
+        {
+            net.Forward([-1, 2, 3]);
+            net.Backward([5, 6, 7]);
+            net.ReadInputGradient(gradient);
+            Assert.That(gradient, Is.EqualTo(new[] { 0f, 6f, 7f }));
+        }
+    }
+
+    [Test]
+    public void MemoryIsFlatOverTenThousandSteps()
+    {
+        using var backend = new TorchSharpBackend(threads: 1);
+        using IExecutable net = Train(backend, Small());
+        long before = 0;
+        for (int step = 0; step < 10_000; step++)
+        {
+            TrainStep(net);
+            // Garbage is not a leak: a runtime on a processor with large caches lets tens of megabytes of it gather.
+            if (step % 100 == 0)
+                GC.Collect();
+            if (step == 1_000)
+                before = ResidentBytes();
+        }
+        Assert.That(ResidentBytes() - before, Is.LessThan(1 << 20));
+    }
+
+    private static Graph Small() => Sequential.Of(new Shape(1, 6, 6),
+        new Conv2d(4, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Dense(3));
+
+    private static IExecutable Train(TorchSharpBackend backend, Graph graph)
+    {
+        IExecutable net = backend.Compile(graph, new TrainingSpec(2, new MulticlassSvm(), new Sgd(momentum: 0.5f)));
+        net.Initialize(new HeNormal(1));
+        return net;
+    }
+
+    private static void TrainStep(IExecutable net) => net.TrainStep(Images(2), [0, 2], 1e-3f);
+
+    private static float[] Images(int n) => [.. Enumerable.Range(0, n * 36).Select(i => i % 7 - 3f)];
+
+    private static float[] Values(IExecutable net, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        net.Read(parameter, values);
+        return values;
+    }
+
+    private static float[] Gradient(IExecutable net, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        net.ReadGradient(parameter, values);
+        return values;
+    }
+
+    private static long ResidentBytes()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        using var process = Process.GetCurrentProcess();
+        return process.WorkingSet64;
+    }
+
+    private sealed record Halve : Layer
+    {
+        public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+        public override void Forward<T>(in Frame<T> f)
+        {
+            for (int i = 0; i < f.Y.Length; i++)
+                f.Y[i] = f.X(0)[i] / T.CreateChecked(2);
+        }
+
+        public override void Backward<T>(in Frame<T> f)
+        {
+            for (int i = 0; i < f.DY.Length; i++)
+                f.DX(0)[i] = f.DY[i] / T.CreateChecked(2);
+        }
+    }
+
+    private sealed record NoLoss : Loss;
+
+    private sealed record Stay : Optimizer
+    {
+        public override int StateSlots => 0;
+
+        public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
+        {
+        }
+    }
+}
