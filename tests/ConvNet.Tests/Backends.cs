@@ -17,6 +17,8 @@ public static class Backends
     public static IEnumerable<BackendCase> All { get; } =
     [
         new("managed", threads => new ManagedBackend(threads)),
+        .. NativeBackend.SupportedIsas.Select(isa => new BackendCase($"native/{isa}", threads => new NativeBackend(threads, isa))),
+        new("torchsharp", threads => new TorchSharpBackend(threads), Deterministic: false),
     ];
 
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);

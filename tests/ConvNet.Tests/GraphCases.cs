@@ -52,7 +52,7 @@ public static class GraphCases
     [
         new("digits", 4, () => BuiltInModels.Create("digits")),
         new("lenet5", 2, () => BuiltInModels.Create("lenet5")),
-        new("resnet20 on 8×8", 4, () => BuiltInModels.Create("resnet20", new Shape(3, 8, 8))),
+        new("resnet20 on 8×8", 2, () => BuiltInModels.Create("resnet20", new Shape(3, 8, 8))),
         Chain("small", 4, new(2, 6, 6), new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(3)),
     ];
 
