@@ -76,9 +76,11 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void AddKeptGradients()
         => Convnet.cn_accumulate(_context, _gradientBlock!.Length, _earlierGradients!.Pointer, _gradientBlock.Pointer).ThrowIfFailed();
 
-    /// <summary>Moves all trainable parameters.</summary>
+    /// <summary>Moves all trainable parameters, where there are some.</summary>
     public void Step(Sgd optimizer, float learningRate)
     {
+        if (_segments.Length == 0)
+            return;
         var sgd = new cn_sgd(optimizer.Momentum, optimizer.Nesterov ? cn_sgd_flags.CN_NESTEROV : cn_sgd_flags.None);
         float* velocity = _velocityBlock is null ? null : _velocityBlock.Pointer;
         fixed (cn_segment* segments = _segments)

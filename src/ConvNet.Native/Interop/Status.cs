@@ -28,7 +28,7 @@ internal static class Status
     private static unsafe NativeCallException Failure(int status, string call)
     {
         string text = Marshal.PtrToStringUTF8((nint)Convnet.cn_status_text(status))!;
-        int end = call.IndexOf('(', StringComparison.Ordinal);
-        return new NativeCallException(status, $"{(end < 0 ? call : call[..end])} refused its arguments: {text} (status {status}).");
+        string function = call.Split('(')[0].Split('.')[^1];
+        return new NativeCallException(status, $"{function} refused its arguments: {text} (status {status}).");
     }
 }

@@ -1,0 +1,63 @@
+using ConvNet.Native.Interop;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Native;
+
+/// <summary>The way from C# into C and back.</summary>
+public sealed unsafe class InteropTests
+{
+    [Test]
+    public void RejectsThreadsAndInstructionSetsThatAreNot()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new NativeBackend(threads: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new NativeBackend(threads: 1025));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new NativeBackend(isa: (NativeIsa)(-1)));
+        var error = Assert.Throws<NotSupportedException>(() => new NativeBackend(isa: (NativeIsa)99));
+        Assert.That(error!.Message, Does.Contain(nameof(NativeIsa.Scalar)));
+    }
+
+    [Test]
+    public void EveryInstructionSetCanBeForced([ValueSource(typeof(NativeBackend), nameof(NativeBackend.SupportedIsas))] NativeIsa isa)
+    {
+        using var backend = new NativeBackend(threads: 3, isa);
+        Assert.That((backend.Info.Isa, backend.Info.Threads), Is.EqualTo((isa.ToString().ToLowerInvariant(), 3)));
+    }
+
+    [Test]
+    public void ARefusedCallNamesTheFunctionAndTheReason()
+    {
+        using var backend = new NativeBackend();
+        using var block = new NativeBlock(16, clear: true);
+        var tensor = new cn_tensor(1, 0, 1, 0, cn_layout.CN_PLAIN);
+        var error = Assert.Throws<NativeCallException>(
+            () => Convnet.cn_reorder(backend.Context, tensor, tensor, 1, block.Pointer, block.Pointer).ThrowIfFailed());
+        Assert.That(error!.Message, Does.StartWith("cn_reorder refused its arguments: "));
+        Assert.That(error.Status, Is.Negative);
+        Assert.That(Assert.Throws<NativeCallException>(() => Convnet.cn_tensor_floats(tensor, 1).SizeOrThrow())!.Message, Does.Contain("cn_tensor_floats"));
+    }
+
+    [Test]
+    public void BlocksAreAlignedAndClearedWhenAsked([Values(0, 1, 1000)] int length)
+    {
+        using var block = new NativeBlock(length, clear: true);
+        Assert.That((long)block.Pointer % 64, Is.Zero);
+        Assert.That(new ReadOnlySpan<float>(block.Pointer, length).ToArray(), Is.All.Zero);
+    }
+
+    [Test]
+    public void AnotherOptimiserIsRefusedByName()
+    {
+        using var backend = new NativeBackend();
+        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3));
+        var error = Assert.Throws<NotSupportedException>(() => backend.Compile(graph, new TrainingSpec(1, new SoftmaxCrossEntropy(), new OtherOptimizer())));
+        Assert.That(error!.Message, Does.Contain(nameof(OtherOptimizer)));
+    }
+
+    private sealed record OtherOptimizer : Optimizer
+    {
+        public override int StateSlots => 0;
+
+        public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
+            => throw new NotSupportedException();
+    }
+}

@@ -1,0 +1,142 @@
+using ConvNet.Models;
+using ConvNet.Native;
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Native;
+
+/// <summary>What the planner makes of a graph: which operations are fused, how values lie, which reorders it takes.</summary>
+public sealed class PlanTests
+{
+    [Test]
+    public void LeNetFusesEveryReluAndReordersOnlyAtItsEnds()
+    {
+        using NativePlan net = Compile(BuiltInModels.Create("lenet5"));
+        Assert.That(net.Training.ForwardSteps.Select(Kind), Is.EqualTo((string[])
+        [
+            // images → plain with a border of 2
+            nameof(ReorderStep), nameof(ConvForward), nameof(PoolForward), nameof(ConvForward), nameof(PoolForward),
+            // maps → features
+            nameof(ReorderStep), nameof(DenseForward), nameof(DenseForward), nameof(DenseForward),
+            // features → scores
+            nameof(ReorderStep),
+        ]));
+        Assert.That(net.Training.BackwardSteps.Select(Kind), Is.EqualTo((string[])
+        [
+            nameof(ReorderStep), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
+            nameof(ReluBackward), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
+            nameof(ReluBackward), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
+            nameof(ReorderStep), nameof(PoolBackward), nameof(ReluBackward), nameof(ConvBackwardWeights), nameof(ConvBackwardData),
+            nameof(PoolBackward), nameof(ReluBackward), nameof(ConvBackwardWeights),
+        ]));
+    }
+
+    [Test]
+    public void ResNetStaysBlockedFromImagesToScores()
+    {
+        using NativePlan net = Compile(BuiltInModels.Create("resnet20"));
+        IReadOnlyList<Step> forward = net.Training.ForwardSteps, backward = net.Training.BackwardSteps;
+        Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3), "images, features of the dense layer, scores");
+        Assert.That(backward.OfType<ReorderStep>().Count(), Is.EqualTo(2), "gradient of the scores, of the features");
+        Assert.That(forward.OfType<ReluForward>(), Is.Empty, "every ReLU stands behind a batch normalisation or a sum");
+        Assert.That(forward.OfType<AddStep>().Count(), Is.EqualTo(9));
+        Assert.That(backward.OfType<AddStep>().Count(), Is.EqualTo(9), "one sum of two gradients where a shortcut starts");
+    }
+
+    [Test]
+    public void WithoutFusionEveryReluIsAStep()
+    {
+        using var backend = new NativeBackend { Fuse = false };
+        using NativePlan net = Compile(BuiltInModels.Create("lenet5"), backend);
+        Assert.That(net.Training.ForwardSteps.OfType<ReluForward>().Count(), Is.EqualTo(4));
+    }
+
+    [Test]
+    public void AValueThatOthersReadIsNotFusedAway()
+    {
+        var graph = new Graph(new Shape(3, 5, 5));
+        Node x = graph.Add(new Conv2d(4, 3, padding: 1), graph.Input);
+        graph.Add(new Add(), graph.Add(new Relu(), x), x);
+        using NativePlan net = Compile(graph);
+        Assert.That(net.Training.ForwardSteps.OfType<ReluForward>().Count(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void InferenceFoldsBatchNormIntoTheConvolution()
+    {
+        using var backend = new NativeBackend();
+        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3, bias: false), new BatchNorm2d(), new Relu());
+        using var net = (NativePlan)backend.CompileInference(graph, 2);
+        Assert.That(net.Inference.ForwardSteps.Select(Kind), Is.EqualTo((string[])[nameof(ReorderStep), nameof(ConvForward), nameof(ReorderStep)]));
+        using NativePlan training = Compile(graph);
+        Assert.That(training.Inference.ForwardSteps.Select(Kind), Has.One.EqualTo(nameof(BatchNormInfer)), "its parameters change under it");
+    }
+
+    [Test]
+    public void AHaloIsAsWideAsTheWidestReaderWantsUpToThree()
+    {
+        var graph = new Graph(new Shape(16, 12, 12));
+        Node x = graph.Append(graph.Input, new Conv2d(16, 1), new Relu());
+        Node narrow = graph.Add(new Conv2d(4, 3, padding: 1), x), wide = graph.Add(new Conv2d(4, 5, padding: 2), x);
+        Node far = graph.Add(new Conv2d(4, 9, padding: 4), x);
+        graph.Add(new Add(), narrow, wide, far);
+        using NativePlan net = Compile(graph);
+        Step first = net.Training.ForwardSteps.OfType<ConvForward>().First();
+        Assert.That(first.Slots.Where(slot => slot.Tensor.halo > 0).Select(slot => slot.Tensor),
+            Is.EqualTo((cn_tensor[])[new cn_tensor(16, 12, 12, 2, cn_layout.CN_BLOCKED)]));
+    }
+
+    [Test]
+    public void ValuesThatNeverLiveTogetherShareMemory()
+    {
+        using NativePlan net = Compile(BuiltInModels.Create("cifarnet"));
+        IEnumerable<Slot> slots = net.Training.ForwardSteps.Concat(net.Training.BackwardSteps).SelectMany(step => step.Slots).Distinct();
+        long apart = slots.Where(slot => slot.Owner == SlotOwner.Arena).Sum(slot => slot.Floats);
+        Assert.That(net.Training.ArenaFloats, Is.LessThan(apart * 0.8));
+    }
+
+    [TestCaseSource(typeof(GraphCases), nameof(GraphCases.All))]
+    public void FusedAndUnfusedGiveTheSameBits(GraphCase graph)
+    {
+        using NativeBackend fused = new(), unfused = new() { Fuse = false };
+        Graph built = graph.Build();
+        Assert.That(NativeRun.TrainTwoSteps(built, graph.N, unfused), Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, fused)));
+    }
+
+    [TestCaseSource(typeof(GraphCases), nameof(GraphCases.All))]
+    public void NothingStaleIsRead(GraphCase graph)
+    {
+        using var backend = new NativeBackend();
+        Graph built = graph.Build();
+        int[] poisoned = NativeRun.TrainTwoSteps(built, graph.N, backend, net => net.PoisonArena = true);
+        Assert.That(poisoned, Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, backend)));
+    }
+
+    [Test]
+    public void EveryThreadCountGivesTheSameBits(
+        [ValueSource(typeof(GraphCases), nameof(GraphCases.Networks))] GraphCase graph,
+        [ValueSource(typeof(NativeBackend), nameof(NativeBackend.SupportedIsas))] NativeIsa isa)
+    {
+        Graph built = graph.Build();
+        int[]? expected = null;
+        foreach (int threads in (int[])[1, 2, 3, 5, 8])
+        {
+            using var backend = new NativeBackend(threads, isa);
+            int[] bits = NativeRun.TrainTwoSteps(built, graph.N, backend);
+            expected ??= bits;
+            Assert.That(bits, Is.EqualTo(expected), $"{threads} threads");
+        }
+    }
+
+    private static string Kind(Step step) => step.GetType().Name;
+
+    private static NativePlan Compile(Graph graph)
+    {
+        using var backend = new NativeBackend();
+        return Compile(graph, backend);
+    }
+
+    private static NativePlan Compile(Graph graph, NativeBackend backend)
+        => (NativePlan)backend.Compile(graph, new TrainingSpec(4, new SoftmaxCrossEntropy(), new Sgd(0.9f)));
+}
