@@ -37,12 +37,25 @@ public static class IdxFile
         using var unzipped = new GZipStream(file, CompressionMode.Decompress);
         try
         {
-            return Read(unzipped, path, file.Length * MaxCompression, exact: false);
+            IdxArray array = Read(unzipped, path, file.Length * MaxCompression, exact: false);
+            CheckEnd(file, 4 + 4L * array.Dimensions.Count + array.Values.Length);
+            return array;
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith(path, StringComparison.Ordinal))
         {
             throw Damaged(path, $"the compressed data is damaged or cut short ({error.Message.TrimEnd('.')})");
         }
+    }
+
+    // The last four bytes of a gzip file are the length of its content; GZipStream does not miss them when they are cut off.
+    private static void CheckEnd(FileStream file, long length)
+    {
+        Span<byte> end = stackalloc byte[4];
+        file.Position = file.Length - end.Length;
+        file.ReadExactly(end);
+        uint announced = BinaryPrimitives.ReadUInt32LittleEndian(end);
+        if (announced != (uint)length)
+            throw new InvalidDataException($"its end announces {announced:N0} bytes, and {length:N0} came out");
     }
 
     private static IdxArray Read(Stream stream, string path, long available, bool exact)

@@ -52,7 +52,8 @@ public static class BuiltInModels
 
     private static Graph Digits(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(16, 3, padding: 1), new Relu(), new Conv2d(32, 3, padding: 1), new Relu(), new MaxPool2d(2),
-        new Flatten(), new Dense(64), new Relu(), new Dense(classes));
+        new Conv2d(64, 3, padding: 1), new Relu(), new MaxPool2d(2),
+        new Flatten(), new Dense(classes));
 
     private static Graph AlexNet(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(64, 11, stride: 4, padding: 2, roundDown: true), new Relu(), new MaxPool2d(3, stride: 2),

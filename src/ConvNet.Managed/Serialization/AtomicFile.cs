@@ -37,7 +37,8 @@ internal static class AtomicFile
     private static string Target(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string target = Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+        bool isLink = new FileInfo(path).LinkTarget is not null;
+        string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName : path);
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Directory.Exists(target) || Path.EndsInDirectorySeparator(target))
             throw new IOException($"{path} is a folder; name a file in it, as {Path.Combine(path, "model.safetensors")}.");

@@ -29,19 +29,28 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     /// <param name="path">The file; one that is there is replaced.</param>
     /// <exception cref="IOException">The file cannot be written; the one that was there is untouched.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public void Write(string path) => AtomicFile.Write(path, stream =>
+    /// <exception cref="ArgumentException">A tensor has more or fewer values than its dimensions say.</exception>
+    public void Write(string path)
     {
-        byte[] header = Header();
-        Span<byte> length = stackalloc byte[LengthBytes];
-        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-        stream.Write(length);
-        stream.Write(header);
         foreach (NamedTensor tensor in Tensors)
         {
-            float[] values = BitConverter.IsLittleEndian ? tensor.Values : Swapped(tensor.Values);
-            stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
+            if (tensor.Dimensions.Aggregate(1L, (product, size) => product * size) != tensor.Values.Length)
+                throw new ArgumentException($"Tensor \"{tensor.Name}\" is {string.Join("×", tensor.Dimensions)} and has {tensor.Values.Length:N0} values.");
         }
-    });
+        AtomicFile.Write(path, stream =>
+        {
+            byte[] header = Header();
+            Span<byte> length = stackalloc byte[LengthBytes];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (NamedTensor tensor in Tensors)
+            {
+                float[] values = BitConverter.IsLittleEndian ? tensor.Values : Swapped(tensor.Values);
+                stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
+            }
+        });
+    }
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what and where.</exception>

@@ -1,0 +1,40 @@
+using ConvNet.Data;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Data;
+
+public sealed class NormalizationTests
+{
+    // Two images of two channels with one row of two pixels each.
+    private static readonly PixelSet TwoChannels = new(new Shape(2, 1, 2), 10, [0, 10, 5, 5, 10, 0, 5, 5], [0, 1]);
+
+    [Test]
+    public void EveryChannelGetsItsOwnMeanAndDeviation()
+    {
+        var normalization = Normalization.Of(TwoChannels);
+        Assert.That(normalization.Mean, Is.EqualTo((float[])[0.5f, 0.5f]));
+        Assert.That(normalization.StandardDeviation, Is.EqualTo((float[])[0.5f, 1f]), "a constant channel keeps its scale");
+        Assert.That(normalization.Apply(TwoChannels, 2).Images.ToArray(), Is.EqualTo((float[])[-1, 1, 0, 0, 1, -1, 0, 0]));
+    }
+
+    [Test]
+    public void TheTrainingImagesGetMeanZeroAndDeviationOne()
+    {
+        var digits = ImageData.Digits();
+        float[] images = Normalization.Of(digits.Train).Apply(digits.Train, 10).Images.ToArray();
+        double mean = images.Average(x => (double)x);
+        Assert.That(mean, Is.Zero.Within(1e-6));
+        Assert.That(images.Average(x => (x - mean) * (x - mean)), Is.EqualTo(1).Within(1e-5));
+    }
+
+    [Test]
+    public void ImagesOfAnotherKindAreRefused()
+    {
+        var other = new PixelSet(new Shape(1, 1, 2), 255, [1, 2], [0]);
+        Assert.That(() => Normalization.Of(TwoChannels).Apply(other, 2),
+            Throws.ArgumentException.With.Message.Contains("2 channels of 0 to 10").And.Message.Contains("1×1×2 of 0 to 255"));
+        Assert.That(() => new Normalization(255, [0f], [0f]), Throws.ArgumentException.With.Message.Contains("positive"));
+        Assert.That(() => new Normalization(255, [float.NaN], [1f]), Throws.ArgumentException.With.Message.Contains("finite"));
+        Assert.That(() => new Normalization(255, [0f, 0f], [1f]), Throws.ArgumentException.With.Message.Contains("2 means and 1 standard deviations"));
+    }
+}

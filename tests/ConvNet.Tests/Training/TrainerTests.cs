@@ -1,0 +1,246 @@
+using ConvNet.Data;
+using ConvNet.Diagnostics;
+using ConvNet.Tests.Data;
+using ConvNet.Training;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Training;
+
+public sealed class TrainerTests
+{
+    private readonly ManagedBackend _backend = new(threads: 1);
+    private readonly Dataset _train = Dataset(TinyData.TrainCount, 1), _test = Dataset(TinyData.TestCount, 2);
+
+    [OneTimeTearDown]
+    public void DisposeBackend() => _backend.Dispose();
+
+    [Test]
+    public void ATinyNetworkLearnsTinyData()
+    {
+        using IExecutable network = Compile();
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 4, LearningRate = 0.1f }).Train(_train, _test);
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.Epochs.Select(epoch => epoch.Epoch), Is.EqualTo((int[])[1, 2, 3, 4]));
+            Assert.That(result.Epochs.Select(epoch => epoch.Loss), Is.Ordered.Descending);
+            Assert.That(result.Epochs[^1].TestAccuracy, Is.EqualTo(1));
+            Assert.That(result.Test?.Correct, Is.EqualTo(TinyData.TestCount));
+            Assert.That(result.Epochs.Select(epoch => epoch.Seconds), Has.All.Positive);
+            Assert.That(result.Epochs.Select(epoch => epoch.ImagesPerSecond * epoch.Seconds), Has.All.EqualTo(90).Within(1e-6));
+        });
+    }
+
+    [Test]
+    public void TheSameSeedGivesTheSameBits()
+    {
+        (TrainingResult Result, float[] Weights) first = Run(seed: 3), second = Run(seed: 3), other = Run(seed: 4);
+        Assert.That(second.Weights, Is.EqualTo(first.Weights));
+        Assert.That(second.Result.Epochs.Select(WithoutTimes), Is.EqualTo(first.Result.Epochs.Select(WithoutTimes)));
+        Assert.That(other.Weights, Is.Not.EqualTo(first.Weights));
+
+        (TrainingResult, float[]) Run(ulong seed)
+        {
+            using IExecutable network = Compile();
+            TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, Seed = seed }).Train(_train, _test);
+            return (result, Weights(network));
+        }
+
+        static EpochReport WithoutTimes(EpochReport epoch) => epoch with { Seconds = 0, ImagesPerSecond = 0 };
+    }
+
+    [Test]
+    public void AnEpochReportsTheMeanOverAllItsImages()
+    {
+        using IExecutable network = Compile(batchSize: 8), whole = Compile(batchSize: TinyData.TrainCount);
+        EpochReport epoch = new Trainer(network, new TrainerOptions { Epochs = 1, LearningRate = 0 }).Train(_train).Epochs[0];
+        whole.Forward(_train.Images);
+        Assert.That(epoch.Loss, Is.EqualTo(whole.Loss(_train.Labels)).Within(1e-5), "a smaller last batch counts by its images");
+        Assert.That(epoch.TrainAccuracy, Is.EqualTo(Evaluation.Of(whole, _train).Accuracy));
+        Assert.That(epoch.TestAccuracy, Is.Null);
+    }
+
+    [Test]
+    public void TheScheduleSetsTheRateOfEveryStep()
+    {
+        using IExecutable network = Compile(batchSize: 45), byHand = Compile(batchSize: 45);
+        new Trainer(network, new TrainerOptions { Epochs = 2, LearningRate = 0.1f, Schedule = new CosineSchedule(), Seed = 1 }).Train(_train);
+        int step = 0;
+        foreach (int epoch in (int[])[1, 2])
+        {
+            foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in _train.Batches(45, seed: 1, epoch))
+                byHand.TrainStep(images, labels, ((float[])[0.1f, 0.085355339f, 0.05f, 0.014644661f])[step++]);
+        }
+        Assert.That(Weights(network), Is.EqualTo(Weights(byHand)).Within(1e-6f));
+        Assert.That(new ConstantSchedule().Rate(0.1f, 3, 4), Is.EqualTo(0.1f));
+    }
+
+    [Test]
+    public void ProgressIsReportedAfterEveryStep()
+    {
+        var steps = new List<StepReport>();
+        using IExecutable network = Compile(batchSize: 40);
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, OnStep = steps.Add }).Train(_train);
+        Assert.That(steps.Select(s => (s.Epoch, s.Step, s.Steps)), Is.EqualTo(((int, long, long)[])[(1, 1, 6), (1, 2, 6), (1, 3, 6), (2, 4, 6), (2, 5, 6), (2, 6, 6)]));
+        Assert.That(steps[^1].Loss, Is.EqualTo(result.Epochs[1].Loss));
+        Assert.That(steps[^1].Accuracy, Is.EqualTo(result.Epochs[1].TrainAccuracy));
+    }
+
+    [Test]
+    public void CancellationEndsBetweenTwoSteps()
+    {
+        using var cancellation = new CancellationTokenSource();
+        using IExecutable network = Compile(), three = Compile();
+        int steps = 0;
+        var options = new TrainerOptions
+        {
+            Seed = 2,
+            OnStep = step =>
+            {
+                steps++;
+                if (step.Step == 3)
+                    cancellation.Cancel();
+            },
+        };
+        Assert.That(() => new Trainer(network, options).Train(_train, _test, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(steps, Is.EqualTo(3));
+        foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in _train.Batches(8, seed: 2, epoch: 1))
+        {
+            if (steps-- > 0)
+                three.TrainStep(images, labels, options.LearningRate);
+        }
+        Assert.That(Weights(network), Is.EqualTo(Weights(three)));
+    }
+
+    [Test]
+    public void ANaNInAParameterIsTracedToItsLayerBeforeTheStepIsMade()
+    {
+        using IExecutable network = Compile();
+        Parameter bias = network.Graph["conv1"].Parameters[1];
+        network.Write(bias, [0, float.NaN, 0, 0]);
+        float[] before = Weights(network);
+        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        Assert.Multiple(() =>
+        {
+            Assert.That(error.Step, Is.EqualTo(1));
+            Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Parameter));
+            Assert.That(error.Origin.Node!.Name, Is.EqualTo("conv1"));
+            Assert.That(error.Message, Does.Contain("step 1").And.Contain("conv1.bias").And.Contain("learning rate, 0.05"));
+            Assert.That(Weights(network), Is.EqualTo(before));
+        });
+    }
+
+    [Test]
+    public void ANaNThatALayerMakesIsTracedToIt()
+    {
+        var graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new Relu(), new Flatten(), new RootOfMinusOne(), new Dense(3));
+        using IExecutable network = _backend.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
+        network.Initialize(new HeNormal(1));
+        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        Assert.That((error.Origin.Place, error.Origin.Node!.Name), Is.EqualTo((NonFinitePlace.Output, "rootofminusone1")));
+    }
+
+    [Test]
+    public void ATrainingThatExplodesStopsAtTheFirstLossThatIsNotFinite()
+    {
+        using IExecutable network = Compile();
+        var steps = new List<StepReport>();
+        var options = new TrainerOptions { LearningRate = 1e25f, OnStep = steps.Add };
+        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, options).Train(_train));
+        Assert.That(error.Step, Is.EqualTo(steps.Count + 1).And.GreaterThan(1));
+        Assert.That(steps.Select(step => double.IsFinite(step.Loss)), Has.All.True);
+        Assert.That(error.Origin.Node, Is.Not.Null);
+    }
+
+    [Test]
+    public void ANaNInTheImagesIsTracedToThem()
+    {
+        float[] images = _train.Images.ToArray();
+        images[^1] = float.NaN;
+        using IExecutable network = Compile();
+        var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
+        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(damaged));
+        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Images));
+        Assert.That(error.Message, Does.Contain("Clean the data"));
+    }
+
+    [Test]
+    public void TheCheckCanBeTurnedOff()
+    {
+        using IExecutable network = Compile();
+        network.Write(network.Graph["conv1"].Parameters[1], [0, float.NaN, 0, 0]);
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 1, StopAtNonFiniteLoss = false }).Train(_train);
+        Assert.That(result.Epochs[0].Loss, Is.NaN);
+    }
+
+    [Test]
+    public void WhatCannotBeTrainedIsRefused()
+    {
+        using IExecutable network = Compile(), inference = _backend.CompileInference(Graph(), 8);
+        using IExecutable regression = _backend.Compile(Graph(), new TrainingSpec(8, new MeanSquaredError(), new Sgd()));
+        var options = new TrainerOptions();
+        var small = new Dataset(new Shape(1, 2, 2), 3, new float[4], [0]);
+        var many = new Dataset(TinyData.Shape, 4, new float[36], [0]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => new Trainer(inference, options), Throws.ArgumentException.With.Message.Contains("inference only"));
+            Assert.That(() => new Trainer(regression, options), Throws.ArgumentException.With.Message.Contains("MeanSquaredError takes no labels"));
+            Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("0 epochs"));
+            Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
+            Assert.That(() => new Trainer(network, options).Train(small), Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
+            Assert.That(() => new Trainer(network, options).Train(_train, many), Throws.ArgumentException.With.Message.Contains("3 scores and the data 4 classes"));
+        });
+    }
+
+    [Test]
+    public void TheConfusionMatrixCountsEveryImage()
+    {
+        // Scores are the image itself: the guess is the place of its largest value, the first of equals.
+        var graph = Sequential.Of(Shape.Vector(3), new Relu());
+        using IExecutable network = _backend.CompileInference(graph, 2);
+        var data = new Dataset(Shape.Vector(3), 3, [9, 1, 0, 0, 1, 9, 5, 5, 0, 0, 0, 1, 0, 2, 1], [0, 1, 0, 2, 1]);
+        var evaluation = Evaluation.Of(network, data);
+        Assert.Multiple(() =>
+        {
+            Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 4, 0.8)));
+            Assert.That((evaluation[0, 0], evaluation[1, 1], evaluation[1, 2], evaluation[2, 2]), Is.EqualTo((2, 1, 1, 1)));
+        });
+    }
+
+    private static Dataset Dataset(int count, int seed)
+    {
+        PixelSet images = TinyData.Images(count, seed);
+        return Normalization.Of(TinyData.Images(TinyData.TrainCount, 1)).Apply(images, TinyData.Classes);
+    }
+
+    private static Graph Graph() => Sequential.Of(TinyData.Shape,
+        new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(TinyData.Classes));
+
+    private IExecutable Compile(int batchSize = 8)
+    {
+        IExecutable network = _backend.Compile(Graph(), new TrainingSpec(batchSize, new SoftmaxCrossEntropy(), new Sgd()));
+        network.Initialize(new HeNormal(1));
+        return network;
+    }
+
+    private static float[] Weights(IExecutable network)
+    {
+        var all = new List<float>();
+        foreach (Parameter parameter in network.Graph.Parameters)
+        {
+            var values = new float[parameter.Length];
+            network.Read(parameter, values);
+            all.AddRange(values);
+        }
+        return [.. all];
+    }
+
+    /// <summary>A layer of one's own that goes wrong: y = √(−1).</summary>
+    private sealed record RootOfMinusOne : Layer
+    {
+        public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+        public override void Forward<T>(in Frame<T> f) => f.Y.Fill(T.Sqrt(T.NegativeOne));
+
+        public override void Backward<T>(in Frame<T> f) => f.DX(0).Clear();
+    }
+}
