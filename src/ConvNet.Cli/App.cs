@@ -30,7 +30,7 @@ internal static class App
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
     {
         ParseResult command = Describe(cancellation).Parse(args);
-        if (command.Errors.Count > 0)
+        if (command.Errors.Count > 0 && command.Action is not HelpWithExamples)
         {
             string verb = command.CommandResult.Command is Verb named ? $" {named.Name}" : "";
             error.WriteLine($"convnet: {command.Errors[0].Message}");
@@ -58,11 +58,12 @@ internal static class App
         }
     }
 
-    private static RootCommand Describe(CancellationToken cancellation)
+    /// <summary>The verbs with their options.</summary>
+    internal static RootCommand Describe(CancellationToken cancellation)
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON document on stdout; all else goes to stderr.", Recursive = true };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb()])
         {
             verb.SetAction(command =>
             {
@@ -79,7 +80,7 @@ internal static class App
     // What the library says about arguments, files, data and backends is meant for the user; anything else is a fault of this program.
     private static bool IsTheUsers(Exception failure) => failure
         is ArgumentException or FormatException or InvalidDataException or IOException or UnauthorizedAccessException
-        or NotSupportedException or DllNotFoundException;
+        || BackendCatalog.IsUnavailable(failure);
 
     private static string MessageOf(Exception failure) => failure is ArgumentException { ParamName: { } name }
         ? failure.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)

@@ -4,26 +4,33 @@ namespace ConvNet.Cli;
 internal static class BackendCatalog
 {
     /// <summary>The backend that is used unless another is named.</summary>
-    public const string Default = "managed";
+    public const string Default = "native";
 
     private static readonly Dictionary<string, Func<int?, IBackend>> Makers = new(StringComparer.Ordinal)
     {
         ["managed"] = threads => new ManagedBackend(threads),
         ["native"] = threads => new NativeBackend(threads),
+        ["native:avx512"] = threads => new NativeBackend(threads, NativeIsa.Avx512),
+        ["native:avx2"] = threads => new NativeBackend(threads, NativeIsa.Avx2),
+        ["native:scalar"] = threads => new NativeBackend(threads, NativeIsa.Scalar),
+        ["torchsharp"] = threads => new TorchSharpBackend(threads),
     };
 
     /// <summary>All names, for help and errors.</summary>
     public static string Names => string.Join(", ", Makers.Keys);
 
-    /// <summary>The backends without the variants of one that a name can force.</summary>
+    /// <summary>The backends, without the names that force an instruction set.</summary>
     public static IEnumerable<string> Families => Makers.Keys.Where(name => !name.Contains(':', StringComparison.Ordinal));
 
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="threads">Threads to use; all processors unless given.</param>
     /// <exception cref="ArgumentException">There is no backend of this name.</exception>
-    /// <exception cref="Exception">The backend cannot run here; the message says why and what to do.</exception>
+    /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says why and what to do.</exception>
     public static IBackend Create(string name, int? threads) => Makers.TryGetValue(name, out Func<int?, IBackend>? make)
         ? make(threads)
         : throw new ArgumentException($"There is no backend \"{name}\"; there are {Names}.");
+
+    /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is missing.</summary>
+    public static bool IsUnavailable(Exception failure) => failure is NativeLibraryException or DllNotFoundException or NotSupportedException;
 }

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Spectre.Console;
 
 namespace ConvNet.Cli;
@@ -7,11 +8,12 @@ namespace ConvNet.Cli;
 /// <summary>Where a verb writes: tables and progress for people, or one JSON document for programs.</summary>
 internal sealed class Terminal
 {
-    private const int WidthOfFiles = 160;
+    private const int WidthOfFiles = 400;
 
     private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 

@@ -27,7 +27,7 @@ internal sealed class BackendsVerb : Verb
             BackendInfo info = backend.Info;
             return new Entry(name, true, info.Version, info.Isa, info.Threads, info.Library, null);
         }
-        catch (Exception failure) when (failure is DllNotFoundException or NotSupportedException)
+        catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
             return new Entry(name, false, null, null, null, null, failure.Message);
         }

@@ -30,12 +30,13 @@ internal sealed class EvalVerb : Verb
         var data = ImageData.Open(command.GetValue(_data)!);
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
+        Dataset images = normalization.Apply(data.Test, data.Classes);
         using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
         saved.CopyTo(network);
 
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; {BackendText.Of(backend.Info)}");
-        var test = Evaluation.Of(network, normalization.Apply(data.Test, data.Classes), terminal.Cancellation);
+        var test = Evaluation.Of(network, images, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
         terminal.WriteJson(new

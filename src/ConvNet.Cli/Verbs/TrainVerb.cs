@@ -27,9 +27,9 @@ internal sealed class TrainVerb : Verb
         _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
         _backend = BackendOption();
         _loss = WithDefault("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax).AcceptOnlyFromAmong(Softmax, Svm);
-        _epochs = WithDefault("--epochs", "Passes over the training images.", 12, "N");
+        _epochs = Positive("--epochs", "Passes over the training images.", 15, "N");
         _batch = WithDefault("--batch", "Images per step.", 32, "N");
-        _learningRate = WithDefault("--lr", "Learning rate of the first step.", 0.05f, "RATE");
+        _learningRate = Positive("--lr", "Learning rate of the first step.", 0.02f, "RATE");
         _schedule = WithDefault("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine).AcceptOnlyFromAmong(Cosine, Constant);
         _momentum = WithDefault("--momentum", "Momentum of the gradient descent.", 0.9f, "MU");
         _weightDecay = WithDefault("--weight-decay", "Weight decay.", 1e-4f, "LAMBDA");
@@ -50,6 +50,7 @@ internal sealed class TrainVerb : Verb
         var data = ImageData.Open(command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
+        Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);
         using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
         using IExecutable network = backend.Compile(graph, Spec(command));
@@ -61,8 +62,8 @@ internal sealed class TrainVerb : Verb
         terminal.People.WriteLine($"{model ?? load ?? "digits"} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
         terminal.People.Write(Tables.Of(ModelSummary.Of(graph)));
-        TrainingResult result = TrainProgress.Show(terminal, Training(command), options => new Trainer(network, options)
-            .Train(normalization.Apply(data.Train, data.Classes), normalization.Apply(data.Test, data.Classes), terminal.Cancellation));
+        TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
+            new Trainer(network, options).Train(train, test, terminal.Cancellation));
         terminal.People.Write(Tables.Of(result.Test!));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of {result.Test.Count:N0})");
         if (save is not null)

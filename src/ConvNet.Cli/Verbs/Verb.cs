@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
 
 namespace ConvNet.Cli.Verbs;
 
@@ -31,6 +33,19 @@ internal abstract class Verb : Command
     {
         var option = new Option<T?>(name) { Description = description, HelpName = helpName };
         Add(option);
+        return option;
+    }
+
+    /// <summary>Adds an option with a default that must be above zero and finite.</summary>
+    protected Option<T> Positive<T>(string name, string description, T otherwise, string helpName) where T : INumber<T>
+    {
+        Option<T> option = WithDefault(name, description, otherwise, helpName);
+        option.Validators.Add(result =>
+        {
+            // A word that is no number is refused by the parser itself.
+            if (result.Tokens is [.., { Value: var word }] && T.TryParse(word, CultureInfo.InvariantCulture, out T? value) && !(value > T.Zero && T.IsFinite(value)))
+                result.AddError($"{name} is {value}; it must be above 0 and finite.");
+        });
         return option;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using ConvNet.Cli;
 using ConvNet.Tests.Data;
 using NUnit.Framework;
@@ -48,6 +49,81 @@ public sealed class TrainTests
             Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1.0));
             Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2").And.Contain("is \\ taken for"));
         });
+    }
+
+    [Test]
+    public void TheSameSeedGivesTheSameDocumentButForTheTimes()
+    {
+        string first = WithoutTimes("3"), second = WithoutTimes("3"), other = WithoutTimes("4");
+        Assert.That(second, Is.EqualTo(first));
+        Assert.That(other, Is.Not.EqualTo(first));
+
+        string WithoutTimes(string seed)
+        {
+            JsonNode json = JsonNode.Parse(Train("--seed", seed, "--epochs", "2", "--json").Output)!;
+            foreach (JsonNode? epoch in json["epochs"]!.AsArray())
+            {
+                Assert.That(epoch!.AsObject().Remove("seconds") && epoch.AsObject().Remove("imagesPerSecond"), Is.True);
+            }
+            return json.ToJsonString();
+        }
+    }
+
+    [Test]
+    public void ASavedModelGivesTheSameTestAccuracyAgain([Values("softmax", "svm")] string loss)
+    {
+        string file = _data.File($"{loss}.safetensors");
+        double trained = Train("--epochs", "1", "--loss", loss, "--lr", "0.002", "--save", file, "--json").Json().GetProperty("testAccuracy").GetDouble();
+        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed", "--json").Json();
+        Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(trained));
+        Assert.That(trained, Is.LessThan(1), "a model that is not done yet tells more");
+        CommandLine people = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed");
+        Assert.That(people.Output, Does.Contain("is \\ taken for").And.Contain($"test accuracy {trained:0.00%}"));
+    }
+
+    [Test]
+    public void ASavedModelIsTrainedOn()
+    {
+        string file = _data.File("half.safetensors");
+        JsonElement first = Train("--epochs", "1", "--lr", "0.005", "--save", file, "--json").Json();
+        JsonElement second = CommandLine.Run(
+            "train", "--backend", "managed", "--data", _data.Folder, "--load", file, "--epochs", "1", "--lr", "0.005", "--batch", "8", "--json").Json();
+        Assert.That(second.GetProperty("model").GetString(), Is.EqualTo(file));
+        Assert.That(second.GetProperty("epochs")[0].GetProperty("loss").GetDouble(), Is.LessThan(0.8 * first.GetProperty("epochs")[0].GetProperty("loss").GetDouble()));
+    }
+
+    [Test]
+    public void ATrainingThatExplodesIsExitCode1AndSavesNothing()
+    {
+        string file = _data.File("exploded.safetensors");
+        CommandLine run = Train("--lr", "1e25", "--save", file, "--json");
+        Assert.Multiple(() =>
+        {
+            Assert.That(run.ExitCode, Is.EqualTo(App.Failed));
+            Assert.That(run.Error, Does.Contain("convnet: The loss is").And.Contain("at step").And.Contain("learning rate").And.Not.Contain("   at "));
+            Assert.That(run.Output, Is.Empty);
+            Assert.That(File.Exists(file), Is.False);
+        });
+    }
+
+    [Test]
+    public void AnInterruptedTrainingSavesNothing()
+    {
+        string file = _data.File("interrupted.safetensors");
+        CommandLine run = CommandLine.Run(new CancellationToken(canceled: true),
+            "train", "--backend", "managed", "--data", _data.Folder, "--model", _data.Model, "--save", file);
+        Assert.That(run.ExitCode, Is.EqualTo(App.Interrupted));
+        Assert.That(run.Error, Does.Contain("interrupted"));
+        Assert.That(Directory.GetFiles(_data.Folder, "interrupted*"), Is.Empty);
+    }
+
+    [Test]
+    public void DataThatTheModelIsNotForIsRefused()
+    {
+        CommandLine.Run("train", "--backend", "managed", "--model", _data.Model).IsRefusedWith("tiny.json", "1×6×6", "1×8×8");
+        string file = _data.File("other.safetensors");
+        Assert.That(Train("--epochs", "1", "--save", file).ExitCode, Is.EqualTo(App.Ok));
+        CommandLine.Run("eval", "--backend", "managed", "--load", file).IsRefusedWith("255", "1×8×8");
     }
 
     private CommandLine Train(params string[] more)

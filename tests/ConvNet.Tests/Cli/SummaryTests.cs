@@ -1,0 +1,86 @@
+using System.Text.Json;
+using ConvNet.Cli;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+public sealed class SummaryTests
+{
+    // name, output, weights, biases, receptive field, multiply-adds; worked out by hand.
+    private static readonly (string Name, int[] Output, long Weights, long Biases, int Field, long MultiplyAdds)[] LeNet5 =
+    [
+        ("conv1", [6, 28, 28], 150, 6, 5, 117_600),
+        ("relu1", [6, 28, 28], 0, 0, 5, 0),
+        ("maxpool1", [6, 14, 14], 0, 0, 6, 0),
+        ("conv2", [16, 10, 10], 2_400, 16, 14, 240_000),
+        ("relu2", [16, 10, 10], 0, 0, 14, 0),
+        ("maxpool2", [16, 5, 5], 0, 0, 16, 0),
+        ("flatten1", [400, 1, 1], 0, 0, 16, 0),
+        ("dense1", [120, 1, 1], 48_000, 120, 32, 48_000),
+        ("relu3", [120, 1, 1], 0, 0, 32, 0),
+        ("dense2", [84, 1, 1], 10_080, 84, 32, 10_080),
+        ("relu4", [84, 1, 1], 0, 0, 32, 0),
+        ("dense3", [10, 1, 1], 840, 10, 32, 840),
+    ];
+
+    [Test]
+    public void TheJsonHasEveryLayerOfLeNet5()
+    {
+        JsonElement json = CommandLine.Run("summary", "--model", "lenet5", "--json").Json();
+        JsonElement[] layers = [.. json.GetProperty("layers").EnumerateArray()];
+        Assert.That(layers, Has.Length.EqualTo(LeNet5.Length));
+        for (int i = 0; i < layers.Length; i++)
+        {
+            (string name, int[] output, long weights, long biases, int field, long multiplyAdds) = LeNet5[i];
+            Assert.Multiple(() =>
+            {
+                Assert.That(layers[i].GetProperty("name").GetString(), Is.EqualTo(name));
+                Assert.That(layers[i].GetProperty("type").GetString(), Is.EqualTo(name[..^1]));
+                Assert.That(layers[i].GetProperty("output").EnumerateArray().Select(size => size.GetInt32()), Is.EqualTo(output), name);
+                Assert.That(layers[i].GetProperty("weights").GetInt64(), Is.EqualTo(weights), name);
+                Assert.That(layers[i].GetProperty("biases").GetInt64(), Is.EqualTo(biases), name);
+                Assert.That(layers[i].GetProperty("parameters").GetInt64(), Is.EqualTo(weights + biases), name);
+                Assert.That(layers[i].GetProperty("receptiveField").GetInt32(), Is.EqualTo(field), name);
+                Assert.That(layers[i].GetProperty("multiplyAdds").GetInt64(), Is.EqualTo(multiplyAdds), name);
+                Assert.That(layers[i].GetProperty("activationBytes").GetInt64(), Is.EqualTo(4 * output[0] * output[1] * output[2]), name);
+            });
+        }
+        JsonElement totals = json.GetProperty("totals");
+        Assert.That(totals.GetProperty("parameters").GetInt64(), Is.EqualTo(61_706));
+        Assert.That(totals.GetProperty("multiplyAdds").GetInt64(), Is.EqualTo(LeNet5.Sum(layer => layer.MultiplyAdds)));
+    }
+
+    [TestCase("lenet5", 61_706)]
+    [TestCase("cifarnet", 1_116_970)]
+    [TestCase("alexnet", 61_100_840)]
+    [TestCase("vgg11", 132_863_336)]
+    [TestCase("resnet18", 11_689_512)]
+    [TestCase("resnet20", 272_474)]
+    public void TheParametersOfTheBuiltInModelsAreThePublishedOnes(string model, long parameters)
+        => Assert.That(CommandLine.Run("summary", "--model", model, "--json").Json().GetProperty("totals").GetProperty("parameters").GetInt64(), Is.EqualTo(parameters));
+
+    [Test]
+    public void TheImageSizeChangesCostsButNotTheParametersOfConvolutions()
+    {
+        JsonElement small = Layer("3x64x64"), large = Layer("3x224x224");
+        Assert.That(large.GetProperty("parameters").GetInt64(), Is.EqualTo(small.GetProperty("parameters").GetInt64()));
+        Assert.That(large.GetProperty("multiplyAdds").GetInt64(), Is.GreaterThan(small.GetProperty("multiplyAdds").GetInt64()));
+
+        static JsonElement Layer(string input) => CommandLine.Run("summary", "--model", "resnet18", "--input", input, "--json").Json().GetProperty("layers")[0];
+    }
+
+    [Test]
+    public void PeopleSeeTheFormulaOfEverySizeAndTheTotals()
+    {
+        CommandLine run = CommandLine.Run("summary", "--model", "lenet5");
+        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.Output, Does.Contain("(28 − 5 + 2·2) / 1 + 1 = 28").And.Contain("16·5·5 = 400").And.Contain("61,706"));
+    }
+
+    [Test]
+    public void AGraphWithBranchesSaysWhatEachLayerReads()
+    {
+        CommandLine run = CommandLine.Run("summary", "--model", "resnet20");
+        Assert.That(run.Output, Does.Contain("bn3, relu1"));
+    }
+}

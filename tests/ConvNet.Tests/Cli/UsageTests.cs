@@ -1,0 +1,65 @@
+using ConvNet.Cli;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+public sealed class UsageTests
+{
+    [TestCase("dance")]
+    [TestCase("train", "--speed", "9")]
+    [TestCase("train", "--epochs")]
+    [TestCase("train", "--epochs", "ten")]
+    [TestCase("train", "--epochs", "0")]
+    [TestCase("train", "--batch", "0")]
+    [TestCase("train", "--backend", "managed", "--threads", "0")]
+    [TestCase("train", "--momentum", "1")]
+    [TestCase("train", "--lr", "Infinity")]
+    [TestCase("train", "--loss", "l1")]
+    [TestCase("train", "--data", "cats")]
+    [TestCase("train", "--model", "vgg99")]
+    [TestCase("train", "--model", "digits", "--load", "x.safetensors")]
+    [TestCase("train", "--load", "no-such-file.safetensors")]
+    [TestCase("train", "--save", "no/such/folder/x.safetensors")]
+    [TestCase("train", "--model", "lenet5")]
+    [TestCase("eval")]
+    [TestCase("eval", "--load", "no-such-file.safetensors")]
+    [TestCase("summary", "--input", "28x28")]
+    [TestCase("summary", "--model", "lenet5", "--input", "1x3x3")]
+    public void WrongUsageIsExitCode2WithOneErrorAndNoStackTrace(params string[] args)
+        => CommandLine.Run(args).IsRefusedWith();
+
+    [Test]
+    public void TheErrorNamesTheWayOut()
+    {
+        CommandLine.Run().IsRefusedWith("See: convnet --help");
+        CommandLine.Run("train", "--backend", "abacus").IsRefusedWith("\"abacus\"", "managed, ");
+        CommandLine.Run("summary", "--model", "vgg99").IsRefusedWith("\"vgg99\"", "lenet5", "nor");
+        CommandLine.Run("summary", "--model", "lenet5", "--input", "1x3x3").IsRefusedWith("lenet5", "1×3×3", "1×28×28", "maxpool1");
+        CommandLine.Run("train", "--backend", "managed", "--batch", "0").IsRefusedWith("the batch size starts at 1");
+        CommandLine.Run("train", "--sped", "9").IsRefusedWith("See: convnet train --help");
+    }
+
+    [Test]
+    public void TheErrorDoesNotCarryTheNamesOfTheProgramsParameters()
+        => Assert.That(CommandLine.Run("train", "--backend", "managed", "--batch", "0").Error, Does.Not.Contain("Parameter '"));
+
+    [Test]
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck")] string verb)
+    {
+        CommandLine help = CommandLine.Run(verb, "--help");
+        Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
+        string[] examples = [.. help.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"convnet {verb}", StringComparison.Ordinal) && !line.Contains('['))];
+        Assert.That(examples, Is.Not.Empty);
+        foreach (string example in examples)
+            Assert.That(App.Describe(CancellationToken.None).Parse(example.Split(' ')[1..]).Errors, Is.Empty, example);
+    }
+
+    [Test]
+    public void TheHelpOfTheCommandListsEveryVerb()
+    {
+        CommandLine help = CommandLine.Run("--help");
+        Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
+        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck"])
+            Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
+    }
+}
