@@ -49,6 +49,9 @@ internal sealed class Operation
 
     /// <summary>Whether the output is cut off at zero.</summary>
     public bool Relu { get; internal set; }
+
+    /// <summary>Whether the gradient of the output is cut to zero where the output is zero: the backward pass of a ReLU.</summary>
+    public bool CutsGradient { get; internal set; }
 }
 
 /// <summary>What a pass over a graph is for.</summary>
@@ -73,8 +76,8 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Inp
 /// <summary>First planning pass: finds the operations of a graph.</summary>
 /// <remarks>
 /// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a ReLU that
-/// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, and in an executable for inference
-/// only a batch normalisation that alone reads a convolution does.
+/// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward pass moves behind a max
+/// pool that alone reads it, and in an executable for inference only a batch normalisation that alone reads a convolution is folded in.
 /// </remarks>
 internal static class Fusion
 {
@@ -102,7 +105,18 @@ internal static class Fusion
                 values[node.Index] = operations[^1].Output;
             }
         }
+        foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
+            MoveCut(pool);
         return new FusedGraph(operations, values[0], values[graph.Output.Index]);
+    }
+
+    // The gradient of a max pool over a ReLU can be cut before the pool, where there is less of it: a window whose maximum is zero
+    // passes nothing on, and in any other the winner is above zero.
+    private static void MoveCut(Operation pool)
+    {
+        Value x = pool.Inputs[0];
+        if (x.Producer is { CutsGradient: true } producer && x.Uses.Count == 1)
+            (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
 
     private static bool Fuse(Node node, Value x, PassKind kind)
@@ -113,7 +127,7 @@ internal static class Fusion
         switch (node.Layer)
         {
             case Relu when producer.Node.Layer is Conv2d or Dense or BatchNorm2d or Add:
-                producer.Relu = true;
+                producer.Relu = producer.CutsGradient = true;
                 return true;
             case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null }:
                 producer.Norm = node;

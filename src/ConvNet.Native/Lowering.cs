@@ -146,7 +146,7 @@ internal sealed class Lowering
             if (!_wantsGradient(y))
                 continue;
             Slot dy = GatherGradient(y, scoresGradient);
-            if (primitive.Operation.Relu)
+            if (primitive.Operation.CutsGradient)
                 dy = Cut(primitive, dy);
             primitive.Backward(this, dy);
         }

@@ -29,6 +29,7 @@ public sealed class OddGraphTests
         GraphCases.Chain("own layer on flattened maps", 2, new(3, 4, 4), new Conv2d(18, 3), new Flatten(), new Stretch(), new Dense(4)),
         GraphCases.Chain("relu behind own layer", 2, new(3, 4, 4), new Stretch(), new Relu(), new Stretch()),
         GraphCases.Chain("own layers in a row", 2, new(3, 4, 4), new Stretch(), new Stretch(), new Flatten(), new Dense(4)),
+        GraphCases.Chain("overlapping pools over relu", 2, new(3, 7, 7), new Conv2d(17, 3, padding: 1), new Relu(), new MaxPool2d(3, 2, 1), new MaxPool2d(2, 1), new Conv2d(3, 3)),
         new("flattened maps plus features", 2, FlattenedMapsPlusFeatures),
         new("own layer reads a node twice", 2, OwnLayerReadsTwice),
         new("own layer and conv read relu of images", 2, OwnLayerAndConvReadRelu),
