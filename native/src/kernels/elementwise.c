@@ -116,29 +116,49 @@ void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
 
-/* Word 0 of Philox4x32-10 of (e, step, node), keyed by the seed. */
-static uint32_t philox(uint64_t e, uint32_t step, uint32_t node, uint64_t seed) {
-  uint32_t c0 = (uint32_t)e, c1 = (uint32_t)(e >> 32), c2 = step, c3 = node;
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-  for (int round = 0; round < 10; round++) {
-    const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c1 = (uint32_t)p1;
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c3 = (uint32_t)p0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+enum { WORDS = CN_BLOCK };
+
+/*
+ * kept[i] = 1 where word 0 of Philox4x32-10 of (e + i stride, step, node), keyed by the seed,
+ * reaches the threshold, else 0. With the rounds unrolled the compiler computes counters side by
+ * side.
+ */
+static void philox(const elementwise_job *job, uint64_t e, uint64_t stride,
+                   float kept[restrict WORDS]) {
+  const uint32_t seed_low = (uint32_t)job->dropout->seed;
+  const uint32_t seed_high = (uint32_t)(job->dropout->seed >> 32);
+  const uint32_t step = job->step, node = job->dropout->node, threshold = job->dropout->threshold;
+  uint32_t low[WORDS], high[WORDS];
+  for (uint64_t i = 0; i < WORDS; i++) {
+    low[i] = (uint32_t)(e + i * stride);
+    high[i] = (uint32_t)((e + i * stride) >> 32);
   }
-  return c0;
+  for (int i = 0; i < WORDS; i++) {
+    uint32_t c0 = low[i], c1 = high[i], c2 = step, c3 = node, k0 = seed_low, k1 = seed_high;
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; round++) {
+      const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+      c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+      c1 = (uint32_t)p1;
+      c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+      c3 = (uint32_t)p0;
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    kept[i] = c0 >= threshold ? 1.0f : 0.0f;
+  }
 }
 
 /* `lanes` channels of one pixel, or one channel of `lanes` pixels: elements e, e + stride, ... */
 static void drop(const elementwise_job *job, uint64_t e, uint64_t stride, int64_t lanes,
                  const float *x, float *y) {
-  const cn_dropout *d = job->dropout;
-  for (int64_t i = 0; i < lanes; i++) {
-    const uint32_t word = philox(e + (uint64_t)i * stride, job->step, d->node, d->seed);
-    y[i] = word >= d->threshold ? d->scale * x[i] : 0.0f;
+  const vec scale = vec_set1(job->dropout->scale);
+  float kept[WORDS];
+  for (int64_t i = 0; i < lanes; i += VEC) {
+    if (i % WORDS == 0) philox(job, e + (uint64_t)i * stride, stride, kept);
+    const vec_mask some = vec_first(lanes - i);
+    const vec_mask keep = vec_not_le(vec_load(kept + i % WORDS), vec_zero());
+    vec_store_some(y + i, some, vec_keep(keep, vec_mul(scale, vec_load_some(x + i, some))));
   }
 }
 
