@@ -118,7 +118,7 @@ public sealed class TrainerTests
         Parameter bias = network.Graph["conv1"].Parameters[1];
         network.Write(bias, [0, float.NaN, 0, 0]);
         float[] before = Weights(network);
-        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
         Assert.Multiple(() =>
         {
             Assert.That(error.Step, Is.EqualTo(1));
@@ -135,7 +135,7 @@ public sealed class TrainerTests
         var graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new Relu(), new Flatten(), new RootOfMinusOne(), new Dense(3));
         using IExecutable network = _backend.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
-        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
         Assert.That((error.Origin.Place, error.Origin.Node!.Name), Is.EqualTo((NonFinitePlace.Output, "rootofminusone1")));
     }
 
@@ -145,7 +145,7 @@ public sealed class TrainerTests
         using IExecutable network = Compile();
         var steps = new List<StepReport>();
         var options = new TrainerOptions { LearningRate = 1e25f, OnStep = steps.Add };
-        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, options).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(_train));
         Assert.That(error.Step, Is.EqualTo(steps.Count + 1).And.GreaterThan(1));
         Assert.That(steps.Select(step => double.IsFinite(step.Loss)), Has.All.True);
         Assert.That(error.Origin.Node, Is.Not.Null);
@@ -158,7 +158,7 @@ public sealed class TrainerTests
         images[^1] = float.NaN;
         using IExecutable network = Compile();
         var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
-        NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(() => new Trainer(network, new TrainerOptions()).Train(damaged));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(damaged));
         Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Images));
         Assert.That(error.Message, Does.Contain("Clean the data"));
     }
@@ -205,6 +205,8 @@ public sealed class TrainerTests
             Assert.That((evaluation[0, 0], evaluation[1, 1], evaluation[1, 2], evaluation[2, 2]), Is.EqualTo((2, 1, 1, 1)));
         });
     }
+
+    private static NonFiniteLossException FailureOf(Action training) => Assert.Throws<NonFiniteLossException>(training)!;
 
     private static Dataset Dataset(int count, int seed)
     {
