@@ -58,7 +58,7 @@ public sealed class CanaryTests(BackendCase backend)
 
     private static bool MakesSense(Layer layer, FaultKind kind, FaultTarget target)
     {
-        bool weights = layer is Conv2d or ConvNet.Dense or BatchNorm2d, parameter = target is FaultTarget.WeightGradient or FaultTarget.BiasGradient;
+        bool weights = layer is Conv2d or Dense or BatchNorm2d, parameter = target is FaultTarget.WeightGradient or FaultTarget.BiasGradient;
         bool windows = layer is Conv2d or MaxPool2d or AvgPool2d;
         return (weights || !parameter) && kind switch
         {

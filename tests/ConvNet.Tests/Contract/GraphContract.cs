@@ -15,6 +15,15 @@ public sealed class GraphContract(BackendCase backend)
         Assert.That(report.Layers, Is.Not.Empty);
     }
 
+    [Test]
+    public void TheFirstStepOfANetworkIsExactFromTheImagesThroughTheHingeLossToTheWeights()
+    {
+        GradientReport report = Check(GraphCases.Networks.Single(graph => graph.Name == "small"), CheckModes.Segments);
+        Reports.AssertPasses(report);
+        Assert.That((report.Layers.Count, report.Cuts.Count), Is.EqualTo((1, 0)), "one stretch, uncut");
+        Assert.That(report.Layers[0].Tensors.Select(t => t.Name), Is.SupersetOf(new[] { "y", "loss", "dx", "conv1.dw", "conv1.w after a step", "dense1.b after a step" }));
+    }
+
     [TestCaseSource(typeof(GraphCases), nameof(GraphCases.All))]
     public void IsAsCloseToTheDoubleRunAsFloatCanBe(GraphCase graph) => Reports.AssertPasses(Check(graph, CheckModes.EndToEnd));
 

@@ -1,0 +1,231 @@
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Contract;
+
+/// <summary>What every backend refuses, and that its messages name the values and the way out.</summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class ErrorContract(BackendCase backend)
+{
+    private const int Batch = 4, Pixels = 2 * 6 * 5;
+
+    private static readonly float[] Images = Samples.Integers(Batch * Pixels, 1);
+    private static readonly int[] Labels = [0, 2, 1, 2];
+
+    private IBackend _backend = null!;
+    private IExecutable _executable = null!;
+
+    [SetUp]
+    public void Compile()
+    {
+        _backend = backend.Open();
+        _executable = _backend.Compile(Network(), Spec);
+        _executable.Initialize(new HeNormal(1));
+    }
+
+    [TearDown]
+    public void Dispose()
+    {
+        _executable.Dispose();
+        _backend.Dispose();
+    }
+
+    [Test]
+    public void AnImageOfAnotherSize()
+        => Refuses<ArgumentException>(() => _executable.Forward(Images.AsSpan(0, Pixels + 1)), "61", "2×6×5", "60");
+
+    [Test]
+    public void NoImage() => Refuses<ArgumentException>(() => _executable.Forward([]), "0 values", "2×6×5");
+
+    [Test]
+    public void MoreImagesThanABatch()
+        => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 images", "batch of 4", "parts");
+
+    [Test]
+    public void ALabelOutOfRange([Values(-1, 3)] int label)
+    {
+        _executable.Forward(Images);
+        Refuses<ArgumentException>(() => _executable.Loss([0, 1, label, 2]), $"Label {label}", "sample 2", "0 to 2");
+        Refuses<ArgumentException>(() => _executable.TrainStep(Images, [0, 1, label, 2], 0.1f), $"Label {label}", "sample 2", "0 to 2");
+    }
+
+    [Test]
+    public void AnotherNumberOfLabels()
+    {
+        _executable.Forward(Images);
+        Refuses<ArgumentException>(() => _executable.Loss([0, 1]), "2 values", "4 samples");
+    }
+
+    [Test]
+    public void TargetsForAClassification()
+    {
+        _executable.Forward(Images);
+        Refuses<ArgumentException>(() => _executable.Loss(new float[Batch * 3]), "SoftmaxCrossEntropy", "label");
+    }
+
+    [Test]
+    public void LabelsForARegression()
+    {
+        using IExecutable regression = _backend.Compile(Network(), Spec with { Loss = new MeanSquaredError() });
+        regression.Forward(Images);
+        Refuses<ArgumentException>(() => regression.Loss(Labels), "MeanSquaredError", "targets");
+        Refuses<ArgumentException>(() => regression.Loss(new float[5]), "5 values", "12");
+    }
+
+    [Test]
+    public void VerbsOutOfOrder()
+    {
+        Refuses<InvalidOperationException>(() => _executable.Loss(Labels), "Forward");
+        Refuses<InvalidOperationException>(() => _executable.Backward(), "Forward", "Loss");
+        Refuses<InvalidOperationException>(() => _executable.Backward(new float[Batch * 3]), "Forward");
+        Refuses<InvalidOperationException>(() => _executable.Step(0.1f), "Backward");
+        Refuses<InvalidOperationException>(() => _executable.ReadScores(new float[Batch * 3]), "Forward");
+        Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]), "Backward");
+        _executable.TrainStep(Images, Labels, 0.1f);
+        Refuses<InvalidOperationException>(() => _executable.Backward(), "used up");
+    }
+
+    [Test]
+    public void AGradientOfAnotherLength()
+    {
+        _executable.Forward(Images);
+        Refuses<ArgumentException>(() => _executable.Backward(new float[11]), "11 values", "4 × 3×1×1", "12");
+    }
+
+    [Test]
+    public void ALearningRateThatIsNoNumber([Values(float.NaN, float.PositiveInfinity)] float rate)
+        => Refuses<ArgumentOutOfRangeException>(() => _executable.TrainStep(Images, Labels, rate), "learning rate", "finite");
+
+    [Test]
+    public void GradientsThatAreNotKept()
+    {
+        using IExecutable frugal = _backend.Compile(Network(), Spec with { KeepGradients = false });
+        frugal.Initialize(new HeNormal(1));
+        frugal.TrainStep(Images, Labels, 0.1f);
+        Refuses<InvalidOperationException>(() => Samples.ReadGradient(frugal, frugal.Graph.Parameters[0]), "KeepGradients: false");
+    }
+
+    [Test]
+    public void AnInputGradientThatWasNotAskedFor()
+    {
+        _executable.TrainStep(Images, Labels, 0.1f);
+        Refuses<InvalidOperationException>(() => _executable.ReadInputGradient(new float[Images.Length]), "InputGradient: true");
+    }
+
+    [Test]
+    public void TheGradientOfABuffer()
+    {
+        _executable.TrainStep(Images, Labels, 0.1f);
+        Refuses<ArgumentException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters.First(p => !p.Trainable)), "bn1.running_mean", "buffer");
+    }
+
+    [Test]
+    public void TwoGraphsMixed()
+    {
+        using IExecutable other = _backend.Compile(Network(), Spec);
+        Refuses<ArgumentException>(() => _executable.Write(other.Graph.Parameters[0], new float[90]), "conv1.weight", "another graph");
+        Refuses<ArgumentException>(() => _executable.CopyParametersTo(other), "another graph");
+    }
+
+    [Test]
+    public void AParameterOfAnotherLength()
+        => Refuses<ArgumentException>(() => _executable.Write(_executable.Graph.Parameters[0], new float[7]), "7 values", "conv1.weight (5×2×3×3)", "90");
+
+    [Test]
+    public void ScoresOfAnotherLength()
+        => Refuses<ArgumentException>(() => _executable.Infer(Images, new float[11]), "11 values", "4 samples", "12");
+
+    [Test]
+    public void TrainingAnInferenceExecutable()
+    {
+        using IExecutable inference = _backend.CompileInference(Network(), Batch);
+        Refuses<InvalidOperationException>(() => inference.Forward(Images), "inference only", "Compile");
+        Refuses<InvalidOperationException>(() => inference.TrainStep(Images, Labels, 0.1f), "inference only", "Compile");
+    }
+
+    [Test]
+    public void AnEmptyBatch()
+    {
+        Refuses<ArgumentOutOfRangeException>(() => _backend.Compile(Network(), Spec with { BatchSize = 0 }), "0");
+        Refuses<ArgumentOutOfRangeException>(() => _backend.CompileInference(Network(), -3), "-3");
+    }
+
+    [Test]
+    public void AGraphThatIsNotWhole()
+    {
+        Refuses<ArgumentException>(() => _backend.Compile(new Graph(new Shape(1, 2, 2)), Spec), "no layers");
+        var loose = new Graph(new Shape(1, 4, 4));
+        loose.Add("left", new Relu(), loose.Input);
+        loose.Add("right", new Relu(), loose.Input);
+        Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "nowhere");
+    }
+
+    [Test]
+    public void LayersAddedToACompiledGraph()
+        => Refuses<InvalidOperationException>(() => _executable.Graph.Add(new Relu(), _executable.Graph.Output), "compiled", "new graph");
+
+    [Test]
+    public void UseAfterDispose()
+    {
+        _executable.Dispose();
+        Refuses<ObjectDisposedException>(() => _executable.Forward(Images), "executable is disposed");
+        Refuses<ObjectDisposedException>(() => Samples.Read(_executable, _executable.Graph.Parameters[0]), "executable is disposed");
+        Assert.That(_executable.Dispose, Throws.Nothing, "a second time");
+    }
+
+    [Test]
+    public void ADisposedBackend()
+    {
+        _backend.Dispose();
+        Refuses<ObjectDisposedException>(() => _executable.Forward(Images), "backend");
+        Refuses<ObjectDisposedException>(() => _backend.Compile(Network(), Spec), "Backend");
+        Refuses<ObjectDisposedException>(() => _backend.CompileInference(Network(), 1), "Backend");
+    }
+
+    [Test]
+    public void TwoCallersAtOnce()
+    {
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        Exception? refused = null;
+        void Hammer()
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                try
+                {
+                    _executable.Forward(Images);
+                }
+                catch (InvalidOperationException error)
+                {
+                    refused = error;
+                    stop.Cancel();
+                }
+            }
+        }
+        Task.WaitAll(Task.Run(Hammer), Task.Run(Hammer));
+        Assert.That(refused?.Message, Does.Contain("another caller").And.Contain("one caller at a time"));
+        Assert.That(() => _executable.TrainStep(Images, Labels, 0.1f), Throws.Nothing, "the executable goes on");
+    }
+
+    [Test]
+    public void ARefusedCallLeavesThePassAsItIs()
+    {
+        _executable.Forward(Images);
+        Assert.That(() => _executable.Forward(Images.AsSpan(1).ToArray()), Throws.ArgumentException);
+        Assert.That(() => _executable.Loss([0, 1, 2, 3]), Throws.ArgumentException);
+        Assert.That(_executable.Loss(Labels), Is.Positive);
+        Assert.That(() => _executable.Backward(new float[1]), Throws.ArgumentException);
+        Assert.That(() => _executable.Backward(), Throws.Nothing);
+    }
+
+    private static TrainingSpec Spec => new(Batch, new SoftmaxCrossEntropy(), new Sgd());
+
+    private static Graph Network() => Sequential.Of(new Shape(2, 6, 5),
+        new Conv2d(5, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d((2, 1)), new Flatten(), new Dense(3));
+
+    private static void Refuses<TException>(Action call, params string[] says) where TException : Exception
+    {
+        TException error = Assert.Throws<TException>(call)!;
+        foreach (string part in says)
+            Assert.That(error.Message, Does.Contain(part).IgnoreCase);
+    }
+}
