@@ -18,6 +18,8 @@ internal delegate Tensor TorchCall(Tensor[] x, Pass pass);
 /// <remarks>A vector (F×1×1) is a tensor of N×F, any other shape one of N×C×H×W.</remarks>
 internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
 {
+    private static readonly long[] s_one = [1, 1];
+
     private readonly List<HostBuffer<float>> _masks = [];
 
     /// <summary>The call for a node.</summary>
@@ -27,13 +29,13 @@ internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
     public TorchCall Lower(Node node, Tensor[] w) => node.Layer switch
     {
         Relu => (x, _) => x[0].relu(),
-        Add => (x, _) => x.Aggregate(add),
+        Add => (x, _) => x.Aggregate((sum, next) => sum.add(next)),
         Flatten => (x, _) => x[0].flatten(1),
         Dense layer => (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null),
         Conv2d layer => OnMaps(node, Conv(layer, w)),
         MaxPool2d layer => OnMaps(node, MaxPool(layer)),
         AvgPool2d layer => OnMaps(node, AvgPool(layer)),
-        GlobalAvgPool2d => OnMaps(node, x => functional.adaptive_avg_pool2d(x, [1, 1])),
+        GlobalAvgPool2d => OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one)),
         BatchNorm2d layer => (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass),
         Dropout layer => Drop(layer, node),
         Layer layer => throw new NotSupportedException(
@@ -57,7 +59,7 @@ internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
     private static Func<Tensor, Tensor> MaxPool(MaxPool2d layer)
     {
         long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding);
-        return x => functional.max_pool2d(x, kernel, stride, padding, [1, 1]);
+        return x => functional.max_pool2d(x, kernel, stride, padding, s_one);
     }
 
     private static Func<Tensor, Tensor> AvgPool(AvgPool2d layer)

@@ -6,10 +6,12 @@ namespace ConvNet;
 internal sealed unsafe class OpenBlas
 {
     private readonly delegate* unmanaged[Cdecl]<int, void> _setThreads;
+    private readonly delegate* unmanaged[Cdecl]<int> _getThreads;
 
     private OpenBlas(nint library)
     {
         _setThreads = (delegate* unmanaged[Cdecl]<int, void>)NativeLibrary.GetExport(library, "openblas_set_num_threads");
+        _getThreads = (delegate* unmanaged[Cdecl]<int>)NativeLibrary.GetExport(library, "openblas_get_num_threads");
         var coreName = (delegate* unmanaged[Cdecl]<byte*>)NativeLibrary.GetExport(library, "openblas_get_corename");
         Core = Marshal.PtrToStringUTF8((nint)coreName())!;
     }
@@ -24,6 +26,10 @@ internal sealed unsafe class OpenBlas
         return path is not null && NativeLibrary.TryLoad(path, out nint library) ? new OpenBlas(library) : null;
     }
 
-    /// <summary>Sets the number of threads, for the process.</summary>
-    public void SetThreads(int threads) => _setThreads(threads);
+    /// <summary>The number of threads of the process's matrix products.</summary>
+    public int Threads
+    {
+        get => _getThreads();
+        set => _setThreads(value);
+    }
 }

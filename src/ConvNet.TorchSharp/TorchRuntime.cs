@@ -15,7 +15,6 @@ internal sealed class TorchRuntime
         using var process = Process.GetCurrentProcess();
         string[] libraries = [.. process.Modules.Cast<ProcessModule>().Select(module => module.FileName)];
         _blas = OpenBlas.Find(libraries);
-        _blas?.SetThreads(threads);
         string version = _blas is null ? __version__ : $"{__version__}, OpenBLAS for {_blas.Core}";
         string? path = libraries.FirstOrDefault(path => Path.GetFileName(path).Contains("torch_cpu", StringComparison.Ordinal));
         Info = new BackendInfo("torchsharp", version, Isa(), threads, path);
@@ -46,10 +45,10 @@ internal sealed class TorchRuntime
     /// <summary>Makes this number of threads the one that the calling thread's next calls use.</summary>
     public void ClaimThreads()
     {
-        if (get_num_threads() == Info.Threads)
-            return;
-        set_num_threads(Info.Threads);
-        _blas?.SetThreads(Info.Threads);
+        if (get_num_threads() != Info.Threads)
+            set_num_threads(Info.Threads);
+        if (_blas is not null && _blas.Threads != Info.Threads)
+            _blas.Threads = Info.Threads;
     }
 
     // libtorch chooses its kernels by the same bits of CPUID.

@@ -16,6 +16,7 @@ internal sealed class TorchSharpPlan : Executable
     private readonly Tensor[] _parameters;
     private readonly Lowering _lowering;
     private readonly TorchCall[] _calls;
+    private readonly int[][] _inputs;
     private readonly HostBuffer<float> _images, _outputGradient;
     private readonly TorchLoss? _torchLoss;
     private readonly List<optim.Optimizer> _optimizers = [];
@@ -29,6 +30,7 @@ internal sealed class TorchSharpPlan : Executable
         _lowering = new Lowering(batchSize, spec?.Seed ?? 0);
         _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
         _calls = [.. graph.Nodes.Skip(1).Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]))];
+        _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         _images = new HostBuffer<float>(spec is null ? 0 : batchSize * graph.Input.Shape.Length, ScalarType.Float32, spec?.InputGradient ?? false);
         _outputGradient = new HostBuffer<float>(spec is null ? 0 : batchSize * Output.Shape.Length, ScalarType.Float32);
         if (spec is null)
@@ -126,7 +128,8 @@ internal sealed class TorchSharpPlan : Executable
 
     private static Tensor Allocate(Parameter parameter, bool training)
     {
-        Tensor values = zeros([.. parameter.Dimensions.Select(size => (long)size)]);
+        long[] size = [.. parameter.Dimensions.Select(extent => (long)extent)];
+        Tensor values = zeros(size);
         return parameter.Trainable && training
             ? new TorchParameter(values).DetachFromDisposeScope()
             : values.DetachFromDisposeScope();
@@ -154,7 +157,7 @@ internal sealed class TorchSharpPlan : Executable
         var values = new Tensor[Graph.Nodes.Count];
         values[0] = x;
         for (int i = 1; i < values.Length; i++)
-            values[i] = _calls[i - 1]([.. Graph.Nodes[i].Inputs.Select(input => values[input.Index])], pass);
+            values[i] = _calls[i - 1](Array.ConvertAll(_inputs[i], input => values[input]), pass);
         return values[^1];
     }
 

@@ -30,8 +30,6 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial TensorHandle ct_zeros(long[] size, int rank, sbyte dtype, int requires_grad);
     [LibraryImport(Library)]
-    internal static partial TensorHandle ct_alias(TensorHandle x);
-    [LibraryImport(Library)]
     internal static partial void ct_free(nint x);
 
     [LibraryImport(Library)]
@@ -107,8 +105,6 @@ internal static unsafe partial class NativeMethods
     internal static partial void ct_sgd_set_learning_rate(SgdHandle sgd, double learning_rate);
     [LibraryImport(Library)]
     internal static partial int ct_sgd_step(SgdHandle sgd);
-    [LibraryImport(Library)]
-    internal static partial int ct_sgd_zero_grad(SgdHandle sgd);
 
     internal static string LibTorchVersion => Marshal.PtrToStringUTF8((nint)ct_libtorch_version())!;
 

@@ -66,12 +66,6 @@ internal static partial class torch
             set => ct_set_requires_grad(Handle, value ? 1 : 0).ThrowIfFailed();
         }
 
-        public Tensor requires_grad_(bool requires_grad = true)
-        {
-            this.requires_grad = requires_grad;
-            return this;
-        }
-
         public Tensor? grad
         {
             get

@@ -69,9 +69,6 @@ ct_tensor *ct_zeros(const int64_t *size, int32_t rank, int8_t dtype, int32_t req
     return torch::zeros({size, static_cast<size_t>(rank)}, options(dtype, requires_grad));
   });
 }
-ct_tensor *ct_alias(const ct_tensor *x) {
-  return make([&] { return *x; });
-}
 void ct_free(ct_tensor *x) { delete x; }
 
 int8_t ct_dtype(const ct_tensor *x) { return static_cast<int8_t>(x->scalar_type()); }
@@ -206,7 +203,4 @@ void ct_sgd_set_learning_rate(ct_sgd *sgd, double learning_rate) {
 }
 int32_t ct_sgd_step(ct_sgd *sgd) {
   return status([&] { sgd->step(); });
-}
-int32_t ct_sgd_zero_grad(ct_sgd *sgd) {
-  return status([&] { sgd->zero_grad(); });
 }

@@ -38,7 +38,6 @@ CT_API int32_t ct_set_grad_enabled(int32_t enabled);
 CT_API ct_tensor *ct_from_blob(void *data, int64_t length, int8_t dtype, int32_t requires_grad,
                                ct_deleter deleter, void *context);
 CT_API ct_tensor *ct_zeros(const int64_t *size, int32_t rank, int8_t dtype, int32_t requires_grad);
-CT_API ct_tensor *ct_alias(const ct_tensor *x);
 CT_API void ct_free(ct_tensor *x);
 
 CT_API int8_t ct_dtype(const ct_tensor *x);
@@ -92,4 +91,3 @@ CT_API void ct_sgd_free(ct_sgd *sgd);
 CT_API double ct_sgd_get_learning_rate(const ct_sgd *sgd);
 CT_API void ct_sgd_set_learning_rate(ct_sgd *sgd, double learning_rate);
 CT_API int32_t ct_sgd_step(ct_sgd *sgd);
-CT_API int32_t ct_sgd_zero_grad(ct_sgd *sgd);

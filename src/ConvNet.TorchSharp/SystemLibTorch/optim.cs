@@ -18,8 +18,6 @@ namespace TorchSharp
 
                 public abstract Tensor? step(Func<Tensor>? closure = null);
 
-                public abstract void zero_grad();
-
                 public abstract void Dispose();
             }
 
@@ -71,8 +69,6 @@ namespace TorchSharp.Modules
             ct_sgd_step(handle).ThrowIfFailed();
             return null;
         }
-
-        public override void zero_grad() => ct_sgd_zero_grad(handle).ThrowIfFailed();
 
         public override void Dispose() => handle.Dispose();
     }

@@ -35,8 +35,6 @@ internal static unsafe partial class torch
 
     public static void set_num_threads(int num) => ct_set_num_threads(num).ThrowIfFailed();
 
-    public static Tensor add(Tensor left, Tensor right) => left.add(right);
-
     public static Tensor zeros(
         long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
         names is null
