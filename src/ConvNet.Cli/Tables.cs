@@ -7,24 +7,33 @@ namespace ConvNet.Cli;
 /// <summary>The tables that people see.</summary>
 internal static class Tables
 {
-    /// <summary>The layers of a network with their sizes and costs, and the totals.</summary>
-    public static Table Of(ModelSummary summary)
+    // Columns that the summary of a network takes with the formulas beside the sizes; on a narrower terminal they stand below.
+    private const int WidthWithFormulas = 125;
+
+    /// <summary>Writes the layers of a network with their sizes and costs, and the totals.</summary>
+    public static void Write(IAnsiConsole people, ModelSummary summary)
     {
-        Table table = New("layer", "reads", "output", "size", "weights", "biases", "parameters", "receptive field", "multiply-adds", "bytes");
-        foreach (int column in (int[])[4, 5, 6, 8, 9])
-            table.Columns[column].RightAligned();
+        bool narrow = people.Profile.Width < WidthWithFormulas;
+        string[] formulaHead = narrow ? [] : ["size"];
+        Table table = New(["layer", "output", .. formulaHead, "weights", "biases", "parameters", "receptive field", "multiply adds", "bytes"]);
+        foreach (TableColumn column in table.Columns.Skip(2 + formulaHead.Length))
+            column.RightAligned().Padding(narrow ? new Padding(0) : new Padding(1, 0)).NoWrap = false;
+        var below = new List<string>();
         string previous = "input";
         foreach (LayerSummary layer in summary.Layers)
         {
-            bool chained = layer.Inputs.Count == 1 && layer.Inputs[0] == previous;
-            Add(table, layer.Name, chained ? "" : string.Join(", ", layer.Inputs), $"{layer.Output}", layer.Formula, Number(layer.Weights),
-                Number(layer.Biases), Number(layer.Parameters), $"{layer.ReceptiveField}", Number(layer.MultiplyAdds), Number(layer.ActivationBytes));
+            string reads = layer.Inputs is [string only] && only == previous ? "" : $" ({string.Join(", ", layer.Inputs)})";
+            if (narrow && (layer.Formula + reads).Length > 0)
+                below.Add($"  {layer.Name}{reads}: {layer.Formula}".TrimEnd(':', ' '));
+            Add(table, [narrow ? layer.Name : layer.Name + reads, $"{layer.Output}", .. narrow ? (string[])[] : [layer.Formula],
+                Number(layer.Weights), Number(layer.Biases), Number(layer.Parameters), $"{layer.ReceptiveField}", Number(layer.MultiplyAdds), Number(layer.ActivationBytes)]);
             previous = layer.Name;
         }
         table.AddEmptyRow();
-        Add(table, "total", "", "", "", Number(summary.Weights), Number(summary.Biases), Number(summary.Parameters), "",
-            Number(summary.MultiplyAdds), Number(summary.ActivationBytes));
-        return table;
+        Add(table, ["total", .. Enumerable.Repeat("", 1 + formulaHead.Length), Number(summary.Weights), Number(summary.Biases), Number(summary.Parameters), "",
+            Number(summary.MultiplyAdds), Number(summary.ActivationBytes)]);
+        people.Write(table);
+        below.ForEach(people.WriteLine);
     }
 
     /// <summary>The confusion matrix: a row for every true class, a column for every guess.</summary>
@@ -33,6 +42,7 @@ internal static class Tables
         Table table = New(["is \\ taken for", .. Enumerable.Range(0, evaluation.Classes).Select(guess => $"{guess}"), "right"]);
         for (int i = 1; i < table.Columns.Count; i++)
             table.Columns[i].RightAligned();
+        table.Columns[0].NoWrap = false;
         for (int truth = 0; truth < evaluation.Classes; truth++)
         {
             int[] counts = [.. Enumerable.Range(0, evaluation.Classes).Select(guess => evaluation[truth, guess])];

@@ -54,8 +54,12 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         Output(input.H, Reach.H, Stride.H, Padding.H, "high"),
         Output(input.W, Reach.W, Stride.W, Padding.W, "wide"));
 
-    /// <summary>The formula of the output's width with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>.</summary>
-    public string Explain(Shape input) => Formula(input.W, Reach.W, Stride.W, Padding.W);
+    /// <summary>The formula of the output's size with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>; rows × columns where they differ.</summary>
+    public string Explain(Shape input)
+    {
+        string rows = Explain(input.H, Reach.H, Stride.H, Padding.H), columns = Explain(input.W, Reach.W, Stride.W, Padding.W);
+        return rows == columns ? columns : $"{rows} × {columns}";
+    }
 
     private int Output(int size, int reach, int stride, int padding, string direction)
     {
@@ -71,6 +75,9 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         long output = span / stride + 1;
         return output <= int.MaxValue ? (int)output : throw new ArgumentException($"An output of {output:N0} rows or columns is too large.");
     }
+
+    private static string Explain(int size, int reach, int stride, int padding)
+        => Formula(size, reach, stride, padding) + ((size - reach + 2L * padding) % stride == 0 ? "" : ", rounded down");
 
     private static string Formula(int size, int reach, int stride, int padding)
     {

@@ -25,7 +25,7 @@ internal sealed class SummaryVerb : Verb
         if (!terminal.Json)
         {
             terminal.People.WriteLine($"{command.GetValue(_model)} on {summary.Input} images, one image in float32");
-            terminal.People.Write(Tables.Of(summary));
+            Tables.Write(terminal.People, summary);
         }
         terminal.WriteJson(new
         {

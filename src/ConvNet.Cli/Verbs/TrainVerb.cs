@@ -61,7 +61,7 @@ internal sealed class TrainVerb : Verb
 
         terminal.People.WriteLine($"{model ?? load ?? "digits"} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
-        terminal.People.Write(Tables.Of(ModelSummary.Of(graph)));
+        Tables.Write(terminal.People, ModelSummary.Of(graph));
         TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
             new Trainer(network, options).Train(train, test, terminal.Cancellation));
         terminal.People.Write(Tables.Of(result.Test!));

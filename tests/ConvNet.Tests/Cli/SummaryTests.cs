@@ -1,6 +1,9 @@
 using System.Text.Json;
 using ConvNet.Cli;
+using ConvNet.Diagnostics;
+using ConvNet.Models;
 using NUnit.Framework;
+using Spectre.Console;
 
 namespace ConvNet.Tests.Cli;
 
@@ -78,9 +81,33 @@ public sealed class SummaryTests
     }
 
     [Test]
+    public void ANarrowTerminalShowsTheFormulasBelow()
+    {
+        using var output = new StringWriter();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = 80;
+        Tables.Write(console, ModelSummary.Of(BuiltInModels.Create("resnet20")));
+        string[] lines = output.ToString().Split('\n');
+        Assert.Multiple(() =>
+        {
+            Assert.That(lines.Max(line => line.TrimEnd().Length), Is.LessThanOrEqualTo(80));
+            Assert.That(lines, Has.One.EqualTo("  conv8: (32 − 3 + 2·1) / 2 + 1 = 16.5, rounded down"));
+            Assert.That(lines, Has.One.EqualTo("  add1 (bn3, relu1)"));
+            Assert.That(output.ToString(), Does.Contain("40,813,184").And.Not.Contain("…"));
+        });
+    }
+
+    [Test]
+    public void RowsAndColumnsHaveFormulasOfTheirOwnWhereTheyDiffer()
+    {
+        var graph = Sequential.Of(new Shape(1, 9, 7), new Conv2d(2, (3, 5), stride: (2, 1)));
+        Assert.That(ModelSummary.Of(graph).Layers[0].Formula, Is.EqualTo("(9 − 3 + 2·0) / 2 + 1 = 4 × (7 − 5 + 2·0) / 1 + 1 = 3"));
+    }
+
+    [Test]
     public void AGraphWithBranchesSaysWhatEachLayerReads()
     {
         CommandLine run = CommandLine.Run("summary", "--model", "resnet20");
-        Assert.That(run.Output, Does.Contain("bn3, relu1"));
+        Assert.That(run.Output, Does.Contain("add1 (bn3, relu1)"));
     }
 }

@@ -82,6 +82,34 @@ public sealed class TrainTests
     }
 
     [Test]
+    public void TheDefaultsLearnTheDigits()
+    {
+        JsonElement json = CommandLine.Run("train", "--threads", "1", "--json").Json();
+        Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("native"));
+        Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.GreaterThanOrEqualTo(0.975));
+    }
+
+    [Test]
+    public void EveryBackendLearnsTheSame([Values("native:scalar", "native", "torchsharp")] string backend)
+    {
+        JsonElement expected = Train("--json").Json(), got = Train("--backend", backend, "--json").Json();
+        Assert.That(got.GetProperty("backend").GetString(), Is.EqualTo(backend));
+        Assert.That(LossOfFirstEpoch(got), Is.EqualTo(LossOfFirstEpoch(expected)).Within(2).Percent);
+        Assert.That(got.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1));
+
+        static double LossOfFirstEpoch(JsonElement json) => json.GetProperty("epochs")[0].GetProperty("loss").GetDouble();
+    }
+
+    [Test]
+    public void ASavedModelIsTheSameOnEveryBackend([Values("native", "torchsharp")] string backend)
+    {
+        string file = _data.File($"for-{backend}.safetensors");
+        double trained = Train("--epochs", "1", "--lr", "0.002", "--save", file, "--json").Json().GetProperty("testAccuracy").GetDouble();
+        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", backend, "--json").Json();
+        Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(trained));
+    }
+
+    [Test]
     public void ASavedModelIsTrainedOn()
     {
         string file = _data.File("half.safetensors");
@@ -127,5 +155,8 @@ public sealed class TrainTests
     }
 
     private CommandLine Train(params string[] more)
-        => CommandLine.Run(["train", "--backend", "managed", "--data", _data.Folder, "--model", _data.Model, "--batch", "8", .. more]);
+    {
+        string[] backend = more.Contains("--backend") ? [] : ["--backend", "managed"];
+        return CommandLine.Run(["train", .. backend, "--data", _data.Folder, "--model", _data.Model, "--batch", "8", .. more]);
+    }
 }

@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Models;
 using ConvNet.Serialization;
 using NUnit.Framework;
@@ -69,6 +70,42 @@ public sealed class GraphJsonTests
     [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [2000000, 2000, 2000], "nodes": [{ "layer": "relu" }] }""", "too large")]
     public void AWrongDocumentIsNamed(string json, string words)
         => Assert.That(() => GraphJson.Read(json, "model.json"), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json").And.Message.Contains(words));
+
+    [Test]
+    public void AHostileSizeGivesAGraphOrOneError(
+        [Values("filters", "kernel", "stride", "padding", "dilation", "groups", "units", "input")] string attribute,
+        [Values(0, -1, 3, 46_341, 1 << 20, int.MaxValue)] int size)
+    {
+        var sizes = new Dictionary<string, int>
+        {
+            ["filters"] = 6,
+            ["kernel"] = 1,
+            ["stride"] = 1,
+            ["padding"] = 0,
+            ["dilation"] = 1,
+            ["groups"] = 1,
+            ["units"] = 2,
+            ["input"] = 6,
+            [attribute] = size,
+        };
+        string window = string.Join(", ", sizes.Where(pair => pair.Key is "kernel" or "stride" or "padding").Select(pair => $"\"{pair.Key}\": {pair.Value}"));
+        string json = $$"""
+            { "format": "convnet-graph", "version": 1, "input": [{{sizes["input"]}}, 4, 4], "nodes": [
+              { "layer": "conv", "filters": {{sizes["filters"]}}, {{window}}, "dilation": {{sizes["dilation"]}}, "groups": {{sizes["groups"]}}, "roundDown": true },
+              { "layer": "maxpool", {{window}}, "roundDown": true }, { "layer": "avgpool", {{window}}, "roundDown": true },
+              { "layer": "flatten" }, { "layer": "dense", "units": {{sizes["units"]}} } ] }
+            """;
+        try
+        {
+            var summary = ModelSummary.Of(GraphJson.Read(json));
+            Assert.That(summary.Parameters, Is.Not.Negative);
+            Assert.That(summary.MultiplyAdds, Is.Not.Negative);
+        }
+        catch (InvalidDataException error)
+        {
+            Assert.That(error.Message, Does.StartWith("graph"));
+        }
+    }
 
     [Test]
     public void ATextCutShortAnywhereIsRefused()
