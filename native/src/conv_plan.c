@@ -5,7 +5,7 @@ enum {
   SOURCE_FLOATS = 64 * 1024, /* source of one unit of a sweep: 256 KiB, in the second-level cache */
   WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
   SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
-  CHUNK_SOURCE_FLOATS = 128 * 1024,
+  CHUNK_SOURCE_FLOATS = 64 * 1024,
   COLUMNS = 168,            /* columns of a unit of one row: a multiple of every tile width */
   PIXEL_FLOATS = 50 * 1024, /* x and dy of one pixel block: 200 KiB */
   TILE_FLOATS = 16 * 1024,  /* dw of one tile: 64 KiB */

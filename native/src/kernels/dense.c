@@ -30,11 +30,27 @@ typedef struct dense_job {
   float *dx, *transposed;
 } dense_job;
 
-/* Blocks x0.. of dx, all samples, over the outputs in `buffer`. */
-static void dense_tile(const dense_job *job, int64_t x0, int blocks, int64_t o0, int64_t outputs,
-                       const float *buffer) {
+/* What a tile reads: `outputs` blocks of outputs from o0, for `blocks` blocks of x from x0. */
+typedef struct dense_place {
+  int64_t x0, o0, outputs;
+  int blocks;
+} dense_place;
+
+/* The weights that the next tile transposes, if they are as many as those of this one; else null.
+ */
+static const float *next_weights(const dense_job *job, const dense_place *p) {
+  const conv_shape *s = &job->shape;
+  const int64_t o = p->o0 + DENSE_TRANSPOSED_BLOCKS;
+  if (o + p->outputs <= s->y_blocks) return job->w + o * s->w_block + p->x0 * s->w_outer;
+  return p->x0 + 2 + p->blocks <= s->x_blocks ? job->w + (p->x0 + 2) * s->w_outer : NULL;
+}
+
+/* All samples of those blocks of dx; buffer has the weights, transposed. */
+static void dense_tile(const dense_job *job, const dense_place *p, const float *buffer) {
   const conv_shape *s = &job->shape;
   const int64_t pieces = ceil_div(s->y.w, GEMM_N);
+  const float *next = next_weights(job, p);
+  const int64_t share = ceil_div(p->blocks * s->w_outer, pieces);
   gemm_args g = {.a = buffer,
                  .a_outer = CN_BLOCK * CN_BLOCK,
                  .a_block = DENSE_TRANSPOSED_BLOCKS * CN_BLOCK * CN_BLOCK,
@@ -43,48 +59,59 @@ static void dense_tile(const dense_job *job, int64_t x0, int blocks, int64_t o0,
                  .b_k = 1,
                  .c_block = s->xv.plane,
                  .c_n = CN_BLOCK,
-                 .outers = (int32_t)outputs,
+                 .outers = (int32_t)p->outputs,
                  .rows = 1,
                  .cols = 1,
                  .k = (int32_t)min_i64(CN_BLOCK, s->y_channels),
-                 .flags = o0 > 0 ? GEMM_ADD : 0};
+                 .flags = p->o0 > 0 ? GEMM_ADD : 0};
+  if (next != NULL) {
+    g.next_step = ceil_div(share, g.k);
+    g.next_outer = s->w_block - g.next_step * g.k;
+  }
   for (int64_t i = 0, n = 0; i < pieces; i++) {
     const int64_t per = (s->y.w * (i + 1)) / pieces - (s->y.w * i) / pieces;
-    g.b = job->dy + o0 * s->yv.plane + n * CN_BLOCK;
-    for (int m = 0; m < blocks; m += GEMM_BLOCKS) {
-      const int count = blocks - m < GEMM_BLOCKS ? blocks - m : GEMM_BLOCKS;
+    g.b = job->dy + p->o0 * s->yv.plane + n * CN_BLOCK;
+    if (next != NULL) g.next = next + i * share;
+    for (int m = 0; m < p->blocks; m += GEMM_BLOCKS) {
+      const int count = p->blocks - m < GEMM_BLOCKS ? p->blocks - m : GEMM_BLOCKS;
       gemm_args h = g;
       h.a += m * g.a_block;
-      h.c = job->dx + (x0 + m) * s->xv.plane + n * CN_BLOCK;
-      h.lanes = (int32_t)x_lanes(s, x0 + m + count - 1);
+      h.c = job->dx + (p->x0 + m) * s->xv.plane + n * CN_BLOCK;
+      h.lanes = (int32_t)x_lanes(s, p->x0 + m + count - 1);
       gemm_find(count, 1, (int)per, CN_BLOCK)(&h);
     }
     n += per;
   }
 }
 
-/* Items are pairs of blocks of dx. The first of a pair may end a channel block too: then they go
- * one by one. */
+static void dense_transpose(const dense_job *job, const dense_place *p, float *buffer) {
+  const conv_shape *s = &job->shape;
+  for (int64_t o = 0; o < p->outputs; o++)
+    for (int b = 0; b < p->blocks; b++)
+      transpose_block(job->w + (p->o0 + o) * s->w_block + (p->x0 + b) * s->w_outer,
+                      buffer + (b * DENSE_TRANSPOSED_BLOCKS + o) * s->w_tap);
+}
+
+/*
+ * Items are pairs of blocks of dx. The micro-kernel masks the last block of a tile only, so where
+ * the first of a pair has spare lanes too, as in a flattened tensor of few channels, they go one by
+ * one.
+ */
 static void dense_items(const void *state, int64_t first, int64_t last, int thread) {
   const dense_job *job = state;
   const conv_shape *s = &job->shape;
   float *buffer = job->transposed + thread * dense_transposed_floats();
   for (int64_t item = first; item < last; item++) {
-    const int64_t x0 = 2 * item;
-    const int blocks = (int)min_i64(2, s->x_blocks - x0);
-    for (int64_t o0 = 0; o0 < s->y_blocks; o0 += DENSE_TRANSPOSED_BLOCKS) {
-      const int64_t outputs = min_i64(DENSE_TRANSPOSED_BLOCKS, s->y_blocks - o0);
-      for (int64_t o = 0; o < outputs; o++)
-        for (int b = 0; b < blocks; b++)
-          transpose_block(job->w + (o0 + o) * s->w_block + (x0 + b) * s->w_outer,
-                          buffer + (b * DENSE_TRANSPOSED_BLOCKS + o) * s->w_tap);
-      if (blocks == 2 && x_lanes(s, x0) < CN_BLOCK) {
-        dense_tile(job, x0, 1, o0, outputs, buffer);
-        dense_tile(job, x0 + 1, 1, o0, outputs,
-                   buffer + DENSE_TRANSPOSED_BLOCKS * CN_BLOCK * CN_BLOCK);
-      } else {
-        dense_tile(job, x0, blocks, o0, outputs, buffer);
+    const int64_t end = min_i64(2 * item + 2, s->x_blocks);
+    const bool alone = x_lanes(s, 2 * item) < CN_BLOCK;
+    for (int64_t x0 = 2 * item; x0 < end;) {
+      dense_place p = {.x0 = x0, .blocks = alone ? 1 : (int)(end - x0)};
+      for (; p.o0 < s->y_blocks; p.o0 += DENSE_TRANSPOSED_BLOCKS) {
+        p.outputs = min_i64(DENSE_TRANSPOSED_BLOCKS, s->y_blocks - p.o0);
+        dense_transpose(job, &p, buffer);
+        dense_tile(job, &p, buffer);
       }
+      x0 += p.blocks;
     }
   }
 }

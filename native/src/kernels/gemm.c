@@ -117,6 +117,7 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
         next = tile_update(&t, g, a, b, next, m, nt, per, b_n);
       terms += g->cols * g->k;
     }
+    next += g->next_outer;
   }
   if (add) tile_add(&t, c, m, nt, per);
   if ((g->flags & GEMM_RELU) != 0) tile_relu(&t, m, nt);

@@ -40,8 +40,10 @@ typedef struct gemm_args {
   int32_t outers, rows, cols, k; /* 0 outers, rows or cols: an empty sum */
   int32_t lanes;                 /* of the last block; c is zero in the others */
   int32_t flags;
-  const float *next; /* what is needed soon: one prefetch per kk, next_step floats apart */
-  int64_t next_step;
+  /* What is needed soon: one prefetch per kk, next_step floats apart; next_outer more after each o.
+   */
+  const float *next;
+  int64_t next_step, next_outer;
 } gemm_args;
 
 typedef void (*gemm_kernel)(const gemm_args *args);

@@ -16,6 +16,7 @@ typedef struct place {
   int64_t row0, row1, col0, col1; /* steps t */
   int64_t unit;
   int blocks;
+  const float *next; /* weights that come next, in blocks as those of this place; or null */
 } place;
 
 typedef struct source {
@@ -54,23 +55,39 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* Destination rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel
- * (0, 0). */
-static void sweep_rows(gemm_args g, int blocks, int64_t row0, int64_t row1, int64_t col0,
-                       int64_t col1, int64_t b_row, int64_t c_row) {
+/* Deals the weights in `blocks` runs of `floats` from `next` on out to the calls, a share to each.
+ */
+static void set_prefetch(gemm_args *g, const float *next, int64_t floats, int blocks, int64_t call,
+                         int64_t calls) {
+  const int64_t per_block = max_i64(1, calls / blocks), block = call / per_block;
+  g->next = NULL;
+  g->next_step = 0;
+  if (next == NULL || block >= blocks) return;
+  const int64_t steps = (int64_t)g->outers * g->rows * g->cols * g->k;
+  const int64_t share = ceil_div(floats, per_block);
+  g->next = next + block * g->a_block + call % per_block * share;
+  g->next_step = min_i64(CN_BLOCK, ceil_div(share, max_i64(1, steps)));
+}
+
+/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
+static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, int64_t b_row,
+                       int64_t c_row) {
   const float *b = g.b;
   float *c = g.c;
-  const int64_t width = col1 - col0, at_once = 2 * width <= GEMM_N ? 2 : 1;
+  const int64_t width = col1 - p->col0, at_once = 2 * width <= GEMM_N ? 2 : 1;
   const int64_t pieces = ceil_div(width, GEMM_N);
+  const int64_t calls = ceil_div(row1 - p->row0, at_once) * pieces;
+  int64_t call = 0;
   g.b_group = b_row;
   g.c_group = c_row;
-  for (int64_t t = row0; t < row1;) {
+  for (int64_t t = p->row0; t < row1;) {
     const int groups = (int)min_i64(at_once, row1 - t);
-    for (int64_t i = 0, u = col0; i < pieces; i++) {
+    for (int64_t i = 0, u = p->col0; i < pieces; i++) {
       const int64_t per = (width * (i + 1)) / pieces - (width * i) / pieces;
       g.b = b + t * b_row + u * g.b_n;
       g.c = c + t * c_row + u * g.c_n;
-      gemm_find(blocks, groups, (int)per, g.b_n)(&g);
+      set_prefetch(&g, p->next, g.outers * g.a_outer, p->blocks, call++, calls);
+      gemm_find(p->blocks, groups, (int)per, g.b_n)(&g);
       u += per;
     }
     t += groups;
@@ -108,8 +125,8 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                  .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
-  sweep_rows(g, p->blocks, p->row0, min_i64(p->row1, y.count), p->col0, min_i64(p->col1, x.count),
-             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row);
+  sweep_rows(g, p, min_i64(p->row1, y.count), min_i64(p->col1, x.count), w->src_stride_h * from.row,
+             w->dst_stride_h * w->dv.row);
 }
 
 static void sweep_tile(const sweep_job *job, const place *p, source from) {
@@ -127,26 +144,37 @@ static void sweep_tile(const sweep_job *job, const place *p, source from) {
   }
 }
 
-/* Items are (pair of dst blocks, unit), the pair outside if the weights do not fit the cache. */
+/* Item i: units inside pairs of dst blocks if the weights exceed the cache, else pairs inside
+ * units. */
+static place place_at(const sweep *w, int64_t i, int64_t chunk) {
+  const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
+  return w->weights_outside ? place_of(w, i / w->units, i % w->units, chunk)
+                            : place_of(w, i % pairs, i / pairs, chunk);
+}
+
+static const float *weights_of(const sweep_job *job, place p) {
+  const sweep *w = job->w;
+  return job->weights + (p.group * w->dst_blocks + p.block) * w->w_block + p.chunk * w->w_outer;
+}
+
+/* Items are (pair of dst blocks, unit). Chunks of src outside: a chunk stays in cache for all the
+ * pairs. */
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
   float *buffer = w->packed ? job->packed + thread * w->pack_floats : NULL;
-  const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
   place held = {.group = -1};
-  while (first < last) {
-    const int64_t run =
-        w->weights_outside ? min_i64(last, (first / w->units + 1) * w->units) : first + 1;
-    for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
-      for (int64_t i = first; i < run; i++) {
-        const place p = w->weights_outside ? place_of(w, i / w->units, i % w->units, chunk)
-                                           : place_of(w, i % pairs, i / pairs, chunk);
-        const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
-        held = p;
-        sweep_tile(job, &p, source_at(job, &p, fill, buffer));
-      }
-    first = run;
-  }
+  for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
+    for (int64_t i = first; i < last; i++) {
+      place p = place_at(w, i, chunk);
+      const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
+      held = p;
+      if (w->weights_outside && i + 1 < last && (i + 1) % w->units == 0)
+        p.next = weights_of(job, place_at(w, i + 1, chunk));
+      else if (w->weights_outside && i + 1 == last && chunk + w->chunk < w->src_blocks)
+        p.next = weights_of(job, place_at(w, first, chunk + w->chunk));
+      sweep_tile(job, &p, source_at(job, &p, fill, buffer));
+    }
 }
 
 static int64_t sweep_count(const sweep *w) {

@@ -44,6 +44,7 @@ static void update_columns(gemm_args g, const tile *t, int64_t count, int64_t mo
       gemm_args h = g;
       h.a += block * g.a_block;
       h.c += block * g.c_block;
+      if (g.next != NULL) h.next = g.next + (block + i % m) * g.c_block;
       if (block + m < t->blocks) h.lanes = CN_BLOCK;
       gemm_find(m, groups, (int)per, g.b_n)(&h);
     }
@@ -76,6 +77,7 @@ static void update_full(gemm_args g, const conv_shape *s, const tile *t, int64_t
                         int64_t x_row) {
   const float *b = g.b;
   float *c = g.c;
+  const int64_t steps = (int64_t)g.outers * g.rows * g.k;
   g.b_n = 1;
   g.c_n = CN_BLOCK;
   for (int64_t i = t->x0; i < t->x1; i++)
@@ -84,6 +86,9 @@ static void update_full(gemm_args g, const conv_shape *s, const tile *t, int64_t
         g.b = b + (i - t->x0) * x_plane + r * s->dilation_h * x_row +
               (int64_t)q * s->dilation_w * CN_BLOCK;
         g.c = c + i * s->w_outer + ((int64_t)r * s->kernel_w + q) * s->w_tap;
+        /* Of a dense layer dw is the large operand: its next block but one is fetched meanwhile. */
+        g.next = s->w_outer == s->w_tap && i + 2 < t->x1 ? g.c + 2 * s->w_outer : NULL;
+        g.next_step = g.next != NULL ? min_i64(CN_BLOCK, ceil_div(s->w_tap, steps)) : 0;
         update_columns(g, t, x_lanes(s, i), GEMM_N_WEIGHTS, 1);
       }
 }

@@ -61,7 +61,10 @@ static inline float vec_sum(vec a) {
   return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
 }
 
-static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+/* Without always_inline gcc 12 takes the function for one without effects and drops the calls. */
+static inline __attribute__((always_inline)) void prefetch(const void *p) {
+  _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 
 /* Four rounds of pairing rows: 1 x 1, 1 x 2, 4 x 4 and 8 x 8 quarters change places. */
 static inline void transpose_block(const float *src, float *dst) {
