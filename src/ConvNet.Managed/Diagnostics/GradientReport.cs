@@ -45,8 +45,15 @@ public sealed record GradientCheckOptions
     /// <summary>The comparisons to make.</summary>
     public CheckModes Modes { get; init; } = CheckModes.All;
 
-    /// <summary>Samples in a batch; a power of two keeps a mean over it exact.</summary>
-    public int BatchSize { get; init; } = 4;
+    /// <summary>Samples in a batch, 1 or more; a power of two keeps a mean over it exact.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no sample.</exception>
+    public int BatchSize
+    {
+        get;
+        init => field = value >= 1
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), $"A batch of {value} samples has no gradients to check; the batch size starts at 1.");
+    } = 4;
 
     /// <summary>The seed of all values.</summary>
     public ulong Seed { get; init; } = 1;

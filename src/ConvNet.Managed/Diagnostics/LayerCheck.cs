@@ -45,7 +45,7 @@ internal sealed class LayerCheck
             return [];
         }
         LayerValues<float> before = Integers(_other, LargestRange);
-        string remark = MostlyZero(truth.Y.Values) ? $"most of y is zero on these values, which proves nothing" : "";
+        string remark = MostlyZero(truth.Y.Values) ? "most of y is zero on these values, which proves nothing" : "";
         return [.. backends.Select(backend => Report(backend, CheckModes.Exact, _probe.Run(backend, values!, before), truth, remark))];
     }
 

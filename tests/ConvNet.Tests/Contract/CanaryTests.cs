@@ -37,7 +37,7 @@ public sealed class CanaryTests(BackendCase backend)
         var faulty = new FaultyBackend(opened, new Fault(kind, target, Seed: 7));
         // Where float32 rounds on whole numbers too, the error bound must find it.
         CheckModes mode = layer.Rounds ? CheckModes.Real : CheckModes.Exact;
-        GradientReport report = GradientCheck.Run(layer.Layer, layer.Inputs, [faulty], new GradientCheckOptions { Modes = mode, BatchSize = layer.N });
+        GradientReport report = GradientCheck.Run(layer.Layer, layer.Inputs, [faulty], Reports.Options(mode, layer.N));
         Assert.That(faulty.Injected, Is.Positive, "nothing was spoilt");
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
     }
@@ -49,8 +49,7 @@ public sealed class CanaryTests(BackendCase backend)
         foreach (FaultTarget target in Enum.GetValues<FaultTarget>())
         {
             var faulty = new FaultyBackend(opened, new Fault(FaultKind.TermLeftOut, target, seed));
-            GradientReport report = GradientCheck.Run(new Conv2d(9, 3, padding: 1), [new Shape(5, 7, 6)], [faulty],
-                new GradientCheckOptions { Modes = CheckModes.Exact, BatchSize = 4 });
+            GradientReport report = GradientCheck.Run(new Conv2d(9, 3, padding: 1), [new Shape(5, 7, 6)], [faulty], Reports.Options(CheckModes.Exact, 4));
             Assert.That(faulty.Injected, Is.Positive, "nothing was spoilt");
             Assert.That(report.Failed, Is.EqualTo(1), $"{target}, seed {seed}: the one element and no other");
         }

@@ -33,6 +33,6 @@ public sealed class GraphContract(BackendCase backend)
     private GradientReport Check(GraphCase graph, CheckModes modes)
     {
         using IBackend opened = backend.Open();
-        return GradientCheck.Run(graph.Build(), [opened], new GradientCheckOptions { Modes = modes, BatchSize = graph.N });
+        return GradientCheck.Run(graph.Build(), [opened], Reports.Options(modes, graph.N));
     }
 }

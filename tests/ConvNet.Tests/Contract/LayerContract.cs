@@ -21,6 +21,6 @@ public sealed class LayerContract(BackendCase backend)
     private GradientReport Check(LayerCase layer, CheckModes modes)
     {
         using IBackend opened = backend.Open();
-        return GradientCheck.Run(layer.Layer, layer.Inputs, [opened], new GradientCheckOptions { Modes = modes, BatchSize = layer.N });
+        return GradientCheck.Run(layer.Layer, layer.Inputs, [opened], Reports.Options(modes, layer.N));
     }
 }

@@ -6,6 +6,14 @@ namespace ConvNet.Tests.Contract;
 /// <summary>Turns a report into an assertion that says what is wrong where.</summary>
 internal static class Reports
 {
+    /// <summary>The options of every check, with its seed printed.</summary>
+    public static GradientCheckOptions Options(CheckModes modes, int batchSize)
+    {
+        var options = new GradientCheckOptions { Modes = modes, BatchSize = batchSize };
+        TestContext.Out.WriteLine($"seed {options.Seed}");
+        return options;
+    }
+
     public static void AssertPasses(GradientReport report) => Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass), () => Describe(report));
 
     public static string Describe(GradientReport report) => string.Join(Environment.NewLine,

@@ -9,8 +9,7 @@ public sealed class FiniteDifferenceTests
     [TestCaseSource(typeof(LayerCases), nameof(LayerCases.All))]
     public void TheReferenceDerivesEveryLayerRightly(LayerCase layer)
     {
-        GradientReport report = GradientCheck.Run(layer.Layer, layer.Inputs, [],
-            new GradientCheckOptions { Modes = CheckModes.FiniteDifferences, BatchSize = layer.N });
+        GradientReport report = GradientCheck.Run(layer.Layer, layer.Inputs, [], Contract.Reports.Options(CheckModes.FiniteDifferences, layer.N));
         Contract.Reports.AssertPasses(report);
         Assert.That(report.Layers.SelectMany(l => l.Tensors).Sum(t => t.Flips), Is.Zero, "tensors without a smooth direction");
     }
