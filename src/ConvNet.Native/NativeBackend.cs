@@ -7,7 +7,7 @@ namespace ConvNet;
 /// <remarks>
 /// Plans in C#, computes in C. Results have the same bits for every number of threads, and on every run with the same instruction set.
 /// The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the environment variable
-/// CONVNET_NATIVE_LIBRARY names another file. Layers, losses of the user's own run in C#.
+/// CONVNET_NATIVE_LIBRARY names another file. Layers and losses of the user's own run in C#.
 /// </remarks>
 public sealed class NativeBackend : IBackend
 {
