@@ -54,19 +54,6 @@ internal sealed class Operation
     public bool CutsGradient { get; internal set; }
 }
 
-/// <summary>What a pass over a graph is for.</summary>
-internal enum PassKind
-{
-    /// <summary>Forward and backward.</summary>
-    Training,
-
-    /// <summary>Forward with running statistics, over parameters that training changes.</summary>
-    Evaluation,
-
-    /// <summary>Forward over parameters that change only when they are written, so they can be prepared.</summary>
-    Inference,
-}
-
 /// <summary>A graph after fusion.</summary>
 /// <param name="Operations">The operations in the order of the nodes.</param>
 /// <param name="Input">The images.</param>
@@ -83,9 +70,8 @@ internal static class Fusion
 {
     /// <summary>Finds the operations.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="kind">What the pass is for.</param>
-    /// <param name="fuse">Whether to fuse; the results have the same bits either way, but for a folded batch normalisation.</param>
-    public static FusedGraph Apply(Graph graph, PassKind kind, bool fuse)
+    /// <param name="pass">What the pass is for, and whether to fuse.</param>
+    public static FusedGraph Apply(Graph graph, PassSpec pass)
     {
         var values = new Value[graph.Nodes.Count];
         var operations = new List<Operation>();
@@ -95,9 +81,9 @@ internal static class Fusion
             if (node.Layer is null)
                 continue;
             Value x = values[node.Inputs[0].Index];
-            if (node.Layer is Flatten || node.Layer is Dropout && kind != PassKind.Training)
+            if (node.Layer is Flatten || node.Layer is Dropout && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
-            else if (fuse && Fuse(node, x, kind))
+            else if (pass.Fuse && Fuse(node, x, pass.Kind))
                 (values[node.Index], x.Node) = (x, node);
             else
             {

@@ -91,9 +91,11 @@ internal sealed class Layouts
         {
             for (int i = 0; i < reader.Operation.Inputs.Count; i++)
             {
-                (Value, cn_tensor) key = (reader.Operation.Inputs[i], reader.X(i));
-                bool fixedByProducer = key.Item1.Producer is { } producer && _primitives[producer].PlainOnly && key.Item2 == _written[key.Item1];
-                _halos[key] = fixedByProducer ? 0 : Math.Max(_halos.GetValueOrDefault(key), Limit(reader.XHalo));
+                Value value = reader.Operation.Inputs[i];
+                cn_tensor tensor = reader.X(i);
+                bool fixedByProducer = value.Producer is { } producer && _primitives[producer].PlainOnly && tensor == _written[value];
+                int halo = fixedByProducer ? 0 : Limit(reader.XHalo);
+                _halos[(value, tensor)] = Math.Max(_halos.GetValueOrDefault((value, tensor)), halo);
             }
         }
         foreach (Operation operation in _graph.Operations)

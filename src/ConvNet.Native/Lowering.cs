@@ -18,26 +18,24 @@ internal sealed class Lowering
     private readonly List<Step> _forward = [], _backward = [], _preparation = [];
     private List<Step> _current;
 
-    private Lowering(FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient)
-        => (_graph, _layouts, _wantsGradient, _current) = (graph, layouts, wantsGradient, _forward);
+    private Lowering(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, ParameterStore parameters)
+    {
+        (Pass, _graph, _layouts, _wantsGradient, Parameters) = (pass, graph, layouts, wantsGradient, parameters);
+        _current = _forward;
+        Images = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
+    }
 
-    /// <summary>What the pass is for.</summary>
-    public required PassKind Kind { get; init; }
-
-    /// <summary>Who computes.</summary>
-    public required cn_context Context { get; init; }
-
-    /// <summary>Samples in a full batch.</summary>
-    public required int BatchSize { get; init; }
+    /// <summary>What is planned.</summary>
+    public PassSpec Pass { get; }
 
     /// <summary>The seed of random masks.</summary>
-    public required ulong Seed { get; init; }
+    public ulong Seed => Pass.Training?.Seed ?? 0;
 
     /// <summary>The parameters.</summary>
-    public required ParameterStore Parameters { get; init; }
+    public ParameterStore Parameters { get; }
 
     /// <summary>The caller's images; whoever runs the steps points it at them.</summary>
-    public Slot Images { get; private set; } = null!;
+    public Slot Images { get; }
 
     /// <summary>The scores, plain.</summary>
     public Slot Scores { get; private set; } = null!;
@@ -58,28 +56,17 @@ internal sealed class Lowering
     public IReadOnlyList<Step> BackwardSteps => _backward;
 
     /// <summary>Makes the steps of a pass.</summary>
+    /// <param name="pass">What is planned.</param>
     /// <param name="graph">The graph after fusion.</param>
     /// <param name="layouts">How its values lie.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
-    /// <param name="kind">What the pass is for.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null unless the pass is for training.</param>
     /// <param name="parameters">The parameters.</param>
-    /// <param name="context">Who computes.</param>
-    public static Lowering Apply(FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, PassKind kind, int batchSize,
-        TrainingSpec? spec, ParameterStore parameters, cn_context context)
+    public static Lowering Apply(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, ParameterStore parameters)
     {
-        var plan = new Lowering(graph, layouts, wantsGradient)
-        {
-            Kind = kind,
-            Context = context,
-            BatchSize = batchSize,
-            Seed = spec?.Seed ?? 0,
-            Parameters = parameters,
-        };
+        var plan = new Lowering(pass, graph, layouts, wantsGradient, parameters);
         plan.LowerForward();
-        if (spec is not null)
-            plan.LowerBackward(spec.Loss);
+        if (pass.Training is { } training)
+            plan.LowerBackward(training.Loss);
         return plan;
     }
 
@@ -103,7 +90,7 @@ internal sealed class Lowering
     {
         if (!WantsDX(reader, input))
             return null;
-        var slot = new Slot(_layouts.GradientOfInput(reader, input), BatchSize);
+        var slot = new Slot(_layouts.GradientOfInput(reader, input), Pass.BatchSize);
         _gradients.Add(new Use(reader.Operation, input), slot);
         return slot;
     }
@@ -116,20 +103,19 @@ internal sealed class Lowering
     public Slot? Workspace(Func<int, long> floatsFor)
     {
         // A smaller batch may be cut into other chunks, so the full one does not decide alone.
-        long floats = Enumerable.Range(1, BatchSize).Max(floatsFor);
+        long floats = Enumerable.Range(1, Pass.BatchSize).Max(floatsFor);
         return floats > 0 ? new Slot(floats) : null;
     }
 
     private void LowerForward()
     {
-        Images = new Slot(_layouts.Written(_graph.Input), BatchSize, SlotOwner.Other);
         foreach (Primitive primitive in _layouts.Primitives)
         {
             Value y = primitive.Operation.Output;
             // The input's copies come before the output, so a step list reads in the order of the data.
             for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
                 X(primitive, i);
-            _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), BatchSize);
+            _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), Pass.BatchSize);
             primitive.Forward(this);
         }
         Scores = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
@@ -138,7 +124,7 @@ internal sealed class Lowering
     private void LowerBackward(Loss loss)
     {
         _current = _backward;
-        var scoresGradient = new Slot(Scores.Tensor, BatchSize);
+        var scoresGradient = new Slot(Scores.Tensor, Pass.BatchSize);
         Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Shape.Length);
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
@@ -176,7 +162,7 @@ internal sealed class Lowering
             else
                 return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
         }
-        var slot = new Slot(to, BatchSize);
+        var slot = new Slot(to, Pass.BatchSize);
         Add(new ReorderStep(source, view, from, slot));
         return slot;
     }
@@ -195,7 +181,7 @@ internal sealed class Lowering
         for (int i = 1; i < parts.Count; i++)
         {
             Slot part = InLayoutOf(tensor, parts[i]);
-            var total = i == 1 ? new Slot(tensor, BatchSize) : sum;
+            var total = i == 1 ? new Slot(tensor, Pass.BatchSize) : sum;
             Add(new AddStep(sum, part, total, relu: false));
             sum = total;
         }
@@ -207,7 +193,7 @@ internal sealed class Lowering
 
     private Slot Cut(Primitive primitive, Slot dy)
     {
-        Slot cut = dy.Shared ? new Slot(dy.Tensor, BatchSize) : dy;
+        Slot cut = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
         Add(new ReluBackward(Y(primitive), dy, cut));
         return cut;
     }

@@ -17,7 +17,7 @@ internal sealed unsafe class NativePass : IDisposable
 
     private NativePass(Lowering plan)
     {
-        (_context, _images, _scores, _inputGradient, _loss) = (plan.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
+        (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
         (_preparation, _forward, _backward) = ([.. plan.PreparationSteps], [.. plan.ForwardSteps], [.. plan.BackwardSteps]);
         _arena = PlaceArena();
         _own = PlaceOwn();
@@ -27,20 +27,15 @@ internal sealed unsafe class NativePass : IDisposable
 
     /// <summary>Plans a pass over a graph.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="kind">What the pass is for.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null unless the pass is for training.</param>
-    /// <param name="fuse">Whether operations are fused.</param>
-    /// <param name="context">Who computes.</param>
+    /// <param name="pass">What is planned.</param>
     /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none yet.</param>
-    public static NativePass Plan(Graph graph, PassKind kind, int batchSize, TrainingSpec? spec, bool fuse, cn_context context,
-        Func<IEnumerable<Primitive>, ParameterStore> parameters)
+    public static NativePass Plan(Graph graph, PassSpec pass, Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
-        var liveness = new Liveness(graph, kind == PassKind.Training, spec?.InputGradient ?? false);
+        var liveness = new Liveness(graph, pass.Kind == PassKind.Training, pass.Training?.InputGradient ?? false);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
-        FusedGraph fused = Fusion.Apply(graph, kind, fuse);
+        FusedGraph fused = Fusion.Apply(graph, pass);
         var layouts = Layouts.Apply(fused, WantsGradient);
-        return new NativePass(Lowering.Apply(fused, layouts, WantsGradient, kind, batchSize, spec, parameters(layouts.Primitives), context));
+        return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient, parameters(layouts.Primitives)));
     }
 
     /// <summary>The steps of the forward pass.</summary>

@@ -116,5 +116,8 @@ internal sealed class NativePlan : Executable
     }
 
     private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)
-        => NativePass.Plan(Graph, kind, BatchSize, kind == PassKind.Training ? Spec : null, _backend.Fuse, _backend.Context, parameters);
+    {
+        TrainingSpec? training = kind == PassKind.Training ? Spec : null;
+        return NativePass.Plan(Graph, new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Context), parameters);
+    }
 }

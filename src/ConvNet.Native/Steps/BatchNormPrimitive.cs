@@ -20,7 +20,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot x = plan.X(this), y = plan.Y(this);
         cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        if (plan.Kind != PassKind.Training)
+        if (plan.Pass.Kind != PassKind.Training)
         {
             plan.Add(new BatchNormInfer(norm, x, parameters, y));
             return;
@@ -32,7 +32,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.BatchSize);
+        Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor);
         Slot scale = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]), dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
@@ -51,7 +51,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
-        => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Context, norm, n).SizeOrThrow());
+        => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Pass.Context, norm, n).SizeOrThrow());
 }
 
 /// <summary>y from x with the statistics of the batch; moves the running ones.</summary>

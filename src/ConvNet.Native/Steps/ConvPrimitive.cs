@@ -89,7 +89,7 @@ internal sealed class ConvPrimitive : Primitive
     }
 
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
-        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Context, conv, pass, n).SizeOrThrow());
+        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
 /// <summary>y from x.</summary>

@@ -57,7 +57,7 @@ internal sealed class DensePrimitive : Primitive
     }
 
     private Slot? Workspace(Lowering plan, cn_pass pass)
-        => plan.Workspace(n => cn_dense_workspace_floats(plan.Context, _dense, pass, n).SizeOrThrow());
+        => plan.Workspace(n => cn_dense_workspace_floats(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
 }
 
 /// <summary>y from x.</summary>

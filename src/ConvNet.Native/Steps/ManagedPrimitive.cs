@@ -19,9 +19,9 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
     /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
-        int saved = layer.SavedLength(plan.BatchSize, Operation.Node.InputShapes);
+        int saved = layer.SavedLength(plan.Pass.BatchSize, Operation.Node.InputShapes);
         _saved = saved > 0 ? new Slot(saved) : null;
-        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Kind == PassKind.Training));
+        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind == PassKind.Training));
     }
 
     /// <inheritdoc/>
@@ -40,7 +40,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
     private Slot?[] Inputs(Lowering plan) => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
 
     private FrameSlots Frame(Lowering plan, Slot?[] x, Slot? y)
-        => new(Operation.Node, plan.Seed, plan.Context.threads, x, y, [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
+        => new(Operation.Node, plan.Seed, plan.Pass.Context.threads, x, y, [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
 }
 
 /// <summary>The memory of a <see cref="Frame{T}"/>; what a pass may not touch is null.</summary>
