@@ -12,10 +12,10 @@ public sealed class LauncherTests
     [Test]
     public void TheLauncherAddsLessThanATenthOfASecond()
     {
-        CommandResult first = Launch("--help");     // builds the tool where it is stale
+        CommandResult first = Launch(Repository.Root, "--help");     // builds the tool where it is stale
         Assert.That(first.ExitCode, Is.Zero, first.Output);
 
-        TimeSpan launched = Fastest(() => Launch("--help"));
+        TimeSpan launched = Fastest(() => Launch(Repository.Root, "--help"));
         TimeSpan direct = Fastest(() => Repository.Run(Repository.Root, "dotnet", [s_tool, "--help"]));
 
         TestContext.Out.WriteLine($"launched {launched.TotalMilliseconds:F0} ms, direct {direct.TotalMilliseconds:F0} ms");
@@ -26,16 +26,27 @@ public sealed class LauncherTests
     public void TheLauncherBuildsOnlyWhatIsStale()
     {
         string stamp = Repository.Path("build", "convnet.stamp");
-        Launch("--help");
+        Launch(Repository.Root, "--help");
         DateTime built = File.GetLastWriteTimeUtc(stamp);
 
-        Launch("--help");
+        Launch(Repository.Root, "--help");
         Assert.That(File.GetLastWriteTimeUtc(stamp), Is.EqualTo(built), "nothing changed");
 
         string source = Repository.Path("src", "ConvNet.Cli", "Program.cs");
         File.SetLastWriteTimeUtc(source, DateTime.UtcNow);
-        Assert.That(Launch("--help").Output, Does.Contain("convnet: building"));
+        Assert.That(Launch(Repository.Root, "--help").Output, Does.Contain("convnet: building"));
         Assert.That(File.GetLastWriteTimeUtc(stamp), Is.GreaterThan(built), "a source changed");
+    }
+
+    [Test]
+    public void PathsAreRelativeToTheFolderOfTheCaller()
+    {
+        using var folder = new TemporaryFolder();
+
+        CommandResult result = Launch(folder.Path, "train", "--epochs", "1", "--save", "digits.safetensors");
+
+        Assert.That(result.ExitCode, Is.Zero, result.Output);
+        Assert.That(folder.File("digits.safetensors"), Does.Exist);
     }
 
     [Test]
@@ -62,8 +73,8 @@ public sealed class LauncherTests
         Assert.That(result.ExitCode, Is.EqualTo(2));
     }
 
-    private static CommandResult Launch(params string[] arguments)
-        => Repository.Run(Repository.Root, Repository.Path("convnet"), arguments,
+    private static CommandResult Launch(string folder, params string[] arguments)
+        => Repository.Run(folder, Repository.Path("convnet"), arguments,
             new Dictionary<string, string?> { ["CONVNET_NO_INSTALL"] = "1" });
 
     private static TimeSpan Fastest(Action run)
