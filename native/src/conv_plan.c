@@ -6,9 +6,10 @@ enum {
   WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
   SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
   CHUNK_SOURCE_FLOATS = 64 * 1024,
-  COLUMNS = 168,            /* columns of a unit of one row: a multiple of every tile width */
-  PIXEL_FLOATS = 50 * 1024, /* x and dy of one pixel block: 200 KiB */
-  TILE_FLOATS = 16 * 1024,  /* dw of one tile: 64 KiB */
+  COLUMNS = 168,                 /* columns of a unit of one row: a multiple of every tile width */
+  PIXEL_FLOATS = 9 * 1024,       /* x and dy of a block of pixels: 36 KiB, first-level cache */
+  STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
+  TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
   CHUNK_OPERATIONS = 4000000, /* work that is worth a partial sum of its own */
   ROW_TERMS = 256,            /* merged rows of pixels are no longer: sums are cut at their ends */
@@ -228,25 +229,42 @@ static void merge_rows(conv_shape *s) {
   if (w > s->y.w || (s->y.w > ROW_TERMS && w >= ROW_TERMS / 4)) set_rows(s, pixels / w, w);
 }
 
+/*
+ * A micro-kernel call of a pair of blocks of y and a block of x reads their pixels; the calls for
+ * the other taps and channels read the same ones, which should still be in the first-level cache.
+ * A stem reads little of x, and more columns at a time.
+ */
 static void set_pixel_blocks(weights_plan *p, const conv_shape *s) {
-  const int64_t row_floats =
-      p->tile_blocks * s->xv.row * s->stride_h + min_i64(2, s->y_blocks) * s->yv.row;
-  const int64_t rows = max_i64(1, PIXEL_FLOATS / row_floats);
-  p->row_blocks = ceil_div(s->y.h, min_i64(rows, s->y.h));
+  const int64_t dy_floats = min_i64(2, s->y_blocks) * s->yv.row;
+  const int64_t rows =
+      s->stem ? STEM_PIXEL_FLOATS / dy_floats : PIXEL_FLOATS / (s->xv.row + dy_floats);
+  p->row_blocks = ceil_div(s->y.h, max_i64(1, min_i64(rows, s->y.h)));
   p->rows = ceil_div(s->y.h, p->row_blocks);
   p->images = 1;
   if (p->row_blocks == 1 && !p->packed) p->images = max_i64(1, min_i64(s->n, rows / s->y.h));
   p->image_blocks = ceil_div(s->n, p->images);
 }
 
+/* Cuts `count` into the fewest equal parts of at most `most`; returns the size of one. */
+static int64_t equal_parts(int64_t count, int64_t most) {
+  return ceil_div(count, ceil_div(count, max_i64(1, most)));
+}
+
+/* Tiles of dw that stay in the second-level cache while the pixels pass. */
+static void set_tiles(weights_plan *p, const conv_shape *s) {
+  const int64_t pair_floats = 2 * s->w_outer, pairs = ceil_div(s->y_blocks, 2);
+  p->tile_blocks = s->stem ? s->x_blocks : equal_parts(s->x_blocks, TILE_FLOATS / pair_floats);
+  p->tile_pairs = equal_parts(pairs, TILE_FLOATS / (pair_floats * p->tile_blocks));
+  p->x_tiles = ceil_div(s->x_blocks, p->tile_blocks);
+  p->y_tiles = ceil_div(pairs, p->tile_pairs);
+  p->items = s->groups * p->y_tiles * p->x_tiles;
+}
+
 weights_plan weights_plan_of(const conv_shape *shape) {
-  weights_plan p = {.shape = *shape, .tile_blocks = shape->x_blocks};
+  weights_plan p = {.shape = *shape};
   conv_shape *s = &p.shape;
   if (rows_touch(s)) merge_rows(s);
-  const int64_t most = max_i64(1, TILE_FLOATS / (2 * s->w_outer));
-  if (!s->stem) p.tile_blocks = ceil_div(s->x_blocks, ceil_div(s->x_blocks, most));
-  p.tiles = ceil_div(s->x_blocks, p.tile_blocks);
-  p.pairs = ceil_div(s->y_blocks, 2);
+  set_tiles(&p, s);
 
   const int32_t high_y = (s->y.h - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h - s->pad_h;
   const int32_t high_x = (s->y.w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w - s->pad_w;
@@ -260,11 +278,10 @@ weights_plan weights_plan_of(const conv_shape *shape) {
     p.pack_floats = aligned(p.tile_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
   }
 
-  const int64_t items = s->groups * p.pairs * p.tiles;
   const double worth = shape_operations(s) / CHUNK_OPERATIONS;
   const int64_t wanted = worth < PARALLEL_ITEMS
-                             ? min_i64(ceil_div(PARALLEL_ITEMS, items), (int64_t)worth)
-                             : ceil_div(PARALLEL_ITEMS, items);
+                             ? min_i64(ceil_div(PARALLEL_ITEMS, p.items), (int64_t)worth)
+                             : ceil_div(PARALLEL_ITEMS, p.items);
   p.chunks = max_i64(1, min_i64(wanted, p.row_blocks * p.image_blocks));
   p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
   return p;

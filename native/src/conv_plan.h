@@ -92,13 +92,15 @@ axis sweep_axis_y(const sweep *w, int32_t residue);
 axis sweep_axis_x(const sweep *w, int32_t residue);
 
 /*
- * Backward-weights: outputs are cut into tiles of 2 blocks of y by tile_blocks of x, pixels into
- * blocks of rows or of images, and the blocks into chunks, each with a sum of its own, which are
- * added up at the end.
+ * Backward-weights: outputs are cut into tiles of tile_pairs pairs of blocks of y by tile_blocks
+ * blocks of x, pixels into blocks of rows or of images, and the blocks into chunks, each with a sum
+ * of its own, which are added up at the end.
  */
 typedef struct weights_plan {
   conv_shape shape;
-  int64_t tile_blocks, tiles, pairs; /* tiles and pairs of one group */
+  int64_t tile_pairs, tile_blocks;
+  int64_t y_tiles, x_tiles; /* of one group */
+  int64_t items;            /* tiles of all groups */
   int64_t rows, row_blocks, images, image_blocks;
   int64_t chunks, chunk_floats; /* chunk_floats: weights, then bias */
   bool packed;

@@ -1,5 +1,6 @@
 /* The dense layer: a 1x1 convolution of one image whose pixels are the samples of the batch. */
 #include "conv.h"
+#include "prefetch.h"
 
 void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, const float *x,
                              const float *w, const float *bias, float *y) {
@@ -36,21 +37,25 @@ typedef struct dense_place {
   int blocks;
 } dense_place;
 
-/* The weights that the next tile transposes, if they are as many as those of this one; else null.
- */
-static const float *next_weights(const dense_job *job, const dense_place *p) {
+/* The weights that the next tile transposes, if they are as many as those of this one. */
+static memory_runs next_weights(const dense_job *job, const dense_place *p) {
   const conv_shape *s = &job->shape;
   const int64_t o = p->o0 + DENSE_TRANSPOSED_BLOCKS;
-  if (o + p->outputs <= s->y_blocks) return job->w + o * s->w_block + p->x0 * s->w_outer;
-  return p->x0 + 2 + p->blocks <= s->x_blocks ? job->w + (p->x0 + 2) * s->w_outer : NULL;
+  memory_runs next = {NULL, p->outputs, s->w_block, p->blocks * s->w_outer};
+  if (o + p->outputs <= s->y_blocks)
+    next.first = job->w + o * s->w_block + p->x0 * s->w_outer;
+  else if (p->x0 + 2 + p->blocks <= s->x_blocks)
+    next.first = job->w + (p->x0 + 2) * s->w_outer;
+  else
+    next.runs = 0;
+  return next;
 }
 
 /* All samples of those blocks of dx; buffer has the weights, transposed. */
 static void dense_tile(const dense_job *job, const dense_place *p, const float *buffer) {
   const conv_shape *s = &job->shape;
   const int64_t pieces = ceil_div(s->y.w, GEMM_N);
-  const float *next = next_weights(job, p);
-  const int64_t share = ceil_div(p->blocks * s->w_outer, pieces);
+  prefetcher ahead = prefetcher_across(next_weights(job, p), pieces);
   gemm_args g = {.a = buffer,
                  .a_outer = CN_BLOCK * CN_BLOCK,
                  .a_block = DENSE_TRANSPOSED_BLOCKS * CN_BLOCK * CN_BLOCK,
@@ -64,20 +69,16 @@ static void dense_tile(const dense_job *job, const dense_place *p, const float *
                  .cols = 1,
                  .k = (int32_t)min_i64(CN_BLOCK, s->y_channels),
                  .flags = p->o0 > 0 ? GEMM_ADD : 0};
-  if (next != NULL) {
-    g.next_step = ceil_div(share, g.k);
-    g.next_outer = s->w_block - g.next_step * g.k;
-  }
   for (int64_t i = 0, n = 0; i < pieces; i++) {
     const int64_t per = (s->y.w * (i + 1)) / pieces - (s->y.w * i) / pieces;
     g.b = job->dy + p->o0 * s->yv.plane + n * CN_BLOCK;
-    if (next != NULL) g.next = next + i * share;
     for (int m = 0; m < p->blocks; m += GEMM_BLOCKS) {
       const int count = p->blocks - m < GEMM_BLOCKS ? p->blocks - m : GEMM_BLOCKS;
       gemm_args h = g;
       h.a += m * g.a_block;
       h.c = job->dx + (p->x0 + m) * s->xv.plane + n * CN_BLOCK;
       h.lanes = (int32_t)x_lanes(s, p->x0 + m + count - 1);
+      prefetch_share(&ahead, &h);
       gemm_find(count, 1, (int)per, CN_BLOCK)(&h);
     }
     n += per;

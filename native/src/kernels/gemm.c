@@ -2,7 +2,11 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum { V = CN_BLOCK / VEC, MAX_M = GEMM_BLOCKS * V, MAX_N = GEMM_N };
+enum {
+  V = CN_BLOCK / VEC,
+  MAX_M = GEMM_BLOCKS * V,
+  MAX_N = GEMM_N > GEMM_N_ONE ? GEMM_N : GEMM_N_ONE
+};
 
 /* The accumulators of a tile. With constant bounds and full unrolling the compiler keeps them in
  * registers. */
@@ -95,6 +99,7 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
   const int m = blocks * V, nt = groups * per;
   const float *next = g->next != NULL ? g->next : g->a;
   bool add = (g->flags & GEMM_ADD) != 0;
+  const int32_t row_terms = g->cols * g->k;
   int32_t terms = 0;
   const place c = {g->c, g->c_block, g->c_n, g->c_group};
   tile t;
@@ -104,7 +109,7 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
     tile_clear(&t, m, nt);
   for (int32_t o = 0; o < g->outers; o++) {
     for (int32_t i = 0; i < g->rows; i++) {
-      if (terms >= GEMM_SLAB) {
+      if (terms > 0 && terms + row_terms > GEMM_SLAB) {
         if (add) tile_add(&t, c, m, nt, per);
         tile_store(&t, c, m, nt, per);
         tile_clear(&t, m, nt);
@@ -115,7 +120,7 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
       const float *b = g->b + o * g->b_outer + i * g->b_row;
       for (int32_t j = 0; j < g->cols; j++, a += g->a_col, b += g->b_col)
         next = tile_update(&t, g, a, b, next, m, nt, per, b_n);
-      terms += g->cols * g->k;
+      terms += row_terms;
     }
     next += g->next_outer;
   }
@@ -128,30 +133,24 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
 /* One function per tile; they differ in constants only. B_N is the name of the step, b_n its value.
  */
 #define GEMM_NAME(blocks, groups, per, B_N) gemm_##blocks##_##groups##_##per##_##B_N
-#define GEMM_TILE(per, blocks, groups, B_N, b_n)                                                   \
+#define GEMM_TILE(blocks, groups, per, B_N, b_n)                                                   \
   static void GEMM_NAME(blocks, groups, per, B_N)(const gemm_args *g) {                            \
     gemm_body(g, blocks, groups, per, b_n);                                                        \
   }
-#define GEMM_TILES_OF(blocks, B_N, b_n)                                                            \
-  GEMM_EACH_N(GEMM_TILE, blocks, 1, B_N, b_n)                                                      \
-  GEMM_EACH_PAIR(GEMM_TILE, blocks, 2, B_N, b_n)
-#define GEMM_TILES(B_N, b_n) GEMM_EACH_BLOCKS(GEMM_TILES_OF, B_N, b_n)
-GEMM_TILES(1, 1)
-GEMM_TILES(2, 2)
-GEMM_TILES(4, 4)
-GEMM_TILES(16, 16)
-GEMM_TILES(32, 32)
-GEMM_TILES(any, g->b_n)
+GEMM_EACH_TILE(GEMM_TILE, 1, 1)
+GEMM_EACH_TILE(GEMM_TILE, 2, 2)
+GEMM_EACH_TILE(GEMM_TILE, 4, 4)
+GEMM_EACH_TILE(GEMM_TILE, 16, 16)
+GEMM_EACH_TILE(GEMM_TILE, 32, 32)
+GEMM_EACH_TILE(GEMM_TILE, any, g->b_n)
 
-#define GEMM_ENTRY(per, blocks, groups, B_N) [per] = GEMM_NAME(blocks, groups, per, B_N),
-#define GEMM_ENTRIES_OF(blocks, B_N)                                                               \
-  [blocks - 1] = {{GEMM_EACH_N(GEMM_ENTRY, blocks, 1, B_N)},                                       \
-                  {GEMM_EACH_PAIR(GEMM_ENTRY, blocks, 2, B_N)}},
-#define GEMM_ENTRIES(B_N) GEMM_EACH_BLOCKS(GEMM_ENTRIES_OF, B_N)
+#define GEMM_ENTRY(blocks, groups, per, B_N)                                                       \
+  [blocks - 1][groups - 1][per] = GEMM_NAME(blocks, groups, per, B_N),
 
-static const gemm_kernel kernels[6][GEMM_BLOCKS][2][GEMM_N + 1] = {
-    {GEMM_ENTRIES(1)},  {GEMM_ENTRIES(2)},  {GEMM_ENTRIES(4)},
-    {GEMM_ENTRIES(16)}, {GEMM_ENTRIES(32)}, {GEMM_ENTRIES(any)},
+static const gemm_kernel kernels[6][GEMM_BLOCKS][2][MAX_N + 1] = {
+    {GEMM_EACH_TILE(GEMM_ENTRY, 1)},  {GEMM_EACH_TILE(GEMM_ENTRY, 2)},
+    {GEMM_EACH_TILE(GEMM_ENTRY, 4)},  {GEMM_EACH_TILE(GEMM_ENTRY, 16)},
+    {GEMM_EACH_TILE(GEMM_ENTRY, 32)}, {GEMM_EACH_TILE(GEMM_ENTRY, any)},
 };
 
 gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n) {

@@ -15,15 +15,15 @@
  *
  * Contract: a starts every block on 64 bytes; b, c need no alignment; c is written whole, and only
  * read under GEMM_ADD; nothing outside the named elements is touched, but for prefetches. Terms are
- * added in the order of the steps, in partial sums of about GEMM_SLAB terms which are then added to
- * c, so the error of a long sum stays small.
+ * added in the order of the steps, in partial sums of whole rows of steps, at most GEMM_SLAB terms
+ * where a row has no more, which are then added to c: so the error of a long sum stays small.
  */
 #ifndef CN_GEMM_H
 #define CN_GEMM_H
 
 #include "../isa.h"
 
-enum { GEMM_SLAB = 192 };
+enum { GEMM_SLAB = 288 };
 
 enum {
   GEMM_ADD = 1,  /* add to c instead of overwriting it */
@@ -40,7 +40,7 @@ typedef struct gemm_args {
   int32_t outers, rows, cols, k; /* 0 outers, rows or cols: an empty sum */
   int32_t lanes;                 /* of the last block; c is zero in the others */
   int32_t flags;
-  /* What is needed soon: one prefetch per kk, next_step floats apart; next_outer more after each o.
+  /* What is needed soon, or null: one prefetch per kk, next_step apart, next_outer more after an o.
    */
   const float *next;
   int64_t next_step, next_outer;
@@ -48,9 +48,12 @@ typedef struct gemm_args {
 
 typedef void (*gemm_kernel)(const gemm_args *args);
 
+/* Columns that a tile of that many blocks has at most; half as many in each of two runs. */
+static inline int gemm_columns(int blocks) { return blocks == 1 ? GEMM_N_ONE : GEMM_N; }
+
 /*
- * The kernel for `blocks` <= GEMM_BLOCKS and `groups` runs of `per` columns: 1 run of up to GEMM_N,
- * or 2 of up to GEMM_N / 2. b_n of 1, 2, 4, 16 and 32 floats is fastest; any other works.
+ * The kernel for `blocks` <= GEMM_BLOCKS and `groups` runs (1 or 2) of `per` columns, which are
+ * gemm_columns together at most. b_n of 1, 2, 4, 16 and 32 floats is fastest; any other works.
  */
 #define gemm_find ISA_NAME(gemm_find)
 gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n);

@@ -1,6 +1,7 @@
 /* Forward and backward-data: destination pixels, a few rows and two blocks of channels at a time.
  */
 #include "conv.h"
+#include "prefetch.h"
 
 typedef struct sweep_job {
   const sweep *w;
@@ -16,7 +17,6 @@ typedef struct place {
   int64_t row0, row1, col0, col1; /* steps t */
   int64_t unit;
   int blocks;
-  const float *next; /* weights that come next, in blocks as those of this place; or null */
 } place;
 
 typedef struct source {
@@ -55,29 +55,13 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* Deals the weights in `blocks` runs of `floats` from `next` on out to the calls, a share to each.
- */
-static void set_prefetch(gemm_args *g, const float *next, int64_t floats, int blocks, int64_t call,
-                         int64_t calls) {
-  const int64_t per_block = max_i64(1, calls / blocks), block = call / per_block;
-  g->next = NULL;
-  g->next_step = 0;
-  if (next == NULL || block >= blocks) return;
-  const int64_t steps = (int64_t)g->outers * g->rows * g->cols * g->k;
-  const int64_t share = ceil_div(floats, per_block);
-  g->next = next + block * g->a_block + call % per_block * share;
-  g->next_step = min_i64(CN_BLOCK, ceil_div(share, max_i64(1, steps)));
-}
-
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
 static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, int64_t b_row,
-                       int64_t c_row) {
+                       int64_t c_row, prefetcher *ahead) {
   const float *b = g.b;
   float *c = g.c;
-  const int64_t width = col1 - p->col0, at_once = 2 * width <= GEMM_N ? 2 : 1;
-  const int64_t pieces = ceil_div(width, GEMM_N);
-  const int64_t calls = ceil_div(row1 - p->row0, at_once) * pieces;
-  int64_t call = 0;
+  const int64_t width = col1 - p->col0, most = gemm_columns(p->blocks);
+  const int64_t at_once = 2 * width <= most ? 2 : 1, pieces = ceil_div(width, most);
   g.b_group = b_row;
   g.c_group = c_row;
   for (int64_t t = p->row0; t < row1;) {
@@ -86,7 +70,7 @@ static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, 
       const int64_t per = (width * (i + 1)) / pieces - (width * i) / pieces;
       g.b = b + t * b_row + u * g.b_n;
       g.c = c + t * c_row + u * g.c_n;
-      set_prefetch(&g, p->next, g.outers * g.a_outer, p->blocks, call++, calls);
+      prefetch_share(ahead, &g);
       gemm_find(p->blocks, groups, (int)per, g.b_n)(&g);
       u += per;
     }
@@ -94,7 +78,8 @@ static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, 
   }
 }
 
-static void sweep_class(const sweep_job *job, const place *p, source from, axis y, axis x) {
+static void sweep_class(const sweep_job *job, const place *p, source from, axis y, axis x,
+                        prefetcher *ahead) {
   const sweep *w = job->w;
   const conv_shape *s = &w->shape;
   const int64_t pixel = w->sv.pixel;
@@ -126,14 +111,15 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
   sweep_rows(g, p, min_i64(p->row1, y.count), min_i64(p->col1, x.count), w->src_stride_h * from.row,
-             w->dst_stride_h * w->dv.row);
+             w->dst_stride_h * w->dv.row, ahead);
 }
 
-static void sweep_tile(const sweep_job *job, const place *p, source from) {
+static void sweep_tile(const sweep_job *job, const place *p, source from, prefetcher *ahead) {
   const sweep *w = job->w;
   for (int32_t i = 0; i < w->dst_stride_h; i++) {
     const axis y = sweep_axis_y(w, i);
-    for (int32_t j = 0; j < w->dst_stride_w; j++) sweep_class(job, p, from, y, sweep_axis_x(w, j));
+    for (int32_t j = 0; j < w->dst_stride_w; j++)
+      sweep_class(job, p, from, y, sweep_axis_x(w, j), ahead);
   }
   if (p->chunk + w->chunk < w->src_blocks) return;
   const int64_t y0 = p->row0 * w->dst_stride_h;
@@ -152,33 +138,76 @@ static place place_at(const sweep *w, int64_t i, int64_t chunk) {
                             : place_of(w, i % pairs, i / pairs, chunk);
 }
 
-static const float *weights_of(const sweep_job *job, place p) {
-  const sweep *w = job->w;
-  return job->weights + (p.group * w->dst_blocks + p.block) * w->w_block + p.chunk * w->w_outer;
+static int64_t sweep_count(const sweep *w) {
+  return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
 }
 
-/* Items are (pair of dst blocks, unit). Chunks of src outside: a chunk stays in cache for all the
- * pairs. */
+/* What a place reads of src, but for the rows and columns that its left neighbour has read too. */
+static memory_runs source_runs(const sweep_job *job, const place *p, const place *before) {
+  const sweep *w = job->w;
+  const float *plane =
+      job->src + plane_offset(&w->sv, p->sample, p->group * w->src_blocks + p->chunk);
+  const bool below = p->sample == before->sample && p->row0 == before->row1;
+  const int64_t first =
+      p->row0 * w->src_stride_h + (below ? w->high_y + 1 - w->src_stride_h : w->low_y);
+  const int64_t last = (p->row1 - 1) * w->src_stride_h + w->high_y;
+  const int64_t y0 = max_i64(first, -w->src.halo), y1 = min_i64(last, w->src.h - 1 + w->src.halo);
+  const int64_t x0 = max_i64(p->col0 * w->src_stride_w + w->low_x, -w->src.halo);
+  const int64_t cols =
+      min_i64((p->col1 - 1) * w->src_stride_w + w->high_x, w->src.w - 1 + w->src.halo) - x0 + 1;
+  const int64_t floats = (y1 - y0) * w->sv.row + cols * w->sv.pixel;
+  return (memory_runs){plane + y0 * w->sv.row + x0 * w->sv.pixel,
+                       min_i64(w->chunk, w->src_blocks - p->chunk), w->sv.plane,
+                       max_i64(floats, 0)};
+}
+
+/* The weights of a place. */
+static memory_runs weights_runs(const sweep_job *job, const place *p) {
+  const sweep *w = job->w;
+  const int64_t block = p->group * w->dst_blocks + p->block;
+  return (memory_runs){job->weights + block * w->w_block + p->chunk * w->w_outer, p->blocks,
+                       w->w_block, min_i64(w->chunk, w->src_blocks - p->chunk) * w->w_outer};
+}
+
+/* Deals out what `next` reads and `p` does not, to the calls until then: those of `pairs` pairs. */
+static prefetcher next_place(const sweep_job *job, const place *p, const place *next,
+                             int64_t pairs) {
+  const sweep *w = job->w;
+  const int64_t width = p->col1 - p->col0, most = gemm_columns(p->blocks);
+  const int64_t at_once = 2 * width <= most ? 2 : 1;
+  const int64_t calls = pairs * w->dst_stride_h * w->dst_stride_w *
+                        ceil_div(p->row1 - p->row0, at_once) * ceil_div(width, most);
+  const bool other = next->group != p->group || next->block != p->block || next->chunk != p->chunk;
+  return prefetcher_of(source_runs(job, next, p),
+                       w->weights_outside && other ? weights_runs(job, next) : (memory_runs){0},
+                       calls);
+}
+
+/*
+ * Items are (pair of dst blocks, unit). Chunks of src outside: a chunk stays in cache for all the
+ * pairs. While a unit is at work, over all its pairs, the next one is fetched.
+ */
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
   float *buffer = w->packed ? job->packed + thread * w->pack_floats : NULL;
+  const int64_t unit_items = w->weights_outside ? 1 : sweep_count(w) / w->units;
   place held = {.group = -1};
+  prefetcher ahead = {.at = 2};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
     for (int64_t i = first; i < last; i++) {
-      place p = place_at(w, i, chunk);
+      const place p = place_at(w, i, chunk);
       const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
       held = p;
-      if (w->weights_outside && i + 1 < last && (i + 1) % w->units == 0)
-        p.next = weights_of(job, place_at(w, i + 1, chunk));
-      else if (w->weights_outside && i + 1 == last && chunk + w->chunk < w->src_blocks)
-        p.next = weights_of(job, place_at(w, first, chunk + w->chunk));
-      sweep_tile(job, &p, source_at(job, &p, fill, buffer));
+      if (i == first || i % unit_items == 0) {
+        const int64_t then = i - i % unit_items + unit_items;
+        const bool more = then < last, another = chunk + w->chunk < w->src_blocks;
+        const place next = more ? place_at(w, then, chunk) : place_at(w, first, chunk + w->chunk);
+        ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i)
+                                : (prefetcher){.at = 2};
+      }
+      sweep_tile(job, &p, source_at(job, &p, fill, buffer), &ahead);
     }
-}
-
-static int64_t sweep_count(const sweep *w) {
-  return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
 }
 
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,

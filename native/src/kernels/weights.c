@@ -1,8 +1,10 @@
 /*
  * Backward-weights: dw[k][c][r][s] = sum over samples and pixels of dy[k] x[c], and db[k] = sum of
- * dy[k]. An item is a tile of outputs (two blocks of y, some of x) over one chunk of the pixels.
+ * dy[k]. An item is a tile of outputs (pairs of blocks of y by blocks of x) over one chunk of the
+ * pixels.
  */
 #include "conv.h"
+#include "prefetch.h"
 
 typedef struct weights_job {
   const weights_plan *plan;
@@ -20,142 +22,154 @@ static float *chunk_db(const weights_job *job, int64_t chunk) {
                                 : chunk_dw(job, chunk) + shape_weight_floats(&job->plan->shape);
 }
 
-/* One tile of outputs, one block of pixels. */
-typedef struct tile {
-  int64_t group, block, x0, x1; /* group; first block of y; blocks of x in the group */
+/* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
+typedef struct pixels {
   int64_t sample, images, row0, row1;
-  int blocks;
-  bool add;
-  float *dw;
+  const float *x;
+  int64_t x_row, x_plane;
+} pixels;
+
+/* A tile of outputs: pairs of blocks of y by blocks of x, in one group. */
+typedef struct tile {
+  int64_t group, pair0, pair1, x0, x1;
+  float *dw, *db; /* of the chunk; db null where another tile sums it */
 } tile;
 
-/* The micro-kernel computes `per` columns (channels, or taps of a stem) times up to 2 rows of taps.
+static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float *buffer) {
+  const weights_plan *p = job->plan;
+  const conv_shape *s = &p->shape;
+  pixels at = {.sample = b / p->row_blocks * p->images, .row0 = b % p->row_blocks * p->rows};
+  at.images = min_i64(p->images, s->n - at.sample);
+  at.row1 = min_i64(at.row0 + p->rows, s->y.h);
+  const float *x = job->x + plane_offset(&s->xv, at.sample, t->group * s->x_blocks + t->x0);
+  const int64_t y0 = at.row0 * s->stride_h - s->pad_h;
+  if (p->packed) {
+    const window rows = {y0, -s->pad_w, p->pack_rows, p->pack_cols, t->x1 - t->x0};
+    pack_window(&s->x, &s->xv, x, rows, buffer);
+    at.x = buffer;
+    at.x_row = p->pack_cols * s->xv.pixel;
+    at.x_plane = p->pack_rows * at.x_row;
+  } else {
+    at.x = x + y0 * s->xv.row - s->pad_w * s->xv.pixel;
+    at.x_row = s->xv.row;
+    at.x_plane = s->xv.plane;
+  }
+  return at;
+}
+
+/*
+ * The columns of a micro-kernel come in runs: of a stem, which has few channels, a run is a filter
+ * row of a channel, else it is the channels of a block at one tap. dw holds one run after the
+ * other; two go together where the micro-kernel has room for both.
  */
-static void update_columns(gemm_args g, const tile *t, int64_t count, int64_t most, int groups) {
-  const int64_t pieces = ceil_div(count, most);
-  const float *b = g.b;
+typedef struct run {
+  int64_t b, columns;
+} run;
+
+static run run_of(const conv_shape *s, const pixels *at, int64_t x0, int64_t j) {
+  if (s->stem)
+    return (run){j / s->kernel_h * at->x_plane + j % s->kernel_h * s->dilation_h * at->x_row,
+                 s->kernel_w};
+  const int64_t taps = (int64_t)s->kernel_h * s->kernel_w, tap = j % taps;
+  return (run){(j / taps - x0) * at->x_plane + tap / s->kernel_w * s->dilation_h * at->x_row +
+                   tap % s->kernel_w * s->dilation_w * CN_BLOCK,
+               x_lanes(s, j / taps)};
+}
+
+/* One or two runs of up to GEMM_BLOCKS blocks of y. */
+static void update_runs(gemm_args g, run first, run second, int groups, int blocks,
+                        prefetcher *ahead) {
+  const int64_t pieces = ceil_div(first.columns * groups, gemm_columns(blocks));
+  const float *b = g.b + first.b;
   float *c = g.c;
+  g.b_group = second.b - first.b;
   for (int64_t i = 0, n = 0; i < pieces; i++) {
-    const int64_t per = (count * (i + 1)) / pieces - (count * i) / pieces;
+    const int64_t per = first.columns * (i + 1) / pieces - first.columns * i / pieces;
     g.b = b + n * g.b_n;
     g.c = c + n * g.c_n;
-    for (int block = 0; block < t->blocks; block += GEMM_BLOCKS) {
-      const int m = t->blocks - block < GEMM_BLOCKS ? t->blocks - block : GEMM_BLOCKS;
-      gemm_args h = g;
-      h.a += block * g.a_block;
-      h.c += block * g.c_block;
-      if (g.next != NULL) h.next = g.next + (block + i % m) * g.c_block;
-      if (block + m < t->blocks) h.lanes = CN_BLOCK;
-      gemm_find(m, groups, (int)per, g.b_n)(&h);
-    }
+    prefetch_share(ahead, &g);
+    gemm_find(blocks, groups, (int)per, g.b_n)(&g);
     n += per;
   }
 }
 
-/* A stem has few channels, so the columns are taps: all of a filter row, of two rows where they
- * fit. */
-static void update_stem(gemm_args g, const conv_shape *s, const tile *t, int64_t x_plane,
-                        int64_t x_row) {
-  const float *b = g.b;
-  float *c = g.c;
-  const int at_once = 2 * s->kernel_w <= GEMM_N ? 2 : 1;
-  g.b_n = s->dilation_w;
-  g.c_n = CN_BLOCK;
-  g.b_group = s->dilation_h * x_row;
-  g.c_group = s->kernel_w * s->w_tap;
-  for (int64_t i = t->x0; i < t->x1; i++)
-    for (int32_t r = 0; r < s->kernel_h;) {
-      const int groups = s->kernel_h - r < at_once ? s->kernel_h - r : at_once;
-      g.b = b + (i - t->x0) * x_plane + r * g.b_group;
-      g.c = c + i * s->w_outer + r * g.c_group;
-      update_columns(g, t, s->kernel_w, GEMM_N, groups);
-      r += groups;
-    }
-}
-
-static void update_full(gemm_args g, const conv_shape *s, const tile *t, int64_t x_plane,
-                        int64_t x_row) {
-  const float *b = g.b;
-  float *c = g.c;
-  const int64_t steps = (int64_t)g.outers * g.rows * g.k;
-  g.b_n = 1;
-  g.c_n = CN_BLOCK;
-  for (int64_t i = t->x0; i < t->x1; i++)
-    for (int32_t r = 0; r < s->kernel_h; r++)
-      for (int32_t q = 0; q < s->kernel_w; q++) {
-        g.b = b + (i - t->x0) * x_plane + r * s->dilation_h * x_row +
-              (int64_t)q * s->dilation_w * CN_BLOCK;
-        g.c = c + i * s->w_outer + ((int64_t)r * s->kernel_w + q) * s->w_tap;
-        /* Of a dense layer dw is the large operand: its next block but one is fetched meanwhile. */
-        g.next = s->w_outer == s->w_tap && i + 2 < t->x1 ? g.c + 2 * s->w_outer : NULL;
-        g.next_step = g.next != NULL ? min_i64(CN_BLOCK, ceil_div(s->w_tap, steps)) : 0;
-        update_columns(g, t, x_lanes(s, i), GEMM_N_WEIGHTS, 1);
-      }
-}
-
-static void update_tile(const weights_job *job, const tile *t, float *buffer) {
-  const weights_plan *p = job->plan;
-  const conv_shape *s = &p->shape;
-  const int64_t x_block = t->group * s->x_blocks + t->x0;
-  const int64_t y_block = t->group * s->y_blocks + t->block;
-  const float *x = job->x + plane_offset(&s->xv, t->sample, x_block);
-  int64_t x_row = s->xv.row, x_plane = s->xv.plane;
-  const int64_t y0 = t->row0 * s->stride_h - s->pad_h;
-  if (p->packed) {
-    const window rows = {y0, -s->pad_w, p->pack_rows, p->pack_cols, t->x1 - t->x0};
-    pack_window(&s->x, &s->xv, x, rows, buffer);
-    x_row = p->pack_cols * s->xv.pixel;
-    x_plane = p->pack_rows * x_row;
-    x = buffer;
-  } else {
-    x += y0 * x_row - s->pad_w * s->xv.pixel;
+/* All the runs of a tile for the blocks of y from `block` on. */
+static void update_blocks(gemm_args g, const conv_shape *s, const tile *t, const pixels *at,
+                          int blocks, prefetcher *ahead) {
+  const int64_t per_block = s->stem ? s->kernel_h : (int64_t)s->kernel_h * s->kernel_w;
+  const int64_t run_floats = s->w_outer / per_block, end = t->x1 * per_block;
+  float *dw = g.c;
+  /* Where no pixels are left, as in a dense layer, dw's next run but one is fetched meanwhile. */
+  const bool last = ahead->at == 2;
+  g.c_group = run_floats;
+  for (int64_t j = t->x0 * per_block; j < end;) {
+    const run first = run_of(s, at, t->x0, j);
+    const run second = j + 1 < end ? run_of(s, at, t->x0, j + 1) : first;
+    const bool both =
+        j + 1 < end && second.columns == first.columns && 2 * first.columns <= gemm_columns(blocks);
+    g.c = dw + j * run_floats;
+    if (last && j + 2 < end)
+      *ahead = prefetcher_of((memory_runs){g.c + 2 * run_floats, blocks, g.c_block, run_floats},
+                             (memory_runs){0}, 2);
+    update_runs(g, first, second, both ? 2 : 1, blocks, ahead);
+    j += both ? 2 : 1;
   }
-  const gemm_args g = {.a =
-                           job->dy + plane_offset(&s->yv, t->sample, y_block) + t->row0 * s->yv.row,
-                       .a_outer = s->yv.sample,
-                       .a_row = s->yv.row,
-                       .a_block = s->yv.plane,
-                       .b = x,
-                       .b_outer = s->xv.sample,
-                       .b_row = s->stride_h * x_row,
-                       .b_k = s->stride_w * s->xv.pixel,
-                       .c = t->dw + y_block * s->w_block,
-                       .c_block = s->w_block,
-                       .outers = (int32_t)t->images,
-                       .rows = (int32_t)(t->row1 - t->row0),
-                       .cols = 1,
-                       .k = s->y.w,
-                       .lanes = (int32_t)lanes_of(s->y_channels, t->block + t->blocks - 1),
-                       .flags = t->add ? GEMM_ADD : 0};
-  if (s->stem)
-    update_stem(g, s, t, x_plane, x_row);
-  else
-    update_full(g, s, t, x_plane, x_row);
+}
+
+static void update_tile(const weights_job *job, const tile *t, const pixels *at, bool add,
+                        prefetcher *ahead) {
+  const conv_shape *s = &job->plan->shape;
+  const int64_t end = min_i64(2 * t->pair1, s->y_blocks);
+  for (int64_t block = 2 * t->pair0; block < end;) {
+    const int blocks = (int)min_i64(GEMM_BLOCKS, end - block);
+    const int64_t y_block = t->group * s->y_blocks + block;
+    const gemm_args g = {.a = job->dy + plane_offset(&s->yv, at->sample, y_block) +
+                              at->row0 * s->yv.row,
+                         .a_outer = s->yv.sample,
+                         .a_row = s->yv.row,
+                         .a_block = s->yv.plane,
+                         .b = at->x,
+                         .b_outer = s->xv.sample,
+                         .b_row = s->stride_h * at->x_row,
+                         .b_n = s->stem ? s->dilation_w : 1,
+                         .b_k = s->stride_w * s->xv.pixel,
+                         .c = t->dw + y_block * s->w_block,
+                         .c_block = s->w_block,
+                         .c_n = CN_BLOCK,
+                         .outers = (int32_t)at->images,
+                         .rows = (int32_t)(at->row1 - at->row0),
+                         .cols = 1,
+                         .k = s->y.w,
+                         .lanes = (int32_t)lanes_of(s->y_channels, block + blocks - 1),
+                         .flags = add ? GEMM_ADD : 0};
+    update_blocks(g, s, t, at, blocks, ahead);
+    block += blocks;
+  }
 }
 
 /* Rows of dw that belong to no channel: past the last channel, and the spare block of a dense
  * layer. */
 static void zero_padding(const conv_shape *s, const tile *t) {
   if (s->stem) return;
-  for (int block = 0; block < t->blocks; block++) {
-    float *dw = t->dw + (t->group * s->y_blocks + t->block + block) * s->w_block;
+  const int64_t end = s->x_blocks * s->w_outer;
+  for (int64_t block = 2 * t->pair0; block < min_i64(2 * t->pair1, s->y_blocks); block++) {
+    float *dw = t->dw + (t->group * s->y_blocks + block) * s->w_block;
     for (int64_t i = t->x0; i < t->x1; i++) {
       const int64_t used = x_lanes(s, i) * CN_BLOCK;
       for (int64_t tap = 0; tap < s->w_outer; tap += s->w_tap)
         memset(dw + i * s->w_outer + tap + used, 0, (size_t)(s->w_tap - used) * sizeof(float));
     }
-    const int64_t end = s->x_blocks * s->w_outer;
     if (t->x1 == s->x_blocks) memset(dw + end, 0, (size_t)(s->w_block - end) * sizeof(float));
   }
 }
 
 /* db[16] (=|+=) the pixels of some rows: summed by row, then row by row. */
-static void update_bias(const weights_plan *p, const tile *t, const float *dy, float *db) {
-  const conv_shape *s = &p->shape;
+static void update_bias(const conv_shape *s, const pixels *at, const float *dy, bool add,
+                        float *db) {
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     vec sum = vec_zero();
-    for (int64_t i = 0; i < t->images; i++)
-      for (int64_t y = t->row0; y < t->row1; y++) {
+    for (int64_t i = 0; i < at->images; i++)
+      for (int64_t y = at->row0; y < at->row1; y++) {
         const float *row = dy + i * s->yv.sample + y * s->yv.row + lane;
         vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
         int64_t x = 0;
@@ -165,12 +179,52 @@ static void update_bias(const weights_plan *p, const tile *t, const float *dy, f
         for (; x < s->y.w; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
         sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
       }
-    vec_store(db + lane, t->add ? vec_add(vec_load(db + lane), sum) : sum);
+    vec_store(db + lane, add ? vec_add(vec_load(db + lane), sum) : sum);
   }
 }
 
-/* Items are (chunk, group, pair of y blocks, tile of x blocks). The first tile of x also sums the
- * bias. */
+static tile tile_at(const weights_job *job, int64_t item, int64_t chunk) {
+  const weights_plan *p = job->plan;
+  const conv_shape *s = &p->shape;
+  const int64_t x_tile = item % p->x_tiles, y_tile = item / p->x_tiles % p->y_tiles;
+  tile t = {.group = item / (p->x_tiles * p->y_tiles),
+            .pair0 = y_tile * p->tile_pairs,
+            .x0 = x_tile * p->tile_blocks,
+            .dw = chunk_dw(job, chunk),
+            .db = job->db != NULL && x_tile == 0 ? chunk_db(job, chunk) : NULL};
+  t.pair1 = min_i64(t.pair0 + p->tile_pairs, ceil_div(s->y_blocks, 2));
+  t.x1 = min_i64(t.x0 + p->tile_blocks, s->x_blocks);
+  return t;
+}
+
+/* What block b of the pixels reads of a tensor: planes of one image, or all planes of some. */
+static memory_runs pixel_runs(const weights_plan *p, const view *v, const float *base, int64_t b,
+                              int64_t rows, int64_t first, int64_t planes) {
+  const int64_t sample = b / p->row_blocks * p->images;
+  const float *from = base + plane_offset(v, sample, first);
+  if (p->images > 1)
+    return (memory_runs){from, min_i64(p->images, p->shape.n - sample), v->sample,
+                         planes * v->plane};
+  return (memory_runs){from + b % p->row_blocks * rows * v->row, planes, v->plane, rows * v->row};
+}
+
+/* Deals out the block of pixels that comes next to the calls of this one. */
+static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, int64_t end) {
+  const weights_plan *p = job->plan;
+  const conv_shape *s = &p->shape;
+  if (b + 1 >= end) return (prefetcher){.at = 2};
+  const int64_t runs = s->w_outer / s->w_tap / (s->stem ? 2 * s->kernel_w : 1);
+  const int64_t calls =
+      (t->pair1 - t->pair0) * (t->x1 - t->x0) * max_i64(1, runs) * (s->stem ? 1 : 2);
+  const int64_t block = 2 * t->pair0, blocks = min_i64(2 * t->pair1, s->y_blocks) - block;
+  return prefetcher_of(
+      pixel_runs(p, &s->xv, job->x, b + 1, p->rows * s->stride_h, t->group * s->x_blocks + t->x0,
+                 t->x1 - t->x0),
+      pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, t->group * s->y_blocks + block, blocks),
+      calls);
+}
+
+/* Items are (chunk, group, tile of y, tile of x). The first tile of x also sums the bias. */
 static void weights_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   const weights_plan *p = job->plan;
@@ -178,26 +232,18 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
   float *buffer = p->packed ? job->packed + thread * p->pack_floats : NULL;
   const int64_t pixel_blocks = p->image_blocks * p->row_blocks;
   for (int64_t item = first; item < last; item++) {
-    const int64_t x_tile = item % p->tiles, pair = item / p->tiles % p->pairs;
-    const int64_t group = item / (p->tiles * p->pairs) % s->groups;
-    const int64_t chunk = item / (p->tiles * p->pairs * s->groups);
+    const int64_t chunk = item / p->items;
     const int64_t begin = pixel_blocks * chunk / p->chunks;
     const int64_t end = pixel_blocks * (chunk + 1) / p->chunks;
-    tile t = {.group = group, .block = 2 * pair, .dw = chunk_dw(job, chunk)};
-    t.blocks = (int)min_i64(2, s->y_blocks - t.block);
-    t.x0 = x_tile * p->tile_blocks;
-    t.x1 = min_i64(t.x0 + p->tile_blocks, s->x_blocks);
+    const tile t = tile_at(job, item % p->items, chunk);
     for (int64_t b = begin; b < end; b++) {
-      t.sample = b / p->row_blocks * p->images;
-      t.images = min_i64(p->images, s->n - t.sample);
-      t.row0 = b % p->row_blocks * p->rows;
-      t.row1 = min_i64(t.row0 + p->rows, s->y.h);
-      t.add = b > begin;
-      update_tile(job, &t, buffer);
-      for (int i = 0; i < t.blocks && job->db != NULL && x_tile == 0; i++) {
-        const int64_t block = group * s->y_blocks + t.block + i;
-        update_bias(p, &t, job->dy + plane_offset(&s->yv, t.sample, block),
-                    chunk_db(job, chunk) + block * CN_BLOCK);
+      const pixels at = pixels_of(job, &t, b, buffer);
+      prefetcher ahead = next_pixels(job, &t, b, end);
+      update_tile(job, &t, &at, b > begin, &ahead);
+      for (int64_t i = 2 * t.pair0; t.db != NULL && i < min_i64(2 * t.pair1, s->y_blocks); i++) {
+        const int64_t block = t.group * s->y_blocks + i;
+        update_bias(s, &at, job->dy + plane_offset(&s->yv, at.sample, block), b > begin,
+                    t.db + block * CN_BLOCK);
       }
     }
     zero_padding(s, &t);
@@ -231,7 +277,7 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                            .chunks = workspace,
                            .packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0)};
   const int64_t sums = db != NULL ? plan->chunk_floats : shape_weight_floats(s);
-  const phase phases[] = {{weights_items, plan->chunks * s->groups * plan->pairs * plan->tiles},
+  const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, sums / CN_BLOCK}};
   run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);
 }

@@ -13,11 +13,15 @@ typedef __m256 vec;
 typedef __m256i vec_mask; /* all bits of a lane, or none */
 
 /* 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. */
-enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_WEIGHTS = 6 };
-#define GEMM_EACH_PAIR(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__) F(3, __VA_ARGS__)
-#define GEMM_EACH_N(F, ...)                                                                        \
-  GEMM_EACH_PAIR(F, __VA_ARGS__) F(4, __VA_ARGS__) F(5, __VA_ARGS__) F(6, __VA_ARGS__)
-#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__)
+enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6 };
+#define GEMM_1_TO_3(F, groups, ...)                                                                \
+  F(1, groups, 1, __VA_ARGS__) F(1, groups, 2, __VA_ARGS__) F(1, groups, 3, __VA_ARGS__)
+#define GEMM_EACH_TILE(F, ...)                                                                     \
+  GEMM_1_TO_3(F, 1, __VA_ARGS__)                                                                   \
+  F(1, 1, 4, __VA_ARGS__)                                                                          \
+  F(1, 1, 5, __VA_ARGS__)                                                                          \
+  F(1, 1, 6, __VA_ARGS__)                                                                          \
+  GEMM_1_TO_3(F, 2, __VA_ARGS__)
 
 static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }

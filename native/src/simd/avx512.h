@@ -13,19 +13,34 @@ enum { VEC = 16 };
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
-/* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. For weights 2 x 8 divides 16
- * channels. */
-enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_WEIGHTS = 8 };
-#define GEMM_EACH_PAIR(F, ...)                                                                     \
-  F(1, __VA_ARGS__)                                                                                \
-  F(2, __VA_ARGS__)                                                                                \
-  F(3, __VA_ARGS__) F(4, __VA_ARGS__) F(5, __VA_ARGS__) F(6, __VA_ARGS__) F(7, __VA_ARGS__)
-#define GEMM_EACH_N(F, ...)                                                                        \
-  GEMM_EACH_PAIR(F, __VA_ARGS__)                                                                   \
-  F(8, __VA_ARGS__)                                                                                \
-  F(9, __VA_ARGS__)                                                                                \
-  F(10, __VA_ARGS__) F(11, __VA_ARGS__) F(12, __VA_ARGS__) F(13, __VA_ARGS__) F(14, __VA_ARGS__)
-#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__)
+/* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
+ * channels of a block, and a load of a for 16 of b. */
+enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_ONE = 16 };
+#define GEMM_1_TO_7(F, blocks, groups, ...)                                                        \
+  F(blocks, groups, 1, __VA_ARGS__)                                                                \
+  F(blocks, groups, 2, __VA_ARGS__)                                                                \
+  F(blocks, groups, 3, __VA_ARGS__)                                                                \
+  F(blocks, groups, 4, __VA_ARGS__)                                                                \
+  F(blocks, groups, 5, __VA_ARGS__)                                                                \
+  F(blocks, groups, 6, __VA_ARGS__)                                                                \
+  F(blocks, groups, 7, __VA_ARGS__)
+#define GEMM_1_TO_14(F, blocks, groups, ...)                                                       \
+  GEMM_1_TO_7(F, blocks, groups, __VA_ARGS__)                                                      \
+  F(blocks, groups, 8, __VA_ARGS__)                                                                \
+  F(blocks, groups, 9, __VA_ARGS__)                                                                \
+  F(blocks, groups, 10, __VA_ARGS__)                                                               \
+  F(blocks, groups, 11, __VA_ARGS__)                                                               \
+  F(blocks, groups, 12, __VA_ARGS__)                                                               \
+  F(blocks, groups, 13, __VA_ARGS__)                                                               \
+  F(blocks, groups, 14, __VA_ARGS__)
+#define GEMM_EACH_TILE(F, ...)                                                                     \
+  GEMM_1_TO_14(F, 1, 1, __VA_ARGS__)                                                               \
+  F(1, 1, 15, __VA_ARGS__)                                                                         \
+  F(1, 1, 16, __VA_ARGS__)                                                                         \
+  GEMM_1_TO_7(F, 1, 2, __VA_ARGS__)                                                                \
+  F(1, 2, 8, __VA_ARGS__)                                                                          \
+  GEMM_1_TO_14(F, 2, 1, __VA_ARGS__)                                                               \
+  GEMM_1_TO_7(F, 2, 2, __VA_ARGS__)
 
 static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }

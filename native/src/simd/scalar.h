@@ -22,10 +22,14 @@ typedef struct vec {
 typedef uint32_t vec_mask;
 
 /* The micro-kernel's tile: 1 block of 16 lanes by 4; the compiler places it. */
-enum { GEMM_BLOCKS = 1, GEMM_N = 4, GEMM_N_WEIGHTS = 4 };
-#define GEMM_EACH_N(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__) F(3, __VA_ARGS__) F(4, __VA_ARGS__)
-#define GEMM_EACH_PAIR(F, ...) F(1, __VA_ARGS__) F(2, __VA_ARGS__)
-#define GEMM_EACH_BLOCKS(F, ...) F(1, __VA_ARGS__)
+enum { GEMM_BLOCKS = 1, GEMM_N = 4, GEMM_N_ONE = 4 };
+#define GEMM_EACH_TILE(F, ...)                                                                     \
+  F(1, 1, 1, __VA_ARGS__)                                                                          \
+  F(1, 1, 2, __VA_ARGS__)                                                                          \
+  F(1, 1, 3, __VA_ARGS__)                                                                          \
+  F(1, 1, 4, __VA_ARGS__)                                                                          \
+  F(1, 2, 1, __VA_ARGS__)                                                                          \
+  F(1, 2, 2, __VA_ARGS__)
 
 #define EACH_LANE for (int i = 0; i < VEC; i++)
 
