@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 1 };
+enum { CN_ABI_VERSION = 2 };
 
 enum { CN_BLOCK = 16 };
 
@@ -92,6 +92,13 @@ CN_API int32_t cn_abi_version(void);
 
 /* The best cn_isa that this processor, its operating system and this build of the library offer. */
 CN_API int32_t cn_cpu_isa(void);
+
+/*
+ * The threads that a call uses which computes this many floating-point operations, or moves a
+ * fourth as many values: for convolutions and dense layers two per multiply-add of the real
+ * channels. A call with little work is done sooner by one thread than several are woken.
+ */
+CN_API int32_t cn_team_size(const cn_context *context, double operations);
 
 /* A sentence in English for a status, never null; static storage. */
 CN_API const char *cn_status_text(int32_t status);

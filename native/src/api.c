@@ -1,10 +1,16 @@
-/* Entry points of tensors, pooling, batch normalisation, elementwise functions and the optimiser.
- */
+/* Entry points of tensors, pooling, batch normalisation, elementwise functions and the optimiser,
+   and the size of a team. */
 #include "batch_norm_plan.h"
 #include "check.h"
 #include "cpu.h"
+#include "parallel.h"
 
 #include <math.h>
+
+int32_t cn_team_size(const cn_context *context, double operations) {
+  TRY(check_context(context));
+  return team_size(context->threads, operations);
+}
 
 int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n) {
   TRY(check_batch(tensor, n));

@@ -13,9 +13,20 @@ static void run_share(const phase *p, const void *state, int thread, int team) {
   if (first < last) p->body(state, first, last, thread);
 }
 
+int team_size(int threads, double operations) {
+#if defined(_OPENMP)
+  return operations >= SERIAL_OPERATIONS ? threads : 1;
+#else
+  (void)threads;
+  (void)operations;
+  return 1;
+#endif
+}
+
 void run_phases(int threads, double operations, const phase *phases, int count, const void *state) {
 #if defined(_OPENMP)
-  if (threads > 1 && operations >= SERIAL_OPERATIONS) {
+  threads = team_size(threads, operations);
+  if (threads > 1) {
 #pragma omp parallel num_threads(threads)
     for (int i = 0; i < count; i++) {
       if (i > 0) {

@@ -12,6 +12,9 @@ typedef struct phase {
   int64_t items;
 } phase;
 
+/* Threads that a call with this much work runs on: floating-point operations, or values moved. */
+int team_size(int threads, double operations);
+
 /*
  * Runs the phases one after another on up to `threads` threads: one parallel region, each thread a
  * contiguous share of the items, a barrier between phases. What an item computes must not depend on

@@ -26,6 +26,8 @@ static void contexts(void) {
   EXPECT(CN_BAD_CONTEXT, cn_fill(&bad, 1, 0.0f, memory));
   bad.threads = 1025;
   EXPECT(CN_BAD_CONTEXT, cn_fill(&bad, 1, 0.0f, memory));
+  EXPECT(CN_BAD_CONTEXT, cn_team_size(&bad, 1e12));
+  EXPECT(1, cn_team_size(&context, 1.0));
   CHECK(cn_abi_version() == CN_ABI_VERSION, "version %d", (int)cn_abi_version());
   for (int32_t status = CN_WORKSPACE_TOO_SMALL; status <= CN_OK; status++)
     CHECK(strcmp(cn_status_text(status), cn_status_text(1)) != 0, "status %d", (int)status);

@@ -26,6 +26,7 @@ internal readonly record struct Use(Operation Operation, int Input);
 internal sealed class Operation
 {
     private readonly Value[] _inputs;
+    private readonly List<Node> _fused = [];
 
     /// <summary>Makes the operation of a node.</summary>
     public Operation(Node node, Value[] inputs)
@@ -47,11 +48,21 @@ internal sealed class Operation
     /// <summary>The batch normalisation whose running statistics are folded into the weights; null where none is.</summary>
     public Node? Norm { get; internal set; }
 
+    /// <summary>The nodes that run inside it, in their order.</summary>
+    public IReadOnlyList<Node> Fused => _fused;
+
     /// <summary>Whether the output is cut off at zero.</summary>
     public bool Relu { get; internal set; }
 
     /// <summary>Whether the gradient of the output is cut to zero where the output is zero: the backward pass of a ReLU.</summary>
     public bool CutsGradient { get; internal set; }
+
+    /// <summary>Lets a node that reads the output run inside the operation; what it writes is now the output.</summary>
+    internal void Absorb(Node node)
+    {
+        _fused.Add(node);
+        Output.Node = node;
+    }
 }
 
 /// <summary>A graph after fusion.</summary>
@@ -84,7 +95,7 @@ internal static class Fusion
             if (node.Layer is Flatten || node.Layer is Dropout && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
             else if (pass.Fuse && Fuse(node, x, pass.Kind))
-                (values[node.Index], x.Node) = (x, node);
+                values[node.Index] = x;
             else
             {
                 operations.Add(new Operation(node, [.. node.Inputs.Select(input => values[input.Index])]));
@@ -114,9 +125,11 @@ internal static class Fusion
         {
             case Relu when producer.Node.Layer is Conv2d or Dense or BatchNorm2d or Add:
                 producer.Relu = producer.CutsGradient = true;
+                producer.Absorb(node);
                 return true;
             case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null }:
                 producer.Norm = node;
+                producer.Absorb(node);
                 return true;
             default:
                 return false;

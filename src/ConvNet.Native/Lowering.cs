@@ -3,6 +3,12 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
+/// <summary>A step with what there is to say of it.</summary>
+/// <param name="Owner">The primitive that it belongs to; null where it serves the images or the scores.</param>
+/// <param name="Step">The step.</param>
+/// <param name="Choice">How it computes, and why so.</param>
+internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
+
 /// <summary>Third planning pass: turns the operations of a graph into a list of steps over slots of memory.</summary>
 /// <remarks>
 /// Primitives add their own steps; here come the reorders between layouts, the sums of the gradients of a value with several readers,
@@ -15,13 +21,12 @@ internal sealed class Lowering
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
     private readonly Dictionary<Use, Slot> _gradients = [];
-    private readonly List<Step> _forward = [], _backward = [], _preparation = [];
-    private List<Step> _current;
+    private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
+    private Primitive? _owner;
 
     private Lowering(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, ParameterStore parameters)
     {
         (Pass, _graph, _layouts, _wantsGradient, Parameters) = (pass, graph, layouts, wantsGradient, parameters);
-        _current = _forward;
         Images = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
     }
 
@@ -47,13 +52,13 @@ internal sealed class Lowering
     public Slot? InputGradient { get; private set; }
 
     /// <summary>The steps that prepare parameters after they were written.</summary>
-    public IReadOnlyList<Step> PreparationSteps => _preparation;
+    public IReadOnlyList<PlannedStep> PreparationSteps => _preparation;
 
     /// <summary>The steps of the forward pass.</summary>
-    public IReadOnlyList<Step> ForwardSteps => _forward;
+    public IReadOnlyList<PlannedStep> ForwardSteps => _forward;
 
     /// <summary>The steps of the backward pass.</summary>
-    public IReadOnlyList<Step> BackwardSteps => _backward;
+    public IReadOnlyList<PlannedStep> BackwardSteps => _backward;
 
     /// <summary>Makes the steps of a pass.</summary>
     /// <param name="pass">What is planned.</param>
@@ -70,17 +75,29 @@ internal sealed class Lowering
         return plan;
     }
 
+    /// <summary>The graph after fusion.</summary>
+    public FusedGraph Graph => _graph;
+
+    /// <summary>How its values lie.</summary>
+    public Layouts Layouts => _layouts;
+
     /// <summary>Adds a step to the pass that is being lowered.</summary>
-    public void Add(Step step) => _current.Add(step);
+    /// <param name="step">The step.</param>
+    /// <param name="choice">How it computes, and why so.</param>
+    public void Add(Step step, Choice choice) => (Loss is null ? _forward : _backward).Add(new PlannedStep(_owner, step, choice));
 
     /// <summary>Adds a step that prepares parameters.</summary>
-    public void AddPreparation(Step step) => _preparation.Add(step);
+    /// <inheritdoc cref="Add" path="/param"/>
+    public void AddPreparation(Step step, Choice choice) => _preparation.Add(new PlannedStep(_owner, step, choice));
 
     /// <summary>The input of an operation as it reads it.</summary>
     public Slot X(Primitive reader, int input = 0) => ValueAs(reader.Operation.Inputs[input], _layouts.Read(reader, input));
 
     /// <summary>The output of an operation.</summary>
     public Slot Y(Primitive producer) => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
+
+    /// <summary>Whether the gradient of a value is computed.</summary>
+    public bool WantsGradient(Value value) => _wantsGradient(value);
 
     /// <summary>Whether the gradient of an input is wanted.</summary>
     public bool WantsDX(Primitive reader, int input = 0) => _wantsGradient(reader.Operation.Inputs[input]);
@@ -104,13 +121,14 @@ internal sealed class Lowering
     {
         // A smaller batch may be cut into other chunks, so the full one does not decide alone.
         long floats = Enumerable.Range(1, Pass.BatchSize).Max(floatsFor);
-        return floats > 0 ? new Slot(floats) : null;
+        return floats > 0 ? new Slot(floats) { IsWorkspace = true } : null;
     }
 
     private void LowerForward()
     {
         foreach (Primitive primitive in _layouts.Primitives)
         {
+            _owner = primitive;
             Value y = primitive.Operation.Output;
             // The input's copies come before the output, so a step list reads in the order of the data.
             for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
@@ -118,16 +136,17 @@ internal sealed class Lowering
             _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), Pass.BatchSize);
             primitive.Forward(this);
         }
+        _owner = null;
         Scores = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
     }
 
     private void LowerBackward(Loss loss)
     {
-        _current = _backward;
         var scoresGradient = new Slot(Scores.Tensor, Pass.BatchSize);
         Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Shape.Length);
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
+            _owner = primitive;
             Value y = primitive.Operation.Output;
             if (!_wantsGradient(y))
                 continue;
@@ -136,6 +155,7 @@ internal sealed class Lowering
                 dy = Cut(primitive, dy);
             primitive.Backward(this, dy);
         }
+        _owner = null;
         if (_wantsGradient(_graph.Input))
             InputGradient = GatherGradient(_graph.Input, scoresGradient);
     }
@@ -163,9 +183,11 @@ internal sealed class Lowering
                 return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
         }
         var slot = new Slot(to, Pass.BatchSize);
-        Add(new ReorderStep(source, view, from, slot));
+        Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: {(from == Images ? "the images come plain" : "its two sides agree on no layout")}"));
         return slot;
     }
+
+    private static string Described(cn_tensor tensor) => Explanation.Of(tensor, 1).ToString();
 
     private static bool IsDense(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
 
@@ -182,7 +204,7 @@ internal sealed class Lowering
         {
             Slot part = InLayoutOf(tensor, parts[i]);
             var total = i == 1 ? new Slot(tensor, Pass.BatchSize) : sum;
-            Add(new AddStep(sum, part, total, relu: false));
+            Add(new AddStep(sum, part, total, relu: false), Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
             sum = total;
         }
         return sum;
@@ -194,7 +216,7 @@ internal sealed class Lowering
     private Slot Cut(Primitive primitive, Slot dy)
     {
         Slot cut = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
-        Add(new ReluBackward(Y(primitive), dy, cut));
+        Add(new ReluBackward(Y(primitive), dy, cut), Choice.OnePass("the gradient is cut where the ReLU inside was"));
         return cut;
     }
 }

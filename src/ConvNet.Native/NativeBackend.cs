@@ -1,4 +1,3 @@
-using ConvNet.Native;
 using ConvNet.Native.Interop;
 
 namespace ConvNet;
@@ -58,20 +57,24 @@ public sealed class NativeBackend : IBackend
     /// <summary>Whether the backend is gone.</summary>
     internal bool IsDisposed { get; private set; }
 
-    /// <inheritdoc/>
-    public IExecutable Compile(Graph graph, TrainingSpec spec)
+    /// <inheritdoc cref="IBackend.Compile"/>
+    public NativePlan Compile(Graph graph, TrainingSpec spec)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         ArgumentNullException.ThrowIfNull(spec);
         return new NativePlan(graph, spec.BatchSize, spec, this);
     }
 
-    /// <inheritdoc/>
-    public IExecutable CompileInference(Graph graph, int batchSize)
+    /// <inheritdoc cref="IBackend.CompileInference"/>
+    public NativePlan CompileInference(Graph graph, int batchSize)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         return new NativePlan(graph, batchSize, null, this);
     }
+
+    IExecutable IBackend.Compile(Graph graph, TrainingSpec spec) => Compile(graph, spec);
+
+    IExecutable IBackend.CompileInference(Graph graph, int batchSize) => CompileInference(graph, batchSize);
 
     /// <summary>Ends the backend; its executables refuse further calls.</summary>
     public void Dispose() => IsDisposed = true;

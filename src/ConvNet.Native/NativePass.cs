@@ -9,6 +9,7 @@ namespace ConvNet.Native;
 internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
+    private readonly Lowering _plan;
     private readonly Slot _images, _scores;
     private readonly Slot? _inputGradient;
     private readonly LossStep? _loss;
@@ -17,8 +18,9 @@ internal sealed unsafe class NativePass : IDisposable
 
     private NativePass(Lowering plan)
     {
+        _plan = plan;
         (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
-        (_preparation, _forward, _backward) = ([.. plan.PreparationSteps], [.. plan.ForwardSteps], [.. plan.BackwardSteps]);
+        (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps), Steps(plan.BackwardSteps));
         _arena = PlaceArena();
         _own = PlaceOwn();
         foreach (Step step in _preparation.Concat(_forward).Concat(_backward))
@@ -92,6 +94,11 @@ internal sealed unsafe class NativePass : IDisposable
         _arena.Dispose();
         _own.Dispose();
     }
+
+    /// <summary>What runs, and why so.</summary>
+    public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Length);
+
+    private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
     private void RunAll(Step[] steps, int n, long step)
     {

@@ -1,7 +1,9 @@
-namespace ConvNet.Native;
+using ConvNet.Native;
+
+namespace ConvNet;
 
 /// <summary>A graph compiled for the native backend: lists of kernel calls over planned memory.</summary>
-internal sealed class NativePlan : Executable
+public sealed class NativePlan : Executable
 {
     private readonly NativeBackend _backend;
     private readonly Sgd? _optimizer;
@@ -15,7 +17,7 @@ internal sealed class NativePlan : Executable
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="spec">How it trains; null for inference only.</param>
     /// <param name="backend">The backend.</param>
-    public NativePlan(Graph graph, int batchSize, TrainingSpec? spec, NativeBackend backend)
+    internal NativePlan(Graph graph, int batchSize, TrainingSpec? spec, NativeBackend backend)
         : base(graph, batchSize, spec, () => backend.IsDisposed)
     {
         _backend = backend;
@@ -32,6 +34,9 @@ internal sealed class NativePlan : Executable
         _training = spec is null ? null : pass;
         _inference = spec is null ? pass : null;
     }
+
+    /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference where it does not train.</summary>
+    public PlanDescription Explain() => (_training ?? Inference).Explain();
 
     /// <summary>The pass that trains.</summary>
     internal NativePass Training => _training!;

@@ -7,6 +7,9 @@ namespace ConvNet.Native;
 /// <param name="Floats">Floats of the packed form.</param>
 internal abstract unsafe record Packing(long Floats)
 {
+    /// <summary>The order of the packed values, for people.</summary>
+    public abstract string Form { get; }
+
     /// <summary>Packs values in the order of the parameter's dimensions.</summary>
     public abstract void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed);
 
@@ -17,6 +20,16 @@ internal abstract unsafe record Packing(long Floats)
 /// <summary>Weights of a convolution.</summary>
 internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
 {
+    /// <inheritdoc/>
+    public override string Form => Conv switch
+    {
+        { x.layout: cn_layout.CN_PLAIN } => "K/16·C·R·S·16k",
+        { groups: 1 } => "K/16·C/16·R·S·16c·16k",
+        _ when Conv.x.c == Conv.groups && Conv.y.c == Conv.groups => "C/16·R·S·16c",
+        _ when Conv.x.c / Conv.groups % Convnet.CN_BLOCK == 0 && Conv.y.c / Conv.groups % Convnet.CN_BLOCK == 0 => "group·K/16·C/16·R·S·16c·16k",
+        _ => "K·C·R·S",
+    };
+
     /// <inheritdoc/>
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
     {
@@ -35,6 +48,9 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
 /// <summary>Weights of a dense layer.</summary>
 internal sealed unsafe record DensePacking(cn_dense Dense) : Packing(Convnet.cn_dense_weight_floats(Dense).SizeOrThrow())
 {
+    /// <inheritdoc/>
+    public override string Form => "K/16·features/16·16c·16k";
+
     /// <inheritdoc/>
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
     {
@@ -55,6 +71,9 @@ internal sealed unsafe record DensePacking(cn_dense Dense) : Packing(Convnet.cn_
 internal sealed unsafe record VectorPacking(int Length)
     : Packing((Length + Convnet.CN_BLOCK - 1L) / Convnet.CN_BLOCK * Convnet.CN_BLOCK)
 {
+    /// <inheritdoc/>
+    public override string Form => "as it is";
+
     /// <inheritdoc/>
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
     {

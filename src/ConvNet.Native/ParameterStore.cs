@@ -46,6 +46,10 @@ internal sealed unsafe class ParameterStore : IDisposable
         _segments = optimizer is null ? [] : Segments(graph, optimizer);
     }
 
+    /// <summary>Bytes of the values, of their gradients and of the optimiser's state.</summary>
+    public (long Values, long Gradients, long State) Bytes
+        => (sizeof(float) * _valueBlock.Length, sizeof(float) * (_gradientBlock?.Length ?? 0), sizeof(float) * (_velocityBlock?.Length ?? 0));
+
     /// <summary>Where the values of a parameter lie.</summary>
     public Slot Values(Parameter parameter) => _values[parameter.Index];
 

@@ -34,6 +34,9 @@ internal sealed unsafe class Slot
     /// <summary>Who owns the memory.</summary>
     public SlotOwner Owner { get; }
 
+    /// <summary>Whether it holds nothing from one step to the next.</summary>
+    public bool IsWorkspace { get; init; }
+
     /// <summary>Whether several readers use it as a gradient of theirs, so that none may write to it.</summary>
     public bool Shared { get; set; }
 

@@ -4,24 +4,92 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet summary</c>: the layers of a network with the sizes and costs of each.</summary>
+/// <summary><c>convnet summary</c>: the layers of a network with the sizes and costs of each, or how the native backend runs them.</summary>
 internal sealed class SummaryVerb : Verb
 {
     private readonly Option<string> _model;
     private readonly Option<string?> _input;
+    private readonly Option<bool> _plan, _inference, _keepGradients;
+    private readonly Option<string> _backend;
+    private readonly Option<int> _batch;
+    private readonly Option<int?> _threads;
 
-    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs, for one image.",
+    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs, for one image, or how they are run.",
         "summary --model lenet5",
-        "summary --model resnet18 --input 3x256x256 --json")
+        "summary --model resnet18 --input 3x256x256 --json",
+        "summary --model cifarnet --plan --batch 128",
+        "summary --model resnet18 --plan --batch 1 --inference")
     {
         _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
         _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
+        _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they were chosen.", false);
+        _backend = BackendOption();
+        _batch = Positive("--batch", "Images in a batch of the plan.", 32, "N");
+        _inference = WithDefault("--inference", "Plan for inference, not for training.", false);
+        _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the optimiser may run inside them.", true);
+        _threads = ThreadsOption();
     }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
-        var summary = ModelSummary.Of(ModelChoice.Open(command.GetValue(_model)!, input));
+        Graph graph = ModelChoice.Open(command.GetValue(_model)!, input);
+        return command.GetValue(_plan) ? RunPlan(graph, command, terminal) : RunSummary(ModelSummary.Of(graph), command, terminal);
+    }
+
+    private int RunPlan(Graph graph, ParseResult command, Terminal terminal)
+    {
+        string name = command.GetValue(_backend)!;
+        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads));
+        if (backend is not NativeBackend native)
+            throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. --plan takes --backend native.");
+        int batch = command.GetValue(_batch);
+        var spec = new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { KeepGradients = command.GetValue(_keepGradients) };
+        using NativePlan net = command.GetValue(_inference) ? native.CompileInference(graph, batch) : native.Compile(graph, spec);
+        PlanDescription plan = net.Explain();
+        if (!terminal.Json)
+        {
+            terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {plan.Threads} threads");
+            PlanTable.Write(terminal.People, plan);
+        }
+        terminal.WriteJson(new
+        {
+            model = command.GetValue(_model),
+            plan.Purpose,
+            plan.Isa,
+            plan.Threads,
+            plan.BatchSize,
+            layers = plan.Layers.Select(layer => new
+            {
+                layer.Name,
+                layer.Kind,
+                layer.Fused,
+                reads = layer.Reads.Select(Lying),
+                writes = Lying(layer.Writes),
+                gradient = Lying(layer.Gradient),
+                layer.Weights,
+                calls = layer.Calls.Select(call => new
+                {
+                    pass = call.Pass.ToString().ToLowerInvariant(),
+                    call.Kernel,
+                    call.Algorithm,
+                    call.Reason,
+                    call.Flops,
+                    call.Bytes,
+                    call.WorkspaceBytes,
+                    call.Threads,
+                }),
+            }),
+            plan.Memory,
+        });
+        return App.Ok;
+    }
+
+    private static object? Lying(PlannedTensor? tensor)
+        => tensor is null ? null : new { tensor.Layout, shape = Sizes(tensor.Shape), tensor.Halo, tensor.Bytes };
+
+    private int RunSummary(ModelSummary summary, ParseResult command, Terminal terminal)
+    {
         if (!terminal.Json)
         {
             terminal.People.WriteLine($"{command.GetValue(_model)} on {summary.Input} images, one image in float32");

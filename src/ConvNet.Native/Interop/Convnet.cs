@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 1;
+    public const int CN_ABI_VERSION = 2;
     public const int CN_BLOCK = 16;
 
     internal const string Library = "convnet";
@@ -19,6 +19,9 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial cn_isa cn_cpu_isa();
+
+    [LibraryImport(Library)]
+    public static partial int cn_team_size(in cn_context context, double operations);
 
     [LibraryImport(Library)]
     public static partial byte* cn_status_text(int status);

@@ -14,16 +14,17 @@ internal sealed unsafe class NativeBlock : SafeHandle
     public NativeBlock(long length, bool clear) : base(0, ownsHandle: true)
     {
         Length = length;
-        SetHandle((nint)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 1) * sizeof(float)), Alignment));
-        if (clear)
-            NativeMemory.Clear(Pointer, (nuint)length * sizeof(float));
+        nuint bytes = checked((nuint)Math.Max(length, 1) * sizeof(float) + Alignment);
+        // Large blocks come from the system as zeros that take no memory until they are touched: clearing would touch them all.
+        SetHandle((nint)(clear ? NativeMemory.AllocZeroed(bytes) : NativeMemory.Alloc(bytes)));
+        Pointer = (float*)(((nuint)handle + Alignment - 1) & ~(nuint)(Alignment - 1));
     }
 
     /// <summary>Floats.</summary>
     public long Length { get; }
 
     /// <summary>The first float. Whoever uses it keeps the block alive.</summary>
-    public float* Pointer => (float*)handle;
+    public float* Pointer { get; }
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
@@ -35,7 +36,7 @@ internal sealed unsafe class NativeBlock : SafeHandle
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        NativeMemory.AlignedFree((void*)handle);
+        NativeMemory.Free((void*)handle);
         return true;
     }
 }

@@ -22,11 +22,12 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         if (plan.Pass.Kind != PassKind.Training)
         {
-            plan.Add(new BatchNormInfer(norm, x, parameters, y));
+            plan.Add(new BatchNormInfer(norm, x, parameters, y), Choice.OnePass());
             return;
         }
         (_mean, _inverse) = (new Slot(parameters[0].Floats), new Slot(parameters[0].Floats));
-        plan.Add(new BatchNormForward(norm, x, parameters, y, _mean, _inverse, Workspace(plan, norm)));
+        plan.Add(new BatchNormForward(norm, x, parameters, y, _mean, _inverse, Workspace(plan, norm)),
+            new Choice("mean, variance, then y", "sums are cut by the size of the work and added in order"));
     }
 
     /// <inheritdoc/>
@@ -36,7 +37,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor);
         Slot scale = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]), dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
-        plan.Add(new BatchNormBackward(norm, x, dy, scale, _mean!, _inverse!, dx, dscale, dshift, Workspace(plan, norm)));
+        plan.Add(new BatchNormBackward(norm, x, dy, scale, _mean!, _inverse!, dx, dscale, dshift, Workspace(plan, norm)),
+            new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
 
     private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()

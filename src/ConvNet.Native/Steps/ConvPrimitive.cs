@@ -68,9 +68,11 @@ internal sealed class ConvPrimitive : Primitive
         {
             conv.flags |= cn_flags.CN_BIAS;
             (w, bias) = (new Slot(w.Floats, SlotOwner.Pass), new Slot(plan.Parameters.Values(norm.Parameters[0]).Floats, SlotOwner.Pass));
-            plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias));
+            plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
+                Choice.OnePass("running statistics change only when they are written"));
         }
-        plan.Add(new ConvForward(conv, x, w, bias, y, Workspace(plan, conv, cn_pass.CN_FORWARD)));
+        Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
+        plan.Add(new ConvForward(conv, x, w, bias, y, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length()));
     }
 
     /// <inheritdoc/>
@@ -80,12 +82,14 @@ internal sealed class ConvPrimitive : Primitive
         Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
         Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
         cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
-        plan.Add(new ConvBackwardWeights(conv, x, dy, dw, db, Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS)));
+        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
+        plan.Add(new ConvBackwardWeights(conv, x, dy, dw, db, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()));
         if (plan.DX(this) is not { } dx)
             return;
         conv.dx = dx.Tensor;
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-        plan.Add(new ConvBackwardData(conv, dy, w, dx, Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA)));
+        workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
+        plan.Add(new ConvBackwardData(conv, dy, w, dx, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length()));
     }
 
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)

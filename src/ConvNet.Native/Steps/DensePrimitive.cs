@@ -40,7 +40,7 @@ internal sealed class DensePrimitive : Primitive
     {
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
-        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)));
+        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)), Algorithms.Of(_dense, cn_pass.CN_FORWARD));
     }
 
     /// <inheritdoc/>
@@ -48,11 +48,11 @@ internal sealed class DensePrimitive : Primitive
     {
         Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
         Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
-        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, dw, db, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)));
+        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, dw, db, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)), Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS));
         if (plan.DX(this) is { } dx)
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)));
+            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)), Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
         }
     }
 

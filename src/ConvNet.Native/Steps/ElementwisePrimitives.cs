@@ -17,13 +17,13 @@ internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<
 internal sealed class ReluPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
-    public override void Forward(Lowering plan) => plan.Add(new ReluForward(plan.X(this), plan.Y(this)));
+    public override void Forward(Lowering plan) => plan.Add(new ReluForward(plan.X(this), plan.Y(this)), Choice.OnePass());
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
         if (plan.DX(this) is { } dx)
-            plan.Add(new ReluBackward(plan.Y(this), dy, dx));
+            plan.Add(new ReluBackward(plan.Y(this), dy, dx), Choice.OnePass());
     }
 }
 
@@ -40,7 +40,7 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
         int last = Operation.Inputs.Count - 1;
         for (int i = 1; i <= last; i++)
         {
-            plan.Add(new AddStep(sum, plan.X(this, i), y, relu: Operation.Relu && i == last));
+            plan.Add(new AddStep(sum, plan.X(this, i), y, relu: Operation.Relu && i == last), Choice.OnePass());
             sum = y;
         }
     }
@@ -80,7 +80,7 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
         node = (uint)Operation.Node.Index,
         threshold = layer.Threshold,
         scale = layer.Scale,
-    }, from, to));
+    }, from, to), Choice.OnePass("the mask is a function of the place: nothing is kept"));
 }
 
 /// <summary>y = x where x is above zero, else 0.</summary>

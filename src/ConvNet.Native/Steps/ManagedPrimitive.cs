@@ -21,7 +21,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
     {
         int saved = layer.SavedLength(plan.Pass.BatchSize, Operation.Node.InputShapes);
         _saved = saved > 0 ? new Slot(saved) : null;
-        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind == PassKind.Training));
+        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind == PassKind.Training), InCSharp);
     }
 
     /// <inheritdoc/>
@@ -34,8 +34,10 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
             DY = dy,
             DX = [.. Enumerable.Range(0, x.Length).Select(i => plan.DX(this, i))],
             DW = [.. Operation.Node.Parameters.Select(p => p.Trainable ? plan.Parameters.Gradient(p) : null)],
-        }, layer));
+        }, layer), InCSharp);
     }
+
+    private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer", layer.MultiplyAdds(Operation.Node.InputShapes));
 
     private Slot?[] Inputs(Lowering plan) => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
 

@@ -16,7 +16,7 @@ internal sealed class PoolPrimitive(Operation operation, Window window, cn_pool_
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        plan.Add(new PoolForward(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor), x, y));
+        plan.Add(new PoolForward(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor), x, y), Choice.OnePass());
     }
 
     /// <inheritdoc/>
@@ -26,7 +26,8 @@ internal sealed class PoolPrimitive(Operation operation, Window window, cn_pool_
             return;
         // An average needs no x, which may then make room for others.
         Slot? x = kind == cn_pool_kind.CN_POOL_MAX ? plan.X(this) : null;
-        plan.Add(new PoolBackward(Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor), x, dy, dx));
+        plan.Add(new PoolBackward(Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor), x, dy, dx),
+            Choice.OnePass(x is null ? "" : "the maxima are sought in x again: they are not kept"));
     }
 
     private cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()

@@ -110,4 +110,31 @@ public sealed class SummaryTests
         CommandLine run = CommandLine.Run("summary", "--model", "resnet20");
         Assert.That(run.Output, Does.Contain("add1 (bn3, relu1)"));
     }
+
+    [Test]
+    public void ThePlanSaysForEveryLayerWhatRunsAndWhy()
+    {
+        JsonElement json = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--batch", "4", "--json").Json();
+        JsonElement conv = json.GetProperty("layers")[1], call = conv.GetProperty("calls")[0];
+        Assert.Multiple(() =>
+        {
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, purpose, isa, threads, batchSize, layers, memory"));
+            Assert.That(CommandLine.NamesOf(conv), Is.EqualTo("name, kind, fused, reads, writes, gradient, weights, calls"));
+            Assert.That(CommandLine.NamesOf(call), Is.EqualTo("pass, kernel, algorithm, reason, flops, bytes, workspaceBytes, threads"));
+            Assert.That(json.GetProperty("purpose").GetString(), Is.EqualTo("training"));
+            Assert.That(json.GetProperty("memory").GetProperty("arena").GetInt64(), Is.Positive);
+        });
+    }
+
+    [Test]
+    public void PeopleSeeThePlanOfInferenceAsATable()
+    {
+        CommandLine run = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--batch", "4", "--inference");
+        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct from plain rows").And.Contain("arena").And.Not.Contain("backward"));
+    }
+
+    [Test]
+    public void ABackendWithoutAPlanIsRefused()
+        => CommandLine.Run("summary", "--plan", "--backend", "managed").IsRefusedWith("managed", "--backend native");
 }

@@ -28,7 +28,7 @@ public sealed class InferenceTests
     {
         Graph graph = Sequential.Of(new Shape(3, 6, 5), new Conv2d(17, 3), Norm);
         using var backend = new NativeBackend();
-        using IExecutable net = backend.CompileInference(graph, 1);
+        using NativePlan net = backend.CompileInference(graph, 1);
         Write(net, seed: 1);
         Infer(net, Whole(graph.Input.Shape.Length, 1));
         foreach (Parameter parameter in graph.Parameters)

@@ -1,5 +1,3 @@
-using ConvNet.Native;
-
 namespace ConvNet.Tests.Native;
 
 /// <summary>Runs a graph on the native backend and collects every bit of the outcome.</summary>

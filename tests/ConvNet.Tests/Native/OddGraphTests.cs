@@ -1,4 +1,3 @@
-using ConvNet.Native;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;

@@ -17,7 +17,7 @@ public sealed partial class StepCostTests
     {
         using var backend = new NativeBackend();
         Graph graph = EveryKindOfLayer();
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f, 1e-4f)));
+        using NativePlan net = backend.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f, 1e-4f)));
         net.Initialize(new HeNormal(1));
         float[] images = NativeRun.Values(2 * graph.Input.Shape.Length, seed: 1), scores = new float[20];
         int[] labels = [3, 7];

@@ -1,0 +1,33 @@
+using Spectre.Console;
+
+namespace ConvNet.Cli;
+
+/// <summary>The plan of the native backend as people see it: a row for every kernel call, under the layer that it belongs to.</summary>
+internal static class PlanTable
+{
+    /// <summary>Writes the layers with their calls, and the memory.</summary>
+    public static void Write(IAnsiConsole people, PlanDescription plan)
+    {
+        Table table = Tables.New("layer", "kernel", "algorithm", "MFLOP", "MB", "workspace MB", "threads", "why");
+        foreach (TableColumn column in table.Columns.Skip(3).Take(4))
+            column.RightAligned();
+        table.Columns[^1].NoWrap = false;
+        foreach (PlannedLayer layer in plan.Layers)
+        {
+            Tables.Add(table, layer.Title, "", "", "", "", "", "", Layouts(layer));
+            foreach (PlannedCall call in layer.Calls)
+            {
+                Tables.Add(table, "", call.Kernel, call.Algorithm, call.Flops > 0 ? $"{call.Flops / 1e6:N1}" : "", $"{call.Bytes / 1e6:N2}",
+                    call.WorkspaceBytes > 0 ? $"{call.WorkspaceBytes / 1e6:N2}" : "", $"{call.Threads}", call.Reason);
+            }
+        }
+        people.Write(table);
+        people.WriteLine(plan.Memory.ToString());
+    }
+
+    private static string Layouts(PlannedLayer layer)
+    {
+        string writes = layer.Writes is { } y ? $" → {y}" : "", weights = layer.Weights is { } form ? $", weights {form}" : "";
+        return $"{string.Join(", ", layer.Reads)}{writes}{weights}";
+    }
+}

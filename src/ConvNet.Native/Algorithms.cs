@@ -1,0 +1,67 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native;
+
+/// <summary>How a kernel computes, and why it does it this way.</summary>
+/// <param name="Algorithm">How.</param>
+/// <param name="Reason">Why; empty where there is no choice.</param>
+/// <param name="MultiplyAdds">Multiply-adds of one sample; 0 for a kernel without dot products.</param>
+internal readonly record struct Choice(string Algorithm, string Reason = "", long MultiplyAdds = 0)
+{
+    /// <summary>A kernel that goes over its values once.</summary>
+    public static Choice OnePass(string reason = "") => new("one pass over the values", reason);
+}
+
+/// <summary>Which algorithm each pass of a convolution or a dense layer takes, from its descriptor alone.</summary>
+internal static class Algorithms
+{
+    /// <summary>The form that the layout of x and the groups decide; convnet.h lists them.</summary>
+    public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats)
+    {
+        int perGroup = conv.x.c / conv.groups;
+        (string algorithm, string reason) = Form(conv, perGroup);
+        if (pass == cn_pass.CN_BACKWARD_DATA && (conv.stride_h > 1 || conv.stride_w > 1))
+            reason += $"; the stride of {conv.stride_h}×{conv.stride_w} splits it into {conv.stride_h * conv.stride_w} sums without one";
+        cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
+        int halo = Convnet.cn_conv2d_halo(conv, pass).SizeOrThrow();
+        if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)
+            reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has {source.halo}";
+        if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
+            reason += "; the pixels are cut into chunks with sums of their own, added up in their order: there are too few weights to share out";
+        return new Choice(algorithm, reason, (long)conv.y.c * conv.y.h * conv.y.w * perGroup * conv.kernel_h * conv.kernel_w);
+    }
+
+    /// <summary>The passes of a dense layer.</summary>
+    public static Choice Of(in cn_dense dense, cn_pass pass) => new(
+        pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, weights transposed in cache" : "matrix product, samples as pixels",
+        pass == cn_pass.CN_BACKWARD_DATA ? "all weights transposed at once would be a second copy of them" : "features in blocks of 16 make it a 1×1 convolution of one image",
+        (long)dense.outputs * dense.c * dense.h * dense.w);
+
+    private static (string Algorithm, string Reason) Form(in cn_conv2d conv, int perGroup)
+    {
+        const int Block = Convnet.CN_BLOCK;
+        if (conv.x.layout == cn_layout.CN_PLAIN)
+            return ("direct from plain rows", $"{conv.x.c} input channel{(conv.x.c == 1 ? "" : "s")} would leave most of a block of {Block} empty");
+        if (conv.groups == 1)
+            return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
+        if (perGroup == 1 && conv.y.c == conv.groups)
+            return ("depthwise", "every channel has a filter of its own");
+        if (perGroup % Block == 0 && conv.y.c / conv.groups % Block == 0)
+            return ($"direct, group by group, blocks of {Block} channels", $"{perGroup} channels of a group are whole blocks");
+        return ("plain loops", $"{perGroup} input and {conv.y.c / conv.groups} output channels of a group are no whole blocks of {Block}: correct, and slow");
+    }
+
+    private static string Lanes(int inputs, int outputs)
+    {
+        int idleInputs = Idle(inputs), idleOutputs = Idle(outputs);
+        return (idleInputs, idleOutputs) switch
+        {
+            (0, 0) => $"{inputs} input and {outputs} output channels fill their blocks",
+            (_, 0) => $"{inputs} input channels leave {idleInputs} of a block unused",
+            (0, _) => $"{outputs} output channels leave {idleOutputs} of a block unused",
+            _ => $"{inputs} input channels leave {idleInputs} of a block unused, {outputs} output channels {idleOutputs}",
+        };
+
+        static int Idle(int channels) => (Convnet.CN_BLOCK - channels % Convnet.CN_BLOCK) % Convnet.CN_BLOCK;
+    }
+}

@@ -1,0 +1,106 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+
+namespace ConvNet.Native;
+
+/// <summary>Turns a plan into its description.</summary>
+internal static class Explanation
+{
+    // A pass over values counts as this many operations for each of them; convnet.h says so.
+    private const double OperationsPerValue = 4;
+
+    /// <summary>Describes a plan.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="arenaFloats">The arena.</param>
+    /// <param name="preparedFloats">What preparation computes and keeps.</param>
+    public static PlanDescription Of(Lowering plan, long arenaFloats, long preparedFloats)
+    {
+        PassSpec pass = plan.Pass;
+        var calls = All(plan).ToLookup(call => call.Owner, call => call.Call);
+        var layers = plan.Layouts.Primitives.Select(primitive => Of(plan, primitive, [.. calls[primitive]])).ToList();
+        layers.Add(Ends(plan, [.. calls[null]]));
+        if (pass.Training?.Optimizer is Sgd)
+            layers.Add(Optimizer(plan));
+        (long values, long gradients, long state) = plan.Parameters.Bytes;
+        long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots).Concat(plan.Loss?.Slots ?? [])
+            .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
+        var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state, sizeof(float) * preparedFloats);
+        return new PlanDescription(pass.Training is null ? "inference" : "training", ((NativeIsa)pass.Context.isa).ToString().ToLowerInvariant(),
+            pass.Context.threads, pass.BatchSize, layers, memory);
+    }
+
+    /// <summary>Describes how a value of n samples lies.</summary>
+    public static PlannedTensor Of(cn_tensor tensor, int n) => new(
+        tensor.layout switch
+        {
+            cn_layout.CN_PLAIN => "plain",
+            cn_layout.CN_BLOCKED => "blocked",
+            _ => "flat",
+        },
+        new Shape(tensor.c, tensor.h, tensor.w), tensor.halo, sizeof(float) * Convnet.cn_tensor_floats(tensor, n).SizeOrThrow());
+
+    private static PlannedLayer Of(Lowering plan, Primitive primitive, IReadOnlyList<PlannedCall> calls)
+    {
+        Operation operation = primitive.Operation;
+        int n = plan.Pass.BatchSize;
+        Parameter? weights = operation.Node.Parameters.FirstOrDefault(p => p.Role == ParameterRole.Weight);
+        return new PlannedLayer(
+            operation.Node.Name, operation.Node.Layer!.Kind, [.. operation.Fused.Select(node => node.Name)],
+            [.. Enumerable.Range(0, operation.Inputs.Count).Select(i => Of(plan.Layouts.Read(primitive, i), n))],
+            Of(plan.Layouts.Written(operation.Output), n),
+            plan.WantsGradient(operation.Output) ? Of(plan.Layouts.Gradient(operation.Output), n) : null,
+            weights is null ? null : primitive.PackingOf(weights).Form, calls);
+    }
+
+    // What belongs to no layer: the scores, their loss, and the gradient of the images.
+    private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
+    {
+        string name = plan.Pass.Training is { } training ? training.Loss.GetType().Name : "Scores";
+        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null, null, null, calls);
+    }
+
+    private static PlannedLayer Optimizer(Lowering plan)
+    {
+        (long values, long gradients, long state) = plan.Parameters.Bytes;
+        long bytes = gradients + 2 * values + 2 * state;
+        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over all parameters", "they lie in one block, in packed form", 0, bytes, 0,
+            Threads(plan.Pass, 2 * OperationsPerValue * values / sizeof(float)));
+        return new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, [call]);
+    }
+
+    private static IEnumerable<(Primitive? Owner, PlannedCall Call)> All(Lowering plan)
+    {
+        foreach (PlannedStep step in plan.PreparationSteps)
+            yield return (step.Owner, Of(plan.Pass, PlannedPass.Preparation, step));
+        foreach (PlannedStep step in plan.ForwardSteps)
+            yield return (step.Owner, Of(plan.Pass, PlannedPass.Forward, step));
+        if (plan.Loss is { } loss)
+            yield return (null, new PlannedCall(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0, loss.Slots.Sum(Bytes), 0, 1));
+        foreach (PlannedStep step in plan.BackwardSteps)
+            yield return (step.Owner, Of(plan.Pass, PlannedPass.Backward, step));
+    }
+
+    private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists) => lists.SelectMany(steps => steps);
+
+    private static PlannedCall Of(PassSpec pass, PlannedPass when, PlannedStep planned)
+    {
+        long flops = 2 * planned.Choice.MultiplyAdds * pass.BatchSize;
+        Slot[] slots = [.. planned.Step.Slots.Distinct()];
+        double operations = flops > 0 ? flops : OperationsPerValue * slots.Where(slot => !slot.IsWorkspace).Max(slot => slot.Floats);
+        return new PlannedCall(when, NameOf(planned.Step), planned.Choice.Algorithm, planned.Choice.Reason, flops,
+            slots.Where(slot => !slot.IsWorkspace).Sum(Bytes), slots.Where(slot => slot.IsWorkspace).Sum(Bytes), Threads(pass, operations));
+    }
+
+    private static int Threads(PassSpec pass, double operations) => Convnet.cn_team_size(pass.Context, operations).SizeOrThrow();
+
+    private static long Bytes(Slot slot) => sizeof(float) * slot.Floats;
+
+    // ConvBackwardWeights is "conv backward weights", ReorderStep "reorder".
+    private static string NameOf(Step step)
+    {
+        string name = step.GetType().Name;
+        if (name.EndsWith(nameof(Step), StringComparison.Ordinal))
+            name = name[..^nameof(Step).Length];
+        return string.Concat(name.Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+    }
+}
