@@ -12,6 +12,9 @@ enum { VEC = 8 };
 typedef __m256 vec;
 typedef __m256i vec_mask; /* all bits of a lane, or none */
 
+/* Sums that hide the latency of two multiply-adds per cycle. */
+enum { FMA_CHAINS = 12 };
+
 /* 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. */
 enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6 };
 #define GEMM_1_TO_3(F, groups, ...)                                                                \

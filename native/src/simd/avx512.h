@@ -13,6 +13,9 @@ enum { VEC = 16 };
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
+/* Sums that hide the latency of two multiply-adds per cycle. */
+enum { FMA_CHAINS = 12 };
+
 /* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
  * channels of a block, and a load of a for 16 of b. */
 enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_ONE = 16 };
