@@ -30,6 +30,8 @@ static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
+static inline void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
+static inline void stream_end(void) { _mm_sfence(); }
 
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }

@@ -48,6 +48,9 @@ static inline vec vec_load(const float *p) {
   return r;
 }
 static inline void vec_store(float *p, vec a) { memcpy(p, &a, sizeof a); }
+/* To aligned memory, past the caches; stream_end comes before another thread may read it. */
+static inline void vec_stream(float *p, vec a) { vec_store(p, a); }
+static inline void stream_end(void) {}
 
 static inline vec vec_add(vec a, vec b) {
   EACH_LANE a.f[i] += b.f[i];
