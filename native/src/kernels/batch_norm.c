@@ -174,7 +174,7 @@ static void normalise_items(const void *state, int64_t first, int64_t last, int 
 
 /* Values of all planes, a few operations each. */
 static double cost(const norm_job *job) {
-  return 4.0 * job->n * job->channels * job->shape->h * job->shape->w;
+  return 20.0 * job->n * job->channels * job->shape->h * job->shape->w;
 }
 
 void ISA_NAME(batch_norm_forward)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
