@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 2 };
+enum { CN_ABI_VERSION = 3 };
 
 enum { CN_BLOCK = 16 };
 
@@ -130,7 +130,8 @@ CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, cons
 /* Flags of a layer. */
 enum {
   CN_BIAS = 1, /* the layer adds a bias per output channel, and its backward pass gives db */
-  CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_relu_backward on dy first */
+  CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_relu_backward on dy first,
+                  unless a function says that it does so itself */
 };
 
 /*
@@ -156,6 +157,7 @@ enum {
  */
 typedef struct cn_conv2d {
   cn_tensor x, y, dx, dy;
+  cn_tensor add; /* looked at where a pass gets values to add */
   int32_t kernel_h, kernel_w;
   int32_t stride_h, stride_w;
   int32_t pad_h, pad_w;
@@ -182,14 +184,23 @@ CN_API int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d
 CN_API int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
                                         const float *packed, float *oihw);
 
-/* y from x, weights w and bias (null without CN_BIAS). */
+/*
+ * y from x, weights w and bias (null without CN_BIAS). Unless they are null, add is a tensor of the
+ * shape of y that is added before the ReLU, and statistics gets cn_row_statistics of y.
+ */
 CN_API int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                 const float *x, const float *w, const float *bias, float *y,
-                                 float *workspace, int64_t workspace_floats);
+                                 const float *x, const float *w, const float *bias,
+                                 const float *add, float *y, float *statistics, float *workspace,
+                                 int64_t workspace_floats);
 
-/* dx from dy and w. */
+/*
+ * dx from dy and w. Unless they are null, add is a tensor of the shape of dx that is added, such as
+ * the gradient from another reader of x; and then dx = x <= 0 ? 0 : dx, the slope of a ReLU that
+ * gave x.
+ */
 CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                       const float *dy, const float *w, float *dx, float *workspace,
+                                       const float *dy, const float *w, const float *add,
+                                       const float *x, float *dx, float *workspace,
                                        int64_t workspace_floats);
 
 /* dw, and db unless null (it must be null without CN_BIAS), from x and dy; both are overwritten. */
@@ -262,15 +273,26 @@ CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *po
 /* ---- Batch normalisation -------------------------------------------------------------------- */
 
 /*
+ * Statistics of each row of w pixels: its mean per channel, then the sum of squared deviations from
+ * it. n, ceil(c/16), h, 2, 16 floats, on 64 bytes, of a CN_BLOCKED tensor. They are what batch
+ * normalisation in training starts from; a convolution can compute them along with its output.
+ */
+CN_API int64_t cn_row_statistics_floats(const cn_tensor *tensor, int32_t n);
+CN_API int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                                 const float *x, float *statistics);
+
+/*
  * y = scale (x - mean) / sqrt(variance + epsilon) + shift per channel. All tensors are CN_BLOCKED
  * and of one shape. Training takes mean and (biased) variance over the m = n h w values of the
  * batch, keeps mean and 1 / sqrt(variance + epsilon) for the backward pass, and updates
  *   running_mean = (1 - momentum) running_mean + momentum mean
  *   running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)
  * the latter only where m > 1. Scale, shift, statistics and gradients are per-channel vectors.
+ * The forward pass ends with y += add, unless add is null, and the ReLU, if there is one.
  */
 typedef struct cn_batch_norm {
   cn_tensor x, y, dx, dy;
+  cn_tensor add;  /* looked at where there are values to add */
   float epsilon;  /* > 0 */
   float momentum; /* 0..1 */
   int32_t flags;  /* CN_RELU */
@@ -279,22 +301,29 @@ typedef struct cn_batch_norm {
 /* Floats of the workspace of training forward and of backward. */
 CN_API int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch_norm *norm,
                                               int32_t n);
+
+/* statistics: cn_row_statistics of x. */
 CN_API int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm,
-                                     int32_t n, const float *x, const float *scale,
-                                     const float *shift, float *y, float *mean, float *inverse_std,
-                                     float *running_mean, float *running_variance, float *workspace,
+                                     int32_t n, const float *x, const float *statistics,
+                                     const float *scale, const float *shift, const float *add,
+                                     float *y, float *mean, float *inverse_std, float *running_mean,
+                                     float *running_variance, float *workspace,
                                      int64_t workspace_floats);
 
 /* The same with the running statistics in place of those of the batch; changes nothing but y. */
 CN_API int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm, int32_t n,
                                    const float *x, const float *scale, const float *shift,
                                    const float *running_mean, const float *running_variance,
-                                   float *y);
+                                   const float *add, float *y);
 
-/* Through the statistics of the batch. dx may be dy where their descriptors are equal. */
+/*
+ * Through the statistics of the batch. With CN_RELU dy is cut to zero first where y <= 0, which is
+ * computed from x again; where something was added to y before its ReLU, cut dy by
+ * cn_relu_backward, and leave the flag out. dx may be dy where their descriptors are equal.
+ */
 CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
                                       int32_t n, const float *x, const float *dy,
-                                      const float *scale, const float *mean,
+                                      const float *scale, const float *shift, const float *mean,
                                       const float *inverse_std, float *dx, float *dscale,
                                       float *dshift, float *workspace, int64_t workspace_floats);
 
@@ -400,23 +429,6 @@ typedef struct cn_sgd {
 CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
                            int32_t segment_count, const cn_segment *segments,
                            const float *gradients, float *velocity, float *weights);
-
-/* ---- The machine ---------------------------------------------------------------------------- */
-
-/*
- * What the processor does at most, to compare kernels with. The caller takes the time.
- *
- * Multiply-adds in registers, nothing else: in every round each thread adds to as many independent
- * sums as keep its units busy. counts has 16 floats per thread of the context, the multiply-adds of
- * each lane, 0 where the instruction set has fewer lanes: operations are twice their sum. Portable
- * C multiplies and adds apart and counts the pair. rounds is 1..2^20, so that every count is exact.
- */
-CN_API int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts);
-
-/* out[i] = a[i] + scale b[i], i < count; any alignment. Twelve bytes move for each i, as the STREAM
- * benchmark counts them: McCalpin, "Memory bandwidth and machine balance", 1995. */
-CN_API int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
-                        const float *b, float *out);
 
 #ifdef __cplusplus
 }

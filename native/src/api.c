@@ -101,14 +101,41 @@ int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch
   return batch_norm_floats(norm, n);
 }
 
+int64_t cn_row_statistics_floats(const cn_tensor *tensor, int32_t n) {
+  TRY(check_batch(tensor, n));
+  TRY(check_layout(tensor, CN_BLOCKED));
+  return 2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h;
+}
+
+int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                          const float *x, float *statistics) {
+  TRY(check_context(context));
+  TRY(check_batch(tensor, n));
+  TRY(check_layout(tensor, CN_BLOCKED));
+  TRY(check_aligned(x));
+  TRY(check_aligned(statistics));
+  kernels_for(context)->row_statistics_of(context->threads, tensor, n, x, statistics);
+  return CN_OK;
+}
+
+/* What is added to y; null where nothing is. */
+static int32_t check_norm_add(const cn_batch_norm *norm, const float *add, int32_t n) {
+  if (add == NULL) return CN_OK;
+  TRY(check_like(&norm->x, &norm->add, n));
+  return check_aligned(add);
+}
+
 int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                              const float *x, const float *scale, const float *shift, float *y,
-                              float *mean, float *inverse_std, float *running_mean,
-                              float *running_variance, float *workspace, int64_t workspace_floats) {
+                              const float *x, const float *statistics, const float *scale,
+                              const float *shift, const float *add, float *y, float *mean,
+                              float *inverse_std, float *running_mean, float *running_variance,
+                              float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_norm(norm, n));
   TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_norm_add(norm, add, n));
   TRY(check_aligned(x));
+  TRY(check_aligned(statistics));
   TRY(check_aligned(scale));
   TRY(check_aligned(shift));
   TRY(check_aligned(y));
@@ -117,17 +144,20 @@ int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *no
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
   TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_forward(context->threads, norm, n, x, scale, shift, y, mean,
-                                           inverse_std, running_mean, running_variance, workspace);
+  kernels_for(context)->batch_norm_forward(context->threads, norm, n, x, statistics, scale, shift,
+                                           add, y, mean, inverse_std, running_mean,
+                                           running_variance, workspace);
   return CN_OK;
 }
 
 int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm, int32_t n,
                             const float *x, const float *scale, const float *shift,
-                            const float *running_mean, const float *running_variance, float *y) {
+                            const float *running_mean, const float *running_variance,
+                            const float *add, float *y) {
   TRY(check_context(context));
   TRY(check_norm(norm, n));
   TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_norm_add(norm, add, n));
   TRY(check_aligned(x));
   TRY(check_aligned(scale));
   TRY(check_aligned(shift));
@@ -135,14 +165,14 @@ int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm
   TRY(check_aligned(running_variance));
   TRY(check_aligned(y));
   kernels_for(context)->batch_norm_infer(context->threads, norm, n, x, scale, shift, running_mean,
-                                         running_variance, y);
+                                         running_variance, add, y);
   return CN_OK;
 }
 
 int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
                                const float *x, const float *dy, const float *scale,
-                               const float *mean, const float *inverse_std, float *dx,
-                               float *dscale, float *dshift, float *workspace,
+                               const float *shift, const float *mean, const float *inverse_std,
+                               float *dx, float *dscale, float *dshift, float *workspace,
                                int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_norm(norm, n));
@@ -151,13 +181,14 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_aligned(scale));
+  TRY(check_aligned(shift));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(dx));
   TRY(check_aligned(dscale));
   TRY(check_aligned(dshift));
   TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_backward(context->threads, norm, n, x, dy, scale, mean,
+  kernels_for(context)->batch_norm_backward(context->threads, norm, n, x, dy, scale, shift, mean,
                                             inverse_std, dx, dscale, dshift, workspace);
   return CN_OK;
 }
@@ -258,26 +289,5 @@ int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning
   TRY(check_floats(weights));
   kernels_for(context)->sgd_step(context->threads, sgd, learning_rate, segment_count, segments,
                                  gradients, velocity, weights);
-  return CN_OK;
-}
-
-/* ---- The machine ----------------------------------------------------------------------------- */
-
-int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) {
-  TRY(check_context(context));
-  if (rounds < 1 || rounds > (int64_t)1 << 20) return CN_BAD_VALUE;
-  TRY(check_floats(counts));
-  kernels_for(context)->fma_rounds(context->threads, rounds, counts);
-  return CN_OK;
-}
-
-int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
-                 const float *b, float *out) {
-  TRY(check_context(context));
-  if (count < 0) return CN_BAD_SHAPE;
-  TRY(check_floats(a));
-  TRY(check_floats(b));
-  TRY(check_floats(out));
-  kernels_for(context)->triad(context->threads, count, scale, a, b, out);
   return CN_OK;
 }

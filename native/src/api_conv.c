@@ -100,32 +100,46 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
   return CN_OK;
 }
 
+/* What a pass adds to its output, of the same shape; null where it adds nothing. */
+static int32_t check_add(const cn_conv2d *conv, const cn_tensor *out, const float *add, int32_t n) {
+  if (add == NULL) return CN_OK;
+  TRY(check_batch(&conv->add, n));
+  TRY(check_same(out, &conv->add));
+  return check_values(&conv->add, add);
+}
+
 int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                          const float *x, const float *w, const float *bias, float *y,
-                          float *workspace, int64_t workspace_floats) {
+                          const float *x, const float *w, const float *bias, const float *add,
+                          float *y, float *statistics, float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_conv_pass(conv, CN_FORWARD, n));
   TRY(check_values(&conv->x, x));
   TRY(check_weights(conv, w));
   TRY(check_bias(conv->flags, bias, true));
+  TRY(check_add(conv, &conv->y, add, n));
   TRY(check_values(&conv->y, y));
+  if (statistics != NULL) TRY(check_aligned(statistics));
   TRY(check_workspace(workspace, workspace_floats,
                       conv_workspace_floats(conv, CN_FORWARD, n, context->threads)));
-  kernels_for(context)->conv2d_forward(context->threads, conv, n, x, w, bias, y, workspace);
+  kernels_for(context)->conv2d_forward(context->threads, conv, n, x, w, bias, add, y, statistics,
+                                       workspace);
   return CN_OK;
 }
 
 int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                const float *dy, const float *w, float *dx, float *workspace,
-                                int64_t workspace_floats) {
+                                const float *dy, const float *w, const float *add, const float *x,
+                                float *dx, float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_conv_pass(conv, CN_BACKWARD_DATA, n));
   TRY(check_values(&conv->dy, dy));
   TRY(check_weights(conv, w));
+  TRY(check_add(conv, &conv->dx, add, n));
+  if (x != NULL) TRY(check_values(&conv->x, x));
   TRY(check_values(&conv->dx, dx));
   TRY(check_workspace(workspace, workspace_floats,
                       conv_workspace_floats(conv, CN_BACKWARD_DATA, n, context->threads)));
-  kernels_for(context)->conv2d_backward_data(context->threads, conv, n, dy, w, dx, workspace);
+  kernels_for(context)->conv2d_backward_data(context->threads, conv, n, dy, w, add, x, dx,
+                                             workspace);
   return CN_OK;
 }
 

@@ -11,10 +11,8 @@ enum {
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
-  CHUNK_OPERATIONS = 4000000,  /* work that is worth a partial sum of its own */
-  FETCH_FLOATS = 64 * 1024,    /* 256 KiB */
-  STREAM_FLOATS = 4096 * 1024, /* 16 MiB */
-  ROW_TERMS = 256,             /* merged rows of pixels are no longer: sums are cut at their ends */
+  CHUNK_OPERATIONS = 4000000, /* work that is worth a partial sum of its own */
+  ROW_TERMS = 256,            /* merged rows of pixels are no longer: sums are cut at their ends */
 };
 
 /* Rounded up to 64 bytes, so that what follows is aligned. */
@@ -41,9 +39,9 @@ static void set_rows(conv_shape *s, int32_t h, int32_t w) {
 
 /* A 1x1 convolution sees no borders between rows where nothing lies between them. */
 static bool rows_touch(const conv_shape *s) {
-  return !s->stem && s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 && s->stride_w == 1 &&
-         s->pad_h == 0 && s->pad_w == 0 && s->x.halo == 0 && s->y.halo == 0 && s->x.h == s->y.h &&
-         s->x.w == s->y.w;
+  return !s->stem && !s->keep_rows && s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 &&
+         s->stride_w == 1 && s->pad_h == 0 && s->pad_w == 0 && s->x.halo == 0 && s->y.halo == 0 &&
+         s->x.h == s->y.h && s->x.w == s->y.w;
 }
 
 conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n) {
@@ -173,7 +171,8 @@ static void set_units(sweep *w) {
   w->row_units = ceil_div(w->total_rows, w->rows);
   w->rows = ceil_div(w->total_rows, w->row_units);
   w->cols = w->total_cols;
-  if (w->total_rows == 1 && w->dst.halo == 0) w->cols = min_i64(w->cols, COLUMNS);
+  if (w->total_rows == 1 && w->dst.halo == 0 && !w->shape.keep_rows)
+    w->cols = min_i64(w->cols, COLUMNS);
   w->col_units = ceil_div(w->total_cols, w->cols);
   w->units = w->n * w->row_units * w->col_units;
   w->weights_outside = shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;
@@ -286,10 +285,6 @@ weights_plan weights_plan_of(const conv_shape *shape) {
                              : ceil_div(PARALLEL_ITEMS, p.items);
   p.chunks = max_i64(1, min_i64(wanted, p.row_blocks * p.image_blocks));
   p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
-  if (p.row_blocks * p.image_blocks == 1 && s->y.w <= ROW_TERMS)
-    p.dw_stores = shape_weight_floats(s) > STREAM_FLOATS  ? DW_STREAM
-                  : shape_weight_floats(s) > FETCH_FLOATS ? DW_FETCH
-                                                          : DW_CACHE;
   return p;
 }
 
@@ -344,6 +339,5 @@ int64_t dense_weight_floats(const cn_dense *dense) {
 int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads) {
   const conv_shape s = dense_shape_of(dense, n);
   if (pass == CN_BACKWARD_WEIGHTS) return backward_weights_floats(&s, threads);
-  /* dy and dx with the samples in the lanes. */
-  return pass == CN_BACKWARD_DATA ? blocks_of(n) * (s.y_blocks + s.x_blocks) * TAP : 0;
+  return pass == CN_BACKWARD_DATA ? threads * dense_transposed_floats() : 0;
 }

@@ -72,7 +72,7 @@ static cn_conv2d good_conv(void) {
 
 static int32_t forward(const cn_conv2d *conv, const float *x, const float *w, const float *bias,
                        float *y) {
-  return cn_conv2d_forward(&context, conv, 1, x, w, bias, y, NULL, 0);
+  return cn_conv2d_forward(&context, conv, 1, x, w, bias, NULL, y, NULL, NULL, 0);
 }
 
 static void convolution_shapes(void) {
@@ -126,11 +126,20 @@ static void convolution_pointers(void) {
   EXPECT(CN_MISALIGNED, forward(&conv, memory, w + 1, bias, y));
   EXPECT(CN_MISALIGNED, forward(&conv, memory, w, bias + 1, y));
   EXPECT(CN_MISALIGNED, forward(&conv, memory, w, bias, y + 1));
+  const float *add = memory + 8192;
+  EXPECT(CN_BAD_SHAPE,
+         cn_conv2d_forward(&context, &conv, 1, memory, w, bias, add, y, NULL, NULL, 0));
+  conv.add = conv.y;
+  EXPECT(CN_MISALIGNED,
+         cn_conv2d_forward(&context, &conv, 1, memory, w, bias, add + 1, y, NULL, NULL, 0));
+  EXPECT(CN_MISALIGNED,
+         cn_conv2d_forward(&context, &conv, 1, memory, w, bias, add, y, y + 1, NULL, 0));
   conv.flags = 0;
   EXPECT(CN_BAD_VALUE, forward(&conv, memory, w, bias, y));
   conv.x.halo = 0; /* now rows are copied: that needs a workspace */
   EXPECT(CN_WORKSPACE_TOO_SMALL, forward(&conv, memory, w, NULL, y));
-  EXPECT(CN_NULL_POINTER, cn_conv2d_forward(&context, &conv, 1, memory, w, NULL, y, NULL, 1 << 20));
+  EXPECT(CN_NULL_POINTER,
+         cn_conv2d_forward(&context, &conv, 1, memory, w, NULL, NULL, y, NULL, NULL, 1 << 20));
   for (int i = 0; i < 4096; i++)
     if (!isnan(y[i])) {
       CHECK(false, "a refused call wrote y[%d]", i);
@@ -175,7 +184,8 @@ static void pooling(void) {
 
 static void normalisation(void) {
   const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED};
-  const cn_batch_norm good = {t, t, t, t, 1e-5f, 0.1f, 0};
+  const cn_batch_norm good = {t, t, t, t, t, 1e-5f, 0.1f, 0};
+  const cn_tensor bad_layout = {16, 8, 8, 0, CN_PLAIN};
   cn_batch_norm bad = good;
   EXPECT(2 * 3 * 16, cn_batch_norm_workspace_floats(&context, &good, 3));
   bad.epsilon = 0.0f;
@@ -188,8 +198,15 @@ static void normalisation(void) {
   EXPECT(CN_BAD_LAYOUT, cn_batch_norm_workspace_floats(&context, &bad, 3));
   float *m = memory, *y = memory + 4096;
   EXPECT(CN_WORKSPACE_TOO_SMALL,
-         cn_batch_norm_forward(&context, &good, 1, m, m, m, y, m, m, m, m, m, 3));
-  EXPECT(CN_NULL_POINTER, cn_batch_norm_infer(&context, &good, 1, m, m, m, NULL, m, y));
+         cn_batch_norm_forward(&context, &good, 1, m, m, m, m, NULL, y, m, m, m, m, m, 3));
+  EXPECT(CN_NULL_POINTER, cn_batch_norm_infer(&context, &good, 1, m, m, m, NULL, m, NULL, y));
+  EXPECT(CN_MISALIGNED, cn_batch_norm_infer(&context, &good, 1, m, m, m, m, m, m + 1, y));
+  bad = good;
+  bad.add.c = 17;
+  EXPECT(CN_BAD_SHAPE, cn_batch_norm_infer(&context, &bad, 1, m, m, m, m, m, m, y));
+  EXPECT(2 * 3 * 16 * 8, cn_row_statistics_floats(&t, 3));
+  EXPECT(CN_BAD_LAYOUT, cn_row_statistics(&context, &bad_layout, 1, m, y));
+  EXPECT(CN_MISALIGNED, cn_row_statistics(&context, &t, 1, m, y + 1));
 }
 
 static void elementwise(void) {

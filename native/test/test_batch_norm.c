@@ -18,14 +18,14 @@ static const norm_case cases[] = {
 enum { CHANNEL_VECTORS = 6 }; /* mean, inverse std, running mean and variance, dscale, dshift */
 
 typedef struct truth {
-  double *y, *infer, *dx, *channel[CHANNEL_VECTORS];
+  double *y, *y_sum, *infer, *dx, *channel[CHANNEL_VECTORS];
 } truth;
 
 typedef struct problem {
   const norm_case *t;
   cn_batch_norm norm;
   int64_t count, channels; /* values; floats of a per-channel vector */
-  float *x, *dy, *scale, *shift, *running_mean, *running_variance;
+  float *x, *dy, *add, *scale, *shift, *running_mean, *running_variance;
   truth expected;
 } problem;
 
@@ -45,6 +45,8 @@ static double clamp(const norm_case *t, double y) {
   return (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : y;
 }
 
+/* y_sum adds to y before the ReLU; the gradient is that of y, behind its ReLU where there is one.
+ */
 static void solve_channel(problem *p, int64_t c) {
   const norm_case *t = p->t;
   const int64_t m = (int64_t)t->n * t->h * t->w;
@@ -58,9 +60,13 @@ static void solve_channel(problem *p, int64_t c) {
   const double run = 1.0 / sqrt((double)p->running_variance[c] + p->norm.epsilon);
   for (int64_t j = 0; j < m; j++) {
     const int64_t i = value_at(t, c, j);
-    dshift += p->dy[i];
-    dscale += p->dy[i] * (p->x[i] - mean) * inverse;
-    p->expected.y[i] = clamp(t, (p->x[i] - mean) * inverse * p->scale[c] + p->shift[c]);
+    const double y = (p->x[i] - mean) * inverse * p->scale[c] + p->shift[c];
+    p->expected.y[i] = clamp(t, y);
+    p->expected.y_sum[i] = clamp(t, y + p->add[i]);
+    const double g = (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : p->dy[i];
+    p->expected.dx[i] = g;
+    dshift += g;
+    dscale += g * (p->x[i] - mean) * inverse;
     p->expected.infer[i] =
         clamp(t, (p->x[i] - p->running_mean[c]) * run * p->scale[c] + p->shift[c]);
   }
@@ -68,7 +74,7 @@ static void solve_channel(problem *p, int64_t c) {
     const int64_t i = value_at(t, c, j);
     p->expected.dx[i] =
         p->scale[c] * inverse *
-        (p->dy[i] - dshift / (double)m - (p->x[i] - mean) * inverse * dscale / (double)m);
+        (p->expected.dx[i] - dshift / (double)m - (p->x[i] - mean) * inverse * dscale / (double)m);
   }
   const double values[CHANNEL_VECTORS] = {mean,
                                           inverse,
@@ -82,23 +88,26 @@ static void solve_channel(problem *p, int64_t c) {
 static problem problem_of(const norm_case *t) {
   const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED};
   problem p = {.t = t,
-               .norm = {shape, shape, shape, shape, 1e-5f, 0.1f, t->flags},
+               .norm = {shape, shape, shape, shape, shape, 1e-5f, 0.1f, t->flags},
                .count = (int64_t)t->n * t->c * t->h * t->w,
                .channels = (t->c + 15) / 16 * 16};
   p.norm.x.halo = t->x_halo;
   p.norm.y.halo = t->y_halo;
   p.norm.dx.halo = t->dx_halo;
   p.norm.dy.halo = t->dy_halo;
+  p.norm.add.halo = t->dx_halo;
   seed_values((uint64_t)(t - cases) + 7);
   p.x = new_reals(p.count);
   for (int64_t i = 0; i < p.count; i++) p.x[i] += t->offset;
   p.dy = new_reals(p.count);
+  p.add = new_reals(p.count);
   p.scale = new_reals(t->c);
   p.shift = new_reals(t->c);
   p.running_mean = new_reals(t->c);
   p.running_variance = new_reals(t->c);
   for (int64_t c = 0; c < t->c; c++) p.running_variance[c] = fabsf(p.running_variance[c]) + 0.5f;
   p.expected.y = new_doubles(p.count);
+  p.expected.y_sum = new_doubles(p.count);
   p.expected.infer = new_doubles(p.count);
   p.expected.dx = new_doubles(p.count);
   for (int i = 0; i < CHANNEL_VECTORS; i++) p.expected.channel[i] = new_doubles(t->c);
@@ -107,17 +116,18 @@ static problem problem_of(const norm_case *t) {
 }
 
 static void free_problem(problem *p) {
-  float *values[] = {p->x, p->dy, p->scale, p->shift, p->running_mean, p->running_variance};
-  for (int i = 0; i < 6; i++) free(values[i]);
+  float *values[] = {p->x, p->dy, p->add, p->scale, p->shift, p->running_mean, p->running_variance};
+  for (int i = 0; i < 7; i++) free(values[i]);
   for (int i = 0; i < CHANNEL_VECTORS; i++) free(p->expected.channel[i]);
   free(p->expected.y);
+  free(p->expected.y_sum);
   free(p->expected.infer);
   free(p->expected.dx);
 }
 
-/* One block of memory: y, y of inference, dx, then the per-channel vectors. */
+/* One block of memory: y, with what is added, of inference, dx, then the per-channel vectors. */
 typedef struct outputs {
-  float *all, *y, *infer, *dx, *channel[CHANNEL_VECTORS];
+  float *all, *y, *y_sum, *infer, *dx, *channel[CHANNEL_VECTORS];
   int64_t floats;
 } outputs;
 
@@ -125,9 +135,10 @@ static outputs run(const cn_context *context, const problem *p) {
   const norm_case *t = p->t;
   const cn_batch_norm *norm = &p->norm;
   const int64_t y = cn_tensor_floats(&norm->y, t->n), dx = cn_tensor_floats(&norm->dx, t->n);
-  outputs o = {.floats = 2 * y + dx + CHANNEL_VECTORS * p->channels};
+  outputs o = {.floats = 3 * y + dx + CHANNEL_VECTORS * p->channels};
   o.all = o.y = new_floats(o.floats);
-  o.infer = o.y + y;
+  o.y_sum = o.y + y;
+  o.infer = o.y_sum + y;
   o.dx = o.infer + y;
   for (int i = 0; i < CHANNEL_VECTORS; i++) o.channel[i] = o.dx + dx + i * p->channels;
   float *x_values = new_tensor(&norm->x, t->n, p->x),
@@ -136,23 +147,30 @@ static outputs run(const cn_context *context, const problem *p) {
   float *mean = new_channels(t->c, p->running_mean);
   float *variance = new_channels(t->c, p->running_variance);
   const size_t bytes = (size_t)p->channels * sizeof(float);
-  memcpy(o.channel[2], mean, bytes);
-  memcpy(o.channel[3], variance, bytes);
   const int64_t floats = cn_batch_norm_workspace_floats(context, norm, t->n);
   float *workspace = new_floats(floats);
-  CHECK(cn_batch_norm_infer(context, norm, t->n, x_values, scale, shift, mean, variance, o.infer) ==
-            CN_OK,
+  const int64_t rows = cn_row_statistics_floats(&norm->x, t->n);
+  float *statistics = new_floats(rows), *add = new_tensor(&norm->add, t->n, p->add);
+  CHECK(cn_row_statistics(context, &norm->x, t->n, x_values, statistics) == CN_OK, "statistics");
+  CHECK(cn_batch_norm_infer(context, norm, t->n, x_values, scale, shift, mean, variance, NULL,
+                            o.infer) == CN_OK,
         "infer");
-  CHECK(cn_batch_norm_forward(context, norm, t->n, x_values, scale, shift, o.y, o.channel[0],
-                              o.channel[1], o.channel[2], o.channel[3], workspace, floats) == CN_OK,
-        "forward");
+  /* The sum first: the statistics that it leaves are those of the batch, and come out the same. */
+  for (int sum = 1; sum >= 0; sum--) {
+    memcpy(o.channel[2], mean, bytes);
+    memcpy(o.channel[3], variance, bytes);
+    CHECK(cn_batch_norm_forward(context, norm, t->n, x_values, statistics, scale, shift,
+                                sum ? add : NULL, sum ? o.y_sum : o.y, o.channel[0], o.channel[1],
+                                o.channel[2], o.channel[3], workspace, floats) == CN_OK,
+          "forward");
+  }
   fill_nan(workspace, floats);
-  CHECK(cn_batch_norm_backward(context, norm, t->n, x_values, dy_values, scale, o.channel[0],
+  CHECK(cn_batch_norm_backward(context, norm, t->n, x_values, dy_values, scale, shift, o.channel[0],
                                o.channel[1], o.dx, o.channel[4], o.channel[5], workspace,
                                floats) == CN_OK,
         "backward");
-  float *all[] = {x_values, dy_values, scale, shift, mean, variance, workspace};
-  for (int i = 0; i < 7; i++) free(all[i]);
+  float *all[] = {x_values, dy_values, scale, shift, mean, variance, workspace, statistics, add};
+  for (int i = 0; i < 9; i++) free(all[i]);
   return o;
 }
 
@@ -166,6 +184,8 @@ static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
   float *plain = new_floats(p->count);
   read_tensor(what, &p->norm.y, t->n, o->y, plain);
   check_close(what, p->expected.y, plain, p->count, 1.0, deviation);
+  read_tensor(what, &p->norm.y, t->n, o->y_sum, plain);
+  check_close(what, p->expected.y_sum, plain, p->count, 1.0, deviation);
   read_tensor(what, &p->norm.y, t->n, o->infer, plain);
   check_close(what, p->expected.infer, plain, p->count, 1.0 + offset, 64.0);
   read_tensor(what, &p->norm.dx, t->n, o->dx, plain);

@@ -91,6 +91,7 @@ typedef struct problem {
   int32_t n;
   int64_t x_count, y_count, w_count;
   float *x, *w, *bias, *dy;
+  float *y_add, *dx_add; /* null: the passes alone, without what may follow them */
   tracked_sum *y, *dx, *dw, *db;
 } problem;
 
@@ -121,7 +122,8 @@ static cn_conv2d conv_of(const conv_case *t) {
   return conv;
 }
 
-/* The seven loops; every product is a term of one y, one dx and one dw. */
+/* The seven loops; every product is a term of one y, one dx and one dw. What is added is a term
+ * too; then come the ReLU of y, and that of x where values were added to dx. */
 static void solve(problem *p) {
   const cn_conv2d *c = &p->conv;
   const int64_t channels = c->x.c / c->groups, filters = c->y.c / c->groups;
@@ -145,8 +147,14 @@ static void solve(problem *p) {
             add_term(&p->dw[weight], (double)p->x[in] * p->dy[out]);
           }
       }
-  for (int64_t i = 0; i < p->y_count; i++)
+  for (int64_t i = 0; i < p->y_count; i++) {
+    if (p->y_add != NULL) add_term(&p->y[i], p->y_add[i]);
     if ((c->flags & CN_RELU) != 0 && p->y[i].sum <= 0.0) p->y[i].sum = 0.0;
+  }
+  for (int64_t i = 0; i < p->x_count && p->dx_add != NULL; i++) {
+    add_term(&p->dx[i], p->dx_add[i]);
+    if (p->x[i] <= 0.0f) p->dx[i].sum = 0.0;
+  }
 }
 
 static tracked_sum *new_sums(int64_t count) {
@@ -155,7 +163,7 @@ static tracked_sum *new_sums(int64_t count) {
   return s;
 }
 
-static problem problem_of(const conv_case *t, bool exact) {
+static problem problem_of(const conv_case *t, bool exact, bool tail) {
   problem p = {.t = t, .conv = conv_of(t), .n = t->n};
   const cn_conv2d *c = &p.conv;
   p.x_count = (int64_t)t->n * c->x.c * c->x.h * c->x.w;
@@ -166,6 +174,10 @@ static problem problem_of(const conv_case *t, bool exact) {
   p.w = exact ? new_integers(p.w_count, 3) : new_reals(p.w_count);
   p.dy = exact ? new_integers(p.y_count, 3) : new_reals(p.y_count);
   if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
+  if (tail) {
+    p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
+    p.dx_add = exact ? new_integers(p.x_count, 50) : new_reals(p.x_count);
+  }
   p.y = new_sums(p.y_count);
   p.dx = new_sums(p.x_count);
   p.dw = new_sums(p.w_count);
@@ -175,16 +187,16 @@ static problem problem_of(const conv_case *t, bool exact) {
 }
 
 static void free_problem(problem *p) {
-  float *values[] = {p->x, p->w, p->dy, p->bias};
+  float *values[] = {p->x, p->w, p->dy, p->bias, p->y_add, p->dx_add};
   tracked_sum *sums[] = {p->y, p->dx, p->dw, p->db};
-  for (int i = 0; i < 4; i++) free(values[i]);
+  for (int i = 0; i < 6; i++) free(values[i]);
   for (int i = 0; i < 4; i++) free(sums[i]);
 }
 
 /* What one call wrote, kept to compare the bits of the next thread count with. */
 typedef struct outputs {
-  float *y, *dx, *dw, *db;
-  int64_t y_floats, dx_floats, dw_floats, db_floats;
+  float *y, *dx, *dw, *db, *statistics;
+  int64_t y_floats, dx_floats, dw_floats, db_floats, statistics_floats;
 } outputs;
 
 static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
@@ -194,38 +206,51 @@ static float *new_workspace(const cn_context *context, const problem *p, int32_t
   return new_floats(*floats);
 }
 
+/* What is added lies with another halo than what it is added to. */
+static float *new_add(cn_conv2d *conv, const cn_tensor *out, int32_t n, const float *plain) {
+  if (plain == NULL) return NULL;
+  conv->add = *out;
+  conv->add.halo = (out->halo + 1) % 3;
+  return new_tensor(&conv->add, n, plain);
+}
+
 static outputs run(const cn_context *context, const problem *p) {
   const cn_conv2d *c = &p->conv;
   outputs o = {.y_floats = cn_tensor_floats(&c->y, p->n),
                .dx_floats = cn_tensor_floats(&c->dx, p->n),
                .dw_floats = cn_conv2d_weight_floats(c),
-               .db_floats = (c->y.c + 15) / 16 * 16};
+               .db_floats = (c->y.c + 15) / 16 * 16,
+               .statistics_floats = cn_row_statistics_floats(&c->y, p->n)};
   o.y = new_floats(o.y_floats);
   o.dx = new_floats(o.dx_floats);
   o.dw = new_floats(o.dw_floats);
   o.db = p->bias != NULL ? new_floats(o.db_floats) : NULL;
   float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
+  o.statistics = p->y_add != NULL ? new_floats(o.statistics_floats) : NULL;
   float *w = new_floats(o.dw_floats);
+  cn_conv2d y_conv = *c, dx_conv = *c;
+  float *y_add = new_add(&y_conv, &c->y, p->n, p->y_add);
+  float *dx_add = new_add(&dx_conv, &c->dx, p->n, p->dx_add);
   float *bias = p->bias != NULL ? new_channels(c->y.c, p->bias) : NULL;
   CHECK(cn_conv2d_pack_weights(context, c, p->w, w) == CN_OK, "%s", p->t->name);
 
   int64_t floats;
   float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
-  int32_t status = cn_conv2d_forward(context, c, p->n, x, w, bias, o.y, workspace, floats);
+  int32_t status = cn_conv2d_forward(context, &y_conv, p->n, x, w, bias, y_add, o.y, o.statistics,
+                                     workspace, floats);
   CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
-  status = cn_conv2d_backward_data(context, c, p->n, dy, w, o.dx, workspace, floats);
+  status = cn_conv2d_backward_data(context, &dx_conv, p->n, dy, w, dx_add,
+                                   dx_add == NULL ? NULL : x, o.dx, workspace, floats);
   CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
   status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, workspace, floats);
   CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
   free(workspace);
-  free(x);
-  free(dy);
-  free(w);
-  free(bias);
+  float *all[] = {x, dy, w, bias, y_add, dx_add};
+  for (int i = 0; i < 6; i++) free(all[i]);
   return o;
 }
 
@@ -247,6 +272,12 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   if (o->db != NULL) check_sums(what, p->db, o->db, c->y.c, exact);
   for (int64_t i = c->y.c; i < o->db_floats && o->db != NULL; i++)
     CHECK(o->db[i] == 0.0f, "%s: padding %lld", what, (long long)i);
+  if (o->statistics != NULL) {
+    float *statistics = new_floats(o->statistics_floats);
+    CHECK(cn_row_statistics(context, &c->y, p->n, o->y, statistics) == CN_OK, "%s", what);
+    check_same_bits("statistics of rows", statistics, o->statistics, o->statistics_floats);
+    free(statistics);
+  }
   /* Packing what was unpacked gives the same floats: padding is zero. */
   float *again = new_floats(o->dw_floats);
   CHECK(cn_conv2d_pack_weights(context, c, dw, again) == CN_OK, "%s", what);
@@ -267,10 +298,11 @@ static void free_outputs(outputs *o) {
   free(o->dx);
   free(o->dw);
   free(o->db);
+  free(o->statistics);
 }
 
-static void run_case(const conv_case *t, bool exact) {
-  problem p = problem_of(t, exact);
+static void run_case(const conv_case *t, bool exact, bool tail) {
+  problem p = problem_of(t, exact, tail);
   for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order: there one run says all. */
@@ -285,6 +317,7 @@ static void run_case(const conv_case *t, bool exact) {
       check_same_bits(t->name, first.y, o.y, o.y_floats);
       check_same_bits(t->name, first.dx, o.dx, o.dx_floats);
       check_same_bits(t->name, first.dw, o.dw, o.dw_floats);
+      if (tail) check_same_bits(t->name, first.statistics, o.statistics, o.statistics_floats);
       if (o.db != NULL) check_same_bits(t->name, first.db, o.db, o.db_floats);
       free_outputs(&o);
     }
@@ -312,8 +345,10 @@ static void the_halo_query_names_the_halo_that_saves_copies(void) {
 
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    run_case(&cases[i], true);
-    run_case(&cases[i], false);
+    for (int tail = 0; tail < 2; tail++) {
+      run_case(&cases[i], true, tail == 1);
+      run_case(&cases[i], false, tail == 1);
+    }
   }
   the_halo_query_names_the_halo_that_saves_copies();
   return verdict("conv2d");

@@ -10,6 +10,9 @@ internal readonly record struct Choice(string Algorithm, string Reason = "", lon
 {
     /// <summary>A kernel that goes over its values once.</summary>
     public static Choice OnePass(string reason = "") => new("one pass over the values", reason);
+
+    /// <summary>The same, with something that it does besides to rows that are in cache.</summary>
+    public Choice Then(bool does, string what) => does ? this with { Algorithm = $"{Algorithm}, then {what}" } : this;
 }
 
 /// <summary>Which algorithm each pass of a convolution or a dense layer takes, from its descriptor alone.</summary>

@@ -25,21 +25,16 @@ internal readonly record struct Use(Operation Operation, int Input);
 /// <summary>A layer of the graph, with what was fused into it.</summary>
 internal sealed class Operation
 {
-    private readonly Value[] _inputs;
+    private readonly List<Value> _inputs;
     private readonly List<Node> _fused = [];
 
     /// <summary>Makes the operation of a node.</summary>
-    public Operation(Node node, Value[] inputs)
-    {
-        (Node, _inputs, Output) = (node, inputs, new Value(node, this));
-        for (int i = 0; i < inputs.Length; i++)
-            inputs[i].AddUse(new Use(this, i));
-    }
+    public Operation(Node node, IEnumerable<Value> inputs) => (Node, _inputs, Output) = (node, [.. inputs], new Value(node, this));
 
     /// <summary>The node whose layer computes.</summary>
     public Node Node { get; }
 
-    /// <summary>What it reads.</summary>
+    /// <summary>What it reads: the inputs of the node, then what is added where <see cref="Sums"/> says so.</summary>
     public IReadOnlyList<Value> Inputs => _inputs;
 
     /// <summary>What it writes.</summary>
@@ -50,6 +45,12 @@ internal sealed class Operation
 
     /// <summary>The nodes that run inside it, in their order.</summary>
     public IReadOnlyList<Node> Fused => _fused;
+
+    /// <summary>Whether the last input is added to what the layer computes: a sum that runs inside.</summary>
+    public bool Sums { get; private set; }
+
+    /// <summary>Whether it also gives the statistics of the rows of its output, for a batch normalisation that reads it.</summary>
+    public bool GivesStatistics { get; internal set; }
 
     /// <summary>Whether the output is cut off at zero.</summary>
     public bool Relu { get; internal set; }
@@ -63,10 +64,20 @@ internal sealed class Operation
         _fused.Add(node);
         Output.Node = node;
     }
+
+    /// <summary>Lets a sum run inside the operation.</summary>
+    /// <param name="sum">The sum.</param>
+    /// <param name="other">What it adds to the output.</param>
+    internal void Absorb(Node sum, Value other)
+    {
+        Absorb(sum);
+        _inputs.Add(other);
+        Sums = true;
+    }
 }
 
 /// <summary>A graph after fusion.</summary>
-/// <param name="Operations">The operations in the order of the nodes.</param>
+/// <param name="Operations">The operations in the order in which they run.</param>
 /// <param name="Input">The images.</param>
 /// <param name="Output">The scores.</param>
 internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Input, Value Output);
@@ -75,7 +86,9 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Inp
 /// <remarks>
 /// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a ReLU that
 /// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward pass moves behind a max
-/// pool that alone reads it, and in an executable for inference only a batch normalisation that alone reads a convolution is folded in.
+/// pool that alone reads it, a sum of two that alone reads a convolution or a batch normalisation becomes part of that, a convolution
+/// gives the batch normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
+/// into the convolution where it alone reads it.
 /// </remarks>
 internal static class Fusion
 {
@@ -96,14 +109,28 @@ internal static class Fusion
                 values[node.Index] = x;
             else if (pass.Fuse && Fuse(node, x, pass.Kind))
                 values[node.Index] = x;
+            else if (pass.Fuse && FuseSum(node, values) is { } sum)
+            {
+                // It runs when the sum would: only then both sides are there.
+                operations.Remove(sum);
+                operations.Add(sum);
+                values[node.Index] = sum.Output;
+            }
             else
             {
-                operations.Add(new Operation(node, [.. node.Inputs.Select(input => values[input.Index])]));
+                operations.Add(new Operation(node, node.Inputs.Select(input => values[input.Index])));
                 values[node.Index] = operations[^1].Output;
             }
         }
+        foreach (Operation operation in operations)
+        {
+            for (int i = 0; i < operation.Inputs.Count; i++)
+                operation.Inputs[i].AddUse(new Use(operation, i));
+        }
         foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
             MoveCut(pool);
+        foreach (Operation conv in operations.Where(operation => operation.Node.Layer is Conv2d))
+            conv.GivesStatistics = pass.Fuse && pass.Kind == PassKind.Training && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
         return new FusedGraph(operations, values[0], values[graph.Output.Index]);
     }
 
@@ -116,10 +143,30 @@ internal static class Fusion
             (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
 
+    private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d } && use.Operation.Node.Inputs[0] == x.Node;
+
+    // A value that others read too, or read through a flatten, must stay as it is.
+    private static bool AloneReads(Node node, int input, Value x) => x.Node == node.Inputs[input] && x.Node.Consumers.Count == 1;
+
+    // The operation into which a sum of two goes; null where there is none.
+    private static Operation? FuseSum(Node node, Value[] values)
+    {
+        if (node is not { Layer: Add, Inputs.Count: 2 })
+            return null;
+        for (int i = 0; i < 2; i++)
+        {
+            Value x = values[node.Inputs[i].Index];
+            if (x.Producer is not { Relu: false, Sums: false, Node.Layer: Conv2d or BatchNorm2d } producer || !AloneReads(node, i, x))
+                continue;
+            producer.Absorb(node, values[node.Inputs[1 - i].Index]);
+            return producer;
+        }
+        return null;
+    }
+
     private static bool Fuse(Node node, Value x, PassKind kind)
     {
-        // A value that others read too, or read through a flatten, must stay as it is.
-        if (x.Producer is not { Relu: false } producer || x.Node != node.Inputs[0] || x.Node.Consumers.Count > 1)
+        if (x.Producer is not { Relu: false } producer || !AloneReads(node, 0, x))
             return false;
         switch (node.Layer)
         {
@@ -127,7 +174,7 @@ internal static class Fusion
                 producer.Relu = producer.CutsGradient = true;
                 producer.Absorb(node);
                 return true;
-            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null }:
+            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null, Sums: false }:
                 producer.Norm = node;
                 producer.Absorb(node);
                 return true;

@@ -61,6 +61,14 @@ internal sealed class Layouts
         return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
     }
 
+    /// <summary>Whether an operation is the last to give its part of the gradient of its first input, in the layout of the whole gradient.</summary>
+    public bool CompletesGradient(Primitive reader)
+    {
+        Value value = reader.Operation.Inputs[0];
+        return value.Uses[0] == new Use(reader.Operation, 0) && value.Uses.Count(use => use.Operation == reader.Operation) == 1
+            && value != _graph.Output && reader.X(0) == _written[value] with { halo = 0 };
+    }
+
     private bool IsSoleReader(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
@@ -94,7 +102,7 @@ internal sealed class Layouts
                 Value value = reader.Operation.Inputs[i];
                 cn_tensor tensor = reader.X(i);
                 bool fixedByProducer = value.Producer is { } producer && _primitives[producer].PlainOnly && tensor == _written[value];
-                int halo = fixedByProducer ? 0 : Limit(reader.XHalo);
+                int halo = fixedByProducer || i > 0 ? 0 : Limit(reader.XHalo);
                 _halos[(value, tensor)] = Math.Max(_halos.GetValueOrDefault((value, tensor)), halo);
             }
         }
@@ -112,9 +120,9 @@ internal sealed class Layouts
         {
             Primitive primitive = _primitives[operation];
             int halo = operation.Inputs.Any(wantsGradient) ? Limit(primitive.DYHalo) : 0;
-            for (int i = 0; i < operation.Inputs.Count && primitive.PassesGradient; i++)
+            for (int i = 0; i < operation.Inputs.Count; i++)
             {
-                if (IsSoleReader(primitive, i))
+                if (primitive.PassesGradient(i) && IsSoleReader(primitive, i))
                     halo = Math.Max(halo, _gradients[operation.Inputs[i]].halo);
             }
             _gradients[operation.Output] = primitive.Y with { halo = halo };

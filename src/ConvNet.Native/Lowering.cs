@@ -9,10 +9,16 @@ namespace ConvNet.Native;
 /// <param name="Choice">How it computes, and why so.</param>
 internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
 
+/// <summary>What the last contributor to a gradient makes of it: dx = cut(its own part + others).</summary>
+/// <param name="DX">The gradient, for it to write.</param>
+/// <param name="Others">What the other readers gave; null where there are none, or somebody else adds them.</param>
+/// <param name="Cut">What cuts it: zero where this is not above zero; null where nothing does, or somebody else cuts it.</param>
+internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Cut);
+
 /// <summary>Third planning pass: turns the operations of a graph into a list of steps over slots of memory.</summary>
 /// <remarks>
-/// Primitives add their own steps; here come the reorders between layouts, the sums of the gradients of a value with several readers,
-/// and the cut of the gradient at a fused ReLU.
+/// Primitives add their own steps; here come the reorders between layouts, and, where no primitive does it along with its own work, the
+/// sums of the gradients of a value with several readers and the cut of the gradient at a fused ReLU.
 /// </remarks>
 internal sealed class Lowering
 {
@@ -21,6 +27,7 @@ internal sealed class Lowering
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
     private readonly Dictionary<Use, Slot> _gradients = [];
+    private readonly Dictionary<Value, Slot> _completed = [], _statistics = [];
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
     private Primitive? _owner;
 
@@ -112,6 +119,33 @@ internal sealed class Lowering
         return slot;
     }
 
+    /// <summary>As <see cref="DX"/>, for an operation that can complete the gradient of its first input along with its own part.</summary>
+    public GradientParts? CompleteDX(Primitive reader)
+    {
+        Value value = reader.Operation.Inputs[0];
+        if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
+            return DX(reader) is { } dx ? new GradientParts(dx, null, null) : null;
+        cn_tensor tensor = _layouts.Gradient(value);
+        Slot? others = SumOf(value, [.. value.Uses.Skip(1).Reverse().Select(use => _gradients[use])], tensor with { halo = 0 });
+        bool cut = value.Producer is { CutsGradient: true } producer && !_layouts.Of(producer).CutsGradient;
+        _completed[value] = new Slot(tensor, Pass.BatchSize);
+        return new GradientParts(_completed[value], others, cut ? X(reader) : null);
+    }
+
+    /// <summary>Memory for the statistics of the rows of an output, for the operation to write; null where nobody wants them.</summary>
+    public Slot? GiveStatistics(Primitive producer)
+        => producer.Operation.GivesStatistics ? _statistics[producer.Operation.Output] = StatisticsSlot(Y(producer).Tensor) : null;
+
+    /// <summary>The statistics of the rows of the first input.</summary>
+    public Slot Statistics(Primitive reader)
+    {
+        if (_statistics.TryGetValue(reader.Operation.Inputs[0], out Slot? given))
+            return given;
+        Slot x = X(reader), statistics = StatisticsSlot(x.Tensor);
+        Add(new RowStatistics(x, statistics), Choice.OnePass("what writes the rows does not give them"));
+        return statistics;
+    }
+
     /// <summary>Makes the gradient of the output the gradient of an input.</summary>
     public void PassGradient(Primitive reader, int input, Slot dy) => _gradients.Add(new Use(reader.Operation, input), dy);
 
@@ -151,7 +185,7 @@ internal sealed class Lowering
             if (!_wantsGradient(y))
                 continue;
             Slot dy = GatherGradient(y, scoresGradient);
-            if (primitive.Operation.CutsGradient)
+            if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
                 dy = Cut(primitive, dy);
             primitive.Backward(this, dy);
         }
@@ -191,16 +225,21 @@ internal sealed class Lowering
 
     private static bool IsDense(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
 
-    // The gradient of a value: what its readers, and the loss, give for it, summed in their order.
+    // The gradient of a value: what its readers, and the loss, give for it, summed in the order in which they give it.
     private Slot GatherGradient(Value value, Slot scoresGradient)
     {
-        cn_tensor tensor = _layouts.Gradient(value);
-        var parts = new List<Slot>();
-        if (value == _graph.Output)
-            parts.Add(scoresGradient);
-        parts.AddRange(value.Uses.Select(use => _gradients[use]));
+        if (_completed.TryGetValue(value, out Slot? completed))
+            return completed;
+        IEnumerable<Slot> parts = value.Uses.Reverse().Select(use => _gradients[use]);
+        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(scoresGradient) : parts], _layouts.Gradient(value))!;
+    }
+
+    private Slot? SumOf(Value value, Slot[] parts, cn_tensor tensor)
+    {
+        if (parts.Length == 0)
+            return null;
         Slot sum = InLayoutOf(tensor, parts[0]);
-        for (int i = 1; i < parts.Count; i++)
+        for (int i = 1; i < parts.Length; i++)
         {
             Slot part = InLayoutOf(tensor, parts[i]);
             var total = i == 1 ? new Slot(tensor, Pass.BatchSize) : sum;
@@ -209,6 +248,8 @@ internal sealed class Lowering
         }
         return sum;
     }
+
+    private Slot StatisticsSlot(cn_tensor tensor) => new(Convnet.cn_row_statistics_floats(tensor, Pass.BatchSize).SizeOrThrow());
 
     private Slot InLayoutOf(cn_tensor tensor, Slot slot)
         => slot.Tensor with { halo = 0 } == tensor with { halo = 0 } && slot.Tensor.halo >= tensor.halo ? slot : Reorder(slot, tensor);

@@ -12,10 +12,13 @@ internal abstract class Primitive(Operation operation)
     /// <summary>Whether it takes and gives plain tensors without a halo only.</summary>
     public virtual bool PlainOnly => false;
 
-    /// <summary>Whether the gradient of every input is the gradient of the output as it is.</summary>
-    public virtual bool PassesGradient => false;
+    /// <summary>Whether the gradient of an input is the gradient of the output as it is: what a sum inside adds.</summary>
+    public virtual bool PassesGradient(int input) => Operation.Sums && input == Operation.Inputs.Count - 1;
 
-    /// <summary>The halo of its input with which it runs best.</summary>
+    /// <summary>Whether its backward pass takes the gradient of its output uncut, and cuts it itself where there was a ReLU.</summary>
+    public virtual bool CutsGradient => false;
+
+    /// <summary>The halo of its first input with which it runs best.</summary>
     public virtual int XHalo => 0;
 
     /// <summary>The halo of its output's gradient with which the gradient of the input is computed best.</summary>

@@ -26,6 +26,9 @@ public static class GraphCases
         Chain("strided conv after conv", 2, new(3, 9, 9), new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(17, 3, stride: 2, padding: 1)),
         Chain("depthwise separable", 2, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new Relu(), new Conv2d(20, 1), new Relu()),
         Chain("conv bn relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu()),
+        Chain("bottleneck: 1×1 convs, bn, relu", 4, new(18, 6, 7), new Conv2d(33, 1, bias: false), new BatchNorm2d(), new Relu(), new Conv2d(17, 1), new BatchNorm2d(), new Relu(), new Conv2d(4, 1)),
+        Chain("depthwise separable with bn", 4, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new BatchNorm2d(), new Relu(), new Conv2d(20, 1), new BatchNorm2d()),
+        Chain("conv bn relu pool", 4, new(3, 9, 9), new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(3, 2, 1), new Conv2d(5, 3)),
         Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
         Chain("bn first, conv", 4, new(3, 5, 5), new BatchNorm2d(), new Conv2d(4, 3)),
         Chain("relu first", 2, new(3, 6, 5), new Relu(), new Conv2d(5, 3)),
@@ -46,6 +49,9 @@ public static class GraphCases
         new("a node read by three", 2, ReadByThree),
         new("shortcut from the images", 2, ShortcutFromImages),
         new("pre-activation block", 4, PreActivation),
+        new("projection block", 4, ProjectionBlock),
+        new("sum as second input, without relu", 4, SumAsSecondInput),
+        new("relu read by groups and a sum", 2, ReluReadByGroups),
     ];
 
     public static IEnumerable<GraphCase> Networks =>
@@ -101,6 +107,34 @@ public static class GraphCases
         var graph = new Graph(new Shape(4, 5, 5));
         Node branch = graph.Append(graph.Input, new Conv2d(4, 3, padding: 1), new Relu());
         graph.Append(graph.Add(new Add(), graph.Input, branch), new Flatten(), new Dense(3));
+        return graph;
+    }
+
+    private static Graph ProjectionBlock()
+    {
+        var graph = new Graph(new Shape(3, 9, 7));
+        Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu());
+        Node branch = graph.Append(x, new Conv2d(20, 3, 2, 1, bias: false), new BatchNorm2d(), new Relu(), new Conv2d(20, 3, padding: 1, bias: false), new BatchNorm2d());
+        Node projected = graph.Append(x, new Conv2d(20, 1, 2, bias: false), new BatchNorm2d());
+        graph.Append(graph.Add(new Add(), branch, projected), new Relu(), new Conv2d(5, 3, padding: 1), new GlobalAvgPool2d(), new Dense(3));
+        return graph;
+    }
+
+    private static Graph SumAsSecondInput()
+    {
+        var graph = new Graph(new Shape(3, 6, 6));
+        Node x = graph.Append(graph.Input, new Conv2d(6, 3, padding: 1), new Relu(), new MaxPool2d(2));
+        Node branch = graph.Append(x, new Conv2d(6, 5, padding: 2), new BatchNorm2d());
+        graph.Append(graph.Add(new Add(), x, branch), new Conv2d(5, 1), new Relu());
+        return graph;
+    }
+
+    private static Graph ReluReadByGroups()
+    {
+        var graph = new Graph(new Shape(3, 5, 6));
+        Node x = graph.Append(graph.Input, new Conv2d(6, 3, padding: 1), new Relu());
+        Node some = graph.Add(new Conv2d(6, 3, padding: 1, groups: 3), x), each = graph.Add(new Conv2d(6, 3, padding: 1, groups: 6), x);
+        graph.Append(graph.Add(new Add(), graph.Add(new Add(), some, x), each), new Relu());
         return graph;
     }
 

@@ -1,6 +1,7 @@
 /*
- * Batch normalisation, Ioffe and Szegedy 2015. Statistics are sums over rows, then rows, then
- * samples of a chunk, then chunks; chunks depend on the batch size only.
+ * Batch normalisation, Ioffe and Szegedy 2015. Statistics are those of rows, then of chunks of
+ * samples, then of all; chunks depend on the batch size only. Means and sums of squared deviations
+ * are combined as Chan, Golub and LeVeque do (1983): a large mean costs no digits.
  */
 #include "../batch_norm_plan.h"
 #include "conv.h"
@@ -10,14 +11,14 @@
 typedef struct norm_job {
   const cn_batch_norm *norm;
   const cn_tensor *shape;      /* any of the tensors: c, h, w */
-  view xv, ov, dyv;            /* ov: of y, or of dx */
+  view xv, ov, ev;             /* ov: of y, or of dx; ev: of what is added, or of dy */
   int64_t n, chunks, channels; /* channels: floats of a per-channel vector */
-  const float *x, *dy, *scale, *shift, *mean, *inverse_std;
+  const float *x, *scale, *shift, *mean, *inverse_std, *statistics;
+  const float *extra; /* what is added; in the backward pass dy */
   float *out, *dscale, *dshift;
   float *new_mean, *new_inverse_std, *running_mean, *running_variance; /* training forward */
   const float *variance;                                               /* inference */
-  float *partial,
-      *partial_dy; /* [chunks][channels]; in the backward pass of dy (x - mean), and of dy */
+  float *first, *second; /* [chunks][channels]: mean and squares, or sums of dy (x - mean) and dy */
 } norm_job;
 
 /* Values of one channel. */
@@ -25,187 +26,212 @@ static double count_of(const norm_job *job) {
   return (double)job->n * job->shape->h * job->shape->w;
 }
 
-/* What is summed over the values of a channel. */
-typedef vec (*summand)(vec x, vec dy, vec mean);
-
-static inline vec value(vec x, vec dy, vec mean) {
-  (void)dy;
-  (void)mean;
-  return x;
-}
-static inline vec squared_deviation(vec x, vec dy, vec mean) {
-  (void)dy;
-  const vec d = vec_sub(x, mean);
-  return vec_mul(d, d);
-}
-static inline vec gradient(vec x, vec dy, vec mean) {
-  (void)x;
-  (void)mean;
-  return dy;
-}
-static inline vec gradient_deviation(vec x, vec dy, vec mean) {
-  return vec_mul(dy, vec_sub(x, mean));
+/* Samples of a chunk: from the first on, how many. */
+static int64_t chunk_begin(const norm_job *job, int64_t chunk) {
+  return job->n * chunk / job->chunks;
 }
 
-/* Items are (chunk of samples, block): to[chunk][block][16] = the sum of f. */
-static inline __attribute__((always_inline)) void sum_items(const norm_job *job, int64_t first,
-                                                            int64_t last, summand f, float *to) {
-  const cn_tensor *t = job->shape;
-  for (int64_t item = first; item < last; item++) {
-    const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
-    const int64_t begin = job->n * chunk / job->chunks, end = job->n * (chunk + 1) / job->chunks;
-    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-      const int64_t channel = block * CN_BLOCK + lane;
-      const vec mean = vec_load(job->mean + channel);
-      vec total = vec_zero();
-      for (int64_t i = begin; i < end; i++) {
-        const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
-        const float *dy = job->dy == NULL ? x : job->dy + plane_offset(&job->dyv, i, block) + lane;
-        const int64_t dy_row = job->dy == NULL ? job->xv.row : job->dyv.row;
-        vec sample = vec_zero();
-        for (int64_t y = 0; y < t->h; y++) {
-          vec row = vec_zero();
-          for (int64_t k = 0; k < (int64_t)t->w * CN_BLOCK; k += CN_BLOCK)
-            row = vec_add(
-                row, f(vec_load(x + y * job->xv.row + k), vec_load(dy + y * dy_row + k), mean));
-          sample = vec_add(sample, row);
-        }
-        total = vec_add(total, sample);
-      }
-      vec_store(to + chunk * job->channels + channel, total);
-    }
-  }
+/* Per channel: (x - k[0]) k[1] + k[2] is y; the others are those of the gradient. */
+enum { COEFFICIENTS = 5 };
+static inline vec normalised(vec x, const vec *k) { return vec_fma(vec_sub(x, k[0]), k[1], k[2]); }
+
+static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
+  k[0] = vec_load(job->mean + channel);
+  k[1] = vec_mul(vec_load(job->inverse_std + channel), vec_load(job->scale + channel));
+  k[2] = vec_load(job->shift + channel);
 }
 
-static double total_of(const norm_job *job, const float *partial, int64_t channel) {
-  double sum = 0.0;
-  for (int64_t c = 0; c < job->chunks; c++) sum += partial[c * job->channels + channel];
-  return sum;
-}
-
-/* y (or dx) = f(x) per channel, row by row. Items are planes: (sample, block). */
-typedef vec (*row_formula)(vec x, vec dy, const vec *coefficients);
+/* y (or dx) = f(x, extra) per channel, row by row. */
+typedef vec (*row_formula)(vec x, vec extra, const vec *k);
 
 static inline __attribute__((always_inline)) void map_plane(const norm_job *job, int64_t sample,
                                                             int64_t block, int lane, row_formula f,
                                                             const vec *k) {
   const cn_tensor *t = job->shape;
+  const bool alone = job->extra == NULL;
   const float *x = job->x + plane_offset(&job->xv, sample, block) + lane;
-  const float *dy = job->dy == NULL ? x : job->dy + plane_offset(&job->dyv, sample, block) + lane;
-  const int64_t dy_row = job->dy == NULL ? job->xv.row : job->dyv.row;
+  const float *e = alone ? x : job->extra + plane_offset(&job->ev, sample, block) + lane;
+  const int64_t e_row = alone ? job->xv.row : job->ev.row;
   float *out = job->out + plane_offset(&job->ov, sample, block) + lane;
   for (int64_t y = 0; y < t->h; y++)
     for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += CN_BLOCK)
       vec_store(out + y * job->ov.row + i,
-                f(vec_load(x + y * job->xv.row + i), vec_load(dy + y * dy_row + i), k));
+                f(vec_load(x + y * job->xv.row + i), vec_load(e + y * e_row + i), k));
 }
 
-/* ---- Forward --------------------------------------------------------------------------------- */
-
-static void mean_sums(const void *state, int64_t first, int64_t last, int thread) {
-  const norm_job *job = state;
-  (void)thread;
-  sum_items(job, first, last, value, job->partial);
+/* Values of all planes, a few operations each. */
+static double cost(const norm_job *job) {
+  return 4.0 * job->n * job->channels * job->shape->h * job->shape->w;
 }
 
-/* Items are channels, also those past the last: their sums are zero. */
-static void mean_items(const void *state, int64_t first, int64_t last, int thread) {
-  const norm_job *job = state;
+/* ---- Statistics ------------------------------------------------------------------------------ */
+
+typedef struct rows_job {
+  const cn_tensor *tensor;
+  view v;
+  const float *x;
+  float *statistics;
+} rows_job;
+
+/* Items are rows of all planes. */
+static void row_items(const void *state, int64_t first, int64_t last, int thread) {
+  const rows_job *job = state;
+  const int64_t h = job->tensor->h;
   (void)thread;
-  for (int64_t c = first; c < last; c++)
-    job->new_mean[c] = (float)(total_of(job, job->partial, c) / count_of(job));
+  for (int64_t item = first; item < last; item++)
+    row_statistics(job->x + job->v.origin + item / h * job->v.plane + item % h * job->v.row,
+                   job->tensor->w, job->statistics + item * ROW_STATISTICS);
 }
 
-static void variance_sums(const void *state, int64_t first, int64_t last, int thread) {
+void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n, const float *x,
+                                 float *statistics) {
+  const rows_job job = {
+      .tensor = tensor, .v = view_of(tensor, n), .x = x, .statistics = statistics};
+  const int64_t rows = n * job.v.planes * tensor->h;
+  run_parallel(threads, 4 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
+}
+
+/* Sum over the rows of a chunk, sample by sample, of d or d^2, where d is 16 lanes of the
+ * statistics from `offset` on, less origin. */
+static inline __attribute__((always_inline)) vec sum_rows(const norm_job *job, int64_t chunk,
+                                                          int64_t block, int64_t offset, vec origin,
+                                                          bool squared) {
+  const int64_t h = job->shape->h, planes = job->xv.planes;
+  vec total = vec_zero();
+  for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
+    const float *row = job->statistics + (i * planes + block) * h * ROW_STATISTICS + offset;
+    vec sample = vec_zero();
+    for (int64_t y = 0; y < h; y++, row += ROW_STATISTICS) {
+      const vec d = vec_sub(vec_load(row), origin);
+      sample = vec_add(sample, squared ? vec_mul(d, d) : d);
+    }
+    total = vec_add(total, sample);
+  }
+  return total;
+}
+
+/* Rows of a chunk. */
+static double rows_of(const norm_job *job, int64_t chunk) {
+  return (double)((chunk_begin(job, chunk + 1) - chunk_begin(job, chunk)) * job->shape->h);
+}
+
+/* Items are (chunk, block): mean and sum of squared deviations from it, from those of the rows. */
+static void chunk_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
+  const vec w = vec_set1((float)job->shape->w);
   (void)thread;
-  sum_items(job, first, last, squared_deviation, job->partial);
+  for (int64_t item = first; item < last; item++) {
+    const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
+    const vec rows = vec_set1((float)rows_of(job, chunk));
+    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+      const int64_t to = chunk * job->channels + block * CN_BLOCK + lane;
+      const vec mean = vec_div(sum_rows(job, chunk, block, lane, vec_zero(), false), rows);
+      const vec between = sum_rows(job, chunk, block, lane, mean, true);
+      const vec within = sum_rows(job, chunk, block, CN_BLOCK + lane, vec_zero(), false);
+      vec_store(job->first + to, mean);
+      vec_store(job->second + to, vec_fma(w, between, within));
+    }
+  }
 }
 
 static float inverse_std(float variance, float epsilon) {
   return (float)(1.0 / sqrt((double)variance + (double)epsilon));
 }
 
-static void variance_items(const void *state, int64_t first, int64_t last, int thread) {
+/* Items are channels, also those past the last: their statistics are zero. */
+static void channel_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   const float m = job->norm->momentum;
-  const double count = count_of(job);
+  const double count = count_of(job), w = job->shape->w;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
-    const double squares = total_of(job, job->partial, c);
+    double sum = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < job->chunks; i++)
+      sum += w * rows_of(job, i) * job->first[i * job->channels + c];
+    const double mean = sum / count;
+    for (int64_t i = 0; i < job->chunks; i++) {
+      const double d = job->first[i * job->channels + c] - mean;
+      squares += job->second[i * job->channels + c] + w * rows_of(job, i) * d * d;
+    }
+    job->new_mean[c] = (float)mean;
     job->new_inverse_std[c] = inverse_std((float)(squares / count), job->norm->epsilon);
-    job->running_mean[c] = (1.0f - m) * job->running_mean[c] + m * job->mean[c];
+    job->running_mean[c] = (1.0f - m) * job->running_mean[c] + m * job->new_mean[c];
     if (count > 1.0)
       job->running_variance[c] =
           (1.0f - m) * job->running_variance[c] + m * (float)(squares / (count - 1.0));
   }
 }
 
-/* (x - k0) k1 + k2 */
-static inline vec normalised(vec x, vec dy, const vec *k) {
-  (void)dy;
-  return vec_fma(vec_sub(x, k[0]), k[1], k[2]);
+/* ---- Forward --------------------------------------------------------------------------------- */
+
+static inline vec cut(vec y) { return vec_keep(vec_not_le(y, vec_zero()), y); }
+
+static inline vec output(vec x, vec add, const vec *k) {
+  (void)add;
+  return normalised(x, k);
 }
-static inline vec normalised_relu(vec x, vec dy, const vec *k) {
-  const vec y = normalised(x, dy, k);
-  return vec_keep(vec_not_le(y, vec_zero()), y);
+static inline vec output_relu(vec x, vec add, const vec *k) { return cut(output(x, add, k)); }
+static inline vec output_sum(vec x, vec add, const vec *k) {
+  return vec_add(normalised(x, k), add);
+}
+static inline vec output_sum_relu(vec x, vec add, const vec *k) {
+  return cut(output_sum(x, add, k));
 }
 
-static void normalise_items(const void *state, int64_t first, int64_t last, int thread) {
+/* Items are planes of y: (sample, block). */
+static void output_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   const bool relu = (job->norm->flags & CN_RELU) != 0;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t block = item % job->ov.planes, sample = item / job->ov.planes;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-      const int64_t c = block * CN_BLOCK + lane;
-      const vec k[] = {vec_load(job->mean + c),
-                       vec_mul(vec_load(job->inverse_std + c), vec_load(job->scale + c)),
-                       vec_load(job->shift + c)};
-      if (relu)
-        map_plane(job, sample, block, lane, normalised_relu, k);
-      else
-        map_plane(job, sample, block, lane, normalised, k);
+      vec k[COEFFICIENTS];
+      load_coefficients(job, block * CN_BLOCK + lane, k);
+      if (job->extra == NULL && !relu) map_plane(job, sample, block, lane, output, k);
+      if (job->extra == NULL && relu) map_plane(job, sample, block, lane, output_relu, k);
+      if (job->extra != NULL && !relu) map_plane(job, sample, block, lane, output_sum, k);
+      if (job->extra != NULL && relu) map_plane(job, sample, block, lane, output_sum_relu, k);
     }
     zero_border(&job->norm->y, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);
   }
 }
 
-/* Values of all planes, a few operations each. */
-static double cost(const norm_job *job) {
-  return 20.0 * job->n * job->channels * job->shape->h * job->shape->w;
+/* The part of a job that training and inference share. */
+static norm_job forward_job(const cn_batch_norm *norm, int64_t n, const float *x, const float *add,
+                            float *y) {
+  return (norm_job){.norm = norm,
+                    .shape = &norm->x,
+                    .xv = view_of(&norm->x, n),
+                    .ov = view_of(&norm->y, n),
+                    .ev = view_of(add == NULL ? &norm->x : &norm->add, n),
+                    .n = n,
+                    .chunks = batch_norm_chunks(n),
+                    .channels = blocks_of(norm->x.c) * CN_BLOCK,
+                    .x = x,
+                    .extra = add,
+                    .out = y};
 }
 
 void ISA_NAME(batch_norm_forward)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
-                                  const float *scale, const float *shift, float *y, float *mean,
-                                  float *inverse_std, float *running_mean, float *running_variance,
-                                  float *workspace) {
-  const norm_job job = {.norm = norm,
-                        .shape = &norm->x,
-                        .xv = view_of(&norm->x, n),
-                        .ov = view_of(&norm->y, n),
-                        .n = n,
-                        .chunks = batch_norm_chunks(n),
-                        .channels = blocks_of(norm->x.c) * CN_BLOCK,
-                        .x = x,
-                        .scale = scale,
-                        .shift = shift,
-                        .out = y,
-                        .mean = mean,
-                        .inverse_std = inverse_std,
-                        .new_mean = mean,
-                        .new_inverse_std = inverse_std,
-                        .running_mean = running_mean,
-                        .running_variance = running_variance,
-                        .partial = workspace};
-  const int64_t sums = job.chunks * job.xv.planes;
-  const phase phases[] = {{mean_sums, sums},
-                          {mean_items, job.channels},
-                          {variance_sums, sums},
-                          {variance_items, job.channels},
-                          {normalise_items, n * job.ov.planes}};
-  run_phases(threads, cost(&job), phases, 5, &job);
+                                  const float *statistics, const float *scale, const float *shift,
+                                  const float *add, float *y, float *mean, float *inverse_std,
+                                  float *running_mean, float *running_variance, float *workspace) {
+  norm_job job = forward_job(norm, n, x, add, y);
+  job.statistics = statistics;
+  job.scale = scale;
+  job.shift = shift;
+  job.mean = job.new_mean = mean;
+  job.inverse_std = job.new_inverse_std = inverse_std;
+  job.running_mean = running_mean;
+  job.running_variance = running_variance;
+  job.first = workspace;
+  job.second = workspace + job.chunks * job.channels;
+  const phase phases[] = {{chunk_items, job.chunks * job.xv.planes},
+                          {channel_items, job.channels},
+                          {output_items, n * job.ov.planes}};
+  run_phases(threads, cost(&job), phases, 3, &job);
 }
 
 /* With running statistics: inverse standard deviations are computed per plane, there is no
@@ -219,55 +245,117 @@ static void infer_items(const void *state, int64_t first, int64_t last, int thre
     for (int i = 0; i < CN_BLOCK; i++)
       factor[i] = inverse_std(job->variance[block * CN_BLOCK + i], job->norm->epsilon);
     plane.inverse_std = factor - block * CN_BLOCK;
-    normalise_items(&plane, item, item + 1, thread);
+    output_items(&plane, item, item + 1, thread);
   }
 }
 
 void ISA_NAME(batch_norm_infer)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
                                 const float *scale, const float *shift, const float *running_mean,
-                                const float *running_variance, float *y) {
-  const norm_job job = {.norm = norm,
-                        .shape = &norm->x,
-                        .xv = view_of(&norm->x, n),
-                        .ov = view_of(&norm->y, n),
-                        .n = n,
-                        .channels = blocks_of(norm->x.c) * CN_BLOCK,
-                        .x = x,
-                        .scale = scale,
-                        .shift = shift,
-                        .out = y,
-                        .mean = running_mean,
-                        .variance = running_variance};
+                                const float *running_variance, const float *add, float *y) {
+  norm_job job = forward_job(norm, n, x, add, y);
+  job.scale = scale;
+  job.shift = shift;
+  job.mean = running_mean;
+  job.variance = running_variance;
   run_parallel(threads, cost(&job), infer_items, n * job.ov.planes, &job);
 }
 
 /* ---- Backward -------------------------------------------------------------------------------- */
 
+/* The gradient behind a ReLU: its mask is computed anew from x, which is read anyway. */
+static inline vec slope(vec x, vec dy, const vec *k) {
+  return vec_keep(vec_not_le(normalised(x, k), vec_zero()), dy);
+}
+static inline vec unchanged(vec x, vec dy, const vec *k) {
+  (void)x;
+  (void)k;
+  return dy;
+}
+
+/* Sums over one row of g (x - mean) and of g = f(x, dy), two of each so that additions do not wait.
+ */
+static inline __attribute__((always_inline)) void
+sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k, vec sum[2]) {
+  vec gx[2] = {vec_zero(), vec_zero()}, g[2] = {vec_zero(), vec_zero()};
+  int64_t i = 0;
+  for (; i + 2 <= w; i += 2)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+      const vec v = vec_load(x + (i + j) * CN_BLOCK);
+      const vec d = f(v, vec_load(dy + (i + j) * CN_BLOCK), k);
+      gx[j] = vec_fma(d, vec_sub(v, k[0]), gx[j]);
+      g[j] = vec_add(g[j], d);
+    }
+  if (i < w) {
+    const vec v = vec_load(x + i * CN_BLOCK), d = f(v, vec_load(dy + i * CN_BLOCK), k);
+    gx[0] = vec_fma(d, vec_sub(v, k[0]), gx[0]);
+    g[0] = vec_add(g[0], d);
+  }
+  sum[0] = vec_add(sum[0], vec_add(gx[0], gx[1]));
+  sum[1] = vec_add(sum[1], vec_add(g[0], g[1]));
+}
+
+/* Items are (chunk of samples, block). */
+static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job, int64_t first,
+                                                             int64_t last, row_formula f) {
+  const cn_tensor *t = job->shape;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
+    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+      const int64_t channel = block * CN_BLOCK + lane;
+      vec k[COEFFICIENTS], total[2] = {vec_zero(), vec_zero()};
+      load_coefficients(job, channel, k);
+      for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
+        const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
+        const float *dy = job->extra + plane_offset(&job->ev, i, block) + lane;
+        vec sample[2] = {vec_zero(), vec_zero()};
+        for (int64_t y = 0; y < t->h; y++)
+          sum_row(x + y * job->xv.row, dy + y * job->ev.row, t->w, f, k, sample);
+        for (int j = 0; j < 2; j++) total[j] = vec_add(total[j], sample[j]);
+      }
+      vec_store(job->first + chunk * job->channels + channel, total[0]);
+      vec_store(job->second + chunk * job->channels + channel, total[1]);
+    }
+  }
+}
+
 static void gradient_sums(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   (void)thread;
-  sum_items(job, first, last, gradient_deviation, job->partial);
-  sum_items(job, first, last, gradient, job->partial_dy);
+  if ((job->norm->flags & CN_RELU) != 0)
+    sum_chunks(job, first, last, slope);
+  else
+    sum_chunks(job, first, last, unchanged);
 }
 
-/* dshift = sum of dy; dscale = sum of dy (x - mean) / std. */
+static double total_of(const norm_job *job, const float *partial, int64_t channel) {
+  double sum = 0.0;
+  for (int64_t c = 0; c < job->chunks; c++) sum += partial[c * job->channels + channel];
+  return sum;
+}
+
+/* dshift = sum of g; dscale = sum of g (x - mean) / std. Items are channels. */
 static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
-    job->dshift[c] = (float)total_of(job, job->partial_dy, c);
-    job->dscale[c] = (float)(total_of(job, job->partial, c) * job->inverse_std[c]);
+    job->dshift[c] = (float)total_of(job, job->second, c);
+    job->dscale[c] = (float)(total_of(job, job->first, c) * job->inverse_std[c]);
   }
 }
 
-/* k3 (dy - k1 - (x - k0) k2) */
-static inline vec input_gradient(vec x, vec dy, const vec *k) {
-  return vec_mul(k[3], vec_sub(vec_sub(dy, k[1]), vec_mul(vec_sub(x, k[0]), k[2])));
+/* k1 (g - k3 - (x - k0) k4) */
+static inline vec input_gradient(vec x, vec g, const vec *k) {
+  return vec_mul(k[1], vec_sub(vec_sub(g, k[3]), vec_mul(vec_sub(x, k[0]), k[4])));
+}
+static inline vec input_gradient_relu(vec x, vec dy, const vec *k) {
+  return input_gradient(x, slope(x, dy, k), k);
 }
 
-/* dx = scale / std (dy - dshift / m - (x - mean) / std dscale / m) */
+/* dx = scale / std (g - dshift / m - (x - mean) / std dscale / m). Items are planes of dx. */
 static void input_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
+  const bool relu = (job->norm->flags & CN_RELU) != 0;
   const vec count = vec_set1((float)count_of(job));
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -275,10 +363,14 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       const int64_t c = block * CN_BLOCK + lane;
       const vec inverse = vec_load(job->inverse_std + c);
-      const vec k[] = {vec_load(job->mean + c), vec_div(vec_load(job->dshift + c), count),
-                       vec_mul(vec_div(vec_load(job->dscale + c), count), inverse),
-                       vec_mul(vec_load(job->scale + c), inverse)};
-      map_plane(job, sample, block, lane, input_gradient, k);
+      vec k[COEFFICIENTS];
+      load_coefficients(job, c, k);
+      k[3] = vec_div(vec_load(job->dshift + c), count);
+      k[4] = vec_mul(vec_div(vec_load(job->dscale + c), count), inverse);
+      if (relu)
+        map_plane(job, sample, block, lane, input_gradient_relu, k);
+      else
+        map_plane(job, sample, block, lane, input_gradient, k);
     }
     zero_border(&job->norm->dx, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);
@@ -287,26 +379,27 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
 
 void ISA_NAME(batch_norm_backward)(int threads, const cn_batch_norm *norm, int32_t n,
                                    const float *x, const float *dy, const float *scale,
-                                   const float *mean, const float *inverse_std, float *dx,
-                                   float *dscale, float *dshift, float *workspace) {
+                                   const float *shift, const float *mean, const float *inverse_std,
+                                   float *dx, float *dscale, float *dshift, float *workspace) {
   norm_job job = {.norm = norm,
                   .shape = &norm->x,
                   .xv = view_of(&norm->x, n),
                   .ov = view_of(&norm->dx, n),
-                  .dyv = view_of(&norm->dy, n),
+                  .ev = view_of(&norm->dy, n),
                   .n = n,
                   .chunks = batch_norm_chunks(n),
                   .channels = blocks_of(norm->x.c) * CN_BLOCK,
                   .x = x,
-                  .dy = dy,
+                  .extra = dy,
                   .scale = scale,
+                  .shift = shift,
                   .out = dx,
                   .mean = mean,
                   .inverse_std = inverse_std,
                   .dscale = dscale,
                   .dshift = dshift,
-                  .partial = workspace};
-  job.partial_dy = workspace + job.chunks * job.channels;
+                  .first = workspace};
+  job.second = workspace + job.chunks * job.channels;
   const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},
                           {gradient_items, job.channels},
                           {input_items, n * job.ov.planes}};

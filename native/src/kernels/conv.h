@@ -38,15 +38,48 @@ static inline void pack_window(const cn_tensor *t, const view *v, const float *s
     }
 }
 
+/*
+ * What follows on rows of dst whose sums are complete, in this order: a sum with other values,
+ * zeros where a mask is not above zero, a ReLU, the statistics of each row. A null leaves a part
+ * out.
+ */
+typedef struct tail {
+  const float *add, *mask; /* of the shape of dst */
+  view av, mv;
+  bool relu;
+  float *statistics; /* as in convnet.h: cn_row_statistics */
+} tail;
+
+enum { ROW_STATISTICS = 2 * CN_BLOCK }; /* floats of one row */
+
+static inline bool tail_is_empty(const tail *t) {
+  return t->add == NULL && t->mask == NULL && !t->relu && t->statistics == NULL;
+}
+
+/* to[0..15] = mean of w pixels per lane, to[16..31] = sum of squared deviations from it. */
+#define row_statistics ISA_NAME(row_statistics)
+void row_statistics(const float *x, int64_t w, float *to);
+
+/* The tail on rows y0..y1 of one plane, whose pixel (0, 0) is at values, and the border beside
+ * them.
+ */
+#define tail_rows ISA_NAME(tail_rows)
+void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sample, int64_t plane,
+               int64_t y0, int64_t y1, float *values);
+
+/* The tail as a pass of its own, behind an algorithm that knows nothing of it. */
+#define run_tail ISA_NAME(run_tail)
+void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float *values);
+
 /* Forward or backward-data of the stem, full and grouped forms. */
 #define run_sweep ISA_NAME(run_sweep)
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, float *dst, float *workspace);
+               const float *bias, int flags, const tail *t, float *dst, float *workspace);
 
 /* Backward-data of those: transposes the weights first. */
 #define run_sweep_backward ISA_NAME(run_sweep_backward)
 void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
-                        float *dx, float *workspace);
+                        const tail *t, float *dx, float *workspace);
 
 #define run_weights ISA_NAME(run_weights)
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,

@@ -7,42 +7,66 @@ static int gemm_flags(int32_t layer_flags) {
          ((layer_flags & CN_RELU) != 0 ? GEMM_RELU : 0);
 }
 
+/* A sum is cut off behind what is added to it. */
+static tail forward_tail(const cn_conv2d *conv, int64_t n, const float *add, float *statistics) {
+  return (tail){.add = add,
+                .av = view_of(add == NULL ? &conv->y : &conv->add, n),
+                .relu = add != NULL && (conv->flags & CN_RELU) != 0,
+                .statistics = statistics};
+}
+
 void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, const float *x,
-                              const float *w, const float *bias, float *y, float *workspace) {
+                              const float *w, const float *bias, const float *add, float *y,
+                              float *statistics, float *workspace) {
+  const tail t = forward_tail(conv, n, add, statistics);
+  cn_conv2d first = *conv;
+  if (t.relu) first.flags &= ~CN_RELU;
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_forward(threads, conv, n, x, w, bias, y);
+    depthwise_forward(threads, &first, n, x, w, bias, y);
+    run_tail(threads, &t, &conv->y, n, y);
     return;
   case FORM_OTHER:
-    other_forward(threads, conv, n, x, w, bias, y);
+    other_forward(threads, &first, n, x, w, bias, y);
+    run_tail(threads, &t, &conv->y, n, y);
     return;
   case FORM_STEM:
   case FORM_FULL:
     break;
   }
-  const conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
+  conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
+  shape.keep_rows = !tail_is_empty(&t);
   const sweep plan = sweep_of(&shape, false);
-  run_sweep(threads, &plan, x, w, bias, gemm_flags(conv->flags), y, workspace);
+  run_sweep(threads, &plan, x, w, bias, gemm_flags(first.flags), &t, y, workspace);
 }
 
 void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t n, const float *dy,
-                                    const float *w, float *dx, float *workspace) {
+                                    const float *w, const float *add, const float *x, float *dx,
+                                    float *workspace) {
+  const tail t = {.add = add,
+                  .av = view_of(add == NULL ? &conv->dx : &conv->add, n),
+                  .mask = x,
+                  .mv = view_of(&conv->x, n)};
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_backward_data(threads, conv, n, dy, w, dx);
+    run_tail(threads, &t, &conv->dx, n, dx);
     return;
   case FORM_OTHER:
     other_backward_data(threads, conv, n, dy, w, dx);
+    run_tail(threads, &t, &conv->dx, n, dx);
     return;
   case FORM_STEM:
     stem_backward_data(threads, conv, n, dy, w, dx);
+    run_tail(threads, &t, &conv->dx, n, dx);
     return;
   case FORM_FULL:
     break;
   }
-  const conv_shape shape = conv_shape_of(conv, &conv->dx, &conv->dy, n);
+  conv_shape shape = conv_shape_of(conv, &conv->dx, &conv->dy, n);
+  shape.keep_rows = !tail_is_empty(&t);
   const sweep plan = sweep_of(&shape, true);
-  run_sweep_backward(threads, &plan, dy, w, dx, workspace);
+  run_sweep_backward(threads, &plan, dy, w, &t, dx, workspace);
 }
 
 void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32_t n,

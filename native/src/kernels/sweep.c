@@ -8,6 +8,7 @@ typedef struct sweep_job {
   const float *src, *weights, *bias;
   float *dst, *packed;
   int flags;
+  const tail *tail;
   const float *plain_weights; /* backward-data: before they were transposed */
 } sweep_job;
 
@@ -55,48 +56,24 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* The taps of an axis that find a pixel of src for any of the steps t0..t1; the others add nothing.
- */
-typedef struct taps {
-  int32_t first, end;
-} taps;
-
-static taps taps_inside(const axis *a, int64_t src_stride, int64_t size, int64_t t0, int64_t t1) {
-  const int64_t low = t0 * src_stride + a->src, high = t1 * src_stride + a->src;
-  taps r = {0, a->taps};
-  while (r.first < r.end && (high + r.first * a->src_tap < 0 || low + r.first * a->src_tap >= size))
-    r.first++;
-  while (r.end > r.first &&
-         (high + (r.end - 1) * a->src_tap < 0 || low + (r.end - 1) * a->src_tap >= size))
-    r.end--;
-  return r;
-}
-
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
-static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
-                       int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
-  const gemm_args all = g;
+static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, int64_t b_row,
+                       int64_t c_row, prefetcher *ahead) {
+  const float *b = g.b;
+  float *c = g.c;
   const int64_t width = col1 - p->col0, most = gemm_columns(p->blocks);
-  if (width <= 0) return;
   const int64_t at_once = 2 * width <= most ? 2 : 1, pieces = ceil_div(width, most);
-  const int64_t narrow = width / pieces, wider = width % pieces; /* so many have a column more */
-  g.b_group = src_row;
-  g.c_group = dst_row;
+  g.b_group = b_row;
+  g.c_group = c_row;
   for (int64_t t = p->row0; t < row1;) {
     const int groups = (int)min_i64(at_once, row1 - t);
-    const gemm_kernel wide_kernel = gemm_find(p->blocks, groups, (int)(narrow + 1), g.b_n);
-    const gemm_kernel kernel = gemm_find(p->blocks, groups, (int)narrow, g.b_n);
-    const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + groups - 1);
-    g.rows = used.end - used.first;
-    g.a = all.a + used.first * g.a_row;
-    g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
-    g.c = all.c + t * dst_row + p->col0 * g.c_n;
-    for (int64_t i = 0; i < pieces; i++) {
-      const int64_t per = narrow + (i < wider);
+    for (int64_t i = 0, u = p->col0; i < pieces; i++) {
+      const int64_t per = (width * (i + 1)) / pieces - (width * i) / pieces;
+      g.b = b + t * b_row + u * g.b_n;
+      g.c = c + t * c_row + u * g.c_n;
       prefetch_share(ahead, &g);
-      (i < wider ? wide_kernel : kernel)(&g);
-      g.b += per * g.b_n;
-      g.c += per * g.c_n;
+      gemm_find(p->blocks, groups, (int)per, g.b_n)(&g);
+      u += per;
     }
     t += groups;
   }
@@ -134,8 +111,8 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                  .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
-  sweep_rows(w, g, p, &y, min_i64(p->row1, y.count), min_i64(p->col1, x.count),
-             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, ahead);
+  sweep_rows(g, p, min_i64(p->row1, y.count), min_i64(p->col1, x.count), w->src_stride_h * from.row,
+             w->dst_stride_h * w->dv.row, ahead);
 }
 
 static void sweep_tile(const sweep_job *job, const place *p, source from, prefetcher *ahead) {
@@ -150,7 +127,8 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, prefet
   const int64_t y1 = min_i64(p->row1 * w->dst_stride_h, w->dst.h);
   for (int b = 0; b < p->blocks; b++) {
     const int64_t block = p->group * w->dst_blocks + p->block + b;
-    zero_border(&w->dst, &w->dv, job->dst + plane_offset(&w->dv, p->sample, block), y0, y1);
+    tail_rows(job->tail, &w->dst, &w->dv, p->sample, block, y0, y1,
+              job->dst + plane_offset(&w->dv, p->sample, block));
   }
 }
 
@@ -201,11 +179,10 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
   const int64_t at_once = 2 * width <= most ? 2 : 1;
   const int64_t calls = pairs * w->dst_stride_h * w->dst_stride_w *
                         ceil_div(p->row1 - p->row0, at_once) * ceil_div(width, most);
-  const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
-  const bool same_source = same_chunk && next->unit == p->unit;
-  const bool same_weights = !w->weights_outside || (same_chunk && next->block == p->block);
-  return prefetcher_of(same_source ? (memory_runs){0} : source_runs(job, next, p),
-                       same_weights ? (memory_runs){0} : weights_runs(job, next), calls);
+  const bool other = next->group != p->group || next->block != p->block || next->chunk != p->chunk;
+  return prefetcher_of(source_runs(job, next, p),
+                       w->weights_outside && other ? weights_runs(job, next) : (memory_runs){0},
+                       calls);
 }
 
 /*
@@ -236,14 +213,15 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
 }
 
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, float *dst, float *workspace) {
+               const float *bias, int flags, const tail *t, float *dst, float *workspace) {
   const sweep_job job = {.w = w,
                          .src = src,
                          .weights = weights,
                          .bias = bias,
                          .dst = dst,
                          .packed = workspace,
-                         .flags = flags};
+                         .flags = flags,
+                         .tail = t};
   run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
 }
 
@@ -265,13 +243,14 @@ static void transpose_items(const void *state, int64_t first, int64_t last, int 
 }
 
 void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
-                        float *dx, float *workspace) {
+                        const tail *t, float *dx, float *workspace) {
   const conv_shape *s = &w->shape;
   const sweep_job job = {.w = w,
                          .src = dy,
                          .weights = workspace,
                          .dst = dx,
                          .packed = workspace + shape_weight_floats(s),
+                         .tail = t,
                          .plain_weights = weights};
   const phase phases[] = {{transpose_items, s->groups * s->y_blocks * s->x_blocks},
                           {sweep_items, sweep_count(w)}};

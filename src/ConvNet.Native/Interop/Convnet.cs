@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 2;
+    public const int CN_ABI_VERSION = 3;
     public const int CN_BLOCK = 16;
 
     internal const string Library = "convnet";
@@ -48,12 +48,12 @@ internal static unsafe partial class Convnet
     public static partial int cn_conv2d_unpack_weights(in cn_context context, in cn_conv2d conv, float* packed, float* oihw);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w, float* bias, float* y,
-        float* workspace, long workspace_floats);
+    public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w, float* bias, float* add,
+        float* y, float* statistics, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_backward_data(in cn_context context, in cn_conv2d conv, int n, float* dy, float* w, float* dx,
-        float* workspace, long workspace_floats);
+    public static partial int cn_conv2d_backward_data(in cn_context context, in cn_conv2d conv, int n, float* dy, float* w, float* add,
+        float* x, float* dx, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_backward_weights(in cn_context context, in cn_conv2d conv, int n, float* x, float* dy, float* dw,
@@ -90,19 +90,26 @@ internal static unsafe partial class Convnet
     public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x, float* dy, float* dx);
 
     [LibraryImport(Library)]
+    public static partial long cn_row_statistics_floats(in cn_tensor tensor, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_row_statistics(in cn_context context, in cn_tensor tensor, int n, float* x, float* statistics);
+
+    [LibraryImport(Library)]
     public static partial long cn_batch_norm_workspace_floats(in cn_context context, in cn_batch_norm norm, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_batch_norm_forward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
-        float* y, float* mean, float* inverse_std, float* running_mean, float* running_variance, float* workspace, long workspace_floats);
+    public static partial int cn_batch_norm_forward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* statistics,
+        float* scale, float* shift, float* add, float* y, float* mean, float* inverse_std, float* running_mean, float* running_variance,
+        float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_batch_norm_infer(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
-        float* running_mean, float* running_variance, float* y);
+        float* running_mean, float* running_variance, float* add, float* y);
 
     [LibraryImport(Library)]
     public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* dy, float* scale,
-        float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace, long workspace_floats);
+        float* shift, float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_relu_forward(in cn_context context, in cn_elementwise op, int n, float* a, float* @out);
@@ -137,10 +144,4 @@ internal static unsafe partial class Convnet
     [LibraryImport(Library)]
     public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
         float* gradients, float* velocity, float* weights);
-
-    [LibraryImport(Library)]
-    public static partial int cn_fma_rounds(in cn_context context, long rounds, float* counts);
-
-    [LibraryImport(Library)]
-    public static partial int cn_triad(in cn_context context, long count, float scale, float* a, float* b, float* @out);
 }

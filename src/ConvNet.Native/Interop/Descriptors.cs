@@ -16,6 +16,7 @@ internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2 }
 internal record struct cn_conv2d
 {
     public cn_tensor x, y, dx, dy;
+    public cn_tensor add;
     public int kernel_h, kernel_w;
     public int stride_h, stride_w;
     public int pad_h, pad_w;
@@ -48,6 +49,7 @@ internal record struct cn_pool2d
 internal record struct cn_batch_norm
 {
     public cn_tensor x, y, dx, dy;
+    public cn_tensor add;
     public float epsilon;
     public float momentum;
     public cn_flags flags;

@@ -12,36 +12,44 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override cn_tensor Y => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Shape);
 
     /// <inheritdoc/>
-    public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Inputs[0].Shape);
+    public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Shape);
+
+    /// <inheritdoc/>
+    /// <remarks>Its own ReLU's mask follows from x, which it reads anyway; that of a sum does not.</remarks>
+    public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums;
 
     /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor);
+        Slot? add = Operation.Sums ? plan.X(this, 1) : null;
+        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu);
+        norm.add = add?.Tensor ?? default;
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         if (plan.Pass.Kind != PassKind.Training)
         {
-            plan.Add(new BatchNormInfer(norm, x, parameters, y), Choice.OnePass());
+            plan.Add(new BatchNormInfer(norm, x, parameters, add, y), Choice.OnePass());
             return;
         }
         (_mean, _inverse) = (new Slot(parameters[0].Floats), new Slot(parameters[0].Floats));
-        plan.Add(new BatchNormForward(norm, x, parameters, y, _mean, _inverse, Workspace(plan, norm)),
-            new Choice("mean, variance, then y", "sums are cut by the size of the work and added in order"));
+        plan.Add(new BatchNormForward(norm, x, plan.Statistics(this), parameters, add, y, _mean, _inverse, Workspace(plan, norm)),
+            new Choice("statistics of rows, of chunks of samples, of all, then y", "chunks are cut by the size of the work and combined in order"));
     }
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
+        if (Operation.Sums && plan.WantsDX(this, 1))
+            plan.PassGradient(this, 1, dy);
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
-        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor);
-        Slot scale = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor, CutsGradient);
+        Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]), dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
-        plan.Add(new BatchNormBackward(norm, x, dy, scale, _mean!, _inverse!, dx, dscale, dshift, Workspace(plan, norm)),
+        plan.Add(new BatchNormBackward(norm, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift, Workspace(plan, norm)),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
 
-    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()
+    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool relu) => new()
     {
         x = x,
         y = y,
@@ -49,38 +57,48 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         dy = dy,
         epsilon = layer.Epsilon,
         momentum = layer.Momentum,
-        flags = Operation.Relu ? cn_flags.CN_RELU : cn_flags.None,
+        flags = relu ? cn_flags.CN_RELU : cn_flags.None,
     };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
         => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Pass.Context, norm, n).SizeOrThrow());
 }
 
-/// <summary>y from x with the statistics of the batch; moves the running ones.</summary>
-internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot[] parameters, Slot y, Slot mean, Slot inverse, Slot? workspace)
-    : Step([x, .. parameters, y, mean, inverse, workspace])
+/// <summary>The mean and the squared deviations of every row of x.</summary>
+internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, statistics)
+{
+    private readonly cn_tensor _tensor = x.Tensor;
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_row_statistics(run.Context, _tensor, run.N, x.Pointer, statistics.Pointer).ThrowIfFailed();
+}
+
+/// <summary>y from x with the statistics of the batch and what is added to it; moves the running ones.</summary>
+internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot statistics, Slot[] parameters, Slot? add, Slot y, Slot mean,
+    Slot inverse, Slot? workspace) : Step([x, statistics, .. parameters, add, y, mean, inverse, workspace])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, y.Pointer, mean.Pointer,
-            inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer, workspace.Address(), workspace.Length()).ThrowIfFailed();
+        => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, statistics.Pointer, parameters[0].Pointer, parameters[1].Pointer,
+            add.Address(), y.Pointer, mean.Pointer, inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer, workspace.Address(),
+            workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>y from x with the running statistics.</summary>
-internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot y) : Step([x, .. parameters, y])
+/// <summary>y from x with the running statistics, and what is added to it.</summary>
+internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot? add, Slot y) : Step([x, .. parameters, add, y])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_batch_norm_infer(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, parameters[2].Pointer,
-            parameters[3].Pointer, y.Pointer).ThrowIfFailed();
+            parameters[3].Pointer, add.Address(), y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>dx and the gradients of scale and shift from x and dy.</summary>
-internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot scale, Slot mean, Slot inverse, Slot dx, Slot dscale,
-    Slot dshift, Slot? workspace) : Step(x, dy, scale, mean, inverse, dx, dscale, dshift, workspace)
+/// <summary>dx and the gradients of scale and shift from x and dy, which is cut first where the layer's own ReLU was.</summary>
+internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean, Slot inverse, Slot dx,
+    Slot dscale, Slot dshift, Slot? workspace) : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, scale.Pointer, mean.Pointer, inverse.Pointer, dx.Pointer,
-            dscale.Pointer, dshift.Pointer, workspace.Address(), workspace.Length()).ThrowIfFailed();
+        => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer,
+            inverse.Pointer, dx.Pointer, dscale.Pointer, dshift.Pointer, workspace.Address(), workspace.Length()).ThrowIfFailed();
 }

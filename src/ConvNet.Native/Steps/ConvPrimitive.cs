@@ -49,7 +49,7 @@ internal sealed class ConvPrimitive : Primitive
     private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
 
     /// <inheritdoc/>
-    public override cn_tensor X(int input) => _conv.x;
+    public override cn_tensor X(int input) => input == 0 ? _conv.x : _conv.y;
 
     /// <inheritdoc/>
     public override Packing PackingOf(Parameter parameter)
@@ -71,38 +71,45 @@ internal sealed class ConvPrimitive : Primitive
             plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
                 Choice.OnePass("running statistics change only when they are written"));
         }
+        Slot? add = Operation.Sums ? plan.X(this, 1) : null, statistics = plan.GiveStatistics(this);
+        conv.add = add?.Tensor ?? default;
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, y, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length()));
+        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length())
+            .Then(add is not null, "a sum").Then(statistics is not null, "statistics of rows"));
     }
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
+        if (Operation.Sums && plan.WantsDX(this, 1))
+            plan.PassGradient(this, 1, dy);
         Slot x = plan.X(this);
         Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
         Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
         cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
         plan.Add(new ConvBackwardWeights(conv, x, dy, dw, db, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()));
-        if (plan.DX(this) is not { } dx)
+        if (plan.CompleteDX(this) is not ({ } dx, var others, var cut))
             return;
-        conv.dx = dx.Tensor;
+        (conv.dx, conv.add) = (dx.Tensor, others?.Tensor ?? default);
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, dy, w, dx, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length()));
+        plan.Add(new ConvBackwardData(conv, dy, w, others, cut, dx, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length())
+            .Then(others is not null, "the other readers' gradient").Then(cut is not null, "the cut of the ReLU before it"));
     }
 
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
         => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
-/// <summary>y from x.</summary>
-internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace) : Step(x, w, bias, y, workspace)
+/// <summary>y from x and what is added to it, and the statistics of its rows.</summary>
+internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot? add, Slot y, Slot? statistics, Slot? workspace)
+    : Step(x, w, bias, add, y, statistics, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, workspace.Address(), workspace.Length())
-            .ThrowIfFailed();
+        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), add.Address(), y.Pointer, statistics.Address(),
+            workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
 /// <summary>dw and db from x and dy.</summary>
@@ -114,13 +121,14 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy
             .ThrowIfFailed();
 }
 
-/// <summary>dx from dy.</summary>
-internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot dx, Slot? workspace) : Step(dy, w, dx, workspace)
+/// <summary>dx from dy and what is added to it, cut where x is not above zero.</summary>
+internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx, Slot? workspace)
+    : Step(dy, w, add, x, dx, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(), workspace.Length())
-            .ThrowIfFailed();
+        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, add.Address(), x.Address(), dx.Pointer, workspace.Address(),
+            workspace.Length()).ThrowIfFailed();
 }
 
 /// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) + β.</summary>

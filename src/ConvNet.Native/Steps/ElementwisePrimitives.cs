@@ -31,7 +31,7 @@ internal sealed class ReluPrimitive(Operation operation, IReadOnlyList<cn_tensor
 internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
-    public override bool PassesGradient => true;
+    public override bool PassesGradient(int input) => true;
 
     /// <inheritdoc/>
     public override void Forward(Lowering plan)

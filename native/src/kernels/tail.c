@@ -1,0 +1,87 @@
+/* What follows a convolution on rows whose sums are complete, while they are in cache. */
+#include "conv.h"
+
+/* dst[i] += add[i]; then 0 where mask[i] <= 0; then, with relu, 0 where dst[i] <= 0. */
+static void finish_row(float *dst, const float *add, const float *mask, bool relu, int64_t floats) {
+  for (int64_t i = 0; i < floats; i += VEC) {
+    const vec_mask some = vec_first(floats - i);
+    vec v = vec_load_some(dst + i, some);
+    if (add != NULL) v = vec_add(vec_load_some(add + i, some), v);
+    if (mask != NULL) v = vec_keep(vec_not_le(vec_load_some(mask + i, some), vec_zero()), v);
+    if (relu) v = vec_keep(vec_not_le(v, vec_zero()), v);
+    vec_store_some(dst + i, some, v);
+  }
+}
+
+/* Four running sums each, so that additions do not wait for one another. */
+enum { SUMS = 4 };
+
+static vec total(const vec sum[SUMS]) {
+  return vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3]));
+}
+
+void row_statistics(const float *x, int64_t w, float *to) {
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    const float *p = x + lane;
+    vec sum[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+    vec squares[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+    int64_t i = 0;
+    for (; i + SUMS <= w; i += SUMS)
+#pragma GCC unroll 4
+      for (int j = 0; j < SUMS; j++) sum[j] = vec_add(sum[j], vec_load(p + (i + j) * CN_BLOCK));
+    for (; i < w; i++) sum[0] = vec_add(sum[0], vec_load(p + i * CN_BLOCK));
+    const vec mean = vec_div(total(sum), vec_set1((float)w));
+    for (i = 0; i + SUMS <= w; i += SUMS)
+#pragma GCC unroll 4
+      for (int j = 0; j < SUMS; j++) {
+        const vec d = vec_sub(vec_load(p + (i + j) * CN_BLOCK), mean);
+        squares[j] = vec_fma(d, d, squares[j]);
+      }
+    for (; i < w; i++) {
+      const vec d = vec_sub(vec_load(p + i * CN_BLOCK), mean);
+      squares[0] = vec_fma(d, d, squares[0]);
+    }
+    vec_store(to + lane, mean);
+    vec_store(to + CN_BLOCK + lane, total(squares));
+  }
+}
+
+void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sample, int64_t plane,
+               int64_t y0, int64_t y1, float *values) {
+  const float *add = t->add == NULL ? NULL : t->add + plane_offset(&t->av, sample, plane);
+  const float *mask = t->mask == NULL ? NULL : t->mask + plane_offset(&t->mv, sample, plane);
+  for (int64_t y = y0; y < y1 && !tail_is_empty(t); y++) {
+    float *row = values + y * v->row;
+    if (add != NULL || mask != NULL || t->relu)
+      finish_row(row, add == NULL ? NULL : add + y * t->av.row,
+                 mask == NULL ? NULL : mask + y * t->mv.row, t->relu, dst->w * v->pixel);
+    if (t->statistics != NULL)
+      row_statistics(row, dst->w,
+                     t->statistics + ((sample * v->planes + plane) * dst->h + y) * ROW_STATISTICS);
+  }
+  zero_border(dst, v, values, y0, y1);
+}
+
+typedef struct tail_job {
+  const tail *tail;
+  const cn_tensor *dst;
+  view dv;
+  float *values;
+} tail_job;
+
+/* Items are planes of dst: (sample, plane). */
+static void tail_items(const void *state, int64_t first, int64_t last, int thread) {
+  const tail_job *job = state;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t sample = item / job->dv.planes, plane = item % job->dv.planes;
+    tail_rows(job->tail, job->dst, &job->dv, sample, plane, 0, job->dst->h,
+              job->values + plane_offset(&job->dv, sample, plane));
+  }
+}
+
+void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float *values) {
+  if (tail_is_empty(t)) return;
+  const tail_job job = {.tail = t, .dst = dst, .dv = view_of(dst, n), .values = values};
+  run_parallel(threads, 4 * n * job.dv.planes * job.dv.plane, tail_items, n * job.dv.planes, &job);
+}
