@@ -430,6 +430,23 @@ CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float l
                            int32_t segment_count, const cn_segment *segments,
                            const float *gradients, float *velocity, float *weights);
 
+/* ---- The machine ---------------------------------------------------------------------------- */
+
+/*
+ * What the processor does at most, to compare kernels with. The caller takes the time.
+ *
+ * Multiply-adds in registers, nothing else: in every round each thread adds to as many independent
+ * sums as keep its units busy. counts has 16 floats per thread of the context, the multiply-adds of
+ * each lane, 0 where the instruction set has fewer lanes: operations are twice their sum. Portable
+ * C multiplies and adds apart and counts the pair. rounds is 1..2^20, so that every count is exact.
+ */
+CN_API int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts);
+
+/* out[i] = a[i] + scale b[i], i < count; any alignment. Twelve bytes move for each i, as the STREAM
+ * benchmark counts them: McCalpin, "Memory bandwidth and machine balance", 1995. */
+CN_API int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
+                        const float *b, float *out);
+
 #ifdef __cplusplus
 }
 #endif

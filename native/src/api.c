@@ -291,3 +291,24 @@ int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning
                                  gradients, velocity, weights);
   return CN_OK;
 }
+
+/* ---- The machine ----------------------------------------------------------------------------- */
+
+int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) {
+  TRY(check_context(context));
+  if (rounds < 1 || rounds > (int64_t)1 << 20) return CN_BAD_VALUE;
+  TRY(check_floats(counts));
+  kernels_for(context)->fma_rounds(context->threads, rounds, counts);
+  return CN_OK;
+}
+
+int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
+                 const float *b, float *out) {
+  TRY(check_context(context));
+  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_floats(a));
+  TRY(check_floats(b));
+  TRY(check_floats(out));
+  kernels_for(context)->triad(context->threads, count, scale, a, b, out);
+  return CN_OK;
+}

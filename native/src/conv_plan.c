@@ -11,8 +11,10 @@ enum {
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
-  CHUNK_OPERATIONS = 4000000, /* work that is worth a partial sum of its own */
-  ROW_TERMS = 256,            /* merged rows of pixels are no longer: sums are cut at their ends */
+  CHUNK_OPERATIONS = 4000000,  /* work that is worth a partial sum of its own */
+  FETCH_FLOATS = 64 * 1024,    /* 256 KiB */
+  STREAM_FLOATS = 4096 * 1024, /* 16 MiB */
+  ROW_TERMS = 256,             /* merged rows of pixels are no longer: sums are cut at their ends */
 };
 
 /* Rounded up to 64 bytes, so that what follows is aligned. */
@@ -285,6 +287,10 @@ weights_plan weights_plan_of(const conv_shape *shape) {
                              : ceil_div(PARALLEL_ITEMS, p.items);
   p.chunks = max_i64(1, min_i64(wanted, p.row_blocks * p.image_blocks));
   p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
+  if (p.row_blocks * p.image_blocks == 1 && s->y.w <= ROW_TERMS)
+    p.dw_stores = shape_weight_floats(s) > STREAM_FLOATS  ? DW_STREAM
+                  : shape_weight_floats(s) > FETCH_FLOATS ? DW_FETCH
+                                                          : DW_CACHE;
   return p;
 }
 
@@ -339,5 +345,6 @@ int64_t dense_weight_floats(const cn_dense *dense) {
 int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads) {
   const conv_shape s = dense_shape_of(dense, n);
   if (pass == CN_BACKWARD_WEIGHTS) return backward_weights_floats(&s, threads);
-  return pass == CN_BACKWARD_DATA ? threads * dense_transposed_floats() : 0;
+  /* dy and dx with the samples in the lanes. */
+  return pass == CN_BACKWARD_DATA ? blocks_of(n) * (s.y_blocks + s.x_blocks) * TAP : 0;
 }

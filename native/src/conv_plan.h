@@ -92,6 +92,13 @@ sweep sweep_of(const conv_shape *shape, bool backward);
 axis sweep_axis_y(const sweep *w, int32_t residue);
 axis sweep_axis_x(const sweep *w, int32_t residue);
 
+/* How dw is written: a dense layer's is the large operand, and is written once. */
+typedef enum dw_stores {
+  DW_CACHE,  /* it is in cache already, or will be */
+  DW_FETCH,  /* fetched shortly before */
+  DW_STREAM, /* stored past the caches, which it exceeds */
+} dw_stores;
+
 /*
  * Backward-weights: outputs are cut into tiles of tile_pairs pairs of blocks of y by tile_blocks
  * blocks of x, pixels into blocks of rows or of images, and the blocks into chunks, each with a sum
@@ -104,6 +111,7 @@ typedef struct weights_plan {
   int64_t items;            /* tiles of all groups */
   int64_t rows, row_blocks, images, image_blocks;
   int64_t chunks, chunk_floats; /* chunk_floats: weights, then bias */
+  dw_stores dw_stores;
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
 } weights_plan;
@@ -119,10 +127,5 @@ int64_t conv_weight_floats(const cn_conv2d *conv);
 int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads);
 int64_t dense_weight_floats(const cn_dense *dense);
 int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads);
-
-/* Blocks of x that dense backward-data transposes at a time, per thread: dense_transposed_floats.
- */
-enum { DENSE_TRANSPOSED_BLOCKS = 16 };
-static inline int64_t dense_transposed_floats(void) { return 2 * DENSE_TRANSPOSED_BLOCKS * 256; }
 
 #endif

@@ -12,14 +12,14 @@ typedef struct phase {
   int64_t items;
 } phase;
 
-/* Threads that a call with this much work runs on: floating-point operations, or values moved. */
+/* Threads that a call with this much work runs on. Floating-point operations; to read or write a
+ * value of memory takes as long as five. */
 int team_size(int threads, double operations);
 
 /*
  * Runs the phases one after another on up to `threads` threads: one parallel region, each thread a
  * contiguous share of the items, a barrier between phases. What an item computes must not depend on
- * who does it. With less work than a region is worth (`operations`: floating-point operations, or
- * values moved) everything runs on the calling thread.
+ * who does it. With less work than a region is worth everything runs on the calling thread.
  */
 void run_phases(int threads, double operations, const phase *phases, int count, const void *state);
 

@@ -47,10 +47,9 @@ static inline void zero_border(const cn_tensor *t, const view *v, float *plane, 
   const size_t side_bytes = (size_t)side * sizeof(float);
   const size_t rows_bytes = (size_t)(t->halo * v->row) * sizeof(float);
   if (y0 == 0) memset(plane - t->halo * v->row - side, 0, rows_bytes);
-  for (int64_t y = y0; y < y1; y++) {
-    memset(plane + y * v->row - side, 0, side_bytes);
-    memset(plane + y * v->row + t->w * v->pixel, 0, side_bytes);
-  }
+  if (y0 < y1) memset(plane + y0 * v->row - side, 0, side_bytes);
+  for (int64_t y = y0; y < y1; y++) /* the end of a row, and the start of the next behind it */
+    memset(plane + y * v->row + t->w * v->pixel, 0, y + 1 < y1 ? 2 * side_bytes : side_bytes);
   if (y1 == t->h) memset(plane + t->h * v->row - side, 0, rows_bytes);
 }
 

@@ -63,7 +63,7 @@ internal static class App
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON document on stdout; all else goes to stderr.", Recursive = true };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb(), new BenchVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {
@@ -95,7 +95,7 @@ internal static class App
             TextWriter output = parseResult.InvocationConfiguration.Output;
             IEnumerable<Verb> verbs = parseResult.CommandResult.Command is Verb verb
                 ? [verb]
-                : parseResult.CommandResult.Command.Subcommands.OfType<Verb>();
+                : parseResult.CommandResult.Command.Subcommands.OfType<Verb>().Where(v => !v.Hidden);
             output.WriteLine("Examples:");
             foreach (string example in verbs.SelectMany(v => v.Examples))
                 output.WriteLine($"  convnet {example}");

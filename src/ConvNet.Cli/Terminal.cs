@@ -17,7 +17,7 @@ internal sealed class Terminal
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    private readonly TextWriter _output;
+    private readonly TextWriter _output, _error;
 
     /// <summary>Directs the output.</summary>
     /// <param name="output">Standard output.</param>
@@ -26,7 +26,7 @@ internal sealed class Terminal
     /// <param name="cancellation">Ends a training between two steps.</param>
     public Terminal(TextWriter output, TextWriter error, bool json, CancellationToken cancellation)
     {
-        (_output, Json, Cancellation) = (output, json, cancellation);
+        (_output, _error, Json, Cancellation) = (output, error, json, cancellation);
         People = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(json ? error : output) });
         if (!People.Profile.Out.IsTerminal)
             People.Profile.Width = WidthOfFiles;
@@ -40,6 +40,9 @@ internal sealed class Terminal
 
     /// <summary>What people read.</summary>
     public IAnsiConsole People { get; }
+
+    /// <summary>Writes a line that tells how far a long run is, to standard error.</summary>
+    public void Progress(string line) => _error.WriteLine(line);
 
     /// <summary>Whether lines can be drawn over.</summary>
     public bool IsInteractive => People.Profile.Out.IsTerminal && People.Profile.Capabilities.Ansi;

@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) void map_plane(const norm_job *job,
 
 /* Values of all planes, a few operations each. */
 static double cost(const norm_job *job) {
-  return 4.0 * job->n * job->channels * job->shape->h * job->shape->w;
+  return 20.0 * job->n * job->channels * job->shape->h * job->shape->w;
 }
 
 /* ---- Statistics ------------------------------------------------------------------------------ */

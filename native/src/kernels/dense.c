@@ -2,6 +2,12 @@
 #include "conv.h"
 #include "prefetch.h"
 
+/* dy of a chunk of outputs: 256 KiB, in the second-level cache. */
+enum { DENSE_CHUNK_FLOATS = 64 * 1024 };
+
+/* Up to so many samples the transposed form would mostly compute empty lanes. */
+enum { DENSE_FEW = 4 };
+
 void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, const float *x,
                              const float *w, const float *bias, float *y) {
   const conv_shape shape = dense_shape_of(dense, n);
@@ -22,106 +28,170 @@ void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_
 /* ---- Backward-data --------------------------------------------------------------------------- */
 
 /*
- * dx[i] = sum over o of w[o][i] dy[o]. The weights are too large to be transposed as a whole, as
- * convolution does it: two blocks of x take DENSE_TRANSPOSED_BLOCKS blocks of outputs at a time
- * into a buffer that stays in cache.
+ * dx[i] = sum over o of w[o][i] dy[o], with the samples in the lanes: that takes the weights as
+ * they lie, which are the large operand, and transposes dy and dx, which are not.
  */
 typedef struct dense_job {
   conv_shape shape;
+  int64_t n_blocks; /* of 16 samples */
   const float *dy, *w;
-  float *dx, *transposed;
+  float *dx;
+  float *dy_t, *dx_t; /* n blocks, y (x) blocks, 16 features, 16 samples */
 } dense_job;
 
-/* What a tile reads: `outputs` blocks of outputs from o0, for `blocks` blocks of x from x0. */
-typedef struct dense_place {
-  int64_t x0, o0, outputs;
-  int blocks;
-} dense_place;
-
-/* The weights that the next tile transposes, if they are as many as those of this one. */
-static memory_runs next_weights(const dense_job *job, const dense_place *p) {
-  const conv_shape *s = &job->shape;
-  const int64_t o = p->o0 + DENSE_TRANSPOSED_BLOCKS;
-  memory_runs next = {NULL, p->outputs, s->w_block, p->blocks * s->w_outer};
-  if (o + p->outputs <= s->y_blocks)
-    next.first = job->w + o * s->w_block + p->x0 * s->w_outer;
-  else if (p->x0 + 2 + p->blocks <= s->x_blocks)
-    next.first = job->w + (p->x0 + 2) * s->w_outer;
-  else
-    next.runs = 0;
-  return next;
+/* Columns of one tile: features of dx. */
+static int64_t tile_columns(const dense_job *job) {
+  return gemm_columns((int)min_i64(GEMM_BLOCKS, job->n_blocks));
 }
 
-/* All samples of those blocks of dx; buffer has the weights, transposed. */
-static void dense_tile(const dense_job *job, const dense_place *p, const float *buffer) {
+/* Items are blocks of dy; samples past the last are zero. */
+static void transpose_dy(const void *state, int64_t first, int64_t last, int thread) {
+  const dense_job *job = state;
   const conv_shape *s = &job->shape;
-  const int64_t pieces = ceil_div(s->y.w, GEMM_N);
-  prefetcher ahead = prefetcher_across(next_weights(job, p), pieces);
-  gemm_args g = {.a = buffer,
-                 .a_outer = CN_BLOCK * CN_BLOCK,
-                 .a_block = DENSE_TRANSPOSED_BLOCKS * CN_BLOCK * CN_BLOCK,
-                 .b_outer = s->yv.plane,
-                 .b_n = CN_BLOCK,
-                 .b_k = 1,
-                 .c_block = s->xv.plane,
-                 .c_n = CN_BLOCK,
-                 .outers = (int32_t)p->outputs,
-                 .rows = 1,
-                 .cols = 1,
-                 .k = (int32_t)min_i64(CN_BLOCK, s->y_channels),
-                 .flags = p->o0 > 0 ? GEMM_ADD : 0};
-  for (int64_t i = 0, n = 0; i < pieces; i++) {
-    const int64_t per = (s->y.w * (i + 1)) / pieces - (s->y.w * i) / pieces;
-    g.b = job->dy + p->o0 * s->yv.plane + n * CN_BLOCK;
-    for (int m = 0; m < p->blocks; m += GEMM_BLOCKS) {
-      const int count = p->blocks - m < GEMM_BLOCKS ? p->blocks - m : GEMM_BLOCKS;
-      gemm_args h = g;
-      h.a += m * g.a_block;
-      h.c = job->dx + (p->x0 + m) * s->xv.plane + n * CN_BLOCK;
-      h.lanes = (int32_t)x_lanes(s, p->x0 + m + count - 1);
-      prefetch_share(&ahead, &h);
-      gemm_find(count, 1, (int)per, CN_BLOCK)(&h);
+  (void)thread;
+  for (int64_t o = first; o < last; o++)
+    for (int64_t nb = 0; nb < job->n_blocks; nb++) {
+      const int64_t samples = lanes_of(s->y.w, nb);
+      const float *from = job->dy + o * s->yv.plane + nb * s->w_tap;
+      float rest[CN_BLOCK * CN_BLOCK] = {0};
+      if (samples < CN_BLOCK) {
+        memcpy(rest, from, (size_t)(samples * CN_BLOCK) * sizeof(float));
+        from = rest;
+      }
+      transpose_block(from, job->dy_t + (nb * s->y_blocks + o) * s->w_tap);
     }
-    n += per;
-  }
 }
 
-static void dense_transpose(const dense_job *job, const dense_place *p, float *buffer) {
+/* The weights of the tile behind, which the next calls read. */
+static memory_runs next_columns(const dense_job *job, int64_t column, int64_t o0, int64_t outputs) {
   const conv_shape *s = &job->shape;
-  for (int64_t o = 0; o < p->outputs; o++)
-    for (int b = 0; b < p->blocks; b++)
-      transpose_block(job->w + (p->o0 + o) * s->w_block + (p->x0 + b) * s->w_outer,
-                      buffer + (b * DENSE_TRANSPOSED_BLOCKS + o) * s->w_tap);
+  const int64_t columns = min_i64(tile_columns(job), s->x_blocks * CN_BLOCK - column);
+  if (columns <= 0) return (memory_runs){0};
+  return (memory_runs){job->w + o0 * s->w_block + column * CN_BLOCK, outputs, s->w_block,
+                       columns * CN_BLOCK};
 }
 
-/*
- * Items are pairs of blocks of dx. The micro-kernel masks the last block of a tile only, so where
- * the first of a pair has spare lanes too, as in a flattened tensor of few channels, they go one by
- * one.
- */
+/* Items are tiles of columns; all of them take one chunk of the outputs before the next. */
 static void dense_items(const void *state, int64_t first, int64_t last, int thread) {
   const dense_job *job = state;
   const conv_shape *s = &job->shape;
-  float *buffer = job->transposed + thread * dense_transposed_floats();
-  for (int64_t item = first; item < last; item++) {
-    const int64_t end = min_i64(2 * item + 2, s->x_blocks);
-    const bool alone = x_lanes(s, 2 * item) < CN_BLOCK;
-    for (int64_t x0 = 2 * item; x0 < end;) {
-      dense_place p = {.x0 = x0, .blocks = alone ? 1 : (int)(end - x0)};
-      for (; p.o0 < s->y_blocks; p.o0 += DENSE_TRANSPOSED_BLOCKS) {
-        p.outputs = min_i64(DENSE_TRANSPOSED_BLOCKS, s->y_blocks - p.o0);
-        dense_transpose(job, &p, buffer);
-        dense_tile(job, &p, buffer);
+  const int64_t columns = tile_columns(job), all = s->x_blocks * CN_BLOCK;
+  const int64_t chunk = max_i64(1, DENSE_CHUNK_FLOATS / (s->w_tap * job->n_blocks));
+  const int64_t calls = ceil_div(job->n_blocks, GEMM_BLOCKS);
+  (void)thread;
+  for (int64_t o0 = 0; o0 < s->y_blocks; o0 += chunk) {
+    const int64_t outputs = min_i64(chunk, s->y_blocks - o0);
+    for (int64_t item = first; item < last; item++) {
+      const int64_t column = item * columns;
+      prefetcher ahead = prefetcher_across(next_columns(job, column + columns, o0, outputs), calls);
+      for (int64_t nb = 0; nb < job->n_blocks; nb += GEMM_BLOCKS) {
+        const int blocks = (int)min_i64(GEMM_BLOCKS, job->n_blocks - nb);
+        gemm_args g = {.a = job->dy_t + (nb * s->y_blocks + o0) * s->w_tap,
+                       .a_outer = s->w_tap,
+                       .a_block = s->y_blocks * s->w_tap,
+                       .b = job->w + o0 * s->w_block + column * CN_BLOCK,
+                       .b_outer = s->w_block,
+                       .b_n = CN_BLOCK,
+                       .b_k = 1,
+                       .c = job->dx_t + nb * s->x_blocks * s->w_tap + column * CN_BLOCK,
+                       .c_block = s->x_blocks * s->w_tap,
+                       .c_n = CN_BLOCK,
+                       .outers = (int32_t)outputs,
+                       .rows = 1,
+                       .cols = 1,
+                       .k = CN_BLOCK,
+                       .lanes = CN_BLOCK,
+                       .flags = o0 > 0 ? GEMM_ADD : 0};
+        prefetch_share(&ahead, &g);
+        gemm_find(blocks, 1, (int)min_i64(columns, all - column), CN_BLOCK)(&g);
       }
-      x0 += p.blocks;
     }
   }
+}
+
+/* Items are blocks of dx; lanes that are no feature become zero. */
+static void transpose_dx(const void *state, int64_t first, int64_t last, int thread) {
+  const dense_job *job = state;
+  const conv_shape *s = &job->shape;
+  (void)thread;
+  for (int64_t i = first; i < last; i++)
+    for (int64_t nb = 0; nb < job->n_blocks; nb++) {
+      const int64_t samples = lanes_of(s->x.w, nb), lanes = x_lanes(s, i);
+      const float *from = job->dx_t + (nb * s->x_blocks + i) * s->w_tap;
+      float *to = job->dx + i * s->xv.plane + nb * s->w_tap;
+      if (samples == CN_BLOCK && lanes == CN_BLOCK) {
+        transpose_block(from, to);
+        continue;
+      }
+      float block[CN_BLOCK * CN_BLOCK];
+      transpose_block(from, block);
+      for (int64_t n = 0; n < samples; n++)
+        memset(block + n * CN_BLOCK + lanes, 0, (size_t)(CN_BLOCK - lanes) * sizeof(float));
+      memcpy(to, block, (size_t)(samples * CN_BLOCK) * sizeof(float));
+    }
+}
+
+/* sums[16f..] (+)= w[f] dy over outputs o0..o1, for the 16 features of a block. */
+static void add_products(const dense_job *job, int64_t i, int64_t n, int64_t o0, int64_t o1,
+                         float *sums) {
+  const conv_shape *s = &job->shape;
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    vec sum[CN_BLOCK];
+#pragma GCC unroll 16
+    for (int f = 0; f < CN_BLOCK; f++) sum[f] = vec_zero();
+    for (int64_t o = o0; o < o1; o++) {
+      const vec dy = vec_load(job->dy + o * s->yv.plane + n * CN_BLOCK + lane);
+      const float *w = job->w + o * s->w_block + i * s->w_tap + lane;
+#pragma GCC unroll 16
+      for (int f = 0; f < CN_BLOCK; f++) sum[f] = vec_fma(vec_load(w + f * CN_BLOCK), dy, sum[f]);
+    }
+#pragma GCC unroll 16
+    for (int f = 0; f < CN_BLOCK; f++) {
+      float *to = sums + f * CN_BLOCK + lane;
+      vec_store(to, vec_add(vec_load(to), sum[f]));
+    }
+  }
+}
+
+/*
+ * Few samples would leave most lanes empty. Then the lanes are outputs, and a block of dx is the
+ * sums of 16 vectors. Items are blocks of dx.
+ */
+static void few_items(const void *state, int64_t first, int64_t last, int thread) {
+  const dense_job *job = state;
+  const conv_shape *s = &job->shape;
+  (void)thread;
+  for (int64_t i = first; i < last; i++)
+    for (int64_t n = 0; n < s->x.w; n++) {
+      float sums[CN_BLOCK * CN_BLOCK] = {0}, by_output[CN_BLOCK * CN_BLOCK];
+      for (int64_t o = 0; o < s->y_blocks; o += GEMM_SLAB)
+        add_products(job, i, n, o, min_i64(o + GEMM_SLAB, s->y_blocks), sums);
+      transpose_block(sums, by_output);
+      float *to = job->dx + i * s->xv.plane + n * CN_BLOCK;
+      for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+        vec sum = vec_zero();
+        for (int o = 0; o < CN_BLOCK; o++)
+          sum = vec_add(sum, vec_load(by_output + o * CN_BLOCK + lane));
+        vec_store(to + lane, vec_keep(vec_first(x_lanes(s, i) - lane), sum));
+      }
+    }
 }
 
 void ISA_NAME(dense_backward_data)(int threads, const cn_dense *dense, int32_t n, const float *dy,
                                    const float *w, float *dx, float *workspace) {
-  const dense_job job = {
-      .shape = dense_shape_of(dense, n), .dy = dy, .w = w, .dx = dx, .transposed = workspace};
-  run_parallel(threads, shape_operations(&job.shape), dense_items, ceil_div(job.shape.x_blocks, 2),
-               &job);
+  dense_job job = {.shape = dense_shape_of(dense, n),
+                   .n_blocks = blocks_of(n),
+                   .dy = dy,
+                   .w = w,
+                   .dx = dx,
+                   .dy_t = workspace};
+  const conv_shape *s = &job.shape;
+  job.dx_t = job.dy_t + job.n_blocks * s->y_blocks * s->w_tap;
+  const phase phases[] = {{transpose_dy, s->y_blocks},
+                          {dense_items, ceil_div(s->x_blocks * CN_BLOCK, tile_columns(&job))},
+                          {transpose_dx, s->x_blocks}};
+  if (n <= DENSE_FEW)
+    run_parallel(threads, shape_operations(s), few_items, s->x_blocks, &job);
+  else
+    run_phases(threads, shape_operations(s), phases, 3, &job);
 }

@@ -29,7 +29,7 @@ static elementwise_job job_of(const cn_tensor *a, const cn_tensor *b, const cn_t
 
 /* Work that only moves data counts more than its operations. */
 static double cost(const elementwise_job *job) {
-  return 4.0 * job->planes * job->rows * job->floats;
+  return 20.0 * job->planes * job->rows * job->floats;
 }
 
 static const float *row_of(const view *v, const float *base, int64_t plane, int64_t y) {
@@ -197,7 +197,7 @@ void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, uint32
                                .dropout = dropout,
                                .step = step};
   const int64_t rows = n * job.ov.planes * dropout->y.h;
-  run_parallel(threads, 50 * rows * dropout->y.w, dropout_items, rows, &job);
+  run_parallel(threads, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
 }
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */
@@ -226,10 +226,10 @@ static void fill_items(const void *state, int64_t first, int64_t last, int threa
 
 void ISA_NAME(accumulate)(int threads, int64_t count, const float *src, float *dst) {
   const run_job job = {.count = count, .src = src, .dst = dst};
-  run_parallel(threads, 4 * count, accumulate_items, ceil_div(count, RUN), &job);
+  run_parallel(threads, 20.0 * count, accumulate_items, ceil_div(count, RUN), &job);
 }
 
 void ISA_NAME(fill)(int threads, int64_t count, float value, float *dst) {
   const run_job job = {.count = count, .value = value, .dst = dst};
-  run_parallel(threads, 2 * count, fill_items, ceil_div(count, RUN), &job);
+  run_parallel(threads, 10.0 * count, fill_items, ceil_div(count, RUN), &job);
 }

@@ -54,6 +54,13 @@ ALWAYS_INLINE void tile_store(const tile *t, place p, int m, int nt, int per) {
     for (int n = 0; n < nt; n++) vec_store(element(p, i, n, per), t->v[i][n]);
 }
 
+ALWAYS_INLINE void tile_stream(const tile *t, place p, int m, int nt, int per) {
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) vec_stream(element(p, i, n, per), t->v[i][n]);
+}
+
 ALWAYS_INLINE void tile_relu(tile *t, int m, int nt) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
@@ -127,7 +134,10 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
   if (add) tile_add(&t, c, m, nt, per);
   if ((g->flags & GEMM_RELU) != 0) tile_relu(&t, m, nt);
   if (g->lanes < CN_BLOCK) tile_mask(&t, g->lanes, m, nt);
-  tile_store(&t, c, m, nt, per);
+  if ((g->flags & GEMM_STREAM) != 0)
+    tile_stream(&t, c, m, nt, per);
+  else
+    tile_store(&t, c, m, nt, per);
 }
 
 /* One function per tile; they differ in constants only. B_N is the name of the step, b_n its value.

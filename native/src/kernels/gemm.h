@@ -26,9 +26,10 @@
 enum { GEMM_SLAB = 288 };
 
 enum {
-  GEMM_ADD = 1,  /* add to c instead of overwriting it */
-  GEMM_BIAS = 2, /* start from bias[m][lane]; not together with GEMM_ADD */
-  GEMM_RELU = 4, /* c <= 0 becomes 0 at the end */
+  GEMM_ADD = 1,    /* add to c instead of overwriting it */
+  GEMM_BIAS = 2,   /* start from bias[m][lane]; not together with GEMM_ADD */
+  GEMM_RELU = 4,   /* c <= 0 becomes 0 at the end */
+  GEMM_STREAM = 8, /* store past the caches; c is aligned, stream_end follows; not with GEMM_ADD */
 };
 
 typedef struct gemm_args {

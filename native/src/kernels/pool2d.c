@@ -157,7 +157,7 @@ static void backward_items(const void *state, int64_t first, int64_t last, int t
 
 /* Every window is read once, and in the backward pass written once. */
 static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
-  return 2.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * p->kernel_h * p->kernel_w;
+  return 10.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * p->kernel_h * p->kernel_w;
 }
 
 void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,

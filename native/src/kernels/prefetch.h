@@ -50,7 +50,10 @@ static inline void prefetch_share(prefetcher *p, gemm_args *g) {
   const int64_t o_steps = max_i64(1, (int64_t)g->rows * g->cols * g->k);
   const int64_t steps = p->across ? o_steps : max_i64(1, g->outers * o_steps);
   g->next = m->first + p->run * m->stride + p->done;
-  g->next_step = min_i64(CN_BLOCK, ceil_div(floats, steps));
+  /* Divided in 32 bits, which is several times as fast: this is done for every call. */
+  g->next_step = floats >= CN_BLOCK * steps
+                     ? CN_BLOCK
+                     : ((uint32_t)floats + (uint32_t)steps - 1) / (uint32_t)steps;
   p->done += floats;
   if (p->across) g->next_outer = m->stride - g->next_step * steps;
   if (p->done < m->floats) return;

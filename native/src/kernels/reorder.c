@@ -58,7 +58,7 @@ void ISA_NAME(reorder)(int threads, const cn_tensor *from, const cn_tensor *to, 
   const reorder_job job = {
       .from = from, .to = to, .fv = view_of(from, n), .tv = view_of(to, n), .src = src, .dst = dst};
   const int64_t items = n * blocks_of(from->c) * from->h;
-  run_parallel(threads, items * from->w * CN_BLOCK, reorder_items, items, &job);
+  run_parallel(threads, 10.0 * items * from->w * CN_BLOCK, reorder_items, items, &job);
 }
 
 /* ---- Weights --------------------------------------------------------------------------------- */
@@ -134,7 +134,7 @@ static void conv_weights(int threads, const cn_conv2d *conv, phase_body body, co
                           .taps = (int64_t)conv->kernel_h * conv->kernel_w,
                           .src = src,
                           .dst = dst};
-  run_parallel(threads, floats, body, floats / CN_BLOCK, &job);
+  run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);
 }
 
 void ISA_NAME(conv2d_pack)(int threads, const cn_conv2d *conv, const float *oihw, float *packed) {
@@ -149,7 +149,7 @@ static void dense_weights(int threads, const cn_dense *dense, phase_body body, c
                           float *dst) {
   const weight_job job = {.shape = dense_shape_of(dense, 1), .taps = 1, .src = src, .dst = dst};
   const int64_t floats = dense_weight_floats(dense);
-  run_parallel(threads, floats, body, floats / CN_BLOCK, &job);
+  run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);
 }
 
 void ISA_NAME(dense_pack)(int threads, const cn_dense *dense, const float *plain, float *packed) {

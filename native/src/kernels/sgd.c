@@ -69,5 +69,5 @@ void ISA_NAME(sgd_step)(int threads, const cn_sgd *sgd, float learning_rate, int
     items += ceil_div(segments[s].length, RUN);
     floats += segments[s].length;
   }
-  run_parallel(threads, 8 * floats, sgd_items, items, &job);
+  run_parallel(threads, 20.0 * floats, sgd_items, items, &job);
 }

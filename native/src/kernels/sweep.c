@@ -56,24 +56,48 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
+/* The taps of an axis that find a pixel of src for any of the steps t0..t1; the others add nothing.
+ */
+typedef struct taps {
+  int32_t first, end;
+} taps;
+
+static taps taps_inside(const axis *a, int64_t src_stride, int64_t size, int64_t t0, int64_t t1) {
+  const int64_t low = t0 * src_stride + a->src, high = t1 * src_stride + a->src;
+  taps r = {0, a->taps};
+  while (r.first < r.end && (high + r.first * a->src_tap < 0 || low + r.first * a->src_tap >= size))
+    r.first++;
+  while (r.end > r.first &&
+         (high + (r.end - 1) * a->src_tap < 0 || low + (r.end - 1) * a->src_tap >= size))
+    r.end--;
+  return r;
+}
+
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
-static void sweep_rows(gemm_args g, const place *p, int64_t row1, int64_t col1, int64_t b_row,
-                       int64_t c_row, prefetcher *ahead) {
-  const float *b = g.b;
-  float *c = g.c;
+static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
+                       int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
+  const gemm_args all = g;
   const int64_t width = col1 - p->col0, most = gemm_columns(p->blocks);
+  if (width <= 0) return;
   const int64_t at_once = 2 * width <= most ? 2 : 1, pieces = ceil_div(width, most);
-  g.b_group = b_row;
-  g.c_group = c_row;
+  const int64_t narrow = width / pieces, wider = width % pieces; /* so many have a column more */
+  g.b_group = src_row;
+  g.c_group = dst_row;
   for (int64_t t = p->row0; t < row1;) {
     const int groups = (int)min_i64(at_once, row1 - t);
-    for (int64_t i = 0, u = p->col0; i < pieces; i++) {
-      const int64_t per = (width * (i + 1)) / pieces - (width * i) / pieces;
-      g.b = b + t * b_row + u * g.b_n;
-      g.c = c + t * c_row + u * g.c_n;
+    const gemm_kernel wide_kernel = gemm_find(p->blocks, groups, (int)(narrow + 1), g.b_n);
+    const gemm_kernel kernel = gemm_find(p->blocks, groups, (int)narrow, g.b_n);
+    const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + groups - 1);
+    g.rows = used.end - used.first;
+    g.a = all.a + used.first * g.a_row;
+    g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
+    g.c = all.c + t * dst_row + p->col0 * g.c_n;
+    for (int64_t i = 0; i < pieces; i++) {
+      const int64_t per = narrow + (i < wider);
       prefetch_share(ahead, &g);
-      gemm_find(p->blocks, groups, (int)per, g.b_n)(&g);
-      u += per;
+      (i < wider ? wide_kernel : kernel)(&g);
+      g.b += per * g.b_n;
+      g.c += per * g.c_n;
     }
     t += groups;
   }
@@ -111,8 +135,8 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                  .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
-  sweep_rows(g, p, min_i64(p->row1, y.count), min_i64(p->col1, x.count), w->src_stride_h * from.row,
-             w->dst_stride_h * w->dv.row, ahead);
+  sweep_rows(w, g, p, &y, min_i64(p->row1, y.count), min_i64(p->col1, x.count),
+             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, ahead);
 }
 
 static void sweep_tile(const sweep_job *job, const place *p, source from, prefetcher *ahead) {
@@ -179,10 +203,11 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
   const int64_t at_once = 2 * width <= most ? 2 : 1;
   const int64_t calls = pairs * w->dst_stride_h * w->dst_stride_w *
                         ceil_div(p->row1 - p->row0, at_once) * ceil_div(width, most);
-  const bool other = next->group != p->group || next->block != p->block || next->chunk != p->chunk;
-  return prefetcher_of(source_runs(job, next, p),
-                       w->weights_outside && other ? weights_runs(job, next) : (memory_runs){0},
-                       calls);
+  const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
+  const bool same_source = same_chunk && next->unit == p->unit;
+  const bool same_weights = !w->weights_outside || (same_chunk && next->block == p->block);
+  return prefetcher_of(same_source ? (memory_runs){0} : source_runs(job, next, p),
+                       same_weights ? (memory_runs){0} : weights_runs(job, next), calls);
 }
 
 /*

@@ -63,60 +63,69 @@ static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float 
  * other; two go together where the micro-kernel has room for both.
  */
 typedef struct run {
-  int64_t b, columns;
+  int64_t x, columns; /* block of x (of a stem: its channel) */
+  int32_t row, col;   /* tap */
+  int64_t b;          /* where it reads, from the first pixel of the tile */
 } run;
 
-static run run_of(const conv_shape *s, const pixels *at, int64_t x0, int64_t j) {
-  if (s->stem)
-    return (run){j / s->kernel_h * at->x_plane + j % s->kernel_h * s->dilation_h * at->x_row,
-                 s->kernel_w};
-  const int64_t taps = (int64_t)s->kernel_h * s->kernel_w, tap = j % taps;
-  return (run){(j / taps - x0) * at->x_plane + tap / s->kernel_w * s->dilation_h * at->x_row +
-                   tap % s->kernel_w * s->dilation_w * CN_BLOCK,
-               x_lanes(s, j / taps)};
+static run run_at(const conv_shape *s, const pixels *at, const tile *t, int64_t x, int32_t row,
+                  int32_t col, int64_t columns) {
+  const int64_t b = (x - t->x0) * at->x_plane + row * s->dilation_h * at->x_row +
+                    col * s->dilation_w * s->xv.pixel;
+  return (run){x, columns, row, col, b};
+}
+
+static run first_run(const conv_shape *s, const pixels *at, const tile *t) {
+  return run_at(s, at, t, t->x0, 0, 0, s->stem ? s->kernel_w : x_lanes(s, t->x0));
+}
+
+static run run_after(const conv_shape *s, const pixels *at, const tile *t, const run *r) {
+  if (!s->stem && r->col + 1 < s->kernel_w)
+    return run_at(s, at, t, r->x, r->row, r->col + 1, r->columns);
+  if (r->row + 1 < s->kernel_h) return run_at(s, at, t, r->x, r->row + 1, 0, r->columns);
+  return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->kernel_w : x_lanes(s, r->x + 1));
 }
 
 /* One or two runs of up to GEMM_BLOCKS blocks of y. */
-static void update_runs(gemm_args g, run first, run second, int groups, int blocks,
-                        prefetcher *ahead) {
-  const int64_t pieces = ceil_div(first.columns * groups, gemm_columns(blocks));
-  const float *b = g.b + first.b;
-  float *c = g.c;
-  g.b_group = second.b - first.b;
-  for (int64_t i = 0, n = 0; i < pieces; i++) {
-    const int64_t per = first.columns * (i + 1) / pieces - first.columns * i / pieces;
-    g.b = b + n * g.b_n;
-    g.c = c + n * g.c_n;
+static void update_runs(gemm_args g, int64_t columns, int groups, int blocks, prefetcher *ahead) {
+  const int32_t most = gemm_columns(blocks) / groups, count = (int32_t)columns;
+  const int32_t pieces = (count + most - 1) / most;
+  const int32_t narrow = count / pieces, wider = count % pieces; /* so many have a column more */
+  for (int32_t i = 0; i < pieces; i++) {
+    const int32_t per = narrow + (i < wider);
     prefetch_share(ahead, &g);
-    gemm_find(blocks, groups, (int)per, g.b_n)(&g);
-    n += per;
+    gemm_find(blocks, groups, per, g.b_n)(&g);
+    g.b += per * g.b_n;
+    g.c += per * g.c_n;
   }
 }
 
-/* All the runs of a tile for the blocks of y from `block` on. */
-static void update_blocks(gemm_args g, const conv_shape *s, const tile *t, const pixels *at,
+/* All the runs of a tile, for `blocks` blocks of y. A large dw that is written once is what is
+ * fetched meanwhile: the run but one. */
+static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, const pixels *at,
                           int blocks, prefetcher *ahead) {
-  const int64_t per_block = s->stem ? s->kernel_h : (int64_t)s->kernel_h * s->kernel_w;
-  const int64_t run_floats = s->w_outer / per_block, end = t->x1 * per_block;
-  float *dw = g.c;
-  /* Where no pixels are left, as in a dense layer, dw's next run but one is fetched meanwhile. */
-  const bool last = ahead->at == 2;
+  const conv_shape *s = &p->shape;
+  const bool fetch = p->dw_stores == DW_FETCH;
+  const float *b = g.b;
+  const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
+  g.c += t->x0 * s->w_outer;
   g.c_group = run_floats;
-  for (int64_t j = t->x0 * per_block; j < end;) {
-    const run first = run_of(s, at, t->x0, j);
-    const run second = j + 1 < end ? run_of(s, at, t->x0, j + 1) : first;
+  for (run r = first_run(s, at, t); r.x < t->x1;) {
+    run next = run_after(s, at, t, &r);
     const bool both =
-        j + 1 < end && second.columns == first.columns && 2 * first.columns <= gemm_columns(blocks);
-    g.c = dw + j * run_floats;
-    if (last && j + 2 < end)
+        next.x < t->x1 && next.columns == r.columns && 2 * r.columns <= gemm_columns(blocks);
+    g.b = b + r.b;
+    g.b_group = next.b - r.b;
+    if (fetch && r.x + 2 < t->x1)
       *ahead = prefetcher_of((memory_runs){g.c + 2 * run_floats, blocks, g.c_block, run_floats},
                              (memory_runs){0}, 2);
-    update_runs(g, first, second, both ? 2 : 1, blocks, ahead);
-    j += both ? 2 : 1;
+    update_runs(g, r.columns, both ? 2 : 1, blocks, ahead);
+    g.c += both ? 2 * run_floats : run_floats;
+    r = both ? run_after(s, at, t, &next) : next;
   }
 }
 
-static void update_tile(const weights_job *job, const tile *t, const pixels *at, bool add,
+static void update_tile(const weights_job *job, const tile *t, const pixels *at, int flags,
                         prefetcher *ahead) {
   const conv_shape *s = &job->plan->shape;
   const int64_t end = min_i64(2 * t->pair1, s->y_blocks);
@@ -141,8 +150,8 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
                          .cols = 1,
                          .k = s->y.w,
                          .lanes = (int32_t)lanes_of(s->y_channels, block + blocks - 1),
-                         .flags = add ? GEMM_ADD : 0};
-    update_blocks(g, s, t, at, blocks, ahead);
+                         .flags = flags};
+    update_blocks(g, job->plan, t, at, blocks, ahead);
     block += blocks;
   }
 }
@@ -231,6 +240,7 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
   const conv_shape *s = &p->shape;
   float *buffer = p->packed ? job->packed + thread * p->pack_floats : NULL;
   const int64_t pixel_blocks = p->image_blocks * p->row_blocks;
+  const bool streams = p->dw_stores == DW_STREAM;
   for (int64_t item = first; item < last; item++) {
     const int64_t chunk = item / p->items;
     const int64_t begin = pixel_blocks * chunk / p->chunks;
@@ -239,7 +249,7 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     for (int64_t b = begin; b < end; b++) {
       const pixels at = pixels_of(job, &t, b, buffer);
       prefetcher ahead = next_pixels(job, &t, b, end);
-      update_tile(job, &t, &at, b > begin, &ahead);
+      update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
       for (int64_t i = 2 * t.pair0; t.db != NULL && i < min_i64(2 * t.pair1, s->y_blocks); i++) {
         const int64_t block = t.group * s->y_blocks + i;
         update_bias(s, &at, job->dy + plane_offset(&s->yv, at.sample, block), b > begin,
@@ -248,6 +258,7 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     }
     zero_padding(s, &t);
   }
+  if (streams) stream_end();
 }
 
 /* Adds the chunks up in their order; items are vectors of 16 floats, of the weights and then of the

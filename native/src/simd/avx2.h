@@ -12,6 +12,9 @@ enum { VEC = 8 };
 typedef __m256 vec;
 typedef __m256i vec_mask; /* all bits of a lane, or none */
 
+/* Sums that hide the latency of two multiply-adds per cycle. */
+enum { FMA_CHAINS = 12 };
+
 /* 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. */
 enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6 };
 #define GEMM_1_TO_3(F, groups, ...)                                                                \
@@ -27,6 +30,8 @@ static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
+static inline void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
+static inline void stream_end(void) { _mm_sfence(); }
 
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }

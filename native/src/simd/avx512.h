@@ -13,6 +13,9 @@ enum { VEC = 16 };
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
+/* Sums that hide the latency of two multiply-adds per cycle. */
+enum { FMA_CHAINS = 12 };
+
 /* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
  * channels of a block, and a load of a for 16 of b. */
 enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_ONE = 16 };
@@ -46,6 +49,8 @@ static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vec_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
+static inline void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); }
+static inline void stream_end(void) { _mm_sfence(); }
 
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 static inline vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }

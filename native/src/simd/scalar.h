@@ -21,6 +21,9 @@ typedef struct vec {
 /* One bit per lane. */
 typedef uint32_t vec_mask;
 
+/* Sums that hide the latency of a multiplication and an addition: eight registers of four lanes. */
+enum { FMA_CHAINS = 2 };
+
 /* The micro-kernel's tile: 1 block of 16 lanes by 4; the compiler places it. */
 enum { GEMM_BLOCKS = 1, GEMM_N = 4, GEMM_N_ONE = 4 };
 #define GEMM_EACH_TILE(F, ...)                                                                     \
@@ -45,6 +48,9 @@ static inline vec vec_load(const float *p) {
   return r;
 }
 static inline void vec_store(float *p, vec a) { memcpy(p, &a, sizeof a); }
+/* To aligned memory, past the caches; stream_end comes before another thread may read it. */
+static inline void vec_stream(float *p, vec a) { vec_store(p, a); }
+static inline void stream_end(void) {}
 
 static inline vec vec_add(vec a, vec b) {
   EACH_LANE a.f[i] += b.f[i];

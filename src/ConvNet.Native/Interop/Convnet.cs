@@ -144,4 +144,10 @@ internal static unsafe partial class Convnet
     [LibraryImport(Library)]
     public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
         float* gradients, float* velocity, float* weights);
+
+    [LibraryImport(Library)]
+    public static partial int cn_fma_rounds(in cn_context context, long rounds, float* counts);
+
+    [LibraryImport(Library)]
+    public static partial int cn_triad(in cn_context context, long count, float scale, float* a, float* b, float* @out);
 }

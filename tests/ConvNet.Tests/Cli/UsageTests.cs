@@ -25,6 +25,16 @@ public sealed class UsageTests
     [TestCase("eval", "--load", "no-such-file.safetensors")]
     [TestCase("summary", "--input", "28x28")]
     [TestCase("summary", "--model", "lenet5", "--input", "1x3x3")]
+    [TestCase("bench")]
+    [TestCase("bench", "--layer", "mb2icx")]
+    [TestCase("bench", "--shapes", "no-such-file.txt")]
+    [TestCase("bench", "--model", "vgg99")]
+    [TestCase("bench", "--model", "lenet5", "--batch", "0")]
+    [TestCase("bench", "--model", "lenet5", "--threads", "two")]
+    [TestCase("bench", "--model", "lenet5", "--pass", "fwd")]
+    [TestCase("bench", "--model", "lenet5", "--pass", "sideways")]
+    [TestCase("bench", "--model", "lenet5", "--backends", "abacus")]
+    [TestCase("bench", "--layer", "mb2ic4oc4", "--algorithm", "fft")]
     public void WrongUsageIsExitCode2WithOneErrorAndNoStackTrace(params string[] args)
         => CommandLine.Run(args).IsRefusedWith();
 
@@ -44,7 +54,7 @@ public sealed class UsageTests
         => Assert.That(CommandLine.Run("train", "--backend", "managed", "--batch", "0").Error, Does.Not.Contain("Parameter '"));
 
     [Test]
-    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck")] string verb)
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck", "bench")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
@@ -59,7 +69,7 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run("--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
-        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck"])
+        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck", "bench"])
             Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
     }
 }

@@ -1,0 +1,66 @@
+/* What the processor does at most: multiply-adds without memory, and memory without arithmetic to
+ * speak of. The kernels are compared with these. */
+#include "conv.h"
+
+typedef struct fma_job {
+  int64_t rounds;
+  /* Known at run time only, or the compiler would take the chains for one, or do the sums. */
+  float zero[FMA_CHAINS], one;
+  float *counts;
+} fma_job;
+
+/* One item per thread: FMA_CHAINS independent chains, each value = value * 1 + 1. */
+static void fma_items(const void *state, int64_t first, int64_t last, int thread) {
+  const fma_job *job = state;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const vec one = vec_set1(job->one);
+    vec chain[FMA_CHAINS];
+#pragma GCC unroll 16
+    for (int i = 0; i < FMA_CHAINS; i++) chain[i] = vec_set1(job->zero[i]);
+    for (int64_t round = 0; round < job->rounds; round++) {
+#pragma GCC unroll 16
+      for (int i = 0; i < FMA_CHAINS; i++) chain[i] = vec_fma(chain[i], one, one);
+    }
+    vec count = chain[0];
+    for (int i = 1; i < FMA_CHAINS; i++) count = vec_add(count, chain[i]);
+    float *counts = job->counts + item * CN_BLOCK;
+    for (int lane = VEC; lane < CN_BLOCK; lane++) counts[lane] = 0.0f;
+    vec_store(counts, count);
+  }
+}
+
+void ISA_NAME(fma_rounds)(int threads, int64_t rounds, float *counts) {
+  const fma_job job = {.rounds = rounds, .one = 1.0f, .counts = counts};
+  const double operations = 2.0 * FMA_CHAINS * VEC * threads * (double)rounds;
+  run_parallel(threads, operations, fma_items, threads, &job);
+}
+
+typedef struct triad_job {
+  int64_t count;
+  float scale;
+  const float *a, *b;
+  float *out;
+} triad_job;
+
+enum { RUN = 4096 }; /* floats of an item */
+
+/* out[i] = a[i] + scale * b[i] */
+static void triad_items(const void *state, int64_t first, int64_t last, int thread) {
+  const triad_job *job = state;
+  const int64_t end = min_i64(last * RUN, job->count);
+  const vec scale = vec_set1(job->scale);
+  (void)thread;
+  int64_t i = first * RUN;
+  for (; i + VEC <= end; i += VEC)
+    vec_store(job->out + i, vec_fma(scale, vec_load(job->b + i), vec_load(job->a + i)));
+  const vec_mask tail = vec_first(end - i);
+  const vec a = vec_load_some(job->a + i, tail), b = vec_load_some(job->b + i, tail);
+  vec_store_some(job->out + i, tail, vec_fma(scale, b, a));
+}
+
+void ISA_NAME(triad)(int threads, int64_t count, float scale, const float *a, const float *b,
+                     float *out) {
+  const triad_job job = {.count = count, .scale = scale, .a = a, .b = b, .out = out};
+  run_parallel(threads, 4.0 * count, triad_items, ceil_div(count, RUN), &job);
+}

@@ -1,0 +1,57 @@
+/* The multiply-adds and the moves that are timed are really done, all of them. */
+#include "harness.h"
+
+static void every_multiply_add_is_counted(const cn_context *context, int32_t chains) {
+  static const int64_t rounds[] = {1, 7, 100000, 1 << 20};
+  const int32_t lanes = context->isa == CN_AVX2 ? 8 : CN_BLOCK;
+  for (int i = 0; i < 4; i++) {
+    float *counts = new_floats((int64_t)context->threads * CN_BLOCK);
+    CHECK(cn_fma_rounds(context, rounds[i], counts) == CN_OK, "isa %d", (int)context->isa);
+    for (int32_t j = 0; j < context->threads * CN_BLOCK; j++) {
+      const double expected = j % CN_BLOCK < lanes ? (double)chains * (double)rounds[i] : 0.0;
+      CHECK((double)counts[j] == expected, "isa %d, %d threads, lane %d: %g instead of %g",
+            (int)context->isa, (int)context->threads, (int)j, (double)counts[j], expected);
+    }
+    free(counts);
+  }
+}
+
+/* Whole numbers, so that every sum is exact. */
+static void the_triad_writes_every_sum(const cn_context *context, int64_t count) {
+  float *a = new_integers(count, 100), *b = new_integers(count, 100), *out = new_floats(count);
+  CHECK(cn_triad(context, count, 3.0f, a, b, out) == CN_OK, "isa %d", (int)context->isa);
+  for (int64_t i = 0; i < count; i++)
+    CHECK(out[i] == a[i] + 3.0f * b[i], "isa %d, %lld of %lld: %g", (int)context->isa, (long long)i,
+          (long long)count, (double)out[i]);
+  free(a);
+  free(b);
+  free(out);
+}
+
+static void bad_arguments_are_refused(void) {
+  const cn_context context = context_of(CN_SCALAR, 1);
+  float values[CN_BLOCK];
+  CHECK(cn_fma_rounds(NULL, 1, values) == CN_NULL_POINTER, "context");
+  CHECK(cn_fma_rounds(&context, 0, values) == CN_BAD_VALUE, "no rounds");
+  CHECK(cn_fma_rounds(&context, (1 << 20) + 1, values) == CN_BAD_VALUE, "too many rounds");
+  CHECK(cn_fma_rounds(&context, 1, NULL) == CN_NULL_POINTER, "counts");
+  CHECK(cn_triad(NULL, 1, 1.0f, values, values, values) == CN_NULL_POINTER, "context");
+  CHECK(cn_triad(&context, -1, 1.0f, values, values, values) == CN_BAD_SHAPE, "count");
+  CHECK(cn_triad(&context, 1, 1.0f, NULL, values, values) == CN_NULL_POINTER, "a");
+  CHECK(cn_triad(&context, 1, 1.0f, values, NULL, values) == CN_NULL_POINTER, "b");
+  CHECK(cn_triad(&context, 1, 1.0f, values, values, NULL) == CN_NULL_POINTER, "out");
+}
+
+int main(void) {
+  static const int32_t chains[] = {[CN_SCALAR] = 2, [CN_AVX2] = 12, [CN_AVX512] = 12};
+  static const int64_t counts[] = {1, 15, 4096, 4097, 50003};
+  seed_values(20);
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      every_multiply_add_is_counted(&context, chains[isa]);
+      for (int j = 0; j < 5; j++) the_triad_writes_every_sum(&context, counts[j]);
+    }
+  bad_arguments_are_refused();
+  return verdict("machine");
+}

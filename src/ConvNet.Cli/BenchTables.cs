@@ -1,0 +1,74 @@
+using System.Globalization;
+using ConvNet.Measurement;
+using Spectre.Console;
+
+namespace ConvNet.Cli;
+
+/// <summary>Measurements for people and as a document.</summary>
+internal static class BenchTables
+{
+    /// <summary>Writes the peak, a row for every case and backend with the ratios, and what was skipped.</summary>
+    public static void Write(IAnsiConsole people, BenchResult result)
+    {
+        people.WriteLine(Machine.Processor);
+        string peaks = string.Join(", ", result.Peaks.OrderBy(peak => peak.Key).Select(peak => $"{peak.Value:0.0} GFLOP/s on {Threads(peak.Key)}"));
+        people.WriteLine($"FMA peak {peaks}; memory {result.MemoryGBs:0.0} GB/s");
+        string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
+        Table table = Tables.New(["case", "batch", "pass", "threads", "backend", "algorithm", "median ms", "min ms", "GFLOP/s", "% of peak", "images/s", "memory MB",
+            .. rivals.Select(rival => $"× {rival}")]);
+        foreach (TableColumn column in table.Columns.Skip(6))
+            column.RightAligned();
+        foreach (Row row in result.Rows)
+        {
+            IEnumerable<string> ratios = rivals.Select(rival => result.Ratios.FirstOrDefault(ratio => ratio.Case == row.Case && ratio.Backend == row.Backend && ratio.Rival == rival))
+                .Select(ratio => ratio is null ? "" : $"{ratio.Value:0.00}");
+            Tables.Add(table, [row.Case.Title, $"{row.Case.Batch}", row.Case.Pass.Word(), $"{row.Case.Threads}", row.Backend, row.Algorithm, $"{row.MedianMs:0.0000}", $"{row.MinMs:0.0000}",
+                $"{row.Gflops:0.0}", $"{row.PercentOfPeak:0.0}", $"{row.ImagesPerSecond:0}", row.PeakMemoryMB is { } memory ? $"{memory:0.0}" : "", .. ratios]);
+        }
+        people.Write(table);
+        foreach (Skip skip in result.Skipped)
+            people.WriteLine($"{skip.Case.Title} {skip.Case.Pass.Word()} without {skip.Backend}: {skip.Reason}");
+    }
+
+    /// <summary>The document of <c>--json</c>.</summary>
+    public static object Document(BenchResult result) => new
+    {
+        processor = Machine.Processor,
+        result.PeakGflops,
+        result.MemoryGBs,
+        peaks = result.Peaks.OrderBy(peak => peak.Key).Select(peak => new { threads = peak.Key, gflops = peak.Value }),
+        libraries = result.Libraries,
+        rows = result.Rows.Select(row => new
+        {
+            shape = row.Case.Shape?.ToString(),
+            row.Case.Model,
+            row.Case.Batch,
+            pass = row.Case.Pass.Word(),
+            row.Backend,
+            row.Case.Threads,
+            row.Algorithm,
+            row.MedianMs,
+            row.MinMs,
+            row.Gflops,
+            row.PercentOfPeak,
+            row.ImagesPerSecond,
+            row.PeakMemoryMB,
+        }),
+        ratios = result.Ratios.Select(ratio => new
+        {
+            shape = ratio.Case.Shape?.ToString(),
+            ratio.Case.Model,
+            ratio.Case.Batch,
+            pass = ratio.Case.Pass.Word(),
+            ratio.Case.Threads,
+            ratio.Backend,
+            ratio.Rival,
+            ratio = ratio.Value,
+            ratio.Low,
+            ratio.High,
+        }),
+        skipped = result.Skipped.Select(skip => new { shape = skip.Case.Shape?.ToString(), skip.Case.Model, pass = skip.Case.Pass.Word(), skip.Backend, skip.Reason }),
+    };
+
+    private static string Threads(int count) => string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? "thread" : "threads")}");
+}

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using ConvNet.Measurement;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet bench</c>: how fast layers and networks are, backends in turn, beside what the processor can do.</summary>
+internal sealed class BenchVerb : Verb
+{
+    private const int UsualBatch = 64;
+
+    private readonly Option<string[]> _layers, _files, _models, _batches, _passes, _backends, _threads;
+    private readonly Option<string> _algorithm;
+    private readonly Option<string?> _isa;
+    private readonly Option<int> _rounds;
+    private readonly Option<double> _turn;
+
+    public BenchVerb() : base("bench", "Times layers and networks, backends in turn, beside the processor's peak.",
+        "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
+        "bench --shapes bench/shapes/kernels.txt --backends native,torchsharp --json",
+        "bench --model lenet5 --batch 1,64 --backends native,torchsharp")
+    {
+        _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
+        _files = Several("--shapes", "A file with one such layer a line.", "FILE");
+        _models = Several("--model", ModelChoice.Description, "MODEL");
+        _batches = Several("--batch", $"Images in a batch of --model; {UsualBatch} unless given.", "N");
+        _passes = Several("--pass", $"{Passes.Names}; all that a layer or a network has unless given.", "PASS");
+        _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
+        _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
+        _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA");
+        _algorithm = WithDefault("--algorithm", $"How native computes a convolution: {string.Join(" or ", Contenders.Algorithms)}.", "auto", "NAME")
+            .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
+        _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
+        _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 60.0, "MS");
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        List<Case> cases = Cases(command);
+        var settings = new BenchSettings
+        {
+            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct().Select(Contenders.Checked)],
+            Isa = command.GetValue(_isa),
+            Algorithm = command.GetValue(_algorithm)!,
+            Rounds = command.GetValue(_rounds),
+            TurnMilliseconds = command.GetValue(_turn),
+            WarmMilliseconds = command.GetValue(_turn),
+        };
+        var clock = Stopwatch.StartNew();
+        var result = BenchRun.Measure(cases, settings, Contenders.Start, () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
+        if (!terminal.Json)
+            BenchTables.Write(terminal.People, result);
+        terminal.WriteJson(BenchTables.Document(result));
+        return App.Ok;
+    }
+
+    private List<Case> Cases(ParseResult command)
+    {
+        Pass[] passes = [.. Words(command, _passes).Select(Passes.Parse)];
+        int[] threads = [.. Numbers(command, _threads).DefaultIfEmpty(Environment.ProcessorCount)];
+        int[] batches = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch)];
+        LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
+        string[] models = [.. Words(command, _models)];
+        if (shapes.Length + models.Length == 0)
+            throw new ArgumentException("There is nothing to measure: --layer, --shapes or --model says what.");
+        foreach (string model in models)
+            ModelChoice.Open(model, null);
+
+        IEnumerable<Pass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<Pass>()).Where(pass => pass.IsOfLayer() == layer);
+        List<Case> cases =
+        [
+            .. from shape in shapes from pass in Of(layer: true) from count in threads select Case.Of(shape, pass, count),
+            .. from model in models from batch in batches from pass in Of(layer: false) from count in threads select Case.Of(model, batch, pass, count),
+        ];
+        return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has fwd, bwd_d and bwd_w, a network train and infer.");
+    }
+
+    private Option<string[]> Several(string name, string description, string helpName)
+    {
+        var option = new Option<string[]>(name)
+        {
+            Description = description,
+            AllowMultipleArgumentsPerToken = true,
+            Arity = ArgumentArity.OneOrMore,
+            DefaultValueFactory = _ => [],
+            HelpName = helpName,
+        };
+        Add(option);
+        return option;
+    }
+
+    private static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
+        => command.GetValue(option)!.SelectMany(word => word.Split(',', StringSplitOptions.RemoveEmptyEntries));
+
+    private static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option) => Words(command, option).Select(word =>
+        int.TryParse(word, CultureInfo.InvariantCulture, out int number) && number > 0
+            ? number
+            : throw new ArgumentException($"{option.Name} takes numbers from 1 on, as 1,2; \"{word}\" is none."));
+}

@@ -1,0 +1,30 @@
+using System.CommandLine;
+using ConvNet.Measurement.Workers;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c>: measures what it is told on standard input, line by line.</summary>
+internal sealed class WorkerVerb : Verb
+{
+    private readonly Argument<string> _backend = new("BACKEND") { Description = "What computes." };
+
+    public WorkerVerb() : base("worker", "Measures what it is told on standard input: one JSON object a line.")
+    {
+        Hidden = true;
+        Add(_backend);
+    }
+
+    /// <summary>The command that starts a worker: this program again.</summary>
+    public static IReadOnlyList<string> CommandFor(string backend)
+    {
+        string program = Environment.ProcessPath ?? "dotnet", library = typeof(WorkerVerb).Assembly.Location;
+        bool isItself = Path.GetFileNameWithoutExtension(program) == Path.GetFileNameWithoutExtension(library);
+        return isItself ? [program, "worker", backend] : ["dotnet", "exec", library, "worker", backend];
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        WorkerLoop.Serve(command.GetValue(_backend)!, model => ModelChoice.Open(model, null), Console.In, Console.Out);
+        return App.Ok;
+    }
+}

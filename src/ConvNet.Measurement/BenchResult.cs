@@ -1,0 +1,48 @@
+namespace ConvNet.Measurement;
+
+/// <summary>What was measured.</summary>
+/// <param name="Peaks">The FMA peak for each number of threads, in 10⁹ operations per second.</param>
+/// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
+/// <param name="Rows">One row for each case and backend.</param>
+/// <param name="Ratios">The native backend against each other one, for each case.</param>
+/// <param name="Skipped">What a backend does not do.</param>
+/// <param name="Libraries">The backends with their versions, in the order of their first rows.</param>
+public sealed record BenchResult(
+    IReadOnlyDictionary<int, double> Peaks,
+    double MemoryGBs,
+    IReadOnlyList<Row> Rows,
+    IReadOnlyList<Ratio> Ratios,
+    IReadOnlyList<Skip> Skipped,
+    IReadOnlyDictionary<string, string> Libraries)
+{
+    /// <summary>The FMA peak with the most threads.</summary>
+    public double PeakGflops => Peaks.MaxBy(peak => peak.Key).Value;
+}
+
+/// <summary>One case on one backend.</summary>
+/// <param name="Case">The case.</param>
+/// <param name="Backend">The backend.</param>
+/// <param name="Algorithm">How it computed.</param>
+/// <param name="MedianMs">The median over the turns of the median over a turn's calls.</param>
+/// <param name="MinMs">The shortest call.</param>
+/// <param name="Gflops">Operations per second over 10⁹, by the median.</param>
+/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads.</param>
+/// <param name="ImagesPerSecond">Samples per second, by the median.</param>
+/// <param name="PeakMemoryMB">Peak of the worker's memory in 10⁶ bytes beyond what it had with its library loaded; null where the system does not tell.</param>
+public sealed record Row(
+    Case Case, string Backend, string Algorithm, double MedianMs, double MinMs, double Gflops, double PercentOfPeak, double ImagesPerSecond, double? PeakMemoryMB);
+
+/// <summary>How many times as fast one backend is as another: the median over rounds of the ratio of two turns that followed each other.</summary>
+/// <param name="Case">The case.</param>
+/// <param name="Backend">The one that is compared.</param>
+/// <param name="Rival">The one that it is compared with.</param>
+/// <param name="Value">The rival's time over the backend's.</param>
+/// <param name="Low">The least of the rounds.</param>
+/// <param name="High">The greatest of the rounds.</param>
+public sealed record Ratio(Case Case, string Backend, string Rival, double Value, double Low, double High);
+
+/// <summary>A case that a backend does not do.</summary>
+/// <param name="Case">The case.</param>
+/// <param name="Backend">The backend.</param>
+/// <param name="Reason">Why not.</param>
+public sealed record Skip(Case Case, string Backend, string Reason);

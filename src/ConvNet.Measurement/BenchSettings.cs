@@ -1,0 +1,26 @@
+namespace ConvNet.Measurement;
+
+/// <summary>How a measurement goes.</summary>
+public sealed record BenchSettings
+{
+    /// <summary>The backends, in the order in which they take turns.</summary>
+    public required IReadOnlyList<string> Backends { get; init; }
+
+    /// <summary>Turns that every backend has in each case.</summary>
+    public int Rounds { get; init; } = 7;
+
+    /// <summary>Length of a turn in milliseconds; a call that takes longer is a turn by itself.</summary>
+    public double TurnMilliseconds { get; init; } = 60;
+
+    /// <summary>Warm-up before the first turn in milliseconds, two calls at least.</summary>
+    public double WarmMilliseconds { get; init; } = 60;
+
+    /// <summary>Seconds after which a case gets no further round, but for the first.</summary>
+    public double PatienceSeconds { get; init; } = 60;
+
+    /// <summary>The instruction set of the native backend and of the peak; the best one where it is null.</summary>
+    public string? Isa { get; init; }
+
+    /// <summary>The algorithm of the native backend.</summary>
+    public string Algorithm { get; init; } = "auto";
+}

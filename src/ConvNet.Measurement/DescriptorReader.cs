@@ -1,0 +1,130 @@
+namespace ConvNet.Measurement;
+
+/// <summary>Reads one descriptor from left to right, then fills in what it leaves out.</summary>
+internal sealed class DescriptorReader
+{
+    private const int MostSize = 1 << 24;
+
+    // Two letters before one, or "d" would hide "dh"; those of a third dimension are known so that they can be refused by name.
+    private static readonly string[] Keys =
+        ["mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "id", "od", "kd", "sd", "pd", "dd", "g"];
+
+    private readonly string _text;
+    private readonly Dictionary<string, int> _values = new(StringComparer.Ordinal);
+    private string? _name;
+
+    private DescriptorReader(string text) => _text = text;
+
+    public static LayerShape Read(string text)
+    {
+        var reader = new DescriptorReader(text);
+        reader.Scan();
+        return reader._values.ContainsKey("kh") ? reader.Convolution() : reader.InnerProduct();
+    }
+
+    private void Scan()
+    {
+        int at = 0;
+        while (at < _text.Length)
+        {
+            if (_text[at] == '_')
+            {
+                at++;
+                continue;
+            }
+            string? key = Keys.FirstOrDefault(key => string.CompareOrdinal(_text, at, key, 0, key.Length) == 0);
+            if (key is null && _text[at] == 'n')
+            {
+                _name = NameFrom(at + 1);
+                return;
+            }
+            if (key is null)
+                throw Error(at, $"\"{_text[at..Math.Min(at + 2, _text.Length)]}\" is no size; there are mb, g, ic, oc, and i, o, k, s, p, d with h or w, and at the end n\"name\"");
+            if (key.Length == 2 && key[1] == 'd')
+                throw Error(at, $"{key} is a size of three dimensions; there are layers of two");
+            if (_values.ContainsKey(key))
+                throw Error(at, $"{key} is given twice");
+            int digits = at + key.Length, end = digits;
+            while (end < _text.Length && char.IsAsciiDigit(_text[end]))
+                end++;
+            if (end == digits)
+                throw Error(digits, $"{key} lacks its number");
+            if (!int.TryParse(_text.AsSpan(digits, end - digits), out int value) || value > MostSize)
+                throw Error(digits, $"{key} is over {MostSize:N0}");
+            if (value == 0 && key[0] is not ('p' or 'd'))
+                throw Error(digits, $"{key} starts at 1");
+            _values[key] = value;
+            at = end;
+        }
+    }
+
+    private string NameFrom(int start)
+    {
+        string name = _text[start..];
+        bool open = name.StartsWith('"'), closed = name.Length > 1 && name.EndsWith('"');
+        if (open != closed)
+            throw Error(start, "the name's quotes do not pair");
+        name = open ? name[1..^1] : name;
+        return name.Length > 0 && !name.Contains('"', StringComparison.Ordinal) ? name : throw Error(start, "a name is one or more characters other than a quote");
+    }
+
+    private LayerShape InnerProduct()
+    {
+        if (_values.Keys.FirstOrDefault(key => key[0] is 'k' or 's' or 'p' or 'd' or 'g' || key is "oh" or "ow") is { } key)
+            throw Error(_text.Length, $"{key} is of a convolution, and its kernel, kh, is missing");
+        int ih = _values.GetValueOrDefault("ih", 1);
+        return new LayerShape
+        {
+            Batch = _values.GetValueOrDefault("mb", 2),
+            Input = new Shape(Required("ic"), ih, _values.GetValueOrDefault("iw", ih)),
+            Output = Shape.Vector(Required("oc")),
+            Name = _name,
+        };
+    }
+
+    private LayerShape Convolution()
+    {
+        bool square = !_values.Keys.Any(key => key[1..] == "w");
+        Axis rows = AxisOf('h', null), columns = square ? rows : AxisOf('w', rows);
+        int groups = _values.GetValueOrDefault("g", 1), ic = Required("ic"), oc = Required("oc");
+        if (ic % groups != 0 || oc % groups != 0)
+            throw Error(_text.Length, $"{ic} and {oc} channels do not divide into {groups} groups");
+        return new LayerShape
+        {
+            Batch = _values.GetValueOrDefault("mb", 2),
+            Groups = groups,
+            Input = new Shape(ic, rows.Input, columns.Input),
+            Output = new Shape(oc, rows.Output, columns.Output),
+            Kernel = (rows.Kernel, columns.Kernel),
+            Stride = (rows.Stride, columns.Stride),
+            Padding = (rows.Padding, columns.Padding),
+            Dilation = (rows.Dilation, columns.Dilation),
+            Name = _name,
+        };
+    }
+
+    private Axis AxisOf(char side, Axis? height)
+    {
+        int? Given(char letter) => _values.TryGetValue($"{letter}{side}", out int value) ? value : null;
+        int input = Given('i') ?? height?.Input ?? Required("ih");
+        int kernel = Given('k') ?? height?.Kernel ?? Required("kh");
+        int stride = Given('s') ?? height?.Stride ?? 1;
+        int dilation = Given('d') is { } gap ? gap + 1 : height?.Dilation ?? 1;
+        int? output = Given('o'), padding = Given('p') ?? (_values.ContainsKey("ph") ? height?.Padding : null);
+        long reach = (kernel - 1L) * dilation + 1;
+        long pad = padding ?? (output is { } wanted ? Math.Max(0, ((wanted - 1L) * stride - input + reach + 1) / 2) : 0);
+        long span = input + 2 * pad - reach;
+        if (span < 0)
+            throw Error(_text.Length, $"a kernel that reaches over {reach} does not fit {input} and a padding of {pad}");
+        long computed = span / stride + 1;
+        if (output is { } given && given != computed)
+            throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = {computed}");
+        return new Axis(input, checked((int)computed), kernel, stride, checked((int)pad), dilation);
+    }
+
+    private int Required(string key) => _values.TryGetValue(key, out int value) ? value : throw Error(_text.Length, $"{key} is missing");
+
+    private FormatException Error(int at, string reason) => new($"Shape {_text}: {reason}, at character {at + 1}.");
+
+    private readonly record struct Axis(int Input, int Output, int Kernel, int Stride, int Padding, int Dilation);
+}

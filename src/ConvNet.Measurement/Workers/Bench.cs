@@ -1,0 +1,57 @@
+namespace ConvNet.Measurement.Workers;
+
+/// <summary>Makes the workloads of one backend.</summary>
+internal abstract class Bench(Func<string, Graph> models) : IDisposable
+{
+    private IBackend? _backend;
+
+    /// <summary>What computes, with its version.</summary>
+    public string Library => _backend is { Info: var info } ? $"{info.Name} {info.Version} ({info.Isa})" : "";
+
+    /// <summary>The bench of a backend.</summary>
+    /// <exception cref="ArgumentException">There is no such backend.</exception>
+    public static Bench Of(string backend, Func<string, Graph> models) => backend switch
+    {
+        "native" => new NativeBench(models),
+        _ => throw new ArgumentException($"There is no backend \"{backend}\" to measure."),
+    };
+
+    /// <summary>Loads what computes, with the threads of a request, before any memory is counted.</summary>
+    public void Load(Request request)
+    {
+        _backend?.Dispose();
+        _backend = Open(request);
+    }
+
+    /// <summary>Makes what a request asks for.</summary>
+    public Workload Create(Request request)
+    {
+        var pass = Passes.Parse(request.Pass ?? "");
+        return request.Shape is { } shape
+            ? Layer(_backend!, LayerShape.Parse(shape), pass)
+            : new ModelWorkload(_backend!, models(request.Model ?? ""), request.Batch, pass);
+    }
+
+    /// <summary>Frees the backend.</summary>
+    public void Dispose() => _backend?.Dispose();
+
+    /// <summary>Makes the backend.</summary>
+    protected abstract IBackend Open(Request request);
+
+    /// <summary>Makes a pass of a layer.</summary>
+    protected abstract Workload Layer(IBackend backend, LayerShape shape, Pass pass);
+}
+
+/// <summary>The bench of the native backend.</summary>
+internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
+{
+    /// <summary>The backend of a request.</summary>
+    public static NativeBackend Backend(Request request)
+        => new(request.Threads, request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null);
+
+    /// <inheritdoc/>
+    protected override IBackend Open(Request request) => Backend(request);
+
+    /// <inheritdoc/>
+    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => NativeLayer.Create((NativeBackend)backend, shape, pass);
+}

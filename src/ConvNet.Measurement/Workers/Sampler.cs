@@ -1,0 +1,47 @@
+using System.Diagnostics;
+
+namespace ConvNet.Measurement.Workers;
+
+/// <summary>Times the calls of a workload.</summary>
+internal sealed class Sampler(Workload workload)
+{
+    // Shorter calls are timed several at once: reading the clock twice takes some 50 ns.
+    private const double ShortestSampleMs = 0.02;
+
+    private int _callsPerSample = 1;
+
+    /// <summary>Runs the workload without looking at single calls, at least twice: the first call meets cold caches and unmapped memory.</summary>
+    public void Warm(double milliseconds)
+    {
+        workload.Run();
+        long start = Stopwatch.GetTimestamp();
+        int calls = 0;
+        double elapsed;
+        do
+        {
+            workload.Run();
+            calls++;
+            elapsed = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+        while (elapsed < milliseconds);
+        _callsPerSample = (int)Math.Clamp(Math.Ceiling(ShortestSampleMs * calls / elapsed), 1, 1e6);
+    }
+
+    /// <summary>Times calls for a while, one at least.</summary>
+    /// <returns>Milliseconds of a call, one figure for each sample, and the number of calls.</returns>
+    public (List<double> Samples, int Calls) Measure(double milliseconds)
+    {
+        var samples = new List<double>();
+        long start = Stopwatch.GetTimestamp(), end;
+        do
+        {
+            long first = Stopwatch.GetTimestamp();
+            for (int i = 0; i < _callsPerSample; i++)
+                workload.Run();
+            end = Stopwatch.GetTimestamp();
+            samples.Add(Stopwatch.GetElapsedTime(first, end).TotalMilliseconds / _callsPerSample);
+        }
+        while (Stopwatch.GetElapsedTime(start, end).TotalMilliseconds < milliseconds);
+        return (samples, samples.Count * _callsPerSample);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Diagnostics;
+
+namespace ConvNet.Measurement.Workers;
+
+/// <summary>The side of the protocol that computes: one backend in a process of its own.</summary>
+public sealed class WorkerLoop : IDisposable
+{
+    private readonly Bench _bench;
+    private Workload? _workload;
+    private Sampler? _sampler;
+    private ResidentMemory? _memory;
+
+    private WorkerLoop(Bench bench) => _bench = bench;
+
+    /// <summary>Answers requests until they end.</summary>
+    /// <param name="backend">What computes: native, managed or torchsharp.</param>
+    /// <param name="models">Finds the graph of a model.</param>
+    /// <param name="requests">Lines of <see cref="Request"/>.</param>
+    /// <param name="responses">Gets a line of <see cref="Response"/> for each.</param>
+    /// <exception cref="ArgumentException">There is no such backend.</exception>
+    public static void Serve(string backend, Func<string, Graph> models, TextReader requests, TextWriter responses)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        ArgumentNullException.ThrowIfNull(responses);
+        using var worker = new WorkerLoop(Bench.Of(backend, models));
+        while (requests.ReadLine() is { } line)
+        {
+            responses.WriteLine(Protocol.Line(worker.Answer(Protocol.Read<Request>(line))));
+            responses.Flush();
+        }
+    }
+
+    /// <summary>Frees the current workload.</summary>
+    public void Dispose()
+    {
+        _workload?.Dispose();
+        _bench.Dispose();
+    }
+
+    private Response Answer(Request request)
+    {
+        try
+        {
+            return request.Do switch
+            {
+                Order.Prepare => Prepare(request),
+                Order.Warm => Warm(request),
+                Order.Measure => Measure(request),
+                Order.Peak => new Response { Rate = ProcessorPeak.Gflops(NativeBench.Backend(request)) },
+                Order.Memory => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
+                _ => throw new UnreachableException($"{request.Do}"),
+            };
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or NotSupportedException or DllNotFoundException or NativeLibraryException)
+        {
+            return new Response { Error = error.Message };
+        }
+    }
+
+    private Response Prepare(Request request)
+    {
+        _workload?.Dispose();
+        _workload = null;
+        _bench.Load(request);
+        _memory = ResidentMemory.StartCounting();
+        _workload = _bench.Create(request);
+        _sampler = new Sampler(_workload);
+        return new Response { Library = _bench.Library, Algorithm = _workload.Algorithm, Operations = _workload.Operations, Images = _workload.Images };
+    }
+
+    private Response Warm(Request request)
+    {
+        Current.Warm(request.Milliseconds);
+        return new Response();
+    }
+
+    private Response Measure(Request request)
+    {
+        (List<double> samples, int calls) = Current.Measure(request.Milliseconds);
+        return new Response { MedianMs = Statistics.Median(samples), MinMs = samples.Min(), Calls = calls, PeakMemoryMB = _memory!.PeakMegabytes };
+    }
+
+    private Sampler Current => _sampler ?? throw new ArgumentException("There is nothing to run: prepare comes first.");
+}

@@ -1,0 +1,54 @@
+namespace ConvNet.Measurement;
+
+/// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores out.</summary>
+/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they are.</remarks>
+internal sealed class ModelWorkload : Workload
+{
+    private const float LearningRate = 1e-6f, Momentum = 0.9f;
+
+    private readonly IExecutable _network;
+    private readonly Graph _graph;
+    private readonly bool _training;
+    private readonly float[] _images, _scores;
+    private readonly int[] _labels;
+
+    public ModelWorkload(IBackend backend, Graph graph, int batch, Pass pass)
+    {
+        if (pass.IsOfLayer())
+            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {Pass.Train.Word()} and {Pass.Infer.Word()}.");
+        _training = pass == Pass.Train;
+        _graph = graph;
+        _network = _training
+            ? backend.Compile(graph, new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(Momentum)) { KeepGradients = false })
+            : backend.CompileInference(graph, batch);
+        _network.Initialize(new HeNormal(Seed: 1));
+        Images = batch;
+        _images = RandomValues.Make((long)batch * graph.Input.Shape.Length);
+        _scores = new float[batch * graph.Output.Shape.Length];
+        _labels = RandomValues.Labels(batch, graph.Output.Shape.Length);
+    }
+
+    /// <summary>Multiply-adds of the layers that have them: forward, and in training two gradients of each, but for the images'.</summary>
+    public override double Operations => 2.0 * Images * _graph.Nodes.Skip(1).Sum(MultiplyAdds);
+
+    public override int Images { get; }
+
+    public override string Algorithm => "auto";
+
+    public override void Run()
+    {
+        if (_training)
+            _network.TrainStep(_images, _labels, LearningRate);
+        else
+            _network.Infer(_images, _scores);
+    }
+
+    protected override void Dispose(bool disposing) => _network.Dispose();
+
+    private double MultiplyAdds(Node node)
+    {
+        double forward = node.Layer!.MultiplyAdds([.. node.InputShapes]);
+        bool first = node.Inputs.Contains(_graph.Input);
+        return !_training ? forward : first ? 2 * forward : 3 * forward;
+    }
+}

@@ -1,0 +1,171 @@
+using ConvNet.Native.Interop;
+using static ConvNet.Native.Interop.Convnet;
+
+namespace ConvNet.Measurement;
+
+/// <summary>One pass of a layer in the native kernels: tensors in the layouts that the kernels like best, weights packed, nothing else timed.</summary>
+internal abstract unsafe class NativeLayer : Workload
+{
+    private readonly List<NativeBlock> _blocks = [];
+
+    protected NativeLayer(NativeBackend backend, LayerShape shape) => (Context, Shape) = (backend.Context, shape);
+
+    public override double Operations => Shape.Operations;
+
+    public override int Images => Shape.Batch;
+
+    public override string Algorithm => "direct";
+
+    protected cn_context Context { get; }
+
+    protected LayerShape Shape { get; }
+
+    /// <summary>Makes the kernel call of a pass.</summary>
+    public static NativeLayer Create(NativeBackend backend, LayerShape shape, Pass pass)
+        => shape.IsDense ? new NativeDense(backend, shape, pass) : new NativeConvolution(backend, shape, pass);
+
+    /// <summary>Memory for so many floats, zero.</summary>
+    protected float* Allocate(long floats)
+    {
+        var block = new NativeBlock(floats, clear: true);
+        _blocks.Add(block);
+        return block.Pointer;
+    }
+
+    /// <summary>A tensor of random values.</summary>
+    protected float* Values(cn_tensor tensor)
+    {
+        float* values = Allocate(cn_tensor_floats(tensor, Shape.Batch).SizeOrThrow());
+        float[] plain = RandomValues.Make((long)Shape.Batch * tensor.c * tensor.h * tensor.w);
+        cn_tensor from = tensor with { halo = 0, layout = cn_layout.CN_PLAIN };
+        fixed (float* source = plain)
+            cn_reorder(Context, from, tensor, Shape.Batch, source, values).ThrowIfFailed();
+        return values;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing) => _blocks.ForEach(block => block.Dispose());
+}
+
+/// <summary>A convolution in the native kernels.</summary>
+internal sealed unsafe class NativeConvolution : NativeLayer
+{
+    // As in the plans of the native backend: a wider border costs more than the rows that a kernel copies without it.
+    private const int WidestHalo = 3;
+
+    private readonly cn_conv2d _conv;
+    private readonly Pass _pass;
+    private readonly float* _x, _w, _y, _workspace;
+    private readonly long _workspaceFloats;
+
+    public NativeConvolution(NativeBackend backend, LayerShape shape, Pass pass) : base(backend, shape)
+    {
+        _pass = pass;
+        _conv = Describe(shape);
+        cn_pass kernel = pass switch
+        {
+            Pass.Forward => cn_pass.CN_FORWARD,
+            Pass.BackwardData => cn_pass.CN_BACKWARD_DATA,
+            _ => cn_pass.CN_BACKWARD_WEIGHTS,
+        };
+        _x = Values(pass == Pass.BackwardData ? _conv.dx : _conv.x);
+        _y = Values(pass == Pass.Forward ? _conv.y : _conv.dy);
+        _w = Weights();
+        _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, kernel, shape.Batch).SizeOrThrow();
+        _workspace = Allocate(_workspaceFloats);
+    }
+
+    public override void Run()
+    {
+        int n = Shape.Batch;
+        int status = _pass switch
+        {
+            Pass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
+            Pass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
+            _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, _workspace, _workspaceFloats),
+        };
+        status.ThrowIfFailed();
+    }
+
+    private static cn_conv2d Describe(LayerShape shape)
+    {
+        bool stem = shape.Input.C < CN_BLOCK && shape.Groups == 1;
+        var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED);
+        var y = new cn_tensor(shape.Output.C, shape.Output.H, shape.Output.W, 0, cn_layout.CN_BLOCKED);
+        var conv = new cn_conv2d
+        {
+            x = x,
+            y = y,
+            dx = x,
+            dy = y,
+            kernel_h = shape.Kernel.H,
+            kernel_w = shape.Kernel.W,
+            stride_h = shape.Stride.H,
+            stride_w = shape.Stride.W,
+            pad_h = shape.Padding.H,
+            pad_w = shape.Padding.W,
+            dilation_h = shape.Dilation.H,
+            dilation_w = shape.Dilation.W,
+            groups = shape.Groups,
+        };
+        conv.x.halo = Halo(conv, cn_pass.CN_FORWARD);
+        conv.dy.halo = Halo(conv, cn_pass.CN_BACKWARD_DATA);
+        return conv;
+    }
+
+    private static int Halo(in cn_conv2d conv, cn_pass pass)
+    {
+        int halo = cn_conv2d_halo(conv, pass).SizeOrThrow();
+        return halo <= WidestHalo ? halo : 0;
+    }
+
+    private float* Weights()
+    {
+        float* packed = Allocate(cn_conv2d_weight_floats(_conv).SizeOrThrow());
+        float[] plain = RandomValues.Make((long)Shape.Output.C * (Shape.Input.C / Shape.Groups) * Shape.Kernel.Area);
+        fixed (float* source = plain)
+            cn_conv2d_pack_weights(Context, _conv, source, packed).ThrowIfFailed();
+        return packed;
+    }
+}
+
+/// <summary>A dense layer in the native kernels.</summary>
+internal sealed unsafe class NativeDense : NativeLayer
+{
+    private readonly cn_dense _dense;
+    private readonly Pass _pass;
+    private readonly float* _x, _w, _y, _workspace;
+    private readonly long _workspaceFloats;
+
+    public NativeDense(NativeBackend backend, LayerShape shape, Pass pass) : base(backend, shape)
+    {
+        _pass = pass;
+        (int c, int h, int w) = (shape.Input.C, shape.Input.H, shape.Input.W);
+        _dense = new cn_dense { c = c, h = h, w = w, outputs = shape.Output.C };
+        cn_pass kernel = pass switch
+        {
+            Pass.Forward => cn_pass.CN_FORWARD,
+            Pass.BackwardData => cn_pass.CN_BACKWARD_DATA,
+            _ => cn_pass.CN_BACKWARD_WEIGHTS,
+        };
+        _x = Values(new cn_tensor(c, h, w, 0, cn_layout.CN_FLAT));
+        _y = Values(new cn_tensor(shape.Output.C, 1, 1, 0, cn_layout.CN_FLAT));
+        _w = Allocate(cn_dense_weight_floats(_dense).SizeOrThrow());
+        fixed (float* source = RandomValues.Make((long)shape.Input.Length * shape.Output.C))
+            cn_dense_pack_weights(Context, _dense, source, _w).ThrowIfFailed();
+        _workspaceFloats = cn_dense_workspace_floats(Context, _dense, kernel, shape.Batch).SizeOrThrow();
+        _workspace = Allocate(_workspaceFloats);
+    }
+
+    public override void Run()
+    {
+        int n = Shape.Batch;
+        int status = _pass switch
+        {
+            Pass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
+            Pass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
+            _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, _workspace, _workspaceFloats),
+        };
+        status.ThrowIfFailed();
+    }
+}

@@ -1,0 +1,27 @@
+namespace ConvNet.Measurement;
+
+/// <summary>What is timed: a call that computes the same again and again, with its data in place.</summary>
+public abstract class Workload : IDisposable
+{
+    /// <summary>Floating-point operations of a call, two for each multiply-add.</summary>
+    public abstract double Operations { get; }
+
+    /// <summary>Samples of a call.</summary>
+    public abstract int Images { get; }
+
+    /// <summary>How it is computed, as <c>direct</c>; <c>auto</c> where a library decides by itself.</summary>
+    public abstract string Algorithm { get; }
+
+    /// <summary>Computes once.</summary>
+    public abstract void Run();
+
+    /// <summary>Frees what it holds.</summary>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc cref="Dispose()"/>
+    protected abstract void Dispose(bool disposing);
+}
