@@ -3,21 +3,46 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli;
 
-/// <summary>What <c>bench</c> can measure.</summary>
+/// <summary>What <c>bench</c> can measure: the backends, and programs that do the same with other libraries.</summary>
 internal static class Contenders
 {
-    private static readonly string[] All = ["native", "torchsharp", "managed"];
+    /// <summary>Names the folder of the programs; otherwise they are in build/peers of the repository that the tool was built in.</summary>
+    private const string FolderVariable = "CONVNET_PEERS";
+
+    private static readonly string[] Backends = ["native", "torchsharp", "managed"], Peers = ["onednn", "libtorch"];
 
     /// <summary>All names, for help and errors.</summary>
-    public static string Names => string.Join(", ", All);
+    public static string Names => string.Join(", ", Backends.Concat(Peers));
 
     /// <summary>The algorithms that <c>--algorithm</c> takes.</summary>
     public static IReadOnlyList<string> Algorithms { get; } = ["auto", "direct"];
 
-    /// <summary>The name, if it is one.</summary>
-    /// <exception cref="ArgumentException">It is none.</exception>
-    public static string Checked(string name) => All.Contains(name) ? name : throw new ArgumentException($"There is no backend \"{name}\" to measure; there are {Names}.");
+    /// <summary>The name, if it can be measured.</summary>
+    /// <exception cref="ArgumentException">It is none, or a program that has not been built.</exception>
+    public static string Checked(string name)
+    {
+        if (!Backends.Contains(name) && !Peers.Contains(name))
+            throw new ArgumentException($"There is no backend \"{name}\" to measure; there are {Names}.");
+        if (Peers.Contains(name) && !File.Exists(ProgramOf(name)))
+            throw new ArgumentException($"The program that measures {name} is not built: there is no {ProgramOf(name)}. eng/setup peers installs what it needs and builds it.");
+        return name;
+    }
 
     /// <summary>Starts a worker.</summary>
-    public static IWorker Start(string name) => new WorkerProcess(name, WorkerVerb.CommandFor(name));
+    public static IWorker Start(string name) => new WorkerProcess(name, Peers.Contains(name) ? [ProgramOf(name)] : WorkerVerb.CommandFor(name));
+
+    private static string ProgramOf(string name) => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);
+
+    private static string Folder
+    {
+        get
+        {
+            if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
+                return chosen;
+            string? root = AppContext.BaseDirectory;
+            while (root is not null && !File.Exists(Path.Combine(root, "ConvNative.sln")))
+                root = Path.GetDirectoryName(root);
+            return Path.Combine(root ?? AppContext.BaseDirectory, "build", "peers");
+        }
+    }
 }

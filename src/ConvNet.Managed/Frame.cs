@@ -103,7 +103,10 @@ public readonly struct Frame<T>
     /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers may be written.</summary>
     public Span<T> W(int i) => _memory.W[i].Span;
 
-    /// <summary>Gradient of parameter <paramref name="i"/>.</summary>
+    /// <summary>Whether the gradient of parameter <paramref name="i"/> is wanted.</summary>
+    public bool WantsDW(int i) => !_memory.DW[i].IsEmpty;
+
+    /// <summary>Gradient of parameter <paramref name="i"/>; only where it is wanted.</summary>
     public Span<T> DW(int i) => _memory.DW[i].Span;
 
     /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>
@@ -172,6 +175,9 @@ public readonly struct Frame<T, TSum>
 
     /// <inheritdoc cref="Frame{T}.DY"/>
     public ReadOnlySpan<T> DY => _plain.DY;
+
+    /// <inheritdoc cref="Frame{T}.WantsDW"/>
+    public bool WantsDW(int i) => _plain.WantsDW(i);
 
     /// <inheritdoc cref="Frame{T}.WantsDX"/>
     public bool WantsDX(int i) => _plain.WantsDX(i);

@@ -101,7 +101,9 @@ public sealed class BenchRun
     {
         if (_timings.Count == 0)
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
-        Row[] rows = [.. _timings.Select(timing => timing.ToRow(_peaks[timing.Case.Threads]))];
+        // A program that runs networks need not know their operations: another backend does.
+        var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
+        Row[] rows = [.. _timings.Select(timing => timing.ToRow(_peaks[timing.Case.Threads], operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
         return new BenchResult(_peaks, memory, rows, ratios, _skipped, _libraries);
     }
@@ -119,9 +121,9 @@ public sealed class BenchRun
     {
         public List<Response> Turns { get; } = [];
 
-        public Row ToRow(double peak)
+        public Row ToRow(double peak, double operations)
         {
-            double median = Statistics.Median(Turns.Select(turn => turn.MedianMs)), gflops = Prepared.Operations / median / 1e6;
+            double median = Statistics.Median(Turns.Select(turn => turn.MedianMs)), gflops = operations / median / 1e6;
             return new Row(Case, Backend, Prepared.Algorithm ?? "auto", median, Turns.Min(turn => turn.MinMs), gflops, 100 * gflops / peak,
                 Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB));
         }

@@ -19,7 +19,7 @@ internal sealed class ResidentMemory
     {
         if (!OperatingSystem.IsLinux())
             return new ResidentMemory(null);
-        GC.Collect();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         File.WriteAllText(ClearReferences, ResetPeak);
         return new ResidentMemory(Megabytes("VmRSS"));
     }

@@ -32,6 +32,9 @@ public sealed class TorchSharpBackend : IBackend
     /// <inheritdoc/>
     public BackendInfo Info => _runtime.Info;
 
+    /// <summary>libtorch in this process.</summary>
+    internal TorchRuntime Runtime => _runtime;
+
     /// <inheritdoc/>
     public IExecutable Compile(Graph graph, TrainingSpec spec)
     {

@@ -28,7 +28,7 @@ internal sealed class BenchVerb : Verb
         _passes = Several("--pass", $"{Passes.Names}; all that a layer or a network has unless given.", "PASS");
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
-        _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA");
+        _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA").AcceptOnlyFromAmong("avx512", "avx2", "scalar");
         _algorithm = WithDefault("--algorithm", $"How native computes a convolution: {string.Join(" or ", Contenders.Algorithms)}.", "auto", "NAME")
             .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
         _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");

@@ -117,8 +117,9 @@ public sealed record Conv2d : SumLayer
         RowTap[] taps = RowTaps(f.XShape(0), f.YShape);
         if (f.WantsDX(0))
             BackwardData(f, taps);
-        BackwardWeights(f, taps);
-        if (Bias)
+        if (f.WantsDW(0))
+            BackwardWeights(f, taps);
+        if (Bias && f.WantsDW(1))
             BackwardBias(f);
     }
 

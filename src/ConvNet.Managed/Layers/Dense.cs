@@ -71,6 +71,8 @@ public sealed record Dense : SumLayer
         {
             f.For(f.N, n => Combine(f.DX(0).Slice(n * features, features), f.W(0), features, f.DY.Slice(n * Units, Units), 1));
         }
+        if (!f.WantsDW(0))
+            return;
         f.For(Units, o =>
         {
             ReadOnlySpan<T> dy = f.DY[o..];

@@ -13,6 +13,8 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
     public static Bench Of(string backend, Func<string, Graph> models) => backend switch
     {
         "native" => new NativeBench(models),
+        "torchsharp" => new TorchSharpBench(models),
+        "managed" => new ManagedBench(models),
         _ => throw new ArgumentException($"There is no backend \"{backend}\" to measure."),
     };
 
@@ -54,4 +56,24 @@ internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
 
     /// <inheritdoc/>
     protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => NativeLayer.Create((NativeBackend)backend, shape, pass);
+}
+
+/// <summary>The bench of torch.</summary>
+internal sealed class TorchSharpBench(Func<string, Graph> models) : Bench(models)
+{
+    /// <inheritdoc/>
+    protected override IBackend Open(Request request) => new TorchSharpBackend(request.Threads);
+
+    /// <inheritdoc/>
+    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => TorchLayer.Create(backend, shape, pass);
+}
+
+/// <summary>The bench of the reference.</summary>
+internal sealed class ManagedBench(Func<string, Graph> models) : Bench(models)
+{
+    /// <inheritdoc/>
+    protected override IBackend Open(Request request) => new ManagedBackend(request.Threads);
+
+    /// <inheritdoc/>
+    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => new ManagedLayer(backend, shape, pass);
 }

@@ -25,7 +25,8 @@ public enum Order
 
 /// <summary>A line to a worker: one JSON object without nesting.</summary>
 /// <remarks>A worker reads lines from standard input until it ends, and answers each with one line on standard output.</remarks>
-public sealed record Request(Order Do)
+/// <param name="Do">What to do.</param>
+public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] Order Do)
 {
     /// <summary>The descriptor of a layer; null where a model is meant.</summary>
     public string? Shape { get; init; }

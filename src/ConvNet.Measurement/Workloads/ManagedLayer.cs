@@ -1,0 +1,50 @@
+namespace ConvNet.Measurement;
+
+/// <summary>One pass of a layer in the reference's loops.</summary>
+internal sealed class ManagedLayer : Workload
+{
+    private readonly LayerShape _shape;
+    private readonly SumLayer _layer;
+    private readonly Pass _pass;
+    private readonly NodeMemory<float> _memory;
+
+    public ManagedLayer(IBackend backend, LayerShape shape, Pass pass)
+    {
+        (_shape, _layer, _pass) = (shape, shape.ToLayer(), pass);
+        Shape input = shape.IsDense ? ConvNet.Shape.Vector(shape.Input.Length) : shape.Input;
+        float[] Values(bool needed, long count) => needed ? RandomValues.Make(count) : [];
+        long weights = _layer.Parameters(input)[0].Dimensions.Aggregate(1L, (product, extent) => product * extent);
+        long x = (long)shape.Batch * input.Length, y = (long)shape.Batch * shape.Output.Length;
+        _memory = new NodeMemory<float>
+        {
+            XShapes = [input],
+            YShape = shape.Output,
+            X = [Values(pass != Pass.BackwardData, x)],
+            Y = Values(pass == Pass.Forward, y),
+            W = [Values(pass != Pass.BackwardWeights, weights)],
+            DY = Values(pass != Pass.Forward, y),
+            DX = [Values(pass == Pass.BackwardData, x)],
+            DW = [Values(pass == Pass.BackwardWeights, weights)],
+            Threads = backend.Info.Threads,
+        };
+    }
+
+    public override double Operations => _shape.Operations;
+
+    public override int Images => _shape.Batch;
+
+    public override string Algorithm => "direct";
+
+    public override void Run()
+    {
+        var frame = new Frame<float>(_memory, _shape.Batch, training: true, step: 0);
+        if (_pass == Pass.Forward)
+            _layer.Forward(frame);
+        else
+            _layer.Backward(frame);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+    }
+}

@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace ConvNet.Measurement;
+
+/// <summary>One pass of a layer in torch, on dense tensors.</summary>
+/// <remarks>
+/// A backward pass is torch's own, from a graph that is kept: only the tensor whose gradient is timed asks for one, so torch computes no
+/// other. The gradient is dropped before each call, as an optimiser's zero_grad does, or torch would add to it.
+/// </remarks>
+internal sealed class TorchLayer : Workload
+{
+    private readonly LayerShape _shape;
+    private readonly TorchRuntime _runtime;
+    private readonly Pass _pass;
+    private readonly TorchSharp.DisposeScope _scope;
+    private readonly Tensor _x, _w, _output, _dy;
+
+    private TorchLayer(TorchRuntime runtime, LayerShape shape, Pass pass)
+    {
+        (_runtime, _shape, _pass) = (runtime, shape, pass);
+        runtime.ClaimThreads();
+        _scope = NewDisposeScope();
+        long features = shape.Input.Length, n = shape.Batch;
+        long[] x = shape.IsDense ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
+        long[] w = shape.IsDense ? [shape.Output.C, features] : [shape.Output.C, shape.Input.C / shape.Groups, shape.Kernel.H, shape.Kernel.W];
+        long[] y = shape.IsDense ? [n, shape.Output.C] : [n, shape.Output.C, shape.Output.H, shape.Output.W];
+        _x = Values(x, pass == Pass.BackwardData);
+        _w = Values(w, pass == Pass.BackwardWeights);
+        _dy = Values(pass == Pass.Forward ? [1] : y, false);
+        _output = Forward();
+    }
+
+    public override double Operations => _shape.Operations;
+
+    public override int Images => _shape.Batch;
+
+    public override string Algorithm => "auto";
+
+    /// <summary>Makes the call of a pass.</summary>
+    public static Workload Create(IBackend backend, LayerShape shape, Pass pass) => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
+
+    public override void Run()
+    {
+        _runtime.ClaimThreads();
+        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        if (_pass == Pass.Forward)
+        {
+            Forward();
+            return;
+        }
+        (_pass == Pass.BackwardData ? _x : _w).grad = null;
+        _output.backward([_dy], retain_graph: true);
+    }
+
+    protected override void Dispose(bool disposing) => _scope.Dispose();
+
+    private Tensor Forward()
+    {
+        if (_shape.IsDense)
+            return functional.linear(_x, _w);
+        return functional.conv2d(_x, _w, null, Pair(_shape.Stride), Pair(_shape.Padding), Pair(_shape.Dilation), _shape.Groups);
+    }
+
+    // A copy in torch's own memory, with the alignment that its kernels are used to.
+    private static Tensor Values(long[] size, bool wantsGradient)
+    {
+        long count = size.Aggregate((product, extent) => product * extent);
+        Tensor tensor = zeros(size, requires_grad: wantsGradient);
+        RandomValues.Make(count).CopyTo(MemoryMarshal.Cast<byte, float>(tensor.bytes));
+        return tensor;
+    }
+
+    private static long[] Pair(Extent extent) => [extent.H, extent.W];
+}
