@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 3 };
+enum { CN_ABI_VERSION = 4 };
 
 enum { CN_BLOCK = 16 };
 
@@ -124,6 +124,48 @@ CN_API int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n);
  */
 CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
                           int32_t n, const float *src, float *dst);
+
+/* ---- Optimiser ------------------------------------------------------------------------------ */
+
+enum { CN_NESTEROV = 1 };
+
+/*
+ * Per parameter
+ *   g = gradient + weight_decay weight
+ *   v = momentum v + g
+ *   weight -= learning_rate (flags & CN_NESTEROV ? g + momentum v : v)
+ * where every product and every sum is rounded by itself.
+ */
+typedef struct cn_sgd {
+  float momentum; /* 0 or more, less than 1 */
+  int32_t flags;  /* CN_NESTEROV */
+} cn_sgd;
+
+/* A run of parameters with one weight decay. Runs must not overlap; the rest is left alone. */
+typedef struct cn_segment {
+  int64_t offset, length; /* in floats, from the start of each of the three blocks */
+  float weight_decay;     /* at least 0 */
+  int32_t reserved;       /* 0 */
+} cn_segment;
+
+/* One step of all segments. The gradients are not changed. With momentum 0 velocity may be null and
+ * is not touched. Any alignment. */
+CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
+                           int32_t segment_count, const cn_segment *segments,
+                           const float *gradients, float *velocity, float *weights);
+
+/*
+ * A step inside the gradient of a layer's weights, with the bits of cn_sgd_step: the sums go from
+ * cache into the step. Weights and velocity are packed like the gradient, and as aligned.
+ */
+typedef struct cn_update {
+  cn_sgd sgd;
+  float learning_rate;
+  float weight_decay, bias_decay; /* at least 0 */
+  int32_t reserved;               /* 0 */
+  float *w, *w_velocity;          /* the velocities are null without momentum */
+  float *bias, *bias_velocity;    /* null where the bias stays as it is, or there is none */
+} cn_update;
 
 /* ---- Convolution ---------------------------------------------------------------------------- */
 
@@ -203,10 +245,16 @@ CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2
                                        const float *x, float *dx, float *workspace,
                                        int64_t workspace_floats);
 
-/* dw, and db unless null (it must be null without CN_BIAS), from x and dy; both are overwritten. */
+/*
+ * dw, and db unless null (it must be null without CN_BIAS), from x and dy; both are overwritten.
+ * With an update, which may be null, the parameters take a step, and dw may be null as well: it is
+ * not kept then. Backward-data reads the weights, so it comes first. The depthwise and other forms
+ * take no update.
+ */
 CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv,
                                           int32_t n, const float *x, const float *dy, float *dw,
-                                          float *db, float *workspace, int64_t workspace_floats);
+                                          float *db, const cn_update *update, float *workspace,
+                                          int64_t workspace_floats);
 
 /* ---- Dense layer ---------------------------------------------------------------------------- */
 
@@ -239,7 +287,8 @@ CN_API int32_t cn_dense_backward_data(const cn_context *context, const cn_dense 
                                       int64_t workspace_floats);
 CN_API int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense,
                                          int32_t n, const float *x, const float *dy, float *dw,
-                                         float *db, float *workspace, int64_t workspace_floats);
+                                         float *db, const cn_update *update, float *workspace,
+                                         int64_t workspace_floats);
 
 /* ---- Pooling -------------------------------------------------------------------------------- */
 
@@ -401,34 +450,6 @@ CN_API int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t c
 CN_API int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t classes,
                                      const float *scores, const float *targets, double *loss,
                                      float *dscores);
-
-/* ---- Optimiser ------------------------------------------------------------------------------ */
-
-/* A run of parameters with one weight decay. Runs must not overlap; the rest is left alone. */
-typedef struct cn_segment {
-  int64_t offset, length; /* in floats, from the start of each of the three blocks */
-  float weight_decay;     /* at least 0 */
-  int32_t reserved;       /* 0 */
-} cn_segment;
-
-enum { CN_NESTEROV = 1 };
-
-/*
- * Per parameter
- *   g = gradient + weight_decay weight
- *   v = momentum v + g
- *   weight -= learning_rate (flags & CN_NESTEROV ? g + momentum v : v)
- * where every product and every sum is rounded by itself. The gradient is not changed. With
- * momentum 0 velocity may be null and is not touched. Any alignment.
- */
-typedef struct cn_sgd {
-  float momentum; /* 0 or more, less than 1 */
-  int32_t flags;  /* CN_NESTEROV */
-} cn_sgd;
-
-CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
-                           int32_t segment_count, const cn_segment *segments,
-                           const float *gradients, float *velocity, float *weights);
 
 /* ---- The machine ---------------------------------------------------------------------------- */
 

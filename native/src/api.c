@@ -270,9 +270,8 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
 static int32_t check_segment(const cn_segment *s) {
   const int64_t most = INT64_MAX / 4;
   if (s->offset < 0 || s->length < 0 || s->offset > most || s->length > most) return CN_BAD_SHAPE;
-  if (!(s->weight_decay >= 0.0f) || !isfinite(s->weight_decay) || s->reserved != 0)
-    return CN_BAD_VALUE;
-  return CN_OK;
+  TRY(check_decay(s->weight_decay));
+  return s->reserved != 0 ? CN_BAD_VALUE : CN_OK;
 }
 
 int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
@@ -281,8 +280,7 @@ int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning
   TRY(check_context(context));
   if (sgd == NULL || segments == NULL) return CN_NULL_POINTER;
   if (segment_count < 0) return CN_BAD_SHAPE;
-  if (!(sgd->momentum >= 0.0f && sgd->momentum < 1.0f)) return CN_BAD_VALUE;
-  if ((sgd->flags & ~CN_NESTEROV) != 0 || !isfinite(learning_rate)) return CN_BAD_VALUE;
+  TRY(check_sgd(sgd, learning_rate));
   for (int32_t i = 0; i < segment_count; i++) TRY(check_segment(&segments[i]));
   TRY(check_floats(gradients));
   if (sgd->momentum != 0.0f) TRY(check_floats(velocity));

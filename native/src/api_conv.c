@@ -57,6 +57,18 @@ static int32_t check_bias(int32_t flags, const float *bias, bool required) {
   return bias == NULL && !required ? CN_OK : check_aligned(bias);
 }
 
+static int32_t check_update(int32_t flags, const cn_update *u) {
+  TRY(check_sgd(&u->sgd, u->learning_rate));
+  TRY(check_decay(u->weight_decay));
+  TRY(check_decay(u->bias_decay));
+  if (u->reserved != 0) return CN_BAD_VALUE;
+  TRY(check_aligned(u->w));
+  TRY(check_bias(flags, u->bias, false));
+  if (u->sgd.momentum == 0.0f) return CN_OK;
+  TRY(check_aligned(u->w_velocity));
+  return u->bias != NULL ? check_aligned(u->bias_velocity) : CN_OK;
+}
+
 int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
   TRY(check_conv(conv));
   return conv_weight_floats(conv);
@@ -145,16 +157,22 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
 
 int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
                                    const float *x, const float *dy, float *dw, float *db,
-                                   float *workspace, int64_t workspace_floats) {
+                                   const cn_update *update, float *workspace,
+                                   int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
   TRY(check_values(&conv->x, x));
   TRY(check_values(&conv->dy, dy));
-  TRY(check_weights(conv, dw));
+  if (dw != NULL || update == NULL) TRY(check_weights(conv, dw));
   TRY(check_bias(conv->flags, db, false));
+  if (update != NULL) {
+    const conv_form form = conv_form_of(conv);
+    if (form == FORM_DEPTHWISE || form == FORM_OTHER) return CN_BAD_VALUE;
+    TRY(check_update(conv->flags, update));
+  }
   TRY(check_workspace(workspace, workspace_floats,
                       conv_workspace_floats(conv, CN_BACKWARD_WEIGHTS, n, context->threads)));
-  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, dw, db,
+  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, dw, db, update,
                                                 workspace);
   return CN_OK;
 }
@@ -237,16 +255,18 @@ int32_t cn_dense_backward_data(const cn_context *context, const cn_dense *dense,
 
 int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense, int32_t n,
                                   const float *x, const float *dy, float *dw, float *db,
-                                  float *workspace, int64_t workspace_floats) {
+                                  const cn_update *update, float *workspace,
+                                  int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_dense(dense, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
-  TRY(check_aligned(dw));
+  if (dw != NULL || update == NULL) TRY(check_aligned(dw));
   TRY(check_bias(dense->flags, db, false));
+  if (update != NULL) TRY(check_update(dense->flags, update));
   TRY(check_workspace(workspace, workspace_floats,
                       dense_workspace_floats(dense, CN_BACKWARD_WEIGHTS, n, context->threads)));
-  kernels_for(context)->dense_backward_weights(context->threads, dense, n, x, dy, dw, db,
+  kernels_for(context)->dense_backward_weights(context->threads, dense, n, x, dy, dw, db, update,
                                                workspace);
   return CN_OK;
 }

@@ -2,6 +2,8 @@
 
 #include "cpu.h"
 
+#include <math.h>
+
 /* Far below what overflows 64-bit offsets, far above what fits a machine. */
 static const int64_t most_floats = (int64_t)1 << 46;
 enum { MOST_SIZE = 1 << 24, MOST_PIXELS = 1 << 30, MOST_HALO = 255, MOST_WINDOW = 1 << 15 };
@@ -58,6 +60,15 @@ int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed) 
   if (needed == 0) return CN_OK;
   if (floats < needed) return CN_WORKSPACE_TOO_SMALL;
   return check_aligned(workspace);
+}
+
+int32_t check_sgd(const cn_sgd *sgd, float learning_rate) {
+  if (!(sgd->momentum >= 0.0f && sgd->momentum < 1.0f)) return CN_BAD_VALUE;
+  return (sgd->flags & ~CN_NESTEROV) != 0 || !isfinite(learning_rate) ? CN_BAD_VALUE : CN_OK;
+}
+
+int32_t check_decay(float weight_decay) {
+  return weight_decay >= 0.0f && isfinite(weight_decay) ? CN_OK : CN_BAD_VALUE;
 }
 
 int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,

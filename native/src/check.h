@@ -31,6 +31,10 @@ int32_t check_aligned(const void *p);
 /* A workspace of at least `needed` floats; anything will do where none is needed. */
 int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed);
 
+/* Options of the optimiser. */
+int32_t check_sgd(const cn_sgd *sgd, float learning_rate);
+int32_t check_decay(float weight_decay);
+
 /* The output size of a window that moves over a padded axis: at most `out`, every size in range. */
 int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
                      int64_t dilation);

@@ -114,6 +114,7 @@ typedef struct weights_plan {
   dw_stores dw_stores;
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
+  int64_t tile_floats; /* of a tile and its bias, for a thread whose sums are not kept; or 0 */
 } weights_plan;
 
 weights_plan weights_plan_of(const conv_shape *shape);

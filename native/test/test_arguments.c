@@ -250,6 +250,32 @@ static void training(void) {
   EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &sgd, 0.1f, 1, &odd_decay, g, v, w));
   EXPECT(CN_BAD_SHAPE, cn_sgd_step(&context, &sgd, 0.1f, 1, &negative, g, v, w));
   EXPECT(CN_NULL_POINTER, cn_sgd_step(&context, &sgd, 0.1f, 1, &good, g, NULL, w));
+
+  const cn_dense dense = {.c = 16, .h = 1, .w = 1, .outputs = 16};
+  const cn_update update = {
+      .sgd = sgd, .learning_rate = 0.1f, .w = w + 512, .w_velocity = w + 1024};
+  const int64_t floats = cn_dense_workspace_floats(&context, &dense, CN_BACKWARD_WEIGHTS, 1);
+  float *workspace = w + 2048;
+#define UPDATE(changed)                                                                            \
+  cn_dense_backward_weights(&context, &dense, 1, memory, v, NULL, NULL, changed, workspace, floats)
+  EXPECT(CN_OK, UPDATE(&update));
+  EXPECT(CN_NULL_POINTER, UPDATE(NULL));
+  cn_update bad = update;
+  bad.learning_rate = INFINITY;
+  EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+  bad = update;
+  bad.weight_decay = -1.0f;
+  EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+  bad = update;
+  bad.w_velocity = NULL;
+  EXPECT(CN_NULL_POINTER, UPDATE(&bad));
+  bad = update;
+  bad.w++;
+  EXPECT(CN_MISALIGNED, UPDATE(&bad));
+  bad = update;
+  bad.bias = w;
+  EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+#undef UPDATE
 }
 
 int main(void) {

@@ -246,7 +246,7 @@ static outputs run(const cn_context *context, const problem *p) {
   CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
-  status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, workspace, floats);
+  status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, NULL, workspace, floats);
   CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
   free(workspace);
   float *all[] = {x, dy, w, bias, y_add, dx_add};

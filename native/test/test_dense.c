@@ -125,7 +125,7 @@ static outputs run(const cn_context *context, const problem *p) {
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
   CHECK(cn_dense_backward_weights(context, &p->dense, n, x, dy, o.dw, bias != NULL ? o.db : NULL,
-                                  workspace, floats) == CN_OK,
+                                  NULL, workspace, floats) == CN_OK,
         "backward weights");
   free(workspace);
   free(x);

@@ -1,5 +1,5 @@
 /* Losses and the optimiser: against hand-computed values, definitions in double precision, and
- * formulas by bits. */
+ * formulas by bits; a step inside a weight gradient against one after it. */
 #include "harness.h"
 
 static bool near(double a, double b) { return fabs(a - b) <= 1e-12 * fmax(1.0, fabs(b)); }
@@ -118,6 +118,150 @@ static void sgd_follows_its_formula(const cn_context *context, cn_sgd sgd) {
   for (int i = 0; i < 5; i++) free(all[i]);
 }
 
+/* ---- A step inside a weight gradient --------------------------------------------------------- */
+
+typedef struct layer {
+  const char *name;
+  cn_conv2d conv;
+  cn_dense dense; /* outputs 0: the layer is the convolution */
+  int32_t n;
+} layer;
+
+static const layer layers[] = {
+    {.name = "stem",
+     .conv = {.x = {3, 17, 13, 1, CN_PLAIN},
+              .y = {24, 17, 13, 0, CN_BLOCKED},
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .pad_h = 1,
+              .pad_w = 1,
+              .flags = CN_BIAS},
+     .n = 5},
+    {.name = "few weights, many pixels",
+     .conv = {.x = {17, 40, 40, 1, CN_BLOCKED},
+              .y = {33, 40, 40, 0, CN_BLOCKED},
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .pad_h = 1,
+              .pad_w = 1,
+              .flags = CN_BIAS},
+     .n = 4},
+    {.name = "many weights, few pixels",
+     .conv = {.x = {300, 3, 3, 1, CN_BLOCKED},
+              .y = {130, 3, 3, 0, CN_BLOCKED},
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .pad_h = 1,
+              .pad_w = 1},
+     .n = 2},
+    {.name = "a wide filter",
+     .conv = {.x = {20, 12, 12, 0, CN_BLOCKED},
+              .y = {40, 4, 4, 0, CN_BLOCKED},
+              .kernel_h = 9,
+              .kernel_w = 9,
+              .flags = CN_BIAS},
+     .n = 3},
+    {.name = "groups",
+     .conv = {.x = {64, 6, 6, 0, CN_BLOCKED},
+              .y = {32, 4, 4, 0, CN_BLOCKED},
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .groups = 2,
+              .flags = CN_BIAS},
+     .n = 3},
+    {.name = "dense", .dense = {.c = 19, .h = 2, .w = 2, .outputs = 37, .flags = CN_BIAS}, .n = 7},
+    {.name = "wide dense", .dense = {.c = 64, .h = 5, .w = 5, .outputs = 200}, .n = 3},
+};
+
+static cn_conv2d whole(const cn_conv2d *described) {
+  cn_conv2d conv = *described;
+  conv.stride_h = conv.stride_w = conv.dilation_h = conv.dilation_w = 1;
+  if (conv.groups == 0) conv.groups = 1;
+  conv.dx = conv.x;
+  conv.dy = conv.y;
+  return conv;
+}
+
+static int32_t backward_weights(const cn_context *context, const layer *l, const float *x,
+                                const float *dy, float *dw, float *db, const cn_update *update) {
+  const cn_conv2d conv = whole(&l->conv);
+  const bool dense = l->dense.outputs > 0;
+  const int64_t floats =
+      dense ? cn_dense_workspace_floats(context, &l->dense, CN_BACKWARD_WEIGHTS, l->n)
+            : cn_conv2d_workspace_floats(context, &conv, CN_BACKWARD_WEIGHTS, l->n);
+  float *workspace = new_floats(floats);
+  const int32_t status = dense ? cn_dense_backward_weights(context, &l->dense, l->n, x, dy, dw, db,
+                                                           update, workspace, floats)
+                               : cn_conv2d_backward_weights(context, &conv, l->n, x, dy, dw, db,
+                                                            update, workspace, floats);
+  free(workspace);
+  return status;
+}
+
+/* Packed weights and the bias, then their velocities: zero past the real channels. */
+static float *new_state(const cn_context *context, const layer *l, int64_t weights,
+                        int64_t biases) {
+  const cn_conv2d conv = whole(&l->conv);
+  const bool dense = l->dense.outputs > 0;
+  float *state = new_floats(2 * (weights + biases));
+  seed_values(3);
+  for (int half = 0; half < 2; half++) {
+    float *packed = state + half * (weights + biases), *plain = new_reals(weights);
+    CHECK((dense ? cn_dense_pack_weights(context, &l->dense, plain, packed)
+                 : cn_conv2d_pack_weights(context, &conv, plain, packed)) == CN_OK,
+          "%s", l->name);
+    const int32_t outputs = dense ? l->dense.outputs : conv.y.c;
+    for (int64_t i = 0; i < biases; i++) packed[weights + i] = i < outputs ? plain[i] : 0.0f;
+    free(plain);
+  }
+  return state;
+}
+
+static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_context *context,
+                                                                    const layer *l, cn_sgd sgd) {
+  const bool dense = l->dense.outputs > 0;
+  const cn_conv2d conv = whole(&l->conv);
+  const int32_t flags = dense ? l->dense.flags : conv.flags,
+                outputs = dense ? l->dense.outputs : conv.y.c;
+  const cn_tensor flat_x = {l->dense.c, l->dense.h, l->dense.w, 0, CN_FLAT},
+                  flat_y = {outputs, 1, 1, 0, CN_FLAT};
+  const cn_tensor *tx = dense ? &flat_x : &conv.x, *ty = dense ? &flat_y : &conv.y;
+  const int64_t weights =
+      dense ? cn_dense_weight_floats(&l->dense) : cn_conv2d_weight_floats(&conv);
+  const int64_t biases = (flags & CN_BIAS) != 0 ? (outputs + 15) / 16 * 16 : 0;
+  const int64_t count = weights + biases;
+  seed_values(5);
+  float *plain_x = new_reals((int64_t)l->n * tx->c * tx->h * tx->w);
+  float *plain_y = new_reals((int64_t)l->n * ty->c * ty->h * ty->w);
+  float *x = new_tensor(tx, l->n, plain_x), *dy = new_tensor(ty, l->n, plain_y);
+  float *g = new_floats(count), *expected = new_state(context, l, weights, biases);
+  float *db = biases > 0 ? g + weights : NULL;
+  CHECK(backward_weights(context, l, x, dy, g, db, NULL) == CN_OK, "%s", l->name);
+  const cn_segment segments[] = {{0, weights, 1e-3f, 0}, {weights, biases, 0.0f, 0}};
+  CHECK(cn_sgd_step(context, &sgd, 0.05f, 2, segments, g, expected + count, expected) == CN_OK,
+        "%s", l->name);
+  for (int kept = 0; kept < 2; kept++) {
+    float *state = new_state(context, l, weights, biases), *kept_g = new_floats(count);
+    const cn_update update = {.sgd = sgd,
+                              .learning_rate = 0.05f,
+                              .weight_decay = 1e-3f,
+                              .w = state,
+                              .w_velocity = state + count,
+                              .bias = biases > 0 ? state + weights : NULL,
+                              .bias_velocity = biases > 0 ? state + count + weights : NULL};
+    CHECK(backward_weights(context, l, x, dy, kept ? kept_g : NULL,
+                           kept && biases > 0 ? kept_g + weights : NULL, &update) == CN_OK,
+          "%s, kept %d", l->name, kept);
+    CHECK(memcmp(state, expected, 2 * (size_t)count * sizeof(float)) == 0, "%s, kept %d", l->name,
+          kept);
+    CHECK(!kept || memcmp(kept_g, g, (size_t)count * sizeof(float)) == 0, "%s", l->name);
+    free(state);
+    free(kept_g);
+  }
+  float *all[] = {plain_x, plain_y, x, dy, g, expected};
+  for (int i = 0; i < 6; i++) free(all[i]);
+}
+
 int main(void) {
   for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
@@ -128,6 +272,12 @@ int main(void) {
       sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.0f});
       sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f});
       sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f, .flags = CN_NESTEROV});
+      for (size_t l = 0; l < sizeof(layers) / sizeof(layers[0]); l++) {
+        a_step_inside_the_gradient_has_the_bits_of_one_after_it(&context, &layers[l],
+                                                                (cn_sgd){.momentum = 0.0f});
+        a_step_inside_the_gradient_has_the_bits_of_one_after_it(
+            &context, &layers[l], (cn_sgd){.momentum = 0.9f, .flags = CN_NESTEROV});
+      }
     }
   return verdict("training");
 }

@@ -111,8 +111,7 @@ public abstract class Executable : IExecutable
         CheckLabels(labels, CountImages(images));
         ForwardChecked(images);
         double loss = LossChecked(labels);
-        BackwardChecked([], false);
-        StepChecked(learningRate);
+        BackwardAndStep(learningRate);
         return loss;
     }
 
@@ -125,8 +124,7 @@ public abstract class Executable : IExecutable
         CheckTargets(targets, CountImages(images));
         ForwardChecked(images);
         double loss = LossChecked(targets);
-        BackwardChecked([], false);
-        StepChecked(learningRate);
+        BackwardAndStep(learningRate);
         return loss;
     }
 
@@ -229,6 +227,13 @@ public abstract class Executable : IExecutable
     /// <summary>Moves the parameters.</summary>
     protected abstract void StepCore(float learningRate);
 
+    /// <summary>Computes the gradients from the loss and moves the parameters; may do both at once, with the same result.</summary>
+    protected virtual void BackwardAndStepCore(float learningRate)
+    {
+        BackwardCore([], false);
+        StepCore(learningRate);
+    }
+
     /// <summary>The scores of <paramref name="n"/> images in inference mode.</summary>
     protected abstract void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores);
 
@@ -288,12 +293,21 @@ public abstract class Executable : IExecutable
         _hasInputGradient = Spec!.InputGradient;
     }
 
+    private void BackwardAndStep(float learningRate)
+    {
+        (_phase, _hasGradients) = (Phase.Idle, false);
+        BackwardAndStepCore(learningRate);
+        _phase = Phase.Differentiated;
+        _hasGradients = Spec!.KeepGradients;
+        _hasInputGradient = Spec.InputGradient;
+    }
+
     private void StepChecked(float learningRate)
     {
         CheckTraining();
         CheckRate(learningRate);
         if (!_hasGradients)
-            throw new InvalidOperationException("Step needs gradients: call Backward first.");
+            throw new InvalidOperationException("Step needs gradients: call Backward first (TrainStep leaves none with KeepGradients: false).");
         StepCore(learningRate);
     }
 

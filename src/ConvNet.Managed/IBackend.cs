@@ -9,7 +9,12 @@ public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
     /// <summary>Whether the gradient of the images is computed, for <see cref="IExecutable.ReadInputGradient"/>.</summary>
     public bool InputGradient { get; init; }
 
-    /// <summary>Whether the gradients of the parameters can be read. Without, the optimiser may run inside the weight gradient.</summary>
+    /// <summary>Whether the gradients of the parameters can be read.</summary>
+    /// <remarks>
+    /// Without, <see cref="IExecutable.TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/> may run the optimiser inside the weight
+    /// gradient and store none; <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/> apart work as ever, and
+    /// take the memory for gradients when they are first called.
+    /// </remarks>
     public bool KeepGradients { get; init; } = true;
 
     /// <summary>The seed of random masks.</summary>

@@ -40,6 +40,13 @@ internal static class Algorithms
         pass == cn_pass.CN_BACKWARD_DATA ? "all weights transposed at once would be a second copy of them" : "features in blocks of 16 make it a 1×1 convolution of one image",
         (long)dense.outputs * dense.c * dense.h * dense.w);
 
+    /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other form.</summary>
+    public static bool HasPackedBlocks(in cn_conv2d conv)
+    {
+        int perGroup = conv.x.c / conv.groups;
+        return conv.groups == 1 || perGroup % Convnet.CN_BLOCK == 0 && conv.y.c / conv.groups % Convnet.CN_BLOCK == 0;
+    }
+
     private static (string Algorithm, string Reason) Form(in cn_conv2d conv, int perGroup)
     {
         const int Block = Convnet.CN_BLOCK;
@@ -49,7 +56,7 @@ internal static class Algorithms
             return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
         if (perGroup == 1 && conv.y.c == conv.groups)
             return ("depthwise", "every channel has a filter of its own");
-        if (perGroup % Block == 0 && conv.y.c / conv.groups % Block == 0)
+        if (HasPackedBlocks(conv))
             return ($"direct, group by group, blocks of {Block} channels", $"{perGroup} channels of a group are whole blocks");
         return ("plain loops", $"{perGroup} input and {conv.y.c / conv.groups} output channels of a group are no whole blocks of {Block}: correct, and slow");
     }

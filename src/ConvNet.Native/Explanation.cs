@@ -59,13 +59,13 @@ internal static class Explanation
         return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null, null, null, calls);
     }
 
+    // What has not taken its step inside a gradient.
     private static PlannedLayer Optimizer(Lowering plan)
     {
-        (long values, long gradients, long state) = plan.Parameters.Bytes;
-        long bytes = gradients + 2 * values + 2 * state;
-        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over all parameters", "they lie in one block, in packed form", 0, bytes, 0,
-            Threads(plan.Pass, 2 * OperationsPerValue * values / sizeof(float)));
-        return new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, [call]);
+        long floats = plan.Parameters.FloatsApart, touched = plan.Parameters.Bytes.State > 0 ? 5 : 3;
+        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", "the parameters of no weight gradient, side by side", 0,
+            sizeof(float) * touched * floats, 0, Threads(plan.Pass, 2 * OperationsPerValue * floats));
+        return new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, floats > 0 ? [call] : []);
     }
 
     private static IEnumerable<(Primitive? Owner, PlannedCall Call)> All(Lowering plan)

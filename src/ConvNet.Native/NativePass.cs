@@ -80,7 +80,10 @@ internal sealed unsafe class NativePass : IDisposable
     public Span<float> ScoresGradient(int n) => _loss!.Gradient(n);
 
     /// <summary>Computes the gradients.</summary>
-    public void Backward(int n, long step) => RunAll(_backward, n, step);
+    /// <param name="n">Samples.</param>
+    /// <param name="step">The number of the training pass.</param>
+    /// <param name="learningRate">Where given, weights take their step inside their gradients.</param>
+    public void Backward(int n, long step, float? learningRate = null) => RunAll(_backward, n, step, learningRate);
 
     /// <summary>Reads the scores of the last forward pass.</summary>
     public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length).CopyTo(scores);
@@ -100,9 +103,9 @@ internal sealed unsafe class NativePass : IDisposable
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
-    private void RunAll(Step[] steps, int n, long step)
+    private void RunAll(Step[] steps, int n, long step, float? learningRate = null)
     {
-        var run = new Run(_context, n, step);
+        var run = new Run(_context, n, step, learningRate);
         foreach (Step next in steps)
             next.Run(run);
     }

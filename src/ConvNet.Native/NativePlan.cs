@@ -29,7 +29,7 @@ public sealed class NativePlan : Executable
         };
         ParameterStore? parameters = null;
         NativePass pass = Plan(spec is null ? PassKind.Inference : PassKind.Training,
-            primitives => parameters = new ParameterStore(graph, primitives, _optimizer, backend.Context));
+            primitives => parameters = new ParameterStore(graph, primitives, _optimizer, spec?.KeepGradients ?? false, backend.Context));
         _parameters = parameters!;
         _training = spec is null ? null : pass;
         _inference = spec is null ? pass : null;
@@ -66,6 +66,7 @@ public sealed class NativePlan : Executable
     {
         if (!outputGradient.IsEmpty)
             outputGradient.CopyTo(Training.ScoresGradient(N));
+        _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
         Training.Backward(N, ForwardCount - 1);
@@ -74,7 +75,14 @@ public sealed class NativePlan : Executable
     }
 
     /// <inheritdoc/>
-    protected override void StepCore(float learningRate) => _parameters.Step(_optimizer!, learningRate);
+    protected override void StepCore(float learningRate) => _parameters.Step(learningRate);
+
+    /// <inheritdoc/>
+    protected override void BackwardAndStepCore(float learningRate)
+    {
+        Training.Backward(N, ForwardCount - 1, learningRate);
+        _parameters.StepApart(learningRate);
+    }
 
     /// <inheritdoc/>
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)

@@ -2,8 +2,11 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>All parameters of an executable, packed, in one block; their gradients and the optimiser's state in blocks of the same order.</summary>
-/// <remarks>Trainable parameters stand first, so that one call of the optimiser serves them all; buffers follow.</remarks>
+/// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same order.</summary>
+/// <remarks>
+/// Trainable parameters stand first, those that can take their step inside the gradient of the weights before the others; buffers
+/// follow. Gradients of the former take memory only where they are kept, or when a backward pass runs apart from its step.
+/// </remarks>
 internal sealed unsafe class ParameterStore : IDisposable
 {
     private readonly cn_context _context;
@@ -12,43 +15,59 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
     private readonly NativeBlock _valueBlock;
-    private readonly NativeBlock? _gradientBlock, _velocityBlock;
-    private readonly cn_segment[] _segments;
-    private NativeBlock? _earlierGradients;
+    private readonly NativeBlock? _velocityBlock;
+    private readonly Sgd? _optimizer;
+    private readonly GradientRegion? _inside, _apart;
 
     /// <summary>Makes the store; every value starts as zero.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
     /// <param name="optimizer">What moves them; null where nothing does.</param>
+    /// <param name="keepGradients">Whether gradients can be read after every step.</param>
     /// <param name="context">Who computes.</param>
-    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Sgd? optimizer, cn_context context)
+    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Sgd? optimizer, bool keepGradients, cn_context context)
     {
-        _context = context;
+        (_context, _optimizer, KeepsGradients) = (context, optimizer, keepGradients);
         int count = graph.Parameters.Count;
         (_packings, _values, _gradients, _offsets) = (new Packing[count], new Slot[count], new Slot?[count], new long[count]);
+        var inside = new HashSet<Parameter>();
         foreach (Primitive primitive in primitives)
         {
             foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters ?? []))
                 _packings[p.Index] = primitive.PackingOf(p);
+            if (primitive.StepsInside)
+                inside.UnionWith(primitive.Operation.Node.Parameters);
         }
-        long trainable = Place(graph.Parameters.Where(p => p.Trainable), 0);
+        Parameter[] first = [.. graph.Parameters.Where(inside.Contains)], then = [.. graph.Parameters.Where(p => p.Trainable && !inside.Contains(p))];
+        long middle = Place(first, 0), trainable = Place(then, middle);
         _valueBlock = new NativeBlock(Place(graph.Parameters.Where(p => !p.Trainable), trainable), clear: true);
-        if (optimizer is not null)
-        {
-            _gradientBlock = new NativeBlock(trainable, clear: true);
-            _velocityBlock = optimizer.StateSlots > 0 ? new NativeBlock(trainable, clear: true) : null;
-        }
         foreach (Parameter p in graph.Parameters)
-        {
-            _values[p.Index] = SlotAt(p, _valueBlock);
-            _gradients[p.Index] = p.Trainable && _gradientBlock is not null ? SlotAt(p, _gradientBlock) : null;
-        }
-        _segments = optimizer is null ? [] : Segments(graph, optimizer);
+            _values[p.Index] = SlotOf(p, _valueBlock);
+        if (optimizer is null)
+            return;
+        _velocityBlock = optimizer.StateSlots > 0 ? new NativeBlock(trainable, clear: true) : null;
+        _inside = Region(first, 0, middle);
+        _apart = Region(then, middle, trainable);
+        _apart.Allocate();
+        if (keepGradients)
+            _inside.Allocate();
     }
 
-    /// <summary>Bytes of the values, of their gradients and of the optimiser's state.</summary>
+    /// <summary>Whether gradients can be read after every step.</summary>
+    public bool KeepsGradients { get; }
+
+    /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's state.</summary>
     public (long Values, long Gradients, long State) Bytes
-        => (sizeof(float) * _valueBlock.Length, sizeof(float) * (_gradientBlock?.Length ?? 0), sizeof(float) * (_velocityBlock?.Length ?? 0));
+    {
+        get
+        {
+            long gradients = (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
+            return (sizeof(float) * _valueBlock.Length, sizeof(float) * gradients, sizeof(float) * (_velocityBlock?.Length ?? 0));
+        }
+    }
+
+    /// <summary>Floats of the trainable parameters that take their step apart.</summary>
+    public long FloatsApart => _apart?.Length ?? 0;
 
     /// <summary>Where the values of a parameter lie.</summary>
     public Slot Values(Parameter parameter) => _values[parameter.Index];
@@ -56,6 +75,23 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Where the gradient of a parameter lies.</summary>
     public Slot Gradient(Parameter parameter)
         => _gradients[parameter.Index] ?? throw new InvalidOperationException($"{parameter.Name} has no gradient.");
+
+    /// <summary>The step that a layer's parameters can take inside the gradient of its weights, but for the learning rate.</summary>
+    public cn_update UpdateOf(Node node)
+    {
+        Parameter weights = node.Parameters[0];
+        Parameter? bias = node.Parameters.ElementAtOrDefault(1);
+        return new cn_update
+        {
+            sgd = Describe(_optimizer!),
+            weight_decay = _optimizer!.DecayOf(weights),
+            bias_decay = bias is null ? 0 : _optimizer.DecayOf(bias),
+            w = Values(weights).Pointer,
+            w_velocity = Velocity(weights),
+            bias = bias is null ? null : Values(bias).Pointer,
+            bias_velocity = bias is null ? null : Velocity(bias),
+        };
+    }
 
     /// <summary>Reads the values of a parameter.</summary>
     public void Read(Parameter parameter, Span<float> values)
@@ -69,39 +105,56 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void ReadGradient(Parameter parameter, Span<float> values)
         => _packings[parameter.Index].Unpack(_context, Gradient(parameter).Pointer, values);
 
+    /// <summary>Makes room for all gradients, before a backward pass that runs apart from its step.</summary>
+    public void NeedGradients() => _inside!.Allocate();
+
     /// <summary>Puts the gradients aside before a backward pass overwrites them.</summary>
     public void KeepGradients()
     {
-        _earlierGradients ??= new NativeBlock(_gradientBlock!.Length, clear: false);
-        _earlierGradients.CopyFrom(_gradientBlock!);
+        _inside!.Keep();
+        _apart!.Keep();
     }
 
     /// <summary>Adds the gradients that were put aside.</summary>
     public void AddKeptGradients()
-        => Convnet.cn_accumulate(_context, _gradientBlock!.Length, _earlierGradients!.Pointer, _gradientBlock.Pointer).ThrowIfFailed();
-
-    /// <summary>Moves all trainable parameters, where there are some.</summary>
-    public void Step(Sgd optimizer, float learningRate)
     {
-        if (_segments.Length == 0)
-            return;
-        var sgd = new cn_sgd(optimizer.Momentum, optimizer.Nesterov ? cn_sgd_flags.CN_NESTEROV : cn_sgd_flags.None);
-        float* velocity = _velocityBlock is null ? null : _velocityBlock.Pointer;
-        fixed (cn_segment* segments = _segments)
-        {
-            Convnet.cn_sgd_step(_context, sgd, learningRate, _segments.Length, segments, _gradientBlock!.Pointer, velocity, _valueBlock.Pointer)
-                .ThrowIfFailed();
-        }
+        _inside!.AddKept(_context);
+        _apart!.AddKept(_context);
     }
+
+    /// <summary>Moves all trainable parameters by their gradients.</summary>
+    public void Step(float learningRate)
+    {
+        Step(_inside!, learningRate);
+        Step(_apart!, learningRate);
+    }
+
+    /// <summary>Moves those that have not taken their step inside a gradient.</summary>
+    public void StepApart(float learningRate) => Step(_apart!, learningRate);
 
     /// <summary>Frees the blocks.</summary>
     public void Dispose()
     {
         _valueBlock.Dispose();
-        _gradientBlock?.Dispose();
         _velocityBlock?.Dispose();
-        _earlierGradients?.Dispose();
+        _inside?.Dispose();
+        _apart?.Dispose();
     }
+
+    private static cn_sgd Describe(Sgd optimizer) => new(optimizer.Momentum, optimizer.Nesterov ? cn_sgd_flags.CN_NESTEROV : cn_sgd_flags.None);
+
+    private void Step(GradientRegion region, float learningRate)
+    {
+        if (region.Segments.Length == 0)
+            return;
+        fixed (cn_segment* segments = region.Segments)
+        {
+            Convnet.cn_sgd_step(_context, Describe(_optimizer!), learningRate, region.Segments.Length, segments, region.Gradients,
+                _velocityBlock is null ? null : _velocityBlock.Pointer + region.Offset, _valueBlock.Pointer + region.Offset).ThrowIfFailed();
+        }
+    }
+
+    private float* Velocity(Parameter parameter) => _velocityBlock is null ? null : _velocityBlock.Pointer + _offsets[parameter.Index];
 
     private long Place(IEnumerable<Parameter> parameters, long offset)
     {
@@ -113,18 +166,26 @@ internal sealed unsafe class ParameterStore : IDisposable
         return offset;
     }
 
-    private Slot SlotAt(Parameter parameter, NativeBlock block) => new(_packings[parameter.Index].Floats, SlotOwner.Other)
+    private Slot SlotOf(Parameter parameter, NativeBlock block) => new(_packings[parameter.Index].Floats, SlotOwner.Other)
     {
         Pointer = block.Pointer + _offsets[parameter.Index],
     };
 
+    private GradientRegion Region(Parameter[] parameters, long offset, long end)
+    {
+        foreach (Parameter p in parameters)
+            _gradients[p.Index] = new Slot(_packings[p.Index].Floats, SlotOwner.Other);
+        return new GradientRegion(offset, end - offset, Segments(parameters, offset),
+            [.. parameters.Select(p => (_gradients[p.Index]!, _offsets[p.Index] - offset))]);
+    }
+
     // One segment for each run of parameters with the same weight decay; the zeros between them stay zero.
-    private cn_segment[] Segments(Graph graph, Sgd optimizer)
+    private cn_segment[] Segments(Parameter[] parameters, long start)
     {
         var segments = new List<cn_segment>();
-        foreach (Parameter p in graph.Parameters.Where(p => p.Trainable))
+        foreach (Parameter p in parameters)
         {
-            var segment = new cn_segment { offset = _offsets[p.Index], length = _packings[p.Index].Floats, weight_decay = optimizer.DecayOf(p) };
+            var segment = new cn_segment { offset = _offsets[p.Index] - start, length = _packings[p.Index].Floats, weight_decay = _optimizer!.DecayOf(p) };
             if (segments.Count > 0 && segments[^1].weight_decay == segment.weight_decay)
             {
                 segment.length += segment.offset - segments[^1].offset;

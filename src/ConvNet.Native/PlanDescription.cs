@@ -96,7 +96,7 @@ public sealed record PlannedCall(
 /// <param name="Arena">Values, gradients of values and workspaces; what is never needed together shares a place.</param>
 /// <param name="ArenaWithoutReuse">What they would take side by side.</param>
 /// <param name="Values">Parameters and buffers, packed.</param>
-/// <param name="Gradients">Gradients of parameters.</param>
+/// <param name="Gradients">Gradients of parameters that a training step stores; a backward pass apart from its step stores all.</param>
 /// <param name="OptimizerState">The optimiser's state, as momentum.</param>
 /// <param name="Prepared">What is computed from parameters once and kept, as folded weights.</param>
 public sealed record PlannedMemory(long Arena, long ArenaWithoutReuse, long Values, long Gradients, long OptimizerState, long Prepared)

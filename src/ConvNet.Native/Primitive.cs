@@ -18,6 +18,9 @@ internal abstract class Primitive(Operation operation)
     /// <summary>Whether its backward pass takes the gradient of its output uncut, and cuts it itself where there was a ReLU.</summary>
     public virtual bool CutsGradient => false;
 
+    /// <summary>Whether its parameters can take the optimiser's step inside the gradient of the weights.</summary>
+    public virtual bool StepsInside => false;
+
     /// <summary>The halo of its first input with which it runs best.</summary>
     public virtual int XHalo => 0;
 

@@ -83,7 +83,7 @@ void run_sweep_backward(int threads, const sweep *w, const float *dy, const floa
 
 #define run_weights ISA_NAME(run_weights)
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
-                 float *db, float *workspace);
+                 float *db, const cn_update *update, float *workspace);
 
 #define stem_backward_data ISA_NAME(stem_backward_data)
 void stem_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,

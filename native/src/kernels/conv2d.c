@@ -71,7 +71,7 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
 
 void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32_t n,
                                        const float *x, const float *dy, float *dw, float *db,
-                                       float *workspace) {
+                                       const cn_update *update, float *workspace) {
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_backward_weights(threads, conv, n, x, dy, dw, db, workspace);
@@ -85,5 +85,5 @@ void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32
   }
   const conv_shape shape = conv_shape_of(conv, &conv->x, &conv->dy, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(threads, &plan, x, dy, dw, db, workspace);
+  run_weights(threads, &plan, x, dy, dw, db, update, workspace);
 }

@@ -19,10 +19,11 @@ void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, cons
 }
 
 void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_t n, const float *x,
-                                      const float *dy, float *dw, float *db, float *workspace) {
+                                      const float *dy, float *dw, float *db,
+                                      const cn_update *update, float *workspace) {
   const conv_shape shape = dense_shape_of(dense, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(threads, &plan, x, dy, dw, db, workspace);
+  run_weights(threads, &plan, x, dy, dw, db, update, workspace);
 }
 
 /* ---- Backward-data --------------------------------------------------------------------------- */

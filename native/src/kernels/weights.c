@@ -1,26 +1,21 @@
 /*
  * Backward-weights: dw[k][c][r][s] = sum over samples and pixels of dy[k] x[c], and db[k] = sum of
  * dy[k]. An item is a tile of outputs (pairs of blocks of y by blocks of x) over one chunk of the
- * pixels.
+ * pixels. With an update the sums go from cache into a step of the optimiser; they are stored only
+ * where dw and db are asked for.
  */
 #include "conv.h"
 #include "prefetch.h"
+#include "sgd.h"
 
 typedef struct weights_job {
   const weights_plan *plan;
   const float *x, *dy;
   float *dw, *db;
-  float *chunks, *packed;
+  const cn_update *update; /* null: dw is all that is wanted */
+  bool bias;               /* whether anybody wants db */
+  float *chunks, *packed, *tiles;
 } weights_job;
-
-/* Where the sums of a chunk go: straight to the result if it is the only one. */
-static float *chunk_dw(const weights_job *job, int64_t chunk) {
-  return job->plan->chunks == 1 ? job->dw : job->chunks + chunk * job->plan->chunk_floats;
-}
-static float *chunk_db(const weights_job *job, int64_t chunk) {
-  return job->plan->chunks == 1 ? job->db
-                                : chunk_dw(job, chunk) + shape_weight_floats(&job->plan->shape);
-}
 
 /* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
 typedef struct pixels {
@@ -32,8 +27,19 @@ typedef struct pixels {
 /* A tile of outputs: pairs of blocks of y by blocks of x, in one group. */
 typedef struct tile {
   int64_t group, pair0, pair1, x0, x1;
-  float *dw, *db; /* of the chunk; db null where another tile sums it */
+  int64_t offset;   /* of its first float in the packed weights */
+  float *dw;        /* its first float, */
+  int64_t dw_block; /* and from one block of y to the next */
+  float *db;        /* of its first block; null where another tile sums it */
 } tile;
+
+/* Where the blocks of y of a tile begin, and how many they are. */
+static int64_t first_block(const conv_shape *s, const tile *t) {
+  return t->group * s->y_blocks + 2 * t->pair0;
+}
+static int64_t block_count(const conv_shape *s, const tile *t) {
+  return min_i64(2 * t->pair1, s->y_blocks) - 2 * t->pair0;
+}
 
 static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float *buffer) {
   const weights_plan *p = job->plan;
@@ -108,7 +114,6 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   const bool fetch = p->dw_stores == DW_FETCH;
   const float *b = g.b;
   const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
-  g.c += t->x0 * s->w_outer;
   g.c_group = run_floats;
   for (run r = first_run(s, at, t); r.x < t->x1;) {
     run next = run_after(s, at, t, &r);
@@ -142,8 +147,8 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
                          .b_row = s->stride_h * at->x_row,
                          .b_n = s->stem ? s->dilation_w : 1,
                          .b_k = s->stride_w * s->xv.pixel,
-                         .c = t->dw + y_block * s->w_block,
-                         .c_block = s->w_block,
+                         .c = t->dw + (block - 2 * t->pair0) * t->dw_block,
+                         .c_block = t->dw_block,
                          .c_n = CN_BLOCK,
                          .outers = (int32_t)at->images,
                          .rows = (int32_t)(at->row1 - at->row0),
@@ -160,15 +165,16 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
  * layer. */
 static void zero_padding(const conv_shape *s, const tile *t) {
   if (s->stem) return;
-  const int64_t end = s->x_blocks * s->w_outer;
-  for (int64_t block = 2 * t->pair0; block < min_i64(2 * t->pair1, s->y_blocks); block++) {
-    float *dw = t->dw + (t->group * s->y_blocks + block) * s->w_block;
-    for (int64_t i = t->x0; i < t->x1; i++) {
+  const int64_t spare = s->w_block - s->x_blocks * s->w_outer;
+  for (int64_t block = 0; block < block_count(s, t); block++) {
+    float *dw = t->dw + block * t->dw_block;
+    for (int64_t i = t->x0; i < t->x1; i++, dw += s->w_outer) {
       const int64_t used = x_lanes(s, i) * CN_BLOCK;
       for (int64_t tap = 0; tap < s->w_outer; tap += s->w_tap)
-        memset(dw + i * s->w_outer + tap + used, 0, (size_t)(s->w_tap - used) * sizeof(float));
+        memset(dw + tap + used, 0, (size_t)(s->w_tap - used) * sizeof(float));
     }
-    if (t->x1 == s->x_blocks) memset(dw + end, 0, (size_t)(s->w_block - end) * sizeof(float));
+    if (t->x1 == s->x_blocks && t->dw_block == s->w_block)
+      memset(dw, 0, (size_t)spare * sizeof(float));
   }
 }
 
@@ -192,18 +198,45 @@ static void update_bias(const conv_shape *s, const pixels *at, const float *dy, 
   }
 }
 
-static tile tile_at(const weights_job *job, int64_t item, int64_t chunk) {
+/* The sums of a tile go to their chunk; of the only one, to the result, or to the thread's own tile
+ * where the result is not kept. */
+static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thread) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
   const int64_t x_tile = item % p->x_tiles, y_tile = item / p->x_tiles % p->y_tiles;
   tile t = {.group = item / (p->x_tiles * p->y_tiles),
             .pair0 = y_tile * p->tile_pairs,
-            .x0 = x_tile * p->tile_blocks,
-            .dw = chunk_dw(job, chunk),
-            .db = job->db != NULL && x_tile == 0 ? chunk_db(job, chunk) : NULL};
+            .x0 = x_tile * p->tile_blocks};
   t.pair1 = min_i64(t.pair0 + p->tile_pairs, ceil_div(s->y_blocks, 2));
   t.x1 = min_i64(t.x0 + p->tile_blocks, s->x_blocks);
+  const int64_t block = first_block(s, &t);
+  t.offset = block * s->w_block + t.x0 * s->w_outer;
+  float *own = job->tiles + thread * p->tile_floats, *dw = job->dw, *db = job->db;
+  if (p->chunks > 1) {
+    dw = job->chunks + chunk * p->chunk_floats;
+    db = dw + shape_weight_floats(s);
+  }
+  t.dw = dw != NULL ? dw + t.offset : own;
+  t.dw_block = dw != NULL ? s->w_block : (t.x1 - t.x0) * s->w_outer;
+  if (job->bias && x_tile == 0)
+    t.db =
+        db != NULL ? db + block * CN_BLOCK : own + p->tile_floats - block_count(s, &t) * CN_BLOCK;
   return t;
+}
+
+/* The optimiser's step on the weights of a tile, and on its biases, from sums that are whole. */
+static void step_tile(const weights_job *job, const tile *t) {
+  const conv_shape *s = &job->plan->shape;
+  const cn_update *u = job->update;
+  const sgd_rule rule = sgd_rule_of(&u->sgd, u->learning_rate);
+  for (int64_t block = 0; block < block_count(s, t); block++)
+    sgd_run(&rule, u->weight_decay, (t->x1 - t->x0) * s->w_outer, t->dw + block * t->dw_block,
+            sgd_at(u->w_velocity, t->offset + block * s->w_block),
+            u->w + t->offset + block * s->w_block);
+  if (t->db != NULL && u->bias != NULL)
+    sgd_run(&rule, u->bias_decay, block_count(s, t) * CN_BLOCK, t->db,
+            sgd_at(u->bias_velocity, first_block(s, t) * CN_BLOCK),
+            u->bias + first_block(s, t) * CN_BLOCK);
 }
 
 /* What block b of the pixels reads of a tensor: planes of one image, or all planes of some. */
@@ -225,12 +258,10 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
   const int64_t runs = s->w_outer / s->w_tap / (s->stem ? 2 * s->kernel_w : 1);
   const int64_t calls =
       (t->pair1 - t->pair0) * (t->x1 - t->x0) * max_i64(1, runs) * (s->stem ? 1 : 2);
-  const int64_t block = 2 * t->pair0, blocks = min_i64(2 * t->pair1, s->y_blocks) - block;
   return prefetcher_of(
       pixel_runs(p, &s->xv, job->x, b + 1, p->rows * s->stride_h, t->group * s->x_blocks + t->x0,
                  t->x1 - t->x0),
-      pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, t->group * s->y_blocks + block, blocks),
-      calls);
+      pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, first_block(s, t), block_count(s, t)), calls);
 }
 
 /* Items are (chunk, group, tile of y, tile of x). The first tile of x also sums the bias. */
@@ -240,54 +271,69 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
   const conv_shape *s = &p->shape;
   float *buffer = p->packed ? job->packed + thread * p->pack_floats : NULL;
   const int64_t pixel_blocks = p->image_blocks * p->row_blocks;
-  const bool streams = p->dw_stores == DW_STREAM;
+  const bool streams = p->dw_stores == DW_STREAM && job->update == NULL;
   for (int64_t item = first; item < last; item++) {
     const int64_t chunk = item / p->items;
     const int64_t begin = pixel_blocks * chunk / p->chunks;
     const int64_t end = pixel_blocks * (chunk + 1) / p->chunks;
-    const tile t = tile_at(job, item % p->items, chunk);
+    const tile t = tile_at(job, item % p->items, chunk, thread);
     for (int64_t b = begin; b < end; b++) {
       const pixels at = pixels_of(job, &t, b, buffer);
       prefetcher ahead = next_pixels(job, &t, b, end);
       update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
-      for (int64_t i = 2 * t.pair0; t.db != NULL && i < min_i64(2 * t.pair1, s->y_blocks); i++) {
-        const int64_t block = t.group * s->y_blocks + i;
-        update_bias(s, &at, job->dy + plane_offset(&s->yv, at.sample, block), b > begin,
-                    t.db + block * CN_BLOCK);
-      }
+      for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
+        update_bias(s, &at, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
+                    b > begin, t.db + i * CN_BLOCK);
     }
     zero_padding(s, &t);
+    if (job->update != NULL && p->chunks == 1) step_tile(job, &t);
   }
   if (streams) stream_end();
 }
 
-/* Adds the chunks up in their order; items are vectors of 16 floats, of the weights and then of the
- * bias. */
+/* Adds the chunks up in their order, and takes the step; items are vectors of 16 floats, of the
+ * weights and then of the bias. */
 static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   const weights_plan *p = job->plan;
+  const cn_update *u = job->update;
   const int64_t weights = shape_weight_floats(&p->shape);
+  const sgd_rule rule = u != NULL ? sgd_rule_of(&u->sgd, u->learning_rate) : (sgd_rule){0};
   (void)thread;
-  for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += VEC) {
-    vec sum = vec_load(job->chunks + i);
-    for (int64_t c = 1; c < p->chunks; c++)
-      sum = vec_add(sum, vec_load(job->chunks + c * p->chunk_floats + i));
-    vec_store(i < weights ? job->dw + i : job->db + (i - weights), sum);
+  for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += CN_BLOCK) {
+    const bool bias = i >= weights;
+    const int64_t at = bias ? i - weights : i;
+    float own[CN_BLOCK], *kept = bias ? job->db : job->dw;
+    float *total = kept != NULL ? kept + at : own;
+    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+      vec sum = vec_load(job->chunks + i + lane);
+      for (int64_t c = 1; c < p->chunks; c++)
+        sum = vec_add(sum, vec_load(job->chunks + c * p->chunk_floats + i + lane));
+      vec_store(total + lane, sum);
+    }
+    if (u == NULL) continue;
+    if (!bias)
+      sgd_run(&rule, u->weight_decay, CN_BLOCK, total, sgd_at(u->w_velocity, at), u->w + at);
+    else if (u->bias != NULL)
+      sgd_run(&rule, u->bias_decay, CN_BLOCK, total, sgd_at(u->bias_velocity, at), u->bias + at);
   }
 }
 
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
-                 float *db, float *workspace) {
+                 float *db, const cn_update *update, float *workspace) {
   const conv_shape *s = &plan->shape;
   const bool partial = plan->chunks > 1;
-  const weights_job job = {.plan = plan,
-                           .x = x,
-                           .dy = dy,
-                           .dw = dw,
-                           .db = db,
-                           .chunks = workspace,
-                           .packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0)};
-  const int64_t sums = db != NULL ? plan->chunk_floats : shape_weight_floats(s);
+  weights_job job = {.plan = plan,
+                     .x = x,
+                     .dy = dy,
+                     .dw = dw,
+                     .db = db,
+                     .update = update,
+                     .bias = db != NULL || (update != NULL && update->bias != NULL),
+                     .chunks = workspace};
+  job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
+  job.tiles = job.packed + threads * plan->pack_floats;
+  const int64_t sums = job.bias ? plan->chunk_floats : shape_weight_floats(s);
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, sums / CN_BLOCK}};
   run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);

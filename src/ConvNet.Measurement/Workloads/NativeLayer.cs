@@ -82,7 +82,7 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         {
             Pass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
             Pass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
-            _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, _workspace, _workspaceFloats),
+            _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();
     }
@@ -164,7 +164,7 @@ internal sealed unsafe class NativeDense : NativeLayer
         {
             Pass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
             Pass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
-            _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, _workspace, _workspaceFloats),
+            _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();
     }

@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 3;
+    public const int CN_ABI_VERSION = 4;
     public const int CN_BLOCK = 16;
 
     internal const string Library = "convnet";
@@ -31,6 +31,10 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
+        float* gradients, float* velocity, float* weights);
 
     [LibraryImport(Library)]
     public static partial long cn_conv2d_weight_floats(in cn_conv2d conv);
@@ -57,7 +61,7 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_backward_weights(in cn_context context, in cn_conv2d conv, int n, float* x, float* dy, float* dw,
-        float* db, float* workspace, long workspace_floats);
+        float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial long cn_dense_weight_floats(in cn_dense dense);
@@ -81,7 +85,7 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial int cn_dense_backward_weights(in cn_context context, in cn_dense dense, int n, float* x, float* dy, float* dw,
-        float* db, float* workspace, long workspace_floats);
+        float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y);
@@ -140,10 +144,6 @@ internal static unsafe partial class Convnet
     [LibraryImport(Library)]
     public static partial int cn_mean_squared_error(in cn_context context, int n, int classes, float* scores, float* targets, double* loss,
         float* dscores);
-
-    [LibraryImport(Library)]
-    public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
-        float* gradients, float* velocity, float* weights);
 
     [LibraryImport(Library)]
     public static partial int cn_fma_rounds(in cn_context context, long rounds, float* counts);

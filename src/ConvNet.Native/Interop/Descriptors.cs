@@ -10,6 +10,27 @@ internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
 
 internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout);
 
+internal enum cn_sgd_flags { None = 0, CN_NESTEROV = 1 }
+
+internal record struct cn_sgd(float momentum, cn_sgd_flags flags);
+
+internal record struct cn_segment
+{
+    public long offset, length;
+    public float weight_decay;
+    public int reserved;
+}
+
+internal unsafe struct cn_update
+{
+    public cn_sgd sgd;
+    public float learning_rate;
+    public float weight_decay, bias_decay;
+    public int reserved;
+    public float* w, w_velocity;
+    public float* bias, bias_velocity;
+}
+
 [Flags]
 internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2 }
 
@@ -65,14 +86,3 @@ internal record struct cn_dropout
     public uint threshold;
     public float scale;
 }
-
-internal record struct cn_segment
-{
-    public long offset, length;
-    public float weight_decay;
-    public int reserved;
-}
-
-internal enum cn_sgd_flags { None = 0, CN_NESTEROV = 1 }
-
-internal record struct cn_sgd(float momentum, cn_sgd_flags flags);

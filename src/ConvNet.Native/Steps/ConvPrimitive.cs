@@ -46,6 +46,9 @@ internal sealed class ConvPrimitive : Primitive
     /// <inheritdoc/>
     public override int DYHalo { get; }
 
+    /// <inheritdoc/>
+    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv);
+
     private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
 
     /// <inheritdoc/>
@@ -84,18 +87,20 @@ internal sealed class ConvPrimitive : Primitive
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
         Slot x = plan.X(this);
-        Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
-        Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
         cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
+        // Before the weights move.
+        if (plan.CompleteDX(this) is ({ } dx, var others, var cut))
+        {
+            cn_conv2d data = conv with { dx = dx.Tensor, add = others?.Tensor ?? default };
+            Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+            Slot? room = Workspace(plan, data, cn_pass.CN_BACKWARD_DATA);
+            plan.Add(new ConvBackwardData(data, dy, w, others, cut, dx, room), Algorithms.Of(data, cn_pass.CN_BACKWARD_DATA, room.Length())
+                .Then(others is not null, "the other readers' gradient").Then(cut is not null, "the cut of the ReLU before it"));
+        }
+        var gradient = new WeightGradient(plan.Parameters, this);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        plan.Add(new ConvBackwardWeights(conv, x, dy, dw, db, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()));
-        if (plan.CompleteDX(this) is not ({ } dx, var others, var cut))
-            return;
-        (conv.dx, conv.add) = (dx.Tensor, others?.Tensor ?? default);
-        Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-        workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, dy, w, others, cut, dx, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length())
-            .Then(others is not null, "the other readers' gradient").Then(cut is not null, "the cut of the ReLU before it"));
+        plan.Add(new ConvBackwardWeights(conv, x, dy, gradient, workspace),
+            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
@@ -112,13 +117,17 @@ internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? b
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy.</summary>
-internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy, Slot dw, Slot? db, Slot? workspace) : Step(x, dy, dw, db, workspace)
+/// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
+internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy, WeightGradient gradient, Slot? workspace)
+    : Step([x, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, dw.Pointer, db.Address(), workspace.Address(), workspace.Length())
-            .ThrowIfFailed();
+    {
+        cn_update update = gradient.Update(run);
+        cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run),
+            gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
+    }
 }
 
 /// <summary>dx from dy and what is added to it, cut where x is not above zero.</summary>

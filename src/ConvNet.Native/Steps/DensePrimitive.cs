@@ -26,6 +26,9 @@ internal sealed class DensePrimitive : Primitive
     /// <inheritdoc/>
     public override cn_tensor Y => new(_dense.outputs, 1, 1, 0, cn_layout.CN_FLAT);
 
+    /// <inheritdoc/>
+    public override bool StepsInside => true;
+
     private bool HasBias => _dense.flags.HasFlag(cn_flags.CN_BIAS);
 
     /// <inheritdoc/>
@@ -46,14 +49,15 @@ internal sealed class DensePrimitive : Primitive
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        Slot dw = plan.Parameters.Gradient(Operation.Node.Parameters[0]);
-        Slot? db = HasBias ? plan.Parameters.Gradient(Operation.Node.Parameters[1]) : null;
-        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, dw, db, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)), Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS));
+        // Before the weights move.
         if (plan.DX(this) is { } dx)
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
             plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)), Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
         }
+        var gradient = new WeightGradient(plan.Parameters, this);
+        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, gradient, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
+            Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
     private Slot? Workspace(Lowering plan, cn_pass pass)
@@ -69,13 +73,17 @@ internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? 
             .ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy.</summary>
-internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, Slot dw, Slot? db, Slot? workspace) : Step(x, dy, dw, db, workspace)
+/// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
+internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, WeightGradient gradient, Slot? workspace)
+    : Step([x, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dense_backward_weights(run.Context, dense, run.N, x.Pointer, dy.Pointer, dw.Pointer, db.Address(), workspace.Address(), workspace.Length())
-            .ThrowIfFailed();
+    {
+        cn_update update = gradient.Update(run);
+        cn_dense_backward_weights(run.Context, dense, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run),
+            gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
+    }
 }
 
 /// <summary>dx from dy.</summary>

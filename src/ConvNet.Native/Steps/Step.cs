@@ -6,7 +6,8 @@ namespace ConvNet.Native.Steps;
 /// <param name="Context">Who computes.</param>
 /// <param name="N">Samples.</param>
 /// <param name="Step">The number of the training pass; keys random masks.</param>
-internal readonly record struct Run(cn_context Context, int N, long Step);
+/// <param name="LearningRate">The learning rate, where weights take their step inside their gradients; else null.</param>
+internal readonly record struct Run(cn_context Context, int N, long Step, float? LearningRate = null);
 
 /// <summary>One call of a kernel, with everything that it needs but the number of samples.</summary>
 /// <remarks>Made once, when the graph is compiled; running it allocates nothing.</remarks>

@@ -102,6 +102,7 @@ public sealed class ErrorContract(BackendCase backend)
         frugal.Initialize(new HeNormal(1));
         frugal.TrainStep(Images, Labels, 0.1f);
         Refuses<InvalidOperationException>(() => Samples.ReadGradient(frugal, frugal.Graph.Parameters[0]), "KeepGradients: false");
+        Refuses<InvalidOperationException>(() => frugal.Step(0.1f), "Backward first", "KeepGradients: false");
     }
 
     [Test]

@@ -24,13 +24,14 @@ public sealed class PlanTests
         ]));
         Assert.That(net.Training.BackwardSteps.Select(Kind), Is.EqualTo((string[])
         [
-            nameof(ReorderStep), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
-            nameof(ReluBackward), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
-            nameof(ReluBackward), nameof(DenseBackwardWeights), nameof(DenseBackwardData),
+            // the gradient of the data comes first: that of the weights moves them
+            nameof(ReorderStep), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
+            nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
+            nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
             // the cut of a ReLU before a pool takes place behind it, on a quarter of the values
-            nameof(ReorderStep), nameof(ReluBackward), nameof(PoolBackward), nameof(ConvBackwardWeights),
+            nameof(ReorderStep), nameof(ReluBackward), nameof(PoolBackward),
             // that of the first ReLU along with the gradient
-            nameof(ConvBackwardData), nameof(PoolBackward), nameof(ConvBackwardWeights),
+            nameof(ConvBackwardData), nameof(ConvBackwardWeights), nameof(PoolBackward), nameof(ConvBackwardWeights),
         ]));
     }
 

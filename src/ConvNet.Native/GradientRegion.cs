@@ -1,0 +1,53 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native;
+
+/// <summary>The gradients of a run of parameters; they take memory when it is asked for.</summary>
+/// <param name="offset">Where the parameters begin in their block.</param>
+/// <param name="length">Their floats.</param>
+/// <param name="segments">The parameters with their weight decay, from the start of the run.</param>
+/// <param name="slots">The gradient of each parameter, and where it begins.</param>
+internal sealed unsafe class GradientRegion(long offset, long length, cn_segment[] segments, (Slot Gradient, long Offset)[] slots) : IDisposable
+{
+    private NativeBlock? _gradients, _kept;
+
+    /// <summary>Where the parameters begin in their block.</summary>
+    public long Offset => offset;
+
+    /// <summary>Their floats.</summary>
+    public long Length => length;
+
+    /// <summary>The parameters with their weight decay.</summary>
+    public cn_segment[] Segments => segments;
+
+    /// <summary>The gradients.</summary>
+    public float* Gradients => _gradients!.Pointer;
+
+    /// <summary>Takes the memory, unless it is there. What is between gradients is zero and stays so.</summary>
+    public void Allocate()
+    {
+        if (_gradients is not null)
+            return;
+        _gradients = new NativeBlock(length, clear: true);
+        foreach ((Slot gradient, long start) in slots)
+            gradient.Pointer = _gradients.Pointer + start;
+    }
+
+    /// <summary>Puts the gradients aside.</summary>
+    public void Keep()
+    {
+        _kept ??= new NativeBlock(length, clear: false);
+        _kept.CopyFrom(_gradients!);
+    }
+
+    /// <summary>Adds those that were put aside.</summary>
+    public void AddKept(in cn_context context)
+        => Convnet.cn_accumulate(context, length, _kept!.Pointer, Gradients).ThrowIfFailed();
+
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
+    {
+        _gradients?.Dispose();
+        _kept?.Dispose();
+    }
+}

@@ -1,0 +1,73 @@
+using ConvNet.Models;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Native;
+
+/// <summary>The optimiser's step inside the gradient of the weights, and what it leaves in memory.</summary>
+public sealed class StepInsideTests
+{
+    [Test]
+    public void ATrainStepHasTheBitsOfItsPhases(
+        [ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph, [Values] bool keepGradients, [Values] bool momentum)
+    {
+        using var backend = new NativeBackend();
+        Graph built = graph.Build();
+        Sgd optimizer = momentum ? new Sgd(0.9f, 1e-3f, nesterov: true, noDecay: [.. built.Parameters.Take(2).Select(p => p.Name)]) : new Sgd();
+        var spec = new TrainingSpec(graph.N, new MeanSquaredError(), optimizer) { KeepGradients = keepGradients, Seed = 3 };
+        using NativePlan apart = backend.Compile(built, spec with { KeepGradients = true }), together = backend.Compile(built, spec);
+        apart.Initialize(new HeNormal(4));
+        apart.CopyParametersTo(together);
+        for (int n = graph.N; n >= Math.Max(1, graph.N - 1); n--)
+        {
+            float[] images = NativeRun.Values(n * built.Input.Shape.Length, n), targets = NativeRun.Values(n * built.Output.Shape.Length, 50 + n);
+            apart.Forward(images);
+            double loss = apart.Loss(targets);
+            apart.Backward();
+            apart.Step(0.02f);
+            Assert.That(together.TrainStep(images, targets, 0.02f), Is.EqualTo(loss));
+        }
+        foreach (Parameter parameter in built.Parameters)
+        {
+            Assert.That(Samples.Read(together, parameter), Is.EqualTo(Samples.Read(apart, parameter)), parameter.Name);
+            if (keepGradients && parameter.Trainable)
+                Assert.That(Samples.ReadGradient(together, parameter), Is.EqualTo(Samples.ReadGradient(apart, parameter)), parameter.Name);
+        }
+    }
+
+    [Test]
+    public void PhasesApartWorkWithoutKeptGradients()
+    {
+        using var backend = new NativeBackend();
+        Graph graph = BuiltInModels.Create("digits");
+        var spec = new TrainingSpec(3, new SoftmaxCrossEntropy(), new Sgd(0.9f));
+        using NativePlan kept = backend.Compile(graph, spec), frugal = backend.Compile(graph, spec with { KeepGradients = false });
+        kept.Initialize(new HeNormal(4));
+        kept.CopyParametersTo(frugal);
+        float[] images = NativeRun.Values(3 * graph.Input.Shape.Length, 1);
+        foreach (NativePlan net in (NativePlan[])[kept, frugal])
+        {
+            net.TrainStep(images, [1, 2, 3], 0.01f);
+            net.Forward(images);
+            net.Loss([1, 2, 3]);
+            net.Backward();
+            net.Forward(images);
+            net.Loss([4, 5, 6]);
+            net.Backward(accumulate: true);
+            net.Step(0.01f);
+        }
+        foreach (Parameter parameter in graph.Parameters)
+            Assert.That(Samples.Read(frugal, parameter), Is.EqualTo(Samples.Read(kept, parameter)), parameter.Name);
+    }
+
+    [Test]
+    public void GradientsThatAreNotKeptTakeNoMemory()
+    {
+        using var backend = new NativeBackend();
+        Graph graph = BuiltInModels.Create("resnet20");
+        var spec = new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f));
+        using NativePlan kept = backend.Compile(graph, spec), frugal = backend.Compile(graph, spec with { KeepGradients = false });
+        long perChannel = graph.Parameters.Where(p => p.Trainable && p.Node.Layer is BatchNorm2d).Sum(p => 4L * p.Length);
+        Assert.That(kept.Explain().Memory.Gradients, Is.GreaterThan(4 * 272_474));
+        Assert.That(frugal.Explain().Memory.Gradients, Is.EqualTo(perChannel), "only those of batch norm");
+    }
+}
