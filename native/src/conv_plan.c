@@ -6,6 +6,7 @@ enum {
   WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
   SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
   CHUNK_SOURCE_FLOATS = 64 * 1024,
+  STAYING_FLOATS = 128 * 1024,   /* of src stay in cache besides: 512 KiB */
   COLUMNS = 168,                 /* columns of a unit of one row: a multiple of every tile width */
   PIXEL_FLOATS = 9 * 1024,       /* x and dy of a block of pixels: 36 KiB, first-level cache */
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
@@ -183,6 +184,7 @@ static void set_units(sweep *w) {
     const int64_t unit = w->rows * w->cols * w->src_stride_h * w->src_stride_w * w->sv.pixel;
     const int64_t most = min_i64(SLAB_FLOATS / (2 * w->w_outer), CHUNK_SOURCE_FLOATS / unit);
     w->chunk = ceil_div(w->src_blocks, ceil_div(w->src_blocks, max_i64(1, most)));
+    w->source_stays = w->n * w->sv.plane * w->chunk <= STAYING_FLOATS;
   }
 }
 

@@ -80,6 +80,7 @@ typedef struct sweep {
   int64_t chunk;
   bool weights_outside; /* loop over blocks of dst outside, units inside: the weights exceed the
                            cache */
+  bool source_stays;    /* then: a chunk of src, of all units, stays in cache for all the weights */
   /* Reach of the taps around t src_stride, and what of it is packed where the halo is too small. */
   int32_t low_y, high_y, low_x, high_x, halo;
   bool packed;

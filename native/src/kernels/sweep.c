@@ -195,30 +195,32 @@ static memory_runs weights_runs(const sweep_job *job, const place *p) {
                        w->w_block, min_i64(w->chunk, w->src_blocks - p->chunk) * w->w_outer};
 }
 
-/* Deals out what `next` reads and `p` does not, to the calls until then: those of `pairs` pairs. */
+/* Deals out what `next` reads and `p` does not, to the calls until then: those of `items` items. */
 static prefetcher next_place(const sweep_job *job, const place *p, const place *next,
-                             int64_t pairs) {
+                             int64_t items) {
   const sweep *w = job->w;
   const int64_t width = p->col1 - p->col0, most = gemm_columns(p->blocks);
   const int64_t at_once = 2 * width <= most ? 2 : 1;
-  const int64_t calls = pairs * w->dst_stride_h * w->dst_stride_w *
+  const int64_t calls = items * w->dst_stride_h * w->dst_stride_w *
                         ceil_div(p->row1 - p->row0, at_once) * ceil_div(width, most);
   const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
-  const bool same_source = same_chunk && next->unit == p->unit;
+  const bool same_source = same_chunk && (w->source_stays || next->unit == p->unit);
   const bool same_weights = !w->weights_outside || (same_chunk && next->block == p->block);
-  return prefetcher_of(same_source ? (memory_runs){0} : source_runs(job, next, p),
-                       same_weights ? (memory_runs){0} : weights_runs(job, next), calls);
+  return prefetcher_of(same_weights ? (memory_runs){0} : weights_runs(job, next),
+                       same_source ? (memory_runs){0} : source_runs(job, next, p), calls);
 }
 
 /*
  * Items are (pair of dst blocks, unit). Chunks of src outside: a chunk stays in cache for all the
- * pairs. While a unit is at work, over all its pairs, the next one is fetched.
+ * pairs. While the items that read the same are at work, what comes next is fetched.
  */
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
   float *buffer = w->packed ? job->packed + thread * w->pack_floats : NULL;
-  const int64_t unit_items = w->weights_outside ? 1 : sweep_count(w) / w->units;
+  const int64_t together = !w->weights_outside ? sweep_count(w) / w->units
+                           : w->source_stays   ? w->units
+                                               : 1;
   place held = {.group = -1};
   prefetcher ahead = {.at = 2};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
@@ -226,8 +228,8 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
       const place p = place_at(w, i, chunk);
       const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
       held = p;
-      if (i == first || i % unit_items == 0) {
-        const int64_t then = i - i % unit_items + unit_items;
+      if (i == first || i % together == 0) {
+        const int64_t then = i - i % together + together;
         const bool more = then < last, another = chunk + w->chunk < w->src_blocks;
         const place next = more ? place_at(w, then, chunk) : place_at(w, first, chunk + w->chunk);
         ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i)
