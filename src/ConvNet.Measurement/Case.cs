@@ -8,17 +8,17 @@ namespace ConvNet.Measurement;
 /// <param name="Batch">Samples of a call.</param>
 /// <param name="Pass">The pass.</param>
 /// <param name="Threads">Threads that compute.</param>
-public sealed record Case(LayerShape? Shape, string? Model, int Batch, Pass Pass, int Threads)
+public sealed record Case(LayerShape? Shape, string? Model, int Batch, BenchPass Pass, int Threads)
 {
     /// <summary>A pass of a layer.</summary>
-    public static Case Of(LayerShape shape, Pass pass, int threads)
+    public static Case Of(LayerShape shape, BenchPass pass, int threads)
     {
         ArgumentNullException.ThrowIfNull(shape);
         return new Case(shape, null, shape.Batch, pass, threads);
     }
 
     /// <summary>A pass of a network.</summary>
-    public static Case Of(string model, int batch, Pass pass, int threads) => new(null, model, batch, pass, threads);
+    public static Case Of(string model, int batch, BenchPass pass, int threads) => new(null, model, batch, pass, threads);
 
     /// <summary>What people call it.</summary>
     public string Title => Shape?.Name ?? Shape?.ToString() ?? Model!;

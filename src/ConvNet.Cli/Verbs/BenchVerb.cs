@@ -25,7 +25,7 @@ internal sealed class BenchVerb : Verb
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
         _models = Several("--model", ModelChoice.Description, "MODEL");
         _batches = Several("--batch", $"Images in a batch of --model; {UsualBatch} unless given.", "N");
-        _passes = Several("--pass", $"{Passes.Names}; all that a layer or a network has unless given.", "PASS");
+        _passes = Several("--pass", $"{BenchPasses.Names}; all that a layer or a network has unless given.", "PASS");
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
         _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA").AcceptOnlyFromAmong("avx512", "avx2", "scalar");
@@ -57,7 +57,7 @@ internal sealed class BenchVerb : Verb
 
     private List<Case> Cases(ParseResult command)
     {
-        Pass[] passes = [.. Words(command, _passes).Select(Passes.Parse)];
+        BenchPass[] passes = [.. Words(command, _passes).Select(BenchPasses.Parse)];
         int[] threads = [.. Numbers(command, _threads).DefaultIfEmpty(Environment.ProcessorCount)];
         int[] batches = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch)];
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
@@ -67,7 +67,7 @@ internal sealed class BenchVerb : Verb
         foreach (string model in models)
             ModelChoice.Open(model, null);
 
-        IEnumerable<Pass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<Pass>()).Where(pass => pass.IsOfLayer() == layer);
+        IEnumerable<BenchPass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<BenchPass>()).Where(pass => pass.IsOfLayer() == layer);
         List<Case> cases =
         [
             .. from shape in shapes from pass in Of(layer: true) from count in threads select Case.Of(shape, pass, count),

@@ -28,10 +28,12 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
     /// <summary>Makes what a request asks for.</summary>
     public Workload Create(Request request)
     {
-        var pass = Passes.Parse(request.Pass ?? "");
-        return request.Shape is { } shape
+        var pass = BenchPasses.Parse(request.Pass ?? "");
+        if (request.Shape is not { } shape)
+            return new ModelWorkload(_backend!, models(request.Model ?? ""), request.Batch, pass);
+        return pass.IsOfLayer()
             ? Layer(_backend!, LayerShape.Parse(shape), pass)
-            : new ModelWorkload(_backend!, models(request.Model ?? ""), request.Batch, pass);
+            : throw new ArgumentException($"{pass.Word()} is a pass of a network; a layer has fwd, bwd_d and bwd_w.");
     }
 
     /// <summary>Frees the backend.</summary>
@@ -41,7 +43,7 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
     protected abstract IBackend Open(Request request);
 
     /// <summary>Makes a pass of a layer.</summary>
-    protected abstract Workload Layer(IBackend backend, LayerShape shape, Pass pass);
+    protected abstract Workload Layer(IBackend backend, LayerShape shape, BenchPass pass);
 }
 
 /// <summary>The bench of the native backend.</summary>
@@ -55,7 +57,7 @@ internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
     protected override IBackend Open(Request request) => Backend(request);
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => NativeLayer.Create((NativeBackend)backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => NativeLayer.Create((NativeBackend)backend, shape, pass);
 }
 
 /// <summary>The bench of torch.</summary>
@@ -65,7 +67,7 @@ internal sealed class TorchSharpBench(Func<string, Graph> models) : Bench(models
     protected override IBackend Open(Request request) => new TorchSharpBackend(request.Threads);
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => TorchLayer.Create(backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => TorchLayer.Create(backend, shape, pass);
 }
 
 /// <summary>The bench of the reference.</summary>
@@ -75,5 +77,5 @@ internal sealed class ManagedBench(Func<string, Graph> models) : Bench(models)
     protected override IBackend Open(Request request) => new ManagedBackend(request.Threads);
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, Pass pass) => new ManagedLayer(backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => new ManagedLayer(backend, shape, pass);
 }

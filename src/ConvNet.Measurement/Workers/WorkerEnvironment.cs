@@ -13,8 +13,8 @@ public static class WorkerEnvironment
 
     /// <summary>What a worker of any backend gets, from what this process has.</summary>
     /// <remarks>
-    /// Settings of BLAS, oneDNN and OpenMP are left out. OpenBLAS is told its processor, since an OpenBLAS older than the processor takes
-    /// kernels of 2004 for it; threads that wait for one another spin for the same short while under every backend.
+    /// Settings of BLAS, oneDNN and OpenMP are left out, so that every backend has OpenMP as an application has it that sets nothing.
+    /// OpenBLAS is told its processor, since an OpenBLAS older than the processor takes kernels of 2004 for it.
     /// </remarks>
     public static IReadOnlyDictionary<string, string> From(IReadOnlyDictionary<string, string> environment)
     {
@@ -23,7 +23,6 @@ public static class WorkerEnvironment
             .ToDictionary(variable => variable.Key, variable => variable.Value, StringComparer.Ordinal);
         if (BestCore is { } core)
             clean[CoreType] = core;
-        clean["GOMP_SPINCOUNT"] = "10000";
         return clean;
     }
 

@@ -53,7 +53,8 @@ public sealed class WorkerProcess : IWorker
     /// <summary>Ends the worker.</summary>
     public void Dispose()
     {
-        _process.StandardInput.Close();
+        // Past the writer, which would fail once more with what a dead worker has not read.
+        _process.StandardInput.BaseStream.Dispose();
         if (!_process.WaitForExit(PatienceAtTheEnd))
             _process.Kill(entireProcessTree: true);
         _process.Dispose();

@@ -5,10 +5,10 @@ internal sealed class ManagedLayer : Workload
 {
     private readonly LayerShape _shape;
     private readonly SumLayer _layer;
-    private readonly Pass _pass;
+    private readonly BenchPass _pass;
     private readonly NodeMemory<float> _memory;
 
-    public ManagedLayer(IBackend backend, LayerShape shape, Pass pass)
+    public ManagedLayer(IBackend backend, LayerShape shape, BenchPass pass)
     {
         (_shape, _layer, _pass) = (shape, shape.ToLayer(), pass);
         Shape input = shape.IsDense ? ConvNet.Shape.Vector(shape.Input.Length) : shape.Input;
@@ -19,12 +19,12 @@ internal sealed class ManagedLayer : Workload
         {
             XShapes = [input],
             YShape = shape.Output,
-            X = [Values(pass != Pass.BackwardData, x)],
-            Y = Values(pass == Pass.Forward, y),
-            W = [Values(pass != Pass.BackwardWeights, weights)],
-            DY = Values(pass != Pass.Forward, y),
-            DX = [Values(pass == Pass.BackwardData, x)],
-            DW = [Values(pass == Pass.BackwardWeights, weights)],
+            X = [Values(pass != BenchPass.BackwardData, x)],
+            Y = Values(pass == BenchPass.Forward, y),
+            W = [Values(pass != BenchPass.BackwardWeights, weights)],
+            DY = Values(pass != BenchPass.Forward, y),
+            DX = [Values(pass == BenchPass.BackwardData, x)],
+            DW = [Values(pass == BenchPass.BackwardWeights, weights)],
             Threads = backend.Info.Threads,
         };
     }
@@ -38,7 +38,7 @@ internal sealed class ManagedLayer : Workload
     public override void Run()
     {
         var frame = new Frame<float>(_memory, _shape.Batch, training: true, step: 0);
-        if (_pass == Pass.Forward)
+        if (_pass == BenchPass.Forward)
             _layer.Forward(frame);
         else
             _layer.Backward(frame);

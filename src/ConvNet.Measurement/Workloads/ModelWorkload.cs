@@ -12,11 +12,11 @@ internal sealed class ModelWorkload : Workload
     private readonly float[] _images, _scores;
     private readonly int[] _labels;
 
-    public ModelWorkload(IBackend backend, Graph graph, int batch, Pass pass)
+    public ModelWorkload(IBackend backend, Graph graph, int batch, BenchPass pass)
     {
         if (pass.IsOfLayer())
-            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {Pass.Train.Word()} and {Pass.Infer.Word()}.");
-        _training = pass == Pass.Train;
+            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {BenchPass.Train.Word()} and {BenchPass.Infer.Word()}.");
+        _training = pass == BenchPass.Train;
         _graph = graph;
         _network = _training
             ? backend.Compile(graph, new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(Momentum)) { KeepGradients = false })

@@ -21,7 +21,7 @@ internal abstract unsafe class NativeLayer : Workload
     protected LayerShape Shape { get; }
 
     /// <summary>Makes the kernel call of a pass.</summary>
-    public static NativeLayer Create(NativeBackend backend, LayerShape shape, Pass pass)
+    public static NativeLayer Create(NativeBackend backend, LayerShape shape, BenchPass pass)
         => shape.IsDense ? new NativeDense(backend, shape, pass) : new NativeConvolution(backend, shape, pass);
 
     /// <summary>Memory for so many floats, zero.</summary>
@@ -54,22 +54,22 @@ internal sealed unsafe class NativeConvolution : NativeLayer
     private const int WidestHalo = 3;
 
     private readonly cn_conv2d _conv;
-    private readonly Pass _pass;
+    private readonly BenchPass _pass;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
-    public NativeConvolution(NativeBackend backend, LayerShape shape, Pass pass) : base(backend, shape)
+    public NativeConvolution(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape)
     {
         _pass = pass;
         _conv = Describe(shape);
         cn_pass kernel = pass switch
         {
-            Pass.Forward => cn_pass.CN_FORWARD,
-            Pass.BackwardData => cn_pass.CN_BACKWARD_DATA,
+            BenchPass.Forward => cn_pass.CN_FORWARD,
+            BenchPass.BackwardData => cn_pass.CN_BACKWARD_DATA,
             _ => cn_pass.CN_BACKWARD_WEIGHTS,
         };
-        _x = Values(pass == Pass.BackwardData ? _conv.dx : _conv.x);
-        _y = Values(pass == Pass.Forward ? _conv.y : _conv.dy);
+        _x = Values(pass == BenchPass.BackwardData ? _conv.dx : _conv.x);
+        _y = Values(pass == BenchPass.Forward ? _conv.y : _conv.dy);
         _w = Weights();
         _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
@@ -80,8 +80,8 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         int n = Shape.Batch;
         int status = _pass switch
         {
-            Pass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
-            Pass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
+            BenchPass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
             _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();
@@ -133,19 +133,19 @@ internal sealed unsafe class NativeConvolution : NativeLayer
 internal sealed unsafe class NativeDense : NativeLayer
 {
     private readonly cn_dense _dense;
-    private readonly Pass _pass;
+    private readonly BenchPass _pass;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
-    public NativeDense(NativeBackend backend, LayerShape shape, Pass pass) : base(backend, shape)
+    public NativeDense(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape)
     {
         _pass = pass;
         (int c, int h, int w) = (shape.Input.C, shape.Input.H, shape.Input.W);
         _dense = new cn_dense { c = c, h = h, w = w, outputs = shape.Output.C };
         cn_pass kernel = pass switch
         {
-            Pass.Forward => cn_pass.CN_FORWARD,
-            Pass.BackwardData => cn_pass.CN_BACKWARD_DATA,
+            BenchPass.Forward => cn_pass.CN_FORWARD,
+            BenchPass.BackwardData => cn_pass.CN_BACKWARD_DATA,
             _ => cn_pass.CN_BACKWARD_WEIGHTS,
         };
         _x = Values(new cn_tensor(c, h, w, 0, cn_layout.CN_FLAT));
@@ -162,8 +162,8 @@ internal sealed unsafe class NativeDense : NativeLayer
         int n = Shape.Batch;
         int status = _pass switch
         {
-            Pass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
-            Pass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
+            BenchPass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
             _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();

@@ -13,11 +13,11 @@ internal sealed class TorchLayer : Workload
 {
     private readonly LayerShape _shape;
     private readonly TorchRuntime _runtime;
-    private readonly Pass _pass;
+    private readonly BenchPass _pass;
     private readonly TorchSharp.DisposeScope _scope;
     private readonly Tensor _x, _w, _output, _dy;
 
-    private TorchLayer(TorchRuntime runtime, LayerShape shape, Pass pass)
+    private TorchLayer(TorchRuntime runtime, LayerShape shape, BenchPass pass)
     {
         (_runtime, _shape, _pass) = (runtime, shape, pass);
         runtime.ClaimThreads();
@@ -26,9 +26,9 @@ internal sealed class TorchLayer : Workload
         long[] x = shape.IsDense ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
         long[] w = shape.IsDense ? [shape.Output.C, features] : [shape.Output.C, shape.Input.C / shape.Groups, shape.Kernel.H, shape.Kernel.W];
         long[] y = shape.IsDense ? [n, shape.Output.C] : [n, shape.Output.C, shape.Output.H, shape.Output.W];
-        _x = Values(x, pass == Pass.BackwardData);
-        _w = Values(w, pass == Pass.BackwardWeights);
-        _dy = Values(pass == Pass.Forward ? [1] : y, false);
+        _x = Values(x, pass == BenchPass.BackwardData);
+        _w = Values(w, pass == BenchPass.BackwardWeights);
+        _dy = Values(pass == BenchPass.Forward ? [1] : y, false);
         _output = Forward();
     }
 
@@ -39,18 +39,18 @@ internal sealed class TorchLayer : Workload
     public override string Algorithm => "auto";
 
     /// <summary>Makes the call of a pass.</summary>
-    public static Workload Create(IBackend backend, LayerShape shape, Pass pass) => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
+    public static Workload Create(IBackend backend, LayerShape shape, BenchPass pass) => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
 
     public override void Run()
     {
         _runtime.ClaimThreads();
         using TorchSharp.DisposeScope scope = NewDisposeScope();
-        if (_pass == Pass.Forward)
+        if (_pass == BenchPass.Forward)
         {
             Forward();
             return;
         }
-        (_pass == Pass.BackwardData ? _x : _w).grad = null;
+        (_pass == BenchPass.BackwardData ? _x : _w).grad = null;
         _output.backward([_dy], retain_graph: true);
     }
 

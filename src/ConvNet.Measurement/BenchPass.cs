@@ -1,7 +1,7 @@
 namespace ConvNet.Measurement;
 
 /// <summary>What is timed.</summary>
-public enum Pass
+public enum BenchPass
 {
     /// <summary>The output of a layer: <c>fwd</c>.</summary>
     Forward,
@@ -19,28 +19,28 @@ public enum Pass
     Infer,
 }
 
-/// <summary>Passes by their names, which are those of benchdnn where it has one.</summary>
-public static class Passes
+/// <summary>BenchPasses by their names, which are those of benchdnn where it has one.</summary>
+public static class BenchPasses
 {
-    private static readonly (Pass Pass, string Word)[] Words =
+    private static readonly (BenchPass Pass, string Word)[] Words =
     [
-        (Pass.Forward, "fwd"), (Pass.BackwardData, "bwd_d"), (Pass.BackwardWeights, "bwd_w"), (Pass.Train, "train"), (Pass.Infer, "infer"),
+        (BenchPass.Forward, "fwd"), (BenchPass.BackwardData, "bwd_d"), (BenchPass.BackwardWeights, "bwd_w"), (BenchPass.Train, "train"), (BenchPass.Infer, "infer"),
     ];
 
     /// <summary>All names.</summary>
     public static string Names => string.Join(", ", Words.Select(known => known.Word));
 
     /// <summary>Whether a pass is one of a layer, not of a network.</summary>
-    public static bool IsOfLayer(this Pass pass) => pass is Pass.Forward or Pass.BackwardData or Pass.BackwardWeights;
+    public static bool IsOfLayer(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData or BenchPass.BackwardWeights;
 
     /// <summary>The name of a pass.</summary>
-    public static string Word(this Pass pass) => Words.Single(known => known.Pass == pass).Word;
+    public static string Word(this BenchPass pass) => Words.Single(known => known.Pass == pass).Word;
 
     /// <summary>The pass of a name.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
-    public static Pass Parse(string word)
+    public static BenchPass Parse(string word)
     {
-        foreach ((Pass pass, string known) in Words)
+        foreach ((BenchPass pass, string known) in Words)
         {
             if (known == word)
                 return pass;

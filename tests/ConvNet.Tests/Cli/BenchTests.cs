@@ -1,0 +1,53 @@
+using System.Text.Json;
+using ConvNet.Cli;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+/// <summary>Whole runs over the smallest of layers, workers in processes of their own. No test looks at how long anything took.</summary>
+public sealed class BenchTests
+{
+    private static readonly string[] Quick = ["--rounds", "1", "--turn", "0.1", "--threads", "1"];
+
+    [Test]
+    public void TheJsonHasThePeakAndARowForEveryPassAndBackend()
+    {
+        CommandLine run = CommandLine.Run(["bench", "--layer", "mb2ic3ih6oc4kh3n\"tiny\"", "--backends", "native,managed", "--json", .. Quick]);
+        JsonElement json = run.Json();
+        JsonElement[] rows = [.. json.GetProperty("rows").EnumerateArray()];
+        Assert.Multiple(() =>
+        {
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("processor, peakGflops, memoryGBs, peaks, libraries, rows, ratios, skipped"));
+            Assert.That(json.GetProperty("peakGflops").GetDouble(), Is.Positive);
+            Assert.That(json.GetProperty("memoryGBs").GetDouble(), Is.Positive);
+            Assert.That(CommandLine.NamesOf(rows[0]),
+                Is.EqualTo("shape, model, batch, pass, backend, threads, algorithm, medianMs, minMs, gflops, percentOfPeak, imagesPerSecond, peakMemoryMB"));
+            Assert.That(rows.Select(row => $"{row.GetProperty("pass")} {row.GetProperty("backend")}"), Is.EqualTo(
+                (string[])["fwd native", "fwd managed", "bwd_d native", "bwd_d managed", "bwd_w native", "bwd_w managed"]));
+            Assert.That(rows.Select(row => row.GetProperty("shape").GetString()), Is.All.EqualTo("mb2ic3ih6oc4oh4kh3ph0n\"tiny\""));
+            Assert.That(rows.Select(row => row.GetProperty("gflops").GetDouble()), Is.All.Positive);
+            Assert.That(json.GetProperty("ratios").EnumerateArray().Select(ratio => $"{ratio.GetProperty("backend")} {ratio.GetProperty("rival")}"),
+                Is.EqualTo((string[])["native managed", "native managed", "native managed"]));
+            Assert.That(run.Error, Does.Contain("tiny, batch 2, bwd_w, 1 thread"));
+        });
+    }
+
+    [Test]
+    public void PeopleSeeThePeakAndATable()
+    {
+        CommandLine run = CommandLine.Run(["bench", "--model", "digits", "--batch", "1,2", "--pass", "infer", .. Quick]);
+        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.Output, Does.Contain("FMA peak").And.Contain("digits").And.Contain("% of peak").And.Not.Contain("train"));
+    }
+
+    [Test]
+    public void WrongShapesAreNamedWithTheirPlace()
+    {
+        CommandLine.Run("bench", "--layer", "mb2icx").IsRefusedWith("Shape mb2icx: ic lacks its number, at character 6.");
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("shapes.txt"), "mb2ic4oc4\nmb2ic4\n");
+        CommandLine.Run("bench", "--shapes", folder.File("shapes.txt")).IsRefusedWith("shapes.txt:2: ", "oc is missing");
+        CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--algorithm", "fft").IsRefusedWith("fft", "direct");
+        CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--backends", "abacus").IsRefusedWith("abacus", "torchsharp");
+    }
+}

@@ -1,0 +1,145 @@
+using ConvNet.Measurement;
+using ConvNet.Measurement.Workers;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Measurement;
+
+/// <summary>The order of turns and the figures made of them, with workers that only say how long they took.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public sealed class BenchRunTests
+{
+    private static readonly Case Layer = Case.Of(LayerShape.Parse("mb2ic4oc4"), BenchPass.Forward, 2);
+    private readonly List<string> _log = [];
+    private readonly Dictionary<string, Queue<double>> _times = [];
+    private TimeSpan _now;
+    private double _peak = 100;
+
+    private BenchResult Measure(IReadOnlyList<Case> cases, int rounds, params string[] backends)
+    {
+        var settings = new BenchSettings { Backends = backends, Rounds = rounds, PatienceSeconds = 10 };
+        return BenchRun.Measure(cases, settings, backend => new FakeWorker(this, backend), () => _now, line => _log.Add($"# {line}"));
+    }
+
+    [Test]
+    public void BackendsTakeTurns()
+    {
+        Measure([Layer], 2, "native", "torchsharp");
+        Assert.That(_log.Where(line => !line.StartsWith('#')), Is.EqualTo((string[])
+        [
+            "native starts", "native peak 2", "native memory 2", "native ends",
+            "native starts", "native prepare", "torchsharp starts", "torchsharp prepare", "native warm", "torchsharp warm",
+            "native measure", "torchsharp measure", "native peak 2", "native measure", "torchsharp measure", "native peak 2",
+            "native ends", "torchsharp ends",
+        ]));
+    }
+
+    [Test]
+    public void LayersShareTheirWorkersAndNetworksHaveTheirOwn()
+    {
+        Measure([Layer, Layer with { Pass = BenchPass.BackwardData }, Case.Of("lenet5", 1, BenchPass.Train, 2), Case.Of("lenet5", 1, BenchPass.Infer, 2)], 1, "native");
+        Assert.That(_log.Count(line => line == "native starts"), Is.EqualTo(4));
+    }
+
+    [Test]
+    public void ARowHasTheMedianOfTheTurnsAndTheShortestCall()
+    {
+        _times["native"] = new([3, 1, 2]);
+        _times["torchsharp"] = new([6, 4, 10]);
+        BenchResult result = Measure([Layer], 3, "native", "torchsharp");
+        Row native = result.Rows[0];
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.Rows.Select(row => (row.Backend, row.MedianMs, row.MinMs)), Is.EqualTo(((string, double, double)[])[("native", 2, 0.5), ("torchsharp", 6, 2)]));
+            Assert.That(native.Gflops, Is.EqualTo(4e6 / 2e-3 / 1e9).Within(1e-12));
+            Assert.That(native.ImagesPerSecond, Is.EqualTo(2 / 2e-3).Within(1e-9));
+            Assert.That(native.PercentOfPeak, Is.EqualTo(100 * native.Gflops / result.PeakGflops).Within(1e-12));
+            Assert.That(native.PeakMemoryMB, Is.EqualTo(7));
+            Assert.That(result.MemoryGBs, Is.EqualTo(50));
+        });
+    }
+
+    [Test]
+    public void ARatioIsTheMedianOverRoundsSoThatADisturbanceOfBothCancels()
+    {
+        // The second round is disturbed: all take ten times as long.
+        _times["native"] = new([1, 10, 1]);
+        _times["torchsharp"] = new([2, 20, 3]);
+        _times["managed"] = new([5, 50, 5]);
+        BenchResult result = Measure([Layer], 3, "torchsharp", "native", "managed");
+        Assert.That(result.Ratios.Select(ratio => (ratio.Backend, ratio.Rival, ratio.Value, ratio.Low, ratio.High)), Is.EqualTo(
+            ((string, string, double, double, double)[])[("native", "torchsharp", 2, 2, 3), ("native", "managed", 5, 5, 5)]));
+    }
+
+    [Test]
+    public void ThePeakIsTheBestOfAllThatWereMeasured()
+    {
+        BenchResult result = Measure([Layer, Layer with { Threads = 1 }], 2, "native");
+        // The fake's peak grows by one with every order; the one of two threads was asked for first, and in the first case's rounds.
+        Assert.That(result.Peaks, Is.EquivalentTo(new Dictionary<int, double> { [2] = 104, [1] = 106 }));
+        Assert.That(result.PeakGflops, Is.EqualTo(104));
+    }
+
+    [Test]
+    public void WhatABackendDoesNotDoIsSkippedWithItsReason()
+    {
+        BenchResult result = Measure([Case.Of("lenet5", 1, BenchPass.Train, 1)], 1, "native", "onednn");
+        Assert.That(result.Rows.Select(row => row.Backend), Is.EqualTo((string[])["native"]));
+        Assert.That(result.Skipped.Select(skip => (skip.Backend, skip.Reason)), Is.EqualTo(((string, string)[])[("onednn", "layers only")]));
+        Assert.That(Assert.Throws<NotSupportedException>(() => Measure([Case.Of("lenet5", 1, BenchPass.Train, 1)], 1, "onednn"))!.Message, Does.Contain("layers only"));
+    }
+
+    [Test]
+    public void ALongCaseGetsFewerRounds()
+    {
+        _times["native"] = new([6_000, 6_000, 6_000]);
+        Measure([Layer], 3, "native");
+        Assert.That(_log.Count(line => line == "native measure"), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void ACancelledRunEnds()
+    {
+        using var cancellation = new CancellationTokenSource();
+        cancellation.Cancel();
+        var settings = new BenchSettings { Backends = ["native"] };
+        Assert.Throws<OperationCanceledException>(
+            () => BenchRun.Measure([Layer], settings, backend => new FakeWorker(this, backend), () => _now, _ => { }, cancellation.Token));
+        Assert.That(_log[^1], Is.EqualTo("native ends"));
+    }
+
+    /// <summary>Answers at once; a turn moves the clock.</summary>
+    private sealed class FakeWorker : IWorker
+    {
+        private readonly BenchRunTests _test;
+        private readonly string _backend;
+
+        public FakeWorker(BenchRunTests test, string backend)
+        {
+            (_test, _backend) = (test, backend);
+            _test._log.Add($"{backend} starts");
+        }
+
+        public Response Ask(Request request)
+        {
+            string threads = request.Do is Order.Peak or Order.Memory ? $" {request.Threads}" : "";
+            _test._log.Add($"{_backend} {request.Do}".ToLowerInvariant() + threads);
+            switch (request.Do)
+            {
+                case Order.Prepare:
+                    return _backend == "onednn" && request.Model is not null
+                        ? new Response { Error = "layers only" }
+                        : new Response { Library = _backend, Algorithm = "direct", Operations = 4e6, Images = 2 };
+                case Order.Measure:
+                    double time = _test._times.TryGetValue(_backend, out Queue<double>? times) ? times.Dequeue() : 1;
+                    _test._now += TimeSpan.FromMilliseconds(time);
+                    return new Response { MedianMs = time, MinMs = time / 2, Calls = 1, PeakMemoryMB = 7 };
+                case Order.Peak:
+                    return new Response { Rate = ++_test._peak };
+                default:
+                    return new Response { Rate = 50 };
+            }
+        }
+
+        public void Dispose() => _test._log.Add($"{_backend} ends");
+    }
+}

@@ -1,0 +1,100 @@
+using ConvNet.Measurement;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Measurement;
+
+public sealed class LayerShapeTests
+{
+    private static LayerShape Conv(int batch, Shape input, Shape output, Extent kernel) => new() { Batch = batch, Input = input, Output = output, Kernel = kernel };
+
+    private static IEnumerable<TestCaseData> Descriptors()
+    {
+        LayerShape usual = Conv(32, new(64, 56, 56), new(64, 56, 56), 3) with { Padding = 1 };
+        yield return new("mb32ic64ih56oc64oh56kh3ph1", usual);
+        yield return new("mb32ic64ih56oc64oh56kh3ph1n\"64->64 3x3 @56\"", usual with { Name = "64->64 3x3 @56" });
+        yield return new("mb32ic64ih56oc64oh56kh3ph1nbare", usual with { Name = "bare" });
+        yield return new("mb32_ic64ih56_oc64oh56_kh3_ph1", usual);
+        yield return new("kh3ph1oc64ic64ih56mb32", usual);
+        yield return new("g1mb32ic64ih56iw56oc64oh56ow56kh3kw3sh1sw1ph1pw1dh0dw0", usual);
+        yield return new("mb32ic64ih56oc64oh56kh3", usual);
+        yield return new("ic3ih10oc4kh3", Conv(2, new(3, 10, 10), new(4, 8, 8), 3));
+        yield return new("mb16ic3ih224oc64oh112kh7sh2ph3", Conv(16, new(3, 224, 224), new(64, 112, 112), 7) with { Stride = 2, Padding = 3 });
+        yield return new("mb32ic3ih224oc64oh55kh11sh4ph2", Conv(32, new(3, 224, 224), new(64, 55, 55), 11) with { Stride = 4, Padding = 2 });
+        yield return new("mb1ic8ih16oc8kh3ph2dh1", Conv(1, new(8, 16, 16), new(8, 16, 16), 3) with { Padding = 2, Dilation = 2 });
+        yield return new("g8mb1ic8ih7oc16kh3ph1", Conv(1, new(8, 7, 7), new(16, 7, 7), 3) with { Groups = 8, Padding = 1 });
+        yield return new("mb4ic5ih9iw20oc6kh3kw5sh2sw1ph1pw0", Conv(4, new(5, 9, 20), new(6, 5, 16), (3, 5)) with { Stride = (2, 1), Padding = (1, 0) });
+        yield return new("mb4ic5ih9iw20oc6kh3ph1", Conv(4, new(5, 9, 20), new(6, 9, 20), 3) with { Padding = 1 });
+        yield return new("mb4ic5ih9oc6kh3kw1ph1pw0", Conv(4, new(5, 9, 9), new(6, 9, 9), (3, 1)) with { Padding = (1, 0) });
+        yield return new("mb4ic5ih9oc6kh3sw2ph1", Conv(4, new(5, 9, 9), new(6, 9, 5), 3) with { Padding = 1, Stride = (1, 2) });
+        yield return new("mb64ic4096oc4096", new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
+        yield return new("mb64ic16ih5oc120n\"dense1\"", new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "dense1" });
+        yield return new("mb64ic16ih5iw1oc120", new LayerShape { Batch = 64, Input = new(16, 5, 1), Output = Shape.Vector(120) });
+    }
+
+    [TestCaseSource(nameof(Descriptors))]
+    public void ADescriptorMeansWhatItMeansToBenchdnn(string text, LayerShape expected)
+        => Assert.That(LayerShape.Parse(text), Is.EqualTo(expected));
+
+    [TestCaseSource(nameof(Descriptors))]
+    public void WhatIsWrittenIsReadBack(string text, LayerShape expected)
+    {
+        Assert.That(LayerShape.Parse(expected.ToString()), Is.EqualTo(expected), text);
+        Assert.That(LayerShape.Parse(expected.ToString()).ToString(), Is.EqualTo(expected.ToString()));
+    }
+
+    [TestCaseSource(nameof(Descriptors))]
+    public void TheLayerGivesTheOutputAndTheOperations(string text, LayerShape shape)
+    {
+        Shape input = shape.IsDense ? Shape.Vector(shape.Input.Length) : shape.Input;
+        Assert.That(shape.ToLayer().Infer(input), Is.EqualTo(shape.Output), text);
+        Assert.That(shape.Operations, Is.EqualTo(2.0 * shape.Batch * shape.ToLayer().MultiplyAdds(input)), text);
+    }
+
+    [TestCase("", "ic is missing", 1)]
+    [TestCase("mb", "mb lacks its number", 3)]
+    [TestCase("mb2icx", "ic lacks its number", 6)]
+    [TestCase("mb2 ic4oc4", "\" i\" is no size", 4)]
+    [TestCase("mb2ic4oc4ih8kh3q1", "\"q1\" is no size", 16)]
+    [TestCase("mb2mb3ic4oc4", "mb is given twice", 4)]
+    [TestCase("mb0ic4oc4", "mb starts at 1", 3)]
+    [TestCase("mb2ic99999999999oc4", "ic is over", 6)]
+    [TestCase("mb2ic4id3ih3oc4kh3", "id is a size of three dimensions", 7)]
+    [TestCase("mb2ic4oc4oh3", "oh is of a convolution, and its kernel, kh, is missing", 13)]
+    [TestCase("mb2ic4oc4kh3", "ih is missing", 13)]
+    [TestCase("mb2ic4ih8kh3", "oc is missing", 13)]
+    [TestCase("mb2ic4ih8oc4oh9kh3ph1", "oh9 contradicts (8 − 3 + 2·1) / 1 + 1 = 8", 22)]
+    [TestCase("mb2ic4ih8oc4oh8ow7kh3ph1", "ow7 contradicts", 25)]
+    [TestCase("mb2ic4ih2oc4kh5ph1", "a kernel that reaches over 5 does not fit 2 and a padding of 1", 19)]
+    [TestCase("g3mb2ic4ih8oc6kh3", "4 and 6 channels do not divide into 3 groups", 18)]
+    [TestCase("mb2ic4oc4n\"open", "the name's quotes do not pair", 11)]
+    [TestCase("mb2ic4oc4n", "a name is one or more characters", 11)]
+    public void AWrongDescriptorSaysWhatIsWrongAndWhere(string text, string reason, int character)
+    {
+        string message = Assert.Throws<FormatException>(() => LayerShape.Parse(text))!.Message;
+        Assert.That(message, Does.StartWith($"Shape {text}: ").And.Contain(reason).And.EndWith($"at character {character}."));
+    }
+
+    [Test]
+    public void AFileHasOneShapeALineAndErrorsNameTheLine()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.File("shapes.txt");
+        File.WriteAllText(file, "# two layers\n\nmb2ic4oc4\n  mb2ic4ih8oc4kh3n\"b\"\n");
+        Assert.That(ShapeFile.Read(file).Select(shape => shape.ToString()), Is.EqualTo((string[])["mb2ic4oc4", "mb2ic4ih8oc4oh6kh3ph0n\"b\""]));
+        File.WriteAllText(file, "mb2ic4oc4\nmb2ic4oc\n");
+        Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.StartWith($"{file}:2: ").And.Contain("oc lacks its number"));
+        File.WriteAllText(file, "# nothing\n");
+        Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.Contain("no shape"));
+    }
+
+    [TestCase("kernels.txt", 15)]
+    [TestCase("lenet5.txt", 5)]
+    [TestCase("alexnet.txt", 8)]
+    [TestCase("resnet18.txt", 12)]
+    public void TheShapesOfTheRepositoryAreReadAndHaveNames(string file, int count)
+    {
+        IReadOnlyList<LayerShape> shapes = ShapeFile.Read(Repository.Path("bench", "shapes", file));
+        Assert.That(shapes, Has.Count.EqualTo(count));
+        Assert.That(shapes.Select(shape => shape.Name), Is.Unique.And.All.Not.Null);
+    }
+}
