@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 4 };
+enum { CN_ABI_VERSION = 5 };
 
 enum { CN_BLOCK = 16 };
 
@@ -310,14 +310,31 @@ typedef struct cn_pool2d {
   int32_t pad_h, pad_w;
   int32_t kind;              /* cn_pool_kind */
   int32_t count_include_pad; /* average: 1 divides by kernel_h kernel_w, 0 by the pixels inside */
+  int32_t flags;             /* maximum: CN_RELU where x is what a ReLU gave, see below */
 } cn_pool2d;
 
-CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                                 const float *x, float *y);
+/*
+ * The winners of max pooling: for every value of y, in the order of CN_BLOCKED without a halo, one
+ * byte, the number of its pixel in the clipped window, counted in row-major order. With CN_RELU it
+ * is CN_NO_WINNER where y <= 0: there a ReLU before the pool lets no gradient through.
+ */
+enum { CN_NO_WINNER = 255 };
 
-/* dx from dy. Max pooling finds its maxima in x again; x may be null for an average. */
+/* Bytes of the winners; 0 for an average, and where windows of over CN_NO_WINNER pixels have none.
+ */
+CN_API int64_t cn_pool2d_winner_bytes(const cn_pool2d *pool, int32_t n);
+
+/* y from x, and the winners unless null. */
+CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                                 const float *x, float *y, uint8_t *winners);
+
+/*
+ * dx from dy and the winners, behind the ReLU if they know of one. With null for the winners maxima
+ * are found in x again, whatever the flags. An average needs neither, and x may be null.
+ */
 CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                                  const float *x, const float *dy, float *dx);
+                                  const float *x, const uint8_t *winners, const float *dy,
+                                  float *dx);
 
 /* ---- Batch normalisation -------------------------------------------------------------------- */
 

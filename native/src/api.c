@@ -50,31 +50,51 @@ static int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_te
   if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
   if ((int64_t)pool->kernel_h * pool->kernel_w > 1 << 24) return CN_BAD_SHAPE;
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
+  if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
+    return CN_BAD_VALUE;
   return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;
 }
 
+int64_t cn_pool2d_winner_bytes(const cn_pool2d *pool, int32_t n) {
+  if (pool == NULL) return CN_NULL_POINTER;
+  TRY(check_pool(pool, &pool->x, &pool->y, n));
+  if (pool->kind != CN_POOL_MAX || (int64_t)pool->kernel_h * pool->kernel_w > CN_NO_WINNER)
+    return 0;
+  return (int64_t)n * blocks_of(pool->y.c) * pool->y.h * pool->y.w * CN_BLOCK;
+}
+
+/* Winners are kept only where there are some, and a window of up to CN_NO_WINNER pixels. */
+static int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners) {
+  if (winners == NULL) return CN_OK;
+  if (pool->kind != CN_POOL_MAX || (int64_t)pool->kernel_h * pool->kernel_w > CN_NO_WINNER)
+    return CN_BAD_VALUE;
+  return check_aligned(winners);
+}
+
 int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                          const float *x, float *y) {
+                          const float *x, float *y, uint8_t *winners) {
   TRY(check_context(context));
   if (pool == NULL) return CN_NULL_POINTER;
   TRY(check_pool(pool, &pool->x, &pool->y, n));
   TRY(check_aligned(x));
   TRY(check_aligned(y));
-  kernels_for(context)->pool2d_forward(context->threads, pool, n, x, y);
+  TRY(check_winners(pool, winners));
+  kernels_for(context)->pool2d_forward(context->threads, pool, n, x, y, winners);
   return CN_OK;
 }
 
 int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                           const float *x, const float *dy, float *dx) {
+                           const float *x, const uint8_t *winners, const float *dy, float *dx) {
   TRY(check_context(context));
   if (pool == NULL) return CN_NULL_POINTER;
   TRY(check_pool(pool, &pool->x, &pool->dy, n));
   TRY(check_batch(&pool->dx, n));
   TRY(check_same(&pool->x, &pool->dx));
-  if (pool->kind == CN_POOL_MAX) TRY(check_aligned(x));
+  TRY(check_winners(pool, winners));
+  if (pool->kind == CN_POOL_MAX && winners == NULL) TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_aligned(dx));
-  kernels_for(context)->pool2d_backward(context->threads, pool, n, x, dy, dx);
+  kernels_for(context)->pool2d_backward(context->threads, pool, n, x, winners, dy, dx);
   return CN_OK;
 }
 

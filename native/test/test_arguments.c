@@ -164,22 +164,32 @@ static void dense_layers(void) {
 
 static void pooling(void) {
   const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED}, y = {16, 4, 4, 0, CN_BLOCKED};
-  const cn_pool2d good = {x, y, x, y, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0};
+  const cn_pool2d good = {x, y, x, y, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0, 0};
   cn_pool2d bad = good;
   bad.pad_h = 2;
-  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
   bad = good;
   bad.y.c = 17;
-  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
   bad = good;
   bad.kind = 2;
-  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096));
+  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  uint8_t *winners = (uint8_t *)(memory + 8192);
+  EXPECT(3 * 16 * 16, cn_pool2d_winner_bytes(&good, 3));
+  EXPECT(CN_MISALIGNED, cn_pool2d_forward(&context, &good, 1, memory, memory + 4096, winners + 4));
+  bad = good;
+  bad.kind = CN_POOL_AVERAGE;
+  EXPECT(0, cn_pool2d_winner_bytes(&bad, 3));
+  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, winners));
+  bad.flags = CN_RELU;
+  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
   bad = good;
   bad.dx.w = 9;
-  EXPECT(CN_BAD_SHAPE, cn_pool2d_backward(&context, &bad, 1, memory, memory + 4096, memory + 8192));
+  EXPECT(CN_BAD_SHAPE,
+         cn_pool2d_backward(&context, &bad, 1, memory, NULL, memory + 4096, memory + 8192));
   EXPECT(CN_NULL_POINTER,
-         cn_pool2d_backward(&context, &good, 1, NULL, memory + 4096, memory + 8192));
-  EXPECT(CN_NULL_POINTER, cn_pool2d_forward(&context, NULL, 1, memory, memory + 4096));
+         cn_pool2d_backward(&context, &good, 1, NULL, NULL, memory + 4096, memory + 8192));
+  EXPECT(CN_NULL_POINTER, cn_pool2d_forward(&context, NULL, 1, memory, memory + 4096, NULL));
 }
 
 static void normalisation(void) {

@@ -52,7 +52,7 @@ static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox,
       count++;
     }
   if (p->kind == CN_POOL_MAX) {
-    dx[best] += dy;
+    if ((p->flags & CN_RELU) == 0 || !(x[best] <= 0.0f)) dx[best] += dy;
     return x[best];
   }
   if (p->count_include_pad) count = (int64_t)p->kernel_h * p->kernel_w;
@@ -85,8 +85,30 @@ static void check_values(const char *name, int32_t isa, const double *expected, 
   }
 }
 
-static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad, bool nans) {
-  const cn_pool2d pool = pool_of(t, kind, count_include_pad);
+/* The gradient from the winners that the forward pass kept, then, for maxima, from x alone. With
+ * CN_RELU only the former: it is what the mark of a window without a winner is for. */
+static void run(const pool_case *t, const cn_context *context, const cn_pool2d *pool,
+                const float *x, const float *dy, float *y, float *dx) {
+  const int64_t bytes = cn_pool2d_winner_bytes(pool, t->n);
+  const int64_t dx_floats = cn_tensor_floats(&pool->dx, t->n);
+  uint8_t *winners = bytes > 0 ? (uint8_t *)new_floats((bytes + 3) / 4) : NULL;
+  const bool max = pool->kind == CN_POOL_MAX;
+  CHECK(max == (winners != NULL), "%s: %lld bytes of winners", t->name, (long long)bytes);
+  CHECK(cn_pool2d_forward(context, pool, t->n, x, y, winners) == CN_OK, "%s", t->name);
+  CHECK(cn_pool2d_backward(context, pool, t->n, NULL, winners, dy, dx) == CN_OK, "%s", t->name);
+  if (max && pool->flags == 0) {
+    float *again = new_floats(dx_floats);
+    CHECK(cn_pool2d_backward(context, pool, t->n, x, NULL, dy, again) == CN_OK, "%s", t->name);
+    check_same_bits(t->name, dx, again, dx_floats);
+    free(again);
+  }
+  free(winners);
+}
+
+static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad, bool nans,
+                     int32_t flags) {
+  cn_pool2d pool = pool_of(t, kind, count_include_pad);
+  pool.flags = flags;
   const int64_t x_count = (int64_t)t->n * t->c * t->h * t->w;
   const int64_t y_count = (int64_t)t->n * t->c * pool.y.h * pool.y.w;
   seed_values((uint64_t)(t - cases) + 1);
@@ -105,10 +127,7 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       float *y = new_floats(y_floats + dx_floats), *dx = y + y_floats;
-      CHECK(cn_pool2d_forward(&context, &pool, t->n, x, y) == CN_OK, "%s", t->name);
-      CHECK(cn_pool2d_backward(&context, &pool, t->n, kind == CN_POOL_MAX ? x : NULL, dy, dx) ==
-                CN_OK,
-            "%s", t->name);
+      run(t, &context, &pool, x, dy, y, dx);
       if (i == 0) {
         const bool exact = kind == CN_POOL_MAX;
         read_tensor(t->name, &pool.y, t->n, y, y_plain);
@@ -131,10 +150,12 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
 
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    run_case(&cases[i], CN_POOL_MAX, 0, false);
-    run_case(&cases[i], CN_POOL_MAX, 0, true);
-    run_case(&cases[i], CN_POOL_AVERAGE, 0, false);
-    run_case(&cases[i], CN_POOL_AVERAGE, 1, false);
+    for (int nans = 0; nans < 2; nans++) {
+      run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, 0);
+      run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, CN_RELU);
+    }
+    run_case(&cases[i], CN_POOL_AVERAGE, 0, false, 0);
+    run_case(&cases[i], CN_POOL_AVERAGE, 1, false, 0);
   }
   return verdict("pool2d");
 }

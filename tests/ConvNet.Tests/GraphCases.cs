@@ -28,6 +28,8 @@ public static class GraphCases
         Chain("conv bn relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu()),
         Chain("bottleneck: 1×1 convs, bn, relu", 4, new(18, 6, 7), new Conv2d(33, 1, bias: false), new BatchNorm2d(), new Relu(), new Conv2d(17, 1), new BatchNorm2d(), new Relu(), new Conv2d(4, 1)),
         Chain("depthwise separable with bn", 4, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new BatchNorm2d(), new Relu(), new Conv2d(20, 1), new BatchNorm2d()),
+        Chain("conv relu, pool of large windows", 2, new(1, 18, 19), new Conv2d(17, 3, padding: 1), new Relu(), new MaxPool2d(16, 1), new Conv2d(3, 1)),
+        Chain("conv relu pool relu pool", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(), new MaxPool2d(2, 1), new Relu(), new MaxPool2d(3, 1), new Flatten(), new Dense(3)),
         Chain("conv bn relu pool", 4, new(3, 9, 9), new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(3, 2, 1), new Conv2d(5, 3)),
         Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
         Chain("bn first, conv", 4, new(3, 5, 5), new BatchNorm2d(), new Conv2d(4, 3)),

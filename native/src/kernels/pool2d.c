@@ -6,6 +6,9 @@ typedef struct pool_job {
   view xv, yv, dxv; /* yv is that of y or of dy */
   const float *x, *dy;
   float *y, *dx;
+  uint8_t *new_winners;
+  const uint8_t *winners;
+  bool alone; /* no pixel is in two windows */
 } pool_job;
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -29,38 +32,42 @@ static float divisor(const cn_pool2d *p, window_part w) {
                               : (float)(w.rows * w.cols);
 }
 
-/* The first maximum in row-major order; of NaNs the last. x is at the first pixel. */
-ALWAYS_INLINE vec maximum(const float *x, int64_t row, int64_t rows, int64_t cols) {
-  vec best = vec_load(x);
-  for (int64_t y = 0; y < rows; y++)
-    for (int64_t i = 0; i < cols; i++) {
-      const vec v = vec_load(x + y * row + i * CN_BLOCK);
-      best = vec_select(vec_above_or_nan(v, best), v, best);
-    }
-  return best;
-}
+/* The first maximum in row-major order, of NaNs the last; and which pixel it is, counted in that
+ * order. */
+typedef struct peak {
+  vec best, at;
+} peak;
 
-/* Which pixel that is, counted in row-major order. */
-ALWAYS_INLINE vec maximum_at(const float *x, int64_t row, int64_t rows, int64_t cols) {
-  vec best = vec_load(x), at = vec_zero();
+ALWAYS_INLINE peak peak_of(const float *x, int64_t row, int64_t rows, int64_t cols) {
+  peak p = {vec_load(x), vec_zero()};
   float number = 0.0f;
   for (int64_t y = 0; y < rows; y++)
     for (int64_t i = 0; i < cols; i++, number += 1.0f) {
       const vec v = vec_load(x + y * row + i * CN_BLOCK);
-      const vec_mask wins = vec_above_or_nan(v, best);
-      best = vec_select(wins, v, best);
-      at = vec_select(wins, vec_set1(number), at);
+      const vec_mask wins = vec_above_or_nan(v, p.best);
+      p.best = vec_select(wins, v, p.best);
+      p.at = vec_select(wins, vec_set1(number), p.at);
     }
-  return at;
+  return p;
 }
 
-/* dx += dy at that pixel. */
-ALWAYS_INLINE void add_at(vec at, vec dy, float *dx, int64_t row, int64_t rows, int64_t cols) {
+/* Windows of 2x2 and 3x3 are unrolled. */
+ALWAYS_INLINE peak peak_in(const pool_job *job, const float *x, window_part w) {
+  const int64_t row = job->xv.row;
+  if (w.rows == 2 && w.cols == 2) return peak_of(x, row, 2, 2);
+  if (w.rows == 3 && w.cols == 3) return peak_of(x, row, 3, 3);
+  return peak_of(x, row, w.rows, w.cols);
+}
+
+/* dx += dy at that pixel, or dx = dy there and 0 elsewhere if no other window holds the pixels. */
+ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, int64_t rows,
+                          int64_t cols) {
   float number = 0.0f;
   for (int64_t y = 0; y < rows; y++)
     for (int64_t i = 0; i < cols; i++, number += 1.0f) {
       float *to = dx + y * row + i * CN_BLOCK;
-      vec_store(to, vec_add(vec_load(to), vec_keep(vec_equal(at, vec_set1(number)), dy)));
+      const vec part = vec_keep(vec_equal(at, vec_set1(number)), dy);
+      vec_store(to, alone ? part : vec_add(vec_load(to), part));
     }
 }
 
@@ -75,14 +82,22 @@ static vec window_sum(const float *x, int64_t row, window_part w) {
   return sum;
 }
 
-/* y at one pixel. Windows of 2x2 and 3x3 are unrolled. */
-static inline vec pooled(const pool_job *job, const float *x, window_part w) {
-  const int64_t row = job->xv.row;
-  if (job->pool->kind == CN_POOL_AVERAGE)
-    return vec_div(window_sum(x, row, w), vec_set1(divisor(job->pool, w)));
-  if (w.rows == 2 && w.cols == 2) return maximum(x, row, 2, 2);
-  if (w.rows == 3 && w.cols == 3) return maximum(x, row, 3, 3);
-  return maximum(x, row, w.rows, w.cols);
+/* y at one pixel, and the winner where it is wanted. */
+static inline void pool_pixel(const pool_job *job, const float *x, window_part w, float *y,
+                              uint8_t *winner) {
+  if (job->pool->kind == CN_POOL_AVERAGE) {
+    vec_store(y, vec_div(window_sum(x, job->xv.row, w), vec_set1(divisor(job->pool, w))));
+    return;
+  }
+  if (winner == NULL) {
+    vec_store(y, peak_in(job, x, w).best);
+    return;
+  }
+  peak p = peak_in(job, x, w);
+  vec_store(y, p.best);
+  if ((job->pool->flags & CN_RELU) != 0)
+    p.at = vec_select(vec_not_le(p.best, vec_zero()), p.at, vec_set1(CN_NO_WINNER));
+  vec_store_bytes(winner, p.at);
 }
 
 /* Items are rows of y: (sample, block, row). */
@@ -99,23 +114,26 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
       const window_part w = part_of(p, oy, ox);
       const float *from = x + w.y * job->xv.row + w.x * CN_BLOCK;
       float *y = plane + oy * job->yv.row + ox * CN_BLOCK;
+      uint8_t *winner =
+          job->new_winners == NULL ? NULL : job->new_winners + (item * p->y.w + ox) * CN_BLOCK;
       for (int lane = 0; lane < CN_BLOCK; lane += VEC)
-        vec_store(y + lane, pooled(job, from + lane, w));
+        pool_pixel(job, from + lane, w, y + lane, winner == NULL ? NULL : winner + lane);
     }
     zero_border(&p->y, &job->yv, plane, oy, oy + 1);
   }
 }
 
-/* dx += dy at the maximum of one window. */
-static inline void spread_max(const pool_job *job, const float *x, vec dy, window_part w,
-                              float *dx) {
-  const int64_t row = job->xv.row, dx_row = job->dxv.row;
-  if (w.rows == 2 && w.cols == 2)
-    add_at(maximum_at(x, row, 2, 2), dy, dx, dx_row, 2, 2);
+/* Puts dy to the winner of one window. */
+static inline void spread_max(const pool_job *job, vec at, vec dy, window_part w, float *dx) {
+  const int64_t row = job->dxv.row;
+  if (job->alone && w.rows == 2 && w.cols == 2)
+    add_at(at, dy, true, dx, row, 2, 2);
+  else if (job->alone)
+    add_at(at, dy, true, dx, row, w.rows, w.cols);
   else if (w.rows == 3 && w.cols == 3)
-    add_at(maximum_at(x, row, 3, 3), dy, dx, dx_row, 3, 3);
+    add_at(at, dy, false, dx, row, 3, 3);
   else
-    add_at(maximum_at(x, row, w.rows, w.cols), dy, dx, dx_row, w.rows, w.cols);
+    add_at(at, dy, false, dx, row, w.rows, w.cols);
 }
 
 /* dx += dy / count at every pixel of one window. */
@@ -128,6 +146,32 @@ static inline void spread_average(const pool_job *job, vec dy, window_part w, fl
     }
 }
 
+/* Zeroes rows of dx from *clean to end, before windows write to them. */
+static void clear_rows(const pool_job *job, float *dx, int64_t *clean, int64_t end) {
+  const size_t bytes = (size_t)job->pool->dx.w * CN_BLOCK * sizeof(float);
+  for (; *clean < end; ++*clean) memset(dx + *clean * job->dxv.row, 0, bytes);
+}
+
+/* One window of plane `item` at pixel (oy, ox) of dy. */
+static inline void spread(const pool_job *job, int64_t item, const float *x, const float *dy,
+                          int64_t oy, int64_t ox, float *dx) {
+  const cn_pool2d *p = job->pool;
+  const window_part w = part_of(p, oy, ox);
+  const float *g = dy + oy * job->yv.row + ox * CN_BLOCK;
+  float *to = dx + w.y * job->dxv.row + w.x * CN_BLOCK;
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    const vec v = vec_load(g + lane);
+    if (job->winners != NULL) {
+      const uint8_t *at = job->winners + ((item * p->dy.h + oy) * p->dy.w + ox) * CN_BLOCK + lane;
+      spread_max(job, vec_load_bytes(at), v, w, to + lane);
+    } else if (x != NULL) {
+      const float *from = x + w.y * job->xv.row + w.x * CN_BLOCK + lane;
+      spread_max(job, peak_in(job, from, w).at, v, w, to + lane);
+    } else
+      spread_average(job, v, w, to + lane);
+  }
+}
+
 /* Items are planes of dx: (sample, block). Windows are added in row-major order. */
 static void backward_items(const void *state, int64_t first, int64_t last, int thread) {
   const pool_job *job = state;
@@ -138,20 +182,13 @@ static void backward_items(const void *state, int64_t first, int64_t last, int t
     const float *x = job->x == NULL ? NULL : job->x + plane_offset(&job->xv, sample, block);
     const float *dy = job->dy + plane_offset(&job->yv, sample, block);
     float *dx = job->dx + plane_offset(&job->dxv, sample, block);
-    memset(dx - job->dxv.origin, 0, (size_t)job->dxv.plane * sizeof(float));
-    for (int64_t oy = 0; oy < p->dy.h; oy++)
-      for (int64_t ox = 0; ox < p->dy.w; ox++) {
-        const window_part w = part_of(p, oy, ox);
-        const float *g = dy + oy * job->yv.row + ox * CN_BLOCK;
-        float *to = dx + w.y * job->dxv.row + w.x * CN_BLOCK;
-        for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-          if (x == NULL)
-            spread_average(job, vec_load(g + lane), w, to + lane);
-          else
-            spread_max(job, x + w.y * job->xv.row + w.x * CN_BLOCK + lane, vec_load(g + lane), w,
-                       to + lane);
-        }
-      }
+    int64_t clean = 0;
+    for (int64_t oy = 0; oy < p->dy.h; oy++) {
+      clear_rows(job, dx, &clean, min_i64(oy * p->stride_h - p->pad_h + p->kernel_h, p->dx.h));
+      for (int64_t ox = 0; ox < p->dy.w; ox++) spread(job, item, x, dy, oy, ox, dx);
+    }
+    clear_rows(job, dx, &clean, p->dx.h);
+    zero_border(&p->dx, &job->dxv, dx, 0, p->dx.h);
   }
 }
 
@@ -161,21 +198,28 @@ static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
 }
 
 void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
-                              float *y) {
-  const pool_job job = {
-      .pool = pool, .xv = view_of(&pool->x, n), .yv = view_of(&pool->y, n), .x = x, .y = y};
+                              float *y, uint8_t *winners) {
+  const pool_job job = {.pool = pool,
+                        .xv = view_of(&pool->x, n),
+                        .yv = view_of(&pool->y, n),
+                        .x = x,
+                        .y = y,
+                        .new_winners = winners};
   run_parallel(threads, cost(pool, &pool->y, n), forward_items, n * job.yv.planes * pool->y.h,
                &job);
 }
 
 void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
-                               const float *dy, float *dx) {
+                               const uint8_t *winners, const float *dy, float *dx) {
   const pool_job job = {.pool = pool,
                         .xv = view_of(&pool->x, n),
                         .yv = view_of(&pool->dy, n),
                         .dxv = view_of(&pool->dx, n),
                         .x = pool->kind == CN_POOL_MAX ? x : NULL,
+                        .winners = winners,
                         .dy = dy,
-                        .dx = dx};
+                        .dx = dx,
+                        .alone =
+                            pool->stride_h >= pool->kernel_h && pool->stride_w >= pool->kernel_w};
   run_parallel(threads, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
 }

@@ -61,6 +61,16 @@ static inline vec vec_keep(vec_mask m, vec a) { return _mm256_and_ps(a, _mm256_c
 static inline vec vec_load_some(const float *p, vec_mask m) { return _mm256_maskload_ps(p, m); }
 static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm256_maskstore_ps(p, m, a); }
 
+static inline vec vec_load_bytes(const uint8_t *p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+static inline void vec_store_bytes(uint8_t *p, vec a) {
+  const __m256i words = _mm256_cvtps_epi32(a);
+  const __m128i halves =
+      _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
+
 static inline float vec_sum(vec a) {
   const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));

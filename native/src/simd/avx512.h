@@ -74,6 +74,13 @@ static inline vec vec_keep(vec_mask m, vec a) { return _mm512_maskz_mov_ps(m, a)
 static inline vec vec_load_some(const float *p, vec_mask m) { return _mm512_maskz_loadu_ps(m, p); }
 static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm512_mask_storeu_ps(p, m, a); }
 
+static inline vec vec_load_bytes(const uint8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline void vec_store_bytes(uint8_t *p, vec a) {
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+
 static inline float vec_sum(vec a) {
   const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
   const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));

@@ -112,6 +112,14 @@ static inline void vec_store_some(float *p, vec_mask m, vec a) {
   EACH_LANE if ((m >> i & 1) != 0) p[i] = a.f[i];
 }
 
+/* VEC whole numbers of 0..255, a byte each. */
+static inline vec vec_load_bytes(const uint8_t *p) {
+  vec r;
+  EACH_LANE r.f[i] = (float)p[i];
+  return r;
+}
+static inline void vec_store_bytes(uint8_t *p, vec a) { EACH_LANE p[i] = (uint8_t)a.f[i]; }
+
 /* Sum of the lanes: halves first, then halves of those. */
 static inline float vec_sum(vec a) {
   for (int half = VEC / 2; half > 0; half /= 2)

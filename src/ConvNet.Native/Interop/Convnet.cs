@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 4;
+    public const int CN_ABI_VERSION = 5;
     public const int CN_BLOCK = 16;
 
     internal const string Library = "convnet";
@@ -88,10 +88,14 @@ internal static unsafe partial class Convnet
         float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y);
+    public static partial long cn_pool2d_winner_bytes(in cn_pool2d pool, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x, float* dy, float* dx);
+    public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y, byte* winners);
+
+    [LibraryImport(Library)]
+    public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x, byte* winners, float* dy,
+        float* dx);
 
     [LibraryImport(Library)]
     public static partial long cn_row_statistics_floats(in cn_tensor tensor, int n);

@@ -65,6 +65,7 @@ internal record struct cn_pool2d
     public int pad_h, pad_w;
     public cn_pool_kind kind;
     public int count_include_pad;
+    public cn_flags flags;
 }
 
 internal record struct cn_batch_norm

@@ -28,10 +28,9 @@ public sealed class PlanTests
             nameof(ReorderStep), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
             nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
             nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
-            // the cut of a ReLU before a pool takes place behind it, on a quarter of the values
-            nameof(ReorderStep), nameof(ReluBackward), nameof(PoolBackward),
-            // that of the first ReLU along with the gradient
-            nameof(ConvBackwardData), nameof(ConvBackwardWeights), nameof(PoolBackward), nameof(ConvBackwardWeights),
+            // a pool knows which of its windows the ReLU before it cut off
+            nameof(ReorderStep), nameof(PoolBackward), nameof(ConvBackwardData), nameof(ConvBackwardWeights),
+            nameof(PoolBackward), nameof(ConvBackwardWeights),
         ]));
     }
 
