@@ -102,7 +102,8 @@ ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float 
   return next;
 }
 
-ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per, int64_t b_n) {
+ALWAYS_INLINE void gemm_body(const gemm_args *args, int blocks, int groups, int per, int64_t b_n) {
+  const gemm_args copy = *args, *g = &copy; /* stores to c cannot change it */
   const int m = blocks * V, nt = groups * per;
   const float *next = g->next != NULL ? g->next : g->a;
   bool add = (g->flags & GEMM_ADD) != 0;
@@ -114,8 +115,10 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
     tile_bias(&t, g, m, nt);
   else
     tile_clear(&t, m, nt);
-  for (int32_t o = 0; o < g->outers; o++) {
-    for (int32_t i = 0; i < g->rows; i++) {
+  const float *a_outer = g->a, *b_outer = g->b;
+  for (int32_t o = g->outers; o > 0; o--) {
+    const float *a_row = a_outer, *b_row = b_outer;
+    for (int32_t i = g->rows; i > 0; i--) {
       if (terms > 0 && terms + row_terms > GEMM_SLAB) {
         if (add) tile_add(&t, c, m, nt, per);
         tile_store(&t, c, m, nt, per);
@@ -123,13 +126,16 @@ ALWAYS_INLINE void gemm_body(const gemm_args *g, int blocks, int groups, int per
         add = true;
         terms = 0;
       }
-      const float *a = g->a + o * g->a_outer + i * g->a_row;
-      const float *b = g->b + o * g->b_outer + i * g->b_row;
-      for (int32_t j = 0; j < g->cols; j++, a += g->a_col, b += g->b_col)
+      const float *a = a_row, *b = b_row;
+      for (int32_t j = g->cols; j > 0; j--, a += g->a_col, b += g->b_col)
         next = tile_update(&t, g, a, b, next, m, nt, per, b_n);
       terms += row_terms;
+      a_row += g->a_row;
+      b_row += g->b_row;
     }
     next += g->next_outer;
+    a_outer += g->a_outer;
+    b_outer += g->b_outer;
   }
   if (add) tile_add(&t, c, m, nt, per);
   if ((g->flags & GEMM_RELU) != 0) tile_relu(&t, m, nt);
