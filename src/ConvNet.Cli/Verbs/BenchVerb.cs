@@ -12,9 +12,10 @@ internal sealed class BenchVerb : Verb
 
     private readonly Option<string[]> _layers, _files, _models, _batches, _passes, _backends, _threads;
     private readonly Option<string> _algorithm;
-    private readonly Option<string?> _isa;
+    private readonly Option<string?> _isa, _update;
     private readonly Option<int> _rounds;
     private readonly Option<double> _turn;
+    private readonly Option<string> _section;
 
     public BenchVerb() : base("bench", "Times layers and networks, backends in turn, beside the processor's peak.",
         "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
@@ -33,6 +34,8 @@ internal sealed class BenchVerb : Verb
             .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
         _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
         _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 60.0, "MS");
+        _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
+        _section = WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -47,10 +50,16 @@ internal sealed class BenchVerb : Verb
             TurnMilliseconds = command.GetValue(_turn),
             WarmMilliseconds = command.GetValue(_turn),
         };
+        string? update = command.GetValue(_update);
+        string section = command.GetValue(_section)!;
+        if (update is not null)
+            MarkedSection.Check(update, section);
         var clock = Stopwatch.StartNew();
         var result = BenchRun.Measure(cases, settings, Contenders.Start, () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
         if (!terminal.Json)
             BenchTables.Write(terminal.People, result);
+        if (update is not null)
+            MarkedSection.Replace(update, section, MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
         terminal.WriteJson(BenchTables.Document(result));
         return App.Ok;
     }
@@ -75,6 +84,10 @@ internal sealed class BenchVerb : Verb
         ];
         return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has fwd, bwd_d and bwd_w, a network train and infer.");
     }
+
+    // As it can be given to a shell again.
+    private static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)
+        .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
 
     private Option<string[]> Several(string name, string description, string helpName)
     {

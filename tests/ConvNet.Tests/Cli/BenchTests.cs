@@ -41,6 +41,20 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void TheTableIsWrittenIntoItsSectionWithTheCommandThatGivesItAgain()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.File("PERFORMANCE.md");
+        CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--update", file).IsRefusedWith("PERFORMANCE.md");
+        File.WriteAllText(file, "# How fast\n<!-- bench dense -->\n<!-- end -->\n");
+        CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--update", file).IsRefusedWith("no section \"results\"");
+        string[] words = ["bench", "--layer", "mb2ic4oc4n\"one two\"", "--pass", "fwd", "--update", file, "--section", "dense", .. Quick];
+        Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench dense -->\n").And.EndWith("\n<!-- end -->\n")
+            .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`./convnet bench --layer 'mb2ic4oc4n\"one two\"' --pass fwd --update "));
+    }
+
+    [Test]
     public void WrongShapesAreNamedWithTheirPlace()
     {
         CommandLine.Run("bench", "--layer", "mb2icx").IsRefusedWith("Shape mb2icx: ic lacks its number, at character 6.");
