@@ -4,7 +4,7 @@ namespace ConvNet.Measurement;
 /// <param name="Peaks">The FMA peak for each number of threads, in 10⁹ operations per second.</param>
 /// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
 /// <param name="Rows">One row for each case and backend.</param>
-/// <param name="Ratios">The native backend against each other one, for each case.</param>
+/// <param name="Ratios">The native backend, or the first where it is not measured, against each other one, for each case.</param>
 /// <param name="Skipped">What a backend does not do.</param>
 /// <param name="Libraries">The backends with their versions, in the order of their first rows.</param>
 public sealed record BenchResult(

@@ -110,8 +110,8 @@ public sealed class BenchRun
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)
     {
-        Timing? native = timings.FirstOrDefault(timing => timing.Backend == Native);
-        return native is null ? [] : timings.Where(timing => timing != native).Select(rival => native.Against(rival));
+        Timing compared = timings.FirstOrDefault(timing => timing.Backend == Native) ?? timings.First();
+        return timings.Where(timing => timing != compared).Select(rival => compared.Against(rival));
     }
 
     private static Response Checked(Response response) => response.Error is null ? response : throw new NotSupportedException(response.Error);

@@ -26,7 +26,7 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
     }
 
     /// <summary>Makes what a request asks for.</summary>
-    public Workload Create(Request request)
+    public virtual Workload Create(Request request)
     {
         var pass = BenchPasses.Parse(request.Pass ?? "");
         if (request.Shape is not { } shape)
@@ -61,7 +61,7 @@ internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
 }
 
 /// <summary>The bench of torch.</summary>
-internal sealed class TorchSharpBench(Func<string, Graph> models) : Bench(models)
+internal class TorchSharpBench(Func<string, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>
     protected override IBackend Open(Request request) => new TorchSharpBackend(request.Threads);

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Runtime.Intrinsics.X86;
 
 namespace ConvNet.Measurement.Workers;
@@ -13,8 +14,9 @@ public static class WorkerEnvironment
 
     /// <summary>What a worker of any backend gets, from what this process has.</summary>
     /// <remarks>
-    /// Settings of BLAS, oneDNN and OpenMP are left out, so that every backend has OpenMP as an application has it that sets nothing.
-    /// OpenBLAS is told its processor, since an OpenBLAS older than the processor takes kernels of 2004 for it.
+    /// Settings of BLAS, oneDNN and OpenMP are left out. OpenBLAS is told its processor, since an OpenBLAS older than the processor takes
+    /// kernels of 2004 for it. OpenMP's threads spin for some 30 µs before they sleep, in every worker alike and as in <c>./convnet</c>: longer
+    /// than the gap between two kernels, and not so long that workers which wait for their turn disturb the one that has it.
     /// </remarks>
     public static IReadOnlyDictionary<string, string> From(IReadOnlyDictionary<string, string> environment)
     {
@@ -23,8 +25,21 @@ public static class WorkerEnvironment
             .ToDictionary(variable => variable.Key, variable => variable.Value, StringComparer.Ordinal);
         if (BestCore is { } core)
             clean[CoreType] = core;
+        clean["GOMP_SPINCOUNT"] = "10000";
         return clean;
     }
+
+    /// <summary>Gives what <see cref="From"/> says to all processes that this one starts from now on; its own C libraries keep what they have.</summary>
+    public static void PassOn()
+    {
+        IReadOnlyDictionary<string, string> inherited = Inherited, clean = From(inherited);
+        foreach (string name in inherited.Keys.Union(clean.Keys))
+            Environment.SetEnvironmentVariable(name, clean.GetValueOrDefault(name));
+    }
+
+    /// <summary>What this process has.</summary>
+    internal static IReadOnlyDictionary<string, string> Inherited => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+        .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "", StringComparer.Ordinal);
 
     /// <summary>The newest core of OpenBLAS 0.3.21 that this processor can be; null where it is none of x86's with AVX2.</summary>
     public static string? BestCore => Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported ? "SkylakeX"

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace ConvNet.Measurement.Workers;
 
 /// <summary>The side of the protocol that computes: one backend in a process of its own.</summary>
-public sealed class WorkerLoop : IDisposable
+public sealed class WorkerLoop : IWorker
 {
     private readonly Bench _bench;
     private Workload? _workload;
@@ -22,22 +22,22 @@ public sealed class WorkerLoop : IDisposable
     {
         ArgumentNullException.ThrowIfNull(requests);
         ArgumentNullException.ThrowIfNull(responses);
-        using var worker = new WorkerLoop(Bench.Of(backend, models));
+        Serve(Bench.Of(backend, models), requests, responses);
+    }
+
+    /// <summary>Answers requests to a bench until they end.</summary>
+    internal static void Serve(Bench bench, TextReader requests, TextWriter responses)
+    {
+        using var worker = new WorkerLoop(bench);
         while (requests.ReadLine() is { } line)
         {
-            responses.WriteLine(Protocol.Line(worker.Answer(Protocol.Read<Request>(line))));
+            responses.WriteLine(Protocol.Line(worker.Ask(Protocol.Read<Request>(line))));
             responses.Flush();
         }
     }
 
-    /// <summary>Frees the current workload.</summary>
-    public void Dispose()
-    {
-        _workload?.Dispose();
-        _bench.Dispose();
-    }
-
-    private Response Answer(Request request)
+    /// <inheritdoc/>
+    public Response Ask(Request request)
     {
         try
         {
@@ -55,6 +55,13 @@ public sealed class WorkerLoop : IDisposable
         {
             return new Response { Error = error.Message };
         }
+    }
+
+    /// <summary>Frees the current workload.</summary>
+    public void Dispose()
+    {
+        _workload?.Dispose();
+        _bench.Dispose();
     }
 
     private Response Prepare(Request request)

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Diagnostics;
 
 namespace ConvNet.Measurement.Workers;
@@ -26,7 +25,7 @@ public sealed class WorkerProcess : IWorker
             RedirectStandardError = true,
         };
         start.Environment.Clear();
-        foreach ((string variable, string value) in WorkerEnvironment.From(Inherited()))
+        foreach ((string variable, string value) in WorkerEnvironment.From(WorkerEnvironment.Inherited))
             start.Environment[variable] = value;
         _name = name;
         _process = Process.Start(start)!;
@@ -65,13 +64,5 @@ public sealed class WorkerProcess : IWorker
         _process.WaitForExit(PatienceAtTheEnd);
         string code = _process.HasExited ? $" with exit code {_process.ExitCode}" : "";
         return new WorkerException($"The worker of {_name} ended{code}: {_errors.Result.Trim()}", cause);
-    }
-
-    private static Dictionary<string, string> Inherited()
-    {
-        var variables = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
-            variables[(string)variable.Key] = (string?)variable.Value ?? "";
-        return variables;
     }
 }
