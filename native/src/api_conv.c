@@ -87,8 +87,9 @@ int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
     return CN_BAD_VALUE;
   const conv_form form = conv_form_of(conv);
   if (form == FORM_DEPTHWISE || form == FORM_OTHER) return 0;
-  if (form == FORM_STEM && pass == CN_BACKWARD_DATA) return 0;
-  const conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, 1);
+  const conv_shape shape = form == FORM_STEM && pass == CN_BACKWARD_DATA
+                               ? plain_gradient_shape_of(conv, 1)
+                               : conv_shape_of(conv, &conv->x, &conv->y, 1);
   return sweep_of(&shape, pass == CN_BACKWARD_DATA).halo;
 }
 

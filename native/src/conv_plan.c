@@ -92,6 +92,13 @@ conv_shape dense_shape_of(const cn_dense *dense, int64_t n) {
   return s;
 }
 
+conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n) {
+  const cn_tensor block = {conv->dx.c, conv->dx.h, conv->dx.w, 0, CN_BLOCKED};
+  conv_shape s = conv_shape_of(conv, &block, &conv->dy, n);
+  s.plain_x = s.keep_rows = true;
+  return s;
+}
+
 double shape_operations(const conv_shape *s) {
   const int64_t lanes = s->stem ? 1 : min_i64(s->x_channels, CN_BLOCK);
   return 2.0 * (double)(s->n * s->y.h * s->y.w) *
@@ -178,7 +185,7 @@ static void set_units(sweep *w) {
     w->cols = min_i64(w->cols, COLUMNS);
   w->col_units = ceil_div(w->total_cols, w->cols);
   w->units = w->n * w->row_units * w->col_units;
-  w->weights_outside = shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;
+  w->weights_outside = !w->shape.plain_x && shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;
   w->chunk = w->src_blocks;
   if (w->weights_outside) {
     const int64_t unit = w->rows * w->cols * w->src_stride_h * w->src_stride_w * w->sv.pixel;
@@ -211,6 +218,10 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
              .dst_stride_w = backward ? s->stride_w : 1};
   w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
   if (s->stem) w.k = s->kernel_w;
+  if (s->plain_x) {
+    w.dv.sample = 0; /* one sample after the other in the same place */
+    w.spread_floats = w.dv.plane + TAP;
+  }
   w.total_rows = ceil_div(w.dst.h, w.dst_stride_h);
   w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
   set_reach(&w);
@@ -336,9 +347,10 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, n);
     return backward_weights_floats(&s, threads);
   }
-  if (form == FORM_STEM) return 0;
-  const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
-  return shape_weight_floats(&s) + threads * sweep_of(&s, true).pack_floats;
+  const conv_shape s = form == FORM_STEM ? plain_gradient_shape_of(conv, n)
+                                         : conv_shape_of(conv, &conv->dx, &conv->dy, n);
+  const sweep w = sweep_of(&s, true);
+  return shape_weight_floats(&s) + threads * (w.pack_floats + w.spread_floats);
 }
 
 int64_t dense_weight_floats(const cn_dense *dense) {

@@ -28,6 +28,7 @@ typedef struct conv_shape {
   int64_t spatial; /* feature blocks per block of channels: h w of a flattened tensor, else 1 */
   int64_t w_tap, w_outer, w_block; /* from one tap, block of x and block of y to the next */
   bool stem;
+  bool plain_x;   /* backward-data of a stem: x is computed as a block of channels, then spread */
   bool keep_rows; /* something follows on whole rows of the image: they are not merged */
 } conv_shape;
 
@@ -35,6 +36,9 @@ typedef struct conv_shape {
  */
 conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n);
 conv_shape dense_shape_of(const cn_dense *dense, int64_t n);
+
+/* Backward-data of a stem, as if dx were CN_BLOCKED. */
+conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n);
 
 static inline int64_t shape_weight_floats(const conv_shape *s) {
   return s->groups * s->y_blocks * s->w_block;
@@ -85,6 +89,7 @@ typedef struct sweep {
   int32_t low_y, high_y, low_x, high_x, halo;
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
+  int64_t spread_floats; /* a thread's block of dst, where the channels are then spread to planes */
 } sweep;
 
 sweep sweep_of(const conv_shape *shape, bool backward);

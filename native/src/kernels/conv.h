@@ -71,7 +71,7 @@ void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sampl
 #define run_tail ISA_NAME(run_tail)
 void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float *values);
 
-/* Forward or backward-data of the stem, full and grouped forms. */
+/* Forward of the stem, full and grouped forms. */
 #define run_sweep ISA_NAME(run_sweep)
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
                const float *bias, int flags, const tail *t, float *dst, float *workspace);
@@ -81,13 +81,14 @@ void run_sweep(int threads, const sweep *w, const float *src, const float *weigh
 void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
                         const tail *t, float *dx, float *workspace);
 
+/* The same into the plain images of a stem: by blocks of channels, of which few are filled. */
+#define run_stem_backward ISA_NAME(run_stem_backward)
+void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                       const float *weights, float *dx, float *workspace);
+
 #define run_weights ISA_NAME(run_weights)
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
                  float *db, const cn_update *update, float *workspace);
-
-#define stem_backward_data ISA_NAME(stem_backward_data)
-void stem_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                        const float *w, float *dx);
 
 #define depthwise_forward ISA_NAME(depthwise_forward)
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,

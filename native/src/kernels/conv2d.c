@@ -57,7 +57,7 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
     run_tail(threads, &t, &conv->dx, n, dx);
     return;
   case FORM_STEM:
-    stem_backward_data(threads, conv, n, dy, w, dx);
+    run_stem_backward(threads, conv, n, dy, w, dx, workspace);
     run_tail(threads, &t, &conv->dx, n, dx);
     return;
   case FORM_FULL:

@@ -10,6 +10,8 @@ typedef struct sweep_job {
   int flags;
   const tail *tail;
   const float *plain_weights; /* backward-data: before they were transposed */
+  const cn_conv2d *stem;      /* backward-data of a stem: dst is its dx, which is CN_PLAIN */
+  view stem_dx;
 } sweep_job;
 
 /* What a thread is at: blocks of dst, a unit, a chunk of src; and which rows its buffer holds. */
@@ -18,6 +20,7 @@ typedef struct place {
   int64_t row0, row1, col0, col1; /* steps t */
   int64_t unit;
   int blocks;
+  float *dst; /* of the job, or the thread's own */
 } place;
 
 typedef struct source {
@@ -123,7 +126,7 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                  .b_col = x.src_tap * pixel,
                  .b_n = w->src_stride_w * pixel,
                  .b_k = s->stem ? x.src_tap : 1,
-                 .c = job->dst + plane_offset(&w->dv, p->sample, dst_block) + y.dst * w->dv.row +
+                 .c = p->dst + plane_offset(&w->dv, p->sample, dst_block) + y.dst * w->dv.row +
                       x.dst * w->dv.pixel,
                  .c_block = w->dv.plane,
                  .c_n = w->dst_stride_w * w->dv.pixel,
@@ -139,6 +142,22 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
              w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, ahead);
 }
 
+/* Rows y0..y1 of dx in its planes, from the pixels of a block. */
+static void spread_rows(const sweep_job *job, const place *p, int64_t y0, int64_t y1) {
+  const cn_tensor *dx = &job->stem->dx;
+  const view *v = &job->stem_dx;
+  float *plane = job->dst + plane_offset(v, p->sample, 0);
+  for (int64_t y = y0; y < y1; y++)
+    for (int64_t x = 0; x < dx->w; x += CN_BLOCK) {
+      float channels[CN_BLOCK * CN_BLOCK];
+      transpose_block(p->dst + y * job->w->dv.row + x * CN_BLOCK, channels);
+      const size_t bytes = (size_t)min_i64(CN_BLOCK, dx->w - x) * sizeof(float);
+      for (int64_t c = 0; c < dx->c; c++)
+        memcpy(plane + c * v->plane + y * v->row + x, channels + c * CN_BLOCK, bytes);
+    }
+  for (int64_t c = 0; c < dx->c; c++) zero_border(dx, v, plane + c * v->plane, y0, y1);
+}
+
 static void sweep_tile(const sweep_job *job, const place *p, source from, prefetcher *ahead) {
   const sweep *w = job->w;
   for (int32_t i = 0; i < w->dst_stride_h; i++) {
@@ -149,10 +168,14 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, prefet
   if (p->chunk + w->chunk < w->src_blocks) return;
   const int64_t y0 = p->row0 * w->dst_stride_h;
   const int64_t y1 = min_i64(p->row1 * w->dst_stride_h, w->dst.h);
+  if (job->stem != NULL) {
+    spread_rows(job, p, y0, y1);
+    return;
+  }
   for (int b = 0; b < p->blocks; b++) {
     const int64_t block = p->group * w->dst_blocks + p->block + b;
     tail_rows(job->tail, &w->dst, &w->dv, p->sample, block, y0, y1,
-              job->dst + plane_offset(&w->dv, p->sample, block));
+              p->dst + plane_offset(&w->dv, p->sample, block));
   }
 }
 
@@ -217,7 +240,9 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
-  float *buffer = w->packed ? job->packed + thread * w->pack_floats : NULL;
+  float *own = job->packed + thread * (w->pack_floats + w->spread_floats);
+  float *buffer = w->packed ? own : NULL;
+  float *dst = job->stem != NULL ? own + w->pack_floats : job->dst;
   const int64_t together = !w->weights_outside ? sweep_count(w) / w->units
                            : w->source_stays   ? w->units
                                                : 1;
@@ -225,7 +250,8 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
   prefetcher ahead = {.at = 2};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
     for (int64_t i = first; i < last; i++) {
-      const place p = place_at(w, i, chunk);
+      place p = place_at(w, i, chunk);
+      p.dst = dst;
       const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
       held = p;
       if (i == first || i % together == 0) {
@@ -269,17 +295,46 @@ static void transpose_items(const void *state, int64_t first, int64_t last, int 
   }
 }
 
+/* Item y block: the weights of a stem, [c][r][s][16k], to [r][s][16k][16c]. */
+static void transpose_stem_items(const void *state, int64_t first, int64_t last, int thread) {
+  const sweep_job *job = state;
+  const conv_shape *s = &job->w->shape;
+  const int64_t taps = s->w_outer / s->w_tap, run = taps * CN_BLOCK;
+  float *out = job->packed - shape_weight_floats(s);
+  (void)thread;
+  for (int64_t y = first; y < last; y++)
+    for (int64_t tap = 0; tap < taps; tap++) {
+      const float *from = job->plain_weights + y * s->x_channels * run + tap * CN_BLOCK;
+      float rows[CN_BLOCK * CN_BLOCK] = {0};
+      for (int64_t c = 0; c < s->x_channels; c++)
+        memcpy(rows + c * CN_BLOCK, from + c * run, CN_BLOCK * sizeof(float));
+      transpose_block(rows, out + y * s->w_outer + tap * s->w_tap);
+    }
+}
+
+/* dst and stem are as in the job. */
+static void run_backward(int threads, sweep_job job, const float *weights, float *workspace,
+                         phase_body transpose) {
+  const conv_shape *s = &job.w->shape;
+  job.plain_weights = weights;
+  job.weights = workspace;
+  job.packed = workspace + shape_weight_floats(s);
+  const phase phases[] = {{transpose, s->groups * s->y_blocks * s->x_blocks},
+                          {sweep_items, sweep_count(job.w)}};
+  run_phases(threads, shape_operations(s), phases, 2, &job);
+}
+
 void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
                         const tail *t, float *dx, float *workspace) {
-  const conv_shape *s = &w->shape;
-  const sweep_job job = {.w = w,
-                         .src = dy,
-                         .weights = workspace,
-                         .dst = dx,
-                         .packed = workspace + shape_weight_floats(s),
-                         .tail = t,
-                         .plain_weights = weights};
-  const phase phases[] = {{transpose_items, s->groups * s->y_blocks * s->x_blocks},
-                          {sweep_items, sweep_count(w)}};
-  run_phases(threads, shape_operations(s), phases, 2, &job);
+  const sweep_job job = {.w = w, .src = dy, .dst = dx, .tail = t};
+  run_backward(threads, job, weights, workspace, transpose_items);
+}
+
+void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+                       const float *weights, float *dx, float *workspace) {
+  const conv_shape shape = plain_gradient_shape_of(conv, n);
+  const sweep w = sweep_of(&shape, true);
+  const sweep_job job = {
+      .w = &w, .src = dy, .dst = dx, .stem = conv, .stem_dx = view_of(&conv->dx, n)};
+  run_backward(threads, job, weights, workspace, transpose_stem_items);
 }
