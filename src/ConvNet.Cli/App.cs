@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using ConvNet.Cli.Verbs;
+using ConvNet.Measurement.Workers;
 using ConvNet.Training;
 
 namespace ConvNet.Cli;
@@ -12,7 +13,7 @@ internal static class App
     /// <summary>All went well.</summary>
     public const int Ok = 0;
 
-    /// <summary>A check failed, or a training came to nothing.</summary>
+    /// <summary>A check failed, a training came to nothing, or what was measured died.</summary>
     public const int Failed = 1;
 
     /// <summary>Wrong usage: an option, a file, a model or a backend that cannot be used as asked.</summary>
@@ -46,7 +47,7 @@ internal static class App
             error.WriteLine("convnet: interrupted; nothing was saved.");
             return Interrupted;
         }
-        catch (NonFiniteLossException failure)
+        catch (Exception failure) when (failure is NonFiniteLossException or WorkerException)
         {
             error.WriteLine($"convnet: {failure.Message}");
             return Failed;

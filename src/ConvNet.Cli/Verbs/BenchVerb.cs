@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Measurement;
+using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli.Verbs;
 
@@ -20,12 +21,13 @@ internal sealed class BenchVerb : Verb
     public BenchVerb() : base("bench", "Times layers and networks, backends in turn, beside the processor's peak.",
         "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
         "bench --shapes bench/shapes/kernels.txt --backends native,torchsharp --json",
-        "bench --model lenet5 --batch 1,64 --backends native,torchsharp")
+        "bench --model lenet5 --batch 1,64 --backends native,torchsharp",
+        "bench --model lenet5:64,cifarnet:128 --pass train --threads 1,2")
     {
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
-        _models = Several("--model", ModelChoice.Description, "MODEL");
-        _batches = Several("--batch", $"Images in a batch of --model; {UsualBatch} unless given.", "N");
+        _models = Several("--model", $"{ModelChoice.Description} With :N its batch, without those of --batch.", "MODEL");
+        _batches = Several("--batch", $"Images in a batch of a --model that does not say; {UsualBatch} unless given.", "N");
         _passes = Several("--pass", $"{BenchPasses.Names}; all that a layer or a network has unless given.", "PASS");
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
@@ -55,7 +57,16 @@ internal sealed class BenchVerb : Verb
         if (update is not null)
             MarkedSection.Check(update, section);
         var clock = Stopwatch.StartNew();
-        var result = BenchRun.Measure(cases, settings, Contenders.Start, () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
+        BenchResult result;
+        try
+        {
+            result = BenchRun.Measure(cases, settings, Contenders.Start, () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
+        }
+        catch (WorkerException) when (terminal.Cancellation.IsCancellationRequested)
+        {
+            // The signal that interrupts this program goes to its workers as well.
+            throw new OperationCanceledException(terminal.Cancellation);
+        }
         if (!terminal.Json)
             BenchTables.Write(terminal.People, result);
         if (update is not null)
@@ -70,20 +81,26 @@ internal sealed class BenchVerb : Verb
         int[] threads = [.. Numbers(command, _threads).DefaultIfEmpty(Environment.ProcessorCount)];
         int[] batches = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch)];
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
-        string[] models = [.. Words(command, _models)];
+        (string Model, int Batch)[] models = [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];
         if (shapes.Length + models.Length == 0)
             throw new ArgumentException("There is nothing to measure: --layer, --shapes or --model says what.");
-        foreach (string model in models)
+        foreach (string model in models.Select(chosen => chosen.Model).Distinct())
             ModelChoice.Open(model, null);
 
         IEnumerable<BenchPass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<BenchPass>()).Where(pass => pass.IsOfLayer() == layer);
         List<Case> cases =
         [
             .. from shape in shapes from pass in Of(layer: true) from count in threads select Case.Of(shape, pass, count),
-            .. from model in models from batch in batches from pass in Of(layer: false) from count in threads select Case.Of(model, batch, pass, count),
+            .. from chosen in models from pass in Of(layer: false) from count in threads select Case.Of(chosen.Model, chosen.Batch, pass, count),
         ];
         return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has fwd, bwd_d and bwd_w, a network train and infer.");
     }
+
+    // A colon with a number behind it; what is before may be a file with colons of its own.
+    private static IEnumerable<(string Model, int Batch)> WithBatches(string word, int[] batches)
+        => word.LastIndexOf(':') is > 0 and var colon && int.TryParse(word.AsSpan(colon + 1), CultureInfo.InvariantCulture, out int batch) && batch > 0
+            ? [(word[..colon], batch)]
+            : batches.Select(batch => (word, batch));
 
     // As it can be given to a shell again.
     private static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)

@@ -33,11 +33,20 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void ANetworkMayBringItsBatch()
+    {
+        JsonElement json = CommandLine.Run(["bench", "--model", "digits:3,digits", "--batch", "1,2", "--pass", "infer", "--json", .. Quick]).Json();
+        Assert.That(json.GetProperty("rows").EnumerateArray().Select(row => $"{row.GetProperty("model")} {row.GetProperty("batch")}"),
+            Is.EqualTo((string[])["digits 3", "digits 1", "digits 2"]));
+        CommandLine.Run("bench", "--model", "digits:0").IsRefusedWith("\"digits:0\"");
+    }
+
+    [Test]
     public void PeopleSeeThePeakAndATable()
     {
-        CommandLine run = CommandLine.Run(["bench", "--model", "digits", "--batch", "1,2", "--pass", "infer", .. Quick]);
+        CommandLine run = CommandLine.Run(["bench", "--model", "digits", "--pass", "train", .. Quick]);
         Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
-        Assert.That(run.Output, Does.Contain("FMA peak").And.Contain("digits").And.Contain("% of peak").And.Not.Contain("train"));
+        Assert.That(run.Output, Does.Contain("FMA peak").And.Contain("digits").And.Contain("% of peak").And.Not.Contain("infer"));
     }
 
     [Test]
