@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 5 };
+enum { CN_ABI_VERSION = 6 };
 
 enum { CN_BLOCK = 16 };
 
@@ -381,6 +381,12 @@ CN_API int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_nor
                                    const float *x, const float *scale, const float *shift,
                                    const float *running_mean, const float *running_variance,
                                    const float *add, float *y);
+
+/* The y of cn_batch_norm_forward without an add once more, from the mean and inverse_std that it
+ * kept: the same bits. So y need not be kept where x is. */
+CN_API int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                   const float *x, const float *scale, const float *shift,
+                                   const float *mean, const float *inverse_std, float *y);
 
 /*
  * Through the statistics of the batch. With CN_RELU dy is cut to zero first where y <= 0, which is

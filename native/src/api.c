@@ -189,6 +189,23 @@ int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm
   return CN_OK;
 }
 
+int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                            const float *x, const float *scale, const float *shift,
+                            const float *mean, const float *inverse_std, float *y) {
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(scale));
+  TRY(check_aligned(shift));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(y));
+  kernels_for(context)->batch_norm_apply(context->threads, norm, n, x, scale, shift, mean,
+                                         inverse_std, y);
+  return CN_OK;
+}
+
 int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
                                const float *x, const float *dy, const float *scale,
                                const float *shift, const float *mean, const float *inverse_std,

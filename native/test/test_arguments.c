@@ -211,6 +211,8 @@ static void normalisation(void) {
          cn_batch_norm_forward(&context, &good, 1, m, m, m, m, NULL, y, m, m, m, m, m, 3));
   EXPECT(CN_NULL_POINTER, cn_batch_norm_infer(&context, &good, 1, m, m, m, NULL, m, NULL, y));
   EXPECT(CN_MISALIGNED, cn_batch_norm_infer(&context, &good, 1, m, m, m, m, m, m + 1, y));
+  EXPECT(CN_NULL_POINTER, cn_batch_norm_apply(&context, &good, 1, m, m, m, m, NULL, y));
+  EXPECT(CN_MISALIGNED, cn_batch_norm_apply(&context, &good, 1, m, m, m, m, m, y + 1));
   bad = good;
   bad.add.c = 17;
   EXPECT(CN_BAD_SHAPE, cn_batch_norm_infer(&context, &bad, 1, m, m, m, m, m, m, y));

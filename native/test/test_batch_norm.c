@@ -164,6 +164,13 @@ static outputs run(const cn_context *context, const problem *p) {
                                 o.channel[2], o.channel[3], workspace, floats) == CN_OK,
           "forward");
   }
+  const int64_t y_floats = cn_tensor_floats(&norm->y, t->n);
+  float *again = new_floats(y_floats);
+  CHECK(cn_batch_norm_apply(context, norm, t->n, x_values, scale, shift, o.channel[0], o.channel[1],
+                            again) == CN_OK,
+        "apply");
+  check_same_bits("y once more", o.y, again, y_floats);
+  free(again);
   fill_nan(workspace, floats);
   CHECK(cn_batch_norm_backward(context, norm, t->n, x_values, dy_values, scale, shift, o.channel[0],
                                o.channel[1], o.dx, o.channel[4], o.channel[5], workspace,

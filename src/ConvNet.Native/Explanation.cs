@@ -62,8 +62,8 @@ internal static class Explanation
     // What has not taken its step inside a gradient.
     private static PlannedLayer Optimizer(Lowering plan)
     {
-        long floats = plan.Parameters.FloatsApart, touched = plan.Parameters.Bytes.State > 0 ? 5 : 3;
-        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", "the parameters of no weight gradient, side by side", 0,
+        long floats = plan.Parameters.RestFloats, touched = plan.Parameters.Bytes.State > 0 ? 5 : 3;
+        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", plan.Parameters.KeepsGradients ? "the parameters lie side by side" : "what has taken no step inside a weight gradient", 0,
             sizeof(float) * touched * floats, 0, Threads(plan.Pass, 2 * OperationsPerValue * floats));
         return new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, floats > 0 ? [call] : []);
     }

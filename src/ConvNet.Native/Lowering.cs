@@ -27,7 +27,7 @@ internal sealed class Lowering
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
     private readonly Dictionary<Use, Slot> _gradients = [];
-    private readonly Dictionary<Value, Slot> _completed = [], _statistics = [];
+    private readonly Dictionary<Value, Slot> _completed = [], _statistics = [], _again = [];
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
     private Primitive? _owner;
 
@@ -197,10 +197,24 @@ internal sealed class Lowering
     // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the backward pass runs.
     private Slot ValueAs(Value value, cn_tensor tensor)
     {
+        if (Loss is not null && Again(value, tensor) is { } again)
+            return again;
         if (_values.TryGetValue((value, tensor), out Slot? slot))
             return slot;
         Slot from = value == _graph.Input ? Images : _values[(value, _layouts.Written(value))];
         return _values[(value, tensor)] = Reorder(from, tensor);
+    }
+
+    // Where memory counts, what takes little time to compute is not kept for the backward pass.
+    private Slot? Again(Value value, cn_tensor tensor)
+    {
+        if (Pass.Training!.KeepGradients || value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation) is not { RunsAgain: true } producer)
+            return null;
+        if (_again.TryGetValue(value, out Slot? slot))
+            return slot;
+        _again[value] = slot = new Slot(tensor, Pass.BatchSize);
+        producer.RunAgain(this, slot);
+        return slot;
     }
 
     private Slot Reorder(Slot from, cn_tensor to)

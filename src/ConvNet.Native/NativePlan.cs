@@ -81,7 +81,7 @@ public sealed class NativePlan : Executable
     protected override void BackwardAndStepCore(float learningRate)
     {
         Training.Backward(N, ForwardCount - 1, learningRate);
-        _parameters.StepApart(learningRate);
+        _parameters.StepRest(learningRate);
     }
 
     /// <inheritdoc/>

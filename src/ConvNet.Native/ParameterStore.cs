@@ -58,16 +58,10 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's state.</summary>
     public (long Values, long Gradients, long State) Bytes
-    {
-        get
-        {
-            long gradients = (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
-            return (sizeof(float) * _valueBlock.Length, sizeof(float) * gradients, sizeof(float) * (_velocityBlock?.Length ?? 0));
-        }
-    }
+        => (sizeof(float) * _valueBlock.Length, sizeof(float) * RestFloats, sizeof(float) * (_velocityBlock?.Length ?? 0));
 
-    /// <summary>Floats of the trainable parameters that take their step apart.</summary>
-    public long FloatsApart => _apart?.Length ?? 0;
+    /// <summary>Floats of the trainable parameters that take their step behind the backward pass.</summary>
+    public long RestFloats => (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
 
     /// <summary>Where the values of a parameter lie.</summary>
     public Slot Values(Parameter parameter) => _values[parameter.Index];
@@ -129,8 +123,13 @@ internal sealed unsafe class ParameterStore : IDisposable
         Step(_apart!, learningRate);
     }
 
-    /// <summary>Moves those that have not taken their step inside a gradient.</summary>
-    public void StepApart(float learningRate) => Step(_apart!, learningRate);
+    /// <summary>Moves those that have not taken their step inside the backward pass.</summary>
+    public void StepRest(float learningRate)
+    {
+        if (KeepsGradients)
+            Step(_inside!, learningRate);
+        Step(_apart!, learningRate);
+    }
 
     /// <summary>Frees the blocks.</summary>
     public void Dispose()

@@ -37,6 +37,14 @@ internal abstract class Primitive(Operation operation)
     /// <param name="parameter">A parameter of the operation's node, or of the batch normalisation that was folded into it.</param>
     public virtual Packing PackingOf(Parameter parameter) => new VectorPacking(parameter.Length);
 
+    /// <summary>Whether the backward pass may compute the output again instead of keeping it.</summary>
+    public virtual bool RunsAgain => false;
+
+    /// <summary>Adds a step to the backward pass that computes the output again, with the same bits.</summary>
+    /// <param name="plan">Where to.</param>
+    /// <param name="y">Memory for it.</param>
+    public virtual void RunAgain(Lowering plan, Slot y) => throw new InvalidOperationException($"{Operation.Node} does not run again.");
+
     /// <summary>Adds the steps of the forward pass.</summary>
     public abstract void Forward(Lowering plan);
 

@@ -234,6 +234,17 @@ void ISA_NAME(batch_norm_forward)(int threads, const cn_batch_norm *norm, int32_
   run_phases(threads, cost(&job), phases, 3, &job);
 }
 
+void ISA_NAME(batch_norm_apply)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
+                                const float *scale, const float *shift, const float *mean,
+                                const float *inverse_std, float *y) {
+  norm_job job = forward_job(norm, n, x, NULL, y);
+  job.scale = scale;
+  job.shift = shift;
+  job.mean = mean;
+  job.inverse_std = inverse_std;
+  run_parallel(threads, cost(&job), output_items, n * job.ov.planes, &job);
+}
+
 /* With running statistics: inverse standard deviations are computed per plane, there is no
  * workspace. */
 static void infer_items(const void *state, int64_t first, int64_t last, int thread) {

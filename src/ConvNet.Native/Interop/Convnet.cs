@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 5;
+    public const int CN_ABI_VERSION = 6;
     public const int CN_BLOCK = 16;
 
     internal const string Library = "convnet";
@@ -114,6 +114,10 @@ internal static unsafe partial class Convnet
     [LibraryImport(Library)]
     public static partial int cn_batch_norm_infer(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
         float* running_mean, float* running_variance, float* add, float* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_apply(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
+        float* mean, float* inverse_std, float* y);
 
     [LibraryImport(Library)]
     public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* dy, float* scale,

@@ -19,6 +19,19 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums;
 
     /// <inheritdoc/>
+    /// <remarks>From x, which its own backward pass needs anyway; a sum would need what was added as well.</remarks>
+    public override bool RunsAgain => !Operation.Sums;
+
+    /// <inheritdoc/>
+    public override void RunAgain(Lowering plan, Slot y)
+    {
+        Slot x = plan.X(this);
+        Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
+        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu), x, parameters, _mean!, _inverse!, y),
+            Choice.OnePass("computed again from kept statistics: that takes less time than its memory is worth"));
+    }
+
+    /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
@@ -82,6 +95,16 @@ internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot s
         => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, statistics.Pointer, parameters[0].Pointer, parameters[1].Pointer,
             add.Address(), y.Pointer, mean.Pointer, inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer, workspace.Address(),
             workspace.Length()).ThrowIfFailed();
+}
+
+/// <summary>y from x once more, in the backward pass.</summary>
+internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] parameters, Slot mean, Slot inverse, Slot y)
+    : Step([x, .. parameters, mean, inverse, y])
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_batch_norm_apply(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer, inverse.Pointer,
+            y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>y from x with the running statistics, and what is added to it.</summary>

@@ -11,9 +11,9 @@ internal static class NativeRun
     }
 
     /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of scores, losses, gradients and parameters.</summary>
-    public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null)
+    public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null, bool keepGradients = true)
     {
-        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(), new Sgd(0.9f, 1e-3f)) { InputGradient = true, Seed = 7 });
+        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(), new Sgd(0.9f, 1e-3f)) { InputGradient = true, KeepGradients = keepGradients, Seed = 7 });
         configure?.Invoke(net);
         net.Initialize(new HeNormal(3));
         var bits = new List<int>();

@@ -1,4 +1,5 @@
 using ConvNet.Models;
+using ConvNet.Native.Steps;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
@@ -69,5 +70,17 @@ public sealed class StepInsideTests
         long perChannel = graph.Parameters.Where(p => p.Trainable && p.Node.Layer is BatchNorm2d).Sum(p => 4L * p.Length);
         Assert.That(kept.Explain().Memory.Gradients, Is.GreaterThan(4 * 272_474));
         Assert.That(frugal.Explain().Memory.Gradients, Is.EqualTo(perChannel), "only those of batch norm");
+    }
+
+    [Test]
+    public void OutputsOfBatchNormAreComputedAgainWhereMemoryCounts()
+    {
+        using var backend = new NativeBackend();
+        Graph graph = BuiltInModels.Create("resnet20");
+        var spec = new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd(0.9f));
+        using NativePlan kept = backend.Compile(graph, spec), frugal = backend.Compile(graph, spec with { KeepGradients = false });
+        Assert.That(kept.Training.BackwardSteps.OfType<BatchNormAgain>(), Is.Empty);
+        Assert.That(frugal.Training.BackwardSteps.OfType<BatchNormAgain>().Count(), Is.EqualTo(10), "one in front of every second convolution of a block, and the first");
+        Assert.That(frugal.Training.ArenaFloats, Is.LessThan(0.8 * kept.Training.ArenaFloats));
     }
 }
