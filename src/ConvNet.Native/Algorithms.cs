@@ -30,14 +30,14 @@ internal static class Algorithms
         if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)
             reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has {source.halo}";
         if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
-            reason += "; the pixels are cut into chunks with sums of their own, added up in their order: there are too few weights to share out";
+            reason += "; few weights, so the pixels are shared out: in chunks with sums of their own";
         return new Choice(algorithm, reason, (long)conv.y.c * conv.y.h * conv.y.w * perGroup * conv.kernel_h * conv.kernel_w);
     }
 
     /// <summary>The passes of a dense layer.</summary>
     public static Choice Of(in cn_dense dense, cn_pass pass) => new(
-        pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, weights transposed in cache" : "matrix product, samples as pixels",
-        pass == cn_pass.CN_BACKWARD_DATA ? "all weights transposed at once would be a second copy of them" : "features in blocks of 16 make it a 1×1 convolution of one image",
+        pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
+        pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie" : "features in blocks of 16 make it a 1×1 convolution of one image",
         (long)dense.outputs * dense.c * dense.h * dense.w);
 
     /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other form.</summary>
