@@ -102,7 +102,7 @@ struct ResNet20 : nn::Module {
   Tensor forward(Tensor x) {
     x = torch::relu(norm1(conv1(x)));
     for (const auto &block : blocks) x = block->forward(x);
-    return dense(torch::adaptive_avg_pool2d(x, 1).flatten(1));
+    return dense(torch::adaptive_avg_pool2d(x, {1, 1}).flatten(1));
   }
 };
 
