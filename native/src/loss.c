@@ -5,6 +5,7 @@
 #include <math.h>
 
 enum { MOST_SCORES = 1 << 30 };
+enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
 
 static int32_t check_scores(const cn_context *context, int32_t n, int32_t classes,
                             const float *scores, const void *targets, const double *loss,
@@ -26,12 +27,18 @@ static int32_t check_labels(int32_t n, int32_t classes, const int32_t *labels) {
 
 /* One sample: -log softmax(s)[label]; ds[j] = (softmax(s)[j] - [j = label]) / n. */
 static double softmax_row(const float *s, int32_t classes, int32_t label, double n, float *ds) {
-  double max = s[0], sum = 0.0;
+  double max = s[0], sum = 0.0, kept[KEPT];
   for (int32_t j = 1; j < classes; j++)
     if (!(s[j] <= max)) max = s[j]; /* a NaN stays, or takes the place of what was there */
-  for (int32_t j = 0; j < classes; j++) sum += exp(s[j] - max);
-  for (int32_t j = 0; j < classes && ds != NULL; j++)
-    ds[j] = (float)((exp(s[j] - max) / sum - (j == label ? 1.0 : 0.0)) / n);
+  for (int32_t j = 0; j < classes; j++) {
+    const double e = exp(s[j] - max);
+    if (j < KEPT) kept[j] = e;
+    sum += e;
+  }
+  for (int32_t j = 0; j < classes && ds != NULL; j++) {
+    const double e = j < KEPT ? kept[j] : exp(s[j] - max);
+    ds[j] = (float)((e / sum - (j == label ? 1.0 : 0.0)) / n);
+  }
   return log(sum) - (s[label] - max);
 }
 

@@ -34,6 +34,26 @@ static void losses_give_the_values_computed_by_hand(const cn_context *context) {
   CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
 }
 
+/* More classes than the loss keeps exponentials of. */
+static void softmax_of_many_classes_is_its_definition(const cn_context *context) {
+  enum { CLASSES = 1000 };
+  seed_values(21);
+  float *scores = new_reals(CLASSES), d[CLASSES];
+  const int32_t label = 700;
+  double loss, sum = 0.0, total = 0.0;
+  for (int j = 0; j < CLASSES; j++) sum += exp((double)scores[j]);
+  CHECK(cn_softmax_cross_entropy(context, 1, CLASSES, scores, &label, &loss, d) == CN_OK,
+        "softmax");
+  CHECK(near(loss, log(sum) - (double)scores[label]), "softmax is %.17g", loss);
+  for (int j = 0; j < CLASSES; j++) {
+    const double expected = exp((double)scores[j]) / sum - (j == label ? 1.0 : 0.0);
+    CHECK(fabs(d[j] - expected) <= 1e-7 * fabs(expected), "gradient %d is %g", j, (double)d[j]);
+    total += d[j];
+  }
+  CHECK(fabs(total) < 1e-6, "the gradients sum to %g", total);
+  free(scores);
+}
+
 static void a_nan_in_the_scores_reaches_the_loss(const cn_context *context) {
   for (int at = 0; at < 4; at++) {
     float scores[] = {0.5f, 1.5f, -2.0f, 0.25f}, d[4];
@@ -267,6 +287,7 @@ int main(void) {
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       losses_give_the_values_computed_by_hand(&context);
+      softmax_of_many_classes_is_its_definition(&context);
       a_nan_in_the_scores_reaches_the_loss(&context);
       a_label_out_of_range_writes_nothing(&context);
       sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.0f});

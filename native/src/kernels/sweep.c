@@ -88,7 +88,8 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   g.c_group = dst_row;
   for (int64_t t = p->row0; t < row1;) {
     const int groups = (int)min_i64(at_once, row1 - t);
-    const gemm_kernel wide_kernel = gemm_find(p->blocks, groups, (int)(narrow + 1), g.b_n);
+    const gemm_kernel wide_kernel =
+        gemm_find(p->blocks, groups, (int)(narrow + (wider > 0)), g.b_n);
     const gemm_kernel kernel = gemm_find(p->blocks, groups, (int)narrow, g.b_n);
     const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + groups - 1);
     g.rows = used.end - used.first;
