@@ -1,24 +1,26 @@
 /* Maximum and average over windows; lanes are channels and never meet. */
 #include "conv.h"
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Bodies work on a copy of their own: else every store to a tensor would make the compiler read the
+ * numbers below again. */
 typedef struct pool_job {
-  const cn_pool2d *pool;
+  cn_pool2d pool;
   view xv, yv, dxv; /* yv is that of y or of dy */
   const float *x, *dy;
   float *y, *dx;
   uint8_t *new_winners;
   const uint8_t *winners;
-  bool alone; /* no pixel is in two windows */
+  bool alone, whole; /* no pixel is in two windows; every pixel is in one */
 } pool_job;
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* The part of a window inside the image: rows x cols pixels from (y, x). */
 typedef struct window_part {
   int64_t y, x, rows, cols;
 } window_part;
 
-static inline window_part part_of(const cn_pool2d *p, int64_t oy, int64_t ox) {
+ALWAYS_INLINE window_part part_of(const cn_pool2d *p, int64_t oy, int64_t ox) {
   const int64_t y = oy * p->stride_h - p->pad_h, x = ox * p->stride_w - p->pad_w;
   const int64_t y0 = max_i64(y, 0), x0 = max_i64(x, 0);
   return (window_part){.y = y0,
@@ -27,7 +29,7 @@ static inline window_part part_of(const cn_pool2d *p, int64_t oy, int64_t ox) {
                        .cols = min_i64(x + p->kernel_w, p->x.w) - x0};
 }
 
-static float divisor(const cn_pool2d *p, window_part w) {
+ALWAYS_INLINE float divisor(const cn_pool2d *p, window_part w) {
   return p->count_include_pad ? (float)((int64_t)p->kernel_h * p->kernel_w)
                               : (float)(w.rows * w.cols);
 }
@@ -72,7 +74,7 @@ ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, in
 }
 
 /* Sum of a window: row by row, so a window of the whole image is no long sum. */
-static vec window_sum(const float *x, int64_t row, window_part w) {
+ALWAYS_INLINE vec window_sum(const float *x, int64_t row, window_part w) {
   vec sum = vec_zero();
   for (int64_t y = 0; y < w.rows; y++) {
     vec part = vec_zero();
@@ -83,10 +85,10 @@ static vec window_sum(const float *x, int64_t row, window_part w) {
 }
 
 /* y at one pixel, and the winner where it is wanted. */
-static inline void pool_pixel(const pool_job *job, const float *x, window_part w, float *y,
+ALWAYS_INLINE void pool_pixel(const pool_job *job, const float *x, window_part w, float *y,
                               uint8_t *winner) {
-  if (job->pool->kind == CN_POOL_AVERAGE) {
-    vec_store(y, vec_div(window_sum(x, job->xv.row, w), vec_set1(divisor(job->pool, w))));
+  if (job->pool.kind == CN_POOL_AVERAGE) {
+    vec_store(y, vec_div(window_sum(x, job->xv.row, w), vec_set1(divisor(&job->pool, w))));
     return;
   }
   if (winner == NULL) {
@@ -95,15 +97,15 @@ static inline void pool_pixel(const pool_job *job, const float *x, window_part w
   }
   peak p = peak_in(job, x, w);
   vec_store(y, p.best);
-  if ((job->pool->flags & CN_RELU) != 0)
+  if ((job->pool.flags & CN_RELU) != 0)
     p.at = vec_select(vec_not_le(p.best, vec_zero()), p.at, vec_set1(CN_NO_WINNER));
   vec_store_bytes(winner, p.at);
 }
 
 /* Items are rows of y: (sample, block, row). */
 static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
-  const pool_job *job = state;
-  const cn_pool2d *p = job->pool;
+  const pool_job copy = *(const pool_job *)state, *job = &copy;
+  const cn_pool2d *p = &copy.pool;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t oy = item % p->y.h, block = item / p->y.h % job->yv.planes;
@@ -124,7 +126,7 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
 }
 
 /* Puts dy to the winner of one window. */
-static inline void spread_max(const pool_job *job, vec at, vec dy, window_part w, float *dx) {
+ALWAYS_INLINE void spread_max(const pool_job *job, vec at, vec dy, window_part w, float *dx) {
   const int64_t row = job->dxv.row;
   if (job->alone && w.rows == 2 && w.cols == 2)
     add_at(at, dy, true, dx, row, 2, 2);
@@ -137,8 +139,8 @@ static inline void spread_max(const pool_job *job, vec at, vec dy, window_part w
 }
 
 /* dx += dy / count at every pixel of one window. */
-static inline void spread_average(const pool_job *job, vec dy, window_part w, float *dx) {
-  const vec share = vec_div(dy, vec_set1(divisor(job->pool, w)));
+ALWAYS_INLINE void spread_average(const pool_job *job, vec dy, window_part w, float *dx) {
+  const vec share = vec_div(dy, vec_set1(divisor(&job->pool, w)));
   for (int64_t y = 0; y < w.rows; y++)
     for (int64_t i = 0; i < w.cols; i++) {
       float *to = dx + y * job->dxv.row + i * CN_BLOCK;
@@ -147,15 +149,15 @@ static inline void spread_average(const pool_job *job, vec dy, window_part w, fl
 }
 
 /* Zeroes rows of dx from *clean to end, before windows write to them. */
-static void clear_rows(const pool_job *job, float *dx, int64_t *clean, int64_t end) {
-  const size_t bytes = (size_t)job->pool->dx.w * CN_BLOCK * sizeof(float);
+ALWAYS_INLINE void clear_rows(const pool_job *job, float *dx, int64_t *clean, int64_t end) {
+  const size_t bytes = (size_t)job->pool.dx.w * CN_BLOCK * sizeof(float);
   for (; *clean < end; ++*clean) memset(dx + *clean * job->dxv.row, 0, bytes);
 }
 
 /* One window of plane `item` at pixel (oy, ox) of dy. */
-static inline void spread(const pool_job *job, int64_t item, const float *x, const float *dy,
+ALWAYS_INLINE void spread(const pool_job *job, int64_t item, const float *x, const float *dy,
                           int64_t oy, int64_t ox, float *dx) {
-  const cn_pool2d *p = job->pool;
+  const cn_pool2d *p = &job->pool;
   const window_part w = part_of(p, oy, ox);
   const float *g = dy + oy * job->yv.row + ox * CN_BLOCK;
   float *to = dx + w.y * job->dxv.row + w.x * CN_BLOCK;
@@ -174,15 +176,15 @@ static inline void spread(const pool_job *job, int64_t item, const float *x, con
 
 /* Items are planes of dx: (sample, block). Windows are added in row-major order. */
 static void backward_items(const void *state, int64_t first, int64_t last, int thread) {
-  const pool_job *job = state;
-  const cn_pool2d *p = job->pool;
+  const pool_job copy = *(const pool_job *)state, *job = &copy;
+  const cn_pool2d *p = &copy.pool;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t sample = item / job->yv.planes, block = item % job->yv.planes;
     const float *x = job->x == NULL ? NULL : job->x + plane_offset(&job->xv, sample, block);
     const float *dy = job->dy + plane_offset(&job->yv, sample, block);
     float *dx = job->dx + plane_offset(&job->dxv, sample, block);
-    int64_t clean = 0;
+    int64_t clean = job->whole ? p->dx.h : 0;
     for (int64_t oy = 0; oy < p->dy.h; oy++) {
       clear_rows(job, dx, &clean, min_i64(oy * p->stride_h - p->pad_h + p->kernel_h, p->dx.h));
       for (int64_t ox = 0; ox < p->dy.w; ox++) spread(job, item, x, dy, oy, ox, dx);
@@ -199,7 +201,7 @@ static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
 
 void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
                               float *y, uint8_t *winners) {
-  const pool_job job = {.pool = pool,
+  const pool_job job = {.pool = *pool,
                         .xv = view_of(&pool->x, n),
                         .yv = view_of(&pool->y, n),
                         .x = x,
@@ -211,15 +213,18 @@ void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, con
 
 void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
                                const uint8_t *winners, const float *dy, float *dx) {
-  const pool_job job = {.pool = pool,
-                        .xv = view_of(&pool->x, n),
-                        .yv = view_of(&pool->dy, n),
-                        .dxv = view_of(&pool->dx, n),
-                        .x = pool->kind == CN_POOL_MAX ? x : NULL,
-                        .winners = winners,
-                        .dy = dy,
-                        .dx = dx,
-                        .alone =
-                            pool->stride_h >= pool->kernel_h && pool->stride_w >= pool->kernel_w};
+  pool_job job = {.pool = *pool,
+                  .xv = view_of(&pool->x, n),
+                  .yv = view_of(&pool->dy, n),
+                  .dxv = view_of(&pool->dx, n),
+                  .x = pool->kind == CN_POOL_MAX ? x : NULL,
+                  .winners = winners,
+                  .dy = dy,
+                  .dx = dx};
+  job.alone = pool->kind == CN_POOL_MAX && pool->stride_h >= pool->kernel_h &&
+              pool->stride_w >= pool->kernel_w;
+  job.whole = job.alone && pool->stride_h == pool->kernel_h && pool->stride_w == pool->kernel_w &&
+              pool->pad_h == 0 && pool->pad_w == 0 && pool->dy.h * pool->stride_h == pool->dx.h &&
+              pool->dy.w * pool->stride_w == pool->dx.w;
   run_parallel(threads, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
 }
