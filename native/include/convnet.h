@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 6 };
+enum { CN_ABI_VERSION = 7 };
 
 enum { CN_BLOCK = 16 };
 
@@ -335,6 +335,20 @@ CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *poo
 CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
                                   const float *x, const uint8_t *winners, const float *dy,
                                   float *dx);
+
+/*
+ * A convolution, with its ReLU if it has one, and the pooling of its output in one call: the output
+ * itself is never written. conv->y, without a halo, and pool->x have one shape; y and the winners
+ * are those of the pool. Where cn_conv2d_pools is 0 rather than 1, the rows that windows share do
+ * not stay in cache or the form has no such algorithm, and CN_BAD_VALUE is returned.
+ */
+CN_API int32_t cn_conv2d_pools(const cn_conv2d *conv, const cn_pool2d *pool);
+CN_API int64_t cn_conv2d_pool_workspace_floats(const cn_context *context, const cn_conv2d *conv,
+                                               const cn_pool2d *pool, int32_t n);
+CN_API int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
+                                      const cn_pool2d *pool, int32_t n, const float *x,
+                                      const float *w, const float *bias, float *y, uint8_t *winners,
+                                      float *workspace, int64_t workspace_floats);
 
 /* ---- Batch normalisation -------------------------------------------------------------------- */
 

@@ -139,6 +139,51 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
   return CN_OK;
 }
 
+/* A convolution and the pooling behind it. */
+static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
+  TRY(check_conv_pass(conv, CN_FORWARD, n));
+  if (pool == NULL) return CN_NULL_POINTER;
+  TRY(check_pool(pool, &pool->x, &pool->y, n));
+  TRY(check_same(&conv->y, &pool->x));
+  return conv->y.halo != 0 ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t cn_conv2d_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
+  TRY(check_conv_pool(conv, pool, 1));
+  return conv_pools(conv, pool) ? 1 : 0;
+}
+
+static int64_t conv_pool_floats(const cn_context *context, const cn_conv2d *conv,
+                                const cn_pool2d *pool, int32_t n) {
+  const sweep plan = sweep_with_pool(conv, pool, n);
+  return context->threads * (plan.pack_floats + plan.pool_floats);
+}
+
+int64_t cn_conv2d_pool_workspace_floats(const cn_context *context, const cn_conv2d *conv,
+                                        const cn_pool2d *pool, int32_t n) {
+  TRY(check_context(context));
+  TRY(check_conv_pool(conv, pool, n));
+  return conv_pools(conv, pool) ? conv_pool_floats(context, conv, pool, n) : CN_BAD_VALUE;
+}
+
+int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
+                               const cn_pool2d *pool, int32_t n, const float *x, const float *w,
+                               const float *bias, float *y, uint8_t *winners, float *workspace,
+                               int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_conv_pool(conv, pool, n));
+  if (!conv_pools(conv, pool)) return CN_BAD_VALUE;
+  TRY(check_values(&conv->x, x));
+  TRY(check_weights(conv, w));
+  TRY(check_bias(conv->flags, bias, true));
+  TRY(check_aligned(y));
+  TRY(check_winners(pool, winners));
+  TRY(check_workspace(workspace, workspace_floats, conv_pool_floats(context, conv, pool, n)));
+  kernels_for(context)->conv2d_pool_forward(context->threads, conv, pool, n, x, w, bias, y, winners,
+                                            workspace);
+  return CN_OK;
+}
+
 int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
                                 const float *dy, const float *w, const float *add, const float *x,
                                 float *dx, float *workspace, int64_t workspace_floats) {

@@ -79,3 +79,26 @@ int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, in
   const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
   return room < 0 || out > room / stride + 1 ? CN_BAD_SHAPE : CN_OK;
 }
+
+int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n) {
+  TRY(check_batch(x, n));
+  TRY(check_batch(y, n));
+  TRY(check_layout(x, CN_BLOCKED));
+  TRY(check_layout(y, CN_BLOCKED));
+  if (x->c != y->c) return CN_BAD_SHAPE;
+  TRY(check_window(x->h, y->h, pool->kernel_h, pool->stride_h, pool->pad_h, 1));
+  TRY(check_window(x->w, y->w, pool->kernel_w, pool->stride_w, pool->pad_w, 1));
+  if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
+  if ((int64_t)pool->kernel_h * pool->kernel_w > 1 << 24) return CN_BAD_SHAPE;
+  if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
+  if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
+    return CN_BAD_VALUE;
+  return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;
+}
+
+int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners) {
+  if (winners == NULL) return CN_OK;
+  if (pool->kind != CN_POOL_MAX || (int64_t)pool->kernel_h * pool->kernel_w > CN_NO_WINNER)
+    return CN_BAD_VALUE;
+  return check_aligned(winners);
+}

@@ -35,6 +35,13 @@ int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed);
 int32_t check_sgd(const cn_sgd *sgd, float learning_rate);
 int32_t check_decay(float weight_decay);
 
+/* The x and y of one pass of pooling. Pixels of a window are counted in floats, exact up to 2^24.
+ */
+int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n);
+
+/* Winners are kept only where there are some, and a window of up to CN_NO_WINNER pixels. */
+int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners);
+
 /* The output size of a window that moves over a padded axis: at most `out`, every size in range. */
 int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
                      int64_t dilation);

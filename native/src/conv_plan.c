@@ -6,7 +6,10 @@ enum {
   WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
   SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
   CHUNK_SOURCE_FLOATS = 64 * 1024,
-  STAYING_FLOATS = 128 * 1024,   /* of src stay in cache besides: 512 KiB */
+  STAYING_FLOATS = 128 * 1024,     /* of src stay in cache besides: 512 KiB */
+  POOLED_FLOATS = 64 * 1024,       /* rows that wait for pooling: 256 KiB, if windows allow */
+  MOST_POOLED_FLOATS = 128 * 1024, /* and at most */
+  WIDEST_PAIR = 8,                 /* no tile has more columns than two rows of so many */
   COLUMNS = 168,                 /* columns of a unit of one row: a multiple of every tile width */
   PIXEL_FLOATS = 9 * 1024,       /* x and dy of a block of pixels: 36 KiB, first-level cache */
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
@@ -175,11 +178,25 @@ static void set_reach(sweep *w) {
   }
 }
 
+/* Floats of one row of the blocks of dst that a tile computes. */
+static int64_t tile_row_floats(const sweep *w) {
+  return min_i64(2, w->dst_blocks) * w->dst.w * CN_BLOCK;
+}
+
+/* As many rows as stay in cache until they are pooled: whole windows. */
+static int64_t pooled_rows(const sweep *w) {
+  const int64_t multiple = w->shape.pooled_rows;
+  const int64_t most = min_i64(w->rows, POOLED_FLOATS / tile_row_floats(w));
+  if (most >= w->total_rows) return w->total_rows;
+  return min_i64(w->total_rows, max_i64(1, most / multiple) * multiple);
+}
+
 static void set_units(sweep *w) {
   const int64_t row_floats = w->src_blocks * w->sv.row * w->src_stride_h;
   w->rows = max_i64(1, min_i64(w->total_rows, SOURCE_FLOATS / row_floats));
+  if (w->shape.pooled_rows > 0) w->rows = pooled_rows(w);
   w->row_units = ceil_div(w->total_rows, w->rows);
-  w->rows = ceil_div(w->total_rows, w->row_units);
+  if (w->shape.pooled_rows == 0) w->rows = ceil_div(w->total_rows, w->row_units);
   w->cols = w->total_cols;
   if (w->total_rows == 1 && w->dst.halo == 0 && !w->shape.keep_rows)
     w->cols = min_i64(w->cols, COLUMNS);
@@ -193,6 +210,15 @@ static void set_units(sweep *w) {
     w->chunk = ceil_div(w->src_blocks, ceil_div(w->src_blocks, max_i64(1, most)));
     w->source_stays = w->n * w->sv.plane * w->chunk <= STAYING_FLOATS;
   }
+}
+
+/* The sweep that nothing follows. What follows a sum must not change its bits, so chunks are those
+ * of this one. */
+static sweep plain_sweep(const conv_shape *shape, bool backward) {
+  conv_shape plain = *shape;
+  plain.keep_rows = false;
+  plain.pooled_rows = 0;
+  return sweep_of(&plain, backward);
 }
 
 sweep sweep_of(const conv_shape *shape, bool backward) {
@@ -226,13 +252,34 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
   w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
   set_reach(&w);
   set_units(&w);
+  if (shape->keep_rows) w.chunk = plain_sweep(shape, backward).chunk;
   w.packed = w.halo > w.src.halo;
   if (w.packed) {
     w.pack_rows = (w.rows - 1) * w.src_stride_h + w.high_y - w.low_y + 1;
     w.pack_cols = (w.cols - 1) * w.src_stride_w + w.high_x - w.low_x + 1;
     w.pack_floats = aligned(w.chunk * w.pack_rows * w.pack_cols * w.sv.pixel);
   }
+  if (w.shape.pooled_rows > 0) w.pool_floats = w.rows * tile_row_floats(&w);
   return w;
+}
+
+/* Windows that share rows, or begin in the padding, want the whole image at once. */
+sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n) {
+  conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
+  const bool apart = pool->kernel_h <= pool->stride_h && pool->pad_h == 0;
+  shape.keep_rows = true;
+  shape.pooled_rows = apart ? pool->stride_h : conv->y.h;
+  return sweep_of(&shape, false);
+}
+
+bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
+  const conv_form form = conv_form_of(conv);
+  if (form != FORM_STEM && form != FORM_FULL) return false;
+  const sweep w = sweep_with_pool(conv, pool, 1);
+  /* Narrow rows are computed in pairs, which skip the taps outside the image together: the bits
+   * are the same only where units are. */
+  const bool same_pairs = w.dst.w > WIDEST_PAIR || w.rows == plain_sweep(&w.shape, false).rows;
+  return same_pairs && w.chunk == w.src_blocks && w.pool_floats <= MOST_POOLED_FLOATS;
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */

@@ -30,6 +30,7 @@ typedef struct conv_shape {
   bool stem;
   bool plain_x;   /* backward-data of a stem: x is computed as a block of channels, then spread */
   bool keep_rows; /* something follows on whole rows of the image: they are not merged */
+  int64_t pooled_rows; /* pooling follows: units are multiples of so many rows; or 0 */
 } conv_shape;
 
 /* x and y are the tensors of the pass: those of the gradients, where it reads or writes gradients.
@@ -90,9 +91,14 @@ typedef struct sweep {
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
   int64_t spread_floats; /* a thread's block of dst, where the channels are then spread to planes */
+  int64_t pool_floats;   /* a thread's buffer of rows of dst that wait for pooling */
 } sweep;
 
 sweep sweep_of(const conv_shape *shape, bool backward);
+
+/* Forward with pooling along with it, and whether that works: its rows stay in cache until then. */
+sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n);
+bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool);
 
 /* Of destination rows (columns) residue + t dst_stride. */
 axis sweep_axis_y(const sweep *w, int32_t residue);

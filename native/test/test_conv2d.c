@@ -163,6 +163,9 @@ static tracked_sum *new_sums(int64_t count) {
   return s;
 }
 
+/* Convolutions that were pooled along with: the rest do not stay in cache. */
+static int pooled_cases;
+
 static problem problem_of(const conv_case *t, bool exact, bool tail) {
   problem p = {.t = t, .conv = conv_of(t), .n = t->n};
   const cn_conv2d *c = &p.conv;
@@ -326,6 +329,64 @@ static void run_case(const conv_case *t, bool exact, bool tail) {
   free_problem(&p);
 }
 
+/* Pooling along with a convolution gives the bits of the one behind the other. */
+static void run_pool(const conv_case *t, const cn_pool2d *window) {
+  problem p = problem_of(t, false, false);
+  cn_conv2d conv = p.conv;
+  conv.y.halo = 0;
+  cn_pool2d pool = *window;
+  pool.x = pool.dx = conv.y;
+  const int32_t room_h = conv.y.h + 2 * pool.pad_h - pool.kernel_h;
+  const int32_t room_w = conv.y.w + 2 * pool.pad_w - pool.kernel_w;
+  pool.y =
+      (cn_tensor){conv.y.c, room_h / pool.stride_h + 1, room_w / pool.stride_w + 1, 1, CN_BLOCKED};
+  if (room_h < 0 || room_w < 0 || cn_conv2d_pools(&conv, &pool) != 1) {
+    free_problem(&p);
+    return;
+  }
+  pooled_cases++;
+  const int64_t y_floats = cn_tensor_floats(&pool.y, p.n);
+  const int64_t winner_floats = (cn_pool2d_winner_bytes(&pool, p.n) + 3) / 4;
+  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      problem unpooled = p;
+      unpooled.conv = conv;
+      outputs o = run(&context, &unpooled);
+      float *expected = new_floats(y_floats), *got = new_floats(y_floats);
+      float *expected_winners = winner_floats > 0 ? new_floats(winner_floats) : NULL;
+      float *winners = winner_floats > 0 ? new_floats(winner_floats) : NULL;
+      CHECK(cn_pool2d_forward(&context, &pool, p.n, o.y, expected, (uint8_t *)expected_winners) ==
+                CN_OK,
+            "%s", t->name);
+      const int64_t floats = cn_conv2d_pool_workspace_floats(&context, &conv, &pool, p.n);
+      float *workspace = new_floats(floats), *w = new_floats(o.dw_floats);
+      float *x = new_tensor(&conv.x, p.n, p.x);
+      float *bias = p.bias != NULL ? new_channels(conv.y.c, p.bias) : NULL;
+      CHECK(cn_conv2d_pack_weights(&context, &conv, p.w, w) == CN_OK, "%s", t->name);
+      CHECK(cn_conv2d_pool_forward(&context, &conv, &pool, p.n, x, w, bias, got, (uint8_t *)winners,
+                                   workspace, floats) == CN_OK,
+            "%s", t->name);
+      check_same_bits(t->name, expected, got, y_floats);
+      check_same_bits(t->name, expected_winners, winners, winner_floats);
+      float *all[] = {expected, got, expected_winners, winners, workspace, w, x, bias};
+      for (int j = 0; j < 8; j++) free(all[j]);
+      free_outputs(&o);
+    }
+  free_problem(&p);
+}
+
+static void pooling_along_gives_the_same_bits(void) {
+  const cn_pool2d windows[] = {
+      {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .flags = CN_RELU},
+      {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1},
+      {.kernel_h = 2, .kernel_w = 3, .stride_h = 3, .stride_w = 1, .kind = CN_POOL_AVERAGE},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (int j = 0; j < 3; j++) run_pool(&cases[i], &windows[j]);
+  CHECK(pooled_cases > 40, "only %d cases were pooled", pooled_cases);
+}
+
 /* With the halo that the query names, no pass needs to copy rows. */
 static void the_halo_query_names_the_halo_that_saves_copies(void) {
   const cn_context context = context_of(CN_SCALAR, 1);
@@ -350,6 +411,7 @@ int main(void) {
       run_case(&cases[i], false, tail == 1);
     }
   }
+  pooling_along_gives_the_same_bits();
   the_halo_query_names_the_halo_that_saves_copies();
   return verdict("conv2d");
 }

@@ -1,3 +1,6 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+
 namespace ConvNet.Native;
 
 /// <summary>A value of the graph that lies in memory: the images, or what an operation writes.</summary>
@@ -49,6 +52,9 @@ internal sealed class Operation
     /// <summary>Whether the last input is added to what the layer computes: a sum that runs inside.</summary>
     public bool Sums { get; private set; }
 
+    /// <summary>The pooling that the output goes through; null where there is none. Nothing else runs behind it.</summary>
+    public Node? Pool { get; internal set; }
+
     /// <summary>Whether it also gives the statistics of the rows of its output, for a batch normalisation that reads it.</summary>
     public bool GivesStatistics { get; internal set; }
 
@@ -87,7 +93,7 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Inp
 /// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a ReLU that
 /// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward pass moves behind a max
 /// pool that alone reads it, a sum of two that alone reads a convolution or a batch normalisation becomes part of that, a convolution
-/// gives the batch normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
+/// pools its output where the pool alone reads it, and gives a batch normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
 /// into the convolution where it alone reads it.
 /// </remarks>
 internal static class Fusion
@@ -130,7 +136,7 @@ internal static class Fusion
         foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
             MoveCut(pool);
         foreach (Operation conv in operations.Where(operation => operation.Node.Layer is Conv2d))
-            conv.GivesStatistics = pass.Fuse && pass.Kind == PassKind.Training && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
+            conv.GivesStatistics = pass.Fuse && conv.Pool is null && pass.Kind == PassKind.Training && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
         return new FusedGraph(operations, values[0], values[graph.Output.Index]);
     }
 
@@ -142,6 +148,10 @@ internal static class Fusion
         if (x.Producer is { CutsGradient: true } producer && x.Uses.Count == 1)
             (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
+
+    // Whether the gradient finds its way back without the values that were pooled: by the winners, which know of a ReLU, or as a mean.
+    private static bool PoolsBack(Node pool, Operation producer)
+        => PoolKernel.Of(pool) is { } kernel && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
 
     private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d } && use.Operation.Node.Inputs[0] == x.Node;
 
@@ -156,7 +166,7 @@ internal static class Fusion
         for (int i = 0; i < 2; i++)
         {
             Value x = values[node.Inputs[i].Index];
-            if (x.Producer is not { Relu: false, Sums: false, Node.Layer: Conv2d or BatchNorm2d } producer || !AloneReads(node, i, x))
+            if (x.Producer is not { Relu: false, Sums: false, Pool: null, Node.Layer: Conv2d or BatchNorm2d } producer || !AloneReads(node, i, x))
                 continue;
             producer.Absorb(node, values[node.Inputs[1 - i].Index]);
             return producer;
@@ -166,15 +176,19 @@ internal static class Fusion
 
     private static bool Fuse(Node node, Value x, PassKind kind)
     {
-        if (x.Producer is not { Relu: false } producer || !AloneReads(node, 0, x))
+        if (x.Producer is not { Pool: null } producer || !AloneReads(node, 0, x))
             return false;
         switch (node.Layer)
         {
-            case Relu when producer.Node.Layer is Conv2d or Dense or BatchNorm2d or Add:
+            case MaxPool2d or AvgPool2d when producer is { Node.Layer: Conv2d, Sums: false } && (kind != PassKind.Training || PoolsBack(node, producer)):
+                producer.Pool = node;
+                producer.Absorb(node);
+                return true;
+            case Relu when producer is { Relu: false, Node.Layer: Conv2d or Dense or BatchNorm2d or Add }:
                 producer.Relu = producer.CutsGradient = true;
                 producer.Absorb(node);
                 return true;
-            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null, Sums: false }:
+            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Relu: false }:
                 producer.Norm = node;
                 producer.Absorb(node);
                 return true;

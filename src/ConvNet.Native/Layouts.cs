@@ -129,5 +129,6 @@ internal sealed class Layouts
         }
     }
 
-    private static int Limit(int halo) => halo <= WidestHalo ? halo : 0;
+    /// <summary>A halo that is wanted, or 0 where it is too wide.</summary>
+    public static int Limit(int halo) => halo <= WidestHalo ? halo : 0;
 }

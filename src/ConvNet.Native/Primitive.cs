@@ -60,9 +60,7 @@ internal abstract class Primitive(Operation operation)
     {
         Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
         Dense layer => new DensePrimitive(operation, layer, inputs[0]),
-        MaxPool2d layer => new PoolPrimitive(operation, layer.Window, cn_pool_kind.CN_POOL_MAX),
-        AvgPool2d layer => new PoolPrimitive(operation, layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountPadding),
-        GlobalAvgPool2d layer => new PoolPrimitive(operation, layer.Sees(operation.Node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
+        MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolKernel.Of(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
         Relu => new ReluPrimitive(operation, inputs),
         Add => new AddPrimitive(operation, inputs),

@@ -38,6 +38,22 @@ static inline void pack_window(const cn_tensor *t, const view *v, const float *s
     }
 }
 
+/* Bodies work on a copy of their own: else every store to a tensor would make the compiler read the
+ * numbers below again. */
+typedef struct pool_job {
+  cn_pool2d pool;
+  view xv, yv, dxv; /* yv is that of y or of dy */
+  const float *x, *dy;
+  float *y, *dx;
+  uint8_t *new_winners;
+  const uint8_t *winners;
+  bool alone, whole; /* no pixel is in two windows; every pixel is in one */
+} pool_job;
+
+/* Rows oy0..oy1 - 1 of plane number `plane`, counted over samples, of y; x is at pixel (0, 0). */
+#define pool_rows ISA_NAME(pool_rows)
+void pool_rows(const pool_job *job, int64_t plane, const float *x, int64_t oy0, int64_t oy1);
+
 /*
  * What follows on rows of dst whose sums are complete, in this order: a sum with other values,
  * zeros where a mask is not above zero, a ReLU, the statistics of each row. A null leaves a part
@@ -48,6 +64,8 @@ typedef struct tail {
   view av, mv;
   bool relu;
   float *statistics; /* as in convnet.h: cn_row_statistics */
+  /* Pooling instead of all that: rows go to a buffer of the thread, and from there into y. */
+  const pool_job *pool;
 } tail;
 
 enum { ROW_STATISTICS = 2 * CN_BLOCK }; /* floats of one row */

@@ -40,6 +40,19 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
   run_sweep(threads, &plan, x, w, bias, gemm_flags(first.flags), &t, y, workspace);
 }
 
+void ISA_NAME(conv2d_pool_forward)(int threads, const cn_conv2d *conv, const cn_pool2d *pool,
+                                   int32_t n, const float *x, const float *w, const float *bias,
+                                   float *y, uint8_t *winners, float *workspace) {
+  const pool_job job = {.pool = *pool,
+                        .xv = view_of(&conv->y, n),
+                        .yv = view_of(&pool->y, n),
+                        .y = y,
+                        .new_winners = winners};
+  const tail t = {.pool = &job};
+  const sweep plan = sweep_with_pool(conv, pool, n);
+  run_sweep(threads, &plan, x, w, bias, gemm_flags(conv->flags), &t, NULL, workspace);
+}
+
 void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t n, const float *dy,
                                     const float *w, const float *add, const float *x, float *dx,
                                     float *workspace) {

@@ -3,18 +3,6 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* Bodies work on a copy of their own: else every store to a tensor would make the compiler read the
- * numbers below again. */
-typedef struct pool_job {
-  cn_pool2d pool;
-  view xv, yv, dxv; /* yv is that of y or of dy */
-  const float *x, *dy;
-  float *y, *dx;
-  uint8_t *new_winners;
-  const uint8_t *winners;
-  bool alone, whole; /* no pixel is in two windows; every pixel is in one */
-} pool_job;
-
 /* The part of a window inside the image: rows x cols pixels from (y, x). */
 typedef struct window_part {
   int64_t y, x, rows, cols;
@@ -102,26 +90,34 @@ ALWAYS_INLINE void pool_pixel(const pool_job *job, const float *x, window_part w
   vec_store_bytes(winner, p.at);
 }
 
-/* Items are rows of y: (sample, block, row). */
-static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
-  const pool_job copy = *(const pool_job *)state, *job = &copy;
+void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy0, int64_t oy1) {
+  const pool_job copy = *shared, *job = &copy;
   const cn_pool2d *p = &copy.pool;
-  (void)thread;
-  for (int64_t item = first; item < last; item++) {
-    const int64_t oy = item % p->y.h, block = item / p->y.h % job->yv.planes;
-    const int64_t sample = item / p->y.h / job->yv.planes;
-    const float *x = job->x + plane_offset(&job->xv, sample, block);
-    float *plane = job->y + plane_offset(&job->yv, sample, block);
+  float *y = job->y + plane_offset(&job->yv, plane / job->yv.planes, plane % job->yv.planes);
+  for (int64_t oy = oy0; oy < oy1; oy++) {
+    const int64_t first = (plane * p->y.h + oy) * p->y.w;
     for (int64_t ox = 0; ox < p->y.w; ox++) {
       const window_part w = part_of(p, oy, ox);
       const float *from = x + w.y * job->xv.row + w.x * CN_BLOCK;
-      float *y = plane + oy * job->yv.row + ox * CN_BLOCK;
+      float *to = y + oy * job->yv.row + ox * CN_BLOCK;
       uint8_t *winner =
-          job->new_winners == NULL ? NULL : job->new_winners + (item * p->y.w + ox) * CN_BLOCK;
+          job->new_winners == NULL ? NULL : job->new_winners + (first + ox) * CN_BLOCK;
       for (int lane = 0; lane < CN_BLOCK; lane += VEC)
-        pool_pixel(job, from + lane, w, y + lane, winner == NULL ? NULL : winner + lane);
+        pool_pixel(job, from + lane, w, to + lane, winner == NULL ? NULL : winner + lane);
     }
-    zero_border(&p->y, &job->yv, plane, oy, oy + 1);
+    zero_border(&p->y, &job->yv, y, oy, oy + 1);
+  }
+}
+
+/* Items are rows of y: (sample, block, row). */
+static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
+  const pool_job *job = state;
+  const int64_t h = job->pool.y.h, planes = job->yv.planes;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t plane = item / h, oy = item % h;
+    pool_rows(job, plane, job->x + plane_offset(&job->xv, plane / planes, plane % planes), oy,
+              oy + 1);
   }
 }
 

@@ -107,8 +107,21 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   }
 }
 
-static void sweep_class(const sweep_job *job, const place *p, source from, axis y, axis x,
-                        prefetcher *ahead) {
+/* Where the sums of a place go: pixel (0, 0) of the first of its blocks of dst. */
+typedef struct target {
+  float *base;
+  int64_t plane;
+} target;
+
+static target target_at(const sweep_job *job, const place *p, float *pooled) {
+  const sweep *w = job->w;
+  const int64_t block = p->group * w->dst_blocks + p->block;
+  if (w->pool_floats > 0) return (target){pooled - p->row0 * w->dv.row, w->rows * w->dv.row};
+  return (target){p->dst + plane_offset(&w->dv, p->sample, block), w->dv.plane};
+}
+
+static void sweep_class(const sweep_job *job, const place *p, source from, target to, axis y,
+                        axis x, prefetcher *ahead) {
   const sweep *w = job->w;
   const conv_shape *s = &w->shape;
   const int64_t pixel = w->sv.pixel;
@@ -127,9 +140,8 @@ static void sweep_class(const sweep_job *job, const place *p, source from, axis 
                  .b_col = x.src_tap * pixel,
                  .b_n = w->src_stride_w * pixel,
                  .b_k = s->stem ? x.src_tap : 1,
-                 .c = p->dst + plane_offset(&w->dv, p->sample, dst_block) + y.dst * w->dv.row +
-                      x.dst * w->dv.pixel,
-                 .c_block = w->dv.plane,
+                 .c = to.base + y.dst * w->dv.row + x.dst * w->dv.pixel,
+                 .c_block = to.plane,
                  .c_n = w->dst_stride_w * w->dv.pixel,
                  .outers = (int32_t)chunk,
                  .rows = y.taps,
@@ -159,12 +171,20 @@ static void spread_rows(const sweep_job *job, const place *p, int64_t y0, int64_
   for (int64_t c = 0; c < dx->c; c++) zero_border(dx, v, plane + c * v->plane, y0, y1);
 }
 
-static void sweep_tile(const sweep_job *job, const place *p, source from, prefetcher *ahead) {
+/* Windows in the rows of a place. Those of the last rows may end before them. */
+static void pool_place(const sweep_job *job, const place *p, const float *rows, int64_t plane) {
+  const cn_pool2d *pool = &job->tail->pool->pool;
+  const int64_t end = p->row1 == job->w->total_rows ? pool->y.h : p->row1 / pool->stride_h;
+  pool_rows(job->tail->pool, plane, rows, p->row0 / pool->stride_h, min_i64(end, pool->y.h));
+}
+
+static void sweep_tile(const sweep_job *job, const place *p, source from, target to,
+                       prefetcher *ahead) {
   const sweep *w = job->w;
   for (int32_t i = 0; i < w->dst_stride_h; i++) {
     const axis y = sweep_axis_y(w, i);
     for (int32_t j = 0; j < w->dst_stride_w; j++)
-      sweep_class(job, p, from, y, sweep_axis_x(w, j), ahead);
+      sweep_class(job, p, from, to, y, sweep_axis_x(w, j), ahead);
   }
   if (p->chunk + w->chunk < w->src_blocks) return;
   const int64_t y0 = p->row0 * w->dst_stride_h;
@@ -175,8 +195,11 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, prefet
   }
   for (int b = 0; b < p->blocks; b++) {
     const int64_t block = p->group * w->dst_blocks + p->block + b;
-    tail_rows(job->tail, &w->dst, &w->dv, p->sample, block, y0, y1,
-              p->dst + plane_offset(&w->dv, p->sample, block));
+    float *values = to.base + b * to.plane;
+    if (w->pool_floats > 0)
+      pool_place(job, p, values, p->sample * w->dv.planes + block);
+    else
+      tail_rows(job->tail, &w->dst, &w->dv, p->sample, block, y0, y1, values);
   }
 }
 
@@ -241,9 +264,11 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
-  float *own = job->packed + thread * (w->pack_floats + w->spread_floats);
-  float *buffer = w->packed ? own : NULL;
-  float *dst = job->stem != NULL ? own + w->pack_floats : job->dst;
+  const int64_t own = thread * (w->pack_floats + w->spread_floats + w->pool_floats);
+  const bool has_own = w->packed || job->stem != NULL || w->pool_floats > 0;
+  float *buffer = has_own ? job->packed + own : NULL,
+        *rows = has_own ? buffer + w->pack_floats : NULL;
+  float *dst = job->stem != NULL ? rows : job->dst;
   const int64_t together = !w->weights_outside ? sweep_count(w) / w->units
                            : w->source_stays   ? w->units
                                                : 1;
@@ -262,7 +287,7 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
         ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i)
                                 : (prefetcher){.at = 2};
       }
-      sweep_tile(job, &p, source_at(job, &p, fill, buffer), &ahead);
+      sweep_tile(job, &p, source_at(job, &p, fill, buffer), target_at(job, &p, rows), &ahead);
     }
 }
 

@@ -7,6 +7,9 @@ namespace ConvNet.Native.Steps;
 internal sealed class ConvPrimitive : Primitive
 {
     private readonly cn_conv2d _conv;
+    private readonly PoolKernel? _pool;
+    private readonly int _dyHalo;
+    private Slot? _winners;
 
     /// <summary>Describes the convolution of an operation.</summary>
     public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input) : base(operation)
@@ -33,18 +36,24 @@ internal sealed class ConvPrimitive : Primitive
             groups = layer.Groups,
             flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None,
         };
+        _pool = operation.Pool is { } pool ? PoolKernel.Of(pool) : null;
         XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
-        DYHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
+        _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }
 
     /// <inheritdoc/>
-    public override cn_tensor Y => _conv.y;
+    public override cn_tensor Y => Operation.Pool is { } pool ? Layouts.Tensor(cn_layout.CN_BLOCKED, pool.Shape) : _conv.y;
 
     /// <inheritdoc/>
     public override int XHalo { get; }
 
     /// <inheritdoc/>
-    public override int DYHalo { get; }
+    /// <remarks>What a pool spreads over the output gets the halo instead.</remarks>
+    public override int DYHalo => _pool is null ? _dyHalo : 0;
+
+    /// <inheritdoc/>
+    /// <remarks>A window whose maximum the ReLU cut off has no winner.</remarks>
+    public override bool CutsGradient => Operation.CutsGradient && _pool is not null;
 
     /// <inheritdoc/>
     public override bool StepsInside => Algorithms.HasPackedBlocks(_conv);
@@ -74,6 +83,11 @@ internal sealed class ConvPrimitive : Primitive
             plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
                 Choice.OnePass("running statistics change only when they are written"));
         }
+        if (_pool is not null)
+        {
+            ForwardPooled(plan, conv with { y = _conv.y }, w, bias);
+            return;
+        }
         Slot? add = Operation.Sums ? plan.X(this, 1) : null, statistics = plan.GiveStatistics(this);
         conv.add = add?.Tensor ?? default;
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
@@ -86,6 +100,8 @@ internal sealed class ConvPrimitive : Primitive
     {
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
+        if (_pool is not null)
+            dy = Unpool(plan, dy);
         Slot x = plan.X(this);
         cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
         // Before the weights move.
@@ -103,6 +119,33 @@ internal sealed class ConvPrimitive : Primitive
             Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
+    // In one call, or, where rows would not stay in cache until they are pooled, in two.
+    private void ForwardPooled(Lowering plan, cn_conv2d conv, Slot w, Slot? bias)
+    {
+        Slot x = plan.X(this), y = plan.Y(this);
+        cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, Operation.CutsGradient);
+        _winners = plan.Pass.Kind == PassKind.Training ? _pool.Winners(pool, plan.Pass.BatchSize) : null;
+        if (cn_conv2d_pools(conv, pool).SizeOrThrow() == 1)
+        {
+            Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n).SizeOrThrow());
+            plan.Add(new ConvPoolForward(conv, pool, x, w, bias, y, _winners, workspace),
+                Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length()).Then(true, "pooling"));
+            return;
+        }
+        var whole = new Slot(_conv.y, plan.Pass.BatchSize);
+        Slot? room = Workspace(plan, conv, cn_pass.CN_FORWARD);
+        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room), Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length()));
+        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of its windows do not stay in cache until the convolution has them"));
+    }
+
+    // The gradient of the output from that of the pool behind it.
+    private Slot Unpool(Lowering plan, Slot dy)
+    {
+        var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 }, plan.Pass.BatchSize);
+        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, Operation.CutsGradient), null, _winners, dy, whole), Choice.OnePass());
+        return whole;
+    }
+
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
         => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
@@ -114,6 +157,16 @@ internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? b
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), add.Address(), y.Pointer, statistics.Address(),
+            workspace.Address(), workspace.Length()).ThrowIfFailed();
+}
+
+/// <summary>y, which is pooled, from x, and which pixel of a window won.</summary>
+internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slot x, Slot w, Slot? bias, Slot y, Slot? winners, Slot? workspace)
+    : Step(x, w, bias, y, winners, workspace)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_conv2d_pool_forward(run.Context, conv, pool, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, (byte*)winners.Address(),
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 

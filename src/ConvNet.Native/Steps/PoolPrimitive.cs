@@ -3,8 +3,49 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
+/// <summary>What a pooling layer asks of the kernels.</summary>
+/// <param name="Window">Its window.</param>
+/// <param name="Kind">What it takes of a window.</param>
+/// <param name="CountPadding">Whether the padding's zeros count in a mean.</param>
+internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPadding = true)
+{
+    /// <summary>Whether a byte names the winner of a window.</summary>
+    public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W <= CN_NO_WINNER;
+
+    /// <summary>That of a node; null where it does not pool.</summary>
+    public static PoolKernel? Of(Node node) => node.Layer switch
+    {
+        MaxPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_MAX),
+        AvgPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountPadding),
+        GlobalAvgPool2d layer => new PoolKernel(layer.Sees(node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
+        _ => null,
+    };
+
+    /// <summary>The descriptor over some tensors; where it cuts, winners know where the ReLU before the pool let nothing through.</summary>
+    public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool cuts) => new()
+    {
+        x = x,
+        y = y,
+        dx = dx,
+        dy = dy,
+        kernel_h = Window.Kernel.H,
+        kernel_w = Window.Kernel.W,
+        stride_h = Window.Stride.H,
+        stride_w = Window.Stride.W,
+        pad_h = Window.Padding.H,
+        pad_w = Window.Padding.W,
+        kind = Kind,
+        count_include_pad = CountPadding ? 1 : 0,
+        flags = cuts ? cn_flags.CN_RELU : cn_flags.None,
+    };
+
+    /// <summary>Memory for the winners of n samples; null where there are none.</summary>
+    public Slot? Winners(in cn_pool2d pool, int n)
+        => HasWinners ? new Slot((cn_pool2d_winner_bytes(pool, n).SizeOrThrow() + sizeof(float) - 1) / sizeof(float)) : null;
+}
+
 /// <summary>Max and average pooling over blocks of channels.</summary>
-internal sealed class PoolPrimitive(Operation operation, Window window, cn_pool_kind kind, bool countPadding = true) : Primitive(operation)
+internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Primitive(operation)
 {
     private Slot? _winners;
 
@@ -22,9 +63,9 @@ internal sealed class PoolPrimitive(Operation operation, Window window, cn_pool_
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_pool2d pool = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor);
+        cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.CutsGradient);
         if (plan.Pass.Kind == PassKind.Training && plan.WantsDX(this))
-            _winners = Winners(cn_pool2d_winner_bytes(pool, plan.Pass.BatchSize).SizeOrThrow());
+            _winners = kernel.Winners(pool, plan.Pass.BatchSize);
         plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass().Then(_winners is not null, "the winners' numbers, a byte each"));
     }
 
@@ -34,29 +75,10 @@ internal sealed class PoolPrimitive(Operation operation, Window window, cn_pool_
         if (plan.DX(this) is not { } dx)
             return;
         // With the winners, and for an average, x is not needed and may make room for others.
-        Slot? x = kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
-        plan.Add(new PoolBackward(Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor), x, _winners, dy, dx),
+        Slot? x = kernel.Kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
+        plan.Add(new PoolBackward(kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, Operation.CutsGradient), x, _winners, dy, dx),
             Choice.OnePass(x is null ? "" : "the maxima are sought in x again: their windows are too large for a byte"));
     }
-
-    private static Slot? Winners(long bytes) => bytes > 0 ? new Slot((bytes + sizeof(float) - 1) / sizeof(float)) : null;
-
-    private cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()
-    {
-        x = x,
-        y = y,
-        dx = dx,
-        dy = dy,
-        kernel_h = window.Kernel.H,
-        kernel_w = window.Kernel.W,
-        stride_h = window.Stride.H,
-        stride_w = window.Stride.W,
-        pad_h = window.Padding.H,
-        pad_w = window.Padding.W,
-        kind = kind,
-        count_include_pad = countPadding ? 1 : 0,
-        flags = Operation.CutsGradient ? cn_flags.CN_RELU : cn_flags.None,
-    };
 }
 
 /// <summary>y from x, and which pixel of a window won.</summary>

@@ -114,7 +114,7 @@ public sealed class ExplainTests
         PlanDescription plan = net.Explain();
         string text = plan.ToString();
         Assert.That(text.Split('\n'), Has.Length.EqualTo(1 + plan.Layers.Sum(layer => 1 + layer.Calls.Count) + 1));
-        Assert.That(text, Does.Contain("conv1 + relu1: plain 1×28×28 halo 2 → blocked 6×28×28").And.Contain("memory "));
+        Assert.That(text, Does.Contain("conv1 + relu1 + maxpool1: plain 1×28×28 halo 2 → blocked 6×14×14").And.Contain("memory "));
     }
 
     private static PlannedLayer Layer(PlanDescription plan, string name) => plan.Layers.Single(layer => layer.Name == name);

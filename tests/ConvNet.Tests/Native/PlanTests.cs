@@ -16,7 +16,7 @@ public sealed class PlanTests
         Assert.That(net.Training.ForwardSteps.Select(Kind), Is.EqualTo((string[])
         [
             // images → plain with a border of 2
-            nameof(ReorderStep), nameof(ConvForward), nameof(PoolForward), nameof(ConvForward), nameof(PoolForward),
+            nameof(ReorderStep), nameof(ConvPoolForward), nameof(ConvPoolForward),
             // maps → features
             nameof(ReorderStep), nameof(DenseForward), nameof(DenseForward), nameof(DenseForward),
             // features → scores
