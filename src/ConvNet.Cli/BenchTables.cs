@@ -13,6 +13,8 @@ internal static class BenchTables
         people.WriteLine(Machine.Processor);
         string peaks = string.Join(", ", result.Peaks.OrderBy(peak => peak.Key).Select(peak => $"{peak.Value:0.0} GFLOP/s on {Threads(peak.Key)}"));
         people.WriteLine($"FMA peak {peaks}; memory {result.MemoryGBs:0.0} GB/s");
+        if (result.WasDisturbed)
+            people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% of the best. Trust the ratios, not the figures.");
         string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
         Table table = Tables.New(["case", "batch", "pass", "threads", "backend", "algorithm", "median ms", "min ms", "GFLOP/s", "% of peak", "images/s", "memory MB",
             .. rivals.Select(rival => $"× {rival}")]);
@@ -36,6 +38,7 @@ internal static class BenchTables
         processor = Machine.Processor,
         result.PeakGflops,
         result.MemoryGBs,
+        result.Steadiness,
         peaks = result.Peaks.OrderBy(peak => peak.Key).Select(peak => new { threads = peak.Key, gflops = peak.Value }),
         libraries = result.Libraries,
         rows = result.Rows.Select(row => new

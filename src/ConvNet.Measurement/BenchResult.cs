@@ -2,6 +2,7 @@ namespace ConvNet.Measurement;
 
 /// <summary>What was measured.</summary>
 /// <param name="Peaks">The FMA peak for each number of threads, in 10⁹ operations per second.</param>
+/// <param name="Steadiness">The median of all measurements of the peak over the best: 1 on a quiet machine, less where others computed too.</param>
 /// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
 /// <param name="Rows">One row for each case and backend.</param>
 /// <param name="Ratios">The native backend, or the first where it is not measured, against each other one, for each case.</param>
@@ -9,12 +10,18 @@ namespace ConvNet.Measurement;
 /// <param name="Libraries">The backends with their versions, in the order of their first rows.</param>
 public sealed record BenchResult(
     IReadOnlyDictionary<int, double> Peaks,
+    double Steadiness,
     double MemoryGBs,
     IReadOnlyList<Row> Rows,
     IReadOnlyList<Ratio> Ratios,
     IReadOnlyList<Skip> Skipped,
     IReadOnlyDictionary<string, string> Libraries)
 {
+    /// <summary>Whether others computed on this machine meanwhile, so that only ratios mean something.</summary>
+    public bool WasDisturbed => Steadiness < LeastSteadiness;
+
+    private const double LeastSteadiness = 0.95;
+
     /// <summary>The FMA peak with the most threads.</summary>
     public double PeakGflops => Peaks.MaxBy(peak => peak.Key).Value;
 }

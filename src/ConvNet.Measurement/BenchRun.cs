@@ -16,6 +16,7 @@ public sealed class BenchRun
     private readonly Func<TimeSpan> _clock;
     private readonly Action<string> _progress;
     private readonly Dictionary<int, double> _peaks = [];
+    private readonly List<(int Threads, double Gflops)> _measuredPeaks = [];
     private readonly List<Timing> _timings = [];
     private readonly List<Skip> _skipped = [];
     private readonly Dictionary<string, string> _libraries = [];
@@ -61,6 +62,7 @@ public sealed class BenchRun
     private void MeasurePeak(IWorker worker, int threads)
     {
         double peak = Checked(worker.Ask(new Request(Order.Peak) { Threads = threads, Isa = _settings.Isa })).Rate;
+        _measuredPeaks.Add((threads, peak));
         _peaks[threads] = Math.Max(peak, _peaks.GetValueOrDefault(threads));
     }
 
@@ -105,7 +107,8 @@ public sealed class BenchRun
         var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
         Row[] rows = [.. _timings.Select(timing => timing.ToRow(_peaks[timing.Case.Threads], operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
-        return new BenchResult(_peaks, memory, rows, ratios, _skipped, _libraries);
+        double steadiness = Statistics.Median(_measuredPeaks.Select(peak => peak.Gflops / _peaks[peak.Threads]));
+        return new BenchResult(_peaks, steadiness, memory, rows, ratios, _skipped, _libraries);
     }
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)

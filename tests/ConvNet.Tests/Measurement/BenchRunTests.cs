@@ -77,6 +77,7 @@ public sealed class BenchRunTests
         // The fake's peak grows by one with every order; the one of two threads was asked for first, and in the first case's rounds.
         Assert.That(result.Peaks, Is.EquivalentTo(new Dictionary<int, double> { [2] = 104, [1] = 106 }));
         Assert.That(result.PeakGflops, Is.EqualTo(104));
+        Assert.That(result.Steadiness, Is.EqualTo((103 / 104.0 + 105 / 106.0) / 2).Within(1e-12));
     }
 
     [Test]

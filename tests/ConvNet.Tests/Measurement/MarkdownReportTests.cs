@@ -9,7 +9,7 @@ public sealed class MarkdownReportTests
     private static readonly Case Network = Case.Of("lenet5", 64, BenchPass.Train, 2);
 
     private static BenchResult Result(params Row[] rows) => new(
-        new Dictionary<int, double> { [1] = 100, [2] = 198.4 }, 56.7, rows, [new(Layer, "native", "onednn", 1.25, 1.2, 1.3), new(Network, "native", "onednn", 5, 4, 6)], [],
+        new Dictionary<int, double> { [1] = 100, [2] = 198.4 }, 1, 56.7, rows, [new(Layer, "native", "onednn", 1.25, 1.2, 1.3), new(Network, "native", "onednn", 5, 4, 6)], [],
         new Dictionary<string, string> { ["native"] = "native 0.1.0 (avx512)", ["onednn"] = "oneDNN 2.6.3" });
 
     private static Row RowOf(Case of, string backend, double percent, double images) => new(of, backend, "direct", 1, 1, 1, percent, images, 12.6);
@@ -44,6 +44,14 @@ public sealed class MarkdownReportTests
             Ratios = [new(Layer, "native", "onednn", 2, 2, 2), new(other, "native", "onednn", 8, 8, 8)],
         };
         Assert.That(MarkdownReport.Of(result, "", "").TrimEnd().Split('\n')[^1], Is.EqualTo("| geometric mean |  |  |  |  | 4.00 |"));
+    }
+
+    [Test]
+    public void ABusyMachineIsSaid()
+    {
+        BenchResult quiet = Result(RowOf(Layer, "native", 90, 1)), busy = quiet with { Steadiness = 0.62 };
+        Assert.That(MarkdownReport.Of(quiet, "", ""), Does.Not.Contain("busy"));
+        Assert.That(MarkdownReport.Of(busy, "", ""), Does.Contain("busy").And.Contain("62%"));
     }
 
     [Test]
