@@ -12,9 +12,8 @@ public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
     /// <summary>Whether the gradients of the parameters can be read.</summary>
     /// <remarks>
     /// Without, <see cref="IExecutable.TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/> may run the optimiser inside the weight
-    /// gradient and store none, and values that take little time to compute may be computed again instead of being kept: less memory,
-    /// the same results. <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/> apart work as ever, and take the
-    /// memory for gradients when they are first called.
+    /// gradient and store none: less memory, the same results. <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/>
+    /// apart work as ever, and take the memory for gradients when they are first called.
     /// </remarks>
     public bool KeepGradients { get; init; } = true;
 

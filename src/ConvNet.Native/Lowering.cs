@@ -205,10 +205,10 @@ internal sealed class Lowering
         return _values[(value, tensor)] = Reorder(from, tensor);
     }
 
-    // Where memory counts, what takes little time to compute is not kept for the backward pass.
+    // What takes little time to compute is not kept for the backward pass: the memory counts for more.
     private Slot? Again(Value value, cn_tensor tensor)
     {
-        if (Pass.Training!.KeepGradients || value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation) is not { RunsAgain: true } producer)
+        if (value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation) is not { RunsAgain: true } producer)
             return null;
         if (_again.TryGetValue(value, out Slot? slot))
             return slot;
