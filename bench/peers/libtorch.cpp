@@ -121,7 +121,7 @@ template <typename Network> peer::Workload training(std::vector<int64_t> images,
     return workload;
   }
   auto sgd = std::make_shared<torch::optim::SGD>(network->parameters(),
-                                                 torch::optim::SGDOptions(1e-6).momentum(0.9));
+                                                 torch::optim::SGDOptions(1e-20).momentum(0.9));
   workload.run = [network, sgd, x, labels] {
     sgd->zero_grad();
     const Tensor loss = F::cross_entropy(network->forward(x), labels);

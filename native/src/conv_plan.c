@@ -15,7 +15,7 @@ enum {
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
-  CHUNK_OPERATIONS = 4000000,  /* work that is worth a partial sum of its own */
+  CHUNK_OPERATIONS = 1000000,  /* work that is worth a partial sum of its own */
   FETCH_FLOATS = 64 * 1024,    /* 256 KiB */
   STREAM_FLOATS = 4096 * 1024, /* 16 MiB */
   ROW_TERMS = 256,             /* merged rows of pixels are no longer: sums are cut at their ends */
@@ -323,6 +323,17 @@ static void set_tiles(weights_plan *p, const conv_shape *s) {
   p->items = s->groups * p->y_tiles * p->x_tiles;
 }
 
+/* Where tiles are few, the pixels are cut into chunks: a power of two, so that they come out even
+ * for most numbers of threads, and each with so much work that its own sum does not matter. */
+static int64_t chunk_count(const weights_plan *p, const conv_shape *s) {
+  const double most = shape_operations(s) / CHUNK_OPERATIONS;
+  int64_t chunks = 1;
+  while (2 * chunks <= most && chunks * p->items < PARALLEL_ITEMS &&
+         2 * chunks <= p->row_blocks * p->image_blocks)
+    chunks *= 2;
+  return chunks;
+}
+
 weights_plan weights_plan_of(const conv_shape *shape) {
   weights_plan p = {.shape = *shape};
   conv_shape *s = &p.shape;
@@ -341,11 +352,7 @@ weights_plan weights_plan_of(const conv_shape *shape) {
     p.pack_floats = aligned(p.tile_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
   }
 
-  const double worth = shape_operations(s) / CHUNK_OPERATIONS;
-  const int64_t wanted = worth < PARALLEL_ITEMS
-                             ? min_i64(ceil_div(PARALLEL_ITEMS, p.items), (int64_t)worth)
-                             : ceil_div(PARALLEL_ITEMS, p.items);
-  p.chunks = max_i64(1, min_i64(wanted, p.row_blocks * p.image_blocks));
+  p.chunks = chunk_count(&p, s);
   p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
   if (p.row_blocks * p.image_blocks == 1 && s->y.w <= ROW_TERMS)
     p.dw_stores = shape_weight_floats(s) > STREAM_FLOATS  ? DW_STREAM

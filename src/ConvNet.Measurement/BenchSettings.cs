@@ -10,10 +10,10 @@ public sealed record BenchSettings
     public int Rounds { get; init; } = 7;
 
     /// <summary>Length of a turn in milliseconds; a call that takes longer is a turn by itself.</summary>
-    public double TurnMilliseconds { get; init; } = 60;
+    public double TurnMilliseconds { get; init; } = 150;
 
     /// <summary>Warm-up before the first turn in milliseconds, two calls at least.</summary>
-    public double WarmMilliseconds { get; init; } = 60;
+    public double WarmMilliseconds { get; init; } = 150;
 
     /// <summary>Seconds after which a case gets no further round, but for the first.</summary>
     public double PatienceSeconds { get; init; } = 60;

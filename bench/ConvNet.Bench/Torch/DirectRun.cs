@@ -54,7 +54,7 @@ internal static class DirectRun
             Shape input = BuiltInModels.InputOf(model);
             (Images, _training, _size) = (batch, pass == BenchPass.Train, [batch, input.C, input.H, input.W]);
             _network = DirectNetwork.Of(model);
-            _sgd = optim.SGD(_network.Parameters.ToArray(), 1e-6, 0.9);
+            _sgd = optim.SGD(_network.Parameters.ToArray(), 1e-20, 0.9);
             _images = RandomValues.Make((long)batch * input.Length);
             _labels = RandomValues.Labels(batch, 10);
             (_x, _y) = (new(_images.Length, ScalarType.Float32), new(batch, ScalarType.Int64));

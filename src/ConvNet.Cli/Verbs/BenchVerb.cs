@@ -35,7 +35,7 @@ internal sealed class BenchVerb : Verb
         _algorithm = WithDefault("--algorithm", $"How native computes a convolution: {string.Join(" or ", Contenders.Algorithms)}.", "auto", "NAME")
             .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
         _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
-        _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 60.0, "MS");
+        _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, "MS");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
         _section = WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
     }

@@ -16,7 +16,8 @@ public static class WorkerEnvironment
     /// <remarks>
     /// Settings of BLAS, oneDNN and OpenMP are left out. OpenBLAS is told its processor, since an OpenBLAS older than the processor takes
     /// kernels of 2004 for it. OpenMP's threads spin for some 30 µs before they sleep, in every worker alike and as in <c>./convnet</c>: longer
-    /// than the gap between two kernels, and not so long that workers which wait for their turn disturb the one that has it.
+    /// than the gap between two kernels, and not so long that workers which wait for their turn disturb the one that has it. .NET compiles
+    /// each method once: its second compilation would run beside the first turns, and what is measured is hardly in .NET.
     /// </remarks>
     public static IReadOnlyDictionary<string, string> From(IReadOnlyDictionary<string, string> environment)
     {
@@ -26,6 +27,7 @@ public static class WorkerEnvironment
         if (BestCore is { } core)
             clean[CoreType] = core;
         clean["GOMP_SPINCOUNT"] = "10000";
+        clean["DOTNET_TieredCompilation"] = "0";
         return clean;
     }
 

@@ -1,10 +1,11 @@
 namespace ConvNet.Measurement;
 
 /// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores out.</summary>
-/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they are.</remarks>
+/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they are: a network that learns its one
+/// batch by heart ends with gradients that are subnormal, and their arithmetic is many times slower.</remarks>
 internal sealed class ModelWorkload : Workload
 {
-    private const float LearningRate = 1e-6f, Momentum = 0.9f;
+    private const float LearningRate = 1e-20f, Momentum = 0.9f;
 
     private readonly IExecutable _network;
     private readonly Graph _graph;
