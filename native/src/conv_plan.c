@@ -244,10 +244,7 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
              .dst_stride_w = backward ? s->stride_w : 1};
   w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
   if (s->stem) w.k = s->kernel_w;
-  if (s->plain_x) {
-    w.dv.sample = 0; /* one sample after the other in the same place */
-    w.spread_floats = w.dv.plane + TAP;
-  }
+  if (s->plain_x) w.spread_floats = w.dv.plane + TAP;
   w.total_rows = ceil_div(w.dst.h, w.dst_stride_h);
   w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
   set_reach(&w);

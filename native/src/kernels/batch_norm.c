@@ -88,7 +88,7 @@ void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n
   const rows_job job = {
       .tensor = tensor, .v = view_of(tensor, n), .x = x, .statistics = statistics};
   const int64_t rows = n * job.v.planes * tensor->h;
-  run_parallel(threads, 4 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
+  run_parallel(threads, 20.0 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
 }
 
 /* Sum over the rows of a chunk, sample by sample, of d or d^2, where d is 16 lanes of the

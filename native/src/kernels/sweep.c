@@ -20,7 +20,6 @@ typedef struct place {
   int64_t row0, row1, col0, col1; /* steps t */
   int64_t unit;
   int blocks;
-  float *dst; /* of the job, or the thread's own */
 } place;
 
 typedef struct source {
@@ -107,17 +106,19 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   }
 }
 
-/* Where the sums of a place go: pixel (0, 0) of the first of its blocks of dst. */
+/* Where the sums of a place go, in dst or in memory of the thread's own: pixel (0, 0) of the first
+ * of its blocks. */
 typedef struct target {
   float *base;
   int64_t plane;
 } target;
 
-static target target_at(const sweep_job *job, const place *p, float *pooled) {
+static target target_at(const sweep_job *job, const place *p, float *own) {
   const sweep *w = job->w;
   const int64_t block = p->group * w->dst_blocks + p->block;
-  if (w->pool_floats > 0) return (target){pooled - p->row0 * w->dv.row, w->rows * w->dv.row};
-  return (target){p->dst + plane_offset(&w->dv, p->sample, block), w->dv.plane};
+  if (job->stem != NULL) return (target){own, w->dv.plane};
+  if (w->pool_floats > 0) return (target){own - p->row0 * w->dv.row, w->rows * w->dv.row};
+  return (target){job->dst + plane_offset(&w->dv, p->sample, block), w->dv.plane};
 }
 
 static void sweep_class(const sweep_job *job, const place *p, source from, target to, axis y,
@@ -156,14 +157,15 @@ static void sweep_class(const sweep_job *job, const place *p, source from, targe
 }
 
 /* Rows y0..y1 of dx in its planes, from the pixels of a block. */
-static void spread_rows(const sweep_job *job, const place *p, int64_t y0, int64_t y1) {
+static void spread_rows(const sweep_job *job, const place *p, const float *block, int64_t y0,
+                        int64_t y1) {
   const cn_tensor *dx = &job->stem->dx;
   const view *v = &job->stem_dx;
   float *plane = job->dst + plane_offset(v, p->sample, 0);
   for (int64_t y = y0; y < y1; y++)
     for (int64_t x = 0; x < dx->w; x += CN_BLOCK) {
       float channels[CN_BLOCK * CN_BLOCK];
-      transpose_block(p->dst + y * job->w->dv.row + x * CN_BLOCK, channels);
+      transpose_block(block + y * job->w->dv.row + x * CN_BLOCK, channels);
       const size_t bytes = (size_t)min_i64(CN_BLOCK, dx->w - x) * sizeof(float);
       for (int64_t c = 0; c < dx->c; c++)
         memcpy(plane + c * v->plane + y * v->row + x, channels + c * CN_BLOCK, bytes);
@@ -190,7 +192,7 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, target
   const int64_t y0 = p->row0 * w->dst_stride_h;
   const int64_t y1 = min_i64(p->row1 * w->dst_stride_h, w->dst.h);
   if (job->stem != NULL) {
-    spread_rows(job, p, y0, y1);
+    spread_rows(job, p, to.base, y0, y1);
     return;
   }
   for (int b = 0; b < p->blocks; b++) {
@@ -268,7 +270,6 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
   const bool has_own = w->packed || job->stem != NULL || w->pool_floats > 0;
   float *buffer = has_own ? job->packed + own : NULL,
         *rows = has_own ? buffer + w->pack_floats : NULL;
-  float *dst = job->stem != NULL ? rows : job->dst;
   const int64_t together = !w->weights_outside ? sweep_count(w) / w->units
                            : w->source_stays   ? w->units
                                                : 1;
@@ -276,8 +277,7 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
   prefetcher ahead = {.at = 2};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
     for (int64_t i = first; i < last; i++) {
-      place p = place_at(w, i, chunk);
-      p.dst = dst;
+      const place p = place_at(w, i, chunk);
       const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
       held = p;
       if (i == first || i % together == 0) {

@@ -1,4 +1,6 @@
+using ConvNet.Native;
 using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
 using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Measurement;
@@ -8,7 +10,7 @@ internal abstract unsafe class NativeLayer : Workload
 {
     private readonly List<NativeBlock> _blocks = [];
 
-    protected NativeLayer(NativeBackend backend, LayerShape shape) => (Context, Shape) = (backend.Context, shape);
+    protected NativeLayer(NativeBackend backend, LayerShape shape, BenchPass pass) => (Context, Shape, Pass) = (backend.Context, shape, pass);
 
     public override double Operations => Shape.Operations;
 
@@ -19,6 +21,16 @@ internal abstract unsafe class NativeLayer : Workload
     protected cn_context Context { get; }
 
     protected LayerShape Shape { get; }
+
+    protected BenchPass Pass { get; }
+
+    /// <summary>What the kernels call the pass.</summary>
+    protected cn_pass Kernel => Pass switch
+    {
+        BenchPass.Forward => cn_pass.CN_FORWARD,
+        BenchPass.BackwardData => cn_pass.CN_BACKWARD_DATA,
+        _ => cn_pass.CN_BACKWARD_WEIGHTS,
+    };
 
     /// <summary>Makes the kernel call of a pass.</summary>
     public static NativeLayer Create(NativeBackend backend, LayerShape shape, BenchPass pass)
@@ -50,35 +62,24 @@ internal abstract unsafe class NativeLayer : Workload
 /// <summary>A convolution in the native kernels.</summary>
 internal sealed unsafe class NativeConvolution : NativeLayer
 {
-    // As in the plans of the native backend: a wider border costs more than the rows that a kernel copies without it.
-    private const int WidestHalo = 3;
-
     private readonly cn_conv2d _conv;
-    private readonly BenchPass _pass;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
-    public NativeConvolution(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape)
+    public NativeConvolution(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
-        _pass = pass;
         _conv = Describe(shape);
-        cn_pass kernel = pass switch
-        {
-            BenchPass.Forward => cn_pass.CN_FORWARD,
-            BenchPass.BackwardData => cn_pass.CN_BACKWARD_DATA,
-            _ => cn_pass.CN_BACKWARD_WEIGHTS,
-        };
         _x = Values(pass == BenchPass.BackwardData ? _conv.dx : _conv.x);
         _y = Values(pass == BenchPass.Forward ? _conv.y : _conv.dy);
         _w = Weights();
-        _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, kernel, shape.Batch).SizeOrThrow();
+        _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, Kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
     }
 
     public override void Run()
     {
         int n = Shape.Batch;
-        int status = _pass switch
+        int status = Pass switch
         {
             BenchPass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
             BenchPass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
@@ -92,32 +93,13 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         bool stem = shape.Input.C < CN_BLOCK && shape.Groups == 1;
         var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED);
         var y = new cn_tensor(shape.Output.C, shape.Output.H, shape.Output.W, 0, cn_layout.CN_BLOCKED);
-        var conv = new cn_conv2d
-        {
-            x = x,
-            y = y,
-            dx = x,
-            dy = y,
-            kernel_h = shape.Kernel.H,
-            kernel_w = shape.Kernel.W,
-            stride_h = shape.Stride.H,
-            stride_w = shape.Stride.W,
-            pad_h = shape.Padding.H,
-            pad_w = shape.Padding.W,
-            dilation_h = shape.Dilation.H,
-            dilation_w = shape.Dilation.W,
-            groups = shape.Groups,
-        };
+        cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(shape.Kernel, shape.Stride, shape.Padding, shape.Dilation), shape.Groups);
         conv.x.halo = Halo(conv, cn_pass.CN_FORWARD);
         conv.dy.halo = Halo(conv, cn_pass.CN_BACKWARD_DATA);
         return conv;
     }
 
-    private static int Halo(in cn_conv2d conv, cn_pass pass)
-    {
-        int halo = cn_conv2d_halo(conv, pass).SizeOrThrow();
-        return halo <= WidestHalo ? halo : 0;
-    }
+    private static int Halo(in cn_conv2d conv, cn_pass pass) => Layouts.Limit(cn_conv2d_halo(conv, pass).SizeOrThrow());
 
     private float* Weights()
     {
@@ -133,34 +115,26 @@ internal sealed unsafe class NativeConvolution : NativeLayer
 internal sealed unsafe class NativeDense : NativeLayer
 {
     private readonly cn_dense _dense;
-    private readonly BenchPass _pass;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
-    public NativeDense(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape)
+    public NativeDense(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
-        _pass = pass;
         (int c, int h, int w) = (shape.Input.C, shape.Input.H, shape.Input.W);
         _dense = new cn_dense { c = c, h = h, w = w, outputs = shape.Output.C };
-        cn_pass kernel = pass switch
-        {
-            BenchPass.Forward => cn_pass.CN_FORWARD,
-            BenchPass.BackwardData => cn_pass.CN_BACKWARD_DATA,
-            _ => cn_pass.CN_BACKWARD_WEIGHTS,
-        };
         _x = Values(new cn_tensor(c, h, w, 0, cn_layout.CN_FLAT));
         _y = Values(new cn_tensor(shape.Output.C, 1, 1, 0, cn_layout.CN_FLAT));
         _w = Allocate(cn_dense_weight_floats(_dense).SizeOrThrow());
         fixed (float* source = RandomValues.Make((long)shape.Input.Length * shape.Output.C))
             cn_dense_pack_weights(Context, _dense, source, _w).ThrowIfFailed();
-        _workspaceFloats = cn_dense_workspace_floats(Context, _dense, kernel, shape.Batch).SizeOrThrow();
+        _workspaceFloats = cn_dense_workspace_floats(Context, _dense, Kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
     }
 
     public override void Run()
     {
         int n = Shape.Batch;
-        int status = _pass switch
+        int status = Pass switch
         {
             BenchPass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
             BenchPass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),

@@ -18,28 +18,29 @@ internal sealed class ConvPrimitive : Primitive
         bool stem = input.layout == cn_layout.CN_PLAIN && shape.C < CN_BLOCK && layer.Groups == 1;
         cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
         cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
-        Window window = layer.Window;
-        _conv = new cn_conv2d
-        {
-            x = x,
-            y = y,
-            dx = x,
-            dy = y,
-            kernel_h = window.Kernel.H,
-            kernel_w = window.Kernel.W,
-            stride_h = window.Stride.H,
-            stride_w = window.Stride.W,
-            pad_h = window.Padding.H,
-            pad_w = window.Padding.W,
-            dilation_h = window.Dilation.H,
-            dilation_w = window.Dilation.W,
-            groups = layer.Groups,
-            flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None,
-        };
+        _conv = Describe(x, y, layer.Window, layer.Groups) with { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
         _pool = operation.Pool is { } pool ? PoolKernel.Of(pool) : null;
         XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }
+
+    /// <summary>A convolution without bias whose gradients lie like its values.</summary>
+    public static cn_conv2d Describe(cn_tensor x, cn_tensor y, Window window, int groups) => new()
+    {
+        x = x,
+        y = y,
+        dx = x,
+        dy = y,
+        kernel_h = window.Kernel.H,
+        kernel_w = window.Kernel.W,
+        stride_h = window.Stride.H,
+        stride_w = window.Stride.W,
+        pad_h = window.Padding.H,
+        pad_w = window.Padding.W,
+        dilation_h = window.Dilation.H,
+        dilation_w = window.Dilation.W,
+        groups = groups,
+    };
 
     /// <inheritdoc/>
     public override cn_tensor Y => Operation.Pool is { } pool ? Layouts.Tensor(cn_layout.CN_BLOCKED, pool.Shape) : _conv.y;
