@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 7 };
+enum { CN_ABI_VERSION = 8 };
 
 enum { CN_BLOCK = 16 };
 
@@ -174,7 +174,22 @@ enum {
   CN_BIAS = 1, /* the layer adds a bias per output channel, and its backward pass gives db */
   CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_relu_backward on dy first,
                   unless a function says that it does so itself */
+  CN_TRANSFORMED = 4, /* w is what cn_conv2d_transform_weights gave for this pass */
 };
+
+/*
+ * How a convolution computes. The Winograd algorithms compute tiles of m x m values of their result
+ * from products of transformed tiles and transformed filters, with 9 m m / (m + 2)^2 times fewer
+ * multiplications: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+ * They round more: the values of a tile share their rounding errors, and a value that is not finite
+ * makes NaN of all results whose tile reads it. They need a filter of 3 x 3, stride 1, dilation 1
+ * and the full or grouped form, else CN_BAD_VALUE is returned.
+ */
+typedef enum cn_algorithm {
+  CN_DIRECT = 0,     /* sums the products themselves */
+  CN_WINOGRAD_2 = 1, /* F(2x2, 3x3): 2.25 times fewer multiplications */
+  CN_WINOGRAD_4 = 2, /* F(4x4, 3x3): 4 times fewer */
+} cn_algorithm;
 
 /*
  * y[k, p, q] = bias[k] + sum over c, r, s of w[k, c, r, s] *
@@ -205,7 +220,8 @@ typedef struct cn_conv2d {
   int32_t pad_h, pad_w;
   int32_t dilation_h, dilation_w;
   int32_t groups;
-  int32_t flags; /* CN_BIAS | CN_RELU */
+  int32_t flags;     /* CN_BIAS | CN_RELU | CN_TRANSFORMED */
+  int32_t algorithm; /* cn_algorithm of the pass; weights are packed alike for all */
 } cn_conv2d;
 
 typedef enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 } cn_pass;
@@ -225,6 +241,16 @@ CN_API int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d
                                       const float *oihw, float *packed);
 CN_API int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
                                         const float *packed, float *oihw);
+
+/*
+ * Weights transformed for the forward or the backward-data pass of a Winograd algorithm. Without
+ * CN_TRANSFORMED a pass does this itself, in its workspace; weights that do not change between
+ * calls are better transformed once. The floats of the result, on 64 bytes; CN_BAD_VALUE for
+ * CN_DIRECT.
+ */
+CN_API int64_t cn_conv2d_transformed_floats(const cn_conv2d *conv, int32_t pass);
+CN_API int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_conv2d *conv,
+                                           int32_t pass, const float *w, float *transformed);
 
 /*
  * y from x, weights w and bias (null without CN_BIAS). Unless they are null, add is a tensor of the

@@ -1,9 +1,9 @@
 /* Entry points of the convolution and of the dense layer. */
 #include "check.h"
-#include "conv_plan.h"
 #include "cpu.h"
+#include "winograd_plan.h"
 
-enum { LAYER_FLAGS = CN_BIAS | CN_RELU };
+enum { DENSE_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = DENSE_FLAGS | CN_TRANSFORMED };
 
 /* Packed weights stay below this many floats: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
@@ -25,7 +25,11 @@ static int32_t check_conv(const cn_conv2d *conv) {
   const double weights = (double)(blocks_of(conv->x.c) * blocks_of(conv->y.c)) * CN_BLOCK *
                          CN_BLOCK * conv->kernel_h * conv->kernel_w;
   if (weights > most_weights) return CN_BAD_SHAPE;
-  return (conv->flags & ~LAYER_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+  if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
+  if (conv->algorithm == CN_DIRECT)
+    return (conv->flags & CN_TRANSFORMED) != 0 ? CN_BAD_VALUE : CN_OK;
+  if (conv->algorithm != CN_WINOGRAD_2 && conv->algorithm != CN_WINOGRAD_4) return CN_BAD_VALUE;
+  return winograd_fits(conv) ? CN_OK : CN_BAD_VALUE;
 }
 
 /* The tensors of a pass, for n samples. */
@@ -74,11 +78,18 @@ int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
   return conv_weight_floats(conv);
 }
 
+/* Floats of the workspace of a pass. */
+static int64_t conv_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
+                           int32_t n) {
+  return conv->algorithm == CN_DIRECT ? conv_workspace_floats(conv, pass, n, context->threads)
+                                      : winograd_workspace_floats(conv, pass, n, context->threads);
+}
+
 int64_t cn_conv2d_workspace_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
                                    int32_t n) {
   TRY(check_context(context));
   TRY(check_conv_pass(conv, pass, n));
-  return conv_workspace_floats(conv, pass, n, context->threads);
+  return conv_floats(context, conv, pass, n);
 }
 
 int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
@@ -113,6 +124,29 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
   return CN_OK;
 }
 
+/* What can be transformed: filters for a pass that uses them. */
+static int32_t check_transform(const cn_conv2d *conv, int32_t pass) {
+  TRY(check_conv(conv));
+  if (conv->algorithm == CN_DIRECT || (pass != CN_FORWARD && pass != CN_BACKWARD_DATA))
+    return CN_BAD_VALUE;
+  return CN_OK;
+}
+
+int64_t cn_conv2d_transformed_floats(const cn_conv2d *conv, int32_t pass) {
+  TRY(check_transform(conv, pass));
+  return winograd_plan_of(conv, pass, 1, 1).weights_floats;
+}
+
+int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_conv2d *conv, int32_t pass,
+                                    const float *w, float *transformed) {
+  TRY(check_context(context));
+  TRY(check_transform(conv, pass));
+  TRY(check_aligned(w));
+  TRY(check_aligned(transformed));
+  kernels_for(context)->conv2d_transform(context->threads, conv, pass, w, transformed);
+  return CN_OK;
+}
+
 /* What a pass adds to its output, of the same shape; null where it adds nothing. */
 static int32_t check_add(const cn_conv2d *conv, const cn_tensor *out, const float *add, int32_t n) {
   if (add == NULL) return CN_OK;
@@ -132,8 +166,7 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
   TRY(check_add(conv, &conv->y, add, n));
   TRY(check_values(&conv->y, y));
   if (statistics != NULL) TRY(check_aligned(statistics));
-  TRY(check_workspace(workspace, workspace_floats,
-                      conv_workspace_floats(conv, CN_FORWARD, n, context->threads)));
+  TRY(check_workspace(workspace, workspace_floats, conv_floats(context, conv, CN_FORWARD, n)));
   kernels_for(context)->conv2d_forward(context->threads, conv, n, x, w, bias, add, y, statistics,
                                        workspace);
   return CN_OK;
@@ -148,13 +181,19 @@ static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int
   return conv->y.halo != 0 ? CN_BAD_SHAPE : CN_OK;
 }
 
+/* The Winograd algorithms compute whole rows of tiles, and hold as many images as that takes. */
+static bool pools(const cn_conv2d *conv, const cn_pool2d *pool) {
+  return conv->algorithm != CN_DIRECT || conv_pools(conv, pool);
+}
+
 int32_t cn_conv2d_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
   TRY(check_conv_pool(conv, pool, 1));
-  return conv_pools(conv, pool) ? 1 : 0;
+  return pools(conv, pool) ? 1 : 0;
 }
 
 static int64_t conv_pool_floats(const cn_context *context, const cn_conv2d *conv,
                                 const cn_pool2d *pool, int32_t n) {
+  if (conv->algorithm != CN_DIRECT) return winograd_pool_floats(conv, pool, n, context->threads);
   const sweep plan = sweep_with_pool(conv, pool, n);
   return context->threads * (plan.pack_floats + plan.pool_floats);
 }
@@ -163,7 +202,7 @@ int64_t cn_conv2d_pool_workspace_floats(const cn_context *context, const cn_conv
                                         const cn_pool2d *pool, int32_t n) {
   TRY(check_context(context));
   TRY(check_conv_pool(conv, pool, n));
-  return conv_pools(conv, pool) ? conv_pool_floats(context, conv, pool, n) : CN_BAD_VALUE;
+  return pools(conv, pool) ? conv_pool_floats(context, conv, pool, n) : CN_BAD_VALUE;
 }
 
 int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
@@ -172,7 +211,7 @@ int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
                                int64_t workspace_floats) {
   TRY(check_context(context));
   TRY(check_conv_pool(conv, pool, n));
-  if (!conv_pools(conv, pool)) return CN_BAD_VALUE;
+  if (!pools(conv, pool)) return CN_BAD_VALUE;
   TRY(check_values(&conv->x, x));
   TRY(check_weights(conv, w));
   TRY(check_bias(conv->flags, bias, true));
@@ -195,7 +234,7 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
   if (x != NULL) TRY(check_values(&conv->x, x));
   TRY(check_values(&conv->dx, dx));
   TRY(check_workspace(workspace, workspace_floats,
-                      conv_workspace_floats(conv, CN_BACKWARD_DATA, n, context->threads)));
+                      conv_floats(context, conv, CN_BACKWARD_DATA, n)));
   kernels_for(context)->conv2d_backward_data(context->threads, conv, n, dy, w, add, x, dx,
                                              workspace);
   return CN_OK;
@@ -217,7 +256,7 @@ int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *c
     TRY(check_update(conv->flags, update));
   }
   TRY(check_workspace(workspace, workspace_floats,
-                      conv_workspace_floats(conv, CN_BACKWARD_WEIGHTS, n, context->threads)));
+                      conv_floats(context, conv, CN_BACKWARD_WEIGHTS, n)));
   kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, dw, db, update,
                                                 workspace);
   return CN_OK;
@@ -233,7 +272,7 @@ static int32_t check_dense(const cn_dense *dense, int32_t n) {
   TRY(check_batch(&y, n));
   const double features = (double)(blocks_of(dense->c) * CN_BLOCK) * dense->h * dense->w;
   if (features * dense->outputs > most_weights) return CN_BAD_SHAPE;
-  return (dense->flags & ~LAYER_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+  return (dense->flags & ~DENSE_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
 }
 
 int64_t cn_dense_weight_floats(const cn_dense *dense) {

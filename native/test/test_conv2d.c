@@ -22,6 +22,10 @@ static const conv_case cases[] = {
     {"three blocks", 1, 40, 13, 15, 47, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
     {"5x5 valid", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 4, 0, 0},
     {"5x5 valid, dy packed", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 valid", 3, 16, 7, 6, 20, 3, 3, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 1, 0, 0, 0, 0},
+    {"3x3, pad 2 and 3", 1, 20, 6, 13, 48, 3, 3, 1, 1, 2, 3, 1, 1, 1, B, T, 1, 0, 1, 0, 0, 0},
+    {"3x3, unread border", 2, 16, 9, 10, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 0, 0, 1, 1, 2},
+    {"3x3 of many tiles", 4, 32, 30, 34, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 1, 0, 1, 2, 0, 0},
     {"1x1", 2, 64, 7, 7, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
     {"1x1 with halos", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 1, 2, 0, 1, 0, 0},
     {"1x1 of many columns", 1, 16, 30, 29, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
@@ -83,6 +87,9 @@ static const conv_case cases[] = {
     {"two groups of 3", 2, 6, 7, 8, 10, 3, 3, 2, 1, 1, 1, 1, 2, 2, R, T, 1, 2, 1, 0, 0, 0},
     {"channel multiplier", 1, 17, 5, 6, 34, 3, 3, 1, 1, 1, 1, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
 };
+
+/* Multiples of 24^2 of weights and of dy give exact results with the fractions of F(4x4, 3x3). */
+enum { WINOGRAD_SCALE = 576 };
 
 /* One case with its data in plain order and what it must give. */
 typedef struct problem {
@@ -166,20 +173,28 @@ static tracked_sum *new_sums(int64_t count) {
 /* Convolutions that were pooled along with: the rest do not stay in cache. */
 static int pooled_cases;
 
-static problem problem_of(const conv_case *t, bool exact, bool tail) {
+static float *new_scaled(int64_t count, int32_t most, int32_t scale) {
+  float *values = new_integers(count, most);
+  for (int64_t i = 0; i < count; i++) values[i] *= (float)scale;
+  return values;
+}
+
+static problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
   problem p = {.t = t, .conv = conv_of(t), .n = t->n};
+  const int32_t scale = algorithm == CN_DIRECT ? 1 : WINOGRAD_SCALE;
+  p.conv.algorithm = algorithm;
   const cn_conv2d *c = &p.conv;
   p.x_count = (int64_t)t->n * c->x.c * c->x.h * c->x.w;
   p.y_count = (int64_t)t->n * c->y.c * c->y.h * c->y.w;
   p.w_count = (int64_t)c->y.c * (c->x.c / c->groups) * c->kernel_h * c->kernel_w;
   seed_values((uint64_t)(t - cases) + 1);
   p.x = exact ? new_integers(p.x_count, 4) : new_reals(p.x_count);
-  p.w = exact ? new_integers(p.w_count, 3) : new_reals(p.w_count);
-  p.dy = exact ? new_integers(p.y_count, 3) : new_reals(p.y_count);
+  p.w = exact ? new_scaled(p.w_count, 3, scale) : new_reals(p.w_count);
+  p.dy = exact ? new_scaled(p.y_count, 3, scale) : new_reals(p.y_count);
   if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
   if (tail) {
     p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
-    p.dx_add = exact ? new_integers(p.x_count, 50) : new_reals(p.x_count);
+    p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
   }
   p.y = new_sums(p.y_count);
   p.dx = new_sums(p.x_count);
@@ -257,20 +272,38 @@ static outputs run(const cn_context *context, const problem *p) {
   return o;
 }
 
+/* The values of a tile share their errors: the largest bound of a tensor holds for all of it. */
+static void check_values(const char *what, const problem *p, const tracked_sum *expected,
+                         const float *got, int64_t count, bool exact) {
+  if (exact || p->conv.algorithm == CN_DIRECT) {
+    check_sums(what, expected, got, count, exact);
+    return;
+  }
+  double *sums = calloc((size_t)count, sizeof(double)), scale = 0.0;
+  if (sums == NULL) abort();
+  for (int64_t i = 0; i < count; i++) {
+    sums[i] = expected[i].sum;
+    scale = fmax(scale, sqrt(expected[i].squares) + expected[i].largest);
+  }
+  check_close(what, sums, got, count, scale, p->conv.algorithm == CN_WINOGRAD_4 ? 256.0 : 32.0);
+  free(sums);
+}
+
 static void check_outputs(const cn_context *context, const problem *p, const outputs *o,
                           bool exact) {
   const cn_conv2d *c = &p->conv;
   char what[128];
-  snprintf(what, sizeof what, "%s, isa %d, y", p->t->name, (int)context->isa);
+  snprintf(what, sizeof what, "%s, isa %d, algorithm %d, y", p->t->name, (int)context->isa,
+           (int)c->algorithm);
   float *y = new_floats(p->y_count), *dx = new_floats(p->x_count), *dw = new_floats(p->w_count);
   read_tensor(what, &c->y, p->n, o->y, y);
-  check_sums(what, p->y, y, p->y_count, exact);
+  check_values(what, p, p->y, y, p->y_count, exact);
   what[strlen(what) - 1] = 'x';
   read_tensor(what, &c->dx, p->n, o->dx, dx);
-  check_sums(what, p->dx, dx, p->x_count, exact);
+  check_values(what, p, p->dx, dx, p->x_count, exact);
   what[strlen(what) - 1] = 'w';
   CHECK(cn_conv2d_unpack_weights(context, c, o->dw, dw) == CN_OK, "%s", what);
-  check_sums(what, p->dw, dw, p->w_count, exact);
+  check_values(what, p, p->dw, dw, p->w_count, exact);
   what[strlen(what) - 1] = 'b';
   if (o->db != NULL) check_sums(what, p->db, o->db, c->y.c, exact);
   for (int64_t i = c->y.c; i < o->db_floats && o->db != NULL; i++)
@@ -304,8 +337,8 @@ static void free_outputs(outputs *o) {
   free(o->statistics);
 }
 
-static void run_case(const conv_case *t, bool exact, bool tail) {
-  problem p = problem_of(t, exact, tail);
+static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
+  problem p = problem_of(t, algorithm, exact, tail);
   for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order: there one run says all. */
@@ -330,8 +363,8 @@ static void run_case(const conv_case *t, bool exact, bool tail) {
 }
 
 /* Pooling along with a convolution gives the bits of the one behind the other. */
-static void run_pool(const conv_case *t, const cn_pool2d *window) {
-  problem p = problem_of(t, false, false);
+static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *window) {
+  problem p = problem_of(t, algorithm, false, false);
   cn_conv2d conv = p.conv;
   conv.y.halo = 0;
   cn_pool2d pool = *window;
@@ -384,6 +417,12 @@ static void run_pool(const conv_case *t, const cn_pool2d *window) {
   free_problem(&p);
 }
 
+static bool takes(const conv_case *t, int32_t algorithm) {
+  cn_conv2d conv = conv_of(t);
+  conv.algorithm = algorithm;
+  return cn_conv2d_weight_floats(&conv) >= 0;
+}
+
 static void pooling_along_gives_the_same_bits(void) {
   const cn_pool2d windows[] = {
       {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .flags = CN_RELU},
@@ -391,8 +430,53 @@ static void pooling_along_gives_the_same_bits(void) {
       {.kernel_h = 2, .kernel_w = 3, .stride_h = 3, .stride_w = 1, .kind = CN_POOL_AVERAGE},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    for (int j = 0; j < 3; j++) run_pool(&cases[i], &windows[j]);
-  CHECK(pooled_cases > 40, "only %d cases were pooled", pooled_cases);
+    for (int32_t algorithm = CN_DIRECT; algorithm <= CN_WINOGRAD_4; algorithm++)
+      for (int j = 0; j < 3 && takes(&cases[i], algorithm); j++)
+        run_pool(&cases[i], algorithm, &windows[j]);
+  CHECK(pooled_cases > 80, "only %d cases were pooled", pooled_cases);
+}
+
+/* Filters that were transformed before give the bits of those that the pass transforms. */
+static void run_transformed(const conv_case *t, int32_t algorithm, int32_t isa) {
+  problem p = problem_of(t, algorithm, false, false);
+  const cn_context context = context_of(isa, 2);
+  outputs whole = run(&context, &p), o = run(&context, &p);
+  const cn_conv2d *c = &p.conv;
+  float *x = new_tensor(&c->x, p.n, p.x), *dy = new_tensor(&c->dy, p.n, p.dy);
+  float *w = new_floats(o.dw_floats), *bias = p.bias != NULL ? new_channels(c->y.c, p.bias) : NULL;
+  CHECK(cn_conv2d_pack_weights(&context, c, p.w, w) == CN_OK, "%s", t->name);
+  fill_nan(o.y, o.y_floats);
+  fill_nan(o.dx, o.dx_floats);
+  for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_DATA; pass++) {
+    float *filters = new_floats(cn_conv2d_transformed_floats(c, pass));
+    CHECK(cn_conv2d_transform_weights(&context, c, pass, w, filters) == CN_OK, "%s", t->name);
+    cn_conv2d conv = *c;
+    conv.flags |= CN_TRANSFORMED;
+    const int64_t floats = cn_conv2d_workspace_floats(&context, &conv, pass, p.n);
+    float *workspace = new_floats(floats);
+    const int32_t status = pass == CN_FORWARD
+                               ? cn_conv2d_forward(&context, &conv, p.n, x, filters, bias, NULL,
+                                                   o.y, NULL, workspace, floats)
+                               : cn_conv2d_backward_data(&context, &conv, p.n, dy, filters, NULL,
+                                                         NULL, o.dx, workspace, floats);
+    CHECK(status == CN_OK, "%s: %s", t->name, cn_status_text(status));
+    free(workspace);
+    free(filters);
+  }
+  check_same_bits(t->name, whole.y, o.y, o.y_floats);
+  check_same_bits(t->name, whole.dx, o.dx, o.dx_floats);
+  float *values[] = {x, dy, w, bias};
+  for (int i = 0; i < 4; i++) free(values[i]);
+  free_outputs(&whole);
+  free_outputs(&o);
+  free_problem(&p);
+}
+
+static void transformed_filters_give_the_same_bits(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (int32_t algorithm = CN_WINOGRAD_2; algorithm <= CN_WINOGRAD_4; algorithm++)
+      for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa() && takes(&cases[i], algorithm); isa++)
+        run_transformed(&cases[i], algorithm, isa);
 }
 
 /* With the halo that the query names, no pass needs to copy rows. */
@@ -413,13 +497,14 @@ static void the_halo_query_names_the_halo_that_saves_copies(void) {
 }
 
 int main(void) {
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    for (int tail = 0; tail < 2; tail++) {
-      run_case(&cases[i], true, tail == 1);
-      run_case(&cases[i], false, tail == 1);
-    }
-  }
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (int32_t algorithm = CN_DIRECT; algorithm <= CN_WINOGRAD_4; algorithm++)
+      for (int tail = 0; tail < 2 && takes(&cases[i], algorithm); tail++) {
+        if (algorithm == CN_DIRECT || tail == 0) run_case(&cases[i], algorithm, true, tail == 1);
+        if (algorithm == CN_DIRECT || tail == 1) run_case(&cases[i], algorithm, false, tail == 1);
+      }
   pooling_along_gives_the_same_bits();
+  transformed_filters_give_the_same_bits();
   the_halo_query_names_the_halo_that_saves_copies();
   return verdict("conv2d");
 }

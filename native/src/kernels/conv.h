@@ -2,7 +2,7 @@
 #ifndef CN_CONV_H
 #define CN_CONV_H
 
-#include "../conv_plan.h"
+#include "../winograd_plan.h"
 #include "../parallel.h"
 #include "gemm.h"
 
@@ -107,6 +107,21 @@ void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const floa
 #define run_weights ISA_NAME(run_weights)
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
                  float *db, const cn_update *update, float *workspace);
+
+/* Forward, and backward-data with src = dy; flags are those of the layer. */
+#define run_winograd ISA_NAME(run_winograd)
+void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
+                  const float *bias, int32_t flags, const tail *t, float *dst, float *workspace);
+
+#define run_winograd_weights ISA_NAME(run_winograd_weights)
+void run_winograd_weights(int threads, const winograd_weights_plan *p, const float *x,
+                          const float *dy, float *dw, float *db, const cn_update *update,
+                          float *workspace);
+
+/* to[16] (=|+=) rows y0..y1 of w pixels of a plane of some images: by row, then row by row. */
+#define sum_bias_rows ISA_NAME(sum_bias_rows)
+void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
+                   int64_t y1, bool add, float *to);
 
 #define depthwise_forward ISA_NAME(depthwise_forward)
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,

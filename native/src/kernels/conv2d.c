@@ -21,6 +21,11 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
   const tail t = forward_tail(conv, n, add, statistics);
   cn_conv2d first = *conv;
   if (t.relu) first.flags &= ~CN_RELU;
+  if (conv->algorithm != CN_DIRECT) {
+    const winograd_plan plan = winograd_plan_of(conv, CN_FORWARD, n, threads);
+    run_winograd(threads, &plan, x, w, bias, first.flags, &t, y, workspace);
+    return;
+  }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_forward(threads, &first, n, x, w, bias, y);
@@ -49,6 +54,11 @@ void ISA_NAME(conv2d_pool_forward)(int threads, const cn_conv2d *conv, const cn_
                         .y = y,
                         .new_winners = winners};
   const tail t = {.pool = &job};
+  if (conv->algorithm != CN_DIRECT) {
+    const winograd_plan plan = winograd_plan_with_pool(conv, pool, n, threads);
+    run_winograd(threads, &plan, x, w, bias, conv->flags, &t, NULL, workspace);
+    return;
+  }
   const sweep plan = sweep_with_pool(conv, pool, n);
   run_sweep(threads, &plan, x, w, bias, gemm_flags(conv->flags), &t, NULL, workspace);
 }
@@ -60,6 +70,11 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
                   .av = view_of(add == NULL ? &conv->dx : &conv->add, n),
                   .mask = x,
                   .mv = view_of(&conv->x, n)};
+  if (conv->algorithm != CN_DIRECT) {
+    const winograd_plan plan = winograd_plan_of(conv, CN_BACKWARD_DATA, n, threads);
+    run_winograd(threads, &plan, dy, w, NULL, conv->flags & CN_TRANSFORMED, &t, dx, workspace);
+    return;
+  }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_backward_data(threads, conv, n, dy, w, dx);
@@ -85,6 +100,11 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
 void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32_t n,
                                        const float *x, const float *dy, float *dw, float *db,
                                        const cn_update *update, float *workspace) {
+  if (conv->algorithm != CN_DIRECT) {
+    const winograd_weights_plan plan = winograd_weights_plan_of(conv, n);
+    run_winograd_weights(threads, &plan, x, dy, dw, db, update, workspace);
+    return;
+  }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_backward_weights(threads, conv, n, x, dy, dw, db, workspace);

@@ -178,23 +178,22 @@ static void zero_padding(const conv_shape *s, const tile *t) {
   }
 }
 
-/* db[16] (=|+=) the pixels of some rows: summed by row, then row by row. */
-static void update_bias(const conv_shape *s, const pixels *at, const float *dy, bool add,
-                        float *db) {
+void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
+                   int64_t y1, bool add, float *to) {
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     vec sum = vec_zero();
-    for (int64_t i = 0; i < at->images; i++)
-      for (int64_t y = at->row0; y < at->row1; y++) {
-        const float *row = dy + i * s->yv.sample + y * s->yv.row + lane;
+    for (int64_t i = 0; i < images; i++)
+      for (int64_t y = y0; y < y1; y++) {
+        const float *row = plane + i * v->sample + y * v->row + lane;
         vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
         int64_t x = 0;
-        for (; x + 4 <= s->y.w; x += 4)
+        for (; x + 4 <= w; x += 4)
           for (int j = 0; j < 4; j++)
             part[j] = vec_add(part[j], vec_load(row + (x + j) * CN_BLOCK));
-        for (; x < s->y.w; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
+        for (; x < w; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
         sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
       }
-    vec_store(db + lane, add ? vec_add(vec_load(db + lane), sum) : sum);
+    vec_store(to + lane, add ? vec_add(vec_load(to + lane), sum) : sum);
   }
 }
 
@@ -282,8 +281,8 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
       prefetcher ahead = next_pixels(job, &t, b, end);
       update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
       for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
-        update_bias(s, &at, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
-                    b > begin, t.db + i * CN_BLOCK);
+        sum_bias_rows(&s->yv, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
+                      s->y.w, at.images, at.row0, at.row1, b > begin, t.db + i * CN_BLOCK);
     }
     zero_padding(s, &t);
     if (job->update != NULL && p->chunks == 1) step_tile(job, &t);

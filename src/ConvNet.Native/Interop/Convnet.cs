@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 7;
+    public const int CN_ABI_VERSION = 8;
     public const int CN_BLOCK = 16;
     public const int CN_NO_WINNER = 255;
 
@@ -51,6 +51,12 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_unpack_weights(in cn_context context, in cn_conv2d conv, float* packed, float* oihw);
+
+    [LibraryImport(Library)]
+    public static partial long cn_conv2d_transformed_floats(in cn_conv2d conv, cn_pass pass);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_transform_weights(in cn_context context, in cn_conv2d conv, cn_pass pass, float* w, float* transformed);
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w, float* bias, float* add,

@@ -32,7 +32,9 @@ internal unsafe struct cn_update
 }
 
 [Flags]
-internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2 }
+internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2, CN_TRANSFORMED = 4 }
+
+internal enum cn_algorithm { CN_DIRECT = 0, CN_WINOGRAD_2 = 1, CN_WINOGRAD_4 = 2 }
 
 internal record struct cn_conv2d
 {
@@ -44,6 +46,7 @@ internal record struct cn_conv2d
     public int dilation_h, dilation_w;
     public int groups;
     public cn_flags flags;
+    public cn_algorithm algorithm;
 }
 
 internal enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 }

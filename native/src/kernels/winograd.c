@@ -1,0 +1,299 @@
+/* Winograd convolution, forward and backward-data. */
+#include "winograd.h"
+#include "prefetch.h"
+
+enum { TAP = CN_BLOCK * CN_BLOCK };
+
+/* ---- Tiles of src ---------------------------------------------------------------------------- */
+
+ALWAYS_INLINE void transform_tile(int m, bool gradient, const tiles_job *job, const patch *p,
+                                  float *to) {
+  const int a = m + 2;
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC)
+#pragma GCC unroll 3
+    for (int pair = 0; pair < a / 2; pair++) {
+      if (pair < job->pair0 || pair >= job->pair1) continue;
+      float *rows = to + (pair - job->pair0) * 2 * a * job->plane;
+      if (p->whole)
+        transform_pair(m, gradient, pair, p, true, lane, rows, job->plane);
+      else
+        transform_pair(m, gradient, pair, p, false, lane, rows, job->plane);
+    }
+}
+
+ALWAYS_INLINE void transform_rows(int m, bool gradient, const tiles_job *job) {
+  const int64_t tiles = (job->row1 - job->row0) * job->tile_cols;
+  const int size = gradient ? m : m + 2;
+  for (int64_t b = 0; b < job->blocks; b++) {
+    float *to = job->to + b * tiles * CN_BLOCK;
+    for (int64_t r = job->row0; r < job->row1; r++) {
+      const float *plane = job->from + plane_offset(job->v, r / job->tile_rows, job->block + b);
+      const int64_t y = r % job->tile_rows * m + job->offset_y;
+      for (int64_t t = 0; t < job->tile_cols; t++, to += CN_BLOCK) {
+        const patch p = patch_at(job->tensor, job->v, plane, y, t * m + job->offset_x, size);
+        transform_tile(m, gradient, job, &p, to);
+      }
+    }
+  }
+}
+
+void transform_tiles(int m, bool gradient, const tiles_job *job) {
+  if (m == 4 && gradient)
+    transform_rows(4, true, job);
+  else if (m == 4)
+    transform_rows(4, false, job);
+  else if (gradient)
+    transform_rows(2, true, job);
+  else
+    transform_rows(2, false, job);
+}
+
+/* ---- Filters --------------------------------------------------------------------------------- */
+
+typedef struct winograd_job {
+  const winograd_plan *p;
+  const float *src, *weights, *bias;
+  const float *filters; /* transformed */
+  float *dst, *transformed, *own;
+  int32_t flags; /* CN_RELU */
+  const tail *tail;
+} winograd_job;
+
+/* G g G^T for 16 rows of lanes; g has its nine taps TAP apart, the points are `plane` apart. */
+ALWAYS_INLINE void transform_filters(int m, const float *g, float *to, int64_t plane) {
+  const int a = m + 2;
+  for (int i = 0; i < TAP; i += VEC) {
+    vec half[3][MOST_A];
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; s++) {
+      const vec column[3] = {vec_load(g + s * TAP + i), vec_load(g + (3 + s) * TAP + i),
+                             vec_load(g + (6 + s) * TAP + i)};
+      filter_values(m, column, half[s]);
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < a; r++) {
+      const vec row[3] = {half[0][r], half[1][r], half[2][r]};
+      vec t[MOST_A];
+      filter_values(m, row, t);
+#pragma GCC unroll 6
+      for (int c = 0; c < a; c++) vec_store(to + (r * a + c) * plane + i, t[c]);
+    }
+  }
+}
+
+/* Items are (group, block of dst, block of src). Backward-data takes the filters turned round, with
+ * rows and columns exchanged. */
+static void filter_items(const void *state, int64_t first, int64_t last, int thread) {
+  const winograd_job *job = state;
+  const winograd_plan *p = job->p;
+  const conv_shape *s = &p->shape;
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t from = item % p->src_blocks, to = item / p->src_blocks % p->dst_blocks;
+    const int64_t group = item / (p->src_blocks * p->dst_blocks);
+    const int64_t y = p->backward ? from : to, x = p->backward ? to : from;
+    const float *g = job->weights + (group * s->y_blocks + y) * s->w_block + x * s->w_outer;
+    float turned[9 * TAP];
+    if (p->backward) {
+      for (int t = 0; t < 9; t++) transpose_block(g + t * TAP, turned + (8 - t) * TAP);
+      g = turned;
+    }
+    float *out =
+        job->transformed + group * p->points * p->weights_plane + (to * p->src_blocks + from) * TAP;
+    if (p->m == 4)
+      transform_filters(4, g, out, p->weights_plane);
+    else
+      transform_filters(2, g, out, p->weights_plane);
+  }
+}
+
+/* ---- Products -------------------------------------------------------------------------------- */
+
+/* For every point: [dst block][tile][16] = filters [dst block][src block][16][16] times tiles [src
+ * block][tile][16]. */
+static void multiply(const winograd_plan *p, const float *filters, const float *src, float *dst,
+                     int64_t tiles) {
+  const int64_t pairs = ceil_div(p->dst_blocks, GEMM_BLOCKS);
+  const int64_t weights = p->dst_blocks * p->src_blocks * TAP;
+  const int64_t k =
+      p->src_blocks > 1 ? CN_BLOCK : (p->backward ? p->shape.y_channels : p->shape.x_channels);
+  for (int32_t point = 0; point < p->points; point++) {
+    const float *a = filters + point * p->weights_plane, *b = src + point * p->src_plane;
+    float *c = dst + point * p->dst_plane;
+    const int64_t calls = pairs * ceil_div(tiles, gemm_columns(GEMM_BLOCKS));
+    prefetcher ahead =
+        point + 1 < p->points
+            ? prefetcher_of((memory_runs){a + p->weights_plane, 1, 0, weights},
+                            (memory_runs){b + p->src_plane, 1, 0, p->src_blocks * tiles * CN_BLOCK},
+                            calls)
+            : (prefetcher){.at = 2};
+    for (int64_t block = 0; block < p->dst_blocks; block += GEMM_BLOCKS) {
+      const int blocks = (int)min_i64(GEMM_BLOCKS, p->dst_blocks - block);
+      const int64_t pieces = ceil_div(tiles, gemm_columns(blocks));
+      const int64_t narrow = tiles / pieces, wider = tiles % pieces;
+      const gemm_kernel wide = gemm_find(blocks, 1, (int)(narrow + (wider > 0)), CN_BLOCK);
+      const gemm_kernel kernel = gemm_find(blocks, 1, (int)narrow, CN_BLOCK);
+      gemm_args g = {.a = a + block * p->src_blocks * TAP,
+                     .a_outer = TAP,
+                     .a_block = p->src_blocks * TAP,
+                     .b = b,
+                     .b_outer = tiles * CN_BLOCK,
+                     .b_n = CN_BLOCK,
+                     .b_k = 1,
+                     .c = c + block * tiles * CN_BLOCK,
+                     .c_block = tiles * CN_BLOCK,
+                     .c_n = CN_BLOCK,
+                     .outers = (int32_t)p->src_blocks,
+                     .rows = 1,
+                     .cols = 1,
+                     .k = (int32_t)k,
+                     .lanes = (int32_t)lanes_of(p->dst_channels, block + blocks - 1)};
+      for (int64_t i = 0; i < pieces; i++) {
+        const int64_t per = narrow + (i < wider);
+        prefetch_share(&ahead, &g);
+        (i < wider ? wide : kernel)(&g);
+        g.b += per * CN_BLOCK;
+        g.c += per * CN_BLOCK;
+      }
+    }
+  }
+}
+
+/* ---- Tiles of dst ---------------------------------------------------------------------------- */
+
+/* rows x cols values of A^T t A, plus the bias, cut off at zero with relu. */
+ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const float *bias,
+                               bool relu, float *to, int64_t row, int64_t rows, int64_t cols) {
+  const int a = m + 2;
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    vec half[MOST_M][MOST_A];
+#pragma GCC unroll 6
+    for (int c = 0; c < a; c++) {
+      vec t[MOST_A], y[MOST_M];
+#pragma GCC unroll 6
+      for (int r = 0; r < a; r++) t[r] = vec_load(from + (r * a + c) * plane + lane);
+      output_values(m, t, y);
+#pragma GCC unroll 4
+      for (int r = 0; r < m; r++) half[r][c] = y[r];
+    }
+    const vec add = bias == NULL ? vec_zero() : vec_load(bias + lane);
+#pragma GCC unroll 4
+    for (int r = 0; r < m; r++) {
+      vec y[MOST_M];
+      if (r >= rows) continue;
+      output_values(m, half[r], y);
+#pragma GCC unroll 4
+      for (int c = 0; c < m; c++) {
+        if (c >= cols) continue;
+        if (bias != NULL) y[c] = vec_add(add, y[c]);
+        if (relu) y[c] = vec_keep(vec_not_le(y[c], vec_zero()), y[c]);
+        vec_store(to + r * row + c * CN_BLOCK + lane, y[c]);
+      }
+    }
+  }
+}
+
+/* A row of tiles of one block; to is at pixel (0, 0) of the first. */
+ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from, const float *bias,
+                              float *to, int64_t rows) {
+  const winograd_plan *p = job->p;
+  const bool relu = (job->flags & CN_RELU) != 0;
+  for (int64_t t = 0; t < p->tile_cols; t++, from += CN_BLOCK, to += m * CN_BLOCK) {
+    const int64_t cols = min_i64(m, p->dst.w - t * m);
+    if (rows == m && cols == m)
+      output_tile(m, from, p->dst_plane, bias, relu, to, p->dv.row, m, m);
+    else
+      output_tile(m, from, p->dst_plane, bias, relu, to, p->dv.row, rows, cols);
+  }
+}
+
+/* Windows in rows y0..y1 of a plane. Those of the last rows may end before them. */
+static void pool_image_rows(const winograd_job *job, const float *values, int64_t plane, int64_t y0,
+                            int64_t y1) {
+  const cn_pool2d *pool = &job->tail->pool->pool;
+  const int64_t end = y1 == job->p->dst.h ? pool->y.h : min_i64(y1 / pool->stride_h, pool->y.h);
+  pool_rows(job->tail->pool, plane, values, y0 / pool->stride_h, end);
+}
+
+/* Rows row0..row1 of tiles, which are of one image, of block `block` of the group's dst. */
+static void output_block(const winograd_job *job, const float *from, int64_t group, int64_t block,
+                         int64_t row0, int64_t row1, float *pooled) {
+  const winograd_plan *p = job->p;
+  const int64_t sample = row0 / p->tile_rows, plane = group * p->dst_blocks + block;
+  const int64_t y0 = row0 % p->tile_rows * p->m;
+  const int64_t y1 = min_i64(y0 + (row1 - row0) * p->m, p->dst.h);
+  const float *bias = job->bias == NULL ? NULL : job->bias + plane * CN_BLOCK;
+  float *values =
+      p->pool_floats > 0 ? pooled - y0 * p->dv.row : job->dst + plane_offset(&p->dv, sample, plane);
+  for (int64_t y = y0; y < y1; y += p->m, from += p->tile_cols * CN_BLOCK)
+    if (p->m == 4)
+      output_row(4, job, from, bias, values + y * p->dv.row, min_i64(4, y1 - y));
+    else
+      output_row(2, job, from, bias, values + y * p->dv.row, min_i64(2, y1 - y));
+  if (p->pool_floats > 0)
+    pool_image_rows(job, values, sample * p->dv.planes + plane, y0, y1);
+  else
+    tail_rows(job->tail, &p->dst, &p->dv, sample, plane, y0, y1, values);
+}
+
+/* Items are (unit, group). */
+static void winograd_items(const void *state, int64_t first, int64_t last, int thread) {
+  const winograd_job *job = state;
+  const winograd_plan *p = job->p;
+  float *src = job->own + thread * p->own_floats, *dst = src + p->points * p->src_plane;
+  float *pooled = dst + p->points * p->dst_plane;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t group = item % p->groups, row0 = item / p->groups * p->rows;
+    const int64_t row1 = min_i64(row0 + p->rows, p->shape.n * p->tile_rows);
+    const int64_t tiles = (row1 - row0) * p->tile_cols;
+    const tiles_job tiles_of = {.tensor = &p->src,
+                                .v = &p->sv,
+                                .from = job->src,
+                                .block = group * p->src_blocks,
+                                .blocks = p->src_blocks,
+                                .row0 = row0,
+                                .row1 = row1,
+                                .tile_rows = p->tile_rows,
+                                .tile_cols = p->tile_cols,
+                                .offset_y = p->offset_y,
+                                .offset_x = p->offset_x,
+                                .pair1 = p->a / 2,
+                                .to = src,
+                                .plane = p->src_plane};
+    transform_tiles(p->m, false, &tiles_of);
+    multiply(p, job->filters + group * p->points * p->weights_plane, src, dst, tiles);
+    for (int64_t block = 0; block < p->dst_blocks; block++)
+      for (int64_t row = row0; row < row1;) {
+        const int64_t end = min_i64(row1, (row / p->tile_rows + 1) * p->tile_rows);
+        output_block(job, dst + (block * tiles + (row - row0) * p->tile_cols) * CN_BLOCK, group,
+                     block, row, end, pooled);
+        row = end;
+      }
+  }
+}
+
+void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
+                  const float *bias, int32_t flags, const tail *t, float *dst, float *workspace) {
+  const bool transformed = (flags & CN_TRANSFORMED) != 0;
+  const winograd_job job = {.p = p,
+                            .src = src,
+                            .weights = weights,
+                            .bias = bias,
+                            .filters = transformed ? weights : workspace,
+                            .dst = dst,
+                            .transformed = workspace,
+                            .own = workspace + (transformed ? 0 : p->weights_floats),
+                            .flags = flags,
+                            .tail = t};
+  const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
+                          {winograd_items, p->groups * p->units}};
+  run_phases(threads, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
+}
+
+void ISA_NAME(conv2d_transform)(int threads, const cn_conv2d *conv, int32_t pass, const float *w,
+                                float *transformed) {
+  const winograd_plan p = winograd_plan_of(conv, pass, 1, threads);
+  const winograd_job job = {.p = &p, .weights = w, .transformed = transformed};
+  const int64_t filters = p.groups * p.dst_blocks * p.src_blocks;
+  run_parallel(threads, 5.0 * (double)p.weights_floats, filter_items, filters, &job);
+}

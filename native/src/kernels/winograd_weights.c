@@ -1,0 +1,251 @@
+/* The Winograd algorithms in backward-weights: the terms of the sums at each point are the tiles.
+ */
+#include "prefetch.h"
+#include "sgd.h"
+#include "winograd.h"
+
+enum { TAP = CN_BLOCK * CN_BLOCK };
+
+typedef struct weights_job {
+  const winograd_weights_plan *p;
+  const float *x, *dy;
+  float *dw, *db;
+  const cn_update *update;
+  bool bias; /* its gradient is wanted */
+  float *chunks, *own;
+} weights_job;
+
+/* What one item computes: some pairs of rows of points, some blocks of y. */
+typedef struct part {
+  int64_t chunk, group;
+  int32_t pair0, pair1;
+  int64_t block0, block1; /* of y, within the group */
+} part;
+
+static part part_of(const winograd_weights_plan *p, int64_t item) {
+  part t = {.group = item / p->items % p->shape.groups,
+            .chunk = item / (p->items * p->shape.groups)};
+  item %= p->items;
+  const int64_t y_pairs = ceil_div(p->shape.y_blocks, 2), y_part = item % p->y_parts;
+  t.pair0 = (int32_t)(item / p->y_parts * p->pairs_at_once);
+  t.pair1 = t.pair0 + (int32_t)p->pairs_at_once;
+  t.block0 = 2 * (y_pairs * y_part / p->y_parts);
+  t.block1 = min_i64(2 * (y_pairs * (y_part + 1) / p->y_parts), p->shape.y_blocks);
+  return t;
+}
+
+/* Rows row0..row1 of tiles of x, or of dy, at the points of a part. */
+static void transform_side(const weights_job *job, const part *t, bool gradient, int64_t row0,
+                           int64_t row1, float *to) {
+  const winograd_weights_plan *p = job->p;
+  const conv_shape *s = &p->shape;
+  const tiles_job tiles = {.tensor = gradient ? &s->y : &s->x,
+                           .v = gradient ? &s->yv : &s->xv,
+                           .from = gradient ? job->dy : job->x,
+                           .block = gradient ? t->group * s->y_blocks + t->block0
+                                             : t->group * s->x_blocks,
+                           .blocks = gradient ? t->block1 - t->block0 : s->x_blocks,
+                           .row0 = row0,
+                           .row1 = row1,
+                           .tile_rows = p->tile_rows,
+                           .tile_cols = p->tile_cols,
+                           .offset_y = gradient ? 0 : -s->pad_h,
+                           .offset_x = gradient ? 0 : -s->pad_w,
+                           .pair0 = t->pair0,
+                           .pair1 = t->pair1,
+                           .to = to,
+                           .plane = gradient ? p->y_plane : p->x_plane};
+  transform_tiles(p->m, gradient, &tiles);
+}
+
+/* c[y block][x block][16x][16y] (=|+=) dy tiles times x tiles, at one point. */
+static void multiply_point(const winograd_weights_plan *p, int64_t y_blocks, int64_t tiles,
+                           gemm_args g, bool add, prefetcher *ahead) {
+  const conv_shape *s = &p->shape;
+  const int64_t columns = min_i64(CN_BLOCK, s->x_channels), parts = ceil_div(tiles, GEMM_SLAB);
+  const float *dy = g.a, *x = g.b;
+  float *c = g.c;
+  for (int64_t block = 0; block < y_blocks; block += GEMM_BLOCKS) {
+    const int blocks = (int)min_i64(GEMM_BLOCKS, y_blocks - block);
+    const int64_t pieces = ceil_div(columns, gemm_columns(blocks));
+    for (int64_t k = 0; k < s->x_blocks; k++)
+      for (int64_t i = 0; i < pieces * parts; i++) {
+        const int64_t first = columns * (i / parts) / pieces;
+        const int64_t per = columns * (i / parts + 1) / pieces - first;
+        const int64_t tile = tiles * (i % parts) / parts;
+        g.a = dy + (block * tiles + tile) * CN_BLOCK;
+        g.b = x + (k * tiles + tile) * CN_BLOCK + first;
+        g.c = c + (block * s->x_blocks + k) * TAP + first * CN_BLOCK;
+        g.k = (int32_t)(tiles * (i % parts + 1) / parts - tile);
+        g.flags = add || i % parts > 0 ? GEMM_ADD : 0;
+        prefetch_share(ahead, &g);
+        gemm_find(blocks, 1, (int)per, 1)(&g);
+      }
+  }
+}
+
+/* The same for every point of the part. */
+static void multiply(const winograd_weights_plan *p, const part *t, const float *x, const float *dy,
+                     int64_t tiles, bool add, float *sums) {
+  const conv_shape *s = &p->shape;
+  const int64_t y_blocks = t->block1 - t->block0, sum_floats = y_blocks * s->x_blocks * TAP;
+  const int32_t points = (t->pair1 - t->pair0) * 2 * p->a;
+  const int64_t calls = ceil_div(y_blocks, GEMM_BLOCKS) * s->x_blocks * 2;
+  for (int32_t i = 0; i < points; i++) {
+    const gemm_args g = {.a = dy + i * p->y_plane,
+                         .a_block = tiles * CN_BLOCK,
+                         .b = x + i * p->x_plane,
+                         .b_n = 1,
+                         .b_k = CN_BLOCK,
+                         .c = sums + i * p->sum_plane,
+                         .c_block = s->x_blocks * TAP,
+                         .c_n = CN_BLOCK,
+                         .outers = 1,
+                         .rows = 1,
+                         .cols = 1,
+                         .lanes = CN_BLOCK};
+    prefetcher ahead = {.at = 2};
+    if (i + 1 < points)
+      ahead = prefetcher_of((memory_runs){g.c + p->sum_plane, add, 0, sum_floats},
+                            (memory_runs){g.b + p->x_plane, 1, 0, s->x_blocks * tiles * CN_BLOCK},
+                            calls);
+    multiply_point(p, y_blocks, tiles, g, add, &ahead);
+  }
+}
+
+/* The bias from the rows of pixels under rows row0..row1 of tiles. */
+static void sum_bias(const weights_job *job, const part *t, int64_t row0, int64_t row1, bool add,
+                     float *db) {
+  const winograd_weights_plan *p = job->p;
+  const conv_shape *s = &p->shape;
+  for (int64_t row = row0; row < row1; row++) {
+    const int64_t y0 = row % p->tile_rows * p->m, y1 = min_i64(y0 + p->m, s->y.h);
+    for (int64_t block = t->block0; block < t->block1; block++)
+      sum_bias_rows(&s->yv,
+                    job->dy +
+                        plane_offset(&s->yv, row / p->tile_rows, t->group * s->y_blocks + block),
+                    s->y.w, 1, y0, y1, add || row > row0, db + block * CN_BLOCK);
+  }
+}
+
+/* Items are (chunk, group, pairs of rows of points, part of the blocks of y). */
+static void winograd_sum_items(const void *state, int64_t first, int64_t last, int thread) {
+  const weights_job *job = state;
+  const winograd_weights_plan *p = job->p;
+  const conv_shape *s = &p->shape;
+  const int64_t rows = s->n * p->tile_rows, sums = p->points * p->sum_plane;
+  float *x = job->own + thread * p->own_floats;
+  float *dy = x + p->pairs_at_once * 2 * p->a * p->x_plane;
+  int64_t held_row = -1, held_pairs = -1;
+  for (int64_t item = first; item < last; item++) {
+    const part t = part_of(p, item);
+    const int64_t begin = rows * t.chunk / p->chunks, end = rows * (t.chunk + 1) / p->chunks;
+    float *chunk = job->chunks + t.chunk * p->chunk_floats;
+    float *sum =
+        chunk + t.group * sums + t.pair0 * 2 * p->a * p->sum_plane + t.block0 * s->x_blocks * TAP;
+    float *db = chunk + s->groups * sums + t.group * s->y_blocks * CN_BLOCK;
+    for (int64_t row = begin; row < end; row += p->rows) {
+      const int64_t row1 = min_i64(row + p->rows, end), tiles = (row1 - row) * p->tile_cols;
+      const int64_t pairs = t.group * p->a + t.pair0;
+      if (row != held_row || pairs != held_pairs) transform_side(job, &t, false, row, row1, x);
+      held_row = row;
+      held_pairs = pairs;
+      transform_side(job, &t, true, row, row1, dy);
+      multiply(p, &t, x, dy, tiles, row > begin, sum);
+      if (job->bias && t.pair0 == 0) sum_bias(job, &t, row, row1, row > begin, db);
+    }
+  }
+}
+
+/* G^T t G of 16 x 16 sums, those of the chunks added up in their order; nine taps, TAP apart. */
+ALWAYS_INLINE void filter_block(int m, const weights_job *job, const float *sums, float *dw) {
+  const winograd_weights_plan *p = job->p;
+  const int a = m + 2;
+  for (int i = 0; i < TAP; i += VEC) {
+    vec half[3][MOST_A];
+#pragma GCC unroll 6
+    for (int c = 0; c < a; c++) {
+      vec t[MOST_A], g[3];
+#pragma GCC unroll 6
+      for (int r = 0; r < a; r++) {
+        const float *at = sums + (r * a + c) * p->sum_plane + i;
+        t[r] = vec_load(at);
+        for (int64_t k = 1; k < p->chunks; k++)
+          t[r] = vec_add(t[r], vec_load(at + k * p->chunk_floats));
+      }
+      filter_gradient(m, t, g);
+#pragma GCC unroll 3
+      for (int r = 0; r < 3; r++) half[r][c] = g[r];
+    }
+#pragma GCC unroll 3
+    for (int r = 0; r < 3; r++) {
+      vec g[3];
+      filter_gradient(m, half[r], g);
+#pragma GCC unroll 3
+      for (int c = 0; c < 3; c++) vec_store(dw + (r * 3 + c) * TAP + i, g[c]);
+    }
+  }
+}
+
+/* Zeroes what belongs to no channel: rows of x and lanes of y past the last. */
+static void zero_padding(float *dw, int64_t x_lanes, int64_t y_lanes) {
+  if (x_lanes == CN_BLOCK && y_lanes == CN_BLOCK) return;
+  for (int64_t i = 0; i < 9 * CN_BLOCK; i++) {
+    const int64_t used = i % CN_BLOCK < x_lanes ? y_lanes : 0;
+    memset(dw + i * CN_BLOCK + used, 0, (size_t)(CN_BLOCK - used) * sizeof(float));
+  }
+}
+
+/* Items are (group, block of y, block of x): sums to gradients, and the step. The first block of x
+ * does the bias. */
+static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
+  const weights_job *job = state;
+  const winograd_weights_plan *p = job->p;
+  const conv_shape *s = &p->shape;
+  const cn_update *u = job->update;
+  const int64_t group_sums = p->points * p->sum_plane;
+  const sgd_rule rule = u != NULL ? sgd_rule_of(&u->sgd, u->learning_rate) : (sgd_rule){0};
+  float *own = job->own + thread * p->own_floats;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t x = item % s->x_blocks, row = item / s->x_blocks, y = row % s->y_blocks;
+    const int64_t group = row / s->y_blocks, at = row * s->w_block + x * s->w_outer;
+    const float *sums = job->chunks + group * group_sums + (y * s->x_blocks + x) * TAP;
+    float *dw = job->dw != NULL ? job->dw + at : own;
+    if (p->m == 4)
+      filter_block(4, job, sums, dw);
+    else
+      filter_block(2, job, sums, dw);
+    zero_padding(dw, lanes_of(s->x_channels, x), lanes_of(s->y_channels, y));
+    if (u != NULL)
+      sgd_run(&rule, u->weight_decay, s->w_outer, dw, sgd_at(u->w_velocity, at), u->w + at);
+    if (x > 0 || !job->bias) continue;
+    float *db = job->db != NULL ? job->db + row * CN_BLOCK : own + 9 * TAP;
+    const float *parts = job->chunks + s->groups * group_sums + row * CN_BLOCK;
+    memcpy(db, parts, CN_BLOCK * sizeof(float));
+    for (int64_t k = 1; k < p->chunks; k++)
+      for (int lane = 0; lane < CN_BLOCK; lane += VEC)
+        vec_store(db + lane,
+                  vec_add(vec_load(db + lane), vec_load(parts + k * p->chunk_floats + lane)));
+    if (u != NULL && u->bias != NULL)
+      sgd_run(&rule, u->bias_decay, CN_BLOCK, db, sgd_at(u->bias_velocity, row * CN_BLOCK),
+              u->bias + row * CN_BLOCK);
+  }
+}
+
+void run_winograd_weights(int threads, const winograd_weights_plan *p, const float *x,
+                          const float *dy, float *dw, float *db, const cn_update *update,
+                          float *workspace) {
+  const conv_shape *s = &p->shape;
+  const weights_job job = {.p = p,
+                           .x = x,
+                           .dy = dy,
+                           .dw = dw,
+                           .db = db,
+                           .update = update,
+                           .bias = db != NULL || (update != NULL && update->bias != NULL),
+                           .chunks = workspace,
+                           .own = workspace + p->chunks * p->chunk_floats};
+  const phase phases[] = {{winograd_sum_items, p->chunks * s->groups * p->items},
+                          {gradient_items, s->groups * s->y_blocks * s->x_blocks}};
+  run_phases(threads, shape_operations(s), phases, 2, &job);
+}
