@@ -2,11 +2,16 @@
 
 enum {
   TAP = CN_BLOCK * CN_BLOCK,
-  TILE_FLOATS = 400 * 1024, /* transformed tiles of a unit: 1.6 MiB, second-level cache */
-  FEWEST_TILES = 98,        /* for which it pays to read the transformed weights */
+  NEAR_FLOATS = 640 * 1024, /* transformed filters that stay in the second-level cache */
+  TILE_FLOATS = 220 * 1024, /* transformed tiles of a unit: 880 KiB, beside them */
+  FEWEST_NEAR = 42,         /* tiles of a unit: for which it pays to read the filters */
+  FEWEST_FAR = 112,         /* and where those are farther away */
   MOST_TILES = 196,
-  SUM_FLOATS = 640 * 1024,             /* of backward-weights: 2.5 MiB; more are cut by points */
-  SUM_PARTS = 4,                       /* and then by blocks of y */
+  SUM_FLOATS = 640 * 1024,  /* of backward-weights: 2.5 MiB; more are cut by points */
+  SUM_PARTS = 4,            /* and then by blocks of y */
+  TERM_FLOATS = 400 * 1024, /* transformed tiles of x and dy: 1.6 MiB */
+  FEWEST_TERMS = 128,       /* tiles in a sum for which it pays to read and write the sums */
+  MOST_TERMS = 256,
   CHUNK_OPERATIONS = 16 * 1024 * 1024, /* counted as direct: work that is worth a sum of its own */
   MOST_CHUNKS = 8,
 };
@@ -26,7 +31,8 @@ static int64_t odd_lines(int64_t blocks) { return (blocks | 1) * CN_BLOCK; }
  * no sum. */
 static int64_t unit_rows(const winograd_plan *p, int64_t n, int threads) {
   const int64_t tile_floats = p->points * (p->src_blocks + p->dst_blocks) * CN_BLOCK;
-  const int64_t tiles = min_i64(MOST_TILES, max_i64(FEWEST_TILES, TILE_FLOATS / tile_floats));
+  const int64_t fewest = p->weights_floats > NEAR_FLOATS ? FEWEST_FAR : FEWEST_NEAR;
+  const int64_t tiles = min_i64(MOST_TILES, max_i64(fewest, TILE_FLOATS / tile_floats));
   const int64_t all = n * p->tile_rows;
   const int64_t units = ceil_div(all, max_i64(1, tiles / p->tile_cols));
   return ceil_div(all, min_i64(all, ceil_div(units, threads) * threads));
@@ -101,15 +107,15 @@ winograd_weights_plan winograd_weights_plan_of(const cn_conv2d *conv, int64_t n)
   while (!cut && 2 * p.chunks <= MOST_CHUNKS && 2 * p.chunks <= all_rows &&
          shape_operations(&s) / (double)(2 * p.chunks) >= CHUNK_OPERATIONS)
     p.chunks *= 2;
-  const int64_t blocks = s.x_blocks + ceil_div(s.y_blocks, p.y_parts);
-  const int64_t fit = TILE_FLOATS / (2 * p.pairs_at_once * a * blocks * CN_BLOCK);
-  const int64_t tiles = min_i64(MOST_TILES, max_i64(FEWEST_TILES, fit));
+  const int64_t fit =
+      TERM_FLOATS / (2 * p.pairs_at_once * a * (s.x_blocks + s.y_blocks) * CN_BLOCK);
+  const int64_t tiles = min_i64(MOST_TERMS, max_i64(FEWEST_TERMS, fit));
   const int64_t chunk_rows = ceil_div(all_rows, p.chunks);
   p.rows = max_i64(1, min_i64(chunk_rows, tiles / p.tile_cols));
   p.rows = ceil_div(chunk_rows, ceil_div(chunk_rows, p.rows));
   p.tiles = p.rows * p.tile_cols;
   p.x_plane = odd_lines(s.x_blocks * p.tiles);
-  p.y_plane = odd_lines((ceil_div(ceil_div(s.y_blocks, 2), p.y_parts) * 2) * p.tiles);
+  p.y_plane = odd_lines(s.y_blocks * p.tiles);
   p.chunk_floats = s.groups * (sums + s.y_blocks * CN_BLOCK);
   p.own_floats = max_i64(2 * p.pairs_at_once * a * (p.x_plane + p.y_plane), 9 * TAP + CN_BLOCK);
   return p;

@@ -2,7 +2,10 @@
 #include "winograd.h"
 #include "prefetch.h"
 
-enum { TAP = CN_BLOCK * CN_BLOCK };
+enum {
+  TAP = CN_BLOCK * CN_BLOCK,
+  NEAR_FLOATS = 320 * 1024, /* transformed filters that stay in the second-level cache */
+};
 
 /* ---- Tiles of src ---------------------------------------------------------------------------- */
 
@@ -109,10 +112,31 @@ static void filter_items(const void *state, int64_t first, int64_t last, int thr
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
+/* Rows of tiles of a tensor, as far as they are of the image of the first: `from` is at pixel (0,
+ * 0) of the first plane of the image. */
+static memory_runs rows_of(const winograd_plan *p, const view *v, const float *from, int64_t blocks,
+                           int64_t row, int64_t row1) {
+  const int64_t y = row % p->tile_rows, rows = min_i64(row1 - row, p->tile_rows - y);
+  return (memory_runs){from + y * p->m * v->row, blocks, v->plane, rows * p->m * v->row};
+}
+
+/* Part i of n of every run. */
+static memory_runs slice_of(memory_runs m, int64_t i, int64_t n) {
+  const int64_t first = m.floats * i / n, end = m.floats * (i + 1) / n;
+  return (memory_runs){m.first + first, m.runs, m.stride, end - first};
+}
+
+/* What is fetched while a unit is multiplied: the rows of src that come next, and those of dst. Or,
+ * where filters are many, the filters and tiles of the next point. */
+typedef struct unit_ahead {
+  memory_runs src, dst;
+  bool points;
+} unit_ahead;
+
 /* For every point: [dst block][tile][16] = filters [dst block][src block][16][16] times tiles [src
  * block][tile][16]. */
 static void multiply(const winograd_plan *p, const float *filters, const float *src, float *dst,
-                     int64_t tiles) {
+                     int64_t tiles, const unit_ahead *next) {
   const int64_t pairs = ceil_div(p->dst_blocks, GEMM_BLOCKS);
   const int64_t weights = p->dst_blocks * p->src_blocks * TAP;
   const int64_t k =
@@ -121,12 +145,14 @@ static void multiply(const winograd_plan *p, const float *filters, const float *
     const float *a = filters + point * p->weights_plane, *b = src + point * p->src_plane;
     float *c = dst + point * p->dst_plane;
     const int64_t calls = pairs * ceil_div(tiles, gemm_columns(GEMM_BLOCKS));
-    prefetcher ahead =
-        point + 1 < p->points
-            ? prefetcher_of((memory_runs){a + p->weights_plane, 1, 0, weights},
+    prefetcher ahead = {.at = 2};
+    if (!next->points)
+      ahead = prefetcher_of(slice_of(next->src, point, p->points),
+                            slice_of(next->dst, point, p->points), calls);
+    else if (point + 1 < p->points)
+      ahead = prefetcher_of((memory_runs){a + p->weights_plane, 1, 0, weights},
                             (memory_runs){b + p->src_plane, 1, 0, p->src_blocks * tiles * CN_BLOCK},
-                            calls)
-            : (prefetcher){.at = 2};
+                            calls);
     for (int64_t block = 0; block < p->dst_blocks; block += GEMM_BLOCKS) {
       const int blocks = (int)min_i64(GEMM_BLOCKS, p->dst_blocks - block);
       const int64_t pieces = ceil_div(tiles, gemm_columns(blocks));
@@ -236,6 +262,21 @@ static void output_block(const winograd_job *job, const float *from, int64_t gro
     tail_rows(job->tail, &p->dst, &p->dv, sample, plane, y0, y1, values);
 }
 
+static unit_ahead ahead_of(const winograd_job *job, int64_t group, int64_t row0, int64_t row1,
+                           bool more) {
+  const winograd_plan *p = job->p;
+  unit_ahead a = {.points = p->points * p->weights_plane > NEAR_FLOATS};
+  if (more)
+    a.src = rows_of(p, &p->sv,
+                    job->src + plane_offset(&p->sv, row1 / p->tile_rows, group * p->src_blocks),
+                    p->src_blocks, row1, min_i64(row1 + p->rows, p->shape.n * p->tile_rows));
+  if (p->pool_floats == 0)
+    a.dst = rows_of(p, &p->dv,
+                    job->dst + plane_offset(&p->dv, row0 / p->tile_rows, group * p->dst_blocks),
+                    p->dst_blocks, row0, row1);
+  return a;
+}
+
 /* Items are (unit, group). */
 static void winograd_items(const void *state, int64_t first, int64_t last, int thread) {
   const winograd_job *job = state;
@@ -261,7 +302,8 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
                                 .to = src,
                                 .plane = p->src_plane};
     transform_tiles(p->m, false, &tiles_of);
-    multiply(p, job->filters + group * p->points * p->weights_plane, src, dst, tiles);
+    const unit_ahead next = ahead_of(job, group, row0, row1, item + p->groups < last);
+    multiply(p, job->filters + group * p->points * p->weights_plane, src, dst, tiles, &next);
     for (int64_t block = 0; block < p->dst_blocks; block++)
       for (int64_t row = row0; row < row1;) {
         const int64_t end = min_i64(row1, (row / p->tile_rows + 1) * p->tile_rows);

@@ -15,22 +15,25 @@ typedef struct weights_job {
   float *chunks, *own;
 } weights_job;
 
-/* What one item computes: some pairs of rows of points, some blocks of y. */
+/* What some items compute: some pairs of rows of points, some blocks of y. */
 typedef struct part {
   int64_t chunk, group;
   int32_t pair0, pair1;
   int64_t block0, block1; /* of y, within the group */
+  int64_t items;
 } part;
 
-static part part_of(const winograd_weights_plan *p, int64_t item) {
-  part t = {.group = item / p->items % p->shape.groups,
-            .chunk = item / (p->items * p->shape.groups)};
-  item %= p->items;
+/* Item `item` and those after it, before `last`, that differ in the blocks of y alone. */
+static part part_of(const winograd_weights_plan *p, int64_t item, int64_t last) {
   const int64_t y_pairs = ceil_div(p->shape.y_blocks, 2), y_part = item % p->y_parts;
-  t.pair0 = (int32_t)(item / p->y_parts * p->pairs_at_once);
+  const int64_t y_end = min_i64(p->y_parts, y_part + last - item), pairs = item / p->y_parts;
+  part t = {.chunk = pairs / (p->pair_items * p->shape.groups),
+            .group = pairs / p->pair_items % p->shape.groups,
+            .pair0 = (int32_t)(pairs % p->pair_items * p->pairs_at_once),
+            .block0 = 2 * (y_pairs * y_part / p->y_parts),
+            .block1 = min_i64(2 * (y_pairs * y_end / p->y_parts), p->shape.y_blocks),
+            .items = y_end - y_part};
   t.pair1 = t.pair0 + (int32_t)p->pairs_at_once;
-  t.block0 = 2 * (y_pairs * y_part / p->y_parts);
-  t.block1 = min_i64(2 * (y_pairs * (y_part + 1) / p->y_parts), p->shape.y_blocks);
   return t;
 }
 
@@ -68,6 +71,8 @@ static void multiply_point(const winograd_weights_plan *p, int64_t y_blocks, int
   for (int64_t block = 0; block < y_blocks; block += GEMM_BLOCKS) {
     const int blocks = (int)min_i64(GEMM_BLOCKS, y_blocks - block);
     const int64_t pieces = ceil_div(columns, gemm_columns(blocks));
+    const gemm_kernel kernels[] = {gemm_find(blocks, 1, (int)(columns / pieces), 1),
+                                   gemm_find(blocks, 1, (int)ceil_div(columns, pieces), 1)};
     for (int64_t k = 0; k < s->x_blocks; k++)
       for (int64_t i = 0; i < pieces * parts; i++) {
         const int64_t first = columns * (i / parts) / pieces;
@@ -79,7 +84,7 @@ static void multiply_point(const winograd_weights_plan *p, int64_t y_blocks, int
         g.k = (int32_t)(tiles * (i % parts + 1) / parts - tile);
         g.flags = add || i % parts > 0 ? GEMM_ADD : 0;
         prefetch_share(ahead, &g);
-        gemm_find(blocks, 1, (int)per, 1)(&g);
+        kernels[per * pieces > columns](&g);
       }
   }
 }
@@ -136,9 +141,8 @@ static void winograd_sum_items(const void *state, int64_t first, int64_t last, i
   const int64_t rows = s->n * p->tile_rows, sums = p->points * p->sum_plane;
   float *x = job->own + thread * p->own_floats;
   float *dy = x + p->pairs_at_once * 2 * p->a * p->x_plane;
-  int64_t held_row = -1, held_pairs = -1;
-  for (int64_t item = first; item < last; item++) {
-    const part t = part_of(p, item);
+  for (int64_t item = first; item < last;) {
+    const part t = part_of(p, item, last);
     const int64_t begin = rows * t.chunk / p->chunks, end = rows * (t.chunk + 1) / p->chunks;
     float *chunk = job->chunks + t.chunk * p->chunk_floats;
     float *sum =
@@ -146,14 +150,12 @@ static void winograd_sum_items(const void *state, int64_t first, int64_t last, i
     float *db = chunk + s->groups * sums + t.group * s->y_blocks * CN_BLOCK;
     for (int64_t row = begin; row < end; row += p->rows) {
       const int64_t row1 = min_i64(row + p->rows, end), tiles = (row1 - row) * p->tile_cols;
-      const int64_t pairs = t.group * p->a + t.pair0;
-      if (row != held_row || pairs != held_pairs) transform_side(job, &t, false, row, row1, x);
-      held_row = row;
-      held_pairs = pairs;
+      transform_side(job, &t, false, row, row1, x);
       transform_side(job, &t, true, row, row1, dy);
       multiply(p, &t, x, dy, tiles, row > begin, sum);
       if (job->bias && t.pair0 == 0) sum_bias(job, &t, row, row1, row > begin, db);
     }
+    item += t.items;
   }
 }
 
