@@ -91,7 +91,7 @@ static const conv_case cases[] = {
 /* Multiples of 24^2 of weights and of dy give exact results with the fractions of F(4x4, 3x3). */
 enum { WINOGRAD_SCALE = 576 };
 
-/* One case with its data in plain order and what it must give. */
+/* One case with its data in plain order; and, once solved, what it must give. */
 typedef struct problem {
   const conv_case *t;
   cn_conv2d conv;
@@ -129,10 +129,20 @@ static cn_conv2d conv_of(const conv_case *t) {
   return conv;
 }
 
+static tracked_sum *new_sums(int64_t count) {
+  tracked_sum *s = calloc((size_t)count, sizeof(tracked_sum));
+  if (s == NULL) abort();
+  return s;
+}
+
 /* The seven loops; every product is a term of one y, one dx and one dw. What is added is a term
  * too; then come the ReLU of y, and that of x where values were added to dx. */
 static void solve(problem *p) {
   const cn_conv2d *c = &p->conv;
+  p->y = new_sums(p->y_count);
+  p->dx = new_sums(p->x_count);
+  p->dw = new_sums(p->w_count);
+  p->db = new_sums(c->y.c);
   const int64_t channels = c->x.c / c->groups, filters = c->y.c / c->groups;
   for (int64_t i = 0; i < p->n; i++)
     for (int64_t k = 0; k < c->y.c; k++)
@@ -164,12 +174,6 @@ static void solve(problem *p) {
   }
 }
 
-static tracked_sum *new_sums(int64_t count) {
-  tracked_sum *s = calloc((size_t)count, sizeof(tracked_sum));
-  if (s == NULL) abort();
-  return s;
-}
-
 /* Convolutions that were pooled along with: the rest do not stay in cache. */
 static int pooled_cases;
 
@@ -196,11 +200,6 @@ static problem problem_of(const conv_case *t, int32_t algorithm, bool exact, boo
     p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
     p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
   }
-  p.y = new_sums(p.y_count);
-  p.dx = new_sums(p.x_count);
-  p.dw = new_sums(p.w_count);
-  p.db = new_sums(c->y.c);
-  solve(&p);
   return p;
 }
 
@@ -339,6 +338,7 @@ static void free_outputs(outputs *o) {
 
 static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
   problem p = problem_of(t, algorithm, exact, tail);
+  solve(&p);
   for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order: there one run says all. */
