@@ -12,7 +12,7 @@ enum {
   TERM_FLOATS = 400 * 1024, /* transformed tiles of x and dy: 1.6 MiB */
   FEWEST_TERMS = 128,       /* tiles in a sum for which it pays to read and write the sums */
   MOST_TERMS = 256,
-  CHUNK_OPERATIONS = 16 * 1024 * 1024, /* counted as direct: work that is worth a sum of its own */
+  FEWEST_CHUNKS = 4, /* worth cutting the tiles: else sums are cut by points as well */
   MOST_CHUNKS = 8,
 };
 
@@ -98,14 +98,15 @@ winograd_weights_plan winograd_weights_plan_of(const cn_conv2d *conv, int64_t n)
                              .tile_cols = ceil_div(s.y.w, m)};
   p.sum_plane = odd_lines(s.y_blocks * s.x_blocks * CN_BLOCK);
   const int64_t sums = p.points * p.sum_plane, all_rows = n * p.tile_rows;
-  const bool cut = sums > SUM_FLOATS;
+  const int64_t all_tiles = all_rows * p.tile_cols;
+  const bool cut = sums > SUM_FLOATS || all_tiles < FEWEST_CHUNKS * FEWEST_TERMS;
   p.pairs_at_once = cut ? 1 : a / 2;
   p.pair_items = a / 2 / p.pairs_at_once;
   p.y_parts = cut ? min_i64(SUM_PARTS, ceil_div(s.y_blocks, 2)) : 1;
   p.items = p.pair_items * p.y_parts;
   p.chunks = 1;
-  while (!cut && 2 * p.chunks <= MOST_CHUNKS && 2 * p.chunks <= all_rows &&
-         shape_operations(&s) / (double)(2 * p.chunks) >= CHUNK_OPERATIONS)
+  while (!cut && 2 * p.chunks <= min_i64(MOST_CHUNKS, all_tiles / FEWEST_TERMS) &&
+         2 * p.chunks <= all_rows)
     p.chunks *= 2;
   const int64_t fit =
       TERM_FLOATS / (2 * p.pairs_at_once * a * (s.x_blocks + s.y_blocks) * CN_BLOCK);
