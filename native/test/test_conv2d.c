@@ -362,6 +362,27 @@ static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tai
   free_problem(&p);
 }
 
+/*
+ * Which tiles cover a row, or the filter rows of a stem, depends on its width and on the blocks of
+ * channels: every width that an instruction set has tiles for, and more.
+ */
+static void every_width_is_covered(void) {
+  for (int32_t width = 1; width <= 20; width++)
+    for (int32_t blocks = 1; blocks <= 3; blocks++) {
+      char name[64];
+      snprintf(name, sizeof name, "%d wide to %d blocks", (int)width, (int)blocks);
+      conv_case t = {name, 1, 3, 5, width, 16 * blocks, 3, 3, 1, 1, 1, 1,
+                     1,    1, 1, B, T,     1,           0, 0, 1, 0, 0};
+      run_case(&t, CN_DIRECT, true, false);
+      snprintf(name, sizeof name, "stem, filter %d wide to %d blocks", (int)width, (int)blocks);
+      t.layout = P;
+      t.kernel_w = width;
+      t.w = width + 2;
+      t.pad_w = 0;
+      run_case(&t, CN_DIRECT, true, false);
+    }
+}
+
 /* Pooling along with a convolution gives the bits of the one behind the other. */
 static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *window) {
   problem p = problem_of(t, algorithm, false, false);
@@ -503,6 +524,7 @@ int main(void) {
         if (algorithm == CN_DIRECT || tail == 0) run_case(&cases[i], algorithm, true, tail == 1);
         if (algorithm == CN_DIRECT || tail == 1) run_case(&cases[i], algorithm, false, tail == 1);
       }
+  every_width_is_covered();
   pooling_along_gives_the_same_bits();
   transformed_filters_give_the_same_bits();
   the_halo_query_names_the_halo_that_saves_copies();

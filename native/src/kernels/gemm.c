@@ -4,7 +4,8 @@
 
 enum {
   V = CN_BLOCK / VEC,
-  MAX_M = GEMM_BLOCKS * V,
+  MAX_BLOCKS = 2,
+  MAX_M = MAX_BLOCKS * V,
   MAX_N = GEMM_N > GEMM_N_ONE ? GEMM_N : GEMM_N_ONE
 };
 
@@ -20,8 +21,8 @@ typedef struct place {
   int64_t block, n, group;
 } place;
 
-ALWAYS_INLINE float *element(place p, int i, int n, int per) {
-  return p.c + i / V * p.block + i % V * VEC + n % per * p.n + n / per * p.group;
+ALWAYS_INLINE float *element(place p, int i, int n, int first) {
+  return p.c + i / V * p.block + i % V * VEC + (n < first ? n * p.n : (n - first) * p.n + p.group);
 }
 
 ALWAYS_INLINE void tile_clear(tile *t, int m, int nt) {
@@ -40,25 +41,26 @@ ALWAYS_INLINE void tile_bias(tile *t, const gemm_args *g, int m, int nt) {
   }
 }
 
-ALWAYS_INLINE void tile_add(tile *t, place p, int m, int nt, int per) {
+ALWAYS_INLINE void tile_add(tile *t, place p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
-    for (int n = 0; n < nt; n++) t->v[i][n] = vec_add(vec_load(element(p, i, n, per)), t->v[i][n]);
+    for (int n = 0; n < nt; n++)
+      t->v[i][n] = vec_add(vec_load(element(p, i, n, first)), t->v[i][n]);
 }
 
-ALWAYS_INLINE void tile_store(const tile *t, place p, int m, int nt, int per) {
+ALWAYS_INLINE void tile_store(const tile *t, place p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
-    for (int n = 0; n < nt; n++) vec_store(element(p, i, n, per), t->v[i][n]);
+    for (int n = 0; n < nt; n++) vec_store(element(p, i, n, first), t->v[i][n]);
 }
 
-ALWAYS_INLINE void tile_stream(const tile *t, place p, int m, int nt, int per) {
+ALWAYS_INLINE void tile_stream(const tile *t, place p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
-    for (int n = 0; n < nt; n++) vec_stream(element(p, i, n, per), t->v[i][n]);
+    for (int n = 0; n < nt; n++) vec_stream(element(p, i, n, first), t->v[i][n]);
 }
 
 ALWAYS_INLINE void tile_relu(tile *t, int m, int nt) {
@@ -79,56 +81,70 @@ ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
   }
 }
 
-/* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
-ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
-                                       const float *next, int m, int nt, int per, int64_t b_n) {
-  const float *b1 = b + g->b_group;
-  for (int32_t kk = 0; kk < g->k; kk++) {
+/* t[i][n] += a[i] b[n]; registers hold the shorter side of the tile. b1 is the second run. */
+ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, const float *b,
+                                const float *b1, int m, int nt, int first, int64_t b_n) {
+  if (m <= nt) {
     vec w[MAX_M];
 #pragma GCC unroll 4
     for (int i = 0; i < m; i++) w[i] = vec_load(a + i / V * g->a_block + i % V * VEC);
-    prefetch(next);
-    next += g->next_step;
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) {
-      const vec x = vec_set1(n < per ? b[n * b_n] : b1[(n - per) * b_n]);
+      const vec x = vec_set1(n < first ? b[n * b_n] : b1[(n - first) * b_n]);
 #pragma GCC unroll 4
       for (int i = 0; i < m; i++) t->v[i][n] = vec_fma(w[i], x, t->v[i][n]);
     }
-    a += CN_BLOCK;
-    b += g->b_k;
-    b1 += g->b_k;
+  } else {
+    vec x[MAX_N];
+#pragma GCC unroll 16
+    for (int n = 0; n < nt; n++) x[n] = vec_set1(n < first ? b[n * b_n] : b1[(n - first) * b_n]);
+#pragma GCC unroll 4
+    for (int i = 0; i < m; i++) {
+      const vec w = vec_load(a + i / V * g->a_block + i % V * VEC);
+#pragma GCC unroll 16
+      for (int n = 0; n < nt; n++) t->v[i][n] = vec_fma(w, x[n], t->v[i][n]);
+    }
+  }
+}
+
+/* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
+ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
+                                       const float *next, int m, int nt, int first, int64_t b_n) {
+  const float *b1 = b + g->b_group;
+#pragma GCC unroll GEMM_UNROLL
+  for (int32_t kk = 0; kk < g->k; kk++, a += CN_BLOCK, b += g->b_k, b1 += g->b_k) {
+    prefetch(next);
+    next += g->next_step;
+    tile_product(t, g, a, b, b1, m, nt, first, b_n);
   }
   return next;
 }
 
-ALWAYS_INLINE void gemm_body(const gemm_args *args, int blocks, int groups, int per, int64_t b_n) {
-  const gemm_args copy = *args, *g = &copy; /* stores to c cannot change it */
-  const int m = blocks * V, nt = groups * per;
-  const float *next = g->next != NULL ? g->next : g->a;
+/* The tile at b and c. Returns the prefetch pointer, moved on. */
+ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer, place c,
+                                        const float *next, int m, int nt, int first, int64_t b_n) {
   bool add = (g->flags & GEMM_ADD) != 0;
   const int32_t row_terms = g->cols * g->k;
   int32_t terms = 0;
-  const place c = {g->c, g->c_block, g->c_n, g->c_group};
   tile t;
   if ((g->flags & GEMM_BIAS) != 0)
     tile_bias(&t, g, m, nt);
   else
     tile_clear(&t, m, nt);
-  const float *a_outer = g->a, *b_outer = g->b;
+  const float *a_outer = g->a;
   for (int32_t o = g->outers; o > 0; o--) {
     const float *a_row = a_outer, *b_row = b_outer;
     for (int32_t i = g->rows; i > 0; i--) {
       if (terms > 0 && terms + row_terms > GEMM_SLAB) {
-        if (add) tile_add(&t, c, m, nt, per);
-        tile_store(&t, c, m, nt, per);
+        if (add) tile_add(&t, c, m, nt, first);
+        tile_store(&t, c, m, nt, first);
         tile_clear(&t, m, nt);
         add = true;
         terms = 0;
       }
       const float *a = a_row, *b = b_row;
       for (int32_t j = g->cols; j > 0; j--, a += g->a_col, b += g->b_col)
-        next = tile_update(&t, g, a, b, next, m, nt, per, b_n);
+        next = tile_update(&t, g, a, b, next, m, nt, first, b_n);
       terms += row_terms;
       a_row += g->a_row;
       b_row += g->b_row;
@@ -137,21 +153,31 @@ ALWAYS_INLINE void gemm_body(const gemm_args *args, int blocks, int groups, int 
     a_outer += g->a_outer;
     b_outer += g->b_outer;
   }
-  if (add) tile_add(&t, c, m, nt, per);
+  if (add) tile_add(&t, c, m, nt, first);
   if ((g->flags & GEMM_RELU) != 0) tile_relu(&t, m, nt);
   if (g->lanes < CN_BLOCK) tile_mask(&t, g->lanes, m, nt);
   if ((g->flags & GEMM_STREAM) != 0)
-    tile_stream(&t, c, m, nt, per);
+    tile_stream(&t, c, m, nt, first);
   else
-    tile_store(&t, c, m, nt, per);
+    tile_store(&t, c, m, nt, first);
+  return next;
+}
+
+ALWAYS_INLINE void gemm_body(const gemm_args *args, int blocks, int first, int second,
+                             int64_t b_n) {
+  const gemm_args copy = *args, *g = &copy; /* stores to c cannot change it */
+  const float *b = g->b, *next = g->next != NULL ? g->next : g->a;
+  place c = {g->c, g->c_block, g->c_n, g->c_group};
+  for (int32_t i = g->more; i >= 0; i--, b += g->b_tile, c.c += g->c_tile)
+    next = tile_compute(g, b, c, next, blocks * V, first + second, first, b_n);
 }
 
 /* One function per tile; they differ in constants only. B_N is the name of the step, b_n its value.
  */
-#define GEMM_NAME(blocks, groups, per, B_N) gemm_##blocks##_##groups##_##per##_##B_N
-#define GEMM_TILE(blocks, groups, per, B_N, b_n)                                                   \
-  static void GEMM_NAME(blocks, groups, per, B_N)(const gemm_args *g) {                            \
-    gemm_body(g, blocks, groups, per, b_n);                                                        \
+#define GEMM_NAME(blocks, first, second, B_N) gemm_##blocks##_##first##_##second##_##B_N
+#define GEMM_TILE(blocks, first, second, B_N, b_n)                                                 \
+  static void GEMM_NAME(blocks, first, second, B_N)(const gemm_args *g) {                          \
+    gemm_body(g, blocks, first, second, b_n);                                                      \
   }
 GEMM_EACH_TILE(GEMM_TILE, 1, 1)
 GEMM_EACH_TILE(GEMM_TILE, 2, 2)
@@ -160,16 +186,16 @@ GEMM_EACH_TILE(GEMM_TILE, 16, 16)
 GEMM_EACH_TILE(GEMM_TILE, 32, 32)
 GEMM_EACH_TILE(GEMM_TILE, any, g->b_n)
 
-#define GEMM_ENTRY(blocks, groups, per, B_N)                                                       \
-  [blocks - 1][groups - 1][per] = GEMM_NAME(blocks, groups, per, B_N),
+#define GEMM_ENTRY(blocks, first, second, B_N)                                                     \
+  [blocks - 1][first][second] = GEMM_NAME(blocks, first, second, B_N),
 
-static const gemm_kernel kernels[6][GEMM_BLOCKS][2][MAX_N + 1] = {
+static const gemm_kernel kernels[6][MAX_BLOCKS][MAX_N + 1][MAX_N] = {
     {GEMM_EACH_TILE(GEMM_ENTRY, 1)},  {GEMM_EACH_TILE(GEMM_ENTRY, 2)},
     {GEMM_EACH_TILE(GEMM_ENTRY, 4)},  {GEMM_EACH_TILE(GEMM_ENTRY, 16)},
     {GEMM_EACH_TILE(GEMM_ENTRY, 32)}, {GEMM_EACH_TILE(GEMM_ENTRY, any)},
 };
 
-gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n) {
+gemm_kernel gemm_find_split(int blocks, int first, int second, int64_t b_n) {
   const int step = b_n == 1 ? 0 : b_n == 2 ? 1 : b_n == 4 ? 2 : b_n == 16 ? 3 : b_n == 32 ? 4 : 5;
-  return kernels[step][blocks - 1][groups - 1][per];
+  return kernels[step][blocks - 1][first][second];
 }

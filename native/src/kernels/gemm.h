@@ -5,9 +5,10 @@
  *
  *   c[m][n] (=|+=) sum over steps (o, i, j) and over kk < k of
  *       a[o a_outer + i a_row + j a_col + m a_block + 16 kk + lane] *
- *       b[o b_outer + i b_row + j b_col + n % per b_n + n / per b_group + b_k kk]
+ *       b[o b_outer + i b_row + j b_col + b_k kk + (n < first ? n b_n : (n - first) b_n + b_group)]
  *
- * m counts blocks of 16 lanes, n the columns: `groups` runs of `per`. What the three mean:
+ * m counts blocks of 16 lanes, n the columns: a run of `first`, and behind it one of `second`, or
+ * none. What the three mean:
  *   forward            lanes = output channels, n = pixels, kk = input channels
  *   backward-data      lanes = input channels, n = pixels, kk = output channels
  *   backward-weights   lanes = output channels, n = input channels (stem: filter columns), kk =
@@ -41,6 +42,9 @@ typedef struct gemm_args {
   int32_t outers, rows, cols, k; /* 0 outers, rows or cols: an empty sum */
   int32_t lanes;                 /* of the last block; c is zero in the others */
   int32_t flags;
+  /* Tiles behind the first one, each b_tile and c_tile further than the one before. */
+  int32_t more;
+  int64_t b_tile, c_tile;
   /* What is needed soon, or null: one prefetch per kk, next_step apart, next_outer more after an o.
    */
   const float *next;
@@ -49,14 +53,21 @@ typedef struct gemm_args {
 
 typedef void (*gemm_kernel)(const gemm_args *args);
 
-/* Columns that a tile of that many blocks has at most; half as many in each of two runs. */
+/* Columns that a tile of `blocks` <= GEMM_BLOCKS blocks has at most; half as many in each of two
+ * runs. */
 static inline int gemm_columns(int blocks) { return blocks == 1 ? GEMM_N_ONE : GEMM_N; }
 
 /*
- * The kernel for `blocks` <= GEMM_BLOCKS and `groups` runs (1 or 2) of `per` columns, which are
- * gemm_columns together at most. b_n of 1, 2, 4, 16 and 32 floats is fastest; any other works.
+ * The kernel for a tile of GEMM_EACH_TILE: it has all of up to gemm_columns columns, alone and in
+ * two equal runs, and those that gemm_runs takes besides. b_n of 1, 2, 4, 16 and 32 floats is
+ * fastest; any other works.
  */
-#define gemm_find ISA_NAME(gemm_find)
-gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n);
+#define gemm_find_split ISA_NAME(gemm_find_split)
+gemm_kernel gemm_find_split(int blocks, int first, int second, int64_t b_n);
+
+/* The same for `groups` runs (1 or 2) of `per` columns. */
+static inline gemm_kernel gemm_find(int blocks, int groups, int per, int64_t b_n) {
+  return gemm_find_split(blocks, per, groups == 2 ? per : 0, b_n);
+}
 
 #endif

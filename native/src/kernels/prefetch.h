@@ -15,7 +15,7 @@ typedef struct memory_runs {
 
 typedef struct prefetcher {
   memory_runs what[2];
-  int64_t share;     /* floats for one call */
+  int64_t share;     /* floats for one tile */
   int64_t run, done; /* how far it is in what[at] */
   int at;
   bool across; /* a share is of every run of what[0], one run for each o of the call */
@@ -23,7 +23,7 @@ typedef struct prefetcher {
 
 static inline int64_t whole_lines(int64_t floats) { return ceil_div(floats, CN_BLOCK) * CN_BLOCK; }
 
-/* Starts to deal out a, then b, to about `calls` calls. */
+/* Starts to deal out a, then b, to calls of about `calls` tiles together. */
 static inline prefetcher prefetcher_of(memory_runs a, memory_runs b, int64_t calls) {
   /* A share ends where its run ends, so each run may cost one call more. */
   const int64_t whole = max_i64(1, calls - a.runs - b.runs);
@@ -46,8 +46,9 @@ static inline void prefetch_share(prefetcher *p, gemm_args *g) {
   }
   if (p->at == 2) return;
   const memory_runs *m = &p->what[p->at];
-  const int64_t floats = min_i64(p->share, m->floats - p->done);
-  const int64_t o_steps = max_i64(1, (int64_t)g->rows * g->cols * g->k);
+  const int64_t tiles = 1 + g->more;
+  const int64_t floats = min_i64(tiles * p->share, m->floats - p->done);
+  const int64_t o_steps = max_i64(1, tiles * g->rows * g->cols * g->k);
   const int64_t steps = p->across ? o_steps : max_i64(1, g->outers * o_steps);
   g->next = m->first + p->run * m->stride + p->done;
   /* Divided in 32 bits, which is several times as fast: this is done for every call. */

@@ -1,7 +1,7 @@
 /* Forward and backward-data: destination pixels, a few rows and two blocks of channels at a time.
  */
+#include "columns.h"
 #include "conv.h"
-#include "prefetch.h"
 
 typedef struct sweep_job {
   const sweep *w;
@@ -28,9 +28,9 @@ typedef struct source {
 } source;
 
 static place place_of(const sweep *w, int64_t pair, int64_t unit, int64_t chunk) {
-  const int64_t pairs = ceil_div(w->dst_blocks, GEMM_BLOCKS);
-  place p = {.group = pair / pairs, .block = pair % pairs * GEMM_BLOCKS, .unit = unit};
-  p.blocks = (int)min_i64(GEMM_BLOCKS, w->dst_blocks - p.block);
+  const int64_t pairs = ceil_div(w->dst_blocks, GEMM_PAIR);
+  place p = {.group = pair / pairs, .block = pair % pairs * GEMM_PAIR, .unit = unit};
+  p.blocks = (int)min_i64(GEMM_PAIR, w->dst_blocks - p.block);
   p.chunk = chunk;
   p.col0 = unit % w->col_units * w->cols;
   p.col1 = min_i64(p.col0 + w->cols, w->total_cols);
@@ -79,30 +79,21 @@ static taps taps_inside(const axis *a, int64_t src_stride, int64_t size, int64_t
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
                        int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
   const gemm_args all = g;
-  const int64_t width = col1 - p->col0, most = gemm_columns(p->blocks);
+  const int64_t width = col1 - p->col0;
   if (width <= 0) return;
-  const int64_t at_once = 2 * width <= most ? 2 : 1, pieces = ceil_div(width, most);
-  const int64_t narrow = width / pieces, wider = width % pieces; /* so many have a column more */
+  const int together = gemm_runs_together(p->blocks, width);
+  const gemm_plan plan = gemm_plan_of(p->blocks, together, width, g.b_n);
+  const gemm_plan single = together == 1 ? plan : gemm_plan_of(p->blocks, 1, width, g.b_n);
   g.b_group = src_row;
   g.c_group = dst_row;
-  for (int64_t t = p->row0; t < row1;) {
-    const int groups = (int)min_i64(at_once, row1 - t);
-    const gemm_kernel wide_kernel =
-        gemm_find(p->blocks, groups, (int)(narrow + (wider > 0)), g.b_n);
-    const gemm_kernel kernel = gemm_find(p->blocks, groups, (int)narrow, g.b_n);
-    const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + groups - 1);
+  for (int64_t t = p->row0; t < row1; t += together) {
+    const int runs = (int)min_i64(together, row1 - t);
+    const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
     g.rows = used.end - used.first;
     g.a = all.a + used.first * g.a_row;
     g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
     g.c = all.c + t * dst_row + p->col0 * g.c_n;
-    for (int64_t i = 0; i < pieces; i++) {
-      const int64_t per = narrow + (i < wider);
-      prefetch_share(ahead, &g);
-      (i < wider ? wide_kernel : kernel)(&g);
-      g.b += per * g.b_n;
-      g.c += per * g.c_n;
-    }
-    t += groups;
+    gemm_run(runs == together ? &plan : &single, &g, ahead);
   }
 }
 
@@ -208,13 +199,13 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, target
 /* Item i: units inside pairs of dst blocks if the weights exceed the cache, else pairs inside
  * units. */
 static place place_at(const sweep *w, int64_t i, int64_t chunk) {
-  const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
+  const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_PAIR);
   return w->weights_outside ? place_of(w, i / w->units, i % w->units, chunk)
                             : place_of(w, i % pairs, i / pairs, chunk);
 }
 
 static int64_t sweep_count(const sweep *w) {
-  return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_BLOCKS);
+  return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_PAIR);
 }
 
 /* What a place reads of src, but for the rows and columns that its left neighbour has read too. */
@@ -248,10 +239,11 @@ static memory_runs weights_runs(const sweep_job *job, const place *p) {
 static prefetcher next_place(const sweep_job *job, const place *p, const place *next,
                              int64_t items) {
   const sweep *w = job->w;
-  const int64_t width = p->col1 - p->col0, most = gemm_columns(p->blocks);
-  const int64_t at_once = 2 * width <= most ? 2 : 1;
+  const int64_t width = p->col1 - p->col0;
+  const int together = gemm_runs_together(p->blocks, width);
   const int64_t calls = items * w->dst_stride_h * w->dst_stride_w *
-                        ceil_div(p->row1 - p->row0, at_once) * ceil_div(width, most);
+                        ceil_div(p->row1 - p->row0, together) *
+                        gemm_plan_of(p->blocks, together, width, w->sv.pixel).tiles;
   const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
   const bool same_source = same_chunk && (w->source_stays || next->unit == p->unit);
   const bool same_weights = !w->weights_outside || (same_chunk && next->block == p->block);

@@ -4,8 +4,8 @@
  * pixels. With an update the sums go from cache into a step of the optimiser; they are stored only
  * where dw and db are asked for.
  */
+#include "columns.h"
 #include "conv.h"
-#include "prefetch.h"
 #include "sgd.h"
 
 typedef struct weights_job {
@@ -92,20 +92,6 @@ static run run_after(const conv_shape *s, const pixels *at, const tile *t, const
   return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->kernel_w : x_lanes(s, r->x + 1));
 }
 
-/* One or two runs of up to GEMM_BLOCKS blocks of y. */
-static void update_runs(gemm_args g, int64_t columns, int groups, int blocks, prefetcher *ahead) {
-  const int32_t most = gemm_columns(blocks) / groups, count = (int32_t)columns;
-  const int32_t pieces = (count + most - 1) / most;
-  const int32_t narrow = count / pieces, wider = count % pieces; /* so many have a column more */
-  for (int32_t i = 0; i < pieces; i++) {
-    const int32_t per = narrow + (i < wider);
-    prefetch_share(ahead, &g);
-    gemm_find(blocks, groups, per, g.b_n)(&g);
-    g.b += per * g.b_n;
-    g.c += per * g.c_n;
-  }
-}
-
 /* All the runs of a tile, for `blocks` blocks of y. A large dw that is written once is what is
  * fetched meanwhile: the run but one. */
 static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, const pixels *at,
@@ -114,19 +100,34 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   const bool fetch = p->dw_stores == DW_FETCH;
   const float *b = g.b;
   const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
-  g.c_group = run_floats;
+  gemm_plan plan;
+  int64_t planned = 0; /* columns of its runs */
+  bool plan_of_both = false;
   for (run r = first_run(s, at, t); r.x < t->x1;) {
     run next = run_after(s, at, t, &r);
     const bool both =
-        next.x < t->x1 && next.columns == r.columns && 2 * r.columns <= gemm_columns(blocks);
+        next.x < t->x1 && next.columns == r.columns && gemm_runs_together(blocks, r.columns) == 2;
+    const int64_t step = next.b - r.b;
+    int32_t count = 1;
+    for (int64_t b_next = next.b; both ? count < 2 : next.x == r.x && next.b == b_next; count++) {
+      next = run_after(s, at, t, &next);
+      b_next += step;
+    }
+    if (r.columns != planned || both != plan_of_both) {
+      plan = gemm_plan_of(blocks, both ? 2 : 1, r.columns, g.b_n);
+      planned = r.columns;
+      plan_of_both = both;
+    }
     g.b = b + r.b;
-    g.b_group = next.b - r.b;
+    g.b_group = g.b_tile = step;
+    g.c_group = g.c_tile = run_floats;
+    g.more = both ? 0 : count - 1;
     if (fetch && r.x + 2 < t->x1)
       *ahead = prefetcher_of((memory_runs){g.c + 2 * run_floats, blocks, g.c_block, run_floats},
-                             (memory_runs){0}, 2);
-    update_runs(g, r.columns, both ? 2 : 1, blocks, ahead);
-    g.c += both ? 2 * run_floats : run_floats;
-    r = both ? run_after(s, at, t, &next) : next;
+                             (memory_runs){0}, plan.tiles);
+    gemm_run(&plan, &g, ahead);
+    g.c += count * run_floats;
+    r = next;
   }
 }
 
@@ -135,7 +136,7 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
   const conv_shape *s = &job->plan->shape;
   const int64_t end = min_i64(2 * t->pair1, s->y_blocks);
   for (int64_t block = 2 * t->pair0; block < end;) {
-    const int blocks = (int)min_i64(GEMM_BLOCKS, end - block);
+    const int blocks = (int)min_i64(GEMM_PAIR, end - block);
     const int64_t y_block = t->group * s->y_blocks + block;
     const gemm_args g = {.a = job->dy + plane_offset(&s->yv, at->sample, y_block) +
                               at->row0 * s->yv.row,
@@ -254,9 +255,12 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
   if (b + 1 >= end) return (prefetcher){.at = 2};
-  const int64_t runs = s->w_outer / s->w_tap / (s->stem ? 2 * s->kernel_w : 1);
-  const int64_t calls =
-      (t->pair1 - t->pair0) * (t->x1 - t->x0) * max_i64(1, runs) * (s->stem ? 1 : 2);
+  const int blocks = (int)min_i64(GEMM_PAIR, block_count(s, t));
+  const int64_t columns = s->stem ? s->kernel_w : x_lanes(s, t->x0);
+  const int64_t runs = s->stem ? s->kernel_h : s->kernel_h * s->kernel_w;
+  const int together = gemm_runs_together(blocks, columns);
+  const int64_t calls = (t->pair1 - t->pair0) * ceil_div((t->x1 - t->x0) * runs, together) *
+                        gemm_plan_of(blocks, together, columns, 1).tiles;
   return prefetcher_of(
       pixel_runs(p, &s->xv, job->x, b + 1, p->rows * s->stride_h, t->group * s->x_blocks + t->x0,
                  t->x1 - t->x0),

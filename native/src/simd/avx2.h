@@ -15,16 +15,30 @@ typedef __m256i vec_mask; /* all bits of a lane, or none */
 /* Sums that hide the latency of two multiply-adds per cycle. */
 enum { FMA_CHAINS = 12 };
 
-/* 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. */
-enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6 };
-#define GEMM_1_TO_3(F, groups, ...)                                                                \
-  F(1, groups, 1, __VA_ARGS__) F(1, groups, 2, __VA_ARGS__) F(1, groups, 3, __VA_ARGS__)
+/*
+ * 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. With fewer than 10 the latency
+ * shows: what tiles of 6 and 5 cannot cover of a row is 2 blocks x 3, with 3 registers of b and 1
+ * of a. Two rows of 7 are 6 + (1 + 4) + 3 for two blocks, 5 + (2 + 3) + 4 for one.
+ */
+enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6, GEMM_PAIR_N = 3, GEMM_SPLIT_RUN = 7 };
+/* Loop overhead costs tiles of 5 columns 4%. */
+enum { GEMM_UNROLL = 2 };
 #define GEMM_EACH_TILE(F, ...)                                                                     \
-  GEMM_1_TO_3(F, 1, __VA_ARGS__)                                                                   \
+  F(1, 1, 0, __VA_ARGS__)                                                                          \
+  F(1, 2, 0, __VA_ARGS__)                                                                          \
+  F(1, 3, 0, __VA_ARGS__)                                                                          \
+  F(1, 4, 0, __VA_ARGS__)                                                                          \
+  F(1, 5, 0, __VA_ARGS__)                                                                          \
+  F(1, 6, 0, __VA_ARGS__)                                                                          \
+  F(1, 1, 1, __VA_ARGS__)                                                                          \
+  F(1, 2, 2, __VA_ARGS__)                                                                          \
+  F(1, 3, 3, __VA_ARGS__)                                                                          \
   F(1, 1, 4, __VA_ARGS__)                                                                          \
-  F(1, 1, 5, __VA_ARGS__)                                                                          \
-  F(1, 1, 6, __VA_ARGS__)                                                                          \
-  GEMM_1_TO_3(F, 2, __VA_ARGS__)
+  F(1, 2, 3, __VA_ARGS__)                                                                          \
+  F(2, 1, 0, __VA_ARGS__)                                                                          \
+  F(2, 2, 0, __VA_ARGS__)                                                                          \
+  F(2, 3, 0, __VA_ARGS__)                                                                          \
+  F(2, 1, 1, __VA_ARGS__)
 
 static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }

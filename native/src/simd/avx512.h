@@ -18,32 +18,42 @@ enum { FMA_CHAINS = 12 };
 
 /* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
  * channels of a block, and a load of a for 16 of b. */
-enum { GEMM_BLOCKS = 2, GEMM_N = 14, GEMM_N_ONE = 16 };
-#define GEMM_1_TO_7(F, blocks, groups, ...)                                                        \
-  F(blocks, groups, 1, __VA_ARGS__)                                                                \
-  F(blocks, groups, 2, __VA_ARGS__)                                                                \
-  F(blocks, groups, 3, __VA_ARGS__)                                                                \
-  F(blocks, groups, 4, __VA_ARGS__)                                                                \
-  F(blocks, groups, 5, __VA_ARGS__)                                                                \
-  F(blocks, groups, 6, __VA_ARGS__)                                                                \
-  F(blocks, groups, 7, __VA_ARGS__)
-#define GEMM_1_TO_14(F, blocks, groups, ...)                                                       \
-  GEMM_1_TO_7(F, blocks, groups, __VA_ARGS__)                                                      \
-  F(blocks, groups, 8, __VA_ARGS__)                                                                \
-  F(blocks, groups, 9, __VA_ARGS__)                                                                \
-  F(blocks, groups, 10, __VA_ARGS__)                                                               \
-  F(blocks, groups, 11, __VA_ARGS__)                                                               \
-  F(blocks, groups, 12, __VA_ARGS__)                                                               \
-  F(blocks, groups, 13, __VA_ARGS__)                                                               \
-  F(blocks, groups, 14, __VA_ARGS__)
+enum {
+  GEMM_UNROLL = 1,
+  GEMM_BLOCKS = 2,
+  GEMM_N = 14,
+  GEMM_N_ONE = 16,
+  GEMM_PAIR_N = 0,
+  GEMM_SPLIT_RUN = 0
+};
+#define GEMM_UP_TO_14(F, blocks, ...)                                                              \
+  F(blocks, 1, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 2, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 3, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 4, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 5, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 6, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 7, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 8, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 9, 0, __VA_ARGS__)                                                                     \
+  F(blocks, 10, 0, __VA_ARGS__)                                                                    \
+  F(blocks, 11, 0, __VA_ARGS__)                                                                    \
+  F(blocks, 12, 0, __VA_ARGS__)                                                                    \
+  F(blocks, 13, 0, __VA_ARGS__)                                                                    \
+  F(blocks, 14, 0, __VA_ARGS__)                                                                    \
+  F(blocks, 1, 1, __VA_ARGS__)                                                                     \
+  F(blocks, 2, 2, __VA_ARGS__)                                                                     \
+  F(blocks, 3, 3, __VA_ARGS__)                                                                     \
+  F(blocks, 4, 4, __VA_ARGS__)                                                                     \
+  F(blocks, 5, 5, __VA_ARGS__)                                                                     \
+  F(blocks, 6, 6, __VA_ARGS__)                                                                     \
+  F(blocks, 7, 7, __VA_ARGS__)
 #define GEMM_EACH_TILE(F, ...)                                                                     \
-  GEMM_1_TO_14(F, 1, 1, __VA_ARGS__)                                                               \
-  F(1, 1, 15, __VA_ARGS__)                                                                         \
-  F(1, 1, 16, __VA_ARGS__)                                                                         \
-  GEMM_1_TO_7(F, 1, 2, __VA_ARGS__)                                                                \
-  F(1, 2, 8, __VA_ARGS__)                                                                          \
-  GEMM_1_TO_14(F, 2, 1, __VA_ARGS__)                                                               \
-  GEMM_1_TO_7(F, 2, 2, __VA_ARGS__)
+  GEMM_UP_TO_14(F, 1, __VA_ARGS__)                                                                 \
+  F(1, 15, 0, __VA_ARGS__)                                                                         \
+  F(1, 16, 0, __VA_ARGS__)                                                                         \
+  F(1, 8, 8, __VA_ARGS__)                                                                          \
+  GEMM_UP_TO_14(F, 2, __VA_ARGS__)
 
 static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }

@@ -24,14 +24,29 @@ typedef uint32_t vec_mask;
 /* Sums that hide the latency of a multiplication and an addition: eight registers of four lanes. */
 enum { FMA_CHAINS = 2 };
 
-/* The micro-kernel's tile: 1 block of 16 lanes by 4; the compiler places it. */
-enum { GEMM_BLOCKS = 1, GEMM_N = 4, GEMM_N_ONE = 4 };
+/*
+ * The tiles of the micro-kernel: GEMM_BLOCKS blocks of 16 lanes by up to GEMM_N columns, or one
+ * block by GEMM_N_ONE. Of two blocks that do not fit one tile, GEMM_PAIR_N columns go together
+ * where that fills the registers better; two runs of GEMM_SPLIT_RUN columns are cut into tiles as
+ * one. Loops over the terms are unrolled GEMM_UNROLL times.
+ *
+ * GEMM_EACH_TILE(F): F(blocks, first, second) for tiles of one run of columns or of two. Here a
+ * tile is 1 block x 4; the compiler places it.
+ */
+enum {
+  GEMM_UNROLL = 1,
+  GEMM_BLOCKS = 1,
+  GEMM_N = 4,
+  GEMM_N_ONE = 4,
+  GEMM_PAIR_N = 0,
+  GEMM_SPLIT_RUN = 0
+};
 #define GEMM_EACH_TILE(F, ...)                                                                     \
+  F(1, 1, 0, __VA_ARGS__)                                                                          \
+  F(1, 2, 0, __VA_ARGS__)                                                                          \
+  F(1, 3, 0, __VA_ARGS__)                                                                          \
+  F(1, 4, 0, __VA_ARGS__)                                                                          \
   F(1, 1, 1, __VA_ARGS__)                                                                          \
-  F(1, 1, 2, __VA_ARGS__)                                                                          \
-  F(1, 1, 3, __VA_ARGS__)                                                                          \
-  F(1, 1, 4, __VA_ARGS__)                                                                          \
-  F(1, 2, 1, __VA_ARGS__)                                                                          \
   F(1, 2, 2, __VA_ARGS__)
 
 #define EACH_LANE for (int i = 0; i < VEC; i++)
