@@ -11,9 +11,6 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
     /// <summary>u, the unit roundoff of float32: 2⁻²⁴.</summary>
     public const double UnitRoundoff = 1.0 / (1 << 24);
 
-    /// <summary>λ of an algorithm that sums the products themselves, in any order.</summary>
-    public const double Direct = 4;
-
     private const double SmallestFloat = 1.401298464324817e-45;     // 2⁻¹⁴⁹: what a product may lose where it underflows
     private const int FinenessOrigin = 1100, NotDyadic = 4000;
 
@@ -42,7 +39,7 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
 
     /// <summary>What a float32 result may be away from <see cref="Value"/>: λ·u·√n·(Q + M); 0 for a copied value.</summary>
     /// <param name="lambda">λ of the algorithm.</param>
-    public double Bound(double lambda = Direct)
+    public double Bound(double lambda = DeclaredAccuracy.Direct)
         => lambda * UnitRoundoff * Math.Sqrt(Count) * (Math.Sqrt(Squares) + Peak) + Count * SmallestFloat;
 
     /// <summary>What no float32 summation of the terms exceeds: n·u·Σ|term|.</summary>
@@ -51,6 +48,9 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
     /// <summary>Whether float32 gets <see cref="Value"/> exactly in every order of the terms: all are multiples of one power of two
     /// and their magnitudes sum to less than 2²⁴ of it.</summary>
     public bool IsExact => Magnitudes == 0 || Math.ScaleB(Magnitudes, _fineness - FinenessOrigin) < 1 << 24;
+
+    /// <summary>The largest power of two that every term is a multiple of; infinite where all are 0, and 0 where one is no number.</summary>
+    internal double Unit => _fineness == 0 ? double.PositiveInfinity : Math.ScaleB(1, FinenessOrigin - _fineness);
 
     /// <inheritdoc/>
     public static BoundedSum Of(double value)

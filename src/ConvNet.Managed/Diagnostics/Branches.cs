@@ -12,7 +12,7 @@ internal readonly record struct NearBranch(string Layer, double Margin)
 /// <summary>Finds where backends may differ because of a kink, not because a gradient is wrong.</summary>
 /// <remarks>
 /// A kink is near where the double run's margin, to zero at a ReLU and between the two largest at a maximum, is no more than what
-/// a backend may be off there: 8 times the distance of the float32 reference, and one rounding.
+/// a backend may be off there: 8 times the distance of the float32 reference, or more where it says so, and one rounding.
 /// </remarks>
 internal static class Branches
 {
@@ -22,7 +22,8 @@ internal static class Branches
     /// <param name="images">The images.</param>
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="seed">The seed of random masks.</param>
-    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] images, float[][] parameters, ulong seed)
+    /// <param name="allowance">How many times as far off as the float32 reference a backend may be.</param>
+    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] images, float[][] parameters, ulong seed, double allowance = MeasuredBounds.Allowance)
     {
         var exact = new double[graph.Nodes.Count][];
         var single = new float[graph.Nodes.Count][];
@@ -32,7 +33,7 @@ internal static class Branches
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n, [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
             int input = node.Inputs[0].Index;
-            foreach (double margin in Margins(node, exact[input], AllowedError(exact[input], single[input])))
+            foreach (double margin in Margins(node, exact[input], AllowedError(allowance, exact[input], single[input])))
                 yield return new NearBranch(node.Name, margin);
             exact[node.Index] = new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))), backward: false).Y;
             single[node.Index] = new LayerRun<float>(At(single, w), backward: false).Y;
@@ -70,7 +71,7 @@ internal static class Branches
         }
     }
 
-    private static double AllowedError(double[] exact, float[] single)
+    private static double AllowedError(double allowance, double[] exact, float[] single)
     {
         double distance = 0, largest = 0;
         for (int i = 0; i < exact.Length; i++)
@@ -78,6 +79,6 @@ internal static class Branches
             distance = Math.Max(distance, Math.Abs(exact[i] - single[i]));
             largest = Math.Max(largest, Math.Abs(exact[i]));
         }
-        return distance == 0 ? 0 : MeasuredBounds.Allowance * distance + BoundedSum.UnitRoundoff * largest;
+        return distance == 0 ? 0 : allowance * distance + BoundedSum.UnitRoundoff * largest;
     }
 }

@@ -3,7 +3,8 @@ namespace ConvNet.Diagnostics;
 /// <summary>Several tensors in one, so that a graph, which has one input and one output, can be given and asked for several.</summary>
 /// <remarks>
 /// The channels stand one after another, each map in the upper left corner of the largest. Convolutions whose weights are zeros
-/// and one 1 per filter cut the parts out and put them in. They copy without rounding on every backend, forward and backward.
+/// and one 1 per filter cut the parts out and put them in. They copy without rounding on every backend, forward and backward: they have
+/// at most 2×2 taps, as far apart as is needed, which no algorithm transforms.
 /// </remarks>
 internal sealed class Canvas
 {
@@ -71,8 +72,8 @@ internal sealed class Canvas
 
     private Node Select(Graph graph, Node whole, Shape part, int index)
     {
-        var kernel = new Extent(_height - part.H + 1, _width - part.W + 1);
-        Node node = graph.Add(new Conv2d(part.C, kernel, bias: false), whole);
+        (Extent kernel, Extent dilation) = Taps(new Extent(_height - part.H, _width - part.W));
+        Node node = graph.Add(new Conv2d(part.C, kernel, dilation: dilation, bias: false), whole);
         AddWeights(node, part.C, c => (c * Shape.C + _offsets[index] + c) * kernel.Area);
         return node;
     }
@@ -81,11 +82,15 @@ internal sealed class Canvas
     {
         int channels = part.Shape.C;
         var padding = new Extent(_height - part.Shape.H, _width - part.Shape.W);
-        var kernel = new Extent(padding.H + 1, padding.W + 1);
-        Node node = graph.Add(new Conv2d(Shape.C, kernel, padding: padding, bias: false), part);
+        (Extent kernel, Extent dilation) = Taps(padding);
+        Node node = graph.Add(new Conv2d(Shape.C, kernel, padding: padding, dilation: dilation, bias: false), part);
         AddWeights(node, channels, c => ((_offsets[index] + c) * channels + c) * kernel.Area + kernel.Area - 1);
         return node;
     }
+
+    // A first and a last tap, so far apart.
+    private static (Extent Kernel, Extent Dilation) Taps(Extent distance)
+        => ((Math.Min(distance.H, 1) + 1, Math.Min(distance.W, 1) + 1), (Math.Max(distance.H, 1), Math.Max(distance.W, 1)));
 
     private void AddWeights(Node node, int channels, Func<int, int> placeOfOne)
     {

@@ -2,6 +2,7 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to be.</summary>
 /// <remarks>
+/// For one that declares algorithms less accurate than direct sums it is 8 times their largest λ over that of direct sums.
 /// No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32 has to be away
 /// is the largest of the float32 reference's distance, the change that moving every parameter by one ulp makes, and one rounding
 /// of the result. A network whose values come so close to a kink that float32 may take either side is suspect, not wrong, when it is
@@ -45,17 +46,18 @@ internal sealed class EndToEnd
         {
             using IExecutable executable = backend.Compile(_graph, _spec);
             double[][] got = Run(executable, null, _parameters);
-            yield return WithFlipsNamed(new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
-                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], Math.Max(Distance(single[i], truth[i]), Distance(moved[i], truth[i]))))]));
+            double allowance = MeasuredBounds.Allowance * DeclaredAccuracy.Loosest(executable);
+            yield return WithFlipsNamed(allowance, new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
+                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, Math.Max(Distance(single[i], truth[i]), Distance(moved[i], truth[i]))))]));
         }
     }
 
     // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only suspect.
-    private LayerReport WithFlipsNamed(LayerReport report)
+    private LayerReport WithFlipsNamed(double allowance, LayerReport report)
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _images[0], _parameters, _spec.Seed).OrderBy(branch => branch.Margin)];
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _images[0], _parameters, _spec.Seed, allowance).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
             Tensors = [.. report.Tensors.Select(t => t with { Failed = 0, Suspects = t.Failed + t.Suspects, Flips = t.Failed > 0 ? near.Length : 0 })],
@@ -63,10 +65,10 @@ internal sealed class EndToEnd
         };
     }
 
-    private static TensorReport Compare(string name, double[] got, double[] truth, double unavoidable)
+    private static TensorReport Compare(string name, double[] got, double[] truth, double allowance, double unavoidable)
     {
         double norm = Math.Sqrt(truth.Sum(v => v * v)), distance = Distance(got, truth);
-        double allowed = MeasuredBounds.Allowance * Math.Max(unavoidable, BoundedSum.UnitRoundoff * norm);
+        double allowed = allowance * Math.Max(unavoidable, BoundedSum.UnitRoundoff * norm);
         double inBounds = distance == 0 ? 0 : distance / allowed;
         bool passes = inBounds <= 1;
         int worst = 0;

@@ -9,10 +9,10 @@ internal static class ExactSegments
         int first = 1;
         while (first < graph.Nodes.Count)
         {
-            int count = Longest(graph, first, options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth);
+            int count = Longest(graph, first, backends, options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth);
             Node start = graph.Nodes[first], end = graph.Nodes[first + Math.Max(count, 1) - 1];
             if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
-                cuts.Add(new ExactCut(start.Name, $"{start.Layer!.Kind} rounds in float32"));
+                cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
             if (count > 0 && first > 1)
                 cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ that float32 counts exactly"));
             first = end.Index + 1;
@@ -29,13 +29,13 @@ internal static class ExactSegments
     }
 
     // Doubles the stretch while it is exact, then halves what is left: a proof costs a run of the reference.
-    private static int Longest(Graph graph, int first, GradientCheckOptions options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
+    private static int Longest(Graph graph, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
     {
         (segment, values, truth) = (null, null, null);
         int good = 0, left = graph.Nodes.Count - first;
         for (int step = Math.Min(left, 4); step > 0;)
         {
-            var candidate = new Segment([.. graph.Nodes.Skip(first).Take(good + step)]);
+            var candidate = new Segment([.. graph.Nodes.Skip(first).Take(good + step)], backends, options.BatchSize);
             Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
             Segment.Truth? result = candidate.Evaluate(given, options.Seed);
             if (result is null)
@@ -49,4 +49,9 @@ internal static class ExactSegments
         }
         return good;
     }
+
+    private static string ReasonFor(Node node, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
+        => new Segment([node], backends, options.BatchSize).Grain is > 1 and var grain
+            ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that float32 counts exactly"
+            : $"{node.Layer!.Kind} rounds in float32";
 }

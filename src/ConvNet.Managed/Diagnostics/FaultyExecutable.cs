@@ -2,7 +2,7 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>An executable whose results are spoilt when they are read.</summary>
 /// <remarks>A second executable of the same backend computes what the first would have with other images or another gradient.</remarks>
-internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, IExecutable other) : IExecutable
+internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, IExecutable other) : IExecutable, IDeclaresAlgorithms
 {
     private const int Trials = 100;
 
@@ -15,6 +15,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     public int BatchSize => inner.BatchSize;
 
     public TrainingSpec? Spec => inner.Spec;
+
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
 
     private int N => _images.Length / Graph.Input.Shape.Length;
 

@@ -8,14 +8,17 @@ internal sealed class Fill(ulong seed)
     /// <param name="stream">Numbers the tensors that must differ.</param>
     /// <param name="length">How many.</param>
     /// <param name="range">The largest magnitude, 1 or more.</param>
-    public float[] Integers(int stream, int length, int range)
+    /// <param name="grain">What they are multiplied by.</param>
+    /// <param name="oneIn">Of so many values one is kept; the others are 0.</param>
+    public float[] Integers(int stream, int length, int range, int grain = 1, int oneIn = 1)
     {
         var values = new float[length];
         for (int i = 0; i < length; i++)
         {
             uint word = Philox.Word(seed, stream, 0, i);
             int magnitude = 1 + (int)((word >> 8) % (uint)range);
-            values[i] = word >> 28 == 0 ? 0 : (word & 1) == 0 ? magnitude : -magnitude;
+            bool zero = word >> 28 == 0 || (oneIn > 1 && Philox.Word(seed, stream, 2, i) % (uint)oneIn != 0);
+            values[i] = zero ? 0 : (word & 1) == 0 ? magnitude * grain : -magnitude * grain;
         }
         return values;
     }

@@ -28,25 +28,30 @@ internal sealed class LayerCheck
 
     /// <summary>Exact mode: whole numbers, tolerance zero.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cut">Why the layer cannot be exact; null where it is.</param>
+    /// <param name="cut">What of the layer cannot be exact, and why; null where all is.</param>
     public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactCut? cut)
     {
-        cut = null;
-        LayerTruth? truth = null;
-        LayerValues<float>? values = null;
-        for (int range = LargestRange; range >= 1 && truth is not { IsExact: true }; range /= 2)
-        {
-            values = Integers(_fill, range);
-            truth = LayerReference.Evaluate(values);
-        }
-        if (!truth!.IsExact)
-        {
-            cut = new ExactCut(_name, $"{_layer.Kind} rounds in float32 on whole numbers up to 1 in magnitude");
+        LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize)).Distinct()];
+        var exact = new ExactValues(_layer, algorithms, (range, weightGrain, gradientGrain, oneIn) => Integers(_fill, range, weightGrain, gradientGrain, oneIn));
+        cut = exact.Remainder is { } reason ? new ExactCut(_name, reason) : null;
+        if (exact.Runs.Count == 0)
             return [];
-        }
         LayerValues<float> before = Integers(_other, LargestRange);
-        string remark = MostlyZero(truth.Y.Values) ? "most of y is zero on these values, which proves nothing" : "";
-        return [.. backends.Select(backend => Report(backend, CheckModes.Exact, _probe.Run(backend, values!, before), truth, remark))];
+        return [.. backends.Select(backend => Exact(backend, exact.Runs, before))];
+    }
+
+    private LayerReport Exact(IBackend backend, IReadOnlyList<ExactRun> runs, LayerValues<float> before)
+    {
+        var tensors = new List<TensorReport>();
+        string remark = "";
+        foreach (ExactRun run in runs)
+        {
+            string zeros = run.Results && MostlyZero(run.Truth.Y.Values) ? "most of y is zero on these values, which proves nothing" : "";
+            LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth, zeros, run.Results, run.Gradients);
+            tensors.AddRange(report.Tensors);
+            remark += report.Remark;
+        }
+        return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, CheckModes.Exact, tensors, remark);
     }
 
     /// <summary>Real-valued mode: the error bound of every element.</summary>
@@ -59,7 +64,11 @@ internal sealed class LayerCheck
         LayerTruth truth = LayerReference.Evaluate(values);
         // One sample more: the batch that is checked is a smaller last one.
         LayerValues<float> before = Reals(_other, _options.BatchSize + 1, null, null);
-        return [.. backends.Select(backend => Report(backend, CheckModes.Real, _probe.Run(backend, values, before), truth, ""))];
+        return [.. backends.Select(backend =>
+        {
+            LayerResult got = _probe.Run(backend, values, before);
+            return Report(backend, CheckModes.Real, got, truth.Computed(got.Algorithms, values), "");
+        })];
     }
 
     /// <summary>The reference itself, against finite differences.</summary>
@@ -67,33 +76,36 @@ internal sealed class LayerCheck
         => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
             ConvNet.Diagnostics.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null).To(v => (double)v), _options.Seed));
 
-    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark)
+    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark, bool results = true, bool gradients = true)
     {
         var tensors = new List<TensorReport>();
-        void Add(float[] values, TruthTensor? tensor)
+        void Add(bool wanted, float[] values, TruthTensor? tensor)
         {
-            if (tensor is not null)
+            if (wanted && tensor is not null)
                 tensors.Add(mode == CheckModes.Exact ? Comparison.Exactly(values, tensor) : Comparison.WithinBounds(values, tensor));
         }
-        Add(got.Y, truth.Y);
+        Add(results, got.Y, truth.Y);
         for (int i = 0; i < got.DX.Length; i++)
-            Add(got.DX[i], truth.DX[i]);
+            Add(results, got.DX[i], truth.DX[i]);
         for (int i = 0; i < got.DW.Length; i++)
-            Add(got.DW[i] ?? [], truth.DW[i]);
+            Add(gradients, got.DW[i] ?? [], truth.DW[i]);
         for (int i = 0; i < got.Buffers.Length; i++)
-            Add(got.Buffers[i] ?? [], truth.Buffers[i]);
+            Add(results, got.Buffers[i] ?? [], truth.Buffers[i]);
         if (remark.Length > 0)
             tensors[0] = tensors[0] with { Failed = tensors[0].Elements };
         return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, mode, tensors, remark);
     }
 
-    private LayerValues<float> Integers(Fill fill, int range)
+    private LayerValues<float> Integers(Fill fill, int range, int weightGrain = 1, int gradientGrain = 1, int oneIn = 1)
     {
         int stream = 0, n = _options.BatchSize;
+        float[] Parameter(ParameterSpec spec) => spec.Role == ParameterRole.Weight
+            ? fill.Integers(stream++, spec.Length, range, weightGrain, oneIn)
+            : fill.Integers(stream++, spec.Length, range);
         return Values(n, 1,
             [.. _shapes.Select(s => fill.Integers(stream++, n * s.Length, range))],
-            [.. _specs.Select(s => fill.Integers(stream++, s.Length, range))],
-            fill.Integers(stream, n * _layer.Infer(_shapes).Length, range));
+            [.. _specs.Select(Parameter)],
+            fill.Integers(stream, n * _layer.Infer(_shapes).Length, range, gradientGrain, oneIn));
     }
 
     private LayerValues<float> Reals(Fill fill, int n, float[][]? x, float[][]? w)

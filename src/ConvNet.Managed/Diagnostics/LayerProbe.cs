@@ -1,7 +1,7 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>What a backend computed for one layer.</summary>
-internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers);
+/// <summary>What a backend computed for one layer, and how.</summary>
+internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers, LayerAlgorithms Algorithms);
 
 /// <summary>A graph of one layer, to run it on a backend with values of the caller's choice for everything it reads.</summary>
 internal sealed class LayerProbe
@@ -30,9 +30,7 @@ internal sealed class LayerProbe
     /// <param name="before">What the pass before runs on; its batch is the one that is compiled for.</param>
     public LayerResult Run(IBackend backend, LayerValues<float> values, LayerValues<float> before)
     {
-        // The loss is never evaluated: the gradient of the output is given.
-        var spec = new TrainingSpec(before.N, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = values.Seed };
-        using IExecutable executable = backend.Compile(Graph, spec);
+        using IExecutable executable = Compile(backend, before.N, values.Seed);
         foreach ((Parameter parameter, float[] weights) in _inputs.Weights)
             executable.Write(parameter, weights);
         Train(executable, before);
@@ -41,8 +39,20 @@ internal sealed class LayerProbe
         executable.ReadInputGradient(dx);
         return new LayerResult(y, _inputs.Unpack(dx, values.N),
             [.. Tested.Parameters.Select(p => p.Trainable ? ReadGradient(executable, p) : null)],
-            [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))]);
+            [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))],
+            LayerAlgorithms.Of(executable, Tested));
     }
+
+    /// <summary>How a backend computes the layer for a batch size.</summary>
+    public LayerAlgorithms AlgorithmsOn(IBackend backend, int batchSize)
+    {
+        using IExecutable executable = Compile(backend, batchSize, seed: 0);
+        return LayerAlgorithms.Of(executable, Tested);
+    }
+
+    // The loss is never evaluated: the gradient of the output is given.
+    private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
+        => backend.Compile(Graph, new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });
 
     private float[] Train(IExecutable executable, LayerValues<float> values)
     {

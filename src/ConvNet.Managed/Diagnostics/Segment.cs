@@ -4,6 +4,10 @@ namespace ConvNet.Diagnostics;
 internal sealed class Segment
 {
     private const int InputRange = 2, BiasRange = 2, WeightRange = 1, GradientRange = 1;
+
+    // Of the terms of a sum whose factors come in multiples, as many as that are left where there are more.
+    private const int TermsLeft = 36;
+
     private const float LearningRate = 0.25f;
 
     private readonly IReadOnlyList<Node> _nodes;
@@ -11,10 +15,13 @@ internal sealed class Segment
     private readonly Node[] _sources, _own;
     private readonly List<int> _exits = [];
     private readonly bool _endsInScores;
+    private readonly LayerAlgorithms[][] _algorithms;
 
     /// <summary>Copies the nodes into a graph.</summary>
     /// <param name="nodes">Nodes that follow one another in a graph.</param>
-    public Segment(IReadOnlyList<Node> nodes)
+    /// <param name="backends">Who runs them.</param>
+    /// <param name="n">Samples.</param>
+    public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, int n)
     {
         _nodes = nodes;
         int first = nodes[0].Index, last = nodes[^1].Index;
@@ -33,6 +40,7 @@ internal sealed class Segment
         _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
         _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
         _endsInScores = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1].Shape is { IsVector: true, C: > 1 };
+        _algorithms = nodes.Any(node => node.Layer is Conv2d) ? AlgorithmsOn(backends, n) : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
     }
 
     /// <summary>The nodes as a graph.</summary>
@@ -49,15 +57,22 @@ internal sealed class Segment
     /// <summary>What the reference makes of a segment's values.</summary>
     internal sealed record Truth(TruthTensor Y, TruthTensor DX, (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
 
-    /// <summary>Small whole numbers for everything the segment reads.</summary>
+    /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1 where nothing.</summary>
+    public int Grain => Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, Enum.GetValues<SumPass>()));
+
+    /// <summary>Small whole numbers for everything the segment reads, and where an algorithm wants it multiples of such.</summary>
     public Values Integers(Fill fill, int n)
     {
-        int stream = 0;
-        bool hinge = _endsInScores && int.IsPow2(n);
+        int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
+        bool hinge = _endsInScores && int.IsPow2(n) && grain == 1;
+        float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1 and var multiple
+            ? fill.Integers(stream++, p.Length, WeightRange, multiple, Math.Max(1, p.FanIn / TermsLeft))
+            : fill.Integers(stream++, p.Length, WeightRange);
+        float[] Gradient(Shape shape) => fill.Integers(stream++, n * shape.Length, GradientRange, grain, grain > 1 ? Math.Max(1, n * shape.Area / TermsLeft) : 1);
         return new Values(n,
             [.. _sources.Select(s => fill.Integers(stream++, n * s.Shape.Length, InputRange))],
-            [.. _own.Select(node => (float[][])[.. node.Parameters.Select(p => fill.Integers(stream++, p.Length, p.Role == ParameterRole.Weight ? WeightRange : BiasRange))])],
-            hinge ? null : [.. _exits.Select(i => fill.Integers(stream++, n * _own[i].Shape.Length, GradientRange))],
+            [.. _own.Select((node, i) => (float[][])[.. node.Parameters.Select(p => p.Role == ParameterRole.Weight ? Weights(i, p) : fill.Integers(stream++, p.Length, BiasRange))])],
+            hinge ? null : [.. _exits.Select(i => Gradient(_own[i].Shape))],
             hinge ? [.. fill.Integers(stream, n, _own[^1].Shape.C).Select(v => (int)Math.Abs(v) % _own[^1].Shape.C)] : []);
     }
 
@@ -82,7 +97,7 @@ internal sealed class Segment
     public IReadOnlyList<TensorReport> Check(IBackend backend, Values before, Values values, Truth truth, ulong seed)
     {
         Loss loss = values.DY is null ? new MulticlassSvm() : new MeanSquaredError();
-        using IExecutable executable = backend.Compile(Graph, new TrainingSpec(values.N, loss, new Sgd()) { InputGradient = true, Seed = seed });
+        using IExecutable executable = backend.Compile(Graph, SpecFor(loss, values.N, seed));
         foreach ((Parameter parameter, float[] weights) in _inputs.Weights.Concat(_outputs.Weights))
             executable.Write(parameter, weights);
         var reports = new List<TensorReport>();
@@ -101,6 +116,22 @@ internal sealed class Segment
         return reports;
     }
 
+    private LayerAlgorithms[][] AlgorithmsOn(IReadOnlyList<IBackend> backends, int n)
+    {
+        var algorithms = new List<LayerAlgorithms[]>();
+        foreach (IBackend backend in backends)
+        {
+            using IExecutable executable = backend.Compile(Graph, SpecFor(new MeanSquaredError(), n, seed: 0));
+            algorithms.Add([.. _own.Select(node => LayerAlgorithms.Of(executable, node))]);
+        }
+        return [.. _own.Select((_, i) => (LayerAlgorithms[])[.. algorithms.Select(of => of[i]).Distinct()])];
+    }
+
+    private int GrainOf(int i, params SumPass[] passes)
+        => passes.Max(pass => _algorithms[i].Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
+
+    private static TrainingSpec SpecFor(Loss loss, int n, ulong seed) => new(n, loss, new Sgd()) { InputGradient = true, Seed = seed };
+
     private Truth? Differentiate(Values values, float[][] y, ulong seed)
     {
         double loss = 0;
@@ -113,8 +144,9 @@ internal sealed class Segment
         {
             if (!Array.TrueForAll(gradients[_own[i].Index], sum => sum.IsExact))
                 return null;
-            LayerTruth truth = LayerReference.Evaluate(At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed));
-            if (!truth.IsExact)
+            LayerValues<float> at = At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed);
+            LayerTruth truth = LayerReference.Evaluate(at);
+            if (!truth.IsExact || !Array.TrueForAll(_algorithms[i], of => Array.TrueForAll(Enum.GetValues<SumPass>(), pass => WinogradBudget.IsExact(at, of[pass], pass))))
                 return null;
             for (int k = 0; k < truth.DX.Length; k++)
                 AddTo(gradients, _own[i].Inputs[k], Array.ConvertAll(truth.DX[k].Values, v => (float)v));
