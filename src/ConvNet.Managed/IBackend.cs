@@ -27,7 +27,11 @@ public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
 /// <param name="Isa">The instruction set, as <c>avx512</c>.</param>
 /// <param name="Threads">Threads that it uses.</param>
 /// <param name="Library">The path of the library that was loaded; null where there is none.</param>
-public sealed record BackendInfo(string Name, string Version, string Isa, int Threads, string? Library);
+public sealed record BackendInfo(string Name, string Version, string Isa, int Threads, string? Library)
+{
+    /// <summary>Whether it may take less exact algorithms.</summary>
+    public Precision Precision { get; init; } = Precision.Accurate;
+}
 
 /// <summary>Something that runs graphs.</summary>
 public interface IBackend : IDisposable

@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
@@ -18,11 +19,24 @@ internal readonly record struct Choice(string Algorithm, string Reason = "", lon
 /// <summary>Which algorithm each pass of a convolution or a dense layer takes, from its descriptor alone.</summary>
 internal static class Algorithms
 {
-    /// <summary>The form that the layout of x and the groups decide; convnet.h lists them.</summary>
-    public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats)
+    /// <summary>The name of an algorithm.</summary>
+    public static string NameOf(SumAlgorithm algorithm) => algorithm switch
+    {
+        SumAlgorithm.Winograd2 => "F(2×2, 3×3)",
+        SumAlgorithm.Winograd4 => "F(4×4, 3×3)",
+        _ => "direct",
+    };
+
+    /// <summary>The form that the layout of x and the groups decide, convnet.h lists them, and the algorithm that was selected.</summary>
+    public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats, string selected)
     {
         int perGroup = conv.x.c / conv.groups;
+        long multiplyAdds = (long)conv.y.c * conv.y.h * conv.y.w * perGroup * conv.kernel_h * conv.kernel_w;
         (string algorithm, string reason) = Form(conv, perGroup);
+        if (selected.Length > 0)
+            reason += $"; {selected}";
+        if (conv.algorithm != cn_algorithm.CN_DIRECT)
+            return new Choice($"Winograd {NameOf((SumAlgorithm)conv.algorithm)}{algorithm[algorithm.IndexOf(',', StringComparison.Ordinal)..]}", reason, multiplyAdds);
         if (pass == cn_pass.CN_BACKWARD_DATA && (conv.stride_h > 1 || conv.stride_w > 1))
             reason += $"; the stride of {conv.stride_h}×{conv.stride_w} splits it into {conv.stride_h * conv.stride_w} sums without one";
         cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
@@ -31,7 +45,7 @@ internal static class Algorithms
             reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has {source.halo}";
         if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
             reason += "; few weights, so the pixels are shared out: in chunks with sums of their own";
-        return new Choice(algorithm, reason, (long)conv.y.c * conv.y.h * conv.y.w * perGroup * conv.kernel_h * conv.kernel_w);
+        return new Choice(algorithm, reason, multiplyAdds);
     }
 
     /// <summary>The passes of a dense layer.</summary>

@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+using ConvNet.Native;
 using ConvNet.Native.Interop;
 
 namespace ConvNet;
@@ -15,11 +17,14 @@ public sealed class NativeBackend : IBackend
     /// <summary>Makes the backend.</summary>
     /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
     /// <param name="isa">The instruction set; the best that this processor has unless given.</param>
+    /// <param name="precision">Whether 3×3 convolutions may take Winograd's algorithms, where they are faster.</param>
     /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit; the message says what to do.</exception>
     /// <exception cref="NotSupportedException">The processor lacks the instruction set.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024.</exception>
-    public NativeBackend(int? threads = null, NativeIsa? isa = null)
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024; or no such precision.</exception>
+    public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast)
     {
+        if (!Enum.IsDefined(precision))
+            throw new ArgumentOutOfRangeException(nameof(precision), $"{precision} is no precision; {string.Join(", ", Enum.GetValues<Precision>())} can be chosen.");
         if (threads is < 1 or > MostThreads)
             throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
         var library = NativeLibraryFile.Loaded;
@@ -31,7 +36,7 @@ public sealed class NativeBackend : IBackend
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
         Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
-        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path);
+        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path) { Precision = precision };
     }
 
     /// <summary>The instruction sets that this processor and the library have, the plainest first.</summary>
@@ -53,6 +58,12 @@ public sealed class NativeBackend : IBackend
 
     /// <summary>Whether operations are fused. The results have the same bits either way, but for a folded batch normalisation.</summary>
     internal bool Fuse { get; init; } = true;
+
+    /// <summary>The algorithm of every convolution that can take it, whatever the precision; null to choose by estimates.</summary>
+    internal SumAlgorithm? Algorithm { get; init; }
+
+    /// <summary>Which algorithms convolutions take.</summary>
+    internal AlgorithmPolicy Algorithms => new(Info.Precision, Algorithm);
 
     /// <summary>Whether the backend is gone.</summary>
     internal bool IsDisposed { get; private set; }

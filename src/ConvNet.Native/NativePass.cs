@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 using ConvNet.Planning;
@@ -97,6 +98,10 @@ internal sealed unsafe class NativePass : IDisposable
         _arena.Dispose();
         _own.Dispose();
     }
+
+    /// <summary>The algorithm of a node's pass.</summary>
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
+        => _plan.Layouts.Primitives.FirstOrDefault(primitive => primitive.Operation.Node == node)?.AlgorithmOf(pass) ?? SumAlgorithm.Direct;
 
     /// <summary>What runs, and why so.</summary>
     public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Length);

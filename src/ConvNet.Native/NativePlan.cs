@@ -1,9 +1,10 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native;
 
 namespace ConvNet;
 
 /// <summary>A graph compiled for the native backend: lists of kernel calls over planned memory.</summary>
-public sealed class NativePlan : Executable
+public sealed class NativePlan : Executable, IDeclaresAlgorithms
 {
     private readonly NativeBackend _backend;
     private readonly Sgd? _optimizer;
@@ -37,6 +38,9 @@ public sealed class NativePlan : Executable
 
     /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference where it does not train.</summary>
     public PlanDescription Explain() => (_training ?? Inference).Explain();
+
+    /// <inheritdoc/>
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (_training ?? Inference).AlgorithmOf(node, pass);
 
     /// <summary>The pass that trains.</summary>
     internal NativePass Training => _training!;
@@ -75,13 +79,18 @@ public sealed class NativePlan : Executable
     }
 
     /// <inheritdoc/>
-    protected override void StepCore(float learningRate) => _parameters.Step(learningRate);
+    protected override void StepCore(float learningRate)
+    {
+        _parameters.Step(learningRate);
+        _prepared = false;
+    }
 
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
         Training.Backward(N, ForwardCount - 1, learningRate);
         _parameters.StepRest(learningRate);
+        _prepared = false;
     }
 
     /// <inheritdoc/>
@@ -131,6 +140,6 @@ public sealed class NativePlan : Executable
     private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
         TrainingSpec? training = kind == PassKind.Training ? Spec : null;
-        return NativePass.Plan(Graph, new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Context), parameters);
+        return NativePass.Plan(Graph, new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Algorithms, _backend.Context), parameters);
     }
 }

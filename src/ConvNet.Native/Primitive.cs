@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 
@@ -44,6 +45,9 @@ internal abstract class Primitive(Operation operation)
     /// <param name="plan">Where to.</param>
     /// <param name="y">Memory for it.</param>
     public virtual void RunAgain(Lowering plan, Slot y) => throw new InvalidOperationException($"{Operation.Node} does not run again.");
+
+    /// <summary>The algorithm of a pass, once its steps have been added.</summary>
+    public virtual SumAlgorithm AlgorithmOf(SumPass pass) => SumAlgorithm.Direct;
 
     /// <summary>Adds the steps of the forward pass.</summary>
     public abstract void Forward(Lowering plan);

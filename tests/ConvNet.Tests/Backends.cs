@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Tests;
 
 /// <summary>A backend as the contract tests run it.</summary>
@@ -19,6 +21,14 @@ public static class Backends
         new("managed", threads => new ManagedBackend(threads)),
         .. NativeBackend.SupportedIsas.Select(isa => new BackendCase($"native/{isa}", threads => new NativeBackend(threads, isa))),
         new("torchsharp", threads => new TorchSharpBackend(threads), Deterministic: false),
+    ];
+
+    /// <summary>The native backend with every convolution that can take it forced to one algorithm, on every instruction set.</summary>
+    public static IEnumerable<BackendCase> Forced { get; } =
+    [
+        .. from isa in NativeBackend.SupportedIsas
+           from algorithm in (SumAlgorithm[])[SumAlgorithm.Winograd2, SumAlgorithm.Winograd4]
+           select new BackendCase($"native/{isa}/{algorithm}", threads => new NativeBackend(threads, isa) { Algorithm = algorithm }),
     ];
 
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);

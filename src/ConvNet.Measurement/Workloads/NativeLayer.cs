@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
@@ -63,18 +64,29 @@ internal abstract unsafe class NativeLayer : Workload
 internal sealed unsafe class NativeConvolution : NativeLayer
 {
     private readonly cn_conv2d _conv;
+    private readonly SumAlgorithm? _auto;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
     public NativeConvolution(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
-        _conv = Describe(shape);
+        cn_conv2d conv = Describe(shape);
+        _auto = AlgorithmPolicy.HasChoice(conv) ? Choose(new AlgorithmPolicy(Precision.Fast, null)) : null;
+        SumAlgorithm algorithm = Choose(backend.Algorithms);
+        Algorithm = algorithm.Word();
+        _conv = conv with { algorithm = (cn_algorithm)algorithm };
         _x = Values(pass == BenchPass.BackwardData ? _conv.dx : _conv.x);
         _y = Values(pass == BenchPass.Forward ? _conv.y : _conv.dy);
         _w = Weights();
         _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, Kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
+
+        SumAlgorithm Choose(AlgorithmPolicy policy) => policy.Choose(conv, Kernel, shape.Batch, Context.isa, transformed: false).Algorithm;
     }
+
+    public override string Algorithm { get; }
+
+    public override string? Auto => _auto?.Word();
 
     public override void Run()
     {
@@ -90,7 +102,7 @@ internal sealed unsafe class NativeConvolution : NativeLayer
 
     private static cn_conv2d Describe(LayerShape shape)
     {
-        bool stem = shape.Input.C < CN_BLOCK && shape.Groups == 1;
+        bool stem = ConvPrimitive.ReadsPlain(shape.Input.C, shape.Groups);
         var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED);
         var y = new cn_tensor(shape.Output.C, shape.Output.H, shape.Output.W, 0, cn_layout.CN_BLOCKED);
         cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(shape.Kernel, shape.Stride, shape.Padding, shape.Dilation), shape.Groups);

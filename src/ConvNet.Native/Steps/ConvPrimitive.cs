@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using static ConvNet.Native.Interop.Convnet;
 
@@ -6,7 +7,11 @@ namespace ConvNet.Native.Steps;
 /// <summary>Convolution: reads blocks of channels, or plain images where they have fewer channels than a block.</summary>
 internal sealed class ConvPrimitive : Primitive
 {
+    // With more, a block of channels is faster than rows of each, even where most of it is empty.
+    private const int MostPlainChannels = 4;
+
     private readonly cn_conv2d _conv;
+    private readonly SumAlgorithm[] _algorithms = new SumAlgorithm[Enum.GetValues<SumPass>().Length];
     private readonly PoolKernel? _pool;
     private readonly int _dyHalo;
     private Slot? _winners;
@@ -15,7 +20,7 @@ internal sealed class ConvPrimitive : Primitive
     public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input) : base(operation)
     {
         Shape shape = operation.Node.Inputs[0].Shape;
-        bool stem = input.layout == cn_layout.CN_PLAIN && shape.C < CN_BLOCK && layer.Groups == 1;
+        bool stem = input.layout == cn_layout.CN_PLAIN && ReadsPlain(shape.C, layer.Groups);
         cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
         cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
         _conv = Describe(x, y, layer.Window, layer.Groups) with { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
@@ -23,6 +28,9 @@ internal sealed class ConvPrimitive : Primitive
         XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }
+
+    /// <summary>Whether plain images of so many channels are best read as they are.</summary>
+    public static bool ReadsPlain(int channels, int groups) => channels <= MostPlainChannels && groups == 1;
 
     /// <summary>A convolution without bias whose gradients lie like its values.</summary>
     public static cn_conv2d Describe(cn_tensor x, cn_tensor y, Window window, int groups) => new()
@@ -69,10 +77,13 @@ internal sealed class ConvPrimitive : Primitive
         => parameter.Role == ParameterRole.Weight ? new ConvPacking(_conv) : base.PackingOf(parameter);
 
     /// <inheritdoc/>
+    public override SumAlgorithm AlgorithmOf(SumPass pass) => _algorithms[(int)pass];
+
+    /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_conv2d conv = _conv with { x = x.Tensor, y = y.Tensor };
+        cn_conv2d conv = _conv with { x = x.Tensor, y = _pool is null ? y.Tensor : _conv.y };
         if (Operation.Relu)
             conv.flags |= cn_flags.CN_RELU;
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
@@ -84,15 +95,19 @@ internal sealed class ConvPrimitive : Primitive
             plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
                 Choice.OnePass("running statistics change only when they are written"));
         }
+        bool prepares = plan.Pass.Kind != PassKind.Training;
+        string selected = Select(plan, ref conv, cn_pass.CN_FORWARD, prepares);
+        if (prepares && conv.algorithm != cn_algorithm.CN_DIRECT)
+            w = Transform(plan, ref conv, w);
         if (_pool is not null)
         {
-            ForwardPooled(plan, conv with { y = _conv.y }, w, bias);
+            ForwardPooled(plan, conv, selected, w, bias);
             return;
         }
         Slot? add = Operation.Sums ? plan.X(this, 1) : null, statistics = plan.GiveStatistics(this);
         conv.add = add?.Tensor ?? default;
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length())
+        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected)
             .Then(add is not null, "a sum").Then(statistics is not null, "statistics of rows"));
     }
 
@@ -106,22 +121,26 @@ internal sealed class ConvPrimitive : Primitive
         Slot x = plan.X(this);
         cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
         // Before the weights move.
-        if (plan.CompleteDX(this) is ({ } dx, var others, var cut))
-        {
-            cn_conv2d data = conv with { dx = dx.Tensor, add = others?.Tensor ?? default };
-            Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-            Slot? room = Workspace(plan, data, cn_pass.CN_BACKWARD_DATA);
-            plan.Add(new ConvBackwardData(data, dy, w, others, cut, dx, room), Algorithms.Of(data, cn_pass.CN_BACKWARD_DATA, room.Length())
-                .Then(others is not null, "the other readers' gradient").Then(cut is not null, "the cut of the ReLU before it"));
-        }
+        if (plan.CompleteDX(this) is { } parts)
+            BackwardData(plan, conv with { dx = parts.DX.Tensor, add = parts.Others?.Tensor ?? default }, dy, parts);
         var gradient = new WeightGradient(plan.Parameters, this);
+        string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
         plan.Add(new ConvBackwardWeights(conv, x, dy, gradient, workspace),
-            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length()).Then(gradient.StepsInside, "the optimiser's step"));
+            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), selected).Then(gradient.StepsInside, "the optimiser's step"));
+    }
+
+    private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, GradientParts parts)
+    {
+        string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_DATA);
+        Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
+        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Cut, parts.DX, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
+            .Then(parts.Others is not null, "the other readers' gradient").Then(parts.Cut is not null, "the cut of the ReLU before it"));
     }
 
     // In one call, or, where rows would not stay in cache until they are pooled, in two.
-    private void ForwardPooled(Lowering plan, cn_conv2d conv, Slot w, Slot? bias)
+    private void ForwardPooled(Lowering plan, cn_conv2d conv, string selected, Slot w, Slot? bias)
     {
         Slot x = plan.X(this), y = plan.Y(this);
         cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, Operation.CutsGradient);
@@ -130,13 +149,31 @@ internal sealed class ConvPrimitive : Primitive
         {
             Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n).SizeOrThrow());
             plan.Add(new ConvPoolForward(conv, pool, x, w, bias, y, _winners, workspace),
-                Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length()).Then(true, "pooling"));
+                Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected).Then(true, "pooling"));
             return;
         }
         var whole = new Slot(_conv.y, plan.Pass.BatchSize);
         Slot? room = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room), Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length()));
+        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room), Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length(), selected));
         plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of its windows do not stay in cache until the convolution has them"));
+    }
+
+    // Sets the algorithm of a pass; the reason, for people.
+    private string Select(Lowering plan, ref cn_conv2d conv, cn_pass pass, bool transformed = false)
+    {
+        Selection selection = plan.Pass.Algorithms.Choose(conv, pass, plan.Pass.BatchSize, plan.Pass.Context.isa, transformed);
+        conv.algorithm = (cn_algorithm)selection.Algorithm;
+        _algorithms[(int)pass] = selection.Algorithm;
+        return selection.Reason;
+    }
+
+    // Weights that are read many times between changes are transformed when they have changed.
+    private static Slot Transform(Lowering plan, ref cn_conv2d conv, Slot w)
+    {
+        var transformed = new Slot(cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD).SizeOrThrow(), SlotOwner.Pass);
+        plan.AddPreparation(new TransformWeights(conv, w, transformed), Choice.OnePass("once, until the weights change"));
+        conv.flags |= cn_flags.CN_TRANSFORMED;
+        return transformed;
     }
 
     // The gradient of the output from that of the pool behind it.
@@ -192,6 +229,14 @@ internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, S
     public override void Run(in Run run)
         => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, add.Address(), x.Address(), dx.Pointer, workspace.Address(),
             workspace.Length()).ThrowIfFailed();
+}
+
+/// <summary>Weights for a Winograd algorithm's forward pass.</summary>
+internal sealed unsafe class TransformWeights(cn_conv2d conv, Slot w, Slot transformed) : Step(w, transformed)
+{
+    /// <inheritdoc/>
+    public override void Run(in Run run)
+        => cn_conv2d_transform_weights(run.Context, conv, cn_pass.CN_FORWARD, w.Pointer, transformed.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) + β.</summary>

@@ -46,7 +46,7 @@ public sealed class OddGraphTests
         int[] expected = Outcome(built, graph.N, managed);
         foreach (bool fuse in (bool[])[true, false])
         {
-            using var native = new NativeBackend { Fuse = fuse };
+            using var native = new NativeBackend(precision: Precision.Accurate) { Fuse = fuse };
             Assert.That(Outcome(built, graph.N, native), Is.EqualTo(expected), $"fuse: {fuse}");
         }
     }
