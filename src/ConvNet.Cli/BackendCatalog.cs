@@ -6,14 +6,14 @@ internal static class BackendCatalog
     /// <summary>The backend that is used unless another is named.</summary>
     public const string Default = "native";
 
-    private static readonly Dictionary<string, Func<int?, IBackend>> Makers = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = new(StringComparer.Ordinal)
     {
-        ["managed"] = threads => new ManagedBackend(threads),
-        ["native"] = threads => new NativeBackend(threads),
-        ["native:avx512"] = threads => new NativeBackend(threads, NativeIsa.Avx512),
-        ["native:avx2"] = threads => new NativeBackend(threads, NativeIsa.Avx2),
-        ["native:scalar"] = threads => new NativeBackend(threads, NativeIsa.Scalar),
-        ["torchsharp"] = threads => new TorchSharpBackend(threads),
+        ["managed"] = (threads, _) => new ManagedBackend(threads),
+        ["native"] = (threads, precision) => new NativeBackend(threads, null, precision),
+        ["native:avx512"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Avx512, precision),
+        ["native:avx2"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Avx2, precision),
+        ["native:scalar"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Scalar, precision),
+        ["torchsharp"] = (threads, _) => new TorchSharpBackend(threads),
     };
 
     /// <summary>All names, for help and errors.</summary>
@@ -25,10 +25,11 @@ internal static class BackendCatalog
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="threads">Threads to use; all processors unless given.</param>
+    /// <param name="precision">Whether it may trade accuracy for time; only native can.</param>
     /// <exception cref="ArgumentException">There is no backend of this name.</exception>
     /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says why and what to do.</exception>
-    public static IBackend Create(string name, int? threads) => Makers.TryGetValue(name, out Func<int?, IBackend>? make)
-        ? make(threads)
+    public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast) => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
+        ? make(threads, precision)
         : throw new ArgumentException($"There is no backend \"{name}\"; there are {Names}.");
 
     /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is missing.</summary>

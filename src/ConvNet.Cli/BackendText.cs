@@ -3,6 +3,9 @@ namespace ConvNet.Cli;
 /// <summary>Backends in words.</summary>
 internal static class BackendText
 {
-    /// <summary>As <c>backend native 0.1.0 (avx512), 2 threads</c>.</summary>
-    public static string Of(BackendInfo info) => $"backend {info.Name} {info.Version} ({info.Isa}), {info.Threads} {(info.Threads == 1 ? "thread" : "threads")}";
+    /// <summary>As <c>backend native 0.1.0 (avx512, fast), 2 threads</c>.</summary>
+    public static string Of(BackendInfo info) => $"backend {info.Name} {info.Version} ({info.Isa}, {Words(info.Precision)}), {info.Threads} {(info.Threads == 1 ? "thread" : "threads")}";
+
+    /// <summary>As <c>fast</c>.</summary>
+    public static string Words(Precision precision) => $"{precision}".ToLowerInvariant();
 }

@@ -30,6 +30,18 @@ internal static class BenchTables
         people.Write(table);
         foreach (Skip skip in result.Skipped)
             people.WriteLine($"{skip.Case.Title} {skip.Case.Pass.Word()} without {skip.Backend}: {skip.Reason}");
+        WriteChoices(people, [.. result.Choices]);
+    }
+
+    private static void WriteChoices(IAnsiConsole people, AlgorithmChoice[] choices)
+    {
+        if (choices.Length == 0)
+            return;
+        foreach (AlgorithmChoice choice in choices.Where(choice => !choice.IsGood).OrderByDescending(choice => choice.Ratio))
+            people.WriteLine($"{choice.Case.Title} {choice.Case.Pass.Word()}, {Threads(choice.Case.Threads)}: {choice.Taken} takes {choice.Ratio:0.00} times as long as {choice.Best}");
+        int shapes = choices.Select(choice => choice.Case.Shape).Distinct().Count();
+        int good = choices.GroupBy(choice => choice.Case.Shape).Count(of => of.All(choice => choice.IsGood));
+        people.WriteLine($"auto is within 10% of the best in {choices.Count(choice => choice.IsGood)} of {choices.Length} cases; in all passes on {good} of {shapes} shapes");
     }
 
     /// <summary>The document of <c>--json</c>.</summary>
@@ -50,6 +62,7 @@ internal static class BenchTables
             row.Backend,
             row.Case.Threads,
             row.Algorithm,
+            row.Auto,
             row.MedianMs,
             row.MinMs,
             row.Gflops,

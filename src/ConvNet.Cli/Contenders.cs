@@ -1,4 +1,5 @@
 using ConvNet.Cli.Verbs;
+using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli;
@@ -14,8 +15,15 @@ internal static class Contenders
     /// <summary>All names, for help and errors.</summary>
     public static string Names => string.Join(", ", Backends.Concat(Peers));
 
+    /// <summary>Every algorithm in turn.</summary>
+    public const string EveryAlgorithm = "all";
+
     /// <summary>The algorithms that <c>--algorithm</c> takes.</summary>
-    public static IReadOnlyList<string> Algorithms { get; } = ["auto", "direct"];
+    public static IReadOnlyList<string> Algorithms { get; } = [AlgorithmNames.Auto, .. AlgorithmNames.All, EveryAlgorithm];
+
+    /// <summary>The backend, or, where every algorithm is wanted, the native one once for each.</summary>
+    public static IEnumerable<string> WithAlgorithms(string name, string algorithm)
+        => name == BackendCatalog.Default && algorithm == EveryAlgorithm ? AlgorithmNames.All.Select(each => $"{name}:{each}") : [name];
 
     /// <summary>The name, if it can be measured.</summary>
     /// <exception cref="ArgumentException">It is none, or a program that has not been built.</exception>

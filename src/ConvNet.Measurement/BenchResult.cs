@@ -22,6 +22,14 @@ public sealed record BenchResult(
 
     private const double LeastSteadiness = 0.95;
 
+    /// <summary>For each case that was measured with several algorithms, how good the one is that would be chosen.</summary>
+    public IEnumerable<AlgorithmChoice> Choices =>
+        from of in Rows.Where(row => row.Auto is not null).GroupBy(row => row.Case)
+        let best = of.MinBy(row => row.MedianMs)
+        let taken = of.FirstOrDefault(row => row.Algorithm == row.Auto)
+        where taken is not null && of.Count() > 1
+        select new AlgorithmChoice(of.Key, taken.Algorithm, best.Algorithm, taken.MedianMs / best.MedianMs);
+
     /// <summary>The FMA peak with the most threads.</summary>
     public double PeakGflops => Peaks.MaxBy(peak => peak.Key).Value;
 }
@@ -37,7 +45,22 @@ public sealed record BenchResult(
 /// <param name="ImagesPerSecond">Samples per second, by the median.</param>
 /// <param name="PeakMemoryMB">Peak of the worker's memory in 10⁶ bytes beyond what it had with its library loaded; null where the system does not tell.</param>
 public sealed record Row(
-    Case Case, string Backend, string Algorithm, double MedianMs, double MinMs, double Gflops, double PercentOfPeak, double ImagesPerSecond, double? PeakMemoryMB);
+    Case Case, string Backend, string Algorithm, double MedianMs, double MinMs, double Gflops, double PercentOfPeak, double ImagesPerSecond, double? PeakMemoryMB)
+{
+    /// <summary>The algorithm that the backend would choose; null where it has no choice or does not tell.</summary>
+    public string? Auto { get; init; }
+}
+
+/// <summary>How good the choice of an algorithm is where all of them were measured.</summary>
+/// <param name="Case">The case.</param>
+/// <param name="Taken">The algorithm that is chosen.</param>
+/// <param name="Best">The fastest.</param>
+/// <param name="Ratio">The time of the one over that of the other.</param>
+public sealed record AlgorithmChoice(Case Case, string Taken, string Best, double Ratio)
+{
+    /// <summary>Whether it is within 10% of the best.</summary>
+    public bool IsGood => Ratio <= 1.1;
+}
 
 /// <summary>How many times as fast one backend is as another: the median over rounds of the ratio of two turns that followed each other.</summary>
 /// <param name="Case">The case.</param>

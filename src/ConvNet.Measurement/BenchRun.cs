@@ -10,6 +10,7 @@ namespace ConvNet.Measurement;
 public sealed class BenchRun
 {
     private const string Native = "native";
+    private const char Colon = ':';
 
     private readonly BenchSettings _settings;
     private readonly Func<string, IWorker> _start;
@@ -69,7 +70,7 @@ public sealed class BenchRun
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
     {
         _progress($"{next.Title}, batch {next.Batch}, {next.Pass.Word()}, {next.Threads} {(next.Threads == 1 ? "thread" : "threads")}");
-        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers[backend])).OfType<Timing>()];
+        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers)).OfType<Timing>()];
         foreach (Timing timing in timings)
             Checked(timing.Worker.Ask(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds }));
         TimeSpan start = _clock();
@@ -80,16 +81,19 @@ public sealed class BenchRun
                 cancellation.ThrowIfCancellationRequested();
                 timing.Turns.Add(Checked(timing.Worker.Ask(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds })));
             }
-            if (timings.Find(timing => timing.Backend == Native) is { } native)
+            if (timings.Find(timing => IsNative(timing.Backend)) is { } native)
                 MeasurePeak(native.Worker, next.Threads);
         }
         _timings.AddRange(timings);
     }
 
-    private Timing? Prepare(Case next, string backend, IWorker worker)
+    private Timing? Prepare(Case next, string backend, WorkerGroup workers)
     {
-        Response response = worker.Ask(next.ToRequest(_settings));
-        if (response.Error is { } reason)
+        IWorker worker = workers[backend];
+        string? wanted = backend.Split(Colon) is [_, var algorithm] ? algorithm : null;
+        Response response = worker.Ask(next.ToRequest(_settings, wanted ?? _settings.Algorithm));
+        string? reason = response.Error ?? (wanted is null || response.Algorithm == wanted ? null : $"the layer cannot take {wanted}");
+        if (reason is not null)
         {
             _skipped.Add(new Skip(next, backend, reason));
             _progress($"without {backend}: {reason}");
@@ -113,9 +117,11 @@ public sealed class BenchRun
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)
     {
-        Timing compared = timings.FirstOrDefault(timing => timing.Backend == Native) ?? timings.First();
+        Timing compared = timings.FirstOrDefault(timing => IsNative(timing.Backend)) ?? timings.First();
         return timings.Where(timing => timing != compared).Select(rival => compared.Against(rival));
     }
+
+    private static bool IsNative(string backend) => backend.Split(Colon)[0] == Native;
 
     private static Response Checked(Response response) => response.Error is null ? response : throw new NotSupportedException(response.Error);
 
@@ -127,8 +133,11 @@ public sealed class BenchRun
         public Row ToRow(double peak, double operations)
         {
             double median = Statistics.Median(Turns.Select(turn => turn.MedianMs)), gflops = operations / median / 1e6;
-            return new Row(Case, Backend, Prepared.Algorithm ?? "auto", median, Turns.Min(turn => turn.MinMs), gflops, 100 * gflops / peak,
-                Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB));
+            return new Row(Case, Backend, Prepared.Algorithm ?? AlgorithmNames.Auto, median, Turns.Min(turn => turn.MinMs), gflops, 100 * gflops / peak,
+                Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB))
+            {
+                Auto = Prepared.Auto,
+            };
         }
 
         public Ratio Against(Timing rival)
@@ -148,7 +157,7 @@ public sealed class BenchRun
             get
             {
                 if (!_workers.TryGetValue(backend, out IWorker? worker))
-                    _workers[backend] = worker = start(backend);
+                    _workers[backend] = worker = start(backend.Split(Colon)[0]);
                 return worker;
             }
         }

@@ -3,7 +3,8 @@ namespace ConvNet.Measurement;
 /// <summary>How a measurement goes.</summary>
 public sealed record BenchSettings
 {
-    /// <summary>The backends, in the order in which they take turns.</summary>
+    /// <summary>The backends, in the order in which they take turns. With a colon, an algorithm of the native one, which is left out where it
+    /// cannot be taken: <c>native:winograd4</c>.</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
     /// <summary>Turns that every backend has in each case.</summary>
@@ -21,6 +22,9 @@ public sealed record BenchSettings
     /// <summary>The instruction set of the native backend and of the peak; the best one where it is null.</summary>
     public string? Isa { get; init; }
 
-    /// <summary>The algorithm of the native backend.</summary>
-    public string Algorithm { get; init; } = "auto";
+    /// <summary>The algorithm of the native backend where its name does not say; what cannot take it runs direct.</summary>
+    public string Algorithm { get; init; } = AlgorithmNames.Auto;
+
+    /// <summary>The precision of the native backend, as <c>fast</c>; its own default where it is null.</summary>
+    public string? Precision { get; init; }
 }

@@ -27,7 +27,7 @@ public sealed record Case(LayerShape? Shape, string? Model, int Batch, BenchPass
     internal object Isolation => Shape is not null ? Shape : this;
 
     /// <summary>The order to prepare it.</summary>
-    internal Request ToRequest(BenchSettings settings) => new(Order.Prepare)
+    internal Request ToRequest(BenchSettings settings, string algorithm) => new(Order.Prepare)
     {
         Shape = Shape?.ToString(),
         Model = Model,
@@ -35,6 +35,7 @@ public sealed record Case(LayerShape? Shape, string? Model, int Batch, BenchPass
         Pass = Pass.Word(),
         Threads = Threads,
         Isa = settings.Isa,
-        Algorithm = settings.Algorithm,
+        Algorithm = algorithm,
+        Precision = settings.Precision,
     };
 }

@@ -25,23 +25,23 @@ internal sealed class BackendsVerb : Verb
         {
             using IBackend backend = BackendCatalog.Create(name, null);
             BackendInfo info = backend.Info;
-            return new Entry(name, true, info.Version, info.Isa, info.Threads, info.Library, null);
+            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads, info.Library, null);
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
-            return new Entry(name, false, null, null, null, null, failure.Message);
+            return new Entry(name, false, null, null, null, null, null, failure.Message);
         }
     }
 
     private static Table TableOf(List<Entry> entries)
     {
-        Table table = Tables.New("backend", "available", "version", "isa", "threads", "library, or why not");
+        Table table = Tables.New("backend", "available", "version", "isa", "precision", "threads", "library, or why not");
         table.Columns[^1].NoWrap = false;
         foreach (Entry entry in entries)
-            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", $"{entry.Threads}", entry.Library ?? entry.Reason ?? "");
+            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", entry.Precision ?? "", $"{entry.Threads}", entry.Library ?? entry.Reason ?? "");
         return table;
     }
 
     /// <summary>One backend, as the JSON document has it.</summary>
-    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, int? Threads, string? Library, string? Reason);
+    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision, int? Threads, string? Library, string? Reason);
 }

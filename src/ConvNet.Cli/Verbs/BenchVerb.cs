@@ -12,7 +12,7 @@ internal sealed class BenchVerb : Verb
     private const int UsualBatch = 64;
 
     private readonly Option<string[]> _layers, _files, _models, _batches, _passes, _backends, _threads;
-    private readonly Option<string> _algorithm;
+    private readonly Option<string> _algorithm, _precision;
     private readonly Option<string?> _isa, _update;
     private readonly Option<int> _rounds;
     private readonly Option<double> _turn;
@@ -22,7 +22,8 @@ internal sealed class BenchVerb : Verb
         "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
         "bench --shapes bench/shapes/kernels.txt --backends native,torchsharp --json",
         "bench --model lenet5 --batch 1,64 --backends native,torchsharp",
-        "bench --model lenet5:64,cifarnet:128 --pass train --threads 1,2")
+        "bench --model lenet5:64,cifarnet:128 --pass train --threads 1,2",
+        "bench --shapes bench/shapes/algorithms.txt --algorithm all --threads 1 --rounds 3 --turn 20")
     {
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
@@ -32,8 +33,9 @@ internal sealed class BenchVerb : Verb
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
         _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA").AcceptOnlyFromAmong("avx512", "avx2", "scalar");
-        _algorithm = WithDefault("--algorithm", $"How native computes a convolution: {string.Join(" or ", Contenders.Algorithms)}.", "auto", "NAME")
+        _algorithm = WithDefault("--algorithm", $"How native computes a convolution that has the choice: {string.Join(", ", Contenders.Algorithms)} in turn.", AlgorithmNames.Auto, "NAME")
             .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
+        _precision = PrecisionOption();
         _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
         _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, "MS");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
@@ -43,11 +45,16 @@ internal sealed class BenchVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         List<Case> cases = Cases(command);
+        string algorithm = command.GetValue(_algorithm)!;
+        if (algorithm != AlgorithmNames.Auto && PrecisionOf(command, _precision) == Precision.Accurate)
+            throw new ArgumentException($"--precision accurate leaves no choice of an algorithm; leave --algorithm {algorithm} out.");
         var settings = new BenchSettings
         {
-            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct().Select(Contenders.Checked)],
+            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct().Select(Contenders.Checked)
+                .SelectMany(name => Contenders.WithAlgorithms(name, algorithm))],
             Isa = command.GetValue(_isa),
-            Algorithm = command.GetValue(_algorithm)!,
+            Algorithm = algorithm,
+            Precision = command.GetValue(_precision),
             Rounds = command.GetValue(_rounds),
             TurnMilliseconds = command.GetValue(_turn),
             WarmMilliseconds = command.GetValue(_turn),

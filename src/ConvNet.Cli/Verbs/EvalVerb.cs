@@ -9,7 +9,7 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet eval</c>: the test accuracy of a saved model, on any backend.</summary>
 internal sealed class EvalVerb : Verb
 {
-    private readonly Option<string> _load, _data, _backend;
+    private readonly Option<string> _load, _data, _backend, _precision;
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
 
@@ -19,6 +19,7 @@ internal sealed class EvalVerb : Verb
         Add(_load);
         _data = DataOption();
         _backend = BackendOption();
+        _precision = PrecisionOption();
         _batch = WithDefault("--batch", "Images that are computed at once.", 64, "N");
         _threads = ThreadsOption();
     }
@@ -31,7 +32,7 @@ internal sealed class EvalVerb : Verb
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
         Dataset images = normalization.Apply(data.Test, data.Classes);
-        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
+        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
         saved.CopyTo(network);
 
@@ -44,6 +45,7 @@ internal sealed class EvalVerb : Verb
             model = load,
             data = data.Name,
             backend = command.GetValue(_backend),
+            precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,
             testAccuracy = test.Accuracy,

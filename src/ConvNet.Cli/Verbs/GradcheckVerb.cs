@@ -7,7 +7,7 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet gradcheck</c>: do the backends compute the same gradients, layer by layer, and are they right?</summary>
 internal sealed class GradcheckVerb : Verb
 {
-    private readonly Option<string> _model;
+    private readonly Option<string> _model, _precision;
     private readonly Option<string?> _input;
     private readonly Option<string[]> _backends;
     private readonly Option<int> _batch, _seed;
@@ -29,6 +29,7 @@ internal sealed class GradcheckVerb : Verb
         Add(_backends);
         _batch = WithDefault("--batch", "Images in a batch; a power of two keeps the mean exact.", 4, "N");
         _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
+        _precision = PrecisionOption();
         _threads = ThreadsOption();
     }
 
@@ -56,14 +57,15 @@ internal sealed class GradcheckVerb : Verb
     private List<IBackend> Open(ParseResult command, Terminal terminal)
     {
         int? threads = command.GetValue(_threads);
+        Precision precision = PrecisionOf(command, _precision);
         if (command.GetValue(_backends) is { Length: > 0 } chosen)
-            return [.. chosen.SelectMany(name => name.Split(',')).Select(name => BackendCatalog.Create(name, threads))];
+            return [.. chosen.SelectMany(name => name.Split(',')).Select(name => BackendCatalog.Create(name, threads, precision))];
         var backends = new List<IBackend>();
         foreach (string name in BackendCatalog.Families)
         {
             try
             {
-                backends.Add(BackendCatalog.Create(name, threads));
+                backends.Add(BackendCatalog.Create(name, threads, precision));
             }
             catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
             {
@@ -108,6 +110,7 @@ internal sealed class GradcheckVerb : Verb
     {
         model,
         backends = backends.Select(backend => $"{backend.Info.Name}/{backend.Info.Isa}"),
+        precisions = backends.Select(backend => BackendText.Words(backend.Info.Precision)),
         verdict = Words(report.Verdict),
         report.Checked,
         report.Failed,

@@ -10,7 +10,7 @@ internal sealed class SummaryVerb : Verb
     private readonly Option<string> _model;
     private readonly Option<string?> _input;
     private readonly Option<bool> _plan, _inference, _keepGradients;
-    private readonly Option<string> _backend;
+    private readonly Option<string> _backend, _precision;
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
 
@@ -24,6 +24,7 @@ internal sealed class SummaryVerb : Verb
         _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
         _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they were chosen.", false);
         _backend = BackendOption();
+        _precision = PrecisionOption();
         _batch = Positive("--batch", "Images in a batch of the plan.", 32, "N");
         _inference = WithDefault("--inference", "Plan for inference, not for training.", false);
         _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the optimiser may run inside them.", true);
@@ -40,7 +41,7 @@ internal sealed class SummaryVerb : Verb
     private int RunPlan(Graph graph, ParseResult command, Terminal terminal)
     {
         string name = command.GetValue(_backend)!;
-        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads));
+        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads), PrecisionOf(command, _precision));
         if (backend is not NativeBackend native)
             throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. --plan takes --backend native.");
         int batch = command.GetValue(_batch);
@@ -49,7 +50,7 @@ internal sealed class SummaryVerb : Verb
         PlanDescription plan = net.Explain();
         if (!terminal.Json)
         {
-            terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {plan.Threads} threads");
+            terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {BackendText.Words(backend.Info.Precision)}, {plan.Threads} threads");
             PlanTable.Write(terminal.People, plan);
         }
         terminal.WriteJson(new
@@ -57,6 +58,7 @@ internal sealed class SummaryVerb : Verb
             model = command.GetValue(_model),
             plan.Purpose,
             plan.Isa,
+            precision = BackendText.Words(backend.Info.Precision),
             plan.Threads,
             plan.BatchSize,
             layers = plan.Layers.Select(layer => new

@@ -12,7 +12,7 @@ internal sealed class TrainVerb : Verb
 {
     private const string Softmax = "softmax", Svm = "svm", Cosine = "cosine", Constant = "constant";
 
-    private readonly Option<string> _data, _backend, _loss, _schedule;
+    private readonly Option<string> _data, _backend, _precision, _loss, _schedule;
     private readonly Option<string?> _model, _save, _load;
     private readonly Option<int> _epochs, _batch, _seed;
     private readonly Option<float> _learningRate, _momentum, _weightDecay;
@@ -26,6 +26,7 @@ internal sealed class TrainVerb : Verb
         _data = DataOption();
         _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
         _backend = BackendOption();
+        _precision = PrecisionOption();
         _loss = WithDefault("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax).AcceptOnlyFromAmong(Softmax, Svm);
         _epochs = Positive("--epochs", "Passes over the training images.", 15, "N");
         _batch = WithDefault("--batch", "Images per step.", 32, "N");
@@ -52,7 +53,7 @@ internal sealed class TrainVerb : Verb
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);
-        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads));
+        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
         using IExecutable network = backend.Compile(graph, Spec(command));
         if (saved is null)
             network.Initialize(new HeNormal(seed));
@@ -76,6 +77,7 @@ internal sealed class TrainVerb : Verb
             model = model ?? load ?? "digits",
             data = data.Name,
             backend = command.GetValue(_backend),
+            precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             seed,
             parameters = graph.ParameterCount,

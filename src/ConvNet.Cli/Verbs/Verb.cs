@@ -52,6 +52,14 @@ internal abstract class Verb : Command
     /// <summary>Adds the option that names a backend.</summary>
     protected Option<string> BackendOption() => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
 
+    /// <summary>Adds the option that says whether the backend may trade accuracy for time.</summary>
+    protected Option<string> PrecisionOption()
+        => WithDefault("--precision", "fast: native may take algorithms that round more; accurate: nothing less exact than direct sums.", BackendText.Words(Precision.Fast), "NAME")
+            .AcceptOnlyFromAmong([.. Enum.GetValues<Precision>().Select(BackendText.Words)]);
+
+    /// <summary>What the option says.</summary>
+    protected static Precision PrecisionOf(ParseResult command, Option<string> option) => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
+
     /// <summary>Adds the option that names the data.</summary>
     protected Option<string> DataOption() => WithDefault("--data", "digits, fashion-mnist, or a folder of IDX files named as MNIST's.", "digits", "DATA");
 

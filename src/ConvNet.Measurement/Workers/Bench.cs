@@ -50,8 +50,13 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
 internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
 {
     /// <summary>The backend of a request.</summary>
-    public static NativeBackend Backend(Request request)
-        => new(request.Threads, request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null);
+    public static NativeBackend Backend(Request request) => new(
+        request.Threads,
+        request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null,
+        request.Precision is { } precision ? Enum.Parse<Precision>(precision, ignoreCase: true) : Precision.Fast)
+    {
+        Algorithm = AlgorithmNames.Parse(request.Algorithm),
+    };
 
     /// <inheritdoc/>
     protected override IBackend Open(Request request) => Backend(request);

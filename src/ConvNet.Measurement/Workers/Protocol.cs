@@ -43,6 +43,9 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
     /// <summary>The algorithm that is asked for.</summary>
     public string? Algorithm { get; init; }
 
+    /// <summary>Whether less exact algorithms may be chosen, as <c>fast</c>; the backend's own default where it is null.</summary>
+    public string? Precision { get; init; }
+
     /// <summary>The instruction set; the best one where it is null.</summary>
     public string? Isa { get; init; }
 
@@ -64,6 +67,9 @@ public sealed record Response
 
     /// <summary>Prepare: how it computes.</summary>
     public string? Algorithm { get; init; }
+
+    /// <summary>Prepare: the algorithm that <c>auto</c> takes; null where there is no choice.</summary>
+    public string? Auto { get; init; }
 
     /// <summary>Prepare: floating-point operations of a call.</summary>
     public double Operations { get; init; }

@@ -72,7 +72,7 @@ public sealed class WorkerLoop : IWorker
         _memory = ResidentMemory.StartCounting();
         _workload = _bench.Create(request);
         _sampler = new Sampler(_workload);
-        return new Response { Library = _bench.Library, Algorithm = _workload.Algorithm, Operations = _workload.Operations, Images = _workload.Images };
+        return new Response { Library = _bench.Library, Algorithm = _workload.Algorithm, Auto = _workload.Auto, Operations = _workload.Operations, Images = _workload.Images };
     }
 
     private Response Warm(Request request)

@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Measurement;
 
 /// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores out.</summary>
@@ -34,7 +36,10 @@ internal sealed class ModelWorkload : Workload
 
     public override int Images { get; }
 
-    public override string Algorithm => "auto";
+    /// <summary>All that its convolutions take; <c>auto</c> where the backend does not tell.</summary>
+    public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto : string.Join('+',
+        from algorithm in _graph.Nodes.Where(node => node.Layer is SumLayer).SelectMany(node => Passes.Select(pass => declaring.AlgorithmOf(node, pass))).Distinct().Order()
+        select algorithm.Word());
 
     public override void Run()
     {
@@ -45,6 +50,8 @@ internal sealed class ModelWorkload : Workload
     }
 
     protected override void Dispose(bool disposing) => _network.Dispose();
+
+    private IEnumerable<SumPass> Passes => _training ? Enum.GetValues<SumPass>() : [SumPass.Forward];
 
     private double MultiplyAdds(Node node)
     {

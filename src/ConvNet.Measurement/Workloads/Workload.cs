@@ -12,6 +12,9 @@ public abstract class Workload : IDisposable
     /// <summary>How it is computed, as <c>direct</c>; <c>auto</c> where a library decides by itself.</summary>
     public abstract string Algorithm { get; }
 
+    /// <summary>What <c>auto</c> takes where there is a choice; else null.</summary>
+    public virtual string? Auto => null;
+
     /// <summary>Computes once.</summary>
     public abstract void Run();
 

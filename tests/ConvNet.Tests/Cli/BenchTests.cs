@@ -21,7 +21,7 @@ public sealed class BenchTests
             Assert.That(json.GetProperty("peakGflops").GetDouble(), Is.Positive);
             Assert.That(json.GetProperty("memoryGBs").GetDouble(), Is.Positive);
             Assert.That(CommandLine.NamesOf(rows[0]),
-                Is.EqualTo("shape, model, batch, pass, backend, threads, algorithm, medianMs, minMs, gflops, percentOfPeak, imagesPerSecond, peakMemoryMB"));
+                Is.EqualTo("shape, model, batch, pass, backend, threads, algorithm, auto, medianMs, minMs, gflops, percentOfPeak, imagesPerSecond, peakMemoryMB"));
             Assert.That(rows.Select(row => $"{row.GetProperty("pass")} {row.GetProperty("backend")}"), Is.EqualTo(
                 (string[])["fwd native", "fwd managed", "bwd_d native", "bwd_d managed", "bwd_w native", "bwd_w managed"]));
             Assert.That(rows.Select(row => row.GetProperty("shape").GetString()), Is.All.EqualTo("mb2ic3ih6oc4oh4kh3ph0n\"tiny\""));
@@ -30,6 +30,35 @@ public sealed class BenchTests
                 Is.EqualTo((string[])["native managed", "native managed", "native managed"]));
             Assert.That(run.Error, Does.Contain("tiny, batch 2, bwd_w, 1 thread"));
         });
+    }
+
+    [Test]
+    public void EveryAlgorithmHasItsTurnAndTheChoiceIsJudged()
+    {
+        string[] words = ["bench", "--layer", "mb2ic16ih6oc16kh3ph1", "--layer", "mb2ic16ih6oc16kh1", "--pass", "fwd", "--algorithm", "all", .. Quick];
+        CommandLine run = CommandLine.Run(words);
+        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.Output, Does.Match("auto is within 10% of the best in [01] of 1 cases; in all passes on [01] of 1 shapes").And.Contain("the layer cannot take winograd4"));
+        JsonElement[] rows = [.. CommandLine.Run([.. words, "--json"]).Json().GetProperty("rows").EnumerateArray()];
+        Assert.That(rows.Select(row => $"{row.GetProperty("backend")} {row.GetProperty("algorithm")}"), Is.EqualTo(
+            (string[])["native:direct direct", "native:winograd2 winograd2", "native:winograd4 winograd4", "native:direct direct"]));
+        Assert.That(rows.Select(row => row.GetProperty("auto").GetString()), Is.EqualTo((string?[])[rows[0].GetProperty("auto").GetString(), .. Enumerable.Repeat(rows[0].GetProperty("auto").GetString(), 2), null]));
+        Assert.That(rows[0].GetProperty("auto").GetString(), Is.Not.Null);
+    }
+
+    [Test]
+    public void RowsSayWhichAlgorithmsRan()
+    {
+        string AlgorithmOf(params string[] words) => CommandLine.Run(["bench", "--pass", "fwd,infer", "--json", .. words, .. Quick]).Json().GetProperty("rows")[0].GetProperty("algorithm").GetString()!;
+        string[] layer = ["--layer", "mb1ic64ih28oc64kh3ph1"];
+        Assert.Multiple(() =>
+        {
+            Assert.That(AlgorithmOf([.. layer, "--algorithm", "winograd2"]), Is.EqualTo("winograd2"));
+            Assert.That(AlgorithmOf([.. layer, "--precision", "accurate"]), Is.EqualTo("direct"));
+            Assert.That(AlgorithmOf("--layer", "mb1ic64oc64", "--algorithm", "winograd2"), Is.EqualTo("direct"), "a layer that cannot take it");
+            Assert.That(AlgorithmOf("--model", "resnet20:1", "--algorithm", "winograd4"), Is.EqualTo("direct+winograd4"));
+        });
+        CommandLine.Run(["bench", .. layer, "--precision", "accurate", "--algorithm", "winograd4"]).IsRefusedWith("--precision accurate", "--algorithm winograd4");
     }
 
     [Test]

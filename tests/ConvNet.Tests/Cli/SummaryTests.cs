@@ -118,7 +118,7 @@ public sealed class SummaryTests
         JsonElement conv = json.GetProperty("layers")[1], call = conv.GetProperty("calls")[0];
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, purpose, isa, threads, batchSize, layers, memory"));
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, purpose, isa, precision, threads, batchSize, layers, memory"));
             Assert.That(CommandLine.NamesOf(conv), Is.EqualTo("name, kind, fused, reads, writes, gradient, weights, calls"));
             Assert.That(CommandLine.NamesOf(call), Is.EqualTo("pass, kernel, algorithm, reason, flops, bytes, workspaceBytes, threads"));
             Assert.That(json.GetProperty("purpose").GetString(), Is.EqualTo("training"));
