@@ -18,6 +18,8 @@ enum {
   CHUNK_OPERATIONS = 1000000,  /* work that is worth a partial sum of its own */
   FETCH_FLOATS = 64 * 1024,    /* 256 KiB */
   STREAM_FLOATS = 4096 * 1024, /* 16 MiB */
+  SAMPLE_CHANNELS = 8,         /* of x, or fewer: samples fill the lanes better */
+  SAMPLES_FLOATS = 640 * 1024, /* gradients of 16 samples: 2.5 MiB */
   ROW_TERMS = 256,             /* merged rows of pixels are no longer: sums are cut at their ends */
 };
 
@@ -279,6 +281,29 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
   return same_pairs && w.chunk == w.src_blocks && w.pool_floats <= MOST_POOLED_FLOATS;
 }
 
+/* ---- Backward-data with samples in the lanes ------------------------------------------------- */
+
+samples_plan samples_plan_of(const cn_conv2d *conv) {
+  const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, 1);
+  samples_plan p = {.y_blocks = s.y_blocks,
+                    .pixel = s.y_blocks * TAP,
+                    .w_channel = s.stem ? s.w_outer : CN_BLOCK,
+                    .w_row = s.kernel_w * s.w_tap,
+                    .w_col = s.w_tap,
+                    .w_block = s.w_block,
+                    .k = (int32_t)min_i64(CN_BLOCK, s.y_channels)};
+  p.row = (s.y.w + 2) * p.pixel;
+  p.own_floats = s.y.h * p.row + s.x.w * TAP;
+  return p;
+}
+
+bool samples_fit(const cn_conv2d *conv, int64_t n) {
+  const conv_form form = conv_form_of(conv);
+  const bool lanes = form == FORM_STEM || (form == FORM_FULL && conv->groups == 1);
+  if (!lanes || conv->dx.c > SAMPLE_CHANNELS || n < CN_BLOCK) return false;
+  return samples_plan_of(conv).own_floats <= SAMPLES_FLOATS;
+}
+
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
 /* Longer rows cost less; rows of more than ROW_TERMS pixels would be one long sum. */
@@ -398,6 +423,7 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, n);
     return backward_weights_floats(&s, threads);
   }
+  if (samples_fit(conv, n)) return threads * samples_plan_of(conv).own_floats;
   const conv_shape s = form == FORM_STEM ? plain_gradient_shape_of(conv, n)
                                          : conv_shape_of(conv, &conv->dx, &conv->dy, n);
   const sweep w = sweep_of(&s, true);

@@ -104,6 +104,22 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool);
 axis sweep_axis_y(const sweep *w, int32_t residue);
 axis sweep_axis_x(const sweep *w, int32_t residue);
 
+/*
+ * Backward-data with 16 samples in the lanes, for few channels of x: the gradients of 16 samples,
+ * transposed, are a buffer of [y][x][k block][16k][16n] with a column of zeros on both sides.
+ */
+typedef struct samples_plan {
+  int64_t y_blocks, pixel, row;             /* of that buffer */
+  int64_t w_channel, w_row, w_col, w_block; /* steps in the packed weights */
+  int32_t k;                                /* terms of one step of the micro-kernel */
+  int64_t own_floats; /* of a thread: the buffer, and a row of dx of [x][16c][16n] */
+} samples_plan;
+
+samples_plan samples_plan_of(const cn_conv2d *conv);
+
+/* Whether that is the better form for n samples. */
+bool samples_fit(const cn_conv2d *conv, int64_t n);
+
 /* How dw is written: a dense layer's is the large operand, and is written once. */
 typedef enum dw_stores {
   DW_CACHE,  /* it is in cache already, or will be */

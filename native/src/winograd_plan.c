@@ -67,6 +67,7 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
                      .dst_channels = backward ? s.x_channels : s.y_channels,
                      .offset_y = backward ? s.pad_h - 2 : -s.pad_h,
                      .offset_x = backward ? s.pad_w - 2 : -s.pad_w};
+  p.k = (int32_t)min_i64(CN_BLOCK, backward ? s.y_channels : s.x_channels);
   p.tile_rows = ceil_div(p.dst.h, m);
   p.tile_cols = ceil_div(p.dst.w, m);
   p.weights_plane = odd_lines(p.dst_blocks * p.src_blocks * CN_BLOCK);

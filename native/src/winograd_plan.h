@@ -20,6 +20,7 @@ typedef struct winograd_plan {
   cn_tensor src, dst;
   view sv, dv;
   int64_t groups, src_blocks, dst_blocks, dst_channels;
+  int32_t k;                             /* terms of one step of the micro-kernel */
   int32_t offset_y, offset_x;            /* src pixel of the first tap of dst pixel 0 */
   int64_t tile_rows, tile_cols;          /* of one image */
   int64_t rows, units, tiles;            /* rows and tiles of a unit at most */

@@ -108,6 +108,11 @@ void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const floa
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
                  float *db, const cn_update *update, float *workspace);
 
+/* Backward-data with samples in the lanes; see samples_plan. */
+#define run_samples ISA_NAME(run_samples)
+void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy, const float *w,
+                 const tail *t, float *dx, float *workspace);
+
 /* Forward, and backward-data with src = dy; flags are those of the layer. */
 #define run_winograd ISA_NAME(run_winograd)
 void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,

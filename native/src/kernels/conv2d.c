@@ -75,6 +75,11 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
     run_winograd(threads, &plan, dy, w, NULL, conv->flags & CN_TRANSFORMED, &t, dx, workspace);
     return;
   }
+  if (samples_fit(conv, n)) {
+    run_samples(threads, conv, n, dy, w, &t, dx, workspace);
+    if (conv->dx.layout == CN_PLAIN) run_tail(threads, &t, &conv->dx, n, dx);
+    return;
+  }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     depthwise_backward_data(threads, conv, n, dy, w, dx);

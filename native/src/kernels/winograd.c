@@ -1,6 +1,6 @@
 /* Winograd convolution, forward and backward-data. */
 #include "winograd.h"
-#include "prefetch.h"
+#include "columns.h"
 
 enum {
   TAP = CN_BLOCK * CN_BLOCK,
@@ -137,14 +137,24 @@ typedef struct unit_ahead {
  * block][tile][16]. */
 static void multiply(const winograd_plan *p, const float *filters, const float *src, float *dst,
                      int64_t tiles, const unit_ahead *next) {
-  const int64_t pairs = ceil_div(p->dst_blocks, GEMM_BLOCKS);
   const int64_t weights = p->dst_blocks * p->src_blocks * TAP;
-  const int64_t k =
-      p->src_blocks > 1 ? CN_BLOCK : (p->backward ? p->shape.y_channels : p->shape.x_channels);
+  const int last = (int)((p->dst_blocks - 1) % GEMM_PAIR) + 1;
+  const gemm_plan pair = gemm_plan_of(GEMM_PAIR, 1, tiles, CN_BLOCK);
+  const gemm_plan rest = gemm_plan_of(last, 1, tiles, CN_BLOCK);
+  const int64_t calls = (p->dst_blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles;
+  gemm_args g = {.a_outer = TAP,
+                 .a_block = p->src_blocks * TAP,
+                 .b_outer = tiles * CN_BLOCK,
+                 .b_n = CN_BLOCK,
+                 .b_k = 1,
+                 .c_block = tiles * CN_BLOCK,
+                 .c_n = CN_BLOCK,
+                 .outers = (int32_t)p->src_blocks,
+                 .rows = 1,
+                 .cols = 1,
+                 .k = p->k};
   for (int32_t point = 0; point < p->points; point++) {
     const float *a = filters + point * p->weights_plane, *b = src + point * p->src_plane;
-    float *c = dst + point * p->dst_plane;
-    const int64_t calls = pairs * ceil_div(tiles, gemm_columns(GEMM_BLOCKS));
     prefetcher ahead = {.at = 2};
     if (!next->points)
       ahead = prefetcher_of(slice_of(next->src, point, p->points),
@@ -153,34 +163,13 @@ static void multiply(const winograd_plan *p, const float *filters, const float *
       ahead = prefetcher_of((memory_runs){a + p->weights_plane, 1, 0, weights},
                             (memory_runs){b + p->src_plane, 1, 0, p->src_blocks * tiles * CN_BLOCK},
                             calls);
-    for (int64_t block = 0; block < p->dst_blocks; block += GEMM_BLOCKS) {
-      const int blocks = (int)min_i64(GEMM_BLOCKS, p->dst_blocks - block);
-      const int64_t pieces = ceil_div(tiles, gemm_columns(blocks));
-      const int64_t narrow = tiles / pieces, wider = tiles % pieces;
-      const gemm_kernel wide = gemm_find(blocks, 1, (int)(narrow + (wider > 0)), CN_BLOCK);
-      const gemm_kernel kernel = gemm_find(blocks, 1, (int)narrow, CN_BLOCK);
-      gemm_args g = {.a = a + block * p->src_blocks * TAP,
-                     .a_outer = TAP,
-                     .a_block = p->src_blocks * TAP,
-                     .b = b,
-                     .b_outer = tiles * CN_BLOCK,
-                     .b_n = CN_BLOCK,
-                     .b_k = 1,
-                     .c = c + block * tiles * CN_BLOCK,
-                     .c_block = tiles * CN_BLOCK,
-                     .c_n = CN_BLOCK,
-                     .outers = (int32_t)p->src_blocks,
-                     .rows = 1,
-                     .cols = 1,
-                     .k = (int32_t)k,
-                     .lanes = (int32_t)lanes_of(p->dst_channels, block + blocks - 1)};
-      for (int64_t i = 0; i < pieces; i++) {
-        const int64_t per = narrow + (i < wider);
-        prefetch_share(&ahead, &g);
-        (i < wider ? wide : kernel)(&g);
-        g.b += per * CN_BLOCK;
-        g.c += per * CN_BLOCK;
-      }
+    for (int64_t block = 0; block < p->dst_blocks; block += GEMM_PAIR) {
+      const int64_t end = min_i64(block + GEMM_PAIR, p->dst_blocks);
+      g.a = a + block * g.a_block;
+      g.b = b;
+      g.c = dst + point * p->dst_plane + block * g.c_block;
+      g.lanes = (int32_t)lanes_of(p->dst_channels, end - 1);
+      gemm_run(end == p->dst_blocks ? &rest : &pair, &g, &ahead);
     }
   }
 }

@@ -1,6 +1,6 @@
 /* The Winograd algorithms in backward-weights: the terms of the sums at each point are the tiles.
  */
-#include "prefetch.h"
+#include "columns.h"
 #include "sgd.h"
 #include "winograd.h"
 
@@ -61,60 +61,48 @@ static void transform_side(const weights_job *job, const part *t, bool gradient,
   transform_tiles(p->m, gradient, &tiles);
 }
 
-/* c[y block][x block][16x][16y] (=|+=) dy tiles times x tiles, at one point. */
-static void multiply_point(const winograd_weights_plan *p, int64_t y_blocks, int64_t tiles,
-                           gemm_args g, bool add, prefetcher *ahead) {
-  const conv_shape *s = &p->shape;
-  const int64_t columns = min_i64(CN_BLOCK, s->x_channels), parts = ceil_div(tiles, GEMM_SLAB);
-  const float *dy = g.a, *x = g.b;
-  float *c = g.c;
-  for (int64_t block = 0; block < y_blocks; block += GEMM_BLOCKS) {
-    const int blocks = (int)min_i64(GEMM_BLOCKS, y_blocks - block);
-    const int64_t pieces = ceil_div(columns, gemm_columns(blocks));
-    const gemm_kernel kernels[] = {gemm_find(blocks, 1, (int)(columns / pieces), 1),
-                                   gemm_find(blocks, 1, (int)ceil_div(columns, pieces), 1)};
-    for (int64_t k = 0; k < s->x_blocks; k++)
-      for (int64_t i = 0; i < pieces * parts; i++) {
-        const int64_t first = columns * (i / parts) / pieces;
-        const int64_t per = columns * (i / parts + 1) / pieces - first;
-        const int64_t tile = tiles * (i % parts) / parts;
-        g.a = dy + (block * tiles + tile) * CN_BLOCK;
-        g.b = x + (k * tiles + tile) * CN_BLOCK + first;
-        g.c = c + (block * s->x_blocks + k) * TAP + first * CN_BLOCK;
-        g.k = (int32_t)(tiles * (i % parts + 1) / parts - tile);
-        g.flags = add || i % parts > 0 ? GEMM_ADD : 0;
-        prefetch_share(ahead, &g);
-        kernels[per * pieces > columns](&g);
-      }
-  }
-}
-
-/* The same for every point of the part. */
+/* For every point of the part: sums[y block][x block][16x][16y] (=|+=) dy tiles times x tiles. */
 static void multiply(const winograd_weights_plan *p, const part *t, const float *x, const float *dy,
                      int64_t tiles, bool add, float *sums) {
   const conv_shape *s = &p->shape;
-  const int64_t y_blocks = t->block1 - t->block0, sum_floats = y_blocks * s->x_blocks * TAP;
+  const int64_t y_blocks = t->block1 - t->block0, parts = ceil_div(tiles, GEMM_SLAB);
+  const int64_t columns = min_i64(CN_BLOCK, s->x_channels);
   const int32_t points = (t->pair1 - t->pair0) * 2 * p->a;
-  const int64_t calls = ceil_div(y_blocks, GEMM_BLOCKS) * s->x_blocks * 2;
+  const int last = (int)((y_blocks - 1) % GEMM_PAIR) + 1;
+  const gemm_plan pair = gemm_plan_of(GEMM_PAIR, 1, columns, 1);
+  const gemm_plan rest = gemm_plan_of(last, 1, columns, 1);
+  const int64_t calls =
+      parts * s->x_blocks * ((y_blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles);
+  gemm_args g = {.a_block = tiles * CN_BLOCK,
+                 .b_n = 1,
+                 .b_k = CN_BLOCK,
+                 .c_block = s->x_blocks * TAP,
+                 .c_n = CN_BLOCK,
+                 .outers = 1,
+                 .rows = 1,
+                 .cols = 1,
+                 .lanes = CN_BLOCK,
+                 .more = (int32_t)s->x_blocks - 1,
+                 .b_tile = tiles * CN_BLOCK,
+                 .c_tile = TAP};
   for (int32_t i = 0; i < points; i++) {
-    const gemm_args g = {.a = dy + i * p->y_plane,
-                         .a_block = tiles * CN_BLOCK,
-                         .b = x + i * p->x_plane,
-                         .b_n = 1,
-                         .b_k = CN_BLOCK,
-                         .c = sums + i * p->sum_plane,
-                         .c_block = s->x_blocks * TAP,
-                         .c_n = CN_BLOCK,
-                         .outers = 1,
-                         .rows = 1,
-                         .cols = 1,
-                         .lanes = CN_BLOCK};
+    const float *a = dy + i * p->y_plane, *b = x + i * p->x_plane;
+    float *c = sums + i * p->sum_plane;
     prefetcher ahead = {.at = 2};
     if (i + 1 < points)
-      ahead = prefetcher_of((memory_runs){g.c + p->sum_plane, add, 0, sum_floats},
-                            (memory_runs){g.b + p->x_plane, 1, 0, s->x_blocks * tiles * CN_BLOCK},
-                            calls);
-    multiply_point(p, y_blocks, tiles, g, add, &ahead);
+      ahead =
+          prefetcher_of((memory_runs){c + p->sum_plane, add, 0, y_blocks * s->x_blocks * TAP},
+                        (memory_runs){b + p->x_plane, 1, 0, s->x_blocks * tiles * CN_BLOCK}, calls);
+    for (int64_t block = 0; block < y_blocks; block += GEMM_PAIR)
+      for (int64_t n = 0; n < parts; n++) {
+        const int64_t first = tiles * n / parts;
+        g.a = a + (block * tiles + first) * CN_BLOCK;
+        g.b = b + first * CN_BLOCK;
+        g.c = c + block * g.c_block;
+        g.k = (int32_t)(tiles * (n + 1) / parts - first);
+        g.flags = add || n > 0 ? GEMM_ADD : 0;
+        gemm_run(block + GEMM_PAIR < y_blocks ? &pair : &rest, &g, &ahead);
+      }
   }
 }
 
