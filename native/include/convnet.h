@@ -274,8 +274,8 @@ CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2
 /*
  * dw, and db unless null (it must be null without CN_BIAS), from x and dy; both are overwritten.
  * With an update, which may be null, the parameters take a step, and dw may be null as well: it is
- * not kept then. Backward-data reads the weights, so it comes first. The depthwise and other forms
- * take no update.
+ * not kept then. Backward-data reads the weights, so it comes first. The other form takes no
+ * update.
  */
 CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv,
                                           int32_t n, const float *x, const float *dy, float *dw,

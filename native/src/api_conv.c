@@ -251,8 +251,7 @@ int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *c
   if (dw != NULL || update == NULL) TRY(check_weights(conv, dw));
   TRY(check_bias(conv->flags, db, false));
   if (update != NULL) {
-    const conv_form form = conv_form_of(conv);
-    if (form == FORM_DEPTHWISE || form == FORM_OTHER) return CN_BAD_VALUE;
+    if (conv_form_of(conv) == FORM_OTHER) return CN_BAD_VALUE;
     TRY(check_update(conv->flags, update));
   }
   TRY(check_workspace(workspace, workspace_floats,

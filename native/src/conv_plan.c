@@ -1,5 +1,7 @@
 #include "conv_plan.h"
 
+#include "depthwise_plan.h"
+
 enum {
   TAP = CN_BLOCK * CN_BLOCK, /* floats of one tap of packed weights */
   SOURCE_FLOATS = 64 * 1024, /* source of one unit of a sweep: 256 KiB, in the second-level cache */
@@ -385,8 +387,6 @@ weights_plan weights_plan_of(const conv_shape *shape) {
   return p;
 }
 
-int64_t depthwise_chunks(int64_t n) { return min_i64(n, 8); }
-
 /* ---- Sizes ----------------------------------------------------------------------------------- */
 
 int64_t conv_weight_floats(const cn_conv2d *conv) {
@@ -411,10 +411,10 @@ static int64_t backward_weights_floats(const conv_shape *s, int32_t threads) {
 int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads) {
   const conv_form form = conv_form_of(conv);
   if (form == FORM_OTHER) return 0;
-  if (form == FORM_DEPTHWISE)
-    return pass == CN_BACKWARD_WEIGHTS
-               ? depthwise_chunks(n) * (conv_weight_floats(conv) + blocks_of(conv->y.c) * CN_BLOCK)
-               : 0;
+  if (form == FORM_DEPTHWISE) {
+    const depthwise_plan p = depthwise_plan_of(conv, pass, n);
+    return depthwise_workspace_floats(&p, threads);
+  }
   if (pass == CN_FORWARD) {
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->y, n);
     return threads * sweep_of(&s, false).pack_floats;

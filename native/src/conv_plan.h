@@ -147,9 +147,6 @@ typedef struct weights_plan {
 
 weights_plan weights_plan_of(const conv_shape *shape);
 
-/* Chunks of the sums over samples in the depthwise backward-weights pass. */
-int64_t depthwise_chunks(int64_t n);
-
 /* Floats, from the layer's description: a negative cn_status is impossible here, the description
  * has been checked. */
 int64_t conv_weight_floats(const cn_conv2d *conv);

@@ -61,6 +61,9 @@ internal static class Algorithms
         return conv.groups == 1 || perGroup % Convnet.CN_BLOCK == 0 && conv.y.c / conv.groups % Convnet.CN_BLOCK == 0;
     }
 
+    /// <summary>Whether every channel has a filter of its own.</summary>
+    public static bool IsDepthwise(in cn_conv2d conv) => conv.groups > 1 && conv.x.c == conv.groups && conv.y.c == conv.groups;
+
     private static (string Algorithm, string Reason) Form(in cn_conv2d conv, int perGroup)
     {
         const int Block = Convnet.CN_BLOCK;
@@ -68,7 +71,7 @@ internal static class Algorithms
             return ("direct from plain rows", $"{conv.x.c} input channel{(conv.x.c == 1 ? "" : "s")} would leave most of a block of {Block} empty");
         if (conv.groups == 1)
             return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
-        if (perGroup == 1 && conv.y.c == conv.groups)
+        if (IsDepthwise(conv))
             return ("depthwise", "every channel has a filter of its own");
         if (HasPackedBlocks(conv))
             return ($"direct, group by group, blocks of {Block} channels", $"{perGroup} channels of a group are whole blocks");

@@ -25,7 +25,7 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
     {
         { x.layout: cn_layout.CN_PLAIN } => "K/16·C·R·S·16k",
         { groups: 1 } => "K/16·C/16·R·S·16c·16k",
-        _ when Conv.x.c == Conv.groups && Conv.y.c == Conv.groups => "C/16·R·S·16c",
+        _ when Algorithms.IsDepthwise(Conv) => "C/16·R·S·16c",
         _ when Algorithms.HasPackedBlocks(Conv) => "group·K/16·C/16·R·S·16c·16k",
         _ => "K·C·R·S",
     };

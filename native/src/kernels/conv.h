@@ -128,15 +128,38 @@ void run_winograd_weights(int threads, const winograd_weights_plan *p, const flo
 void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
                    int64_t y1, bool add, float *to);
 
+/* Sums of the weights and then of the bias, in chunks that are to be added up in their order. */
+typedef struct chunk_sums {
+  float *chunks;
+  int64_t count, chunk_floats, weights; /* weights: where the bias begins */
+  float *dw, *db;                       /* null where they are not kept */
+  const cn_update *update;              /* null: dw and db are all that is wanted */
+} chunk_sums;
+
+static inline bool wants_bias(const chunk_sums *s) {
+  return s->db != NULL || (s->update != NULL && s->update->bias != NULL);
+}
+
+/* Vectors of 16 floats that anybody wants. */
+static inline int64_t chunk_sum_vectors(const chunk_sums *s) {
+  return (wants_bias(s) ? s->chunk_floats : s->weights) / CN_BLOCK;
+}
+
+/* Adds up vectors first..last - 1, keeps them, and takes the step. */
+#define add_chunks ISA_NAME(add_chunks)
+void add_chunks(const chunk_sums *s, int64_t first, int64_t last);
+
 #define depthwise_forward ISA_NAME(depthwise_forward)
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, float *y);
+                       const float *w, const float *bias, const tail *t, float *y,
+                       float *workspace);
 #define depthwise_backward_data ISA_NAME(depthwise_backward_data)
 void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, float *dx);
+                             const float *w, const tail *t, float *dx, float *workspace);
 #define depthwise_backward_weights ISA_NAME(depthwise_backward_weights)
 void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                                const float *dy, float *dw, float *db, float *workspace);
+                                const float *dy, float *dw, float *db, const cn_update *update,
+                                float *workspace);
 
 #define other_forward ISA_NAME(other_forward)
 void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,

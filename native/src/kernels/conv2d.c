@@ -28,8 +28,7 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
   }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_forward(threads, &first, n, x, w, bias, y);
-    run_tail(threads, &t, &conv->y, n, y);
+    depthwise_forward(threads, &first, n, x, w, bias, &t, y, workspace);
     return;
   case FORM_OTHER:
     other_forward(threads, &first, n, x, w, bias, y);
@@ -82,8 +81,7 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
   }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_backward_data(threads, conv, n, dy, w, dx);
-    run_tail(threads, &t, &conv->dx, n, dx);
+    depthwise_backward_data(threads, conv, n, dy, w, &t, dx, workspace);
     return;
   case FORM_OTHER:
     other_backward_data(threads, conv, n, dy, w, dx);
@@ -112,7 +110,7 @@ void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32
   }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_backward_weights(threads, conv, n, x, dy, dw, db, workspace);
+    depthwise_backward_weights(threads, conv, n, x, dy, dw, db, update, workspace);
     return;
   case FORM_OTHER:
     other_backward_weights(threads, conv, n, x, dy, dw, db);

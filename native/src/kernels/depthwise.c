@@ -1,260 +1,217 @@
-/* Depthwise convolution: every channel has a filter of its own, so lanes never meet. */
-#include "conv.h"
+/* Depthwise convolution, forward and backward-data: every channel has a filter of its own, so lanes
+ * never meet. */
+#include "depthwise.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+enum { STREAM_FLOATS = 8 * 1024 * 1024 }; /* a larger result leaves the caches anyway: 32 MiB */
 
-enum { PIXELS = 8 }; /* side by side in registers */
+/* One class of residues of the columns of dst. */
+typedef struct columns {
+  axis x;
+  tap_walk walk;
+  int64_t pieces, piece; /* the pixels fall into, all of one size: the last may begin in another */
+} columns;
 
 /* Forward, or backward-data with src = dy and dst = dx. */
 typedef struct depthwise_job {
-  const cn_conv2d *conv;
-  bool backward;
-  const cn_tensor *src, *dst;
-  view sv, dv;
-  int32_t src_stride_h, src_stride_w, dst_stride_h, dst_stride_w;
+  depthwise_plan plan;
   const float *in, *w, *bias;
-  float *out;
+  float *out, *bands;
+  bool relu;
+  bool stream; /* store past the caches: whole lines, that nothing reads here again */
+  const tail *tail;
+  columns kept[KEPT_AXES]; /* of the first classes: divisions take longer than short rows */
 } depthwise_job;
 
-static axis axis_y(const depthwise_job *job, int32_t residue) {
-  const cn_conv2d *c = job->conv;
-  return job->backward ? axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h,
-                                       job->dst->h, residue)
-                       : axis_forward(c->kernel_h, c->dilation_h, c->pad_h, job->dst->h);
+static columns columns_of(const depthwise_plan *p, int32_t residue) {
+#define SIZE(pixels, columns) pixels,
+  static const int32_t sizes[] = {EACH_ROW_PIECE(SIZE, 0)};
+#undef SIZE
+  columns c = {.x = depthwise_axis_x(p, residue)};
+  c.walk = tap_walk_of(p, &c.x);
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    const int64_t pieces = ceil_div(c.x.count, sizes[i]);
+    if (sizes[i] > c.x.count || (c.piece > 0 && pieces * sizes[i] >= c.pieces * c.piece)) continue;
+    c.pieces = pieces;
+    c.piece = sizes[i];
+  }
+  return c;
 }
 
-static axis axis_x(const depthwise_job *job, int32_t residue) {
-  const cn_conv2d *c = job->conv;
-  return job->backward ? axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w,
-                                       job->dst->w, residue)
-                       : axis_forward(c->kernel_w, c->dilation_w, c->pad_w, job->dst->w);
-}
-
-/* One row of one block: what is the same for all of its pixels. */
-typedef struct row {
-  const float *in, *w; /* pixel (0, 0) of the source plane, the filters of the block */
-  float *out;          /* the row */
+/* The pixels of one class of residues in a row of dst: what is the same for all of them. */
+typedef struct row_sums {
+  const band *band;
+  int64_t lane;
+  const float *w;       /* of the first tap, */
+  int64_t w_row, w_col; /* and from one tap to the next */
+  int64_t source;       /* row of the first tap, */
+  axis y;
+  int32_t first, last; /* taps of a column that are inside the image */
+  columns columns;
+  float *out;
+  int64_t out_step;
   vec bias;
-  bool relu;
-  axis y, x;
-  int64_t t;
-} row;
+  bool relu, stream;
+} row_sums;
 
-/* Pixels u..u + count - 1 of a row; with clip, count is 1 and taps outside the source are left out.
- */
-ALWAYS_INLINE void depthwise_pixels(const depthwise_job *job, const row *r, int64_t u, int count,
-                                    bool clip) {
-  vec sum[PIXELS];
-#pragma GCC unroll 8
+/* sum[p] += w in[p] */
+ALWAYS_INLINE void add_tap(vec *sum, const float *w, const float *in, int count) {
+  const vec tap = vec_load(w);
+#pragma GCC unroll 14
+  for (int p = 0; p < count; p++) sum[p] = vec_fma(tap, vec_load(in + p * CN_BLOCK), sum[p]);
+}
+
+/* Pixels u..u + count - 1; cols: the taps of a row, if they are neighbours, or 0. */
+ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int cols) {
+  vec sum[ROW_PIXELS];
+#pragma GCC unroll 14
   for (int p = 0; p < count; p++) sum[p] = r->bias;
-  for (int32_t i = 0; i < r->y.taps; i++) {
-    const int64_t sy = r->t * job->src_stride_h + r->y.src + i * r->y.src_tap;
-    if (sy < 0 || sy >= job->src->h) continue;
-    const int64_t tap_row = (r->y.tap + i * r->y.tap_step) * (int64_t)job->conv->kernel_w;
-    for (int32_t j = 0; j < r->x.taps; j++) {
-      const int64_t sx = u * job->src_stride_w + r->x.src + j * r->x.src_tap;
-      if (clip && (sx < 0 || sx >= job->src->w)) continue;
-      const vec w = vec_load(r->w + (tap_row + r->x.tap + j * r->x.tap_step) * CN_BLOCK);
-      const float *in = r->in + sy * job->sv.row + sx * CN_BLOCK;
-#pragma GCC unroll 8
-      for (int p = 0; p < count; p++)
-        sum[p] = vec_fma(w, vec_load(in + p * job->src_stride_w * CN_BLOCK), sum[p]);
+  for (int32_t i = r->first; i < r->last; i++) {
+    const float *in = band_row(r->band, r->source + i * r->y.src_tap) + r->lane;
+    const float *w = r->w + i * r->w_row;
+    in += r->columns.walk.offset + u * CN_BLOCK;
+    if (cols > 0) {
+#pragma GCC unroll 5
+      for (int j = 0; j < cols; j++) add_tap(sum, w + j * r->w_col, in + j * CN_BLOCK, count);
+      continue;
     }
+    int64_t residue = r->columns.walk.residue;
+    for (int32_t j = 0; j < r->columns.x.taps;
+         j++, w += r->w_col, in += next_tap(&r->columns.walk, &residue))
+      add_tap(sum, w, in, count);
   }
-#pragma GCC unroll 8
-  for (int p = 0; p < count; p++) {
-    if (r->relu) sum[p] = vec_keep(vec_not_le(sum[p], vec_zero()), sum[p]);
-    vec_store(r->out + (r->x.dst + (u + p) * job->dst_stride_w) * CN_BLOCK, sum[p]);
+  float *out = r->out + u * r->out_step;
+  if (r->relu) {
+#pragma GCC unroll 14
+    for (int p = 0; p < count; p++) sum[p] = vec_keep(vec_not_le(sum[p], vec_zero()), sum[p]);
+  }
+  if (r->stream) {
+#pragma GCC unroll 14
+    for (int p = 0; p < count; p++) vec_stream(out + p * r->out_step, sum[p]);
+    return;
+  }
+#pragma GCC unroll 14
+  for (int p = 0; p < count; p++) vec_store(out + p * r->out_step, sum[p]);
+}
+
+/* All pixels of the class. */
+ALWAYS_INLINE void sum_pieces(const row_sums *r, int cols) {
+  const int64_t count = r->columns.x.count, pieces = r->columns.pieces, piece = r->columns.piece;
+  for (int64_t i = 0; i < pieces; i++) {
+    const int64_t u = min_i64(i * piece, count - piece);
+    switch (piece) {
+#define PIECE(pixels, columns)                                                                     \
+  case pixels:                                                                                     \
+    sum_pixels(r, u, pixels, columns);                                                             \
+    break;
+      EACH_ROW_PIECE(PIECE, cols)
+#undef PIECE
+    }
   }
 }
 
-static void depthwise_row(const depthwise_job *job, const row *r) {
-  const axis *x = &r->x;
-  const int32_t end = x->src + (x->taps - 1) * x->src_tap;
-  const int64_t low = x->src < end ? x->src : end, high = x->src < end ? end : x->src;
-  int64_t u = 0;
-  while (u < x->count) {
-    const int64_t left = u * job->src_stride_w + low;
-    const int64_t right = (u + PIXELS - 1) * job->src_stride_w + high;
-    if (u + PIXELS <= x->count && left >= 0 && right < job->src->w) {
-      depthwise_pixels(job, r, u, PIXELS, false);
-      u += PIXELS;
-    } else {
-      depthwise_pixels(job, r, u++, 1, true);
+static void sum_row(const row_sums *r) {
+  const bool neighbours = r->columns.walk.step == CN_BLOCK && r->columns.walk.stride == 1;
+  if (neighbours && r->columns.x.taps == 3)
+    sum_pieces(r, 3);
+  else if (neighbours && r->columns.x.taps == 5)
+    sum_pieces(r, 5);
+  else
+    sum_pieces(r, 0);
+}
+
+/* Taps i with 0 <= source + i step < size, of count: they are neighbours. */
+static void taps_inside(row_sums *r, int64_t size) {
+  r->first = 0;
+  r->last = r->y.taps;
+  while (r->first < r->last && (uint64_t)(r->source + r->first * r->y.src_tap) >= (uint64_t)size)
+    r->first++;
+  while (r->first < r->last &&
+         (uint64_t)(r->source + (r->last - 1) * r->y.src_tap) >= (uint64_t)size)
+    r->last--;
+}
+
+/* Row residue + t stride of a plane of dst from the band. */
+static void dst_row(const depthwise_job *job, const band *band, int64_t block, int32_t residue,
+                    int64_t t, float *row) {
+  const depthwise_plan *p = &job->plan;
+  const int64_t kernel_w = p->conv->kernel_w, taps = p->conv->kernel_h * kernel_w;
+  row_sums r = {.band = band, .y = depthwise_axis_y(p, residue)};
+  r.source = t * p->src_stride_h + r.y.src;
+  r.relu = job->relu;
+  r.stream = job->stream;
+  r.out_step = p->dst_stride_w * CN_BLOCK;
+  r.w_row = r.y.tap_step * kernel_w * CN_BLOCK;
+  taps_inside(&r, p->src.h);
+  for (int32_t i = 0; i < p->dst_stride_w; i++) {
+    r.columns = i < KEPT_AXES ? job->kept[i] : columns_of(p, i);
+    r.w_col = r.columns.x.tap_step * CN_BLOCK;
+    const float *w = job->w + (block * taps + r.y.tap * kernel_w + r.columns.x.tap) * CN_BLOCK;
+    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+      r.lane = lane;
+      r.w = w + lane;
+      r.out = row + r.columns.x.dst * CN_BLOCK + lane;
+      r.bias = job->bias != NULL ? vec_load(job->bias + block * CN_BLOCK + lane) : vec_zero();
+      sum_row(&r);
     }
   }
 }
 
-/* Items are rows of dst: (sample, block, row). */
+/* Items are strips of rows of dst: (sample, block, strip). */
 static void depthwise_items(const void *state, int64_t first, int64_t last, int thread) {
   const depthwise_job *job = state;
-  const cn_conv2d *conv = job->conv;
-  const int64_t taps = (int64_t)conv->kernel_h * conv->kernel_w;
-  (void)thread;
+  const depthwise_plan *p = &job->plan;
+  band rows = band_of(p, job->in, job->bands + thread * p->band_floats);
   for (int64_t item = first; item < last; item++) {
-    const int32_t y = (int32_t)(item % job->dst->h);
-    const int64_t block = item / job->dst->h % job->dv.planes;
-    const int64_t sample = item / job->dst->h / job->dv.planes;
-    float *plane = job->out + plane_offset(&job->dv, sample, block);
-    for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-      row r = {.in = job->in + plane_offset(&job->sv, sample, block) + lane,
-               .w = job->w + block * taps * CN_BLOCK + lane,
-               .out = plane + y * job->dv.row + lane,
-               .bias = vec_zero(),
-               .relu = !job->backward && (conv->flags & CN_RELU) != 0,
-               .y = axis_y(job, y % job->dst_stride_h),
-               .t = y / job->dst_stride_h};
-      if (job->bias != NULL) r.bias = vec_load(job->bias + block * CN_BLOCK + lane);
-      for (int32_t j = 0; j < job->dst_stride_w; j++) {
-        r.x = axis_x(job, j);
-        depthwise_row(job, &r);
-      }
+    const int64_t plane = item / p->strips;
+    const int64_t sample = plane / p->dv.planes, block = plane % p->dv.planes;
+    const int64_t y0 = item % p->strips * p->strip_rows;
+    const int64_t y1 = min_i64(y0 + p->strip_rows, p->dst.h);
+    float *out = job->out + plane_offset(&p->dv, sample, block);
+    band_start(&rows, job->in + plane_offset(&p->sv, sample, block));
+    int32_t residue = (int32_t)(y0 % p->dst_stride_h);
+    int64_t t = y0 / p->dst_stride_h;
+    for (int64_t y = y0; y < y1; y++) {
+      load_rows(&rows, t);
+      dst_row(job, &rows, block, residue, t, out + y * p->dv.row);
+      tail_rows(job->tail, &p->dst, &p->dv, sample, block, y, y + 1, out);
+      if (++residue < p->dst_stride_h) continue;
+      residue = 0;
+      t++;
     }
-    zero_border(job->dst, &job->dv, plane, y, y + 1);
   }
+  if (job->stream) stream_end();
 }
 
-static double operations(const cn_conv2d *conv, int64_t n) {
-  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * conv->kernel_h * conv->kernel_w;
+static void run_depthwise(int threads, depthwise_job *job) {
+  const depthwise_plan *p = &job->plan;
+  const bool whole_lines = (int)VEC == (int)CN_BLOCK;
+  job->stream = whole_lines && tail_is_empty(job->tail) && p->n * p->dv.sample > STREAM_FLOATS;
+  for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) job->kept[i] = columns_of(p, i);
+  run_parallel(threads, depthwise_operations(p->conv, p->n), depthwise_items,
+               p->n * p->dv.planes * p->strips, job);
 }
 
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, float *y) {
-  const depthwise_job job = {.conv = conv,
-                             .src = &conv->x,
-                             .dst = &conv->y,
-                             .sv = view_of(&conv->x, n),
-                             .dv = view_of(&conv->y, n),
-                             .src_stride_h = conv->stride_h,
-                             .src_stride_w = conv->stride_w,
-                             .dst_stride_h = 1,
-                             .dst_stride_w = 1,
-                             .in = x,
-                             .w = w,
-                             .bias = bias,
-                             .out = y};
-  run_parallel(threads, operations(conv, n), depthwise_items, n * job.dv.planes * conv->y.h, &job);
+                       const float *w, const float *bias, const tail *t, float *y,
+                       float *workspace) {
+  depthwise_job job = {.plan = depthwise_plan_of(conv, CN_FORWARD, n),
+                       .in = x,
+                       .w = w,
+                       .bias = bias,
+                       .out = y,
+                       .bands = workspace,
+                       .relu = (conv->flags & CN_RELU) != 0,
+                       .tail = t};
+  run_depthwise(threads, &job);
 }
 
 void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, float *dx) {
-  const depthwise_job job = {.conv = conv,
-                             .backward = true,
-                             .src = &conv->dy,
-                             .dst = &conv->dx,
-                             .sv = view_of(&conv->dy, n),
-                             .dv = view_of(&conv->dx, n),
-                             .src_stride_h = 1,
-                             .src_stride_w = 1,
-                             .dst_stride_h = conv->stride_h,
-                             .dst_stride_w = conv->stride_w,
-                             .in = dy,
-                             .w = w,
-                             .out = dx};
-  run_parallel(threads, operations(conv, n), depthwise_items, n * job.dv.planes * conv->dx.h, &job);
-}
-
-/* ---- Backward-weights ------------------------------------------------------------------------ */
-
-typedef struct depthwise_weights {
-  const cn_conv2d *conv;
-  view xv, dyv;
-  int64_t n, chunks, chunk_floats, weights;
-  const float *x, *dy;
-  float *dw, *db, *partial;
-} depthwise_weights;
-
-/* Output pixels p with 0 <= p stride + offset < size, of count. */
-static void inside(int64_t stride, int64_t offset, int64_t size, int64_t count, int64_t *first,
-                   int64_t *last) {
-  *first = offset < 0 ? ceil_div(-offset, stride) : 0;
-  *last = size - 1 - offset < 0 ? 0 : min_i64(count, (size - 1 - offset) / stride + 1);
-}
-
-/* Sum over one image of dy times x under one tap (x null: of dy alone): by row, then row by row. */
-static vec tap_sum(const depthwise_weights *job, const float *x, const float *dy, int32_t r,
-                   int32_t s) {
-  const cn_conv2d *conv = job->conv;
-  const int64_t oy = (int64_t)r * conv->dilation_h - conv->pad_h;
-  const int64_t ox = (int64_t)s * conv->dilation_w - conv->pad_w;
-  int64_t y0 = 0, y1 = conv->dy.h, x0 = 0, x1 = conv->dy.w;
-  if (x != NULL) {
-    inside(conv->stride_h, oy, conv->x.h, conv->dy.h, &y0, &y1);
-    inside(conv->stride_w, ox, conv->x.w, conv->dy.w, &x0, &x1);
-  }
-  vec sum = vec_zero();
-  for (int64_t p = y0; p < y1; p++) {
-    const float *g = dy + p * job->dyv.row;
-    const float *in = x == NULL ? NULL : x + (p * conv->stride_h + oy) * job->xv.row;
-    vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
-    for (int64_t q = x0; q < x1; q++) {
-      const vec v = vec_load(g + q * CN_BLOCK);
-      vec *to = &part[q & 3];
-      *to = in == NULL ? vec_add(v, *to)
-                       : vec_fma(v, vec_load(in + (q * conv->stride_w + ox) * CN_BLOCK), *to);
-    }
-    sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
-  }
-  return sum;
-}
-
-/* Items are (chunk of samples, block). */
-static void depthwise_weight_items(const void *state, int64_t first, int64_t last, int thread) {
-  const depthwise_weights *job = state;
-  const cn_conv2d *conv = job->conv;
-  const int64_t taps = (int64_t)conv->kernel_h * conv->kernel_w;
-  (void)thread;
-  for (int64_t item = first; item < last; item++) {
-    const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
-    const int64_t begin = job->n * chunk / job->chunks;
-    const int64_t end = job->n * (chunk + 1) / job->chunks;
-    float *partial = job->partial + chunk * job->chunk_floats;
-    for (int64_t tap = 0; tap <= taps; tap++) { /* the last is the bias */
-      float *to = tap < taps ? partial + (block * taps + tap) * CN_BLOCK
-                             : partial + job->weights + block * CN_BLOCK;
-      for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-        vec sum = vec_zero();
-        for (int64_t i = begin; i < end; i++) {
-          const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
-          const float *dy = job->dy + plane_offset(&job->dyv, i, block) + lane;
-          sum =
-              vec_add(sum, tap_sum(job, tap < taps ? x : NULL, dy, (int32_t)(tap / conv->kernel_w),
-                                   (int32_t)(tap % conv->kernel_w)));
-        }
-        vec_store(to + lane, sum);
-      }
-    }
-  }
-}
-
-/* Items are vectors of 16 floats of the weights, then of the bias. */
-static void depthwise_sum_items(const void *state, int64_t first, int64_t last, int thread) {
-  const depthwise_weights *job = state;
-  (void)thread;
-  for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += VEC) {
-    vec sum = vec_load(job->partial + i);
-    for (int64_t c = 1; c < job->chunks; c++)
-      sum = vec_add(sum, vec_load(job->partial + c * job->chunk_floats + i));
-    vec_store(i < job->weights ? job->dw + i : job->db + (i - job->weights), sum);
-  }
-}
-
-void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                                const float *dy, float *dw, float *db, float *workspace) {
-  depthwise_weights job = {.conv = conv,
-                           .xv = view_of(&conv->x, n),
-                           .dyv = view_of(&conv->dy, n),
-                           .n = n,
-                           .chunks = depthwise_chunks(n),
-                           .weights = conv_weight_floats(conv),
-                           .x = x,
-                           .dy = dy,
-                           .dw = dw,
-                           .db = db,
-                           .partial = workspace};
-  job.chunk_floats = job.weights + job.xv.planes * CN_BLOCK;
-  const int64_t sums = db != NULL ? job.chunk_floats : job.weights;
-  const phase phases[] = {{depthwise_weight_items, job.chunks * job.xv.planes},
-                          {depthwise_sum_items, sums / CN_BLOCK}};
-  run_phases(threads, operations(conv, n), phases, 2, &job);
+                             const float *w, const tail *t, float *dx, float *workspace) {
+  depthwise_job job = {.plan = depthwise_plan_of(conv, CN_BACKWARD_DATA, n),
+                       .in = dy,
+                       .w = w,
+                       .out = dx,
+                       .bands = workspace,
+                       .tail = t};
+  run_depthwise(threads, &job);
 }

@@ -14,7 +14,8 @@ typedef struct weights_job {
   float *dw, *db;
   const cn_update *update; /* null: dw is all that is wanted */
   bool bias;               /* whether anybody wants db */
-  float *chunks, *packed, *tiles;
+  chunk_sums sums;
+  float *packed, *tiles;
 } weights_job;
 
 /* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
@@ -213,7 +214,7 @@ static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thr
   t.offset = block * s->w_block + t.x0 * s->w_outer;
   float *own = job->tiles + thread * p->tile_floats, *dw = job->dw, *db = job->db;
   if (p->chunks > 1) {
-    dw = job->chunks + chunk * p->chunk_floats;
+    dw = job->sums.chunks + chunk * p->chunk_floats;
     db = dw + shape_weight_floats(s);
   }
   t.dw = dw != NULL ? dw + t.offset : own;
@@ -294,24 +295,18 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
   if (streams) stream_end();
 }
 
-/* Adds the chunks up in their order, and takes the step; items are vectors of 16 floats, of the
- * weights and then of the bias. */
-static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
-  const weights_job *job = state;
-  const weights_plan *p = job->plan;
-  const cn_update *u = job->update;
-  const int64_t weights = shape_weight_floats(&p->shape);
+void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
+  const cn_update *u = s->update;
   const sgd_rule rule = u != NULL ? sgd_rule_of(&u->sgd, u->learning_rate) : (sgd_rule){0};
-  (void)thread;
   for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += CN_BLOCK) {
-    const bool bias = i >= weights;
-    const int64_t at = bias ? i - weights : i;
-    float own[CN_BLOCK], *kept = bias ? job->db : job->dw;
+    const bool bias = i >= s->weights;
+    const int64_t at = bias ? i - s->weights : i;
+    float own[CN_BLOCK], *kept = bias ? s->db : s->dw;
     float *total = kept != NULL ? kept + at : own;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-      vec sum = vec_load(job->chunks + i + lane);
-      for (int64_t c = 1; c < p->chunks; c++)
-        sum = vec_add(sum, vec_load(job->chunks + c * p->chunk_floats + i + lane));
+      vec sum = vec_load(s->chunks + i + lane);
+      for (int64_t c = 1; c < s->count; c++)
+        sum = vec_add(sum, vec_load(s->chunks + c * s->chunk_floats + i + lane));
       vec_store(total + lane, sum);
     }
     if (u == NULL) continue;
@@ -320,6 +315,13 @@ static void sum_items(const void *state, int64_t first, int64_t last, int thread
     else if (u->bias != NULL)
       sgd_run(&rule, u->bias_decay, CN_BLOCK, total, sgd_at(u->bias_velocity, at), u->bias + at);
   }
+}
+
+/* Items are vectors of 16 floats, of the weights and then of the bias. */
+static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
+  const weights_job *job = state;
+  (void)thread;
+  add_chunks(&job->sums, first, last);
 }
 
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
@@ -332,12 +334,17 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                      .dw = dw,
                      .db = db,
                      .update = update,
-                     .bias = db != NULL || (update != NULL && update->bias != NULL),
-                     .chunks = workspace};
+                     .sums = {.chunks = workspace,
+                              .count = plan->chunks,
+                              .chunk_floats = plan->chunk_floats,
+                              .weights = shape_weight_floats(s),
+                              .dw = dw,
+                              .db = db,
+                              .update = update}};
+  job.bias = wants_bias(&job.sums);
   job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + threads * plan->pack_floats;
-  const int64_t sums = job.bias ? plan->chunk_floats : shape_weight_floats(s);
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
-                          {sum_items, sums / CN_BLOCK}};
+                          {sum_items, chunk_sum_vectors(&job.sums)}};
   run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);
 }

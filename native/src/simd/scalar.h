@@ -49,6 +49,10 @@ enum {
   F(1, 1, 1, __VA_ARGS__)                                                                          \
   F(1, 2, 2, __VA_ARGS__)
 
+/* Pixels of a depthwise row that are summed side by side. */
+enum { ROW_PIXELS = 4 };
+#define EACH_ROW_PIECE(F, ...) F(4, __VA_ARGS__) F(2, __VA_ARGS__) F(1, __VA_ARGS__)
+
 #define EACH_LANE for (int i = 0; i < VEC; i++)
 
 static inline vec vec_set1(float x) {

@@ -65,7 +65,7 @@ internal sealed class ConvPrimitive : Primitive
     public override bool CutsGradient => Operation.CutsGradient && _pool is not null;
 
     /// <inheritdoc/>
-    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv);
+    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv) || Algorithms.IsDepthwise(_conv);
 
     private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
 

@@ -1,0 +1,124 @@
+#include "depthwise_plan.h"
+
+enum {
+  STRIPS = 32,     /* offered to the threads at least, if rows are enough */
+  STRIP_ROWS = 8,  /* of a strip at least: the first rows of one are copied again */
+  CHUNKS = 16,     /* of the samples, at most */
+  LEAST_ITEMS = 16 /* that backward-weights offers the threads, if blocks are enough */
+};
+
+/* The same sum, its taps in the order of the source. */
+static axis ascending(axis a) {
+  if (a.taps == 0 || a.src_tap > 0) return a;
+  const int32_t last = a.taps - 1;
+  return (axis){.dst = a.dst,
+                .count = a.count,
+                .taps = a.taps,
+                .src = a.src + last * a.src_tap,
+                .src_tap = -a.src_tap,
+                .tap = a.tap + last * a.tap_step,
+                .tap_step = -a.tap_step};
+}
+
+static axis new_axis_y(const depthwise_plan *p, int32_t residue) {
+  const cn_conv2d *c = p->conv;
+  if (!p->backward) return axis_forward(c->kernel_h, c->dilation_h, c->pad_h, p->dst.h);
+  return ascending(
+      axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, p->dst.h, residue));
+}
+
+static axis new_axis_x(const depthwise_plan *p, int32_t residue) {
+  const cn_conv2d *c = p->conv;
+  if (!p->backward) return axis_forward(c->kernel_w, c->dilation_w, c->pad_w, p->dst.w);
+  return ascending(
+      axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, p->dst.w, residue));
+}
+
+axis depthwise_axis_y(const depthwise_plan *p, int32_t residue) {
+  return residue < KEPT_AXES ? p->y[residue] : new_axis_y(p, residue);
+}
+
+axis depthwise_axis_x(const depthwise_plan *p, int32_t residue) {
+  return residue < KEPT_AXES ? p->x[residue] : new_axis_x(p, residue);
+}
+
+/* Widens [low, high] by the taps of an axis. */
+static void widen(axis a, int32_t *low, int32_t *high) {
+  if (a.taps == 0 || a.count == 0) return;
+  *low = (int32_t)min_i64(*low, a.src);
+  *high = (int32_t)max_i64(*high, a.src + (a.taps - 1) * a.src_tap);
+}
+
+static void set_reach(depthwise_plan *p) {
+  for (int32_t i = 0; i < p->dst_stride_h; i++) {
+    const axis a = new_axis_y(p, i);
+    if (i < KEPT_AXES) p->y[i] = a;
+    widen(a, &p->low_y, &p->high_y);
+  }
+  for (int32_t i = 0; i < p->dst_stride_w; i++) {
+    const axis a = new_axis_x(p, i);
+    if (i < KEPT_AXES) p->x[i] = a;
+    widen(a, &p->low_x, &p->high_x);
+  }
+}
+
+static void set_band(depthwise_plan *p) {
+  const int64_t steps = ceil_div(p->dst.w, p->dst_stride_w);
+  const int64_t columns = (steps - 1) * p->src_stride_w + p->high_x - p->low_x + 1;
+  const int64_t rows = min_i64(p->high_y - p->low_y + 1, p->src.h);
+  p->slots = 1;
+  while (p->slots < rows) p->slots *= 2;
+  p->phase = ceil_div(columns, p->src_stride_w) * CN_BLOCK;
+  p->slot = p->src_stride_w * p->phase;
+  p->first_column = (int32_t)max_i64(0, p->low_x);
+  p->last_column = (int32_t)min_i64(p->src.w, p->low_x + columns);
+  const int64_t at = p->first_column - p->low_x;
+  p->first_residue = at % p->src_stride_w;
+  p->first_at = p->first_residue * p->phase + at / p->src_stride_w * CN_BLOCK;
+  p->band_floats = p->slots * p->slot;
+}
+
+static void set_strips(depthwise_plan *p) {
+  const int64_t planes = p->n * p->dv.planes;
+  p->strips = max_i64(1, min_i64(ceil_div(STRIPS, planes), p->dst.h / STRIP_ROWS));
+  p->strip_rows = ceil_div(p->dst.h, p->strips);
+  p->strips = ceil_div(p->dst.h, p->strip_rows);
+}
+
+static void set_chunks(depthwise_plan *p) {
+  const int64_t taps = (int64_t)p->conv->kernel_h * p->conv->kernel_w;
+  p->chunks = min_i64(p->n, CHUNKS);
+  p->block_groups = min_i64(p->sv.planes, ceil_div(LEAST_ITEMS, p->chunks));
+  p->sum_floats = (taps + 1) * CN_BLOCK;
+  p->chunk_floats = p->sv.planes * p->sum_floats;
+}
+
+depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n) {
+  const bool backward = pass == CN_BACKWARD_DATA;
+  depthwise_plan p = {.conv = conv,
+                      .backward = backward,
+                      .src = backward ? conv->dy : conv->x,
+                      .dst = backward             ? conv->dx
+                             : pass == CN_FORWARD ? conv->y
+                                                  : conv->dy,
+                      .n = n,
+                      .src_stride_h = backward ? 1 : conv->stride_h,
+                      .src_stride_w = backward ? 1 : conv->stride_w,
+                      .dst_stride_h = backward ? conv->stride_h : 1,
+                      .dst_stride_w = backward ? conv->stride_w : 1};
+  p.sv = view_of(&p.src, n);
+  p.dv = view_of(&p.dst, n);
+  set_reach(&p);
+  set_band(&p);
+  set_strips(&p);
+  if (pass == CN_BACKWARD_WEIGHTS) set_chunks(&p);
+  return p;
+}
+
+int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads) {
+  return p->chunks * p->chunk_floats + threads * (p->band_floats + p->sum_floats);
+}
+
+double depthwise_operations(const cn_conv2d *conv, int64_t n) {
+  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * conv->kernel_h * conv->kernel_w;
+}
