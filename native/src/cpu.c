@@ -5,23 +5,24 @@ int32_t cn_abi_version(void) { return CN_ABI_VERSION; }
 /* The compiler's runtime asked the processor and the operating system when the library was loaded.
  */
 int32_t cn_cpu_isa(void) {
-#if defined(CN_HAVE_X86)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return CN_AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CN_AVX2;
-#endif
-  return CN_SCALAR;
+  int32_t best = CN_SCALAR;
+#define ISA(name, value, available)                                                                \
+  if (available) best = value;
+#include "isas.def"
+#undef ISA
+  return best;
 }
 
 const kernel_table *kernels_for(const cn_context *context) {
-#if defined(CN_HAVE_X86)
-  if (context->isa == CN_AVX512) return &kernels_avx512;
-  if (context->isa == CN_AVX2) return &kernels_avx2;
-#else
-  (void)context;
-#endif
-  return &kernels_scalar;
+  switch (context->isa) {
+#define ISA(name, value, available)                                                                \
+  case value:                                                                                      \
+    return &kernels_##name;
+#include "isas.def"
+#undef ISA
+  default:
+    return &kernels_scalar;
+  }
 }
 
 const char *cn_status_text(int32_t status) {

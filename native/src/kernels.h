@@ -12,9 +12,8 @@ typedef struct kernel_table {
 #undef KERNEL
 } kernel_table;
 
-extern const kernel_table kernels_scalar;
-#if defined(CN_HAVE_X86)
-extern const kernel_table kernels_avx2, kernels_avx512;
-#endif
+#define ISA(name, value, available) extern const kernel_table kernels_##name;
+#include "isas.def"
+#undef ISA
 
 #endif

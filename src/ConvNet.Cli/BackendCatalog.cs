@@ -6,15 +6,7 @@ internal static class BackendCatalog
     /// <summary>The backend that is used unless another is named.</summary>
     public const string Default = "native";
 
-    private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = new(StringComparer.Ordinal)
-    {
-        ["managed"] = (threads, _) => new ManagedBackend(threads),
-        ["native"] = (threads, precision) => new NativeBackend(threads, null, precision),
-        ["native:avx512"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Avx512, precision),
-        ["native:avx2"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Avx2, precision),
-        ["native:scalar"] = (threads, precision) => new NativeBackend(threads, NativeIsa.Scalar, precision),
-        ["torchsharp"] = (threads, _) => new TorchSharpBackend(threads),
-    };
+    private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = ByName();
 
     /// <summary>All names, for help and errors.</summary>
     public static string Names => string.Join(", ", Makers.Keys);
@@ -31,6 +23,19 @@ internal static class BackendCatalog
     public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast) => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
         ? make(threads, precision)
         : throw new ArgumentException($"There is no backend \"{name}\"; there are {Names}.");
+
+    private static Dictionary<string, Func<int?, Precision, IBackend>> ByName()
+    {
+        var makers = new Dictionary<string, Func<int?, Precision, IBackend>>(StringComparer.Ordinal)
+        {
+            ["managed"] = (threads, _) => new ManagedBackend(threads),
+            ["native"] = (threads, precision) => new NativeBackend(threads, null, precision),
+        };
+        foreach (NativeIsa isa in Enum.GetValues<NativeIsa>().OrderDescending())
+            makers.Add($"native:{isa.ToString().ToLowerInvariant()}", (threads, precision) => new NativeBackend(threads, isa, precision));
+        makers.Add("torchsharp", (threads, _) => new TorchSharpBackend(threads));
+        return makers;
+    }
 
     /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is missing.</summary>
     public static bool IsUnavailable(Exception failure) => failure is NativeLibraryException or DllNotFoundException or NotSupportedException;
