@@ -20,7 +20,7 @@ public abstract class WorkloadBench
     [GlobalSetup]
     public void Prepare()
     {
-        Request request = Case.ToRequest(new BenchSettings { Backends = [Backend] });
+        Request request = Case.ToRequest(new BenchSettings { Backends = [Backend] }, AlgorithmNames.Auto);
         _bench = Measurement.Workers.Bench.Of(Backend, model => BuiltInModels.Create(model));
         _bench.Load(request);
         _workload = _bench.Create(request);
