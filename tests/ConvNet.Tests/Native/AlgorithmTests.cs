@@ -59,9 +59,10 @@ public sealed class AlgorithmTests
         using NativePlan training = backend.Compile(graph, new TrainingSpec(2, new MeanSquaredError(), new Sgd())), inference = backend.CompileInference(graph, 2);
         Assert.That(Preparations(inference), Is.EqualTo((string[])["fold norm", "transform weights"]));
         Assert.That(Preparations(training), Is.Empty, "a step changes them before they are read again");
-        long folded = 9 * 16 * 16 + 16, transformed = Convnet.cn_conv2d_transformed_floats(
-            ConvPrimitive.Describe(Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 8, 8)), Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 6, 6)), new Window(3, 1, 0, 1), 1)
-                with { algorithm = cn_algorithm.CN_WINOGRAD_4 }, cn_pass.CN_FORWARD);
+        cn_tensor x = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 8, 8)), y = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 6, 6));
+        cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(3, 1, 0, 1), 1);
+        conv.algorithm = cn_algorithm.CN_WINOGRAD_4;
+        long folded = 9 * 16 * 16 + 16, transformed = Convnet.cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD);
         Assert.That(inference.Explain().Memory.Prepared, Is.EqualTo(4 * (folded + transformed)));
 
         static IEnumerable<string> Preparations(NativePlan net)
