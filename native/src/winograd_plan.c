@@ -27,14 +27,22 @@ static int32_t tile_size(const cn_conv2d *conv) { return conv->algorithm == CN_W
  * sets of the cache. */
 static int64_t odd_lines(int64_t blocks) { return (blocks | 1) * CN_BLOCK; }
 
-/* As many rows of tiles as fill the cache, but enough units for the threads; their number changes
- * no sum. */
-static int64_t unit_rows(const winograd_plan *p, int64_t n, int threads) {
+/*
+ * As many rows of tiles as fill the cache, but enough units for the threads. Where the filters do
+ * not fit it and tiles are few, threads share the filters out instead. Neither changes a sum.
+ */
+static int64_t unit_rows(winograd_plan *p, int64_t n, int threads) {
   const int64_t tile_floats = p->points * (p->src_blocks + p->dst_blocks) * CN_BLOCK;
-  const int64_t fewest = p->weights_floats > NEAR_FLOATS ? FEWEST_FAR : FEWEST_NEAR;
+  const bool far = p->weights_floats > NEAR_FLOATS;
+  const int64_t fewest = far ? FEWEST_FAR : FEWEST_NEAR;
   const int64_t tiles = min_i64(MOST_TILES, max_i64(fewest, TILE_FLOATS / tile_floats));
   const int64_t all = n * p->tile_rows;
   const int64_t units = ceil_div(all, max_i64(1, tiles / p->tile_cols));
+  p->parts = 1;
+  if (far && units < threads) {
+    p->parts = min_i64(threads, ceil_div(p->dst_blocks, 2));
+    return ceil_div(all, units);
+  }
   return ceil_div(all, min_i64(all, ceil_div(units, threads) * threads));
 }
 

@@ -24,6 +24,7 @@ typedef struct winograd_plan {
   int32_t offset_y, offset_x;            /* src pixel of the first tap of dst pixel 0 */
   int64_t tile_rows, tile_cols;          /* of one image */
   int64_t rows, units, tiles;            /* rows and tiles of a unit at most */
+  int64_t parts;                         /* of the blocks of dst, each an item of its own */
   int64_t src_plane, dst_plane;          /* floats of one point of the tiles of a unit */
   int64_t weights_plane, weights_floats; /* of one point of the filters of a group; of all */
   int64_t pool_floats; /* a thread's buffer of rows of one block of dst that wait for pooling */

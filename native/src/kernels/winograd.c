@@ -133,15 +133,21 @@ typedef struct unit_ahead {
   bool points;
 } unit_ahead;
 
-/* For every point: [dst block][tile][16] = filters [dst block][src block][16][16] times tiles [src
- * block][tile][16]. */
-static void multiply(const winograd_plan *p, const float *filters, const float *src, float *dst,
-                     int64_t tiles, const unit_ahead *next) {
-  const int64_t weights = p->dst_blocks * p->src_blocks * TAP;
-  const int last = (int)((p->dst_blocks - 1) % GEMM_PAIR) + 1;
+/* What an item computes: blocks block0..block1 of dst of a group, in rows row0..row1 of tiles. */
+typedef struct part {
+  int64_t group, row0, row1, block0, block1;
+} part;
+
+/* For every point and the blocks of dst of a part: [dst block][tile][16] = filters [dst block][src
+ * block][16][16] times tiles [src block][tile][16]. */
+static void multiply(const winograd_plan *p, const part *t, const float *filters, const float *src,
+                     float *dst, const unit_ahead *next) {
+  const int64_t tiles = (t->row1 - t->row0) * p->tile_cols, blocks = t->block1 - t->block0;
+  const int64_t weights = blocks * p->src_blocks * TAP;
+  const int last = (int)((blocks - 1) % GEMM_PAIR) + 1;
   const gemm_plan pair = gemm_plan_of(GEMM_PAIR, 1, tiles, CN_BLOCK);
   const gemm_plan rest = gemm_plan_of(last, 1, tiles, CN_BLOCK);
-  const int64_t calls = (p->dst_blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles;
+  const int64_t calls = (blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles;
   gemm_args g = {.a_outer = TAP,
                  .a_block = p->src_blocks * TAP,
                  .b_outer = tiles * CN_BLOCK,
@@ -154,7 +160,8 @@ static void multiply(const winograd_plan *p, const float *filters, const float *
                  .cols = 1,
                  .k = p->k};
   for (int32_t point = 0; point < p->points; point++) {
-    const float *a = filters + point * p->weights_plane, *b = src + point * p->src_plane;
+    const float *a = filters + point * p->weights_plane + t->block0 * g.a_block;
+    const float *b = src + point * p->src_plane;
     prefetcher ahead = {.at = 2};
     if (!next->points)
       ahead = prefetcher_of(slice_of(next->src, point, p->points),
@@ -163,13 +170,13 @@ static void multiply(const winograd_plan *p, const float *filters, const float *
       ahead = prefetcher_of((memory_runs){a + p->weights_plane, 1, 0, weights},
                             (memory_runs){b + p->src_plane, 1, 0, p->src_blocks * tiles * CN_BLOCK},
                             calls);
-    for (int64_t block = 0; block < p->dst_blocks; block += GEMM_PAIR) {
-      const int64_t end = min_i64(block + GEMM_PAIR, p->dst_blocks);
-      g.a = a + block * g.a_block;
+    for (int64_t block = t->block0; block < t->block1; block += GEMM_PAIR) {
+      const int64_t end = min_i64(block + GEMM_PAIR, t->block1);
+      g.a = a + (block - t->block0) * g.a_block;
       g.b = b;
       g.c = dst + point * p->dst_plane + block * g.c_block;
       g.lanes = (int32_t)lanes_of(p->dst_channels, end - 1);
-      gemm_run(end == p->dst_blocks ? &rest : &pair, &g, &ahead);
+      gemm_run(end == t->block1 ? &rest : &pair, &g, &ahead);
     }
   }
 }
@@ -251,38 +258,48 @@ static void output_block(const winograd_job *job, const float *from, int64_t gro
     tail_rows(job->tail, &p->dst, &p->dv, sample, plane, y0, y1, values);
 }
 
-static unit_ahead ahead_of(const winograd_job *job, int64_t group, int64_t row0, int64_t row1,
-                           bool more) {
+static unit_ahead ahead_of(const winograd_job *job, const part *t, bool more) {
   const winograd_plan *p = job->p;
   unit_ahead a = {.points = p->points * p->weights_plane > NEAR_FLOATS};
   if (more)
-    a.src = rows_of(p, &p->sv,
-                    job->src + plane_offset(&p->sv, row1 / p->tile_rows, group * p->src_blocks),
-                    p->src_blocks, row1, min_i64(row1 + p->rows, p->shape.n * p->tile_rows));
+    a.src =
+        rows_of(p, &p->sv,
+                job->src + plane_offset(&p->sv, t->row1 / p->tile_rows, t->group * p->src_blocks),
+                p->src_blocks, t->row1, min_i64(t->row1 + p->rows, p->shape.n * p->tile_rows));
   if (p->pool_floats == 0)
-    a.dst = rows_of(p, &p->dv,
-                    job->dst + plane_offset(&p->dv, row0 / p->tile_rows, group * p->dst_blocks),
-                    p->dst_blocks, row0, row1);
+    a.dst =
+        rows_of(p, &p->dv,
+                job->dst + plane_offset(&p->dv, t->row0 / p->tile_rows, t->group * p->dst_blocks),
+                p->dst_blocks, t->row0, t->row1);
   return a;
 }
 
-/* Items are (unit, group). */
+/* Items are (unit, group, part of the blocks of dst). */
+static part part_at(const winograd_plan *p, int64_t item) {
+  const int64_t pairs = ceil_div(p->dst_blocks, 2), number = item % p->parts;
+  const int64_t unit = item / p->parts / p->groups;
+  return (part){.group = item / p->parts % p->groups,
+                .row0 = unit * p->rows,
+                .row1 = min_i64((unit + 1) * p->rows, p->shape.n * p->tile_rows),
+                .block0 = 2 * (pairs * number / p->parts),
+                .block1 = min_i64(2 * (pairs * (number + 1) / p->parts), p->dst_blocks)};
+}
+
 static void winograd_items(const void *state, int64_t first, int64_t last, int thread) {
   const winograd_job *job = state;
   const winograd_plan *p = job->p;
   float *src = job->own + thread * p->own_floats, *dst = src + p->points * p->src_plane;
   float *pooled = dst + p->points * p->dst_plane;
   for (int64_t item = first; item < last; item++) {
-    const int64_t group = item % p->groups, row0 = item / p->groups * p->rows;
-    const int64_t row1 = min_i64(row0 + p->rows, p->shape.n * p->tile_rows);
-    const int64_t tiles = (row1 - row0) * p->tile_cols;
+    const part t = part_at(p, item);
+    const int64_t tiles = (t.row1 - t.row0) * p->tile_cols;
     const tiles_job tiles_of = {.tensor = &p->src,
                                 .v = &p->sv,
                                 .from = job->src,
-                                .block = group * p->src_blocks,
+                                .block = t.group * p->src_blocks,
                                 .blocks = p->src_blocks,
-                                .row0 = row0,
-                                .row1 = row1,
+                                .row0 = t.row0,
+                                .row1 = t.row1,
                                 .tile_rows = p->tile_rows,
                                 .tile_cols = p->tile_cols,
                                 .offset_y = p->offset_y,
@@ -290,13 +307,13 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
                                 .pair1 = p->a / 2,
                                 .to = src,
                                 .plane = p->src_plane};
-    transform_tiles(p->m, false, &tiles_of);
-    const unit_ahead next = ahead_of(job, group, row0, row1, item + p->groups < last);
-    multiply(p, job->filters + group * p->points * p->weights_plane, src, dst, tiles, &next);
-    for (int64_t block = 0; block < p->dst_blocks; block++)
-      for (int64_t row = row0; row < row1;) {
-        const int64_t end = min_i64(row1, (row / p->tile_rows + 1) * p->tile_rows);
-        output_block(job, dst + (block * tiles + (row - row0) * p->tile_cols) * CN_BLOCK, group,
+    if (item == first || item % p->parts == 0) transform_tiles(p->m, false, &tiles_of);
+    const unit_ahead next = ahead_of(job, &t, item + p->groups < last);
+    multiply(p, &t, job->filters + t.group * p->points * p->weights_plane, src, dst, &next);
+    for (int64_t block = t.block0; block < t.block1; block++)
+      for (int64_t row = t.row0; row < t.row1;) {
+        const int64_t end = min_i64(t.row1, (row / p->tile_rows + 1) * p->tile_rows);
+        output_block(job, dst + (block * tiles + (row - t.row0) * p->tile_cols) * CN_BLOCK, t.group,
                      block, row, end, pooled);
         row = end;
       }
@@ -317,7 +334,7 @@ void run_winograd(int threads, const winograd_plan *p, const float *src, const f
                             .flags = flags,
                             .tail = t};
   const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
-                          {winograd_items, p->groups * p->units}};
+                          {winograd_items, p->groups * p->units * p->parts}};
   run_phases(threads, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
 }
 
