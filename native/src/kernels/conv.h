@@ -11,6 +11,24 @@ static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block)
   return v->origin + sample * v->sample + block * v->plane;
 }
 
+/* The taps of an axis that find a pixel of src for any of the steps t0..t1; the others add nothing.
+ */
+typedef struct taps {
+  int32_t first, end;
+} taps;
+
+static inline taps axis_taps_inside(const axis *a, int64_t src_stride, int64_t size, int64_t t0,
+                                    int64_t t1) {
+  const int64_t low = t0 * src_stride + a->src, high = t1 * src_stride + a->src;
+  taps r = {0, a->taps};
+  while (r.first < r.end && (high + r.first * a->src_tap < 0 || low + r.first * a->src_tap >= size))
+    r.first++;
+  while (r.end > r.first &&
+         (high + (r.end - 1) * a->src_tap < 0 || low + (r.end - 1) * a->src_tap >= size))
+    r.end--;
+  return r;
+}
+
 /* rows x cols pixels from (y0, x0) of some planes, zero outside the image. */
 typedef struct window {
   int64_t y0, x0, rows, cols, planes;

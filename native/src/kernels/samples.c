@@ -42,19 +42,6 @@ static void gather(const samples_job *job, int64_t n0, float *to) {
   }
 }
 
-/* Taps i < taps for which t + src + i src_tap is in 0..size - 1, for the first or the last of some
- * neighbouring t. */
-typedef struct tap_range {
-  int32_t first, end;
-} tap_range;
-
-static tap_range taps_of(const axis *a, int64_t t0, int64_t t1, int64_t size) {
-  tap_range r = {0, a->taps};
-  while (r.first < r.end && t0 + a->src + r.first * a->src_tap >= size) r.first++;
-  while (r.end > r.first && t1 + a->src + (r.end - 1) * a->src_tap < 0) r.end--;
-  return r;
-}
-
 /* Row y of dx: out[x][c][16n]. */
 static void compute_row(const samples_job *job, int32_t y, const float *from, float *out) {
   const cn_conv2d *c = job->conv;
@@ -62,13 +49,13 @@ static void compute_row(const samples_job *job, int32_t y, const float *from, fl
   const axis ay =
       axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, c->dx.h, y % c->stride_h);
   const int64_t ty = y / c->stride_h;
-  const tap_range rows = taps_of(&ay, ty, ty, c->dy.h);
+  const taps rows = axis_taps_inside(&ay, 1, c->dy.h, ty, ty);
   for (int32_t residue = 0; residue < c->stride_w; residue++) {
     const axis ax =
         axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, c->dx.w, residue);
     for (int32_t t = 0; t < ax.count; t += GEMM_PAIR) {
       const int blocks = (int)min_i64(GEMM_PAIR, ax.count - t);
-      const tap_range cols = taps_of(&ax, t, t + blocks - 1, c->dy.w);
+      const taps cols = axis_taps_inside(&ax, 1, c->dy.w, t, t + blocks - 1);
       const int64_t src_y = ty + ay.src + rows.first * ay.src_tap;
       const int64_t src_x = t + ax.src + cols.first * ax.src_tap;
       const int64_t tap_y = ay.tap + rows.first * ay.tap_step;

@@ -58,23 +58,6 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* The taps of an axis that find a pixel of src for any of the steps t0..t1; the others add nothing.
- */
-typedef struct taps {
-  int32_t first, end;
-} taps;
-
-static taps taps_inside(const axis *a, int64_t src_stride, int64_t size, int64_t t0, int64_t t1) {
-  const int64_t low = t0 * src_stride + a->src, high = t1 * src_stride + a->src;
-  taps r = {0, a->taps};
-  while (r.first < r.end && (high + r.first * a->src_tap < 0 || low + r.first * a->src_tap >= size))
-    r.first++;
-  while (r.end > r.first &&
-         (high + (r.end - 1) * a->src_tap < 0 || low + (r.end - 1) * a->src_tap >= size))
-    r.end--;
-  return r;
-}
-
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
                        int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
@@ -88,7 +71,7 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   g.c_group = dst_row;
   for (int64_t t = p->row0; t < row1; t += together) {
     const int runs = (int)min_i64(together, row1 - t);
-    const taps used = taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
+    const taps used = axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
     g.rows = used.end - used.first;
     g.a = all.a + used.first * g.a_row;
     g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
