@@ -6,18 +6,27 @@ internal static class BackendCatalog
     /// <summary>The backend that is used unless another is named.</summary>
     public const string Default = "native";
 
+    /// <summary>The backend of libtorch.</summary>
+    public const string Torch = "torchsharp";
+
+    private const string Accurate = "accurate";
+
     private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = ByName();
 
     /// <summary>All names, for help and errors.</summary>
     public static string Names => string.Join(", ", Makers.Keys);
 
-    /// <summary>The backends, without the names that force an instruction set.</summary>
+    /// <summary>The backends, without the names that force an instruction set or a precision.</summary>
     public static IEnumerable<string> Families => Makers.Keys.Where(name => !name.Contains(':', StringComparison.Ordinal));
+
+    /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where that is wanted.</summary>
+    public static IEnumerable<string> Variants(bool accurate)
+        => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal)));
 
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="threads">Threads to use; all processors unless given.</param>
-    /// <param name="precision">Whether it may trade accuracy for time; only native can.</param>
+    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native can.</param>
     /// <exception cref="ArgumentException">There is no backend of this name.</exception>
     /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says why and what to do.</exception>
     public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast) => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
@@ -29,11 +38,14 @@ internal static class BackendCatalog
         var makers = new Dictionary<string, Func<int?, Precision, IBackend>>(StringComparer.Ordinal)
         {
             ["managed"] = (threads, _) => new ManagedBackend(threads),
-            ["native"] = (threads, precision) => new NativeBackend(threads, null, precision),
         };
-        foreach (NativeIsa isa in Enum.GetValues<NativeIsa>().OrderDescending())
-            makers.Add($"native:{isa.ToString().ToLowerInvariant()}", (threads, precision) => new NativeBackend(threads, isa, precision));
-        makers.Add("torchsharp", (threads, _) => new TorchSharpBackend(threads));
+        foreach (NativeIsa? isa in Enum.GetValues<NativeIsa>().OrderDescending().Select(isa => (NativeIsa?)isa).Prepend(null))
+        {
+            string name = isa is null ? Default : $"{Default}:{isa.ToString()!.ToLowerInvariant()}";
+            makers.Add(name, (threads, precision) => new NativeBackend(threads, isa, precision));
+            makers.Add($"{name}:{Accurate}", (threads, _) => new NativeBackend(threads, isa, Precision.Accurate));
+        }
+        makers.Add(Torch, (threads, _) => new TorchSharpBackend(threads));
         return makers;
     }
 

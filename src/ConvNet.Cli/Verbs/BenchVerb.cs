@@ -112,26 +112,4 @@ internal sealed class BenchVerb : Verb
     // As it can be given to a shell again.
     private static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)
         .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
-
-    private Option<string[]> Several(string name, string description, string helpName)
-    {
-        var option = new Option<string[]>(name)
-        {
-            Description = description,
-            AllowMultipleArgumentsPerToken = true,
-            Arity = ArgumentArity.OneOrMore,
-            DefaultValueFactory = _ => [],
-            HelpName = helpName,
-        };
-        Add(option);
-        return option;
-    }
-
-    private static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
-        => command.GetValue(option)!.SelectMany(word => word.Split(',', StringSplitOptions.RemoveEmptyEntries));
-
-    private static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option) => Words(command, option).Select(word =>
-        int.TryParse(word, CultureInfo.InvariantCulture, out int number) && number > 0
-            ? number
-            : throw new ArgumentException($"{option.Name} takes numbers from 1 on, as 1,2; \"{word}\" is none."));
 }

@@ -1,152 +1,104 @@
 using System.CommandLine;
+using System.Diagnostics;
+using System.Text;
+using ConvNet.Cli.Gradcheck;
 using ConvNet.Diagnostics;
-using Spectre.Console;
+using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Verbs;
 
 /// <summary><c>convnet gradcheck</c>: do the backends compute the same gradients, layer by layer, and are they right?</summary>
+/// <remarks>What is checked is a <see cref="Subject"/>, by what a <see cref="CheckedBackends"/>; the writers of reports stand beside them in Gradcheck/.</remarks>
 internal sealed class GradcheckVerb : Verb
 {
-    private readonly Option<string> _model, _precision;
-    private readonly Option<string?> _input;
-    private readonly Option<string[]> _backends;
-    private readonly Option<int> _batch, _seed;
-    private readonly Option<int?> _threads;
+    private const string DefaultModel = "digits";
+
+    private readonly Option<string?> _model, _input, _junit, _markdown;
+    private readonly Option<string[]> _backends, _modes, _threads;
+    private readonly Option<string> _precision;
+    private readonly Option<int?> _batch;
+    private readonly Option<int> _seed;
+    private readonly Option<bool> _details;
 
     public GradcheckVerb() : base("gradcheck", "Checks every layer's gradients on several backends against the double reference.",
         "gradcheck --model lenet5",
-        "gradcheck --model digits --backends managed native:avx2 --json")
+        "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
+        "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown gradients.md")
     {
-        _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
-        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
-        _backends = new Option<string[]>("--backends")
-        {
-            Description = $"What is checked, one or more of {BackendCatalog.Names}; all that can run here unless given.",
-            AllowMultipleArgumentsPerToken = true,
-            Arity = ArgumentArity.OneOrMore,
-            HelpName = "NAME",
-        };
-        Add(_backends);
-        _batch = WithDefault("--batch", "Images in a batch; a power of two keeps the mean exact.", 4, "N");
+        _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless something else is to be checked.", "MODEL");
+        _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's own unless given.", "CxHxW");
+        _backends = Several("--backends", $"What is checked: {BackendCatalog.Names}; all adds the accurate ones to what runs here on every instruction set, which it is unless given.", "NAME");
+        _modes = Several("--mode", $"{CheckModeWords.Help} All of them unless given.", "MODE");
+        _threads = Several("--threads", "Numbers of threads, as 1,2,5: each backend is checked with all of them, and they must give the same bits; all processors unless given.", "N");
+        _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 unless given.", "N");
         _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
         _precision = PrecisionOption();
-        _threads = ThreadsOption();
+        _details = new Option<bool>("--details") { Description = "Print a row for every tensor: values, error in bounds and ulp, index, both values." };
+        Add(_details);
+        _junit = Optional<string>("--junit", "Write the outcome here in JUnit's XML.", "FILE");
+        _markdown = Optional<string>("--markdown", "Write a summary here in Markdown.", "FILE");
     }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
+        var options = new GradientCheckOptions
+        {
+            BatchSize = command.GetValue(_batch) ?? new GradientCheckOptions().BatchSize,
+            Seed = unchecked((ulong)command.GetValue(_seed)),
+            Modes = CheckModeWords.Parse([.. Words(command, _modes)]),
+        };
+        List<Subject> subjects = Subjects(command, options);
+        foreach (string file in ((string?[])[command.GetValue(_junit), command.GetValue(_markdown)]).OfType<string>())
+            AtomicFile.Probe(file);
+        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)], [.. Numbers(command, _threads)], PrecisionOf(command, _precision), terminal.People);
+        GradcheckResult result = Check(subjects, backends, command, terminal);
+        Write(result, command, terminal);
+        return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
+    }
+
+    private List<Subject> Subjects(ParseResult command, GradientCheckOptions options)
+    {
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
-        string model = command.GetValue(_model)!;
-        Graph graph = ModelChoice.Open(model, input);
-        var options = new GradientCheckOptions { BatchSize = command.GetValue(_batch), Seed = unchecked((ulong)command.GetValue(_seed)) };
-        List<IBackend> backends = Open(command, terminal);
-        try
-        {
-            GradientReport report = GradientCheck.Run(graph, backends, options);
-            if (!terminal.Json)
-                Print(report, terminal.People);
-            terminal.WriteJson(Document(model, backends, report));
-            return report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
-        }
-        finally
-        {
-            backends.ForEach(backend => backend.Dispose());
-        }
+        return [Subject.Model(command.GetValue(_model) ?? DefaultModel, input, options)];
     }
 
-    private List<IBackend> Open(ParseResult command, Terminal terminal)
+    private GradcheckResult Check(List<Subject> subjects, CheckedBackends backends, ParseResult command, Terminal terminal)
     {
-        int? threads = command.GetValue(_threads);
-        Precision precision = PrecisionOf(command, _precision);
-        if (command.GetValue(_backends) is { Length: > 0 } chosen)
-            return [.. chosen.SelectMany(name => name.Split(',')).Select(name => BackendCatalog.Create(name, threads, precision))];
-        var backends = new List<IBackend>();
-        foreach (string name in BackendCatalog.Families)
+        var clock = Stopwatch.StartNew();
+        var reports = new List<GradientReport>();
+        string? reproduce = null;
+        foreach (Subject subject in subjects)
         {
-            try
-            {
-                backends.Add(BackendCatalog.Create(name, threads, precision));
-            }
-            catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
-            {
-                terminal.People.WriteLine($"without {name}: {failure.Message}");
-            }
+            terminal.Cancellation.ThrowIfCancellationRequested();
+            GradientReport report = subject.Check(backends.Variants);
+            reports.Add(report);
+            if (subjects.Count > 1)
+                terminal.Progress($"{subject.Title}: {GradcheckWords.Summary(report)}");
+            if (report.Verdict == Verdict.Fail)
+                reproduce ??= CommandFor(subject, report, command);
         }
-        return backends;
+        var all = new GradientReport([.. reports.SelectMany(report => report.Layers)], [.. reports.SelectMany(report => report.Cuts)]);
+        string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title)) + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
+        return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, reproduce);
     }
 
-    private static void Print(GradientReport report, IAnsiConsole people)
+    // The subject that failed, on the backends that did.
+    private string CommandFor(Subject subject, GradientReport report, ParseResult command)
     {
-        string[] backends = [.. report.Layers.Select(layer => layer.Backend).Distinct()];
-        Table table = Tables.New(["layer", "mode", .. backends]);
-        foreach (var row in report.Layers.GroupBy(layer => (layer.Layer, layer.Mode)))
-        {
-            Tables.Add(table, [row.Key.Layer, Words(row.Key.Mode),
-                .. backends.Select(backend => row.FirstOrDefault(layer => layer.Backend == backend) is { } layer ? Cell(layer) : "")]);
-        }
-        people.Write(table);
-        people.WriteLine("Numbers are the largest error in units of its bound; exact comparisons allow none.");
-        foreach (ExactCut cut in report.Cuts)
-            people.WriteLine($"exact mode is cut at {cut.Layer}: {cut.Reason}");
-        foreach (LayerReport layer in report.Layers.Where(layer => layer.Verdict != Verdict.Pass))
-        {
-            foreach (TensorReport tensor in layer.Tensors.Where(tensor => tensor.Verdict != Verdict.Pass))
-                people.WriteLine($"{layer.Backend}, {layer.Layer}, {Words(layer.Mode)}: {tensor.Name}[{tensor.Index}] is {tensor.Got:G9} and should be {tensor.Truth:G9}; "
-                    + $"{tensor.Failed:N0} of {tensor.Elements:N0} are wrong, {tensor.Suspects:N0} suspect");
-        }
-        people.WriteLine($"{Words(report.Verdict)}: {report.Checked:N0} values compared, {report.Failed:N0} wrong, {report.Suspects:N0} suspect");
+        string[] failed = [.. report.Layers.Where(layer => layer.Verdict == Verdict.Fail).Select(layer => layer.Backend).Distinct()];
+        string modes = string.Join(',', Words(command, _modes)), threads = string.Join(',', Words(command, _threads));
+        return $"convnet gradcheck {subject.Arguments} --backends {string.Join(',', failed)}"
+            + (modes.Length > 0 ? $" --mode {modes}" : "") + (threads.Length > 0 ? $" --threads {threads}" : "") + $" --seed {command.GetValue(_seed)} --precision {command.GetValue(_precision)}";
     }
 
-    private static string Cell(LayerReport layer)
+    private void Write(GradcheckResult result, ParseResult command, Terminal terminal)
     {
-        double worst = layer.Tensors.Select(tensor => tensor.WorstInBounds).DefaultIfEmpty().Max();
-        return layer.Verdict == Verdict.Fail ? "wrong"
-            : layer.Mode is CheckModes.Exact or CheckModes.Segments ? "equal"
-            : layer.Verdict == Verdict.Suspect ? $"{worst:0.00} suspect"
-            : $"{worst:0.00}";
+        if (command.GetValue(_junit) is { } junit)
+            AtomicFile.Write(junit, stream => JUnitReport.Write(stream, result));
+        if (command.GetValue(_markdown) is { } markdown)
+            AtomicFile.Write(markdown, stream => stream.Write(Encoding.UTF8.GetBytes(MarkdownSummary.Of(result))));
+        if (!terminal.Json)
+            GradcheckTable.Write(terminal.People, result, command.GetValue(_details));
+        terminal.WriteJson(GradcheckDocument.Of(result));
     }
-
-    private static object Document(string model, List<IBackend> backends, GradientReport report) => new
-    {
-        model,
-        backends = backends.Select(backend => $"{backend.Info.Name}/{backend.Info.Isa}"),
-        precisions = backends.Select(backend => BackendText.Words(backend.Info.Precision)),
-        verdict = Words(report.Verdict),
-        report.Checked,
-        report.Failed,
-        report.Suspects,
-        layers = report.Layers.Select(layer => new
-        {
-            layer.Layer,
-            layer.Kind,
-            layer.Backend,
-            mode = Words(layer.Mode),
-            verdict = Words(layer.Verdict),
-            tensors = layer.Tensors.Select(tensor => new
-            {
-                tensor.Name,
-                verdict = Words(tensor.Verdict),
-                tensor.Elements,
-                tensor.WorstInBounds,
-                tensor.WorstInUlps,
-                tensor.Index,
-                tensor.Got,
-                tensor.Truth,
-                tensor.Failed,
-                tensor.Suspects,
-                tensor.Flips,
-            }),
-            layer.Remark,
-        }),
-        cuts = report.Cuts,
-    };
-
-    private static string Words(CheckModes mode) => mode switch
-    {
-        CheckModes.EndToEnd => "end to end",
-        CheckModes.FiniteDifferences => "finite differences",
-        _ => $"{mode}".ToLowerInvariant(),
-    };
-
-    private static string Words(Verdict verdict) => $"{verdict}".ToLowerInvariant();
 }

@@ -49,6 +49,32 @@ internal abstract class Verb : Command
         return option;
     }
 
+    /// <summary>Adds an option that takes words, one or more, apart or with commas.</summary>
+    protected Option<string[]> Several(string name, string description, string helpName)
+    {
+        var option = new Option<string[]>(name)
+        {
+            Description = description,
+            AllowMultipleArgumentsPerToken = true,
+            Arity = ArgumentArity.OneOrMore,
+            DefaultValueFactory = _ => [],
+            HelpName = helpName,
+        };
+        Add(option);
+        return option;
+    }
+
+    /// <summary>The words of such an option, those between commas by themselves.</summary>
+    protected static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
+        => command.GetValue(option)!.SelectMany(word => word.Split(',', StringSplitOptions.RemoveEmptyEntries));
+
+    /// <summary>The words as numbers.</summary>
+    /// <exception cref="ArgumentException">A word is no number from 1 on.</exception>
+    protected static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option) => Words(command, option).Select(word =>
+        int.TryParse(word, CultureInfo.InvariantCulture, out int number) && number > 0
+            ? number
+            : throw new ArgumentException($"{option.Name} takes numbers from 1 on, as 1,2; \"{word}\" is none."));
+
     /// <summary>Adds the option that names a backend.</summary>
     protected Option<string> BackendOption() => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
 

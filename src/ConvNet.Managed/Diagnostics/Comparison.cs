@@ -39,8 +39,9 @@ internal static class Comparison
         return double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds;
     }
 
-    // Floats in the order of their values are integers in the order of their bits, once the negative ones are turned round.
-    private static long Ulps(float a, float b) => Math.Abs(Ordinal(a) - Ordinal(b));
+    /// <summary>How many representable values one is from the other.</summary>
+    /// <remarks>Floats in the order of their values are integers in the order of their bits, once the negative ones are turned round.</remarks>
+    internal static long Ulps(float a, float b) => Math.Abs(Ordinal(a) - Ordinal(b));
 
     private static long Ordinal(float value)
     {

@@ -48,7 +48,7 @@ internal sealed class EndToEnd
             double[][] got = Run(executable, null, _parameters);
             double allowance = MeasuredBounds.Allowance * DeclaredAccuracy.Loosest(executable);
             yield return WithFlipsNamed(allowance, new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
-                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, Math.Max(Distance(single[i], truth[i]), Distance(moved[i], truth[i]))))]));
+                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, Math.Max(Distance(single[i], truth[i]), Distance(moved[i], truth[i]))))])).ComparedOn(backend);
         }
     }
 

@@ -23,7 +23,7 @@ internal static class ExactSegments
             foreach (IBackend backend in backends)
             {
                 IReadOnlyList<TensorReport> tensors = segment.Check(backend, before, values!, truth!, options.Seed);
-                reports.Add(new LayerReport(GradientCheck.NameOf(backend), name, "segment", CheckModes.Segments, tensors));
+                reports.Add(new LayerReport(GradientCheck.NameOf(backend), name, "segment", CheckModes.Segments, tensors).ComparedOn(backend));
             }
         }
     }

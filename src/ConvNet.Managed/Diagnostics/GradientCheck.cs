@@ -63,8 +63,8 @@ public static class GradientCheck
         return new GradientReport([.. LossCheck.Check(loss, classes, backends, options ?? new GradientCheckOptions())], []);
     }
 
-    /// <summary>A backend and its instruction set, as <c>native/avx2</c>.</summary>
-    internal static string NameOf(IBackend backend) => $"{backend.Info.Name}/{backend.Info.Isa}";
+    /// <summary>A backend and its instruction set, as <c>native/avx2</c>, unless it is a variant with a name.</summary>
+    internal static string NameOf(IBackend backend) => backend is BackendVariant variant ? variant.Name : $"{backend.Info.Name}/{backend.Info.Isa}";
 
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
     {

@@ -73,12 +73,15 @@ public sealed record GradientCheckOptions
 public sealed record TensorReport(
     string Name, int Elements, double WorstInBounds, long WorstInUlps, int Index, double Got, double Truth, int Failed, int Suspects, int Flips = 0)
 {
+    /// <summary>What the values were compared with, where it is not the double reference.</summary>
+    public string Against { get; init; } = "";
+
     /// <summary>How the comparison ended.</summary>
     public Verdict Verdict => Failed > 0 ? Verdict.Fail : Suspects > 0 ? Verdict.Suspect : Verdict.Pass;
 }
 
 /// <summary>The comparison of one layer, or of several together, on one backend.</summary>
-/// <param name="Backend">The backend and its instruction set, as <c>native/avx2</c>; <c>reference</c> for the reference itself.</param>
+/// <param name="Backend">The backend and its instruction set, as <c>native/avx2</c>, or the name of a <see cref="BackendVariant"/>; <c>reference</c> for the reference itself.</param>
 /// <param name="Layer">The node's name; first and last where there are several.</param>
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="Mode">What was compared with what.</param>
@@ -89,6 +92,9 @@ public sealed record LayerReport(
 {
     /// <summary>The worst verdict of the tensors.</summary>
     public Verdict Verdict => Tensors.Select(t => t.Verdict).DefaultIfEmpty().Max();
+
+    /// <summary>The report with what different numbers of threads gave, where the backend compares them.</summary>
+    internal LayerReport ComparedOn(IBackend backend) => backend is BackendVariant variant ? this with { Tensors = [.. Tensors, .. variant.TakeComparisons()] } : this;
 }
 
 /// <summary>A place where exact mode starts anew.</summary>

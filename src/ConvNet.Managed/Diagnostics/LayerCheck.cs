@@ -93,7 +93,7 @@ internal sealed class LayerCheck
             Add(results, got.Buffers[i] ?? [], truth.Buffers[i]);
         if (remark.Length > 0)
             tensors[0] = tensors[0] with { Failed = tensors[0].Elements };
-        return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, mode, tensors, remark);
+        return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, mode, tensors, remark).ComparedOn(backend);
     }
 
     private LayerValues<float> Integers(Fill fill, int range, int weightGrain = 1, int gradientGrain = 1, int oneIn = 1)

@@ -30,7 +30,7 @@ internal static class LossCheck
             foreach (int flip in truth.Flips)
                 gradient[flip] = (float)truth.Gradient.Values[flip];
             yield return new LayerReport(GradientCheck.NameOf(backend), kind, "loss", CheckModes.Real,
-                [Comparison.WithinBounds([(float)value], truth.Loss), Comparison.WithinBounds(gradient, truth.Gradient) with { Flips = truth.Flips.Count }], remark);
+                [Comparison.WithinBounds([(float)value], truth.Loss), Comparison.WithinBounds(gradient, truth.Gradient) with { Flips = truth.Flips.Count }], remark).ComparedOn(backend);
         }
     }
 }

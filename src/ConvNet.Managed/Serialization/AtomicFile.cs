@@ -41,7 +41,7 @@ internal static class AtomicFile
         string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName : path);
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Directory.Exists(target) || Path.EndsInDirectorySeparator(target))
-            throw new IOException($"{path} is a folder; name a file in it, as {Path.Combine(path, "model.safetensors")}.");
+            throw new IOException($"{path} is a folder; name a file in it.");
         if (!OperatingSystem.IsWindows() && folder == "/dev")
             throw new IOException($"{path} is a device; name a file in a folder.");
         return Directory.Exists(folder)

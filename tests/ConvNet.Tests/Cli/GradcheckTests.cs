@@ -25,7 +25,7 @@ public sealed class GradcheckTests
             Assert.That(json.GetProperty("failed").GetInt64(), Is.Zero);
             Assert.That(json.GetProperty("checked").GetInt64(), Is.GreaterThan(1_000));
             Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("backend").GetString()).Distinct(),
-                Is.SupersetOf((string[])["native/scalar"]));
+                Is.SupersetOf((string[])["native:scalar"]));
             Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("layer").GetString()).Distinct(),
                 Is.SupersetOf((string[])["conv1", "relu1", "maxpool1", "flatten1", "dense1"]));
         });
@@ -40,6 +40,45 @@ public sealed class GradcheckTests
     }
 
     [Test]
-    public void AnUnknownBackendIsRefused()
-        => CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "abacus").IsRefusedWith("\"abacus\"");
+    public void EveryTensorHasARowWithDetails()
+    {
+        CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", "real", "--details");
+        Assert.That(run.Output, Does.Match(@"dense1 +real +managed +dw +\d+ +0\.\d{3} "));
+    }
+
+    [Test]
+    public void EveryNumberOfThreadsIsCheckedAndGivesTheSameBits()
+    {
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed,native:scalar:accurate", "--threads", "1,2,5", "--mode", "real", "--json").Json();
+        JsonElement[] backends = [.. json.GetProperty("backends").EnumerateArray()];
+        Assert.That(backends.Select(backend => backend.GetProperty("name").GetString()), Is.EqualTo((string[])["managed", "native:scalar:accurate"]));
+        Assert.That(backends[1].GetProperty("precision").GetString(), Is.EqualTo("accurate"));
+        Assert.That(backends.Select(backend => backend.GetProperty("threads").EnumerateArray().Select(count => count.GetInt32())), Is.All.EqualTo((int[])[1, 2, 5]));
+        foreach (JsonElement layer in json.GetProperty("layers").EnumerateArray())
+        {
+            JsonElement threads = layer.GetProperty("tensors").EnumerateArray().Last();
+            Assert.That(threads.GetProperty("name").GetString(), Is.EqualTo("threads"));
+            Assert.That(threads.GetProperty("elements").GetInt32(), Is.Positive);
+        }
+    }
+
+    [TestCase("exact", "exact, segments")]
+    [TestCase("real", "real, end to end")]
+    [TestCase("fd", "finite differences")]
+    [TestCase("exact,fd", "exact, finite differences, segments")]
+    public void AModeLeavesTheOthersOut(string mode, string expected)
+    {
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", mode, "--json").Json();
+        Assert.That(string.Join(", ", json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("mode").GetString()).Distinct()), Is.EqualTo(expected));
+    }
+
+    [TestCase("--backends", "managed,abacus", "\"abacus\"")]
+    [TestCase("--backends", "managed,managed", "managed twice")]
+    [TestCase("--backends", "native:avx9", "native:scalar:accurate")]
+    [TestCase("--mode", "rough", "exact, real, fd, all")]
+    [TestCase("--threads", "1,none", "\"none\"")]
+    [TestCase("--junit", "no/such/folder/x.xml", "no folder")]
+    [TestCase("--markdown", "no/such/folder/x.md", "no folder")]
+    public void WhatCannotBeUsedIsRefusedBeforeAnythingRuns(string option, string value, string word)
+        => CommandLine.Run("gradcheck", "--model", _data.Model, option, value).IsRefusedWith(word);
 }

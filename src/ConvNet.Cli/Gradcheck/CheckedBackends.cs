@@ -1,0 +1,73 @@
+using ConvNet.Diagnostics;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Gradcheck;
+
+/// <summary>The backends of a check, each with every number of threads that is wanted.</summary>
+internal sealed class CheckedBackends : IDisposable
+{
+    /// <summary>The word for every backend, instruction set and precision.</summary>
+    public const string All = "all";
+
+    private readonly List<BackendVariant> _variants = [];
+
+    private CheckedBackends()
+    {
+    }
+
+    /// <summary>The backends.</summary>
+    public IReadOnlyList<BackendVariant> Variants => _variants;
+
+    /// <summary>Opens backends.</summary>
+    /// <param name="names">Their names, or <see cref="All"/>; none for every backend on every instruction set. What cannot run here is left out unless it is named.</param>
+    /// <param name="threads">Numbers of threads; none for all processors.</param>
+    /// <param name="precision">Of a native backend whose name does not say.</param>
+    /// <param name="people">Reads what is left out.</param>
+    /// <exception cref="ArgumentException">A backend is unknown or named twice.</exception>
+    public static CheckedBackends Open(IReadOnlyList<string> names, IReadOnlyList<int> threads, Precision precision, IAnsiConsole people)
+    {
+        var backends = new CheckedBackends();
+        try
+        {
+            if (names.Count > 0 && !names.Contains(All))
+            {
+                if (names.GroupBy(name => name).FirstOrDefault(same => same.Count() > 1) is { } twice)
+                    throw new ArgumentException($"--backends names {twice.Key} twice; once is enough.");
+                backends._variants.AddRange(names.Select(name => Variant(name, threads, precision)));
+            }
+            else
+            {
+                foreach (string name in BackendCatalog.Variants(accurate: names.Count > 0))
+                    backends.OpenIfAvailable(name, threads, precision, people);
+            }
+            return backends;
+        }
+        catch
+        {
+            backends.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Ends them.</summary>
+    public void Dispose() => _variants.ForEach(variant => variant.Dispose());
+
+    private void OpenIfAvailable(string name, IReadOnlyList<int> threads, Precision precision, IAnsiConsole people)
+    {
+        try
+        {
+            _variants.Add(Variant(name, threads, precision));
+        }
+        catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
+        {
+            people.WriteLine($"without {name}: {failure.Message}");
+        }
+    }
+
+    // libtorch has one number of threads per process and promises no bits: it runs on the most.
+    private static BackendVariant Variant(string name, IReadOnlyList<int> threads, Precision precision)
+    {
+        int?[] counts = threads.Count == 0 ? [null] : name == BackendCatalog.Torch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
+        return new BackendVariant(name, [.. counts.Select(count => BackendCatalog.Create(name, count, precision))]);
+    }
+}

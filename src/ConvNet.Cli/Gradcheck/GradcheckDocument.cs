@@ -1,0 +1,51 @@
+namespace ConvNet.Cli.Gradcheck;
+
+/// <summary>A gradient check as the document of <c>--json</c>.</summary>
+internal static class GradcheckDocument
+{
+    /// <summary>The document.</summary>
+    public static object Of(GradcheckResult result) => new
+    {
+        title = result.Title,
+        backends = result.Backends.Select(backend => new
+        {
+            backend.Name,
+            backend.Info.Version,
+            backend.Info.Isa,
+            precision = BackendText.Words(backend.Info.Precision),
+            backend.Threads,
+        }),
+        verdict = GradcheckWords.Of(result.Report.Verdict),
+        result.Report.Checked,
+        result.Report.Failed,
+        result.Report.Suspects,
+        seconds = result.Elapsed.TotalSeconds,
+        layers = result.Report.Layers.Select(layer => new
+        {
+            layer.Layer,
+            layer.Kind,
+            layer.Backend,
+            mode = GradcheckWords.Of(layer.Mode),
+            verdict = GradcheckWords.Of(layer.Verdict),
+            tensors = layer.Tensors.Select(tensor => new
+            {
+                tensor.Name,
+                verdict = GradcheckWords.Of(tensor.Verdict),
+                tensor.Elements,
+                tensor.WorstInBounds,
+                tensor.WorstInUlps,
+                tensor.Index,
+                tensor.Got,
+                tensor.Truth,
+                tensor.Failed,
+                tensor.Suspects,
+                tensor.Flips,
+                tensor.Against,
+            }),
+            layer.Remark,
+        }),
+        cuts = result.Report.Cuts,
+        result.Reproduce,
+        worst = result.Worst is { } worst ? GradcheckWords.Explain(worst.Layer, worst.Tensor) : null,
+    };
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Text;
+using ConvNet.Diagnostics;
+
+namespace ConvNet.Cli.Gradcheck;
+
+/// <summary>A gradient check in Markdown, for the summary of a CI job.</summary>
+internal static class MarkdownSummary
+{
+    private const int FailuresInWords = 20;
+
+    /// <summary>The text: the verdict, a table of backends and modes, what is wrong, and the cuts of exact mode.</summary>
+    public static string Of(GradcheckResult result)
+    {
+        GradientReport report = result.Report;
+        var text = new StringBuilder();
+        Line($"### Gradient check of {Escape(result.Title)}: {GradcheckWords.Of(report.Verdict)}");
+        Line($"");
+        Line($"{report.Checked:N0} values compared in {result.Elapsed.TotalSeconds:0.0} s, {report.Failed:N0} wrong, {report.Suspects:N0} suspect.");
+        Line($"");
+        CheckModes[] modes = [.. report.Layers.Select(layer => layer.Mode).Distinct()];
+        Line($"| backend | {string.Join(" | ", modes.Select(GradcheckWords.Of))} |");
+        Line($"|---|{string.Concat(modes.Select(_ => "---|"))}");
+        foreach (IGrouping<string, LayerReport> backend in report.Layers.GroupBy(layer => layer.Backend))
+            Line($"| {Escape(backend.Key)} | {string.Join(" | ", modes.Select(mode => Cell([.. backend.Where(layer => layer.Mode == mode)])))} |");
+        Line($"");
+        Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
+        (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Failures];
+        foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
+            Line($"- {Escape(GradcheckWords.Explain(layer, tensor))}");
+        if (failures.Length > FailuresInWords)
+            Line($"- and {failures.Length - FailuresInWords} more");
+        if (result.Reproduce is { } again)
+            Line($"\nAgain: `{again}`");
+        if (report.Cuts.Count > 0)
+            Line($"\nExact mode is cut:\n{string.Concat(report.Cuts.Select(cut => $"\n- at {Escape(cut.Layer)}: {Escape(cut.Reason)}"))}");
+        return text.ToString();
+
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+    }
+
+    private static string Cell(LayerReport[] layers)
+    {
+        if (layers.Length == 0)
+            return "";
+        int good = layers.Count(layer => layer.Verdict != Verdict.Fail);
+        double worst = layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds).DefaultIfEmpty().Max();
+        string error = worst == 0 ? "equal" : worst.ToString("0.00", CultureInfo.InvariantCulture);
+        return good == layers.Length ? $"{good}, {error}" : $"**{layers.Length - good} wrong** of {layers.Length}, {error}";
+    }
+
+    private static string Escape(string text) => text.Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).ReplaceLineEndings(" ");
+}

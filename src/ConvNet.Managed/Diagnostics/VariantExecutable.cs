@@ -1,0 +1,104 @@
+namespace ConvNet.Diagnostics;
+
+/// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the others with it.</summary>
+internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable, IDeclaresAlgorithms
+{
+    private delegate void Reader(IExecutable executable, Span<float> values);
+
+    public Graph Graph => executables[0].Graph;
+
+    public int BatchSize => executables[0].BatchSize;
+
+    public TrainingSpec? Spec => executables[0].Spec;
+
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
+
+    public void Forward(ReadOnlySpan<float> images)
+    {
+        foreach (IExecutable each in executables)
+            each.Forward(images);
+    }
+
+    public double Loss(ReadOnlySpan<int> labels)
+    {
+        var losses = new double[executables.Length];
+        for (int i = 0; i < losses.Length; i++)
+            losses[i] = executables[i].Loss(labels);
+        return Agreed(losses);
+    }
+
+    public double Loss(ReadOnlySpan<float> targets)
+    {
+        var losses = new double[executables.Length];
+        for (int i = 0; i < losses.Length; i++)
+            losses[i] = executables[i].Loss(targets);
+        return Agreed(losses);
+    }
+
+    public void Backward(bool accumulate = false) => Array.ForEach(executables, each => each.Backward(accumulate));
+
+    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    {
+        foreach (IExecutable each in executables)
+            each.Backward(outputGradient, accumulate);
+    }
+
+    public void Step(float learningRate) => Array.ForEach(executables, each => each.Step(learningRate));
+
+    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
+    {
+        var losses = new double[executables.Length];
+        for (int i = 0; i < losses.Length; i++)
+            losses[i] = executables[i].TrainStep(images, labels, learningRate);
+        return Agreed(losses);
+    }
+
+    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
+    {
+        var losses = new double[executables.Length];
+        for (int i = 0; i < losses.Length; i++)
+            losses[i] = executables[i].TrainStep(images, targets, learningRate);
+        return Agreed(losses);
+    }
+
+    public void Infer(ReadOnlySpan<float> images, Span<float> scores)
+    {
+        float[] copy = images.ToArray();
+        Read("inferred scores", scores, (each, values) => each.Infer(copy, values));
+    }
+
+    public void ReadScores(Span<float> scores) => Read("y", scores, (each, values) => each.ReadScores(values));
+
+    public void Read(Parameter parameter, Span<float> values) => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));
+
+    public void Write(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        foreach (IExecutable each in executables)
+            each.Write(parameter, values);
+    }
+
+    public void ReadGradient(Parameter parameter, Span<float> values) => Read($"gradient of {parameter.Name}", values, (each, own) => each.ReadGradient(parameter, own));
+
+    public void ReadInputGradient(Span<float> values) => Read("dx", values, (each, own) => each.ReadInputGradient(own));
+
+    public void Dispose() => Array.ForEach(executables, each => each.Dispose());
+
+    private void Read(string tensor, Span<float> values, Reader read)
+    {
+        read(executables[0], values);
+        var other = new float[values.Length];
+        for (int i = 1; i < executables.Length; i++)
+        {
+            read(executables[i], other);
+            variant.Compare(tensor, i, values, other);
+        }
+    }
+
+    // The loss is a double; what float32 keeps of it must be equal.
+    private double Agreed(double[] losses)
+    {
+        for (int i = 1; i < losses.Length; i++)
+            variant.Compare("loss", i, [(float)losses[0]], [(float)losses[i]]);
+        return losses[0];
+    }
+}
