@@ -26,11 +26,9 @@ internal static class BatchNormBounds
         double[][] bounds = [new double[run.Y.Length], new double[run.Y.Length], .. run.W.Select(w => new double[w.Length])];
         for (int c = 0; c < values.XShapes[0].C; c++)
             Channel(layer, values, run, c, bounds);
-        return new LayerTruth(
-            new TruthTensor("y", run.Y) { Bounds = bounds[0] },
-            [new TruthTensor("dx", run.DX[0]) { Bounds = bounds[1] }],
-            [new TruthTensor("dw", run.DW[0]) { Bounds = bounds[2] }, new TruthTensor("db", run.DW[1]) { Bounds = bounds[3] }, null, null],
-            [null, null, new TruthTensor("running_mean", run.W[2]) { Bounds = bounds[4] }, new TruthTensor("running_var", run.W[3]) { Bounds = bounds[5] }]);
+        TruthTensor Of(string name, double[] tensor, int i) => new(name, tensor) { Bounds = bounds[i], Terms = values.N * values.XShapes[0].Area };
+        return new LayerTruth(Of("y", run.Y, 0), [Of("dx", run.DX[0], 1)], [Of("dw", run.DW[0], 2), Of("db", run.DW[1], 3), null, null],
+            [null, null, Of("running_mean", run.W[2], 4), Of("running_var", run.W[3], 5)]);
     }
 
     private static void Channel(BatchNorm2d layer, LayerValues<double> values, LayerRun<double> run, int c, double[][] bounds)

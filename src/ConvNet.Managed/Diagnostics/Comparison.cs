@@ -4,10 +4,10 @@ namespace ConvNet.Diagnostics;
 internal static class Comparison
 {
     /// <summary>Compares within the error bounds.</summary>
-    public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: false);
+    public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: false) with { Terms = truth.Terms };
 
     /// <summary>Compares bit for bit, but for the sign of zero.</summary>
-    public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true);
+    public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true) with { Terms = truth.Terms };
 
     private static TensorReport Compare(ReadOnlySpan<float> got, TruthTensor truth, bool exact)
     {

@@ -27,11 +27,23 @@ public enum FaultKind
     /// <summary>One term of one result, at a random place, is left out.</summary>
     TermLeftOut,
 
+    /// <summary>One term of one result, at a random place, is added twice.</summary>
+    TermTwice,
+
     /// <summary>One result, at a random place, is that of its neighbour.</summary>
     NeighbourTaken,
 
     /// <summary>One result, at a random place, has the wrong sign.</summary>
     SignFlipped,
+
+    /// <summary>Two channels that lie side by side, or two filters, are in each other's place.</summary>
+    ChannelsSwapped,
+
+    /// <summary>A sample gets what belongs to the next one; a gradient of weights is that of samples and gradients which do not belong together.</summary>
+    SampleMixedUp,
+
+    /// <summary>Everything is divided by a number of samples that is one too large.</summary>
+    CountOffByOne,
 }
 
 /// <summary>Which result of a layer is wrong.</summary>
@@ -48,10 +60,21 @@ public enum FaultTarget
 
     /// <summary>The gradients of the biases, db.</summary>
     BiasGradient,
+
+    /// <summary>What the forward pass updates: running statistics.</summary>
+    Buffer,
+
+    /// <summary>The value of the loss.</summary>
+    Loss,
 }
 
 /// <summary>A fault to inject.</summary>
 /// <param name="Kind">What goes wrong.</param>
 /// <param name="Target">Where.</param>
 /// <param name="Seed">Chooses the random place.</param>
-public sealed record Fault(FaultKind Kind, FaultTarget Target, int Seed = 1);
+public sealed record Fault(FaultKind Kind, FaultTarget Target, int Seed = 1)
+{
+    /// <summary>Whether it strikes at a random place, so that it is another fault for every seed.</summary>
+    public bool IsAtRandom => Kind is FaultKind.TermLeftOut or FaultKind.TermTwice or FaultKind.NeighbourTaken or FaultKind.SignFlipped or FaultKind.ChannelsSwapped
+        || (Kind == FaultKind.SampleMixedUp && Target is FaultTarget.Output or FaultTarget.InputGradient);
+}

@@ -32,6 +32,31 @@ internal sealed class Fill(ulong seed)
         return values;
     }
 
+    /// <summary>Real numbers of a distribution, as large as uniform ones in ±limit.</summary>
+    /// <param name="stream">Numbers the tensors that must differ.</param>
+    /// <param name="length">How many.</param>
+    /// <param name="limit">The largest of uniform ones.</param>
+    /// <param name="values">The distribution.</param>
+    public float[] Reals(int stream, int length, double limit, RealValues values)
+    {
+        if (values == RealValues.Uniform)
+            return Uniform(stream, length, limit);
+        var reals = new float[length];
+        for (int i = 0; i < length; i++)
+        {
+            double magnitude = (Philox.Word(seed, stream, 3, i) + 0.5) / 4294967296.0, turn = Philox.Word(seed, stream, 4, i) / 4294967296.0;
+            // Box and Muller, with the deviation of uniform numbers.
+            double normal = Math.Sqrt(-2 * Math.Log(magnitude) / 3) * Math.Cos(2 * Math.PI * turn);
+            reals[i] = (float)(limit * values switch
+            {
+                RealValues.Normal => normal,
+                RealValues.Rectified => Math.Max(0, normal),
+                _ => Math.ScaleB(2 * turn - 1, -(int)(13 * magnitude)),
+            });
+        }
+        return reals;
+    }
+
     /// <summary>Real values for a parameter: weights as He et al., biases and shifts not 0, variances positive.</summary>
     public float[] Parameter(int stream, ParameterSpec spec) => spec.Role switch
     {

@@ -53,14 +53,17 @@ public static class GradientCheck
     /// <param name="loss">The loss.</param>
     /// <param name="classes">Scores per sample.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">The batch size and the seed.</param>
+    /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
     /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
     public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends, GradientCheckOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(backends);
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
-        return new GradientReport([.. LossCheck.Check(loss, classes, backends, options ?? new GradientCheckOptions())], []);
+        options ??= new GradientCheckOptions();
+        var check = new LossCheck(loss, classes, options);
+        return new GradientReport([.. options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [], .. options.Modes.HasFlag(CheckModes.Real) ? check.Real(backends) : []],
+            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name, reason)] : []);
     }
 
     /// <summary>A backend and its instruction set, as <c>native/avx2</c>, unless it is a variant with a name.</summary>

@@ -26,6 +26,22 @@ public enum CheckModes
     All = Exact | Real | Segments | EndToEnd | FiniteDifferences,
 }
 
+/// <summary>How the real numbers of a check are distributed.</summary>
+public enum RealValues
+{
+    /// <summary>Uniform around 0.</summary>
+    Uniform,
+
+    /// <summary>Normal around 0.</summary>
+    Normal,
+
+    /// <summary>Inputs as behind a ReLU: half of them 0, the others positive and normal.</summary>
+    Rectified,
+
+    /// <summary>Of very different magnitudes: powers of two from 2⁻¹² to 1 times uniform ones.</summary>
+    Wide,
+}
+
 /// <summary>How a comparison ended, from best to worst.</summary>
 public enum Verdict
 {
@@ -57,6 +73,9 @@ public sealed record GradientCheckOptions
 
     /// <summary>The seed of all values.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>How real numbers are distributed where a layer is checked by itself.</summary>
+    public RealValues Values { get; init; }
 }
 
 /// <summary>The comparison of one tensor.</summary>
@@ -75,6 +94,9 @@ public sealed record TensorReport(
 {
     /// <summary>What the values were compared with, where it is not the double reference.</summary>
     public string Against { get; init; } = "";
+
+    /// <summary>n, the terms of the tensor's longest sum; 0 where nothing is summed.</summary>
+    public int Terms { get; init; }
 
     /// <summary>How the comparison ended.</summary>
     public Verdict Verdict => Failed > 0 ? Verdict.Fail : Suspects > 0 ? Verdict.Suspect : Verdict.Pass;

@@ -17,6 +17,9 @@ internal sealed class TruthTensor(string name, double[] values)
     /// <summary>An error between the bound and this is suspect, not wrong; empty where the bound is a hard one.</summary>
     public double[] Ceilings { get; init; } = [];
 
+    /// <summary>Terms of the longest sum; 0 where nothing is summed.</summary>
+    public int Terms { get; init; }
+
     /// <summary>Whether every float32 evaluation, in any order, gives the true values without rounding.</summary>
     public bool IsExact { get; init; }
 
@@ -31,7 +34,7 @@ internal sealed class TruthTensor(string name, double[] values)
         int reach = DeclaredAccuracy.Reach(algorithm, pass);
         double scale = DeclaredAccuracy.Lambda(algorithm, pass) / DeclaredAccuracy.Direct;
         double[] Widened(double[] bounds) => Array.ConvertAll(LargestWithin(LargestWithin(bounds, plane.W, 1, reach), plane.H, plane.W, reach), bound => scale * bound);
-        return new(Name, Values) { Bounds = Widened(Bounds), Ceilings = Widened(Ceilings), IsExact = IsExact };
+        return new(Name, Values) { Bounds = Widened(Bounds), Ceilings = Widened(Ceilings), IsExact = IsExact, Terms = Terms };
     }
 
     // Along lines of so many values, which are so far from one another: the largest within reach of each.
@@ -52,6 +55,7 @@ internal sealed class TruthTensor(string name, double[] values)
     {
         Bounds = Array.ConvertAll(sums, s => s.Bound()),
         Ceilings = Array.ConvertAll(sums, s => s.Ceiling),
+        Terms = sums.Length == 0 ? 0 : sums.Max(s => s.Count),
         IsExact = Array.TrueForAll(sums, s => s.IsExact),
     };
 
