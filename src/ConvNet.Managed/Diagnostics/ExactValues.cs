@@ -14,19 +14,21 @@ internal sealed record ExactRun(LayerValues<float> Values, LayerTruth Truth, boo
 /// </remarks>
 internal sealed class ExactValues
 {
-    private const int LargestRange = 16, LargestRangeOfMultiples = 2, Fewest = 16;
+    private const int LargestRangeOfMultiples = 2, Fewest = 16;
 
     private readonly LayerAlgorithms[] _algorithms;
     private readonly Maker _make;
+    private readonly int _largest;
     private readonly bool _thins;
 
     /// <summary>Looks for the numbers.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="algorithms">How it is computed.</param>
+    /// <param name="largest">The largest magnitude to use.</param>
     /// <param name="make">Makes the numbers.</param>
-    public ExactValues(Layer layer, LayerAlgorithms[] algorithms, Maker make)
+    public ExactValues(Layer layer, LayerAlgorithms[] algorithms, int largest, Maker make)
     {
-        (_algorithms, _make, _thins) = (algorithms, make, layer is Conv2d);
+        (_algorithms, _largest, _make, _thins) = (algorithms, largest, make, layer is Conv2d);
         int results = Grain(SumPass.Forward, SumPass.InputGradient), gradients = Grain(SumPass.WeightGradient);
         Runs = results == 1 && gradients == 1
             ? Found(Find(1, 1, results: true, gradients: true))
@@ -57,7 +59,7 @@ internal sealed class ExactValues
 
     private ExactRun? Find(int weightGrain, int gradientGrain, bool results, bool gradients)
     {
-        int range = weightGrain == 1 && gradientGrain == 1 ? LargestRange : LargestRangeOfMultiples;
+        int range = weightGrain == 1 && gradientGrain == 1 ? _largest : Math.Min(_largest, LargestRangeOfMultiples);
         for (int oneIn = 1; oneIn <= (_thins ? Fewest : 1); (range, oneIn) = range > 1 ? (range / 2, 1) : (1, oneIn * 2))
         {
             LayerValues<float> values = _make(range, weightGrain, gradientGrain, oneIn);

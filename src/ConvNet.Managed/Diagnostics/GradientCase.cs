@@ -1,9 +1,16 @@
 namespace ConvNet.Diagnostics;
 
 /// <summary>Something to check with <see cref="GradientCheck"/>, and how: all that a check depends on but for the backends.</summary>
-/// <param name="Options">How it is checked.</param>
-public abstract record GradientCase(GradientCheckOptions Options)
+public abstract record GradientCase
 {
+    private protected GradientCase(GradientCheckOptions options) => Options = options;
+
+    /// <summary>How it is checked.</summary>
+    public GradientCheckOptions Options { get; init; }
+
+    /// <summary>The layers with the shapes that they read.</summary>
+    internal abstract IEnumerable<(Layer Layer, Shape[] Inputs)> Layers { get; }
+
     /// <summary>Checks it.</summary>
     /// <exception cref="NotSupportedException">A backend lacks a layer; the message names it.</exception>
     public abstract GradientReport Run(IReadOnlyList<IBackend> backends);
@@ -14,11 +21,13 @@ public abstract record GradientCase(GradientCheckOptions Options)
 /// <param name="Options">How it is checked.</param>
 public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options) : GradientCase(Options)
 {
+    internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => Graph.Nodes.Skip(1).Select(node => (node.Layer!, node.InputShapes));
+
     /// <inheritdoc/>
     public override GradientReport Run(IReadOnlyList<IBackend> backends) => GradientCheck.Run(Graph, backends, Options);
 
     /// <summary>The layers with their shapes, and the options.</summary>
-    public override string ToString() => $"{Graph.Input.Shape}, {string.Join(", ", Graph.Nodes.Skip(1).Select(Describe))}; batch {Options.BatchSize}, {Options.Modes}, seed {Options.Seed}";
+    public override string ToString() => $"{Graph.Input.Shape}, {string.Join(", ", Graph.Nodes.Skip(1).Select(Describe))}; {Options}";
 
     private static string Describe(Node node) => $"{node.Name}({string.Join(" ", node.Inputs.Select(input => input.Name))}) {node.Layer} {node.Shape}";
 }
@@ -41,11 +50,13 @@ public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs,
         _ => 1,
     };
 
+    internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => [(Layer, [.. Inputs])];
+
     /// <inheritdoc/>
     public override GradientReport Run(IReadOnlyList<IBackend> backends) => GradientCheck.Run(Layer, Inputs, backends, Options);
 
     /// <summary>The layer with its shapes, and the options.</summary>
-    public override string ToString() => $"{Layer} on {string.Join(" + ", Inputs)}; batch {Options.BatchSize}, {Options.Modes}, seed {Options.Seed}";
+    public override string ToString() => $"{Layer} on {string.Join(" + ", Inputs)}; {Options}";
 
     private long LongestSumOf(Conv2d conv)
     {

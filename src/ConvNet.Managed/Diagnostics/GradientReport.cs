@@ -76,6 +76,16 @@ public sealed record GradientCheckOptions
 
     /// <summary>How real numbers are distributed where a layer is checked by itself.</summary>
     public RealValues Values { get; init; }
+
+    /// <summary>The largest magnitude of the whole numbers that a layer is given in exact mode, from 1 to 16.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    public int LargestInteger
+    {
+        get;
+        init => field = value is >= 1 and <= 16
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), $"Whole numbers of up to {value} in magnitude are not used; the largest is from 1 to 16.");
+    } = 16;
 }
 
 /// <summary>The comparison of one tensor.</summary>

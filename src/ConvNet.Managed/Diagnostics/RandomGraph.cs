@@ -42,10 +42,10 @@ internal sealed class RandomGraph(Draw draw, int n)
 
     private int Filters() => draw.Of(1, 2, 3, 5, 8, 16, 17);
 
-    // Half the reach on each side keeps the size where the reach is odd, and fits every map.
+    // Half the reach on each side keeps the size where the reach is odd, and fits every map. Two taps apart could both see padding.
     private Node Convolution(Node x)
     {
-        int kernel = draw.Of(1, 2, 3, 3, 5), dilation = draw.OneIn(5) ? 2 : 1, reach = (kernel - 1) * dilation + 1;
+        int kernel = draw.Of(1, 2, 3, 3, 5), dilation = kernel != 2 && draw.OneIn(5) ? 2 : 1, reach = (kernel - 1) * dilation + 1;
         bool fits = reach <= Math.Min(x.Shape.H, x.Shape.W);
         int padding = fits && draw.OneIn(3) ? 0 : reach / 2;
         int groups = draw.OneIn(4) ? x.Shape.C : 1, filters = groups == 1 ? Filters() : groups * draw.Of(1, 1, 2);

@@ -15,7 +15,6 @@ public static class GraphJson
 {
     private const string Format = "convnet-graph";
     private const int Version = 1;
-    private const long MaxBytes = 16 << 20;
 
     /// <summary>Writes a graph.</summary>
     /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
@@ -50,7 +49,7 @@ public static class GraphJson
         ArgumentNullException.ThrowIfNull(json);
         using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(json), source);
         var root = new JsonReader(document.RootElement, source);
-        CheckVersion(root);
+        root.CheckFormat(Format, Version, "a graph");
         int[] input = root.Ints("input");
         if (input is not [> 0, > 0, > 0])
             throw root.Error("\"input\" must be the images' channels, rows and columns, as [1, 28, 28].");
@@ -58,7 +57,7 @@ public static class GraphJson
         root.RejectOthers();
         if (nodes.Count == 0)
             throw root.Error("\"nodes\" has no layer.");
-        Graph graph = Checked(root, () => new Graph(new Shape(input[0], input[1], input[2])));
+        Graph graph = root.Checked(() => new Graph(new Shape(input[0], input[1], input[2])));
         for (int i = 0; i < nodes.Count; i++)
             ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"));
         return graph;
@@ -67,18 +66,12 @@ public static class GraphJson
     /// <summary>Reads a graph from a file.</summary>
     /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static Graph Load(string path)
-    {
-        long length = new FileInfo(path).Length;
-        return length <= MaxBytes
-            ? Read(File.ReadAllText(path), path)
-            : throw new InvalidDataException($"{path}: {length:N0} bytes are no description of a graph; at most {MaxBytes:N0} are read.");
-    }
+    public static Graph Load(string path) => Read(JsonReader.TextOf(path, "description of a graph"), path);
 
     private static void WriteNode(Utf8JsonWriter writer, Node node)
     {
-        LayerFormat format = LayerFormat.All.FirstOrDefault(f => f.Type == node.Layer!.GetType())
-            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer!.GetType().Name}, which has no form in JSON; the layers that have one are {Kinds}.");
+        LayerFormat format = LayerFormat.Of(node.Layer!)
+            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer!.GetType().Name}, which has no form in JSON; the layers that have one are {LayerFormat.Kinds}.");
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
         writer.WriteString("layer", format.Kind);
@@ -92,41 +85,14 @@ public static class GraphJson
 
     private static void ReadNode(Graph graph, JsonReader json)
     {
-        string kind = json.Text("layer") ?? throw json.Error("\"layer\" is missing.");
-        LayerFormat format = LayerFormat.All.FirstOrDefault(f => f.Kind == kind)
-            ?? throw json.Error($"layer \"{kind}\" is unknown; there are {Kinds}.");
+        LayerFormat format = LayerFormat.Named(json);
         string? name = json.Text("name");
         string[] inputs = json.Texts("inputs");
-        Layer layer = Checked(json, () => format.Read(json));
+        Layer layer = json.Checked(() => format.Read(json));
         json.RejectOthers();
         Node Named(string input) => graph.Nodes.FirstOrDefault(node => node.Name == input)
             ?? throw json.Error($"there is no node \"{input}\" before it; inputs name earlier nodes, and the images are \"input\".");
         Node[] reads = inputs.Length == 0 ? [graph.Output] : [.. inputs.Select(Named)];
-        Checked(json, () => graph.Add(name, layer, reads));
+        json.Checked(() => graph.Add(name, layer, reads));
     }
-
-    private static void CheckVersion(JsonReader root)
-    {
-        string? format = root.Text("format");
-        if (format != Format)
-            throw root.Error($"\"format\" is {(format is null ? "missing" : $"\"{format}\"")}; a graph says \"{Format}\".");
-        int version = root.Int("version");
-        if (version != Version)
-            throw root.Error($"version {version} of the format is not known; this program reads version {Version}.");
-    }
-
-    // What a layer or the graph says about its sizes, with the place in the file.
-    private static T Checked<T>(JsonReader json, Func<T> make)
-    {
-        try
-        {
-            return make();
-        }
-        catch (ArgumentException error)
-        {
-            throw json.Error(error.Message, error);
-        }
-    }
-
-    private static string Kinds => string.Join(", ", LayerFormat.All.Select(format => format.Kind));
 }

@@ -5,6 +5,8 @@ namespace ConvNet.Serialization;
 /// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its place.</summary>
 internal sealed class JsonReader
 {
+    private const long MaxBytes = 16 << 20;
+
     private readonly JsonElement _object;
     private readonly string _place;
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
@@ -31,6 +33,33 @@ internal sealed class JsonReader
         {
             throw new InvalidDataException($"{source}: this is no JSON. {error.Message}", error);
         }
+    }
+
+    /// <summary>A document's text from a file of reasonable size.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="what">What it should be, as <c>description of a graph</c>.</param>
+    /// <exception cref="InvalidDataException">The file is too large.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static string TextOf(string path, string what)
+    {
+        long length = new FileInfo(path).Length;
+        return length <= MaxBytes
+            ? File.ReadAllText(path)
+            : throw new InvalidDataException($"{path}: {length:N0} bytes are no {what}; at most {MaxBytes:N0} are read.");
+    }
+
+    /// <summary>Throws unless the document says that it is of this format and version.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="what">What has the format, as <c>a graph</c>.</param>
+    public void CheckFormat(string format, int version, string what)
+    {
+        string? found = Text("format");
+        if (found != format)
+            throw Error($"\"format\" is {(found is null ? "missing" : $"\"{found}\"")}; {what} says \"{format}\".");
+        int number = Int("version");
+        if (number != version)
+            throw Error($"version {number} of the format is not known; this program reads version {version}.");
     }
 
     /// <summary>An error at this object.</summary>
@@ -69,6 +98,11 @@ internal sealed class JsonReader
         ? otherwise ?? throw Error($"\"{name}\" is missing.")
         : Whole(name, value);
 
+    /// <summary>A whole number of 64 bits, not negative.</summary>
+    public ulong Long(string name) => Required(name) is var value && value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong number)
+        ? number
+        : throw Wrong(name, value, $"a whole number from 0 to {ulong.MaxValue}");
+
     /// <summary>A number.</summary>
     public float Number(string name, float otherwise) => Optional(name) is not { } value ? otherwise
         : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number) ? number
@@ -100,6 +134,19 @@ internal sealed class JsonReader
     /// <summary>Texts in a list.</summary>
     public string[] Texts(string name) => [.. List(name).Select(value =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of texts"))];
+
+    /// <summary>What is made of the object; what a layer or a graph says about its sizes gets the place in the file.</summary>
+    public T Checked<T>(Func<T> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ArgumentException error)
+        {
+            throw Error(error.Message, error);
+        }
+    }
 
     private int Whole(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
         ? number

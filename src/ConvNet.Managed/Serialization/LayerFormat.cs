@@ -45,6 +45,19 @@ internal sealed record LayerFormat(string Kind, Type Type, Action<Utf8JsonWriter
         Of("add", (_, _) => { }, _ => new Add()),
     ];
 
+    /// <summary>All kinds, for errors.</summary>
+    public static string Kinds => string.Join(", ", All.Select(format => format.Kind));
+
+    /// <summary>The form of a layer; null for one of a user's own.</summary>
+    public static LayerFormat? Of(Layer layer) => All.FirstOrDefault(format => format.Type == layer.GetType());
+
+    /// <summary>The form that an object's property <c>layer</c> names.</summary>
+    public static LayerFormat Named(JsonReader json)
+    {
+        string kind = json.Text("layer") ?? throw json.Error("\"layer\" is missing.");
+        return All.FirstOrDefault(format => format.Kind == kind) ?? throw json.Error($"layer \"{kind}\" is unknown; there are {Kinds}.");
+    }
+
     private static LayerFormat Of<T>(string kind, Action<Utf8JsonWriter, T> write, Func<JsonReader, T> read) where T : Layer
         => new(kind, typeof(T), (writer, layer) => write(writer, (T)layer), read);
 
