@@ -3,6 +3,11 @@
 int failures = 0;
 const int32_t thread_counts[THREAD_COUNTS] = {1, 2, 3, 5, 8};
 
+int32_t first_isa(void) {
+  const char *number = getenv("CN_TEST_FROM_ISA");
+  return number == NULL ? CN_SCALAR : (int32_t)strtol(number, NULL, 10);
+}
+
 static uint64_t state = 1;
 
 float *new_floats(int64_t count) {

@@ -13,7 +13,8 @@
 
 extern int failures;
 
-/* Counts and prints a failure; the test goes on. */
+/* Counts and prints a failure; the test goes on, or ends here if the environment has CN_TEST_STOP.
+ */
 #define CHECK(condition, ...)                                                                      \
   do {                                                                                             \
     if (!(condition)) {                                                                            \
@@ -21,8 +22,13 @@ extern int failures;
       printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                                       \
       printf(__VA_ARGS__);                                                                         \
       printf("\n");                                                                                \
+      if (getenv("CN_TEST_STOP") != NULL) exit(1);                                                 \
     }                                                                                              \
   } while (0)
+
+/* The instruction sets to test: from this one, the number in CN_TEST_FROM_ISA or else that of the
+ * portable code, to cn_cpu_isa(). */
+int32_t first_isa(void);
 
 /* Thread counts that must not change a bit, the first being the one to compare with. */
 enum { THREAD_COUNTS = 5 };

@@ -211,7 +211,7 @@ static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     problem p = problem_of(&cases[i]);
-    for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+    for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
       outputs first = {0};
       for (int j = 0; j < THREAD_COUNTS; j++) {
         const cn_context context = context_of(isa, thread_counts[j]);

@@ -335,7 +335,7 @@ static void free_outputs(outputs *o) {
 static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
   problem p = problem_of(t, algorithm, exact, tail);
   solve(&p);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order: there one run says all. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
@@ -404,7 +404,7 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
   const bool wins = winner_floats > 0;
   const int64_t all = y_floats + winner_floats;
   float *expected = new_floats(all), *got = new_floats(all);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     const cn_context one = context_of(isa, 1);
     const int64_t floats = cn_conv2d_workspace_floats(&one, &conv, CN_FORWARD, p.n);
     float *workspace = new_floats(floats);
@@ -492,7 +492,7 @@ static void run_transformed(const conv_case *t, int32_t algorithm, int32_t isa) 
 static void transformed_filters_give_the_same_bits(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     for (int32_t algorithm = CN_WINOGRAD_2; algorithm <= CN_WINOGRAD_4; algorithm++)
-      for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa() && takes(&cases[i], algorithm); isa++)
+      for (int32_t isa = first_isa(); isa <= cn_cpu_isa() && takes(&cases[i], algorithm); isa++)
         run_transformed(&cases[i], algorithm, isa);
 }
 

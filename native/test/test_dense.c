@@ -168,7 +168,7 @@ static void check_outputs(const cn_context *context, const problem *p, const out
 
 static void run_case(const dense_case *t, bool exact) {
   problem p = problem_of(t, exact);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order: there one run says all. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
@@ -197,7 +197,7 @@ static void long_sums_of_equal_terms_stay_within_the_bound(void) {
   for (int i = 0; i < 100000; i++) add_term(&expected, (double)0.1f * 0.1f);
   float *x = new_tensor(&shape, 1, plain), *w = new_floats(cn_dense_weight_floats(&dense));
   float *y = new_floats(16);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     const cn_context context = context_of(isa, 2);
     CHECK(cn_dense_pack_weights(&context, &dense, plain, w) == CN_OK, "pack");
     CHECK(cn_dense_forward(&context, &dense, 1, x, w, NULL, y, NULL, 0) == CN_OK, "forward");

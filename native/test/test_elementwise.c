@@ -191,7 +191,7 @@ static void runs_touch_exactly_their_floats(const cn_context *context) {
 
 int main(void) {
   the_oracle_gives_the_published_words();
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       seed_values(3);

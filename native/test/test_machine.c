@@ -48,7 +48,7 @@ int main(void) {
   static const int32_t chains[] = {[CN_SCALAR] = 2, [CN_AVX2] = 12, [CN_AVX512] = 12};
   static const int64_t counts[] = {1, 15, 4096, 4097, 50003};
   seed_values(20);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       every_multiply_add_is_counted(&context, chains[isa]);

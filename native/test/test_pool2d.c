@@ -122,7 +122,7 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
   float *y_plain = new_floats(y_count), *dx_plain = new_floats(x_count);
   const int64_t y_floats = cn_tensor_floats(&pool.y, t->n);
   const int64_t dx_floats = cn_tensor_floats(&pool.dx, t->n);
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++) {
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     float *first = NULL;
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);

@@ -283,7 +283,7 @@ static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_con
 }
 
 int main(void) {
-  for (int32_t isa = CN_SCALAR; isa <= cn_cpu_isa(); isa++)
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       losses_give_the_values_computed_by_hand(&context);
