@@ -1,0 +1,58 @@
+using System.Reflection;
+using NUnit.Framework.Api;
+using NUnit.Framework.Interfaces;
+using NUnit.Framework.Internal;
+
+namespace ConvNet.Mutation;
+
+/// <summary>The tests of the native backend, from the cheapest on, up to the first that fails.</summary>
+/// <param name="isa">The instruction set with which the contract tests are run.</param>
+internal sealed class Suite(NativeIsa isa) : ITestListener
+{
+    /// <summary>What failed; null as long as nothing has.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>How many tests passed.</summary>
+    public int Passed { get; private set; }
+
+    /// <summary>Runs the tests.</summary>
+    public void Run()
+    {
+        var runner = new NUnitTestAssemblyRunner(new DefaultTestAssemblyBuilder());
+        runner.Load(Assembly.Load("ConvNet.Tests"), new Dictionary<string, object> { ["NumberOfTestWorkers"] = 0, ["StopOnError"] = true });
+        foreach (string tests in Stages())
+        {
+            if (Failure is null)
+                runner.Run(this, TestFilter.FromXml($"<filter><test re='1'>{tests}</test></filter>"));
+        }
+    }
+
+    public void TestFinished(ITestResult result)
+    {
+        if (result.Test.IsSuite)
+            return;
+        if (result.ResultState.Status == TestStatus.Failed)
+            Failure ??= $"{result.FullName}: {result.Message.Split('\n')[0].Trim()}";
+        else if (result.ResultState.Status == TestStatus.Passed)
+            Passed++;
+    }
+
+    public void TestStarted(ITest test)
+    {
+    }
+
+    public void TestOutput(TestOutput output)
+    {
+    }
+
+    public void SendMessage(TestMessage message)
+    {
+    }
+
+    private IEnumerable<string> Stages() =>
+    [
+        @"^ConvNet\.Tests\.(Native\.(Plan|Explain|OddGraph|Inference|StepInside)Tests|Reference\.ArenaTests)\.",
+        $@"^ConvNet\.Tests\.Contract\.(Graph|Executable|Layer)Contract\(native/{isa}\)\.",
+        $@"^ConvNet\.Tests\.(Native\.|Contract\.\w+\(native/{isa}[/)])",
+    ];
+}

@@ -1,0 +1,60 @@
+"""The mutants of the C# planning passes: one build holds them all, and an environment variable chooses one."""
+import json
+import os
+import shutil
+import subprocess
+
+from tests import MOST_SECONDS, Mutant, Verdict, limit_of, reason, run, run_for
+
+PROJECT = "tests/mutation/ConvNet.Mutation"
+PROGRAM = "ConvNet.Mutation.dll"
+
+
+class ManagedMutants:
+    """What tests/mutation/ConvNet.Mutation does, from here."""
+
+    def __init__(self, root, scratch, isa):
+        self.root, self.isa = root, isa
+        self.built = root / PROJECT / "bin/Release/net10.0"
+        self.folder = scratch / "managed"
+        run(["dotnet", "build", root / PROJECT, "-c", "Release", "-v", "quiet"])
+        rows = self.ask("list", root)
+        self.numbers = {}
+        for row in rows:
+            mutant = Mutant(row["file"], row["line"], row["start"], row["before"], row["after"], row["code"])
+            self.numbers[mutant] = row["number"]
+
+    def mutants(self):
+        return list(self.numbers)
+
+    def prepare(self, mutants):
+        """Compiles the mutants that compile into one copy of the program."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.built, self.folder)
+        wanted = sorted(self.numbers[m] for m in mutants)
+        self.compiled = set(self.ask("compile", self.root, self.folder, *wanted)) if wanted else set()
+
+    def ask(self, *question):
+        command = ["dotnet", self.built / PROGRAM, *question]
+        return json.loads(subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout)
+
+    def test(self):
+        """The verdict of the NUnit tests on the product as it is; also learns how long they take."""
+        verdict, why, seconds = self.run_tests(MOST_SECONDS)
+        self.limit = limit_of(seconds)
+        return verdict, why
+
+    def try_mutant(self, mutant):
+        number = self.numbers[mutant]
+        return self.run_tests(self.limit, number)[:2] if number in self.compiled else (Verdict.NOT_COMPILED, "")
+
+    def try_library(self, library):
+        """The verdict of the NUnit tests on another library of kernels."""
+        return self.run_tests(self.limit, library=library)[:2]
+
+    def run_tests(self, limit, number=0, library=None):
+        environment = os.environ | {"CONVNET_MUTANT": str(number), "OMP_WAIT_POLICY": "passive", "DOTNET_TieredPGO": "0"}
+        if library is not None:
+            environment["CONVNET_NATIVE_LIBRARY"] = str(library)
+        code, output, seconds = run_for(limit, ["dotnet", self.folder / PROGRAM, "test", "--isa", self.isa], environment)
+        return (Verdict.SURVIVED, "", seconds) if code == 0 else (Verdict.KILLED, reason(code, output), seconds)

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Changes one operator of the product at a time and sees whether the tests notice. README.md beside this file says more."""
+import argparse
+import contextlib
+import fcntl
+import json
+import random
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from managed import ManagedMutants
+from native import NativeMutants
+from tests import Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main():
+    args = arguments()
+    args.scratch.mkdir(parents=True, exist_ok=True)
+    lock = Lock(args.lock)
+    with lock:
+        source = NativeMutants(ROOT, args.scratch, args.isa, args.sanitize) if args.language == "c" else ManagedMutants(ROOT, args.scratch, args.isa)
+    chosen = [m for m in sample(source.mutants(), args.sample, args.seed) if args.only is None or args.only in m.name]
+    if args.list:
+        for mutant in chosen:
+            print(f"{mutant.name}\n    {mutant.code}")
+        return
+    results = Results(args.scratch / f"{args.language}.jsonl")
+    wanted = Verdict.SURVIVED if args.survivors else None
+    todo = [m for m in chosen if results.verdict(m) == wanted]
+    trial = prepare(source, todo, args, lock)
+    for number, mutant in enumerate(todo, 1):
+        with lock:
+            started = time.monotonic()
+            verdict, why = trial(mutant)
+        results.add(mutant, verdict, why, time.monotonic() - started)
+        print(f"{number}/{len(todo)} {verdict:12} {mutant.name}  {why}", flush=True)
+
+
+def prepare(source, mutants, args, lock):
+    """Builds what the mutants need, sees that the tests pass without one, and returns what tries one."""
+    with lock:
+        source.prepare(mutants)
+    nunit = None
+    if args.nunit and args.language == "c":
+        nunit = ManagedMutants(ROOT, args.scratch, args.isa)
+        nunit.prepare([])
+    with lock:
+        verdict, why = (nunit or source).test()
+    if verdict != Verdict.SURVIVED:
+        sys.exit(f"The tests fail on the sources as they are, so they can tell nothing of mutants: {why}")
+    if nunit is None:
+        return source.try_mutant
+
+    def in_csharp(mutant):
+        library = source.build_mutant(mutant)
+        return nunit.try_library(library) if library else (Verdict.NOT_COMPILED, "")
+
+    return in_csharp
+
+
+def sample(mutants, count, seed):
+    """`count` of them, the same for the same seed: files have shares by their number of mutants, and no file has none."""
+    if count == 0:
+        return mutants
+    by_file = defaultdict(list)
+    for mutant in mutants:
+        by_file[mutant.file].append(mutant)
+    generator, chosen, rest = random.Random(seed), [], []
+    for file in sorted(by_file):
+        members = generator.sample(by_file[file], len(by_file[file]))
+        share = max(1, count * len(members) // len(mutants))
+        chosen += members[:share]
+        rest += members[share:]
+    generator.shuffle(rest)
+    return chosen + rest[: max(0, count - len(chosen))]
+
+
+class Lock:
+    """A lock file to share while at work, for machines on which others take it for themselves alone while they measure."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        self.files = contextlib.ExitStack()
+        if self.path is not None:
+            fcntl.flock(self.files.enter_context(open(self.path, "a")), fcntl.LOCK_SH)
+
+    def __exit__(self, *error):
+        self.files.close()
+
+
+class Results:
+    """What is known of each mutant, a line of JSON each time one was tried; the last one counts."""
+
+    def __init__(self, path):
+        self.path = path
+        rows = map(json.loads, path.read_text().splitlines()) if path.exists() else []
+        self.rows = {row["name"]: row for row in rows}
+
+    def verdict(self, mutant):
+        return self.rows[mutant.name]["verdict"] if mutant.name in self.rows else None
+
+    def add(self, mutant, verdict, why, seconds):
+        row = {
+            "name": mutant.name, "file": mutant.file, "line": mutant.line, "change": mutant.change, "code": mutant.code,
+            "verdict": verdict, "by": why, "seconds": round(seconds, 1),
+        }
+        self.rows[mutant.name] = row
+        with open(self.path, "a") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("language", choices=["c", "csharp"], help="the C sources, or the C# planning passes")
+    parser.add_argument("--sample", type=int, default=300, metavar="N", help="mutants to try, 0 for all (300)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (1)")
+    parser.add_argument("--only", metavar="TEXT", help="only those with this in file:line:column change")
+    parser.add_argument("--list", action="store_true", help="print them and do nothing")
+    parser.add_argument("--survivors", action="store_true", help="only those that have survived so far")
+    parser.add_argument("--sanitize", action="store_true", help="C: run the C tests under the address and undefined-behaviour sanitizers")
+    parser.add_argument("--nunit", action="store_true", help="C: run the NUnit tests of the native backend instead of the C tests")
+    parser.add_argument("--isa", choices=["Scalar", "Avx2", "Avx512"], default="Avx2", help="whose kernels are changed and tested (Avx2)")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", help="where to work (build/mutation)")
+    parser.add_argument("--lock", metavar="FILE", help="a lock file to share while at work")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

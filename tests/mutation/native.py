@@ -1,0 +1,138 @@
+"""Builds the C library with one file changed, and runs the C tests against it."""
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import csource
+from tests import MOST_SECONDS, Verdict, limit_of, reason, run, run_for
+
+# From the cheapest to the dearest; one that bears the name of the changed file comes first.
+TESTS = ["arguments", "machine", "pool2d", "batch_norm", "dense", "training", "conv2d", "elementwise"]
+FIRST = {"sgd": "training", "loss": "training", "reorder": "elementwise"}
+ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
+
+
+class NativeMutants:
+    """
+    The mutants of native/src. Only the kernels of one instruction set are changed and tested, for it is one source for all: so
+    the headers of the other ones have none.
+    """
+
+    def __init__(self, root, scratch, isa, sanitize):
+        self.root, self.isa, self.sanitize = root, isa, sanitize
+        self.folder = scratch / ("sanitized" if sanitize else "native")
+        self.build = self.folder / "build"
+        paths = sorted(p for p in (root / "native/src").rglob("*.[ch]") if p.parent.name != "simd" or p.stem == isa.lower())
+        self.texts = {str(p.relative_to(root)): p.read_text() for p in paths}
+        self.types = csource.type_names([*self.texts.values(), (root / "native/include/convnet.h").read_text()])
+
+    def mutants(self):
+        return [m for file, text in self.texts.items() for m in csource.mutants_of(file, text, self.types)]
+
+    def prepare(self, mutants):
+        """Copies the sources and builds them, quickly rather than well."""
+        tree = self.folder / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        shutil.copytree(self.root / "native", tree / "native")
+        shutil.copy(self.root / "CMakeLists.txt", tree)
+        options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
+        run(["cmake", "-S", tree, "-B", self.build, *options])
+        self.commands = [command_of(entry) for entry in json.loads((self.build / "compile_commands.json").read_text())]
+        self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
+        for command, _, output in self.commands:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            if not output.exists() or output.stat().st_mtime < max(path.stat().st_mtime for path in self.reads[output]):
+                run(command)
+        tests = {output: source for _, source, output in self.commands if source.parent.name == "test"}
+        self.library = [(command, output) for command, _, output in self.commands if output not in tests]
+        self.link(self.build, "libconvnet.so", [output for _, output in self.library], "-shared")
+        harness = next(output for output, source in tests.items() if source.name == "harness.c")
+        for output, source in tests.items():
+            if output != harness:
+                self.link(self.build, source.stem, [output, harness], f"-L{self.build}", "-lconvnet")
+
+    def test(self):
+        """The verdict of the C tests on the sources as they are; also learns how long each test takes."""
+        self.limits = {}
+        for name in TESTS:
+            verdict, why, seconds = self.run_test(name, self.build, MOST_SECONDS)
+            self.limits[name] = limit_of(seconds)
+            if verdict != Verdict.SURVIVED:
+                return verdict, why
+        return Verdict.SURVIVED, ""
+
+    def try_mutant(self, mutant):
+        library = self.build_mutant(mutant)
+        if library is None:
+            return Verdict.NOT_COMPILED, ""
+        for name in order_of(Path(mutant.file).stem):
+            verdict, why, _ = self.run_test(name, library.parent, self.limits[name])
+            if verdict != Verdict.SURVIVED:
+                return verdict, why
+        return Verdict.SURVIVED, ""
+
+    def run_test(self, name, folder, limit):
+        """Runs a C test with the library in a folder: the verdict, what failed, and how long it took."""
+        environment = os.environ | {
+            "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)), "OMP_WAIT_POLICY": "passive",
+        }
+        code, output, seconds = run_for(limit, [self.build / f"test_{name}"], environment)
+        if code == 0:
+            return Verdict.SURVIVED, "", seconds
+        return Verdict.KILLED, f"test_{name}: {reason(code, output)}".replace(f"{self.folder / 'tree'}/", ""), seconds
+
+    def build_mutant(self, mutant):
+        """The library with a mutant in it; None where it does not compile."""
+        place = self.folder / "mutant"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        path = self.folder / "tree" / mutant.file
+        path.write_text(mutant.apply(self.texts[mutant.file]))
+        try:
+            objects = [self.compile(command, output, path, place) for command, output in self.library]
+        finally:
+            path.write_text(self.texts[mutant.file])
+        if None in objects:
+            return None
+        self.link(place, "libconvnet.so", objects, "-shared")
+        return place / "libconvnet.so"
+
+    def compile(self, command, output, changed, place):
+        """The object that is there, or a new one where it is made from the changed file; None where that does not compile."""
+        isa = re.search(r"kernels_(\w+)\.dir", str(output))
+        if changed not in self.reads[output] or isa is not None and isa.group(1) != self.isa.lower():
+            return output
+        new = place / f"{output.parent.name}_{output.name}"
+        done = subprocess.run([new if part == output else part for part in command], capture_output=True)
+        return new if done.returncode == 0 else None
+
+    def link(self, folder, name, objects, *flags):
+        sanitizers = ["-fsanitize=address,undefined"] if self.sanitize else []
+        run(["gcc", *sanitizers, "-fopenmp", "-o", folder / name, *objects, *flags, "-lm"])
+
+
+def order_of(stem):
+    first = [test for test in TESTS if stem.startswith(test) or FIRST.get(stem) == test]
+    return first + [test for test in TESTS if test not in first]
+
+
+def command_of(entry):
+    """CMake's command, quicker to compile: -O1, and nothing at all for gemm.c, whose many tiles would take 13 s. With source and output."""
+    source, command = Path(entry["file"]), shlex.split(entry["command"])
+    level = "-O0" if source.name == "gemm.c" else "-O2" if source.parent.name == "test" else "-O1"
+    command = [part for part in command if part not in ("-Werror", "-O1", "-O3")] + [level, "-w"]
+    output = Path(entry["directory"]) / command[command.index("-o") + 1]
+    command[command.index("-o") + 1] = output
+    return command, source, output
+
+
+def files_of(command, tree):
+    """The files of the tree that an object is made from."""
+    at = command.index("-o")
+    command = [part for part in command[:at] + command[at + 2 :] if part != "-c"]
+    rule = subprocess.run([*command, "-MM", "-MT", "object"], check=True, capture_output=True, text=True).stdout
+    return {Path(os.path.normpath(tree / path)) for path in rule.replace("\\\n", " ").split()[1:]}
