@@ -13,8 +13,8 @@ PROGRAM = "ConvNet.Mutation.dll"
 class ManagedMutants:
     """What tests/mutation/ConvNet.Mutation does, from here."""
 
-    def __init__(self, root, scratch, isa):
-        self.root, self.isa = root, isa
+    def __init__(self, root, scratch, isa, quick):
+        self.root, self.isa, self.quick = root, isa, quick
         self.built = root / PROJECT / "bin/Release/net10.0"
         self.folder = scratch / "managed"
         run(["dotnet", "build", root / PROJECT, "-c", "Release", "-v", "quiet"])
@@ -56,5 +56,5 @@ class ManagedMutants:
         environment = os.environ | {"CONVNET_MUTANT": str(number), "OMP_WAIT_POLICY": "passive", "DOTNET_TieredPGO": "0"}
         if library is not None:
             environment["CONVNET_NATIVE_LIBRARY"] = str(library)
-        code, output, seconds = run_for(limit, ["dotnet", self.folder / PROGRAM, "test", "--isa", self.isa], environment)
+        code, output, seconds = run_for(limit, ["dotnet", self.folder / PROGRAM, "test", "--isa", self.isa, *([] if self.quick else ["--all"])], environment)
         return (Verdict.SURVIVED, "", seconds) if code == 0 else (Verdict.KILLED, reason(code, output), seconds)

@@ -14,23 +14,31 @@ from managed import ManagedMutants
 from native import NativeMutants
 from tests import Verdict
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+JUDGED = HERE / "survivors.json"
 
 
 def main():
     args = arguments()
     args.scratch.mkdir(parents=True, exist_ok=True)
-    lock = Lock(args.lock)
+    lock, quick = Lock(args.lock), not args.survivors
     with lock:
-        source = NativeMutants(ROOT, args.scratch, args.isa, args.sanitize) if args.language == "c" else ManagedMutants(ROOT, args.scratch, args.isa)
+        if args.language == "c":
+            source = NativeMutants(ROOT, args.scratch, args.isa, quick, args.sanitize)
+        else:
+            source = ManagedMutants(ROOT, args.scratch, args.isa, quick)
     chosen = [m for m in sample(source.mutants(), args.sample, args.seed) if args.only is None or args.only in m.name]
     if args.list:
         for mutant in chosen:
             print(f"{mutant.name}\n    {mutant.code}")
         return
     results = Results(args.scratch / f"{args.language}.jsonl")
-    wanted = Verdict.SURVIVED if args.survivors else None
-    todo = [m for m in chosen if results.verdict(m) == wanted]
+    if args.survivors:
+        known = {tuple(mutant) for group in json.loads(JUDGED.read_text()) if group.get("equivalent") for mutant in group["mutants"]}
+        todo = [m for m in chosen if results.verdict(m) == Verdict.SURVIVED and (m.file, m.code, m.change) not in known]
+    else:
+        todo = [m for m in chosen if results.verdict(m) is None]
     trial = prepare(source, todo, args, lock)
     for number, mutant in enumerate(todo, 1):
         with lock:
@@ -46,7 +54,7 @@ def prepare(source, mutants, args, lock):
         source.prepare(mutants)
     nunit = None
     if args.nunit and args.language == "c":
-        nunit = ManagedMutants(ROOT, args.scratch, args.isa)
+        nunit = ManagedMutants(ROOT, args.scratch, args.isa, quick=False)
         nunit.prepare([])
     with lock:
         verdict, why = (nunit or source).test()
@@ -63,9 +71,10 @@ def prepare(source, mutants, args, lock):
 
 
 def sample(mutants, count, seed):
-    """`count` of them, the same for the same seed: files have shares by their number of mutants, and no file has none."""
-    if count == 0:
-        return mutants
+    """
+    `count` of them, all where it is 0; the same for the same seed. Files have shares by their number of mutants, and no file has
+    none. In an order in which every beginning is a sample too.
+    """
     by_file = defaultdict(list)
     for mutant in mutants:
         by_file[mutant.file].append(mutant)
@@ -76,7 +85,9 @@ def sample(mutants, count, seed):
         chosen += members[:share]
         rest += members[share:]
     generator.shuffle(rest)
-    return chosen + rest[: max(0, count - len(chosen))]
+    chosen += rest[: max(0, (count or len(mutants)) - len(chosen))]
+    generator.shuffle(chosen)
+    return chosen
 
 
 class Lock:
@@ -122,7 +133,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (1)")
     parser.add_argument("--only", metavar="TEXT", help="only those with this in file:line:column change")
     parser.add_argument("--list", action="store_true", help="print them and do nothing")
-    parser.add_argument("--survivors", action="store_true", help="only those that have survived so far")
+    parser.add_argument("--survivors", action="store_true", help="those that have survived so far and are not known to be equivalent, with all tests instead of the quicker ones")
     parser.add_argument("--sanitize", action="store_true", help="C: run the C tests under the address and undefined-behaviour sanitizers")
     parser.add_argument("--nunit", action="store_true", help="C: run the NUnit tests of the native backend instead of the C tests")
     parser.add_argument("--isa", choices=["Scalar", "Avx2", "Avx512"], default="Avx2", help="whose kernels are changed and tested (Avx2)")

@@ -22,8 +22,8 @@ class NativeMutants:
     the headers of the other ones have none.
     """
 
-    def __init__(self, root, scratch, isa, sanitize):
-        self.root, self.isa, self.sanitize = root, isa, sanitize
+    def __init__(self, root, scratch, isa, quick, sanitize):
+        self.root, self.isa, self.quick, self.sanitize = root, isa, quick, sanitize
         self.folder = scratch / ("sanitized" if sanitize else "native")
         self.build = self.folder / "build"
         paths = sorted(p for p in (root / "native/src").rglob("*.[ch]") if p.parent.name != "simd" or p.stem == isa.lower())
@@ -80,6 +80,8 @@ class NativeMutants:
         environment = os.environ | {
             "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)), "OMP_WAIT_POLICY": "passive",
         }
+        if self.quick:
+            environment["CN_TEST_PRODUCTS"] = "3e6"
         code, output, seconds = run_for(limit, [self.build / f"test_{name}"], environment)
         if code == 0:
             return Verdict.SURVIVED, "", seconds

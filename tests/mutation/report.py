@@ -5,10 +5,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mutate import ROOT, Results
+from mutate import HERE, JUDGED, ROOT, Results
 from tests import Verdict
 
-HERE = Path(__file__).resolve().parent
 LANGUAGES = {"c": "C: kernels and what plans for them", "csharp": "C#: planning passes"}
 
 
@@ -16,7 +15,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", help="where mutate.py worked (build/mutation)")
     args = parser.parse_args()
-    groups = json.loads((HERE / "survivors.json").read_text())
+    groups = json.loads(JUDGED.read_text())
     reasons = {(file, code, change): group for group in groups for file, code, change in group["mutants"]}
     parts = [Part(title, Results(args.scratch / f"{name}.jsonl").rows.values(), reasons) for name, title in LANGUAGES.items()]
     text = "\n".join([*table(parts), "", *(line for part in parts for line in part.survivors())])

@@ -18,12 +18,14 @@ internal static class Program
         var numbers = new Argument<int[]>("numbers") { Description = "The mutants" };
         var isa = new Option<NativeIsa>("--isa") { Description = "The instruction set to test with", DefaultValueFactory = _ => NativeBackend.SupportedIsas[^1] };
 
+        var all = new Option<bool>("--all") { Description = "Run every test of the native backend" };
+
         var list = new Command("list", "Prints every mutant as JSON") { root };
         list.SetAction(parsed => Print(Mutants(Projects(parsed.GetRequiredValue(root)))));
         var compile = new Command("compile", "Compiles mutants into the assemblies of a folder, and prints the numbers of those that compile") { root, folder, numbers };
         compile.SetAction(parsed => Print(Compile(Projects(parsed.GetRequiredValue(root)), parsed.GetRequiredValue(folder), [.. parsed.GetRequiredValue(numbers)])));
-        var test = new Command("test", "Runs the tests of the native backend up to the first that fails") { isa };
-        test.SetAction(parsed => Test(parsed.GetRequiredValue(isa)));
+        var test = new Command("test", "Runs the tests of the native backend up to the first that fails") { isa, all };
+        test.SetAction(parsed => Test(new Suite(parsed.GetRequiredValue(isa), parsed.GetValue(all))));
         return new RootCommand("The C# part of the mutation run") { list, compile, test }.Parse(args).Invoke();
     }
 
@@ -54,9 +56,8 @@ internal static class Program
         return wanted.Order();
     }
 
-    private static int Test(NativeIsa isa)
+    private static int Test(Suite suite)
     {
-        var suite = new Suite(isa);
         suite.Run();
         Console.WriteLine(suite.Failure ?? $"{suite.Passed} tests passed");
         return suite.Failure is null && suite.Passed > 0 ? 0 : 1;
