@@ -311,7 +311,8 @@ public abstract class Executable : IExecutable
         StepCore(learningRate);
     }
 
-    private Hold Enter()
+    /// <summary>Holds the executable for its caller until what it returns is disposed.</summary>
+    internal Hold Enter()
     {
         if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
             throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller at a time; compile one for each.");
@@ -386,7 +387,7 @@ public abstract class Executable : IExecutable
     }
 
     /// <summary>Frees the executable for the next caller.</summary>
-    private readonly ref struct Hold(Executable executable)
+    internal readonly ref struct Hold(Executable executable)
     {
         public void Dispose() => Volatile.Write(ref executable._busy, 0);
     }

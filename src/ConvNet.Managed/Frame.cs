@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace ConvNet;
 
 /// <summary>The memory of one node while its layer runs. Every span is dense NCHW, N samples long.</summary>
-internal sealed class NodeMemory<T>
+internal sealed record NodeMemory<T>
     where T : unmanaged
 {
     /// <summary>Shapes of the inputs, of one sample.</summary>

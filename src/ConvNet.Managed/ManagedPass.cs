@@ -1,5 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using ConvNet.Diagnostics;
 using ConvNet.Planning;
 
 namespace ConvNet;
@@ -14,6 +16,8 @@ internal sealed class ManagedPass<T>
     private readonly Memory<T>[] _values, _gradients;
     private readonly Memory<T>[][] _edgeGradients;
     private readonly NodeMemory<T>?[] _nodes;
+    private ManagedParts? _parts;
+    private Recording? _recording;
 
     /// <summary>Plans the arena and lays every node's memory out in it.</summary>
     /// <param name="graph">The graph.</param>
@@ -62,7 +66,10 @@ internal sealed class ManagedPass<T>
     public void Forward(int n, bool training, long step)
     {
         foreach (Node node in _graph.Nodes)
+        {
+            using PartTimer timer = Time(_parts?[node].Forward);
             node.Layer?.Forward(new Frame<T>(_nodes[node.Index]!, n, training, step));
+        }
     }
 
     /// <summary>Runs the nodes in reverse, from the gradient of the scores.</summary>
@@ -73,12 +80,62 @@ internal sealed class ManagedPass<T>
             Node node = _graph.Nodes[i];
             if (!_liveness.WantsGradient(node))
                 continue;
-            for (int edge = 1; edge < node.Consumers.Count; edge++)
-            {
-                Span<T> sum = _gradients[i].Span[..(n * node.Shape.Length)];
-                TensorPrimitives.Add(sum, _edgeGradients[i][edge].Span[..sum.Length], sum);
-            }
-            node.Layer?.Backward(new Frame<T>(_nodes[i]!, n, true, step));
+            SumGradients(node, n);
+            if (node.Layer is not null)
+                Backward(node, n, step);
+        }
+    }
+
+    /// <summary>Times the nodes, the loss and the optimiser's step from now on.</summary>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null for inference.</param>
+    /// <param name="threads">Threads that a layer may use.</param>
+    public Recording Record(int batchSize, TrainingSpec? spec, int threads)
+    {
+        if (_recording is not null)
+            throw new InvalidOperationException("The executable is being recorded already: dispose that recording first.");
+        var parts = new ManagedParts(_graph, _liveness, batchSize, spec, threads, Unsafe.SizeOf<T>());
+        var recording = new Recording(parts.All, () => (_parts, _recording) = (null, null));
+        (_parts, _recording) = (parts, recording);
+        return recording;
+    }
+
+    /// <summary>Times the loss until it is disposed, where somebody records.</summary>
+    public PartTimer TimeLoss() => Time(_parts?.Loss);
+
+    /// <summary>Times the optimiser's step until it is disposed, where somebody records.</summary>
+    public PartTimer TimeUpdate() => Time(_parts?.Update);
+
+    private PartTimer Time(int? part) => new(part is null ? null : _recording, part ?? 0);
+
+    private void SumGradients(Node node, int n)
+    {
+        if (node.Consumers.Count < 2)
+            return;
+        using PartTimer timer = Time(_parts?[node].Sum);
+        Span<T> sum = _gradients[node.Index].Span[..(n * node.Shape.Length)];
+        for (int edge = 1; edge < node.Consumers.Count; edge++)
+            TensorPrimitives.Add(sum, _edgeGradients[node.Index][edge].Span[..sum.Length], sum);
+    }
+
+    private void Backward(Node node, int n, long step)
+    {
+        NodeMemory<T> memory = _nodes[node.Index]!;
+        if (_parts?[node] is { Data: { } data, Weights: { } weights })
+        {
+            // To be timed apart: these layers have loops for each gradient, which do not know of the other.
+            Backward(memory with { DW = new Memory<T>[memory.DW.Length] }, data);
+            Backward(memory with { DX = new Memory<T>[memory.DX.Length] }, weights);
+        }
+        else
+        {
+            Backward(memory, _parts?[node].Gradient);
+        }
+
+        void Backward(NodeMemory<T> of, int? part)
+        {
+            using PartTimer timer = Time(part);
+            node.Layer!.Backward(new Frame<T>(of, n, true, step));
         }
     }
 

@@ -1,11 +1,12 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using ConvNet.Diagnostics;
 
 namespace ConvNet;
 
 /// <summary>A graph compiled for the managed backend: nodes run in order over one arena, then in reverse.</summary>
 /// <typeparam name="T">The element type of all arithmetic.</typeparam>
-public sealed class ManagedPlan<T> : Executable
+public sealed class ManagedPlan<T> : Executable, IProfiles
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     private readonly T[][] _values, _gradients, _optimizerState;
@@ -30,6 +31,13 @@ public sealed class ManagedPlan<T> : Executable
     /// <summary>The gradient of a parameter after a backward pass.</summary>
     public ReadOnlySpan<T> Gradient(Parameter parameter) => _gradients[parameter.Index];
 
+    /// <inheritdoc/>
+    public Recording Record()
+    {
+        using Hold hold = Enter();
+        return (_training ?? Inference).Record(BatchSize, Spec, _threads);
+    }
+
     /// <summary>The values of a node of the last training pass. Its memory may serve others once nothing needs it.</summary>
     internal ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
@@ -38,6 +46,8 @@ public sealed class ManagedPlan<T> : Executable
 
     /// <summary>Runs forward from the values in <see cref="InputValues"/> instead of from float images.</summary>
     internal void ForwardInPlace(int n) => _training!.Forward(n, training: true, ForwardCount);
+
+    private ManagedPass<T> Inference => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
 
     /// <summary>The images as the plan holds them, to be changed before <see cref="ForwardInPlace"/>.</summary>
     internal Span<T> InputValues => _training!.Value(Graph.Input, BatchSize);
@@ -56,11 +66,17 @@ public sealed class ManagedPlan<T> : Executable
 
     /// <inheritdoc/>
     protected override double LossCore(ReadOnlySpan<int> labels)
-        => double.CreateChecked(Spec!.Loss.Evaluate(_training!.Value(Output, N), labels, _training.OutputGradient(N)));
+    {
+        using PartTimer timer = _training!.TimeLoss();
+        return double.CreateChecked(Spec!.Loss.Evaluate(_training.Value(Output, N), labels, _training.OutputGradient(N)));
+    }
 
     /// <inheritdoc/>
     protected override double LossCore(ReadOnlySpan<float> targets)
-        => double.CreateChecked(Spec!.Loss.Evaluate(_training!.Value(Output, N), targets, _training.OutputGradient(N)));
+    {
+        using PartTimer timer = _training!.TimeLoss();
+        return double.CreateChecked(Spec!.Loss.Evaluate(_training.Value(Output, N), targets, _training.OutputGradient(N)));
+    }
 
     /// <inheritdoc/>
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
@@ -76,6 +92,7 @@ public sealed class ManagedPlan<T> : Executable
     /// <inheritdoc/>
     protected override void StepCore(float learningRate)
     {
+        using PartTimer timer = _training!.TimeUpdate();
         foreach (Parameter p in Graph.Parameters)
         {
             if (p.Trainable)
@@ -86,10 +103,10 @@ public sealed class ManagedPlan<T> : Executable
     /// <inheritdoc/>
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
     {
-        _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
-        TensorPrimitives.ConvertChecked(images, _inference.Value(Graph.Input, n));
-        _inference.Forward(n, training: false, 0);
-        TensorPrimitives.ConvertChecked<T, float>(_inference.Value(Output, n), scores);
+        ManagedPass<T> pass = Inference;
+        TensorPrimitives.ConvertChecked(images, pass.Value(Graph.Input, n));
+        pass.Forward(n, training: false, 0);
+        TensorPrimitives.ConvertChecked<T, float>(pass.Value(Output, n), scores);
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Measurement;
 
 /// <summary>What was measured.</summary>
@@ -21,6 +23,16 @@ public sealed record BenchResult(
     public bool WasDisturbed => Steadiness < LeastSteadiness;
 
     private const double LeastSteadiness = 0.95;
+
+    /// <summary>The memory rate for each number of threads, where profiles were measured; else for the most threads.</summary>
+    public IReadOnlyDictionary<int, double> MemoryRates { get; init; } = new Dictionary<int, double>();
+
+    /// <summary>What bounds the layers of a case.</summary>
+    public Roofline RooflineOf(Case measured)
+    {
+        ArgumentNullException.ThrowIfNull(measured);
+        return new Roofline(Peaks[measured.Threads], MemoryRates.GetValueOrDefault(measured.Threads, MemoryGBs));
+    }
 
     /// <summary>For each case that was measured with several algorithms, how good the one is that would be chosen.</summary>
     public IEnumerable<AlgorithmChoice> Choices =>
@@ -49,6 +61,9 @@ public sealed record Row(
 {
     /// <summary>The algorithm that the backend would choose; null where it has no choice or does not tell.</summary>
     public string? Auto { get; init; }
+
+    /// <summary>Where the time goes; null where nobody asked.</summary>
+    public NetworkProfile? Profile { get; init; }
 }
 
 /// <summary>How good the choice of an algorithm is where all of them were measured.</summary>

@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
@@ -16,7 +17,7 @@ public sealed class BenchRun
     private readonly Func<string, IWorker> _start;
     private readonly Func<TimeSpan> _clock;
     private readonly Action<string> _progress;
-    private readonly Dictionary<int, double> _peaks = [];
+    private readonly Dictionary<int, double> _peaks = [], _memoryRates = [];
     private readonly List<(int Threads, double Gflops)> _measuredPeaks = [];
     private readonly List<Timing> _timings = [];
     private readonly List<Skip> _skipped = [];
@@ -40,24 +41,25 @@ public sealed class BenchRun
         ArgumentNullException.ThrowIfNull(cases);
         ArgumentNullException.ThrowIfNull(settings);
         var run = new BenchRun(settings, start, clock, progress);
-        double memory = run.MeasureMachine(cases);
+        run.MeasureMachine(cases);
         foreach (IGrouping<object, Case> group in cases.GroupBy(c => c.Isolation))
         {
             using var workers = new WorkerGroup(start);
             foreach (Case next in group)
                 run.Measure(next, workers, cancellation);
         }
-        return run.Result(memory);
+        return run.Result();
     }
 
-    private double MeasureMachine(IReadOnlyList<Case> cases)
+    private void MeasureMachine(IReadOnlyList<Case> cases)
     {
         _progress("the processor's peak and the memory rate");
         using IWorker worker = _start(Native);
         foreach (int threads in cases.Select(c => c.Threads).Distinct())
             MeasurePeak(worker, threads);
         int most = cases.Max(c => c.Threads);
-        return Checked(worker.Ask(new Request(Order.Memory) { Threads = most, Isa = _settings.Isa })).Rate;
+        foreach (int threads in cases.Select(c => c.Threads).Distinct().Where(count => count == most || _settings.ProfileMilliseconds > 0))
+            _memoryRates[threads] = Checked(worker.Ask(new Request(Order.Memory) { Threads = threads, Isa = _settings.Isa })).Rate;
     }
 
     private void MeasurePeak(IWorker worker, int threads)
@@ -84,6 +86,11 @@ public sealed class BenchRun
             if (timings.Find(timing => IsNative(timing.Backend)) is { } native)
                 MeasurePeak(native.Worker, next.Threads);
         }
+        foreach (Timing timing in timings.Where(_ => _settings.ProfileMilliseconds > 0))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            timing.Profile = Checked(timing.Worker.Ask(new Request(Order.Profile) { Milliseconds = _settings.ProfileMilliseconds, Spans = _settings.TracedCalls })).Profile;
+        }
         _timings.AddRange(timings);
     }
 
@@ -103,7 +110,7 @@ public sealed class BenchRun
         return new Timing(next, backend, worker, response);
     }
 
-    private BenchResult Result(double memory)
+    private BenchResult Result()
     {
         if (_timings.Count == 0)
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
@@ -112,7 +119,7 @@ public sealed class BenchRun
         Row[] rows = [.. _timings.Select(timing => timing.ToRow(_peaks[timing.Case.Threads], operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
         double steadiness = Statistics.Median(_measuredPeaks.Select(peak => peak.Gflops / _peaks[peak.Threads]));
-        return new BenchResult(_peaks, steadiness, memory, rows, ratios, _skipped, _libraries);
+        return new BenchResult(_peaks, steadiness, _memoryRates.MaxBy(rate => rate.Key).Value, rows, ratios, _skipped, _libraries) { MemoryRates = _memoryRates };
     }
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)
@@ -130,6 +137,8 @@ public sealed class BenchRun
     {
         public List<Response> Turns { get; } = [];
 
+        public NetworkProfile? Profile { get; set; }
+
         public Row ToRow(double peak, double operations)
         {
             double median = Statistics.Median(Turns.Select(turn => turn.MedianMs)), gflops = operations / median / 1e6;
@@ -137,6 +146,7 @@ public sealed class BenchRun
                 Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB))
             {
                 Auto = Prepared.Auto,
+                Profile = Profile,
             };
         }
 

@@ -16,6 +16,12 @@ public sealed record BenchSettings
     /// <summary>Warm-up before the first turn in milliseconds, two calls at least.</summary>
     public double WarmMilliseconds { get; init; } = 150;
 
+    /// <summary>Length of the profile of a network in milliseconds, behind its turns; none where it is 0.</summary>
+    public double ProfileMilliseconds { get; init; }
+
+    /// <summary>Calls of a profile of which it is also told when each part ran.</summary>
+    public int TracedCalls { get; init; }
+
     /// <summary>Seconds after which a case gets no further round, but for the first.</summary>
     public double PatienceSeconds { get; init; } = 60;
 

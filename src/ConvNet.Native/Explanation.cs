@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 
@@ -20,7 +21,7 @@ internal static class Explanation
         var layers = plan.Layouts.Primitives.Select(primitive => Of(plan, primitive, [.. calls[primitive]])).ToList();
         layers.Add(Ends(plan, [.. calls[null]]));
         if (pass.Training?.Optimizer is Sgd)
-            layers.Add(Optimizer(plan));
+            layers.Add(new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, plan.Parameters.RestFloats > 0 ? [Optimizer(plan)] : []));
         (long values, long gradients, long state) = plan.Parameters.Bytes;
         long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots).Concat(plan.Loss?.Slots ?? [])
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
@@ -28,6 +29,36 @@ internal static class Explanation
         return new PlanDescription(pass.Training is null ? "inference" : "training", ((NativeIsa)pass.Context.isa).ToString().ToLowerInvariant(),
             pass.Context.threads, pass.BatchSize, layers, memory);
     }
+
+    /// <summary>What a recording times: the steps of the three lists in their order, then, in training, the loss and the optimiser's step.</summary>
+    public static IReadOnlyList<LayerProfile> Parts(Lowering plan)
+    {
+        PassSpec pass = plan.Pass;
+        List<LayerProfile> parts =
+        [
+            .. plan.PreparationSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Preparation, step), ProfiledPass.Preparation)),
+            .. plan.ForwardSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Forward, step), ProfiledPass.Forward)),
+            .. plan.BackwardSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Backward, step), ProfiledPass.BackwardData)),
+        ];
+        if (plan.Loss is { } loss)
+        {
+            parts.Add(Part(NameOfEnds(pass), Of(loss), ProfiledPass.Loss, $"{plan.Graph.Output.Node.Shape}"));
+            parts.Add(Part(nameof(Sgd), Optimizer(plan), ProfiledPass.Update, $"{plan.Parameters.RestFloats}"));
+        }
+        return parts;
+    }
+
+    private static LayerProfile Part(PassSpec pass, PlannedStep step, PlannedCall call, ProfiledPass usual)
+    {
+        ProfiledPass when = step.Step.Pass ?? usual;
+        if (step.Owner?.Operation is not { } operation)
+            return Part(NameOfEnds(pass), call, when, "");
+        LayerProfile part = Part(operation.Node.Name, call, when, LayerProfile.ShapeOf(operation.Node, operation.Output.Node));
+        return part with { Kind = operation.Node.Layer!.Kind, Fused = [.. operation.Fused.Select(node => node.Name)] };
+    }
+
+    private static LayerProfile Part(string name, PlannedCall call, ProfiledPass pass, string shape)
+        => new(name, name.ToLowerInvariant(), [], pass, call.Kernel, call.Algorithm, call.Reason, shape, call.Flops, call.Bytes, call.Threads);
 
     /// <summary>Describes how a value of n samples lies.</summary>
     public static PlannedTensor Of(cn_tensor tensor, int n) => new(
@@ -55,17 +86,16 @@ internal static class Explanation
     // What belongs to no layer: the scores, their loss, and the gradient of the images.
     private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
     {
-        string name = plan.Pass.Training is { } training ? training.Loss.GetType().Name : "Scores";
+        string name = NameOfEnds(plan.Pass);
         return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null, null, null, calls);
     }
 
     // What has not taken its step inside a gradient.
-    private static PlannedLayer Optimizer(Lowering plan)
+    private static PlannedCall Optimizer(Lowering plan)
     {
         long floats = plan.Parameters.RestFloats, touched = plan.Parameters.Bytes.State > 0 ? 5 : 3;
-        var call = new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", plan.Parameters.KeepsGradients ? "the parameters lie side by side" : "what has taken no step inside a weight gradient", 0,
+        return new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", plan.Parameters.KeepsGradients ? "the parameters lie side by side" : "what has taken no step inside a weight gradient", 0,
             sizeof(float) * touched * floats, 0, Threads(plan.Pass, 2 * OperationsPerValue * floats));
-        return new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, floats > 0 ? [call] : []);
     }
 
     private static IEnumerable<(Primitive? Owner, PlannedCall Call)> All(Lowering plan)
@@ -75,10 +105,15 @@ internal static class Explanation
         foreach (PlannedStep step in plan.ForwardSteps)
             yield return (step.Owner, Of(plan.Pass, PlannedPass.Forward, step));
         if (plan.Loss is { } loss)
-            yield return (null, new PlannedCall(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0, loss.Slots.Sum(Bytes), 0, 1));
+            yield return (null, Of(loss));
         foreach (PlannedStep step in plan.BackwardSteps)
             yield return (step.Owner, Of(plan.Pass, PlannedPass.Backward, step));
     }
+
+    private static PlannedCall Of(LossStep loss)
+        => new(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0, loss.Slots.Sum(Bytes), 0, 1);
+
+    private static string NameOfEnds(PassSpec pass) => pass.Training is { } training ? training.Loss.GetType().Name : "Scores";
 
     private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists) => lists.SelectMany(steps => steps);
 
@@ -88,7 +123,7 @@ internal static class Explanation
         Slot[] slots = [.. planned.Step.Slots.Distinct()];
         double operations = flops > 0 ? flops : OperationsPerValue * slots.Where(slot => !slot.IsWorkspace).Max(slot => slot.Floats);
         return new PlannedCall(when, NameOf(planned.Step), planned.Choice.Algorithm, planned.Choice.Reason, flops,
-            slots.Where(slot => !slot.IsWorkspace).Sum(Bytes), slots.Where(slot => slot.IsWorkspace).Sum(Bytes), Threads(pass, operations));
+            sizeof(float) * planned.Step.Floats, slots.Where(slot => slot.IsWorkspace).Sum(Bytes), Threads(pass, operations));
     }
 
     private static int Threads(PassSpec pass, double operations) => Convnet.cn_team_size(pass.Context, operations).SizeOrThrow();

@@ -14,8 +14,9 @@ internal sealed unsafe class NativePass : IDisposable
     private readonly Slot _images, _scores;
     private readonly Slot? _inputGradient;
     private readonly LossStep? _loss;
-    private readonly Step[] _preparation, _forward, _backward;
     private readonly NativeBlock _arena, _own;
+    private Step[] _preparation, _forward, _backward;
+    private Recording? _recording;
 
     private NativePass(Lowering plan)
     {
@@ -105,6 +106,32 @@ internal sealed unsafe class NativePass : IDisposable
 
     /// <summary>What runs, and why so.</summary>
     public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Length);
+
+    /// <summary>Times the steps from now on, by timed ones in their place, and what <see cref="TimeLoss"/> and <see cref="TimeUpdate"/> are asked to.</summary>
+    public Recording Record()
+    {
+        if (_recording is not null)
+            throw new InvalidOperationException("The executable is being recorded already: dispose that recording first.");
+        int part = 0;
+        var recording = new Recording(Explanation.Parts(_plan), EndRecording);
+        Step[] Timed(IEnumerable<Step> steps) => [.. steps.Select(step => new TimedStep(step, recording, part++))];
+        (_preparation, _forward, _backward) = (Timed(_preparation), Timed(_forward), Timed(_backward));
+        return _recording = recording;
+    }
+
+    /// <summary>Times the loss until it is disposed, where somebody records.</summary>
+    public PartTimer TimeLoss() => new(_recording, StepCount);
+
+    /// <summary>Times the optimiser's step until it is disposed, where somebody records.</summary>
+    public PartTimer TimeUpdate() => new(_recording, StepCount + 1);
+
+    private int StepCount => _preparation.Length + _forward.Length + _backward.Length;
+
+    private void EndRecording()
+    {
+        _recording = null;
+        (_preparation, _forward, _backward) = (Steps(_plan.PreparationSteps), Steps(_plan.ForwardSteps), Steps(_plan.BackwardSteps));
+    }
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 

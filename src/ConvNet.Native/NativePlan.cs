@@ -4,7 +4,7 @@ using ConvNet.Native;
 namespace ConvNet;
 
 /// <summary>A graph compiled for the native backend: lists of kernel calls over planned memory.</summary>
-public sealed class NativePlan : Executable, IDeclaresAlgorithms
+public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 {
     private readonly NativeBackend _backend;
     private readonly Sgd? _optimizer;
@@ -42,6 +42,13 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms
     /// <inheritdoc/>
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (_training ?? Inference).AlgorithmOf(node, pass);
 
+    /// <inheritdoc/>
+    public Recording Record()
+    {
+        using Hold hold = Enter();
+        return (_training ?? Inference).Record();
+    }
+
     /// <summary>The pass that trains.</summary>
     internal NativePass Training => _training!;
 
@@ -60,10 +67,18 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms
     }
 
     /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<int> labels) => Training.Loss(labels, N);
+    protected override double LossCore(ReadOnlySpan<int> labels)
+    {
+        using PartTimer timer = Training.TimeLoss();
+        return Training.Loss(labels, N);
+    }
 
     /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<float> targets) => Training.Loss(targets, N);
+    protected override double LossCore(ReadOnlySpan<float> targets)
+    {
+        using PartTimer timer = Training.TimeLoss();
+        return Training.Loss(targets, N);
+    }
 
     /// <inheritdoc/>
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
@@ -81,6 +96,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms
     /// <inheritdoc/>
     protected override void StepCore(float learningRate)
     {
+        using PartTimer timer = Training.TimeUpdate();
         _parameters.Step(learningRate);
         _prepared = false;
     }
@@ -89,8 +105,11 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms
     protected override void BackwardAndStepCore(float learningRate)
     {
         Training.Backward(N, ForwardCount - 1, learningRate);
-        _parameters.StepRest(learningRate);
         _prepared = false;
+        if (_parameters.RestFloats == 0)
+            return;
+        using PartTimer timer = Training.TimeUpdate();
+        _parameters.StepRest(learningRate);
     }
 
     /// <inheritdoc/>

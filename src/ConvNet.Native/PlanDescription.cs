@@ -77,7 +77,7 @@ public enum PlannedPass
 /// <param name="Algorithm">How.</param>
 /// <param name="Reason">Why so; empty where there is no choice.</param>
 /// <param name="Flops">Floating-point operations of its sums, two per multiply-add; 0 for a kernel without dot products.</param>
-/// <param name="Bytes">Bytes of all that it reads and writes, each once, workspace aside.</param>
+/// <param name="Bytes">Bytes of all that it reads and writes, each once and what it changes twice, workspace aside.</param>
 /// <param name="WorkspaceBytes">Bytes that it needs besides.</param>
 /// <param name="Threads">Threads that it uses: 1 where its work is not worth waking others.</param>
 public sealed record PlannedCall(

@@ -41,7 +41,7 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void ForwardCore(ReadOnlySpan<float> images, int n)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         EndPass();
         images.CopyTo(_images.Values);
         Tensor x = _images.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
@@ -50,19 +50,19 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override double LossCore(ReadOnlySpan<int> labels)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), labels));
     }
 
     protected override double LossCore(ReadOnlySpan<float> targets)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), targets));
     }
 
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
             Of(parameter).grad = null;
         if (Spec!.InputGradient)
@@ -82,7 +82,7 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void StepCore(float learningRate)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         foreach (optim.Optimizer optimizer in _optimizers)
         {
             foreach (optim.ILearningRateController group in optimizer.ParamGroups)
@@ -93,7 +93,7 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
     {
-        using DisposeScope scope = Enter();
+        using DisposeScope scope = OpenScope();
         using IDisposable noGrad = no_grad();
         _inferenceImages ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
         images.CopyTo(_inferenceImages.Values);
@@ -146,7 +146,7 @@ internal sealed class TorchSharpPlan : Executable
 
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
 
-    private DisposeScope Enter()
+    private DisposeScope OpenScope()
     {
         _runtime.ClaimThreads();
         return NewDisposeScope();

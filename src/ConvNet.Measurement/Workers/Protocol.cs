@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ConvNet.Diagnostics;
 
 namespace ConvNet.Measurement.Workers;
 
@@ -21,6 +22,9 @@ public enum Order
 
     /// <summary>Measure the memory rate.</summary>
     Memory,
+
+    /// <summary>Run the current workload, a network, for a while and tell where its time goes.</summary>
+    Profile,
 }
 
 /// <summary>A line to a worker: one JSON object without nesting.</summary>
@@ -52,8 +56,11 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
     /// <summary>Threads that compute.</summary>
     public int Threads { get; init; }
 
-    /// <summary>How long to warm up or to measure; a call that takes longer ends, and is the only one.</summary>
+    /// <summary>How long to warm up, to measure or to profile; a call that takes longer ends, and is the only one.</summary>
     public double Milliseconds { get; init; }
+
+    /// <summary>Profile: calls of which it is also told when each part ran.</summary>
+    public int Spans { get; init; }
 }
 
 /// <summary>A line from a worker: what the order asked for, or why it cannot be.</summary>
@@ -91,6 +98,9 @@ public sealed record Response
 
     /// <summary>Peak: 10⁹ operations per second. Memory: 10⁹ bytes per second.</summary>
     public double Rate { get; init; }
+
+    /// <summary>Profile: where the time went.</summary>
+    public NetworkProfile? Profile { get; init; }
 }
 
 /// <summary>Lines of the protocol.</summary>

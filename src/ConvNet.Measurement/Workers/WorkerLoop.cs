@@ -48,6 +48,7 @@ public sealed class WorkerLoop : IWorker
                 Order.Measure => Measure(request),
                 Order.Peak => new Response { Rate = ProcessorPeak.Gflops(NativeBench.Backend(request)) },
                 Order.Memory => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
+                Order.Profile => Profile(request),
                 _ => throw new UnreachableException($"{request.Do}"),
             };
         }
@@ -87,5 +88,10 @@ public sealed class WorkerLoop : IWorker
         return new Response { MedianMs = Statistics.Median(samples), MinMs = samples.Min(), Calls = calls, PeakMemoryMB = _memory!.PeakMegabytes };
     }
 
-    private Sampler Current => _sampler ?? throw new ArgumentException("There is nothing to run: prepare comes first.");
+    private Response Profile(Request request)
+        => new() { Profile = (_workload ?? throw NothingPrepared).Profile(request.Milliseconds, request.Spans) };
+
+    private Sampler Current => _sampler ?? throw NothingPrepared;
+
+    private static ArgumentException NothingPrepared => new("There is nothing to run: prepare comes first.");
 }

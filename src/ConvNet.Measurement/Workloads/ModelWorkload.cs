@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConvNet.Diagnostics;
 
 namespace ConvNet.Measurement;
@@ -8,7 +9,9 @@ namespace ConvNet.Measurement;
 internal sealed class ModelWorkload : Workload
 {
     private const float LearningRate = 1e-20f, Momentum = 0.9f;
+    private const int FewestCalls = 3;
 
+    private readonly string _backend;
     private readonly IExecutable _network;
     private readonly Graph _graph;
     private readonly bool _training;
@@ -19,6 +22,7 @@ internal sealed class ModelWorkload : Workload
     {
         if (pass.IsOfLayer())
             throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {BenchPass.Train.Word()} and {BenchPass.Infer.Word()}.");
+        _backend = backend.Info.Name;
         _training = pass == BenchPass.Train;
         _graph = graph;
         _network = _training
@@ -47,6 +51,20 @@ internal sealed class ModelWorkload : Workload
             _network.TrainStep(_images, _labels, LearningRate);
         else
             _network.Infer(_images, _scores);
+    }
+
+    public override NetworkProfile Profile(double milliseconds, int spans)
+    {
+        if (_network is not IProfiles profiles)
+            throw new NotSupportedException($"{_backend} does not tell where its time goes: {Profiles.Backends} do.");
+        // The first calls of what records are compiled.
+        using (profiles.Record())
+            Run();
+        using Recording recording = profiles.Record();
+        long start = Stopwatch.GetTimestamp();
+        for (int calls = 0; calls < FewestCalls || Stopwatch.GetElapsedTime(start).TotalMilliseconds < milliseconds; calls++)
+            recording.Call(Run);
+        return recording.Profile(spans);
     }
 
     protected override void Dispose(bool disposing) => _network.Dispose();

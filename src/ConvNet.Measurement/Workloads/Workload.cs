@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Measurement;
 
 /// <summary>What is timed: a call that computes the same again and again, with its data in place.</summary>
@@ -17,6 +19,13 @@ public abstract class Workload : IDisposable
 
     /// <summary>Computes once.</summary>
     public abstract void Run();
+
+    /// <summary>Computes for a while, a few times at least, and tells where the time went.</summary>
+    /// <param name="milliseconds">How long.</param>
+    /// <param name="spans">Calls of which it is also told when each part ran.</param>
+    /// <exception cref="NotSupportedException">What computes does not tell.</exception>
+    public virtual NetworkProfile Profile(double milliseconds, int spans)
+        => throw new NotSupportedException("A pass of a layer is one piece of work; a profile is of a network.");
 
     /// <summary>Frees what it holds.</summary>
     public void Dispose()

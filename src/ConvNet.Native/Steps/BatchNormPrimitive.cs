@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using static ConvNet.Native.Interop.Convnet;
 
@@ -102,6 +103,9 @@ internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] p
     : Step([x, .. parameters, mean, inverse, y])
 {
     /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.Forward;
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_batch_norm_apply(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer, inverse.Pointer,
             y.Pointer).ThrowIfFailed();
@@ -120,6 +124,9 @@ internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] p
 internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean, Slot inverse, Slot dx,
     Slot dscale, Slot dshift, Slot? workspace) : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
 {
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.Backward;
+
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer,

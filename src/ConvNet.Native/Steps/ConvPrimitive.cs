@@ -213,6 +213,12 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy
     : Step([x, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
+    public override long Floats => base.Floats + gradient.UpdateFloats;
+
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
     {
         cn_update update = gradient.Update(run);

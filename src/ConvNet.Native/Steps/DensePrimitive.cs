@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using static ConvNet.Native.Interop.Convnet;
 
@@ -77,6 +78,12 @@ internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? 
 internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, WeightGradient gradient, Slot? workspace)
     : Step([x, dy, .. gradient.Slots, workspace])
 {
+    /// <inheritdoc/>
+    public override long Floats => base.Floats + gradient.UpdateFloats;
+
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
     /// <inheritdoc/>
     public override void Run(in Run run)
     {

@@ -98,6 +98,9 @@ internal sealed unsafe class ReluBackward(Slot y, Slot dy, Slot dx) : Step(y, dy
     private readonly cn_elementwise _op = new(y.Tensor, dy.Tensor, dx.Tensor);
 
     /// <inheritdoc/>
+    public override long Floats => base.Floats + (dx == dy ? dx.Floats : 0);
+
+    /// <inheritdoc/>
     public override void Run(in Run run) => cn_relu_backward(run.Context, _op, run.N, y.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
 }
 
@@ -105,6 +108,9 @@ internal sealed unsafe class ReluBackward(Slot y, Slot dy, Slot dx) : Step(y, dy
 internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a, b, y)
 {
     private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, relu ? cn_flags.CN_RELU : cn_flags.None);
+
+    /// <inheritdoc/>
+    public override long Floats => base.Floats + (y == a ? y.Floats : 0);
 
     /// <inheritdoc/>
     public override void Run(in Run run) => cn_add(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer).ThrowIfFailed();

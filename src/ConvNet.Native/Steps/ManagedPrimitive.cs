@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 
 namespace ConvNet.Native.Steps;
@@ -34,8 +35,12 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
             DY = dy,
             DX = [.. Enumerable.Range(0, x.Length).Select(i => plan.DX(this, i))],
             DW = [.. Operation.Node.Parameters.Select(p => p.Trainable ? plan.Parameters.Gradient(p) : null)],
-        }, layer), InCSharp);
+        }, layer), InCSharp with { MultiplyAdds = Gradients(plan) * InCSharp.MultiplyAdds });
     }
+
+    // Of a layer with dot products each gradient has as many as the output.
+    private int Gradients(Lowering plan)
+        => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0) + (Operation.Node.Parameters.Any(p => p.Trainable) ? 1 : 0);
 
     private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer", layer.MultiplyAdds(Operation.Node.InputShapes));
 
@@ -96,6 +101,9 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
 /// <summary>The backward pass of a layer in C#.</summary>
 internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slots.All)
 {
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.Backward;
+
     private NodeMemory<float>? _memory;
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 
 namespace ConvNet.Native.Steps;
@@ -30,6 +31,12 @@ internal abstract class Step
 
     /// <summary>All that it reads or writes.</summary>
     public IReadOnlyList<Slot> Slots => _slots;
+
+    /// <summary>Floats that a full batch must read and write: each slot once, and what it changes twice; no workspace.</summary>
+    public virtual long Floats => Slots.Distinct().Where(slot => !slot.IsWorkspace).Sum(slot => slot.Floats);
+
+    /// <summary>The part of a training step that it belongs to, where that does not follow from its list.</summary>
+    public virtual ProfiledPass? Pass => null;
 
     /// <summary>Called once, when every slot has its place.</summary>
     public virtual void Bind()

@@ -32,6 +32,9 @@ internal sealed unsafe class WeightGradient
     /// <summary>All that a training step reads or writes.</summary>
     public Slot?[] Slots { get; }
 
+    /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the optimiser's state twice.</summary>
+    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (_update.w_velocity is null ? 1 : 3) : 0;
+
     /// <summary>Whether this run takes the step.</summary>
     public bool Updates(in Run run) => StepsInside && run.LearningRate is not null;
 

@@ -1,0 +1,101 @@
+using ConvNet.Diagnostics;
+using ConvNet.Planning;
+
+namespace ConvNet;
+
+/// <summary>What one node does, by its places among the parts of a recording; null where it does no such thing.</summary>
+/// <param name="Forward">Its output.</param>
+/// <param name="Sum">The sum of its readers' gradients.</param>
+/// <param name="Data">The gradient of its inputs, where that of its weights is apart.</param>
+/// <param name="Weights">The gradient of its weights, where that of its inputs is apart.</param>
+/// <param name="Gradient">Its gradients in one.</param>
+internal readonly record struct NodeParts(int? Forward, int? Sum, int? Data, int? Weights, int? Gradient);
+
+/// <summary>What a recording times of a managed pass: the layers' loops, the loss, the optimiser's step.</summary>
+internal sealed class ManagedParts
+{
+    private const string Loops = "loops in C#";
+
+    private readonly List<LayerProfile> _all = [];
+    private readonly NodeParts[] _nodes;
+    private readonly Liveness _liveness;
+    private readonly int _batch, _threads, _valueBytes;
+
+    /// <summary>Lists the parts in the order in which they run.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="liveness">Which gradients are wanted.</param>
+    /// <param name="batch">Samples in a full batch.</param>
+    /// <param name="spec">How it trains; null for inference.</param>
+    /// <param name="threads">Threads that a layer may use.</param>
+    /// <param name="valueBytes">Bytes of a value.</param>
+    public ManagedParts(Graph graph, Liveness liveness, int batch, TrainingSpec? spec, int threads, int valueBytes)
+    {
+        (_liveness, _batch, _threads, _valueBytes) = (liveness, batch, threads, valueBytes);
+        _nodes = new NodeParts[graph.Nodes.Count];
+        foreach (Node node in graph.Nodes.Skip(1))
+            _nodes[node.Index] = new NodeParts { Forward = Add(node, ProfiledPass.Forward, "forward", X(node) + Y(node) + W(node) + Saved(node)) };
+        if (spec is null)
+            return;
+        string loss = spec.Loss.GetType().Name, optimizer = spec.Optimizer.GetType().Name;
+        Loss = Add(new LayerProfile(loss, Lower(loss), [], ProfiledPass.Loss, "loss", Loops, "", $"{graph.Output.Shape}", 0, 2 * _valueBytes * Y(graph.Output), 1));
+        foreach (Node node in graph.Nodes.Reverse().Where(liveness.WantsGradient))
+            _nodes[node.Index] = AddGradients(node);
+        long trained = graph.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
+        // Gradients are read, values and state read and written.
+        Update = Add(new LayerProfile(optimizer, Lower(optimizer), [], ProfiledPass.Update, "step", Loops, "", $"{trained}", 0, (3 + 2 * spec.Optimizer.StateSlots) * _valueBytes * trained, 1));
+    }
+
+    /// <summary>All parts.</summary>
+    public IReadOnlyList<LayerProfile> All => _all;
+
+    /// <summary>The loss by its place.</summary>
+    public int Loss { get; }
+
+    /// <summary>The optimiser's step by its place.</summary>
+    public int Update { get; }
+
+    /// <summary>The parts of a node.</summary>
+    public NodeParts this[Node node] => _nodes[node.Index];
+
+    private NodeParts AddGradients(Node node)
+    {
+        NodeParts parts = _nodes[node.Index];
+        if (node.Consumers.Count > 1)
+            parts = parts with { Sum = Add(node, ProfiledPass.BackwardData, "sum of gradients", 3 * (node.Consumers.Count - 1) * Y(node), multiplyAdds: 0) };
+        if (node.Layer is not { } layer)
+            return parts;
+        long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
+        if (layer is SumLayer)
+        {
+            int? data = dx > 0 ? Add(node, ProfiledPass.BackwardData, "backward data", Y(node) + W(node) + dx) : null;
+            int? weights = dw > 0 ? Add(node, ProfiledPass.BackwardWeights, "backward weights", Y(node) + X(node) + dw) : null;
+            return dx > 0 && dw > 0 ? parts with { Data = data, Weights = weights } : parts with { Gradient = data ?? weights };
+        }
+        ProfiledPass pass = dw == 0 ? ProfiledPass.BackwardData : dx == 0 ? ProfiledPass.BackwardWeights : ProfiledPass.Backward;
+        long reads = (layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? X(node) : 0) + (layer.BackwardReads.HasFlag(BackwardReads.Output) ? Y(node) : 0);
+        return parts with { Gradient = Add(node, pass, "backward", Y(node) + reads + W(node) + Saved(node) + dx + dw, pass == ProfiledPass.Backward ? 2 : 1) };
+    }
+
+    private int Add(Node node, ProfiledPass pass, string kernel, long values, int multiplyAdds = 1)
+    {
+        Shape[] inputs = node.InputShapes;
+        return Add(new LayerProfile(node.Name, node.Layer?.Kind ?? node.Name, [], pass, kernel, Loops, "", LayerProfile.ShapeOf(node, node),
+            2L * _batch * multiplyAdds * (node.Layer?.MultiplyAdds(inputs) ?? 0), _valueBytes * values, _threads));
+    }
+
+    private int Add(LayerProfile part)
+    {
+        _all.Add(part);
+        return _all.Count - 1;
+    }
+
+    private long X(Node node) => node.Inputs.Distinct().Sum(Y);
+
+    private long Y(Node node) => (long)_batch * node.Shape.Length;
+
+    private long Saved(Node node) => node.Layer!.SavedLength(_batch, node.InputShapes);
+
+    private static long W(Node node) => node.Parameters.Sum(p => (long)p.Length);
+
+    private static string Lower(string name) => name.ToLowerInvariant();
+}

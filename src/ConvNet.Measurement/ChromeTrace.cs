@@ -1,0 +1,69 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using ConvNet.Diagnostics;
+using ConvNet.Serialization;
+
+namespace ConvNet.Measurement;
+
+/// <summary>Profiles as a file for Perfetto (ui.perfetto.dev) and chrome://tracing: JSON in the trace event format.</summary>
+/// <remarks>
+/// One process for each profile, with the thread that calls the kernels; each call is a complete event, with its parts inside. Times are
+/// microseconds since the recording began. Source: "Trace Event Format", the Catapult project.
+/// </remarks>
+public static class ChromeTrace
+{
+    private const int Thread = 1;
+
+    private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>Throws when the file could not be written, before there is anything to write.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    public static void Check(string path) => AtomicFile.Probe(path);
+
+    /// <summary>Writes a trace.</summary>
+    /// <param name="path">The file; what was there is replaced.</param>
+    /// <param name="profiles">Each profile with what its process and its calls are called.</param>
+    /// <inheritdoc cref="Check" path="/exception"/>
+    public static void Write(string path, IEnumerable<(string Process, string Call, NetworkProfile Profile)> profiles)
+    {
+        var events = profiles.SelectMany((of, i) => Events(i + 1, of.Process, of.Call, of.Profile));
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, new { displayTimeUnit = "ms", traceEvents = events }, Form));
+    }
+
+    private static IEnumerable<TraceEvent> Events(int process, string name, string call, NetworkProfile profile)
+    {
+        yield return Name("process_name", process, name);
+        yield return Name("thread_name", process, "the thread that calls the kernels");
+        foreach (ProfiledSpan span in profile.Spans)
+        {
+            LayerProfile? layer = span.Layer is { } index ? profile.Layers[index] : null;
+            yield return new TraceEvent("X", layer is null ? call : $"{layer.Title} {ProfiledPassConverter.Word(layer.Pass)}", process, Thread)
+            {
+                Cat = layer is null ? "call" : ProfiledPassConverter.Word(layer.Pass),
+                Ts = span.StartUs,
+                Dur = span.DurationUs,
+                Args = layer is null ? null : new { layer.Kernel, layer.Shape, layer.Algorithm, layer.Reason, layer.Flops, layer.Bytes, layer.Threads },
+            };
+        }
+    }
+
+    private static TraceEvent Name(string what, int process, string name) => new("M", what, process, Thread) { Args = new { name } };
+
+    /// <summary>A line of the trace: X is a complete event, M metadata.</summary>
+    private sealed record TraceEvent(string Ph, string Name, int Pid, int Tid)
+    {
+        public string? Cat { get; init; }
+
+        public double? Ts { get; init; }
+
+        public double? Dur { get; init; }
+
+        public object? Args { get; init; }
+    }
+}
