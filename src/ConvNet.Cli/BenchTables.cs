@@ -31,7 +31,12 @@ internal static class BenchTables
         foreach (Skip skip in result.Skipped)
             people.WriteLine($"{skip.Case.Title} {skip.Case.Pass.Word()} without {skip.Backend}: {skip.Reason}");
         WriteChoices(people, [.. result.Choices]);
+        foreach (Row row in result.Rows.Where(row => row.Profile is not null))
+            ProfileTable.Write(people, ProfileTitle(row), row.Profile!, result.RooflineOf(row.Case));
     }
+
+    /// <summary>What was profiled, as <c>lenet5, batch 64, train, native, 2 threads</c>.</summary>
+    public static string ProfileTitle(Row row) => $"{row.Case.Title}, batch {row.Case.Batch}, {row.Case.Pass.Word()}, {row.Backend}, {Threads(row.Case.Threads)}";
 
     private static void WriteChoices(IAnsiConsole people, AlgorithmChoice[] choices)
     {
@@ -69,6 +74,7 @@ internal static class BenchTables
             row.PercentOfPeak,
             row.ImagesPerSecond,
             row.PeakMemoryMB,
+            profile = row.Profile is { } profile ? ProfileTable.Document(profile, result.RooflineOf(row.Case)) : null,
         }),
         ratios = result.Ratios.Select(ratio => new
         {

@@ -9,11 +9,13 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet bench</c>: how fast layers and networks are, backends in turn, beside what the processor can do.</summary>
 internal sealed class BenchVerb : Verb
 {
-    private const int UsualBatch = 64;
+    private const int UsualBatch = 64, TracedCalls = 10;
+    private const double ProfileMilliseconds = 500;
 
     private readonly Option<string[]> _layers, _files, _models, _batches, _passes, _backends, _threads;
     private readonly Option<string> _algorithm, _precision;
-    private readonly Option<string?> _isa, _update;
+    private readonly Option<string?> _isa, _update, _trace;
+    private readonly Option<bool> _profile;
     private readonly Option<int> _rounds;
     private readonly Option<double> _turn;
     private readonly Option<string> _section;
@@ -23,7 +25,8 @@ internal sealed class BenchVerb : Verb
         "bench --shapes bench/shapes/kernels.txt --backends native,torchsharp --json",
         "bench --model lenet5 --batch 1,64 --backends native,torchsharp",
         "bench --model lenet5:64,cifarnet:128 --pass train --threads 1,2",
-        "bench --shapes bench/shapes/algorithms.txt --algorithm all --threads 1 --rounds 3 --turn 20")
+        "bench --shapes bench/shapes/algorithms.txt --algorithm all --threads 1 --rounds 3 --turn 20",
+        "bench --model resnet20 --pass train --profile --trace resnet20.json")
     {
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
@@ -38,6 +41,8 @@ internal sealed class BenchVerb : Verb
         _precision = PrecisionOption();
         _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
         _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, "MS");
+        _profile = WithDefault("--profile", $"Show where the time of a --model goes, layer by layer, beside what the processor could do; {Profiles.Backends} tell.", false);
+        _trace = Optional<string>("--trace", $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.", "FILE");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
         _section = WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
     }
@@ -46,6 +51,7 @@ internal sealed class BenchVerb : Verb
     {
         List<Case> cases = Cases(command);
         string algorithm = command.GetValue(_algorithm)!;
+        string? trace = command.GetValue(_trace);
         if (algorithm != AlgorithmNames.Auto && PrecisionOf(command, _precision) == Precision.Accurate)
             throw new ArgumentException($"--precision accurate leaves no choice of an algorithm; leave --algorithm {algorithm} out.");
         var settings = new BenchSettings
@@ -58,7 +64,11 @@ internal sealed class BenchVerb : Verb
             Rounds = command.GetValue(_rounds),
             TurnMilliseconds = command.GetValue(_turn),
             WarmMilliseconds = command.GetValue(_turn),
+            ProfileMilliseconds = command.GetValue(_profile) || trace is not null ? ProfileMilliseconds : 0,
+            TracedCalls = trace is null ? 0 : TracedCalls,
         };
+        if (settings.ProfileMilliseconds > 0)
+            CheckProfile(cases, settings.Backends, trace);
         string? update = command.GetValue(_update);
         string section = command.GetValue(_section)!;
         if (update is not null)
@@ -78,8 +88,19 @@ internal sealed class BenchVerb : Verb
             BenchTables.Write(terminal.People, result);
         if (update is not null)
             MarkedSection.Replace(update, section, MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
+        if (trace is not null)
+            ChromeTrace.Write(trace, result.Rows.Select(row => (BenchTables.ProfileTitle(row), row.Case.Pass == BenchPass.Train ? "training step" : "inference", row.Profile!)));
         terminal.WriteJson(BenchTables.Document(result));
         return App.Ok;
+    }
+
+    private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends, string? trace)
+    {
+        if (cases.Find(c => c.Shape is not null) is { } layer)
+            throw new ArgumentException($"{layer.Title} is a layer, one piece of work; --profile and --trace are of networks, which --model names.");
+        Profiles.Check(backends);
+        if (trace is not null)
+            ChromeTrace.Check(trace);
     }
 
     private List<Case> Cases(ParseResult command)

@@ -21,7 +21,7 @@ public sealed class BenchTests
             Assert.That(json.GetProperty("peakGflops").GetDouble(), Is.Positive);
             Assert.That(json.GetProperty("memoryGBs").GetDouble(), Is.Positive);
             Assert.That(CommandLine.NamesOf(rows[0]),
-                Is.EqualTo("shape, model, batch, pass, backend, threads, algorithm, auto, medianMs, minMs, gflops, percentOfPeak, imagesPerSecond, peakMemoryMB"));
+                Is.EqualTo("shape, model, batch, pass, backend, threads, algorithm, auto, medianMs, minMs, gflops, percentOfPeak, imagesPerSecond, peakMemoryMB, profile"));
             Assert.That(rows.Select(row => $"{row.GetProperty("pass")} {row.GetProperty("backend")}"), Is.EqualTo(
                 (string[])["fwd native", "fwd managed", "bwd_d native", "bwd_d managed", "bwd_w native", "bwd_w managed"]));
             Assert.That(rows.Select(row => row.GetProperty("shape").GetString()), Is.All.EqualTo("mb2ic3ih6oc4oh4kh3ph0n\"tiny\""));
@@ -90,6 +90,38 @@ public sealed class BenchTests
         Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(App.Ok));
         Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench dense -->\n").And.EndWith("\n<!-- end -->\n")
             .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`./convnet bench --layer 'mb2ic4oc4n\"one two\"' --pass fwd --update "));
+    }
+
+    [Test]
+    public void AProfileSaysWhereTheTimeGoes()
+    {
+        using var folder = new TemporaryFolder();
+        string trace = folder.File("trace.json");
+        string[] words = ["bench", "--model", "digits:2", "--pass", "train", "--profile", .. Quick];
+        CommandLine people = CommandLine.Run([.. words, "--backends", "native,managed"]);
+        Assert.That(people.ExitCode, Is.EqualTo(App.Ok), people.Error);
+        Assert.That(people.Output, Does.Contain("digits, batch 2, train, managed, 1 thread: ").And.Contain("% of bound").And.Contain("conv3 + relu3 + maxpool2").And.Contain("between layers"));
+        JsonElement profile = CommandLine.Run([.. words, "--trace", trace, "--json"]).Json().GetProperty("rows")[0].GetProperty("profile");
+        JsonElement[] layers = [.. profile.GetProperty("layers").EnumerateArray()];
+        Assert.Multiple(() =>
+        {
+            Assert.That(CommandLine.NamesOf(profile), Is.EqualTo("calls, medianMs, totalMs, betweenMs, roofline, layers"));
+            Assert.That(CommandLine.NamesOf(profile.GetProperty("roofline")), Is.EqualTo("peakGflops, memoryGBs"));
+            Assert.That(CommandLine.NamesOf(layers[0]), Is.EqualTo("node, kind, fused, pass, kernel, algorithm, reason, shape, threads, calls, medianMs, totalMs, flops, bytes, "
+                + "gflops, gigabytesPerSecond, intensity, boundMs, boundGflops, boundBy, percentOfBound"));
+            Assert.That(layers.Select(layer => layer.GetProperty("pass").GetString()), Does.Contain("reorder").And.Contain("forward").And.Contain("loss").And.Contain("backward-data").And.Contain("backward-weights"));
+            Assert.That(layers.Select(layer => layer.GetProperty("percentOfBound").GetDouble()), Is.All.Positive);
+            Assert.That(File.ReadAllText(trace), Does.Contain("\"training step\"").And.Contain("digits, batch 2, train, native, 1 thread"));
+        });
+    }
+
+    [Test]
+    public void AProfileThatCannotBeIsRefusedBeforeAnythingIsMeasured()
+    {
+        string[] words = ["bench", "--model", "digits", "--profile"];
+        CommandLine.Run([.. words, "--backends", "native,torchsharp"]).IsRefusedWith("torchsharp does not tell where its time goes: native and managed do.");
+        CommandLine.Run([.. words, "--layer", "mb2ic4oc4n\"tiny\""]).IsRefusedWith("tiny is a layer", "--model");
+        CommandLine.Run([.. words, "--trace", "/no/such/folder/trace.json"]).IsRefusedWith("/no/such/folder");
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using ConvNet.Diagnostics;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using NUnit.Framework;
@@ -90,6 +91,23 @@ public sealed class BenchRunTests
     }
 
     [Test]
+    public void ProfilesComeBehindTheTurnsWithARooflineForTheirThreads()
+    {
+        Case training = Case.Of("lenet5", 1, BenchPass.Train, 2);
+        var settings = new BenchSettings { Backends = ["native", "managed"], Rounds = 1, ProfileMilliseconds = 5 };
+        BenchResult result = BenchRun.Measure([training, training with { Threads = 1 }], settings, backend => new FakeWorker(this, backend), () => _now, _ => { });
+        Assert.That(_log.Take(15), Is.EqualTo((string[])
+        [
+            "native starts", "native peak 2", "native peak 1", "native memory 2", "native memory 1", "native ends",
+            "native starts", "native prepare", "managed starts", "managed prepare", "native warm", "managed warm", "native measure", "managed measure", "native peak 2",
+        ]));
+        Assert.That(_log.Skip(15).Take(2), Is.EqualTo((string[])["native profile", "managed profile"]));
+        Assert.That(result.Rows.Select(row => row.Profile?.Calls), Is.All.EqualTo(3));
+        Assert.That((result.RooflineOf(training).PeakGflops, result.RooflineOf(training).MemoryGBs), Is.EqualTo((result.Peaks[2], 50)));
+        Assert.That(result.RooflineOf(training with { Threads = 1 }).PeakGflops, Is.EqualTo(result.Peaks[1]));
+    }
+
+    [Test]
     public void ALongCaseGetsFewerRounds()
     {
         _times["native"] = new([6_000, 6_000, 6_000]);
@@ -136,6 +154,8 @@ public sealed class BenchRunTests
                     return new Response { MedianMs = time, MinMs = time / 2, Calls = 1, PeakMemoryMB = 7 };
                 case Order.Peak:
                     return new Response { Rate = ++_test._peak };
+                case Order.Profile:
+                    return new Response { Profile = new NetworkProfile(Calls: 3, TotalMs: 3, MedianMs: 1, [], []) };
                 default:
                     return new Response { Rate = 50 };
             }

@@ -1,0 +1,66 @@
+using ConvNet.Diagnostics;
+using ConvNet.Measurement;
+using Spectre.Console;
+
+namespace ConvNet.Cli;
+
+/// <summary>Where the time of a network goes, for people and as a document.</summary>
+internal static class ProfileTable
+{
+    /// <summary>Writes a row for every piece of work, and what belongs to none.</summary>
+    /// <param name="people">Where to.</param>
+    /// <param name="title">What was profiled.</param>
+    /// <param name="profile">Where its time goes.</param>
+    /// <param name="roofline">What bounds it.</param>
+    public static void Write(IAnsiConsole people, string title, NetworkProfile profile, Roofline roofline)
+    {
+        people.WriteLine($"{title}: {profile.MedianMs:0.000} ms a call, {profile.Calls} calls; roofline of {roofline.PeakGflops:0} GFLOP/s and {roofline.MemoryGBs:0} GB/s");
+        Table table = Tables.New("layer", "pass", "median ms", "% of time", "GFLOP/s", "MB", "GB/s", "bound ms", "bound by", "% of bound", "threads", "kernel");
+        foreach (TableColumn column in table.Columns.Skip(2).Take(6).Append(table.Columns[9]).Append(table.Columns[10]))
+            column.RightAligned();
+        foreach (LayerProfile layer in profile.Layers)
+        {
+            Tables.Add(table, layer.Title, ProfiledPassConverter.Word(layer.Pass), $"{layer.MedianMs:0.0000}", Share(layer.TotalMs, profile), layer.Flops > 0 ? $"{layer.Gflops:0.0}" : "",
+                $"{layer.Bytes / 1e6:0.000}", $"{layer.GigabytesPerSecond:0.0}", $"{roofline.BoundMs(layer):0.0000}", roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
+                $"{roofline.PercentOfBound(layer):0}", $"{layer.Threads}", $"{layer.Kernel}: {layer.Algorithm}");
+        }
+        Tables.Add(table, "between layers", "", $"{profile.BetweenMs / profile.Calls:0.0000}", Share(profile.BetweenMs, profile));
+        people.Write(table);
+    }
+
+    /// <summary>The document of <c>--json</c>: the profile with the bounds.</summary>
+    public static object Document(NetworkProfile profile, Roofline roofline) => new
+    {
+        profile.Calls,
+        profile.MedianMs,
+        profile.TotalMs,
+        profile.BetweenMs,
+        roofline,
+        layers = profile.Layers.Select(layer => new
+        {
+            layer.Node,
+            layer.Kind,
+            layer.Fused,
+            layer.Pass,
+            layer.Kernel,
+            layer.Algorithm,
+            layer.Reason,
+            layer.Shape,
+            layer.Threads,
+            layer.Calls,
+            layer.MedianMs,
+            layer.TotalMs,
+            layer.Flops,
+            layer.Bytes,
+            layer.Gflops,
+            layer.GigabytesPerSecond,
+            layer.Intensity,
+            boundMs = roofline.BoundMs(layer),
+            boundGflops = roofline.BoundGflops(layer),
+            boundBy = roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
+            percentOfBound = roofline.PercentOfBound(layer),
+        }),
+    };
+
+    private static string Share(double milliseconds, NetworkProfile profile) => $"{100 * milliseconds / profile.TotalMs:0.0}";
+}
