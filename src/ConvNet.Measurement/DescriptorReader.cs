@@ -9,22 +9,43 @@ internal sealed class DescriptorReader
     private static readonly string[] Keys =
         ["mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "id", "od", "kd", "sd", "pd", "dd", "g"];
 
+    private static readonly (LayerOperator Operator, string Prefix)[] Prefixes =
+    [
+        (LayerOperator.MaxPool, "max:"), (LayerOperator.AveragePool, "avg_p:"), (LayerOperator.AveragePoolInside, "avg_np:"), (LayerOperator.BatchNorm, "bnorm:"),
+    ];
+
     private readonly string _text;
+    private readonly LayerOperator _operator;
+    private readonly int _start;
     private readonly Dictionary<string, int> _values = new(StringComparer.Ordinal);
     private string? _name;
 
-    private DescriptorReader(string text) => _text = text;
+    private DescriptorReader(string text)
+    {
+        _text = text;
+        _operator = Prefixes.FirstOrDefault(known => text.StartsWith(known.Prefix, StringComparison.Ordinal)).Operator;
+        _start = PrefixOf(_operator).Length;
+    }
+
+    /// <summary>What a descriptor of an operator begins with.</summary>
+    public static string PrefixOf(LayerOperator of) => Prefixes.FirstOrDefault(known => known.Operator == of).Prefix ?? "";
 
     public static LayerShape Read(string text)
     {
         var reader = new DescriptorReader(text);
         reader.Scan();
-        return reader._values.ContainsKey("kh") ? reader.Convolution() : reader.InnerProduct();
+        return reader._operator switch
+        {
+            LayerOperator.BatchNorm => reader.BatchNorm(),
+            LayerOperator.Sum when !reader._values.ContainsKey("kh") => reader.InnerProduct(),
+            LayerOperator.Sum => reader.Convolution(),
+            _ => reader.Pooling(),
+        };
     }
 
     private void Scan()
     {
-        int at = 0;
+        int at = _start;
         while (at < _text.Length)
         {
             if (_text[at] == '_')
@@ -66,6 +87,31 @@ internal sealed class DescriptorReader
             throw Error(start, "the name's quotes do not pair");
         name = open ? name[1..^1] : name;
         return name.Length > 0 && !name.Contains('"', StringComparison.Ordinal) ? name : throw Error(start, "a name is one or more characters other than a quote");
+    }
+
+    private LayerShape BatchNorm()
+    {
+        Refuse("a batch normalisation has only mb, ic, ih and iw", key => key is not ("mb" or "ic" or "ih" or "iw"));
+        int ih = Required("ih");
+        var shape = new Shape(Required("ic"), ih, _values.GetValueOrDefault("iw", ih));
+        return new LayerShape { Operator = _operator, Batch = _values.GetValueOrDefault("mb", 2), Input = shape, Output = shape, Name = _name };
+    }
+
+    private LayerShape Pooling()
+    {
+        Refuse("a pooling has one window for every channel", key => key is "g" or "oc" || key[0] == 'd');
+        _values["oc"] = Required("ic");
+        Required("kh");
+        LayerShape shape = Convolution() with { Operator = _operator };
+        return shape.Padding.H * 2 <= shape.Kernel.H && shape.Padding.W * 2 <= shape.Kernel.W
+            ? shape
+            : throw Error(_text.Length, $"a padding of {shape.Padding} is more than half of the {shape.Kernel} window, which could then see padding alone");
+    }
+
+    private void Refuse(string because, Func<string, bool> wrong)
+    {
+        if (_values.Keys.FirstOrDefault(wrong) is { } key)
+            throw Error(_text.Length, $"{key} is not for {_text[.._start]} {because}");
     }
 
     private LayerShape InnerProduct()

@@ -109,6 +109,8 @@ internal sealed class BenchVerb : Verb
         int[] threads = [.. Numbers(command, _threads).DefaultIfEmpty(Environment.ProcessorCount)];
         int[] batches = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch)];
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
+        if (Array.Find(shapes, shape => shape.Operator != LayerOperator.Sum) is { } other)
+            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and dense layers; convnet gradcheck checks the others too.");
         (string Model, int Batch)[] models = [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];
         if (shapes.Length + models.Length == 0)
             throw new ArgumentException("There is nothing to measure: --layer, --shapes or --model says what.");

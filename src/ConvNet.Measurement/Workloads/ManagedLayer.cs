@@ -4,14 +4,14 @@ namespace ConvNet.Measurement;
 internal sealed class ManagedLayer : Workload
 {
     private readonly LayerShape _shape;
-    private readonly SumLayer _layer;
+    private readonly Layer _layer;
     private readonly BenchPass _pass;
     private readonly NodeMemory<float> _memory;
 
     public ManagedLayer(IBackend backend, LayerShape shape, BenchPass pass)
     {
         (_shape, _layer, _pass) = (shape, shape.ToLayer(), pass);
-        Shape input = shape.IsDense ? ConvNet.Shape.Vector(shape.Input.Length) : shape.Input;
+        Shape input = shape.Reads;
         float[] Values(bool needed, long count) => needed ? RandomValues.Make(count) : [];
         long weights = _layer.Parameters(input)[0].Dimensions.Aggregate(1L, (product, extent) => product * extent);
         long x = (long)shape.Batch * input.Length, y = (long)shape.Batch * shape.Output.Length;

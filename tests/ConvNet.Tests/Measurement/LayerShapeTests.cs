@@ -29,6 +29,14 @@ public sealed class LayerShapeTests
         yield return new("mb64ic4096oc4096", new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
         yield return new("mb64ic16ih5oc120n\"dense1\"", new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "dense1" });
         yield return new("mb64ic16ih5iw1oc120", new LayerShape { Batch = 64, Input = new(16, 5, 1), Output = Shape.Vector(120) });
+        LayerShape max = Conv(2, new(64, 112, 112), new(64, 56, 56), 3) with { Operator = LayerOperator.MaxPool, Stride = 2, Padding = 1 };
+        yield return new("max:mb2ic64ih112oh56kh3sh2ph1", max);
+        yield return new("max:mb2_ic64ih112_kh3sh2ph1n\"pool\"", max with { Name = "pool" });
+        yield return new("avg_p:ic64ih112kh3sh2ph1", max with { Operator = LayerOperator.AveragePool });
+        yield return new("avg_np:mb2ic64ih112kh3sh2ph1", max with { Operator = LayerOperator.AveragePoolInside });
+        yield return new("avg_p:mb1ic8ih7iw6kh7kw6", Conv(1, new(8, 7, 6), new(8, 1, 1), (7, 6)) with { Operator = LayerOperator.AveragePool });
+        yield return new("bnorm:mb4ic16ih7", new LayerShape { Operator = LayerOperator.BatchNorm, Batch = 4, Input = new(16, 7, 7), Output = new(16, 7, 7) });
+        yield return new("bnorm:ic16ih7iw5n\"bn\"", new LayerShape { Operator = LayerOperator.BatchNorm, Batch = 2, Input = new(16, 7, 5), Output = new(16, 7, 5), Name = "bn" });
     }
 
     [TestCaseSource(nameof(Descriptors))]
@@ -45,9 +53,8 @@ public sealed class LayerShapeTests
     [TestCaseSource(nameof(Descriptors))]
     public void TheLayerGivesTheOutputAndTheOperations(string text, LayerShape shape)
     {
-        Shape input = shape.IsDense ? Shape.Vector(shape.Input.Length) : shape.Input;
-        Assert.That(shape.ToLayer().Infer(input), Is.EqualTo(shape.Output), text);
-        Assert.That(shape.Operations, Is.EqualTo(2.0 * shape.Batch * shape.ToLayer().MultiplyAdds(input)), text);
+        Assert.That(shape.ToLayer().Infer(shape.Reads), Is.EqualTo(shape.Output), text);
+        Assert.That(shape.Operations, Is.EqualTo(2.0 * shape.Batch * shape.ToLayer().MultiplyAdds(shape.Reads)), text);
     }
 
     [TestCase("", "ic is missing", 1)]
@@ -66,6 +73,13 @@ public sealed class LayerShapeTests
     [TestCase("mb2ic4ih8oc4oh8ow7kh3ph1", "ow7 contradicts", 25)]
     [TestCase("mb2ic4ih2oc4kh5ph1", "a kernel that reaches over 5 does not fit 2 and a padding of 1", 19)]
     [TestCase("g3mb2ic4ih8oc6kh3", "4 and 6 channels do not divide into 3 groups", 18)]
+    [TestCase("max:mb2ic4oc4ih8kh2", "oc is not for max: a pooling", 20)]
+    [TestCase("avg_p:mb2ic4ih8kh2dh1", "dh is not for avg_p: a pooling", 22)]
+    [TestCase("max:mb2ic4ih8", "kh is missing", 14)]
+    [TestCase("max:mb2ic4ih8kh2ph2", "padding alone", 20)]
+    [TestCase("bnorm:mb2ic4ih8kh3", "kh is not for bnorm: a batch normalisation", 19)]
+    [TestCase("bnorm:mb2ic4", "ih is missing", 13)]
+    [TestCase("min:mb2ic4ih8kh2", "\"mi\" is no size", 1)]
     [TestCase("mb2ic4oc4n\"open", "the name's quotes do not pair", 11)]
     [TestCase("mb2ic4oc4n", "a name is one or more characters", 11)]
     public void AWrongDescriptorSaysWhatIsWrongAndWhere(string text, string reason, int character)
