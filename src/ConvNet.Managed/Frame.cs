@@ -42,6 +42,9 @@ internal sealed record NodeMemory<T>
 
     /// <summary>At most so many threads.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>Which of so many independent parts are computed, where all would take too long; null for all.</summary>
+    public Func<int, int[]>? Sample { get; init; }
 }
 
 /// <summary>What a layer sees of one node: inputs, output, parameters and their gradients, as dense NCHW spans.</summary>
@@ -117,6 +120,12 @@ public readonly struct Frame<T>
     public void For(int count, Action<int> body)
     {
         ArgumentNullException.ThrowIfNull(body);
+        if (_memory.Sample is { } sample)
+        {
+            int[] parts = sample(count);
+            Action<int> every = body;
+            (count, body) = (parts.Length, i => every(parts[i]));
+        }
         if (_memory.Threads == 1 || count == 1)
         {
             for (int i = 0; i < count; i++)

@@ -66,7 +66,7 @@ internal sealed class ExactValues
             // The reference takes longest, so it comes last.
             if ((results && !(Fits(values, SumPass.Forward) && Fits(values, SumPass.InputGradient))) || (gradients && !Fits(values, SumPass.WeightGradient)))
                 continue;
-            LayerTruth truth = LayerReference.Evaluate(values);
+            LayerTruth truth = ExactReference.Evaluate(values);
             if ((!results || truth.ResultsAreExact) && (!gradients || truth.GradientsAreExact))
                 return new ExactRun(values, truth, results, gradients);
         }

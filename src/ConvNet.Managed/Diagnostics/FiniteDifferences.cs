@@ -13,21 +13,33 @@ internal static class FiniteDifferences
     private const int Attempts = 12;
 
     /// <summary>Checks the gradient of every input and parameter.</summary>
-    public static IReadOnlyList<TensorReport> Check(LayerValues<double> values, ulong seed)
+    /// <param name="given">What the layer runs on.</param>
+    /// <param name="seed">The seed of the directions.</param>
+    /// <param name="sample">Which part of the output counts; all unless given.</param>
+    public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed, Sample? sample = null)
     {
+        LayerValues<double> values = sample is null ? given : given with { DY = Sampled(given, sample) };
         var run = new LayerRun<double>(values);
         var reports = new List<TensorReport>();
         for (int i = 0; i < values.X.Length; i++)
-            reports.Add(Check(values, LayerReference.InputGradientName(values, i), values.X, i, run.DX[i], seed));
+            reports.Add(Check(values, LayerReference.InputGradientName(values, i), values.X, i, run.DX[i], seed, sample));
         for (int i = 0; i < values.W.Length; i++)
         {
             if (values.Specs[i].Trainable)
-                reports.Add(Check(values, LayerReference.GradientName(values.Specs[i]), values.W, i, run.DW[i], seed));
+                reports.Add(Check(values, LayerReference.GradientName(values.Specs[i]), values.W, i, run.DW[i], seed, sample));
         }
         return reports;
     }
 
-    private static TensorReport Check(LayerValues<double> values, string name, double[][] tensors, int index, double[] gradient, ulong seed)
+    // The gradient of the output where the sample computes it, and 0 elsewhere. A part that is not computed is 0 on ones too.
+    private static double[] Sampled(LayerValues<double> values, Sample sample)
+    {
+        LayerValues<double> ones = values.To(_ => 1.0);
+        double[] y = new LayerRun<double>(ones, backward: false, sample).Y;
+        return [.. values.DY.Select((dy, i) => y[i] == 0 ? 0 : dy)];
+    }
+
+    private static TensorReport Check(LayerValues<double> values, string name, double[][] tensors, int index, double[] gradient, ulong seed, Sample? sample)
     {
         double step = Step;
         for (int attempt = 0; attempt < Attempts; attempt++, step /= 4)
@@ -36,7 +48,7 @@ internal static class FiniteDifferences
             var f = new double[5];
             double magnitude = 0;
             for (int k = 0; k < f.Length; k++)
-                f[k] = Along(values, tensors, index, direction, (k - 2) * step, ref magnitude);
+                f[k] = Along(values, tensors, index, direction, (k - 2) * step, sample, ref magnitude);
             if (HasKink(f, magnitude))
                 continue;
             double slope = (f[0] - 8 * f[1] + 8 * f[3] - f[4]) / (12 * step), product = 0, squares = 0;
@@ -53,11 +65,11 @@ internal static class FiniteDifferences
         return new TensorReport(name, 0, 0, 0, 0, 0, 0, 0, 0, Flips: gradient.Length);
     }
 
-    private static double Along(LayerValues<double> values, double[][] tensors, int index, double[] direction, double distance, ref double magnitude)
+    private static double Along(LayerValues<double> values, double[][] tensors, int index, double[] direction, double distance, Sample? sample, ref double magnitude)
     {
         double[] here = tensors[index];
         tensors[index] = [.. here.Zip(direction, (v, d) => v + distance * d)];
-        double[] y = new LayerRun<double>(values, backward: false).Y;
+        double[] y = new LayerRun<double>(values, backward: false, sample).Y;
         tensors[index] = here;
         double f = 0;
         for (int i = 0; i < y.Length; i++)

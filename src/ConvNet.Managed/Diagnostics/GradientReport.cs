@@ -71,6 +71,10 @@ public sealed record GradientCheckOptions
             : throw new ArgumentOutOfRangeException(nameof(value), $"A batch of {value} samples has no gradients to check; the batch size starts at 1.");
     } = 4;
 
+    /// <summary>A layer of more multiply-adds than that is compared on a sample of its results in real-valued mode and with finite differences;
+    /// exact mode compares all of them.</summary>
+    public long MostTerms { get; init; } = 1 << 27;
+
     /// <summary>The seed of all values.</summary>
     public ulong Seed { get; init; } = 1;
 
@@ -104,6 +108,9 @@ public sealed record TensorReport(
 {
     /// <summary>What the values were compared with, where it is not the double reference.</summary>
     public string Against { get; init; } = "";
+
+    /// <summary>Elements of the whole tensor, of which a sample may have been compared.</summary>
+    public int Length { get; init; } = Elements;
 
     /// <summary>n, the terms of the tensor's longest sum; 0 where nothing is summed.</summary>
     public int Terms { get; init; }

@@ -89,13 +89,15 @@ internal sealed class LayerCheck
     private (LayerValues<float> Values, LayerTruth Truth) Evaluated(float[][]? x, float[][]? w)
     {
         LayerValues<float> values = Reals(_fill, _options.BatchSize, x, w);
-        return (values, LayerReference.Evaluate(values));
+        return (values, LayerReference.Evaluate(values, SampleOf(_options.BatchSize)));
     }
 
     /// <summary>The reference itself, against finite differences.</summary>
     public LayerReport FiniteDifferences()
         => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
-            ConvNet.Diagnostics.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null).To(v => (double)v), _options.Seed));
+            ConvNet.Diagnostics.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null).To(v => (double)v), _options.Seed, SampleOf(_options.BatchSize)));
+
+    private Sample? SampleOf(int n) => Sample.Of(_layer, _shapes, n, _options.MostTerms);
 
     private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark, bool results = true, bool gradients = true)
     {

@@ -9,9 +9,10 @@ internal sealed class LayerRun<T>
     /// <summary>Runs the layer. The values given are not changed.</summary>
     /// <param name="values">What it runs on.</param>
     /// <param name="backward">Whether the backward pass runs too.</param>
-    public LayerRun(LayerValues<T> values, bool backward = true)
+    /// <param name="sample">Which part of the results is computed, the rest being 0; all unless given.</param>
+    public LayerRun(LayerValues<T> values, bool backward = true, Sample? sample = null)
     {
-        NodeMemory<T> memory = MemoryOf(values, values.Specs);
+        NodeMemory<T> memory = MemoryOf(values, values.Specs, sample);
         var frame = new Frame<T>(memory, values.N, true, values.Step);
         values.Layer.Forward(frame);
         if (backward)
@@ -45,7 +46,7 @@ internal sealed class LayerRun<T>
     }
 
     /// <summary>The memory of a node that runs on copies of the values.</summary>
-    internal static NodeMemory<T> MemoryOf(LayerValues<T> values, IReadOnlyList<ParameterSpec> specs) => new()
+    internal static NodeMemory<T> MemoryOf(LayerValues<T> values, IReadOnlyList<ParameterSpec> specs, Sample? sample = null) => new()
     {
         XShapes = values.XShapes,
         YShape = values.YShape,
@@ -58,6 +59,8 @@ internal sealed class LayerRun<T>
         DW = [.. specs.Select(s => new Memory<T>(new T[s.Trainable ? s.Length : 0]))],
         Seed = values.Seed,
         NodeIndex = values.NodeIndex,
+        Threads = Environment.ProcessorCount,
+        Sample = sample is null ? null : sample.Parts,
     };
 
     private static T[] Flat(Memory<T> memory) => memory.ToArray();
@@ -67,12 +70,14 @@ internal sealed class LayerRun<T>
 internal static class LayerReference
 {
     /// <summary>Output, gradients and buffers of one training pass, each with the error that float32 may make.</summary>
-    public static LayerTruth Evaluate(LayerValues<float> given)
+    /// <param name="given">What it runs on.</param>
+    /// <param name="sample">Which part of the results of a layer of sums is computed; all unless given.</param>
+    public static LayerTruth Evaluate(LayerValues<float> given, Sample? sample = null)
     {
         LayerValues<double> values = given.To(v => (double)v);
         return given.Layer switch
         {
-            SumLayer layer => OfSums(layer, values),
+            SumLayer layer => OfSums(layer, values, sample),
             Relu or Flatten or Dropout => OfCopies(values),
             BatchNorm2d layer => BatchNormBounds.Evaluate(layer, values),
             _ => MeasuredBounds.Evaluate(given, values),
@@ -90,22 +95,31 @@ internal static class LayerReference
     /// <summary>The name of an input's gradient: dx, numbered where there are several.</summary>
     public static string InputGradientName<T>(LayerValues<T> values, int i) => values.X.Length == 1 ? "dx" : $"dx{i}";
 
-    private static LayerTruth OfSums(SumLayer layer, LayerValues<double> values)
+    private static LayerTruth OfSums(SumLayer layer, LayerValues<double> values, Sample? sample)
     {
-        NodeMemory<double> memory = LayerRun<double>.MemoryOf(values, values.Specs);
+        NodeMemory<double> memory = LayerRun<double>.MemoryOf(values, values.Specs, sample);
         var sums = new SumMemory<BoundedSum>
         {
-            Y = new BoundedSum[memory.Y.Length],
-            DX = Array.ConvertAll(memory.DX, m => new BoundedSum[m.Length]),
-            DW = Array.ConvertAll(memory.DW, m => new BoundedSum[m.Length]),
+            Y = Unknown(memory.Y.Length),
+            DX = Array.ConvertAll(memory.DX, m => Unknown(m.Length)),
+            DW = Array.ConvertAll(memory.DW, m => Unknown(m.Length)),
         };
         var frame = new Frame<double, BoundedSum>(new Frame<double>(memory, values.N, true, values.Step), sums);
         layer.Forward(frame);
         layer.Backward(frame);
-        return new LayerTruth(TruthTensor.Of("y", sums.Y),
-            [.. sums.DX.Select((dx, i) => TruthTensor.Of(InputGradientName(values, i), dx))],
-            [.. sums.DW.Select((dw, i) => values.Specs[i].Trainable ? TruthTensor.Of(GradientName(values.Specs[i]), dw) : null)],
+        TruthTensor Of(string name, BoundedSum[] tensor) => TruthTensor.Of(name, tensor, sample is not null);
+        return new LayerTruth(Of("y", sums.Y),
+            [.. sums.DX.Select((dx, i) => Of(InputGradientName(values, i), dx))],
+            [.. sums.DW.Select((dw, i) => values.Specs[i].Trainable ? Of(GradientName(values.Specs[i]), dw) : null)],
             new TruthTensor?[values.Specs.Count]);
+
+        BoundedSum[] Unknown(int length)
+        {
+            var unknown = new BoundedSum[length];
+            if (sample is not null)
+                Array.Fill(unknown, BoundedSum.Of(double.NaN));
+            return unknown;
+        }
     }
 
     // Each value is a copy, a zero or one product: at most one rounding, the same everywhere.

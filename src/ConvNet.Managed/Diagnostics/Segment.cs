@@ -145,7 +145,7 @@ internal sealed class Segment
             if (!Array.TrueForAll(gradients[_own[i].Index], sum => sum.IsExact))
                 return null;
             LayerValues<float> at = At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed);
-            LayerTruth truth = LayerReference.Evaluate(at);
+            LayerTruth truth = ExactReference.Evaluate(at);
             if (!truth.IsExact || !Array.TrueForAll(_algorithms[i], of => Array.TrueForAll(Enum.GetValues<SumPass>(), pass => WinogradBudget.IsExact(at, of[pass], pass))))
                 return null;
             for (int k = 0; k < truth.DX.Length; k++)

@@ -20,6 +20,9 @@ internal sealed class TruthTensor(string name, double[] values)
     /// <summary>Terms of the longest sum; 0 where nothing is summed.</summary>
     public int Terms { get; init; }
 
+    /// <summary>Whether only a sample of the values is known; the others are NaN, and are not compared.</summary>
+    public bool IsSample { get; init; }
+
     /// <summary>Whether every float32 evaluation, in any order, gives the true values without rounding.</summary>
     public bool IsExact { get; init; }
 
@@ -34,7 +37,7 @@ internal sealed class TruthTensor(string name, double[] values)
         int reach = DeclaredAccuracy.Reach(algorithm, pass);
         double scale = DeclaredAccuracy.Lambda(algorithm, pass) / DeclaredAccuracy.Direct;
         double[] Widened(double[] bounds) => Array.ConvertAll(LargestWithin(LargestWithin(bounds, plane.W, 1, reach), plane.H, plane.W, reach), bound => scale * bound);
-        return new(Name, Values) { Bounds = Widened(Bounds), Ceilings = Widened(Ceilings), IsExact = IsExact, Terms = Terms };
+        return new(Name, Values) { Bounds = Widened(Bounds), Ceilings = Widened(Ceilings), IsExact = IsExact, Terms = Terms, IsSample = IsSample };
     }
 
     // Along lines of so many values, which are so far from one another: the largest within reach of each.
@@ -51,12 +54,13 @@ internal sealed class TruthTensor(string name, double[] values)
     }
 
     /// <summary>Sums with their bounds.</summary>
-    public static TruthTensor Of(string name, BoundedSum[] sums) => new(name, Array.ConvertAll(sums, s => s.Value))
+    public static TruthTensor Of(string name, BoundedSum[] sums, bool isSample = false) => new(name, Array.ConvertAll(sums, s => s.Value))
     {
         Bounds = Array.ConvertAll(sums, s => s.Bound()),
         Ceilings = Array.ConvertAll(sums, s => s.Ceiling),
         Terms = sums.Length == 0 ? 0 : sums.Max(s => s.Count),
-        IsExact = Array.TrueForAll(sums, s => s.IsExact),
+        IsExact = !isSample && Array.TrueForAll(sums, s => s.IsExact),
+        IsSample = isSample,
     };
 
     /// <summary>Values that float32 computes with one rounding at most, so every backend gets the same.</summary>
