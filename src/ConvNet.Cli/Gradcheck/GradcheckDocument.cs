@@ -32,6 +32,7 @@ internal static class GradcheckDocument
                 tensor.Name,
                 verdict = GradcheckWords.Of(tensor.Verdict),
                 tensor.Elements,
+                tensor.Length,
                 tensor.WorstInBounds,
                 tensor.WorstInUlps,
                 tensor.Index,

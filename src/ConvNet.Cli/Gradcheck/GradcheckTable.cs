@@ -18,6 +18,8 @@ internal static class GradcheckTable
         people.WriteLine(details
             ? "Errors are in units of their bound; where values must be equal, any difference is wrong."
             : "Numbers are the largest error in units of its bound, with its tensor; exact comparisons allow none.");
+        if (GradcheckWords.Samples(result.Report) is { } samples)
+            people.WriteLine(samples);
         foreach (ExactCut cut in result.Report.Cuts)
             people.WriteLine($"exact mode is cut at {cut.Layer}: {cut.Reason}");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Failures];

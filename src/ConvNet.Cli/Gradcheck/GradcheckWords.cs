@@ -21,6 +21,16 @@ internal static class GradcheckWords
     public static string Summary(GradientReport report)
         => Invariant($"{Of(report.Verdict)}: {report.Checked:N0} values compared, {report.Failed:N0} wrong, {report.Suspects:N0} suspect");
 
+    /// <summary>Which layers were compared on a sample of their values; null where none was.</summary>
+    public static string? Samples(GradientReport report)
+    {
+        (string Layer, TensorReport Tensor)[] sampled = [.. report.Layers.SelectMany(layer => layer.Tensors, (layer, tensor) => (layer.Layer, tensor)).Where(row => row.tensor.Elements < row.tensor.Length)];
+        if (sampled.Length == 0)
+            return null;
+        double share = sampled.Sum(row => (double)row.Tensor.Elements) / sampled.Sum(row => (double)row.Tensor.Length);
+        return Invariant($"real numbers were compared on a sample of whole maps and filters, {share:0.0%} of the values, in {string.Join(", ", sampled.Select(row => row.Layer).Distinct())}; --whole compares all");
+    }
+
     /// <summary>One comparison in words: what was compared, with what, how far it is off, and what is allowed.</summary>
     public static string Explain(LayerReport layer, TensorReport tensor)
     {

@@ -25,6 +25,8 @@ internal static class MarkdownSummary
             Line($"| {Escape(backend.Key)} | {string.Join(" | ", modes.Select(mode => Cell([.. backend.Where(layer => layer.Mode == mode)])))} |");
         Line($"");
         Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
+        if (GradcheckWords.Samples(report) is { } samples)
+            Line($"\n{Escape(samples)}.\n");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
             Line($"- {Escape(GradcheckWords.Explain(layer, tensor))}");

@@ -1,4 +1,5 @@
 using ConvNet.Diagnostics;
+using ConvNet.Measurement;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -18,4 +19,19 @@ internal sealed record Subject(string Title, string Arguments, Func<IReadOnlyLis
         string images = input is { } shape ? $" --input {shape.C}x{shape.H}x{shape.W}" : "";
         return new Subject(model, $"--model {model}{images} --batch {options.BatchSize}", backends => GradientCheck.Run(graph, backends, options));
     }
+
+    /// <summary>A layer by itself, with a bias where it can have one.</summary>
+    /// <param name="shape">The layer.</param>
+    /// <param name="batch">Images in a batch; those of the shape unless given.</param>
+    /// <param name="options">How it is checked.</param>
+    public static Subject Layer(LayerShape shape, int? batch, GradientCheckOptions options)
+    {
+        LayerShape described = batch is { } given ? shape with { Batch = given } : shape;
+        string descriptor = (described with { Name = null }).ToString(), title = shape.Name ?? descriptor;
+        Layer layer = described.ToLayer(bias: true);
+        return new Subject(title, $"--layer {descriptor}", backends => Named(title, GradientCheck.Run(layer, [described.Reads], backends, options with { BatchSize = described.Batch })));
+    }
+
+    private static GradientReport Named(string title, GradientReport report)
+        => new([.. report.Layers.Select(layer => layer with { Layer = title })], [.. report.Cuts.Select(cut => cut with { Layer = title })]);
 }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.Diagnostics;
+using ConvNet.Measurement;
 using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Verbs;
@@ -14,25 +15,31 @@ internal sealed class GradcheckVerb : Verb
     private const string DefaultModel = "digits";
 
     private readonly Option<string?> _model, _input, _junit, _markdown;
-    private readonly Option<string[]> _backends, _modes, _threads;
+    private readonly Option<string[]> _layers, _files, _backends, _modes, _threads;
     private readonly Option<string> _precision;
     private readonly Option<int?> _batch;
     private readonly Option<int> _seed;
-    private readonly Option<bool> _details;
+    private readonly Option<bool> _details, _whole;
 
     public GradcheckVerb() : base("gradcheck", "Checks every layer's gradients on several backends against the double reference.",
         "gradcheck --model lenet5",
+        "gradcheck --layer mb2ic16ih14oc32kh3 max:mb2ic32ih14kh2sh2 bnorm:mb4ic32ih7",
+        "gradcheck --shapes bench/shapes/networks/alexnet.txt --backends all",
         "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
         "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown gradients.md")
     {
         _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless something else is to be checked.", "MODEL");
         _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's own unless given.", "CxHxW");
+        _layers = Several("--layer", "A layer as benchdnn describes it, as mb2ic3ih8oc4kh3, max:mb2ic4ih8kh2sh2 or bnorm:mb2ic4ih8; docs/PERFORMANCE.md says how.", "SHAPE");
+        _files = Several("--shapes", "A file with one such layer a line; bench/shapes/networks has published networks.", "FILE");
         _backends = Several("--backends", $"What is checked: {BackendCatalog.Names}; all adds the accurate ones to what runs here on every instruction set, which it is unless given.", "NAME");
         _modes = Several("--mode", $"{CheckModeWords.Help} All of them unless given.", "MODE");
         _threads = Several("--threads", "Numbers of threads, as 1,2,5: each backend is checked with all of them, and they must give the same bits; all processors unless given.", "N");
-        _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 unless given.", "N");
+        _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a layer, unless given.", "N");
         _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
         _precision = PrecisionOption();
+        _whole = new Option<bool>("--whole") { Description = "Compare all values of every layer on real numbers; by default a layer of more than 134 million multiply-adds is compared on a sample." };
+        Add(_whole);
         _details = new Option<bool>("--details") { Description = "Print a row for every tensor: values, error in bounds and ulp, index, both values." };
         Add(_details);
         _junit = Optional<string>("--junit", "Write the outcome here in JUnit's XML.", "FILE");
@@ -45,6 +52,7 @@ internal sealed class GradcheckVerb : Verb
         {
             BatchSize = command.GetValue(_batch) ?? new GradientCheckOptions().BatchSize,
             Seed = unchecked((ulong)command.GetValue(_seed)),
+            MostTerms = command.GetValue(_whole) ? long.MaxValue : new GradientCheckOptions().MostTerms,
             Modes = CheckModeWords.Parse([.. Words(command, _modes)]),
         };
         List<Subject> subjects = Subjects(command, options);
@@ -59,7 +67,17 @@ internal sealed class GradcheckVerb : Verb
     private List<Subject> Subjects(ParseResult command, GradientCheckOptions options)
     {
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
-        return [Subject.Model(command.GetValue(_model) ?? DefaultModel, input, options)];
+        int? batch = command.GetValue(_batch);
+        IEnumerable<LayerShape> shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
+        List<Subject> subjects = [.. shapes.Select(shape => Subject.Layer(shape, batch, options))];
+        string? model = command.GetValue(_model) ?? (subjects.Count == 0 ? DefaultModel : null);
+        if (model is not null)
+            subjects.Insert(0, Subject.Model(model, input, options));
+        else if (input is not null)
+            throw new ArgumentException("--input is for --model; a layer's descriptor has the size of its input in it.");
+        return subjects.GroupBy(subject => subject.Title).FirstOrDefault(same => same.Count() > 1) is { } twice
+            ? throw new ArgumentException($"\"{twice.Key}\" is given twice; two layers need two names.")
+            : subjects;
     }
 
     private GradcheckResult Check(List<Subject> subjects, CheckedBackends backends, ParseResult command, Terminal terminal)

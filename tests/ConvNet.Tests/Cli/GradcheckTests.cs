@@ -40,6 +40,30 @@ public sealed class GradcheckTests
     }
 
     [Test]
+    public void LayersAreCheckedAsTheirDescriptorsSay()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.File("shapes.txt");
+        File.WriteAllText(file, "# two more\nmb2ic6oc5n\"fc\"\nbnorm:mb4ic3ih4n\"bn\"\n");
+        JsonElement json = CommandLine.Run("gradcheck", "--layer", "g2mb3ic4ih5oc6kh3ph1", "max:mb2ic3ih6kh3sh2", "avg_np:mb2ic3ih4kh2sh2", "--shapes", file,
+            "--backends", "native:scalar", "--mode", "real", "--json").Json();
+        Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => string.Join(' ', layer.GetProperty("tensors").EnumerateArray()
+                .Select(tensor => $"{tensor.GetProperty("name").GetString()}:{tensor.GetProperty("elements").GetInt32()}").Prepend(layer.GetProperty("layer").GetString()))),
+            Is.EqualTo((string[])
+            [
+                "g2mb3ic4ih5oc6oh5kh3ph1 y:450 dx:300 dw:108 db:6", "max:mb2ic3ih6oh2kh3sh2ph0 y:24 dx:216", "avg_np:mb2ic3ih4oh2kh2sh2ph0 y:24 dx:96",
+                "fc y:10 dx:12 dw:30 db:5", "bn y:192 dx:192 dw:3 db:3 running_mean:3 running_var:3",
+            ]));
+    }
+
+    [Test]
+    public void ALayerTakesTheBatchThatIsGiven()
+    {
+        JsonElement json = CommandLine.Run("gradcheck", "--layer", "mb2ic6oc5n\"fc\"", "--batch", "3", "--backends", "managed", "--mode", "real", "--json").Json();
+        Assert.That(json.GetProperty("layers")[0].GetProperty("tensors")[0].GetProperty("elements").GetInt32(), Is.EqualTo(15));
+    }
+
+    [Test]
     public void EveryTensorHasARowWithDetails()
     {
         CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", "real", "--details");

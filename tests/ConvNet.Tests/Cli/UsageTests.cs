@@ -35,6 +35,12 @@ public sealed class UsageTests
     [TestCase("bench", "--model", "lenet5", "--pass", "sideways")]
     [TestCase("bench", "--model", "lenet5", "--backends", "abacus")]
     [TestCase("bench", "--layer", "mb2ic4oc4", "--algorithm", "fft")]
+    [TestCase("bench", "--layer", "max:mb2ic4ih8kh2")]
+    [TestCase("gradcheck", "--layer", "mb2icx")]
+    [TestCase("gradcheck", "--layer", "mb2ic4oc4", "mb2ic4oc4")]
+    [TestCase("gradcheck", "--layer", "mb2ic4oc4", "--input", "1x8x8")]
+    [TestCase("gradcheck", "--shapes", "no-such-file.txt")]
+    [TestCase("gradcheck", "--batch", "0")]
     public void WrongUsageIsExitCode2WithOneErrorAndNoStackTrace(params string[] args)
         => CommandLine.Run(args).IsRefusedWith();
 
