@@ -1,4 +1,3 @@
-using BenchmarkDotNet.Running;
 using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Bench;
@@ -9,21 +8,21 @@ internal static class Program
 
     // dotnet run -c Release --project bench/ConvNet.Bench -- --filter '*'
     // dotnet run -c Release --project bench/ConvNet.Bench -- direct
-    private static void Main(string[] args)
+    private static int Main(string[] args)
     {
 #if TORCH
         switch (args)
         {
             case [Direct]:
                 Torch.DirectRun.Print();
-                return;
+                return 0;
             case [Worker, string backend]:
                 Torch.DirectRun.Serve(backend);
-                return;
+                return 0;
         }
 #endif
         // Every benchmark runs in a process of its own.
         WorkerEnvironment.PassOn();
-        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return ResultFiles.Run(args);
     }
 }

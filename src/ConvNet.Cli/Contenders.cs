@@ -41,16 +41,7 @@ internal static class Contenders
 
     private static string ProgramOf(string name) => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);
 
-    private static string Folder
-    {
-        get
-        {
-            if (Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen)
-                return chosen;
-            string? root = AppContext.BaseDirectory;
-            while (root is not null && !File.Exists(Path.Combine(root, "ConvNative.sln")))
-                root = Path.GetDirectoryName(root);
-            return Path.Combine(root ?? AppContext.BaseDirectory, "build", "peers");
-        }
-    }
+    private static string Folder => Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen
+        ? chosen
+        : Path.Combine(SourceTree.Root ?? AppContext.BaseDirectory, "build", "peers");
 }

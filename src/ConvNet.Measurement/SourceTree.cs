@@ -1,0 +1,19 @@
+namespace ConvNet.Measurement;
+
+/// <summary>The repository that the running program was built in.</summary>
+public static class SourceTree
+{
+    private const string Solution = "ConvNative.sln";
+
+    /// <summary>Its folder; null where the program was brought elsewhere.</summary>
+    public static string? Root
+    {
+        get
+        {
+            string? root = AppContext.BaseDirectory;
+            while (root is not null && !File.Exists(Path.Combine(root, Solution)))
+                root = Path.GetDirectoryName(root);
+            return root;
+        }
+    }
+}
