@@ -4,10 +4,11 @@ namespace ConvNet.Training;
 /// <param name="Epoch">The epoch, from 1.</param>
 /// <param name="Step">Steps done since the training began.</param>
 /// <param name="Steps">Steps of the whole training.</param>
+/// <param name="BatchLoss">The mean loss of this step's images.</param>
 /// <param name="Loss">The mean loss of this epoch so far.</param>
 /// <param name="Accuracy">The share of this epoch's images so far whose class was found while training on them.</param>
 /// <param name="ImagesPerSecond">Images trained on per second of this epoch.</param>
-public readonly record struct StepReport(int Epoch, long Step, long Steps, double Loss, double Accuracy, double ImagesPerSecond);
+public readonly record struct StepReport(int Epoch, long Step, long Steps, double BatchLoss, double Loss, double Accuracy, double ImagesPerSecond);
 
 /// <summary>What an epoch gave.</summary>
 /// <param name="Epoch">The epoch, from 1.</param>

@@ -96,12 +96,13 @@ public sealed class Trainer
         {
             cancellation.ThrowIfCancellationRequested();
             Span<float> batchScores = scores.AsSpan(0, batch.Labels.Length * _executable.Graph.Output.Shape.Length);
-            loss += Step(batch, _options.Schedule.Rate(_options.LearningRate, step, steps), step, batchScores) * batch.Labels.Length;
+            double batchLoss = Step(batch, _options.Schedule.Rate(_options.LearningRate, step, steps), step, batchScores);
+            loss += batchLoss * batch.Labels.Length;
             correct += Evaluation.CountCorrect(batchScores, batch.Labels);
             images += batch.Labels.Length;
             step++;
             seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            _options.OnStep?.Invoke(new StepReport(epoch, step, steps, loss / images, (double)correct / images, images / seconds));
+            _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images, (double)correct / images, images / seconds));
         }
         return new EpochReport(epoch, loss / images, (double)correct / images, null, seconds, images / seconds);
     }

@@ -83,6 +83,7 @@ public sealed class TrainerTests
         Assert.That(steps.Select(s => (s.Epoch, s.Step, s.Steps)), Is.EqualTo(((int, long, long)[])[(1, 1, 6), (1, 2, 6), (1, 3, 6), (2, 4, 6), (2, 5, 6), (2, 6, 6)]));
         Assert.That(steps[^1].Loss, Is.EqualTo(result.Epochs[1].Loss));
         Assert.That(steps[^1].Accuracy, Is.EqualTo(result.Epochs[1].TrainAccuracy));
+        Assert.That((40 * steps[3].BatchLoss + 40 * steps[4].BatchLoss + 10 * steps[5].BatchLoss) / 90, Is.EqualTo(result.Epochs[1].Loss).Within(1e-12));
     }
 
     [Test]
