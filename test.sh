@@ -52,6 +52,7 @@ nunit_tests() {
 eng/setup build
 eng/setup torch || true
 eng/setup fashion-mnist || true
+eng/setup browser || true
 
 echo "== build"
 dotnet build ConvNative.sln -c Release -v quiet || {

@@ -73,6 +73,9 @@ public sealed record LayerShape
         : IsDense ? 2.0 * Batch * Input.Length * Output.C
         : 2.0 * Batch * Output.Length * (Input.C / Groups) * Kernel.Area;
 
+    /// <summary>Bytes of the input, the weights and the output together: what a pass moves that moves everything once.</summary>
+    public double LeastBytes => sizeof(float) * ((double)Batch * (Input.Length + Output.Length) + Weights);
+
     /// <summary>What the layer reads: <see cref="Input"/>, which a dense layer reads flattened.</summary>
     public Shape Reads => IsDense ? Shape.Vector(Input.Length) : Input;
 
@@ -119,6 +122,8 @@ public sealed record LayerShape
         }
         return Name is null ? text.ToString() : $"{text}n\"{Name}\"";
     }
+
+    private double Weights => Operator != LayerOperator.Sum ? 0 : (double)Output.C * (IsDense ? Input.Length : Input.C / Groups * Kernel.Area);
 
     private void Append(StringBuilder text, char letter, Extent size)
     {

@@ -57,6 +57,12 @@ public sealed class LayerShapeTests
         Assert.That(shape.Operations, Is.EqualTo(2.0 * shape.Batch * shape.ToLayer().MultiplyAdds(shape.Reads)), text);
     }
 
+    [TestCase("mb2ic4ih8oc6kh3ph1", 2 * (4 * 64 + 6 * 64) + 6 * 4 * 9)]
+    [TestCase("g2mb2ic4ih8oc6kh3ph1", 2 * (4 * 64 + 6 * 64) + 6 * 2 * 9)]
+    [TestCase("mb3ic5ih2oc7", 3 * (5 * 4 + 7) + 5 * 4 * 7)]
+    public void WhatIsMovedOnceIsTheInputTheWeightsAndTheOutput(string text, double values)
+        => Assert.That(LayerShape.Parse(text).LeastBytes, Is.EqualTo(sizeof(float) * values));
+
     [TestCase("", "ic is missing", 1)]
     [TestCase("mb", "mb lacks its number", 3)]
     [TestCase("mb2icx", "ic lacks its number", 6)]

@@ -69,7 +69,7 @@ public sealed class LauncherTests
     {
         CommandResult result = Repository.Run(Repository.Root, Repository.Path("eng", "setup"), ["torhc"]);
         Assert.That(result.Output.Trim(),
-            Is.EqualTo("setup: no such task: torhc; there are build, torch, fashion-mnist, peers and format"));
+            Is.EqualTo("setup: no such task: torhc; there are build, torch, fashion-mnist, peers, browser and format"));
         Assert.That(result.ExitCode, Is.EqualTo(2));
     }
 

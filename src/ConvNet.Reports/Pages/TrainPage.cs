@@ -1,0 +1,80 @@
+using ConvNet.Diagnostics;
+using ConvNet.Training;
+
+namespace ConvNet.Reports.Pages;
+
+/// <summary>A training that has ended.</summary>
+/// <param name="Model">The network.</param>
+/// <param name="Data">The images.</param>
+/// <param name="Settings">What it was trained with.</param>
+/// <param name="Summary">The network's layers.</param>
+/// <param name="Result">What it gave.</param>
+/// <param name="BatchLosses">The loss of every step.</param>
+public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> Settings, ModelSummary Summary, TrainingResult Result, IReadOnlyList<double> BatchLosses);
+
+/// <summary>The page of <c>convnet train</c>: the curves of loss and accuracy, what was taken for what, the layers.</summary>
+public static class TrainPage
+{
+    // A curve of more points than this is no clearer.
+    private const int MostPoints = 200;
+
+    /// <summary>The page of a training.</summary>
+    /// <param name="run">The training.</param>
+    /// <param name="origin">Where and how.</param>
+    /// <param name="document">The document of <c>--json</c>.</param>
+    public static Page Of(TrainingRun run, Origin origin, object document)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(origin);
+        IReadOnlyList<EpochReport> epochs = run.Result.Epochs;
+        return new Page($"Training of {run.Model}", Lead(run),
+        [
+            new Section("Curves", [Loss(run), Accuracy(epochs)]),
+            new Section("Epochs", [Table(epochs)]),
+            .. run.Result.Test is { } test ? [new Section("Test", [Confusion(test)])] : (Block[])[],
+            new Section("Network", [Layers(run.Summary)]),
+            new Section("Settings, machine and versions", [origin.With(run.Settings)]),
+            new RawData(document),
+        ]);
+    }
+
+    private static string Lead(TrainingRun run)
+    {
+        double seconds = run.Result.Epochs.Sum(epoch => epoch.Seconds);
+        string outcome = run.Result.Test is { } test ? $"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images" : $"a loss of {run.Result.Epochs[^1].Loss:0.0000}";
+        return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} epochs in {Number.Text(seconds)} s, {run.Summary.Parameters:N0} parameters.";
+    }
+
+    private static LineChart Loss(TrainingRun run)
+    {
+        IReadOnlyList<double> losses = run.BatchLosses;
+        int window = Math.Max(1, losses.Count / MostPoints), stepsOfAnEpoch = losses.Count / run.Result.Epochs.Count;
+        string batches = window == 1 ? "batch" : $"mean of {window} batches";
+        return new LineChart("Loss", "The mean loss of the images, taken before the step that learned from them: of the batches, and of each epoch at its last step.", "step", "loss",
+        [
+            new Line(batches, [.. losses.Chunk(window).Select((chunk, i) => ((double)(i * window + chunk.Length), chunk.Average()))]),
+            new Line("epoch", [.. run.Result.Epochs.Select(epoch => ((double)epoch.Epoch * stepsOfAnEpoch, epoch.Loss))]),
+        ]);
+    }
+
+    private static LineChart Accuracy(IReadOnlyList<EpochReport> epochs)
+    {
+        Line train = new("training, while it learned", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
+        Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? [] : [new Line("test, after the epoch", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];
+        return new LineChart("Accuracy", "The share of images whose class was found.", "epoch", "%", [train, .. test]);
+    }
+
+    private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("What every epoch gave",
+        [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true), new("seconds", true), new("images/s", true)],
+        [.. epochs.Select(epoch => (string[])[$"{epoch.Epoch}", $"{epoch.Loss:0.0000}", $"{100 * epoch.TrainAccuracy:0.00}",
+            epoch.TestAccuracy is { } test ? $"{100 * test:0.00}" : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
+
+    private static DataTable Confusion(Evaluation test) => new("Rows: the class; columns: what it was taken for",
+        [new("class", true), .. Enumerable.Range(0, test.Classes).Select(guess => new Column($"{guess}", true)), new("right, %", true)],
+        [.. Enumerable.Range(0, test.Classes).Select(truth => (string[])[$"{truth}", .. Enumerable.Range(0, test.Classes).Select(guess => $"{test[truth, guess]}"),
+            Number.Text(100.0 * test[truth, truth] / Enumerable.Range(0, test.Classes).Sum(guess => test[truth, guess]))])]);
+
+    private static DataTable Layers(ModelSummary summary) => new("Layers",
+        [new("layer"), new("output"), new("size"), new("parameters", true), new("receptive field"), new("multiply-adds of an image", true)],
+        [.. summary.Layers.Select(layer => (string[])[layer.Name, $"{layer.Output}", layer.Formula, $"{layer.Parameters:N0}", $"{layer.ReceptiveField}", $"{layer.MultiplyAdds:N0}"])]);
+}

@@ -1,0 +1,111 @@
+using OxyPlot;
+using OxyPlot.Annotations;
+using OxyPlot.Axes;
+using OxyPlot.Series;
+
+namespace ConvNet.Reports.Plots;
+
+/// <summary>Draws <see cref="BarChart"/>: a row for every bar, its series at the left, its value behind it; the name of a group above its bars.</summary>
+internal static class BarPlot
+{
+    private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6, WidestName = 0.4, WhiskerEnd = 4;
+
+    public static Plot Of(BarChart chart, double width)
+    {
+        // One bar in every group, all of the same series: the groups themselves are the rows, if their names have room.
+        bool plain = chart.Groups.All(group => group.Bars is [var only] && only.Series == chart.Groups[0].Bars[0].Series)
+            && chart.Groups.All(group => group.Name.Length > 0 && Lettering.Width(group.Name) <= WidestName * width);
+        bool heads = !plain && chart.Groups.Any(group => group.Name.Length > 0);
+        string[] series = [.. chart.Groups.SelectMany(group => group.Bars).Select(bar => bar.Series).Distinct()];
+        // What all bars share need not be said at each of them.
+        IEnumerable<string> names = plain ? chart.Groups.Select(group => group.Name) : heads && series.Length == 1 ? [] : series;
+        double left = Math.Ceiling(Math.Min(names.Select(Lettering.Width).DefaultIfEmpty().Max(), WidestName * width)) + Gap;
+        double right = chart.Groups.SelectMany(group => group.Bars).Max(bar => Lettering.Width(Number.Text(bar.Value))) + 2 * Gap;
+
+        PlotModel model = Plot.NewModel();
+        Axis values = ValueAxis(chart);
+        var rows = new Rows(model, chart, values.Minimum, left, width - left - right, series, named: names.Any());
+        foreach (BarGroup group in chart.Groups)
+            rows.Add(group, plain ? group.Name : null, heads);
+        double height = Math.Ceiling(rows.Height + AxisHeight);
+        model.PlotMargins = new OxyThickness(left, 0, right, AxisHeight);
+        model.Axes.Add(values);
+        model.Axes.Add(new LinearAxis { Position = AxisPosition.Left, Minimum = 0, Maximum = rows.Height, StartPosition = 1, EndPosition = 0, IsAxisVisible = false });
+        return new Plot(model, width, height, rows.Marks);
+    }
+
+    private static Axis ValueAxis(BarChart chart)
+    {
+        Bar[] bars = [.. chart.Groups.SelectMany(group => group.Bars)];
+        double least = bars.Min(bar => Math.Min(bar.Value, bar.Low ?? bar.Value)), most = bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value));
+        Axis axis = chart.AreRatios
+            ? Plot.Styled(new LogarithmicAxis { Base = 2, Minimum = Math.Min(least, 1) / 1.1, Maximum = Math.Max(most, 2) }, AxisPosition.Bottom, chart.Unit)
+            : Plot.Styled(new LinearAxis { Minimum = 0, Maximum = most > 0 ? most : 1 }, AxisPosition.Bottom, chart.Unit);
+        axis.LabelFormatter = Number.Tick;
+        return axis;
+    }
+
+    /// <summary>The rows, from top to bottom.</summary>
+    private sealed class Rows(PlotModel model, BarChart chart, double start, double left, double span, string[] series, bool named)
+    {
+        private readonly double _base = chart.AreRatios ? 1 : 0;
+
+        public List<string> Marks { get; } = [];
+
+        public double Height { get; private set; }
+
+        public void Add(BarGroup group, string? name, bool head)
+        {
+            if (head)
+            {
+                Write(Lettering.Fit(group.Name, left + span), Height + HeadHeight / 2, Ink.Text);
+                Height += HeadHeight;
+            }
+            foreach (Bar bar in group.Bars)
+                Add(bar, name ?? bar.Series, group.Name);
+            Height += chart.Groups.Count > 1 && name is null ? GroupGap : 0;
+        }
+
+        private void Add(Bar bar, string name, string group)
+        {
+            double y = Height + Pitch / 2, end = Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value);
+            int colour = Array.IndexOf(series, bar.Series);
+            string interval = bar.Low is null ? "" : $" ({Number.Text(bar.Low)} to {Number.Text(bar.High)})";
+            Marks.Add($"{(group.Length > 0 ? $"{group}, " : "")}{bar.Series}: {Number.Text(bar.Value)}{interval} {chart.Unit}");
+            var box = new RectangleBarSeries { StrokeColor = OxyColors.Undefined };
+            box.Items.Add(new RectangleBarItem(Math.Min(_base, bar.Value), y - BarHeight / 2, Math.Max(_base, bar.Value), y + BarHeight / 2) { Color = Ink.Series(colour, Marks.Count) });
+            model.Series.Add(box);
+            if (bar is { Low: { } low, High: { } high })
+                model.Series.Add(Whisker(low, high, y));
+            if (named)
+                Write(Lettering.Fit(name, left - Gap), y, Ink.Quiet);
+            model.Annotations.Add(Text(Number.Text(bar.Value), new DataPoint(end, y), Gap, Ink.Text));
+            Height += Pitch;
+        }
+
+        private void Write(string text, double y, OxyColor colour) => model.Annotations.Add(Text(text, new DataPoint(start, y), -left, colour));
+
+        private static TextAnnotation Text(string text, DataPoint place, double offset, OxyColor colour) => new()
+        {
+            Text = text,
+            TextPosition = place,
+            Offset = new ScreenVector(offset, 0),
+            TextHorizontalAlignment = HorizontalAlignment.Left,
+            TextVerticalAlignment = VerticalAlignment.Middle,
+            TextColor = colour,
+            StrokeThickness = 0,
+            Padding = new OxyThickness(0),
+            ClipByXAxis = false,
+            ClipByYAxis = false,
+        };
+
+        private static LineSeries Whisker(double low, double high, double y)
+        {
+            var line = new LineSeries { Color = Ink.Text, StrokeThickness = 1, LineStyle = LineStyle.Solid };
+            foreach (double end in (double[])[low, high])
+                line.Points.AddRange([new(end, y - WhiskerEnd), new(end, y + WhiskerEnd), DataPoint.Undefined]);
+            line.Points.AddRange([new(low, y), new(high, y)]);
+            return line;
+        }
+    }
+}

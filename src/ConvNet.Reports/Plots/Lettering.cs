@@ -1,0 +1,53 @@
+using OxyPlot;
+
+namespace ConvNet.Reports.Plots;
+
+/// <summary>The letters of plots. Widths are those of Arial, whose metrics Helvetica and Liberation Sans share.</summary>
+internal static class Lettering
+{
+    /// <summary>The family.</summary>
+    public const string Family = "Arial";
+
+    /// <summary>The size of all texts.</summary>
+    public const double Size = 12;
+
+    private const double Regular = 400;
+    private const string Ellipsis = "...";
+
+    /// <summary>What measures texts.</summary>
+    public static IRenderContext Measurer { get; } = new Metrics();
+
+    /// <summary>The width of a text.</summary>
+    public static double Width(string text) => Measurer.MeasureText(text, Family, Size, Regular).Width;
+
+    /// <summary>The height of a line, with some air.</summary>
+    public const double LineHeight = 16;
+
+    /// <summary>The text, or as much of its beginning as fits.</summary>
+    public static string Fit(string text, double width)
+    {
+        if (Width(text) <= width)
+            return text;
+        int length = text.Length;
+        while (length > 0 && Width(text[..length] + Ellipsis) > width)
+            length--;
+        // Not half of a letter of two units.
+        if (length > 0 && char.IsHighSurrogate(text[length - 1]))
+            length--;
+        return text[..length].TrimEnd() + Ellipsis;
+    }
+
+    /// <summary>The metrics of a PDF's Arial, in points where plots count in pixels. They end with Latin-1; other letters count as squares.</summary>
+    private sealed class Metrics() : PdfRenderContext(1, 1, OxyColors.Undefined)
+    {
+        private const double PixelsOfAPoint = 4 / 3.0;
+        private const char LastOfLatin1 = '\u00FF';
+
+        public override OxySize MeasureText(string text, string fontFamily, double fontSize, double fontWeight)
+        {
+            int others = text?.Count(letter => letter > LastOfLatin1) ?? 0;
+            OxySize size = base.MeasureText(others == 0 ? text : string.Concat(text!.Where(letter => letter <= LastOfLatin1)), fontFamily, fontSize, fontWeight);
+            return new OxySize(PixelsOfAPoint * size.Width + fontSize * others, PixelsOfAPoint * size.Height);
+        }
+    }
+}

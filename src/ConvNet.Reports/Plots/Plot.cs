@@ -1,0 +1,49 @@
+using OxyPlot;
+using OxyPlot.Axes;
+
+namespace ConvNet.Reports.Plots;
+
+/// <summary>A chart drawn for a width.</summary>
+/// <param name="Model">What OxyPlot draws.</param>
+/// <param name="Width">The width.</param>
+/// <param name="Height">The height.</param>
+/// <param name="Marks">What the marks say when they are pointed at, by their numbers from 1.</param>
+internal sealed record Plot(PlotModel Model, double Width, double Height, IReadOnlyList<string> Marks)
+{
+    private const double Gap = 8, TickToLabel = 8;
+
+    /// <summary>Draws a chart.</summary>
+    public static Plot Of(Chart chart, double width) => chart switch
+    {
+        BarChart bars => BarPlot.Of(bars, width),
+        LineChart lines => LinePlot.Of(lines, width),
+        RooflineChart roofline => RooflinePlot.Of(roofline, width),
+        _ => throw new NotSupportedException($"There is no plot of a {chart.GetType().Name}."),
+    };
+
+    /// <summary>A model with the common look: no frame, quiet axes.</summary>
+    public static PlotModel NewModel() => new()
+    {
+        DefaultFont = Lettering.Family,
+        DefaultFontSize = Lettering.Size,
+        TextColor = Ink.Quiet,
+        PlotAreaBorderThickness = new OxyThickness(0),
+        PlotAreaBorderColor = OxyColors.Undefined,
+        Padding = new OxyThickness(0),
+        IsLegendVisible = true,
+    };
+
+    /// <summary>Gives an axis the common look.</summary>
+    public static T Styled<T>(T axis, AxisPosition position, string title) where T : Axis
+    {
+        axis.Position = position;
+        axis.Title = title;
+        axis.AxisTitleDistance = Gap;
+        axis.AxisTickToLabelDistance = position == AxisPosition.Bottom ? TickToLabel : TickToLabel / 2;
+        axis.TicklineColor = axis.MinorTicklineColor = axis.AxislineColor = axis.MajorGridlineColor = Ink.Rule;
+        axis.MajorGridlineStyle = LineStyle.Solid;
+        axis.MajorGridlineThickness = 1;
+        axis.TickStyle = TickStyle.None;
+        return axis;
+    }
+}
