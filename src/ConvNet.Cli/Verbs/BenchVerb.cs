@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
+using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
@@ -19,6 +20,7 @@ internal sealed class BenchVerb : Verb
     private readonly Option<int> _rounds;
     private readonly Option<double> _turn;
     private readonly Option<string> _section;
+    private readonly ReportOptions _report;
 
     public BenchVerb() : base("bench", "Times layers and networks, backends in turn, beside the processor's peak.",
         "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
@@ -26,7 +28,7 @@ internal sealed class BenchVerb : Verb
         "bench --model lenet5 --batch 1,64 --backends native,torchsharp",
         "bench --model lenet5:64,cifarnet:128 --pass train --threads 1,2",
         "bench --shapes bench/shapes/algorithms.txt --algorithm all --threads 1 --rounds 3 --turn 20",
-        "bench --model resnet20 --pass train --profile --trace resnet20.json")
+        "bench --model resnet20 --pass train --profile --trace resnet20.json --report resnet20.html")
     {
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
@@ -45,6 +47,7 @@ internal sealed class BenchVerb : Verb
         _trace = Optional<string>("--trace", $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.", "FILE");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
         _section = WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
+        _report = ReportFiles();
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -73,6 +76,7 @@ internal sealed class BenchVerb : Verb
         string section = command.GetValue(_section)!;
         if (update is not null)
             MarkedSection.Check(update, section);
+        _report.Check(command);
         var clock = Stopwatch.StartNew();
         BenchResult result;
         try
@@ -90,7 +94,9 @@ internal sealed class BenchVerb : Verb
             MarkedSection.Replace(update, section, MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
         if (trace is not null)
             ChromeTrace.Write(trace, result.Rows.Select(row => (BenchTables.ProfileTitle(row), row.Case.Pass == BenchPass.Train ? "training step" : "inference", row.Profile!)));
-        terminal.WriteJson(BenchTables.Document(result));
+        object document = BenchTables.Document(result);
+        terminal.WriteJson(document);
+        _report.Write(command, terminal, origin => BenchPage.Of(result, origin, document));
         return App.Ok;
     }
 
@@ -131,8 +137,4 @@ internal sealed class BenchVerb : Verb
         => word.LastIndexOf(':') is > 0 and var colon && int.TryParse(word.AsSpan(colon + 1), CultureInfo.InvariantCulture, out int batch) && batch > 0
             ? [(word[..colon], batch)]
             : batches.Select(batch => (word, batch));
-
-    // As it can be given to a shell again.
-    private static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)
-        .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using ConvNet.Data;
 using ConvNet.Diagnostics;
+using ConvNet.Reports;
+using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
 using ConvNet.Training;
 using Spectre.Console;
@@ -17,10 +19,12 @@ internal sealed class TrainVerb : Verb
     private readonly Option<int> _epochs, _batch, _seed;
     private readonly Option<float> _learningRate, _momentum, _weightDecay;
     private readonly Option<int?> _threads;
+    private readonly ReportOptions _report;
 
     public TrainVerb() : base("train", "Trains a network on images and tests it.",
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
+        "train --report training.html",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
     {
         _data = DataOption();
@@ -38,6 +42,7 @@ internal sealed class TrainVerb : Verb
         _threads = ThreadsOption();
         _save = Optional<string>("--save", "Save the trained model here, as safetensors.", "FILE");
         _load = Optional<string>("--load", "Train a saved model on instead of a new one.", "FILE");
+        _report = ReportFiles();
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -47,6 +52,7 @@ internal sealed class TrainVerb : Verb
             throw new ArgumentException("--load brings its own network; leave --model out.");
         if (save is not null)
             SavedModel.CheckPath(save);
+        _report.Check(command);
         SavedModel? saved = load is null ? null : SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
@@ -60,11 +66,14 @@ internal sealed class TrainVerb : Verb
         else
             saved.CopyTo(network);
 
-        terminal.People.WriteLine($"{model ?? load ?? "digits"} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
+        string name = model ?? load ?? "digits";
+        terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
-        Tables.Write(terminal.People, ModelSummary.Of(graph));
+        ModelSummary summary = ModelSummary.Of(graph);
+        Tables.Write(terminal.People, summary);
+        var losses = new List<double>();
         TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
-            new Trainer(network, options).Train(train, test, terminal.Cancellation));
+            new Trainer(network, Recording(options, losses)).Train(train, test, terminal.Cancellation));
         terminal.People.Write(Tables.Of(result.Test!));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of {result.Test.Count:N0})");
         if (save is not null)
@@ -72,9 +81,9 @@ internal sealed class TrainVerb : Verb
             SavedModel.Save(save, network, normalization);
             terminal.People.WriteLine($"saved to {save}");
         }
-        terminal.WriteJson(new
+        var document = new
         {
-            model = model ?? load ?? "digits",
+            model = name,
             data = data.Name,
             backend = command.GetValue(_backend),
             precision = BackendText.Words(backend.Info.Precision),
@@ -83,9 +92,28 @@ internal sealed class TrainVerb : Verb
             parameters = graph.ParameterCount,
             epochs = result.Epochs.Select(e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
             testAccuracy = result.Test.Accuracy,
-        });
+        };
+        terminal.WriteJson(document);
+        _report.Write(command, terminal, origin => TrainPage.Of(new TrainingRun(name, data.Name, Settings(command, backend.Info), summary, result, losses), origin, document));
         return App.Ok;
     }
+
+    private static TrainerOptions Recording(TrainerOptions options, List<double> losses) => options with
+    {
+        OnStep = step =>
+        {
+            losses.Add(step.BatchLoss);
+            options.OnStep?.Invoke(step);
+        },
+    };
+
+    private Fact[] Settings(ParseResult command, BackendInfo backend) =>
+    [
+        new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
+        new("Threads", $"{backend.Threads}"),
+        .. ((Option[])[_loss, _epochs, _batch, _learningRate, _schedule, _momentum, _weightDecay, _seed])
+            .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),
+    ];
 
     private TrainingSpec Spec(ParseResult command) => new(
         command.GetValue(_batch),

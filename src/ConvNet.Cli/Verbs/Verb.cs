@@ -89,6 +89,15 @@ internal abstract class Verb : Command
     /// <summary>Adds the option that names the data.</summary>
     protected Option<string> DataOption() => WithDefault("--data", "digits, fashion-mnist, or a folder of IDX files named as MNIST's.", "digits", "DATA");
 
+    /// <summary>Adds the options that name the files of a page of results.</summary>
+    protected ReportOptions ReportFiles() => new(
+        Optional<string>("--report", "Write the results here as one HTML page, with charts, the machine and the raw data.", "FILE"),
+        Optional<string>("--markdown", "Write the same page here as Markdown.", "FILE"));
+
+    /// <summary>The command line as it can be given to a shell again.</summary>
+    internal static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)
+        .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
+
     /// <summary>Adds the option that sets the number of threads.</summary>
     protected Option<int?> ThreadsOption() => Optional<int?>("--threads", "Threads to use; all processors unless given.", "N");
 }
