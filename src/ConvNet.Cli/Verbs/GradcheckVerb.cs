@@ -38,7 +38,7 @@ internal sealed class GradcheckVerb : Verb
         _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a layer, unless given.", "N");
         _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
         _precision = PrecisionOption();
-        _whole = new Option<bool>("--whole") { Description = "Compare all values of every layer on real numbers; by default a layer of more than 134 million multiply-adds is compared on a sample." };
+        _whole = new Option<bool>("--whole") { Description = "Compare all values of every layer on real numbers; by default a layer of more than 33 million multiply-adds is compared on a sample." };
         Add(_whole);
         _details = new Option<bool>("--details") { Description = "Print a row for every tensor: values, error in bounds and ulp, index, both values." };
         Add(_details);
@@ -51,6 +51,7 @@ internal sealed class GradcheckVerb : Verb
         var options = new GradientCheckOptions
         {
             BatchSize = command.GetValue(_batch) ?? new GradientCheckOptions().BatchSize,
+            Cancellation = terminal.Cancellation,
             Seed = unchecked((ulong)command.GetValue(_seed)),
             MostTerms = command.GetValue(_whole) ? long.MaxValue : new GradientCheckOptions().MostTerms,
             Modes = CheckModeWords.Parse([.. Words(command, _modes)]),

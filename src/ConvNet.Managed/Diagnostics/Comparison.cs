@@ -32,7 +32,10 @@ internal static class Comparison
         return compared == 0
             ? new TensorReport(truth.Name, 0, 0, 0, 0, 0, 0, 0, 0)
             : new TensorReport(truth.Name, compared, worstInBounds, Ulps(got[worst], (float)truth.Values[worst]), worst, got[worst],
-                truth.Values[worst], failed, suspects) { Length = got.Length };
+                truth.Values[worst], failed, suspects)
+            {
+                Length = got.Length,
+            };
     }
 
     private static double InBounds(float got, double truth, double bound)

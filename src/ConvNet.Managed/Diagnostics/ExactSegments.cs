@@ -22,6 +22,7 @@ internal static class ExactSegments
             string name = count == 1 ? start.Name : $"{start.Name}…{end.Name}";
             foreach (IBackend backend in backends)
             {
+                options.Cancellation.ThrowIfCancellationRequested();
                 IReadOnlyList<TensorReport> tensors = segment.Check(backend, before, values!, truth!, options.Seed);
                 reports.Add(new LayerReport(GradientCheck.NameOf(backend), name, "segment", CheckModes.Segments, tensors).ComparedOn(backend));
             }

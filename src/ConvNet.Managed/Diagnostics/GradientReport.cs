@@ -73,7 +73,10 @@ public sealed record GradientCheckOptions
 
     /// <summary>A layer of more multiply-adds than that is compared on a sample of its results in real-valued mode and with finite differences;
     /// exact mode compares all of them.</summary>
-    public long MostTerms { get; init; } = 1 << 27;
+    public long MostTerms { get; init; } = 1 << 25;
+
+    /// <summary>Ends the check between two backends of a layer.</summary>
+    public CancellationToken Cancellation { get; init; }
 
     /// <summary>The seed of all values.</summary>
     public ulong Seed { get; init; } = 1;

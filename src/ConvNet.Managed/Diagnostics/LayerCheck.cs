@@ -62,6 +62,7 @@ internal sealed class LayerCheck
         string remark = "";
         foreach (ExactRun run in runs)
         {
+            _options.Cancellation.ThrowIfCancellationRequested();
             string zeros = run.Results && MostlyZero(run.Truth.Y.Values) ? "most of y is zero on these values, which proves nothing" : "";
             LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth, zeros, run.Results, run.Gradients);
             tensors.AddRange(report.Tensors);
@@ -79,10 +80,14 @@ internal sealed class LayerCheck
         (LayerValues<float> values, LayerTruth truth) = x is null && w is null ? _madeUp ??= Evaluated(null, null) : Evaluated(x, w);
         // One sample more: the batch that is checked is a smaller last one.
         LayerValues<float> before = Reals(_other, _options.BatchSize + 1, null, null);
+        var truths = new Dictionary<LayerAlgorithms, LayerTruth>();
         return [.. backends.Select(backend =>
         {
+            _options.Cancellation.ThrowIfCancellationRequested();
             LayerResult got = _probe.Run(backend, values, before);
-            return Report(backend, CheckModes.Real, got, truth.Computed(got.Algorithms, values), "");
+            if (!truths.TryGetValue(got.Algorithms, out LayerTruth? computed))
+                truths[got.Algorithms] = computed = truth.Computed(got.Algorithms, values);
+            return Report(backend, CheckModes.Real, got, computed, "");
         })];
     }
 

@@ -1,3 +1,6 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+
 namespace ConvNet.Diagnostics;
 
 /// <summary>Whether float32 computes a Winograd convolution exactly on given whole numbers.</summary>
@@ -84,25 +87,30 @@ internal sealed class WinogradBudget
         Func<int, int, int, (int Filter, bool Turned)> filter, double bias)
     {
         double unit = UnitOf(source, 1) * UnitOf(w, _denominator);
-        var tiles = new double[depth][,];
+        double[,] a = Absolute(_a);
         for (int group = 0; group < _layer.Groups; group++)
         {
             double[,][,] filters = Filters(w, group, results, depth, filter);
-            foreach ((int n, int row, int column) in Tiles(to))
-            {
-                for (int c = 0; c < depth; c++)
-                    tiles[c] = Absolute(Both(_b, Patch(source, from, n, group * depth + c, row + first.H, column + first.W, _m + Taps - 1)));
-                for (int k = 0; k < results; k++)
-                {
-                    double[,] sum = new double[_m + Taps - 1, _m + Taps - 1];
-                    for (int c = 0; c < depth; c++)
-                        AddProducts(sum, filters[k, c], tiles[c]);
-                    if (!(LargestOf(BothAdjoint(Absolute(_a), sum)) + bias < Limit * unit))
-                        return false;
-                }
-            }
+            if (!Parallel.ForEach(Tiles(to), (tile, state) => { if (!Fits(group, filters, tile)) state.Stop(); }).IsCompleted)
+                return false;
         }
         return true;
+
+        bool Fits(int group, double[,][,] filters, (int N, int Row, int Column) tile)
+        {
+            var tiles = new double[depth][,];
+            for (int c = 0; c < depth; c++)
+                tiles[c] = Absolute(Both(_b, Patch(source, from, tile.N, group * depth + c, tile.Row + first.H, tile.Column + first.W, _m + Taps - 1)));
+            for (int k = 0; k < results; k++)
+            {
+                double[,] sum = new double[_m + Taps - 1, _m + Taps - 1];
+                for (int c = 0; c < depth; c++)
+                    AddProducts(sum, filters[k, c], tiles[c]);
+                if (!(LargestOf(BothAdjoint(a, sum)) + bias < Limit * unit))
+                    return false;
+            }
+            return true;
+        }
     }
 
     private double[,][,] Filters(float[] w, int group, int results, int depth, Func<int, int, int, (int Filter, bool Turned)> filter)
@@ -139,12 +147,12 @@ internal sealed class WinogradBudget
             sample = n;
             for (int c = 0; c < _x.C; c++)
                 tiles[c] = Absolute(Both(_b, Patch(x, _x, n, c, row - _layer.Window.Padding.H, column - _layer.Window.Padding.W, _m + Taps - 1)));
-            for (int k = 0; k < _layer.Filters; k++)
+            Parallel.For(0, _layer.Filters, k =>
             {
                 double[,] spread = Absolute(Both(_a, Patch(dy, _y, n, k, row, column, _m)));
                 for (int c = 0; c < Depth; c++)
                     AddProducts(gradients[k * Depth + c], spread, tiles[k / PerGroup * Depth + c]);
-            }
+            });
         }
         return Fit();
 
@@ -184,14 +192,9 @@ internal sealed class WinogradBudget
         return patch;
     }
 
-    private static void AddProducts(double[,] sum, double[,] a, double[,] b)
-    {
-        for (int i = 0; i < sum.GetLength(0); i++)
-        {
-            for (int j = 0; j < sum.GetLength(1); j++)
-                sum[i, j] += a[i, j] * b[i, j];
-        }
-    }
+    private static void AddProducts(double[,] sum, double[,] a, double[,] b) => TensorPrimitives.MultiplyAdd(Flat(a), Flat(b), Flat(sum), Flat(sum));
+
+    private static Span<double> Flat(double[,] values) => MemoryMarshal.CreateSpan(ref values[0, 0], values.Length);
 
     // T t Tᵀ.
     private static double[,] Both(double[,] transform, double[,] values) => Product(transform, Transposed(Product(transform, Transposed(values))));
@@ -227,10 +230,9 @@ internal sealed class WinogradBudget
     private static double[,] Absolute(double[,] a)
     {
         var absolute = (double[,])a.Clone();
-        foreach (ref double value in System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref absolute[0, 0], absolute.Length))
-            value = Math.Abs(value);
+        TensorPrimitives.Abs(Flat(absolute), Flat(absolute));
         return absolute;
     }
 
-    private static double LargestOf(double[,] values) => values.Cast<double>().Max();
+    private static double LargestOf(double[,] values) => TensorPrimitives.Max(Flat(values));
 }

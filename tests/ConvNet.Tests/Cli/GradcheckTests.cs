@@ -57,6 +57,14 @@ public sealed class GradcheckTests
     }
 
     [Test]
+    public void ACheckEndsWhenItIsInterrupted()
+    {
+        CommandLine run = CommandLine.Run(new CancellationToken(canceled: true), "gradcheck", "--model", _data.Model, "--backends", "managed");
+        Assert.That(run.ExitCode, Is.EqualTo(App.Interrupted));
+        Assert.That(run.Error, Does.Contain("interrupted"));
+    }
+
+    [Test]
     public void ALayerTakesTheBatchThatIsGiven()
     {
         JsonElement json = CommandLine.Run("gradcheck", "--layer", "mb2ic6oc5n\"fc\"", "--batch", "3", "--backends", "managed", "--mode", "real", "--json").Json();
