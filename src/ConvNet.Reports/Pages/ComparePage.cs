@@ -38,9 +38,9 @@ public static class ComparePage
         .. from of in comparison.Rows.GroupBy(row => (row.Backend, row.Gradients))
            where of.Key.Gradients.Verdict is GradientVerdict.Wrong or GradientVerdict.Suspect
            select new Note($"The gradients of {of.Key.Backend} are {Words(of.Key.Gradients.Verdict)}: {of.Key.Gradients.Detail}", IsWarning: true),
-        .. Bars(comparison, $"Training, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are the intervals in which the true figure lies in 95 of 100 runs.", "images/s",
+        .. Bars(comparison, $"Training, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are the intervals in which the true figure lies in 95 of 100 runs; one without an end goes on.", "images/s",
             row => row.Training is { ImagesPerSecond: var speed } ? (speed.Value, speed.Low, speed.High) : null),
-        .. Bars(comparison, $"Inference, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are the intervals in which the true figure lies in 95 of 100 runs.", "images/s",
+        .. Bars(comparison, $"Inference, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are the intervals in which the true figure lies in 95 of 100 runs; one without an end goes on.", "images/s",
             row => row.Inference is { ImagesPerSecond: var speed } ? (speed.Value, speed.Low, speed.High) : null),
         .. Bars(comparison, "Inference of a single image, ms", "Shorter is faster. Half of the calls took as long as the bar at most, 99 of 100 calls as long as the thin line at most.", "ms",
             row => row.Latency is { } latency ? (latency.P50Ms, latency.P99Ms is null ? null : latency.P50Ms, latency.P99Ms) : null),

@@ -42,7 +42,7 @@ public static class TrainPage
     {
         double seconds = run.Result.Epochs.Sum(epoch => epoch.Seconds);
         string outcome = run.Result.Test is { } test ? $"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images" : $"a loss of {run.Result.Epochs[^1].Loss:0.0000}";
-        return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} epochs in {Number.Text(seconds)} s, {run.Summary.Parameters:N0} parameters.";
+        return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} {(run.Result.Epochs.Count == 1 ? "epoch" : "epochs")} in {Number.Text(seconds)} s, {run.Summary.Parameters:N0} parameters.";
     }
 
     private static LineChart Loss(TrainingRun run)

@@ -8,7 +8,7 @@ namespace ConvNet.Reports.Plots;
 /// <summary>Draws <see cref="BarChart"/>: a row for every bar, its series at the left, its value behind it; the name of a group above its bars.</summary>
 internal static class BarPlot
 {
-    private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6, WidestName = 0.4, WhiskerEnd = 4;
+    private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6, WidestName = 0.4, WhiskerEnd = 4, MostOfBars = 1.6;
 
     public static Plot Of(BarChart chart, double width)
     {
@@ -24,7 +24,7 @@ internal static class BarPlot
 
         PlotModel model = Plot.NewModel();
         Axis values = ValueAxis(chart);
-        var rows = new Rows(model, chart, values.Minimum, left, width - left - right, series, named: names.Any());
+        var rows = new Rows(model, chart, values, left, width - left - right, series, named: names.Any());
         foreach (BarGroup group in chart.Groups)
             rows.Add(group, plain ? group.Name : null, heads);
         double height = Math.Ceiling(rows.Height + AxisHeight);
@@ -37,7 +37,9 @@ internal static class BarPlot
     private static Axis ValueAxis(BarChart chart)
     {
         Bar[] bars = [.. chart.Groups.SelectMany(group => group.Bars)];
-        double least = bars.Min(bar => Math.Min(bar.Value, bar.Low ?? bar.Value)), most = bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value));
+        // An interval that says nothing leaves the plot instead of making all bars short.
+        double least = bars.Min(bar => Math.Min(bar.Value, bar.Low ?? bar.Value)), longest = bars.Max(bar => bar.Value);
+        double most = Math.Min(bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value)), chart.AreRatios ? double.PositiveInfinity : MostOfBars * longest);
         Axis axis = chart.AreRatios
             ? Plot.Styled(new LogarithmicAxis { Base = 2, Minimum = Math.Min(least, 1) / 1.1, Maximum = Math.Max(most, 2) }, AxisPosition.Bottom, chart.Unit)
             : Plot.Styled(new LinearAxis { Minimum = 0, Maximum = most > 0 ? most : 1 }, AxisPosition.Bottom, chart.Unit);
@@ -46,7 +48,7 @@ internal static class BarPlot
     }
 
     /// <summary>The rows, from top to bottom.</summary>
-    private sealed class Rows(PlotModel model, BarChart chart, double start, double left, double span, string[] series, bool named)
+    private sealed class Rows(PlotModel model, BarChart chart, Axis values, double left, double span, string[] series, bool named)
     {
         private readonly double _base = chart.AreRatios ? 1 : 0;
 
@@ -68,7 +70,7 @@ internal static class BarPlot
 
         private void Add(Bar bar, string name, string group)
         {
-            double y = Height + Pitch / 2, end = Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value);
+            double y = Height + Pitch / 2, end = Math.Min(Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value), values.Maximum);
             int colour = Array.IndexOf(series, bar.Series);
             string interval = bar.Low is null ? "" : $" ({Number.Text(bar.Low)} to {Number.Text(bar.High)})";
             Marks.Add($"{(group.Length > 0 ? $"{group}, " : "")}{bar.Series}: {Number.Text(bar.Value)}{interval} {chart.Unit}");
@@ -76,14 +78,14 @@ internal static class BarPlot
             box.Items.Add(new RectangleBarItem(Math.Min(_base, bar.Value), y - BarHeight / 2, Math.Max(_base, bar.Value), y + BarHeight / 2) { Color = Ink.Series(colour, Marks.Count) });
             model.Series.Add(box);
             if (bar is { Low: { } low, High: { } high })
-                model.Series.Add(Whisker(low, high, y));
+                model.Series.Add(Whisker(low, high, values.Maximum, y));
             if (named)
                 Write(Lettering.Fit(name, left - Gap), y, Ink.Quiet);
             model.Annotations.Add(Text(Number.Text(bar.Value), new DataPoint(end, y), Gap, Ink.Text));
             Height += Pitch;
         }
 
-        private void Write(string text, double y, OxyColor colour) => model.Annotations.Add(Text(text, new DataPoint(start, y), -left, colour));
+        private void Write(string text, double y, OxyColor colour) => model.Annotations.Add(Text(text, new DataPoint(values.Minimum, y), -left, colour));
 
         private static TextAnnotation Text(string text, DataPoint place, double offset, OxyColor colour) => new()
         {
@@ -99,12 +101,12 @@ internal static class BarPlot
             ClipByYAxis = false,
         };
 
-        private static LineSeries Whisker(double low, double high, double y)
+        private static LineSeries Whisker(double low, double high, double most, double y)
         {
             var line = new LineSeries { Color = Ink.Text, StrokeThickness = 1, LineStyle = LineStyle.Solid };
-            foreach (double end in (double[])[low, high])
+            foreach (double end in ((double[])[low, high]).Where(end => end <= most))
                 line.Points.AddRange([new(end, y - WhiskerEnd), new(end, y + WhiskerEnd), DataPoint.Undefined]);
-            line.Points.AddRange([new(low, y), new(high, y)]);
+            line.Points.AddRange([new(low, y), new(Math.Min(high, most), y)]);
             return line;
         }
     }

@@ -21,7 +21,7 @@ internal sealed class RooflinePlot
         _chart = chart;
         _points = [.. chart.Points.OrderByDescending(point => point.Share)];
         double ridge = chart.Roofline.PeakGflops / chart.Roofline.MemoryGBs;
-        _x = LogarithmicAxis(AxisPosition.Bottom, "operations per byte", Math.Min(ridge / SlopeInView, _points.Min(point => point.Intensity) / 2), 2.5 * Math.Max(ridge, _points.Max(point => point.Intensity)));
+        _x = LogarithmicAxis(AxisPosition.Bottom, "operations per byte", Math.Min(ridge / SlopeInView, _points.Min(point => point.Intensity) / 2), 4 * Math.Max(ridge, _points.Max(point => point.Intensity)));
         _y = LogarithmicAxis(AxisPosition.Left, "GFLOP/s", Math.Min(chart.Roofline.PeakGflops / SlopeInView, _points.Min(point => point.Gflops) / 2), 1.8 * Math.Max(chart.Roofline.PeakGflops, _points.Max(point => point.Gflops)));
         // The slope comes into the plot at the left or from below.
         double foot = Math.Max(_x.Minimum, _y.Minimum / chart.Roofline.MemoryGBs);

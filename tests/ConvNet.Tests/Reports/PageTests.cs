@@ -103,6 +103,16 @@ public sealed partial class PageTests
     }
 
     [Test]
+    public void AFastWrongBackendIsShownAsWrong()
+    {
+        XElement html = Html("compare");
+        Assert.That(Of(html, "p").Select(note => note.Value), Has.Some.EqualTo("The gradients of native:accurate are wrong: the weights of resnet20 are off by 12 bounds"));
+        foreach (XElement drawing in Of(html, "svg").Take(2))
+            Assert.That(Of(drawing, "text").Select(text => text.Value), Has.Some.EqualTo("native:accurate (wrong)").And.None.EqualTo("native:accurate"));
+        Assert.That(Of(html, "tr").Select(row => string.Join(' ', Of(row, "td").Take(3).Select(cell => cell.Value))), Has.Some.EqualTo("native:accurate 1 wrong").And.Some.EqualTo("native 1 right"));
+    }
+
+    [Test]
     public void MarkdownHasTheFiguresOfChartsAsTables()
     {
         string[] lines = Markdown(new Page("A *title*", "What came out.",
@@ -127,6 +137,10 @@ public sealed partial class PageTests
         double[] ratios = WidthsOf(new BarChart("", "", "times", [new("x", [new("a", 4), new("b", 2), new("c", 0.5)])]) { AreRatios = true });
         Assert.That(ratios[1], Is.EqualTo(ratios[0] / 2).Within(0.01), "on a logarithmic axis from 1");
         Assert.That(ratios[2], Is.EqualTo(ratios[1]).Within(0.01), "to the left of 1");
+
+        double[] uncertain = WidthsOf(new BarChart("", "", "ms", [new("", [new("a", 10), new("b", 5, 4, 1000)])]));
+        Assert.That(uncertain[0], Is.GreaterThan(widths[0] / 2), "a useless interval does not make the bars short");
+        Assert.That(uncertain[1], Is.EqualTo(uncertain[0] / 2).Within(0.01));
 
         static double[] WidthsOf(BarChart chart) => [.. Marks(chart, "rect").Select(bar => double.Parse(bar.Attribute("width")!.Value, CultureInfo.InvariantCulture))];
     }
