@@ -80,22 +80,18 @@ public sealed record BatchNorm2d : Layer
         {
             Shape shape = frame.YShape;
             T mean = frame.Saved[2 * c], inverse = frame.Saved[2 * c + 1], count = T.CreateChecked((long)frame.N * shape.Area);
-            T sum = T.Zero, product = T.Zero;
+            BlockedSum<T> sums = default, products = default;
             for (int n = 0; n < frame.N; n++)
             {
                 int start = (n * shape.C + c) * shape.Area;
                 ReadOnlySpan<T> x = frame.X(0).Slice(start, shape.Area), dy = frame.DY.Slice(start, shape.Area);
-                T partSum = T.Zero, partProduct = T.Zero;
                 for (int i = 0; i < x.Length; i++)
                 {
-                    partSum += dy[i];
-                    partProduct += dy[i] * ((x[i] - mean) * inverse);
+                    sums.Add(dy[i]);
+                    products.Add(dy[i] * ((x[i] - mean) * inverse));
                 }
-                sum += partSum;
-                product += partProduct;
             }
-            frame.DW(0)[c] = product;
-            frame.DW(1)[c] = sum;
+            T sum = frame.DW(1)[c] = sums.Value, product = frame.DW(0)[c] = products.Value;
             if (!frame.WantsDX(0))
                 return;
             T scale = frame.W(0)[c] * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
@@ -118,18 +114,17 @@ public sealed record BatchNorm2d : Layer
     {
         Shape shape = f.XShape(0);
         long values = (long)f.N * shape.Area;
-        T count = T.CreateChecked(values), sum = T.Zero, squares = T.Zero;
+        T count = T.CreateChecked(values), sum = T.Zero;
         for (int n = 0; n < f.N; n++)
             sum += Rows.Sum<T, PlainSum<T>>(f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area)).Value;
         T mean = sum / count;
+        BlockedSum<T> distances = default;
         for (int n = 0; n < f.N; n++)
         {
-            T part = T.Zero;
             foreach (T x in f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area))
-                part += (x - mean) * (x - mean);
-            squares += part;
+                distances.Add((x - mean) * (x - mean));
         }
-        T momentum = T.CreateChecked(Momentum), inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
+        T squares = distances.Value, momentum = T.CreateChecked(Momentum), inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
         f.W(2)[c] = (T.One - momentum) * f.W(2)[c] + momentum * mean;
         if (values > 1)
             f.W(3)[c] = (T.One - momentum) * f.W(3)[c] + momentum * (squares / (count - T.One));

@@ -8,6 +8,9 @@ public sealed class SoundnessTests
 {
     private const int Cases = 150, LongSum = 50_000;
 
+    // What sweeps have found: the variance of 50,808 values behind a ReLU, as one running sum.
+    private static readonly int[] s_found = [218];
+
     [Test]
     public void NoBackendIsCalledWrongOnRandomLayers()
     {
@@ -18,7 +21,7 @@ public sealed class SoundnessTests
         ];
         try
         {
-            SweepCase[] cases = [.. Enumerable.Range(1, Cases).Select(seed => SoundnessSweep.Check((ulong)seed, [.. backends.Select(b => b.Backend)]))];
+            SweepCase[] cases = [.. Enumerable.Range(1, Cases).Concat(s_found).Select(seed => SoundnessSweep.Check((ulong)seed, [.. backends.Select(b => b.Backend)]))];
             Assert.Multiple(() =>
             {
                 Assert.That(cases.SelectMany(of => of.Outcomes.Select((outcome, i) => (of.Seed, of.Layer, backends[i].Name, outcome)).Where(o => o.outcome.Verdict != Verdict.Pass)), Is.Empty);
