@@ -1,3 +1,6 @@
+using ConvNet.Diagnostics;
+using ConvNet.Measurement;
+
 namespace ConvNet.Cli;
 
 /// <summary>The backends by name.</summary>
@@ -11,6 +14,8 @@ internal static class BackendCatalog
 
     private const string Accurate = "accurate";
 
+    private static readonly SumAlgorithm[] Winograd = [SumAlgorithm.Winograd2, SumAlgorithm.Winograd4];
+
     private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = ByName();
 
     /// <summary>All names, for help and errors.</summary>
@@ -21,7 +26,8 @@ internal static class BackendCatalog
 
     /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where that is wanted.</summary>
     public static IEnumerable<string> Variants(bool accurate)
-        => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal)));
+        => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
+            && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
 
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
@@ -44,6 +50,8 @@ internal static class BackendCatalog
             string name = isa is null ? Default : $"{Default}:{isa.ToString()!.ToLowerInvariant()}";
             makers.Add(name, (threads, precision) => new NativeBackend(threads, isa, precision));
             makers.Add($"{name}:{Accurate}", (threads, _) => new NativeBackend(threads, isa, Precision.Accurate));
+            foreach (SumAlgorithm algorithm in Winograd)
+                makers.Add($"{name}:{algorithm.Word()}", (threads, _) => new NativeBackend(threads, isa) { Algorithm = algorithm });
         }
         makers.Add(Torch, (threads, _) => new TorchSharpBackend(threads));
         return makers;

@@ -1,3 +1,6 @@
+using System.Text;
+using ConvNet.Serialization;
+
 namespace ConvNet.Measurement;
 
 /// <summary>The part of a text file that a program writes: what stands between <c>&lt;!-- bench NAME --&gt;</c> and <c>&lt;!-- end --&gt;</c>.</summary>
@@ -16,7 +19,7 @@ public static class MarkedSection
     {
         string text = File.ReadAllText(file);
         (int start, int end) = Find(file, text, name);
-        File.WriteAllText(file, $"{text[..start]}\n{content.Trim()}\n{text[end..]}");
+        AtomicFile.Write(file, stream => stream.Write(Encoding.UTF8.GetBytes($"{text[..start]}\n{content.Trim()}\n{text[end..]}")));
     }
 
     private static (int Start, int End) Find(string file, string text, string name)

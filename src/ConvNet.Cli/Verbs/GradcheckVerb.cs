@@ -13,20 +13,25 @@ namespace ConvNet.Cli.Verbs;
 internal sealed class GradcheckVerb : Verb
 {
     private const string DefaultModel = "digits";
+    private const int RuleTrials = 5;
 
     private readonly Option<string?> _model, _input, _junit, _markdown;
     private readonly Option<string[]> _layers, _files, _backends, _modes, _threads;
     private readonly Option<string> _precision;
     private readonly Option<int?> _batch;
     private readonly Option<int> _seed;
-    private readonly Option<bool> _details, _whole;
+    private readonly Option<bool> _details, _whole, _canaries, _rules;
+    private readonly Option<int?> _sweep, _trials;
+    private readonly Option<string?> _log, _update, _section;
 
     public GradcheckVerb() : base("gradcheck", "Checks every layer's gradients on several backends against the double reference.",
         "gradcheck --model lenet5",
         "gradcheck --layer mb2ic16ih14oc32kh3 max:mb2ic32ih14kh2sh2 bnorm:mb4ic32ih7",
         "gradcheck --shapes bench/shapes/networks/alexnet.txt --backends all",
         "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
-        "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown gradients.md")
+        "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown gradients.md",
+        "gradcheck --sweep 10000 --log sweep.jsonl",
+        "gradcheck --canaries --backends native:avx2")
     {
         _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless something else is to be checked.", "MODEL");
         _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's own unless given.", "CxHxW");
@@ -38,16 +43,23 @@ internal sealed class GradcheckVerb : Verb
         _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a layer, unless given.", "N");
         _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
         _precision = PrecisionOption();
-        _whole = new Option<bool>("--whole") { Description = "Compare all values of every layer on real numbers; by default a layer of more than 33 million multiply-adds is compared on a sample." };
-        Add(_whole);
-        _details = new Option<bool>("--details") { Description = "Print a row for every tensor: values, error in bounds and ulp, index, both values." };
-        Add(_details);
+        _whole = Flag("--whole", "Compare all values of every layer on real numbers; by default a layer of more than 33 million multiply-adds is compared on a sample.");
+        _details = Flag("--details", "Print a row for every tensor: values, error in bounds and ulp, index, both values.");
         _junit = Optional<string>("--junit", "Write the outcome here in JUnit's XML.", "FILE");
         _markdown = Optional<string>("--markdown", "Write a summary here in Markdown.", "FILE");
+        _sweep = Optional<int?>("--sweep", "Check the check: so many random layers, seed by seed, on backends taken to be right; what is called wrong is a false alarm.", "N");
+        _log = Optional<string>("--log", "Keep what --sweep finds here, case by case; the same command goes on where an earlier one ended.", "FILE");
+        _canaries = Flag("--canaries", "Check the check: put faults of every kind into every result of every kind of layer; exact mode must catch them all.");
+        _rules = Flag("--rules", "Measure what tolerance rules in common use catch and falsely report, beside this check.");
+        _trials = Optional<int?>("--trials", "How often --canaries (20 times unless given) and --rules (5 times) try each fault.", "N");
+        _update = Optional<string>("--update", "A Markdown file whose --section gets the tables of --sweep, --canaries or --rules.", "FILE");
+        _section = Optional<string>("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->; sweep, canaries or rules unless given.", "NAME");
     }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
+        if (SelfCheckOf(command) is { } wanted)
+            return RunSelfCheck(wanted, command, terminal);
         var options = new GradientCheckOptions
         {
             BatchSize = command.GetValue(_batch) ?? new GradientCheckOptions().BatchSize,
@@ -63,6 +75,42 @@ internal sealed class GradcheckVerb : Verb
         GradcheckResult result = Check(subjects, backends, command, terminal);
         Write(result, command, terminal);
         return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
+    }
+
+    // The option that asks for a check of the check, as its name; null where none does.
+    private string? SelfCheckOf(ParseResult command)
+    {
+        string[] wanted = [.. command.GetValue(_sweep) is null ? [] : (string[])["sweep"], .. command.GetValue(_canaries) ? (string[])["canaries"] : [], .. command.GetValue(_rules) ? (string[])["rules"] : []];
+        if (wanted.Length > 1)
+            throw new ArgumentException($"--{wanted[0]} and --{wanted[1]} are checks of their own; give one at a time.");
+        if (wanted is not ["sweep"] && command.GetValue(_log) is not null)
+            throw new ArgumentException("--log keeps what --sweep finds; give --sweep N with it.");
+        return wanted.SingleOrDefault();
+    }
+
+    private int RunSelfCheck(string wanted, ParseResult command, Terminal terminal)
+    {
+        string? update = command.GetValue(_update);
+        string section = command.GetValue(_section) ?? wanted;
+        if (update is not null)
+            MarkedSection.Check(update, section);
+        if (command.GetValue(_sweep) is < 1 and var none)
+            throw new ArgumentException($"--sweep {none} checks nothing; 1 is the least.");
+        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends).DefaultIfEmpty(CheckedBackends.All)], [.. Numbers(command, _threads)], PrecisionOf(command, _precision), terminal.People);
+        ulong seed = unchecked((ulong)command.GetValue(_seed));
+        int? trials = command.GetValue(_trials);
+        SelfCheck result = wanted switch
+        {
+            "sweep" => Sweep.Run(command.GetValue(_sweep)!.Value, seed, backends.Variants, command.GetValue(_log), terminal),
+            "canaries" => CanaryTables.Of(Canary.Run(backends.Variants, [.. Canary.Cases, .. Canary.LongCases], new CanaryOptions { Trials = trials ?? new CanaryOptions().Trials, Seed = seed }, terminal.Progress, terminal.Cancellation)),
+            _ => RuleTables.Of(RuleComparison.Run(backends.Variants, RuleComparison.Lengths, trials ?? RuleTrials, seed, terminal.Progress, terminal.Cancellation)),
+        };
+        if (!terminal.Json)
+            result.Write(terminal.People);
+        if (update is not null)
+            MarkedSection.Replace(update, section, result.Markdown(SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
+        terminal.WriteJson(result.Document);
+        return result.Failed ? App.Failed : App.Ok;
     }
 
     private List<Subject> Subjects(ParseResult command, GradientCheckOptions options)

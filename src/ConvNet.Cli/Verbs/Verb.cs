@@ -36,6 +36,14 @@ internal abstract class Verb : Command
         return option;
     }
 
+    /// <summary>Adds an option without a value.</summary>
+    protected Option<bool> Flag(string name, string description)
+    {
+        var option = new Option<bool>(name) { Description = description };
+        Add(option);
+        return option;
+    }
+
     /// <summary>Adds an option with a default that must be above zero and finite.</summary>
     protected Option<T> Positive<T>(string name, string description, T otherwise, string helpName) where T : INumber<T>
     {

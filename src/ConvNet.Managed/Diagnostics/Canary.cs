@@ -117,9 +117,18 @@ public static class Canary
         Of("squared error", new MeanSquaredError()),
     ];
 
+    /// <summary>Layers with sums of some thousand terms, in the output, in the gradient of the input, and in that of the weights: of those one makes little difference.</summary>
+    public static IReadOnlyList<CanaryCase> LongCases { get; } =
+    [
+        Of("dense, 4,096 inputs", new Dense(4), 4, Shape.Vector(4096)),
+        Of("dense, 4,096 outputs", new Dense(4096), 4, Shape.Vector(4)),
+        Of("conv 3×3, 256 channels", new Conv2d(16, 3, padding: 1), 1, new Shape(256, 6, 6)),
+        Of("conv 3×3, 8,192 positions", new Conv2d(2, 3, padding: 1), 2, new Shape(1, 64, 64)),
+    ];
+
     /// <summary>Puts every kind of fault into every result of some layers on some backends.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cases">The layers, as <see cref="Cases"/>.</param>
+    /// <param name="cases">The layers, as <see cref="Cases"/> and <see cref="LongCases"/>.</param>
     /// <param name="options">How often.</param>
     /// <param name="progress">Told of every layer and backend before it begins.</param>
     /// <param name="cancellation">Ends it between two of them.</param>

@@ -26,6 +26,15 @@ public sealed class CanaryTests(BackendCase backend)
         });
     }
 
+    [TestCaseSource(typeof(Canary), nameof(Canary.LongCases))]
+    public void InLongSumsExactModeMissesNothing(CanaryCase canary)
+    {
+        using IBackend opened = backend.Open();
+        CanaryReport report = Canary.Run([opened], [canary], new CanaryOptions { Trials = 1 });
+        Assert.That(report.Missed, Is.Empty);
+        Assert.That(report.Rows.Where(row => row.Mode == CheckModes.Exact).Select(row => row.Target).Distinct(), Is.EquivalentTo(canary.Targets), "every result");
+    }
+
     [Test]
     public void OneTermLeftOutAnywhereIsAlwaysCaughtInExactMode([Range(1, 12)] int seed)
     {
