@@ -3,17 +3,17 @@ namespace ConvNet.Diagnostics;
 /// <summary>How often a rule called a result wrong.</summary>
 /// <param name="Rule">The rule.</param>
 /// <param name="Terms">Terms of the sums.</param>
+/// <param name="Scale">What the gradient of the output is multiplied by; an output has 1.</param>
 /// <param name="Target">The result: y, dx or dw.</param>
 /// <param name="Kind">The fault in it; null where it was right, so that every alarm is a false one.</param>
 /// <param name="Backend">The backend that computed it.</param>
 /// <param name="Results">Results judged.</param>
 /// <param name="Alarms">Those that were called wrong.</param>
-public sealed record RuleRow(string Rule, int Terms, FaultTarget Target, FaultKind? Kind, string Backend, int Results, int Alarms);
+public sealed record RuleRow(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend, int Results, int Alarms);
 
 /// <summary>What the rules in common use are worth: on right results of real backends, and on results with faults.</summary>
 /// <remarks>
-/// Outputs and gradients whose sums have few or many terms, on values uniform in ±1, weights as He et al., and a gradient of the output uniform in ±1/128: that of a mean
-/// over a batch of 128. The rules compare with the double run, rounded to float32, which is better than what they get in practice. Finite
+/// Outputs and gradients whose sums have few or many terms, on values uniform in ±1, weights as He et al., and a gradient of the output uniform in ±1 times a scale. The rules compare with the double run, rounded to float32, which is better than what they get in practice. Finite
 /// differences are those of a float32 loss Σ y·dy with steps of 10⁻³, called wrong where they differ from the gradient by more than 1% of the larger one; of each
 /// tensor 16 elements at random and the faulty one, where there is one, are compared.
 /// </remarks>
@@ -31,7 +31,10 @@ public static class RuleComparison
 
     private const string FiniteDifferences = "finite differences in float32", Real = "real mode", Exact = "exact mode";
 
-    private sealed record RuleCase(Layer Layer, int N, Shape Input, FaultTarget Target);
+    /// <summary>Scales of the gradient of the output: of a sum over the batch, of a mean over 128 samples, and of that a hundredth, as it is behind some layers.</summary>
+    public static IReadOnlyList<double> Scales { get; } = [1, 1.0 / Batch, 0.01 / Batch];
+
+    private sealed record RuleCase(Layer Layer, int N, Shape Input, FaultTarget Target, double Scale);
 
     /// <summary>Lets every rule judge right results and faulty ones.</summary>
     /// <param name="backends">The backends.</param>
@@ -46,12 +49,12 @@ public static class RuleComparison
         ArgumentNullException.ThrowIfNull(backends);
         ArgumentNullException.ThrowIfNull(lengths);
         ArgumentOutOfRangeException.ThrowIfLessThan(trials, 1);
-        var verdicts = new List<(string Rule, int Terms, FaultTarget Target, FaultKind? Kind, string Backend, bool Alarm)>();
+        var verdicts = new List<(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend, bool Alarm)>();
         foreach (int terms in lengths)
         {
             foreach (RuleCase of in Cases(terms))
             {
-                progress?.Invoke($"sums of {terms:N0} terms in {of.Layer.Kind}, {of.Target}");
+                progress?.Invoke($"sums of {terms:N0} terms in {of.Layer.Kind}, {of.Target}, scale {of.Scale:G3}");
                 for (int trial = 0; trial < trials; trial++)
                 {
                     cancellation.ThrowIfCancellationRequested();
@@ -59,13 +62,13 @@ public static class RuleComparison
                     foreach (IBackend backend in backends)
                     {
                         foreach ((string rule, FaultKind? kind, bool alarm) in values.Judge(backend, trials))
-                            verdicts.Add((rule, terms, of.Target, kind, GradientCheck.NameOf(backend), alarm));
+                            verdicts.Add((rule, terms, of.Scale, of.Target, kind, GradientCheck.NameOf(backend), alarm));
                     }
                 }
             }
         }
-        return [.. verdicts.GroupBy(v => (v.Rule, v.Terms, v.Target, v.Kind, v.Backend))
-            .Select(of => new RuleRow(of.Key.Rule, of.Key.Terms, of.Key.Target, of.Key.Kind, of.Key.Backend, of.Count(), of.Count(v => v.Alarm)))];
+        return [.. verdicts.GroupBy(v => (v.Rule, v.Terms, v.Scale, v.Target, v.Kind, v.Backend))
+            .Select(of => new RuleRow(of.Key.Rule, of.Key.Terms, of.Key.Scale, of.Key.Target, of.Key.Kind, of.Key.Backend, of.Count(), of.Count(v => v.Alarm)))];
     }
 
     // A layer for each result, few elements of long sums.
@@ -74,9 +77,9 @@ public static class RuleComparison
         int rows = (int)Math.Sqrt(terms / Batch);
         return
         [
-            new(new Dense(Width), FewSamples, Shape.Vector(terms), FaultTarget.Output),
-            new(new Dense(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient),
-            new(new Conv2d(Width, 3, padding: 1), Batch, new Shape(Width - 1, rows, terms / Batch / rows), FaultTarget.WeightGradient),
+            new(new Dense(Width), FewSamples, Shape.Vector(terms), FaultTarget.Output, 1),
+            .. Scales.Select(scale => new RuleCase(new Dense(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient, scale)),
+            .. Scales.Select(scale => new RuleCase(new Conv2d(Width, 3, padding: 1), Batch, new Shape(1, rows, terms / Batch / rows), FaultTarget.WeightGradient, scale)),
         ];
     }
 
@@ -197,7 +200,7 @@ public static class RuleComparison
             IReadOnlyList<ParameterSpec> specs = _of.Layer.Parameters(_of.Input);
             return new LayerValues<float>(_of.Layer, [_of.Input], _of.N, [fill.Uniform(0, _of.N * _of.Input.Length, 1)],
                 [.. specs.Select((spec, i) => fill.Parameter(i + 1, spec))],
-                fill.Uniform(specs.Count + 1, _of.N * _of.Layer.Infer(_of.Input).Length, 1.0 / Batch), _probe.Tested.Index, 1, seed);
+                fill.Uniform(specs.Count + 1, _of.N * _of.Layer.Infer(_of.Input).Length, _of.Scale), _probe.Tested.Index, 1, seed);
         }
     }
 }

@@ -96,9 +96,9 @@ public sealed class SelfCheckTests
     {
         SelfCheck result = RuleTables.Of(
         [
-            new RuleRow("absolute 1e-3", 512, FaultTarget.Output, null, "managed", Results: 4, Alarms: 0),
-            new RuleRow("absolute 1e-3", 512, FaultTarget.Output, FaultKind.TermLeftOut, "managed", Results: 3, Alarms: 1),
-            new RuleRow("real mode", 512, FaultTarget.Output, null, "managed", Results: 4, Alarms: 1),
+            new RuleRow("absolute 1e-3", 512, 1, FaultTarget.Output, null, "managed", Results: 4, Alarms: 0),
+            new RuleRow("absolute 1e-3", 512, 1, FaultTarget.Output, FaultKind.TermLeftOut, "managed", Results: 3, Alarms: 1),
+            new RuleRow("real mode", 512, 1, FaultTarget.Output, null, "managed", Results: 4, Alarms: 1),
         ]);
         Assert.Multiple(() =>
         {
