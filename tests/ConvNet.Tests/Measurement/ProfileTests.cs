@@ -182,6 +182,7 @@ public sealed class ProfileTests
     {
         Assert.That(Assert.Throws<ArgumentException>(() => Profiles.Check(["native", "torchsharp"]))!.Message, Is.EqualTo("torchsharp does not tell where its time goes: native and managed do."));
         Assert.DoesNotThrow(() => Profiles.Check(["native:winograd4", "managed"]));
+        Assert.That(Profile("torchsharp", "digits", "infer", batch: 1).Profiled.Error, Is.EqualTo("torchsharp does not tell where its time goes: native and managed do."));
         using var input = new StringReader(Protocol.Line(new Request(Order.Prepare) { Shape = "mb2ic4oc4", Pass = "fwd", Threads = 1 }) + "\n" + Protocol.Line(new Request(Order.Profile)));
         using var output = new StringWriter();
         WorkerLoop.Serve("native", name => BuiltInModels.Create(name), input, output);
