@@ -43,7 +43,7 @@ internal static class CostModel
     private readonly record struct Amounts(double Pairs, double Singles, double Weights, double Sources, double Results);
 
     /// <summary>Nanoseconds for each of them; Transformed is for weights that need no transform any more.</summary>
-    private readonly record struct Prices(double Pair, double Single, double Weight, double Source, double Result, double Transformed = 0);
+    internal readonly record struct Prices(double Pair, double Single, double Weight, double Source, double Result, double Transformed = 0);
 
     private static Amounts AmountsOf(in cn_conv2d conv, cn_pass pass, SumAlgorithm algorithm, int n)
     {
@@ -63,7 +63,8 @@ internal static class CostModel
             values * sources, values * lanes);
     }
 
-    private static Prices PricesOf(cn_isa isa, cn_pass pass, SumAlgorithm algorithm) => (isa, algorithm, pass == cn_pass.CN_BACKWARD_WEIGHTS) switch
+    /// <summary>The prices of an instruction set.</summary>
+    internal static Prices PricesOf(cn_isa isa, cn_pass pass, SumAlgorithm algorithm) => (isa, algorithm, pass == cn_pass.CN_BACKWARD_WEIGHTS) switch
     {
         (cn_isa.CN_AVX512, SumAlgorithm.Direct, false) => new(0.0114, 0.0123, 0.076, 0, 0.093),
         (cn_isa.CN_AVX512, SumAlgorithm.Direct, true) => new(0.0126, 0.0128, 0.130, 0.056, 0.092),

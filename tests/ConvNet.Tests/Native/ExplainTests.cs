@@ -67,6 +67,27 @@ public sealed class ExplainTests
     }
 
     [Test]
+    public void AReasonIsGivenWhereItHoldsAndNowhereElse()
+    {
+        Graph graph = Sequential.Of(new Shape(1, 20, 20), new Conv2d(17, 3), new Conv2d(16, 2, stride: (2, 1)), new Conv2d(32, 5), new Conv2d(32, 1, groups: 2), new Conv2d(32, 1, groups: 32), new Conv2d(48, 1, groups: 4));
+        using NativePlan net = Compile(graph, 2);
+        PlanDescription plan = net.Explain();
+        (string Node, string Kernel, string Reason)[] expected =
+        [
+            ("conv1", "conv forward", "1 input channel would leave most of a block of 16 empty"),
+            ("conv2", "conv forward", "17 input channels leave 15 of a block unused"),
+            ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×1 splits it into 2 sums without one"),
+            ("conv3", "conv forward", "16 input and 32 output channels fill their blocks"),
+            ("conv3", "conv backward data", "16 input and 32 output channels fill their blocks; rows are copied with their border: 4 zeros are wanted around a map, and it has 0"),
+            ("conv4", "conv forward", "16 channels of a group are whole blocks"),
+            ("conv5", "conv forward", "every channel has a filter of its own"),
+            ("conv6", "conv forward", "8 input and 12 output channels of a group are no whole blocks of 16: correct, and slow"),
+        ];
+        foreach ((string node, string kernel, string reason) in expected)
+            Assert.That(Layer(plan, node).Calls.Single(call => call.Kernel == kernel).Reason, Is.EqualTo(reason), $"{node} {kernel}");
+    }
+
+    [Test]
     public void SmallWorkRunsOnOneThread()
     {
         using var backend = new NativeBackend(threads: 2);
