@@ -32,6 +32,9 @@ static const conv_case cases[] = {
     {"16 samples, stride 4", 33, 7, 9, 11, 5, 3, 2, 3, 4, 1, 0, 1, 1, 1, 0, T, 1, 0, 2, 0, 0, 0},
     {"1x1", 2, 64, 7, 7, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
     {"1x1 with halos", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 1, 2, 0, 1, 0, 0},
+    {"1x1, x with a halo", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 1, 0, 1, 0, 0, 0},
+    {"1x1, y with a halo", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 1, 0, 1, 0, 0},
+    {"1x1 padded, unread", 2, 16, 6, 7, 16, 1, 1, 1, 1, 1, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 2, 0},
     {"1x1 of many columns", 1, 16, 30, 29, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
     {"1x1 of 17 channels", 3, 17, 19, 23, 17, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
     {"1x1 stride 2", 2, 32, 9, 8, 16, 1, 1, 2, 2, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
@@ -63,6 +66,29 @@ static const conv_case cases[] = {
     {"stem, 16 samples", 18, 3, 12, 11, 20, 5, 5, 2, 2, 2, 2, 1, 1, 1, B, P, 2, 0, 1, 0, 0, 0},
     {"stem of 1, 16 samples", 16, 1, 9, 9, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
     {"stem 15 wide", 1, 2, 18, 20, 17, 2, 15, 1, 1, 0, 7, 1, 1, 1, 0, P, 7, 0, 0, 0, 0, 0},
+    {"stem, large weights",
+     1,
+     15,
+     17,
+     15,
+     112,
+     11,
+     11,
+     4,
+     4,
+     2,
+     2,
+     1,
+     1,
+     1,
+     0,
+     P,
+     2,
+     0,
+     1,
+     0,
+     0,
+     0},
     {"two groups of 16", 2, 32, 6, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 1, 1, 1, 1, 0, 0},
     {"three groups of 32", 1, 96, 5, 6, 144, 3, 3, 2, 2, 1, 1, 1, 1, 3, R, T, 0, 1, 1, 0, 0, 0},
     {"depthwise", 3, 20, 11, 13, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20, R, T, 1, 1, 0, 0, 0, 0},
@@ -452,10 +478,12 @@ static void pooling_along_gives_the_same_bits(void) {
       {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .flags = CN_RELU},
       {.kernel_h = 3, .kernel_w = 3, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1},
       {.kernel_h = 2, .kernel_w = 3, .stride_h = 3, .stride_w = 1, .kind = CN_POOL_AVERAGE},
+      {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1},
   };
+  const size_t count = sizeof windows / sizeof windows[0];
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     for (int32_t algorithm = CN_DIRECT; algorithm <= CN_WINOGRAD_4; algorithm++)
-      for (int j = 0; j < 3 && takes(&cases[i], algorithm); j++)
+      for (size_t j = 0; j < count && takes(&cases[i], algorithm); j++)
         run_pool(&cases[i], algorithm, &windows[j]);
   CHECK(pooled_cases > 80, "only %d cases were pooled", pooled_cases);
 }

@@ -32,7 +32,7 @@ class Verdict:
 
 
 MOST_SECONDS = 900      # of processor time, for what has no mutant in it
-MOST_WAITING = 1800     # for a program that does nothing, as in a deadlock
+MOST_WAITING = 300      # for a program that does nothing, as in a deadlock
 
 
 def limit_of(seconds):

@@ -91,6 +91,40 @@ public sealed class PlanTests
     }
 
     [Test]
+    public void AHaloOfThreeIsWrittenAndOneOfFourIsNot([Values(3, 4)] int padding)
+    {
+        using NativePlan net = Compile(Sequential.Of(new Shape(16, 12, 12), new Conv2d(16, 1), new Conv2d(4, 2 * padding + 1, padding: padding)));
+        Step first = net.Training.ForwardSteps.OfType<ConvForward>().First();
+        Assert.That(first.Slots.Max(slot => slot.Tensor.halo), Is.EqualTo(padding == 3 ? 3 : 0));
+    }
+
+    [Test]
+    public void StatisticsOfRowsAreGivenWhereANormReadsThemInTraining()
+    {
+        Graph normed = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new BatchNorm2d()), plain = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new Relu());
+        Assert.Multiple(() =>
+        {
+            Assert.That(Give(normed, PassKind.Training, fuse: true), Is.True);
+            Assert.That(Give(normed, PassKind.Training, fuse: false), Is.False);
+            Assert.That(Give(normed, PassKind.Evaluation, fuse: true), Is.False);
+            Assert.That(Give(plain, PassKind.Training, fuse: true), Is.False);
+        });
+
+        static bool Give(Graph graph, PassKind kind, bool fuse)
+            => Fusion.Apply(graph, new PassSpec(kind, 2, null, fuse, new AlgorithmPolicy(Precision.Fast, null), default)).Operations[0].GivesStatistics;
+    }
+
+    [Test]
+    public void ASumWithTheImagesIsMadeInBlocks()
+    {
+        var graph = new Graph(new Shape(4, 5, 5));
+        graph.Add(new Add(), graph.Input, graph.Add(new Relu(), graph.Add(new Conv2d(4, 3, padding: 1), graph.Input)));
+        using NativePlan net = Compile(graph);
+        Assert.That(net.Training.ForwardSteps.OfType<AddStep>().SelectMany(step => step.Slots).Select(slot => slot.Tensor.layout),
+            Is.EqualTo(Enumerable.Repeat(cn_layout.CN_BLOCKED, 3)));
+    }
+
+    [Test]
     public void ValuesThatNeverLiveTogetherShareMemory()
     {
         using NativePlan net = Compile(BuiltInModels.Create("cifarnet"));
