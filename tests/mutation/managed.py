@@ -2,9 +2,8 @@
 import json
 import os
 import shutil
-import subprocess
 
-from tests import MOST_SECONDS, Mutant, Verdict, limit_of, reason, run, run_for
+from tests import MOST_SECONDS, Mutant, Verdict, limit_of, reason
 
 PROJECT = "tests/mutation/ConvNet.Mutation"
 PROGRAM = "ConvNet.Mutation.dll"
@@ -13,11 +12,12 @@ PROGRAM = "ConvNet.Mutation.dll"
 class ManagedMutants:
     """What tests/mutation/ConvNet.Mutation does, from here."""
 
-    def __init__(self, root, scratch, isa, quick):
+    def __init__(self, machine, root, scratch, isa, quick):
+        self.machine = machine
         self.root, self.isa, self.quick = root, isa, quick
         self.built = root / PROJECT / "bin/Release/net10.0"
         self.folder = scratch / "managed"
-        run(["dotnet", "build", root / PROJECT, "-c", "Release", "-v", "quiet"])
+        self.machine.run(["dotnet", "build", root / PROJECT, "-c", "Release", "-v", "quiet"])
         rows = self.ask("list", root)
         self.numbers = {}
         for row in rows:
@@ -35,8 +35,7 @@ class ManagedMutants:
         self.compiled = set(self.ask("compile", self.root, self.folder, *wanted)) if wanted else set()
 
     def ask(self, *question):
-        command = ["dotnet", self.built / PROGRAM, *question]
-        return json.loads(subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout)
+        return json.loads(self.machine.run(["dotnet", self.built / PROGRAM, *question]))
 
     def test(self):
         """The verdict of the NUnit tests on the product as it is; also learns how long they take."""
@@ -56,5 +55,6 @@ class ManagedMutants:
         environment = os.environ | {"CONVNET_MUTANT": str(number), "OMP_WAIT_POLICY": "passive", "DOTNET_TieredPGO": "0"}
         if library is not None:
             environment["CONVNET_NATIVE_LIBRARY"] = str(library)
-        code, output, seconds = run_for(limit, ["dotnet", self.folder / PROGRAM, "test", "--isa", self.isa, *([] if self.quick else ["--all"])], environment)
+        command = ["dotnet", self.folder / PROGRAM, "test", "--isa", self.isa, *([] if self.quick else ["--all"])]
+        code, output, seconds = self.machine.run_for(limit, command, env=environment)
         return (Verdict.SURVIVED, "", seconds) if code == 0 else (Verdict.KILLED, reason(code, output), seconds)

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Changes one operator of the product at a time and sees whether the tests notice. README.md beside this file says more."""
 import argparse
-import contextlib
-import fcntl
 import json
 import random
 import sys
@@ -12,7 +10,7 @@ from pathlib import Path
 
 from managed import ManagedMutants
 from native import NativeMutants
-from tests import Verdict
+from tests import Machine, Verdict
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -22,12 +20,11 @@ JUDGED = HERE / "survivors.json"
 def main():
     args = arguments()
     args.scratch.mkdir(parents=True, exist_ok=True)
-    lock, quick = Lock(args.lock), not args.survivors
-    with lock:
-        if args.language == "c":
-            source = NativeMutants(ROOT, args.scratch, args.isa, quick, args.sanitize)
-        else:
-            source = ManagedMutants(ROOT, args.scratch, args.isa, quick)
+    machine, quick = Machine(args.lock), not args.survivors
+    if args.language == "c":
+        source = NativeMutants(machine, ROOT, args.scratch, args.isa, quick, args.sanitize)
+    else:
+        source = ManagedMutants(machine, ROOT, args.scratch, args.isa, quick)
     chosen = [m for m in sample(source.mutants(), args.sample, args.seed) if args.only is None or args.only in m.name]
     if args.list:
         for mutant in chosen:
@@ -39,25 +36,22 @@ def main():
         todo = [m for m in chosen if results.verdict(m) == Verdict.SURVIVED and (m.file, m.code, m.change) not in known]
     else:
         todo = [m for m in chosen if results.verdict(m) is None]
-    trial = prepare(source, todo, args, lock)
+    trial = prepare(source, todo, args, machine)
     for number, mutant in enumerate(todo, 1):
-        with lock:
-            started = time.monotonic()
-            verdict, why = trial(mutant)
+        started = time.monotonic()
+        verdict, why = trial(mutant)
         results.add(mutant, verdict, why, time.monotonic() - started)
         print(f"{number}/{len(todo)} {verdict:12} {mutant.name}  {why}", flush=True)
 
 
-def prepare(source, mutants, args, lock):
+def prepare(source, mutants, args, machine):
     """Builds what the mutants need, sees that the tests pass without one, and returns what tries one."""
-    with lock:
-        source.prepare(mutants)
+    source.prepare(mutants)
     nunit = None
     if args.nunit and args.language == "c":
-        nunit = ManagedMutants(ROOT, args.scratch, args.isa, quick=False)
+        nunit = ManagedMutants(machine, ROOT, args.scratch, args.isa, quick=False)
         nunit.prepare([])
-    with lock:
-        verdict, why = (nunit or source).test()
+    verdict, why = (nunit or source).test()
     if verdict != Verdict.SURVIVED:
         sys.exit(f"The tests fail on the sources as they are, so they can tell nothing of mutants: {why}")
     if nunit is None:
@@ -88,21 +82,6 @@ def sample(mutants, count, seed):
     chosen += rest[: max(0, (count or len(mutants)) - len(chosen))]
     generator.shuffle(chosen)
     return chosen
-
-
-class Lock:
-    """A lock file to share while at work, for machines on which others take it for themselves alone while they measure."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        self.files = contextlib.ExitStack()
-        if self.path is not None:
-            fcntl.flock(self.files.enter_context(open(self.path, "a")), fcntl.LOCK_SH)
-
-    def __exit__(self, *error):
-        self.files.close()
 
 
 class Results:
@@ -138,7 +117,7 @@ def arguments():
     parser.add_argument("--nunit", action="store_true", help="C: run the NUnit tests of the native backend instead of the C tests")
     parser.add_argument("--isa", choices=["Scalar", "Avx2", "Avx512"], default="Avx2", help="whose kernels are changed and tested (Avx2)")
     parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", help="where to work (build/mutation)")
-    parser.add_argument("--lock", metavar="FILE", help="a lock file to share while at work")
+    parser.add_argument("--lock", metavar="FILE", help="a lock file: rest while someone holds it for himself alone, to measure something")
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import csource
-from tests import MOST_SECONDS, Verdict, limit_of, reason, run, run_for
+from tests import MOST_SECONDS, Verdict, limit_of, reason
 
 # From the cheapest to the dearest; one that bears the name of the changed file comes first.
 TESTS = ["arguments", "machine", "pool2d", "batch_norm", "dense", "training", "conv2d", "elementwise"]
@@ -22,7 +22,8 @@ class NativeMutants:
     the headers of the other ones have none.
     """
 
-    def __init__(self, root, scratch, isa, quick, sanitize):
+    def __init__(self, machine, root, scratch, isa, quick, sanitize):
+        self.machine = machine
         self.root, self.isa, self.quick, self.sanitize = root, isa, quick, sanitize
         self.folder = scratch / ("sanitized" if sanitize else "native")
         self.build = self.folder / "build"
@@ -40,13 +41,13 @@ class NativeMutants:
         shutil.copytree(self.root / "native", tree / "native")
         shutil.copy(self.root / "CMakeLists.txt", tree)
         options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
-        run(["cmake", "-S", tree, "-B", self.build, *options])
+        self.machine.run(["cmake", "-S", tree, "-B", self.build, *options])
         self.commands = [command_of(entry) for entry in json.loads((self.build / "compile_commands.json").read_text())]
         self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
         for command, _, output in self.commands:
             output.parent.mkdir(parents=True, exist_ok=True)
             if not output.exists() or output.stat().st_mtime < max(path.stat().st_mtime for path in self.reads[output]):
-                run(command)
+                self.machine.run(command)
         tests = {output: source for _, source, output in self.commands if source.parent.name == "test"}
         self.library = [(command, output) for command, _, output in self.commands if output not in tests]
         self.link(self.build, "libconvnet.so", [output for _, output in self.library], "-shared")
@@ -82,7 +83,7 @@ class NativeMutants:
         }
         if self.quick:
             environment["CN_TEST_PRODUCTS"] = "3e6"
-        code, output, seconds = run_for(limit, [self.build / f"test_{name}"], environment)
+        code, output, seconds = self.machine.run_for(limit, [self.build / f"test_{name}"], env=environment)
         if code == 0:
             return Verdict.SURVIVED, "", seconds
         return Verdict.KILLED, f"test_{name}: {reason(code, output)}".replace(f"{self.folder / 'tree'}/", ""), seconds
@@ -109,12 +110,12 @@ class NativeMutants:
         if changed not in self.reads[output] or isa is not None and isa.group(1) != self.isa.lower():
             return output
         new = place / f"{output.parent.name}_{output.name}"
-        done = subprocess.run([new if part == output else part for part in command], capture_output=True)
-        return new if done.returncode == 0 else None
+        code, _, _ = self.machine.run_for(None, [new if part == output else part for part in command])
+        return new if code == 0 else None
 
     def link(self, folder, name, objects, *flags):
         sanitizers = ["-fsanitize=address,undefined"] if self.sanitize else []
-        run(["gcc", *sanitizers, "-fopenmp", "-o", folder / name, *objects, *flags, "-lm"])
+        self.machine.run(["gcc", *sanitizers, "-fopenmp", "-o", folder / name, *objects, *flags, "-lm"])
 
 
 def order_of(stem):

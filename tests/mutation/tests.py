@@ -1,8 +1,11 @@
 """What a mutant is, and how a program is run against one."""
+import fcntl
 import os
 import resource
 import signal
 import subprocess
+import tempfile
+import time
 from dataclasses import dataclass
 
 
@@ -32,7 +35,7 @@ class Verdict:
 
 
 MOST_SECONDS = 900      # of processor time, for what has no mutant in it
-MOST_WAITING = 300      # for a program that does nothing, as in a deadlock
+MOST_WAITING = 1800     # for a program that does nothing, as in a deadlock
 
 
 def limit_of(seconds):
@@ -40,25 +43,60 @@ def limit_of(seconds):
     return 5 + 3 * seconds
 
 
-def run(command, **options):
-    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL, **options)
+class Machine:
+    """Runs programs, and stops them while someone holds the lock file for himself alone, to measure something."""
 
+    def __init__(self, lock):
+        self.lock = lock
 
-def run_for(seconds, command, environment):
-    """The exit code, what was printed, and the seconds of processor time, of which there are no more than the first argument."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+    def run(self, command, **options):
+        """Runs a program that must succeed."""
+        code, output, _ = self.run_for(None, command, **options)
+        if code != 0:
+            raise RuntimeError(f"{command[0]} failed: {output[-2000:]}")
+        return output
 
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [str(part) for part in command]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True, preexec_fn=limit)
-    try:
-        output, _ = process.communicate(timeout=MOST_WAITING)
-    except subprocess.TimeoutExpired:
+    def run_for(self, seconds, command, **options):
+        """The exit code, what was printed, and the seconds of processor time, of which there are no more than the first argument."""
+        def limit():
+            if seconds is not None:
+                resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with tempfile.TemporaryFile() as printed:
+            process = subprocess.Popen(
+                [str(part) for part in command], stdout=printed, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limit, **options)
+            self.wait(process)
+            printed.seek(0)
+            output = printed.read().decode(errors="replace")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return process.returncode, output, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    def wait(self, process):
+        patience = MOST_WAITING
+        while patience > 0:
+            try:
+                process.wait(timeout=0.2)
+                return
+            except subprocess.TimeoutExpired:
+                patience -= 0.2
+            if self.is_taken():
+                os.killpg(process.pid, signal.SIGSTOP)
+                while self.is_taken():
+                    time.sleep(0.2)
+                os.killpg(process.pid, signal.SIGCONT)
         os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return process.returncode, output.decode(errors="replace"), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        process.wait()
+
+    def is_taken(self):
+        if self.lock is None:
+            return False
+        with open(self.lock, "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return False
+            except BlockingIOError:
+                return True
 
 
 def reason(code, output):
