@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConvNet.Native.Interop;
 using NUnit.Framework;
 
@@ -42,6 +43,27 @@ public sealed unsafe class InteropTests
         using var block = new NativeBlock(length, clear: true);
         Assert.That((long)block.Pointer % 64, Is.Zero);
         Assert.That(new ReadOnlySpan<float>(block.Pointer, length).ToArray(), Is.All.Zero);
+    }
+
+    [Test]
+    public void LargeBlocksAskForHugePages()
+    {
+        Assume.That(Directory.Exists("/sys/kernel/mm/transparent_hugepage"), "this system has none to ask for");
+        using var block = new NativeBlock(16 << 20, clear: true);
+        ulong middle = (ulong)(block.Pointer + block.Length / 2);
+        bool found = false;
+        string flags = "";
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            string[] range = line.Split(' ')[0].Split('-');
+            if (range.Length == 2)
+                found = Address(range[0]) <= middle && middle < Address(range[1]);
+            else if (found && line.StartsWith("VmFlags:", StringComparison.Ordinal))
+                flags = line;
+        }
+        Assert.That(flags.Split(' '), Does.Contain("hg"), "the flags of the memory in the middle of the block");
+
+        static ulong Address(string digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     }
 
     [Test]
