@@ -31,5 +31,12 @@ public static class Backends
            select new BackendCase($"native/{isa}/{algorithm}", threads => new NativeBackend(threads, isa) { Algorithm = algorithm }),
     ];
 
+    /// <summary>The same with every sum computed directly, so that all small whole numbers are exact.</summary>
+    public static IEnumerable<BackendCase> Direct { get; } =
+    [
+        .. All.Where(backend => !backend.Name.StartsWith("native/", StringComparison.Ordinal)),
+        .. NativeBackend.SupportedIsas.Select(isa => new BackendCase($"native/{isa}/accurate", threads => new NativeBackend(threads, isa, Precision.Accurate))),
+    ];
+
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
 }

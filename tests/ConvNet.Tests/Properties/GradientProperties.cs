@@ -1,0 +1,59 @@
+using ConvNet.Diagnostics;
+using ConvNet.Serialization;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Properties;
+
+/// <summary>What must hold for every graph and every shape.</summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class GradientProperties(BackendCase backend)
+{
+    private IBackend _backend = null!;
+
+    [OneTimeSetUp]
+    public void Open() => _backend = backend.Open();
+
+    [OneTimeTearDown]
+    public void Close() => _backend.Dispose();
+
+    [Test]
+    public void LayersAgreeWithTheReference() => RandomProperty.Holds(seed => RandomCases.Layer(seed), _ => true, AgreesWithTheReference);
+
+    [Test]
+    public void GraphsAgreeWithTheReferenceDownToTheUpdatedWeights() => RandomProperty.Holds(RandomCases.Graph, _ => true, AgreesWithTheReference);
+
+    [Test]
+    public void AGraphAndItsSerialisedCopyGiveTheSameBits() => RandomProperty.Holds(RandomCases.Graph, _ => true, made =>
+    {
+        Graph copy = GraphJson.Read(GraphJson.Write(made.Graph));
+        // On one thread, where every backend repeats its bits.
+        using IBackend single = backend.Open(threads: 1);
+        float[][] here = StepOf(single, made.Graph, made.Options), there = StepOf(single, copy, made.Options);
+        for (int i = 0; i < here.Length; i++)
+            RandomProperty.Same(there[i], here[i], $"result {i}");
+    });
+
+    private void AgreesWithTheReference(GradientCase made)
+    {
+        GradientReport report = (made with { Options = made.Options with { Modes = CheckModes.Exact | CheckModes.Segments } }).Run([_backend]);
+        if (report.Verdict != Verdict.Pass)
+            throw new InvalidOperationException(Contract.Reports.Describe(report));
+    }
+
+    private static float[][] StepOf(IBackend opened, Graph graph, GradientCheckOptions options)
+    {
+        using IExecutable executable = opened.Compile(graph, new TrainingSpec(options.BatchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = options.Seed });
+        foreach (Parameter parameter in graph.Parameters)
+            executable.Write(parameter, Samples.ParameterValues(parameter, seed: parameter.Length));
+        executable.Forward(Samples.Uniform(options.BatchSize * graph.Input.Shape.Length, 1));
+        var scores = new float[options.BatchSize * graph.Output.Shape.Length];
+        executable.ReadScores(scores);
+        var loss = (float)executable.Loss(Samples.Uniform(scores.Length, 2));
+        executable.Backward();
+        var dx = new float[options.BatchSize * graph.Input.Shape.Length];
+        executable.ReadInputGradient(dx);
+        float[][] gradients = [.. graph.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(executable, p))];
+        executable.Step(0.1f);
+        return [scores, [loss], dx, .. gradients, .. graph.Parameters.Select(p => Samples.Read(executable, p))];
+    }
+}
