@@ -21,6 +21,9 @@ internal static class CheckModeWords
     public static CheckModes Parse(IReadOnlyList<string> words)
         => words.Count == 0 ? CheckModes.All : words.Aggregate(CheckModes.None, (modes, word) => modes | ModesOf(word));
 
+    /// <summary>The first word whose modes have those of a single comparison.</summary>
+    public static string WordOf(CheckModes mode) => Known.First(known => known.Modes.HasFlag(mode)).Word;
+
     private static CheckModes ModesOf(string word)
     {
         foreach ((string known, CheckModes modes, _) in Known)

@@ -47,6 +47,7 @@ internal static class GradcheckDocument
         }),
         cuts = result.Report.Cuts,
         result.Reproduce,
+        result.CaseFile,
         worst = result.Worst is { } worst ? GradcheckWords.Explain(worst.Layer, worst.Tensor) : null,
     };
 }

@@ -10,6 +10,9 @@ namespace ConvNet.Cli.Gradcheck;
 /// <param name="Reproduce">The command line that shows a failure again; null where there is none.</param>
 internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVariant> Backends, GradientReport Report, TimeSpan Elapsed, string? Reproduce)
 {
+    /// <summary>The file with the case that the failure was shrunk to; null where there is none.</summary>
+    public string? CaseFile { get; init; }
+
     /// <summary>The comparison that is worst: a wrong one before a suspect one, then the largest error in units of its bound.</summary>
     public (LayerReport Layer, TensorReport Tensor)? Worst => Report.Layers
         .SelectMany(layer => layer.Tensors, (layer, tensor) => ((LayerReport, TensorReport)?)(layer, tensor))

@@ -32,6 +32,8 @@ internal static class GradcheckTable
         people.WriteLine($"{GradcheckWords.Summary(result.Report)}, in {result.Elapsed.TotalSeconds:0.0} s", StyleOf(result.Report.Verdict));
         if (result.Reproduce is { } command)
             people.WriteLine($"again: {command}");
+        if (result.CaseFile is { } file)
+            people.WriteLine($"the case: {file}");
     }
 
     private static Table Layers(GradientReport report)

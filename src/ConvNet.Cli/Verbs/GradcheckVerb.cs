@@ -23,11 +23,13 @@ internal sealed class GradcheckVerb : Verb
     private readonly Option<bool> _details, _whole, _canaries, _rules;
     private readonly Option<int?> _sweep, _trials;
     private readonly Option<string?> _log, _update, _section;
+    private readonly CaseOptions _cases;
 
     public GradcheckVerb() : base("gradcheck", "Checks every layer's gradients on several backends against the double reference.",
         "gradcheck --model lenet5",
         "gradcheck --layer mb2ic16ih14oc32kh3 max:mb2ic32ih14kh2sh2 bnorm:mb4ic32ih7",
         "gradcheck --shapes bench/shapes/networks/alexnet.txt --backends all",
+        "gradcheck --random 20 --seed 7 --backends managed,native",
         "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
         "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown gradients.md",
         "gradcheck --sweep 10000 --log sweep.jsonl",
@@ -37,6 +39,7 @@ internal sealed class GradcheckVerb : Verb
         _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's own unless given.", "CxHxW");
         _layers = Several("--layer", "A layer as benchdnn describes it, as mb2ic3ih8oc4kh3, max:mb2ic4ih8kh2sh2 or bnorm:mb2ic4ih8; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line; bench/shapes/networks has published networks.", "FILE");
+        _cases = new CaseOptions(this);
         _backends = Several("--backends", $"What is checked: {BackendCatalog.Names}; all adds the accurate ones to what runs here on every instruction set, which it is unless given.", "NAME");
         _modes = Several("--mode", $"{CheckModeWords.Help} All of them unless given.", "MODE");
         _threads = Several("--threads", "Numbers of threads, as 1,2,5: each backend is checked with all of them, and they must give the same bits; all processors unless given.", "N");
@@ -69,6 +72,7 @@ internal sealed class GradcheckVerb : Verb
             Modes = CheckModeWords.Parse([.. Words(command, _modes)]),
         };
         List<Subject> subjects = Subjects(command, options);
+        _cases.CheckTarget(command);
         foreach (string file in ((string?[])[command.GetValue(_junit), command.GetValue(_markdown)]).OfType<string>())
             AtomicFile.Probe(file);
         using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)], [.. Numbers(command, _threads)], PrecisionOf(command, _precision), terminal.People);
@@ -118,14 +122,14 @@ internal sealed class GradcheckVerb : Verb
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
         int? batch = command.GetValue(_batch);
         IEnumerable<LayerShape> shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
-        List<Subject> subjects = [.. shapes.Select(shape => Subject.Layer(shape, batch, options))];
+        List<Subject> subjects = [.. shapes.Select(shape => Subject.Layer(shape, batch, options)), .. _cases.Subjects(command, options, batch)];
         string? model = command.GetValue(_model) ?? (subjects.Count == 0 ? DefaultModel : null);
         if (model is not null)
             subjects.Insert(0, Subject.Model(model, input, options));
         else if (input is not null)
             throw new ArgumentException("--input is for --model; a layer's descriptor has the size of its input in it.");
         return subjects.GroupBy(subject => subject.Title).FirstOrDefault(same => same.Count() > 1) is { } twice
-            ? throw new ArgumentException($"\"{twice.Key}\" is given twice; two layers need two names.")
+            ? throw new ArgumentException($"\"{twice.Key}\" is given twice; once is enough, and two layers need two names.")
             : subjects;
     }
 
@@ -133,29 +137,20 @@ internal sealed class GradcheckVerb : Verb
     {
         var clock = Stopwatch.StartNew();
         var reports = new List<GradientReport>();
-        string? reproduce = null;
+        Reproduction? again = null;
         foreach (Subject subject in subjects)
         {
             terminal.Cancellation.ThrowIfCancellationRequested();
             GradientReport report = subject.Check(backends.Variants);
-            reports.Add(report);
+            reports.Add(subject.Listed(report));
             if (subjects.Count > 1)
                 terminal.Progress($"{subject.Title}: {GradcheckWords.Summary(report)}");
             if (report.Verdict == Verdict.Fail)
-                reproduce ??= CommandFor(subject, report, command);
+                again ??= Reproduction.Of(subject, report, backends.Variants, PrecisionOf(command, _precision), _cases.Target(command), terminal.Progress);
         }
         var all = new GradientReport([.. reports.SelectMany(report => report.Layers)], [.. reports.SelectMany(report => report.Cuts)]);
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title)) + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
-        return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, reproduce);
-    }
-
-    // The subject that failed, on the backends that did.
-    private string CommandFor(Subject subject, GradientReport report, ParseResult command)
-    {
-        string[] failed = [.. report.Layers.Where(layer => layer.Verdict == Verdict.Fail).Select(layer => layer.Backend).Distinct()];
-        string modes = string.Join(',', Words(command, _modes)), threads = string.Join(',', Words(command, _threads));
-        return $"convnet gradcheck {subject.Arguments} --backends {string.Join(',', failed)}"
-            + (modes.Length > 0 ? $" --mode {modes}" : "") + (threads.Length > 0 ? $" --threads {threads}" : "") + $" --seed {command.GetValue(_seed)} --precision {command.GetValue(_precision)}";
+        return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, again?.Command) { CaseFile = again?.CaseFile };
     }
 
     private void Write(GradcheckResult result, ParseResult command, Terminal terminal)

@@ -7,6 +7,7 @@ namespace ConvNet.Diagnostics;
 /// <summary>Cases of a gradient check as JSON: what is checked and how, without a word about backends.</summary>
 /// <remarks>
 /// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7, "largestInteger": 16, "values": "uniform",
+///   "mostTerms": 134217728,
 ///   "layer": { "layer": "conv", "filters": 1, "kernel": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
 /// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and <c>inputs</c>.
 /// </remarks>
@@ -85,6 +86,7 @@ public static class GradientCaseFile
         writer.WriteNumber("seed", options.Seed);
         writer.WriteNumber("largestInteger", options.LargestInteger);
         writer.WriteString("values", Word(options.Values));
+        writer.WriteNumber("mostTerms", options.MostTerms);
     }
 
     private static void WriteSubject(Utf8JsonWriter writer, GradientCase made)
@@ -127,13 +129,15 @@ public static class GradientCaseFile
         int values = root.Text("values") is { } word ? Array.FindIndex(distributions, each => Word(each) == word) : 0;
         if (values < 0)
             throw root.Error($"\"values\" are \"{root.Text("values")}\"; there are {string.Join(", ", distributions.Select(Word))}.");
+        var usual = new GradientCheckOptions();
         return root.Checked(() => new GradientCheckOptions
         {
             Modes = modes,
             Values = distributions[values],
             BatchSize = root.Int("batch"),
             Seed = root.Long("seed"),
-            LargestInteger = root.Int("largestInteger", new GradientCheckOptions().LargestInteger),
+            LargestInteger = root.Int("largestInteger", usual.LargestInteger),
+            MostTerms = (long)Math.Min(root.Long("mostTerms", (ulong)usual.MostTerms), long.MaxValue),
         });
     }
 

@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet.Diagnostics;
 
 /// <summary>A disagreement that a gradient check found, made as small as it goes.</summary>
@@ -38,6 +40,21 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
             }
         }
         return new ShrunkFailure(failed, backends, first, runs);
+    }
+
+    /// <summary>Whether another case shows the same.</summary>
+    public bool IsShownBy(GradientCase other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Again(other, Backends, Report) is not null;
+    }
+
+    /// <summary>What is wrong on what, and how to show it again where a layer of one's own keeps it from being written to a file.</summary>
+    public override string ToString()
+    {
+        string what = FormattableString.Invariant($"{Report.Backend}, {Report.Mode}: {Tensor.Name}[{Tensor.Index}] is {Tensor.Got:G9} and should be {Tensor.Truth:G9}, for {Case}");
+        Layer? own = Case.Layers.Select(each => each.Layer).FirstOrDefault(layer => LayerFormat.Of(layer) is null);
+        return own is null ? what : $"{what}. A {own.Kind} has no form in JSON, so there is no file for it; GradientCheck.Run on this layer, these shapes and these options shows it again.";
     }
 
     private static IEnumerable<IReadOnlyList<IBackend>> Fewer(LayerReport failure, IReadOnlyList<IBackend> backends) => failure.Mode == CheckModes.FiniteDifferences

@@ -99,7 +99,9 @@ internal sealed class JsonReader
         : Whole(name, value);
 
     /// <summary>A whole number of 64 bits, not negative.</summary>
-    public ulong Long(string name) => Required(name) is var value && value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong number)
+    public ulong Long(string name, ulong? otherwise = null) => Optional(name) is not { } value
+        ? otherwise ?? throw Error($"\"{name}\" is missing.")
+        : value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong number)
         ? number
         : throw Wrong(name, value, $"a whole number from 0 to {ulong.MaxValue}");
 

@@ -33,6 +33,8 @@ public sealed class ShrunkFailureTests
             Assert.That(least.Inputs, Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
             Assert.That(least.Options, Is.EqualTo(new GradientCheckOptions { Modes = CheckModes.FiniteDifferences, BatchSize = 1, LargestInteger = 1 }));
             Assert.That(shrunk.Backends, Is.Empty, "the reference contradicts itself");
+            Assert.That($"{shrunk}", Does.StartWith("reference, FiniteDifferences: dx[0] is ").And.Contain("ScaledSquare { ").And.Contain("on 1×1×1")
+                .And.Contain("A scaledsquare has no form in JSON"), "what there is without a file");
             Assert.That((shrunk.Report.Backend, shrunk.Tensor.Name, shrunk.Tensor.Elements), Is.EqualTo(("reference", "dx", 1)));
         });
     }
@@ -115,7 +117,7 @@ public sealed class ShrunkFailureTests
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
         ShrunkFailure? shrunk = ShrunkFailure.Of(made, report, backends);
         Assert.That(shrunk, Is.Not.Null);
-        TestContext.Out.WriteLine($"{shrunk!.Case}, {shrunk.Runs} runs");
+        TestContext.Out.WriteLine($"{shrunk}, {shrunk!.Runs} runs");
         Assert.That(shrunk.Report.Verdict, Is.EqualTo(Verdict.Fail));
         return shrunk;
     }

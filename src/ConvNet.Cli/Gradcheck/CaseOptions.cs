@@ -1,0 +1,79 @@
+using System.CommandLine;
+using ConvNet.Diagnostics;
+using ConvNet.Serialization;
+
+namespace ConvNet.Cli.Gradcheck;
+
+/// <summary>The options of <c>gradcheck</c> about cases: those from files, those from the generator, and where a failure's own goes.</summary>
+internal sealed class CaseOptions
+{
+    private const string UsualName = "gradcheck-failure";
+    private const int MostGraphs = 10_000;
+
+    private readonly Option<string[]> _files = new("--case")
+    {
+        Description = "A case from a file, as a failure leaves one; it has mode, batch and seed in it.",
+        DefaultValueFactory = _ => [],
+        HelpName = "FILE",
+    };
+
+    private readonly Option<int?> _random = new("--random") { Description = "So many random graphs, from --seed on: chains with branches, residual sums and odd shapes.", HelpName = "N" };
+
+    private readonly Option<string?> _target = new("--case-out")
+    {
+        Description = $"Write the case that a failure is shrunk to here, which must not exist; {UsualName}.json, or -2 and so on where there is one, unless given.",
+        HelpName = "FILE",
+    };
+
+    /// <summary>Adds the options to a command.</summary>
+    public CaseOptions(Command verb)
+    {
+        _random.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var word }] && int.TryParse(word, out int count) && (count is < 1 or > MostGraphs))
+                result.AddError($"--random is {count}; it must be from 1 to {MostGraphs}. --seed says where to go on.");
+        });
+        verb.Add(_files);
+        verb.Add(_random);
+        verb.Add(_target);
+    }
+
+    /// <summary>The cases that are asked for.</summary>
+    /// <param name="command">The command line.</param>
+    /// <param name="options">How a random graph is checked; its seed is the first one's.</param>
+    /// <param name="batch">Images in a batch of a random graph; its own unless given.</param>
+    /// <exception cref="InvalidDataException">A file describes no case.</exception>
+    public IEnumerable<Subject> Subjects(ParseResult command, GradientCheckOptions options, int? batch)
+    {
+        string[] files = command.GetValue(_files)!;
+        foreach (string file in files)
+            yield return new Subject(file, GradientCaseFile.Load(file), OneOfMany: files.Length > 1);
+        int count = command.GetValue(_random) ?? 0;
+        for (int i = 0; i < count; i++)
+        {
+            GraphGradientCase made = RandomCases.Graph(unchecked(options.Seed + (ulong)i));
+            yield return new Subject($"random graph {made.Options.Seed}", made with { Options = options with { Seed = made.Options.Seed, BatchSize = batch ?? made.Options.BatchSize } }, OneOfMany: count > 1);
+        }
+    }
+
+    /// <summary>Throws unless a case could be written where the command line says.</summary>
+    /// <exception cref="ArgumentException">There is something already.</exception>
+    /// <exception cref="IOException">No file can be written there.</exception>
+    public void CheckTarget(ParseResult command)
+    {
+        if (command.GetValue(_target) is not { } path)
+            return;
+        if (File.Exists(path))
+            throw new ArgumentException($"{path} is there already; --case-out takes the name of a new file.");
+        AtomicFile.Probe(path);
+    }
+
+    /// <summary>The file to write a case to.</summary>
+    public string Target(ParseResult command)
+    {
+        string path = command.GetValue(_target) ?? $"{UsualName}.json";
+        for (int number = 2; File.Exists(path); number++)
+            path = $"{UsualName}-{number}.json";
+        return path;
+    }
+}
