@@ -40,14 +40,17 @@ internal sealed class CaseOptions
 
     /// <summary>The cases that are asked for.</summary>
     /// <param name="command">The command line.</param>
-    /// <param name="options">How a random graph is checked; its seed is the first one's.</param>
+    /// <param name="options">How a random graph is checked, its seed being the first one's; what a file says stands.</param>
     /// <param name="batch">Images in a batch of a random graph; its own unless given.</param>
     /// <exception cref="InvalidDataException">A file describes no case.</exception>
     public IEnumerable<Subject> Subjects(ParseResult command, GradientCheckOptions options, int? batch)
     {
         string[] files = command.GetValue(_files)!;
         foreach (string file in files)
-            yield return new Subject(file, GradientCaseFile.Load(file), OneOfMany: files.Length > 1);
+        {
+            GradientCase read = GradientCaseFile.Load(file);
+            yield return new Subject(file, read with { Options = read.Options with { Cancellation = options.Cancellation } }, OneOfMany: files.Length > 1);
+        }
         int count = command.GetValue(_random) ?? 0;
         for (int i = 0; i < count; i++)
         {
