@@ -62,7 +62,7 @@ internal static class ResultFiles
         object[] backends = [.. summary.BenchmarksCases.SelectMany(c => c.Parameters.Items).Where(item => item.Name == nameof(WorkloadBench.Backend)).Select(item => item.Value).Distinct()];
         foreach (string backend in backends.Cast<string>().DefaultIfEmpty("native"))
         {
-            using var bench = Measurement.Workers.Bench.Of(backend, model => BuiltInModels.Create(model));
+            using var bench = Measurement.Workers.Bench.Of(backend, (model, input) => BuiltInModels.Create(model, input));
             bench.Load(new Request(Order.Prepare) { Threads = Environment.ProcessorCount });
             yield return bench.Library;
         }

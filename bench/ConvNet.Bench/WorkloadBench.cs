@@ -21,7 +21,7 @@ public abstract class WorkloadBench
     public void Prepare()
     {
         Request request = Case.ToRequest(new BenchSettings { Backends = [Backend] }, AlgorithmNames.Auto);
-        _bench = Measurement.Workers.Bench.Of(Backend, model => BuiltInModels.Create(model));
+        _bench = Measurement.Workers.Bench.Of(Backend, (model, input) => BuiltInModels.Create(model, input));
         _bench.Load(request);
         _workload = _bench.Create(request);
     }

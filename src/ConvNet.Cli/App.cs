@@ -64,7 +64,7 @@ internal static class App
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON document on stdout; all else goes to stderr.", Recursive = true };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb(), new BenchVerb(), new WorkerVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

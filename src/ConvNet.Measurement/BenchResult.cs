@@ -22,7 +22,7 @@ public sealed record BenchResult(
     /// <summary>Whether others computed on this machine meanwhile, so that only ratios mean something.</summary>
     public bool WasDisturbed => Steadiness < LeastSteadiness;
 
-    private const double LeastSteadiness = 0.95;
+    internal const double LeastSteadiness = 0.95;
 
     /// <summary>The memory rate for each number of threads, where profiles were measured; else for the most threads.</summary>
     public IReadOnlyDictionary<int, double> MemoryRates { get; init; } = new Dictionary<int, double>();

@@ -5,8 +5,7 @@ namespace ConvNet.Measurement;
 
 /// <summary>Measures cases, backends taking turns: what disturbs the machine for a while disturbs all of them.</summary>
 /// <remarks>
-/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a round, in the native
-/// worker, and the best of all counts: it is what the processor can do, and a run that comes near it was not disturbed.
+/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a round, in the native worker.
 /// </remarks>
 public sealed class BenchRun
 {
@@ -17,14 +16,13 @@ public sealed class BenchRun
     private readonly Func<string, IWorker> _start;
     private readonly Func<TimeSpan> _clock;
     private readonly Action<string> _progress;
-    private readonly Dictionary<int, double> _peaks = [], _memoryRates = [];
-    private readonly List<(int Threads, double Gflops)> _measuredPeaks = [];
+    private readonly MachineMeter _machine;
     private readonly List<Timing> _timings = [];
     private readonly List<Skip> _skipped = [];
     private readonly Dictionary<string, string> _libraries = [];
 
     private BenchRun(BenchSettings settings, Func<string, IWorker> start, Func<TimeSpan> clock, Action<string> progress)
-        => (_settings, _start, _clock, _progress) = (settings, start, clock, progress);
+        => (_settings, _start, _clock, _progress, _machine) = (settings, start, clock, progress, new MachineMeter(settings.Isa));
 
     /// <summary>Measures.</summary>
     /// <param name="cases">The cases, in their order.</param>
@@ -55,18 +53,7 @@ public sealed class BenchRun
     {
         _progress("the processor's peak and the memory rate");
         using IWorker worker = _start(Native);
-        foreach (int threads in cases.Select(c => c.Threads).Distinct())
-            MeasurePeak(worker, threads);
-        int most = cases.Max(c => c.Threads);
-        foreach (int threads in cases.Select(c => c.Threads).Distinct().Where(count => count == most || _settings.ProfileMilliseconds > 0))
-            _memoryRates[threads] = Checked(worker.Ask(new Request(Order.Memory) { Threads = threads, Isa = _settings.Isa })).Rate;
-    }
-
-    private void MeasurePeak(IWorker worker, int threads)
-    {
-        double peak = Checked(worker.Ask(new Request(Order.Peak) { Threads = threads, Isa = _settings.Isa })).Rate;
-        _measuredPeaks.Add((threads, peak));
-        _peaks[threads] = Math.Max(peak, _peaks.GetValueOrDefault(threads));
+        _machine.Measure(worker, cases.Select(c => c.Threads), memoryOfEach: _settings.ProfileMilliseconds > 0);
     }
 
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
@@ -74,22 +61,22 @@ public sealed class BenchRun
         _progress($"{next.Title}, batch {next.Batch}, {next.Pass.Word()}, {next.Threads} {(next.Threads == 1 ? "thread" : "threads")}");
         List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers)).OfType<Timing>()];
         foreach (Timing timing in timings)
-            Checked(timing.Worker.Ask(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds }));
+            timing.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds });
         TimeSpan start = _clock();
         for (int round = 0; round < _settings.Rounds && (round == 0 || (_clock() - start).TotalSeconds < _settings.PatienceSeconds); round++)
         {
             foreach (Timing timing in timings)
             {
                 cancellation.ThrowIfCancellationRequested();
-                timing.Turns.Add(Checked(timing.Worker.Ask(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds })));
+                timing.Turns.Add(timing.Worker.Get(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds }));
             }
             if (timings.Find(timing => IsNative(timing.Backend)) is { } native)
-                MeasurePeak(native.Worker, next.Threads);
+                _machine.MeasurePeak(native.Worker, next.Threads);
         }
         foreach (Timing timing in timings.Where(_ => _settings.ProfileMilliseconds > 0))
         {
             cancellation.ThrowIfCancellationRequested();
-            timing.Profile = Checked(timing.Worker.Ask(new Request(Order.Profile) { Milliseconds = _settings.ProfileMilliseconds, Spans = _settings.TracedCalls })).Profile;
+            timing.Profile = timing.Worker.Get(new Request(Order.Profile) { Milliseconds = _settings.ProfileMilliseconds, Spans = _settings.TracedCalls }).Profile;
         }
         _timings.AddRange(timings);
     }
@@ -116,10 +103,9 @@ public sealed class BenchRun
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
         // A program that runs networks need not know their operations: another backend does.
         var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
-        Row[] rows = [.. _timings.Select(timing => timing.ToRow(_peaks[timing.Case.Threads], operations[timing.Case]))];
+        Row[] rows = [.. _timings.Select(timing => timing.ToRow(_machine.Peaks[timing.Case.Threads], operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
-        double steadiness = Statistics.Median(_measuredPeaks.Select(peak => peak.Gflops / _peaks[peak.Threads]));
-        return new BenchResult(_peaks, steadiness, _memoryRates.MaxBy(rate => rate.Key).Value, rows, ratios, _skipped, _libraries) { MemoryRates = _memoryRates };
+        return new BenchResult(_machine.Peaks, _machine.Steadiness, _machine.MemoryGBs, rows, ratios, _skipped, _libraries) { MemoryRates = _machine.MemoryRates };
     }
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)
@@ -129,8 +115,6 @@ public sealed class BenchRun
     }
 
     private static bool IsNative(string backend) => backend.Split(Colon)[0] == Native;
-
-    private static Response Checked(Response response) => response.Error is null ? response : throw new NotSupportedException(response.Error);
 
     /// <summary>One case on one backend while it is measured.</summary>
     private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared)

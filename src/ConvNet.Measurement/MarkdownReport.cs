@@ -53,7 +53,7 @@ public static class MarkdownReport
         }
     }
 
-    private static void AppendRow(StringBuilder text, IEnumerable<string> cells)
+    internal static void AppendRow(StringBuilder text, IEnumerable<string> cells)
         => text.Append("| ").AppendJoin(" | ", cells.Select(cell => cell.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
 
     private static string Threads(int count) => count == 1 ? "1 thread" : Text($"{count} threads");

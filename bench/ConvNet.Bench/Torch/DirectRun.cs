@@ -26,13 +26,13 @@ internal static class DirectRun
 
     /// <summary>The side that computes; <see cref="Print"/> starts this program again for it.</summary>
     public static void Serve(string backend) => WorkerLoop.Serve(
-        backend == Program.Direct ? new DirectBench() : Measurement.Workers.Bench.Of(backend, model => BuiltInModels.Create(model)), Console.In, Console.Out);
+        backend == Program.Direct ? new DirectBench() : Measurement.Workers.Bench.Of(backend, (model, input) => BuiltInModels.Create(model, input)), Console.In, Console.Out);
 
     private static WorkerProcess Start(string backend)
         => new(backend, ["dotnet", "exec", typeof(DirectRun).Assembly.Location, Program.Worker, backend]);
 
     /// <summary>The networks written by hand, as something to measure. The backend is there for its threads and its allocator.</summary>
-    private sealed class DirectBench() : TorchSharpBench(model => BuiltInModels.Create(model))
+    private sealed class DirectBench() : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
         public override Workload Create(Request request) => new DirectStep(request.Model!, request.Batch, BenchPasses.Parse(request.Pass!));
     }

@@ -46,7 +46,7 @@ internal sealed class BenchVerb : Verb
         _profile = WithDefault("--profile", $"Show where the time of a --model goes, layer by layer, beside what the processor could do; {Profiles.Backends} tell.", false);
         _trace = Optional<string>("--trace", $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.", "FILE");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
-        _section = WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
+        _section = SectionOption();
         _report = ReportFiles();
     }
 

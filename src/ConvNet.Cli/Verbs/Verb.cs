@@ -108,4 +108,7 @@ internal abstract class Verb : Command
 
     /// <summary>Adds the option that sets the number of threads.</summary>
     protected Option<int?> ThreadsOption() => Optional<int?>("--threads", "Threads to use; all processors unless given.", "N");
+
+    /// <summary>Adds the option that names the part of a file that gets what was measured.</summary>
+    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
 }

@@ -3,7 +3,7 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c>: measures what it is told on standard input, line by line.</summary>
+/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c> and <c>compare</c>: measures what it is told on standard input, line by line.</summary>
 internal sealed class WorkerVerb : Verb
 {
     private readonly Argument<string> _backend = new("BACKEND") { Description = "What computes." };
@@ -24,7 +24,7 @@ internal sealed class WorkerVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        WorkerLoop.Serve(command.GetValue(_backend)!, model => ModelChoice.Open(model, null), Console.In, Console.Out);
+        WorkerLoop.Serve(command.GetValue(_backend)!, (model, input) => ModelChoice.Open(model, input), Console.In, Console.Out);
         return App.Ok;
     }
 }

@@ -1,7 +1,7 @@
 namespace ConvNet.Measurement.Workers;
 
 /// <summary>Makes the workloads of one backend.</summary>
-internal abstract class Bench(Func<string, Graph> models) : IDisposable
+internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
 {
     private IBackend? _backend;
 
@@ -10,7 +10,7 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
 
     /// <summary>The bench of a backend.</summary>
     /// <exception cref="ArgumentException">There is no such backend.</exception>
-    public static Bench Of(string backend, Func<string, Graph> models) => backend switch
+    public static Bench Of(string backend, Func<string, Shape?, Graph> models) => backend switch
     {
         "native" => new NativeBench(models),
         "torchsharp" => new TorchSharpBench(models),
@@ -30,14 +30,19 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
     {
         var pass = BenchPasses.Parse(request.Pass ?? "");
         if (request.Shape is not { } shape)
-            return new ModelWorkload(_backend!, models(request.Model ?? ""), request.Batch, pass);
+            return new ModelWorkload(_backend!, Model(request), request.Batch, pass);
         return pass.IsOfLayer()
             ? Layer(_backend!, LayerShape.Parse(shape), pass)
             : throw new ArgumentException($"{pass.Word()} is a pass of a network; a layer has fwd, bwd_d and bwd_w.");
     }
 
+    /// <summary>Checks gradients.</summary>
+    public GradientAgreement Check(Request request) => QuickCheck.Of(Model(request), _backend!);
+
     /// <summary>Frees the backend.</summary>
     public void Dispose() => _backend?.Dispose();
+
+    private Graph Model(Request request) => models(request.Model ?? "", request.Input is { } input ? Shape.Parse(input) : null);
 
     /// <summary>Makes the backend.</summary>
     protected abstract IBackend Open(Request request);
@@ -47,7 +52,7 @@ internal abstract class Bench(Func<string, Graph> models) : IDisposable
 }
 
 /// <summary>The bench of the native backend.</summary>
-internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
+internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <summary>The backend of a request.</summary>
     public static NativeBackend Backend(Request request) => new(
@@ -66,7 +71,7 @@ internal sealed class NativeBench(Func<string, Graph> models) : Bench(models)
 }
 
 /// <summary>The bench of torch.</summary>
-internal class TorchSharpBench(Func<string, Graph> models) : Bench(models)
+internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>
     protected override IBackend Open(Request request) => new TorchSharpBackend(request.Threads);
@@ -76,7 +81,7 @@ internal class TorchSharpBench(Func<string, Graph> models) : Bench(models)
 }
 
 /// <summary>The bench of the reference.</summary>
-internal sealed class ManagedBench(Func<string, Graph> models) : Bench(models)
+internal sealed class ManagedBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>
     protected override IBackend Open(Request request) => new ManagedBackend(request.Threads);

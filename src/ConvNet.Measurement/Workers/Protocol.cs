@@ -17,6 +17,15 @@ public enum Order
     /// <summary>Time the current workload for a while.</summary>
     Measure,
 
+    /// <summary>Run the current workload once, timed: its first call is not as the others.</summary>
+    First,
+
+    /// <summary>Time the current workload for a while, every call by itself.</summary>
+    Latency,
+
+    /// <summary>Check the gradients of the backend on the layers of a model; the current workload ends.</summary>
+    Check,
+
     /// <summary>Measure what the processor does at most.</summary>
     Peak,
 
@@ -27,7 +36,7 @@ public enum Order
     Profile,
 }
 
-/// <summary>A line to a worker: one JSON object without nesting.</summary>
+/// <summary>A line to a worker: one flat JSON object.</summary>
 /// <remarks>A worker reads lines from standard input until it ends, and answers each with one line on standard output.</remarks>
 /// <param name="Do">What to do.</param>
 public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] Order Do)
@@ -37,6 +46,9 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
 
     /// <summary>A model by its name.</summary>
     public string? Model { get; init; }
+
+    /// <summary>Channels, rows and columns of an image of the model; its own where it is null.</summary>
+    public string? Input { get; init; }
 
     /// <summary>Images in a batch of the model.</summary>
     public int Batch { get; init; }
@@ -78,6 +90,9 @@ public sealed record Response
     /// <summary>Prepare: the algorithm that <c>auto</c> takes; null where there is no choice.</summary>
     public string? Auto { get; init; }
 
+    /// <summary>Prepare: the time that compiling a model took, in milliseconds.</summary>
+    public double CompileMs { get; init; }
+
     /// <summary>Prepare: floating-point operations of a call.</summary>
     public double Operations { get; init; }
 
@@ -87,14 +102,20 @@ public sealed record Response
     /// <summary>Measure: the median over calls, in milliseconds.</summary>
     public double MedianMs { get; init; }
 
-    /// <summary>Measure: the shortest call.</summary>
+    /// <summary>Measure: the shortest call. First: the call.</summary>
     public double MinMs { get; init; }
 
     /// <summary>Measure: the calls.</summary>
     public int Calls { get; init; }
 
-    /// <summary>Measure: the peak of resident memory since the preparation began, beyond what was resident then, in 10⁶ bytes.</summary>
+    /// <summary>Latency: every call, in milliseconds.</summary>
+    public IReadOnlyList<double>? CallsMs { get; init; }
+
+    /// <summary>Measure and First: the peak of resident memory since the preparation began, beyond what was resident then, in 10⁶ bytes.</summary>
     public double? PeakMemoryMB { get; init; }
+
+    /// <summary>Check: what was found.</summary>
+    public GradientAgreement? Gradients { get; init; }
 
     /// <summary>Peak: 10⁹ operations per second. Memory: 10⁹ bytes per second.</summary>
     public double Rate { get; init; }

@@ -44,4 +44,21 @@ internal sealed class Sampler(Workload workload)
         while (Stopwatch.GetElapsedTime(start, end).TotalMilliseconds < milliseconds);
         return (samples, samples.Count * _callsPerSample);
     }
+
+    /// <summary>Times every call by itself for a while, one at least.</summary>
+    /// <returns>Milliseconds of each call.</returns>
+    public List<double> Latencies(double milliseconds)
+    {
+        var calls = new List<double>();
+        long start = Stopwatch.GetTimestamp(), before = start;
+        do
+        {
+            workload.Run();
+            long now = Stopwatch.GetTimestamp();
+            calls.Add(Stopwatch.GetElapsedTime(before, now).TotalMilliseconds);
+            before = now;
+        }
+        while (Stopwatch.GetElapsedTime(start, before).TotalMilliseconds < milliseconds);
+        return calls;
+    }
 }

@@ -10,15 +10,16 @@ public sealed class WorkerLoop : IWorker
     private Sampler? _sampler;
     private ResidentMemory? _memory;
 
-    private WorkerLoop(Bench bench) => _bench = bench;
+    /// <summary>A worker in this process.</summary>
+    internal WorkerLoop(Bench bench) => _bench = bench;
 
     /// <summary>Answers requests until they end.</summary>
     /// <param name="backend">What computes: native, managed or torchsharp.</param>
-    /// <param name="models">Finds the graph of a model.</param>
+    /// <param name="models">Finds the graph of a model, with images of a shape or with its own.</param>
     /// <param name="requests">Lines of <see cref="Request"/>.</param>
     /// <param name="responses">Gets a line of <see cref="Response"/> for each.</param>
     /// <exception cref="ArgumentException">There is no such backend.</exception>
-    public static void Serve(string backend, Func<string, Graph> models, TextReader requests, TextWriter responses)
+    public static void Serve(string backend, Func<string, Shape?, Graph> models, TextReader requests, TextWriter responses)
     {
         ArgumentNullException.ThrowIfNull(requests);
         ArgumentNullException.ThrowIfNull(responses);
@@ -46,13 +47,16 @@ public sealed class WorkerLoop : IWorker
                 Order.Prepare => Prepare(request),
                 Order.Warm => Warm(request),
                 Order.Measure => Measure(request),
+                Order.First => First(),
+                Order.Latency => new Response { CallsMs = Current.Latencies(request.Milliseconds) },
+                Order.Check => Check(request),
                 Order.Peak => new Response { Rate = ProcessorPeak.Gflops(NativeBench.Backend(request)) },
                 Order.Memory => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
                 Order.Profile => Profile(request),
                 _ => throw new UnreachableException($"{request.Do}"),
             };
         }
-        catch (Exception error) when (error is ArgumentException or FormatException or NotSupportedException or DllNotFoundException or NativeLibraryException)
+        catch (Exception error) when (error is ArgumentException or FormatException or NotSupportedException or DllNotFoundException)
         {
             return new Response { Error = error.Message };
         }
@@ -67,14 +71,36 @@ public sealed class WorkerLoop : IWorker
 
     private Response Prepare(Request request)
     {
-        _workload?.Dispose();
-        _workload = null;
-        _bench.Load(request);
+        Load(request);
         _memory = ResidentMemory.StartCounting();
         _workload = _bench.Create(request);
         _sampler = new Sampler(_workload);
-        return new Response { Library = _bench.Library, Algorithm = _workload.Algorithm, Auto = _workload.Auto, Operations = _workload.Operations, Images = _workload.Images };
+        return new Response
+        {
+            Library = _bench.Library,
+            Algorithm = _workload.Algorithm,
+            Auto = _workload.Auto,
+            CompileMs = _workload.CompileMs,
+            Operations = _workload.Operations,
+            Images = _workload.Images,
+        };
     }
+
+    private void Load(Request request)
+    {
+        _sampler = null;
+        _workload?.Dispose();
+        _workload = null;
+        _bench.Load(request);
+    }
+
+    private Response Check(Request request)
+    {
+        Load(request);
+        return new Response { Library = _bench.Library, Gradients = _bench.Check(request) };
+    }
+
+    private Response First() => new() { MinMs = Current.Latencies(0)[0], PeakMemoryMB = _memory!.PeakMegabytes };
 
     private Response Warm(Request request)
     {

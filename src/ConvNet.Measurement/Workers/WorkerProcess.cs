@@ -49,6 +49,9 @@ public sealed class WorkerProcess : IWorker
         throw Died(null);
     }
 
+    /// <inheritdoc/>
+    public TimeSpan ProcessorTime => _process.HasExited ? TimeSpan.Zero : _process.TotalProcessorTime;
+
     /// <summary>Ends the worker.</summary>
     public void Dispose()
     {

@@ -25,9 +25,11 @@ internal sealed class ModelWorkload : Workload
         _backend = backend.Info.Name;
         _training = pass == BenchPass.Train;
         _graph = graph;
+        long start = Stopwatch.GetTimestamp();
         _network = _training
             ? backend.Compile(graph, new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(Momentum)) { KeepGradients = false })
             : backend.CompileInference(graph, batch);
+        CompileMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         _network.Initialize(new HeNormal(Seed: 1));
         Images = batch;
         _images = RandomValues.Make((long)batch * graph.Input.Shape.Length);
@@ -39,6 +41,8 @@ internal sealed class ModelWorkload : Workload
     public override double Operations => 2.0 * Images * _graph.Nodes.Skip(1).Sum(MultiplyAdds);
 
     public override int Images { get; }
+
+    public override double CompileMs { get; }
 
     /// <summary>All that its convolutions take; <c>auto</c> where the backend does not tell.</summary>
     public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto : string.Join('+',

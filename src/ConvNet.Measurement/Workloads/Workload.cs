@@ -17,6 +17,9 @@ public abstract class Workload : IDisposable
     /// <summary>What <c>auto</c> takes where there is a choice; else null.</summary>
     public virtual string? Auto => null;
 
+    /// <summary>The time that compiling took, in milliseconds; 0 where nothing is compiled.</summary>
+    public virtual double CompileMs => 0;
+
     /// <summary>Computes once.</summary>
     public abstract void Run();
 

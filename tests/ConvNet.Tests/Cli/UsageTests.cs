@@ -41,6 +41,9 @@ public sealed class UsageTests
     [TestCase("gradcheck", "--layer", "mb2ic4oc4", "--input", "1x8x8")]
     [TestCase("gradcheck", "--shapes", "no-such-file.txt")]
     [TestCase("gradcheck", "--batch", "0")]
+    [TestCase("bench", "--model", "lenet5", "--backends", "auto")]
+    [TestCase("compare")]
+    [TestCase("compare", "--model", "lenet5", "--threads", "two")]
     public void WrongUsageIsExitCode2WithOneErrorAndNoStackTrace(params string[] args)
         => CommandLine.Run(args).IsRefusedWith();
 
@@ -60,7 +63,7 @@ public sealed class UsageTests
         => Assert.That(CommandLine.Run("train", "--backend", "managed", "--batch", "0").Error, Does.Not.Contain("Parameter '"));
 
     [Test]
-    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck", "bench")] string verb)
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck", "bench", "compare")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
@@ -75,7 +78,7 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run("--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
-        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck", "bench"])
+        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck", "bench", "compare"])
             Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
     }
 }

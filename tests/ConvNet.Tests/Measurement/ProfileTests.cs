@@ -22,7 +22,7 @@ public sealed class ProfileTests
         ];
         using var input = new StringReader(string.Concat(requests.Select(request => Protocol.Line(request) + "\n")));
         using var output = new StringWriter();
-        WorkerLoop.Serve(backend, name => BuiltInModels.Create(name), input, output);
+        WorkerLoop.Serve(backend, (name, shape) => BuiltInModels.Create(name, shape), input, output);
         Response[] responses = [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(Protocol.Read<Response>)];
         return (responses[0], responses[1]);
     }
@@ -185,7 +185,7 @@ public sealed class ProfileTests
         Assert.That(Profile("torchsharp", "digits", "infer", batch: 1).Profiled.Error, Is.EqualTo("torchsharp does not tell where its time goes: native and managed do."));
         using var input = new StringReader(Protocol.Line(new Request(Order.Prepare) { Shape = "mb2ic4oc4", Pass = "fwd", Threads = 1 }) + "\n" + Protocol.Line(new Request(Order.Profile)));
         using var output = new StringWriter();
-        WorkerLoop.Serve("native", name => BuiltInModels.Create(name), input, output);
+        WorkerLoop.Serve("native", (name, shape) => BuiltInModels.Create(name, shape), input, output);
         Assert.That(output.ToString(), Does.Contain("a profile is of a network"));
     }
 

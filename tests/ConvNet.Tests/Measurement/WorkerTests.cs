@@ -13,7 +13,7 @@ public sealed class WorkerTests
     {
         using var input = new StringReader(string.Concat(requests.Select(request => Protocol.Line(request) + "\n")));
         using var output = new StringWriter();
-        WorkerLoop.Serve(backend, model => BuiltInModels.Create(model), input, output);
+        WorkerLoop.Serve(backend, (model, input) => BuiltInModels.Create(model, input), input, output);
         return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(Protocol.Read<Response>)];
     }
 

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.Diagnostics;
+using ConvNet.Measurement;
+using ConvNet.Measurement.Workers;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet compare</c>: which backend, how many threads, what does it cost, for one network on this machine.</summary>
+internal sealed class CompareVerb : Verb
+{
+    private const int UsualBatch = 64;
+
+    // From so many processors on two are likely to share a core, so that half of them may be as fast.
+    private const int ManyProcessors = 4;
+
+    private static readonly CompareSettings Usual = new() { Model = "", Batch = UsualBatch, Backends = [], Threads = [] };
+
+    private readonly Option<string> _model, _section;
+    private readonly Option<string[]> _batches, _backends, _threads;
+    private readonly Option<string?> _input, _update;
+    private readonly Option<double> _seconds;
+
+    public CompareVerb() : base("compare", "Compares the backends on a network, and says which to take.",
+        "compare --model resnet20 --batch 64",
+        "compare --model lenet5 --batch 1,64 --threads 1,2,4 --json",
+        "compare --model resnet18 --batch 16 --backends native,torchsharp --seconds 120")
+    {
+        _model = new Option<string>("--model") { Description = ModelChoice.Description, HelpName = "MODEL", Required = true };
+        Add(_model);
+        _batches = Several("--batch", $"Images in a batch; {UsualBatch} unless given.", "N");
+        _threads = Several("--threads", "Numbers of threads; one, all processors, and of many their half unless given. Variants run with the most only.", "N");
+        _backends = Several("--backends", $"{Contestant.Names}; all that make sense here unless given.", "NAME");
+        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
+        _seconds = Positive("--seconds", "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds, "LIMIT");
+        _update = Optional<string>("--update", "A Markdown file whose --section gets the tables.", "FILE");
+        _section = SectionOption();
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        string model = command.GetValue(_model)!;
+        string? input = command.GetValue(_input), update = command.GetValue(_update);
+        Graph graph = ModelChoice.Open(model, input is null ? null : Shape.Parse(input));
+        string[] backends = [.. Words(command, _backends).Distinct()];
+        int[] threads = [.. Numbers(command, _threads).Distinct()];
+        CompareSettings[] each = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch).Distinct().Select(batch => Usual with
+        {
+            Model = model,
+            Input = input,
+            Batch = batch,
+            Backends = backends.Length > 0 ? backends : Contestant.Usual,
+            Threads = threads.Length > 0 ? threads : UsualThreads,
+            LimitSeconds = command.GetValue(_seconds),
+        })];
+        foreach (string backend in backends)
+            Contestant.Parse(backend);
+        string section = command.GetValue(_section)!;
+        if (update is not null)
+            MarkedSection.Check(update, section);
+
+        var machine = new MachineMeter();
+        IReadOnlyList<BatchComparison> comparisons = Measure(graph, each, machine, terminal);
+        var result = new CompareResult(model, $"{graph.Input.Shape}", graph.ParameterCount, Machine.Facts(machine),
+            SourceCommit.Of(update is null ? AppContext.BaseDirectory : Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command), comparisons);
+        if (!terminal.Json)
+            CompareTables.Write(terminal.People, result);
+        if (update is not null)
+            MarkedSection.Replace(update, section, CompareMarkdown.Of(result));
+        terminal.WriteJson(result);
+        return App.Ok;
+    }
+
+    private static BatchComparison[] Measure(Graph graph, CompareSettings[] each, MachineMeter machine, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            return [.. each.Select(settings => CompareRun.Measure(graph, settings, Contenders.Start, machine, () => clock.Elapsed, terminal.Progress, terminal.Cancellation))];
+        }
+        catch (WorkerException) when (terminal.Cancellation.IsCancellationRequested)
+        {
+            // The signal that interrupts this program goes to its workers as well.
+            throw new OperationCanceledException(terminal.Cancellation);
+        }
+    }
+
+    private static int[] UsualThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all] : [1, all / 2, all];
+}

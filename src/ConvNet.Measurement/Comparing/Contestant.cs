@@ -1,0 +1,71 @@
+using ConvNet.Measurement.Workers;
+
+namespace ConvNet.Measurement;
+
+/// <summary>A backend, or a variant of the native one, that is compared.</summary>
+/// <param name="Name">The backend with its variant: <c>native</c>, <c>native:avx2</c>, <c>native:accurate</c>.</param>
+/// <param name="Backend">The backend.</param>
+/// <param name="Isa">The instruction set; the best one where it is null.</param>
+/// <param name="Precision">The precision; the backend's own where it is null.</param>
+public sealed record Contestant(string Name, string Backend, string? Isa, string? Precision)
+{
+    private const string Native = "native";
+
+    private static readonly string Accurate = $"{ConvNet.Precision.Accurate}".ToLowerInvariant();
+
+    private static readonly string[] Isas = [.. Enum.GetNames<NativeIsa>().Select(name => name.ToLowerInvariant())];
+
+    /// <summary>Whether it is a variant of another contestant.</summary>
+    public bool IsVariant => Name != Backend;
+
+    /// <summary>Whether it differs from its backend in nothing but which algorithms convolutions may take.</summary>
+    public bool IsAccurate => Precision == Accurate && Isa is null;
+
+    /// <summary>The names that can be given, for help and errors.</summary>
+    public static string Names => string.Join(", ", (string[])[Native, $"{Native}:{Accurate}", .. Isas.Reverse().Select(isa => $"{Native}:{isa}"), "torchsharp", "managed"]);
+
+    /// <summary>What is compared unless something else is asked for: every backend, and the variants of the native one that make sense here.</summary>
+    public static IReadOnlyList<string> Usual
+    {
+        get
+        {
+            // The plainest instruction set is for machines that have no other.
+            IEnumerable<string> others = [];
+            try
+            {
+                others = NativeBackend.SupportedIsas.Skip(1).SkipLast(1).Reverse().Select(isa => $"{Native}:{isa.ToString().ToLowerInvariant()}");
+            }
+            catch (NativeLibraryException)
+            {
+                // Its own row says why the native backend is not there.
+            }
+            return [Native, $"{Native}:{Accurate}", .. others, "torchsharp", "managed"];
+        }
+    }
+
+    /// <summary>The contestant of a name.</summary>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    public static Contestant Parse(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name.Split(':') switch
+        {
+            [Native, var variant] when variant == Accurate => new Contestant(name, Native, null, variant),
+            [Native, var isa] when Isas.Contains(isa) => new Contestant(name, Native, isa, null),
+            [Native, var isa, var variant] when Isas.Contains(isa) && variant == Accurate => new Contestant(name, Native, isa, variant),
+            ["auto"] => throw new ArgumentException("auto takes one of the backends, and a measurement says which of them it measures; name them, or leave --backends out for all."),
+            [Native or "torchsharp" or "managed"] => new Contestant(name, name, null, null),
+            _ => throw new ArgumentException($"There is no backend \"{name}\" to compare; there are {Names}."),
+        };
+    }
+
+    /// <summary>An order to this contestant's worker.</summary>
+    internal Request Request(Order order, CompareSettings settings, int threads) => new(order)
+    {
+        Model = settings.Model,
+        Input = settings.Input,
+        Threads = threads,
+        Isa = Isa,
+        Precision = Precision,
+    };
+}
