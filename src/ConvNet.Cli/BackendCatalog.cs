@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using ConvNet.Diagnostics;
 using ConvNet.Measurement;
 
@@ -8,6 +9,9 @@ internal static class BackendCatalog
 {
     /// <summary>The backend that is used unless another is named.</summary>
     public const string Default = "native";
+
+    /// <summary>The name that stands for the fastest backend that can run here and computes right.</summary>
+    public const string Auto = "auto";
 
     /// <summary>The backend of libtorch.</summary>
     public const string Torch = "torchsharp";
@@ -39,6 +43,16 @@ internal static class BackendCatalog
         ? make(threads, precision)
         : throw new ArgumentException($"There is no backend \"{name}\"; there are {Names}.");
 
+    /// <summary>Makes a backend, or with the name <see cref="Auto"/> the first of <see cref="Ranking"/> that passes its self-test.</summary>
+    /// <inheritdoc cref="Create" path="/param"/>
+    /// <inheritdoc cref="Create" path="/exception"/>
+    public static BackendChoice Choose(string name, int? threads, Precision precision) => name == Auto
+        ? AutoBackend.Choose([.. Ranking.Select(each => new BackendCandidate(each, () => Create(each, threads, precision)))])
+        : new BackendChoice(name, Create(name, threads, precision), []);
+
+    /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector instructions torch's own kernels are ahead.</summary>
+    public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"] : [Torch, Default, "managed"];
+
     private static Dictionary<string, Func<int?, Precision, IBackend>> ByName()
     {
         var makers = new Dictionary<string, Func<int?, Precision, IBackend>>(StringComparer.Ordinal)
@@ -58,5 +72,5 @@ internal static class BackendCatalog
     }
 
     /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is missing.</summary>
-    public static bool IsUnavailable(Exception failure) => failure is NativeLibraryException or DllNotFoundException or NotSupportedException;
+    public static bool IsUnavailable(Exception failure) => failure is DllNotFoundException or NotSupportedException;
 }

@@ -4,7 +4,7 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli;
 
-/// <summary>What <c>bench</c> can measure: the backends, and programs that do the same with other libraries.</summary>
+/// <summary>What <c>bench</c> and <c>compare</c> can measure: the backends, and programs that do the same with other libraries.</summary>
 internal static class Contenders
 {
     /// <summary>Names the folder of the programs; otherwise they are in build/peers of the repository that the tool was built in.</summary>
@@ -29,6 +29,8 @@ internal static class Contenders
     /// <exception cref="ArgumentException">It is none, or a program that has not been built.</exception>
     public static string Checked(string name)
     {
+        if (name == BackendCatalog.Auto)
+            throw new ArgumentException($"{name} takes one of the backends, and a measurement says which of them it measures: {Names}.");
         if (!Backends.Contains(name) && !Peers.Contains(name))
             throw new ArgumentException($"There is no backend \"{name}\" to measure; there are {Names}.");
         if (Peers.Contains(name) && !File.Exists(ProgramOf(name)))

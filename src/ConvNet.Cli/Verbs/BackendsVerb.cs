@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Diagnostics;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
@@ -13,9 +14,13 @@ internal sealed class BackendsVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         List<Entry> entries = [.. BackendCatalog.Families.Select(Probe)];
+        string? auto = BackendCatalog.Ranking.FirstOrDefault(name => entries.Any(entry => entry.Name == name && entry.SelfTest is { Passed: true }));
         if (!terminal.Json)
+        {
             terminal.People.Write(TableOf(entries));
-        terminal.WriteJson(new { backends = entries });
+            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of {string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
+        }
+        terminal.WriteJson(new { backends = entries, auto });
         return App.Ok;
     }
 
@@ -25,23 +30,23 @@ internal sealed class BackendsVerb : Verb
         {
             using IBackend backend = BackendCatalog.Create(name, null);
             BackendInfo info = backend.Info;
-            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads, info.Library, null);
+            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads, info.Library, null, SelfTest.Of(backend));
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
-            return new Entry(name, false, null, null, null, null, null, failure.Message);
+            return new Entry(name, false, null, null, null, null, null, failure.Message, null);
         }
     }
 
     private static Table TableOf(List<Entry> entries)
     {
-        Table table = Tables.New("backend", "available", "version", "isa", "precision", "threads", "library, or why not");
+        Table table = Tables.New("backend", "available", "version", "isa", "precision", "threads", "self-test", "library, or why not");
         table.Columns[^1].NoWrap = false;
         foreach (Entry entry in entries)
-            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", entry.Precision ?? "", $"{entry.Threads}", entry.Library ?? entry.Reason ?? "");
+            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", entry.Precision ?? "", $"{entry.Threads}", entry.SelfTest?.Finding ?? "", entry.Library ?? entry.Reason ?? "");
         return table;
     }
 
     /// <summary>One backend, as the JSON document has it.</summary>
-    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision, int? Threads, string? Library, string? Reason);
+    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision, int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest);
 }

@@ -18,7 +18,7 @@ internal sealed class EvalVerb : Verb
         _load = new Option<string>("--load") { Description = "The saved model.", HelpName = "FILE", Required = true };
         Add(_load);
         _data = DataOption();
-        _backend = BackendOption();
+        _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _batch = WithDefault("--batch", "Images that are computed at once.", 64, "N");
         _threads = ThreadsOption();
@@ -32,11 +32,13 @@ internal sealed class EvalVerb : Verb
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
         Dataset images = normalization.Apply(data.Test, data.Classes);
-        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
         saved.CopyTo(network);
 
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; {BackendText.Of(backend.Info)}");
+        BackendText.WriteChoice(terminal.People, choice);
         var test = Evaluation.Of(network, images, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
@@ -44,7 +46,8 @@ internal sealed class EvalVerb : Verb
         {
             model = load,
             data = data.Name,
-            backend = command.GetValue(_backend),
+            backend = choice.Name,
+            candidates = choice.Trials,
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,

@@ -25,11 +25,12 @@ internal sealed class TrainVerb : Verb
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
         "train --report training.html",
+        "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
     {
         _data = DataOption();
         _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
-        _backend = BackendOption();
+        _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _loss = WithDefault("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax).AcceptOnlyFromAmong(Softmax, Svm);
         _epochs = Positive("--epochs", "Passes over the training images.", 15, "N");
@@ -59,7 +60,8 @@ internal sealed class TrainVerb : Verb
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);
-        using IBackend backend = BackendCatalog.Create(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        using IBackend backend = choice.Backend;
         using IExecutable network = backend.Compile(graph, Spec(command));
         if (saved is null)
             network.Initialize(new HeNormal(seed));
@@ -69,6 +71,7 @@ internal sealed class TrainVerb : Verb
         string name = model ?? load ?? "digits";
         terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
+        BackendText.WriteChoice(terminal.People, choice);
         ModelSummary summary = ModelSummary.Of(graph);
         Tables.Write(terminal.People, summary);
         var losses = new List<double>();
@@ -85,7 +88,8 @@ internal sealed class TrainVerb : Verb
         {
             model = name,
             data = data.Name,
-            backend = command.GetValue(_backend),
+            backend = choice.Name,
+            candidates = choice.Trials,
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             seed,

@@ -86,6 +86,10 @@ internal abstract class Verb : Command
     /// <summary>Adds the option that names a backend.</summary>
     protected Option<string> BackendOption() => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
 
+    /// <summary>Adds the option that names a backend, or leaves the choice to the program.</summary>
+    protected Option<string> BackendOrAutoOption()
+        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest that passes its self-test.", BackendCatalog.Default, "NAME");
+
     /// <summary>Adds the option that says whether the backend may trade accuracy for time.</summary>
     protected Option<string> PrecisionOption()
         => WithDefault("--precision", "fast: native may take algorithms that round more; accurate: nothing less exact than direct sums.", BackendText.Words(Precision.Fast), "NAME")

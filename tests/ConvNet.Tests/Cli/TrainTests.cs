@@ -37,7 +37,7 @@ public sealed class TrainTests
         JsonElement json = run.Json();
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, data, backend, precision, threads, seed, parameters, epochs, testAccuracy"));
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, data, backend, candidates, precision, threads, seed, parameters, epochs, testAccuracy"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
             Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("managed"));
@@ -49,6 +49,17 @@ public sealed class TrainTests
             Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1.0));
             Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2").And.Contain("is \\ taken for"));
         });
+    }
+
+    [Test]
+    public void AutoTakesABackendAndSaysWhich()
+    {
+        CommandLine run = Train("--epochs", "1", "--backend", "auto", "--json");
+        JsonElement json = run.Json();
+        JsonElement[] candidates = [.. json.GetProperty("candidates").EnumerateArray()];
+        Assert.That(candidates[^1].GetProperty("isTaken").GetBoolean(), Is.True);
+        Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo(candidates[^1].GetProperty("name").GetString()));
+        Assert.That(run.Error, Does.Contain($"auto: takes {json.GetProperty("backend").GetString()}: passed its self-test"));
     }
 
     [Test]
