@@ -260,6 +260,10 @@ static void training(void) {
   double loss;
   EXPECT(CN_BAD_SHAPE,
          cn_softmax_cross_entropy(&context, 0, 2, memory, &label, &loss, memory + 64));
+  EXPECT(CN_BAD_SHAPE,
+         cn_softmax_cross_entropy(&context, 1, 0, memory, &label, &loss, memory + 64));
+  EXPECT(CN_BAD_SHAPE,
+         cn_softmax_cross_entropy(&context, 1 << 16, 1 << 15, memory, &label, &loss, memory + 64));
   EXPECT(CN_NULL_POINTER,
          cn_softmax_cross_entropy(&context, 1, 2, memory, NULL, &loss, memory + 64));
   EXPECT(CN_NULL_POINTER, cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, NULL, NULL));

@@ -65,7 +65,7 @@ static const conv_case cases[] = {
     {"stem, dilation 2", 1, 4, 9, 12, 17, 3, 2, 1, 2, 2, 1, 2, 3, 1, 0, P, 1, 2, 1, 0, 0, 0},
     {"stem, 16 samples", 18, 3, 12, 11, 20, 5, 5, 2, 2, 2, 2, 1, 1, 1, B, P, 2, 0, 1, 0, 0, 0},
     {"stem of 1, 16 samples", 16, 1, 9, 9, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
-    {"stem pooled in parts", 1, 1, 72, 64, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
+    {"stem pooled in parts", 1, 1, 66, 64, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
     {"stem 15 wide", 1, 2, 18, 20, 17, 2, 15, 1, 1, 0, 7, 1, 1, 1, 0, P, 7, 0, 0, 0, 0, 0},
     {"stem, large weights",
      1,
@@ -124,6 +124,8 @@ typedef struct problem {
   int64_t x_count, y_count, w_count;
   float *x, *w, *bias, *dy;
   float *y_add, *dx_add; /* null: the passes alone, without what may follow them */
+  bool mask;             /* dx only where x > 0 */
+  bool statistics;       /* of the rows of y */
   tracked_sum *y, *dx, *dw, *db;
 } problem;
 
@@ -193,9 +195,9 @@ static void solve(problem *p) {
     if (p->y_add != NULL) add_term(&p->y[i], p->y_add[i]);
     if ((c->flags & CN_RELU) != 0 && p->y[i].sum <= 0.0) p->y[i].sum = 0.0;
   }
-  for (int64_t i = 0; i < p->x_count && p->dx_add != NULL; i++) {
-    add_term(&p->dx[i], p->dx_add[i]);
-    if (p->x[i] <= 0.0f) p->dx[i].sum = 0.0;
+  for (int64_t i = 0; i < p->x_count; i++) {
+    if (p->dx_add != NULL) add_term(&p->dx[i], p->dx_add[i]);
+    if (p->mask && p->x[i] <= 0.0f) p->dx[i].sum = 0.0;
   }
 }
 
@@ -209,7 +211,7 @@ static float *new_scaled(int64_t count, int32_t most, int32_t scale) {
 }
 
 static problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
-  problem p = {.t = t, .conv = conv_of(t), .n = t->n};
+  problem p = {.t = t, .conv = conv_of(t), .n = t->n, .mask = tail, .statistics = tail && !exact};
   const int32_t scale = algorithm == CN_DIRECT ? 1 : WINOGRAD_SCALE;
   p.conv.algorithm = algorithm;
   const cn_conv2d *c = &p.conv;
@@ -223,7 +225,8 @@ static problem problem_of(const conv_case *t, int32_t algorithm, bool exact, boo
   if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
   if (tail) {
     p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
-    p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
+    if ((t - cases) % 2 == 0) /* else the mask alone */
+      p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
   }
   return p;
 }
@@ -268,7 +271,7 @@ static outputs run(const cn_context *context, const problem *p) {
   o.dw = new_floats(o.dw_floats);
   o.db = p->bias != NULL ? new_floats(o.db_floats) : NULL;
   float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
-  o.statistics = p->y_add != NULL ? new_floats(o.statistics_floats) : NULL;
+  o.statistics = p->statistics ? new_floats(o.statistics_floats) : NULL;
   float *w = new_floats(o.dw_floats);
   cn_conv2d y_conv = *c, dx_conv = *c;
   float *y_add = new_add(&y_conv, &c->y, p->n, p->y_add);
@@ -283,8 +286,8 @@ static outputs run(const cn_context *context, const problem *p) {
   CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
-  status = cn_conv2d_backward_data(context, &dx_conv, p->n, dy, w, dx_add,
-                                   dx_add == NULL ? NULL : x, o.dx, workspace, floats);
+  status = cn_conv2d_backward_data(context, &dx_conv, p->n, dy, w, dx_add, p->mask ? x : NULL, o.dx,
+                                   workspace, floats);
   CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
