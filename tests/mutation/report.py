@@ -18,7 +18,8 @@ def main():
     groups = json.loads(JUDGED.read_text())
     reasons = {(file, code, change): group for group in groups for file, code, change in group["mutants"]}
     parts = [Part(title, Results(args.scratch / f"{name}.jsonl").rows.values(), reasons) for name, title in LANGUAGES.items()]
-    text = "\n".join([*table(parts), "", *(line for part in parts for line in part.survivors())])
+    head = ["# What the mutation run found", "", "Written by report.py. A survivor is judged in survivors.json.", ""]
+    text = "\n".join([*head, *table(parts), "", *(line for part in parts for line in part.survivors())])
     (HERE / "results.md").write_text(text + "\n")
     print(*table(parts), sep="\n")
 
