@@ -8,6 +8,9 @@ public static class Profiles
     /// <summary>The backends that tell, for help and errors.</summary>
     public static string Backends => string.Join(" and ", Names);
 
+    /// <summary>Whether a backend, which is no variant of one, tells.</summary>
+    public static bool AreOf(string backend) => Names.Contains(backend);
+
     /// <summary>Throws unless all backends tell where their time goes, before anything is measured.</summary>
     /// <exception cref="ArgumentException">One does not; the message says which do.</exception>
     public static void Check(IEnumerable<string> backends)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
+using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
@@ -19,10 +20,12 @@ internal sealed class CompareVerb : Verb
     private readonly Option<string[]> _batches, _backends, _threads;
     private readonly Option<string?> _input, _update;
     private readonly Option<double> _seconds;
+    private readonly ReportOptions _report;
 
     public CompareVerb() : base("compare", "Compares the backends on a network, and says which to take.",
         "compare --model resnet20 --batch 64",
         "compare --model lenet5 --batch 1,64 --threads 1,2,4 --json",
+        "compare --model resnet20 --report resnet20.html",
         "compare --model resnet18 --batch 16 --backends native,torchsharp --seconds 120")
     {
         _model = new Option<string>("--model") { Description = ModelChoice.Description, HelpName = "MODEL", Required = true };
@@ -34,6 +37,7 @@ internal sealed class CompareVerb : Verb
         _seconds = Positive("--seconds", "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds, "LIMIT");
         _update = Optional<string>("--update", "A Markdown file whose --section gets the tables.", "FILE");
         _section = SectionOption();
+        _report = ReportFiles();
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -57,6 +61,7 @@ internal sealed class CompareVerb : Verb
         string section = command.GetValue(_section)!;
         if (update is not null)
             MarkedSection.Check(update, section);
+        _report.Check(command);
 
         var machine = new MachineMeter();
         IReadOnlyList<BatchComparison> comparisons = Measure(graph, each, machine, terminal);
@@ -67,6 +72,7 @@ internal sealed class CompareVerb : Verb
         if (update is not null)
             MarkedSection.Replace(update, section, CompareMarkdown.Of(result));
         terminal.WriteJson(result);
+        _report.Write(command, terminal, origin => ComparePage.Of(result, CompareProfiles.Measure(result, input, Contenders.Start, terminal.Progress), origin));
         return App.Ok;
     }
 

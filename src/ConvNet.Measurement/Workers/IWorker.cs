@@ -12,7 +12,7 @@ public interface IWorker : IDisposable
 }
 
 /// <summary>What is the same for every worker.</summary>
-internal static class WorkerExtensions
+public static class WorkerExtensions
 {
     /// <summary>The answer to a request that must have one.</summary>
     /// <exception cref="NotSupportedException">The worker says that it cannot be; the message is the worker's.</exception>

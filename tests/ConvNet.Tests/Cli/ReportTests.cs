@@ -77,6 +77,28 @@ public sealed class ReportTests
     }
 
     [Test]
+    public void CompareShowsTheRecommendationTheBackendsAndTheirLayers()
+    {
+        using var folder = new TemporaryFolder();
+        string html = folder.File("a.html"), markdown = folder.File("a.md");
+        CommandLine run = CommandLine.Run("compare", "--model", "digits", "--input", "1x4x4", "--batch", "2", "--threads", "1", "--backends", "native,managed", "--seconds", "1",
+            "--report", html, "--markdown", markdown, "--json");
+        JsonElement json = run.Json();
+        XElement page = Page(html);
+        JsonElement data = DataOf(page);
+        JsonElement[] layers = [.. data.GetProperty("profiles")[1].GetProperty("profile").GetProperty("layers").EnumerateArray()];
+        Assert.Multiple(() =>
+        {
+            Assert.That(JsonElement.DeepEquals(data.GetProperty("comparison"), json), Is.True, "the document of --json");
+            Assert.That(Texts(page, "p").First(), Is.EqualTo(json.GetProperty("recommendation").GetProperty("sentence").GetString()));
+            Assert.That(Texts(page, "strong"), Has.Some.EqualTo("Training, batch 2, images/s").And.Some.EqualTo("Inference of a single image, ms").And.Some.EqualTo("Layers under the roofline"));
+            Assert.That(Texts(page, "h2"), Has.Some.EqualTo("Where the time goes: native, training with batches of 2, 1 thread").And.Some.EqualTo("Where the time goes: managed, training with batches of 2, 1 thread"));
+            Assert.That(layers.Select(layer => layer.GetProperty("node").GetString()), Has.Some.EqualTo("conv1").And.Some.EqualTo("dense1"));
+            Assert.That(File.ReadAllText(markdown), Does.StartWith("# Which backend for digits\n").And.Contain("| native | 1 | right | "));
+        });
+    }
+
+    [Test]
     public void ATrainingThatFailsWritesNoPage()
     {
         using var data = new TinyData();
