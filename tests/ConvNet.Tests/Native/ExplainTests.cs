@@ -69,14 +69,14 @@ public sealed class ExplainTests
     [Test]
     public void AReasonIsGivenWhereItHoldsAndNowhereElse()
     {
-        Graph graph = Sequential.Of(new Shape(1, 20, 20), new Conv2d(17, 3), new Conv2d(16, 2, stride: (2, 1)), new Conv2d(32, 5), new Conv2d(32, 1, groups: 2), new Conv2d(32, 1, groups: 32), new Conv2d(48, 1, groups: 4));
+        Graph graph = Sequential.Of(new Shape(1, 20, 20), new Conv2d(17, 3), new Conv2d(16, 2, stride: 2), new Conv2d(32, 5), new Conv2d(32, 1, groups: 2), new Conv2d(32, 1, groups: 32), new Conv2d(48, 1, groups: 4));
         using NativePlan net = Compile(graph, 2);
         PlanDescription plan = net.Explain();
         (string Node, string Kernel, string Reason)[] expected =
         [
             ("conv1", "conv forward", "1 input channel would leave most of a block of 16 empty"),
             ("conv2", "conv forward", "17 input channels leave 15 of a block unused"),
-            ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×1 splits it into 2 sums without one"),
+            ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×2 splits it into 4 sums without one"),
             ("conv3", "conv forward", "16 input and 32 output channels fill their blocks"),
             ("conv3", "conv backward data", "16 input and 32 output channels fill their blocks; rows are copied with their border: 4 zeros are wanted around a map, and it has 0"),
             ("conv4", "conv forward", "16 channels of a group are whole blocks"),
