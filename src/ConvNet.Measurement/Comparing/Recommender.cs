@@ -30,7 +30,7 @@ public static class Recommender
             return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Half of the time the processor reached less than {100 * steadiness:0}% of its best: something slowed it, and on a quiet machine the ratios may be others."));
         CompareRow[] open = [.. Right(rows).Where(row => IsAsFast(row) && !(row.Training!.Ratio.Width < Goal))];
         return open.Length == 0
-            ? new Noise(NoiseVerdict.Quiet, others, steadiness, Text($"The machine was quiet: every ratio that matters is known to {100 * Goal:0}%."))
+            ? new Noise(NoiseVerdict.Quiet, others, steadiness, Text($"The machine was quiet: every row is slower than the fastest beyond its error, or known to be within {100 * Goal:0}% of it."))
             : new Noise(NoiseVerdict.Imprecise, others, steadiness, Text($"The time was over before {string.Join(" and ", open.Select(Name))} could be told from the fastest."));
     }
 
