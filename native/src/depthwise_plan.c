@@ -2,7 +2,7 @@
 
 enum {
   STRIPS = 32,     /* offered to the threads at least, if rows are enough */
-  STRIP_ROWS = 8,  /* of a strip at least: the first rows of one are copied again */
+  STRIP_ROWS = 8,  /* of a strip at least: the first rows of one are read again */
   CHUNKS = 16,     /* of the samples, at most */
   LEAST_ITEMS = 16 /* that backward-weights offers the threads, if blocks are enough */
 };
@@ -42,40 +42,9 @@ axis depthwise_axis_x(const depthwise_plan *p, int32_t residue) {
   return residue < KEPT_AXES ? p->x[residue] : new_axis_x(p, residue);
 }
 
-/* Widens [low, high] by the taps of an axis. */
-static void widen(axis a, int32_t *low, int32_t *high) {
-  if (a.taps == 0 || a.count == 0) return;
-  *low = (int32_t)min_i64(*low, a.src);
-  *high = (int32_t)max_i64(*high, a.src + (a.taps - 1) * a.src_tap);
-}
-
-static void set_reach(depthwise_plan *p) {
-  for (int32_t i = 0; i < p->dst_stride_h; i++) {
-    const axis a = new_axis_y(p, i);
-    if (i < KEPT_AXES) p->y[i] = a;
-    widen(a, &p->low_y, &p->high_y);
-  }
-  for (int32_t i = 0; i < p->dst_stride_w; i++) {
-    const axis a = new_axis_x(p, i);
-    if (i < KEPT_AXES) p->x[i] = a;
-    widen(a, &p->low_x, &p->high_x);
-  }
-}
-
-static void set_band(depthwise_plan *p) {
-  const int64_t steps = ceil_div(p->dst.w, p->dst_stride_w);
-  const int64_t columns = (steps - 1) * p->src_stride_w + p->high_x - p->low_x + 1;
-  const int64_t rows = min_i64(p->high_y - p->low_y + 1, p->src.h);
-  p->slots = 1;
-  while (p->slots < rows) p->slots *= 2;
-  p->phase = ceil_div(columns, p->src_stride_w) * CN_BLOCK;
-  p->slot = p->src_stride_w * p->phase;
-  p->first_column = (int32_t)max_i64(0, p->low_x);
-  p->last_column = (int32_t)min_i64(p->src.w, p->low_x + columns);
-  const int64_t at = p->first_column - p->low_x;
-  p->first_residue = at % p->src_stride_w;
-  p->first_at = p->first_residue * p->phase + at / p->src_stride_w * CN_BLOCK;
-  p->band_floats = p->slots * p->slot;
+static void set_axes(depthwise_plan *p) {
+  for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_h); i++) p->y[i] = new_axis_y(p, i);
+  for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) p->x[i] = new_axis_x(p, i);
 }
 
 static void set_strips(depthwise_plan *p) {
@@ -108,15 +77,14 @@ depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n)
                       .dst_stride_w = backward ? conv->stride_w : 1};
   p.sv = view_of(&p.src, n);
   p.dv = view_of(&p.dst, n);
-  set_reach(&p);
-  set_band(&p);
+  set_axes(&p);
   set_strips(&p);
   if (pass == CN_BACKWARD_WEIGHTS) set_chunks(&p);
   return p;
 }
 
 int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads) {
-  return p->chunks * p->chunk_floats + threads * (p->band_floats + p->sum_floats);
+  return p->chunks * p->chunk_floats + threads * p->sum_floats;
 }
 
 double depthwise_operations(const cn_conv2d *conv, int64_t n) {

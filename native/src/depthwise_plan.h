@@ -1,8 +1,6 @@
 /*
- * How a depthwise convolution walks over planes: from shapes only, like conv_plan.h. Each row of
- * the source is copied once into a band: a ring of rows between zeros, whose columns lie apart by
- * their residue of the stride. There every sum runs over neighbours, whatever stride, dilation and
- * border are.
+ * How a depthwise convolution walks over planes: from shapes only, like conv_plan.h. The source is
+ * read where it lies, rows in their order, so that memory sees one stream.
  */
 #ifndef CN_DEPTHWISE_PLAN_H
 #define CN_DEPTHWISE_PLAN_H
@@ -18,14 +16,8 @@ typedef struct depthwise_plan {
   view sv, dv;
   int64_t n;
   int32_t src_stride_h, src_stride_w, dst_stride_h, dst_stride_w;
-  /* Reach of the taps of all classes around t src_stride. */
-  int32_t low_y, high_y, low_x, high_x;
   axis y[KEPT_AXES], x[KEPT_AXES];
-  int32_t first_column, last_column; /* what of a row of src is read: up to before last_column */
-  int64_t first_at, first_residue;   /* where first_column goes in a row of the band */
-  int64_t slots; /* rows of the band, a power of two: row y is in slot y mod slots */
-  int64_t phase, slot, band_floats; /* floats of a residue's columns, of a row, of the band */
-  int64_t strip_rows, strips;       /* of dst, that make a plane */
+  int64_t strip_rows, strips; /* of dst, that make a plane */
   /* Backward-weights: samples are cut into chunks with sums of their own, blocks into groups. */
   int64_t chunks, block_groups, chunk_floats; /* chunk_floats: weights, then bias */
   int64_t sum_floats;                         /* a thread's sums of a block, to which bias counts */

@@ -169,11 +169,10 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last);
 
 #define depthwise_forward ISA_NAME(depthwise_forward)
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, const tail *t, float *y,
-                       float *workspace);
+                       const float *w, const float *bias, const tail *t, float *y);
 #define depthwise_backward_data ISA_NAME(depthwise_backward_data)
 void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, const tail *t, float *dx, float *workspace);
+                             const float *w, const tail *t, float *dx);
 #define depthwise_backward_weights ISA_NAME(depthwise_backward_weights)
 void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
                                 const float *dy, float *dw, float *db, const cn_update *update,

@@ -28,7 +28,7 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
   }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_forward(threads, &first, n, x, w, bias, &t, y, workspace);
+    depthwise_forward(threads, &first, n, x, w, bias, &t, y);
     return;
   case FORM_OTHER:
     other_forward(threads, &first, n, x, w, bias, y);
@@ -81,7 +81,7 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
   }
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
-    depthwise_backward_data(threads, conv, n, dy, w, &t, dx, workspace);
+    depthwise_backward_data(threads, conv, n, dy, w, &t, dx);
     return;
   case FORM_OTHER:
     other_backward_data(threads, conv, n, dy, w, dx);

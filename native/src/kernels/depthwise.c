@@ -1,21 +1,31 @@
-/* Depthwise convolution, forward and backward-data: every channel has a filter of its own, so lanes
- * never meet. */
-#include "depthwise.h"
+/*
+ * Depthwise convolution, forward and backward-data: every channel has a filter of its own, so lanes
+ * never meet. A row of the source is read once for each filter row, and each of its pixels meets
+ * all the filter columns in a register: the arithmetic hides behind the memory.
+ */
+#include "../depthwise_plan.h"
+#include "conv.h"
 
-enum { STREAM_FLOATS = 8 * 1024 * 1024 }; /* a larger result leaves the caches anyway: 32 MiB */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+enum {
+  STREAM_FLOATS = 8 * 1024 * 1024, /* a larger result leaves the caches anyway: 32 MiB */
+  MOST_NEIGHBOURS = 7,
+};
 
 /* One class of residues of the columns of dst. */
 typedef struct columns {
   axis x;
-  tap_walk walk;
   int64_t pieces, piece; /* the pixels fall into, all of one size: the last may begin in another */
+  bool
+      neighbours; /* taps are neighbours, and fewer than all of them are beside the image at once */
 } columns;
 
 /* Forward, or backward-data with src = dy and dst = dx. */
 typedef struct depthwise_job {
   depthwise_plan plan;
   const float *in, *w, *bias;
-  float *out, *bands;
+  float *out;
   bool relu;
   bool stream; /* store past the caches: whole lines, that nothing reads here again */
   const tail *tail;
@@ -23,62 +33,85 @@ typedef struct depthwise_job {
 } depthwise_job;
 
 static columns columns_of(const depthwise_plan *p, int32_t residue) {
-#define SIZE(pixels, columns) pixels,
+#define SIZE(pixels, ...) pixels,
   static const int32_t sizes[] = {EACH_ROW_PIECE(SIZE, 0)};
 #undef SIZE
   columns c = {.x = depthwise_axis_x(p, residue)};
-  c.walk = tap_walk_of(p, &c.x);
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     const int64_t pieces = ceil_div(c.x.count, sizes[i]);
     if (sizes[i] > c.x.count || (c.piece > 0 && pieces * sizes[i] >= c.pieces * c.piece)) continue;
     c.pieces = pieces;
     c.piece = sizes[i];
   }
+  const int64_t last = (int64_t)(c.x.count - 1) * p->src_stride_w + c.x.src + c.x.taps - 1;
+  c.neighbours = (c.x.src_tap == 1 || c.x.taps == 1) && c.x.src > -c.x.taps &&
+                 last - (p->src.w - 1) < c.x.taps;
   return c;
 }
 
-/* The pixels of one class of residues in a row of dst: what is the same for all of them. */
+/* The pixels of one class of residues in a row of dst. */
 typedef struct row_sums {
-  const band *band;
-  int64_t lane;
-  const float *w;       /* of the first tap, */
-  int64_t w_row, w_col; /* and from one tap to the next */
-  int64_t source;       /* row of the first tap, */
-  axis y;
-  int32_t first, last; /* taps of a column that are inside the image */
-  columns columns;
+  const float *in, *w;        /* column 0 of the source row of the first tap; the first tap, */
+  int64_t in_row, w_row;      /* to the next filter row, */
+  int64_t w_col;              /* and to the next tap of a row */
+  int64_t width;              /* columns of the source */
+  int32_t taps, rows, stride; /* taps of a row; rows inside the image; columns of src for one */
+  const columns *columns;
   float *out;
   int64_t out_step;
   vec bias;
   bool relu, stream;
 } row_sums;
 
-/* sum[p] += w in[p] */
-ALWAYS_INLINE void add_tap(vec *sum, const float *w, const float *in, int count) {
-  const vec tap = vec_load(w);
-#pragma GCC unroll 14
-  for (int p = 0; p < count; p++) sum[p] = vec_fma(tap, vec_load(in + p * CN_BLOCK), sum[p]);
+static const float no_pixel[CN_BLOCK];
+
+/* Where column x of a source row lies; there are zeros beside the image. */
+ALWAYS_INLINE const float *column(const row_sums *r, const float *row, int64_t x) {
+  return (uint64_t)x < (uint64_t)r->width ? row + x * CN_BLOCK : no_pixel;
 }
 
-/* Pixels u..u + count - 1; cols: the taps of a row, if they are neighbours, or 0. */
-ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int cols) {
+/* sum[p] += all of `taps` neighbours, p < count: each pixel is loaded once. */
+ALWAYS_INLINE void add_neighbours(vec *sum, const row_sums *r, const float *row, const float *w,
+                                  int64_t x0, int count, int taps, int stride) {
+  const int reach = (count - 1) * stride + taps;
+  const float *in = row + x0 * CN_BLOCK;
+  vec tap[MOST_NEIGHBOURS];
+#pragma GCC unroll 7
+  for (int j = 0; j < taps; j++) tap[j] = vec_load(w + j * r->w_col);
+#pragma GCC unroll 31
+  for (int q = 0; q < reach; q++) {
+    const bool inside = q >= taps - 1 && q <= reach - taps;
+    const vec x = vec_load(inside ? in + q * CN_BLOCK : column(r, row, x0 + q));
+#pragma GCC unroll 7
+    for (int j = 0; j < taps; j++)
+      if (q >= j && (q - j) % stride == 0 && (q - j) / stride < count)
+        sum[(q - j) / stride] = vec_fma(tap[j], x, sum[(q - j) / stride]);
+  }
+}
+
+/* The same for taps that lie anywhere. */
+ALWAYS_INLINE void add_taps(vec *sum, const row_sums *r, const float *row, const float *w,
+                            int64_t x0, int count) {
+  for (int32_t j = 0; j < r->taps; j++, w += r->w_col, x0 += r->columns->x.src_tap) {
+    const vec tap = vec_load(w);
+#pragma GCC unroll 14
+    for (int p = 0; p < count; p++)
+      sum[p] = vec_fma(tap, vec_load(column(r, row, x0 + p * r->stride)), sum[p]);
+  }
+}
+
+/* Pixels u..u + count - 1; taps and stride: 0, or those of neighbours. */
+ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int taps, int stride) {
   vec sum[ROW_PIXELS];
 #pragma GCC unroll 14
   for (int p = 0; p < count; p++) sum[p] = r->bias;
-  for (int32_t i = r->first; i < r->last; i++) {
-    const float *in = band_row(r->band, r->source + i * r->y.src_tap) + r->lane;
-    const float *w = r->w + i * r->w_row;
-    in += r->columns.walk.offset + u * CN_BLOCK;
-    if (cols > 0) {
-#pragma GCC unroll 5
-      for (int j = 0; j < cols; j++) add_tap(sum, w + j * r->w_col, in + j * CN_BLOCK, count);
-      continue;
-    }
-    int64_t residue = r->columns.walk.residue;
-    for (int32_t j = 0; j < r->columns.x.taps;
-         j++, w += r->w_col, in += next_tap(&r->columns.walk, &residue))
-      add_tap(sum, w, in, count);
-  }
+  const int64_t x0 = u * r->stride + r->columns->x.src;
+  const float *row = r->in, *w = r->w;
+  for (int32_t i = r->rows; i > 0; i--, row += r->in_row, w += r->w_row)
+    if (taps > 0)
+      add_neighbours(sum, r, row, w, x0, count, taps, stride);
+    else
+      add_taps(sum, r, row, w, x0, count);
   float *out = r->out + u * r->out_step;
   if (r->relu) {
 #pragma GCC unroll 14
@@ -94,63 +127,77 @@ ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int cols)
 }
 
 /* All pixels of the class. */
-ALWAYS_INLINE void sum_pieces(const row_sums *r, int cols) {
-  const int64_t count = r->columns.x.count, pieces = r->columns.pieces, piece = r->columns.piece;
-  for (int64_t i = 0; i < pieces; i++) {
+ALWAYS_INLINE void sum_pieces(const row_sums *r, int taps, int stride) {
+  const int64_t count = r->columns->x.count, piece = r->columns->piece;
+  for (int64_t i = 0; i < r->columns->pieces; i++) {
     const int64_t u = min_i64(i * piece, count - piece);
     switch (piece) {
-#define PIECE(pixels, columns)                                                                     \
+#define PIECE(pixels, ...)                                                                         \
   case pixels:                                                                                     \
-    sum_pixels(r, u, pixels, columns);                                                             \
+    sum_pixels(r, u, pixels, __VA_ARGS__);                                                         \
     break;
-      EACH_ROW_PIECE(PIECE, cols)
+      EACH_ROW_PIECE(PIECE, taps, stride)
 #undef PIECE
     }
   }
 }
 
+/* Backward-data with a stride of 2 has classes of one and of two taps. */
 static void sum_row(const row_sums *r) {
-  const bool neighbours = r->columns.walk.step == CN_BLOCK && r->columns.walk.stride == 1;
-  if (neighbours && r->columns.x.taps == 3)
-    sum_pieces(r, 3);
-  else if (neighbours && r->columns.x.taps == 5)
-    sum_pieces(r, 5);
+  const int32_t taps = r->columns->neighbours ? r->taps : 0;
+  if (taps == 3 && r->stride == 1)
+    sum_pieces(r, 3, 1);
+  else if (taps == 5 && r->stride == 1)
+    sum_pieces(r, 5, 1);
+  else if (taps == 7 && r->stride == 1)
+    sum_pieces(r, 7, 1);
+  else if (taps == 3 && r->stride == 2)
+    sum_pieces(r, 3, 2);
+  else if (taps == 5 && r->stride == 2)
+    sum_pieces(r, 5, 2);
+  else if (taps == 1 && r->stride == 1)
+    sum_pieces(r, 1, 1);
+  else if (taps == 2 && r->stride == 1)
+    sum_pieces(r, 2, 1);
   else
-    sum_pieces(r, 0);
+    sum_pieces(r, 0, 0);
 }
 
-/* Taps i with 0 <= source + i step < size, of count: they are neighbours. */
-static void taps_inside(row_sums *r, int64_t size) {
-  r->first = 0;
-  r->last = r->y.taps;
-  while (r->first < r->last && (uint64_t)(r->source + r->first * r->y.src_tap) >= (uint64_t)size)
-    r->first++;
-  while (r->first < r->last &&
-         (uint64_t)(r->source + (r->last - 1) * r->y.src_tap) >= (uint64_t)size)
-    r->last--;
-}
+/* Rows of dst, and the plane of src that they come from. */
+typedef struct strip {
+  const float *in, *w, *bias; /* pixel (0, 0); of the block, bias or null */
+  float *out;                 /* pixel (0, 0) */
+} strip;
 
-/* Row residue + t stride of a plane of dst from the band. */
-static void dst_row(const depthwise_job *job, const band *band, int64_t block, int32_t residue,
-                    int64_t t, float *row) {
+/* Row residue + t stride. */
+static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, int64_t t,
+                    float *row) {
   const depthwise_plan *p = &job->plan;
-  const int64_t kernel_w = p->conv->kernel_w, taps = p->conv->kernel_h * kernel_w;
-  row_sums r = {.band = band, .y = depthwise_axis_y(p, residue)};
-  r.source = t * p->src_stride_h + r.y.src;
-  r.relu = job->relu;
-  r.stream = job->stream;
-  r.out_step = p->dst_stride_w * CN_BLOCK;
-  r.w_row = r.y.tap_step * kernel_w * CN_BLOCK;
-  taps_inside(&r, p->src.h);
+  const axis y = depthwise_axis_y(p, residue);
+  const taps inside = axis_taps_inside(&y, p->src_stride_h, p->src.h, t, t);
+  const int64_t source = t * p->src_stride_h + y.src + inside.first * y.src_tap;
+  const int64_t filter_row = p->conv->kernel_w * CN_BLOCK;
+  row_sums r = {.in_row = y.src_tap * p->sv.row,
+                .w_row = y.tap_step * filter_row,
+                .width = p->src.w,
+                .rows = inside.end - inside.first,
+                .stride = p->src_stride_w,
+                .out_step = p->dst_stride_w * CN_BLOCK,
+                .relu = job->relu,
+                .stream = job->stream};
   for (int32_t i = 0; i < p->dst_stride_w; i++) {
-    r.columns = i < KEPT_AXES ? job->kept[i] : columns_of(p, i);
-    r.w_col = r.columns.x.tap_step * CN_BLOCK;
-    const float *w = job->w + (block * taps + r.y.tap * kernel_w + r.columns.x.tap) * CN_BLOCK;
+    columns other;
+    if (i >= KEPT_AXES) other = columns_of(p, i);
+    const columns *c = i < KEPT_AXES ? &job->kept[i] : &other;
+    const float *w = s->w + (y.tap + inside.first * y.tap_step) * filter_row + c->x.tap * CN_BLOCK;
+    r.columns = c;
+    r.taps = c->x.taps;
+    r.w_col = c->x.tap_step * CN_BLOCK;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
-      r.lane = lane;
+      r.in = s->in + source * p->sv.row + lane;
       r.w = w + lane;
-      r.out = row + r.columns.x.dst * CN_BLOCK + lane;
-      r.bias = job->bias != NULL ? vec_load(job->bias + block * CN_BLOCK + lane) : vec_zero();
+      r.out = row + c->x.dst * CN_BLOCK + lane;
+      r.bias = s->bias != NULL ? vec_load(s->bias + lane) : vec_zero();
       sum_row(&r);
     }
   }
@@ -160,20 +207,22 @@ static void dst_row(const depthwise_job *job, const band *band, int64_t block, i
 static void depthwise_items(const void *state, int64_t first, int64_t last, int thread) {
   const depthwise_job *job = state;
   const depthwise_plan *p = &job->plan;
-  band rows = band_of(p, job->in, job->bands + thread * p->band_floats);
+  const int64_t taps = (int64_t)p->conv->kernel_h * p->conv->kernel_w;
+  (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t plane = item / p->strips;
     const int64_t sample = plane / p->dv.planes, block = plane % p->dv.planes;
     const int64_t y0 = item % p->strips * p->strip_rows;
     const int64_t y1 = min_i64(y0 + p->strip_rows, p->dst.h);
-    float *out = job->out + plane_offset(&p->dv, sample, block);
-    band_start(&rows, job->in + plane_offset(&p->sv, sample, block));
+    const strip s = {job->in + plane_offset(&p->sv, sample, block),
+                     job->w + block * taps * CN_BLOCK,
+                     job->bias != NULL ? job->bias + block * CN_BLOCK : NULL,
+                     job->out + plane_offset(&p->dv, sample, block)};
     int32_t residue = (int32_t)(y0 % p->dst_stride_h);
     int64_t t = y0 / p->dst_stride_h;
     for (int64_t y = y0; y < y1; y++) {
-      load_rows(&rows, t);
-      dst_row(job, &rows, block, residue, t, out + y * p->dv.row);
-      tail_rows(job->tail, &p->dst, &p->dv, sample, block, y, y + 1, out);
+      dst_row(job, &s, residue, t, s.out + y * p->dv.row);
+      tail_rows(job->tail, &p->dst, &p->dv, sample, block, y, y + 1, s.out);
       if (++residue < p->dst_stride_h) continue;
       residue = 0;
       t++;
@@ -192,26 +241,20 @@ static void run_depthwise(int threads, depthwise_job *job) {
 }
 
 void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, const tail *t, float *y,
-                       float *workspace) {
+                       const float *w, const float *bias, const tail *t, float *y) {
   depthwise_job job = {.plan = depthwise_plan_of(conv, CN_FORWARD, n),
                        .in = x,
                        .w = w,
                        .bias = bias,
                        .out = y,
-                       .bands = workspace,
                        .relu = (conv->flags & CN_RELU) != 0,
                        .tail = t};
   run_depthwise(threads, &job);
 }
 
 void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, const tail *t, float *dx, float *workspace) {
-  depthwise_job job = {.plan = depthwise_plan_of(conv, CN_BACKWARD_DATA, n),
-                       .in = dy,
-                       .w = w,
-                       .out = dx,
-                       .bands = workspace,
-                       .tail = t};
+                             const float *w, const tail *t, float *dx) {
+  depthwise_job job = {
+      .plan = depthwise_plan_of(conv, CN_BACKWARD_DATA, n), .in = dy, .w = w, .out = dx, .tail = t};
   run_depthwise(threads, &job);
 }

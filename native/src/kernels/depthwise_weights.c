@@ -4,52 +4,70 @@
  * to RUN_TERMS products are added up by plane, these by chunk of samples, and the chunks at the
  * end.
  */
-#include "depthwise.h"
+#include "../depthwise_plan.h"
+#include "conv.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum {
   RUN_TERMS = 256,
   TAP_ROWS = 3, /* so many by so many taps are summed together, in registers: 15 of AVX2's 16 */
   TAP_COLS = 5,
+  AHEAD = 64 * CN_BLOCK, /* floats: what is prefetched lies 4 KiB ahead */
 };
 
 typedef struct depthwise_weights {
   depthwise_plan plan;
   const float *x, *dy;
-  float *bands, *sums;
+  float *sums;
   chunk_sums totals;
 } depthwise_weights;
 
-/* A run of neighbours in a row of dy, and what the taps of a filter column see of it in the band.
- */
+/* Pixels first..end - 1 of a row of dy, those from..to - 1 of which find all taps inside the image,
+ * and what the taps see of some rows of x. */
 typedef struct tap_run {
-  const float *dy, *x[TAP_ROWS];
-  int64_t offsets[TAP_COLS];
-  int64_t count;
-  float *sums; /* of the first tap, */
+  const float *dy, *x[TAP_ROWS]; /* pixel 0, and column 0 */
+  int64_t first, from, to, end;
+  int64_t src, src_tap, stride, width; /* columns of x: of pixel 0 and tap 0, steps, how many */
+  float *sums;                         /* of the first tap, */
   int64_t sums_row;
 } tap_run;
 
-/* sums[i][j] += dy[q] x[i][offsets[j] + q], summed over q */
+/* sums[i][j] += dy[q] x[i][q stride + src + j src_tap], summed over q0..q1 - 1 */
+ALWAYS_INLINE void add_pixels(vec *sum, const tap_run *r, int64_t q0, int64_t q1, int rows,
+                              int cols, bool all_inside) {
+  const int64_t step = r->stride * CN_BLOCK, tap_step = r->src_tap * CN_BLOCK;
+  const float *x[TAP_ROWS];
+#pragma GCC unroll 3
+  for (int i = 0; i < rows; i++) x[i] = r->x[i] + q0 * step + r->src * CN_BLOCK;
+  for (int64_t q = q0; q < q1; q++) {
+    const float *dy = r->dy + q * CN_BLOCK;
+    const vec v = vec_load(dy);
+    prefetch_near(dy + AHEAD);
+    prefetch_near(x[rows - 1] + AHEAD);
+#pragma GCC unroll 5
+    for (int j = 0; j < cols; j++) {
+      const int64_t column = q * r->stride + r->src + j * r->src_tap;
+      if (!all_inside && (uint64_t)column >= (uint64_t)r->width) continue;
+#pragma GCC unroll 3
+      for (int i = 0; i < rows; i++)
+        sum[i * cols + j] = vec_fma(v, vec_load(x[i] + j * tap_step), sum[i * cols + j]);
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < rows; i++) x[i] += step;
+  }
+}
+
 ALWAYS_INLINE void sum_taps(const tap_run *r, int rows, int cols) {
   vec sum[TAP_ROWS * TAP_COLS];
-  const float *x[TAP_ROWS], *dy = r->dy;
 #pragma GCC unroll 3
-  for (int i = 0; i < rows; i++) {
-    x[i] = r->x[i];
+  for (int i = 0; i < rows; i++)
 #pragma GCC unroll 5
     for (int j = 0; j < cols; j++)
       sum[i * cols + j] = vec_load(r->sums + i * r->sums_row + j * CN_BLOCK);
-  }
-  for (const float *end = dy + r->count * CN_BLOCK; dy < end; dy += CN_BLOCK) {
-    const vec v = vec_load(dy);
-#pragma GCC unroll 3
-    for (int i = 0; i < rows; i++) {
-#pragma GCC unroll 5
-      for (int j = 0; j < cols; j++)
-        sum[i * cols + j] = vec_fma(v, vec_load(x[i] + r->offsets[j]), sum[i * cols + j]);
-      x[i] += CN_BLOCK;
-    }
-  }
+  add_pixels(sum, r, r->first, r->from, rows, cols, false);
+  add_pixels(sum, r, r->from, r->to, rows, cols, true);
+  add_pixels(sum, r, r->to, r->end, rows, cols, false);
 #pragma GCC unroll 3
   for (int i = 0; i < rows; i++)
 #pragma GCC unroll 5
@@ -107,36 +125,52 @@ static int32_t part_of(int32_t left, int32_t most) {
   return (left + parts - 1) / parts;
 }
 
-/* Pixels q..q + count - 1 of row t of dy, one half or all of the lanes. */
-static void sum_run(const band *band, const tap_walk *walk, const float *dy, int64_t t, int64_t q,
-                    int64_t count, int lane, float *sums) {
-  const depthwise_plan *p = band->plan;
-  const cn_conv2d *conv = p->conv;
-  const axis *y = &p->y[0], *x = &p->x[0];
-  tap_run r = {.dy = dy + q * CN_BLOCK + lane,
-               .count = count,
-               .sums_row = (int64_t)conv->kernel_w * CN_BLOCK};
-  const int64_t source = t * p->src_stride_h + y->src;
-  int32_t last = y->taps, rows;
-  while (last > 0 && source + (last - 1) * y->src_tap >= p->src.h) last--;
-  for (int32_t i = 0; i < last; i += rows) {
-    rows = 1;
-    if (source + i * y->src_tap < 0) continue;
-    rows = part_of(last - i, TAP_ROWS);
-    for (int k = 0; k < rows; k++)
-      r.x[k] = band_row(band, source + (i + k) * y->src_tap) + q * CN_BLOCK + lane;
-    int64_t offset = walk->offset, residue = walk->residue;
-    for (int32_t j = 0, cols; j < x->taps; j += cols) {
-      cols = part_of(x->taps - j, TAP_COLS);
-      for (int k = 0; k < cols; k++) {
-        r.offsets[k] = offset;
-        offset += next_tap(walk, &residue);
-      }
-      r.sums = sums + (i * conv->kernel_w + j) * CN_BLOCK + lane;
-      sum_some(&r, rows, cols);
+/* Up to TAP_COLS neighbouring taps of a filter row, and the pixels of dy that find all of them
+ * inside the image. */
+typedef struct tap_group {
+  int32_t first, cols;
+  int64_t from, to;
+} tap_group;
+
+static tap_group group_of(const depthwise_plan *p, int32_t first) {
+  const axis *x = &p->x[0];
+  const int32_t cols = part_of(x->taps - first, TAP_COLS);
+  const int64_t left = -(x->src + (int64_t)first * x->src_tap);
+  const int64_t right = p->src.w + left - (int64_t)(cols - 1) * x->src_tap;
+  tap_group g = {.first = first, .cols = cols};
+  g.from = min_i64(p->dst.w, ceil_div(max_i64(0, left), p->src_stride_w));
+  g.to = max_i64(g.from, min_i64(p->dst.w, ceil_div(max_i64(0, right), p->src_stride_w)));
+  return g;
+}
+
+/* sums += pixels first..end - 1 of row t of dy times what they meet of the plane of x; group: of
+ * the first taps of a filter row. */
+static void sum_run(const depthwise_plan *p, const tap_group *group, const float *x,
+                    const float *dy, int64_t t, int64_t first, int64_t end, float *sums) {
+  const axis *ax = &p->x[0], *ay = &p->y[0];
+  const taps inside = axis_taps_inside(ay, p->src_stride_h, p->src.h, t, t);
+  tap_run r = {.dy = dy,
+               .first = first,
+               .end = end,
+               .src_tap = ax->src_tap,
+               .stride = p->src_stride_w,
+               .width = p->src.w,
+               .sums_row = (int64_t)p->conv->kernel_w * CN_BLOCK};
+  for (int32_t i = inside.first, rows; i < inside.end; i += rows) {
+    rows = part_of(inside.end - i, TAP_ROWS);
+    for (int32_t k = 0; k < rows; k++)
+      r.x[k] = x + (t * p->src_stride_h + ay->src + (int64_t)(i + k) * ay->src_tap) * p->sv.row;
+    tap_group g = *group;
+    while (true) {
+      r.from = max_i64(first, min_i64(end, g.from));
+      r.to = max_i64(r.from, min_i64(end, g.to));
+      r.src = ax->src + (int64_t)g.first * ax->src_tap;
+      r.sums = sums + i * r.sums_row + g.first * CN_BLOCK;
+      sum_some(&r, rows, g.cols);
+      if (g.first + g.cols == ax->taps) break;
+      g = group_of(p, g.first + g.cols);
     }
   }
-  sum_bias(r.dy, count, sums + conv->kernel_h * r.sums_row + lane);
 }
 
 /* total += sums, sums = 0 */
@@ -147,38 +181,37 @@ static void flush(int64_t floats, float *sums, float *total) {
   }
 }
 
-/* A plane of dy, which meets the plane of x in the band, and where the sums over it go: taps of the
- * block, and its bias. */
-typedef struct dy_plane {
-  const float *dy, *end; /* pixel (0, 0); the end of the tensor */
-  int64_t floats;        /* of dw */
+/* Planes of x and dy, and where the sums over them go: taps of the block, and its bias. */
+typedef struct plane_sums {
+  const float *x, *dy; /* pixel (0, 0) */
+  int64_t floats;      /* of dw */
   float *dw, *db;
-} dy_plane;
+} plane_sums;
 
-static void flush_block(float *sums, const dy_plane *plane) {
+static void flush_block(float *sums, const plane_sums *plane) {
   flush(plane->floats, sums, plane->dw);
   flush(CN_BLOCK, sums + plane->floats, plane->db);
 }
 
 /* Adds the sums over a plane to its totals; sums, of the taps and then of the bias, are zero before
  * and after. */
-static void sum_plane(band *band, const tap_walk *walk, const dy_plane *plane, float *sums) {
-  const depthwise_plan *p = band->plan;
+static void sum_plane(const depthwise_plan *p, const plane_sums *plane, float *sums) {
   const int64_t pieces = ceil_div(p->dst.w, RUN_TERMS), piece = ceil_div(p->dst.w, pieces);
+  const tap_group group = group_of(p, 0);
   int64_t terms = 0;
   for (int64_t t = 0; t < p->dst.h; t++) {
     const float *dy = plane->dy + t * p->dv.row;
-    load_rows(band, t);
-    fetch_ahead(dy, p->dst.w, plane->end);
     for (int64_t q = 0; q < p->dst.w; q += piece) {
-      const int64_t count = min_i64(piece, p->dst.w - q);
-      if (terms + count > RUN_TERMS) {
+      const int64_t end = min_i64(q + piece, p->dst.w);
+      if (terms + end - q > RUN_TERMS) {
         flush_block(sums, plane);
         terms = 0;
       }
-      for (int lane = 0; lane < CN_BLOCK; lane += VEC)
-        sum_run(band, walk, dy, t, q, count, lane, sums);
-      terms += count;
+      for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+        sum_run(p, &group, plane->x + lane, dy + lane, t, q, end, sums + lane);
+        sum_bias(dy + q * CN_BLOCK + lane, end - q, sums + plane->floats + lane);
+      }
+      terms += end - q;
     }
   }
   flush_block(sums, plane);
@@ -189,8 +222,6 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
   const depthwise_weights *job = state;
   const depthwise_plan *p = &job->plan;
   const int64_t taps_floats = p->sum_floats - CN_BLOCK;
-  band rows = band_of(p, job->x, job->bands + thread * p->band_floats);
-  const tap_walk walk = tap_walk_of(p, &p->x[0]);
   float *sums = job->sums + thread * p->sum_floats;
   memset(sums, 0, (size_t)p->sum_floats * sizeof(float));
   for (int64_t item = first; item < last; item++) {
@@ -202,11 +233,10 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
     memset(db + block0 * CN_BLOCK, 0, (size_t)((block1 - block0) * CN_BLOCK) * sizeof(float));
     for (int64_t i = p->n * chunk / p->chunks; i < p->n * (chunk + 1) / p->chunks; i++)
       for (int64_t block = block0; block < block1; block++) {
-        const dy_plane plane = {job->dy + plane_offset(&p->dv, i, block),
-                                job->dy + p->n * p->dv.sample, taps_floats,
-                                dw + block * taps_floats, db + block * CN_BLOCK};
-        band_start(&rows, job->x + plane_offset(&p->sv, i, block));
-        sum_plane(&rows, &walk, &plane, sums);
+        const plane_sums plane = {job->x + plane_offset(&p->sv, i, block),
+                                  job->dy + plane_offset(&p->dv, i, block), taps_floats,
+                                  dw + block * taps_floats, db + block * CN_BLOCK};
+        sum_plane(p, &plane, sums);
       }
   }
 }
@@ -221,12 +251,9 @@ static void total_items(const void *state, int64_t first, int64_t last, int thre
 void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
                                 const float *dy, float *dw, float *db, const cn_update *update,
                                 float *workspace) {
-  depthwise_weights job = {.plan = depthwise_plan_of(conv, CN_BACKWARD_WEIGHTS, n),
-                           .x = x,
-                           .dy = dy,
-                           .bands = workspace};
+  depthwise_weights job = {
+      .plan = depthwise_plan_of(conv, CN_BACKWARD_WEIGHTS, n), .x = x, .dy = dy, .sums = workspace};
   const depthwise_plan *p = &job.plan;
-  job.sums = job.bands + threads * p->band_floats;
   job.totals = (chunk_sums){.chunks = job.sums + threads * p->sum_floats,
                             .count = p->chunks,
                             .chunk_floats = p->chunk_floats,

@@ -106,6 +106,9 @@ static inline float vec_sum(vec a) {
 static inline __attribute__((always_inline)) void prefetch(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
+static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
+  _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
 
 /* One 8 x 8 quarter: rows of src are 16 apart, and so are those of dst. */
 static inline void transpose_quarter(const float *src, float *dst) {

@@ -113,6 +113,9 @@ static inline float vec_sum(vec a) {
 static inline __attribute__((always_inline)) void prefetch(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
+static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
+  _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
 
 /* Four rounds of pairing rows: 1 x 1, 1 x 2, 4 x 4 and 8 x 8 quarters change places. */
 static inline void transpose_block(const float *src, float *dst) {

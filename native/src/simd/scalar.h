@@ -146,7 +146,9 @@ static inline float vec_sum(vec a) {
   return a.f[0];
 }
 
+/* Into the second-level cache; near: into the first. */
 static inline void prefetch(const void *p) { (void)p; }
+static inline void prefetch_near(const void *p) { (void)p; }
 
 /* dst[j][i] = src[i][j], 16 x 16. */
 static inline void transpose_block(const float *src, float *dst) {
