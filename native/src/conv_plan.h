@@ -8,6 +8,8 @@
 
 #include "tensor.h"
 
+enum { SUM_TERMS = 288 }; /* of a sum at most, before it is added to the sums of others */
+
 /* convnet.h describes the forms; grouped is full with groups > 1. */
 typedef enum conv_form { FORM_STEM, FORM_FULL, FORM_DEPTHWISE, FORM_OTHER } conv_form;
 
@@ -45,6 +47,16 @@ static inline int64_t shape_weight_floats(const conv_shape *s) {
   return s->groups * s->y_blocks * s->w_block;
 }
 double shape_operations(const conv_shape *s);
+
+enum { NARROW_CHANNELS = 8 };
+
+/* A stem of so few filters that pixels take the lanes (narrow.c), of sums short enough for one
+ * part.
+ */
+static inline bool shape_is_narrow(const conv_shape *s) {
+  return s->stem && s->stride_w == 1 && s->y_channels <= NARROW_CHANNELS &&
+         s->x_channels * s->kernel_h * s->kernel_w <= SUM_TERMS;
+}
 
 /* Channels in block `block` of x, which may be flattened. */
 static inline int64_t x_lanes(const conv_shape *s, int64_t block) {
@@ -143,6 +155,8 @@ typedef struct weights_plan {
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
   int64_t tile_floats; /* of a tile and its bias, for a thread whose sums are not kept; or 0 */
+  int64_t
+      turned_floats; /* a thread's block of dy with pixels in the lanes, where x is narrow; or 0 */
 } weights_plan;
 
 weights_plan weights_plan_of(const conv_shape *shape);

@@ -122,6 +122,24 @@ void run_sweep_backward(int threads, const sweep *w, const float *dy, const floa
 void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
                        const float *weights, float *dx, float *workspace);
 
+/* What gemm.h says, for one block of up to NARROW_CHANNELS lanes, `columns` columns with b_n = 1
+ * and c_n = 16, and sums of one part. */
+#define narrow_forward ISA_NAME(narrow_forward)
+void narrow_forward(const gemm_args *g, int64_t columns);
+
+/* Some rows of some images of a stem with a stride_w of 1, and all taps. */
+typedef struct narrow_weights {
+  const float *x, *dy; /* what the first tap and pixel find, and that pixel */
+  int64_t x_image, x_plane, x_row, tap_row, tap_col;
+  int64_t dy_image, dy_row;
+  int64_t images, rows, width;
+  int32_t channels, kernel_h, kernel_w, lanes;
+} narrow_weights;
+
+/* dw[channel][kernel_h][kernel_w][16] += their sums; turned is the buffer of the plan. */
+#define narrow_backward_weights ISA_NAME(narrow_backward_weights)
+void narrow_backward_weights(const narrow_weights *n, float *turned, float *dw);
+
 #define run_weights ISA_NAME(run_weights)
 void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
                  float *db, const cn_update *update, float *workspace);

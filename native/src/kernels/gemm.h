@@ -22,9 +22,10 @@
 #ifndef CN_GEMM_H
 #define CN_GEMM_H
 
+#include "../conv_plan.h"
 #include "../isa.h"
 
-enum { GEMM_SLAB = 288 };
+enum { GEMM_SLAB = SUM_TERMS };
 
 enum {
   GEMM_ADD = 1,    /* add to c instead of overwriting it */

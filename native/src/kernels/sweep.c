@@ -64,7 +64,8 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   const gemm_args all = g;
   const int64_t width = col1 - p->col0;
   if (width <= 0) return;
-  const int together = gemm_runs_together(p->blocks, width);
+  const bool narrow = shape_is_narrow(&w->shape);
+  const int together = narrow ? 1 : gemm_runs_together(p->blocks, width);
   const gemm_plan plan = gemm_plan_of(p->blocks, together, width, g.b_n);
   const gemm_plan single = together == 1 ? plan : gemm_plan_of(p->blocks, 1, width, g.b_n);
   g.b_group = src_row;
@@ -76,6 +77,10 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
     g.a = all.a + used.first * g.a_row;
     g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
     g.c = all.c + t * dst_row + p->col0 * g.c_n;
+    if (narrow) {
+      narrow_forward(&g, width);
+      continue;
+    }
     gemm_run(runs == together ? &plan : &single, &g, ahead);
   }
 }

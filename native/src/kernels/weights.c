@@ -15,7 +15,7 @@ typedef struct weights_job {
   const cn_update *update; /* null: dw is all that is wanted */
   bool bias;               /* whether anybody wants db */
   chunk_sums sums;
-  float *packed, *tiles;
+  float *packed, *tiles, *turned;
 } weights_job;
 
 /* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
@@ -163,6 +163,31 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
   }
 }
 
+/* The same for a narrow stem, which is one tile. */
+static void update_narrow(const weights_job *job, const tile *t, const pixels *at, bool add,
+                          float *turned) {
+  const conv_shape *s = &job->plan->shape;
+  const narrow_weights n = {.x = at->x,
+                            .dy = job->dy + plane_offset(&s->yv, at->sample, 0) +
+                                  at->row0 * s->yv.row,
+                            .x_image = s->xv.sample,
+                            .x_plane = at->x_plane,
+                            .x_row = s->stride_h * at->x_row,
+                            .tap_row = s->dilation_h * at->x_row,
+                            .tap_col = s->dilation_w,
+                            .dy_image = s->yv.sample,
+                            .dy_row = s->yv.row,
+                            .images = at->images,
+                            .rows = at->row1 - at->row0,
+                            .width = s->y.w,
+                            .channels = (int32_t)s->x_channels,
+                            .kernel_h = s->kernel_h,
+                            .kernel_w = s->kernel_w,
+                            .lanes = (int32_t)s->y_channels};
+  if (!add) memset(t->dw, 0, (size_t)shape_weight_floats(s) * sizeof(float));
+  narrow_backward_weights(&n, turned, t->dw);
+}
+
 /* Rows of dw that belong to no channel: past the last channel, and the spare block of a dense
  * layer. */
 static void zero_padding(const conv_shape *s, const tile *t) {
@@ -283,8 +308,12 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     const tile t = tile_at(job, item % p->items, chunk, thread);
     for (int64_t b = begin; b < end; b++) {
       const pixels at = pixels_of(job, &t, b, buffer);
-      prefetcher ahead = next_pixels(job, &t, b, end);
-      update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
+      if (p->turned_floats > 0) {
+        update_narrow(job, &t, &at, b > begin, job->turned + thread * p->turned_floats);
+      } else {
+        prefetcher ahead = next_pixels(job, &t, b, end);
+        update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
+      }
       for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
         sum_bias_rows(&s->yv, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
                       s->y.w, at.images, at.row0, at.row1, b > begin, t.db + i * CN_BLOCK);
@@ -344,6 +373,7 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
   job.bias = wants_bias(&job.sums);
   job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + threads * plan->pack_floats;
+  job.turned = job.tiles + threads * plan->tile_floats;
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
   run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);
