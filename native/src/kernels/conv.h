@@ -6,6 +6,11 @@
 #include "../parallel.h"
 #include "gemm.h"
 
+enum {
+  AHEAD = 64 * CN_BLOCK,             /* floats that streams are fetched ahead: 4 KiB */
+  STREAMED_FLOATS = 8 * 1024 * 1024, /* of a result that leaves the caches anyway: 32 MiB */
+};
+
 /* Pixel (0, 0) of the first plane of a sample, at block `block`. */
 static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block) {
   return v->origin + sample * v->sample + block * v->plane;

@@ -8,10 +8,7 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-enum {
-  STREAM_FLOATS = 8 * 1024 * 1024, /* a larger result leaves the caches anyway: 32 MiB */
-  MOST_NEIGHBOURS = 7,
-};
+enum { MOST_NEIGHBOURS = 7 };
 
 /* One class of residues of the columns of dst. */
 typedef struct columns {
@@ -234,7 +231,7 @@ static void depthwise_items(const void *state, int64_t first, int64_t last, int 
 static void run_depthwise(int threads, depthwise_job *job) {
   const depthwise_plan *p = &job->plan;
   const bool whole_lines = (int)VEC == (int)CN_BLOCK;
-  job->stream = whole_lines && tail_is_empty(job->tail) && p->n * p->dv.sample > STREAM_FLOATS;
+  job->stream = whole_lines && tail_is_empty(job->tail) && p->n * p->dv.sample > STREAMED_FLOATS;
   for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) job->kept[i] = columns_of(p, i);
   run_parallel(threads, depthwise_operations(p->conv, p->n), depthwise_items,
                p->n * p->dv.planes * p->strips, job);

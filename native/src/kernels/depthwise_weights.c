@@ -13,7 +13,6 @@ enum {
   RUN_TERMS = 256,
   TAP_ROWS = 3, /* so many by so many taps are summed together, in registers: 15 of AVX2's 16 */
   TAP_COLS = 5,
-  AHEAD = 64 * CN_BLOCK, /* floats: what is prefetched lies 4 KiB ahead */
 };
 
 typedef struct depthwise_weights {
