@@ -50,9 +50,7 @@ double shape_operations(const conv_shape *s);
 
 enum { NARROW_CHANNELS = 8 };
 
-/* A stem of so few filters that pixels take the lanes (narrow.c), of sums short enough for one
- * part.
- */
+/* A stem of so few filters that pixels take the lanes (narrow.c); its sums are short. */
 static inline bool shape_is_narrow(const conv_shape *s) {
   return s->stem && s->stride_w == 1 && s->y_channels <= NARROW_CHANNELS &&
          s->x_channels * s->kernel_h * s->kernel_w <= SUM_TERMS;
@@ -154,9 +152,8 @@ typedef struct weights_plan {
   dw_stores dw_stores;
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
-  int64_t tile_floats; /* of a tile and its bias, for a thread whose sums are not kept; or 0 */
-  int64_t
-      turned_floats; /* a thread's block of dy with pixels in the lanes, where x is narrow; or 0 */
+  int64_t tile_floats;   /* of a tile and its bias, for a thread whose sums are not kept; or 0 */
+  int64_t turned_floats; /* narrow: a thread's block of dy, with pixels in the lanes; or 0 */
 } weights_plan;
 
 weights_plan weights_plan_of(const conv_shape *shape);

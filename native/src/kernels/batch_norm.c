@@ -16,7 +16,6 @@ typedef struct norm_job {
   const float *x, *scale, *shift, *mean, *inverse_std, *statistics;
   const float *extra; /* what is added; in the backward pass dy */
   float *out, *dscale, *dshift;
-  bool stream; /* store out past the caches, which it exceeds */
   float *new_mean, *new_inverse_std, *running_mean, *running_variance; /* training forward */
   const float *variance;                                               /* inference */
   float *first, *second; /* [chunks][channels]: mean and squares, or sums of dy (x - mean) and dy */
@@ -25,11 +24,6 @@ typedef struct norm_job {
 /* Values of one channel. */
 static double count_of(const norm_job *job) {
   return (double)job->n * job->shape->h * job->shape->w;
-}
-
-/* Vectors are whole lines, and the caches do not hold them all. */
-static bool streams(const cn_tensor *out, int64_t n) {
-  return (int)VEC == (int)CN_BLOCK && n * view_of(out, n).sample > STREAMED_FLOATS;
 }
 
 /* Samples of a chunk: from the first on, how many. */
@@ -59,14 +53,16 @@ static inline __attribute__((always_inline)) void map_plane(const norm_job *job,
   const float *e = alone ? x : job->extra + plane_offset(&job->ev, sample, block) + lane;
   const int64_t e_row = alone ? job->xv.row : job->ev.row;
   float *out = job->out + plane_offset(&job->ov, sample, block) + lane;
+  const bool stream = stores_stream(&job->ov, job->n);
   for (int64_t y = 0; y < t->h; y++, x += job->xv.row, e += e_row, out += job->ov.row)
     for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += CN_BLOCK) {
       const vec value = f(vec_load(x + i), vec_load(e + i), k);
-      if (job->stream)
+      if (stream)
         vec_stream(out + i, value);
       else
         vec_store(out + i, value);
     }
+  if (stream) stream_end();
 }
 
 /* Values of all planes, a few operations each. */
@@ -203,7 +199,6 @@ static void output_items(const void *state, int64_t first, int64_t last, int thr
       if (job->extra != NULL && !relu) map_plane(job, sample, block, lane, output_sum, k);
       if (job->extra != NULL && relu) map_plane(job, sample, block, lane, output_sum_relu, k);
     }
-    if (job->stream) stream_end();
     zero_border(&job->norm->y, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);
   }
@@ -222,7 +217,6 @@ static norm_job forward_job(const cn_batch_norm *norm, int64_t n, const float *x
                     .channels = blocks_of(norm->x.c) * CN_BLOCK,
                     .x = x,
                     .extra = add,
-                    .stream = streams(&norm->y, n),
                     .out = y};
 }
 
@@ -395,7 +389,6 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
       else
         map_plane(job, sample, block, lane, input_gradient, k);
     }
-    if (job->stream) stream_end();
     zero_border(&job->norm->dx, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);
   }
@@ -422,7 +415,6 @@ void ISA_NAME(batch_norm_backward)(int threads, const cn_batch_norm *norm, int32
                   .inverse_std = inverse_std,
                   .dscale = dscale,
                   .dshift = dshift,
-                  .stream = streams(&norm->dx, n),
                   .first = workspace};
   job.second = workspace + job.chunks * job.channels;
   const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},

@@ -6,10 +6,12 @@
 #include "../parallel.h"
 #include "gemm.h"
 
-enum {
-  AHEAD = 64 * CN_BLOCK,             /* floats that streams are fetched ahead: 4 KiB */
-  STREAMED_FLOATS = 8 * 1024 * 1024, /* of a result that leaves the caches anyway: 32 MiB */
-};
+enum { STREAMED_FLOATS = 8 * 1024 * 1024 }; /* a larger result leaves the caches anyway: 32 MiB */
+
+/* Whether to store all of n samples past the caches, which takes vectors of whole lines. */
+static inline bool stores_stream(const view *v, int64_t n) {
+  return (int)VEC == (int)CN_BLOCK && n * v->planes * v->plane > STREAMED_FLOATS;
+}
 
 /* Pixel (0, 0) of the first plane of a sample, at block `block`. */
 static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block) {

@@ -75,7 +75,7 @@ ALWAYS_INLINE void add_neighbours(vec *sum, const row_sums *r, const float *row,
   vec tap[MOST_NEIGHBOURS];
 #pragma GCC unroll 7
   for (int j = 0; j < taps; j++) tap[j] = vec_load(w + j * r->w_col);
-#pragma GCC unroll 31
+#pragma GCC unroll 33
   for (int q = 0; q < reach; q++) {
     const bool inside = q >= taps - 1 && q <= reach - taps;
     const vec x = vec_load(inside ? in + q * CN_BLOCK : column(r, row, x0 + q));
@@ -139,25 +139,20 @@ ALWAYS_INLINE void sum_pieces(const row_sums *r, int taps, int stride) {
   }
 }
 
-/* Backward-data with a stride of 2 has classes of one and of two taps. */
+/* Taps that are neighbours, and strides, which have code of their own. Backward-data with a stride
+ * of 2 has classes of half as many taps. */
+#define EACH_NEIGHBOURS(F) F(3, 1) F(5, 1) F(7, 1) F(3, 2) F(5, 2) F(7, 2) F(1, 1) F(2, 1) F(4, 1)
+
 static void sum_row(const row_sums *r) {
-  const int32_t taps = r->columns->neighbours ? r->taps : 0;
-  if (taps == 3 && r->stride == 1)
-    sum_pieces(r, 3, 1);
-  else if (taps == 5 && r->stride == 1)
-    sum_pieces(r, 5, 1);
-  else if (taps == 7 && r->stride == 1)
-    sum_pieces(r, 7, 1);
-  else if (taps == 3 && r->stride == 2)
-    sum_pieces(r, 3, 2);
-  else if (taps == 5 && r->stride == 2)
-    sum_pieces(r, 5, 2);
-  else if (taps == 1 && r->stride == 1)
-    sum_pieces(r, 1, 1);
-  else if (taps == 2 && r->stride == 1)
-    sum_pieces(r, 2, 1);
-  else
-    sum_pieces(r, 0, 0);
+  const bool neighbours = r->columns->neighbours;
+#define NEIGHBOURS(count, step)                                                                    \
+  if (neighbours && r->taps == count && r->stride == step) {                                       \
+    sum_pieces(r, count, step);                                                                    \
+    return;                                                                                        \
+  }
+  EACH_NEIGHBOURS(NEIGHBOURS)
+#undef NEIGHBOURS
+  sum_pieces(r, 0, 0);
 }
 
 /* Rows of dst, and the plane of src that they come from. */
@@ -230,8 +225,7 @@ static void depthwise_items(const void *state, int64_t first, int64_t last, int 
 
 static void run_depthwise(int threads, depthwise_job *job) {
   const depthwise_plan *p = &job->plan;
-  const bool whole_lines = (int)VEC == (int)CN_BLOCK;
-  job->stream = whole_lines && tail_is_empty(job->tail) && p->n * p->dv.sample > STREAMED_FLOATS;
+  job->stream = tail_is_empty(job->tail) && stores_stream(&p->dv, p->n);
   for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) job->kept[i] = columns_of(p, i);
   run_parallel(threads, depthwise_operations(p->conv, p->n), depthwise_items,
                p->n * p->dv.planes * p->strips, job);

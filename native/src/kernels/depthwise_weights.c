@@ -13,6 +13,7 @@ enum {
   RUN_TERMS = 256,
   TAP_ROWS = 3, /* so many by so many taps are summed together, in registers: 15 of AVX2's 16 */
   TAP_COLS = 5,
+  AHEAD = 64 * CN_BLOCK, /* floats that x and dy are fetched ahead: 4 KiB */
 };
 
 typedef struct depthwise_weights {

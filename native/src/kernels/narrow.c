@@ -9,8 +9,7 @@
 
 enum {
   SQUARE = CN_BLOCK * CN_BLOCK,
-  STRIP = 2 * CN_BLOCK,                  /* pixels of a row that are computed together */
-  SUMS = (int)VEC == CN_BLOCK ? 30 : 12, /* that fit the registers beside their operands */
+  STRIP = 2 * CN_BLOCK, /* pixels of a row that are computed together */
 };
 
 /* to = `count` pixels of from, and zeros up to `end`. */
@@ -59,7 +58,7 @@ ALWAYS_INLINE void sum_pixels(const gemm_args *g, const float *b, int64_t left, 
 
 ALWAYS_INLINE void sum_strip(const gemm_args *g, const float *b, int64_t left, int channels,
                              float *sums) {
-  const int vectors = 2 * channels <= SUMS ? 2 : 1;
+  const int vectors = 2 * channels <= NARROW_SUMS ? 2 : 1;
   for (int i = 0; i < STRIP && i < left; i += vectors * VEC)
     sum_pixels(g, b + i, left - i, channels, vectors, sums + i / CN_BLOCK * SQUARE + i % CN_BLOCK);
 }
@@ -108,7 +107,7 @@ static void turn_rows(const narrow_weights *n, int channels, int64_t width, floa
 /* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` taps that are neighbours. */
 ALWAYS_INLINE void sum_taps(const narrow_weights *n, const float *x, const float *dy, int64_t width,
                             float *dw, int channels, int cols) {
-  vec sum[SUMS];
+  vec sum[NARROW_SUMS];
 #pragma GCC unroll 30
   for (int i = 0; i < channels * cols; i++) sum[i] = vec_zero();
   for (int64_t i = 0; i < n->images; i++)
@@ -139,15 +138,15 @@ ALWAYS_INLINE void sum_filter_row(const narrow_weights *n, const float *x, const
     const int32_t left = n->kernel_w - j;
     const float *from = x + j * n->tap_col;
     float *to = dw + j * CN_BLOCK;
-    cols = left >= 5 && 5 * channels <= SUMS   ? 5
-           : left >= 3 && 3 * channels <= SUMS ? 3
-           : left >= 2 && 2 * channels <= SUMS ? 2
-                                               : 1;
-    if (5 * channels <= SUMS && cols == 5)
+    cols = left >= 5 && 5 * channels <= NARROW_SUMS   ? 5
+           : left >= 3 && 3 * channels <= NARROW_SUMS ? 3
+           : left >= 2 && 2 * channels <= NARROW_SUMS ? 2
+                                                      : 1;
+    if (5 * channels <= NARROW_SUMS && cols == 5)
       sum_taps(n, from, dy, width, to, channels, 5);
-    else if (3 * channels <= SUMS && cols == 3)
+    else if (3 * channels <= NARROW_SUMS && cols == 3)
       sum_taps(n, from, dy, width, to, channels, 3);
-    else if (2 * channels <= SUMS && cols == 2)
+    else if (2 * channels <= NARROW_SUMS && cols == 2)
       sum_taps(n, from, dy, width, to, channels, 2);
     else
       sum_taps(n, from, dy, width, to, channels, 1);

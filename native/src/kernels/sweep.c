@@ -66,7 +66,7 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   if (width <= 0) return;
   const bool narrow = shape_is_narrow(&w->shape);
   const int together = narrow ? 1 : gemm_runs_together(p->blocks, width);
-  const gemm_plan plan = gemm_plan_of(p->blocks, together, width, g.b_n);
+  const gemm_plan plan = narrow ? (gemm_plan){0} : gemm_plan_of(p->blocks, together, width, g.b_n);
   const gemm_plan single = together == 1 ? plan : gemm_plan_of(p->blocks, 1, width, g.b_n);
   g.b_group = src_row;
   g.c_group = dst_row;

@@ -49,6 +49,9 @@ enum {
   F(1, 1, 1, __VA_ARGS__)                                                                          \
   F(1, 2, 2, __VA_ARGS__)
 
+/* Sums of narrow.c that fit the registers beside their operands. */
+enum { NARROW_SUMS = 12 };
+
 /* Pixels of a depthwise row that are summed side by side. */
 enum { ROW_PIXELS = 4 };
 #define EACH_ROW_PIECE(F, ...) F(4, __VA_ARGS__) F(2, __VA_ARGS__) F(1, __VA_ARGS__)

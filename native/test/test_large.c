@@ -1,0 +1,80 @@
+/* Results that are stored past the caches, for their size, have the bits of those that are not. */
+#include "harness.h"
+
+enum { N = 9, C = 16, SIZE = 256, TAPS = 9 }; /* 36 MiB of values, 4 MiB a sample */
+
+typedef struct data {
+  float *x, *w, *scale, *shift, *mean, *variance;
+} data;
+
+typedef int32_t (*kernel)(const cn_context *context, const data *d, int32_t n, const float *x,
+                          float *y);
+
+static const cn_tensor plain = {C, SIZE, SIZE, 0, CN_BLOCKED};
+static const cn_tensor bordered = {C, SIZE, SIZE, 1, CN_BLOCKED};
+
+static const cn_conv2d depthwise = {.x = plain,
+                                    .y = bordered,
+                                    .dx = bordered,
+                                    .dy = plain,
+                                    .kernel_h = 3,
+                                    .kernel_w = 3,
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .pad_h = 1,
+                                    .pad_w = 1,
+                                    .dilation_h = 1,
+                                    .dilation_w = 1,
+                                    .groups = C};
+
+static int32_t forward(const cn_context *context, const data *d, int32_t n, const float *x,
+                       float *y) {
+  return cn_conv2d_forward(context, &depthwise, n, x, d->w, NULL, NULL, y, NULL, NULL, 0);
+}
+
+static int32_t backward_data(const cn_context *context, const data *d, int32_t n, const float *x,
+                             float *y) {
+  return cn_conv2d_backward_data(context, &depthwise, n, x, d->w, NULL, NULL, y, NULL, 0);
+}
+
+static int32_t normalise(const cn_context *context, const data *d, int32_t n, const float *x,
+                         float *y) {
+  const cn_batch_norm norm = {
+      .x = plain, .y = bordered, .dx = bordered, .dy = plain, .epsilon = 1e-5f, .flags = CN_RELU};
+  return cn_batch_norm_infer(context, &norm, n, x, d->scale, d->shift, d->mean, d->variance, NULL,
+                             y);
+}
+
+/* All samples at once, and one by one. */
+static void check_kernel(const char *what, kernel run, const data *d) {
+  const int64_t in = cn_tensor_floats(&plain, 1), out = cn_tensor_floats(&bordered, 1);
+  float *whole = new_floats(N * out), *parts = new_floats(N * out);
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
+    const cn_context context = context_of(isa, 2);
+    fill_nan(whole, N * out);
+    fill_nan(parts, N * out);
+    CHECK(run(&context, d, N, d->x, whole) == CN_OK, "%s, isa %d", what, (int)isa);
+    for (int32_t i = 0; i < N; i++)
+      CHECK(run(&context, d, 1, d->x + i * in, parts + i * out) == CN_OK, "%s", what);
+    check_same_bits(what, parts, whole, N * out);
+  }
+  free(whole);
+  free(parts);
+}
+
+int main(void) {
+  seed_values(1);
+  data d = {.x = new_reals(N * cn_tensor_floats(&plain, 1)),
+            .w = new_reals(TAPS * C),
+            .scale = new_reals(C),
+            .shift = new_reals(C),
+            .mean = new_reals(C),
+            .variance = new_reals(C)};
+  for (int c = 0; c < C; c++) d.variance[c] += 2.0f;
+  check_kernel("depthwise forward", forward, &d);
+  check_kernel("depthwise backward data", backward_data, &d);
+  check_kernel("batch norm", normalise, &d);
+  float *all[] = {d.x, d.w, d.scale, d.shift, d.mean, d.variance};
+  for (int i = 0; i < 6; i++) free(all[i]);
+  return verdict("large");
+}
