@@ -40,7 +40,7 @@ enum { GEMM_UNROLL = 2 };
   F(2, 3, 0, __VA_ARGS__)                                                                          \
   F(2, 1, 1, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands. */
+/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 12 };
 
 /* Pixels of a depthwise row that are summed side by side: with a tap 15 of 16 registers. The maps

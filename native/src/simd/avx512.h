@@ -55,7 +55,7 @@ enum {
   F(1, 8, 8, __VA_ARGS__)                                                                          \
   GEMM_UP_TO_14(F, 2, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands. */
+/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 30 };
 
 /* Pixels of a depthwise row that are summed side by side: with a tap 15 of 32 registers. The maps

@@ -49,8 +49,8 @@ enum {
   F(1, 1, 1, __VA_ARGS__)                                                                          \
   F(1, 2, 2, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands. */
-enum { NARROW_SUMS = 12 };
+/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
+enum { NARROW_SUMS = 8 };
 
 /* Pixels of a depthwise row that are summed side by side. */
 enum { ROW_PIXELS = 4 };
