@@ -17,12 +17,13 @@ enum {
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
-  CHUNK_OPERATIONS = 1000000,  /* work that is worth a partial sum of its own */
-  FETCH_FLOATS = 64 * 1024,    /* 256 KiB */
-  STREAM_FLOATS = 4096 * 1024, /* 16 MiB */
-  SAMPLE_CHANNELS = 8,         /* of x, or fewer: samples fill the lanes better */
-  SAMPLES_FLOATS = 640 * 1024, /* gradients of 16 samples: 2.5 MiB */
-  ROW_TERMS = 256,             /* merged rows of pixels are no longer: sums are cut at their ends */
+  CHUNK_OPERATIONS = 1000000,      /* work that is worth a partial sum of its own */
+  FETCH_FLOATS = 64 * 1024,        /* 256 KiB */
+  STREAM_FLOATS = 4096 * 1024,     /* 16 MiB */
+  SAMPLE_FLOATS = 256 * 1024,      /* gradients of 16 samples: 1 MiB, in the second-level cache, */
+  MOST_SAMPLE_FLOATS = 640 * 1024, /* and at most */
+  SAMPLE_ITEMS = 4,                /* where so many are not cut into rows, they are */
+  ROW_TERMS = 256, /* merged rows of pixels are no longer: sums are cut at their ends */
 };
 
 /* Rounded up to 64 bytes, so that what follows is aligned. */
@@ -156,9 +157,6 @@ axis sweep_axis_x(const sweep *w, int32_t residue) {
              : axis_forward(s->kernel_w, s->dilation_w, s->pad_w, s->y.w);
 }
 
-static int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
-static int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
-
 /* Widens [low, high] by the taps of an axis, and the halo by the source pixels outside 0..size - 1.
  */
 static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low, int32_t *high,
@@ -285,17 +283,37 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
 
 /* ---- Backward-data with samples in the lanes ------------------------------------------------- */
 
-samples_plan samples_plan_of(const cn_conv2d *conv) {
-  const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, 1);
+/* Rows of dy that some rows of dx are sums of, at most. */
+static int64_t rows_below(const cn_conv2d *conv, int64_t rows) {
+  const int64_t filter = (int64_t)(conv->kernel_h - 1) * conv->dilation_h;
+  return min_i64(conv->dy.h, ceil_div(rows + filter, conv->stride_h) + 1);
+}
+
+/* As many rows as the second-level cache holds with what they need; fewer where there would be no
+ * work for many threads. */
+samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
+  const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
   samples_plan p = {.y_blocks = s.y_blocks,
-                    .pixel = s.y_blocks * TAP,
+                    .margin = min_i32(SAMPLE_PIXELS, SAMPLE_SUMS / conv->dx.c) - 1,
                     .w_channel = s.stem ? s.w_outer : CN_BLOCK,
                     .w_row = s.kernel_w * s.w_tap,
                     .w_col = s.w_tap,
                     .w_block = s.w_block,
                     .k = (int32_t)min_i64(CN_BLOCK, s.y_channels)};
-  p.row = (s.y.w + 2) * p.pixel;
-  p.own_floats = s.y.h * p.row + s.x.w * TAP;
+  p.zeros = min_i32(p.margin, (conv->kernel_w - 1) * conv->dilation_w);
+  p.dy_row = (conv->dy.w + 2 * p.margin) * TAP;
+  p.dx_cols = aligned(conv->dx.w + p.margin * conv->stride_w);
+  p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;
+  const int64_t stride = conv->stride_h, steps = ceil_div(conv->dx.h, stride);
+  const int64_t least = min_i64(steps, ceil_div(SAMPLE_ITEMS, ceil_div(n, CN_BLOCK)));
+  int64_t bands = least;
+  for (;; bands++) {
+    p.rows = (int32_t)(ceil_div(steps, bands) * stride);
+    p.dy_floats = rows_below(conv, p.rows) * p.dy_row;
+    p.own_floats = p.dy_floats + p.rows * p.dx_row;
+    if (bands == steps || p.own_floats <= SAMPLE_FLOATS) break;
+  }
+  p.bands = ceil_div(conv->dx.h, p.rows);
   return p;
 }
 
@@ -303,7 +321,7 @@ bool samples_fit(const cn_conv2d *conv, int64_t n) {
   const conv_form form = conv_form_of(conv);
   const bool lanes = form == FORM_STEM || (form == FORM_FULL && conv->groups == 1);
   if (!lanes || conv->dx.c > SAMPLE_CHANNELS || n < CN_BLOCK) return false;
-  return samples_plan_of(conv).own_floats <= SAMPLES_FLOATS;
+  return samples_plan_of(conv, n).own_floats <= MOST_SAMPLE_FLOATS;
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
@@ -426,7 +444,7 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, n);
     return backward_weights_floats(&s, threads);
   }
-  if (samples_fit(conv, n)) return threads * samples_plan_of(conv).own_floats;
+  if (samples_fit(conv, n)) return threads * samples_plan_of(conv, n).own_floats;
   const conv_shape s = form == FORM_STEM ? plain_gradient_shape_of(conv, n)
                                          : conv_shape_of(conv, &conv->dx, &conv->dy, n);
   const sweep w = sweep_of(&s, true);

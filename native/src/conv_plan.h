@@ -114,18 +114,27 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool);
 axis sweep_axis_y(const sweep *w, int32_t residue);
 axis sweep_axis_x(const sweep *w, int32_t residue);
 
+/* Of x, or fewer: samples fill the lanes better. A tile of samples.c has so many pixels and sums at
+ * most, on any instruction set. */
+enum { SAMPLE_CHANNELS = 8, SAMPLE_PIXELS = 14, SAMPLE_SUMS = 24 };
+
 /*
- * Backward-data with 16 samples in the lanes, for few channels of x: the gradients of 16 samples,
- * transposed, are a buffer of [y][x][k block][16k][16n] with a column of zeros on both sides.
+ * Backward-data with 16 samples in the lanes, for few channels of x, in bands of rows of dx. The
+ * gradients of 16 samples are transposed: of a block of channels of dy in a buffer of
+ * [y][x][16k][16n] with `margin` columns on both sides, the next `zeros` of them zero, of dx in one
+ * of [y][c][x][16n].
  */
 typedef struct samples_plan {
-  int64_t y_blocks, pixel, row;             /* of that buffer */
+  int64_t y_blocks, bands;
+  int32_t rows; /* of a band */
+  int32_t margin, zeros;
+  int64_t dy_row, dx_row, dx_cols;          /* floats of the buffers' rows, and pixels of dx */
   int64_t w_channel, w_row, w_col, w_block; /* steps in the packed weights */
-  int32_t k;                                /* terms of one step of the micro-kernel */
-  int64_t own_floats; /* of a thread: the buffer, and a row of dx of [x][16c][16n] */
+  int32_t k;                                /* channels of a block */
+  int64_t dy_floats, own_floats;            /* of a thread: the first buffer, and both */
 } samples_plan;
 
-samples_plan samples_plan_of(const cn_conv2d *conv);
+samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n);
 
 /* Whether that is the better form for n samples. */
 bool samples_fit(const cn_conv2d *conv, int64_t n);

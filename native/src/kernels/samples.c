@@ -2,12 +2,15 @@
  * Backward-data into few channels: 16 samples in the lanes, where channels would leave most of them
  * empty. The gradients of 16 samples are transposed, pixel by pixel, before and after.
  *
- *   dx[c][n] = sum over k, r, s of w[k][c][r][s] dy[k][n]   at pixels that belong together
+ *   dx[c][x][n] = sum over k, r, s of w[k][c][r][s] dy[k][pixel][n]
  *
- * The terms are added in the order of the other form, so the bits are the same.
+ * An item is a band of rows of dx, to which one block of channels of dy is added after the other.
+ * Neighbouring pixels by all the channels are a tile: a value of dy serves all the channels, a
+ * weight all the pixels.
  */
-#include "columns.h"
 #include "conv.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 enum { SQUARE = CN_BLOCK * CN_BLOCK };
 
@@ -21,107 +24,256 @@ typedef struct samples_job {
   const tail *tail; /* for blocked dx */
 } samples_job;
 
-/* to[y][x][k block][16k][16n] from samples n0.., with a column of zeros on both sides. */
-static void gather(const samples_job *job, int64_t n0, float *to) {
-  const cn_tensor *dy = &job->conv->dy;
-  const samples_plan *p = &job->plan;
-  const int64_t here = min_i64(CN_BLOCK, job->n - n0);
-  for (int64_t y = 0; y < dy->h; y++) {
-    float *row = to + y * p->row;
-    memset(row, 0, (size_t)p->pixel * sizeof(float));
-    memset(row + (dy->w + 1) * p->pixel, 0, (size_t)p->pixel * sizeof(float));
-    for (int64_t block = 0; block < p->y_blocks; block++)
-      for (int64_t x = 0; x < dy->w; x++) {
-        const float *from =
-            job->dy + plane_offset(&job->dyv, n0, block) + y * job->dyv.row + x * CN_BLOCK;
-        float samples[SQUARE] = {0};
-        for (int64_t i = 0; i < here; i++)
-          memcpy(samples + i * CN_BLOCK, from + i * job->dyv.sample, CN_BLOCK * sizeof(float));
-        transpose_block(samples, row + (x + 1) * p->pixel + block * SQUARE);
-      }
-  }
+/* Rows y0..y1 of dx of the samples from n0 on, and rows first..end of dy that they are sums of. */
+typedef struct band {
+  int64_t n0, samples;
+  int32_t y0, y1;
+  int64_t first, end;
+} band;
+
+/* A row of dx, and the filter rows that it takes: from row `src` of dy and filter row `tap` on. */
+typedef struct dx_row {
+  int64_t src, tap;
+  int32_t count, src_tap, tap_step;
+} dx_row;
+
+static dx_row row_at(const cn_conv2d *c, int32_t y) {
+  const axis a =
+      axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, c->dx.h, y % c->stride_h);
+  const int64_t t = y / c->stride_h;
+  const taps inside = axis_taps_inside(&a, 1, c->dy.h, t, t);
+  return (dx_row){.src = t + a.src + inside.first * a.src_tap,
+                  .tap = a.tap + inside.first * a.tap_step,
+                  .count = inside.end - inside.first,
+                  .src_tap = a.src_tap,
+                  .tap_step = a.tap_step};
 }
 
-/* Row y of dx: out[x][c][16n]. */
-static void compute_row(const samples_job *job, int32_t y, const float *from, float *out) {
+static band band_at(const samples_job *job, int64_t item) {
   const cn_conv2d *c = job->conv;
   const samples_plan *p = &job->plan;
-  const axis ay =
-      axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, c->dx.h, y % c->stride_h);
-  const int64_t ty = y / c->stride_h;
-  const taps rows = axis_taps_inside(&ay, 1, c->dy.h, ty, ty);
-  for (int32_t residue = 0; residue < c->stride_w; residue++) {
-    const axis ax =
-        axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, c->dx.w, residue);
-    for (int32_t t = 0; t < ax.count; t += GEMM_PAIR) {
-      const int blocks = (int)min_i64(GEMM_PAIR, ax.count - t);
-      const taps cols = axis_taps_inside(&ax, 1, c->dy.w, t, t + blocks - 1);
-      const int64_t src_y = ty + ay.src + rows.first * ay.src_tap;
-      const int64_t src_x = t + ax.src + cols.first * ax.src_tap;
-      const int64_t tap_y = ay.tap + rows.first * ay.tap_step;
-      const int64_t tap_x = ax.tap + cols.first * ax.tap_step;
-      gemm_args g = {.a = from + src_y * p->row + (src_x + 1) * p->pixel,
-                     .a_outer = SQUARE,
-                     .a_row = ay.src_tap * p->row,
-                     .a_col = ax.src_tap * p->pixel,
-                     .a_block = p->pixel,
-                     .b = job->w + tap_y * p->w_row + tap_x * p->w_col,
-                     .b_outer = p->w_block,
-                     .b_row = ay.tap_step * p->w_row,
-                     .b_col = ax.tap_step * p->w_col,
-                     .b_n = p->w_channel,
-                     .b_k = 1,
-                     .c = out + (residue + (int64_t)t * c->stride_w) * SQUARE,
-                     .c_block = (int64_t)c->stride_w * SQUARE,
-                     .c_n = CN_BLOCK,
-                     .outers = (int32_t)p->y_blocks,
-                     .rows = rows.end - rows.first,
-                     .cols = cols.end - cols.first,
-                     .k = p->k,
-                     .lanes = CN_BLOCK};
-      prefetcher none = {.at = 2};
-      const gemm_plan plan = gemm_plan_of(blocks, 1, c->dx.c, g.b_n);
-      gemm_run(&plan, &g, &none);
+  band b = {.n0 = item / p->bands * CN_BLOCK, .first = c->dy.h};
+  b.samples = min_i64(CN_BLOCK, job->n - b.n0);
+  b.y0 = (int32_t)(item % p->bands) * p->rows;
+  b.y1 = min_i32(b.y0 + p->rows, c->dx.h);
+  for (int32_t y = b.y0; y < b.y1; y++) {
+    const dx_row r = row_at(c, y);
+    if (r.count == 0) continue;
+    b.first = min_i64(b.first, r.src + (r.count - 1) * r.src_tap);
+    b.end = max_i64(b.end, r.src + 1);
+  }
+  return b;
+}
+
+/* to[y][x][16k][16n]: a block of channels of the rows of dy, with columns of zeros on both sides.
+ */
+static void gather(const samples_job *job, const band *b, int64_t block, float *to) {
+  const int64_t w = job->conv->dy.w, zeros = job->plan.zeros * SQUARE;
+  const float *plane = job->dy + plane_offset(&job->dyv, b->n0, block);
+  float samples[SQUARE] = {0};
+  for (int64_t y = b->first; y < b->end; y++, to += job->plan.dy_row) {
+    float *pixel = to + job->plan.margin * SQUARE;
+    memset(pixel - zeros, 0, (size_t)zeros * sizeof(float));
+    memset(pixel + w * SQUARE, 0, (size_t)zeros * sizeof(float));
+    for (int64_t x = 0; x < w; x++, pixel += SQUARE) {
+      const float *from = plane + y * job->dyv.row + x * CN_BLOCK;
+      for (int64_t i = 0; i < b->samples; i++)
+        memcpy(samples + i * CN_BLOCK, from + i * job->dyv.sample, CN_BLOCK * sizeof(float));
+      transpose_block(samples, pixel);
     }
   }
 }
 
-/* Row y of the samples from n0 on, from out[x][c][16n]. */
-static void scatter(const samples_job *job, int64_t n0, int64_t y, const float *out) {
+/* Of a tile, or of all the tiles of a row: the first pixel and the first tap, and the steps from
+ * there. */
+typedef struct samples_sum {
+  const float *dy, *w;
+  float *dx;
+  int64_t dy_row, dy_col, w_row, w_col, w_channel, dx_channel, dx_pixel;
+  int32_t rows, cols, k;
+  int32_t rows_together; /* whose terms are added up before they are added to dx */
+  bool add;              /* to what is there */
+} samples_sum;
+
+/* dx (=|+=) the sums of filter rows row..end, for one vector of samples. Meanwhile the pixels of
+ * the next row are fetched, or those of the next tile: with every tap some, so all of them with
+ * four. */
+ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int32_t end, bool add,
+                            int channels, int pixels) {
+  const int ahead = pixels / 4 + 1;
+  vec sum[SAMPLE_PIXELS][SAMPLE_CHANNELS];
+#pragma GCC unroll 14
+  for (int x = 0; x < pixels; x++)
+#pragma GCC unroll 8
+    for (int c = 0; c < channels; c++) sum[x][c] = vec_zero();
+  for (; row < end; row++)
+    for (int32_t j = 0; j < s->cols; j++) {
+      const float *dy = s->dy + row * s->dy_row + j * s->dy_col + lane;
+      const float *w = s->w + row * s->w_row + j * s->w_col;
+      const float *next =
+          row + 1 < s->rows ? s->dy + (row + 1) * s->dy_row : s->dy + pixels * SQUARE;
+      next += (j * ahead - s->cols + 1) * SQUARE;
+      for (int32_t k = 0; k < s->k; k++, dy += CN_BLOCK, w++, next += CN_BLOCK) {
+#pragma GCC unroll 4
+        for (int q = 0; q < ahead; q++) prefetch_near(next + q * SQUARE);
+        if (channels <= pixels) {
+          vec weight[SAMPLE_CHANNELS];
+#pragma GCC unroll 8
+          for (int c = 0; c < channels; c++) weight[c] = vec_set1(w[c * s->w_channel]);
+#pragma GCC unroll 14
+          for (int x = 0; x < pixels; x++) {
+            const vec v = vec_load(dy + x * SQUARE);
+#pragma GCC unroll 8
+            for (int c = 0; c < channels; c++) sum[x][c] = vec_fma(v, weight[c], sum[x][c]);
+          }
+        } else {
+          vec v[SAMPLE_PIXELS];
+#pragma GCC unroll 14
+          for (int x = 0; x < pixels; x++) v[x] = vec_load(dy + x * SQUARE);
+#pragma GCC unroll 8
+          for (int c = 0; c < channels; c++) {
+            const vec weight = vec_set1(w[c * s->w_channel]);
+#pragma GCC unroll 14
+            for (int x = 0; x < pixels; x++) sum[x][c] = vec_fma(v[x], weight, sum[x][c]);
+          }
+        }
+      }
+    }
+#pragma GCC unroll 14
+  for (int x = 0; x < pixels; x++)
+#pragma GCC unroll 8
+    for (int c = 0; c < channels; c++) {
+      float *to = s->dx + c * s->dx_channel + x * s->dx_pixel + lane;
+      vec_store(to, add ? vec_add(vec_load(to), sum[x][c]) : sum[x][c]);
+    }
+}
+
+ALWAYS_INLINE void sum_tile(const samples_sum *s, int channels, int pixels) {
+  for (int64_t lane = 0; lane < CN_BLOCK; lane += VEC)
+    for (int32_t row = 0; row == 0 || row < s->rows; row += s->rows_together)
+      sum_taps(s, lane, row, min_i32(row + s->rows_together, s->rows), s->add || row > 0, channels,
+               pixels);
+}
+
+/* The pixels of a row that have one residue: tiles of as many as the registers hold, and of half as
+ * many. The last one may compute some that nobody wants. */
+ALWAYS_INLINE void sum_class(const cn_conv2d *conv, samples_sum s, const axis *a, int channels) {
+  const int fit = SAMPLES_SUMS / channels, most = fit < SAMPLE_PIXELS ? fit : SAMPLE_PIXELS;
+  const int half = (most + 1) / 2;
+  for (int32_t t = 0, pixels; t < a->count; t += pixels) {
+    pixels = a->count - t > half ? most : half;
+    const taps inside = axis_taps_inside(a, 1, conv->dy.w, t, min_i32(t + pixels, a->count) - 1);
+    samples_sum tile = s;
+    tile.dy += (t + inside.first * a->src_tap) * SQUARE;
+    tile.w += inside.first * s.w_col;
+    tile.dx += t * s.dx_pixel;
+    tile.cols = inside.end - inside.first;
+    if (pixels == most)
+      sum_tile(&tile, channels, most);
+    else
+      sum_tile(&tile, channels, half);
+  }
+}
+
+#define EACH_CHANNELS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8)
+#define SUM_CLASS(channels)                                                                        \
+  static void sum_class_##channels(const cn_conv2d *conv, const samples_sum *s, const axis *a) {   \
+    sum_class(conv, *s, a, channels);                                                              \
+  }
+EACH_CHANNELS(SUM_CLASS)
+
+typedef void (*class_kernel)(const cn_conv2d *conv, const samples_sum *s, const axis *a);
+#define CLASS_ENTRY(channels) [channels] = sum_class_##channels,
+static const class_kernel class_kernels[SAMPLE_CHANNELS + 1] = {EACH_CHANNELS(CLASS_ENTRY)};
+
+/* to[y][c][x][16n] (=|+=) what a block of dy gives to the rows of a band. */
+static void add_block(const samples_job *job, const band *b, int64_t block, const float *dy,
+                      float *to) {
+  const cn_conv2d *c = job->conv;
+  const samples_plan *p = &job->plan;
+  const float *w = job->w + block * p->w_block;
+  for (int32_t y = b->y0; y < b->y1; y++, to += p->dx_row) {
+    const dx_row r = row_at(c, y);
+    for (int32_t residue = 0; residue < c->stride_w; residue++) {
+      const axis a =
+          axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, c->dx.w, residue);
+      const int32_t row_terms = max_i32(1, a.taps * p->k);
+      const samples_sum s = {.dy =
+                                 dy + (r.src - b->first) * p->dy_row + (p->margin + a.src) * SQUARE,
+                             .w = w + r.tap * p->w_row + a.tap * p->w_col,
+                             .dx = to + residue * CN_BLOCK,
+                             .dy_row = r.src_tap * p->dy_row,
+                             .dy_col = (int64_t)a.src_tap * SQUARE,
+                             .w_row = r.tap_step * p->w_row,
+                             .w_col = a.tap_step * p->w_col,
+                             .w_channel = p->w_channel,
+                             .dx_channel = p->dx_cols * CN_BLOCK,
+                             .dx_pixel = (int64_t)c->stride_w * CN_BLOCK,
+                             .rows = r.count,
+                             .k = p->k,
+                             .rows_together = max_i32(1, SUM_TERMS / row_terms),
+                             .add = block > 0};
+      class_kernels[c->dx.c](c, &s, &a);
+    }
+  }
+}
+
+/* A row of plain dx from [c][x][16n]. */
+static void spread_planes(const samples_job *job, const band *b, int64_t y, const float *row) {
   const cn_tensor *dx = &job->conv->dx;
   const view *v = &job->dxv;
-  const int64_t here = min_i64(CN_BLOCK, job->n - n0);
-  for (int64_t x = 0; x < dx->w; x++) {
-    float samples[SQUARE];
-    transpose_block(out + x * SQUARE, samples);
-    for (int64_t i = 0; i < here; i++) {
-      float *to = job->dx + plane_offset(v, n0 + i, 0) + y * v->row + x * v->pixel;
-      if (dx->layout == CN_BLOCKED)
-        memcpy(to, samples + i * CN_BLOCK, CN_BLOCK * sizeof(float));
-      else
-        for (int64_t c = 0; c < dx->c; c++) to[c * v->plane] = samples[i * CN_BLOCK + c];
+  for (int64_t c = 0; c < dx->c; c++, row += job->plan.dx_cols * CN_BLOCK) {
+    for (int64_t x = 0; x < dx->w; x += CN_BLOCK) {
+      float samples[SQUARE];
+      transpose_block(row + x * CN_BLOCK, samples);
+      for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+        const vec_mask inside = vec_first(dx->w - x - lane);
+        for (int64_t i = 0; i < b->samples; i++)
+          vec_store_some(job->dx + plane_offset(v, b->n0 + i, c) + y * v->row + x + lane, inside,
+                         vec_load(samples + i * CN_BLOCK + lane));
+      }
     }
+    for (int64_t i = 0; i < b->samples; i++)
+      zero_border(dx, v, job->dx + plane_offset(v, b->n0 + i, c), y, y + 1);
   }
-  for (int64_t i = 0; i < here; i++)
-    if (dx->layout == CN_BLOCKED)
-      tail_rows(job->tail, dx, v, n0 + i, 0, y, y + 1, job->dx + plane_offset(v, n0 + i, 0));
-    else
-      for (int64_t c = 0; c < dx->c; c++)
-        zero_border(dx, v, job->dx + plane_offset(v, n0 + i, c), y, y + 1);
 }
 
-/* Items are 16 samples each. */
+/* A row of blocked dx, and what follows on it. */
+static void spread_pixels(const samples_job *job, const band *b, int64_t y, const float *row) {
+  const cn_tensor *dx = &job->conv->dx;
+  const view *v = &job->dxv;
+  float channels[SQUARE] = {0};
+  for (int64_t x = 0; x < dx->w; x++) {
+    float samples[SQUARE];
+    for (int64_t c = 0; c < dx->c; c++)
+      memcpy(channels + c * CN_BLOCK, row + (c * job->plan.dx_cols + x) * CN_BLOCK,
+             CN_BLOCK * sizeof(float));
+    transpose_block(channels, samples);
+    for (int64_t i = 0; i < b->samples; i++)
+      memcpy(job->dx + plane_offset(v, b->n0 + i, 0) + y * v->row + x * CN_BLOCK,
+             samples + i * CN_BLOCK, CN_BLOCK * sizeof(float));
+  }
+  for (int64_t i = 0; i < b->samples; i++)
+    tail_rows(job->tail, dx, v, b->n0 + i, 0, y, y + 1, job->dx + plane_offset(v, b->n0 + i, 0));
+}
+
+/* Items are bands of 16 samples each. */
 static void samples_items(const void *state, int64_t first, int64_t last, int thread) {
   const samples_job *job = state;
   const samples_plan *p = &job->plan;
-  const cn_tensor *dx = &job->conv->dx;
-  float *from = job->own + thread * p->own_floats, *out = from + job->conv->dy.h * p->row;
-  memset(out, 0, (size_t)(dx->w * SQUARE) * sizeof(float)); /* rows past the last channel */
+  float *dy = job->own + thread * p->own_floats, *dx = dy + p->dy_floats;
   for (int64_t item = first; item < last; item++) {
-    gather(job, item * CN_BLOCK, from);
-    for (int32_t y = 0; y < dx->h; y++) {
-      compute_row(job, y, from, out);
-      scatter(job, item * CN_BLOCK, y, out);
+    const band b = band_at(job, item);
+    for (int64_t block = 0; block < p->y_blocks; block++) {
+      gather(job, &b, block, dy);
+      add_block(job, &b, block, dy, dx);
+    }
+    for (int32_t y = b.y0; y < b.y1; y++) {
+      const float *row = dx + (y - b.y0) * p->dx_row;
+      if (job->conv->dx.layout == CN_PLAIN)
+        spread_planes(job, &b, y, row);
+      else
+        spread_pixels(job, &b, y, row);
     }
   }
 }
@@ -130,7 +282,7 @@ void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
                  const tail *t, float *dx, float *workspace) {
   const conv_shape shape = conv_shape_of(conv, &conv->dx, &conv->dy, n);
   const samples_job job = {.conv = conv,
-                           .plan = samples_plan_of(conv),
+                           .plan = samples_plan_of(conv, n),
                            .dxv = view_of(&conv->dx, n),
                            .dyv = view_of(&conv->dy, n),
                            .n = n,
@@ -139,5 +291,6 @@ void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
                            .dx = dx,
                            .own = workspace,
                            .tail = t};
-  run_parallel(threads, shape_operations(&shape), samples_items, ceil_div(n, CN_BLOCK), &job);
+  run_parallel(threads, shape_operations(&shape), samples_items,
+               ceil_div(n, CN_BLOCK) * job.plan.bands, &job);
 }

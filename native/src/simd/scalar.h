@@ -52,6 +52,9 @@ enum {
 /* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 8 };
 
+/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most SAMPLE_SUMS. */
+enum { SAMPLES_SUMS = 8 };
+
 /* Pixels of a depthwise row that are summed side by side. */
 enum { ROW_PIXELS = 4 };
 #define EACH_ROW_PIECE(F, ...) F(4, __VA_ARGS__) F(2, __VA_ARGS__) F(1, __VA_ARGS__)
