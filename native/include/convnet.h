@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 8 };
+enum { CN_ABI_VERSION = 9 };
 
 enum { CN_BLOCK = 16 };
 
@@ -375,6 +375,19 @@ CN_API int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d
                                       const cn_pool2d *pool, int32_t n, const float *x,
                                       const float *w, const float *bias, float *y, uint8_t *winners,
                                       float *workspace, int64_t workspace_floats);
+
+/*
+ * The gradients of that convolution's parameters from dy of the pool and its winners: what the pool
+ * gives to the convolution's output, whose shape conv->dy has, is never written. All else is as for
+ * cn_conv2d_backward_weights, the workspace too. Only some pools behind first layers of few filters
+ * work so: where cn_conv2d_pools_backward is 0 rather than 1, CN_BAD_VALUE is returned.
+ */
+CN_API int32_t cn_conv2d_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool);
+CN_API int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv2d *conv,
+                                               const cn_pool2d *pool, int32_t n, const float *x,
+                                               const uint8_t *winners, const float *dy, float *dw,
+                                               float *db, const cn_update *update, float *workspace,
+                                               int64_t workspace_floats);
 
 /* ---- Batch normalisation -------------------------------------------------------------------- */
 

@@ -240,24 +240,62 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
   return CN_OK;
 }
 
-int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                   const float *x, const float *dy, float *dw, float *db,
-                                   const cn_update *update, float *workspace,
-                                   int64_t workspace_floats) {
-  TRY(check_context(context));
+/* All of backward-weights but dy. */
+static int32_t check_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                      const float *x, const float *dw, const float *db,
+                                      const cn_update *update, const float *workspace,
+                                      int64_t workspace_floats) {
   TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
   TRY(check_values(&conv->x, x));
-  TRY(check_values(&conv->dy, dy));
   if (dw != NULL || update == NULL) TRY(check_weights(conv, dw));
   TRY(check_bias(conv->flags, db, false));
   if (update != NULL) {
     if (conv_form_of(conv) == FORM_OTHER) return CN_BAD_VALUE;
     TRY(check_update(conv->flags, update));
   }
-  TRY(check_workspace(workspace, workspace_floats,
-                      conv_floats(context, conv, CN_BACKWARD_WEIGHTS, n)));
-  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, dw, db, update,
-                                                workspace);
+  return check_workspace(workspace, workspace_floats,
+                         conv_floats(context, conv, CN_BACKWARD_WEIGHTS, n));
+}
+
+int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
+                                   const float *x, const float *dy, float *dw, float *db,
+                                   const cn_update *update, float *workspace,
+                                   int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_backward_weights(context, conv, n, x, dw, db, update, workspace, workspace_floats));
+  TRY(check_values(&conv->dy, dy));
+  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, NULL, NULL, dw,
+                                                db, update, workspace);
+  return CN_OK;
+}
+
+/* A convolution and the gradients of the pooling behind it. */
+static int32_t check_pool_backward(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
+  TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
+  if (pool == NULL) return CN_NULL_POINTER;
+  TRY(check_pool(pool, &pool->dx, &pool->dy, n));
+  return check_same(&conv->dy, &pool->dx);
+}
+
+int32_t cn_conv2d_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
+  TRY(check_pool_backward(conv, pool, 1));
+  return conv_pools_backward(conv, pool) ? 1 : 0;
+}
+
+int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv2d *conv,
+                                        const cn_pool2d *pool, int32_t n, const float *x,
+                                        const uint8_t *winners, const float *dy, float *dw,
+                                        float *db, const cn_update *update, float *workspace,
+                                        int64_t workspace_floats) {
+  TRY(check_context(context));
+  TRY(check_pool_backward(conv, pool, n));
+  if (!conv_pools_backward(conv, pool)) return CN_BAD_VALUE;
+  TRY(check_backward_weights(context, conv, n, x, dw, db, update, workspace, workspace_floats));
+  if (winners == NULL) return CN_NULL_POINTER;
+  TRY(check_winners(pool, winners));
+  TRY(check_values(&pool->dy, dy));
+  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, pool, winners, dw,
+                                                db, update, workspace);
   return CN_OK;
 }
 

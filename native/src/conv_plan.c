@@ -268,7 +268,10 @@ sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n) {
   const bool apart = pool->kernel_h <= pool->stride_h && pool->pad_h == 0;
   shape.keep_rows = true;
   shape.pooled_rows = apart ? pool->stride_h : conv->y.h;
-  return sweep_of(&shape, false);
+  sweep w = sweep_of(&shape, false);
+  w.pools_narrow = shape_pools_narrow(&shape, pool);
+  if (w.pools_narrow) w.pool_floats = 0;
+  return w;
 }
 
 bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
@@ -279,6 +282,11 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
    * are the same only where units are. */
   const bool same_pairs = w.dst.w > WIDEST_PAIR || w.rows == plain_sweep(&w.shape, false).rows;
   return same_pairs && w.chunk == w.src_blocks && w.pool_floats <= MOST_POOLED_FLOATS;
+}
+
+bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
+  const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, 1);
+  return conv->algorithm == CN_DIRECT && shape_pools_narrow(&s, pool);
 }
 
 /* ---- Backward-data with samples in the lanes ------------------------------------------------- */

@@ -56,6 +56,12 @@ static inline bool shape_is_narrow(const conv_shape *s) {
          s->x_channels * s->kernel_h * s->kernel_w <= SUM_TERMS;
 }
 
+/* Whether such a stem has the maxima over its windows in the lanes too. */
+static inline bool shape_pools_narrow(const conv_shape *s, const cn_pool2d *p) {
+  return shape_is_narrow(s) && p->kind == CN_POOL_MAX && p->kernel_h == 2 && p->kernel_w == 2 &&
+         p->stride_h == 2 && p->stride_w == 2 && p->pad_h == 0 && p->pad_w == 0;
+}
+
 /* Channels in block `block` of x, which may be flattened. */
 static inline int64_t x_lanes(const conv_shape *s, int64_t block) {
   return lanes_of(s->x_channels, block / s->spatial);
@@ -102,6 +108,7 @@ typedef struct sweep {
   int64_t pack_rows, pack_cols, pack_floats;
   int64_t spread_floats; /* a thread's block of dst, where the channels are then spread to planes */
   int64_t pool_floats;   /* a thread's buffer of rows of dst that wait for pooling */
+  bool pools_narrow;     /* but where narrow.c pools */
 } sweep;
 
 sweep sweep_of(const conv_shape *shape, bool backward);
@@ -109,6 +116,9 @@ sweep sweep_of(const conv_shape *shape, bool backward);
 /* Forward with pooling along with it, and whether that works: its rows stay in cache until then. */
 sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n);
 bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool);
+
+/* Whether backward-weights works from the gradient behind the pool. */
+bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool);
 
 /* Of destination rows (columns) residue + t dst_stride. */
 axis sweep_axis_y(const sweep *w, int32_t residue);

@@ -66,6 +66,29 @@ static const conv_case cases[] = {
     {"stem, 16 samples", 18, 3, 12, 11, 20, 5, 5, 2, 2, 2, 2, 1, 1, 1, B, P, 2, 0, 1, 0, 0, 0},
     {"stem of 1, 16 samples", 16, 1, 9, 9, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
     {"stem of 3, 8 filters", 2, 3, 9, 41, 8, 3, 7, 1, 1, 1, 3, 1, 1, 1, R, P, 3, 1, 0, 0, 0, 0},
+    {"stem of 6 filters, odd parts",
+     3,
+     1,
+     75,
+     62,
+     6,
+     3,
+     3,
+     1,
+     1,
+     1,
+     1,
+     1,
+     1,
+     1,
+     R,
+     P,
+     1,
+     1,
+     0,
+     0,
+     0,
+     0},
     {"stem of 2, 2 filters", 5, 2, 11, 17, 2, 3, 2, 2, 1, 2, 1, 2, 3, 1, B, P, 0, 0, 0, 0, 0, 0},
     {"stem pooled in parts", 1, 1, 66, 64, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
     {"stem 15 wide", 1, 2, 18, 20, 17, 2, 15, 1, 1, 0, 7, 1, 1, 1, 0, P, 7, 0, 0, 0, 0, 0},
@@ -207,6 +230,7 @@ static void solve(problem *p) {
 
 /* Convolutions that were pooled along with: the rest do not stay in cache. */
 static int pooled_cases;
+static int gradients_behind_pools;
 
 static float *new_scaled(int64_t count, int32_t most, int32_t scale) {
   float *values = new_integers(count, most);
@@ -415,6 +439,20 @@ static void every_width_is_covered(void) {
     }
 }
 
+/* The gradient of few channels has samples in the lanes, and tiles of its own for each number. */
+static void every_number_of_few_channels_is_covered(void) {
+  for (int32_t channels = 1; channels <= 8; channels++)
+    for (int layout = 0; layout < 2; layout++) {
+      char name[64];
+      snprintf(name, sizeof name, "%d channels, %s", (int)channels,
+               layout == 0 ? "plain" : "blocked");
+      const conv_case t = {
+          name, 17, channels, 7, 31, 18, 5, 3, 2, 1, 1, 1, 1, 1, 1, 0, layout == 0 ? P : T,
+          1,    1,  0,        0, 0,  0};
+      run_case(&t, CN_DIRECT, true, false);
+    }
+}
+
 /* Pooling along with a convolution gives the bits of the one behind the other. */
 static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *window) {
   problem p = problem_of(t, algorithm, false, false);
@@ -470,6 +508,58 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
   free_problem(&p);
 }
 
+/* The gradients from behind a pool have the bits of those from what it gives to the pixels. */
+static void run_pool_backward(const conv_case *t, int32_t flags) {
+  problem p = problem_of(t, CN_DIRECT, false, false);
+  const cn_conv2d *c = &p.conv;
+  const cn_tensor pooled = {c->y.c, c->y.h / 2, c->y.w / 2, 1, CN_BLOCKED};
+  const cn_pool2d pool = {.x = c->dy,
+                          .y = pooled,
+                          .dx = c->dy,
+                          .dy = pooled,
+                          .kernel_h = 2,
+                          .kernel_w = 2,
+                          .stride_h = 2,
+                          .stride_w = 2,
+                          .flags = flags};
+  if (pooled.h == 0 || pooled.w == 0 || cn_conv2d_pools_backward(c, &pool) != 1) {
+    free_problem(&p);
+    return;
+  }
+  gradients_behind_pools++;
+  const int64_t w_floats = cn_conv2d_weight_floats(c), db_floats = p.bias != NULL ? CN_BLOCK : 0;
+  float *x = new_tensor(&c->x, p.n, p.x), *whole = new_tensor(&c->dy, p.n, p.dy);
+  float *y = new_floats(cn_tensor_floats(&pooled, p.n));
+  float *winners = new_floats((cn_pool2d_winner_bytes(&pool, p.n) + 3) / 4);
+  float *expected = new_floats(w_floats + db_floats), *got = new_floats(w_floats + db_floats);
+  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(isa, thread_counts[i]);
+      /* What won in some values, and those values, are a gradient and its winners. */
+      CHECK(cn_pool2d_forward(&context, &pool, p.n, whole, y, (uint8_t *)winners) == CN_OK, "%s",
+            t->name);
+      CHECK(cn_pool2d_backward(&context, &pool, p.n, NULL, (uint8_t *)winners, y, whole) == CN_OK,
+            "%s", t->name);
+      const int64_t floats = cn_conv2d_workspace_floats(&context, c, CN_BACKWARD_WEIGHTS, p.n);
+      float *workspace = new_floats(floats);
+      fill_nan(expected, w_floats + db_floats);
+      fill_nan(got, w_floats + db_floats);
+      CHECK(cn_conv2d_backward_weights(&context, c, p.n, x, whole, expected,
+                                       p.bias != NULL ? expected + w_floats : NULL, NULL, workspace,
+                                       floats) == CN_OK,
+            "%s", t->name);
+      CHECK(cn_conv2d_pool_backward_weights(&context, c, &pool, p.n, x, (uint8_t *)winners, y, got,
+                                            p.bias != NULL ? got + w_floats : NULL, NULL, workspace,
+                                            floats) == CN_OK,
+            "%s", t->name);
+      check_same_bits(t->name, expected, got, w_floats + db_floats);
+      free(workspace);
+    }
+  float *values[] = {x, whole, y, winners, expected, got};
+  for (int i = 0; i < 6; i++) free(values[i]);
+  free_problem(&p);
+}
+
 /* Not for cases of more products than CN_TEST_PRODUCTS, if there is one: these take most of the
  * time. */
 static bool takes(const conv_case *t, int32_t algorithm) {
@@ -494,6 +584,13 @@ static void pooling_along_gives_the_same_bits(void) {
       for (size_t j = 0; j < count && takes(&cases[i], algorithm); j++)
         run_pool(&cases[i], algorithm, &windows[j]);
   CHECK(pooled_cases > 80, "only %d cases were pooled", pooled_cases);
+}
+
+static void gradients_behind_a_pool_have_the_same_bits(void) {
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (int32_t flags = 0; flags <= CN_RELU && takes(&cases[i], CN_DIRECT); flags += CN_RELU)
+      run_pool_backward(&cases[i], flags);
+  CHECK(gradients_behind_pools >= 12, "only %d cases were pooled", gradients_behind_pools);
 }
 
 /* Filters that were transformed before give the bits of those that the pass transforms. */
@@ -568,7 +665,9 @@ int main(void) {
         if (algorithm == CN_DIRECT || tail == 1) run_case(&cases[i], algorithm, false, tail == 1);
       }
   every_width_is_covered();
+  every_number_of_few_channels_is_covered();
   pooling_along_gives_the_same_bits();
+  gradients_behind_a_pool_have_the_same_bits();
   transformed_filters_give_the_same_bits();
   the_halo_query_names_the_halo_that_saves_copies();
   return verdict("conv2d");

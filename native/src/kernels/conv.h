@@ -134,22 +134,34 @@ void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const floa
 #define narrow_forward ISA_NAME(narrow_forward)
 void narrow_forward(const gemm_args *g, int64_t columns);
 
-/* Some rows of some images of a stem with a stride_w of 1, and all taps. */
+/* Two neighbouring rows of such sums, and their maxima over `columns` windows of 2x2: y of
+ * [column][16], and the winners as in convnet.h unless null; cut: maxima up to zero have none. */
+#define narrow_pool ISA_NAME(narrow_pool)
+void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, bool cut,
+                 float *y, uint8_t *winners);
+
+/* Rows row0.. of some images of a stem with a stride_w of 1, and all taps. */
 typedef struct narrow_weights {
-  const float *x, *dy; /* what the first tap and pixel find, and that pixel */
+  const float *x, *dy; /* what the first tap finds for row row0, and row 0 */
   int64_t x_image, x_plane, x_row, tap_row, tap_col;
   int64_t dy_image, dy_row;
-  int64_t images, rows, width;
+  int64_t images, row0, rows, width;
   int32_t channels, kernel_h, kernel_w, lanes;
+  float *db; /* += the sums of dy, unless null */
+  /* Unless null, dy is that of a pool over windows of 2x2, and so large. */
+  const uint8_t *winners;
+  int64_t pooled_rows, pooled_width;
 } narrow_weights;
 
 /* dw[channel][kernel_h][kernel_w][16] += their sums; turned is the buffer of the plan. */
 #define narrow_backward_weights ISA_NAME(narrow_backward_weights)
 void narrow_backward_weights(const narrow_weights *n, float *turned, float *dw);
 
+/* With a pool, which shape_pools_narrow allows, dy is the gradient behind it. */
 #define run_weights ISA_NAME(run_weights)
-void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
-                 float *db, const cn_update *update, float *workspace);
+void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy,
+                 const cn_pool2d *pool, const uint8_t *winners, float *dw, float *db,
+                 const cn_update *update, float *workspace);
 
 /* Backward-data with samples in the lanes; see samples_plan. */
 #define run_samples ISA_NAME(run_samples)

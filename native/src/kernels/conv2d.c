@@ -101,7 +101,8 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
 }
 
 void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32_t n,
-                                       const float *x, const float *dy, float *dw, float *db,
+                                       const float *x, const float *dy, const cn_pool2d *pool,
+                                       const uint8_t *winners, float *dw, float *db,
                                        const cn_update *update, float *workspace) {
   if (conv->algorithm != CN_DIRECT) {
     const winograd_weights_plan plan = winograd_weights_plan_of(conv, n);
@@ -121,5 +122,5 @@ void ISA_NAME(conv2d_backward_weights)(int threads, const cn_conv2d *conv, int32
   }
   const conv_shape shape = conv_shape_of(conv, &conv->x, &conv->dy, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(threads, &plan, x, dy, dw, db, update, workspace);
+  run_weights(threads, &plan, x, dy, pool, winners, dw, db, update, workspace);
 }

@@ -23,7 +23,7 @@ void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_
                                       const cn_update *update, float *workspace) {
   const conv_shape shape = dense_shape_of(dense, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(threads, &plan, x, dy, dw, db, update, workspace);
+  run_weights(threads, &plan, x, dy, NULL, NULL, dw, db, update, workspace);
 }
 
 /* ---- Backward-data --------------------------------------------------------------------------- */

@@ -1,7 +1,9 @@
 /*
  * Plain images and up to NARROW_CHANNELS filters, which would leave most lanes empty: here the
  * lanes hold pixels of a row. Output channels meet them as broadcast values, and blocks of 16
- * pixels by 16 channels are transposed on the way out (forward) or in (backward-weights).
+ * pixels by 16 channels are transposed on the way out (forward) or in (backward-weights). A max
+ * pool over windows of 2x2 behind them has its windows in the lanes too, which leaves a quarter of
+ * that.
  */
 #include "conv.h"
 
@@ -63,19 +65,24 @@ ALWAYS_INLINE void sum_strip(const gemm_args *g, const float *b, int64_t left, i
     sum_pixels(g, b + i, left - i, channels, vectors, sums + i / CN_BLOCK * SQUARE + i % CN_BLOCK);
 }
 
+/* sums[block of pixels][channel][16 pixels] of a strip that begins at pixel `first`. */
+static void sum_channels(const gemm_args *g, int64_t first, int64_t left, float *sums) {
+  if (g->lanes <= 2)
+    sum_strip(g, g->b + first, left, 2, sums);
+  else if (g->lanes <= 4)
+    sum_strip(g, g->b + first, left, 4, sums);
+  else if (g->lanes <= 6)
+    sum_strip(g, g->b + first, left, 6, sums);
+  else
+    sum_strip(g, g->b + first, left, 8, sums);
+}
+
 void narrow_forward(const gemm_args *g, int64_t columns) {
-  float sums[STRIP * CN_BLOCK]; /* [block of pixels][channel][16 pixels] */
-  for (int i = 0; i < STRIP * CN_BLOCK; i += SQUARE) copy_pixels(sums, 0, CN_BLOCK, sums + i);
+  float sums[STRIP * CN_BLOCK];
+  copy_pixels(sums, 0, STRIP, sums);
   for (int64_t first = 0; first < columns; first += STRIP) {
     const int64_t left = columns - first;
-    if (g->lanes <= 2)
-      sum_strip(g, g->b + first, left, 2, sums);
-    else if (g->lanes <= 4)
-      sum_strip(g, g->b + first, left, 4, sums);
-    else if (g->lanes <= 6)
-      sum_strip(g, g->b + first, left, 6, sums);
-    else
-      sum_strip(g, g->b + first, left, 8, sums);
+    sum_channels(g, first, left, sums);
     for (int64_t i = 0; i < STRIP && i < left; i += CN_BLOCK) {
       float pixels[SQUARE], *to = g->c + (first + i) * CN_BLOCK;
       const bool whole = left - i >= CN_BLOCK;
@@ -85,23 +92,123 @@ void narrow_forward(const gemm_args *g, int64_t columns) {
   }
 }
 
+/* ---- Max pooling over windows of 2x2 --------------------------------------------------------- */
+
+/* A pixel of the windows against the largest before it. */
+ALWAYS_INLINE void meet(vec x, float number, vec *best, vec *at) {
+  const vec_mask wins = vec_above_or_nan(x, *best);
+  *best = vec_select(wins, x, *best);
+  *at = vec_select(wins, vec_set1(number), *at);
+}
+
+void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, bool cut,
+                 float *y, uint8_t *winners) {
+  float above[STRIP * CN_BLOCK], below[STRIP * CN_BLOCK], largest[SQUARE], numbers[SQUARE];
+  copy_pixels(above, 0, STRIP, above);
+  copy_pixels(below, 0, STRIP, below);
+  copy_pixels(largest, 0, CN_BLOCK, largest);
+  for (int i = 0; i < SQUARE; i += VEC) vec_store(numbers + i, vec_set1(cut ? CN_NO_WINNER : 0.0f));
+  for (int64_t first = 0; first < columns; first += CN_BLOCK) {
+    const int64_t left = columns - first;
+    sum_channels(upper, 2 * first, 2 * left, above);
+    sum_channels(lower, 2 * first, 2 * left, below);
+    for (int k = 0; k < upper->lanes; k++)
+      for (int v = 0; v < CN_BLOCK; v += VEC) {
+        const int a = 2 * v / CN_BLOCK * SQUARE + k * CN_BLOCK + 2 * v % CN_BLOCK;
+        const int b = (2 * v + VEC) / CN_BLOCK * SQUARE + k * CN_BLOCK + (2 * v + VEC) % CN_BLOCK;
+        const vec left_above = vec_load(above + a), right_above = vec_load(above + b);
+        const vec left_below = vec_load(below + a), right_below = vec_load(below + b);
+        vec best = vec_evens(left_above, right_above), at = vec_zero();
+        meet(vec_odds(left_above, right_above), 1.0f, &best, &at);
+        meet(vec_evens(left_below, right_below), 2.0f, &best, &at);
+        meet(vec_odds(left_below, right_below), 3.0f, &best, &at);
+        if (cut) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
+        vec_store(largest + k * CN_BLOCK + v, best);
+        vec_store(numbers + k * CN_BLOCK + v, at);
+      }
+    const int64_t here = min_i64(CN_BLOCK, left);
+    float pixels[SQUARE];
+    transpose_block(largest, pixels);
+    copy_pixels(pixels, here, 0, y + first * CN_BLOCK);
+    if (winners == NULL) continue;
+    transpose_block(numbers, pixels);
+    for (int64_t i = 0; i < here * CN_BLOCK; i += VEC)
+      vec_store_bytes(winners + first * CN_BLOCK + i, vec_load(pixels + i));
+  }
+}
+
 /* ---- Backward-weights ------------------------------------------------------------------------ */
+
+/* to[k][i] = pixel i of dy in channel k, zero from pixel `count` on. */
+ALWAYS_INLINE void turn_pixels(const float *dy, int64_t count, float *to) {
+  float pixels[SQUARE];
+  if (count < CN_BLOCK) {
+    copy_pixels(dy, count, CN_BLOCK, pixels);
+    dy = pixels;
+  }
+  transpose_block(dy, to);
+}
 
 /* to[image][row][channel][width] = dy, whose rows are filled up with zeros to `width` pixels. */
 static void turn_rows(const narrow_weights *n, int channels, int64_t width, float *to) {
   for (int64_t i = 0; i < n->images; i++)
     for (int64_t y = 0; y < n->rows; y++, to += channels * width)
       for (int64_t x = 0; x < width; x += CN_BLOCK) {
-        const float *from = n->dy + i * n->dy_image + y * n->dy_row + x * CN_BLOCK;
-        float pixels[SQUARE], turned[SQUARE];
-        if (n->width - x < CN_BLOCK) {
-          copy_pixels(from, n->width - x, CN_BLOCK, pixels);
-          from = pixels;
-        }
-        transpose_block(from, turned);
+        float turned[SQUARE];
+        const float *from = n->dy + i * n->dy_image + (n->row0 + y) * n->dy_row + x * CN_BLOCK;
+        turn_pixels(from, min_i64(CN_BLOCK, n->width - x), turned);
         for (int k = 0; k < channels; k++)
           copy_pixels(turned + k * CN_BLOCK, 1, 1, to + k * width + x);
       }
+}
+
+/* What 16 windows of a channel give to their pixels number `number` and the next one: `left` pixels
+ * of a row. */
+ALWAYS_INLINE void spread_windows(const float *dy, const float *winners, float number, int64_t left,
+                                  float *to) {
+  for (int v = 0; v < CN_BLOCK; v += VEC) {
+    const vec g = vec_load(dy + v), at = vec_load(winners + v);
+    const vec even = vec_keep(vec_equal(at, vec_set1(number)), g);
+    const vec odd = vec_keep(vec_equal(at, vec_set1(number + 1.0f)), g);
+    if (2 * v < left) vec_store(to + 2 * v, vec_zip_low(even, odd));
+    if (2 * v + VEC < left) vec_store(to + 2 * v + VEC, vec_zip_high(even, odd));
+  }
+}
+
+/* The same from the gradients of the pool behind them: both rows of a window at once. */
+static void turn_windows(const narrow_weights *n, int channels, int64_t width, float *to) {
+  for (int64_t i = 0; i < n->images; i++)
+    for (int64_t y = n->row0, lines; y < n->row0 + n->rows; y += lines) {
+      const int64_t window = y / 2;
+      lines = min_i64(2 - y % 2, n->row0 + n->rows - y);
+      for (int64_t x = 0; 2 * x < width; x += CN_BLOCK) {
+        const int64_t inside = window < n->pooled_rows ? n->pooled_width - x : 0;
+        const int64_t count = max_i64(0, min_i64(CN_BLOCK, inside));
+        const uint8_t *from =
+            n->winners + ((i * n->pooled_rows + window) * n->pooled_width + x) * CN_BLOCK;
+        float numbers[SQUARE], winners[SQUARE], dy[SQUARE];
+        for (int64_t j = 0; j < SQUARE; j += VEC)
+          vec_store(numbers + j, j < count * CN_BLOCK ? vec_load_bytes(from + j) : vec_zero());
+        transpose_block(numbers, winners);
+        turn_pixels(n->dy + i * n->dy_image + window * n->dy_row + x * CN_BLOCK, count, dy);
+        for (int64_t l = 0; l < lines; l++)
+          for (int k = 0; k < channels; k++)
+            spread_windows(dy + k * CN_BLOCK, winners + k * CN_BLOCK, 2.0f * (float)(y % 2 + l),
+                           width - 2 * x, to + (l * channels + k) * width + 2 * x);
+      }
+      to += lines * channels * width;
+    }
+}
+
+/* db[k] += sum of dy[k]. */
+static void sum_bias(const narrow_weights *n, const float *dy, int channels, int64_t width) {
+  for (int k = 0; k < n->lanes; k++) {
+    vec sum = vec_zero();
+    for (int64_t i = 0; i < n->images * n->rows; i++)
+      for (int64_t x = 0; x < width; x += VEC)
+        sum = vec_add(sum, vec_load(dy + (i * channels + k) * width + x));
+    n->db[k] += vec_sum(sum);
+  }
 }
 
 /* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` taps that are neighbours. */
@@ -155,7 +262,11 @@ ALWAYS_INLINE void sum_filter_row(const narrow_weights *n, const float *x, const
 
 ALWAYS_INLINE void sum_weights(const narrow_weights *n, float *turned, float *dw, int channels) {
   const int64_t width = ceil_div(n->width, CN_BLOCK) * CN_BLOCK;
-  turn_rows(n, channels, width, turned);
+  if (n->winners != NULL)
+    turn_windows(n, channels, width, turned);
+  else
+    turn_rows(n, channels, width, turned);
+  if (n->db != NULL) sum_bias(n, turned, channels, width);
   for (int32_t c = 0; c < n->channels; c++)
     for (int32_t i = 0; i < n->kernel_h; i++, dw += n->kernel_w * CN_BLOCK)
       sum_filter_row(n, n->x + c * n->x_plane + i * n->tap_row, turned, width, dw, channels);

@@ -58,6 +58,32 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
+/* Moves g, which was `all` of pixel (0, 0), to rows t..t + runs - 1, and leaves out the taps that
+ * find only the border. */
+static inline void move_to_rows(const sweep *w, const gemm_args *all, const axis *y, int64_t t,
+                                int runs, int64_t src_row, gemm_args *g) {
+  const taps used = axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
+  g->rows = used.end - used.first;
+  g->a = all->a + used.first * all->a_row;
+  g->b = all->b + t * src_row + used.first * all->b_row;
+}
+
+/* Rows of windows of 2x2, straight from their sums. */
+static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_args *g,
+                             const place *p, const axis *y, int64_t src_row) {
+  const cn_pool2d *pool = &job->pool;
+  float *to = job->y + plane_offset(&job->yv, p->sample, 0);
+  for (int64_t row = p->row0 / 2; row < min_i64(p->row1 / 2, pool->y.h); row++) {
+    gemm_args upper = *g, lower = *g;
+    move_to_rows(w, g, y, 2 * row, 1, src_row, &upper);
+    move_to_rows(w, g, y, 2 * row + 1, 1, src_row, &lower);
+    const int64_t first = (p->sample * pool->y.h + row) * pool->y.w;
+    narrow_pool(&upper, &lower, pool->y.w, (pool->flags & CN_RELU) != 0, to + row * job->yv.row,
+                job->new_winners == NULL ? NULL : job->new_winners + first * CN_BLOCK);
+    zero_border(&pool->y, &job->yv, to, row, row + 1);
+  }
+}
+
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
                        int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
@@ -72,10 +98,8 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   g.c_group = dst_row;
   for (int64_t t = p->row0; t < row1; t += together) {
     const int runs = (int)min_i64(together, row1 - t);
-    const taps used = axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
-    g.rows = used.end - used.first;
-    g.a = all.a + used.first * g.a_row;
-    g.b = all.b + t * src_row + used.first * g.b_row + p->col0 * g.b_n;
+    move_to_rows(w, &all, y, t, runs, src_row, &g);
+    g.b += p->col0 * g.b_n;
     g.c = all.c + t * dst_row + p->col0 * g.c_n;
     if (narrow) {
       narrow_forward(&g, width);
@@ -131,6 +155,10 @@ static void sweep_class(const sweep_job *job, const place *p, source from, targe
                  .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
+  if (w->pools_narrow) {
+    pool_narrow_rows(w, job->tail->pool, &g, p, &y, w->src_stride_h * from.row);
+    return;
+  }
   sweep_rows(w, g, p, &y, min_i64(p->row1, y.count), min_i64(p->col1, x.count),
              w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, ahead);
 }
@@ -170,6 +198,7 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, target
   if (p->chunk + w->chunk < w->src_blocks) return;
   const int64_t y0 = p->row0 * w->dst_stride_h;
   const int64_t y1 = min_i64(p->row1 * w->dst_stride_h, w->dst.h);
+  if (w->pools_narrow) return;
   if (job->stem != NULL) {
     spread_rows(job, p, to.base, y0, y1);
     return;

@@ -11,6 +11,8 @@
 typedef struct weights_job {
   const weights_plan *plan;
   const float *x, *dy;
+  const cn_pool2d *pool;  /* unless null, dy is behind it, */
+  const uint8_t *winners; /* with these winners */
   float *dw, *db;
   const cn_update *update; /* null: dw is all that is wanted */
   bool bias;               /* whether anybody wants db */
@@ -163,27 +165,36 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
   }
 }
 
-/* The same for a narrow stem, which is one tile. */
+/* The same for a narrow stem, which is one tile; its bias as well. */
 static void update_narrow(const weights_job *job, const tile *t, const pixels *at, bool add,
                           float *turned) {
   const conv_shape *s = &job->plan->shape;
-  const narrow_weights n = {.x = at->x,
-                            .dy = job->dy + plane_offset(&s->yv, at->sample, 0) +
-                                  at->row0 * s->yv.row,
-                            .x_image = s->xv.sample,
-                            .x_plane = at->x_plane,
-                            .x_row = s->stride_h * at->x_row,
-                            .tap_row = s->dilation_h * at->x_row,
-                            .tap_col = s->dilation_w,
-                            .dy_image = s->yv.sample,
-                            .dy_row = s->yv.row,
-                            .images = at->images,
-                            .rows = at->row1 - at->row0,
-                            .width = s->y.w,
-                            .channels = (int32_t)s->x_channels,
-                            .kernel_h = s->kernel_h,
-                            .kernel_w = s->kernel_w,
-                            .lanes = (int32_t)s->y_channels};
+  const cn_pool2d *pool = job->pool;
+  const view dyv = pool != NULL ? view_of(&pool->dy, s->n) : s->yv;
+  narrow_weights n = {.x = at->x,
+                      .dy = job->dy + plane_offset(&dyv, at->sample, 0),
+                      .x_image = s->xv.sample,
+                      .x_plane = at->x_plane,
+                      .x_row = s->stride_h * at->x_row,
+                      .tap_row = s->dilation_h * at->x_row,
+                      .tap_col = s->dilation_w,
+                      .dy_image = dyv.sample,
+                      .dy_row = dyv.row,
+                      .images = at->images,
+                      .row0 = at->row0,
+                      .rows = at->row1 - at->row0,
+                      .width = s->y.w,
+                      .channels = (int32_t)s->x_channels,
+                      .kernel_h = s->kernel_h,
+                      .kernel_w = s->kernel_w,
+                      .lanes = (int32_t)s->y_channels,
+                      .db = t->db};
+  if (pool != NULL) {
+    n.winners = job->winners + at->sample * pool->dy.h * pool->dy.w * CN_BLOCK;
+    n.pooled_rows = pool->dy.h;
+    n.pooled_width = pool->dy.w;
+  }
+  if (!add && t->db != NULL) memset(t->db, 0, CN_BLOCK * sizeof(float));
   if (!add) memset(t->dw, 0, (size_t)shape_weight_floats(s) * sizeof(float));
   narrow_backward_weights(&n, turned, t->dw);
 }
@@ -310,10 +321,10 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
       const pixels at = pixels_of(job, &t, b, buffer);
       if (p->turned_floats > 0) {
         update_narrow(job, &t, &at, b > begin, job->turned + thread * p->turned_floats);
-      } else {
-        prefetcher ahead = next_pixels(job, &t, b, end);
-        update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
+        continue;
       }
+      prefetcher ahead = next_pixels(job, &t, b, end);
+      update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
       for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
         sum_bias_rows(&s->yv, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
                       s->y.w, at.images, at.row0, at.row1, b > begin, t.db + i * CN_BLOCK);
@@ -353,13 +364,16 @@ static void sum_items(const void *state, int64_t first, int64_t last, int thread
   add_chunks(&job->sums, first, last);
 }
 
-void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy, float *dw,
-                 float *db, const cn_update *update, float *workspace) {
+void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy,
+                 const cn_pool2d *pool, const uint8_t *winners, float *dw, float *db,
+                 const cn_update *update, float *workspace) {
   const conv_shape *s = &plan->shape;
   const bool partial = plan->chunks > 1;
   weights_job job = {.plan = plan,
                      .x = x,
                      .dy = dy,
+                     .pool = pool,
+                     .winners = winners,
                      .dw = dw,
                      .db = db,
                      .update = update,

@@ -89,6 +89,21 @@ static inline vec vec_select(vec_mask m, vec yes, vec no) {
 }
 static inline vec vec_keep(vec_mask m, vec a) { return _mm256_and_ps(a, _mm256_castsi256_ps(m)); }
 
+static inline vec vec_evens(vec a, vec b) {
+  const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
+}
+static inline vec vec_odds(vec a, vec b) {
+  const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
+}
+static inline vec vec_zip_low(vec a, vec b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+static inline vec vec_zip_high(vec a, vec b) {
+  return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
 static inline vec vec_load_some(const float *p, vec_mask m) { return _mm256_maskload_ps(p, m); }
 static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm256_maskstore_ps(p, m, a); }
 

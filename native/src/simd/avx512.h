@@ -98,6 +98,25 @@ static inline vec vec_select(vec_mask m, vec yes, vec no) {
 }
 static inline vec vec_keep(vec_mask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
 
+static inline vec vec_evens(vec a, vec b) {
+  const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return _mm512_permutex2var_ps(a, at, b);
+}
+static inline vec vec_odds(vec a, vec b) {
+  const __m512i at = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return _mm512_permutex2var_ps(a, at, b);
+}
+
+static inline vec vec_zip_low(vec a, vec b) {
+  const __m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return _mm512_permutex2var_ps(a, at, b);
+}
+static inline vec vec_zip_high(vec a, vec b) {
+  const __m512i at =
+      _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return _mm512_permutex2var_ps(a, at, b);
+}
+
 static inline vec vec_load_some(const float *p, vec_mask m) { return _mm512_maskz_loadu_ps(m, p); }
 static inline void vec_store_some(float *p, vec_mask m, vec a) { _mm512_mask_storeu_ps(p, m, a); }
 

@@ -127,6 +127,29 @@ static inline vec vec_select(vec_mask m, vec yes, vec no) {
 /* The lanes of the mask, zero elsewhere. */
 static inline vec vec_keep(vec_mask m, vec a) { return vec_select(m, a, vec_zero()); }
 
+/* The values of a, then of b, whose numbers are even; and those whose numbers are odd. */
+static inline vec vec_evens(vec a, vec b) {
+  vec r;
+  EACH_LANE r.f[i] = i < VEC / 2 ? a.f[2 * i] : b.f[2 * i - VEC];
+  return r;
+}
+static inline vec vec_odds(vec a, vec b) {
+  vec r;
+  EACH_LANE r.f[i] = i < VEC / 2 ? a.f[2 * i + 1] : b.f[2 * i + 1 - VEC];
+  return r;
+}
+/* The first halves of a and b, one value of each in turn; and the second halves. */
+static inline vec vec_zip_low(vec a, vec b) {
+  vec r;
+  EACH_LANE r.f[i] = i % 2 == 0 ? a.f[i / 2] : b.f[i / 2];
+  return r;
+}
+static inline vec vec_zip_high(vec a, vec b) {
+  vec r;
+  EACH_LANE r.f[i] = i % 2 == 0 ? a.f[(VEC + i) / 2] : b.f[(VEC + i) / 2];
+  return r;
+}
+
 /* Neither touches memory outside the mask; lanes outside it load as zero. */
 static inline vec vec_load_some(const float *p, vec_mask m) {
   vec r;

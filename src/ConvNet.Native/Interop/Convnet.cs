@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 8;
+    public const int CN_ABI_VERSION = 9;
     public const int CN_BLOCK = 16;
     public const int CN_NO_WINNER = 255;
 
@@ -113,6 +113,13 @@ internal static unsafe partial class Convnet
     [LibraryImport(Library)]
     public static partial int cn_conv2d_pool_forward(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n, float* x, float* w,
         float* bias, float* y, byte* winners, float* workspace, long workspace_floats);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_pools_backward(in cn_conv2d conv, in cn_pool2d pool);
+
+    [LibraryImport(Library)]
+    public static partial int cn_conv2d_pool_backward_weights(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n, float* x,
+        byte* winners, float* dy, float* dw, float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial long cn_row_statistics_floats(in cn_tensor tensor, int n);

@@ -116,18 +116,30 @@ internal sealed class ConvPrimitive : Primitive
     {
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
-        if (_pool is not null)
+        cn_pool2d? pool = PoolBehindWeights(plan, dy);
+        if (_pool is not null && pool is null)
             dy = Unpool(plan, dy);
         Slot x = plan.X(this);
-        cn_conv2d conv = _conv with { x = x.Tensor, dy = dy.Tensor };
+        cn_conv2d conv = _conv with { x = x.Tensor, dy = pool is null ? dy.Tensor : _conv.y };
         // Before the weights move.
         if (plan.CompleteDX(this) is { } parts)
             BackwardData(plan, conv with { dx = parts.DX.Tensor, add = parts.Others?.Tensor ?? default }, dy, parts);
         var gradient = new WeightGradient(plan.Parameters, this);
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        plan.Add(new ConvBackwardWeights(conv, x, dy, gradient, workspace),
+        plan.Add(new ConvBackwardWeights(conv, pool, x, pool is null ? null : _winners, dy, gradient, workspace),
             Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), selected).Then(gradient.StepsInside, "the optimiser's step"));
+    }
+
+    // The pool, where its gradient is all that the weights need: nobody wants dx, and they have a kernel for that.
+    private cn_pool2d? PoolBehindWeights(Lowering plan, Slot dy)
+    {
+        if (_winners is null || plan.WantsDX(this))
+            return null;
+        cn_conv2d conv = _conv with { x = plan.X(this).Tensor };
+        Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
+        cn_pool2d pool = _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, Operation.CutsGradient);
+        return cn_conv2d_pools_backward(conv, pool).SizeOrThrow() == 1 ? pool : null;
     }
 
     private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, GradientParts parts)
@@ -208,9 +220,9 @@ internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slo
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
-internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy, WeightGradient gradient, Slot? workspace)
-    : Step([x, dy, .. gradient.Slots, workspace])
+/// <summary>dw and db from x and dy, which may lie behind a pool, and in a training step the optimiser's step with them.</summary>
+internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool, Slot x, Slot? winners, Slot dy, WeightGradient gradient, Slot? workspace)
+    : Step([x, winners, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
     public override long Floats => base.Floats + gradient.UpdateFloats;
@@ -222,8 +234,13 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy
     public override void Run(in Run run)
     {
         cn_update update = gradient.Update(run);
-        cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run),
-            gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
+        cn_update* step = gradient.Updates(run) ? &update : null;
+        int status = pool is { } behind
+            ? cn_conv2d_pool_backward_weights(run.Context, conv, behind, run.N, x.Pointer, (byte*)winners.Address(), dy.Pointer, gradient.DW(run),
+                gradient.DB(run), step, workspace.Address(), workspace.Length())
+            : cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run), step,
+                workspace.Address(), workspace.Length());
+        status.ThrowIfFailed();
     }
 }
 

@@ -30,7 +30,8 @@ public sealed class PlanTests
             nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
             // a pool knows which of its windows the ReLU before it cut off
             nameof(ReorderStep), nameof(PoolBackward), nameof(ConvBackwardData), nameof(ConvBackwardWeights),
-            nameof(PoolBackward), nameof(ConvBackwardWeights),
+            // and the first weights know which pixels won
+            nameof(ConvBackwardWeights),
         ]));
     }
 
