@@ -134,10 +134,21 @@ void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const floa
 #define narrow_forward ISA_NAME(narrow_forward)
 void narrow_forward(const gemm_args *g, int64_t columns);
 
-/* Two neighbouring rows of such sums, and their maxima over `columns` windows of 2x2: y of
- * [column][16], and the winners as in convnet.h unless null; cut: maxima up to zero have none. */
+/* Two rows of pixels, and the windows of 2x2 over them, of a thread; cut: maxima up to zero have no
+ * winner. */
+typedef struct narrow_windows {
+  float above[2 * CN_BLOCK * CN_BLOCK], below[2 * CN_BLOCK * CN_BLOCK];
+  float largest[CN_BLOCK * CN_BLOCK], winners[CN_BLOCK * CN_BLOCK];
+  bool cut;
+} narrow_windows;
+
+#define narrow_windows_init ISA_NAME(narrow_windows_init)
+void narrow_windows_init(bool cut, narrow_windows *to);
+
+/* Two neighbouring rows of such sums, and their maxima over `columns` windows: y of [column][16],
+ * and the winners as in convnet.h unless null. */
 #define narrow_pool ISA_NAME(narrow_pool)
-void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, bool cut,
+void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, narrow_windows *w,
                  float *y, uint8_t *winners);
 
 /* Rows row0.. of some images of a stem with a stride_w of 1, and all taps. */

@@ -101,37 +101,37 @@ ALWAYS_INLINE void meet(vec x, float number, vec *best, vec *at) {
   *at = vec_select(wins, vec_set1(number), *at);
 }
 
-void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, bool cut,
+void narrow_windows_init(bool cut, narrow_windows *to) {
+  const narrow_windows none = {.cut = cut};
+  *to = none;
+  for (int i = 0; cut && i < SQUARE; i++) to->winners[i] = CN_NO_WINNER;
+}
+
+void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, narrow_windows *w,
                  float *y, uint8_t *winners) {
-  float above[STRIP * CN_BLOCK], below[STRIP * CN_BLOCK], largest[SQUARE], numbers[SQUARE];
-  copy_pixels(above, 0, STRIP, above);
-  copy_pixels(below, 0, STRIP, below);
-  copy_pixels(largest, 0, CN_BLOCK, largest);
-  for (int i = 0; i < SQUARE; i += VEC) vec_store(numbers + i, vec_set1(cut ? CN_NO_WINNER : 0.0f));
   for (int64_t first = 0; first < columns; first += CN_BLOCK) {
-    const int64_t left = columns - first;
-    sum_channels(upper, 2 * first, 2 * left, above);
-    sum_channels(lower, 2 * first, 2 * left, below);
+    const int64_t left = columns - first, here = min_i64(CN_BLOCK, left);
+    sum_channels(upper, 2 * first, 2 * left, w->above);
+    sum_channels(lower, 2 * first, 2 * left, w->below);
     for (int k = 0; k < upper->lanes; k++)
-      for (int v = 0; v < CN_BLOCK; v += VEC) {
+      for (int v = 0; v < here; v += VEC) {
         const int a = 2 * v / CN_BLOCK * SQUARE + k * CN_BLOCK + 2 * v % CN_BLOCK;
         const int b = (2 * v + VEC) / CN_BLOCK * SQUARE + k * CN_BLOCK + (2 * v + VEC) % CN_BLOCK;
-        const vec left_above = vec_load(above + a), right_above = vec_load(above + b);
-        const vec left_below = vec_load(below + a), right_below = vec_load(below + b);
+        const vec left_above = vec_load(w->above + a), right_above = vec_load(w->above + b);
+        const vec left_below = vec_load(w->below + a), right_below = vec_load(w->below + b);
         vec best = vec_evens(left_above, right_above), at = vec_zero();
         meet(vec_odds(left_above, right_above), 1.0f, &best, &at);
         meet(vec_evens(left_below, right_below), 2.0f, &best, &at);
         meet(vec_odds(left_below, right_below), 3.0f, &best, &at);
-        if (cut) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
-        vec_store(largest + k * CN_BLOCK + v, best);
-        vec_store(numbers + k * CN_BLOCK + v, at);
+        if (w->cut) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
+        vec_store(w->largest + k * CN_BLOCK + v, best);
+        vec_store(w->winners + k * CN_BLOCK + v, at);
       }
-    const int64_t here = min_i64(CN_BLOCK, left);
     float pixels[SQUARE];
-    transpose_block(largest, pixels);
+    transpose_block(w->largest, pixels);
     copy_pixels(pixels, here, 0, y + first * CN_BLOCK);
     if (winners == NULL) continue;
-    transpose_block(numbers, pixels);
+    transpose_block(w->winners, pixels);
     for (int64_t i = 0; i < here * CN_BLOCK; i += VEC)
       vec_store_bytes(winners + first * CN_BLOCK + i, vec_load(pixels + i));
   }

@@ -155,14 +155,23 @@ ALWAYS_INLINE void sum_tile(const samples_sum *s, int channels, int pixels) {
                pixels);
 }
 
+/* The taps that find the image from pixel t or one of the next. */
+ALWAYS_INLINE taps taps_of(const cn_conv2d *conv, const axis *a, int32_t t, int32_t pixels) {
+  return axis_taps_inside(a, 1, conv->dy.w, t, min_i32(t + pixels, a->count) - 1);
+}
+
 /* The pixels of a row that have one residue: tiles of as many as the registers hold, and of half as
- * many. The last one may compute some that nobody wants. */
+ * many at the end and where they find fewer taps. The last one may compute some that nobody wants.
+ */
 ALWAYS_INLINE void sum_class(const cn_conv2d *conv, samples_sum s, const axis *a, int channels) {
   const int fit = SAMPLES_SUMS / channels, most = fit < SAMPLE_PIXELS ? fit : SAMPLE_PIXELS;
   const int half = (most + 1) / 2;
   for (int32_t t = 0, pixels; t < a->count; t += pixels) {
-    pixels = a->count - t > half ? most : half;
-    const taps inside = axis_taps_inside(a, 1, conv->dy.w, t, min_i32(t + pixels, a->count) - 1);
+    const taps of_half = taps_of(conv, a, t, half), of_most = taps_of(conv, a, t, most);
+    const bool whole =
+        a->count - t > half && of_half.end - of_half.first == of_most.end - of_most.first;
+    const taps inside = whole ? of_most : of_half;
+    pixels = whole ? most : half;
     samples_sum tile = s;
     tile.dy += (t + inside.first * a->src_tap) * SQUARE;
     tile.w += inside.first * s.w_col;

@@ -73,12 +73,14 @@ static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_arg
                              const place *p, const axis *y, int64_t src_row) {
   const cn_pool2d *pool = &job->pool;
   float *to = job->y + plane_offset(&job->yv, p->sample, 0);
+  narrow_windows windows;
+  narrow_windows_init((pool->flags & CN_RELU) != 0, &windows);
   for (int64_t row = p->row0 / 2; row < min_i64(p->row1 / 2, pool->y.h); row++) {
     gemm_args upper = *g, lower = *g;
     move_to_rows(w, g, y, 2 * row, 1, src_row, &upper);
     move_to_rows(w, g, y, 2 * row + 1, 1, src_row, &lower);
     const int64_t first = (p->sample * pool->y.h + row) * pool->y.w;
-    narrow_pool(&upper, &lower, pool->y.w, (pool->flags & CN_RELU) != 0, to + row * job->yv.row,
+    narrow_pool(&upper, &lower, pool->y.w, &windows, to + row * job->yv.row,
                 job->new_winners == NULL ? NULL : job->new_winners + first * CN_BLOCK);
     zero_border(&pool->y, &job->yv, to, row, row + 1);
   }
