@@ -12,8 +12,9 @@ enum {
   POOLED_FLOATS = 64 * 1024,       /* rows that wait for pooling: 256 KiB, if windows allow */
   MOST_POOLED_FLOATS = 128 * 1024, /* and at most */
   WIDEST_PAIR = 8,                 /* no tile has more columns than two rows of so many */
-  COLUMNS = 168,                 /* columns of a unit of one row: a multiple of every tile width */
-  PIXEL_FLOATS = 9 * 1024,       /* x and dy of a block of pixels: 36 KiB, first-level cache */
+  COLUMNS = 168,              /* of a unit of one row, a multiple of every tile width: so many, */
+  MOST_COLUMNS = 5 * COLUMNS, /* to so many */
+  PIXEL_FLOATS = 9 * 1024,    /* x and dy of a block of pixels: 36 KiB, first-level cache */
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
   PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
@@ -193,6 +194,16 @@ static int64_t pooled_rows(const sweep *w) {
   return min_i64(w->total_rows, max_i64(1, most / multiple) * multiple);
 }
 
+/* Columns of a unit of one row: what they read stays in cache, and there are units for many
+ * threads. */
+static int64_t unit_columns(const sweep *w) {
+  const int64_t most = SOURCE_FLOATS / (w->src_blocks * w->sv.pixel) / COLUMNS * COLUMNS;
+  const int64_t others = w->n * w->groups * ceil_div(w->dst_blocks, 2);
+  const int64_t parts = max_i64(ceil_div(w->total_cols, min_i64(MOST_COLUMNS, max_i64(1, most))),
+                                ceil_div(PARALLEL_ITEMS, others));
+  return min_i64(w->total_cols, ceil_div(ceil_div(w->total_cols, parts), COLUMNS) * COLUMNS);
+}
+
 static void set_units(sweep *w) {
   const int64_t row_floats = w->src_blocks * w->sv.row * w->src_stride_h;
   w->rows = max_i64(1, min_i64(w->total_rows, SOURCE_FLOATS / row_floats));
@@ -200,8 +211,7 @@ static void set_units(sweep *w) {
   w->row_units = ceil_div(w->total_rows, w->rows);
   if (w->shape.pooled_rows == 0) w->rows = ceil_div(w->total_rows, w->row_units);
   w->cols = w->total_cols;
-  if (w->total_rows == 1 && w->dst.halo == 0 && !w->shape.keep_rows)
-    w->cols = min_i64(w->cols, COLUMNS);
+  if (w->total_rows == 1 && w->dst.halo == 0 && !w->shape.keep_rows) w->cols = unit_columns(w);
   w->col_units = ceil_div(w->total_cols, w->cols);
   w->units = w->n * w->row_units * w->col_units;
   w->weights_outside = !w->shape.plain_x && shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;

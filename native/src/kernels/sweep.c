@@ -86,16 +86,33 @@ static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_arg
   }
 }
 
+/* What a thread takes along from place to place: what it fetches ahead, and the tiles of its rows,
+ * which are nearly always the same. */
+typedef struct companion {
+  prefetcher ahead;
+  int blocks, together;
+  int64_t width;
+  gemm_plan plan, single; /* of `together` rows, and of one */
+} companion;
+
+static void plan_rows(companion *c, int blocks, int64_t width, int64_t b_n) {
+  if (c->blocks == blocks && c->width == width) return;
+  c->blocks = blocks;
+  c->width = width;
+  c->together = gemm_runs_together(blocks, width);
+  c->single = gemm_plan_of(blocks, 1, width, b_n);
+  c->plan = c->together == 1 ? c->single : gemm_plan_of(blocks, c->together, width, b_n);
+}
+
 /* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
-                       int64_t col1, int64_t src_row, int64_t dst_row, prefetcher *ahead) {
+                       int64_t col1, int64_t src_row, int64_t dst_row, companion *with) {
   const gemm_args all = g;
   const int64_t width = col1 - p->col0;
   if (width <= 0) return;
   const bool narrow = shape_is_narrow(&w->shape);
-  const int together = narrow ? 1 : gemm_runs_together(p->blocks, width);
-  const gemm_plan plan = narrow ? (gemm_plan){0} : gemm_plan_of(p->blocks, together, width, g.b_n);
-  const gemm_plan single = together == 1 ? plan : gemm_plan_of(p->blocks, 1, width, g.b_n);
+  if (!narrow) plan_rows(with, p->blocks, width, g.b_n);
+  const int together = narrow ? 1 : with->together;
   g.b_group = src_row;
   g.c_group = dst_row;
   for (int64_t t = p->row0; t < row1; t += together) {
@@ -107,7 +124,7 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
       narrow_forward(&g, width);
       continue;
     }
-    gemm_run(runs == together ? &plan : &single, &g, ahead);
+    gemm_run(runs == together ? &with->plan : &with->single, &g, &with->ahead);
   }
 }
 
@@ -127,7 +144,7 @@ static target target_at(const sweep_job *job, const place *p, float *own) {
 }
 
 static void sweep_class(const sweep_job *job, const place *p, source from, target to, axis y,
-                        axis x, prefetcher *ahead) {
+                        axis x, companion *with) {
   const sweep *w = job->w;
   const conv_shape *s = &w->shape;
   const int64_t pixel = w->sv.pixel;
@@ -162,7 +179,7 @@ static void sweep_class(const sweep_job *job, const place *p, source from, targe
     return;
   }
   sweep_rows(w, g, p, &y, min_i64(p->row1, y.count), min_i64(p->col1, x.count),
-             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, ahead);
+             w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, with);
 }
 
 /* Rows y0..y1 of dx in its planes, from the pixels of a block. */
@@ -190,12 +207,12 @@ static void pool_place(const sweep_job *job, const place *p, const float *rows, 
 }
 
 static void sweep_tile(const sweep_job *job, const place *p, source from, target to,
-                       prefetcher *ahead) {
+                       companion *with) {
   const sweep *w = job->w;
   for (int32_t i = 0; i < w->dst_stride_h; i++) {
     const axis y = sweep_axis_y(w, i);
     for (int32_t j = 0; j < w->dst_stride_w; j++)
-      sweep_class(job, p, from, to, y, sweep_axis_x(w, j), ahead);
+      sweep_class(job, p, from, to, y, sweep_axis_x(w, j), with);
   }
   if (p->chunk + w->chunk < w->src_blocks) return;
   const int64_t y0 = p->row0 * w->dst_stride_h;
@@ -255,14 +272,12 @@ static memory_runs weights_runs(const sweep_job *job, const place *p) {
 }
 
 /* Deals out what `next` reads and `p` does not, to the calls until then: those of `items` items. */
-static prefetcher next_place(const sweep_job *job, const place *p, const place *next,
-                             int64_t items) {
+static prefetcher next_place(const sweep_job *job, const place *p, const place *next, int64_t items,
+                             companion *with) {
   const sweep *w = job->w;
-  const int64_t width = p->col1 - p->col0;
-  const int together = gemm_runs_together(p->blocks, width);
+  plan_rows(with, p->blocks, p->col1 - p->col0, w->src_stride_w * w->sv.pixel);
   const int64_t calls = items * w->dst_stride_h * w->dst_stride_w *
-                        ceil_div(p->row1 - p->row0, together) *
-                        gemm_plan_of(p->blocks, together, width, w->sv.pixel).tiles;
+                        ceil_div(p->row1 - p->row0, with->together) * with->plan.tiles;
   const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
   const bool same_source = same_chunk && (w->source_stays || next->unit == p->unit);
   const bool same_weights = !w->weights_outside || (same_chunk && next->block == p->block);
@@ -285,7 +300,7 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
                            : w->source_stays   ? w->units
                                                : 1;
   place held = {.group = -1};
-  prefetcher ahead = {.at = 2};
+  companion with = {.ahead = {.at = 2}};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
     for (int64_t i = first; i < last; i++) {
       const place p = place_at(w, i, chunk);
@@ -295,10 +310,10 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
         const int64_t then = i - i % together + together;
         const bool more = then < last, another = chunk + w->chunk < w->src_blocks;
         const place next = more ? place_at(w, then, chunk) : place_at(w, first, chunk + w->chunk);
-        ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i)
-                                : (prefetcher){.at = 2};
+        with.ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i, &with)
+                                     : (prefetcher){.at = 2};
       }
-      sweep_tile(job, &p, source_at(job, &p, fill, buffer), target_at(job, &p, rows), &ahead);
+      sweep_tile(job, &p, source_at(job, &p, fill, buffer), target_at(job, &p, rows), &with);
     }
 }
 
