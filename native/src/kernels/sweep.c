@@ -58,11 +58,14 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* Moves g, which was `all` of pixel (0, 0), to rows t..t + runs - 1, and leaves out the taps that
- * find only the border. */
-static inline void move_to_rows(const sweep *w, const gemm_args *all, const axis *y, int64_t t,
-                                int runs, int64_t src_row, gemm_args *g) {
-  const taps used = axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
+/* The taps of rows t..t + runs - 1 but for those that find only the border. */
+static inline taps taps_of_rows(const sweep *w, const axis *y, int64_t t, int64_t runs) {
+  return axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
+}
+
+/* Moves g, which was `all` of pixel (0, 0), to row t and to some taps. */
+static inline void move_to_row(const gemm_args *all, int64_t t, taps used, int64_t src_row,
+                               gemm_args *g) {
   g->rows = used.end - used.first;
   g->a = all->a + used.first * all->a_row;
   g->b = all->b + t * src_row + used.first * all->b_row;
@@ -77,8 +80,8 @@ static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_arg
   narrow_windows_init((pool->flags & CN_RELU) != 0, &windows);
   for (int64_t row = p->row0 / 2; row < min_i64(p->row1 / 2, pool->y.h); row++) {
     gemm_args upper = *g, lower = *g;
-    move_to_rows(w, g, y, 2 * row, 1, src_row, &upper);
-    move_to_rows(w, g, y, 2 * row + 1, 1, src_row, &lower);
+    move_to_row(g, 2 * row, taps_of_rows(w, y, 2 * row, 1), src_row, &upper);
+    move_to_row(g, 2 * row + 1, taps_of_rows(w, y, 2 * row + 1, 1), src_row, &lower);
     const int64_t first = (p->sample * pool->y.h + row) * pool->y.w;
     narrow_pool(&upper, &lower, pool->y.w, &windows, to + row * job->yv.row,
                 job->new_winners == NULL ? NULL : job->new_winners + first * CN_BLOCK);
@@ -104,7 +107,24 @@ static void plan_rows(companion *c, int blocks, int64_t width, int64_t b_n) {
   c->plan = c->together == 1 ? c->single : gemm_plan_of(blocks, c->together, width, b_n);
 }
 
-/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). */
+/* Tiles of a row, and terms of a sum, at most, where a call for each row takes its time. */
+enum { SHORT_ROW = 2, SHORT_SUM = 2 * SUM_TERMS };
+
+/* How many times `together` rows from t on have the same taps, up to row1. */
+static int64_t alike_rows(const sweep *w, const axis *y, int64_t t, int64_t row1, int64_t together,
+                          taps used) {
+  int64_t times = 1;
+  for (t += together; t + together <= row1; t += together, times++) {
+    const taps next = taps_of_rows(w, y, t, together);
+    if (next.first != used.first || next.end != used.end) break;
+  }
+  return times;
+}
+
+/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). Rows
+ * that have the same taps are one call for each tile, which is then less work than one for each
+ * row.
+ */
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
                        int64_t col1, int64_t src_row, int64_t dst_row, companion *with) {
   const gemm_args all = g;
@@ -112,18 +132,26 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   if (width <= 0) return;
   const bool narrow = shape_is_narrow(&w->shape);
   if (!narrow) plan_rows(with, p->blocks, width, g.b_n);
-  const int together = narrow ? 1 : with->together;
+  const int64_t together = narrow ? 1 : with->together;
   g.b_group = src_row;
   g.c_group = dst_row;
-  for (int64_t t = p->row0; t < row1; t += together) {
-    const int runs = (int)min_i64(together, row1 - t);
-    move_to_rows(w, &all, y, t, runs, src_row, &g);
+  for (int64_t t = p->row0, times; t < row1; t += times * together) {
+    const int64_t runs = min_i64(together, row1 - t);
+    const taps used = taps_of_rows(w, y, t, runs);
+    times = 1;
+    move_to_row(&all, t, used, src_row, &g);
     g.b += p->col0 * g.b_n;
     g.c = all.c + t * dst_row + p->col0 * g.c_n;
     if (narrow) {
       narrow_forward(&g, width);
       continue;
     }
+    const int64_t terms = (int64_t)g.outers * g.rows * g.cols * g.k;
+    if (with->plan.tiles <= SHORT_ROW && terms <= SHORT_SUM)
+      times = alike_rows(w, y, t, row1, together, used);
+    g.more = (int32_t)times - 1;
+    g.b_tile = together * src_row;
+    g.c_tile = together * dst_row;
     gemm_run(runs == together ? &with->plan : &with->single, &g, &with->ahead);
   }
 }
