@@ -36,6 +36,14 @@ static inline prefetcher prefetcher_across(memory_runs a, int64_t calls) {
   return (prefetcher){.what = {a}, .share = whole_lines(ceil_div(a.floats, calls)), .across = true};
 }
 
+/* The same runs once more, from another place on. In place: to copy a prefetcher that has just been
+ * written waits until all stores before it are done. */
+static inline void prefetch_again(prefetcher *p, const float *first) {
+  p->what[0].first = first;
+  p->run = p->done = 0;
+  p->at = 0;
+}
+
 /* Gives the next share to a call that is complete but for that. */
 static inline void prefetch_share(prefetcher *p, gemm_args *g) {
   g->next = NULL;

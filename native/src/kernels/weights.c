@@ -106,6 +106,8 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   gemm_plan plan;
   int64_t planned = 0; /* columns of its runs */
   bool plan_of_both = false;
+  const memory_runs behind = {g.c, blocks, g.c_block, run_floats};
+  int32_t fetched_by = 0; /* tiles */
   for (run r = first_run(s, at, t); r.x < t->x1;) {
     run next = run_after(s, at, t, &r);
     const bool both =
@@ -125,9 +127,11 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
     g.b_group = g.b_tile = step;
     g.c_group = g.c_tile = run_floats;
     g.more = both ? 0 : count - 1;
-    if (fetch && r.x + 2 < t->x1)
-      *ahead = prefetcher_of((memory_runs){g.c + 2 * run_floats, blocks, g.c_block, run_floats},
-                             (memory_runs){0}, plan.tiles);
+    if (fetch && r.x + 2 < t->x1) {
+      if (plan.tiles != fetched_by) *ahead = prefetcher_of(behind, (memory_runs){0}, plan.tiles);
+      fetched_by = plan.tiles;
+      prefetch_again(ahead, g.c + 2 * run_floats);
+    }
     gemm_run(&plan, &g, ahead);
     g.c += count * run_floats;
     r = next;
