@@ -205,6 +205,44 @@ static void pooling(void) {
   EXPECT(CN_NULL_POINTER, cn_pool2d_forward(&context, NULL, 1, memory, memory + 4096, NULL));
 }
 
+/* The gradients of weights from behind a pool. */
+static void pooled_gradients(void) {
+  const cn_tensor x = {1, 8, 8, 1, CN_PLAIN}, y = {6, 8, 8, 0, CN_BLOCKED};
+  const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED};
+  const cn_conv2d conv = {x, y, x, y, y, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, CN_DIRECT};
+  const cn_pool2d good = {y, pooled, y, pooled, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0, 0};
+  const uint8_t *winners = (const uint8_t *)(memory + 8192);
+  const int64_t room = cn_conv2d_workspace_floats(&context, &conv, CN_BACKWARD_WEIGHTS, 1);
+  float *dy = memory + 4096, *dw = memory + 12288, *workspace = memory + 16384;
+  cn_pool2d bad = good;
+  EXPECT(1, cn_conv2d_pools_backward(&conv, &good));
+  EXPECT(CN_OK, cn_conv2d_pool_backward_weights(&context, &conv, &good, 1, memory, winners, dy, dw,
+                                                NULL, NULL, workspace, room));
+  EXPECT(CN_NULL_POINTER, cn_conv2d_pools_backward(&conv, NULL));
+  EXPECT(CN_NULL_POINTER, cn_conv2d_pools_backward(NULL, &good));
+  EXPECT(CN_NULL_POINTER, cn_conv2d_pool_backward_weights(&context, &conv, &good, 1, memory, NULL,
+                                                          dy, dw, NULL, NULL, workspace, room));
+  EXPECT(CN_MISALIGNED,
+         cn_conv2d_pool_backward_weights(&context, &conv, &good, 1, memory, winners + 4, dy, dw,
+                                         NULL, NULL, workspace, room));
+  EXPECT(CN_NULL_POINTER,
+         cn_conv2d_pool_backward_weights(&context, &conv, &good, 1, memory, winners, NULL, dw, NULL,
+                                         NULL, workspace, room));
+  EXPECT(CN_WORKSPACE_TOO_SMALL,
+         cn_conv2d_pool_backward_weights(&context, &conv, &good, 1, memory, winners, dy, dw, NULL,
+                                         NULL, workspace, room - 1));
+  bad.dx.h = 9;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_pools_backward(&conv, &bad));
+  bad = good;
+  bad.dy.w = 5;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_pools_backward(&conv, &bad));
+  bad = good;
+  bad.kind = CN_POOL_AVERAGE;
+  EXPECT(0, cn_conv2d_pools_backward(&conv, &bad));
+  EXPECT(CN_BAD_VALUE, cn_conv2d_pool_backward_weights(&context, &conv, &bad, 1, memory, winners,
+                                                       dy, dw, NULL, NULL, workspace, room));
+}
+
 static void normalisation(void) {
   const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED};
   const cn_batch_norm good = {t, t, t, t, t, 1e-5f, 0.1f, 0};
@@ -317,6 +355,7 @@ int main(void) {
   convolution_pointers();
   dense_layers();
   pooling();
+  pooled_gradients();
   normalisation();
   elementwise();
   training();
