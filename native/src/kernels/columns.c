@@ -9,17 +9,13 @@ int gemm_runs_together(int blocks, int64_t width) {
   return width == GEMM_SPLIT_RUN || 2 * width <= most_columns(blocks) ? 2 : 1;
 }
 
-int gemm_most_runs(int blocks, int64_t width) {
-  return blocks == GEMM_BLOCKS && width == GEMM_TRIPLE_RUN ? 3 : gemm_runs_together(blocks, width);
-}
-
 /* `tiles` tiles of `blocks` blocks, from that block and column n on: those that lie side by side in
  * one run in one call. */
 static void add_calls(gemm_plan *p, gemm_call call, int blocks, int32_t width, int32_t n,
                       int32_t tiles, int64_t b_n) {
   p->tiles += tiles;
   while (tiles > 0) {
-    call.run = n / width;
+    call.run = n >= width;
     call.column = n - call.run * width;
     const int32_t left = width - call.column, fit = left / call.per;
     const int32_t first = call.per < left ? call.per : left;

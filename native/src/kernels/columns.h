@@ -17,7 +17,7 @@ typedef struct gemm_call {
   bool last; /* with the last block */
 } gemm_call;
 
-/* The tiles of `blocks` blocks and one to three runs of as many columns. */
+/* The tiles of `blocks` blocks and one or two runs of as many columns. */
 typedef struct gemm_plan {
   gemm_call calls[GEMM_CALLS];
   int32_t count, tiles;
@@ -27,16 +27,12 @@ typedef struct gemm_plan {
 #define gemm_runs_together ISA_NAME(gemm_runs_together)
 int gemm_runs_together(int blocks, int64_t width);
 
-/* The same where they cost nothing but themselves, as the columns of a gradient: 1 to 3. */
-#define gemm_most_runs ISA_NAME(gemm_most_runs)
-int gemm_most_runs(int blocks, int64_t width);
-
-/* blocks: up to GEMM_PAIR; runs: up to gemm_most_runs. */
+/* blocks: up to GEMM_PAIR; runs: up to gemm_runs_together. */
 #define gemm_plan_of ISA_NAME(gemm_plan_of)
 gemm_plan gemm_plan_of(int blocks, int runs, int64_t width, int64_t b_n);
 
 /*
- * All the tiles of a plan; its runs are b_group and c_group apart, g.lanes is of the last
+ * All the tiles of a plan; the two runs are b_group and c_group apart, g.lanes is of the last
  * block. With g.more everything is repeated, b_tile and c_tile further each time. Each call gets
  * its share of what is fetched ahead. g comes back as it was, but for that.
  *

@@ -8,8 +8,6 @@
 #include "conv.h"
 #include "sgd.h"
 
-enum { NEAR_FLOATS = 6 * 1024 }; /* of x: 24 KiB, half of the first-level cache */
-
 typedef struct weights_job {
   const weights_plan *plan;
   const float *x, *dy;
@@ -71,8 +69,7 @@ static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float 
 /*
  * The columns of a micro-kernel come in runs: of a stem, which has few channels, a run is a filter
  * row of a channel, else it is the channels of a block at one tap. dw holds one run after the
- * other; two go together where the micro-kernel has room for both, three where that fills it
- * better.
+ * other; two go together where the micro-kernel has room for both.
  */
 typedef struct run {
   int64_t x, columns; /* block of x (of a stem: its channel) */
@@ -98,82 +95,46 @@ static run run_after(const conv_shape *s, const pixels *at, const tile *t, const
   return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->kernel_w : x_lanes(s, r->x + 1));
 }
 
-/* Runs that are computed together, `step` floats apart, and the run behind them. */
-typedef struct run_group {
-  int together;
-  int64_t step;
-  run after;
-} run_group;
-
-static run_group group_at(const conv_shape *s, const pixels *at, const tile *t, const run *r,
-                          int blocks) {
-  const run second = run_after(s, at, t, r);
-  run_group g = {1, second.b - r->b, second};
-  const int most = gemm_most_runs(blocks, r->columns);
-  if (most == 1 || second.x >= t->x1 || second.columns != r->columns) return g;
-  const run third = run_after(s, at, t, &second);
-  if (most == 2) return (run_group){2, g.step, third};
-  if (third.x >= t->x1 || third.columns != r->columns || third.b - second.b != g.step) return g;
-  return (run_group){3, g.step, run_after(s, at, t, &third)};
-}
-
-/* How often such groups follow each other, each as far from the last; `next` is moved behind them.
- * Of other blocks of x only as many as stay in the first-level cache from tile to tile. */
-static int32_t repeat_group(const conv_shape *s, const pixels *at, const tile *t, const run *r,
-                            int blocks, const run_group *group, int64_t block_floats, run *next) {
-  const int64_t apart = group->after.b - r->b;
-  int32_t count = 1;
-  *next = group->after;
-  while (group->together != 2 && next->x < t->x1 && next->columns == r->columns &&
-         next->b - r->b == count * apart) {
-    const bool same = next->x == r->x;
-    if (!same && (group->together == 1 || (count + 1) * 3 * block_floats > NEAR_FLOATS)) break;
-    const run_group other = group_at(s, at, t, next, blocks);
-    if (other.together != group->together || (other.together > 1 && other.step != group->step))
-      break;
-    *next = other.after;
-    count++;
-  }
-  return count;
-}
-
 /* All the runs of a tile, for `blocks` blocks of y. A large dw that is written once is what is
- * fetched meanwhile: the runs but some. */
+ * fetched meanwhile: the run but one. */
 static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, const pixels *at,
                           int blocks, prefetcher *ahead) {
   const conv_shape *s = &p->shape;
   const bool fetch = p->dw_stores == DW_FETCH;
   const float *b = g.b;
   const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
-  const int64_t block_floats = (int64_t)g.outers * g.rows * g.k * CN_BLOCK;
   gemm_plan plan;
-  int64_t planned = 0, fetched = 0; /* columns of its runs, runs that were fetched last */
-  int planned_together = 0;
-  for (run r = first_run(s, at, t), next; r.x < t->x1; r = next) {
-    const run_group group = group_at(s, at, t, &r, blocks);
-    const int32_t count = repeat_group(s, at, t, &r, blocks, &group, block_floats, &next);
-    const int64_t runs = (int64_t)count * group.together;
-    if (r.columns != planned || group.together != planned_together) {
-      plan = gemm_plan_of(blocks, group.together, r.columns, g.b_n);
+  int64_t planned = 0; /* columns of its runs */
+  bool plan_of_both = false;
+  const memory_runs behind = {g.c, blocks, g.c_block, run_floats};
+  int32_t fetched_by = 0; /* tiles */
+  for (run r = first_run(s, at, t); r.x < t->x1;) {
+    run next = run_after(s, at, t, &r);
+    const bool both =
+        next.x < t->x1 && next.columns == r.columns && gemm_runs_together(blocks, r.columns) == 2;
+    const int64_t step = next.b - r.b;
+    int32_t count = 1;
+    for (int64_t b_next = next.b; both ? count < 2 : next.x == r.x && next.b == b_next; count++) {
+      next = run_after(s, at, t, &next);
+      b_next += step;
+    }
+    if (r.columns != planned || both != plan_of_both) {
+      plan = gemm_plan_of(blocks, both ? 2 : 1, r.columns, g.b_n);
       planned = r.columns;
-      planned_together = group.together;
+      plan_of_both = both;
     }
     g.b = b + r.b;
-    g.b_group = group.step;
-    g.c_group = run_floats;
-    g.more = count - 1;
-    g.b_tile = group.after.b - r.b;
-    g.c_tile = group.together * run_floats;
-    if (fetch && next.x + 2 < t->x1) {
-      if (fetched != runs) {
-        const memory_runs behind = {g.c, blocks, g.c_block, runs * run_floats};
-        *ahead = prefetcher_of(behind, (memory_runs){0}, count * plan.tiles);
-        fetched = runs;
-      }
-      prefetch_again(ahead, g.c + max_i64(2, runs) * run_floats);
+    g.b_group = g.b_tile = step;
+    g.c_group = g.c_tile = run_floats;
+    g.more = both ? 0 : count - 1;
+    if (fetch && r.x + 2 < t->x1) {
+      if (plan.tiles != fetched_by) *ahead = prefetcher_of(behind, (memory_runs){0}, plan.tiles);
+      fetched_by = plan.tiles;
+      prefetch_again(ahead, g.c + 2 * run_floats);
     }
     gemm_run(&plan, &g, ahead);
-    g.c += runs * run_floats;
+    g.c += count * run_floats;
+    r = next;
   }
 }
 
@@ -338,7 +299,7 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
   const int blocks = (int)min_i64(GEMM_PAIR, block_count(s, t));
   const int64_t columns = s->stem ? s->kernel_w : x_lanes(s, t->x0);
   const int64_t runs = s->stem ? s->kernel_h : s->kernel_h * s->kernel_w;
-  const int together = gemm_most_runs(blocks, columns);
+  const int together = gemm_runs_together(blocks, columns);
   const int64_t calls = (t->pair1 - t->pair0) * ceil_div((t->x1 - t->x0) * runs, together) *
                         gemm_plan_of(blocks, together, columns, 1).tiles;
   return prefetcher_of(

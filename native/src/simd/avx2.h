@@ -20,14 +20,7 @@ enum { FMA_CHAINS = 12 };
  * shows: what tiles of 6 and 5 cannot cover of a row is 2 blocks x 3, with 3 registers of b and 1
  * of a. Two rows of 7 are 6 + (1 + 4) + 3 for two blocks, 5 + (2 + 3) + 4 for one.
  */
-enum {
-  GEMM_BLOCKS = 1,
-  GEMM_N = 6,
-  GEMM_N_ONE = 6,
-  GEMM_PAIR_N = 3,
-  GEMM_SPLIT_RUN = 7,
-  GEMM_TRIPLE_RUN = 0
-};
+enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6, GEMM_PAIR_N = 3, GEMM_SPLIT_RUN = 7 };
 /* Loop overhead costs tiles of 5 columns 4%. */
 enum { GEMM_UNROLL = 2 };
 #define GEMM_EACH_TILE(F, ...)                                                                     \

@@ -17,15 +17,14 @@ typedef __mmask16 vec_mask;
 enum { FMA_CHAINS = 12 };
 
 /* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
- * channels of a block, and a load of a for 16 of b. Three runs of 16 are four tiles of 12. */
+ * channels of a block, and a load of a for 16 of b. */
 enum {
   GEMM_UNROLL = 1,
   GEMM_BLOCKS = 2,
   GEMM_N = 14,
   GEMM_N_ONE = 16,
   GEMM_PAIR_N = 0,
-  GEMM_SPLIT_RUN = 0,
-  GEMM_TRIPLE_RUN = 16
+  GEMM_SPLIT_RUN = 0
 };
 #define GEMM_UP_TO_14(F, blocks, ...)                                                              \
   F(blocks, 1, 0, __VA_ARGS__)                                                                     \
@@ -54,9 +53,7 @@ enum {
   F(1, 15, 0, __VA_ARGS__)                                                                         \
   F(1, 16, 0, __VA_ARGS__)                                                                         \
   F(1, 8, 8, __VA_ARGS__)                                                                          \
-  GEMM_UP_TO_14(F, 2, __VA_ARGS__)                                                                 \
-  F(2, 4, 8, __VA_ARGS__)                                                                          \
-  F(2, 8, 4, __VA_ARGS__)
+  GEMM_UP_TO_14(F, 2, __VA_ARGS__)
 
 /* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 30 };

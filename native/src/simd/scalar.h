@@ -27,9 +27,8 @@ enum { FMA_CHAINS = 2 };
 /*
  * The tiles of the micro-kernel: GEMM_BLOCKS blocks of 16 lanes by up to GEMM_N columns, or one
  * block by GEMM_N_ONE. Of two blocks that do not fit one tile, GEMM_PAIR_N columns go together
- * where that fills the registers better; two runs of GEMM_SPLIT_RUN columns, and three of
- * GEMM_TRIPLE_RUN in a gradient, are cut into tiles as one. Loops over the terms are unrolled
- * GEMM_UNROLL times.
+ * where that fills the registers better; two runs of GEMM_SPLIT_RUN columns are cut into tiles as
+ * one. Loops over the terms are unrolled GEMM_UNROLL times.
  *
  * GEMM_EACH_TILE(F): F(blocks, first, second) for tiles of one run of columns or of two. Here a
  * tile is 1 block x 4; the compiler places it.
@@ -40,8 +39,7 @@ enum {
   GEMM_N = 4,
   GEMM_N_ONE = 4,
   GEMM_PAIR_N = 0,
-  GEMM_SPLIT_RUN = 0,
-  GEMM_TRIPLE_RUN = 0
+  GEMM_SPLIT_RUN = 0
 };
 #define GEMM_EACH_TILE(F, ...)                                                                     \
   F(1, 1, 0, __VA_ARGS__)                                                                          \
