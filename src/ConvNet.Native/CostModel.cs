@@ -8,7 +8,7 @@ namespace ConvNet.Native;
 /// Linear in what a pass has to do: products in whole blocks of channels and whole tiles, for pairs of blocks and for one that is left
 /// alone; weights; and values of either side, in a Winograd algorithm the transformed ones. The prices were fitted, by least squares of the relative
 /// error, to the three passes of 60 to 200 layers on one thread of a Xeon (Sapphire Rapids), and are constants: nothing is read from the machine.
-/// On these the choice was within 10% of the best on 97% with AVX-512, 96% with AVX2 and 95% in portable C; on other layers, with AVX-512, on 93%.
+/// On these the choice was within 10% of the best on 97% with AVX-512, 96% with AVX2 and 95% in portable C; on other layers, with AVX-512, on 97%.
 /// </remarks>
 internal static class CostModel
 {
