@@ -5,18 +5,102 @@
 /* dy of a chunk of outputs: 256 KiB, in the second-level cache. */
 enum { DENSE_CHUNK_FLOATS = 64 * 1024 };
 
-/* Up to so many samples the transposed form would mostly compute empty lanes. */
+/* Up to so many samples the lanes are outputs in both directions, and weights are one stream: the
+ * other forms would mostly compute empty lanes or wait for memory. */
 enum { DENSE_FEW = 4 };
+
+/* ---- Forward --------------------------------------------------------------------------------- */
+
+typedef struct forward_job {
+  conv_shape shape;
+  const float *x, *w, *bias;
+  float *y;
+  bool relu;
+} forward_job;
+
+enum {
+  CHAINS = 4,                       /* sums of a value of y, so that none waits for itself */
+  SLAB_BLOCKS = SUM_TERMS / CHAINS, /* of features, until they are added up: CHAINS terms each */
+  AHEAD_FLOATS = 1024,              /* 4 KiB of the weights are on their way from memory */
+};
+
+/* A block of y for `samples` samples: the weights are read once, as one stream. */
+static inline __attribute__((always_inline)) void few_outputs(const forward_job *job, int64_t o,
+                                                              int samples) {
+  const conv_shape *s = &job->shape;
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    const vec_mask inside = vec_first(lanes_of(s->y_channels, o) - lane);
+    vec total[DENSE_FEW];
+#pragma GCC unroll 4
+    for (int n = 0; n < samples; n++)
+      total[n] = job->bias == NULL ? vec_zero() : vec_load(job->bias + o * CN_BLOCK + lane);
+    for (int64_t first = 0; first < s->x_blocks; first += SLAB_BLOCKS) {
+      vec sum[DENSE_FEW][CHAINS];
+#pragma GCC unroll 4
+      for (int n = 0; n < samples; n++)
+#pragma GCC unroll 4
+        for (int c = 0; c < CHAINS; c++) sum[n][c] = vec_zero();
+      for (int64_t i = first; i < min_i64(first + SLAB_BLOCKS, s->x_blocks); i++) {
+        const float *w = job->w + o * s->w_block + i * s->w_tap + lane;
+        const float *x = job->x + i * s->xv.plane;
+#pragma GCC unroll 16
+        for (int f = 0; f < CN_BLOCK; f++) {
+          prefetch_near(w + f * CN_BLOCK + AHEAD_FLOATS);
+          const vec v = vec_load(w + f * CN_BLOCK);
+#pragma GCC unroll 4
+          for (int n = 0; n < samples; n++)
+            sum[n][f % CHAINS] = vec_fma(v, vec_set1(x[n * CN_BLOCK + f]), sum[n][f % CHAINS]);
+        }
+      }
+#pragma GCC unroll 4
+      for (int n = 0; n < samples; n++)
+        total[n] = vec_add(total[n],
+                           vec_add(vec_add(sum[n][0], sum[n][1]), vec_add(sum[n][2], sum[n][3])));
+    }
+#pragma GCC unroll 4
+    for (int n = 0; n < samples; n++) {
+      vec y = total[n];
+      if (job->relu) y = vec_keep(vec_not_le(y, vec_zero()), y);
+      vec_store(job->y + o * s->yv.plane + n * CN_BLOCK + lane, vec_keep(inside, y));
+    }
+  }
+}
+
+/* Items are blocks of y. */
+static void few_forward_items(const void *state, int64_t first, int64_t last, int thread) {
+  const forward_job *job = state;
+  (void)thread;
+  for (int64_t o = first; o < last; o++) switch (job->shape.x.w) {
+    case 1:
+      few_outputs(job, o, 1);
+      break;
+    case 2:
+      few_outputs(job, o, 2);
+      break;
+    case 3:
+      few_outputs(job, o, 3);
+      break;
+    default:
+      few_outputs(job, o, 4);
+    }
+}
 
 void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, const float *x,
                              const float *w, const float *bias, float *y) {
   const conv_shape shape = dense_shape_of(dense, n);
+  const bool relu = (dense->flags & CN_RELU) != 0;
+  if (n <= DENSE_FEW) {
+    const forward_job job = {shape, x, w, (dense->flags & CN_BIAS) != 0 ? bias : NULL, y, relu};
+    run_parallel(threads, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
+    return;
+  }
   const sweep plan = sweep_of(&shape, false);
-  const int flags = ((dense->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) |
-                    ((dense->flags & CN_RELU) != 0 ? GEMM_RELU : 0);
+  const int flags = ((dense->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) | (relu ? GEMM_RELU : 0);
   const tail nothing = {.add = NULL};
   run_sweep(threads, &plan, x, w, bias, flags, &nothing, y, NULL);
 }
+
+/* ---- Backward-weights ------------------------------------------------------------------------ */
 
 void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_t n, const float *x,
                                       const float *dy, float *dw, float *db,
