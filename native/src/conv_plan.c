@@ -311,14 +311,16 @@ static int64_t rows_below(const cn_conv2d *conv, int64_t rows) {
  * work for many threads. */
 samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
   const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
+  const int32_t last = (conv->dx.w - 1 + conv->pad_w) / conv->stride_w; /* column of dy */
   samples_plan p = {.y_blocks = s.y_blocks,
-                    .margin = min_i32(SAMPLE_PIXELS, SAMPLE_SUMS / conv->dx.c) - 1,
+                    .margin = min_i32(SAMPLE_PIXELS, MOST_SAMPLE_SUMS / conv->dx.c) - 1,
                     .w_channel = s.stem ? s.w_outer : CN_BLOCK,
                     .w_row = s.kernel_w * s.w_tap,
                     .w_col = s.w_tap,
                     .w_block = s.w_block,
                     .k = (int32_t)min_i64(CN_BLOCK, s.y_channels)};
-  p.zeros = min_i32(p.margin, (conv->kernel_w - 1) * conv->dilation_w);
+  p.zeros =
+      min_i32(p.margin, max_i32((conv->kernel_w - 1) * conv->dilation_w, last - conv->dy.w + 1));
   p.dy_row = (conv->dy.w + 2 * p.margin) * TAP;
   p.dx_cols = aligned(conv->dx.w + p.margin * conv->stride_w);
   p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;

@@ -126,13 +126,13 @@ axis sweep_axis_x(const sweep *w, int32_t residue);
 
 /* Of x, or fewer: samples fill the lanes better. A tile of samples.c has so many pixels and sums at
  * most, on any instruction set. */
-enum { SAMPLE_CHANNELS = 8, SAMPLE_PIXELS = 14, SAMPLE_SUMS = 24 };
+enum { SAMPLE_CHANNELS = 8, SAMPLE_PIXELS = 14, MOST_SAMPLE_SUMS = 24 };
 
 /*
  * Backward-data with 16 samples in the lanes, for few channels of x, in bands of rows of dx. The
  * gradients of 16 samples are transposed: of a block of channels of dy in a buffer of
- * [y][x][16k][16n] with `margin` columns on both sides, the next `zeros` of them zero, of dx in one
- * of [y][c][x][16n].
+ * [y][x][16k][16n] with `margin` columns on both sides, of which the next `zeros` are zero, as far
+ * as taps of pixels of dx reach; of dx in one of [y][c][x][16n].
  */
 typedef struct samples_plan {
   int64_t y_blocks, bands;

@@ -448,7 +448,7 @@ static void every_number_of_few_channels_is_covered(void) {
                layout == 0 ? "plain" : "blocked");
       const conv_case t = {
           name, 17, channels, 7, 31, 18, 5, 3, 2, 1, 1, 1, 1, 1, 1, 0, layout == 0 ? P : T,
-          1,    1,  0,        0, 0,  0};
+          1,    1,  0,        0, 1,  2};
       run_case(&t, CN_DIRECT, true, false);
     }
 }

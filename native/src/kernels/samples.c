@@ -14,6 +14,10 @@
 
 enum { SQUARE = CN_BLOCK * CN_BLOCK };
 
+_Static_assert((int)SAMPLE_SUMS >= (int)SAMPLE_CHANNELS &&
+                   (int)SAMPLE_SUMS <= (int)MOST_SAMPLE_SUMS,
+               "a tile has a pixel at least, and no more than the margins of the plan allow");
+
 typedef struct samples_job {
   const cn_conv2d *conv;
   samples_plan plan;
@@ -164,7 +168,7 @@ ALWAYS_INLINE taps taps_of(const cn_conv2d *conv, const axis *a, int32_t t, int3
  * many at the end and where they find fewer taps. The last one may compute some that nobody wants.
  */
 ALWAYS_INLINE void sum_class(const cn_conv2d *conv, samples_sum s, const axis *a, int channels) {
-  const int fit = SAMPLES_SUMS / channels, most = fit < SAMPLE_PIXELS ? fit : SAMPLE_PIXELS;
+  const int fit = SAMPLE_SUMS / channels, most = fit < SAMPLE_PIXELS ? fit : SAMPLE_PIXELS;
   const int half = (most + 1) / 2;
   for (int32_t t = 0, pixels; t < a->count; t += pixels) {
     const taps of_half = taps_of(conv, a, t, half), of_most = taps_of(conv, a, t, most);

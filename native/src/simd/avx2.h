@@ -43,8 +43,8 @@ enum { GEMM_UNROLL = 2 };
 /* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 12 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most SAMPLE_SUMS. */
-enum { SAMPLES_SUMS = 12 };
+/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+enum { SAMPLE_SUMS = 12 };
 
 /* Pixels of a depthwise row that are summed side by side: with a tap 15 of 16 registers. The maps
  * of usual networks come out even. */

@@ -58,8 +58,8 @@ enum {
 /* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 30 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most SAMPLE_SUMS. */
-enum { SAMPLES_SUMS = 24 };
+/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+enum { SAMPLE_SUMS = 24 };
 
 /* Pixels of a depthwise row that are summed side by side: with a tap 15 of 32 registers. The maps
  * of usual networks come out even. */

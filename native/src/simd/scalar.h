@@ -52,8 +52,8 @@ enum {
 /* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
 enum { NARROW_SUMS = 8 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most SAMPLE_SUMS. */
-enum { SAMPLES_SUMS = 8 };
+/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+enum { SAMPLE_SUMS = 8 };
 
 /* Pixels of a depthwise row that are summed side by side. */
 enum { ROW_PIXELS = 4 };
