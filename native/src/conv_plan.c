@@ -15,9 +15,9 @@ enum {
   COLUMNS = 168,              /* of a unit of one row, a multiple of every tile width: so many, */
   MOST_COLUMNS = 5 * COLUMNS, /* to so many */
   PIXEL_FLOATS = 9 * 1024,    /* x and dy of a block of pixels: 36 KiB, first-level cache */
-  STEM_PIXEL_FLOATS = 32 * 1024, /* dy of one, of a stem: 128 KiB */
-  TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
-  PARALLEL_ITEMS = 16, /* what backward-weights offers the threads at least, if it is worth it */
+  STEM_PIXEL_FLOATS = 32 * 1024,   /* dy of one, of a stem: 128 KiB */
+  TILE_FLOATS = 40 * 1024,         /* dw of one tile: 160 KiB */
+  PARALLEL_ITEMS = 16,             /* offered to the threads at least, where it is worth it */
   CHUNK_OPERATIONS = 1000000,      /* work that is worth a partial sum of its own */
   FETCH_FLOATS = 64 * 1024,        /* 256 KiB */
   STREAM_FLOATS = 4096 * 1024,     /* 16 MiB */

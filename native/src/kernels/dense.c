@@ -70,19 +70,16 @@ static inline __attribute__((always_inline)) void few_outputs(const forward_job 
 static void few_forward_items(const void *state, int64_t first, int64_t last, int thread) {
   const forward_job *job = state;
   (void)thread;
-  for (int64_t o = first; o < last; o++) switch (job->shape.x.w) {
-    case 1:
+  for (int64_t o = first; o < last; o++) {
+    if (job->shape.x.w == 1)
       few_outputs(job, o, 1);
-      break;
-    case 2:
+    else if (job->shape.x.w == 2)
       few_outputs(job, o, 2);
-      break;
-    case 3:
+    else if (job->shape.x.w == 3)
       few_outputs(job, o, 3);
-      break;
-    default:
+    else
       few_outputs(job, o, 4);
-    }
+  }
 }
 
 void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, const float *x,

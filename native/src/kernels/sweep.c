@@ -121,10 +121,8 @@ static int64_t alike_rows(const sweep *w, const axis *y, int64_t t, int64_t row1
   return times;
 }
 
-/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0). Rows
- * that have the same taps are one call for each tile, which is then less work than one for each
- * row.
- */
+/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0).
+ * Short rows of short sums that have the same taps are one call for each tile. */
 static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
                        int64_t col1, int64_t src_row, int64_t dst_row, companion *with) {
   const gemm_args all = g;
