@@ -4,6 +4,7 @@
 enum { N = 9, C = 16, SIZE = 256, TAPS = 9 }; /* 36 MiB of values, 4 MiB a sample */
 
 typedef struct data {
+  cn_conv2d conv;
   float *x, *w, *scale, *shift, *mean, *variance;
 } data;
 
@@ -13,28 +14,41 @@ typedef int32_t (*kernel)(const cn_context *context, const data *d, int32_t n, c
 static const cn_tensor plain = {C, SIZE, SIZE, 0, CN_BLOCKED};
 static const cn_tensor bordered = {C, SIZE, SIZE, 1, CN_BLOCKED};
 
-static const cn_conv2d depthwise = {.x = plain,
-                                    .y = bordered,
-                                    .dx = bordered,
-                                    .dy = plain,
-                                    .kernel_h = 3,
-                                    .kernel_w = 3,
-                                    .stride_h = 1,
-                                    .stride_w = 1,
-                                    .pad_h = 1,
-                                    .pad_w = 1,
-                                    .dilation_h = 1,
-                                    .dilation_w = 1,
-                                    .groups = C};
+static cn_conv2d convolution(int32_t groups, int32_t size, int32_t algorithm) {
+  return (cn_conv2d){.x = plain,
+                     .y = bordered,
+                     .dx = bordered,
+                     .dy = plain,
+                     .kernel_h = size,
+                     .kernel_w = size,
+                     .stride_h = 1,
+                     .stride_w = 1,
+                     .pad_h = size / 2,
+                     .pad_w = size / 2,
+                     .dilation_h = 1,
+                     .dilation_w = 1,
+                     .groups = groups,
+                     .algorithm = algorithm};
+}
 
 static int32_t forward(const cn_context *context, const data *d, int32_t n, const float *x,
                        float *y) {
-  return cn_conv2d_forward(context, &depthwise, n, x, d->w, NULL, NULL, y, NULL, NULL, 0);
+  const int64_t floats = cn_conv2d_workspace_floats(context, &d->conv, CN_FORWARD, n);
+  float *workspace = new_floats(floats);
+  const int32_t status =
+      cn_conv2d_forward(context, &d->conv, n, x, d->w, NULL, NULL, y, NULL, workspace, floats);
+  free(workspace);
+  return status;
 }
 
 static int32_t backward_data(const cn_context *context, const data *d, int32_t n, const float *x,
                              float *y) {
-  return cn_conv2d_backward_data(context, &depthwise, n, x, d->w, NULL, NULL, y, NULL, 0);
+  const int64_t floats = cn_conv2d_workspace_floats(context, &d->conv, CN_BACKWARD_DATA, n);
+  float *workspace = new_floats(floats);
+  const int32_t status =
+      cn_conv2d_backward_data(context, &d->conv, n, x, d->w, NULL, NULL, y, workspace, floats);
+  free(workspace);
+  return status;
 }
 
 static int32_t normalise(const cn_context *context, const data *d, int32_t n, const float *x,
@@ -63,16 +77,25 @@ static void check_kernel(const char *what, kernel run, const data *d) {
 }
 
 int main(void) {
+  const struct {
+    const char *what;
+    cn_conv2d conv;
+  } convs[] = {{"depthwise", convolution(C, 3, CN_DIRECT)},
+               {"full, direct", convolution(1, 1, CN_DIRECT)},
+               {"full, Winograd", convolution(1, 3, CN_WINOGRAD_4)}};
   seed_values(1);
   data d = {.x = new_reals(N * cn_tensor_floats(&plain, 1)),
-            .w = new_reals(TAPS * C),
+            .w = new_reals(TAPS * C * C),
             .scale = new_reals(C),
             .shift = new_reals(C),
             .mean = new_reals(C),
             .variance = new_reals(C)};
   for (int c = 0; c < C; c++) d.variance[c] += 2.0f;
-  check_kernel("depthwise forward", forward, &d);
-  check_kernel("depthwise backward data", backward_data, &d);
+  for (int i = 0; i < 3; i++) {
+    d.conv = convs[i].conv;
+    check_kernel(convs[i].what, forward, &d);
+    check_kernel(convs[i].what, backward_data, &d);
+  }
   check_kernel("batch norm", normalise, &d);
   float *all[] = {d.x, d.w, d.scale, d.shift, d.mean, d.variance};
   for (int i = 0; i < 6; i++) free(all[i]);

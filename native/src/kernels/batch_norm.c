@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) void map_plane(const norm_job *job,
   const float *e = alone ? x : job->extra + plane_offset(&job->ev, sample, block) + lane;
   const int64_t e_row = alone ? job->xv.row : job->ev.row;
   float *out = job->out + plane_offset(&job->ov, sample, block) + lane;
-  const bool stream = stores_stream(&job->ov, job->n);
+  const bool stream = stores_stream(&job->ov, job->n, STREAMED_FLOATS);
   for (int64_t y = 0; y < t->h; y++, x += job->xv.row, e += e_row, out += job->ov.row)
     for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += CN_BLOCK) {
       const vec value = f(vec_load(x + i), vec_load(e + i), k);

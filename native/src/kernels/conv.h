@@ -6,11 +6,14 @@
 #include "../parallel.h"
 #include "gemm.h"
 
-enum { STREAMED_FLOATS = 8 * 1024 * 1024 }; /* a larger result leaves the caches anyway: 32 MiB */
+/* A larger result leaves the caches anyway: 32 MiB. Where stores come in bursts and hold up the
+ * loads, it pays from 24 MiB on. */
+enum { STREAMED_FLOATS = 8 * 1024 * 1024, BURSTS_FLOATS = 6 * 1024 * 1024 };
 
-/* Whether to store all of n samples past the caches, which takes vectors of whole lines. */
-static inline bool stores_stream(const view *v, int64_t n) {
-  return (int)VEC == (int)CN_BLOCK && n * v->planes * v->plane > STREAMED_FLOATS;
+/* Whether to store all of n samples past the caches if they are more than so many floats, which
+ * takes vectors of whole lines. */
+static inline bool stores_stream(const view *v, int64_t n, int64_t floats) {
+  return (int)VEC == (int)CN_BLOCK && n * v->planes * v->plane > floats;
 }
 
 /* Pixel (0, 0) of the first plane of a sample, at block `block`. */

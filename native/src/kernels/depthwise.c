@@ -225,7 +225,7 @@ static void depthwise_items(const void *state, int64_t first, int64_t last, int 
 
 static void run_depthwise(int threads, depthwise_job *job) {
   const depthwise_plan *p = &job->plan;
-  job->stream = tail_is_empty(job->tail) && stores_stream(&p->dv, p->n);
+  job->stream = tail_is_empty(job->tail) && stores_stream(&p->dv, p->n, STREAMED_FLOATS);
   for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) job->kept[i] = columns_of(p, i);
   run_parallel(threads, depthwise_operations(p->conv, p->n), depthwise_items,
                p->n * p->dv.planes * p->strips, job);

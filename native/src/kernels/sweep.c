@@ -197,7 +197,7 @@ static void sweep_class(const sweep_job *job, const place *p, source from, targe
                  .cols = s->stem ? (x.taps > 0) : x.taps,
                  .k = w->k,
                  .lanes = (int32_t)lanes_of(w->dst_channels, p->block + p->blocks - 1),
-                 .flags = (first ? job->flags & GEMM_BIAS : GEMM_ADD) |
+                 .flags = (first ? job->flags & (GEMM_BIAS | GEMM_STREAM) : GEMM_ADD) |
                           (last ? job->flags & GEMM_RELU : 0)};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
   if (w->pools_narrow) {
@@ -341,6 +341,19 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
       }
       sweep_tile(job, &p, source_at(job, &p, fill, buffer), target_at(job, &p, rows), &with);
     }
+  if ((job->flags & GEMM_STREAM) != 0) stream_end();
+}
+
+/* Large results that nothing reads here again are stored past the caches: each sum must be one that
+ * the micro-kernel keeps in registers, and lines that are neighbours be stored together. */
+static int stream_flag(const sweep *w, const tail *t) {
+  const conv_shape *s = &w->shape;
+  const int64_t terms = w->src_blocks * w->k * s->kernel_h * (s->stem ? 1 : s->kernel_w);
+  const bool once = w->chunk >= w->src_blocks && terms <= SUM_TERMS && w->dst_stride_w == 1;
+  return once && w->pool_floats == 0 && tail_is_empty(t) &&
+                 stores_stream(&w->dv, w->n, STREAMED_FLOATS)
+             ? GEMM_STREAM
+             : 0;
 }
 
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
@@ -351,7 +364,7 @@ void run_sweep(int threads, const sweep *w, const float *src, const float *weigh
                          .bias = bias,
                          .dst = dst,
                          .packed = workspace,
-                         .flags = flags,
+                         .flags = flags | stream_flag(w, t),
                          .tail = t};
   run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
 }
@@ -404,7 +417,7 @@ static void run_backward(int threads, sweep_job job, const float *weights, float
 
 void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
                         const tail *t, float *dx, float *workspace) {
-  const sweep_job job = {.w = w, .src = dy, .dst = dx, .tail = t};
+  const sweep_job job = {.w = w, .src = dy, .dst = dx, .flags = stream_flag(w, t), .tail = t};
   run_backward(threads, job, weights, workspace, transpose_items);
 }
 

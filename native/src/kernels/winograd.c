@@ -60,6 +60,7 @@ typedef struct winograd_job {
   float *dst, *transformed, *own;
   int32_t flags; /* CN_RELU */
   const tail *tail;
+  bool stream; /* store dst past the caches: nothing reads it here again */
 } winograd_job;
 
 /* G g G^T for 16 rows of lanes; g has its nine taps TAP apart, the points are `plane` apart. */
@@ -185,7 +186,8 @@ static void multiply(const winograd_plan *p, const part *t, const float *filters
 
 /* rows x cols values of A^T t A, plus the bias, cut off at zero with relu. */
 ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const float *bias,
-                               bool relu, float *to, int64_t row, int64_t rows, int64_t cols) {
+                               bool relu, bool stream, float *to, int64_t row, int64_t rows,
+                               int64_t cols) {
   const int a = m + 2;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     vec half[MOST_M][MOST_A];
@@ -209,7 +211,10 @@ ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const fl
         if (c >= cols) continue;
         if (bias != NULL) y[c] = vec_add(add, y[c]);
         if (relu) y[c] = vec_keep(vec_not_le(y[c], vec_zero()), y[c]);
-        vec_store(to + r * row + c * CN_BLOCK + lane, y[c]);
+        if (stream)
+          vec_stream(to + r * row + c * CN_BLOCK + lane, y[c]);
+        else
+          vec_store(to + r * row + c * CN_BLOCK + lane, y[c]);
       }
     }
   }
@@ -223,9 +228,9 @@ ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from,
   for (int64_t t = 0; t < p->tile_cols; t++, from += CN_BLOCK, to += m * CN_BLOCK) {
     const int64_t cols = min_i64(m, p->dst.w - t * m);
     if (rows == m && cols == m)
-      output_tile(m, from, p->dst_plane, bias, relu, to, p->dv.row, m, m);
+      output_tile(m, from, p->dst_plane, bias, relu, job->stream, to, p->dv.row, m, m);
     else
-      output_tile(m, from, p->dst_plane, bias, relu, to, p->dv.row, rows, cols);
+      output_tile(m, from, p->dst_plane, bias, relu, job->stream, to, p->dv.row, rows, cols);
   }
 }
 
@@ -266,7 +271,7 @@ static unit_ahead ahead_of(const winograd_job *job, const part *t, bool more) {
         rows_of(p, &p->sv,
                 job->src + plane_offset(&p->sv, t->row1 / p->tile_rows, t->group * p->src_blocks),
                 p->src_blocks, t->row1, min_i64(t->row1 + p->rows, p->shape.n * p->tile_rows));
-  if (p->pool_floats == 0)
+  if (p->pool_floats == 0 && !job->stream)
     a.dst =
         rows_of(p, &p->dv,
                 job->dst + plane_offset(&p->dv, t->row0 / p->tile_rows, t->group * p->dst_blocks),
@@ -318,6 +323,7 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
         row = end;
       }
   }
+  if (job->stream) stream_end();
 }
 
 void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
@@ -332,7 +338,9 @@ void run_winograd(int threads, const winograd_plan *p, const float *src, const f
                             .transformed = workspace,
                             .own = workspace + (transformed ? 0 : p->weights_floats),
                             .flags = flags,
-                            .tail = t};
+                            .tail = t,
+                            .stream = p->pool_floats == 0 && tail_is_empty(t) &&
+                                      stores_stream(&p->dv, p->shape.n, BURSTS_FLOATS)};
   const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
                           {winograd_items, p->groups * p->units * p->parts}};
   run_phases(threads, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
