@@ -107,12 +107,50 @@ ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, con
   }
 }
 
+/* Lines ahead that are fetched to the first-level cache, and terms of a run for which it pays. */
+enum { NEAR_LINES = 16, NEAR_TERMS = 32 };
+
+/* Where the columns are next: those of the first run, or of the second, and the step to the next
+ * column (columns that are lines), or to a later term (columns in one line). */
+typedef struct near_lines {
+  const float *first, *second;
+  int64_t step;
+} near_lines;
+
+ALWAYS_INLINE near_lines near_lines_of(const gemm_args *g, const float *b, int64_t b_n) {
+  if (b_n == 1) return (near_lines){.step = g->k >= NEAR_TERMS ? NEAR_LINES * g->b_k : 0};
+  return (near_lines){b + g->b_outer, b + g->b_outer + g->b_group, b_n};
+}
+
+/* To the first-level cache: the next line of b, one for each term, in turn from both runs, as the
+ * next outer step begins with lines that nothing has touched; and the lines of a. */
+ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float *a, const float *b,
+                              int m, bool split, int64_t b_n) {
+  if (b_n == 1) {
+    prefetch_near(b + near->step);
+    return;
+  }
+  prefetch_near(near->first);
+  near->first += near->step;
+  if (split) {
+    const float *then = near->first;
+    near->first = near->second;
+    near->second = then;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < m; i++)
+    prefetch_near(a + i / V * g->a_block + i % V * VEC + NEAR_LINES * CN_BLOCK);
+}
+
 /* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
 ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
                                        const float *next, int m, int nt, int first, int64_t b_n) {
+  const bool fetches = GEMM_NEAR && __builtin_constant_p(b_n) && (b_n == 1 || b_n >= CN_BLOCK);
   const float *b1 = b + g->b_group;
+  near_lines near = near_lines_of(g, b, b_n);
 #pragma GCC unroll GEMM_UNROLL
   for (int32_t kk = 0; kk < g->k; kk++, a += CN_BLOCK, b += g->b_k, b1 += g->b_k) {
+    if (fetches) fetch_near(&near, g, a, b, m, first < nt, b_n);
     prefetch(next);
     next += g->next_step;
     tile_product(t, g, a, b, b1, m, nt, first, b_n);

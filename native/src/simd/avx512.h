@@ -20,6 +20,7 @@ enum { FMA_CHAINS = 12 };
  * channels of a block, and a load of a for 16 of b. */
 enum {
   GEMM_UNROLL = 1,
+  GEMM_NEAR = 1,
   GEMM_BLOCKS = 2,
   GEMM_N = 14,
   GEMM_N_ONE = 16,

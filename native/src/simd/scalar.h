@@ -28,13 +28,15 @@ enum { FMA_CHAINS = 2 };
  * The tiles of the micro-kernel: GEMM_BLOCKS blocks of 16 lanes by up to GEMM_N columns, or one
  * block by GEMM_N_ONE. Of two blocks that do not fit one tile, GEMM_PAIR_N columns go together
  * where that fills the registers better; two runs of GEMM_SPLIT_RUN columns are cut into tiles as
- * one. Loops over the terms are unrolled GEMM_UNROLL times.
+ * one. Loops over the terms are unrolled GEMM_UNROLL times. With GEMM_NEAR they fetch lines of a
+ * and b to the first-level cache before they are read.
  *
  * GEMM_EACH_TILE(F): F(blocks, first, second) for tiles of one run of columns or of two. Here a
  * tile is 1 block x 4; the compiler places it.
  */
 enum {
   GEMM_UNROLL = 1,
+  GEMM_NEAR = 0,
   GEMM_BLOCKS = 1,
   GEMM_N = 4,
   GEMM_N_ONE = 4,
