@@ -53,7 +53,7 @@ public sealed record BenchResult(
 /// <param name="MedianMs">The median over the turns of the median over a turn's calls.</param>
 /// <param name="MinMs">The shortest call.</param>
 /// <param name="Gflops">Operations per second over 10⁹, by the median.</param>
-/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads.</param>
+/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads: turn by turn, of the peak measured in the same round, the median.</param>
 /// <param name="ImagesPerSecond">Samples per second, by the median.</param>
 /// <param name="PeakMemoryMB">Peak of the worker's memory in 10⁶ bytes beyond what it had with its library loaded; null where the system does not tell.</param>
 public sealed record Row(

@@ -5,7 +5,8 @@ namespace ConvNet.Measurement;
 
 /// <summary>Measures cases, backends taking turns: what disturbs the machine for a while disturbs all of them.</summary>
 /// <remarks>
-/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a round, in the native worker.
+/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a round, in the native worker;
+/// percentages of it are of that one, the median of the rounds: processors change their speed.
 /// </remarks>
 public sealed class BenchRun
 {
@@ -59,7 +60,8 @@ public sealed class BenchRun
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
     {
         _progress($"{next.Title}, batch {next.Batch}, {next.Pass.Word()}, {next.Threads} {(next.Threads == 1 ? "thread" : "threads")}");
-        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers)).OfType<Timing>()];
+        List<double> peaks = [];
+        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers, peaks)).OfType<Timing>()];
         foreach (Timing timing in timings)
             timing.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds });
         TimeSpan start = _clock();
@@ -70,8 +72,9 @@ public sealed class BenchRun
                 cancellation.ThrowIfCancellationRequested();
                 timing.Turns.Add(timing.Worker.Get(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds }));
             }
-            if (timings.Find(timing => IsNative(timing.Backend)) is { } native)
-                _machine.MeasurePeak(native.Worker, next.Threads);
+            peaks.Add(timings.Find(timing => IsNative(timing.Backend)) is { } native
+                ? _machine.MeasurePeak(native.Worker, next.Threads)
+                : _machine.Peaks[next.Threads]);
         }
         foreach (Timing timing in timings.Where(_ => _settings.ProfileMilliseconds > 0))
         {
@@ -81,7 +84,7 @@ public sealed class BenchRun
         _timings.AddRange(timings);
     }
 
-    private Timing? Prepare(Case next, string backend, WorkerGroup workers)
+    private Timing? Prepare(Case next, string backend, WorkerGroup workers, IReadOnlyList<double> peaks)
     {
         IWorker worker = workers[backend];
         string? wanted = backend.Split(Colon) is [_, var algorithm] ? algorithm : null;
@@ -94,7 +97,7 @@ public sealed class BenchRun
             return null;
         }
         _libraries.TryAdd(backend, response.Library ?? "");
-        return new Timing(next, backend, worker, response);
+        return new Timing(next, backend, worker, response, peaks);
     }
 
     private BenchResult Result()
@@ -103,7 +106,7 @@ public sealed class BenchRun
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
         // A program that runs networks need not know their operations: another backend does.
         var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
-        Row[] rows = [.. _timings.Select(timing => timing.ToRow(_machine.Peaks[timing.Case.Threads], operations[timing.Case]))];
+        Row[] rows = [.. _timings.Select(timing => timing.ToRow(operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
         return new BenchResult(_machine.Peaks, _machine.Steadiness, _machine.MemoryGBs, rows, ratios, _skipped, _libraries) { MemoryRates = _machine.MemoryRates };
     }
@@ -116,17 +119,18 @@ public sealed class BenchRun
 
     private static bool IsNative(string backend) => backend.Split(Colon)[0] == Native;
 
-    /// <summary>One case on one backend while it is measured.</summary>
-    private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared)
+    /// <summary>One case on one backend while it is measured, beside the peak of each round.</summary>
+    private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared, IReadOnlyList<double> Peaks)
     {
         public List<Response> Turns { get; } = [];
 
         public NetworkProfile? Profile { get; set; }
 
-        public Row ToRow(double peak, double operations)
+        public Row ToRow(double operations)
         {
-            double median = Statistics.Median(Turns.Select(turn => turn.MedianMs)), gflops = operations / median / 1e6;
-            return new Row(Case, Backend, Prepared.Algorithm ?? AlgorithmNames.Auto, median, Turns.Min(turn => turn.MinMs), gflops, 100 * gflops / peak,
+            double median = Statistics.Median(Turns.Select(turn => turn.MedianMs));
+            double percent = Statistics.Median(Turns.Zip(Peaks, (turn, peak) => 100 * operations / turn.MedianMs / 1e6 / peak));
+            return new Row(Case, Backend, Prepared.Algorithm ?? AlgorithmNames.Auto, median, Turns.Min(turn => turn.MinMs), operations / median / 1e6, percent,
                 Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB))
             {
                 Auto = Prepared.Auto,

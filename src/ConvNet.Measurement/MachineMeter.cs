@@ -49,12 +49,14 @@ public sealed class MachineMeter
     }
 
     /// <summary>Measures the peak of some threads once more.</summary>
+    /// <returns>This one, which others may surpass.</returns>
     /// <inheritdoc cref="Measure" path="/exception"/>
-    public void MeasurePeak(IWorker native, int threads)
+    public double MeasurePeak(IWorker native, int threads)
     {
         double peak = native.Get(new Request(Order.Peak) { Threads = threads, Isa = _isa }).Rate;
         _measured.Add((threads, peak));
         _peaks[threads] = Math.Max(peak, _peaks.GetValueOrDefault(threads));
+        return peak;
     }
 
     /// <summary>Watches who computes while something runs.</summary>
