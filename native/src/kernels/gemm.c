@@ -110,16 +110,18 @@ ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, con
 /* Lines ahead that are fetched to the first-level cache, and terms of a run for which it pays. */
 enum { NEAR_LINES = 16, NEAR_TERMS = 32 };
 
-/* Where the columns are next: those of the first run, or of the second, and the step to the next
- * column (columns that are lines), or to a later term (columns in one line). */
+/* Where the columns are next, `shift` further than now: those of the first run, or of the second,
+ * and the step to the next column (columns that are lines), or to a later term (columns in one
+ * line). */
 typedef struct near_lines {
   const float *first, *second;
   int64_t step;
 } near_lines;
 
-ALWAYS_INLINE near_lines near_lines_of(const gemm_args *g, const float *b, int64_t b_n) {
+ALWAYS_INLINE near_lines near_lines_of(const gemm_args *g, const float *b, int64_t shift,
+                                       int64_t b_n) {
   if (b_n == 1) return (near_lines){.step = g->k >= NEAR_TERMS ? NEAR_LINES * g->b_k : 0};
-  return (near_lines){b + g->b_outer, b + g->b_outer + g->b_group, b_n};
+  return (near_lines){b + shift, b + shift + g->b_group, b_n};
 }
 
 /* To the first-level cache: the next line of b, one for each term, in turn from both runs, as the
@@ -144,10 +146,11 @@ ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float 
 
 /* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
 ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
-                                       const float *next, int m, int nt, int first, int64_t b_n) {
+                                       const float *next, int m, int nt, int first, int64_t b_n,
+                                       int64_t shift) {
   const bool fetches = GEMM_NEAR && __builtin_constant_p(b_n) && (b_n == 1 || b_n >= CN_BLOCK);
   const float *b1 = b + g->b_group;
-  near_lines near = near_lines_of(g, b, b_n);
+  near_lines near = near_lines_of(g, b, shift, b_n);
 #pragma GCC unroll GEMM_UNROLL
   for (int32_t kk = 0; kk < g->k; kk++, a += CN_BLOCK, b += g->b_k, b1 += g->b_k) {
     if (fetches) fetch_near(&near, g, a, b, m, first < nt, b_n);
@@ -172,6 +175,8 @@ ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer
   const float *a_outer = g->a;
   for (int32_t o = g->outers; o > 0; o--) {
     const float *a_row = a_outer, *b_row = b_outer;
+    /* The next step o begins there, or the next tile. */
+    const int64_t shift = o > 1 ? g->b_outer : g->b_tile - (g->outers - 1) * g->b_outer;
     for (int32_t i = g->rows; i > 0; i--) {
       if (terms > 0 && terms + row_terms > GEMM_SLAB) {
         if (add) tile_add(&t, c, m, nt, first);
@@ -182,7 +187,7 @@ ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer
       }
       const float *a = a_row, *b = b_row;
       for (int32_t j = g->cols; j > 0; j--, a += g->a_col, b += g->b_col)
-        next = tile_update(&t, g, a, b, next, m, nt, first, b_n);
+        next = tile_update(&t, g, a, b, next, m, nt, first, b_n, shift);
       terms += row_terms;
       a_row += g->a_row;
       b_row += g->b_row;
