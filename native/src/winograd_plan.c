@@ -46,8 +46,9 @@ static int64_t unit_rows(winograd_plan *p, int64_t n, int threads) {
   return ceil_div(all, min_i64(all, ceil_div(units, threads) * threads));
 }
 
-static void set_unit(winograd_plan *p, int64_t rows) {
+static void set_unit(winograd_plan *p, int64_t rows, int64_t grain) {
   p->rows = rows;
+  p->grain = grain;
   p->units = ceil_div(p->shape.n * p->tile_rows, rows);
   p->tiles = rows * p->tile_cols;
   p->src_plane = odd_lines(p->src_blocks * p->tiles);
@@ -80,7 +81,7 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
   p.tile_cols = ceil_div(p.dst.w, m);
   p.weights_plane = odd_lines(p.dst_blocks * p.src_blocks * CN_BLOCK);
   p.weights_floats = p.groups * p.points * p.weights_plane;
-  set_unit(&p, unit_rows(&p, n, threads));
+  set_unit(&p, unit_rows(&p, n, threads), 1);
   return p;
 }
 
@@ -90,9 +91,9 @@ winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *po
   winograd_plan p = winograd_plan_of(conv, CN_FORWARD, n, threads);
   const bool apart =
       pool->kernel_h <= pool->stride_h && pool->pad_h == 0 && p.m % pool->stride_h == 0;
-  const int64_t rows = apart ? p.rows : ceil_div(p.rows, p.tile_rows) * p.tile_rows;
+  const int64_t grain = apart ? 1 : p.tile_rows, rows = ceil_div(p.rows, grain) * grain;
   p.pool_floats = rows * p.m * p.dv.row;
-  set_unit(&p, rows);
+  set_unit(&p, rows, grain);
   return p;
 }
 

@@ -24,6 +24,7 @@ typedef struct winograd_plan {
   int32_t offset_y, offset_x;            /* src pixel of the first tap of dst pixel 0 */
   int64_t tile_rows, tile_cols;          /* of one image */
   int64_t rows, units, tiles;            /* rows and tiles of a unit at most */
+  int64_t grain;                         /* units begin with a multiple of so many rows */
   int64_t parts;                         /* of the blocks of dst, each an item of its own */
   int64_t src_plane, dst_plane;          /* floats of one point of the tiles of a unit */
   int64_t weights_plane, weights_floats; /* of one point of the filters of a group; of all */
@@ -32,6 +33,12 @@ typedef struct winograd_plan {
 } winograd_plan;
 
 winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, int threads);
+
+/* The first row of a unit; that of unit number `units` is the end. Units are as equal as can be, so
+ * that threads with as many of them have as much to do. */
+static inline int64_t unit_row(const winograd_plan *p, int64_t unit) {
+  return p->shape.n * p->tile_rows / p->grain * unit / p->units * p->grain;
+}
 winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
                                       int threads);
 

@@ -284,8 +284,8 @@ static part part_at(const winograd_plan *p, int64_t item) {
   const int64_t pairs = ceil_div(p->dst_blocks, 2), number = item % p->parts;
   const int64_t unit = item / p->parts / p->groups;
   return (part){.group = item / p->parts % p->groups,
-                .row0 = unit * p->rows,
-                .row1 = min_i64((unit + 1) * p->rows, p->shape.n * p->tile_rows),
+                .row0 = unit_row(p, unit),
+                .row1 = unit_row(p, unit + 1),
                 .block0 = 2 * (pairs * number / p->parts),
                 .block1 = min_i64(2 * (pairs * (number + 1) / p->parts), p->dst_blocks)};
 }
