@@ -1,0 +1,228 @@
+#include "conv_problem.h"
+
+enum { P = CN_PLAIN, T = CN_BLOCKED, B = CN_BIAS, R = CN_BIAS | CN_RELU };
+
+const conv_case conv_cases[CONV_CASES] = {
+    /* name, n, c, h, w, k, kernel, stride, pad, dilation, groups, flags, layout, halos x y dx dy */
+    {"1x1 of one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 same", 2, 16, 9, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 1, 1, 1, 1, 0, 0},
+    {"3x3 same, packed", 2, 16, 9, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 0, 0, 0, 0, 0, 0},
+    {"3x3, wide halos", 1, 17, 5, 16, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, T, 3, 2, 1, 3, 0, 0},
+    {"3 channels blocked", 3, 3, 6, 8, 5, 3, 2, 1, 1, 1, 0, 1, 1, 1, B, T, 1, 0, 2, 1, 0, 0},
+    {"three blocks", 1, 40, 13, 15, 47, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"5x5 valid", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 4, 0, 0},
+    {"5x5 valid, dy packed", 4, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 valid", 3, 16, 7, 6, 20, 3, 3, 1, 1, 0, 0, 1, 1, 1, R, T, 0, 1, 0, 0, 0, 0},
+    {"3x3, pad 2 and 3", 1, 20, 6, 13, 48, 3, 3, 1, 1, 2, 3, 1, 1, 1, B, T, 1, 0, 1, 0, 0, 0},
+    {"3x3, unread border", 2, 16, 9, 10, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 0, 0, 1, 1, 2},
+    {"3x3 of many tiles", 4, 32, 30, 34, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, T, 1, 0, 1, 2, 0, 0},
+    {"16 samples, 6 channels", 19, 6, 8, 9, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 1, 0, 0, 0},
+    {"16 samples, stride 2", 16, 8, 7, 6, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1, 0, T, 1, 0, 0, 1, 0, 0},
+    {"16 samples, dilation 2", 17, 5, 9, 7, 18, 3, 2, 1, 1, 2, 1, 2, 2, 1, B, T, 2, 0, 0, 0, 0, 0},
+    {"16 samples, stride 4", 33, 7, 9, 11, 5, 3, 2, 3, 4, 1, 0, 1, 1, 1, 0, T, 1, 0, 2, 0, 0, 0},
+    {"1x1", 2, 64, 7, 7, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 with halos", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 1, 2, 0, 1, 0, 0},
+    {"1x1, x with a halo", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 1, 0, 1, 0, 0, 0},
+    {"1x1, y with a halo", 2, 32, 7, 5, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 1, 0, 1, 0, 0},
+    {"1x1 padded, unread", 2, 16, 6, 7, 16, 1, 1, 1, 1, 1, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 2, 0},
+    {"1x1 of many columns", 1, 16, 30, 29, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 of 17 channels", 3, 17, 19, 23, 17, 1, 1, 1, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"1x1 stride 2", 2, 32, 9, 8, 16, 1, 1, 2, 2, 0, 0, 1, 1, 1, 0, T, 0, 0, 0, 0, 0, 0},
+    {"3x3 stride 2", 2, 32, 12, 10, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"3x3 stride 2, packed", 2, 32, 13, 9, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1, B, T, 0, 0, 1, 0, 0, 0},
+    {"stride 3 and 1", 1, 20, 11, 9, 18, 3, 4, 3, 1, 2, 1, 1, 1, 1, B, T, 2, 0, 0, 2, 0, 0},
+    {"stride > kernel", 2, 18, 11, 13, 18, 2, 1, 3, 4, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"stride 5, 4 wide", 2, 18, 16, 19, 18, 2, 3, 5, 5, 1, 2, 1, 1, 1, B, T, 0, 1, 2, 0, 0, 0},
+    {"dilation 2", 2, 16, 11, 9, 16, 3, 3, 1, 1, 2, 2, 2, 2, 1, 0, T, 2, 0, 0, 2, 0, 0},
+    {"dilation 2, stride 2", 1, 16, 12, 14, 16, 3, 3, 2, 2, 2, 1, 2, 2, 1, B, T, 2, 0, 0, 1, 0, 0},
+    {"dilation 3, stride 2", 1, 16, 15, 14, 16, 3, 2, 2, 2, 3, 2, 3, 3, 1, B, T, 1, 0, 0, 1, 0, 0},
+    {"dilation 2, stride 4", 1, 16, 16, 17, 16, 3, 3, 4, 4, 1, 3, 2, 2, 1, B, T, 3, 0, 1, 2, 0, 0},
+    {"unread border", 2, 16, 9, 9, 16, 3, 3, 2, 2, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 1, 2},
+    {"11x11", 1, 16, 12, 13, 16, 11, 11, 1, 1, 5, 5, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"pad > kernel", 1, 5, 4, 3, 7, 2, 2, 1, 1, 3, 4, 1, 1, 1, B, T, 4, 0, 0, 0, 0, 0},
+    {"more rows than a unit", 1, 64, 40, 40, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"large weights", 1, 160, 5, 6, 144, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 1, 1, 1, 1, 0, 0},
+    {"large weights, packed", 2, 160, 5, 6, 144, 3, 3, 1, 1, 1, 1, 1, 1, 1, B, T, 0, 1, 1, 0, 0, 0},
+    {"chunks", 8, 16, 28, 28, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1, B, T, 2, 0, 0, 2, 0, 0},
+    {"chunks, packed", 6, 16, 28, 28, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"stem 5x5", 3, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
+    {"stem 5x5, packed", 3, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 0, 1, 0, 0, 0, 0},
+    {"stem 7x7 stride 2", 2, 3, 20, 23, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1, B, P, 3, 1, 1, 0, 0, 0},
+    {"stem 11x11 stride 4", 1, 3, 35, 31, 64, 11, 11, 4, 4, 2, 2, 1, 1, 1, B, P, 2, 0, 0, 0, 0, 0},
+    {"stem 3x3 stride 3", 2, 15, 10, 11, 20, 3, 3, 3, 3, 1, 1, 1, 1, 1, B, P, 1, 1, 2, 1, 0, 0},
+    {"stem 3x3", 16, 3, 32, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
+    {"stem 1x1", 2, 2, 5, 6, 3, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, P, 0, 0, 0, 0, 0, 0},
+    {"stem, dilation 2", 1, 4, 9, 12, 17, 3, 2, 1, 2, 2, 1, 2, 3, 1, 0, P, 1, 2, 1, 0, 0, 0},
+    {"stem, 16 samples", 18, 3, 12, 11, 20, 5, 5, 2, 2, 2, 2, 1, 1, 1, B, P, 2, 0, 1, 0, 0, 0},
+    {"stem of 1, 16 samples", 16, 1, 9, 9, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, R, P, 2, 1, 0, 0, 0, 0},
+    {"stem of 3, 8 filters", 2, 3, 9, 41, 8, 3, 7, 1, 1, 1, 3, 1, 1, 1, R, P, 3, 1, 0, 0, 0, 0},
+    {"stem of 6, odd parts", 3, 1, 75, 62, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
+    {"stem of 2, 2 filters", 5, 2, 11, 17, 2, 3, 2, 2, 1, 2, 1, 2, 3, 1, B, P, 0, 0, 0, 0, 0, 0},
+    {"stem pooled in parts", 1, 1, 66, 64, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, R, P, 1, 1, 0, 0, 0, 0},
+    {"stem 15 wide", 1, 2, 18, 20, 17, 2, 15, 1, 1, 0, 7, 1, 1, 1, 0, P, 7, 0, 0, 0, 0, 0},
+    {"stem of 15, large", 1, 15, 17, 15, 112, 11, 11, 4, 4, 2, 2, 1, 1, 1, 0, P, 2, 0, 1, 0, 0, 0},
+    {"two groups of 16", 2, 32, 6, 7, 32, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 1, 1, 1, 1, 0, 0},
+    {"three groups of 32", 1, 96, 5, 6, 144, 3, 3, 2, 2, 1, 1, 1, 1, 3, R, T, 0, 1, 1, 0, 0, 0},
+    {"depthwise", 3, 20, 11, 13, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20, R, T, 1, 1, 0, 0, 0, 0},
+    /* dw: depthwise */
+    {"dw 5x4 stride 2", 2, 17, 12, 19, 17, 5, 4, 2, 2, 2, 1, 1, 1, 17, B, T, 0, 2, 1, 1, 0, 0},
+    {"depthwise dilation 2", 2, 16, 9, 30, 16, 3, 3, 1, 1, 2, 2, 2, 2, 16, 0, T, 0, 0, 0, 0, 0, 0},
+    {"dw stride 2, even", 2, 33, 12, 14, 33, 3, 3, 2, 2, 1, 1, 1, 1, 33, R, T, 1, 0, 0, 0, 0, 0},
+    {"dw stride 2, odd", 2, 33, 13, 15, 33, 3, 3, 2, 2, 1, 1, 1, 1, 33, B, T, 0, 1, 1, 0, 0, 0},
+    {"dw 5x5", 2, 17, 9, 29, 17, 5, 5, 1, 1, 2, 2, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw 5x5 stride 2", 1, 20, 11, 33, 20, 5, 5, 2, 2, 2, 2, 1, 1, 20, R, T, 0, 1, 0, 0, 0, 0},
+    {"dw 7x7", 1, 20, 9, 29, 20, 7, 7, 1, 1, 3, 3, 1, 1, 20, B, T, 1, 0, 1, 0, 0, 0},
+    {"dw 7x6, narrower", 1, 5, 3, 4, 5, 7, 6, 1, 1, 3, 4, 1, 1, 5, R, T, 0, 0, 0, 1, 0, 0},
+    {"dw, pad > kernel", 1, 16, 4, 3, 16, 2, 2, 1, 1, 3, 4, 1, 1, 16, B, T, 0, 1, 0, 0, 0, 0},
+    {"dw stride 5, 4 wide", 2, 18, 16, 19, 18, 2, 3, 5, 5, 1, 2, 1, 1, 18, B, T, 0, 0, 1, 0, 0, 0},
+    {"dw dilation 2, 4", 1, 16, 17, 23, 16, 3, 3, 4, 4, 1, 3, 2, 2, 16, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw dilation 3, 2", 1, 16, 15, 14, 16, 3, 2, 2, 2, 3, 2, 3, 3, 16, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw, unread border", 2, 16, 9, 9, 16, 3, 3, 2, 2, 0, 0, 1, 1, 16, B, T, 0, 0, 0, 0, 1, 2},
+    {"dw of long rows", 1, 2, 3, 600, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw, many samples", 35, 40, 5, 7, 40, 3, 3, 1, 1, 1, 1, 1, 1, 40, B, T, 0, 0, 0, 0, 0, 0},
+    {"two groups of 3", 2, 6, 7, 8, 10, 3, 3, 2, 1, 1, 1, 1, 2, 2, R, T, 1, 2, 1, 0, 0, 0},
+    {"2 groups, 16 to 5", 1, 32, 5, 6, 10, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 0, 0, 0, 0, 0, 0},
+    {"2 groups, 5 to 16", 1, 10, 5, 6, 32, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 0, 0, 0, 0, 0, 0},
+    {"channel multiplier", 1, 17, 5, 6, 34, 3, 3, 1, 1, 1, 1, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
+};
+
+/* Multiples of 24^2 of weights and of dy give exact results with the fractions of F(4x4, 3x3). */
+enum { WINOGRAD_SCALE = 576 };
+
+static int32_t output_size(int32_t in, int32_t kernel, int32_t stride, int32_t pad,
+                           int32_t dilation) {
+  return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+cn_conv2d conv_of(const conv_case *t) {
+  const int32_t h = output_size(t->h, t->kernel_h, t->stride_h, t->pad_h, t->dilation_h);
+  const int32_t w = output_size(t->w, t->kernel_w, t->stride_w, t->pad_w, t->dilation_w);
+  const cn_tensor y = {t->k, h - t->unread_h, w - t->unread_w, t->y_halo, CN_BLOCKED};
+  cn_conv2d conv = {.x = {t->c, t->h, t->w, t->x_halo, t->layout},
+                    .y = y,
+                    .dx = {t->c, t->h, t->w, t->dx_halo, t->layout},
+                    .dy = y,
+                    .kernel_h = t->kernel_h,
+                    .kernel_w = t->kernel_w,
+                    .stride_h = t->stride_h,
+                    .stride_w = t->stride_w,
+                    .pad_h = t->pad_h,
+                    .pad_w = t->pad_w,
+                    .dilation_h = t->dilation_h,
+                    .dilation_w = t->dilation_w,
+                    .groups = t->groups,
+                    .flags = t->flags};
+  conv.dy.halo = t->dy_halo;
+  return conv;
+}
+
+bool takes(const conv_case *t, int32_t algorithm) {
+  cn_conv2d conv = conv_of(t);
+  conv.algorithm = algorithm;
+  const char *most = getenv("CN_TEST_PRODUCTS");
+  const double products =
+      (double)t->n * t->k * conv.y.h * conv.y.w * t->c / t->groups * t->kernel_h * t->kernel_w;
+  return cn_conv2d_weight_floats(&conv) >= 0 && (most == NULL || products <= strtod(most, NULL));
+}
+
+/* From the name, so that a case has its data wherever it stands. */
+static uint64_t seed_of(const conv_case *t) {
+  uint64_t seed = 1;
+  for (const char *c = t->name; *c != '\0'; c++) seed = 31 * seed + (unsigned char)*c;
+  return seed;
+}
+
+static float *new_scaled(int64_t count, int32_t most, int32_t scale) {
+  float *values = new_integers(count, most);
+  for (int64_t i = 0; i < count; i++) values[i] *= (float)scale;
+  return values;
+}
+
+problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
+  problem p = {.t = t, .conv = conv_of(t), .n = t->n, .mask = tail, .statistics = tail && !exact};
+  const int32_t scale = algorithm == CN_DIRECT ? 1 : WINOGRAD_SCALE;
+  p.conv.algorithm = algorithm;
+  const cn_conv2d *c = &p.conv;
+  p.x_count = (int64_t)t->n * c->x.c * c->x.h * c->x.w;
+  p.y_count = (int64_t)t->n * c->y.c * c->y.h * c->y.w;
+  p.w_count = (int64_t)c->y.c * (c->x.c / c->groups) * c->kernel_h * c->kernel_w;
+  seed_values(seed_of(t));
+  p.x = exact ? new_integers(p.x_count, 4) : new_reals(p.x_count);
+  p.w = exact ? new_scaled(p.w_count, 3, scale) : new_reals(p.w_count);
+  p.dy = exact ? new_scaled(p.y_count, 3, scale) : new_reals(p.y_count);
+  if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
+  if (tail) {
+    p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
+    if (seed_of(t) % 2 == 0) /* else the mask alone */
+      p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
+  }
+  return p;
+}
+
+void free_problem(problem *p) {
+  float *values[] = {p->x, p->w, p->dy, p->bias, p->y_add, p->dx_add};
+  for (int i = 0; i < 6; i++) free(values[i]);
+}
+
+static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
+                            int64_t *floats) {
+  *floats = cn_conv2d_workspace_floats(context, &p->conv, pass, p->n);
+  CHECK(*floats >= 0, "%s: workspace %lld", p->t->name, (long long)*floats);
+  return new_floats(*floats);
+}
+
+/* What is added lies with another halo than what it is added to. */
+static float *new_add(cn_conv2d *conv, const cn_tensor *out, int32_t n, const float *plain) {
+  if (plain == NULL) return NULL;
+  conv->add = *out;
+  conv->add.halo = (out->halo + 1) % 3;
+  return new_tensor(&conv->add, n, plain);
+}
+
+outputs run_passes(const cn_context *context, const problem *p) {
+  const cn_conv2d *c = &p->conv;
+  outputs o = {.y_floats = cn_tensor_floats(&c->y, p->n),
+               .dx_floats = cn_tensor_floats(&c->dx, p->n),
+               .dw_floats = cn_conv2d_weight_floats(c),
+               .db_floats = (c->y.c + 15) / 16 * 16,
+               .statistics_floats = cn_row_statistics_floats(&c->y, p->n)};
+  o.y = new_floats(o.y_floats);
+  o.dx = new_floats(o.dx_floats);
+  o.dw = new_floats(o.dw_floats);
+  o.db = p->bias != NULL ? new_floats(o.db_floats) : NULL;
+  float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
+  o.statistics = p->statistics ? new_floats(o.statistics_floats) : NULL;
+  float *w = new_floats(o.dw_floats);
+  cn_conv2d y_conv = *c, dx_conv = *c;
+  float *y_add = new_add(&y_conv, &c->y, p->n, p->y_add);
+  float *dx_add = new_add(&dx_conv, &c->dx, p->n, p->dx_add);
+  float *bias = p->bias != NULL ? new_channels(c->y.c, p->bias) : NULL;
+  CHECK(cn_conv2d_pack_weights(context, c, p->w, w) == CN_OK, "%s", p->t->name);
+
+  int64_t floats;
+  float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
+  int32_t status = cn_conv2d_forward(context, &y_conv, p->n, x, w, bias, y_add, o.y, o.statistics,
+                                     workspace, floats);
+  CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
+  status = cn_conv2d_backward_data(context, &dx_conv, p->n, dy, w, dx_add, p->mask ? x : NULL, o.dx,
+                                   workspace, floats);
+  CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
+  status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, NULL, workspace, floats);
+  CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  float *all[] = {x, dy, w, bias, y_add, dx_add};
+  for (int i = 0; i < 6; i++) free(all[i]);
+  return o;
+}
+
+void free_outputs(outputs *o) {
+  free(o->y);
+  free(o->dx);
+  free(o->dw);
+  free(o->db);
+  free(o->statistics);
+}
