@@ -4,10 +4,11 @@ namespace ConvNet.Measurement;
 
 /// <summary>Says whether figures can be trusted, and what to take.</summary>
 /// <remarks>
-/// The fastest in training of those whose gradients are right. Whatever cannot be told from it (an interval that reaches 1, or one single round
-/// and less than three times its time) may be as fast; of those within 3% of it by a known interval the one with the fewest threads is taken. On a busy
-/// machine nothing is sure: a core that others use slows one backend more than another, in every round alike, and no interval shows it. A
-/// processor that changes its speed slows all alike, so where the system tells who computes, its peak may vary more.
+/// The fastest in training of those whose gradients are right. Whatever cannot be told from it (an interval that reaches 1, or one or two rounds,
+/// whose interval tells next to nothing, and less than three times its time) may be as fast; of those within 3% of it by a known interval the one
+/// with the fewest threads is taken. On a busy machine nothing is sure: a core that others use slows one backend more than another, in every round
+/// alike, and no interval shows it. A processor that changes its speed slows all alike, so where the system tells who computes, its peak may vary
+/// more.
 /// </remarks>
 public static class Recommender
 {
@@ -15,6 +16,9 @@ public static class Recommender
     private const double LargestShareOfOthers = 0.05;
 
     private const double SureWithoutInterval = 3, LeastSteadinessAlone = 0.8;
+
+    // Of two, Student's interval is twelve standard deviations wide to either side.
+    private const int LeastRoundsOfAnInterval = 3;
 
     /// <summary>Whether the machine was quiet enough.</summary>
     /// <param name="rows">What was measured.</param>
@@ -58,7 +62,9 @@ public static class Recommender
     private static IEnumerable<CompareRow> Right(IReadOnlyList<CompareRow> rows)
         => rows.Where(row => row.Training is not null && row.Gradients.Verdict != GradientVerdict.Wrong);
 
-    private static bool IsAsFast(CompareRow row) => row.Training!.Ratio.Low is { } low ? low <= 1 : row.Training.Ratio.Value < SureWithoutInterval;
+    private static bool IsAsFast(CompareRow row) => row.Training is { Rounds: >= LeastRoundsOfAnInterval, Ratio.Low: { } low }
+        ? low <= 1
+        : row.Training!.Ratio.Value < SureWithoutInterval;
 
     private static Recommendation Nothing(IReadOnlyList<CompareRow> rows)
     {

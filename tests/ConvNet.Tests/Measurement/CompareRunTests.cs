@@ -152,6 +152,17 @@ public sealed class CompareRunTests
         Assert.That(open.Sentence, Does.Contain("a on 1 thread cannot be told from it").And.Not.Contain("c on 1 thread cannot").And.Contain("4.0 times as fast as c on 1 thread"));
     }
 
+    [TestCase(2, 63, false)]
+    [TestCase(2, 1.5, true)]
+    [TestCase(3, 63, true)]
+    public void TheIntervalOfTwoRoundsDoesNotMakeASlowBackendAsFast(int rounds, double ratio, bool asFast)
+    {
+        var speed = new Speed(new Interval(1, null, null), new Interval(ratio, 0.8, 4000), 1, rounds, 1, 1, 1, 1);
+        CompareRow[] rows = [new("a", 1) { Training = speed }, new("b", 2) { Training = speed with { Ratio = new Interval(1, 1, 1) } }];
+        Recommendation taken = Recommender.Of(rows, new Noise(NoiseVerdict.Quiet, 0, 1, "Quiet."));
+        Assert.That(taken.Confidence, Is.EqualTo(asFast ? Confidence.Close : Confidence.Clear));
+    }
+
     [Test]
     public void OnABusyMachineItCannotTell()
     {
