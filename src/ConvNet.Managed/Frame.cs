@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Numerics;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace ConvNet;
@@ -7,6 +9,12 @@ namespace ConvNet;
 internal sealed record NodeMemory<T>
     where T : unmanaged
 {
+    /// <summary>The node and its layer, for errors.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What the backward pass may read besides the gradient of its output.</summary>
+    public required BackwardReads Reads { get; init; }
+
     /// <summary>Shapes of the inputs, of one sample.</summary>
     public required Shape[] XShapes { get; init; }
 
@@ -58,10 +66,11 @@ public readonly struct Frame<T>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     private readonly NodeMemory<T> _memory;
+    private readonly bool _backward;
 
-    internal Frame(NodeMemory<T> memory, int n, bool training, long step)
+    internal Frame(NodeMemory<T> memory, int n, bool training, long step, bool backward = false)
     {
-        (_memory, N, Training, Step) = (memory, n, training, step);
+        (_memory, N, Training, Step, _backward) = (memory, n, training, step, backward);
     }
 
     /// <summary>Samples in this batch.</summary>
@@ -89,34 +98,75 @@ public readonly struct Frame<T>
     public Shape YShape => _memory.YShape;
 
     /// <summary>Values of input <paramref name="i"/>.</summary>
-    public ReadOnlySpan<T> X(int i) => _memory.X[i].Span[..(N * _memory.XShapes[i].Length)];
+    /// <exception cref="InvalidOperationException">
+    /// A backward pass reads it, and <see cref="Layer.BackwardReads"/> does not name the inputs.
+    /// </exception>
+    public ReadOnlySpan<T> X(int i)
+    {
+        CheckRead("x", BackwardReads.Inputs);
+        return _memory.X[Input(i)].Span[..(N * _memory.XShapes[i].Length)];
+    }
 
     /// <summary>Values of the output.</summary>
-    public Span<T> Y => _memory.Y.Span[..(N * _memory.YShape.Length)];
+    /// <exception cref="InvalidOperationException">
+    /// A backward pass reads it, and <see cref="Layer.BackwardReads"/> does not name the output.
+    /// </exception>
+    public Span<T> Y
+    {
+        get
+        {
+            CheckRead("y", BackwardReads.Output);
+            return _memory.Y.Span[..(N * _memory.YShape.Length)];
+        }
+    }
 
     /// <summary>Gradient of the output.</summary>
-    public ReadOnlySpan<T> DY => _memory.DY.Span[..(N * _memory.YShape.Length)];
+    /// <exception cref="InvalidOperationException">This is a forward pass.</exception>
+    public ReadOnlySpan<T> DY
+    {
+        get
+        {
+            CheckBackward("dy");
+            return _memory.DY.Span[..(N * _memory.YShape.Length)];
+        }
+    }
 
     /// <summary>Whether the gradient of input <paramref name="i"/> is wanted.</summary>
-    public bool WantsDX(int i) => !_memory.DX[i].IsEmpty;
+    public bool WantsDX(int i) => _backward && !_memory.DX[Input(i)].IsEmpty;
 
     /// <summary>Gradient of input <paramref name="i"/>; only where it is wanted.</summary>
-    public Span<T> DX(int i) => _memory.DX[i].Span[..(N * _memory.XShapes[i].Length)];
+    /// <exception cref="InvalidOperationException">It is not wanted, or this is a forward pass.</exception>
+    public Span<T> DX(int i)
+    {
+        CheckBackward("dx");
+        return WantsDX(i)
+            ? _memory.DX[i].Span[..(N * _memory.XShapes[i].Length)]
+            : throw new InvalidOperationException(
+                $"{_memory.Name}: nobody wants the gradient dx of input {i}; write it only where WantsDX({i}).");
+    }
 
     /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers may be written.</summary>
     public Span<T> W(int i) => _memory.W[i].Span;
 
     /// <summary>Whether the gradient of parameter <paramref name="i"/> is wanted.</summary>
-    public bool WantsDW(int i) => !_memory.DW[i].IsEmpty;
+    public bool WantsDW(int i) => _backward && !_memory.DW[i].IsEmpty;
 
     /// <summary>Gradient of parameter <paramref name="i"/>; only where it is wanted.</summary>
-    public Span<T> DW(int i) => _memory.DW[i].Span;
+    /// <exception cref="InvalidOperationException">This is a forward pass.</exception>
+    public Span<T> DW(int i)
+    {
+        CheckBackward("dw");
+        return _memory.DW[i].Span;
+    }
 
     /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>
     public Span<T> Saved => _memory.Saved.Span;
 
     /// <summary>Runs <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads where there are some.</summary>
-    /// <remarks>Each call writes what no other call reads or writes, so the result does not depend on the number of threads.</remarks>
+    /// <remarks>
+    /// Each call writes what no other call reads or writes, so the result does not depend on the number of threads.
+    /// The exception of the first call that throws comes as it is.
+    /// </remarks>
     public void For(int count, Action<int> body)
     {
         ArgumentNullException.ThrowIfNull(body);
@@ -132,7 +182,72 @@ public readonly struct Frame<T>
                 body(i);
             return;
         }
-        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _memory.Threads }, body);
+        ForOnThreads(count, body, _memory.Threads);
+    }
+
+    /// <summary>Runs the forward pass of a layer and notes where an exception came from.</summary>
+    internal void RunForward(Layer layer)
+    {
+        try
+        {
+            layer.Forward(this);
+        }
+        catch (Exception error) when (FailurePlace.Note(error, _memory.Name))
+        {
+            throw;
+        }
+    }
+
+    /// <summary>Runs the backward pass of a layer and notes where an exception came from.</summary>
+    internal void RunBackward(Layer layer)
+    {
+        try
+        {
+            layer.Backward(this);
+        }
+        catch (Exception error) when (FailurePlace.Note(error, _memory.Name))
+        {
+            throw;
+        }
+    }
+
+    // All calls below one that throws still run, so that the exception is the one that a single thread meets first.
+    private static void ForOnThreads(int count, Action<int> body, int threads)
+    {
+        var failures = new ConcurrentDictionary<int, Exception>();
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, (i, loop) =>
+        {
+            try
+            {
+                body(i);
+            }
+            catch (Exception error)
+            {
+                failures[i] = error;
+                loop.Break();
+            }
+        });
+        if (!failures.IsEmpty)
+            ExceptionDispatchInfo.Throw(failures.MinBy(failure => failure.Key).Value);
+    }
+
+    private int Input(int i) => (uint)i < (uint)InputCount
+        ? i
+        : throw new ArgumentOutOfRangeException(nameof(i),
+            $"{_memory.Name}: there is no input {i}; the node reads {InputCount}.");
+
+    private void CheckRead(string value, BackwardReads needed)
+    {
+        if (_backward && !_memory.Reads.HasFlag(needed))
+            throw new InvalidOperationException($"{_memory.Name}: the backward pass reads {value}, "
+                + $"and BackwardReads says {_memory.Reads}: add BackwardReads.{needed} to it.");
+    }
+
+    private void CheckBackward(string value)
+    {
+        if (!_backward)
+            throw new InvalidOperationException(
+                $"{_memory.Name}: the forward pass uses the gradient {value}, which the backward pass alone has.");
     }
 }
 

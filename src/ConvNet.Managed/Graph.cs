@@ -16,8 +16,7 @@ public sealed class Graph
     /// <param name="input">C, H, W of one sample.</param>
     public Graph(Shape input)
     {
-        if (input.Length == 0)
-            throw new ArgumentException("The input has no values; give channels, rows and columns, as new Shape(1, 28, 28).", nameof(input));
+        input.ThrowIfDefault("The input", nameof(input));
         Input = new Node(this, 0, "input", null, [], input);
         _nodes.Add(Input);
         _names.Add(Input.Name);
@@ -67,20 +66,12 @@ public sealed class Graph
             shapes[i] = inputs[i].Shape;
         }
         name ??= NextName(layer.Kind);
-        Shape output;
-        try
-        {
-            output = layer.Infer(shapes);
-        }
-        catch (ArgumentException error)
-        {
-            throw new ArgumentException($"{name}: {error.Message}", error);
-        }
+        (Shape output, IReadOnlyList<ParameterSpec> specs) = Ask(name, layer, shapes);
         if (name.Length == 0 || _names.Contains(name))
             throw new ArgumentException($"A node named \"{name}\" is in the graph already; names are unique and not empty.", nameof(name));
         var node = new Node(this, _nodes.Count, name, layer, inputs.ToArray(), output);
         var parameters = new List<Parameter>();
-        foreach (ParameterSpec spec in layer.Parameters(shapes))
+        foreach (ParameterSpec spec in specs)
             parameters.Add(new Parameter(node, spec, _parameters.Count + parameters.Count));
         node.Parameters = parameters;
         foreach (Node input in node.Inputs)
@@ -105,6 +96,48 @@ public sealed class Graph
         if (loose is not null)
             throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the output is \"{Output.Name}\". Use it or leave it out.");
         _sealed = true;
+    }
+
+    // The shape and the parameters that a layer, perhaps of the user's own, says that it has.
+    private static (Shape Output, IReadOnlyList<ParameterSpec> Parameters) Ask(string name, Layer layer, Shape[] shapes)
+    {
+        try
+        {
+            Shape output = layer.Infer(shapes);
+            if (output.Length == 0)
+                throw new ArgumentException($"{layer.GetType().Name}.Infer gives a shape without values; "
+                    + "channels, rows and columns start at 1.");
+            IReadOnlyList<ParameterSpec> parameters = layer.Parameters(shapes);
+            Check(layer, parameters);
+            return (output, parameters);
+        }
+        catch (ArgumentException error)
+        {
+            throw new ArgumentException($"{name}: {error.Message}", error);
+        }
+        catch (Exception error) when (FailurePlace.Note(error, $"{name} ({layer.GetType().Name})"))
+        {
+            throw;
+        }
+    }
+
+    private static void Check(Layer layer, IReadOnlyList<ParameterSpec> parameters)
+    {
+        string kind = layer.GetType().Name;
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (ParameterSpec spec in parameters)
+        {
+            if (string.IsNullOrEmpty(spec.Name) || !names.Add(spec.Name))
+                throw new ArgumentException(
+                    $"{kind} has a parameter named \"{spec.Name}\"; names are unique in a layer and not empty.");
+            if (spec.Dimensions.Any(size => size < 1))
+                throw new ArgumentException(
+                    $"{kind} has a parameter \"{spec.Name}\" of {string.Join("×", spec.Dimensions)}, "
+                    + "which has no values: sizes start at 1.");
+            if (!Enum.IsDefined(spec.Role) || spec.FanIn < 1 || spec.FanOut < 1)
+                throw new ArgumentException($"{kind} has a parameter \"{spec.Name}\" of role {spec.Role} "
+                    + $"with fans {spec.FanIn} and {spec.FanOut}; fans start at 1.");
+        }
     }
 
     private string NextName(string kind)
@@ -152,6 +185,9 @@ public sealed class Node
 
     /// <summary>The shapes that the layer reads.</summary>
     internal Shape[] InputShapes => [.. Inputs.Select(node => node.Shape)];
+
+    /// <summary>Name and layer, for errors.</summary>
+    internal string Place => $"{Name} ({Layer?.GetType().Name ?? "Input"})";
 
     internal void AddConsumer(Node node) => _consumers.Add(node);
 

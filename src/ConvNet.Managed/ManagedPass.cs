@@ -68,7 +68,8 @@ internal sealed class ManagedPass<T>
         foreach (Node node in _graph.Nodes)
         {
             using PartTimer timer = Time(_parts?[node].Forward);
-            node.Layer?.Forward(new Frame<T>(_nodes[node.Index]!, n, training, step));
+            if (node.Layer is { } layer)
+                new Frame<T>(_nodes[node.Index]!, n, training, step).RunForward(layer);
         }
     }
 
@@ -135,7 +136,7 @@ internal sealed class ManagedPass<T>
         void Backward(NodeMemory<T> of, int? part)
         {
             using PartTimer timer = Time(part);
-            node.Layer!.Backward(new Frame<T>(of, n, true, step));
+            new Frame<T>(of, n, true, step, backward: true).RunBackward(node.Layer!);
         }
     }
 
@@ -171,6 +172,8 @@ internal sealed class ManagedPass<T>
         var edgesTaken = new Dictionary<Node, int>();
         return new NodeMemory<T>
         {
+            Name = node.Place,
+            Reads = node.Layer!.BackwardReads,
             XShapes = node.InputShapes,
             YShape = node.Shape,
             X = [.. node.Inputs.Select(input => _values[input.Index])],

@@ -19,6 +19,14 @@ public enum ParameterRole
     RunningVariance,
 }
 
+/// <summary>What follows from the role of a parameter.</summary>
+internal static class ParameterRoles
+{
+    /// <summary>Where every value starts that is not drawn at random.</summary>
+    public static float InitialValue(this ParameterRole role)
+        => role is ParameterRole.Scale or ParameterRole.RunningVariance ? 1 : 0;
+}
+
 /// <summary>What a layer says of one of its parameters.</summary>
 /// <param name="Name">The name within the layer, as <c>weight</c>.</param>
 /// <param name="Role">What it is for.</param>

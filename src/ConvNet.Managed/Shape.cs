@@ -56,6 +56,16 @@ public readonly record struct Shape
             : throw new FormatException($"\"{text}\" is not a shape; write channels, rows and columns as 3x32x32.");
     }
 
+    /// <summary>Throws where it is the default, which no constructor gives: a shape without values.</summary>
+    /// <param name="what">What has the shape.</param>
+    /// <param name="name">The parameter of the caller that it came in.</param>
+    internal void ThrowIfDefault(string what, string name)
+    {
+        if (Length == 0)
+            throw new ArgumentException($"{what} has the default shape, without values; "
+                + "give channels, rows and columns, as new Shape(1, 28, 28).", name);
+    }
+
     /// <summary>The shape as <c>3×32×32</c>.</summary>
     public override string ToString() => $"{C}×{H}×{W}";
 }

@@ -17,6 +17,7 @@ public sealed class Dataset
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
+        shape.ThrowIfDefault("The data set", nameof(shape));
         if (labels.Length == 0 || images.Length != (long)labels.Length * shape.Length)
             throw new ArgumentException($"{images.Length:N0} values are not {labels.Length:N0} images of {shape}; give one label for every image, and at least one.", nameof(images));
         for (int i = 0; i < labels.Length; i++)

@@ -14,6 +14,7 @@ public sealed class PixelSet
         ArgumentNullException.ThrowIfNull(pixels);
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentOutOfRangeException.ThrowIfZero(maxValue);
+        shape.ThrowIfDefault("The set of images", nameof(shape));
         if (labels.Length == 0 || pixels.Length != (long)labels.Length * shape.Length)
             throw new ArgumentException($"{pixels.Length:N0} pixels are not {labels.Length:N0} images of {shape}; give one label for every image, and at least one.", nameof(pixels));
         if (labels.Min() < 0)

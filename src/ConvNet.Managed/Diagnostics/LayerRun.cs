@@ -13,10 +13,9 @@ internal sealed class LayerRun<T>
     public LayerRun(LayerValues<T> values, bool backward = true, Sample? sample = null)
     {
         NodeMemory<T> memory = MemoryOf(values, values.Specs, sample);
-        var frame = new Frame<T>(memory, values.N, true, values.Step);
-        values.Layer.Forward(frame);
+        new Frame<T>(memory, values.N, true, values.Step).RunForward(values.Layer);
         if (backward)
-            values.Layer.Backward(frame);
+            new Frame<T>(memory, values.N, true, values.Step, backward: true).RunBackward(values.Layer);
         (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat), Array.ConvertAll(memory.W, Flat));
     }
 
@@ -48,6 +47,8 @@ internal sealed class LayerRun<T>
     /// <summary>The memory of a node that runs on copies of the values.</summary>
     internal static NodeMemory<T> MemoryOf(LayerValues<T> values, IReadOnlyList<ParameterSpec> specs, Sample? sample = null) => new()
     {
+        Name = values.Layer.Kind,
+        Reads = values.Layer.BackwardReads,
         XShapes = values.XShapes,
         YShape = values.YShape,
         X = Array.ConvertAll(values.X, x => new Memory<T>(x)),
@@ -104,9 +105,9 @@ internal static class LayerReference
             DX = Array.ConvertAll(memory.DX, m => Unknown(m.Length)),
             DW = Array.ConvertAll(memory.DW, m => Unknown(m.Length)),
         };
-        var frame = new Frame<double, BoundedSum>(new Frame<double>(memory, values.N, true, values.Step), sums);
-        layer.Forward(frame);
-        layer.Backward(frame);
+        layer.Forward(new Frame<double, BoundedSum>(new Frame<double>(memory, values.N, true, values.Step), sums));
+        layer.Backward(new Frame<double,
+            BoundedSum>(new Frame<double>(memory, values.N, true, values.Step, backward: true), sums));
         TruthTensor Of(string name, BoundedSum[] tensor) => TruthTensor.Of(name, tensor, sample is not null);
         return new LayerTruth(Of("y", sums.Y),
             [.. sums.DX.Select((dx, i) => Of(InputGradientName(values, i), dx))],

@@ -11,17 +11,18 @@ public abstract record Initializer
     public void Fill(Parameter parameter, Span<float> values)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        switch (parameter.Role)
+        if (parameter.Role != ParameterRole.Weight)
         {
-            case ParameterRole.Weight:
-                FillWeight(parameter, values);
-                break;
-            case ParameterRole.Scale or ParameterRole.RunningVariance:
-                values.Fill(1f);
-                break;
-            default:
-                values.Clear();
-                break;
+            values.Fill(parameter.Role.InitialValue());
+            return;
+        }
+        try
+        {
+            FillWeight(parameter, values);
+        }
+        catch (Exception error) when (FailurePlace.Note(error, $"{parameter.Name} ({GetType().Name})"))
+        {
+            throw;
         }
     }
 
@@ -35,6 +36,13 @@ public abstract record RandomInitializer(int Seed) : Initializer
 {
     /// <summary>The distribution of a weight, over the given source of random numbers.</summary>
     protected abstract IContinuousDistribution DistributionOf(Parameter parameter, Random source);
+
+    /// <summary>A scale of the distribution, once it is known to be a number from 0.</summary>
+    private protected static double FromZero(double scale, string name, string what)
+        => scale is >= 0 and < double.PositiveInfinity
+        ? scale
+        : throw new ArgumentOutOfRangeException(name,
+            $"A {what} of {scale} describes no distribution; give a finite number from 0.");
 
     /// <inheritdoc/>
     protected sealed override void FillWeight(Parameter parameter, Span<float> values)
@@ -87,28 +95,44 @@ public sealed record XavierUniform(int Seed) : RandomInitializer(Seed)
 }
 
 /// <summary>Normal with mean 0.</summary>
-/// <param name="StandardDeviation">The standard deviation.</param>
+/// <param name="StandardDeviation">The standard deviation, from 0.</param>
 /// <param name="Seed">The seed of the random numbers.</param>
+/// <exception cref="ArgumentOutOfRangeException">The standard deviation is negative or not finite.</exception>
 public sealed record NormalInitializer(double StandardDeviation, int Seed) : RandomInitializer(Seed)
 {
+    /// <summary>The standard deviation, from 0.</summary>
+    public double StandardDeviation { get; init; } =
+        FromZero(StandardDeviation, nameof(StandardDeviation), "standard deviation");
+
     /// <inheritdoc/>
     protected override IContinuousDistribution DistributionOf(Parameter parameter, Random source)
         => new MathNet.Numerics.Distributions.Normal(0, StandardDeviation, source);
 }
 
 /// <summary>Uniform in ±limit.</summary>
-/// <param name="Limit">The largest magnitude.</param>
+/// <param name="Limit">The largest magnitude, from 0.</param>
 /// <param name="Seed">The seed of the random numbers.</param>
+/// <exception cref="ArgumentOutOfRangeException">The limit is negative or not finite.</exception>
 public sealed record UniformInitializer(double Limit, int Seed) : RandomInitializer(Seed)
 {
+    /// <summary>The largest magnitude, from 0.</summary>
+    public double Limit { get; init; } = FromZero(Limit, nameof(Limit), "limit");
+
     /// <inheritdoc/>
     protected override IContinuousDistribution DistributionOf(Parameter parameter, Random source) => HeUniform.Symmetric(Limit, source);
 }
 
 /// <summary>The same value for every weight.</summary>
-/// <param name="Value">The value.</param>
+/// <param name="Value">The value, a finite number.</param>
+/// <exception cref="ArgumentOutOfRangeException">The value is not finite.</exception>
 public sealed record ConstantInitializer(float Value) : Initializer
 {
+    /// <summary>The value, a finite number.</summary>
+    public float Value { get; init; } = float.IsFinite(Value)
+        ? Value
+        : throw new ArgumentOutOfRangeException(nameof(Value),
+            $"A weight cannot start at {Value}; give a finite number.");
+
     /// <inheritdoc/>
     protected override void FillWeight(Parameter parameter, Span<float> values) => values.Fill(Value);
 }

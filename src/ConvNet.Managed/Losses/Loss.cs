@@ -58,9 +58,16 @@ public sealed record SoftmaxCrossEntropy : Loss
 /// Gradient: 1/N for every j ≠ y with a positive margin, minus their number for y; 0 at the hinge itself.
 /// Labels: N class numbers. Source: Weston and Watkins, ESANN 1999.
 /// </remarks>
-/// <param name="Margin">Δ.</param>
+/// <param name="Margin">Δ, a finite number.</param>
+/// <exception cref="ArgumentOutOfRangeException">The margin is not finite.</exception>
 public sealed record MulticlassSvm(float Margin = 1f) : Loss
 {
+    /// <summary>Δ, a finite number.</summary>
+    public float Margin { get; init; } = float.IsFinite(Margin)
+        ? Margin
+        : throw new ArgumentOutOfRangeException(nameof(Margin),
+            $"A margin of {Margin} gives every batch the same loss; give a finite number.");
+
     /// <inheritdoc/>
     public override T Evaluate<T>(ReadOnlySpan<T> scores, ReadOnlySpan<int> labels, Span<T> gradient)
     {

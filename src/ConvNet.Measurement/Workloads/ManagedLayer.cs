@@ -17,6 +17,8 @@ internal sealed class ManagedLayer : Workload
         long x = (long)shape.Batch * input.Length, y = (long)shape.Batch * shape.Output.Length;
         _memory = new NodeMemory<float>
         {
+            Name = _layer.Kind,
+            Reads = _layer.BackwardReads,
             XShapes = [input],
             YShape = shape.Output,
             X = [Values(pass != BenchPass.BackwardData, x)],
@@ -37,11 +39,10 @@ internal sealed class ManagedLayer : Workload
 
     public override void Run()
     {
-        var frame = new Frame<float>(_memory, _shape.Batch, training: true, step: 0);
         if (_pass == BenchPass.Forward)
-            _layer.Forward(frame);
+            new Frame<float>(_memory, _shape.Batch, training: true, step: 0).RunForward(_layer);
         else
-            _layer.Backward(frame);
+            new Frame<float>(_memory, _shape.Batch, training: true, step: 0, backward: true).RunBackward(_layer);
     }
 
     protected override void Dispose(bool disposing)

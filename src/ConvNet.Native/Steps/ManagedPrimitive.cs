@@ -68,6 +68,8 @@ internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X,
     /// <summary>The memory, once every slot has its place.</summary>
     public NodeMemory<float> Bind() => new()
     {
+        Name = Node.Place,
+        Reads = Node.Layer!.BackwardReads,
         XShapes = Node.InputShapes,
         YShape = Node.Shape,
         X = [.. X.Select(Memory)],
@@ -95,7 +97,7 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
     public override void Bind() => _memory = slots.Bind();
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => layer.Forward(new Frame<float>(_memory!, run.N, training, run.Step));
+    public override void Run(in Run run) => new Frame<float>(_memory!, run.N, training, run.Step).RunForward(layer);
 }
 
 /// <summary>The backward pass of a layer in C#.</summary>
@@ -110,5 +112,6 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slot
     public override void Bind() => _memory = slots.Bind();
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => layer.Backward(new Frame<float>(_memory!, run.N, true, run.Step));
+    public override void Run(in Run run)
+        => new Frame<float>(_memory!, run.N, true, run.Step, backward: true).RunBackward(layer);
 }

@@ -32,6 +32,64 @@ internal sealed record ScaledSquare(double GradientFactor = 1) : Layer
     }
 }
 
+/// <summary>A layer that uses in one of its passes what it may not.</summary>
+internal sealed record Forbidden(string Use, bool InBackward) : Layer
+{
+    public override string Kind => "forbidden";
+
+    public override BackwardReads BackwardReads => BackwardReads.None;
+
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => inputs[0];
+
+    public override void Forward<T>(in Frame<T> f)
+    {
+        f.X(0).CopyTo(f.Y);
+        if (!InBackward)
+            Touch(f);
+    }
+
+    public override void Backward<T>(in Frame<T> f)
+    {
+        if (InBackward)
+            Touch(f);
+        if (f.WantsDX(0))
+            f.DY.CopyTo(f.DX(0));
+    }
+
+    private void Touch<T>(in Frame<T> f) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T> => _ = Use switch
+    {
+        "x" => f.X(0).Length,
+        "y" => f.Y.Length,
+        "dx" => f.DX(0).Length,
+        "dy" => f.DY.Length,
+        _ => f.X(1).Length,
+    };
+}
+
+/// <summary>A layer that says of itself what it is told to.</summary>
+internal sealed record Claiming : Layer
+{
+    public Func<Shape> Output { get; init; } = () => Shape.Vector(2);
+
+    public ParameterSpec[] Has { get; init; } = [];
+
+    public int Saves { get; init; }
+
+    public override string Kind => "claiming";
+
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Output();
+
+    public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs) => Has;
+
+    public override int SavedLength(int batch, params ReadOnlySpan<Shape> inputs) => Saves;
+
+    public override void Forward<T>(in Frame<T> f) => f.Y.Clear();
+
+    public override void Backward<T>(in Frame<T> f)
+    {
+    }
+}
+
 /// <summary>Layers of the user's own, on the backends that run them, and the check of their gradients.</summary>
 public sealed class UserLayerTests
 {
@@ -70,6 +128,95 @@ public sealed class UserLayerTests
         GradientReport report = GradientCheck.Run(graph, [managed]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
         Assert.That(report.Layers.Where(l => l.Verdict == Verdict.Fail).Select(l => l.Layer).Distinct(), Is.EqualTo(new[] { "scaledsquare1" }));
+    }
+
+    [Test]
+    public void WhatAPassMayNotUseIsNamedWithTheLayer(
+        [ValueSource(nameof(Runs))] BackendCase backend,
+        [Values("x", "y", "dx", "x of another input")] string use, [Values] bool backward)
+    {
+        Assume.That((use, backward), Is.AnyOf(("x", true), ("y", true), ("dx", false), ("x of another input", true),
+            ("x of another input", false)));
+        using IBackend opened = backend.Open();
+        Graph graph = Sequential.Of(Shape.Vector(3), new ScaledSquare(), new Forbidden(use, backward), new Dense(2));
+        using IExecutable net = opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd()));
+        net.Initialize(new HeNormal(1));
+        Exception? error = null;
+        try
+        {
+            net.TrainStep(Samples.Uniform(6, 1), [0, 1], 0.1f);
+        }
+        catch (Exception thrown)
+        {
+            error = thrown;
+        }
+        (Type type, string says) = (use, backward) switch
+        {
+            ("x", _) => (typeof(InvalidOperationException),
+                "reads x, and BackwardReads says None: add BackwardReads.Inputs"),
+            ("y", _) => (typeof(InvalidOperationException),
+                "reads y, and BackwardReads says None: add BackwardReads.Output"),
+            ("dx", _) => (typeof(InvalidOperationException), "the forward pass uses the gradient dx"),
+            (_, true) => (typeof(InvalidOperationException), "reads x, and BackwardReads says None"),
+            _ => (typeof(ArgumentOutOfRangeException), "there is no input 1"),
+        };
+        Assert.That(error, Is.TypeOf(type).With.Message.Contains("forbidden1 (Forbidden)").And.Message.Contains(says));
+    }
+
+    [TestCaseSource(nameof(Runs))]
+    public void AGradientThatNobodyWantsIsNamedWithTheLayer(BackendCase backend)
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(2), new Greedy()),
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
+        net.Initialize(new HeNormal(1));
+        Assert.That(() => net.TrainStep([1, 2], [1f, 2f], 0.1f),
+            Throws.InvalidOperationException.With.Message.Contains("greedy1 (Greedy)")
+                .And.Message.Contains("WantsDX(0)"));
+    }
+
+    [Test]
+    public void WhatALayerSaysOfItselfIsCheckedWhenItIsAdded()
+    {
+        Assert.Multiple(() =>
+        {
+            Refused(new Claiming { Output = () => default }, "Claiming.Infer gives a shape without values");
+            Refused(new Claiming { Output = () => new Shape(0, 1, 1) }, "0×1×1");
+            Refused(new Claiming { Output = () => new Shape(1 << 16, 1 << 16, 1) }, "65536×65536×1");
+            Refused(new Claiming { Has = [new("w", ParameterRole.Weight, [3, 0])] }, "\"w\" of 3×0");
+            Refused(new Claiming { Has = [new("w", ParameterRole.Weight, [-3, -1])] }, "\"w\" of -3×-1");
+            Refused(new Claiming { Has = [new("w", ParameterRole.Weight, [3], FanIn: 0)] }, "fans 0 and 1");
+            Refused(new Claiming { Has = [new("w", (ParameterRole)9, [3])] }, "role 9");
+            Refused(new Claiming { Has = [new("w", ParameterRole.Weight, [3]), new("w", ParameterRole.Bias, [3])] },
+                "named \"w\"");
+            Refused(new Claiming { Has = [new("", ParameterRole.Weight, [3])] }, "named \"\"");
+        });
+        var thrown = Assert.Throws<OvenException>(() => Sequential.Of(Shape.Vector(2),
+            new Claiming { Output = () => throw new OvenException(1) }));
+        Assert.That(FailurePlace.PlaceOf(thrown!), Is.EqualTo("claiming1 (Claiming)"));
+        using var managed = new ManagedBackend();
+        Assert.That(() => managed.CompileInference(Sequential.Of(Shape.Vector(2), new Claiming { Saves = -1 }), 1),
+            Throws.ArgumentException.With.Message.Contains("claiming1").And.Message.Contains("SavedLength is -1"));
+
+        static void Refused(Layer layer, string says) => Assert.That(() => Sequential.Of(Shape.Vector(2), layer),
+            Throws.ArgumentException.With.Message.StartsWith("claiming1: ").And.Message.Contains(says));
+    }
+
+    /// <summary>A layer with a parameter that writes the gradient of its input, wanted or not.</summary>
+    private sealed record Greedy : Layer
+    {
+        public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+        public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
+            => [new("w", ParameterRole.Bias, [1])];
+
+        public override void Forward<T>(in Frame<T> f) => f.X(0).CopyTo(f.Y);
+
+        public override void Backward<T>(in Frame<T> f)
+        {
+            f.DW(0).Clear();
+            f.DY.CopyTo(f.DX(0));
+        }
     }
 
     [Test]
