@@ -8,6 +8,16 @@ public abstract record Optimizer
     /// <summary>Values of state per trainable value.</summary>
     public abstract int StateSlots { get; }
 
+    /// <summary>
+    /// Throws unless the optimiser fits a graph that is compiled with it. What names parameters looks for them here.
+    /// </summary>
+    /// <exception cref="ArgumentException">
+    /// It names a parameter that the graph lacks; the message names those that are close.
+    /// </exception>
+    public virtual void CheckFor(Graph graph)
+    {
+    }
+
     /// <summary>Moves one parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="learningRate">α.</param>
@@ -36,7 +46,11 @@ public sealed record Sgd : Optimizer
             throw new ArgumentOutOfRangeException(nameof(weightDecay), $"Weight decay {weightDecay} is not a number from 0.");
         if (nesterov && momentum == 0)
             throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
-        (Momentum, WeightDecay, Nesterov, NoDecay) = (momentum, weightDecay, nesterov, noDecay ?? []);
+        if (noDecay?.Any(string.IsNullOrEmpty) == true)
+            throw new ArgumentException(
+                "A parameter without weight decay has an empty name; give names as conv1.bias.", nameof(noDecay));
+        (Momentum, WeightDecay, Nesterov, NoDecay) =
+            (momentum, weightDecay, nesterov, noDecay?.ToHashSet(StringComparer.Ordinal) ?? []);
     }
 
     /// <summary>μ.</summary>
@@ -59,6 +73,18 @@ public sealed record Sgd : Optimizer
     {
         ArgumentNullException.ThrowIfNull(parameter);
         return NoDecay.Contains(parameter.Name) ? 0f : WeightDecay;
+    }
+
+    /// <inheritdoc/>
+    public override void CheckFor(Graph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        HashSet<string> names = [.. graph.Parameters.Select(parameter => parameter.Name)];
+        if (NoDecay.FirstOrDefault(name => !names.Contains(name)) is not { } unknown)
+            return;
+        throw new ArgumentException(
+            $"noDecay names \"{unknown}\", and no parameter of the graph is called that; Graph.Parameters lists them."
+            + NearMisses.Question(unknown, names));
     }
 
     /// <inheritdoc/>
