@@ -1,15 +1,26 @@
 namespace ConvNet;
 
 /// <summary>The checks that every backend makes before it computes; a backend derives from this and only asserts.</summary>
-/// <remarks>Each call holds the executable for its caller; what is wrong is said before anything is changed.</remarks>
+/// <remarks>
+/// Each call holds the executable for its caller; what is wrong is said before anything is changed. A pass that
+/// throws, or whose loss is not finite, leaves parameters, buffers and the optimiser's state as they were before it.
+/// </remarks>
 public abstract class Executable : IExecutable
 {
+    private const int Free = 0, Held = 1, Disposed = 2;
+
     private enum Phase { Idle, Forwarded, Evaluated, Differentiated }
 
     private readonly Func<bool> _backendDisposed;
+    private readonly HashSet<Parameter> _unwritten;
     private Phase _phase;
-    private int _busy;
-    private bool _disposed, _hasGradients, _hasInputGradient;
+    private int _state;
+    private long _nextPass;
+    private bool _hasGradients, _hasInputGradient, _tookBack, _buffersWritten;
+
+    // What has changed the parameters since the last forward pass; why gradients cannot be added to those that are
+    // there.
+    private string? _changedBy, _cannotAdd;
 
     /// <summary>Checks what is to be compiled.</summary>
     /// <param name="graph">The graph.</param>
@@ -20,20 +31,26 @@ public abstract class Executable : IExecutable
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(backendDisposed);
-        graph.Seal();
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize), $"A batch of {batchSize} images is empty; the batch size starts at 1.");
         if (spec is not null)
         {
             ArgumentNullException.ThrowIfNull(spec.Loss, nameof(spec));
             ArgumentNullException.ThrowIfNull(spec.Optimizer, nameof(spec));
+            spec.Optimizer.CheckFor(graph);
         }
         foreach (Node node in graph.Nodes)
         {
+            if (node.Layer?.SavedLength(batchSize, node.InputShapes) is < 0 and var saved)
+                throw new ArgumentException(
+                    $"{node.Place}: its SavedLength is {saved:N0} for {batchSize} samples; it starts at 0.",
+                        nameof(graph));
             if ((long)node.Shape.Length * batchSize > int.MaxValue)
                 throw new ArgumentOutOfRangeException(nameof(batchSize), $"{batchSize} samples of {node.Shape} at \"{node.Name}\" are too many: at most {int.MaxValue:N0} values per tensor.");
         }
+        graph.Seal();
         (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);
+        _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
     }
 
     /// <inheritdoc/>
@@ -51,8 +68,9 @@ public abstract class Executable : IExecutable
     /// <summary>Samples in the batch that went forward last.</summary>
     protected int N { get; private set; }
 
-    /// <summary>The number of training forward passes that have ended; keys the random masks of the next one.</summary>
-    protected long ForwardCount { get; private set; }
+    /// <summary>The number of the last training forward pass, from 0; keys its random masks.</summary>
+    /// <remarks>A pass that throws has used its number up; one whose loss is not finite gives it back.</remarks>
+    protected long PassNumber { get; private set; }
 
     /// <inheritdoc/>
     public void Forward(ReadOnlySpan<float> images)
@@ -81,6 +99,7 @@ public abstract class Executable : IExecutable
         using Hold hold = Enter();
         if (_phase != Phase.Evaluated)
             throw new InvalidOperationException($"Backward needs the loss of a batch: call Forward and Loss before it{OrAgain}, or give it a gradient.");
+        CheckBackward(accumulate);
         BackwardChecked([], accumulate);
     }
 
@@ -92,6 +111,7 @@ public abstract class Executable : IExecutable
             throw new InvalidOperationException($"Backward needs a batch that went forward: call Forward before it{OrAgain}.");
         if (outputGradient.Length != N * Output.Shape.Length)
             throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient), $"the gradient of {N} × {Output.Shape} scores");
+        CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
     }
 
@@ -106,26 +126,30 @@ public abstract class Executable : IExecutable
     public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
     {
         using Hold hold = Enter();
-        CheckTraining();
-        CheckRate(learningRate);
+        CheckTrainStep(learningRate);
         CheckLabels(labels, CountImages(images));
-        ForwardChecked(images);
-        double loss = LossChecked(labels);
-        BackwardAndStep(learningRate);
-        return loss;
+        return TrainStepChecked(images, labels, [], learningRate, []);
+    }
+
+    /// <inheritdoc/>
+    public double TrainStep(
+        ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate, Span<float> scores)
+    {
+        using Hold hold = Enter();
+        CheckTrainStep(learningRate);
+        int n = CountImages(images);
+        CheckLabels(labels, n);
+        CheckScores(scores.Length, n);
+        return TrainStepChecked(images, labels, [], learningRate, scores);
     }
 
     /// <inheritdoc/>
     public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
     {
         using Hold hold = Enter();
-        CheckTraining();
-        CheckRate(learningRate);
+        CheckTrainStep(learningRate);
         CheckTargets(targets, CountImages(images));
-        ForwardChecked(images);
-        double loss = LossChecked(targets);
-        BackwardAndStep(learningRate);
-        return loss;
+        return TrainStepChecked(images, [], targets, learningRate, []);
     }
 
     /// <inheritdoc/>
@@ -133,8 +157,8 @@ public abstract class Executable : IExecutable
     {
         using Hold hold = Enter();
         int n = CountImages(images);
-        if (scores.Length != n * Output.Shape.Length)
-            throw WrongLength(scores.Length, n * Output.Shape.Length, nameof(scores), $"the scores of {n} samples, {Output.Shape} each");
+        CheckScores(scores.Length, n);
+        CheckWritten();
         InferCore(images, n, scores);
     }
 
@@ -144,8 +168,7 @@ public abstract class Executable : IExecutable
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
             throw new InvalidOperationException("There are no scores to read: call Forward first, and read before Backward.");
-        if (scores.Length != N * Output.Shape.Length)
-            throw WrongLength(scores.Length, N * Output.Shape.Length, nameof(scores), $"the scores of {N} samples, {Output.Shape} each");
+        CheckScores(scores.Length, N);
         ReadScoresCore(scores);
     }
 
@@ -154,6 +177,8 @@ public abstract class Executable : IExecutable
     {
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
+        if (_unwritten.Contains(parameter))
+            throw Unwritten(parameter);
         ReadCore(parameter, values);
     }
 
@@ -162,7 +187,12 @@ public abstract class Executable : IExecutable
     {
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
+        if (_hasGradients && _cannotAdd is null && Changes(parameter, values))
+            _cannotAdd = $"{parameter.Name} has been written since";
         WriteCore(parameter, values);
+        _unwritten.Remove(parameter);
+        _changedBy = nameof(Write);
+        _buffersWritten |= !parameter.Trainable;
     }
 
     /// <inheritdoc/>
@@ -195,15 +225,17 @@ public abstract class Executable : IExecutable
     }
 
     /// <summary>Frees what the executable holds.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// Another caller's call is under way; it ends as if nothing had been.
+    /// </exception>
     public void Dispose()
     {
-        if (_disposed)
-            return;
-        if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        int before = Interlocked.CompareExchange(ref _state, Disposed, Free);
+        if (before == Held)
             throw new InvalidOperationException("The executable is in use by another caller; dispose it when that call has ended.");
-        _disposed = true;
+        if (before == Disposed)
+            return;
         Dispose(true);
-        Volatile.Write(ref _busy, 0);
         GC.SuppressFinalize(this);
     }
 
@@ -224,8 +256,14 @@ public abstract class Executable : IExecutable
     /// <summary>Computes the gradients, from the loss when <paramref name="outputGradient"/> is empty.</summary>
     protected abstract void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate);
 
-    /// <summary>Moves the parameters.</summary>
+    /// <summary>Moves the parameters, all of them or, where it throws, none.</summary>
     protected abstract void StepCore(float learningRate);
+
+    /// <summary>Makes a copy of all buffers, in the place of the copy before.</summary>
+    protected abstract void KeepBuffersCore();
+
+    /// <summary>Exchanges the buffers and their copy.</summary>
+    protected abstract void ExchangeBuffersCore();
 
     /// <summary>Computes the gradients from the loss and moves the parameters; may do both at once, with the same result.</summary>
     protected virtual void BackwardAndStepCore(float learningRate)
@@ -258,10 +296,21 @@ public abstract class Executable : IExecutable
     {
         CheckTraining();
         int n = CountImages(images);
-        (_phase, _hasInputGradient) = (Phase.Idle, false);
+        CheckWritten();
+        (_phase, _hasInputGradient, _changedBy, _tookBack, _buffersWritten) = (Phase.Idle, false, null, false, false);
         N = n;
-        ForwardCore(images, n);
-        ForwardCount++;
+        // A layer that throws at one number would throw at it for ever if the next pass had the same.
+        PassNumber = _nextPass++;
+        KeepBuffersCore();
+        try
+        {
+            ForwardCore(images, n);
+        }
+        catch
+        {
+            TakeBuffersBack(true);
+            throw;
+        }
         _phase = Phase.Forwarded;
     }
 
@@ -269,37 +318,84 @@ public abstract class Executable : IExecutable
     {
         CheckForwarded();
         CheckLabels(labels, N);
-        double loss = LossCore(labels);
-        _phase = Phase.Evaluated;
-        return loss;
+        try
+        {
+            return Evaluated(LossCore(labels));
+        }
+        catch (Exception error) when (FailurePlace.Note(error, Spec!.Loss.GetType().Name))
+        {
+            throw;
+        }
     }
 
     private double LossChecked(ReadOnlySpan<float> targets)
     {
         CheckForwarded();
         CheckTargets(targets, N);
-        double loss = LossCore(targets);
+        try
+        {
+            return Evaluated(LossCore(targets));
+        }
+        catch (Exception error) when (FailurePlace.Note(error, Spec!.Loss.GetType().Name))
+        {
+            throw;
+        }
+    }
+
+    // What a batch without a finite loss has made of the running statistics is of no use to anybody.
+    private double Evaluated(double loss)
+    {
+        bool finite = double.IsFinite(loss);
+        TakeBuffersBack(!finite);
+        _nextPass = finite ? PassNumber + 1 : PassNumber;
         _phase = Phase.Evaluated;
         return loss;
     }
 
     private void BackwardChecked(ReadOnlySpan<float> outputGradient, bool accumulate)
     {
+        bool adds = accumulate && _hasGradients;
         // A failure half way leaves neither activations nor gradients that could be used.
-        _phase = Phase.Idle;
-        BackwardCore(outputGradient, accumulate && _hasGradients);
-        _phase = Phase.Differentiated;
-        _hasGradients = true;
-        _hasInputGradient = Spec!.InputGradient;
+        (_phase, _hasGradients) = (Phase.Idle, false);
+        try
+        {
+            BackwardCore(outputGradient, adds);
+        }
+        catch
+        {
+            _cannotAdd = adds ? "a Backward that failed has lost those of the batches before" : null;
+            TakeBuffersBack(true);
+            throw;
+        }
+        (_phase, _hasGradients, _hasInputGradient, _cannotAdd) =
+            (Phase.Differentiated, true, Spec!.InputGradient, null);
     }
 
-    private void BackwardAndStep(float learningRate)
+    private double TrainStepChecked(
+        ReadOnlySpan<float> images, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, float learningRate,
+        Span<float> scores)
     {
-        (_phase, _hasGradients) = (Phase.Idle, false);
-        BackwardAndStepCore(learningRate);
-        _phase = Phase.Differentiated;
-        _hasGradients = Spec!.KeepGradients;
-        _hasInputGradient = Spec.InputGradient;
+        ForwardChecked(images);
+        try
+        {
+            double loss = Spec!.Loss.TakesLabels ? LossChecked(labels) : LossChecked(targets);
+            if (!scores.IsEmpty)
+                ReadScoresCore(scores);
+            _phase = Phase.Idle;
+            if (!double.IsFinite(loss))
+                return loss;
+            (_hasGradients, _cannotAdd) = (false, null);
+            BackwardAndStepCore(learningRate);
+            (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec.KeepGradients, Spec.InputGradient);
+            NoteStep();
+            return loss;
+        }
+        catch
+        {
+            _phase = Phase.Idle;
+            TakeBuffersBack(true);
+            throw;
+        }
     }
 
     private void StepChecked(float learningRate)
@@ -309,23 +405,90 @@ public abstract class Executable : IExecutable
         if (!_hasGradients)
             throw new InvalidOperationException("Step needs gradients: call Backward first (TrainStep leaves none with KeepGradients: false).");
         StepCore(learningRate);
+        NoteStep();
+    }
+
+    private void NoteStep()
+    {
+        _changedBy = nameof(Step);
+        if (_hasGradients)
+            _cannotAdd = "Step has moved the parameters since";
+    }
+
+    // Buffers that the caller has written since the forward pass are the caller's.
+    private void TakeBuffersBack(bool back)
+    {
+        if (_tookBack == back || _buffersWritten)
+            return;
+        ExchangeBuffersCore();
+        _tookBack = back;
+    }
+
+    private bool Changes(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        if (!parameter.Trainable)
+            return false;
+        var before = new float[parameter.Length];
+        ReadCore(parameter, before);
+        return !values.SequenceEqual(before);
     }
 
     /// <summary>Holds the executable for its caller until what it returns is disposed.</summary>
     internal Hold Enter()
     {
-        if (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        int before = Interlocked.CompareExchange(ref _state, Held, Free);
+        if (before == Held)
             throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller at a time; compile one for each.");
-        if (!_disposed && !_backendDisposed())
+        if (before == Disposed)
+            throw new ObjectDisposedException(GetType().Name, "The executable is disposed.");
+        if (!_backendDisposed())
             return new Hold(this);
-        Volatile.Write(ref _busy, 0);
-        throw new ObjectDisposedException(GetType().Name, _disposed ? "The executable is disposed." : "The backend of this executable is disposed.");
+        Volatile.Write(ref _state, Free);
+        throw new ObjectDisposedException(GetType().Name, "The backend of this executable is disposed.");
     }
 
     private void CheckTraining()
     {
         if (Spec is null)
             throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one that trains.");
+    }
+
+    private void CheckTrainStep(float learningRate)
+    {
+        CheckTraining();
+        CheckRate(learningRate);
+    }
+
+    private void CheckScores(int length, int n)
+    {
+        if (length != n * Output.Shape.Length)
+            throw WrongLength(length, n * Output.Shape.Length, "scores",
+                $"the scores of {n} samples, {Output.Shape} each");
+    }
+
+    private void CheckWritten()
+    {
+        if (_unwritten.Count > 0)
+            throw Unwritten(Graph.Parameters.First(_unwritten.Contains));
+    }
+
+    private InvalidOperationException Unwritten(Parameter first)
+    {
+        string others = _unwritten.Count > 1 ? $", like {_unwritten.Count - 1:N0} more," : "";
+        return new($"{first.Name}{others} has no values yet: "
+            + "call Initialize, load a saved model, or Write every parameter first.");
+    }
+
+    private void CheckBackward(bool accumulate)
+    {
+        if (_changedBy is not null)
+            throw new InvalidOperationException(
+                $"Backward needs a forward pass of the parameters that are there; {_changedBy} has changed them since: "
+                + $"call Forward again before Backward, or {_changedBy} before Forward or after Backward.");
+        if (accumulate && _cannotAdd is not null)
+            throw new InvalidOperationException(
+                $"The gradients that are there cannot be added to: {_cannotAdd}. "
+                + "Call Backward without accumulate first.");
     }
 
     private void CheckForwarded()
@@ -389,6 +552,6 @@ public abstract class Executable : IExecutable
     /// <summary>Frees the executable for the next caller.</summary>
     internal readonly ref struct Hold(Executable executable)
     {
-        public void Dispose() => Volatile.Write(ref executable._busy, 0);
+        public void Dispose() => Volatile.Write(ref executable._state, Free);
     }
 }

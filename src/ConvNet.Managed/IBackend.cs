@@ -41,7 +41,10 @@ public interface IBackend : IDisposable
 
     /// <summary>Compiles a graph for training.</summary>
     /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names it.</exception>
-    /// <exception cref="ArgumentException">The graph has no layers, a node that leads nowhere, or a batch size below 1.</exception>
+    /// <exception cref="ArgumentException">
+    /// The graph has no layers, a node that leads nowhere, or a batch size below 1; or the optimiser names a parameter
+    /// that the graph lacks.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
     IExecutable Compile(Graph graph, TrainingSpec spec);
 
@@ -53,7 +56,21 @@ public interface IBackend : IDisposable
 /// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
 /// <remarks>
 /// Images and scores are dense, N×C×H×W; the number of samples follows from the length of the images and may be smaller than the batch size.
-/// One caller at a time: a second one gets an <see cref="InvalidOperationException"/>.
+/// One caller at a time: a second one, also one that disposes it, gets an <see cref="InvalidOperationException"/>, and
+/// the first call ends well. Spans may lie anywhere in memory; they are copied.
+/// <para>
+/// Every trainable parameter is written first, by <see cref="ExecutableExtensions.Initialize"/>, a saved model or
+/// <see cref="Write"/>; buffers have initial values. <see cref="Backward(bool)"/> needs a <see cref="Forward"/> with
+/// the parameters that are there: after a <see cref="Step"/> or a <see cref="Write"/> it is refused until the next
+/// <see cref="Forward"/>. Reading and <see cref="Infer"/> are allowed between any two calls, and so is another
+/// <see cref="Step"/> with the same gradients.
+/// </para>
+/// <para>
+/// A forward pass whose loss is NaN or infinite leaves no trace in the buffers, and its random masks are those of the
+/// next one. After an exception in a pass the parameters, the buffers and the optimiser's state are those before it,
+/// and the next <see cref="Forward"/> begins anew. An exception of the user's own layer, loss or optimiser comes as it
+/// is; <see cref="FailurePlace"/> says where it was thrown.
+/// </para>
 /// </remarks>
 public interface IExecutable : IDisposable
 {
@@ -69,6 +86,7 @@ public interface IExecutable : IDisposable
     /// <summary>1: computes the scores of a batch, in training mode.</summary>
     /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <exception cref="ArgumentException">The length is no whole number of images, or more than a batch.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
     void Forward(ReadOnlySpan<float> images);
 
     /// <summary>2: the mean loss of the batch that went forward.</summary>
@@ -81,21 +99,51 @@ public interface IExecutable : IDisposable
     double Loss(ReadOnlySpan<float> targets);
 
     /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be added.</summary>
-    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    /// <param name="accumulate">
+    /// Whether the gradients are added to those that are there. There may be none: then it is the first batch.
+    /// </param>
+    /// <exception cref="InvalidOperationException">
+    /// No loss was evaluated since the last backward pass; <see cref="Step"/> or <see cref="Write"/> came after
+    /// <see cref="Forward"/>; or gradients are to be added to those of other values of the parameters.
+    /// </exception>
     void Backward(bool accumulate = false);
 
     /// <summary>3: the gradients of all parameters from a gradient of the scores.</summary>
     /// <param name="outputGradient">One value per score of the batch that went forward.</param>
     /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    /// <inheritdoc cref="Backward(bool)" path="/exception"/>
     void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false);
 
-    /// <summary>4: moves the parameters against their gradients.</summary>
+    /// <summary>
+    /// 4: moves the parameters against their gradients, which stay: a second step moves them once more.
+    /// </summary>
     /// <param name="learningRate">α, a finite number.</param>
     void Step(float learningRate);
 
-    /// <summary>All four steps; a backend may fuse them.</summary>
+    /// <summary>
+    /// All four steps; a backend may fuse them. Where the loss is NaN or infinite no step is made: everything stays
+    /// as it was.
+    /// </summary>
     /// <returns>The mean loss before the step.</returns>
     double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate);
+
+    /// <inheritdoc cref="TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/>
+    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="labels">One class per sample.</param>
+    /// <param name="learningRate">α, a finite number.</param>
+    /// <param name="scores">One value per score of the forward pass, overwritten.</param>
+    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate, Span<float> scores)
+    {
+        Forward(images);
+        double loss = Loss(labels);
+        ReadScores(scores);
+        if (double.IsFinite(loss))
+        {
+            Backward();
+            Step(learningRate);
+        }
+        return loss;
+    }
 
     /// <inheritdoc cref="TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/>
     double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate);
@@ -109,6 +157,7 @@ public interface IExecutable : IDisposable
     void ReadScores(Span<float> scores);
 
     /// <summary>Reads a parameter or a buffer, in the order of its dimensions.</summary>
+    /// <exception cref="InvalidOperationException">It is a trainable parameter that has not been written.</exception>
     void Read(Parameter parameter, Span<float> values);
 
     /// <summary>Writes a parameter or a buffer, in the order of its dimensions.</summary>

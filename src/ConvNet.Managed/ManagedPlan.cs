@@ -9,7 +9,7 @@ namespace ConvNet;
 public sealed class ManagedPlan<T> : Executable, IProfiles
     where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly T[][] _values, _gradients, _optimizerState;
+    private readonly T[][] _values, _gradients, _optimizerState, _kept;
     private readonly int _threads;
     private readonly ManagedPass<T>? _training;
     private ManagedPass<T>? _inference;
@@ -18,15 +18,16 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         : base(graph, batchSize, spec, backendDisposed)
     {
         _threads = threads;
-        _values = [.. graph.Parameters.Select(p => new T[p.Length])];
+        _values = [.. graph.Parameters.Select(InitialValues)];
+        _kept = [.. graph.Parameters.Select(p => new T[spec is null || p.Trainable ? 0 : p.Length])];
         _gradients = [.. graph.Parameters.Select(p => new T[spec is not null && p.Trainable ? p.Length : 0])];
         _optimizerState = [.. graph.Parameters.Select(p => new T[spec is not null && p.Trainable ? p.Length * spec.Optimizer.StateSlots : 0])];
         if (spec is not null)
             _training = new ManagedPass<T>(graph, batchSize, spec, _values, _gradients, threads);
     }
 
-    /// <summary>The values of a parameter or buffer, in the order of its dimensions, to read and to change.</summary>
-    public Span<T> Values(Parameter parameter) => _values[parameter.Index];
+    /// <summary>The values of a parameter or buffer, in the order of its dimensions.</summary>
+    public ReadOnlySpan<T> Values(Parameter parameter) => _values[parameter.Index];
 
     /// <summary>The gradient of a parameter after a backward pass.</summary>
     public ReadOnlySpan<T> Gradient(Parameter parameter) => _gradients[parameter.Index];
@@ -44,13 +45,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// <summary>The gradient of the images of the last backward pass.</summary>
     internal ReadOnlySpan<T> InputGradient => _training!.InputGradient(N);
 
-    /// <summary>Runs forward from the values in <see cref="InputValues"/> instead of from float images.</summary>
-    internal void ForwardInPlace(int n) => _training!.Forward(n, training: true, ForwardCount);
-
     private ManagedPass<T> Inference => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
-
-    /// <summary>The images as the plan holds them, to be changed before <see cref="ForwardInPlace"/>.</summary>
-    internal Span<T> InputValues => _training!.Value(Graph.Input, BatchSize);
 
     /// <summary>Fills the arena with NaN before every forward pass: a test that nothing stale is read.</summary>
     internal bool PoisonArena { get; set; }
@@ -61,7 +56,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         if (PoisonArena)
             _training!.Poison();
         TensorPrimitives.ConvertChecked(images, _training!.Value(Graph.Input, n));
-        _training.Forward(n, training: true, ForwardCount);
+        _training.Forward(n, training: true, PassNumber);
     }
 
     /// <inheritdoc/>
@@ -84,7 +79,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         if (!outputGradient.IsEmpty)
             TensorPrimitives.ConvertChecked(outputGradient, _training!.OutputGradient(N));
         T[][]? before = accumulate ? [.. _gradients.Select(g => g.ToArray())] : null;
-        _training!.Backward(N, ForwardCount - 1);
+        _training!.Backward(N, PassNumber);
         for (int i = 0; before is not null && i < before.Length; i++)
             TensorPrimitives.Add(before[i], _gradients[i], _gradients[i]);
     }
@@ -93,10 +88,40 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     protected override void StepCore(float learningRate)
     {
         using PartTimer timer = _training!.TimeUpdate();
-        foreach (Parameter p in Graph.Parameters)
+        // A rule of the user's own may throw half way.
+        (T[][] Values, T[][] State)? before = Spec!.Optimizer is Sgd ? null : (Copy(_values), Copy(_optimizerState));
+        try
         {
-            if (p.Trainable)
-                Spec!.Optimizer.Step<T>(p, learningRate, _gradients[p.Index], _values[p.Index], _optimizerState[p.Index]);
+            foreach (Parameter p in Graph.Parameters.Where(p => p.Trainable))
+                Step(p, learningRate);
+        }
+        catch when (before is not null)
+        {
+            for (int i = 0; i < _values.Length; i++)
+            {
+                before.Value.Values[i].CopyTo(_values[i], 0);
+                before.Value.State[i].CopyTo(_optimizerState[i], 0);
+            }
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void KeepBuffersCore()
+    {
+        foreach (Parameter p in Graph.Parameters.Where(p => !p.Trainable))
+            _values[p.Index].CopyTo(_kept[p.Index], 0);
+    }
+
+    /// <inheritdoc/>
+    protected override void ExchangeBuffersCore()
+    {
+        // The arrays stay where they are: the passes hold them.
+        foreach (Parameter p in Graph.Parameters.Where(p => !p.Trainable))
+        {
+            T[] values = _values[p.Index], kept = _kept[p.Index];
+            for (int i = 0; i < values.Length; i++)
+                (values[i], kept[i]) = (kept[i], values[i]);
         }
     }
 
@@ -116,7 +141,8 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     protected override void ReadCore(Parameter parameter, Span<float> values) => TensorPrimitives.ConvertChecked<T, float>(Values(parameter), values);
 
     /// <inheritdoc/>
-    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values) => TensorPrimitives.ConvertChecked(values, Values(parameter));
+    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
+        => TensorPrimitives.ConvertChecked(values, _values[parameter.Index]);
 
     /// <inheritdoc/>
     protected override void ReadGradientCore(Parameter parameter, Span<float> values)
@@ -124,4 +150,26 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
 
     /// <inheritdoc/>
     protected override void ReadInputGradientCore(Span<float> values) => TensorPrimitives.ConvertChecked(InputGradient, values);
+
+    private void Step(Parameter p, float learningRate)
+    {
+        try
+        {
+            Spec!.Optimizer.Step<T>(p, learningRate, _gradients[p.Index], _values[p.Index], _optimizerState[p.Index]);
+        }
+        catch (Exception error) when (FailurePlace.Note(error, $"{p.Name} ({Spec!.Optimizer.GetType().Name})"))
+        {
+            throw;
+        }
+    }
+
+    private static T[] InitialValues(Parameter parameter)
+    {
+        var values = new T[parameter.Length];
+        if (!parameter.Trainable)
+            Array.Fill(values, T.CreateChecked(parameter.Role.InitialValue()));
+        return values;
+    }
+
+    private static T[][] Copy(T[][] values) => Array.ConvertAll(values, array => (T[])array.Clone());
 }

@@ -64,7 +64,7 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Computes the scores.</summary>
     public void Forward(ReadOnlySpan<float> images, int n, long step)
     {
-        fixed (float* pointer = images)
+        fixed (float* pointer = CallerSpan.Aligned(images))
         {
             _images.Pointer = pointer;
             RunAll(_forward, n, step);

@@ -63,7 +63,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     {
         if (PoisonArena)
             Training.Poison();
-        Training.Forward(images, n, ForwardCount);
+        Training.Forward(images, n, PassNumber);
     }
 
     /// <inheritdoc/>
@@ -88,7 +88,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
-        Training.Backward(N, ForwardCount - 1);
+        Training.Backward(N, PassNumber);
         if (accumulate)
             _parameters.AddKeptGradients();
     }
@@ -104,13 +104,19 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
-        Training.Backward(N, ForwardCount - 1, learningRate);
+        Training.Backward(N, PassNumber, learningRate);
         _prepared = false;
         if (_parameters.RestFloats == 0)
             return;
         using PartTimer timer = Training.TimeUpdate();
         _parameters.StepRest(learningRate);
     }
+
+    /// <inheritdoc/>
+    protected override void KeepBuffersCore() => _parameters.KeepBuffers();
+
+    /// <inheritdoc/>
+    protected override void ExchangeBuffersCore() => _parameters.ExchangeBuffers();
 
     /// <inheritdoc/>
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)

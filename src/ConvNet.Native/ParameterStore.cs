@@ -1,11 +1,14 @@
 using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
 /// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same order.</summary>
 /// <remarks>
 /// Trainable parameters stand first, those that can take their step inside the gradient of the weights before the others; buffers
-/// follow. Gradients of the former take memory only where they are kept, or when a backward pass runs apart from its step.
+/// follow. Gradients of the former take memory only where they are kept, or when a backward pass runs apart from its
+/// step. Where a layer runs in C# all are kept: it may throw half way through the backward pass, when nothing may have
+/// moved yet.
 /// </remarks>
 internal sealed unsafe class ParameterStore : IDisposable
 {
@@ -15,11 +18,12 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
     private readonly NativeBlock _valueBlock;
-    private readonly NativeBlock? _velocityBlock;
+    private readonly NativeBlock? _velocityBlock, _keptBuffers;
+    private readonly long _firstBuffer;
     private readonly Sgd? _optimizer;
     private readonly GradientRegion? _inside, _apart;
 
-    /// <summary>Makes the store; every value starts as zero.</summary>
+    /// <summary>Makes the store; buffers have their initial values, and all others start as zero.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
     /// <param name="optimizer">What moves them; null where nothing does.</param>
@@ -27,7 +31,9 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <param name="context">Who computes.</param>
     public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Sgd? optimizer, bool keepGradients, cn_context context)
     {
-        (_context, _optimizer, KeepsGradients) = (context, optimizer, keepGradients);
+        (_context, _optimizer) = (context, optimizer);
+        primitives = [.. primitives];
+        KeepsGradients = keepGradients || primitives.Any(primitive => primitive is ManagedPrimitive);
         int count = graph.Parameters.Count;
         (_packings, _values, _gradients, _offsets) = (new Packing[count], new Slot[count], new Slot?[count], new long[count]);
         var inside = new HashSet<Parameter>();
@@ -43,13 +49,17 @@ internal sealed unsafe class ParameterStore : IDisposable
         _valueBlock = new NativeBlock(Place(graph.Parameters.Where(p => !p.Trainable), trainable), clear: true);
         foreach (Parameter p in graph.Parameters)
             _values[p.Index] = SlotOf(p, _valueBlock);
+        foreach (Parameter p in graph.Parameters.Where(p => !p.Trainable))
+            Write(p, [.. Enumerable.Repeat(p.Role.InitialValue(), p.Length)]);
         if (optimizer is null)
             return;
+        _firstBuffer = trainable;
+        _keptBuffers = new NativeBlock(_valueBlock.Length - trainable, clear: false);
         _velocityBlock = optimizer.StateSlots > 0 ? new NativeBlock(trainable, clear: true) : null;
         _inside = Region(first, 0, middle);
         _apart = Region(then, middle, trainable);
         _apart.Allocate();
-        if (keepGradients)
+        if (KeepsGradients)
             _inside.Allocate();
     }
 
@@ -88,16 +98,25 @@ internal sealed unsafe class ParameterStore : IDisposable
     }
 
     /// <summary>Reads the values of a parameter.</summary>
-    public void Read(Parameter parameter, Span<float> values)
-        => _packings[parameter.Index].Unpack(_context, Values(parameter).Pointer, values);
+    public void Read(Parameter parameter, Span<float> values) => Unpack(parameter, Values(parameter), values);
 
     /// <summary>Writes the values of a parameter.</summary>
     public void Write(Parameter parameter, ReadOnlySpan<float> values)
-        => _packings[parameter.Index].Pack(_context, values, Values(parameter).Pointer);
+        => _packings[parameter.Index].Pack(_context, CallerSpan.Aligned(values), Values(parameter).Pointer);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    public void ReadGradient(Parameter parameter, Span<float> values)
-        => _packings[parameter.Index].Unpack(_context, Gradient(parameter).Pointer, values);
+    public void ReadGradient(Parameter parameter, Span<float> values) => Unpack(parameter, Gradient(parameter), values);
+
+    /// <summary>Copies the buffers, before a forward pass moves them.</summary>
+    public void KeepBuffers() => Buffers.CopyTo(KeptBuffers);
+
+    /// <summary>Exchanges the buffers and their copy.</summary>
+    public void ExchangeBuffers()
+    {
+        Span<float> buffers = Buffers, kept = KeptBuffers;
+        for (int i = 0; i < buffers.Length; i++)
+            (buffers[i], kept[i]) = (kept[i], buffers[i]);
+    }
 
     /// <summary>Makes room for all gradients, before a backward pass that runs apart from its step.</summary>
     public void NeedGradients() => _inside!.Allocate();
@@ -136,8 +155,25 @@ internal sealed unsafe class ParameterStore : IDisposable
     {
         _valueBlock.Dispose();
         _velocityBlock?.Dispose();
+        _keptBuffers?.Dispose();
         _inside?.Dispose();
         _apart?.Dispose();
+    }
+
+    private Span<float> Buffers => new(_valueBlock.Pointer + _firstBuffer, checked((int)_keptBuffers!.Length));
+
+    private Span<float> KeptBuffers => new(_keptBuffers!.Pointer, checked((int)_keptBuffers.Length));
+
+    private void Unpack(Parameter parameter, Slot slot, Span<float> values)
+    {
+        if (CallerSpan.IsAligned<float>(values))
+        {
+            _packings[parameter.Index].Unpack(_context, slot.Pointer, values);
+            return;
+        }
+        var aligned = new float[values.Length];
+        _packings[parameter.Index].Unpack(_context, slot.Pointer, aligned);
+        aligned.CopyTo(values);
     }
 
     private static cn_sgd Describe(Sgd optimizer) => new(optimizer.Momentum, optimizer.Nesterov ? cn_sgd_flags.CN_NESTEROV : cn_sgd_flags.None);

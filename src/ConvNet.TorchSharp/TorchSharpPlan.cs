@@ -20,6 +20,7 @@ internal sealed class TorchSharpPlan : Executable
     private readonly HostBuffer<float> _images, _outputGradient;
     private readonly TorchLoss? _torchLoss;
     private readonly List<optim.Optimizer> _optimizers = [];
+    private readonly float[][] _keptBuffers;
     private HostBuffer<float>? _inferenceImages;
     private Tensor? _scores, _loss;
 
@@ -33,6 +34,7 @@ internal sealed class TorchSharpPlan : Executable
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         _images = new HostBuffer<float>(spec is null ? 0 : batchSize * graph.Input.Shape.Length, ScalarType.Float32, spec?.InputGradient ?? false);
         _outputGradient = new HostBuffer<float>(spec is null ? 0 : batchSize * Output.Shape.Length, ScalarType.Float32);
+        _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
         if (spec is null)
             return;
         _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape.Length);
@@ -45,7 +47,7 @@ internal sealed class TorchSharpPlan : Executable
         EndPass();
         images.CopyTo(_images.Values);
         Tensor x = _images.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
-        _scores = Run(x, new Pass(n, Training: true, ForwardCount)).DetachFromDisposeScope();
+        _scores = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
     }
 
     protected override double LossCore(ReadOnlySpan<int> labels)
@@ -91,6 +93,22 @@ internal sealed class TorchSharpPlan : Executable
         }
     }
 
+    protected override void KeepBuffersCore()
+    {
+        foreach (Parameter parameter in Graph.Parameters.Where(p => !p.Trainable))
+            Of(parameter).Floats().CopyTo(_keptBuffers[parameter.Index]);
+    }
+
+    protected override void ExchangeBuffersCore()
+    {
+        foreach (Parameter parameter in Graph.Parameters.Where(p => !p.Trainable))
+        {
+            Span<float> values = Of(parameter).Floats(), kept = _keptBuffers[parameter.Index];
+            for (int i = 0; i < values.Length; i++)
+                (values[i], kept[i]) = (kept[i], values[i]);
+        }
+    }
+
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
     {
         using DisposeScope scope = OpenScope();
@@ -130,6 +148,8 @@ internal sealed class TorchSharpPlan : Executable
     {
         long[] size = [.. parameter.Dimensions.Select(extent => (long)extent)];
         Tensor values = zeros(size);
+        if (!parameter.Trainable)
+            values.Floats().Fill(parameter.Role.InitialValue());
         return parameter.Trainable && training
             ? new TorchParameter(values).DetachFromDisposeScope()
             : values.DetachFromDisposeScope();

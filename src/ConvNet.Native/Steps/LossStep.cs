@@ -16,7 +16,7 @@ internal sealed unsafe class LossStep(Loss loss, Slot scores, Slot gradient, int
     public double Evaluate(in Run run, ReadOnlySpan<int> labels)
     {
         double value;
-        fixed (int* y = labels)
+        fixed (int* y = CallerSpan.Aligned(labels))
         {
             switch (loss)
             {
@@ -38,7 +38,7 @@ internal sealed unsafe class LossStep(Loss loss, Slot scores, Slot gradient, int
         if (loss is not MeanSquaredError)
             return loss.Evaluate(Scores(run.N), targets, Gradient(run.N));
         double value;
-        fixed (float* t = targets)
+        fixed (float* t = CallerSpan.Aligned(targets))
             cn_mean_squared_error(run.Context, run.N, classes, scores.Pointer, t, &value, gradient.Pointer).ThrowIfFailed();
         return value;
     }

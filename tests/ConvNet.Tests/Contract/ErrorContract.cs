@@ -66,6 +66,7 @@ public sealed class ErrorContract(BackendCase backend)
     public void LabelsForARegression()
     {
         using IExecutable regression = _backend.Compile(Network(), Spec with { Loss = new MeanSquaredError() });
+        regression.Initialize(new HeNormal(1));
         regression.Forward(Images);
         Refuses<ArgumentException>(() => regression.Loss(Labels), "MeanSquaredError", "targets");
         Refuses<ArgumentException>(() => regression.Loss(new float[5]), "5 values", "12");
@@ -161,6 +162,15 @@ public sealed class ErrorContract(BackendCase backend)
     }
 
     [Test]
+    public void AGraphThatWasRefusedTakesMoreLayers()
+    {
+        Graph graph = Network();
+        Refuses<ArgumentException>(() => _backend.Compile(graph, Spec with { BatchSize = 0 }),
+            "batch size starts at 1");
+        Assert.That(() => graph.Add(new Relu(), graph.Output), Throws.Nothing);
+    }
+
+    [Test]
     public void LayersAddedToACompiledGraph()
         => Refuses<InvalidOperationException>(() => _executable.Graph.Add(new Relu(), _executable.Graph.Output), "compiled", "new graph");
 
@@ -205,6 +215,153 @@ public sealed class ErrorContract(BackendCase backend)
         Task.WaitAll(Task.Run(Hammer), Task.Run(Hammer));
         Assert.That(refused?.Message, Does.Contain("another caller").And.Contain("one caller at a time"));
         Assert.That(() => _executable.TrainStep(Images, Labels, 0.1f), Throws.Nothing, "the executable goes on");
+    }
+
+    [Test]
+    public void ADisposalWhileOthersTrain()
+    {
+        for (int run = 0; run < 20; run++)
+        {
+            IExecutable net = _backend.Compile(Network(), Spec);
+            net.Initialize(new HeNormal(1));
+            using var started = new ManualResetEventSlim();
+            int steps = 0;
+            Task<Exception> training = Task.Run(() =>
+            {
+                while (true)
+                {
+                    try
+                    {
+                        net.TrainStep(Images, Labels, 0.1f);
+                        steps++;
+                    }
+                    catch (Exception end)
+                    {
+                        return end;
+                    }
+                    started.Set();
+                }
+            });
+            started.Wait();
+            Exception? refused = null;
+            for (bool disposed = false; !disposed;)
+            {
+                try
+                {
+                    net.Dispose();
+                    disposed = true;
+                }
+                catch (Exception error)
+                {
+                    refused = error;
+                }
+            }
+            Assert.That(training.Result, Is.TypeOf<ObjectDisposedException>(),
+                "the call that came too late; all others ended well");
+            Assert.That(refused, Is.Null.Or.TypeOf<InvalidOperationException>());
+            Assert.That(steps, Is.Positive);
+        }
+    }
+
+    [Test]
+    public void ABackendDisposedWhileItTrains()
+    {
+        using var started = new ManualResetEventSlim();
+        Task<Exception> training = Task.Run(() =>
+        {
+            while (true)
+            {
+                try
+                {
+                    _executable.TrainStep(Images, Labels, 0.1f);
+                    started.Set();
+                }
+                catch (Exception end)
+                {
+                    return end;
+                }
+            }
+        });
+        started.Wait();
+        Assert.That(_backend.Dispose, Throws.Nothing);
+        Assert.That(training.Result, Is.TypeOf<ObjectDisposedException>().With.Message.Contains("backend"));
+    }
+
+    [Test]
+    public void StepsOfTwoCallersAreWhole()
+    {
+        int done = 0;
+        void Train()
+        {
+            for (int step = 0; step < 200; step++)
+            {
+                try
+                {
+                    _executable.TrainStep(Images, Labels, 0.1f);
+                    Interlocked.Increment(ref done);
+                }
+                catch (InvalidOperationException)
+                {
+                }
+            }
+        }
+        Task.WaitAll(Task.Run(Train), Task.Run(Train));
+        using IExecutable alone = _backend.Compile(_executable.Graph, Spec);
+        alone.Initialize(new HeNormal(1));
+        for (int step = 0; step < done; step++)
+            alone.TrainStep(Images, Labels, 0.1f);
+        foreach (Parameter parameter in alone.Graph.Parameters)
+            Assert.That(Samples.Read(_executable, parameter), Is.EqualTo(Samples.Read(alone, parameter))
+                .Within(backend.Deterministic ? 0 : 1e-3f), parameter.Name);
+    }
+
+    [Test]
+    public void AParameterWithoutWeightDecayThatIsNotThere()
+    {
+        Refuses<ArgumentException>(() => _backend.Compile(Network(),
+            Spec with { Optimizer = new Sgd(0, 0.5f, noDecay: ["dense1.bais"]) }),
+            "dense1.bais", "noDecay", "did you mean \"dense1.bias\"");
+        Refuses<ArgumentException>(() => _backend.Compile(Network(),
+            Spec with { Optimizer = new Sgd(noDecay: ["Dense1.Weight"]) }), "dense1.weight");
+        Refuses<ArgumentException>(() => _backend.Compile(Network(),
+            Spec with { Optimizer = new Sgd(noDecay: ["something else"]) }), "something else", "Graph.Parameters");
+        Assert.That(() => _backend.Compile(Network(),
+            Spec with { Optimizer = new Sgd(noDecay: ["conv1.bias", "bn1.running_mean"]) }).Dispose(), Throws.Nothing);
+    }
+
+    [Test]
+    public void ParametersThatNobodyWrote()
+    {
+        string[] says = ["conv1.weight", "5 more", "Initialize", "load", "Write"];
+        using IExecutable fresh = _backend.Compile(Network(), Spec),
+            inference = _backend.CompileInference(fresh.Graph, Batch);
+        Refuses<InvalidOperationException>(() => fresh.Forward(Images), says);
+        Refuses<InvalidOperationException>(() => fresh.TrainStep(Images, Labels, 0.1f), says);
+        Refuses<InvalidOperationException>(() => fresh.Infer(Images, new float[Batch * 3]), says);
+        Refuses<InvalidOperationException>(() => inference.Infer(Images, new float[Batch * 3]), says);
+        Refuses<InvalidOperationException>(() => fresh.CopyParametersTo(inference), says);
+        using (var folder = new TemporaryFolder())
+        {
+            string path = Path.Combine(folder.Path, "zeros.safetensors");
+            Refuses<InvalidOperationException>(() => ConvNet.Serialization.SavedModel.Save(path, fresh), says);
+            Assert.That(path, Does.Not.Exist);
+        }
+        foreach (Parameter parameter in fresh.Graph.Parameters.Where(p => p.Trainable))
+        {
+            Refuses<InvalidOperationException>(() => fresh.Forward(Images), parameter.Name);
+            fresh.Write(parameter, Samples.ParameterValues(parameter, 1));
+        }
+        Assert.That(() => fresh.TrainStep(Images, Labels, 0.1f), Throws.Nothing);
+        fresh.CopyParametersTo(inference);
+        Assert.That(() => inference.Infer(Images, new float[Batch * 3]), Throws.Nothing);
+    }
+
+    [Test]
+    public void BuffersHaveInitialValues()
+    {
+        using IExecutable net = _backend.CompileInference(Network(), Batch);
+        Assert.That(Samples.Read(net, net.Graph["bn1"].Parameters[2]), Is.All.Zero);
+        Assert.That(Samples.Read(net, net.Graph["bn1"].Parameters[3]), Is.All.EqualTo(1));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
@@ -188,6 +189,52 @@ public sealed class ExecutableContract(BackendCase backend)
     }
 
     [Test]
+    public void SpansMayBeginAtAnyByte([Values(1, 2, 3)] int offset, [Values] bool regression)
+    {
+        Loss loss = regression ? new MeanSquaredError() : new SoftmaxCrossEntropy();
+        using IExecutable aligned = _backend.Compile(Network(batchNorm: true),
+            new TrainingSpec(Batch, loss, new Sgd()) { InputGradient = true });
+        using IExecutable shifted = _backend.Compile(aligned.Graph, aligned.Spec!);
+        aligned.Initialize(new HeNormal(5));
+        foreach (Parameter parameter in aligned.Graph.Parameters)
+            shifted.Write(parameter, Shifted<float>(Samples.Read(aligned, parameter), offset));
+        float[] images = Samples.Uniform(Batch * 60, 1), targets = Samples.Uniform(Batch * 3, 2);
+        int[] labels = [0, 2, 1, 2];
+        float[] expected = Run(aligned, 0), got = Run(shifted, offset);
+        Assert.That(got, Is.EqualTo(expected).Within(Tolerance));
+
+        float[] Run(IExecutable net, int at)
+        {
+            net.Forward(Shifted<float>(images, at));
+            double value = regression ? net.Loss(Shifted<float>(targets, at)) : net.Loss(Shifted<int>(labels, at));
+            Span<float> scores = Shifted<float>(new float[Batch * 3], at),
+                inferred = Shifted<float>(new float[Batch * 3], at), dx = Shifted<float>(new float[images.Length], at);
+            net.ReadScores(scores);
+            net.Backward();
+            net.ReadInputGradient(dx);
+            net.Step(0.1f);
+            net.Forward(Shifted<float>(images, at));
+            net.Backward(Shifted<float>(targets, at), accumulate: false);
+            double trained = regression
+                ? net.TrainStep(Shifted<float>(images, at), Shifted<float>(targets, at), 0.1f)
+                : net.TrainStep(Shifted<float>(images, at), Shifted<int>(labels, at), 0.1f);
+            net.Infer(Shifted<float>(images, at), inferred);
+            var all = new List<float>([(float)value, (float)trained, .. scores, .. inferred, .. dx]);
+            foreach (Parameter parameter in net.Graph.Parameters)
+            {
+                Span<float> values = Shifted<float>(new float[parameter.Length], at);
+                net.Read(parameter, values);
+                all.AddRange(values);
+                if (!parameter.Trainable)
+                    continue;
+                net.ReadGradient(parameter, values);
+                all.AddRange(values);
+            }
+            return [.. all];
+        }
+    }
+
+    [Test]
     public void SeveralExecutablesLiveSideBySide()
     {
         using IExecutable first = _backend.Compile(Network(), Spec()), second = _backend.Compile(Network(), Spec());
@@ -212,6 +259,16 @@ public sealed class ExecutableContract(BackendCase backend)
     {
         foreach (Parameter parameter in executable.Graph.Parameters)
             executable.Write(parameter, Samples.Integers(parameter.Length, 7 + parameter.Length));
+    }
+
+    // The same values, so many bytes behind the start of an array.
+    private static Span<T> Shifted<T>(T[] values, int bytes)
+        where T : unmanaged
+    {
+        var memory = new byte[values.Length * sizeof(int) + bytes];
+        Span<T> shifted = MemoryMarshal.Cast<byte, T>(memory.AsSpan(bytes));
+        values.CopyTo(shifted);
+        return shifted;
     }
 
     private static float[] GradientsOf(IExecutable executable, int seed, bool accumulate = false)

@@ -85,6 +85,7 @@ public sealed class TrainingContract(BackendCase backend)
         using IExecutable student = opened.Compile(graph, new TrainingSpec(8, new MeanSquaredError(), new Sgd(momentum: 0.9f)));
         using IExecutable teacher = teacherBackend.CompileInference(graph, 8);
         teacher.Write(graph.Parameters[0], sobel);
+        teacher.Write(graph.Parameters[1], [0]);
         student.Initialize(new HeNormal(2));
         var targets = new float[8 * graph.Output.Shape.Length];
         for (int step = 0; step < 300; step++)

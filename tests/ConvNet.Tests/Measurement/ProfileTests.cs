@@ -104,6 +104,7 @@ public sealed class ProfileTests
             using (IExecutable net = backend.Compile(graph, spec))
             using (Recording recording = ((IProfiles)net).Record())
             {
+                net.Initialize(new HeNormal(1));
                 recording.Call(() => net.TrainStep(new float[X], new int[16], 0.1f));
                 return [.. recording.Profile().Layers.Where(layer => layer.Pass != ProfiledPass.Reorder).Select(layer => (layer.Pass, layer.Bytes / 4))];
             }

@@ -1,0 +1,106 @@
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Reference;
+
+/// <summary>The base of all executables, with calls that wait: who gets an error when two callers meet.</summary>
+public sealed class ExecutableTests
+{
+    private static readonly Graph s_graph = Sequential.Of(Shape.Vector(1), new Relu());
+
+    [Test]
+    public void ADisposalDuringACallIsRefusedAndTheCallEndsWell()
+    {
+        using var net = new Waiting();
+        Task forward = Task.Run(() => net.Forward([1]));
+        net.Inside.Wait();
+        Assert.That(Assert.Throws<InvalidOperationException>(net.Dispose)!.Message, Does.Contain("another caller"));
+        Assert.That(Assert.Throws<InvalidOperationException>(() => net.Infer([1], new float[1]))!.Message,
+            Does.Contain("another caller"));
+        net.Go.Set();
+        Assert.That(forward.Wait, Throws.Nothing);
+        net.Inside.Reset();
+        Assert.That(() => net.ReadScores(new float[1]), Throws.Nothing, "the pass is there");
+    }
+
+    [Test]
+    public void ACallDuringADisposalComesTooLate()
+    {
+        var net = new Waiting();
+        Task disposal = Task.Run(net.Dispose);
+        net.Inside.Wait();
+        Assert.That(Assert.Throws<ObjectDisposedException>(() => net.Forward([1]))!.Message,
+            Does.Contain("executable is disposed"));
+        Assert.That(net.Dispose, Throws.Nothing, "a second disposal");
+        net.Go.Set();
+        Assert.That(disposal.Wait, Throws.Nothing);
+        Assert.That(net.Disposals, Is.EqualTo(1));
+    }
+
+    /// <summary>Its forward pass and its disposal say that they have begun, and wait until they may go on.</summary>
+    private sealed class Waiting()
+        : Executable(s_graph, 1, new TrainingSpec(1, new MeanSquaredError(), new Sgd()), () => false)
+    {
+        public ManualResetEventSlim Inside { get; } = new();
+
+        public ManualResetEventSlim Go { get; } = new();
+
+        public int Disposals { get; private set; }
+
+        protected override void ForwardCore(ReadOnlySpan<float> images, int n) => Wait();
+
+        protected override double LossCore(ReadOnlySpan<int> labels) => 0;
+
+        protected override double LossCore(ReadOnlySpan<float> targets) => 0;
+
+        protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+        {
+        }
+
+        protected override void StepCore(float learningRate)
+        {
+        }
+
+        protected override void KeepBuffersCore()
+        {
+        }
+
+        protected override void ExchangeBuffersCore()
+        {
+        }
+
+        protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+        {
+        }
+
+        protected override void ReadScoresCore(Span<float> scores) => scores.Clear();
+
+        protected override void ReadCore(Parameter parameter, Span<float> values)
+        {
+        }
+
+        protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
+        {
+        }
+
+        protected override void ReadGradientCore(Parameter parameter, Span<float> values)
+        {
+        }
+
+        protected override void ReadInputGradientCore(Span<float> values)
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            Disposals++;
+            Wait();
+            base.Dispose(disposing);
+        }
+
+        private void Wait()
+        {
+            Inside.Set();
+            Go.Wait();
+        }
+    }
+}
