@@ -27,8 +27,10 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not finite.</summary>
     /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
     /// <param name="images">The batch.</param>
-    /// <param name="step">The number of training forward passes before this one; keys the random masks.</param>
-    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> images, long step)
+    /// <param name="step">
+    /// The number of training forward passes before this one; keys the random masks. Null in inference mode.
+    /// </param>
+    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> images, long? step)
     {
         ArgumentNullException.ThrowIfNull(executable);
         Graph graph = executable.Graph;
@@ -42,9 +44,8 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             float[][] parameters = [.. node.Parameters.Select(p => new float[p.Length])];
             for (int i = 0; i < parameters.Length; i++)
             {
-                executable.Read(node.Parameters[i], parameters[i]);
-                if (FirstIn(parameters[i]) is int index)
-                    return new(NonFinitePlace.Parameter, node, Text($"{node.Parameters[i]} of \"{node.Name}\" has a {parameters[i][index]} at index {index:N0}"));
+                if (In(executable, node.Parameters[i], parameters[i]) is { } origin)
+                    return origin;
             }
             float[] y = values[node.Index] = Forward(node, values, parameters, n, executable.Spec?.Seed ?? 0, step);
             if (FirstIn(y) is int first)
@@ -53,10 +54,32 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
         return new(NonFinitePlace.Loss, null, "every parameter and every output that the reference computes from them is finite");
     }
 
-    private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long step)
+    /// <summary>
+    /// Looks for the first parameter or buffer with a value that is not finite; null where there is none.
+    /// </summary>
+    /// <param name="executable">The executable; nothing of it changes.</param>
+    public static NonFiniteOrigin? InParameters(IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        return executable.Graph.Parameters.Select(p => In(executable, p, new float[p.Length]))
+            .FirstOrDefault(origin => origin is not null);
+    }
+
+    private static NonFiniteOrigin? In(IExecutable executable, Parameter parameter, float[] values)
+    {
+        executable.Read(parameter, values);
+        return FirstIn(values) is int index
+            ? new(NonFinitePlace.Parameter, parameter.Node,
+                Text($"{parameter} of \"{parameter.Node.Name}\" has a {values[index]} at index {index:N0}"))
+            : null;
+    }
+
+    private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long? step)
     {
         var memory = new NodeMemory<float>
         {
+            Name = node.Place,
+            Reads = node.Layer!.BackwardReads,
             XShapes = node.InputShapes,
             YShape = node.Shape,
             X = [.. node.Inputs.Select(input => values[input.Index].AsMemory())],
@@ -66,7 +89,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             Seed = seed,
             NodeIndex = node.Index,
         };
-        node.Layer.Forward(new Frame<float>(memory, n, training: true, step));
+        new Frame<float>(memory, n, training: step is not null, step ?? 0).RunForward(node.Layer);
         return memory.Y.ToArray();
     }
 

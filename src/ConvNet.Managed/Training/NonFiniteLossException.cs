@@ -3,12 +3,23 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Training;
 
-/// <summary>The loss became NaN or infinite. The parameters are those before the step that was not made.</summary>
+/// <summary>
+/// The loss became NaN or infinite, or the network that an epoch has left has values that are. Where it is the loss,
+/// parameters, buffers and the optimiser's state are those before the step that was not made.
+/// </summary>
 public sealed class NonFiniteLossException : ArithmeticException
 {
     internal NonFiniteLossException(double loss, long step, float learningRate, NonFiniteOrigin origin)
         : base(string.Create(CultureInfo.InvariantCulture,
             $"The loss is {loss} at step {step:N0}: {origin.Description}. {WayOut(origin, learningRate)}"))
+    {
+        (Step, Origin) = (step, origin);
+    }
+
+    internal NonFiniteLossException(long step, float learningRate, NonFiniteOrigin origin)
+        : base(string.Create(CultureInfo.InvariantCulture,
+            $"After step {step:N0} the network is not finite any more: "
+            + $"{origin.Description}. {WayOut(origin, learningRate)}"))
     {
         (Step, Origin) = (step, origin);
     }

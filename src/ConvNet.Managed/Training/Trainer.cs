@@ -19,7 +19,11 @@ public sealed record TrainerOptions
     /// <summary>The seed of the order of the images.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Whether a loss that is NaN or infinite ends the training with a <see cref="NonFiniteLossException"/> before the step is made.</summary>
+    /// <summary>
+    /// Whether a loss that is NaN or infinite ends the training with a <see cref="NonFiniteLossException"/>, and so at
+    /// the end of an epoch a parameter, a buffer or a score that is. The step of such a loss is not made in either
+    /// case: without the check the training goes on with the next batch.
+    /// </summary>
     public bool StopAtNonFiniteLoss { get; init; } = true;
 
     /// <summary>Called after every step.</summary>
@@ -56,6 +60,10 @@ public sealed class Trainer
             throw new ArgumentOutOfRangeException(nameof(options), $"{options.Epochs} epochs train nothing; give 1 or more.");
         if (!float.IsFinite(options.LearningRate))
             throw new ArgumentOutOfRangeException(nameof(options), $"A learning rate of {options.LearningRate} moves nothing anywhere; give a finite number.");
+        if (options.Schedule is null)
+            throw new ArgumentException(
+                $"There is no schedule of the learning rate; give one, as {nameof(ConstantSchedule)}.",
+                    nameof(options));
         (_executable, _options) = (executable, options);
     }
 
@@ -64,18 +72,23 @@ public sealed class Trainer
     /// <param name="test">The images to test on after every epoch, if any.</param>
     /// <param name="cancellation">Ends the training between two steps; the parameters are those of the last whole step.</param>
     /// <exception cref="ArgumentException">The data does not fit the network.</exception>
-    /// <exception cref="NonFiniteLossException">The loss is NaN or infinite; the message names the step and the layer.</exception>
+    /// <exception cref="NonFiniteLossException">
+    /// The loss is NaN or infinite, or what an epoch has left is; the message names the step and the layer.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The executable has no parameters yet, or the schedule gives no finite rate.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public TrainingResult Train(Dataset train, Dataset? test = null, CancellationToken cancellation = default)
     {
         Evaluation.CheckFit(_executable, train);
         if (test is not null)
             Evaluation.CheckFit(_executable, test);
-        var epochs = new List<EpochReport>(_options.Epochs);
+        var epochs = new List<EpochReport>();
         Evaluation? evaluation = null;
-        for (int epoch = 1; epoch <= _options.Epochs; epoch++)
+        for (int done = 0; done < _options.Epochs; done++)
         {
-            EpochReport report = TrainEpoch(train, epoch, cancellation);
+            EpochReport report = TrainEpoch(train, done + 1, cancellation);
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
             report = report with { TestAccuracy = evaluation?.Accuracy };
             epochs.Add(report);
@@ -96,27 +109,49 @@ public sealed class Trainer
         {
             cancellation.ThrowIfCancellationRequested();
             Span<float> batchScores = scores.AsSpan(0, batch.Labels.Length * _executable.Graph.Output.Shape.Length);
-            double batchLoss = Step(batch, _options.Schedule.Rate(_options.LearningRate, step, steps), step, batchScores);
+            float learningRate = RateOf(step, steps);
+            double batchLoss = Step(batch, learningRate, step, batchScores);
             loss += batchLoss * batch.Labels.Length;
             correct += Evaluation.CountCorrect(batchScores, batch.Labels);
             images += batch.Labels.Length;
             step++;
             seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images, (double)correct / images, images / seconds));
+            if (step % batches.Count == 0 && _options.StopAtNonFiniteLoss)
+                CheckFinite(batch, learningRate, step, batchScores);
         }
         return new EpochReport(epoch, loss / images, (double)correct / images, null, seconds, images / seconds);
     }
 
-    // The four steps one by one: a loss that is not finite must be seen before the parameters move.
+    private float RateOf(long step, long steps)
+    {
+        float rate = _options.Schedule.Rate(_options.LearningRate, step, steps);
+        return float.IsFinite(rate)
+            ? rate
+            : throw new InvalidOperationException($"{_options.Schedule.GetType().Name} gives a learning rate of {rate} "
+                + $"for step {step + 1:N0} of {steps:N0}; it must be finite.");
+    }
+
     private double Step(Batch batch, float learningRate, long step, Span<float> scores)
     {
-        _executable.Forward(batch.Images);
-        double loss = _executable.Loss(batch.Labels);
-        if (_options.StopAtNonFiniteLoss && !double.IsFinite(loss))
-            throw new NonFiniteLossException(loss, step + 1, learningRate, NonFiniteOrigin.Find(_executable, batch.Images, step));
-        _executable.ReadScores(scores);
-        _executable.Backward();
-        _executable.Step(learningRate);
-        return loss;
+        double loss = _executable.TrainStep(batch.Images, batch.Labels, learningRate, scores);
+        return double.IsFinite(loss) || !_options.StopAtNonFiniteLoss
+            ? loss
+            : throw new NonFiniteLossException(loss, step + 1, learningRate,
+                NonFiniteOrigin.Find(_executable, batch.Images, step));
+    }
+
+    // No loss tells what the last step has done.
+    private void CheckFinite(Batch batch, float learningRate, long step, Span<float> scores)
+    {
+        if (NonFiniteOrigin.InParameters(_executable) is { } origin)
+            throw new NonFiniteLossException(step, learningRate, origin);
+        _executable.Infer(batch.Images, scores);
+        foreach (float score in scores)
+        {
+            if (!float.IsFinite(score))
+                throw new NonFiniteLossException(step, learningRate,
+                    NonFiniteOrigin.Find(_executable, batch.Images, step: null));
+        }
     }
 }

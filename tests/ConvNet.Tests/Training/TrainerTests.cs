@@ -169,8 +169,85 @@ public sealed class TrainerTests
     {
         using IExecutable network = Compile();
         network.Write(network.Graph["conv1"].Parameters[1], [0, float.NaN, 0, 0]);
+        float[] before = Weights(network);
         TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 1, StopAtNonFiniteLoss = false }).Train(_train);
         Assert.That(result.Epochs[0].Loss, Is.NaN);
+        Assert.That(Weights(network), Is.EqualTo(before), "no step is made against a loss that is not finite");
+    }
+
+    [TestCaseSource(typeof(Backends), nameof(Backends.All))]
+    public void OneNaNImageLeavesTheRunningStatisticsOfTheBatchBeforeIt(BackendCase backend)
+    {
+        Graph graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new BatchNorm2d(), new Relu(), new Flatten(),
+            new Dense(TinyData.Classes));
+        float[] images = _train.Images.ToArray();
+        images[50] = float.NaN;
+        var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
+        using IBackend opened = backend.Open();
+        using IExecutable network =
+            opened.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd(0.9f)));
+        network.Initialize(new HeNormal(1));
+        float[] before = Weights(network);
+        var options = new TrainerOptions { Epochs = 1, OnStep = _ => before = Weights(network) };
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(damaged));
+        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Images));
+        Assert.That(Weights(network), Is.EqualTo(before));
+        Assert.That(before, Has.All.Matches<float>(float.IsFinite));
+    }
+
+    [Test]
+    public void WeightsThatOverflowInTheLastStepAreFoundBehindIt([Values(1e30f, 3e38f)] float learningRate)
+    {
+        using IExecutable network = Compile(batchSize: TinyData.TrainCount);
+        var options = new TrainerOptions { Epochs = 1, LearningRate = learningRate };
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(_train));
+        Assert.That(error.Message, Does.Contain("After step 1").And.Contain("Lower the learning rate"));
+        Assert.That(error.Origin.Place,
+            Is.EqualTo(learningRate > 1e30f ? NonFinitePlace.Parameter : NonFinitePlace.Output));
+        Assert.That(error.Origin.Node, Is.Not.Null);
+        Assert.That(() => new Trainer(network, options with { StopAtNonFiniteLoss = false }).Train(_train),
+            Throws.Nothing);
+    }
+
+    [Test]
+    public void AsManyEpochsAsThereAreNumbersTakeNoMemory()
+    {
+        using var cancellation = new CancellationTokenSource();
+        using IExecutable network = Compile();
+        var options = new TrainerOptions { Epochs = int.MaxValue, OnEpoch = _ => cancellation.Cancel() };
+        Assert.That(() => new Trainer(network, options).Train(_train, null, cancellation.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public void OptionsThatDescribeNothingAreRefused()
+    {
+        using IExecutable network = Compile();
+        float[] before = Weights(network);
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = null! }), Throws.ArgumentException
+                .With.Message.Contains("schedule"));
+            Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = new NaNFromStep(0) }).Train(_train),
+                Throws.InvalidOperationException
+                    .With.Message.Contains("NaNFromStep gives a learning rate of NaN for step 1"));
+            Assert.That(Weights(network), Is.EqualTo(before));
+            Assert.That(() => new Dataset(default, 3, [], [0]), Throws.ArgumentException
+                .With.Message.Contains("default shape"));
+            Assert.That(() => new PixelSet(default, 255, [], [0]), Throws.ArgumentException
+                .With.Message.Contains("default shape"));
+            Assert.That(() => new MulticlassSvm(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("margin"));
+            Assert.That(() => new Sgd(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new Sgd(0, float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new Sgd(noDecay: [null!]), Throws.ArgumentException.With.Message.Contains("empty name"));
+            Assert.That(() => new NormalInitializer(-1, 1), Throws.InstanceOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("standard deviation"));
+            Assert.That(() => new UniformInitializer(double.NaN, 1), Throws.InstanceOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("limit"));
+            Assert.That(() => new ConstantInitializer(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("start"));
+        });
     }
 
     [Test]
@@ -235,6 +312,11 @@ public sealed class TrainerTests
             all.AddRange(values);
         }
         return [.. all];
+    }
+
+    private sealed record NaNFromStep(long First) : LearningRateSchedule
+    {
+        public override float Rate(float initial, long step, long steps) => step < First ? initial : float.NaN;
     }
 
     /// <summary>A layer of one's own that goes wrong: y = √(−1).</summary>
