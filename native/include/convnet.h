@@ -107,10 +107,20 @@ CN_API const char *cn_status_text(int32_t status);
 
 typedef enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 } cn_layout;
 
+/* What is larger is CN_BAD_SHAPE. */
+enum {
+  CN_MOST_SIZE = 1 << 30,   /* samples, c, h, w and h w of a tensor; pixels of a window */
+  CN_MOST_HALO = 255,       /* border of a tensor */
+  CN_MOST_WINDOW = 1 << 20, /* kernel x dilation, stride and padding, per direction; the kernel of
+                               an average may be as large as a tensor */
+  CN_MOST_MAXIMUM = 1 << 24 /* pixels of the image in a window of max pooling: they are numbered in
+                               floats */
+};
+
 /* The shape of one sample and how it lies in memory; how many samples is an argument of a call. */
 typedef struct cn_tensor {
   int32_t c, h, w; /* at least 1 */
-  int32_t halo;    /* zero border on all four sides, 0..255; 0 where the layout is CN_FLAT */
+  int32_t halo;    /* zero border on all four sides; 0 where the layout is CN_FLAT */
   int32_t layout;  /* cn_layout */
 } cn_tensor;
 

@@ -98,7 +98,7 @@ int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch
 int64_t cn_row_statistics_floats(const cn_tensor *tensor, int32_t n) {
   TRY(check_batch(tensor, n));
   TRY(check_layout(tensor, CN_BLOCKED));
-  return 2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h;
+  return (int64_t)2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h;
 }
 
 int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,

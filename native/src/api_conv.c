@@ -18,13 +18,20 @@ static int32_t check_conv(const cn_conv2d *conv) {
                    conv->dilation_h));
   TRY(check_window(conv->x.w, conv->y.w, conv->kernel_w, conv->stride_w, conv->pad_w,
                    conv->dilation_w));
+  if ((int64_t)conv->kernel_h * conv->dilation_h > CN_MOST_WINDOW ||
+      (int64_t)conv->kernel_w * conv->dilation_w > CN_MOST_WINDOW ||
+      (int64_t)conv->kernel_h * conv->kernel_w > CN_MOST_SIZE)
+    return CN_BAD_SHAPE;
   if (conv->groups < 1 || conv->x.c % conv->groups != 0 || conv->y.c % conv->groups != 0)
     return CN_BAD_SHAPE;
   if (conv->x.layout == CN_PLAIN && (conv->x.c >= CN_BLOCK || conv->groups != 1))
     return CN_BAD_LAYOUT;
-  const double weights = (double)(blocks_of(conv->x.c) * blocks_of(conv->y.c)) * CN_BLOCK *
-                         CN_BLOCK * conv->kernel_h * conv->kernel_w;
-  if (weights > most_weights) return CN_BAD_SHAPE;
+  const int64_t per_group = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
+  const bool packed = conv_form_of(conv) == FORM_FULL || conv_form_of(conv) == FORM_STEM;
+  const double weights = packed ? (double)blocks_of(per_group) * blocks_of(filters) * CN_BLOCK *
+                                      CN_BLOCK * conv->groups
+                                : (double)per_group * blocks_of(conv->y.c) * CN_BLOCK;
+  if (weights * conv->kernel_h * conv->kernel_w > most_weights) return CN_BAD_SHAPE;
   if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
   if (conv->algorithm == CN_DIRECT)
     return (conv->flags & CN_TRANSFORMED) != 0 ? CN_BAD_VALUE : CN_OK;

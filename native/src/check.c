@@ -6,7 +6,6 @@
 
 /* Far below what overflows 64-bit offsets, far above what fits a machine. */
 static const int64_t most_floats = (int64_t)1 << 46;
-enum { MOST_SIZE = 1 << 24, MOST_PIXELS = 1 << 30, MOST_HALO = 255, MOST_WINDOW = 1 << 15 };
 enum { MOST_THREADS = 1024, ALIGNMENT = 64 };
 
 int32_t check_context(const cn_context *context) {
@@ -20,16 +19,15 @@ int32_t check_tensor(const cn_tensor *t) {
   if (t == NULL) return CN_NULL_POINTER;
   if (t->layout != CN_PLAIN && t->layout != CN_BLOCKED && t->layout != CN_FLAT)
     return CN_BAD_LAYOUT;
-  if (t->c < 1 || t->h < 1 || t->w < 1 || t->c > MOST_SIZE || t->h > MOST_SIZE || t->w > MOST_SIZE)
-    return CN_BAD_SHAPE;
-  if (t->halo < 0 || t->halo > MOST_HALO) return CN_BAD_SHAPE;
+  if (t->c < 1 || t->h < 1 || t->w < 1 || t->c > CN_MOST_SIZE) return CN_BAD_SHAPE;
+  if (t->halo < 0 || t->halo > CN_MOST_HALO) return CN_BAD_SHAPE;
   if (t->layout == CN_FLAT && t->halo != 0) return CN_BAD_LAYOUT;
-  return (int64_t)t->h * t->w > MOST_PIXELS ? CN_BAD_SHAPE : CN_OK;
+  return (int64_t)t->h * t->w > CN_MOST_SIZE ? CN_BAD_SHAPE : CN_OK;
 }
 
 int32_t check_batch(const cn_tensor *t, int64_t n) {
   TRY(check_tensor(t));
-  if (n < 1 || n > MOST_SIZE) return CN_BAD_SHAPE;
+  if (n < 1 || n > CN_MOST_SIZE) return CN_BAD_SHAPE;
   const double plane = ((double)t->h + 2 * t->halo) * ((double)t->w + 2 * t->halo);
   const double channels = (double)blocks_of(t->c) * CN_BLOCK;
   return (double)n * channels * plane > (double)most_floats ? CN_BAD_SHAPE : CN_OK;
@@ -74,8 +72,8 @@ int32_t check_decay(float weight_decay) {
 int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
                      int64_t dilation) {
   if (kernel < 1 || stride < 1 || dilation < 1 || pad < 0) return CN_BAD_SHAPE;
-  if (kernel > MOST_WINDOW || stride > MOST_WINDOW || dilation > MOST_WINDOW || pad > MOST_WINDOW)
-    return CN_BAD_SHAPE;
+  if (kernel > CN_MOST_SIZE || dilation > CN_MOST_WINDOW) return CN_BAD_SHAPE;
+  if (stride > CN_MOST_WINDOW || pad > CN_MOST_WINDOW) return CN_BAD_SHAPE;
   const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
   return room < 0 || out > room / stride + 1 ? CN_BAD_SHAPE : CN_OK;
 }
@@ -89,8 +87,10 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
   TRY(check_window(x->h, y->h, pool->kernel_h, pool->stride_h, pool->pad_h, 1));
   TRY(check_window(x->w, y->w, pool->kernel_w, pool->stride_w, pool->pad_w, 1));
   if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
-  if ((int64_t)pool->kernel_h * pool->kernel_w > 1 << 24) return CN_BAD_SHAPE;
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
+  const int64_t inside =
+      (int64_t)min_i32(pool->kernel_h, x->h) * min_i32(pool->kernel_w, x->w); /* of the image */
+  if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
   if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
     return CN_BAD_VALUE;
   return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;

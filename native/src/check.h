@@ -35,8 +35,7 @@ int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed);
 int32_t check_sgd(const cn_sgd *sgd, float learning_rate);
 int32_t check_decay(float weight_decay);
 
-/* The x and y of one pass of pooling. Pixels of a window are counted in floats, exact up to 2^24.
- */
+/* The x and y of one pass of pooling. */
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n);
 
 /* Winners are kept only where there are some, and a window of up to CN_NO_WINNER pixels. */

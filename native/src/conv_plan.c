@@ -121,6 +121,20 @@ axis axis_forward(int32_t kernel, int32_t dilation, int32_t pad, int32_t count) 
       .count = count, .taps = kernel, .src = -pad, .src_tap = dilation, .tap = 0, .tap_step = 1};
 }
 
+/* The greatest common divisor of a and b; and factor, with which factor a = it modulo b. */
+static int64_t divisor_of(int64_t a, int64_t b, int64_t *factor) {
+  int64_t next = 0;
+  *factor = 1;
+  while (b != 0) {
+    const int64_t quotient = a / b, rest = a % b, last = *factor - quotient * next;
+    *factor = next;
+    next = last;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
 /*
  * dst pixel p = residue + t stride gets filter row r from src pixel (p + pad - r dilation) /
  * stride, where that is whole. Those r are an arithmetic progression; going up by one of its steps
@@ -128,18 +142,18 @@ axis axis_forward(int32_t kernel, int32_t dilation, int32_t pad, int32_t count) 
  */
 axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad, int32_t size,
                    int32_t residue) {
-  int32_t step = 1;
-  while (step * dilation % stride != 0) step++;
+  int64_t factor;
+  const int32_t divisor = (int32_t)divisor_of(dilation, stride, &factor), step = stride / divisor;
   axis a = {.dst = residue,
             .count = residue < size ? (size - residue - 1) / stride + 1 : 0,
-            .src_tap = -(step * dilation / stride),
+            .src_tap = -(dilation / divisor),
             .tap_step = step};
-  int32_t r = 0;
-  while (r < step && (residue + pad - r * dilation) % stride != 0) r++;
-  if (r < step && r < kernel) {
-    a.tap = r;
-    a.taps = (kernel - r - 1) / step + 1;
-    a.src = (residue + pad - r * dilation) / stride;
+  if ((residue + pad) % divisor != 0) return a;
+  const int64_t r = ((residue + pad) / divisor % step * (factor % step) % step + step) % step;
+  if (r < kernel) {
+    a.tap = (int32_t)r;
+    a.taps = (kernel - a.tap - 1) / step + 1;
+    a.src = (residue + pad - a.tap * dilation) / stride;
   }
   return a;
 }
@@ -171,11 +185,11 @@ static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low,
 }
 
 static void set_reach(sweep *w) {
-  for (int32_t i = 0; i < w->dst_stride_h; i++) {
+  for (int32_t i = 0; i < min_i32(w->dst_stride_h, w->dst.h); i++) {
     const axis a = sweep_axis_y(w, i);
     widen(&a, w->src_stride_h, w->src.h, &w->low_y, &w->high_y, &w->halo);
   }
-  for (int32_t i = 0; i < w->dst_stride_w; i++) {
+  for (int32_t i = 0; i < min_i32(w->dst_stride_w, w->dst.w); i++) {
     const axis a = sweep_axis_x(w, i);
     widen(&a, w->src_stride_w, w->src.w, &w->low_x, &w->high_x, &w->halo);
   }

@@ -4,14 +4,13 @@
 
 #include <math.h>
 
-enum { MOST_SCORES = 1 << 30 };
 enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
 
 static int32_t check_scores(const cn_context *context, int32_t n, int32_t classes,
                             const float *scores, const void *targets, const double *loss,
                             const float *dscores) {
   TRY(check_context(context));
-  if (n < 1 || classes < 1 || (int64_t)n * classes > MOST_SCORES) return CN_BAD_SHAPE;
+  if (n < 1 || classes < 1 || (int64_t)n * classes > INT32_MAX) return CN_BAD_SHAPE;
   TRY(check_floats(scores));
   TRY(check_floats(targets));
   if (loss == NULL) return CN_NULL_POINTER;

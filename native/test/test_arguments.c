@@ -38,10 +38,22 @@ static void tensors(void) {
   EXPECT(2 * 2 * 6 * 7 * 16, cn_tensor_floats(&good, 2));
   EXPECT(CN_NULL_POINTER, cn_tensor_floats(NULL, 1));
   EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&good, 0));
-  const cn_tensor bad[] = {{0, 4, 4, 0, CN_PLAIN},       {4, -1, 4, 0, CN_PLAIN},
-                           {4, 4, 1 << 25, 0, CN_PLAIN}, {4, 4, 4, -1, CN_BLOCKED},
-                           {4, 4, 4, 256, CN_BLOCKED},   {1 << 24, 1 << 15, 1 << 15, 0, CN_PLAIN}};
-  for (int i = 0; i < 6; i++) EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&bad[i], 1));
+  const cn_tensor bad[] = {{0, 4, 4, 0, CN_PLAIN},
+                           {4, -1, 4, 0, CN_PLAIN},
+                           {4, 1, CN_MOST_SIZE + 1, 0, CN_PLAIN},
+                           {CN_MOST_SIZE + 1, 1, 1, 0, CN_PLAIN},
+                           {4, 2, CN_MOST_SIZE / 2 + 1, 0, CN_PLAIN},
+                           {4, 4, 4, -1, CN_BLOCKED},
+                           {4, 4, 4, CN_MOST_HALO + 1, CN_BLOCKED},
+                           {1 << 24, 1 << 15, 1 << 15, 0, CN_PLAIN}};
+  for (int i = 0; i < 8; i++) EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&bad[i], 1));
+  EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&good, CN_MOST_SIZE + 1));
+  const cn_tensor wide = {1, 1, CN_MOST_SIZE, 0, CN_PLAIN}, deep = {CN_MOST_SIZE, 1, 1, 0, CN_FLAT};
+  EXPECT(CN_MOST_SIZE, cn_tensor_floats(&wide, 1));
+  EXPECT(CN_MOST_SIZE, cn_tensor_floats(&deep, 1));
+  const cn_tensor one = {1, 1, 1, 0, CN_BLOCKED};
+  EXPECT((int64_t)CN_MOST_SIZE * 16, cn_tensor_floats(&one, CN_MOST_SIZE));
+  EXPECT((int64_t)CN_MOST_SIZE * 32, cn_row_statistics_floats(&one, CN_MOST_SIZE));
   const cn_tensor flat = {4, 4, 4, 1, CN_FLAT}, unknown = {4, 4, 4, 0, 3};
   EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&flat, 1));
   EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&unknown, 1));
@@ -158,6 +170,38 @@ static void convolution_pointers(void) {
       CHECK(false, "a refused call wrote y[%d]", i);
       break;
     }
+}
+
+/* The largest windows, and those beyond. */
+static void windows(void) {
+  enum { FAR = CN_MOST_WINDOW };
+  cn_conv2d conv = good_conv();
+  const cn_tensor x = {16, 1, 2 * FAR, 0, CN_BLOCKED}, y = {32, 1, 2, 0, CN_BLOCKED};
+  conv.x = conv.dx = x;
+  conv.y = conv.dy = y;
+  conv.kernel_h = conv.kernel_w = 1;
+  conv.pad_h = conv.pad_w = 0;
+  conv.stride_h = conv.stride_w = FAR;
+  for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_WEIGHTS; pass++) {
+    EXPECT(0, cn_conv2d_halo(&conv, pass));
+    CHECK(cn_conv2d_workspace_floats(&context, &conv, pass, 3) >= 0, "pass %d", (int)pass);
+  }
+  cn_conv2d bad = conv;
+  bad.stride_w++;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
+  bad = conv;
+  bad.kernel_w = FAR;
+  bad.stride_w = 1;
+  EXPECT(2 * 256 * (int64_t)FAR, cn_conv2d_weight_floats(&bad));
+  bad.dilation_w = 2;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
+  bad.kernel_w /= 2;
+  EXPECT(2 * 256 * (int64_t)FAR / 2, cn_conv2d_weight_floats(&bad));
+  const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED}, mean = {16, 1, 1, 0, CN_BLOCKED};
+  cn_pool2d pool = {map, mean, map, mean, 4100, 4100, 1, 1, 0, 0, CN_POOL_AVERAGE, 0, 0};
+  EXPECT(0, cn_pool2d_winner_bytes(&pool, 3));
+  pool.kind = CN_POOL_MAX;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_winner_bytes(&pool, 3));
 }
 
 static void dense_layers(void) {
@@ -353,6 +397,7 @@ int main(void) {
   tensors();
   convolution_shapes();
   convolution_pointers();
+  windows();
   dense_layers();
   pooling();
   pooled_gradients();

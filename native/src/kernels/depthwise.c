@@ -177,7 +177,7 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
                 .out_step = p->dst_stride_w * CN_BLOCK,
                 .relu = job->relu,
                 .stream = job->stream};
-  for (int32_t i = 0; i < p->dst_stride_w; i++) {
+  for (int32_t i = 0; i < min_i32(p->dst_stride_w, p->dst.w); i++) {
     columns other;
     if (i >= KEPT_AXES) other = columns_of(p, i);
     const columns *c = i < KEPT_AXES ? &job->kept[i] : &other;

@@ -207,7 +207,7 @@ static void add_block(const samples_job *job, const band *b, int64_t block, cons
   const float *w = job->w + block * p->w_block;
   for (int32_t y = b->y0; y < b->y1; y++, to += p->dx_row) {
     const dx_row r = row_at(c, y);
-    for (int32_t residue = 0; residue < c->stride_w; residue++) {
+    for (int32_t residue = 0; residue < min_i32(c->stride_w, c->dx.w); residue++) {
       const axis a =
           axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, c->dx.w, residue);
       const int32_t row_terms = max_i32(1, a.taps * p->k);

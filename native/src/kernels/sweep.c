@@ -235,9 +235,9 @@ static void pool_place(const sweep_job *job, const place *p, const float *rows, 
 static void sweep_tile(const sweep_job *job, const place *p, source from, target to,
                        companion *with) {
   const sweep *w = job->w;
-  for (int32_t i = 0; i < w->dst_stride_h; i++) {
+  for (int32_t i = 0; i < min_i32(w->dst_stride_h, w->dst.h); i++) {
     const axis y = sweep_axis_y(w, i);
-    for (int32_t j = 0; j < w->dst_stride_w; j++)
+    for (int32_t j = 0; j < min_i32(w->dst_stride_w, w->dst.w); j++)
       sweep_class(job, p, from, to, y, sweep_axis_x(w, j), with);
   }
   if (p->chunk + w->chunk < w->src_blocks) return;
