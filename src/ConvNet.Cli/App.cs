@@ -54,7 +54,7 @@ internal static class App
         }
         catch (Exception failure) when (IsTheUsers(failure))
         {
-            error.WriteLine($"convnet: {MessageOf(failure)}");
+            error.WriteLine($"convnet: {failure.PlainMessage()}");
             return WrongUsage;
         }
     }
@@ -81,11 +81,8 @@ internal static class App
     // What the library says about arguments, files, data and backends is meant for the user; anything else is a fault of this program.
     private static bool IsTheUsers(Exception failure) => failure
         is ArgumentException or FormatException or InvalidDataException or IOException or UnauthorizedAccessException
+            or InsufficientMemoryException
         || BackendCatalog.IsUnavailable(failure);
-
-    private static string MessageOf(Exception failure) => failure is ArgumentException { ParamName: { } name }
-        ? failure.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
-        : failure.Message;
 
     /// <summary>The usual help, then the examples of the verb.</summary>
     private sealed class HelpWithExamples(HelpAction usual) : SynchronousCommandLineAction

@@ -16,24 +16,12 @@ internal static class ModelChoice
     public static Graph Open(string model, Shape? input, int? classes = null)
     {
         if (BuiltInModels.Names.Contains(model))
-            return BuildFor(model, input ?? BuiltInModels.InputOf(model), classes);
+            return BuiltInModels.Create(model, input, classes);
         if (!File.Exists(model))
             throw new ArgumentException($"There is no model \"{model}\": it is neither a file nor one of {string.Join(", ", BuiltInModels.Names)}.");
         Graph graph = GraphJson.Load(model);
         return input is null || graph.Input.Shape == input
             ? graph
             : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, and {input} is asked for; its \"input\" says what it reads.");
-    }
-
-    private static Graph BuildFor(string model, Shape input, int? classes)
-    {
-        try
-        {
-            return BuiltInModels.Create(model, input, classes);
-        }
-        catch (ArgumentException error)
-        {
-            throw new ArgumentException($"Model {model} does not take {input} images (it was made for {BuiltInModels.InputOf(model)}): {error.Message}", error);
-        }
     }
 }

@@ -34,69 +34,121 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
     public Extent Reach => new((Kernel.H - 1) * Dilation.H + 1, (Kernel.W - 1) * Dilation.W + 1);
 
     /// <summary>Throws unless every size is in its range.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A kernel, stride or dilation below 1, or a negative padding.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A kernel, stride or dilation below 1, a negative padding, or one beyond the limit.
+    /// </exception>
     internal void Validate(string layer)
     {
         if (Kernel.H < 1 || Kernel.W < 1 || Stride.H < 1 || Stride.W < 1 || Dilation.H < 1 || Dilation.W < 1)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, stride {Stride} and dilation {Dilation} start at 1.");
         if (Padding.H < 0 || Padding.W < 0)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: padding {Padding} is negative; 0 adds no border.");
-        if ((long)Kernel.H * Dilation.H > MaxReach || (long)Kernel.W * Dilation.W > MaxReach || Math.Max(Padding.H, Padding.W) > MaxReach
-            || Math.Max(Stride.H, Stride.W) > MaxReach)
-            throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, dilation {Dilation}, stride {Stride}, padding {Padding}: the limit is {MaxReach:N0}.");
+        if (!IsInRange)
+        {
+            throw new ArgumentOutOfRangeException(
+                layer,
+                $"{layer}: kernel {Kernel}, dilation {Dilation}, stride {Stride}, padding {Padding}: "
+                + $"kernel × dilation, stride and padding are at most {Limits.Window:N0} each.");
+        }
     }
 
-    private const int MaxReach = 1 << 20;
+    /// <summary>Whether every size is in its range.</summary>
+    internal bool IsInRange => IsInRangeAlong(Kernel.H, Stride.H, Padding.H, Dilation.H)
+        && IsInRangeAlong(Kernel.W, Stride.W, Padding.W, Dilation.W);
 
     /// <summary>Rows and columns of the output for an input map.</summary>
     /// <exception cref="ArgumentException">The window does not tile the map; the message names settings that do.</exception>
-    public Extent Output(Shape input) => new(
-        Output(input.H, Reach.H, Stride.H, Padding.H, "high"),
-        Output(input.W, Reach.W, Stride.W, Padding.W, "wide"));
+    public Extent Output(Shape input)
+    {
+        Shape output = Output(input, channels: 1, pools: false);
+        return new Extent(output.H, output.W);
+    }
 
-    /// <summary>The formula of the output's size with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>; rows × columns where they differ.</summary>
+    /// <summary>The shape of the output for an input map.</summary>
+    /// <param name="input">The map.</param>
+    /// <param name="channels">Channels of the output.</param>
+    /// <param name="pools">Whether the layer pools, which limits the padding.</param>
+    /// <exception cref="ArgumentException">The window does not tile the map, or the output is too large.</exception>
+    internal Shape Output(Shape input, int channels, bool pools)
+    {
+        WindowAxis rows = Rows(input), columns = Columns(input);
+        if (rows.Problem(this, pools, "high") is { } high)
+            throw ArgumentErrors.WithAdvice(high, WindowAdvice.For(this, input, channels, pools).Text());
+        if (columns.Problem(this, pools, "wide") is { } wide)
+            throw ArgumentErrors.WithAdvice(wide, WindowAdvice.For(this, input, channels, pools).Text());
+        long h = rows.Output, w = columns.Output;
+        return FitsShape(channels, h, w)
+            ? new Shape(channels, (int)h, (int)w)
+            : throw new ArgumentException(
+                $"An output of {channels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
+    }
+
+    /// <summary>Whether <see cref="Output(Shape, int, bool)"/> gives a shape.</summary>
+    internal bool Accepts(Shape input, int channels, bool pools)
+        => IsInRange && (!pools || PadsAtMostHalf) && Rows(input).Tiles && Columns(input).Tiles
+        && FitsShape(channels, Rows(input).Output, Columns(input).Output);
+
+    /// <summary>Whether no window of a pooling can lie on padding alone.</summary>
+    internal bool PadsAtMostHalf => Padding.H <= Kernel.H / 2 && Padding.W <= Kernel.W / 2;
+
+    /// <summary>The window along the rows of a map.</summary>
+    internal WindowAxis Rows(Shape input) => new(input.H, Kernel.H, Stride.H, Padding.H, Dilation.H, RoundDown);
+
+    /// <summary>The window along the columns of a map.</summary>
+    internal WindowAxis Columns(Shape input) => new(input.W, Kernel.W, Stride.W, Padding.W, Dilation.W, RoundDown);
+
+    /// <summary>
+    /// The formula of the output's size with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>; rows × columns where
+    /// they differ.
+    /// </summary>
     public string Explain(Shape input)
     {
-        string rows = Explain(input.H, Reach.H, Stride.H, Padding.H), columns = Explain(input.W, Reach.W, Stride.W, Padding.W);
+        string rows = Rows(input).Explain(), columns = Columns(input).Explain();
         return rows == columns ? columns : $"{rows} × {columns}";
     }
 
-    private int Output(int size, int reach, int stride, int padding, string direction)
+    private static bool IsInRangeAlong(int kernel, int stride, int padding, int dilation)
+        => kernel >= 1 && stride >= 1 && dilation >= 1 && padding >= 0
+            && (long)kernel * dilation <= Limits.Window && padding <= Limits.Window && stride <= Limits.Window;
+
+    private static bool FitsShape(int channels, long h, long w)
+        => h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * channels <= int.MaxValue;
+}
+
+/// <summary>A window in one direction of a map.</summary>
+internal readonly record struct WindowAxis(int Size, int Kernel, int Stride, int Padding, int Dilation, bool RoundDown)
+{
+    /// <summary>From the first tap to the last.</summary>
+    public long Reach => (Kernel - 1L) * Dilation + 1;
+
+    /// <summary>How far the window can move.</summary>
+    public long Span => Size - Reach + 2L * Padding;
+
+    /// <summary>Whether it fits, and ends at the end of the padded map or may be rounded down.</summary>
+    public bool Tiles => Span >= 0 && (RoundDown || Span % Stride == 0);
+
+    /// <summary>Positions of the window, where it fits.</summary>
+    public long Output => Span / Stride + 1;
+
+    /// <summary>Why it does not tile; null where it does.</summary>
+    public string? Problem(Window window, bool pools, string direction)
     {
-        long span = (long)size - reach + 2L * padding;
-        if (span < 0)
-            throw new ArgumentException(
-                $"A {Kernel} filter (reach {reach}) does not fit a {size}-{direction} input with padding {padding}: W = {size}, F = {reach}, S = {stride}, P = {padding}. "
-                + $"Padding {(reach - size + 1) / 2} or more, or a filter of at most {size + 2 * padding} fits.");
-        if (span % stride != 0 && !RoundDown)
-            throw new ArgumentException(
-                $"A {Kernel} stride-{stride} filter does not tile a {size}-{direction} input: {Formula(size, reach, stride, padding)} is not whole "
-                + $"(W = {size}, F = {reach}, S = {stride}, P = {padding}). {WaysOut(size, reach, stride, padding)} fits, or set roundDown.");
-        long output = span / stride + 1;
-        return output <= int.MaxValue ? (int)output : throw new ArgumentException($"An output of {output:N0} rows or columns is too large.");
+        string kind = pools ? "window" : "filter", values = $"W = {Size}, F = {Reach}, S = {Stride}, P = {Padding}";
+        if (Tiles)
+            return null;
+        return Span < 0
+            ? $"A {window.Kernel} {kind} (reach {Reach}) does not fit a {Size}-{direction} input "
+                + $"with padding {Padding}: {values}."
+            : $"A {window.Kernel} stride-{Stride} {kind} does not tile a {Size}-{direction} input: "
+                + $"{Formula} is not whole ({values}).";
     }
 
-    private static string Explain(int size, int reach, int stride, int padding)
-        => Formula(size, reach, stride, padding) + ((size - reach + 2L * padding) % stride == 0 ? "" : ", rounded down");
+    /// <summary>The formula with its numbers, and whether it was rounded.</summary>
+    public string Explain() => Formula + (Span % Stride == 0 ? "" : ", rounded down");
 
-    private static string Formula(int size, int reach, int stride, int padding)
-    {
-        double output = (size - reach + 2.0 * padding) / stride + 1;
-        return string.Create(CultureInfo.InvariantCulture, $"({size} − {reach} + 2·{padding}) / {stride} + 1 = {output:0.##}");
-    }
-
-    private static string WaysOut(int size, int reach, int stride, int padding)
-    {
-        int span = size - reach + 2 * padding;
-        IEnumerable<int> paddings = Enumerable.Range(0, padding + stride + 1)
-            .Where(p => size - reach + 2 * p >= 0 && (size - reach + 2 * p) % stride == 0)
-            .OrderBy(p => Math.Abs(p - padding)).Take(2).Order();
-        IEnumerable<int> strides = Enumerable.Range(1, Math.Max(1, span))
-            .Where(s => span % s == 0)
-            .OrderBy(s => Math.Abs(s - stride)).Take(3).Order();
-        string paddingText = string.Join(", ", paddings), strideText = string.Join(", ", strides);
-        return paddingText.Length == 0 ? $"Stride {strideText}" : $"Padding {paddingText} or stride {strideText}";
-    }
+    private string Formula => string.Create(
+        CultureInfo.InvariantCulture,
+        $"({Size} − {Reach} + 2·{Padding}) / {Stride} + 1 = {(double)Span / Stride + 1:0.##}");
 }
 
 /// <summary>The outputs of one row for which a tap falls inside the input: <c>input = output·stride + offset</c>.</summary>

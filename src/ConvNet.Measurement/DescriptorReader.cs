@@ -34,13 +34,23 @@ internal sealed class DescriptorReader
     {
         var reader = new DescriptorReader(text);
         reader.Scan();
-        return reader._operator switch
+        try
         {
-            LayerOperator.BatchNorm => reader.BatchNorm(),
-            LayerOperator.Sum when !reader._values.ContainsKey("kh") => reader.InnerProduct(),
-            LayerOperator.Sum => reader.Convolution(),
-            _ => reader.Pooling(),
-        };
+            LayerShape shape = reader._operator switch
+            {
+                LayerOperator.BatchNorm => reader.BatchNorm(),
+                LayerOperator.Sum when !reader._values.ContainsKey("kh") => reader.InnerProduct(),
+                LayerOperator.Sum => reader.Convolution(),
+                _ => reader.Pooling(),
+            };
+            // What the layer itself says of its sizes.
+            _ = Sequential.Of(shape.Reads, shape.ToLayer());
+            return shape;
+        }
+        catch (ArgumentException error)
+        {
+            throw reader.Error(text.Length, error.PlainMessage().TrimEnd('.'), error);
+        }
     }
 
     private void Scan()
@@ -102,10 +112,7 @@ internal sealed class DescriptorReader
         Refuse("a pooling has one window for every channel", key => key is "g" or "oc" || key[0] == 'd');
         _values["oc"] = Required("ic");
         Required("kh");
-        LayerShape shape = Convolution() with { Operator = _operator };
-        return shape.Padding.H * 2 <= shape.Kernel.H && shape.Padding.W * 2 <= shape.Kernel.W
-            ? shape
-            : throw Error(_text.Length, $"a padding of {shape.Padding} is more than half of the {shape.Kernel} window, which could then see padding alone");
+        return Convolution() with { Operator = _operator };
     }
 
     private void Refuse(string because, Func<string, bool> wrong)
@@ -165,12 +172,17 @@ internal sealed class DescriptorReader
         long computed = span / stride + 1;
         if (output is { } given && given != computed)
             throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = {computed}");
-        return new Axis(input, checked((int)computed), kernel, stride, checked((int)pad), dilation);
+        return pad <= Limits.Window && computed <= int.MaxValue
+            ? new Axis(input, (int)computed, kernel, stride, (int)pad, dilation)
+            : throw Error(
+                _text.Length,
+                $"o{side}{computed} takes a padding of {pad:N0} around {input}; at most {Limits.Window:N0} can be");
     }
 
     private int Required(string key) => _values.TryGetValue(key, out int value) ? value : throw Error(_text.Length, $"{key} is missing");
 
-    private FormatException Error(int at, string reason) => new($"Shape {_text}: {reason}, at character {at + 1}.");
+    private FormatException Error(int at, string reason, Exception? because = null)
+        => new($"Shape {_text}: {reason}, at character {at + 1}.", because);
 
     private readonly record struct Axis(int Input, int Output, int Kernel, int Stride, int Padding, int Dilation);
 }

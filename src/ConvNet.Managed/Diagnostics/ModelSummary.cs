@@ -8,7 +8,9 @@ namespace ConvNet.Diagnostics;
 /// <param name="Formula">The formula that gave the output's size, with its numbers; empty where the shape is kept.</param>
 /// <param name="Weights">Trainable values that multiply: weights and batch norm's scales.</param>
 /// <param name="Biases">Trainable values that add.</param>
-/// <param name="ReceptiveField">Rows and columns of the image that one output sees, borders not cut off.</param>
+/// <param name="ReceptiveField">
+/// Rows and columns of the image that one output sees, borders not cut off; at most 2^31 − 1.
+/// </param>
 /// <param name="MultiplyAdds">Multiply-adds of one sample's forward pass.</param>
 public sealed record LayerSummary(
     string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases, Extent ReceptiveField, long MultiplyAdds)
@@ -77,7 +79,7 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
             Shape[] shapes = node.InputShapes;
             return node.Layer switch
             {
-                Flatten => x with { Spread = (x.Spread.H * shapes[0].H, x.Spread.W * shapes[0].W) },
+                Flatten => x with { Spread = Extended((long)x.Spread.H * shapes[0].H, (long)x.Spread.W * shapes[0].W) },
                 Dense => x.Through(x.Spread, 1) with { Spread = 1 },
                 { } layer when layer.Sees(shapes) is { } window => x.Through(window.Reach, window.Stride),
                 _ => x,
@@ -86,9 +88,13 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
 
         private View Through(Extent reach, Extent stride) => this with
         {
-            Field = (Field.H + (reach.H - 1) * Jump.H, Field.W + (reach.W - 1) * Jump.W),
-            Jump = (Jump.H * stride.H, Jump.W * stride.W),
+            Field = Extended(Field.H + (reach.H - 1L) * Jump.H, Field.W + (reach.W - 1L) * Jump.W),
+            Jump = Extended((long)Jump.H * stride.H, (long)Jump.W * stride.W),
         };
+
+        // What is beyond the largest image says no more than that.
+        private static Extent Extended(long h, long w)
+            => ((int)Math.Min(h, int.MaxValue), (int)Math.Min(w, int.MaxValue));
 
         private static View Larger(View a, View b) => new(Larger(a.Field, b.Field), Larger(a.Jump, b.Jump), Larger(a.Spread, b.Spread));
 

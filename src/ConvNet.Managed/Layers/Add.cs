@@ -12,9 +12,29 @@ public sealed record Add : SumLayer
         foreach (Shape shape in inputs)
         {
             if (shape != inputs[0])
-                throw new ArgumentException($"add needs inputs of one shape; {inputs[0]} and {shape} were given. A 1×1 convolution brings one to the other's shape.");
+            {
+                throw ArgumentErrors.WithAdvice(
+                    $"add needs inputs of one shape; {inputs[0]} and {shape} were given.", Advice(inputs[0], shape));
+            }
         }
         return inputs[0];
+    }
+
+    // A convolution that makes the larger one as the smaller.
+    private static string Advice(Shape a, Shape b)
+    {
+        (Shape large, Shape small) = a.H >= b.H && a.W >= b.W ? (a, b) : (b, a);
+        if (large.H < small.H || large.W < small.W)
+            return "Neither is the larger in rows and in columns: give both the same with other strides or paddings.";
+        Extent stride = ((large.H - 1) / small.H + 1, (large.W - 1) / small.W + 1);
+        Extent whole = (large.H - small.H + 1, large.W - small.W + 1);
+        Window strided = new(1, stride, 0, 1, RoundDown: true), dense = new(whole, 1, 0, 1);
+        bool strides = strided.IsInRange && strided.Output(large, small.C, pools: false) == small;
+        if (!strides && (!dense.IsInRange || (double)whole.H * whole.W * small.C * large.C > int.MaxValue))
+            return "Give both the same channels, rows and columns.";
+        string settings = stride == 1 ? "" : strides ? $", stride {stride} and roundDown" : "";
+        Extent kernel = strides ? 1 : whole;
+        return $"A {kernel} convolution with {small.C} filters{settings} brings the {large} to the other's shape.";
     }
 
     /// <inheritdoc/>

@@ -28,10 +28,18 @@ public sealed record Conv2d : SumLayer
     public Conv2d(int filters, Extent kernel, Extent? stride = null, Extent padding = default, Extent? dilation = null,
         int groups = 1, bool bias = true, bool roundDown = false)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(filters, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(groups, 1);
+        if (filters < 1 || groups < 1)
+        {
+            throw new ArgumentOutOfRangeException(
+                filters < 1 ? nameof(filters) : nameof(groups),
+                $"conv: {filters} filters in {groups} groups: both start at 1.");
+        }
         if (filters % groups != 0)
-            throw new ArgumentException($"conv: {filters} filters do not divide into {groups} groups.", nameof(groups));
+        {
+            throw new ArgumentException(
+                $"conv: {filters} filters do not divide into {groups} groups. Groups {Nearest(filters, groups)} fits.",
+                nameof(groups));
+        }
         Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1, roundDown);
         Window.Validate(Kind);
         (Filters, Groups, Bias) = (filters, groups, bias);
@@ -57,9 +65,12 @@ public sealed record Conv2d : SumLayer
     {
         Shape x = Single(inputs);
         if (x.C % Groups != 0)
-            throw new ArgumentException($"{x.C} input channels do not divide into {Groups} groups.");
-        Extent output = Window.Output(x);
-        return new Shape(Filters, output.H, output.W);
+        {
+            throw ArgumentErrors.WithAdvice(
+                $"{x.C} input channels do not divide into {Groups} groups.",
+                $"Groups {Nearest(Common(x.C, Filters), Groups)} fits.");
+        }
+        return Window.Output(x, Filters, pools: false);
     }
 
     /// <inheritdoc/>
@@ -121,6 +132,26 @@ public sealed record Conv2d : SumLayer
             BackwardWeights(f, taps);
         if (Bias && f.WantsDW(1))
             BackwardBias(f);
+    }
+
+    private static int Common(int a, int b)
+    {
+        while (b != 0)
+            (a, b) = (b, a % b);
+        return a;
+    }
+
+    // The largest divisor that is not above a number of groups.
+    private static int Nearest(int channels, int groups)
+    {
+        int nearest = 1;
+        for (int small = 1; small <= channels / small; small++)
+        {
+            int large = channels / small;
+            if (channels % small == 0)
+                nearest = Math.Max(nearest, large <= groups ? large : small <= groups ? small : 1);
+        }
+        return nearest;
     }
 
     private void BackwardData<T, TSum>(Frame<T, TSum> f, RowTap[] taps)

@@ -15,7 +15,8 @@ public sealed record Dense : SumLayer
     /// <exception cref="ArgumentOutOfRangeException">There is no unit.</exception>
     public Dense(int units, bool bias = true)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(units, 1);
+        if (units < 1)
+            throw new ArgumentOutOfRangeException(nameof(units), $"dense: {units} units; they start at 1.");
         (Units, Bias) = (units, bias);
     }
 

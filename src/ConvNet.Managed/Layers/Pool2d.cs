@@ -227,17 +227,19 @@ internal static class Pooling
     {
         var window = new Window(kernel, stride ?? kernel, padding, 1, roundDown);
         window.Validate(kind);
-        if (padding.H * 2 > kernel.H || padding.W * 2 > kernel.W)
-            throw new ArgumentOutOfRangeException(nameof(padding), $"{kind}: padding {padding} is more than half of the {kernel} window, which could then see padding alone.");
+        if (!window.PadsAtMostHalf)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(padding),
+                $"{kind}: padding {padding} is more than half of the {kernel} window, "
+                + "which could then see padding alone. "
+                + $"Padding {new Extent(kernel.H / 2, kernel.W / 2)} or less fits.");
+        }
         return window;
     }
 
     /// <summary>The shape of the output.</summary>
-    public static Shape Infer(Window window, Shape x)
-    {
-        Extent output = window.Output(x);
-        return new Shape(x.C, output.H, output.W);
-    }
+    public static Shape Infer(Window window, Shape x) => window.Output(x, x.C, pools: true);
 
     /// <summary>The window of output <paramref name="index"/> of a map, clipped to the input.</summary>
     public static Patch Clip(Window window, Shape xs, Shape ys, int index)

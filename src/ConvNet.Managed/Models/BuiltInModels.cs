@@ -33,7 +33,49 @@ public static class BuiltInModels
     public static Graph Create(string name, Shape? input = null, int? classes = null)
     {
         (Shape own, int ownClasses, Func<Shape, int, Graph> build) = Find(name);
-        return build(input ?? own, classes ?? ownClasses);
+        if (classes < 1)
+            throw new ArgumentOutOfRangeException(nameof(classes), $"{classes} classes are none; there is 1 or more.");
+        try
+        {
+            return build(input ?? own, classes ?? ownClasses);
+        }
+        catch (ArgumentException error) when (input is { } images && images.Length > 0)
+        {
+            Shape[] fit = [.. Fitting(shape => build(shape, classes ?? ownClasses), images, own)];
+            string taken = fit.Length > 0 ? $"Images of {string.Join(" and ", fit)} fit." : "No size near it fits.";
+            throw new ArgumentException(
+                $"Model {name} does not take {images} images (it was made for {own}): {error.Problem()} {taken}",
+                error);
+        }
+    }
+
+    // The nearest sizes below and above. Rows and columns are independent: each is sought beside those that fit.
+    private static IEnumerable<Shape> Fitting(Func<Shape, Graph> build, Shape images, Shape own)
+    {
+        int farthest = 2 * Math.Max(own.H, own.W);
+        foreach (int way in (int[])[-1, 1])
+        {
+            int h = Nearest(images.H, h => Builds(h, own.W)), w = Nearest(images.W, w => Builds(own.H, w));
+            if (h > 0 && w > 0 && Builds(h, w))
+                yield return new Shape(images.C, h, w);
+
+            int Nearest(int from, Func<int, bool> builds) => (int)Enumerable.Range(0, farthest)
+                .Select(i => from + (long)way * i)
+                .FirstOrDefault(size => size is > 0 and <= int.MaxValue && builds((int)size));
+        }
+
+        bool Builds(int h, int w)
+        {
+            try
+            {
+                build(new Shape(images.C, h, w));
+                return true;
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
     }
 
     private static (Shape Input, int Classes, Func<Shape, int, Graph> Build) Find(string name) => Models.TryGetValue(name, out var model)

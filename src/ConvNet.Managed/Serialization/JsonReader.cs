@@ -146,7 +146,7 @@ internal sealed class JsonReader
         }
         catch (ArgumentException error)
         {
-            throw Error(error.Message, error);
+            throw Error(error.PlainMessage(), error);
         }
     }
 

@@ -120,7 +120,7 @@ public sealed class SavedModel
         }
         catch (ArgumentException error)
         {
-            throw json.Error(error.Message, error);
+            throw json.Error(error.PlainMessage(), error);
         }
     }
 }

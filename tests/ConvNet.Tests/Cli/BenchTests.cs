@@ -33,6 +33,11 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void AShapeBeyondAllSizesIsOneLine()
+        => CommandLine.Run("bench", "--layer", "ic1ih1oc1oh16777216kh1sh16777216")
+            .IsRefusedWith("oh16777216 takes a padding of 140,737,479,966,720", "character 33");
+
+    [Test]
     public void EveryAlgorithmHasItsTurnAndTheChoiceIsJudged()
     {
         string[] words = ["bench", "--layer", "mb2ic16ih6oc16kh3ph1", "--layer", "mb2ic16ih6oc16kh1", "--pass", "fwd", "--algorithm", "all", .. Quick];

@@ -1,0 +1,219 @@
+namespace ConvNet;
+
+/// <summary>What a window that does not fit a map can be changed in.</summary>
+internal enum WindowSetting
+{
+    /// <summary>P.</summary>
+    Padding,
+
+    /// <summary>S.</summary>
+    Stride,
+
+    /// <summary>F.</summary>
+    Kernel,
+
+    /// <summary>The distance between taps.</summary>
+    Dilation,
+
+    /// <summary>Whether the output size is rounded down.</summary>
+    RoundDown,
+}
+
+/// <summary>A change of one setting with which a window fits.</summary>
+/// <param name="Setting">The setting.</param>
+/// <param name="Window">The window with the change.</param>
+internal readonly record struct WindowChange(WindowSetting Setting, Window Window)
+{
+    /// <summary>The new value, as a layer takes it.</summary>
+    public Extent Value => Setting switch
+    {
+        WindowSetting.Padding => Window.Padding,
+        WindowSetting.Stride => Window.Stride,
+        WindowSetting.Kernel => Window.Kernel,
+        WindowSetting.Dilation => Window.Dilation,
+        _ => default,
+    };
+}
+
+/// <summary>The changes that make a window fit a map, each by itself; found in constant time.</summary>
+/// <param name="Changes">The changes, the nearest to the window as it is; all have been tried.</param>
+internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
+{
+    // How many values of a setting are tried in each direction, and how many values of a setting are named.
+    private const int Tried = 64, MostPaddings = 2, MostStrides = 3, MostOthers = 2;
+
+    /// <summary>Finds what fits.</summary>
+    /// <param name="window">The window that does not.</param>
+    /// <param name="input">The map.</param>
+    /// <param name="channels">Channels of the output.</param>
+    /// <param name="pools">Whether the layer pools, which limits the padding.</param>
+    public static WindowAdvice For(Window window, Shape input, int channels, bool pools)
+    {
+        var search = new Search(window, input, channels, pools);
+        List<WindowChange> changes = [.. search.Paddings(), .. search.Strides()];
+        if (!changes.Exists(change => change.Setting == WindowSetting.Stride))
+            changes.AddRange([.. search.Kernels(), .. search.Dilations()]);
+        if (!window.RoundDown)
+            changes.AddRange(search.Fitting(WindowSetting.RoundDown, [window with { RoundDown = true }], 1));
+        return new WindowAdvice(changes);
+    }
+
+    /// <summary>The changes as a sentence.</summary>
+    public string Text()
+    {
+        List<string> settings =
+        [
+            .. from change in Changes
+               where change.Setting != WindowSetting.RoundDown
+               group change by change.Setting into same
+               let values = same.Select(change => change.Value).OrderBy(value => value.H).ThenBy(value => value.W)
+               select $"{same.Key.ToString().ToLowerInvariant()} {string.Join(", ", values.Select(ValueText))}",
+        ];
+        bool rounds = Changes.Any(change => change.Setting == WindowSetting.RoundDown);
+        if (settings.Count == 0 && rounds)
+            return "Set roundDown.";
+        if (settings.Count == 0)
+            return "No other padding, stride, kernel or dilation fits by itself: change two, or the input.";
+        string all = settings.Count == 1 ? settings[0] : $"{string.Join(", ", settings.SkipLast(1))} or {settings[^1]}";
+        return $"{char.ToUpperInvariant(all[0])}{all[1..]} fits{(rounds ? ", or set roundDown" : "")}.";
+    }
+
+    private static string ValueText(Extent value) => value.H == value.W ? $"{value.H}" : value.ToString();
+
+    /// <summary>The window, the map, and what is tried with them.</summary>
+    private readonly record struct Search(Window Window, Shape Input, int Channels, bool Pools)
+    {
+        private WindowAxis Rows => Window.Rows(Input);
+
+        private WindowAxis Columns => Window.Columns(Input);
+
+        public IEnumerable<WindowChange> Paddings()
+        {
+            Window window = Window;
+            return Nearest(WindowSetting.Padding, Window.Padding, Paddings(Rows), Paddings(Columns),
+                value => window with { Padding = value }, MostPaddings);
+        }
+
+        public IEnumerable<WindowChange> Strides()
+        {
+            if (Rows.Span < 0 || Columns.Span < 0)
+                return [];
+            Window window = Window;
+            long[] both = Divisors(Gcd(Rows.Span, Columns.Span), Math.Max(Window.Stride.H, Window.Stride.W));
+            IEnumerable<Window> strided = both.Select(s => window with { Stride = (int)s });
+            IEnumerable<WindowChange> square = Fitting(WindowSetting.Stride, strided, MostStrides);
+            return Window.Stride.H == Window.Stride.W && square.Any()
+                ? square
+                : Nearest(WindowSetting.Stride, Window.Stride, Strides(Rows), Strides(Columns),
+                    value => window with { Stride = value }, MostStrides);
+        }
+
+        public IEnumerable<WindowChange> Kernels()
+        {
+            Window window = Window;
+            return Nearest(WindowSetting.Kernel, Window.Kernel, Kernels(Rows), Kernels(Columns),
+                value => window with { Kernel = value }, MostOthers);
+        }
+
+        public IEnumerable<WindowChange> Dilations()
+        {
+            Window window = Window;
+            return Nearest(WindowSetting.Dilation, Window.Dilation, Dilations(Rows), Dilations(Columns),
+                value => window with { Dilation = value }, MostOthers);
+        }
+
+        /// <summary>Those of some windows that fit, up to a number of them.</summary>
+        public IEnumerable<WindowChange> Fitting(WindowSetting setting, IEnumerable<Window> windows, int most)
+        {
+            Search search = this;
+            return [.. windows.Where(search.Fits).Take(most).Select(changed => new WindowChange(setting, changed))];
+        }
+
+        // A pool whose stride is its kernel, as it is unless given, gets another stride with another kernel.
+        private bool Fits(Window changed)
+        {
+            bool follows = Pools && Window.Stride == Window.Kernel && changed.Kernel != Window.Kernel;
+            return changed.Accepts(Input, Channels, Pools)
+                && (!follows || (changed with { Stride = changed.Kernel }).Accepts(Input, Channels, Pools));
+        }
+
+        // One value for both directions where there is one; else one for each.
+        private IEnumerable<WindowChange> Nearest(
+            WindowSetting setting, Extent now, long[] rows, long[] columns, Func<Extent, Window> make, int most)
+        {
+            if (now.H == now.W)
+            {
+                IEnumerable<long> both = rows.Concat(columns).Distinct().OrderBy(value => Math.Abs(value - now.H));
+                IEnumerable<WindowChange> square = Fitting(setting, both.Select(value => make((int)value)), most);
+                if (square.Any())
+                    return square;
+            }
+            return Fitting(setting,
+                from h in rows.Take(Tried)
+                from w in columns.Take(Tried)
+                where (h, w) != (now.H, now.W)
+                select make(((int)h, (int)w)), most);
+        }
+
+        // 2p ≡ reach − size modulo the stride: every stride-th padding, or every second one of them.
+        private static long[] Paddings(WindowAxis axis)
+        {
+            long lacks = axis.Reach - axis.Size, stride = axis.RoundDown ? 1 : axis.Stride;
+            long step = stride % 2 == 0 ? stride / 2 : stride;
+            if (stride % 2 == 0 && lacks % 2 != 0)
+                return [];
+            long residue = stride % 2 == 0
+                ? Modulo(lacks / 2, step)
+                : Modulo(Modulo(lacks, stride) * ((stride + 1) / 2), stride);
+            long least = Math.Max(0, lacks > 0 ? (lacks + 1) / 2 : 0);
+            long first = residue + Math.Max(0, (least - residue + step - 1) / step) * step;
+            long near = Math.Max(first, residue + (axis.Padding - residue) / step * step);
+            return [.. from value in (long[])[near, near + step, near - step, near + 2 * step]
+                       where value >= first && value <= Math.Max(first, (long)axis.Padding + axis.Stride)
+                       orderby Math.Abs(value - axis.Padding)
+                       select value];
+        }
+
+        private static long[] Strides(WindowAxis axis) => axis.Tiles ? [axis.Stride] : Divisors(axis.Span, axis.Stride);
+
+        // From the first tap to the last there is room for Room + 1 values.
+        private static long Room(WindowAxis axis) => axis.Size + 2L * axis.Padding - 1;
+
+        private static long[] Kernels(WindowAxis axis) => axis.Tiles
+            ? [axis.Kernel]
+            : Down(Math.Min(axis.Kernel - 1, Room(axis) / axis.Dilation + 1), kernel => axis with { Kernel = kernel });
+
+        private static long[] Dilations(WindowAxis axis) => axis.Tiles || axis.Kernel == 1
+            ? [axis.Dilation]
+            : Down(Math.Min(axis.Dilation - 1, Room(axis) / (axis.Kernel - 1)), taps => axis with { Dilation = taps });
+
+        private static long[] Down(long largest, Func<int, WindowAxis> make)
+            => [.. from i in Enumerable.Range(0, Tried)
+                   let value = largest - i
+                   where value >= 1 && make((int)value).Tiles
+                   select value];
+
+        // All divisors that a stride can be, the nearest first; a span has at most 32 bits, its root 16.
+        private static long[] Divisors(long span, long near)
+        {
+            if (span == 0)
+                return [near];
+            var divisors = new List<long>();
+            for (long small = 1; small * small <= span; small++)
+            {
+                if (span % small == 0)
+                    divisors.AddRange(small * small == span ? [small] : [small, span / small]);
+            }
+            return [.. divisors.Where(each => each <= Limits.Window).OrderBy(each => Math.Abs(each - near))];
+        }
+
+        private static long Gcd(long a, long b)
+        {
+            while (b != 0)
+                (a, b) = (b, a % b);
+            return a;
+        }
+
+        private static long Modulo(long value, long by) => (value % by + by) % by;
+    }
+}
