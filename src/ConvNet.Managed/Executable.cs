@@ -46,7 +46,12 @@ public abstract class Executable : IExecutable
                     $"{node.Place}: its SavedLength is {saved:N0} for {batchSize} samples; it starts at 0.",
                         nameof(graph));
             if ((long)node.Shape.Length * batchSize > int.MaxValue)
-                throw new ArgumentOutOfRangeException(nameof(batchSize), $"{batchSize} samples of {node.Shape} at \"{node.Name}\" are too many: at most {int.MaxValue:N0} values per tensor.");
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(batchSize),
+                    $"{batchSize:N0} samples of {node.Shape} at \"{node.Name}\" are too many: a tensor has at most "
+                    + $"{int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such samples.");
+            }
         }
         graph.Seal();
         (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);

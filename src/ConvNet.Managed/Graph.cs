@@ -7,9 +7,12 @@ namespace ConvNet;
 /// </remarks>
 public sealed class Graph
 {
+    private const int MostNamed = 30;
+
     private readonly List<Node> _nodes = [];
     private readonly List<Parameter> _parameters = [];
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Node> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int Nodes, int LastNumber)> _kinds = new(StringComparer.Ordinal);
     private bool _sealed;
 
     /// <summary>Starts a graph.</summary>
@@ -19,7 +22,7 @@ public sealed class Graph
         input.ThrowIfDefault("The input", nameof(input));
         Input = new Node(this, 0, "input", null, [], input);
         _nodes.Add(Input);
-        _names.Add(Input.Name);
+        _byName.Add(Input.Name, Input);
     }
 
     /// <summary>The node that stands for the images.</summary>
@@ -65,10 +68,15 @@ public sealed class Graph
                 throw new ArgumentException($"Node \"{inputs[i].Name}\" belongs to another graph; a layer reads nodes of its own graph only.", nameof(inputs));
             shapes[i] = inputs[i].Shape;
         }
-        name ??= NextName(layer.Kind);
+        (int nodes, int number) = _kinds.GetValueOrDefault(layer.Kind);
+        if (name is null)
+            (name, number) = NextName(layer.Kind, Math.Max(nodes, number) + 1);
         (Shape output, IReadOnlyList<ParameterSpec> specs) = Ask(name, layer, shapes);
-        if (name.Length == 0 || _names.Contains(name))
-            throw new ArgumentException($"A node named \"{name}\" is in the graph already; names are unique and not empty.", nameof(name));
+        if (name.Length == 0 || _byName.ContainsKey(name))
+        {
+            throw new ArgumentException(
+                $"A node named \"{name}\" is in the graph already; names are unique and not empty.", nameof(name));
+        }
         var node = new Node(this, _nodes.Count, name, layer, inputs.ToArray(), output);
         var parameters = new List<Parameter>();
         foreach (ParameterSpec spec in specs)
@@ -76,7 +84,8 @@ public sealed class Graph
         node.Parameters = parameters;
         foreach (Node input in node.Inputs)
             input.AddConsumer(node);
-        _names.Add(name);
+        _byName.Add(name, node);
+        _kinds[layer.Kind] = (nodes + 1, number);
         _nodes.Add(node);
         _parameters.AddRange(parameters);
         return node;
@@ -84,8 +93,13 @@ public sealed class Graph
 
     /// <summary>The node of a name.</summary>
     /// <exception cref="KeyNotFoundException">There is no such node.</exception>
-    public Node this[string name] => _nodes.Find(node => node.Name == name)
-        ?? throw new KeyNotFoundException($"The graph has no node \"{name}\"; it has {string.Join(", ", _nodes.Select(n => n.Name))}.");
+    public Node this[string name] => Find(name)
+        ?? throw new KeyNotFoundException(
+            $"The graph has no node \"{name}\"; it has {string.Join(", ", _nodes.Take(MostNamed).Select(n => n.Name))}"
+            + (_nodes.Count > MostNamed ? $" and {_nodes.Count - MostNamed:N0} more." : "."));
+
+    /// <summary>The node of a name; null where there is none.</summary>
+    internal Node? Find(string name) => _byName.GetValueOrDefault(name);
 
     /// <summary>Ends the building: throws unless there is a layer and every node has a way to the output; later nodes are refused.</summary>
     internal void Seal()
@@ -113,7 +127,7 @@ public sealed class Graph
         }
         catch (ArgumentException error)
         {
-            throw new ArgumentException($"{name}: {error.Message}", error);
+            throw new ArgumentException($"{name}: {error.PlainMessage()}", error);
         }
         catch (Exception error) when (FailurePlace.Note(error, $"{name} ({layer.GetType().Name})"))
         {
@@ -134,18 +148,19 @@ public sealed class Graph
                 throw new ArgumentException(
                     $"{kind} has a parameter \"{spec.Name}\" of {string.Join("×", spec.Dimensions)}, "
                     + "which has no values: sizes start at 1.");
+            _ = spec.Length;        // which is refused where it is too large
             if (!Enum.IsDefined(spec.Role) || spec.FanIn < 1 || spec.FanOut < 1)
                 throw new ArgumentException($"{kind} has a parameter \"{spec.Name}\" of role {spec.Role} "
                     + $"with fans {spec.FanIn} and {spec.FanOut}; fans start at 1.");
         }
     }
 
-    private string NextName(string kind)
+    // The first name that is free. Those up to the last number that was given are taken.
+    private (string Name, int Number) NextName(string kind, int number)
     {
-        int number = 1 + _nodes.Count(node => node.Layer?.Kind == kind);
-        while (_names.Contains($"{kind}{number}"))
+        while (_byName.ContainsKey($"{kind}{number}"))
             number++;
-        return $"{kind}{number}";
+        return ($"{kind}{number}", number);
     }
 }
 

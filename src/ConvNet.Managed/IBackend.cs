@@ -45,6 +45,7 @@ public interface IBackend : IDisposable
     /// The graph has no layers, a node that leads nowhere, or a batch size below 1; or the optimiser names a parameter
     /// that the graph lacks.
     /// </exception>
+    /// <exception cref="InsufficientMemoryException">There is not as much memory as it takes.</exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
     IExecutable Compile(Graph graph, TrainingSpec spec);
 

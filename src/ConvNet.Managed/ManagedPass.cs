@@ -33,20 +33,27 @@ internal sealed class ManagedPass<T>
         int count = graph.Nodes.Count;
         (_values, _gradients, _edgeGradients, _nodes) = (new Memory<T>[count], new Memory<T>[count], new Memory<T>[count][], new NodeMemory<T>?[count]);
         var saved = new Memory<T>[count];
-        var blocks = new List<Lifetime>();
-        var owners = new List<Action<Memory<T>>>();
-        foreach (Node node in graph.Nodes)
-            Request(node, batchSize, saved, (lifetime, owner) => { blocks.Add(lifetime); owners.Add(owner); });
-        Arena plan = Arena.Plan(blocks, alignment: 16);
+        List<Request> requests = Requests(batchSize, saved);
+        Arena plan = Place(requests);
         if (plan.Length > Array.MaxLength)
-            throw new ArgumentException($"A batch of {batchSize} needs {plan.Length:N0} values at once; at most {Array.MaxLength:N0} fit. Take a smaller batch.", nameof(batchSize));
-        _arena = new T[plan.Length];
-        for (int i = 0; i < blocks.Count; i++)
-            owners[i](_arena.AsMemory((int)plan.Offsets[i], (int)blocks[i].Length));
+            throw TooLarge(batchSize, plan.Length);
+        try
+        {
+            _arena = new T[plan.Length];
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw MemoryNeed.Of<T>(graph, batchSize).Exceeded(plan.Length * Unsafe.SizeOf<T>(), error);
+        }
+        for (int i = 0; i < requests.Count; i++)
+            requests[i].Owner(_arena.AsMemory((int)plan.Offsets[i], (int)requests[i].Lifetime.Length));
+        var edgesTaken = new int[count];
         foreach (Node node in graph.Nodes)
         {
-            if (node.Layer is not null)
-                _nodes[node.Index] = MemoryOf(node, saved[node.Index], parameters, parameterGradients, spec, threads);
+            if (node.Layer is null)
+                continue;
+            _nodes[node.Index] = MemoryOf(
+                node, saved[node.Index], parameters, parameterGradients, edgesTaken, spec, threads);
         }
     }
 
@@ -140,12 +147,46 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    private void Request(Node node, int batchSize, Memory<T>[] saved, Action<Lifetime, Action<Memory<T>>> request)
+    /// <summary>Memory that is wanted for some time, and who takes it.</summary>
+    private readonly record struct Request(Lifetime Lifetime, Action<Memory<T>> Owner);
+
+    private static Arena Place(List<Request> requests)
+        => Arena.Plan([.. requests.Select(request => request.Lifetime)], alignment: 16);
+
+    private List<Request> Requests(int batchSize, Memory<T>[] saved)
+    {
+        var requests = new List<Request>();
+        foreach (Node node in _graph.Nodes)
+            Ask(node, batchSize, saved, (lifetime, owner) => requests.Add(new Request(lifetime, owner)));
+        return requests;
+    }
+
+    private NotSupportedException TooLarge(int batchSize, long values)
+    {
+        var need = MemoryNeed.Of<T>(_graph, batchSize);
+        int fits = batchSize;
+        for (long length = values; fits > 0 && length > Array.MaxLength;)
+        {
+            fits = (int)Math.Min(fits - 1, (double)fits * Array.MaxLength / length);
+            length = Place(Requests(fits, new Memory<T>[_values.Length])).Length;
+        }
+        return new NotSupportedException(
+            $"The managed backend keeps the values of a batch in one array: batches of {batchSize:N0} need "
+            + $"{values:N0} values at once; its limit is {Array.MaxLength:N0}. The largest tensor is {need.Largest}. "
+            + (fits > 0 ? $"Batches of {fits:N0} fit." : "Not even one sample fits."));
+    }
+
+    private void Ask(Node node, int batchSize, Memory<T>[] saved, Action<Lifetime, Action<Memory<T>>> request)
     {
         long length = (long)batchSize * node.Shape.Length;
         int index = node.Index;
         request(_liveness.Value(node, length), memory => _values[index] = memory);
         int savedLength = node.Layer?.SavedLength(batchSize, node.InputShapes) ?? 0;
+        if (savedLength < 0)
+        {
+            throw new NotSupportedException(
+                $"The managed backend cannot run {node}: it keeps more than {int.MaxValue:N0} values.");
+        }
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
         _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
@@ -166,10 +207,11 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    private NodeMemory<T> MemoryOf(Node node, Memory<T> saved, T[][] parameters, T[][] parameterGradients, TrainingSpec? spec, int threads)
+    private NodeMemory<T> MemoryOf(
+        Node node, Memory<T> saved, T[][] parameters, T[][] parameterGradients, int[] edgesTaken, TrainingSpec? spec,
+        int threads)
     {
         Memory<T>[] Of(T[][] all) => all.Length == 0 ? [] : [.. node.Parameters.Select(p => all[p.Index].AsMemory())];
-        var edgesTaken = new Dictionary<Node, int>();
         return new NodeMemory<T>
         {
             Name = node.Place,
@@ -181,24 +223,12 @@ internal sealed class ManagedPass<T>
             W = Of(parameters),
             Saved = saved,
             DY = _gradients[node.Index],
-            DX = [.. node.Inputs.Select(input => EdgeOf(input, node, edgesTaken))],
+            // Consumers stand in the order of the nodes and of their inputs: each input takes the next edge.
+            DX = [.. node.Inputs.Select(input => _edgeGradients[input.Index][edgesTaken[input.Index]++])],
             DW = Of(parameterGradients),
             Seed = spec?.Seed ?? 0,
             NodeIndex = node.Index,
             Threads = threads,
         };
-    }
-
-    // A node that reads another twice has two edges to it; each input takes the next one.
-    private Memory<T> EdgeOf(Node input, Node consumer, Dictionary<Node, int> taken)
-    {
-        int skip = taken.GetValueOrDefault(input);
-        taken[input] = skip + 1;
-        for (int edge = 0; edge < input.Consumers.Count; edge++)
-        {
-            if (input.Consumers[edge] == consumer && skip-- == 0)
-                return _edgeGradients[input.Index][edge];
-        }
-        throw new InvalidOperationException($"{consumer.Name} does not read {input.Name}.");
     }
 }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using ConvNet.Diagnostics;
 
 namespace ConvNet;
@@ -18,11 +19,30 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         : base(graph, batchSize, spec, backendDisposed)
     {
         _threads = threads;
-        _values = [.. graph.Parameters.Select(InitialValues)];
-        _kept = [.. graph.Parameters.Select(p => new T[spec is null || p.Trainable ? 0 : p.Length])];
-        _gradients = [.. graph.Parameters.Select(p => new T[spec is not null && p.Trainable ? p.Length : 0])];
-        _optimizerState = [.. graph.Parameters.Select(p => new T[spec is not null && p.Trainable ? p.Length * spec.Optimizer.StateSlots : 0])];
-        if (spec is not null)
+        int copies = spec?.Optimizer.StateSlots ?? 0;
+        int Trained(Parameter p) => spec is not null && p.Trainable ? p.Length : 0;
+        bool IsTooLarge(Parameter p) => Math.Max(p.Length, (long)copies * Trained(p)) > Array.MaxLength;
+        if (graph.Parameters.FirstOrDefault(IsTooLarge) is { } large)
+        {
+            throw new NotSupportedException(
+                $"The managed backend cannot run {large.Node}: the {large.Length:N0} values of {large}, "
+                + $"or the optimiser's state of them, are beyond its limit of {Array.MaxLength:N0}.");
+        }
+        try
+        {
+            _values = [.. graph.Parameters.Select(InitialValues)];
+            _kept = [.. graph.Parameters.Select(p => new T[spec is null || p.Trainable ? 0 : p.Length])];
+            _gradients = [.. graph.Parameters.Select(p => new T[Trained(p)])];
+            _optimizerState = [.. graph.Parameters.Select(p => new T[copies * Trained(p)])];
+        }
+        catch (OutOfMemoryException error)
+        {
+            long asked = graph.Parameters.Sum(p => p.Length + (1L + copies) * Trained(p));
+            throw MemoryNeed.Of<T>(graph, batchSize).Exceeded(asked * Unsafe.SizeOf<T>(), error);
+        }
+        if (spec is null)
+            _inference = new ManagedPass<T>(graph, batchSize, null, _values, [], threads);
+        else
             _training = new ManagedPass<T>(graph, batchSize, spec, _values, _gradients, threads);
     }
 

@@ -104,7 +104,15 @@ internal static class Fusion
     public static FusedGraph Apply(Graph graph, PassSpec pass)
     {
         var values = new Value[graph.Nodes.Count];
-        var operations = new List<Operation>();
+        // Where an operation runs; one that a sum moves behind others leaves its place empty.
+        var places = new List<Operation?>();
+        var placeOf = new Dictionary<Operation, int>();
+        Value Place(Operation operation)
+        {
+            placeOf[operation] = places.Count;
+            places.Add(operation);
+            return operation.Output;
+        }
         values[0] = new Value(graph.Input, null);
         foreach (Node node in graph.Nodes)
         {
@@ -118,16 +126,15 @@ internal static class Fusion
             else if (pass.Fuse && FuseSum(node, values) is { } sum)
             {
                 // It runs when the sum would: only then both sides are there.
-                operations.Remove(sum);
-                operations.Add(sum);
-                values[node.Index] = sum.Output;
+                places[placeOf[sum]] = null;
+                values[node.Index] = Place(sum);
             }
             else
             {
-                operations.Add(new Operation(node, node.Inputs.Select(input => values[input.Index])));
-                values[node.Index] = operations[^1].Output;
+                values[node.Index] = Place(new Operation(node, node.Inputs.Select(input => values[input.Index])));
             }
         }
+        List<Operation> operations = [.. places.OfType<Operation>()];
         foreach (Operation operation in operations)
         {
             for (int i = 0; i < operation.Inputs.Count; i++)

@@ -29,12 +29,22 @@ internal sealed class TorchSharpPlan : Executable
     {
         _runtime = runtime;
         _lowering = new Lowering(batchSize, spec?.Seed ?? 0);
-        _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
-        _calls = [.. graph.Nodes.Skip(1).Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]))];
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
-        _images = new HostBuffer<float>(spec is null ? 0 : batchSize * graph.Input.Shape.Length, ScalarType.Float32, spec?.InputGradient ?? false);
-        _outputGradient = new HostBuffer<float>(spec is null ? 0 : batchSize * Output.Shape.Length, ScalarType.Float32);
-        _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
+        int images = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
+        int scores = spec is null ? 0 : batchSize * Output.Shape.Length;
+        try
+        {
+            _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
+            _calls = [.. graph.Nodes.Skip(1).Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]))];
+            _images = new HostBuffer<float>(images, ScalarType.Float32, spec?.InputGradient ?? false);
+            _outputGradient = new HostBuffer<float>(scores, ScalarType.Float32);
+            _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
+        }
+        catch (Exception error) when (IsOutOfMemory(error))
+        {
+            long asked = (long)images + scores + graph.Parameters.Sum(p => (long)p.Length);
+            throw MemoryNeed.Of<float>(graph, batchSize).Exceeded(sizeof(float) * asked, error);
+        }
         if (spec is null)
             return;
         _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape.Length);
@@ -143,6 +153,10 @@ internal sealed class TorchSharpPlan : Executable
     }
 
     private Tensor ImagesOfPass => _images.First(N * Graph.Input.Shape.Length);
+
+    // Of the runtime's arrays, or of torch's own allocator, which has no type for it.
+    private static bool IsOutOfMemory(Exception error) => error is OutOfMemoryException
+        || error is ExternalException && error.Message.Contains("memory", StringComparison.Ordinal);
 
     private static Tensor Allocate(Parameter parameter, bool training)
     {

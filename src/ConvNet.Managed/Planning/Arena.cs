@@ -15,6 +15,9 @@ internal readonly record struct Lifetime(long Length, int First, int Last)
 /// <param name="Length">The arena's length.</param>
 internal sealed record Arena(long[] Offsets, long Length)
 {
+    // Trying orders takes a time that grows with the square of the blocks.
+    private const int MostTried = 2000;
+
     // No order suits every schedule, and planning takes less than a millisecond: the best of these is taken.
     private static readonly Func<Lifetime, long>[] Orders =
     [
@@ -26,10 +29,15 @@ internal sealed record Arena(long[] Offsets, long Length)
     ];
 
     /// <summary>Places blocks so that those needed together do not overlap, in one order after another; the shortest arena wins.</summary>
+    /// <remarks>Thousands of blocks are placed once, in the order in which they are needed.</remarks>
     /// <param name="blocks">The blocks.</param>
     /// <param name="alignment">Every offset is a multiple of this.</param>
-    public static Arena Plan(IReadOnlyList<Lifetime> blocks, long alignment)
-        => Orders.SelectMany(order => (Arena[])[Place(blocks, order, tight: false, alignment), Place(blocks, order, tight: true, alignment)])
+    public static Arena Plan(IReadOnlyList<Lifetime> blocks, long alignment) => blocks.Count > MostTried
+        ? Sweep(blocks, alignment)
+        : Orders.SelectMany(order => (Arena[])
+            [
+                Place(blocks, order, tight: false, alignment), Place(blocks, order, tight: true, alignment),
+            ])
             .MinBy(arena => arena.Length)!;
 
     // From the first in the order on, each at the lowest place that is free, or in the tightest gap between those that are placed.
@@ -54,6 +62,87 @@ internal sealed record Arena(long[] Offsets, long Length)
             length = Math.Max(length, offsets[block] + blocks[block].Length);
         }
         return new Arena(offsets, Align(length, alignment));
+    }
+
+    // In the order of time, as an allocator does: each block in the tightest gap that there is, or behind all others.
+    private static Arena Sweep(IReadOnlyList<Lifetime> blocks, long alignment)
+    {
+        var offsets = new long[blocks.Count];
+        var gaps = new Gaps();
+        var ends = new PriorityQueue<int, int>();
+        long length = 0;
+        IEnumerable<int> all = Enumerable.Range(0, blocks.Count);
+        foreach (int block in all.OrderBy(i => blocks[i].First).ThenByDescending(i => blocks[i].Length))
+        {
+            while (ends.TryPeek(out int ended, out int last) && last < blocks[block].First)
+            {
+                ends.Dequeue();
+                gaps.Add(offsets[ended], Align(blocks[ended].Length, alignment));
+            }
+            long size = Align(blocks[block].Length, alignment);
+            if (gaps.Take(size) is { } place)
+            {
+                offsets[block] = place;
+            }
+            else
+            {
+                offsets[block] = gaps.TakeEnd(length) ?? length;
+                length = offsets[block] + size;
+            }
+            ends.Enqueue(block, blocks[block].Last);
+        }
+        return new Arena(offsets, length);
+    }
+
+    /// <summary>The gaps between blocks, by place and by size.</summary>
+    private sealed class Gaps
+    {
+        private readonly SortedSet<(long Size, long Offset)> _bySize = [];
+        private readonly Dictionary<long, long> _sizeAt = [], _startOfEnd = [];
+
+        /// <summary>Adds a gap, and joins it with those beside it.</summary>
+        public void Add(long offset, long size)
+        {
+            if (_startOfEnd.TryGetValue(offset, out long before))
+            {
+                size += Remove(before);
+                offset = before;
+            }
+            if (_sizeAt.ContainsKey(offset + size))
+                size += Remove(offset + size);
+            _bySize.Add((size, offset));
+            _sizeAt[offset] = size;
+            _startOfEnd[offset + size] = offset;
+        }
+
+        /// <summary>Takes room from the tightest gap that has as much; null where none has.</summary>
+        public long? Take(long size)
+        {
+            (long room, long offset) = _bySize.GetViewBetween((size, 0), (long.MaxValue, long.MaxValue)).Min;
+            if (room == 0)
+                return null;
+            Remove(offset);
+            if (room > size)
+                Add(offset + size, room - size);
+            return offset;
+        }
+
+        /// <summary>Takes the gap that ends at a place, and gives its start; null where there is none.</summary>
+        public long? TakeEnd(long end)
+        {
+            if (!_startOfEnd.TryGetValue(end, out long offset))
+                return null;
+            Remove(offset);
+            return offset;
+        }
+
+        private long Remove(long offset)
+        {
+            _sizeAt.Remove(offset, out long size);
+            _startOfEnd.Remove(offset + size);
+            _bySize.Remove((size, offset));
+            return size;
+        }
     }
 
     private static long Align(long offset, long alignment) => (offset + alignment - 1) / alignment * alignment;

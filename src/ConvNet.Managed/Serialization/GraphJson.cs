@@ -90,7 +90,7 @@ public static class GraphJson
         string[] inputs = json.Texts("inputs");
         Layer layer = json.Checked(() => format.Read(json));
         json.RejectOthers();
-        Node Named(string input) => graph.Nodes.FirstOrDefault(node => node.Name == input)
+        Node Named(string input) => graph.Find(input)
             ?? throw json.Error($"there is no node \"{input}\" before it; inputs name earlier nodes, and the images are \"input\".");
         Node[] reads = inputs.Length == 0 ? [graph.Output] : [.. inputs.Select(Named)];
         json.Checked(() => graph.Add(name, layer, reads));
