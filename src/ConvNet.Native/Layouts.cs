@@ -88,7 +88,7 @@ internal sealed class Layouts
             }
             catch (NativeCallException error)
             {
-                throw new NotSupportedException($"The native backend cannot run {operation.Node}: {error.Message}", error);
+                throw NativeLimits.Refused(operation.Node, error);
             }
         }
     }

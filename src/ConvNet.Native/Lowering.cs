@@ -154,23 +154,31 @@ internal sealed class Lowering
     public Slot? Workspace(Func<int, long> floatsFor)
     {
         // A smaller batch may be cut into other chunks, so the full one does not decide alone.
-        long floats = Enumerable.Range(1, Pass.BatchSize).Max(floatsFor);
+        long floats = DecisiveBatches(Pass.BatchSize, Pass.Context.threads).Max(floatsFor);
         return floats > 0 ? new Slot(floats) { IsWorkspace = true } : null;
+    }
+
+    /// <summary>Numbers of samples up to a batch, of which one takes as much workspace as any.</summary>
+    /// <remarks>
+    /// Units and chunks of convolutions are the same for all batches from some hundred samples on, or evened out
+    /// between the threads: the largest unit then comes with a multiple of a unit for each. The pixels of a dense layer
+    /// are its samples, in rows of at most 256, so that the largest batch with whole rows decides.
+    /// </remarks>
+    /// <param name="batch">Samples in a full batch.</param>
+    /// <param name="threads">Threads to use.</param>
+    internal static IEnumerable<int> DecisiveBatches(int batch, int threads)
+    {
+        const int All = 4096, Rows = 256;
+        if (batch <= All)
+            return Enumerable.Range(1, batch);
+        IEnumerable<int> even = Enumerable.Range(1, Rows).Select(rows => batch / (rows * threads) * rows * threads);
+        return [.. Enumerable.Range(1, All), .. Enumerable.Range(batch - Rows + 1, Rows), .. even.Where(n => n > 0)];
     }
 
     private void LowerForward()
     {
         foreach (Primitive primitive in _layouts.Primitives)
-        {
-            _owner = primitive;
-            Value y = primitive.Operation.Output;
-            // The input's copies come before the output, so a step list reads in the order of the data.
-            for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
-                X(primitive, i);
-            _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), Pass.BatchSize);
-            primitive.Forward(this);
-        }
-        _owner = null;
+            Lower(primitive, LowerForward);
         Scores = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
     }
 
@@ -180,18 +188,44 @@ internal sealed class Lowering
         Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Shape.Length);
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
-            _owner = primitive;
-            Value y = primitive.Operation.Output;
-            if (!_wantsGradient(y))
-                continue;
-            Slot dy = GatherGradient(y, scoresGradient);
-            if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
-                dy = Cut(primitive, dy);
-            primitive.Backward(this, dy);
+            if (_wantsGradient(primitive.Operation.Output))
+                Lower(primitive, each => LowerBackward(each, scoresGradient));
         }
-        _owner = null;
         if (_wantsGradient(_graph.Input))
             InputGradient = GatherGradient(_graph.Input, scoresGradient);
+    }
+
+    private void Lower(Primitive primitive, Action<Primitive> lower)
+    {
+        _owner = primitive;
+        try
+        {
+            lower(primitive);
+        }
+        catch (NativeCallException error)
+        {
+            throw NativeLimits.Refused(primitive.Operation.Node, error);
+        }
+        _owner = null;
+    }
+
+    private void LowerForward(Primitive primitive)
+    {
+        Value y = primitive.Operation.Output;
+        // The input's copies come before the output, so a step list reads in the order of the data.
+        for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
+            X(primitive, i);
+        _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), Pass.BatchSize);
+        primitive.Forward(this);
+    }
+
+    private void LowerBackward(Primitive primitive, Slot scoresGradient)
+    {
+        Value y = primitive.Operation.Output;
+        Slot dy = GatherGradient(y, scoresGradient);
+        if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
+            dy = Cut(primitive, dy);
+        primitive.Backward(this, dy);
     }
 
     // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the backward pass runs.

@@ -73,19 +73,46 @@ public sealed class NativeBackend : IBackend
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         ArgumentNullException.ThrowIfNull(spec);
-        return new NativePlan(graph, spec.BatchSize, spec, this);
+        return Allocated(new NativePlan(graph, spec.BatchSize, spec, this));
     }
 
     /// <inheritdoc cref="IBackend.CompileInference"/>
     public NativePlan CompileInference(Graph graph, int batchSize)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        return new NativePlan(graph, batchSize, null, this);
+        return Allocated(new NativePlan(graph, batchSize, null, this));
+    }
+
+    /// <summary>What <see cref="Compile"/> would make of a graph, and in how much memory; takes none of it.</summary>
+    /// <inheritdoc cref="IBackend.Compile" path="/exception[not(@cref='T:System.InsufficientMemoryException')]"/>
+    public PlanDescription Explain(Graph graph, TrainingSpec spec)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        ArgumentNullException.ThrowIfNull(spec);
+        using var plan = new NativePlan(graph, spec.BatchSize, spec, this);
+        return plan.Explain();
+    }
+
+    /// <summary>
+    /// What <see cref="CompileInference"/> would make of a graph, and in how much memory; takes none of it.
+    /// </summary>
+    /// <inheritdoc cref="Explain" path="/exception"/>
+    public PlanDescription ExplainInference(Graph graph, int batchSize)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using var plan = new NativePlan(graph, batchSize, null, this);
+        return plan.Explain();
     }
 
     IExecutable IBackend.Compile(Graph graph, TrainingSpec spec) => Compile(graph, spec);
 
     IExecutable IBackend.CompileInference(Graph graph, int batchSize) => CompileInference(graph, batchSize);
+
+    private static NativePlan Allocated(NativePlan plan)
+    {
+        plan.Allocate();
+        return plan;
+    }
 
     /// <summary>Ends the backend; its executables refuse further calls.</summary>
     public void Dispose() => IsDisposed = true;

@@ -14,7 +14,9 @@ internal sealed unsafe class NativePass : IDisposable
     private readonly Slot _images, _scores;
     private readonly Slot? _inputGradient;
     private readonly LossStep? _loss;
-    private readonly NativeBlock _arena, _own;
+    private readonly Placement _arena, _own;
+    private readonly Dictionary<Node, Primitive> _primitives;
+    private NativeBlock? _arenaBlock, _ownBlock;
     private Step[] _preparation, _forward, _backward;
     private Recording? _recording;
 
@@ -23,13 +25,12 @@ internal sealed unsafe class NativePass : IDisposable
         _plan = plan;
         (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
         (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps), Steps(plan.BackwardSteps));
+        _primitives = plan.Layouts.Primitives.ToDictionary(primitive => primitive.Operation.Node);
         _arena = PlaceArena();
         _own = PlaceOwn();
-        foreach (Step step in _preparation.Concat(_forward).Concat(_backward))
-            step.Bind();
     }
 
-    /// <summary>Plans a pass over a graph.</summary>
+    /// <summary>Plans a pass over a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="pass">What is planned.</param>
     /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none yet.</param>
@@ -42,6 +43,16 @@ internal sealed unsafe class NativePass : IDisposable
         return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient, parameters(layouts.Primitives)));
     }
 
+    /// <summary>Takes the memory and gives every slot its place.</summary>
+    /// <exception cref="OutOfMemoryException">There is not as much.</exception>
+    public void Allocate()
+    {
+        _arenaBlock = _arena.Allocate(clear: false);
+        _ownBlock = _own.Allocate(clear: true);
+        foreach (Step step in _preparation.Concat(_forward).Concat(_backward))
+            step.Bind();
+    }
+
     /// <summary>The steps of the forward pass.</summary>
     public IReadOnlyList<Step> ForwardSteps => _forward;
 
@@ -49,13 +60,16 @@ internal sealed unsafe class NativePass : IDisposable
     public IReadOnlyList<Step> BackwardSteps => _backward;
 
     /// <summary>Floats in the arena.</summary>
-    public long ArenaFloats => _arena.Length;
+    public long ArenaFloats => _arena.Floats;
+
+    /// <summary>Bytes that <see cref="Allocate"/> takes.</summary>
+    public long Bytes => sizeof(float) * (_arena.Floats + _own.Floats);
 
     /// <summary>Fills the arena with NaN.</summary>
     public void Poison()
     {
-        for (long i = 0; i < _arena.Length; i++)
-            _arena.Pointer[i] = float.NaN;
+        for (long i = 0; i < _arenaBlock!.Length; i++)
+            _arenaBlock.Pointer[i] = float.NaN;
     }
 
     /// <summary>Computes what depends on parameters alone, after they were written.</summary>
@@ -96,16 +110,16 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Frees the memory.</summary>
     public void Dispose()
     {
-        _arena.Dispose();
-        _own.Dispose();
+        _arenaBlock?.Dispose();
+        _ownBlock?.Dispose();
     }
 
     /// <summary>The algorithm of a node's pass.</summary>
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
-        => _plan.Layouts.Primitives.FirstOrDefault(primitive => primitive.Operation.Node == node)?.AlgorithmOf(pass) ?? SumAlgorithm.Direct;
+        => _primitives.TryGetValue(node, out Primitive? primitive) ? primitive.AlgorithmOf(pass) : SumAlgorithm.Direct;
 
     /// <summary>What runs, and why so.</summary>
-    public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Length);
+    public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Floats);
 
     /// <summary>Times the steps from now on, by timed ones in their place, and what <see cref="TimeLoss"/> and <see cref="TimeUpdate"/> are asked to.</summary>
     public Recording Record()
@@ -142,7 +156,7 @@ internal sealed unsafe class NativePass : IDisposable
             next.Run(run);
     }
 
-    private NativeBlock PlaceArena()
+    private Placement PlaceArena()
     {
         var lifetimes = new Dictionary<Slot, Lifetime>();
         int time = 0;
@@ -162,23 +176,35 @@ internal sealed unsafe class NativePass : IDisposable
 
         Slot[] slots = [.. lifetimes.Keys];
         Arena plan = Arena.Plan([.. slots.Select(slot => lifetimes[slot])], Convnet.CN_BLOCK);
-        var block = new NativeBlock(plan.Length, clear: false);
-        for (int i = 0; i < slots.Length; i++)
-            slots[i].Pointer = block.Pointer + plan.Offsets[i];
-        return block;
+        return new Placement(slots, plan.Offsets, plan.Length);
     }
 
-    private NativeBlock PlaceOwn()
+    private Placement PlaceOwn()
     {
         Slot[] slots = [.. _preparation.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass).Distinct()];
-        long Length(Slot slot) => (slot.Floats + Convnet.CN_BLOCK - 1) / Convnet.CN_BLOCK * Convnet.CN_BLOCK;
-        var block = new NativeBlock(slots.Sum(Length), clear: true);
-        long offset = 0;
-        foreach (Slot slot in slots)
+        var offsets = new long[slots.Length];
+        long end = 0;
+        for (int i = 0; i < slots.Length; i++)
         {
-            slot.Pointer = block.Pointer + offset;
-            offset += Length(slot);
+            offsets[i] = end;
+            end += (slots[i].Floats + Convnet.CN_BLOCK - 1) / Convnet.CN_BLOCK * Convnet.CN_BLOCK;
         }
-        return block;
+        return new Placement(slots, offsets, end);
+    }
+
+    /// <summary>Where slots lie in a block.</summary>
+    /// <param name="Slots">The slots.</param>
+    /// <param name="Offsets">The place of each.</param>
+    /// <param name="Floats">The length of the block.</param>
+    private sealed record Placement(Slot[] Slots, long[] Offsets, long Floats)
+    {
+        /// <summary>Makes the block, and points the slots to it.</summary>
+        public NativeBlock Allocate(bool clear)
+        {
+            var block = new NativeBlock(Floats, clear);
+            for (int i = 0; i < Slots.Length; i++)
+                Slots[i].Pointer = block.Pointer + Offsets[i];
+            return block;
+        }
     }
 }

@@ -13,7 +13,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     private NativePass? _inference;
     private bool _prepared;
 
-    /// <summary>Compiles a graph.</summary>
+    /// <summary>Plans a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="spec">How it trains; null for inference only.</param>
@@ -22,6 +22,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         : base(graph, batchSize, spec, () => backend.IsDisposed)
     {
         _backend = backend;
+        NativeLimits.Check(graph, batchSize);
         _optimizer = spec?.Optimizer switch
         {
             null => null,
@@ -36,11 +37,29 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _inference = spec is null ? pass : null;
     }
 
+    /// <summary>Takes the memory, all or none of it.</summary>
+    /// <exception cref="InsufficientMemoryException">There is not as much.</exception>
+    internal void Allocate()
+    {
+        NativePass pass = _training ?? _inference!;
+        (long values, long gradients, long state) = _parameters.Bytes;
+        try
+        {
+            _parameters.Allocate();
+            pass.Allocate();
+        }
+        catch (OutOfMemoryException error)
+        {
+            Dispose();
+            throw MemoryNeed.Of<float>(Graph, BatchSize).Exceeded(values + gradients + state + pass.Bytes, error);
+        }
+    }
+
     /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference where it does not train.</summary>
-    public PlanDescription Explain() => (_training ?? Inference).Explain();
+    public PlanDescription Explain() => (_training ?? _inference!).Explain();
 
     /// <inheritdoc/>
-    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (_training ?? Inference).AlgorithmOf(node, pass);
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (_training ?? _inference!).AlgorithmOf(node, pass);
 
     /// <inheritdoc/>
     public Recording Record()
@@ -53,7 +72,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     internal NativePass Training => _training!;
 
     /// <summary>The pass that infers; made at the first use where the executable also trains.</summary>
-    internal NativePass Inference => _inference ??= Plan(PassKind.Evaluation, _ => _parameters);
+    internal NativePass Inference => _inference ??= Evaluation();
 
     /// <summary>Fills the arenas with NaN before every forward pass: a test that nothing stale is read.</summary>
     internal bool PoisonArena { get; set; }
@@ -160,6 +179,21 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
             _parameters.Dispose();
         }
         base.Dispose(disposing);
+    }
+
+    private NativePass Evaluation()
+    {
+        NativePass pass = Plan(PassKind.Evaluation, _ => _parameters);
+        try
+        {
+            pass.Allocate();
+            return pass;
+        }
+        catch (OutOfMemoryException error)
+        {
+            pass.Dispose();
+            throw MemoryNeed.Of<float>(Graph, BatchSize).Exceeded(pass.Bytes, error);
+        }
     }
 
     private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)

@@ -17,13 +17,13 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot[] _values;
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
-    private readonly NativeBlock _valueBlock;
-    private readonly NativeBlock? _velocityBlock, _keptBuffers;
-    private readonly long _firstBuffer;
+    private readonly Parameter[] _buffers;
+    private readonly long _valueFloats, _velocityFloats, _firstBuffer;
     private readonly Sgd? _optimizer;
     private readonly GradientRegion? _inside, _apart;
+    private NativeBlock? _valueBlock, _velocityBlock, _keptBuffers;
 
-    /// <summary>Makes the store; buffers have their initial values, and all others start as zero.</summary>
+    /// <summary>Decides where everything lies; <see cref="Allocate"/> takes the memory.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
     /// <param name="optimizer">What moves them; null where nothing does.</param>
@@ -46,21 +46,35 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
         Parameter[] first = [.. graph.Parameters.Where(inside.Contains)], then = [.. graph.Parameters.Where(p => p.Trainable && !inside.Contains(p))];
         long middle = Place(first, 0), trainable = Place(then, middle);
-        _valueBlock = new NativeBlock(Place(graph.Parameters.Where(p => !p.Trainable), trainable), clear: true);
+        _valueFloats = Place(graph.Parameters.Where(p => !p.Trainable), trainable);
         foreach (Parameter p in graph.Parameters)
-            _values[p.Index] = SlotOf(p, _valueBlock);
-        foreach (Parameter p in graph.Parameters.Where(p => !p.Trainable))
-            Write(p, [.. Enumerable.Repeat(p.Role.InitialValue(), p.Length)]);
+            _values[p.Index] = new Slot(_packings[p.Index].Floats, SlotOwner.Other);
+        _buffers = [.. graph.Parameters.Where(p => !p.Trainable)];
+        _firstBuffer = trainable;
         if (optimizer is null)
             return;
-        _firstBuffer = trainable;
-        _keptBuffers = new NativeBlock(_valueBlock.Length - trainable, clear: false);
-        _velocityBlock = optimizer.StateSlots > 0 ? new NativeBlock(trainable, clear: true) : null;
+        _velocityFloats = optimizer.StateSlots > 0 ? trainable : 0;
         _inside = Region(first, 0, middle);
         _apart = Region(then, middle, trainable);
-        _apart.Allocate();
+    }
+
+    /// <summary>Takes the memory; buffers have their initial values, and all others start as zero.</summary>
+    /// <exception cref="OutOfMemoryException">There is not as much.</exception>
+    public void Allocate()
+    {
+        _valueBlock = new NativeBlock(_valueFloats, clear: true);
+        for (int i = 0; i < _values.Length; i++)
+            _values[i].Pointer = _valueBlock.Pointer + _offsets[i];
+        foreach (Parameter p in _buffers)
+            Write(p, [.. Enumerable.Repeat(p.Role.InitialValue(), p.Length)]);
+        if (_optimizer is null)
+            return;
+        _keptBuffers = new NativeBlock(_valueFloats - _firstBuffer, clear: false);
+        if (HasState)
+            _velocityBlock = new NativeBlock(_velocityFloats, clear: true);
+        _apart!.Allocate();
         if (KeepsGradients)
-            _inside.Allocate();
+            _inside!.Allocate();
     }
 
     /// <summary>Whether gradients can be read after every step.</summary>
@@ -68,7 +82,10 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's state.</summary>
     public (long Values, long Gradients, long State) Bytes
-        => (sizeof(float) * _valueBlock.Length, sizeof(float) * RestFloats, sizeof(float) * (_velocityBlock?.Length ?? 0));
+        => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _velocityFloats);
+
+    /// <summary>Whether the optimiser keeps state.</summary>
+    public bool HasState => _optimizer is { StateSlots: > 0 };
 
     /// <summary>Floats of the trainable parameters that take their step behind the backward pass.</summary>
     public long RestFloats => (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
@@ -81,6 +98,7 @@ internal sealed unsafe class ParameterStore : IDisposable
         => _gradients[parameter.Index] ?? throw new InvalidOperationException($"{parameter.Name} has no gradient.");
 
     /// <summary>The step that a layer's parameters can take inside the gradient of its weights, but for the learning rate.</summary>
+    /// <remarks>Once there is memory.</remarks>
     public cn_update UpdateOf(Node node)
     {
         Parameter weights = node.Parameters[0];
@@ -153,14 +171,14 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Frees the blocks.</summary>
     public void Dispose()
     {
-        _valueBlock.Dispose();
+        _valueBlock?.Dispose();
         _velocityBlock?.Dispose();
         _keptBuffers?.Dispose();
         _inside?.Dispose();
         _apart?.Dispose();
     }
 
-    private Span<float> Buffers => new(_valueBlock.Pointer + _firstBuffer, checked((int)_keptBuffers!.Length));
+    private Span<float> Buffers => new(_valueBlock!.Pointer + _firstBuffer, checked((int)_keptBuffers!.Length));
 
     private Span<float> KeptBuffers => new(_keptBuffers!.Pointer, checked((int)_keptBuffers.Length));
 
@@ -182,10 +200,12 @@ internal sealed unsafe class ParameterStore : IDisposable
     {
         if (region.Segments.Length == 0)
             return;
+        float* values = _valueBlock!.Pointer + region.Offset;
+        float* velocity = _velocityBlock is null ? null : _velocityBlock.Pointer + region.Offset;
         fixed (cn_segment* segments = region.Segments)
         {
             Convnet.cn_sgd_step(_context, Describe(_optimizer!), learningRate, region.Segments.Length, segments, region.Gradients,
-                _velocityBlock is null ? null : _velocityBlock.Pointer + region.Offset, _valueBlock.Pointer + region.Offset).ThrowIfFailed();
+                velocity, values).ThrowIfFailed();
         }
     }
 
@@ -200,11 +220,6 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
         return offset;
     }
-
-    private Slot SlotOf(Parameter parameter, NativeBlock block) => new(_packings[parameter.Index].Floats, SlotOwner.Other)
-    {
-        Pointer = block.Pointer + _offsets[parameter.Index],
-    };
 
     private GradientRegion Region(Parameter[] parameters, long offset, long end)
     {

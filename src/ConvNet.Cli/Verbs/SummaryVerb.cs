@@ -46,8 +46,9 @@ internal sealed class SummaryVerb : Verb
             throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. --plan takes --backend native.");
         int batch = command.GetValue(_batch);
         var spec = new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { KeepGradients = command.GetValue(_keepGradients) };
-        using NativePlan net = command.GetValue(_inference) ? native.CompileInference(graph, batch) : native.Compile(graph, spec);
-        PlanDescription plan = net.Explain();
+        PlanDescription plan = command.GetValue(_inference)
+            ? native.ExplainInference(graph, batch)
+            : native.Explain(graph, spec);
         if (!terminal.Json)
         {
             terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {BackendText.Words(backend.Info.Precision)}, {plan.Threads} threads");

@@ -11,6 +11,9 @@ internal static unsafe partial class Convnet
 {
     public const int CN_ABI_VERSION = 9;
     public const int CN_BLOCK = 16;
+    public const int CN_MOST_SIZE = Limits.NativeSize;
+    public const int CN_MOST_WINDOW = Limits.Window;
+    public const int CN_MOST_MAXIMUM = Limits.NativeMaximum;
     public const int CN_NO_WINNER = 255;
 
     internal const string Library = "convnet";

@@ -156,7 +156,7 @@ internal sealed class ConvPrimitive : Primitive
     {
         Slot x = plan.X(this), y = plan.Y(this);
         cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, Operation.CutsGradient);
-        _winners = plan.Pass.Kind == PassKind.Training ? _pool.Winners(pool, plan.Pass.BatchSize) : null;
+        _winners = plan.Pass.Kind == PassKind.Training ? PoolKernel.Winners(pool, plan.Pass.BatchSize) : null;
         if (cn_conv2d_pools(conv, pool).SizeOrThrow() == 1)
         {
             Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n).SizeOrThrow());
@@ -229,6 +229,9 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool
 
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
+    /// <inheritdoc/>
+    public override void Bind() => gradient.Bind();
 
     /// <inheritdoc/>
     public override void Run(in Run run)

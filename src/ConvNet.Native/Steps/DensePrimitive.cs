@@ -85,6 +85,9 @@ internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot d
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
 
     /// <inheritdoc/>
+    public override void Bind() => gradient.Bind();
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
     {
         cn_update update = gradient.Update(run);

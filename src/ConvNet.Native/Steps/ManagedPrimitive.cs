@@ -85,7 +85,7 @@ internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X,
     };
 
     private static unsafe Memory<float> Memory(Slot? slot)
-        => slot is null ? default : new NativeFloats(slot.Pointer, checked((int)slot.Floats)).Memory;
+        => slot is null ? default : new NativeFloats(slot.Pointer, (int)Math.Min(slot.Floats, Array.MaxLength)).Memory;
 }
 
 /// <summary>The forward pass of a layer in C#.</summary>

@@ -40,8 +40,11 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPa
     };
 
     /// <summary>Memory for the winners of n samples; null where there are none.</summary>
-    public Slot? Winners(in cn_pool2d pool, int n)
-        => HasWinners ? new Slot((cn_pool2d_winner_bytes(pool, n).SizeOrThrow() + sizeof(float) - 1) / sizeof(float)) : null;
+    public static Slot? Winners(in cn_pool2d pool, int n)
+    {
+        long bytes = cn_pool2d_winner_bytes(pool, n).SizeOrThrow();
+        return bytes > 0 ? new Slot((bytes + sizeof(float) - 1) / sizeof(float)) : null;
+    }
 }
 
 /// <summary>Max and average pooling over blocks of channels.</summary>
@@ -64,8 +67,8 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     {
         Slot x = plan.X(this), y = plan.Y(this);
         cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.CutsGradient);
-        if (plan.Pass.Kind == PassKind.Training && plan.WantsDX(this))
-            _winners = kernel.Winners(pool, plan.Pass.BatchSize);
+        Slot? winners = PoolKernel.Winners(pool, plan.Pass.BatchSize);
+        _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this) ? winners : null;
         plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass().Then(_winners is not null, "the winners' numbers, a byte each"));
     }
 

@@ -11,7 +11,9 @@ internal sealed unsafe class WeightGradient
 {
     private readonly Slot _dw;
     private readonly Slot? _db;
-    private readonly cn_update _update;
+    private readonly ParameterStore _parameters;
+    private readonly Node _node;
+    private cn_update _update;
 
     /// <summary>Finds the memory of a layer with weights and perhaps a bias.</summary>
     /// <param name="parameters">The parameters.</param>
@@ -19,9 +21,9 @@ internal sealed unsafe class WeightGradient
     public WeightGradient(ParameterStore parameters, Primitive layer)
     {
         Node node = layer.Operation.Node;
+        (_parameters, _node) = (parameters, node);
         _dw = parameters.Gradient(node.Parameters[0]);
         _db = node.Parameters.Count > 1 ? parameters.Gradient(node.Parameters[1]) : null;
-        _update = parameters.UpdateOf(node);
         StepsInside = layer.StepsInside && !parameters.KeepsGradients;
         Slots = StepsInside ? [.. node.Parameters.Select(parameters.Values)] : [_dw, _db];
     }
@@ -33,7 +35,10 @@ internal sealed unsafe class WeightGradient
     public Slot?[] Slots { get; }
 
     /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the optimiser's state twice.</summary>
-    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (_update.w_velocity is null ? 1 : 3) : 0;
+    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (_parameters.HasState ? 3 : 1) : 0;
+
+    /// <summary>Finds the parameters in memory, once every slot has its place.</summary>
+    public void Bind() => _update = _parameters.UpdateOf(_node);
 
     /// <summary>Whether this run takes the step.</summary>
     public bool Updates(in Run run) => StepsInside && run.LearningRate is not null;

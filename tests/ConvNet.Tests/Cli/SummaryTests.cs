@@ -137,4 +137,21 @@ public sealed class SummaryTests
     [Test]
     public void ABackendWithoutAPlanIsRefused()
         => CommandLine.Run("summary", "--plan", "--backend", "managed").IsRefusedWith("managed", "--backend native");
+
+    [Test]
+    public void APlanThatNoMachineHasTheMemoryForIsShown()
+    {
+        string[] words = ["summary", "--model", "resnet18", "--plan", "--batch", "2000", "--json"];
+        JsonElement json = CommandLine.Run(words).Json();
+        Assert.That(json.GetProperty("memory").GetProperty("total").GetInt64(), Is.GreaterThan(20_000_000_000));
+    }
+
+    [Test]
+    public void AnImageThatANetworkDoesNotTakeIsOneLineWithSizesThatFit()
+    {
+        CommandLine run = CommandLine.Run("summary", "--model", "vgg11", "--input", "3x40x100");
+        run.IsRefusedWith("vgg11 does not take 3×40×100", "maxpool3", "Images of 3×32×96 and 3×64×128 fit");
+        Assert.That(run.Error, Does.Not.Contain("(Parameter").And.Not.Contain("roundDown"));
+        Assert.That(CommandLine.Run("summary", "--model", "vgg11", "--input", "3x64x128").ExitCode, Is.Zero);
+    }
 }

@@ -1,0 +1,39 @@
+using ConvNet.Native.Interop;
+
+namespace ConvNet.Native;
+
+/// <summary>What the kernels cannot take of what a graph can describe, found before anything is planned.</summary>
+internal static class NativeLimits
+{
+    /// <summary>Throws where a node is beyond a limit of convnet.h.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <exception cref="NotSupportedException">A size is too large: the message names node and limit.</exception>
+    public static void Check(Graph graph, int batchSize)
+    {
+        if (batchSize > Convnet.CN_MOST_SIZE)
+            throw Beyond(graph.Input, $"{batchSize:N0} samples in a batch");
+        foreach (Node node in graph.Nodes)
+        {
+            if (node.Shape.C > Convnet.CN_MOST_SIZE)
+                throw Beyond(node, $"{node.Shape.C:N0} channels");
+            if (node.Shape.Area > Convnet.CN_MOST_SIZE)
+                throw Beyond(node, $"{(long)node.Shape.H * node.Shape.W:N0} pixels in a map");
+            if (node.Layer is Conv2d { Window.Kernel: var kernel } && (long)kernel.H * kernel.W > Convnet.CN_MOST_SIZE)
+                throw Beyond(node, $"{(long)kernel.H * kernel.W:N0} weights of a filter in a channel");
+            if (node.Layer is MaxPool2d { Window: var window }
+                && PixelsInside(window, node.Inputs[0].Shape) is > Convnet.CN_MOST_MAXIMUM and var pixels)
+                throw Beyond(node, $"{pixels:N0} pixels in a window", Convnet.CN_MOST_MAXIMUM);
+        }
+    }
+
+    /// <summary>A refusal by the library itself, with the node that it concerns.</summary>
+    public static NotSupportedException Refused(Node node, NativeCallException error)
+        => new($"The native backend cannot run {node}: {error.Message}", error);
+
+    private static long PixelsInside(Window window, Shape x)
+        => (long)Math.Min(window.Kernel.H, x.H) * Math.Min(window.Kernel.W, x.W);
+
+    private static NotSupportedException Beyond(Node node, string what, int limit = Convnet.CN_MOST_SIZE)
+        => new($"The native backend cannot run {node}: {what}; its limit is {limit:N0}.");
+}
