@@ -23,13 +23,17 @@ internal static class Branches
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="seed">The seed of random masks.</param>
     /// <param name="allowance">How many times as far off as the float32 reference a backend may be.</param>
-    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] images, float[][] parameters, ulong seed, double allowance = MeasuredBounds.Allowance)
+    /// <param name="cancellation">Ends it between two layers.</param>
+    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] images, float[][] parameters, ulong seed,
+        double allowance = MeasuredBounds.Allowance,
+        CancellationToken cancellation = default)
     {
         var exact = new double[graph.Nodes.Count][];
         var single = new float[graph.Nodes.Count][];
         (exact[0], single[0]) = (Array.ConvertAll(images, v => (double)v), images);
         foreach (Node node in graph.Nodes.Skip(1))
         {
+            cancellation.ThrowIfCancellationRequested();
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n, [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
             int input = node.Inputs[0].Index;

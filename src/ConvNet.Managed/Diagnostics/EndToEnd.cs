@@ -41,30 +41,33 @@ internal sealed class EndToEnd
     }
 
     /// <summary>Runs the references and every backend, and compares.</summary>
-    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends)
+    /// <param name="backends">The backends.</param>
+    /// <param name="cancellation">Ends it between two passes of the network.</param>
+    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends, CancellationToken cancellation = default)
     {
         using var reference = new ManagedBackend();
         using ManagedPlan<double> plan = reference.Compile<double>(_graph, _spec);
-        double[][] truth = Run(plan, plan, _parameters);
-        double[] unavoidable = DistancesOfFloat(reference, truth);
+        double[][] truth = Run(plan, plan, _parameters, cancellation);
+        double[] unavoidable = DistancesOfFloat(reference, truth, cancellation);
         foreach (IBackend backend in backends)
         {
             using IExecutable executable = backend.Compile(_graph, _spec);
-            double[][] got = Run(executable, null, _parameters);
+            double[][] got = Run(executable, null, _parameters, cancellation);
             double allowance = MeasuredBounds.Allowance * DeclaredAccuracy.Loosest(executable);
             yield return WithFlipsNamed(allowance, new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
-                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, unavoidable[i]))])).ComparedOn(backend);
+                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, unavoidable[i]))]),
+                    cancellation).ComparedOn(backend);
         }
     }
 
-    private double[] DistancesOfFloat(ManagedBackend reference, double[][] truth)
+    private double[] DistancesOfFloat(ManagedBackend reference, double[][] truth, CancellationToken cancellation)
     {
         var largest = new double[truth.Length];
         bool large = _spec.BatchSize * _graph.Nodes.Skip(1).Sum(node => node.Layer!.MultiplyAdds(node.InputShapes)) > Large;
         for (int moved = 0; moved <= (large ? MovedRunsOfLarge : MovedRuns); moved++)
         {
             using ManagedPlan<float> plan = reference.Compile<float>(_graph, _spec);
-            double[][] single = Run(plan, null, moved == 0 ? _parameters : Moved(moved));
+            double[][] single = Run(plan, null, moved == 0 ? _parameters : Moved(moved), cancellation);
             for (int i = 0; i < largest.Length; i++)
                 largest[i] = Math.Max(largest[i], Distance(single[i], truth[i]));
         }
@@ -72,11 +75,12 @@ internal sealed class EndToEnd
     }
 
     // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only suspect.
-    private LayerReport WithFlipsNamed(double allowance, LayerReport report)
+    private LayerReport WithFlipsNamed(double allowance, LayerReport report, CancellationToken cancellation)
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _images[0], _parameters, _spec.Seed, allowance).OrderBy(branch => branch.Margin)];
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _images[0], _parameters, _spec.Seed, allowance,
+            cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
             Tensors = [.. report.Tensors.Select(t => t with { Failed = 0, Suspects = t.Failed + t.Suspects, Flips = t.Failed > 0 ? near.Length : 0 })],
@@ -102,12 +106,15 @@ internal sealed class EndToEnd
 
     private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
 
-    private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters)
+    private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters,
+        CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         foreach (Parameter p in _graph.Parameters)
             executable.Write(p, parameters[p.Index]);
         for (int step = 0; step < _steps; step++)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (_spec.Loss.TakesLabels)
                 executable.TrainStep(_images[step], _labels[step], _learningRate);
             else
@@ -116,6 +123,7 @@ internal sealed class EndToEnd
         executable.Forward(_images[_steps]);
         double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores) : [.. exact.Activation(_graph.Output)];
         double loss = _spec.Loss.TakesLabels ? executable.Loss(_labels[_steps]) : executable.Loss(_targets[_steps]);
+        cancellation.ThrowIfCancellationRequested();
         executable.Backward();
         double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values)) : [.. exact.Gradient(p)];
         double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values)) : [.. exact.Values(p)];

@@ -36,6 +36,7 @@ internal static class ExactSegments
         int good = 0, left = graph.Nodes.Count - first;
         for (int step = Math.Min(left, 4); step > 0;)
         {
+            options.Cancellation.ThrowIfCancellationRequested();
             var candidate = new Segment([.. graph.Nodes.Skip(first).Take(good + step)], backends, options.BatchSize);
             Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
             Segment.Truth? result = candidate.Evaluate(given, options.Seed);

@@ -16,17 +16,22 @@ internal static class FiniteDifferences
     /// <param name="given">What the layer runs on.</param>
     /// <param name="seed">The seed of the directions.</param>
     /// <param name="sample">Which part of the output counts; all unless given.</param>
-    public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed, Sample? sample = null)
+    /// <param name="cancellation">Ends it between two runs of the layer.</param>
+    public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed, Sample? sample = null,
+        CancellationToken cancellation = default)
     {
+        cancellation.ThrowIfCancellationRequested();
         LayerValues<double> values = sample is null ? given : given with { DY = Sampled(given, sample) };
         var run = new LayerRun<double>(values);
         var reports = new List<TensorReport>();
         for (int i = 0; i < values.X.Length; i++)
-            reports.Add(Check(values, LayerReference.InputGradientName(values, i), values.X, i, run.DX[i], seed, sample));
+            reports.Add(Check(values, LayerReference.InputGradientName(values, i), values.X, i, run.DX[i], seed,
+                sample, cancellation));
         for (int i = 0; i < values.W.Length; i++)
         {
             if (values.Specs[i].Trainable)
-                reports.Add(Check(values, LayerReference.GradientName(values.Specs[i]), values.W, i, run.DW[i], seed, sample));
+                reports.Add(Check(values, LayerReference.GradientName(values.Specs[i]), values.W, i, run.DW[i], seed,
+                    sample, cancellation));
         }
         return reports;
     }
@@ -39,7 +44,9 @@ internal static class FiniteDifferences
         return [.. values.DY.Select((dy, i) => y[i] == 0 ? 0 : dy)];
     }
 
-    private static TensorReport Check(LayerValues<double> values, string name, double[][] tensors, int index, double[] gradient, ulong seed, Sample? sample)
+    private static TensorReport Check(LayerValues<double> values, string name, double[][] tensors, int index,
+        double[] gradient, ulong seed, Sample? sample,
+        CancellationToken cancellation)
     {
         double step = Step;
         for (int attempt = 0; attempt < Attempts; attempt++, step /= 4)
@@ -48,7 +55,10 @@ internal static class FiniteDifferences
             var f = new double[5];
             double magnitude = 0;
             for (int k = 0; k < f.Length; k++)
+            {
+                cancellation.ThrowIfCancellationRequested();
                 f[k] = Along(values, tensors, index, direction, (k - 2) * step, sample, ref magnitude);
+            }
             if (HasKink(f, magnitude))
                 continue;
             double slope = (f[0] - 8 * f[1] + 8 * f[3] - f[4]) / (12 * step), product = 0, squares = 0;

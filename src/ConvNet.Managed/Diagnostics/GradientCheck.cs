@@ -26,7 +26,8 @@ public static class GradientCheck
         if (options.Modes.HasFlag(CheckModes.Segments))
             ExactSegments.Check(graph, backends, options, reports, cuts);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
-            reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0).Check(backends));
+            reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
+                .Check(backends, options.Cancellation));
         return new GradientReport(reports, cuts);
     }
 

@@ -75,7 +75,8 @@ public sealed record GradientCheckOptions
     /// exact mode compares all of them.</summary>
     public long MostTerms { get; init; } = 1 << 25;
 
-    /// <summary>Ends the check between two backends of a layer.</summary>
+    /// <summary>Ends the check with an <see cref="OperationCanceledException"/>, between two runs of a layer or of the
+    /// network.</summary>
     public CancellationToken Cancellation { get; init; }
 
     /// <summary>The seed of all values.</summary>

@@ -50,7 +50,12 @@ internal sealed class LayerCheck
         for (ulong redraw = 0; ; redraw++)
         {
             var fill = new Fill(_options.Seed + (redraw << 32));
-            var exact = new ExactValues(_layer, algorithms, _options.LargestInteger, (range, weightGrain, gradientGrain, oneIn) => Integers(fill, range, weightGrain, gradientGrain, oneIn));
+            var exact = new ExactValues(_layer, algorithms, _options.LargestInteger,
+                (range, weightGrain, gradientGrain, oneIn) =>
+            {
+                _options.Cancellation.ThrowIfCancellationRequested();
+                return Integers(fill, range, weightGrain, gradientGrain, oneIn);
+            });
             if (redraw == MostRedraws || !exact.Runs.Any(run => run.Results && MostlyZero(run.Truth.Y.Values)))
                 return exact;
         }
@@ -93,6 +98,7 @@ internal sealed class LayerCheck
 
     private (LayerValues<float> Values, LayerTruth Truth) Evaluated(float[][]? x, float[][]? w)
     {
+        _options.Cancellation.ThrowIfCancellationRequested();
         LayerValues<float> values = Reals(_fill, _options.BatchSize, x, w);
         return (values, LayerReference.Evaluate(values, SampleOf(_options.BatchSize)));
     }
@@ -100,7 +106,8 @@ internal sealed class LayerCheck
     /// <summary>The reference itself, against finite differences.</summary>
     public LayerReport FiniteDifferences()
         => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
-            ConvNet.Diagnostics.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null).To(v => (double)v), _options.Seed, SampleOf(_options.BatchSize)));
+            ConvNet.Diagnostics.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null)
+                .To(v => (double)v), _options.Seed, SampleOf(_options.BatchSize), _options.Cancellation));
 
     private Sample? SampleOf(int n) => Sample.Of(_layer, _shapes, n, _options.MostTerms);
 
@@ -121,7 +128,12 @@ internal sealed class LayerCheck
             Add(results, got.Buffers[i] ?? [], truth.Buffers[i]);
         if (remark.Length > 0)
             tensors[0] = tensors[0] with { Failed = tensors[0].Elements };
-        return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, mode, tensors, remark).ComparedOn(backend);
+        bool overflows = got.Algorithms != default && tensors.Exists(tensor => !double.IsFinite(tensor.Got)
+            && double.IsFinite(tensor.Truth));
+        string[] remarks = [.. ((string[])[remark, overflows ? NonFiniteOrigin.AdviceOnWinograd : ""])
+            .Where(text => text.Length > 0)];
+        return new LayerReport(GradientCheck.NameOf(backend), _name, _layer.Kind, mode, tensors,
+            string.Join("; ", remarks)).ComparedOn(backend);
     }
 
     private LayerValues<float> Integers(Fill fill, int range, int weightGrain = 1, int gradientGrain = 1, int oneIn = 1)

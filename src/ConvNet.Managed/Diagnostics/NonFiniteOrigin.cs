@@ -16,6 +16,10 @@ public enum NonFinitePlace
 
     /// <summary>The output of a node.</summary>
     Output,
+
+    /// <summary>The output of a node that ran a Winograd algorithm, on values for which the reference's direct sums are
+    /// finite.</summary>
+    Algorithm,
 }
 
 /// <summary>The first value in the order of a forward pass that is NaN or infinite.</summary>
@@ -24,6 +28,18 @@ public enum NonFinitePlace
 /// <param name="Description">Where it stands, as part of a sentence.</param>
 public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string Description)
 {
+    /// <summary>The algorithm of the node's forward pass in the executable.</summary>
+    public SumAlgorithm Algorithm { get; private init; }
+
+    /// <summary>What to do about an algorithm that spreads such values, as a sentence; empty where the sums are
+    /// direct.</summary>
+    public string Advice => Algorithm == SumAlgorithm.Direct ? ""
+        : $"\"{Node!.Name}\" ran {Words(Algorithm)}: {AdviceOnWinograd}.";
+
+    internal const string AdviceOnWinograd
+        = "in a tile of Winograd's algorithms one infinite or very large value makes every result NaN; "
+            + "Precision.Accurate (--precision accurate) takes direct sums";
+
     /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not finite.</summary>
     /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
     /// <param name="images">The batch.</param>
@@ -34,6 +50,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     {
         ArgumentNullException.ThrowIfNull(executable);
         Graph graph = executable.Graph;
+        NonFiniteOrigin? overflowing = null;
         int n = images.Length / graph.Input.Shape.Length;
         var values = new float[graph.Nodes.Count][];
         values[0] = images.ToArray();
@@ -49,9 +66,28 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             }
             float[] y = values[node.Index] = Forward(node, values, parameters, n, executable.Spec?.Seed ?? 0, step);
             if (FirstIn(y) is int first)
-                return new(NonFinitePlace.Output, node, Text($"the output of \"{node.Name}\" ({node.Layer!.Kind}) is the first with a {y[first]}, in sample {first / node.Shape.Length}"));
+            {
+                string where = Text($"the output of \"{node.Name}\" ({node.Layer!.Kind})");
+                return new(NonFinitePlace.Output, node,
+                    Text($"{where} is the first with a {y[first]}, in sample {first / node.Shape.Length}"))
+                {
+                    Algorithm = AlgorithmOf(executable, node),
+                };
+            }
+            float[] x = values[node.Inputs[0].Index];
+            if (overflowing is null && AlgorithmOf(executable, node) is not SumAlgorithm.Direct and var algorithm
+                && MayOverflow(algorithm, node, x, parameters[0]))
+            {
+                string up = Text($"up to {Largest(x):G3}");
+                string what = $"{Words(algorithm)} overflows in \"{node.Name}\", which reads values of {up}";
+                overflowing = new(NonFinitePlace.Algorithm, node, $"the reference's direct sums are finite, and {what}")
+                {
+                    Algorithm = algorithm,
+                };
+            }
         }
-        return new(NonFinitePlace.Loss, null, "every parameter and every output that the reference computes from them is finite");
+        return overflowing ?? new(NonFinitePlace.Loss, null,
+            "every parameter and every output that the reference computes from them is finite");
     }
 
     /// <summary>
@@ -71,8 +107,38 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
         return FirstIn(values) is int index
             ? new(NonFinitePlace.Parameter, parameter.Node,
                 Text($"{parameter} of \"{parameter.Node.Name}\" has a {values[index]} at index {index:N0}"))
+            {
+                Algorithm = AlgorithmOf(executable, parameter.Node),
+            }
             : null;
     }
+
+    private static SumAlgorithm AlgorithmOf(IExecutable executable, Node node)
+        => node.Layer is SumLayer && executable is IDeclaresAlgorithms declaring
+            ? declaring.AlgorithmOf(node, SumPass.Forward)
+            : SumAlgorithm.Direct;
+
+    // The largest intermediate that the transforms can give: the row sums of |Bᵀ|, |G| and |Aᵀ|, twice each, times the
+    // terms of a sum.
+    private static bool MayOverflow(SumAlgorithm algorithm, Node node, ReadOnlySpan<float> x, ReadOnlySpan<float> w)
+    {
+        (double input, double filter, double output) = algorithm == SumAlgorithm.Winograd2 ? (2.0, 1.5, 3.0)
+            : (10.0, 1.0, 19.0);
+        double growth = input * filter * output;
+        return growth * growth * node.InputShapes[0].C * Largest(x) * Largest(w) > float.MaxValue
+            || input * input * Largest(x) > float.MaxValue;
+    }
+
+    private static double Largest(ReadOnlySpan<float> values)
+    {
+        double largest = 0;
+        foreach (float value in values)
+            largest = Math.Max(largest, Math.Abs((double)value));
+        return largest;
+    }
+
+    private static string Words(SumAlgorithm algorithm) => algorithm == SumAlgorithm.Winograd2
+        ? "Winograd's F(2×2, 3×3)" : "Winograd's F(4×4, 3×3)";
 
     private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long? step)
     {

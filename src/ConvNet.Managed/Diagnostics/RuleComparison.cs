@@ -1,3 +1,5 @@
+using static System.FormattableString;
+
 namespace ConvNet.Diagnostics;
 
 /// <summary>How often a rule called a result wrong.</summary>
@@ -54,7 +56,8 @@ public static class RuleComparison
         {
             foreach (RuleCase of in Cases(terms))
             {
-                progress?.Invoke($"sums of {terms:N0} terms in {of.Layer.Kind}, {of.Target}, scale {of.Scale:G3}");
+                progress?.Invoke(Invariant($"sums of {terms:N0} terms in {of.Layer.Kind}, {of.Target}, scale ")
+                    + Invariant($"{of.Scale:G3}"));
                 for (int trial = 0; trial < trials; trial++)
                 {
                     cancellation.ThrowIfCancellationRequested();

@@ -18,14 +18,18 @@ public sealed record SelfTestResult(bool Passed, long Checked, double Millisecon
 public static class SelfTest
 {
     /// <summary>Tests a backend.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="cancellation">Ends the test between two runs of a layer or of the network.</param>
     /// <exception cref="NotSupportedException">The backend lacks a layer; the message names it.</exception>
-    public static SelfTestResult Of(IBackend backend)
+    public static SelfTestResult Of(IBackend backend, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backend);
         long start = Stopwatch.GetTimestamp();
         var graph = Sequential.Of(new Shape(3, 8, 8),
             new Conv2d(16, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(20, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(5));
-        GradientReport report = GradientCheck.Run(graph, [backend], new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact | CheckModes.Segments });
+        var options = new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact | CheckModes.Segments,
+            Cancellation = cancellation };
+        GradientReport report = GradientCheck.Run(graph, [backend], options);
         double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         return new SelfTestResult(report.Verdict == Verdict.Pass, report.Checked, milliseconds, Words(report, milliseconds));
     }

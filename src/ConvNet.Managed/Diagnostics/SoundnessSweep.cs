@@ -32,12 +32,16 @@ public static class SoundnessSweep
     /// <summary>Checks the case of a seed, on whole numbers and on real ones.</summary>
     /// <param name="seed">The seed.</param>
     /// <param name="backends">The backends; they all get the same values.</param>
-    public static SweepCase Check(ulong seed, IReadOnlyList<IBackend> backends)
+    /// <param name="cancellation">Ends the check between two runs of the layer.</param>
+    public static SweepCase Check(ulong seed, IReadOnlyList<IBackend> backends,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backends);
         LayerGradientCase drawn = RandomCases.Layer(seed, LongShare);
         var values = (RealValues)(seed % (ulong)Enum.GetValues<RealValues>().Length);
-        LayerGradientCase given = drawn with { Options = drawn.Options with { Modes = CheckModes.Exact | CheckModes.Real, Values = values } };
+        LayerGradientCase given =
+            drawn with { Options = drawn.Options with { Modes = CheckModes.Exact | CheckModes.Real, Values = values,
+            Cancellation = cancellation } };
         GradientReport report = given.Run(backends);
         // The reports of a mode are in the order of the backends, of which two may have one name.
         LayerReport[][] modes = [.. report.Layers.GroupBy(layer => layer.Mode).Select(mode => mode.ToArray())];

@@ -1,16 +1,17 @@
-using System.Numerics.Tensors;
 using ConvNet.Data;
 
 namespace ConvNet.Training;
 
 /// <summary>How often a network was right, class by class.</summary>
+/// <remarks>An image with a score that is NaN or infinite has no class: it counts as wrong and stands in no cell of the
+/// confusion matrix.</remarks>
 public sealed class Evaluation
 {
     private readonly int[,] _counts;
 
-    private Evaluation(int[,] counts)
+    private Evaluation(int[,] counts, int notFinite, int? firstNotFinite)
     {
-        _counts = counts;
+        (_counts, Count, NotFinite, FirstNotFinite) = (counts, notFinite, notFinite, firstNotFinite);
         for (int truth = 0; truth < Classes; truth++)
         {
             for (int guess = 0; guess < Classes; guess++)
@@ -30,6 +31,12 @@ public sealed class Evaluation
     /// <summary>The number of images whose class was found.</summary>
     public int Correct { get; }
 
+    /// <summary>The number of images with a score that is NaN or infinite.</summary>
+    public int NotFinite { get; }
+
+    /// <summary>The first such image, counted from 0 in the order of the data; null if there is none.</summary>
+    public int? FirstNotFinite { get; }
+
     /// <summary>The share of images whose class was found, from 0 to 1.</summary>
     public double Accuracy => (double)Correct / Count;
 
@@ -48,17 +55,28 @@ public sealed class Evaluation
         int outputs = executable.Graph.Output.Shape.Length;
         var counts = new int[outputs, outputs];
         var scores = new float[Math.Min(executable.BatchSize, data.Count) * outputs];
+        int before = 0, notFinite = 0;
+        int? first = null;
         foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in data.Batches(executable.BatchSize))
         {
             cancellation.ThrowIfCancellationRequested();
             executable.Infer(images, scores.AsSpan(0, labels.Length * outputs));
             for (int i = 0; i < labels.Length; i++)
-                counts[labels[i], Guess(scores, i, outputs)]++;
+            {
+                if (Guess(scores, i, outputs) is { } guess)
+                {
+                    counts[labels[i], guess]++;
+                    continue;
+                }
+                first ??= before + i;
+                notFinite++;
+            }
+            before += labels.Length;
         }
-        return new Evaluation(counts);
+        return new Evaluation(counts, notFinite, first);
     }
 
-    /// <summary>The number of images whose label has the largest score.</summary>
+    /// <summary>The number of images whose label has the largest score, all their scores being finite.</summary>
     internal static int CountCorrect(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
     {
         int correct = 0, outputs = scores.Length / labels.Length;
@@ -79,6 +97,18 @@ public sealed class Evaluation
             throw new ArgumentException($"The network has {graph.Output.Shape.Length} scores and the data {data.Classes} classes; end the graph with {data.Classes} units.", nameof(data));
     }
 
-    private static int Guess(ReadOnlySpan<float> scores, int image, int outputs)
-        => TensorPrimitives.IndexOfMax(scores.Slice(image * outputs, outputs));
+    // −0 and +0 are equal, as numbers are compared; null where the largest means nothing.
+    private static int? Guess(ReadOnlySpan<float> scores, int image, int outputs)
+    {
+        ReadOnlySpan<float> own = scores.Slice(image * outputs, outputs);
+        int best = 0;
+        for (int i = 0; i < own.Length; i++)
+        {
+            if (!float.IsFinite(own[i]))
+                return null;
+            if (own[i] > own[best])
+                best = i;
+        }
+        return best;
+    }
 }

@@ -30,7 +30,11 @@ public sealed class NonFiniteLossException : ArithmeticException
     /// <summary>Where the first value that is not finite stands.</summary>
     public NonFiniteOrigin Origin { get; }
 
-    private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place == NonFinitePlace.Images
-        ? "Clean the data."
-        : string.Create(CultureInfo.InvariantCulture, $"Lower the learning rate, {learningRate} now, or normalise the images.");
+    private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place switch
+    {
+        NonFinitePlace.Images => "Clean the data.",
+        NonFinitePlace.Algorithm => origin.Advice,
+        _ => string.Create(CultureInfo.InvariantCulture,
+            $"Lower the learning rate, {learningRate} now, or normalise the images. {origin.Advice}").TrimEnd(),
+    };
 }

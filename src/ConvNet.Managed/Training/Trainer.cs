@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ConvNet.Data;
 using ConvNet.Diagnostics;
+using static System.FormattableString;
 
 namespace ConvNet.Training;
 
@@ -59,7 +60,8 @@ public sealed class Trainer
         if (options.Epochs < 1)
             throw new ArgumentOutOfRangeException(nameof(options), $"{options.Epochs} epochs train nothing; give 1 or more.");
         if (!float.IsFinite(options.LearningRate))
-            throw new ArgumentOutOfRangeException(nameof(options), $"A learning rate of {options.LearningRate} moves nothing anywhere; give a finite number.");
+            throw new ArgumentOutOfRangeException(nameof(options),
+                Invariant($"A learning rate of {options.LearningRate} moves nothing anywhere; give a finite number."));
         if (options.Schedule is null)
             throw new ArgumentException(
                 $"There is no schedule of the learning rate; give one, as {nameof(ConstantSchedule)}.",

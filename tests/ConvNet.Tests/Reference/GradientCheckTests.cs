@@ -40,4 +40,26 @@ public sealed class GradientCheckTests
         Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…dense1" }), "every layer but the one that rounds");
         Assert.That(report.Cuts.Select(c => c.Layer), Is.EqualTo(new[] { "bn1", "relu1" }));
     }
+
+    [TestCase(CheckModes.Exact)]
+    [TestCase(CheckModes.Real)]
+    [TestCase(CheckModes.FiniteDifferences)]
+    [TestCase(CheckModes.Segments)]
+    [TestCase(CheckModes.EndToEnd)]
+    public void EveryModeEndsWhenItIsCancelled(CheckModes mode)
+    {
+        using var managed = new ManagedBackend();
+        using var cancellation = new CancellationTokenSource();
+        cancellation.Cancel();
+        var options = new GradientCheckOptions { Modes = mode, Cancellation = cancellation.Token };
+        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new Flatten(), new Dense(3));
+        Assert.Throws<OperationCanceledException>(() => GradientCheck.Run(graph, [managed], options));
+        if (mode is not (CheckModes.Segments or CheckModes.EndToEnd))
+        {
+            Assert.Throws<OperationCanceledException>(
+                () => GradientCheck.Run(new Conv2d(8, 3), [new Shape(3, 6, 6)], [managed], options));
+        }
+        Assert.Throws<OperationCanceledException>(() => SelfTest.Of(managed, cancellation.Token));
+        Assert.Throws<OperationCanceledException>(() => SoundnessSweep.Check(1, [managed], cancellation.Token));
+    }
 }

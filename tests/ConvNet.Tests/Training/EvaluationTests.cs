@@ -1,0 +1,75 @@
+using ConvNet.Data;
+using ConvNet.Diagnostics;
+using ConvNet.Training;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Training;
+
+/// <summary>Which class a network names, and what is made of scores that are no numbers.</summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class EvaluationTests(BackendCase backend)
+{
+    private const float NaN = float.NaN, Infinity = float.PositiveInfinity;
+
+    // Scores are the images themselves, one row each.
+    private Evaluation Of(int classes, float[] images, int[] labels, int batch = 2)
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(classes, 1, 1), new Flatten()),
+            batch);
+        return Evaluation.Of(network, new Dataset(Shape.Vector(classes), classes, images, labels));
+    }
+
+    [Test]
+    public void ScoresThatAreNotFiniteNameNoClassAndAreCounted()
+    {
+        Evaluation evaluation = Of(3,
+        [
+            9, 1, 0,
+            1, NaN, 0,
+            0, 1, Infinity,
+            0, 0, 5,
+            -Infinity, 0, 1,
+        ], [0, 1, 2, 2, 2]);
+        Assert.Multiple(() =>
+        {
+            Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 2, 0.4)));
+            Assert.That((evaluation.NotFinite, evaluation.FirstNotFinite), Is.EqualTo((3, (int?)1)));
+            Assert.That((evaluation[0, 0], evaluation[2, 2]), Is.EqualTo((1, 1)));
+            Assert.That(Enumerable.Range(0, 9).Sum(i => evaluation[i / 3, i % 3]), Is.EqualTo(2), "no other cell");
+        });
+    }
+
+    [Test]
+    public void OfEqualScoresTheFirstWinsWhateverTheSignOfZero()
+    {
+        Evaluation evaluation = Of(3, [-0f, 0f, -1, 0f, -0f, 0f, 2, 2, 1], [0, 0, 0], batch: 3);
+        Assert.That((evaluation.Correct, evaluation.NotFinite, evaluation.FirstNotFinite),
+            Is.EqualTo((3, 0, (int?)null)));
+    }
+
+    [Test]
+    public void TrainingCountsTheSame()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(Evaluation.CountCorrect([-0f, 0f, NaN, 1, Infinity, 0, 0, 1], [0, 0, 0, 1]), Is.EqualTo(2));
+            Assert.That(Evaluation.CountCorrect([1, NaN], [1]), Is.Zero);
+        });
+    }
+
+    [Test]
+    public void FiniteWeightsThatOverflowAreTracedToTheirLayer()
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(2, 1, 1), new Dense(2),
+            new Dense(2)), 2);
+        foreach (Parameter parameter in network.Graph.Parameters)
+            network.Write(parameter, [.. Enumerable.Repeat(1e25f, parameter.Length)]);
+        var data = new Dataset(Shape.Vector(2), 2, [0, 0, 1, 1], [0, 1]);
+        Assert.That(Evaluation.Of(network, data).NotFinite, Is.EqualTo(2));
+        var origin = NonFiniteOrigin.Find(network, data.Images, step: null);
+        Assert.That((origin.Place, origin.Node!.Name, origin.Algorithm),
+            Is.EqualTo((NonFinitePlace.Output, "dense2", SumAlgorithm.Direct)));
+    }
+}
