@@ -1,3 +1,5 @@
+using static System.FormattableString;
+
 namespace ConvNet;
 
 /// <summary>The checks that every backend makes before it computes; a backend derives from this and only asserts.</summary>
@@ -49,8 +51,8 @@ public abstract class Executable : IExecutable
             {
                 throw new ArgumentOutOfRangeException(
                     nameof(batchSize),
-                    $"{batchSize:N0} samples of {node.Shape} at \"{node.Name}\" are too many: a tensor has at most "
-                    + $"{int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such samples.");
+                    Invariant($"{batchSize:N0} samples of {node.Shape} at \"{node.Name}\" are too many: a tensor has ")
+                    + Invariant($"at most {int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such samples."));
             }
         }
         graph.Seal();
@@ -508,7 +510,8 @@ public abstract class Executable : IExecutable
         int length = Graph.Input.Shape.Length;
         (int n, int rest) = Math.DivRem(images.Length, length);
         if (rest != 0 || n == 0)
-            throw new ArgumentException($"{images.Length:N0} values are no whole number of {Graph.Input.Shape} images, {length:N0} values each.", nameof(images));
+            throw new ArgumentException(Invariant($"{images.Length:N0} values are no whole number of ")
+                + Invariant($"{Graph.Input.Shape} images, {length:N0} values each."), nameof(images));
         if (n > BatchSize)
             throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or compile for a larger batch.", nameof(images));
         return n;
@@ -546,12 +549,13 @@ public abstract class Executable : IExecutable
 
     // The checks stand at the calls: a message is text, and no text is made where nothing is wrong.
     private static ArgumentException WrongLength(int length, int expected, string name, string what)
-        => new($"{length:N0} values were given; {what} takes {expected:N0}.", name);
+        => new(Invariant($"{length:N0} values were given; {what} takes {expected:N0}."), name);
 
     private static void CheckRate(float learningRate)
     {
         if (!float.IsFinite(learningRate))
-            throw new ArgumentOutOfRangeException(nameof(learningRate), $"A learning rate of {learningRate} moves nothing anywhere; give a finite number.");
+            throw new ArgumentOutOfRangeException(nameof(learningRate),
+                Invariant($"A learning rate of {learningRate} moves nothing anywhere; give a finite number."));
     }
 
     /// <summary>Frees the executable for the next caller.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -16,7 +17,8 @@ public readonly record struct Shape
         if (c <= 0 || h <= 0 || w <= 0)
             throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values: channels, rows and columns start at 1.");
         if ((long)c * h > int.MaxValue || (long)c * h * w > int.MaxValue)
-            throw new ArgumentOutOfRangeException(nameof(c), $"A sample of {c}×{h}×{w} is too large: at most {int.MaxValue:N0} values.");
+            throw new ArgumentOutOfRangeException(nameof(c),
+                Invariant($"A sample of {c}×{h}×{w} is too large: at most {int.MaxValue:N0} values."));
         (C, H, W) = (c, h, w);
     }
 

@@ -1,5 +1,6 @@
 using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
+using static System.FormattableString;
 
 namespace ConvNet.Native;
 
@@ -38,6 +39,8 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
         cn_conv2d described = conv;
         double[] times = [.. All.Select(algorithm => CostModel.Microseconds(described, pass, algorithm, n, isa, transformed))];
         int best = Array.IndexOf(times, times.Min());
-        return new Selection(All[best], $"estimates on one thread: {string.Join(", ", All.Zip(times, (algorithm, time) => $"{Algorithms.NameOf(algorithm)} {time:N0} µs"))}");
+        IEnumerable<string> estimates = All.Zip(times, (algorithm, time)
+            => Invariant($"{Algorithms.NameOf(algorithm)} {time:N0} µs"));
+        return new Selection(All[best], $"estimates on one thread: {string.Join(", ", estimates)}");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -87,8 +88,10 @@ public sealed record PlannedCall(
     public override string ToString()
     {
         string reason = Reason.Length > 0 ? $" ({Reason})" : "";
-        string flops = Flops > 0 ? $"{Flops / 1e6:N1} MFLOP, " : "", workspace = WorkspaceBytes > 0 ? $", workspace {WorkspaceBytes / 1e6:N2} MB" : "";
-        return $"{Kernel}: {Algorithm}{reason}; {flops}{Bytes / 1e6:N2} MB{workspace}, {Threads} thread{(Threads == 1 ? "" : "s")}";
+        string flops = Flops > 0 ? Invariant($"{Flops / 1e6:N1} MFLOP, ") : "", workspace = WorkspaceBytes > 0
+            ? Invariant($", workspace {WorkspaceBytes / 1e6:N2} MB") : "";
+        return Invariant($"{Kernel}: {Algorithm}{reason}; {flops}{Bytes / 1e6:N2} MB{workspace}, {Threads} ")
+            + Invariant($"thread{(Threads == 1 ? "" : "s")}");
     }
 }
 
@@ -106,6 +109,8 @@ public sealed record PlannedMemory(long Arena, long ArenaWithoutReuse, long Valu
 
     /// <summary>As one line.</summary>
     public override string ToString()
-        => $"memory {Total / 1e6:N1} MB: arena {Arena / 1e6:N1} (without reuse {ArenaWithoutReuse / 1e6:N1}), parameters {Values / 1e6:N1}, "
-            + $"gradients {Gradients / 1e6:N1}, optimiser {OptimizerState / 1e6:N1}, prepared {Prepared / 1e6:N1}";
+        => Invariant($"memory {Total / 1e6:N1} MB: arena {Arena / 1e6:N1} (without reuse ")
+            + Invariant($"{ArenaWithoutReuse / 1e6:N1}), parameters {Values / 1e6:N1}, ")
+            + Invariant($"gradients {Gradients / 1e6:N1}, optimiser {OptimizerState / 1e6:N1}, prepared ")
+                + Invariant($"{Prepared / 1e6:N1}");
 }

@@ -1,3 +1,5 @@
+using static System.FormattableString;
+
 namespace ConvNet.Data;
 
 /// <summary>Images ready for a network, with one class label each.</summary>
@@ -19,11 +21,13 @@ public sealed class Dataset
         ArgumentNullException.ThrowIfNull(labels);
         shape.ThrowIfDefault("The data set", nameof(shape));
         if (labels.Length == 0 || images.Length != (long)labels.Length * shape.Length)
-            throw new ArgumentException($"{images.Length:N0} values are not {labels.Length:N0} images of {shape}; give one label for every image, and at least one.", nameof(images));
+            throw new ArgumentException(Invariant($"{images.Length:N0} values are not {labels.Length:N0} images of ")
+                + Invariant($"{shape}; give one label for every image, and at least one."), nameof(images));
         for (int i = 0; i < labels.Length; i++)
         {
             if ((uint)labels[i] >= (uint)classes)
-                throw new ArgumentException($"Label {labels[i]} of image {i:N0} is out of range: there are classes 0 to {classes - 1}.", nameof(labels));
+                throw new ArgumentException(Invariant($"Label {labels[i]} of image {i:N0} is out of range: there are ")
+                    + Invariant($"classes 0 to {classes - 1}."), nameof(labels));
         }
         (Shape, Classes, _images, _labels) = (shape, classes, images, labels);
     }

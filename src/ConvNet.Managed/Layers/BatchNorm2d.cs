@@ -1,4 +1,5 @@
 using System.Numerics;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -19,9 +20,11 @@ public sealed record BatchNorm2d : Layer
     public BatchNorm2d(float momentum = 0.1f, float epsilon = 1e-5f)
     {
         if (momentum is not (> 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum), $"batchnorm: momentum {momentum} is not in (0, 1].");
+            throw new ArgumentOutOfRangeException(nameof(momentum),
+                Invariant($"batchnorm: momentum {momentum} is not in (0, 1]."));
         if (epsilon is not (> 0 and < float.PositiveInfinity))
-            throw new ArgumentOutOfRangeException(nameof(epsilon), $"batchnorm: epsilon {epsilon} is not a positive number.");
+            throw new ArgumentOutOfRangeException(nameof(epsilon),
+                Invariant($"batchnorm: epsilon {epsilon} is not a positive number."));
         (Momentum, Epsilon) = (momentum, epsilon);
     }
 

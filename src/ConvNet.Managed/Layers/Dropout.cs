@@ -1,4 +1,5 @@
 using System.Numerics;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -15,7 +16,8 @@ public sealed record Dropout : Layer
     public Dropout(float probability = 0.5f)
     {
         if (probability is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(probability), $"dropout: probability {probability} is not in [0, 1).");
+            throw new ArgumentOutOfRangeException(nameof(probability),
+                Invariant($"dropout: probability {probability} is not in [0, 1)."));
         Probability = probability;
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -41,9 +42,11 @@ public sealed record Sgd : Optimizer
     public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false, IReadOnlyCollection<string>? noDecay = null)
     {
         if (momentum is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum), $"Momentum {momentum} is not in [0, 1).");
+            throw new ArgumentOutOfRangeException(nameof(momentum),
+                Invariant($"Momentum {momentum} is not in [0, 1)."));
         if (weightDecay is not (>= 0 and < float.PositiveInfinity))
-            throw new ArgumentOutOfRangeException(nameof(weightDecay), $"Weight decay {weightDecay} is not a number from 0.");
+            throw new ArgumentOutOfRangeException(nameof(weightDecay),
+                Invariant($"Weight decay {weightDecay} is not a number from 0."));
         if (nesterov && momentum == 0)
             throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
         if (noDecay?.Any(string.IsNullOrEmpty) == true)

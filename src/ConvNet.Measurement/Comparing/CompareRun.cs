@@ -1,4 +1,5 @@
 using ConvNet.Measurement.Workers;
+using static System.FormattableString;
 
 namespace ConvNet.Measurement;
 
@@ -137,7 +138,9 @@ public sealed class CompareRun
     private string? TooSlow(CompareEntry entry)
     {
         double step = entry.ImageMs / 1e3 * _settings.Batch * StepOverInference, most = _settings.LimitSeconds * LargestStep;
-        return step <= most ? null : $"by the time of one image a training step takes some {step:0} s, which a limit of {_settings.LimitSeconds:0} s has no room for; one of {step / LargestStep:0} s has";
+        return step <= most ? null
+            : Invariant($"by the time of one image a training step takes some {step:0} s, which a limit of ")
+            + Invariant($"{_settings.LimitSeconds:0} s has no room for; one of {step / LargestStep:0} s has");
     }
 
     private void MeasureLatency()

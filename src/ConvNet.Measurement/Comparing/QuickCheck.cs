@@ -1,4 +1,5 @@
 using ConvNet.Diagnostics;
+using static System.FormattableString;
 
 namespace ConvNet.Measurement;
 
@@ -41,7 +42,8 @@ internal static class QuickCheck
     private static string Finding(LayerReport layer)
     {
         TensorReport tensor = layer.Tensors.First(tensor => tensor.Verdict == layer.Verdict);
-        return $"{layer.Layer}: {tensor.Name}[{tensor.Index}] is {tensor.Got:G6} and should be {tensor.Truth:G6}";
+        return Invariant($"{layer.Layer}: {tensor.Name}[{tensor.Index}] is {tensor.Got:G6} and should be ")
+            + Invariant($"{tensor.Truth:G6}");
     }
 
     private static double Cost(Layer layer, Shape[] shapes) => Math.Max(layer.MultiplyAdds(shapes), shapes.Sum(shape => (double)shape.Length));

@@ -1,4 +1,5 @@
 using ConvNet.Measurement;
+using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
@@ -31,7 +32,8 @@ public static class BenchPage
 
     /// <summary>A warning where others computed meanwhile.</summary>
     internal static IEnumerable<Block> Disturbance(double steadiness, bool wasDisturbed) => wasDisturbed
-        ? [new Note($"The machine was busy with other things: half of the time its peak was below {100 * steadiness:0}% of the best. Trust the ratios, not the figures.", IsWarning: true)]
+        ? [new Note(Invariant($"The machine was busy with other things: half of the time its peak was below ")
+            + Invariant($"{100 * steadiness:0}% of the best. Trust the ratios, not the figures."), IsWarning: true)]
         : [];
 
     private static string Lead(BenchResult result)
@@ -100,7 +102,8 @@ public static class BenchPage
         [new("case"), new("batch", true), new("pass"), new("threads", true), new("backend"), new("algorithm"), new("median ms", true), new("min ms", true), new("GFLOP/s", true),
             new("% of peak", true), new("images/s", true), new("memory, MB", true)],
         [.. result.Rows.Select(row => (string[])[row.Case.Title, $"{row.Case.Batch}", row.Case.Pass.Word(), $"{row.Case.Threads}", row.Backend, row.Algorithm, Number.Text(row.MedianMs),
-            Number.Text(row.MinMs), Number.Text(row.Gflops), $"{row.PercentOfPeak:0.0}", Number.Text(row.ImagesPerSecond), Number.Text(row.PeakMemoryMB)])]);
+            Number.Text(row.MinMs), Number.Text(row.Gflops), Invariant($"{row.PercentOfPeak:0.0}"),
+                Number.Text(row.ImagesPerSecond), Number.Text(row.PeakMemoryMB)])]);
 
     private static string Name(Case of) => $"{of.Title}, batch {of.Batch}, {of.Pass.Word()}, {Number.Threads(of.Threads)}";
 }

@@ -1,4 +1,5 @@
 using ConvNet.Measurement;
+using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
@@ -24,7 +25,8 @@ public static class ComparePage
             [
                 .. result.Machine.Peaks.Select(peak => new Fact($"FMA peak, {Number.Threads(peak.Threads)}", $"{Number.Text(peak.Gflops)} GFLOP/s")),
                 new Fact("Memory rate", $"{Number.Text(result.Machine.MemoryGBs)} GB/s"),
-                new Fact("Network", $"{result.Model}, images of {result.Input}, {result.Parameters:N0} parameters"),
+                new Fact("Network",
+                    Invariant($"{result.Model}, images of {result.Input}, {result.Parameters:N0} parameters")),
                 .. libraries,
             ])]),
             new RawData(new { comparison = result, profiles }),

@@ -1,5 +1,6 @@
 using ConvNet.Diagnostics;
 using ConvNet.Measurement;
+using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
@@ -42,7 +43,8 @@ public sealed record ProfiledRun(string Title, NetworkProfile Profile, Roofline 
             new("% of the bound", true), new("threads", true), new("kernel"), new("algorithm"), new("shape")],
         [.. Profile.Layers.Select(layer => (string[])[layer.Title, Word(layer), Number.Text(layer.MedianMs), Number.Percent(Share(layer)), layer.Flops > 0 ? Number.Text(layer.Gflops) : "",
             Number.Text(layer.Bytes / 1e6), Number.Text(layer.GigabytesPerSecond), Number.Text(Roofline.BoundMs(layer)), Roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
-            $"{Roofline.PercentOfBound(layer):0}", $"{layer.Threads}", layer.Kernel, layer.Algorithm, layer.Shape])]);
+            Invariant($"{Roofline.PercentOfBound(layer):0}"), $"{layer.Threads}", layer.Kernel, layer.Algorithm,
+                layer.Shape])]);
 
     private double Share(LayerProfile layer) => layer.TotalMs / Profile.TotalMs;
 

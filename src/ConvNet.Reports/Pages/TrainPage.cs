@@ -1,5 +1,6 @@
 using ConvNet.Diagnostics;
 using ConvNet.Training;
+using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
@@ -41,7 +42,9 @@ public static class TrainPage
     private static string Lead(TrainingRun run)
     {
         double seconds = run.Result.Epochs.Sum(epoch => epoch.Seconds);
-        string outcome = run.Result.Test is { } test ? $"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images" : $"a loss of {run.Result.Epochs[^1].Loss:0.0000}";
+        string outcome = run.Result.Test is { } test
+            ? Invariant($"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images")
+            : Invariant($"a loss of {run.Result.Epochs[^1].Loss:0.0000}");
         return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} {(run.Result.Epochs.Count == 1 ? "epoch" : "epochs")} in {Number.Text(seconds)} s, {run.Summary.Parameters:N0} parameters.";
     }
 
@@ -66,8 +69,11 @@ public static class TrainPage
 
     private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("What every epoch gave",
         [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true), new("seconds", true), new("images/s", true)],
-        [.. epochs.Select(epoch => (string[])[$"{epoch.Epoch}", $"{epoch.Loss:0.0000}", $"{100 * epoch.TrainAccuracy:0.00}",
-            epoch.TestAccuracy is { } test ? $"{100 * test:0.00}" : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
+        [.. epochs.Select(epoch
+            => (string[])[$"{epoch.Epoch}", Invariant($"{epoch.Loss:0.0000}"),
+            Invariant($"{100 * epoch.TrainAccuracy:0.00}"),
+            epoch.TestAccuracy is { } test ? Invariant($"{100 * test:0.00}")
+                : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
 
     private static DataTable Confusion(Evaluation test) => new("Rows: the class; columns: what it was taken for",
         [new("class", true), .. Enumerable.Range(0, test.Classes).Select(guess => new Column($"{guess}", true)), new("right, %", true)],
@@ -76,5 +82,7 @@ public static class TrainPage
 
     private static DataTable Layers(ModelSummary summary) => new("Layers",
         [new("layer"), new("output"), new("size"), new("parameters", true), new("receptive field"), new("multiply-adds of an image", true)],
-        [.. summary.Layers.Select(layer => (string[])[layer.Name, $"{layer.Output}", layer.Formula, $"{layer.Parameters:N0}", $"{layer.ReceptiveField}", $"{layer.MultiplyAdds:N0}"])]);
+        [.. summary.Layers.Select(layer
+            => (string[])[layer.Name, $"{layer.Output}", layer.Formula, Invariant($"{layer.Parameters:N0}"),
+            $"{layer.ReceptiveField}", Invariant($"{layer.MultiplyAdds:N0}")])]);
 }
