@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Globalization;
 using ConvNet.Cli.Verbs;
+using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using ConvNet.Training;
 
@@ -16,25 +18,68 @@ internal static class App
     /// <summary>A check failed, a training came to nothing, or what was measured died.</summary>
     public const int Failed = 1;
 
-    /// <summary>Wrong usage: an option, a file, a model or a backend that cannot be used as asked.</summary>
+    /// <summary>Wrong usage: an option, a file, a model, a size or a backend that cannot be used as asked, or a
+    /// document that cannot be written.</summary>
     public const int WrongUsage = 2;
 
-    /// <summary>Interrupted, as shells number it.</summary>
+    /// <summary>A fault of this program, which shows where it happened.</summary>
+    public const int InternalError = 70;
+
+    /// <summary>Interrupted by SIGINT, as shells number it.</summary>
     public const int Interrupted = 130;
 
-    /// <summary>Runs one command line.</summary>
+    private const string JsonOption = "--json";
+
+    /// <summary>Runs one command line, by the invariant culture: numbers are read and written alike for
+    /// everybody.</summary>
     /// <param name="args">The words after <c>convnet</c>.</param>
     /// <param name="output">Where results go.</param>
     /// <param name="error">Where errors go, and with <c>--json</c> all that is for people.</param>
-    /// <param name="cancellation">Ends a training between two steps.</param>
+    /// <param name="files">Gets the files that are written.</param>
+    /// <param name="cancellation">Ends what the verb does between two steps.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    public static int Run(string[] args, TextWriter output, TextWriter error, FilesWritten? files = null,
+        CancellationToken cancellation = default)
     {
-        ParseResult command = Describe(cancellation).Parse(args);
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        try
+        {
+            using LossyWriter results = new(output), messages = new(error);
+            var written = files ?? new FilesWritten();
+            ParseResult command = Describe(json => new Terminal(results, messages, json, written, cancellation))
+                .Parse(args);
+            int code = Run(command, results, messages, written);
+            if (code != Ok || results.Failure is not { } lost)
+                return code;
+            // A reader of a table that has seen enough closes the pipe; one of a document has not.
+            bool json = command.GetValue<bool>(JsonOption);
+            if (results.ReaderHasGone && !json)
+                return code;
+            string what = json ? $"the document of {JsonOption}" : "all that there is to show";
+            messages.WriteLine($"convnet: Standard output did not take {what}: {lost.Message}");
+            return WrongUsage;
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+    }
+
+    /// <summary>The verbs with their options.</summary>
+    internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
+
+    private static int Run(ParseResult command, TextWriter output, TextWriter error, FilesWritten files)
+    {
         if (command.Errors.Count > 0 && command.Action is not HelpWithExamples)
         {
+            if (command.CommandResult.Command is RootCommand root && command.UnmatchedTokens.Count == 0)
+            {
+                root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = error, Error = error });
+                return WrongUsage;
+            }
             string verb = command.CommandResult.Command is Verb named ? $" {named.Name}" : "";
-            error.WriteLine($"convnet: {command.Errors[0].Message}");
+            error.WriteLine($"convnet: {UsageError.Of(command)}");
             error.WriteLine($"See: convnet{verb} --help");
             return WrongUsage;
         }
@@ -44,7 +89,7 @@ internal static class App
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine("convnet: interrupted; nothing was saved.");
+            error.WriteLine(Interruption.Message(files));
             return Interrupted;
         }
         catch (Exception failure) when (failure is NonFiniteLossException or WorkerException)
@@ -52,37 +97,42 @@ internal static class App
             error.WriteLine($"convnet: {failure.Message}");
             return Failed;
         }
-        catch (Exception failure) when (IsTheUsers(failure))
+        catch (Exception failure) when (Failures.IsExpected(failure))
         {
-            error.WriteLine($"convnet: {failure.PlainMessage()}");
+            error.WriteLine($"convnet: {Failures.Message(failure)}");
             return WrongUsage;
+        }
+        catch (Exception failure)
+        {
+            error.WriteLine($"convnet: internal error, a fault of this program; please report it with the command "
+                + $"line and these lines:\n{failure}");
+            return InternalError;
         }
     }
 
-    /// <summary>The verbs with their options.</summary>
-    internal static RootCommand Describe(CancellationToken cancellation)
+    private static RootCommand Describe(Func<bool, Terminal> terminalOf)
     {
-        var json = new Option<bool>("--json") { Description = "Print one JSON document on stdout; all else goes to stderr.", Recursive = true };
+        var json = new Option<bool>(JsonOption)
+        {
+            Description = "Print one JSON document on stdout; all else goes to stderr.",
+            Recursive = true,
+        };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
         foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {
-                InvocationConfiguration streams = command.InvocationConfiguration;
-                return verb.Run(command, new Terminal(streams.Output, streams.Error, command.GetValue(json), cancellation));
+                Terminal terminal = terminalOf(command.GetValue(json));
+                verb.Files.Check(command);
+                return verb.Run(command, terminal);
             });
             root.Add(verb);
+            verb.CheckValues();
         }
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
         return root;
     }
-
-    // What the library says about arguments, files, data and backends is meant for the user; anything else is a fault of this program.
-    private static bool IsTheUsers(Exception failure) => failure
-        is ArgumentException or FormatException or InvalidDataException or IOException or UnauthorizedAccessException
-            or InsufficientMemoryException
-        || BackendCatalog.IsUnavailable(failure);
 
     /// <summary>The usual help, then the examples of the verb.</summary>
     private sealed class HelpWithExamples(HelpAction usual) : SynchronousCommandLineAction

@@ -33,6 +33,15 @@ internal static class BackendCatalog
         => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
             && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
 
+    /// <summary>Whether there is a backend of a name.</summary>
+    public static bool Has(string name) => Makers.ContainsKey(name);
+
+    /// <summary>The error for a name that is none.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="others">What else could stand there.</param>
+    public static ArgumentException NoSuch(string name, params string[] others)
+        => NearMisses.NoSuch("backend", name, [.. others, .. Makers.Keys]);
+
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="threads">Threads to use; all processors unless given.</param>
@@ -41,14 +50,15 @@ internal static class BackendCatalog
     /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says why and what to do.</exception>
     public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast) => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
         ? make(threads, precision)
-        : throw new ArgumentException($"There is no backend \"{name}\"; there are {Names}.");
+        : throw NoSuch(name);
 
     /// <summary>Makes a backend, or with the name <see cref="Auto"/> the first of <see cref="Ranking"/> that passes its self-test.</summary>
     /// <inheritdoc cref="Create" path="/param"/>
     /// <inheritdoc cref="Create" path="/exception"/>
     public static BackendChoice Choose(string name, int? threads, Precision precision) => name == Auto
         ? AutoBackend.Choose([.. Ranking.Select(each => new BackendCandidate(each, () => Create(each, threads, precision)))])
-        : new BackendChoice(name, Create(name, threads, precision), []);
+        : Has(name) ? new BackendChoice(name, Create(name, threads, precision), [])
+        : throw NoSuch(name, Auto);
 
     /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector instructions torch's own kernels are ahead.</summary>
     public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"] : [Torch, Default, "managed"];

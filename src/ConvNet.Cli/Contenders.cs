@@ -32,14 +32,18 @@ internal static class Contenders
         if (name == BackendCatalog.Auto)
             throw new ArgumentException($"{name} takes one of the backends, and a measurement says which of them it measures: {Names}.");
         if (!Backends.Contains(name) && !Peers.Contains(name))
-            throw new ArgumentException($"There is no backend \"{name}\" to measure; there are {Names}.");
+            throw NearMisses.NoSuch("backend to measure", name, Backends.Concat(Peers));
         if (Peers.Contains(name) && !File.Exists(ProgramOf(name)))
             throw new ArgumentException($"The program that measures {name} is not built: there is no {ProgramOf(name)}. eng/setup peers installs what it needs and builds it.");
         return name;
     }
 
     /// <summary>Starts a worker.</summary>
-    public static IWorker Start(string name) => new WorkerProcess(name, Peers.Contains(name) ? [ProgramOf(name)] : WorkerVerb.CommandFor(name));
+    /// <param name="name">What it measures.</param>
+    /// <param name="cancellation">Ends it, whatever it is doing.</param>
+    public static IWorker Start(string name, CancellationToken cancellation)
+        => new WorkerProcess(name, Peers.Contains(name) ? [ProgramOf(name)]
+            : WorkerVerb.CommandFor(name), cancellation);
 
     private static string ProgramOf(string name) => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);
 

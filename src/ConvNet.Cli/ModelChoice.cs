@@ -9,6 +9,10 @@ internal static class ModelChoice
     /// <summary>What <c>--model</c> takes, for help.</summary>
     public static string Description => $"{string.Join(", ", BuiltInModels.Names)}, or a JSON file of the graph.";
 
+    /// <summary>Those models that are files.</summary>
+    public static IEnumerable<string> Files(IEnumerable<string> models)
+        => models.Where(model => !BuiltInModels.Names.Contains(model));
+
     /// <summary>The graph.</summary>
     /// <param name="model">A built-in name or a file.</param>
     /// <param name="input">The shape of the images; a built-in network's own unless given. A file's must be this one.</param>
@@ -18,7 +22,11 @@ internal static class ModelChoice
         if (BuiltInModels.Names.Contains(model))
             return BuiltInModels.Create(model, input, classes);
         if (!File.Exists(model))
-            throw new ArgumentException($"There is no model \"{model}\": it is neither a file nor one of {string.Join(", ", BuiltInModels.Names)}.");
+        {
+            throw new ArgumentException($"There is no model \"{NearMisses.Shortened(model)}\": it is neither a file "
+                + $"nor one of {string.Join(", ", BuiltInModels.Names)}."
+                + NearMisses.Question(model, BuiltInModels.Names));
+        }
         Graph graph = GraphJson.Load(model);
         return input is null || graph.Input.Shape == input
             ? graph

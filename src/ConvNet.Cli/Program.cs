@@ -1,12 +1,10 @@
-using System.Runtime.InteropServices;
 using ConvNet.Cli;
+using ConvNet.Cli.Verbs;
 
-using var cancellation = new CancellationTokenSource();
-void Cancel(PosixSignalContext signal)
-{
-    signal.Cancel = true;
-    cancellation.Cancel();
-}
-using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
-using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
-return App.Run(args, Console.Out, Console.Error, cancellation.Token);
+// The program that started a worker ends it; signals from the terminal do what they do to any program.
+if (args is [WorkerVerb.Word, ..])
+    return App.Run(args, Console.Out, Console.Error);
+var files = new FilesWritten();
+using var interruption = new Interruption(files);
+int code = App.Run(args, LossyWriter.StandardOutput(), Console.Error, files, interruption.Token);
+return code == App.Interrupted ? interruption.ExitCode : code;

@@ -12,16 +12,6 @@ namespace ConvNet.Cli;
 /// <param name="Markdown">The option <c>--markdown</c>.</param>
 internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markdown)
 {
-    /// <summary>Throws when a file could not be written, before the work whose results it is to hold.</summary>
-    public void Check(ParseResult command)
-    {
-        string[] files = [.. ((string?[])[command.GetValue(Html), command.GetValue(Markdown)]).OfType<string>()];
-        foreach (string file in files)
-            AtomicFile.Probe(file);
-        if (files is [var html, var markdown] && Path.GetFullPath(html) == Path.GetFullPath(markdown))
-            throw new ArgumentException($"{Html.Name} and {Markdown.Name} name the same file, {html}; give each its own.");
-    }
-
     /// <summary>Writes the files that were asked for.</summary>
     /// <param name="command">The command line, which the page names.</param>
     /// <param name="terminal">Where it is said that they are written.</param>
@@ -41,6 +31,7 @@ internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markd
         if (file is null)
             return;
         AtomicFile.Write(file, write);
+        terminal.Wrote(file);
         terminal.Progress($"report in {file}");
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -18,16 +19,19 @@ internal sealed class Terminal
     };
 
     private readonly TextWriter _output, _error;
+    private readonly FilesWritten _files;
 
     /// <summary>Directs the output.</summary>
     /// <param name="output">Standard output.</param>
     /// <param name="error">Standard error.</param>
     /// <param name="json">Whether standard output takes JSON alone; then people read standard error.</param>
-    /// <param name="cancellation">Ends a training between two steps.</param>
-    public Terminal(TextWriter output, TextWriter error, bool json, CancellationToken cancellation)
+    /// <param name="files">Gets the files that are written.</param>
+    /// <param name="cancellation">Ends what a verb does between two steps.</param>
+    public Terminal(LossyWriter output, LossyWriter error, bool json, FilesWritten files,
+        CancellationToken cancellation)
     {
-        (_output, _error, Json, Cancellation) = (output, error, json, cancellation);
-        People = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(json ? error : output) });
+        (_output, _error, Json, Cancellation, _files) = (output, error, json, cancellation, files);
+        People = AnsiConsole.Create(new AnsiConsoleSettings { Out = new LossyOutput(json ? error : output) });
         if (!People.Profile.Out.IsTerminal)
             People.Profile.Width = WidthOfFiles;
     }
@@ -35,7 +39,7 @@ internal sealed class Terminal
     /// <summary>Whether standard output takes JSON alone.</summary>
     public bool Json { get; }
 
-    /// <summary>Ends a training between two steps.</summary>
+    /// <summary>Ends what a verb does between two steps.</summary>
     public CancellationToken Cancellation { get; }
 
     /// <summary>What people read.</summary>
@@ -43,6 +47,16 @@ internal sealed class Terminal
 
     /// <summary>Writes a line that tells how far a long run is, to standard error.</summary>
     public void Progress(string line) => _error.WriteLine(line);
+
+    /// <summary>Writes what came to nothing, with exit code <see cref="App.Failed"/>, to standard error.</summary>
+    public int Fail(string message)
+    {
+        _error.WriteLine($"convnet: {message}");
+        return App.Failed;
+    }
+
+    /// <summary>Takes down that a file is whole on the disk, for what is said when the verb is interrupted.</summary>
+    public void Wrote(string file) => _files.Add(file);
 
     /// <summary>Whether lines can be drawn over.</summary>
     public bool IsInteractive => People.Profile.Out.IsTerminal && People.Profile.Capabilities.Ansi;
@@ -52,5 +66,21 @@ internal sealed class Terminal
     {
         if (Json)
             _output.WriteLine(JsonSerializer.Serialize(document, JsonForm));
+    }
+
+    /// <summary>What Spectre has to know of a stream: all of it is so of the one inside.</summary>
+    private sealed class LossyOutput(LossyWriter writer) : IAnsiConsoleOutput
+    {
+        private readonly AnsiConsoleOutput _inner = new(writer.Inner);
+
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => _inner.IsTerminal;
+
+        public int Width => _inner.Width;
+
+        public int Height => _inner.Height;
+
+        public void SetEncoding(Encoding encoding) => _inner.SetEncoding(encoding);
     }
 }

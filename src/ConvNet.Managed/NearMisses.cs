@@ -30,6 +30,17 @@ internal static class NearMisses
     public static string Question(string word, IEnumerable<string> known)
         => Of(word, known) is { Count: > 0 } near ? $" Did you mean {string.Join(" or ", near.Select(name => $"\"{name}\""))}?" : "";
 
+    /// <summary>The whole error for a name that is none.</summary>
+    /// <param name="what">What it should name, as <c>backend</c>.</param>
+    /// <param name="word">The word that is no name.</param>
+    /// <param name="known">The names.</param>
+    public static ArgumentException NoSuch(string what, string word, params IEnumerable<string> known)
+        => new($"There is no {what} \"{Shortened(word)}\"; there are {string.Join(", ", known)}."
+            + Question(word, known));
+
+    /// <summary>A word as an error quotes it: its first 100 characters.</summary>
+    public static string Shortened(string word) => word.Length <= LongestName ? word : $"{word[..LongestName]}…";
+
     // Rows of the usual table: [i, j] is the distance of the first i characters of a from the first j of b.
     private static int Distance(string a, string b)
     {

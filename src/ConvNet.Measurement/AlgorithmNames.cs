@@ -28,6 +28,6 @@ public static class AlgorithmNames
             if (known == word)
                 return algorithm;
         }
-        throw new ArgumentException($"There is no algorithm \"{word}\"; there are {string.Join(", ", All.Prepend(Auto))}.");
+        throw NearMisses.NoSuch("algorithm", word, All.Prepend(Auto));
     }
 }

@@ -45,6 +45,6 @@ public static class BenchPasses
             if (known == word)
                 return pass;
         }
-        throw new ArgumentException($"There is no pass \"{word}\"; there are {Names}.");
+        throw NearMisses.NoSuch("pass", word, Words.Select(known => known.Word));
     }
 }

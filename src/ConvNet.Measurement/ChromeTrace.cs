@@ -21,15 +21,11 @@ public static class ChromeTrace
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Throws when the file could not be written, before there is anything to write.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public static void Check(string path) => AtomicFile.Probe(path);
-
     /// <summary>Writes a trace.</summary>
     /// <param name="path">The file; what was there is replaced.</param>
     /// <param name="profiles">Each profile with what its process and its calls are called.</param>
-    /// <inheritdoc cref="Check" path="/exception"/>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public static void Write(string path, IEnumerable<(string Process, string Call, NetworkProfile Profile)> profiles)
     {
         var events = profiles.SelectMany((of, i) => Events(i + 1, of.Process, of.Call, of.Profile));

@@ -1,6 +1,6 @@
 using System.CommandLine;
+using ConvNet.Cli.Verbs;
 using ConvNet.Diagnostics;
-using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -17,7 +17,12 @@ internal sealed class CaseOptions
         HelpName = "FILE",
     };
 
-    private readonly Option<int?> _random = new("--random") { Description = "So many random graphs, from --seed on: chains with branches, residual sums and odd shapes.", HelpName = "N" };
+    private readonly Option<int?> _random = new("--random")
+    {
+        Description = $"So many random graphs, at most {MostGraphs}, from --seed on: chains with branches, residual "
+            + "sums and odd shapes.",
+        HelpName = "N",
+    };
 
     private readonly Option<string?> _target = new("--case-out")
     {
@@ -25,14 +30,21 @@ internal sealed class CaseOptions
         HelpName = "FILE",
     };
 
-    /// <summary>Adds the options to a command.</summary>
-    public CaseOptions(Command verb)
+    private readonly NamedFiles _named;
+
+    /// <summary>Adds the options to a verb.</summary>
+    public CaseOptions(Verb verb)
     {
-        _random.Validators.Add(result =>
+        _named = verb.Files;
+        _random.CustomParser = result =>
         {
-            if (result.Tokens is [{ Value: var word }] && int.TryParse(word, out int count) && (count is < 1 or > MostGraphs))
-                result.AddError($"--random is {count}; it must be from 1 to {MostGraphs}. --seed says where to go on.");
-        });
+            var range = NumberRanges.Whole(1, MostGraphs);
+            if (range.Read(_random.Name, result.Tokens[0].Value, out int count) is { } error)
+                result.AddError(error);
+            return count;
+        };
+        _named.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
+        _named.Add(_target, FileUse.Written, command => command.GetValue(_target) is { } target ? [target] : []);
         verb.Add(_files);
         verb.Add(_random);
         verb.Add(_target);
@@ -59,23 +71,21 @@ internal sealed class CaseOptions
         }
     }
 
-    /// <summary>Throws unless a case could be written where the command line says.</summary>
-    /// <exception cref="ArgumentException">There is something already.</exception>
-    /// <exception cref="IOException">No file can be written there.</exception>
+    /// <summary>Throws where the file for a case is there already.</summary>
+    /// <exception cref="ArgumentException">It is.</exception>
     public void CheckTarget(ParseResult command)
     {
-        if (command.GetValue(_target) is not { } path)
-            return;
-        if (File.Exists(path))
+        if (command.GetValue(_target) is { } path && File.Exists(path))
             throw new ArgumentException($"{path} is there already; --case-out takes the name of a new file.");
-        AtomicFile.Probe(path);
     }
 
     /// <summary>The file to write a case to.</summary>
     public string Target(ParseResult command)
     {
-        string path = command.GetValue(_target) ?? $"{UsualName}.json";
-        for (int number = 2; File.Exists(path); number++)
+        if (command.GetValue(_target) is { } given && !File.Exists(given))
+            return given;
+        string path = $"{UsualName}.json";
+        for (int number = 2; File.Exists(path) || _named.Contains(command, path); number++)
             path = $"{UsualName}-{number}.json";
         return path;
     }

@@ -31,6 +31,6 @@ internal static class CheckModeWords
             if (known == word)
                 return modes;
         }
-        throw new ArgumentException($"There is no mode \"{word}\"; --mode takes {string.Join(", ", Known.Select(known => known.Word))}.");
+        throw NearMisses.NoSuch("mode", word, Known.Select(known => known.Word));
     }
 }

@@ -68,6 +68,8 @@ internal sealed class CheckedBackends : IDisposable
     private static BackendVariant Variant(string name, IReadOnlyList<int> threads, Precision precision)
     {
         int?[] counts = threads.Count == 0 ? [null] : name == BackendCatalog.Torch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
-        return new BackendVariant(name, [.. counts.Select(count => BackendCatalog.Create(name, count, precision))]);
+        return BackendCatalog.Has(name)
+            ? new BackendVariant(name, [.. counts.Select(count => BackendCatalog.Create(name, count, precision))])
+            : throw BackendCatalog.NoSuch(name, All);
     }
 }

@@ -38,8 +38,10 @@ internal static class Sweep
                     terminal.Progress($"{i:N0} of {count:N0} cases; seed {of} is next");
                     next = clock.Elapsed + TimeSpan.FromSeconds(SecondsBetweenLines);
                 }
-                found = SoundnessSweep.Check(of, backends);
+                found = SoundnessSweep.Check(of, backends, terminal.Cancellation);
                 kept?.Append(found);
+                if (log is not null)
+                    terminal.Wrote(log);
             }
             cases.Add(found);
         }

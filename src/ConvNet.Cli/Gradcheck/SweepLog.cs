@@ -70,12 +70,17 @@ internal sealed class SweepLog : IDisposable
     {
         try
         {
-            string[] known = JsonSerializer.Deserialize<Head>(lines[0], Form)?.Backends ?? [];
+            string[] known = JsonSerializer.Deserialize<Head>(lines[0], Form)?.Backends
+                ?? throw new ArgumentException($"{file} is no log of a sweep: its first line names no backends.");
             if (!known.SequenceEqual(backends))
                 throw new ArgumentException($"{file} is the log of a sweep over {string.Join(", ", known)}, not over {string.Join(", ", backends)}; name another file, or those backends.");
-            foreach (string line in lines[1..])
+            for (int i = 1; i < lines.Length; i++)
             {
-                SweepCase of = JsonSerializer.Deserialize<SweepCase>(line, Form)!;
+                SweepCase of = JsonSerializer.Deserialize<SweepCase>(lines[i], Form) is { } read
+                    && IsWhole(read, backends.Length)
+                    ? read
+                    : throw new ArgumentException($"{file} is no log of a sweep: line {i + 1} is no case of "
+                        + $"{backends.Length} backends: \"{NearMisses.Shortened(lines[i])}\".");
                 _cases[of.Seed] = of;
             }
         }
@@ -84,6 +89,12 @@ internal sealed class SweepLog : IDisposable
             throw new ArgumentException($"{file} is no log of a sweep: {failure.Message}", failure);
         }
     }
+
+    // A document may leave members out, or have null where the types of this program have values.
+    private static bool IsWhole(SweepCase of, int backends)
+        => of is { Layer: not null, Kind: not null, Outcomes: { } outcomes }
+        && outcomes.Count == backends && outcomes.All(outcome => outcome is { Findings: { } findings }
+            && findings.All(finding => finding is { Tensor: not null }));
 
     private void Append<T>(T line)
     {

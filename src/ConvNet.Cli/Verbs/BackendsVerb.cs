@@ -13,7 +13,7 @@ internal sealed class BackendsVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        List<Entry> entries = [.. BackendCatalog.Families.Select(Probe)];
+        List<Entry> entries = [.. BackendCatalog.Families.Select(name => Probe(name, terminal.Cancellation))];
         string? auto = BackendCatalog.Ranking.FirstOrDefault(name => entries.Any(entry => entry.Name == name && entry.SelfTest is { Passed: true }));
         if (!terminal.Json)
         {
@@ -24,13 +24,15 @@ internal sealed class BackendsVerb : Verb
         return App.Ok;
     }
 
-    private static Entry Probe(string name)
+    private static Entry Probe(string name, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         try
         {
             using IBackend backend = BackendCatalog.Create(name, null);
             BackendInfo info = backend.Info;
-            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads, info.Library, null, SelfTest.Of(backend));
+            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads,
+                info.Library, null, SelfTest.Of(backend, cancellation));
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {

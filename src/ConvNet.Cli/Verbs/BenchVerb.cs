@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Measurement;
-using ConvNet.Measurement.Workers;
 using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
@@ -12,6 +11,9 @@ internal sealed class BenchVerb : Verb
 {
     private const int UsualBatch = 64, TracedCalls = 10;
     private const double ProfileMilliseconds = 500;
+
+    private static readonly NumberRange<double> Milliseconds = new(double.Epsilon, 600_000,
+        "a number above 0, and at most 600000");
 
     private readonly Option<string[]> _layers, _files, _models, _batches, _passes, _backends, _threads;
     private readonly Option<string> _algorithm, _precision;
@@ -32,20 +34,29 @@ internal sealed class BenchVerb : Verb
     {
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
+        Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
         _models = Several("--model", $"{ModelChoice.Description} With :N its batch, without those of --batch.", "MODEL");
+        Files.Add(_models, FileUse.Read, command => ModelChoice.Files(
+            Words(command, _models).SelectMany(word => WithBatches(word, [UsualBatch])).Select(each => each.Model)));
         _batches = Several("--batch", $"Images in a batch of a --model that does not say; {UsualBatch} unless given.", "N");
         _passes = Several("--pass", $"{BenchPasses.Names}; all that a layer or a network has unless given.", "PASS");
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
-        _isa = Optional<string>("--isa", "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.", "ISA").AcceptOnlyFromAmong("avx512", "avx2", "scalar");
-        _algorithm = WithDefault("--algorithm", $"How native computes a convolution that has the choice: {string.Join(", ", Contenders.Algorithms)} in turn.", AlgorithmNames.Auto, "NAME")
-            .AcceptOnlyFromAmong([.. Contenders.Algorithms]);
+        _isa = Optional<string>("--isa",
+            "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.");
+        AcceptOnly(_isa, ["avx512", "avx2", "scalar"]);
+        string algorithms = string.Join(", ", Contenders.Algorithms);
+        _algorithm = Choice("--algorithm",
+            $"How native computes a convolution that has the choice: {algorithms} in turn.",
+            AlgorithmNames.Auto, [.. Contenders.Algorithms]);
         _precision = PrecisionOption();
-        _rounds = Positive("--rounds", "Turns of every backend in each case.", 7, "N");
-        _turn = Positive("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, "MS");
+        _rounds = Number("--rounds", "Turns of every backend in each case.", 7, NumberRanges.FromOne, "N");
+        _turn = Number("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, Milliseconds,
+            "MS");
         _profile = WithDefault("--profile", $"Show where the time of a --model goes, layer by layer, beside what the processor could do; {Profiles.Backends} tell.", false);
-        _trace = Optional<string>("--trace", $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.", "FILE");
-        _update = Optional<string>("--update", "A Markdown file whose --section gets the table.", "FILE");
+        _trace = Written("--trace",
+            $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.");
+        _update = Updated("--update", "A Markdown file whose --section gets the table.");
         _section = SectionOption();
         _report = ReportFiles();
     }
@@ -71,49 +82,45 @@ internal sealed class BenchVerb : Verb
             TracedCalls = trace is null ? 0 : TracedCalls,
         };
         if (settings.ProfileMilliseconds > 0)
-            CheckProfile(cases, settings.Backends, trace);
+            CheckProfile(cases, settings.Backends);
         string? update = command.GetValue(_update);
         string section = command.GetValue(_section)!;
         if (update is not null)
             MarkedSection.Check(update, section);
-        _report.Check(command);
         var clock = Stopwatch.StartNew();
-        BenchResult result;
-        try
-        {
-            result = BenchRun.Measure(cases, settings, Contenders.Start, () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
-        }
-        catch (WorkerException) when (terminal.Cancellation.IsCancellationRequested)
-        {
-            // The signal that interrupts this program goes to its workers as well.
-            throw new OperationCanceledException(terminal.Cancellation);
-        }
+        BenchResult result = BenchRun.Measure(cases, settings, name => Contenders.Start(name, terminal.Cancellation),
+            () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
         if (!terminal.Json)
             BenchTables.Write(terminal.People, result);
         if (update is not null)
+        {
             MarkedSection.Replace(update, section, MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
+            terminal.Wrote(update);
+        }
         if (trace is not null)
+        {
             ChromeTrace.Write(trace, result.Rows.Select(row => (BenchTables.ProfileTitle(row), row.Case.Pass == BenchPass.Train ? "training step" : "inference", row.Profile!)));
+            terminal.Wrote(trace);
+        }
         object document = BenchTables.Document(result);
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin => BenchPage.Of(result, origin, document));
         return App.Ok;
     }
 
-    private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends, string? trace)
+    private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends)
     {
         if (cases.Find(c => c.Shape is not null) is { } layer)
             throw new ArgumentException($"{layer.Title} is a layer, one piece of work; --profile and --trace are of networks, which --model names.");
         Profiles.Check(backends);
-        if (trace is not null)
-            ChromeTrace.Check(trace);
     }
 
     private List<Case> Cases(ParseResult command)
     {
         BenchPass[] passes = [.. Words(command, _passes).Select(BenchPasses.Parse)];
-        int[] threads = [.. Numbers(command, _threads).DefaultIfEmpty(Environment.ProcessorCount)];
-        int[] batches = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch)];
+        int[] threads = [.. Numbers(command, _threads, NumberRanges.Threads)
+            .DefaultIfEmpty(Environment.ProcessorCount)];
+        int[] batches = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(UsualBatch)];
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
         if (Array.Find(shapes, shape => shape.Operator != LayerOperator.Sum) is { } other)
             throw new ArgumentException($"{other} cannot be timed: bench has convolutions and dense layers; convnet gradcheck checks the others too.");

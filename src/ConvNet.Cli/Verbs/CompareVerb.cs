@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using ConvNet.Measurement;
-using ConvNet.Measurement.Workers;
 using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
@@ -13,6 +12,9 @@ internal sealed class CompareVerb : Verb
 
     // From so many processors on two are likely to share a core, so that half of them may be as fast.
     private const int ManyProcessors = 4;
+
+    private static readonly NumberRange<double> Seconds = new(double.Epsilon, 86_400,
+        "a number above 0, and at most 86400");
 
     private static readonly CompareSettings Usual = new() { Model = "", Batch = UsualBatch, Backends = [], Threads = [] };
 
@@ -30,12 +32,15 @@ internal sealed class CompareVerb : Verb
     {
         _model = new Option<string>("--model") { Description = ModelChoice.Description, HelpName = "MODEL", Required = true };
         Add(_model);
+        ReadsModel(_model);
         _batches = Several("--batch", $"Images in a batch; {UsualBatch} unless given.", "N");
         _threads = Several("--threads", "Numbers of threads; one, all processors, and of many their half unless given. Variants run with the most only.", "N");
         _backends = Several("--backends", $"{Contestant.Names}; all that make sense here unless given.", "NAME");
         _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
-        _seconds = Positive("--seconds", "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds, "LIMIT");
-        _update = Optional<string>("--update", "A Markdown file whose --section gets the tables.", "FILE");
+        _seconds = Number("--seconds",
+            "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds,
+            Seconds, "LIMIT");
+        _update = Updated("--update", "A Markdown file whose --section gets the tables.");
         _section = SectionOption();
         _report = ReportFiles();
     }
@@ -46,8 +51,9 @@ internal sealed class CompareVerb : Verb
         string? input = command.GetValue(_input), update = command.GetValue(_update);
         Graph graph = ModelChoice.Open(model, input is null ? null : Shape.Parse(input));
         string[] backends = [.. Words(command, _backends).Distinct()];
-        int[] threads = [.. Numbers(command, _threads).Distinct()];
-        CompareSettings[] each = [.. Numbers(command, _batches).DefaultIfEmpty(UsualBatch).Distinct().Select(batch => Usual with
+        int[] threads = [.. Numbers(command, _threads, NumberRanges.Threads).Distinct()];
+        CompareSettings[] each = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(UsualBatch)
+            .Distinct().Select(batch => Usual with
         {
             Model = model,
             Input = input,
@@ -61,7 +67,6 @@ internal sealed class CompareVerb : Verb
         string section = command.GetValue(_section)!;
         if (update is not null)
             MarkedSection.Check(update, section);
-        _report.Check(command);
 
         var machine = new MachineMeter();
         IReadOnlyList<BatchComparison> comparisons = Measure(graph, each, machine, terminal);
@@ -70,24 +75,24 @@ internal sealed class CompareVerb : Verb
         if (!terminal.Json)
             CompareTables.Write(terminal.People, result);
         if (update is not null)
+        {
             MarkedSection.Replace(update, section, CompareMarkdown.Of(result));
+            terminal.Wrote(update);
+        }
         terminal.WriteJson(result);
-        _report.Write(command, terminal, origin => ComparePage.Of(result, CompareProfiles.Measure(result, input, Contenders.Start, terminal.Progress), origin));
+        _report.Write(command, terminal, origin
+            => ComparePage.Of(result, CompareProfiles.Measure(result, input, name
+            => Contenders.Start(name, terminal.Cancellation), terminal.Progress), origin));
         return App.Ok;
     }
 
     private static BatchComparison[] Measure(Graph graph, CompareSettings[] each, MachineMeter machine, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        try
-        {
-            return [.. each.Select(settings => CompareRun.Measure(graph, settings, Contenders.Start, machine, () => clock.Elapsed, terminal.Progress, terminal.Cancellation))];
-        }
-        catch (WorkerException) when (terminal.Cancellation.IsCancellationRequested)
-        {
-            // The signal that interrupts this program goes to its workers as well.
-            throw new OperationCanceledException(terminal.Cancellation);
-        }
+        CancellationToken cancellation = terminal.Cancellation;
+        return [.. each.Select(settings
+            => CompareRun.Measure(graph, settings, name => Contenders.Start(name, cancellation), machine, ()
+                => clock.Elapsed, terminal.Progress, cancellation))];
     }
 
     private static int[] UsualThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all] : [1, all / 2, all];

@@ -17,10 +17,11 @@ internal sealed class EvalVerb : Verb
     {
         _load = new Option<string>("--load") { Description = "The saved model.", HelpName = "FILE", Required = true };
         Add(_load);
+        Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
         _data = DataOption();
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
-        _batch = WithDefault("--batch", "Images that are computed at once.", 64, "N");
+        _batch = Number("--batch", "Images that are computed at once.", 64, NumberRanges.FromOne, "N");
         _threads = ThreadsOption();
     }
 
@@ -52,7 +53,8 @@ internal sealed class EvalVerb : Verb
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,
             testAccuracy = test.Accuracy,
+            notFinite = test.NotFinite,
         });
-        return App.Ok;
+        return test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, images, test));
     }
 }

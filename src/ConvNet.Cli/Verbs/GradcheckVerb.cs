@@ -36,26 +36,36 @@ internal sealed class GradcheckVerb : Verb
         "gradcheck --canaries --backends native:avx2")
     {
         _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless something else is to be checked.", "MODEL");
+        ReadsModel(_model);
         _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's own unless given.", "CxHxW");
         _layers = Several("--layer", "A layer as benchdnn describes it, as mb2ic3ih8oc4kh3, max:mb2ic4ih8kh2sh2 or bnorm:mb2ic4ih8; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line; bench/shapes/networks has published networks.", "FILE");
+        Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
         _cases = new CaseOptions(this);
         _backends = Several("--backends", $"What is checked: {BackendCatalog.Names}; all adds the accurate ones to what runs here on every instruction set, which it is unless given.", "NAME");
         _modes = Several("--mode", $"{CheckModeWords.Help} All of them unless given.", "MODE");
         _threads = Several("--threads", "Numbers of threads, as 1,2,5: each backend is checked with all of them, and they must give the same bits; all processors unless given.", "N");
-        _batch = Optional<int?>("--batch", "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a layer, unless given.", "N");
-        _seed = WithDefault("--seed", "Seed of all values.", 1, "N");
+        _batch = OptionalNumber("--batch",
+            "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a "
+            + "layer, unless given.", NumberRanges.FromOne, "N");
+        _seed = Number("--seed", "Seed of all values.", 1, NumberRanges.Any, "N");
         _precision = PrecisionOption();
         _whole = Flag("--whole", "Compare all values of every layer on real numbers; by default a layer of more than 33 million multiply-adds is compared on a sample.");
         _details = Flag("--details", "Print a row for every tensor: values, error in bounds and ulp, index, both values.");
-        _junit = Optional<string>("--junit", "Write the outcome here in JUnit's XML.", "FILE");
-        _markdown = Optional<string>("--markdown", "Write a summary here in Markdown.", "FILE");
-        _sweep = Optional<int?>("--sweep", "Check the check: so many random layers, seed by seed, on backends taken to be right; what is called wrong is a false alarm.", "N");
-        _log = Optional<string>("--log", "Keep what --sweep finds here, case by case; the same command goes on where an earlier one ended.", "FILE");
+        _junit = Written("--junit", "Write the outcome here in JUnit's XML.");
+        _markdown = Written("--markdown", "Write a summary here in Markdown.");
+        _sweep = OptionalNumber("--sweep",
+            "Check the check: so many random layers, seed by seed, on backends taken to be right; what is called "
+            + "wrong is a false alarm.", NumberRanges.FromOne, "N");
+        _log = Updated("--log",
+            "Keep what --sweep finds here, case by case; the same command goes on where an earlier one ended.");
         _canaries = Flag("--canaries", "Check the check: put faults of every kind into every result of every kind of layer; exact mode must catch them all.");
         _rules = Flag("--rules", "Measure what tolerance rules in common use catch and falsely report, beside this check.");
-        _trials = Optional<int?>("--trials", "How often --canaries (20 times unless given) and --rules (5 times) try each fault.", "N");
-        _update = Optional<string>("--update", "A Markdown file whose --section gets the tables of --sweep, --canaries or --rules.", "FILE");
+        _trials = OptionalNumber("--trials",
+            "How often --canaries (20 times unless given) and --rules (5 times) try each fault.", NumberRanges.FromOne,
+            "N");
+        _update = Updated("--update",
+            "A Markdown file whose --section gets the tables of --sweep, --canaries or --rules.");
         _section = Optional<string>("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->; sweep, canaries or rules unless given.", "NAME");
     }
 
@@ -73,9 +83,8 @@ internal sealed class GradcheckVerb : Verb
         };
         List<Subject> subjects = Subjects(command, options);
         _cases.CheckTarget(command);
-        foreach (string file in ((string?[])[command.GetValue(_junit), command.GetValue(_markdown)]).OfType<string>())
-            AtomicFile.Probe(file);
-        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)], [.. Numbers(command, _threads)], PrecisionOf(command, _precision), terminal.People);
+        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)],
+            [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal.People);
         GradcheckResult result = Check(subjects, backends, command, terminal);
         Write(result, command, terminal);
         return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
@@ -98,9 +107,9 @@ internal sealed class GradcheckVerb : Verb
         string section = command.GetValue(_section) ?? wanted;
         if (update is not null)
             MarkedSection.Check(update, section);
-        if (command.GetValue(_sweep) is < 1 and var none)
-            throw new ArgumentException($"--sweep {none} checks nothing; 1 is the least.");
-        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends).DefaultIfEmpty(CheckedBackends.All)], [.. Numbers(command, _threads)], PrecisionOf(command, _precision), terminal.People);
+        using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)
+            .DefaultIfEmpty(CheckedBackends.All)], [.. Numbers(command, _threads, NumberRanges.Threads)],
+            PrecisionOf(command, _precision), terminal.People);
         ulong seed = unchecked((ulong)command.GetValue(_seed));
         int? trials = command.GetValue(_trials);
         SelfCheck result = wanted switch
@@ -112,7 +121,10 @@ internal sealed class GradcheckVerb : Verb
         if (!terminal.Json)
             result.Write(terminal.People);
         if (update is not null)
+        {
             MarkedSection.Replace(update, section, result.Markdown(SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
+            terminal.Wrote(update);
+        }
         terminal.WriteJson(result.Document);
         return result.Failed ? App.Failed : App.Ok;
     }
@@ -145,8 +157,12 @@ internal sealed class GradcheckVerb : Verb
             reports.Add(subject.Listed(report));
             if (subjects.Count > 1)
                 terminal.Progress($"{subject.Title}: {GradcheckWords.Summary(report)}");
-            if (report.Verdict == Verdict.Fail)
-                again ??= Reproduction.Of(subject, report, backends.Variants, PrecisionOf(command, _precision), _cases.Target(command), terminal.Progress);
+            if (report.Verdict != Verdict.Fail || again is not null)
+                continue;
+            again = Reproduction.Of(subject, report, backends.Variants, PrecisionOf(command, _precision),
+                _cases.Target(command), terminal.Progress);
+            if (again is not null)
+                terminal.Wrote(again.CaseFile);
         }
         var all = new GradientReport([.. reports.SelectMany(report => report.Layers)], [.. reports.SelectMany(report => report.Cuts)]);
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title)) + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
@@ -156,9 +172,15 @@ internal sealed class GradcheckVerb : Verb
     private void Write(GradcheckResult result, ParseResult command, Terminal terminal)
     {
         if (command.GetValue(_junit) is { } junit)
+        {
             AtomicFile.Write(junit, stream => JUnitReport.Write(stream, result));
+            terminal.Wrote(junit);
+        }
         if (command.GetValue(_markdown) is { } markdown)
+        {
             AtomicFile.Write(markdown, stream => stream.Write(Encoding.UTF8.GetBytes(MarkdownSummary.Of(result))));
+            terminal.Wrote(markdown);
+        }
         if (!terminal.Json)
             GradcheckTable.Write(terminal.People, result, command.GetValue(_details));
         terminal.WriteJson(GradcheckDocument.Of(result));

@@ -21,11 +21,12 @@ internal sealed class SummaryVerb : Verb
         "summary --model resnet18 --plan --batch 1 --inference")
     {
         _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
+        ReadsModel(_model);
         _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
         _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they were chosen.", false);
         _backend = BackendOption();
         _precision = PrecisionOption();
-        _batch = Positive("--batch", "Images in a batch of the plan.", 32, "N");
+        _batch = Number("--batch", "Images in a batch of the plan.", 32, NumberRanges.FromOne, "N");
         _inference = WithDefault("--inference", "Plan for inference, not for training.", false);
         _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the optimiser may run inside them.", true);
         _threads = ThreadsOption();
@@ -35,6 +36,7 @@ internal sealed class SummaryVerb : Verb
     {
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
         Graph graph = ModelChoice.Open(command.GetValue(_model)!, input);
+        terminal.Cancellation.ThrowIfCancellationRequested();
         return command.GetValue(_plan) ? RunPlan(graph, command, terminal) : RunSummary(ModelSummary.Of(graph), command, terminal);
     }
 

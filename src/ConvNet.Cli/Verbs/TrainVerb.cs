@@ -30,19 +30,28 @@ internal sealed class TrainVerb : Verb
     {
         _data = DataOption();
         _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
+        ReadsModel(_model);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
-        _loss = WithDefault("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax).AcceptOnlyFromAmong(Softmax, Svm);
-        _epochs = Positive("--epochs", "Passes over the training images.", 15, "N");
-        _batch = WithDefault("--batch", "Images per step.", 32, "N");
-        _learningRate = Positive("--lr", "Learning rate of the first step.", 0.02f, "RATE");
-        _schedule = WithDefault("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine).AcceptOnlyFromAmong(Cosine, Constant);
-        _momentum = WithDefault("--momentum", "Momentum of the gradient descent.", 0.9f, "MU");
-        _weightDecay = WithDefault("--weight-decay", "Weight decay.", 1e-4f, "LAMBDA");
-        _seed = WithDefault("--seed", "Seed of the initial weights, of the order of the images and of dropout.", 1, "N");
+        _loss = Choice("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax, Softmax, Svm);
+        _epochs = Number("--epochs", "Passes over the training images.", 15, NumberRanges.FromOne, "N");
+        _batch = Number("--batch", "Images per step.", 32, NumberRanges.FromOne, "N");
+        _learningRate = Number("--lr", "Learning rate of the first step.", 0.02f,
+            new(float.Epsilon, float.MaxValue, "a finite number above 0, as 0.02"), "RATE");
+        _schedule = Choice("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine,
+            Cosine, Constant);
+        _momentum = Number("--momentum", "Momentum of the gradient descent.", 0.9f,
+            new(0, MathF.BitDecrement(1), "a number from 0 to below 1, as 0.9"), "MU");
+        _weightDecay = Number("--weight-decay", "Weight decay.", 1e-4f,
+            new(0, float.MaxValue, "a finite number from 0 on, as 0.0001"), "LAMBDA");
+        _seed = Number("--seed", "Seed of the initial weights, of the order of the images and of dropout.", 1,
+            NumberRanges.Any, "N");
         _threads = ThreadsOption();
-        _save = Optional<string>("--save", "Save the trained model here, as safetensors.", "FILE");
+        _save = Written("--save",
+            "Save the trained model here, as safetensors; it may be the file of --load, which is replaced as a whole.");
         _load = Optional<string>("--load", "Train a saved model on instead of a new one.", "FILE");
+        Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
+        Files.AllowReplacement(_save, _load);
         _report = ReportFiles();
     }
 
@@ -51,9 +60,6 @@ internal sealed class TrainVerb : Verb
         string? save = command.GetValue(_save), load = command.GetValue(_load), model = command.GetValue(_model);
         if (load is not null && model is not null)
             throw new ArgumentException("--load brings its own network; leave --model out.");
-        if (save is not null)
-            SavedModel.CheckPath(save);
-        _report.Check(command);
         SavedModel? saved = load is null ? null : SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
@@ -82,6 +88,7 @@ internal sealed class TrainVerb : Verb
         if (save is not null)
         {
             SavedModel.Save(save, network, normalization);
+            terminal.Wrote(save);
             terminal.People.WriteLine($"saved to {save}");
         }
         var document = new
@@ -96,10 +103,11 @@ internal sealed class TrainVerb : Verb
             parameters = graph.ParameterCount,
             epochs = result.Epochs.Select(e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
             testAccuracy = result.Test.Accuracy,
+            notFinite = result.Test.NotFinite,
         };
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin => TrainPage.Of(new TrainingRun(name, data.Name, Settings(command, backend.Info), summary, result, losses), origin, document));
-        return App.Ok;
+        return result.Test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
     private static TrainerOptions Recording(TrainerOptions options, List<double> losses) => options with

@@ -6,9 +6,12 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet worker BACKEND</c>, for <c>bench</c> and <c>compare</c>: measures what it is told on standard input, line by line.</summary>
 internal sealed class WorkerVerb : Verb
 {
+    /// <summary>Its name.</summary>
+    public const string Word = "worker";
+
     private readonly Argument<string> _backend = new("BACKEND") { Description = "What computes." };
 
-    public WorkerVerb() : base("worker", "Measures what it is told on standard input: one JSON object a line.")
+    public WorkerVerb() : base(Word, "Measures what it is told on standard input: one JSON object a line.")
     {
         Hidden = true;
         Add(_backend);
@@ -19,7 +22,7 @@ internal sealed class WorkerVerb : Verb
     {
         string program = Environment.ProcessPath ?? "dotnet", library = typeof(WorkerVerb).Assembly.Location;
         bool isItself = Path.GetFileNameWithoutExtension(program) == Path.GetFileNameWithoutExtension(library);
-        return isItself ? [program, "worker", backend] : ["dotnet", "exec", library, "worker", backend];
+        return isItself ? [program, Word, backend] : ["dotnet", "exec", library, Word, backend];
     }
 
     public override int Run(ParseResult command, Terminal terminal)

@@ -26,7 +26,9 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         "digits" => Digits(),
         "fashion-mnist" => FashionMnist(),
         _ when Directory.Exists(nameOrFolder) => Folder(nameOrFolder),
-        _ => throw new DirectoryNotFoundException($"There is no data \"{nameOrFolder}\": it is neither digits nor fashion-mnist nor a folder of IDX files."),
+        _ => throw new DirectoryNotFoundException($"There is no data \"{nameOrFolder}\": it is neither digits nor "
+            + $"fashion-mnist nor a folder of IDX files."
+            + NearMisses.Question(nameOrFolder, ["digits", "fashion-mnist"])),
     };
 
     /// <summary>1,797 handwritten digits, 8×8 pixels of 0 to 16, embedded in this library; every fifth of a class is for testing.</summary>

@@ -22,7 +22,11 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     public bool IsAccurate => Precision == Accurate && Isa is null;
 
     /// <summary>The names that can be given, for help and errors.</summary>
-    public static string Names => string.Join(", ", (string[])[Native, $"{Native}:{Accurate}", .. Isas.Reverse().Select(isa => $"{Native}:{isa}"), "torchsharp", "managed"]);
+    public static string Names => string.Join(", ", AllNames);
+
+    private static IEnumerable<string> AllNames
+        => [Native, $"{Native}:{Accurate}", .. Isas.Reverse().Select(isa => $"{Native}:{isa}"), "torchsharp",
+        "managed"];
 
     /// <summary>What is compared unless something else is asked for: every backend, and the variants of the native one that make sense here.</summary>
     public static IReadOnlyList<string> Usual
@@ -55,7 +59,7 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
             [Native, var isa, var variant] when Isas.Contains(isa) && variant == Accurate => new Contestant(name, Native, isa, variant),
             ["auto"] => throw new ArgumentException("auto takes one of the backends, and a measurement says which of them it measures; name them, or leave --backends out for all."),
             [Native or "torchsharp" or "managed"] => new Contestant(name, name, null, null),
-            _ => throw new ArgumentException($"There is no backend \"{name}\" to compare; there are {Names}."),
+            _ => throw NearMisses.NoSuch("backend to compare", name, AllNames),
         };
     }
 

@@ -56,9 +56,9 @@ public sealed class WorkerLoop : IWorker
                 _ => throw new UnreachableException($"{request.Do}"),
             };
         }
-        catch (Exception error) when (error is ArgumentException or FormatException or NotSupportedException or DllNotFoundException)
+        catch (Exception error) when (Failures.IsExpected(error))
         {
-            return new Response { Error = error.Message };
+            return new Response { Error = Failures.Message(error) };
         }
     }
 

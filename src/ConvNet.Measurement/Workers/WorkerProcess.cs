@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 
 namespace ConvNet.Measurement.Workers;
@@ -5,17 +6,26 @@ namespace ConvNet.Measurement.Workers;
 /// <summary>A worker in a process of its own, with the environment of <see cref="WorkerEnvironment"/>.</summary>
 public sealed class WorkerProcess : IWorker
 {
+    // Ended by SIGINT, as shells number it.
+    private const int Interrupted = 130;
+
     private static readonly TimeSpan PatienceAtTheEnd = TimeSpan.FromSeconds(5);
 
+    // A signal from the terminal reaches the workers at the moment at which it reaches this process.
+    private static readonly TimeSpan PatienceForTheSignal = TimeSpan.FromSeconds(1);
+
     private readonly Process _process;
+    private readonly CancellationToken _cancellation;
+    private readonly CancellationTokenRegistration _ending;
     private readonly Task<string> _errors;
     private readonly string _name;
 
     /// <summary>Starts a worker.</summary>
     /// <param name="name">What it is called in errors.</param>
     /// <param name="command">The program and its arguments.</param>
-    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
-    public WorkerProcess(string name, IReadOnlyList<string> command)
+    /// <param name="cancellation">Ends the process, whatever it is doing.</param>
+    /// <exception cref="WorkerException">The program cannot be started.</exception>
+    public WorkerProcess(string name, IReadOnlyList<string> command, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(command);
         var start = new ProcessStartInfo(command[0], command.Skip(1))
@@ -28,11 +38,22 @@ public sealed class WorkerProcess : IWorker
         foreach ((string variable, string value) in WorkerEnvironment.From(WorkerEnvironment.Inherited))
             start.Environment[variable] = value;
         _name = name;
-        _process = Process.Start(start)!;
-        _errors = _process.StandardError.ReadToEndAsync();
+        _cancellation = cancellation;
+        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            _process = Process.Start(start)!;
+        }
+        catch (Win32Exception error)
+        {
+            throw new WorkerException($"The worker of {name} cannot be started: {command[0]}: {error.Message}", error);
+        }
+        _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
+        _ending = cancellation.Register(Kill);
     }
 
     /// <inheritdoc/>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public Response Ask(Request request)
     {
         try
@@ -55,16 +76,22 @@ public sealed class WorkerProcess : IWorker
     /// <summary>Ends the worker.</summary>
     public void Dispose()
     {
+        _ending.Dispose();
         // Past the writer, which would fail once more with what a dead worker has not read.
         _process.StandardInput.BaseStream.Dispose();
         if (!_process.WaitForExit(PatienceAtTheEnd))
-            _process.Kill(entireProcessTree: true);
+            Kill();
         _process.Dispose();
     }
+
+    private void Kill() => _process.Kill(entireProcessTree: true);
 
     private WorkerException Died(Exception? cause)
     {
         _process.WaitForExit(PatienceAtTheEnd);
+        if (_process.HasExited && _process.ExitCode == Interrupted)
+            _cancellation.WaitHandle.WaitOne(PatienceForTheSignal);
+        _cancellation.ThrowIfCancellationRequested();
         string code = _process.HasExited ? $" with exit code {_process.ExitCode}" : "";
         return new WorkerException($"The worker of {_name} ended{code}: {_errors.Result.Trim()}", cause);
     }

@@ -13,7 +13,7 @@ internal sealed record CommandLine(int ExitCode, string Output, string Error)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = App.Run(args, output, error, cancellation);
+        int code = App.Run(args, output, error, cancellation: cancellation);
         return new CommandLine(code, output.ToString(), error.ToString());
     }
 

@@ -41,7 +41,7 @@ public sealed class GradcheckCaseTests
         File.WriteAllText(file, GradientCaseFile.Write(RandomCases.Graph(3))[..200]);
         CommandLine.Run("gradcheck", "--case", file, "--json").IsRefusedWith(file, "this is no JSON");
         CommandLine.Run("gradcheck", "--case", folder.File("none.json")).IsRefusedWith("none.json");
-        CommandLine.Run("gradcheck", "--random", "0").IsRefusedWith("--random is 0");
+        CommandLine.Run("gradcheck", "--random", "0").IsRefusedWith("--random is \"0\"");
     }
 
     [Test]

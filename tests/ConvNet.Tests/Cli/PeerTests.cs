@@ -11,7 +11,7 @@ public sealed class PeerTests
     private static IWorker Start(string name)
     {
         Assume.That(File.Exists(Repository.Path("build", "peers", name)), Is.True, $"{name} is not built: eng/setup peers");
-        return Contenders.Start(name);
+        return Contenders.Start(name, CancellationToken.None);
     }
 
     [Test]

@@ -121,6 +121,27 @@ public sealed class SelfCheckTests
         CommandLine.Run("gradcheck", "--sweep", "1", "--backends", Backends, "--log", Log).IsRefusedWith(Log, "managed, native:scalar");
     }
 
+    [TestCase("null")]
+    [TestCase("{}")]
+    [TestCase("[]")]
+    [TestCase("""{"seed":9,"layer":null,"kind":"conv","values":"Uniform","terms":3,"outcomes":[]}""")]
+    [TestCase("""{"seed":9,"layer":"a","kind":"conv","values":"Uniform","terms":3,"outcomes":null}""")]
+    [TestCase("""{"seed":9,"layer":"a","kind":"conv","values":"Uniform","terms":3,"outcomes":[null,null]}""")]
+    [TestCase("""
+        {"seed":9,"layer":"a","kind":"conv","values":"Uniform","terms":3,"outcomes":[{"verdict":"Pass","findings":null}]}
+        """)]
+    public void ALineThatIsNoCaseIsRefusedAndKept(string line)
+    {
+        string[] sweep = ["gradcheck", "--sweep", "1", "--backends", Backends, "--log", Log];
+        CommandLine.Run(sweep);
+        string text = $"{File.ReadAllText(Log)}{line}\n";
+        File.WriteAllText(Log, text);
+        CommandLine.Run(sweep).IsRefusedWith(Log, "no log of a sweep");
+        Assert.That(File.ReadAllText(Log), Is.EqualTo(text));
+    }
+
+    [TestCase("null\n")]
+    [TestCase("{}\n")]
     [TestCase("dear diary")]
     [TestCase("dear diary\nnothing\n")]
     public void AFileThatIsNoLogIsRefusedAndKept(string text)

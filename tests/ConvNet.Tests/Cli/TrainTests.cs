@@ -37,7 +37,9 @@ public sealed class TrainTests
         JsonElement json = run.Json();
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, data, backend, candidates, precision, threads, seed, parameters, epochs, testAccuracy"));
+            Assert.That(CommandLine.NamesOf(json),
+                Is.EqualTo("model, data, backend, candidates, precision, threads, seed, parameters, epochs, "
+                + "testAccuracy, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
             Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("managed"));

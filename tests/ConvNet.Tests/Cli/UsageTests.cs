@@ -50,12 +50,52 @@ public sealed class UsageTests
     [Test]
     public void TheErrorNamesTheWayOut()
     {
-        CommandLine.Run().IsRefusedWith("See: convnet --help");
+        CommandLine.Run("trian").IsRefusedWith("There is no verb \"trian\"; there are train, eval, ",
+            "Did you mean \"train\"?", "See: convnet --help");
+        CommandLine.Run("train", "--epoch", "3")
+            .IsRefusedWith("train has no option \"--epoch\". Did you mean \"--epochs\"?", "See: convnet train --help");
+        CommandLine.Run("bench", "--model", "digits", "--rond", "3")
+            .IsRefusedWith("bench has no option \"--rond\". Did you mean \"--rounds\"?");
+        CommandLine.Run("--versoin").IsRefusedWith("convnet has no option \"--versoin\". Did you mean \"--version\"?");
+        CommandLine.Run("train", "digits")
+            .IsRefusedWith("train takes no word by itself, and \"digits\" follows no option that could take it.");
+        CommandLine.Run("train", "--epochs", "abc")
+            .IsRefusedWith("--epochs is \"abc\"; it takes a whole number from 1 on.");
+        CommandLine.Run("train", "--save", "--epochs", "3")
+            .IsRefusedWith("--save lacks its value: --save FILE, and --epochs after it.");
+        CommandLine.Run("train", "--backend", "cuda")
+            .IsRefusedWith("There is no backend \"cuda\"; there are auto, managed, native, ", ", torchsharp.");
+        CommandLine.Run("train", "--backend", "natve").IsRefusedWith("Did you mean \"native\"?");
+        CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith("; there are all, managed, ",
+            "Did you mean \"managed\"?");
+        CommandLine.Run("gradcheck", "--mode", "exat")
+            .IsRefusedWith("There is no mode \"exat\"; there are exact, real, fd, all. Did you mean \"exact\"?");
+        CommandLine.Run("bench", "--model", "digits", "--pass", "trian")
+            .IsRefusedWith("There is no pass \"trian\"; there are fwd, ", "Did you mean \"train\"?");
+        CommandLine.Run("compare", "--model", "digits", "--backends", "natve")
+            .IsRefusedWith("Did you mean \"native\"?");
+        CommandLine.Run("train", "--model", "lenet").IsRefusedWith("There is no model \"lenet\"",
+            "Did you mean \"lenet5\"?");
+        CommandLine.Run("train", "--data", "digit").IsRefusedWith("There is no data \"digit\"",
+            "Did you mean \"digits\"?");
+        CommandLine.Run("eval").IsRefusedWith("eval needs --load FILE.");
         CommandLine.Run("train", "--backend", "abacus").IsRefusedWith("\"abacus\"", "managed, ");
         CommandLine.Run("summary", "--model", "vgg99").IsRefusedWith("\"vgg99\"", "lenet5", "nor");
         CommandLine.Run("summary", "--model", "lenet5", "--input", "1x3x3").IsRefusedWith("lenet5", "1×3×3", "1×28×28", "maxpool1");
-        CommandLine.Run("train", "--backend", "managed", "--batch", "0").IsRefusedWith("the batch size starts at 1");
+        CommandLine.Run("train", "--backend", "managed", "--batch", "0")
+            .IsRefusedWith("--batch is \"0\"; it takes a whole number from 1 on.");
         CommandLine.Run("train", "--sped", "9").IsRefusedWith("See: convnet train --help");
+    }
+
+    [TestCase]
+    [TestCase("--json")]
+    public void WithoutAVerbTheHelpIsShownAsAnError(params string[] args)
+    {
+        CommandLine run = CommandLine.Run(args);
+        Assert.That(run.ExitCode, Is.EqualTo(App.WrongUsage));
+        Assert.That(run.Output, Is.Empty);
+        Assert.That(run.Error, Does.Contain("Usage:").And.Contain("  train ").And.Contain("Examples:")
+            .And.Not.Contain("Required command"));
     }
 
     [Test]
@@ -70,7 +110,7 @@ public sealed class UsageTests
         string[] examples = [.. help.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"convnet {verb}", StringComparison.Ordinal) && !line.Contains('['))];
         Assert.That(examples, Is.Not.Empty);
         foreach (string example in examples)
-            Assert.That(App.Describe(CancellationToken.None).Parse(example.Split(' ')[1..]).Errors, Is.Empty, example);
+            Assert.That(App.Describe().Parse(example.Split(' ')[1..]).Errors, Is.Empty, example);
     }
 
     [Test]

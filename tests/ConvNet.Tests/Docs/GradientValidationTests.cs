@@ -87,7 +87,7 @@ public sealed class GradientValidationTests
 
     [TestCaseSource(nameof(Commands))]
     public void EveryCommandInItParses(string command)
-        => Assert.That(App.Describe(CancellationToken.None).Parse(command.Split(' ')).Errors, Is.Empty);
+        => Assert.That(App.Describe().Parse(command.Split(' ')).Errors, Is.Empty);
 
     [Test]
     public void ItsRecipesRunInThreeSystems()

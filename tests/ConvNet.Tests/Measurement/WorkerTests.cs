@@ -109,6 +109,23 @@ public sealed class WorkerTests
     }
 
     [Test]
+    public void ACancelledWorkerEndsWhateverItIsDoing()
+    {
+        using var cancellation = new CancellationTokenSource();
+        using var worker = new WorkerProcess("sleeper", ["sh", "-c", "echo asleep >&2; sleep 1000; read line"],
+            cancellation.Token);
+        cancellation.CancelAfter(TimeSpan.FromMilliseconds(200));
+        Assert.Throws<OperationCanceledException>(() => worker.Ask(new Request(Order.Warm)));
+        Assert.Throws<OperationCanceledException>(() => worker.Ask(new Request(Order.Warm)));
+        Assert.Throws<OperationCanceledException>(() => new WorkerProcess("sleeper", ["true"], cancellation.Token));
+    }
+
+    [Test]
+    public void AWorkerThatCannotBeStartedIsNamed()
+        => Assert.That(() => new WorkerProcess("abacus", ["/no/such/program"]),
+            Throws.TypeOf<WorkerException>().With.Message.Contains("abacus").And.Message.Contains("/no/such/program"));
+
+    [Test]
     public void AProcessAnswersInTheCleanEnvironment()
     {
         const string Script = """read line; echo "{\"error\":\"$OPENBLAS_L2_SIZE$OPENBLAS_CORETYPE\"}" """;

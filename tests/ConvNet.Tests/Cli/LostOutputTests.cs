@@ -1,0 +1,98 @@
+using System.Text;
+using System.Text.Json;
+using ConvNet.Cli;
+using ConvNet.Tests.Data;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+/// <summary>Standard streams that take nothing: a full disk, a pipe whose reader has gone.</summary>
+public sealed class LostOutputTests
+{
+    private const int BrokenPipe = 32, NoSpace = 28;
+
+    private TinyData _data = null!;
+
+    [OneTimeSetUp]
+    public void WriteData() => _data = new TinyData();
+
+    [OneTimeTearDown]
+    public void DeleteData() => _data.Dispose();
+
+    private string[] Training
+        => ["train", "--backend", "managed", "--data", _data.Folder, "--model", _data.Model, "--epochs", "2"];
+
+    [Test]
+    public void ALostProgressDisplayEndsNoTraining()
+    {
+        using var output = new StringWriter();
+        using var full = new LostStream(NoSpace);
+        Assert.That(App.Run([.. Training, "--json", "--save", _data.File("a.safetensors")], output, full),
+            Is.EqualTo(App.Ok));
+        Assert.That(JsonDocument.Parse(output.ToString()).RootElement.GetProperty("epochs").GetArrayLength(),
+            Is.EqualTo(2));
+        Assert.That(_data.File("a.safetensors"), Does.Exist);
+    }
+
+    [Test]
+    public void ALostDisplayOfResultsEndsNoTrainingEitherAndIsSaid()
+    {
+        using var full = new LostStream(NoSpace);
+        using var error = new StringWriter();
+        Assert.That(App.Run([.. Training, "--save", _data.File("b.safetensors")], full, error),
+            Is.EqualTo(App.WrongUsage));
+        Assert.That(error.ToString(),
+            Does.Contain("convnet: Standard output did not take all that there is to show: "));
+        Assert.That(_data.File("b.safetensors"), Does.Exist);
+    }
+
+    [TestCase(NoSpace)]
+    [TestCase(BrokenPipe)]
+    public void ALostDocumentIsAnError(int cause)
+    {
+        using var lost = new LostStream(cause);
+        using var error = new StringWriter();
+        Assert.That(App.Run(["summary", "--json"], lost, error), Is.EqualTo(App.WrongUsage));
+        Assert.That(error.ToString(), Does.StartWith("convnet: Standard output did not take the document of --json: "));
+    }
+
+    [Test]
+    public void AReaderThatHasSeenEnoughMayGo()
+    {
+        using var gone = new LostStream(BrokenPipe);
+        using var error = new StringWriter();
+        Assert.That(App.Run(["summary"], gone, error), Is.EqualTo(App.Ok));
+        Assert.That(error.ToString(), Is.Empty);
+    }
+
+    [Test]
+    public void ErrorsKeepTheirCodeWhereNobodyReadsThem()
+    {
+        using var output = new StringWriter();
+        using var full = new LostStream(NoSpace);
+        Assert.That(App.Run(["train", "--epochs", "abc"], output, full), Is.EqualTo(App.WrongUsage));
+        Assert.That(App.Run([.. Training, "--lr", "1e25"], output, full), Is.EqualTo(App.Failed));
+        Assert.That(App.Run([], output, full), Is.EqualTo(App.WrongUsage));
+    }
+
+    [TestCase("summary --json >/dev/full", ExpectedResult = App.WrongUsage)]
+    [TestCase("summary >/dev/full", ExpectedResult = App.WrongUsage)]
+    [TestCase("summary --json 2>/dev/full", ExpectedResult = App.Ok)]
+    [TestCase("train --epochs 1 --json 2>/dev/full", ExpectedResult = App.Ok)]
+    [TestCase("train --epochs abc 2>/dev/full", ExpectedResult = App.WrongUsage)]
+    [TestCase("summary --json | true", ExpectedResult = App.WrongUsage)]
+    [TestCase("summary | true", ExpectedResult = App.Ok)]
+    [TestCase("summary | head -1", ExpectedResult = App.Ok)]
+    [Platform("Linux")]
+    public int AShellSeesTheSame(string words)
+        => Repository.Run(Path.GetTempPath(), "bash", ["-c",
+            $"dotnet exec '{typeof(App).Assembly.Location}' {words}; exit ${{PIPESTATUS[0]}}"]).ExitCode;
+
+    /// <summary>A stream on which every write fails.</summary>
+    private sealed class LostStream(int error) : TextWriter
+    {
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void Write(char value) => throw new IOException("The disk is full, or nobody reads.", error);
+    }
+}
