@@ -33,7 +33,8 @@ internal sealed class LossyWriter(TextWriter inner) : TextWriter
         var stream = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         return stream.CanSeek ? Console.Out
             : TextWriter.Synchronized(new StreamWriter(stream,
-            new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true });
+            new UTF8Encoding(encoderShouldEmitUTF8Identifier: false))
+            { AutoFlush = true });
     }
 
     /// <inheritdoc/>

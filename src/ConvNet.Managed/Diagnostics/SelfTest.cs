@@ -27,8 +27,12 @@ public static class SelfTest
         long start = Stopwatch.GetTimestamp();
         var graph = Sequential.Of(new Shape(3, 8, 8),
             new Conv2d(16, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(20, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(5));
-        var options = new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact | CheckModes.Segments,
-            Cancellation = cancellation };
+        var options = new GradientCheckOptions
+        {
+            BatchSize = 2,
+            Modes = CheckModes.Exact | CheckModes.Segments,
+            Cancellation = cancellation,
+        };
         GradientReport report = GradientCheck.Run(graph, [backend], options);
         double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         return new SelfTestResult(report.Verdict == Verdict.Pass, report.Checked, milliseconds, Words(report, milliseconds));

@@ -40,8 +40,15 @@ public static class SoundnessSweep
         LayerGradientCase drawn = RandomCases.Layer(seed, LongShare);
         var values = (RealValues)(seed % (ulong)Enum.GetValues<RealValues>().Length);
         LayerGradientCase given =
-            drawn with { Options = drawn.Options with { Modes = CheckModes.Exact | CheckModes.Real, Values = values,
-            Cancellation = cancellation } };
+            drawn with
+            {
+                Options = drawn.Options with
+                {
+                    Modes = CheckModes.Exact | CheckModes.Real,
+                    Values = values,
+                    Cancellation = cancellation,
+                },
+            };
         GradientReport report = given.Run(backends);
         // The reports of a mode are in the order of the backends, of which two may have one name.
         LayerReport[][] modes = [.. report.Layers.GroupBy(layer => layer.Mode).Select(mode => mode.ToArray())];

@@ -10,8 +10,11 @@ public sealed class NamedFilesTests
 {
     private const string Precious = "precious";
 
-    private static readonly Dictionary<string, string[]> s_needed = new() { ["compare"] = ["--model", "digits"],
-        ["bench"] = ["--model", "digits"] };
+    private static readonly Dictionary<string, string[]> s_needed = new()
+    {
+        ["compare"] = ["--model", "digits"],
+        ["bench"] = ["--model", "digits"],
+    };
 
     private TemporaryFolder _folder = null!;
 

@@ -21,12 +21,9 @@ public sealed class OptionTests
 
     private static IEnumerable<Verb> Verbs => App.Describe().Subcommands.OfType<Verb>().Where(verb => !verb.Hidden);
 
-    private static IEnumerable<TestCaseData> Of(Func<Option, bool> wanted) => from verb in Verbs
-                                                                               from option in verb.Options.Where(wanted)
-                                                                               select new TestCaseData(verb.Name,
-                                                                                   option.Name)
-                                                                                   .SetArgDisplayNames(verb.Name,
-                                                                                   option.Name);
+    private static IEnumerable<TestCaseData> Of(Func<Option, bool> wanted)
+        => Verbs.SelectMany(verb => verb.Options.Where(wanted).Select(option
+            => new TestCaseData(verb.Name, option.Name).SetArgDisplayNames(verb.Name, option.Name)));
 
     private static IEnumerable<TestCaseData> WithValue => Of(TakesValue);
 
