@@ -335,7 +335,7 @@ samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
                     .k = (int32_t)min_i64(CN_BLOCK, s.y_channels)};
   p.zeros =
       min_i32(p.margin, max_i32((conv->kernel_w - 1) * conv->dilation_w, last - conv->dy.w + 1));
-  p.dy_row = (conv->dy.w + 2 * p.margin) * TAP;
+  p.dy_row = ((int64_t)conv->dy.w + 2 * p.margin) * TAP;
   p.dx_cols = aligned(conv->dx.w + p.margin * conv->stride_w);
   p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;
   const int64_t stride = conv->stride_h, steps = ceil_div(conv->dx.h, stride);

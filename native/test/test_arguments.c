@@ -197,6 +197,9 @@ static void windows(void) {
   EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
   bad.kernel_w /= 2;
   EXPECT(2 * 256 * (int64_t)FAR / 2, cn_conv2d_weight_floats(&bad));
+  const cn_tensor in = {8, 1, 9300000, 0, CN_BLOCKED}, out = {1, 1, 9300000, 0, CN_BLOCKED};
+  const cn_conv2d wide = {in, out, in, out, out, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, CN_DIRECT};
+  CHECK(cn_conv2d_workspace_floats(&context, &wide, CN_BACKWARD_DATA, 16) > 0, "a long row");
   const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED}, mean = {16, 1, 1, 0, CN_BLOCKED};
   cn_pool2d pool = {map, mean, map, mean, 4100, 4100, 1, 1, 0, 0, CN_POOL_AVERAGE, 0, 0};
   EXPECT(0, cn_pool2d_winner_bytes(&pool, 3));
