@@ -9,6 +9,8 @@ namespace ConvNet;
 /// </remarks>
 public sealed class TorchSharpBackend : IBackend
 {
+    private const int MostThreads = 1024;
+
     private readonly TorchRuntime _runtime;
     private bool _disposed;
 
@@ -18,13 +20,13 @@ public sealed class TorchSharpBackend : IBackend
     /// Whether glibc's allocator keeps memory that is freed instead of giving it back to the system, which would fault it in
     /// again at every step. It holds for the whole process from then on. Without effect where there is no glibc.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024.</exception>
     /// <exception cref="DllNotFoundException">libtorch or its binding cannot be loaded; the message says why and what to do.</exception>
     public TorchSharpBackend(int? threads = null, bool keepFreedMemory = true)
     {
-        if (threads < 1)
-            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads compute nothing; give 1 or more.");
-        _runtime = TorchRuntime.Load(threads ?? Environment.ProcessorCount);
+        if (threads is < 1 or > MostThreads)
+            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
+        _runtime = TorchRuntime.Load(threads ?? Math.Min(Environment.ProcessorCount, MostThreads));
         if (keepFreedMemory)
             Allocator.KeepFreedMemory();
     }

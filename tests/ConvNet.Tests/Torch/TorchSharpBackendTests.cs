@@ -17,9 +17,11 @@ public sealed class TorchSharpBackendTests
         Assert.That(backend.Info.Library, Does.Exist);
     }
 
-    [Test]
-    public void NoThreadIsRefused() =>
-        Assert.That(() => new TorchSharpBackend(threads: 0), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("0 threads"));
+    [TestCase(0)]
+    [TestCase(1025)]
+    public void NoThreadAndTooManyAreRefused(int threads) =>
+        Assert.That(() => new TorchSharpBackend(threads),
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"{threads} threads"));
 
     [Test]
     public void BackendsOfDifferentThreadCountsTakeTurns()
