@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Numerics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
@@ -214,7 +213,9 @@ public readonly struct Frame<T>
     // All calls below one that throws still run, so that the exception is the one that a single thread meets first.
     private static void ForOnThreads(int count, Action<int> body, int threads)
     {
-        var failures = new ConcurrentDictionary<int, Exception>();
+        var gate = new Lock();
+        int first = int.MaxValue;
+        Exception? failure = null;
         Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, (i, loop) =>
         {
             try
@@ -223,12 +224,13 @@ public readonly struct Frame<T>
             }
             catch (Exception error)
             {
-                failures[i] = error;
+                lock (gate)
+                    (first, failure) = i < first ? (i, error) : (first, failure);
                 loop.Break();
             }
         });
-        if (!failures.IsEmpty)
-            ExceptionDispatchInfo.Throw(failures.MinBy(failure => failure.Key).Value);
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     private int Input(int i) => (uint)i < (uint)InputCount

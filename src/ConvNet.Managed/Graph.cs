@@ -96,7 +96,8 @@ public sealed class Graph
     public Node this[string name] => Find(name)
         ?? throw new KeyNotFoundException(
             $"The graph has no node \"{name}\"; it has {string.Join(", ", _nodes.Take(MostNamed).Select(n => n.Name))}"
-            + (_nodes.Count > MostNamed ? $" and {_nodes.Count - MostNamed:N0} more." : "."));
+            + (_nodes.Count > MostNamed ? $" and {_nodes.Count - MostNamed:N0} more." : ".")
+            + NearMisses.Question(name, _byName.Keys));
 
     /// <summary>The node of a name; null where there is none.</summary>
     internal Node? Find(string name) => _byName.GetValueOrDefault(name);

@@ -165,8 +165,8 @@ public sealed class ErrorContract(BackendCase backend)
     public void AGraphThatWasRefusedTakesMoreLayers()
     {
         Graph graph = Network();
-        Refuses<ArgumentException>(() => _backend.Compile(graph, Spec with { BatchSize = 0 }),
-            "batch size starts at 1");
+        Refuses<ArgumentOutOfRangeException>(
+            () => _backend.Compile(graph, Spec with { BatchSize = 0 }), "batch size starts at 1");
         Assert.That(() => graph.Add(new Relu(), graph.Output), Throws.Nothing);
     }
 
@@ -314,6 +314,11 @@ public sealed class ErrorContract(BackendCase backend)
             Assert.That(Samples.Read(_executable, parameter), Is.EqualTo(Samples.Read(alone, parameter))
                 .Within(backend.Deterministic ? 0 : 1e-3f), parameter.Name);
     }
+
+    [Test]
+    public void ANodeThatIsNotThere()
+        => Refuses<KeyNotFoundException>(() => _ = Network()["covn1"], "covn1", "did you mean \"conv1\"",
+            "Graph.Nodes");
 
     [Test]
     public void AParameterWithoutWeightDecayThatIsNotThere()
