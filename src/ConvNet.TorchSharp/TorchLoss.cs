@@ -49,33 +49,39 @@ internal abstract class TorchLoss : IDisposable
         public override void Dispose() => _labels.Dispose();
     }
 
-    // Σ_j max(0, s_j − s_y + Δ)·share_j, where share_j is 1/N for the other classes and 0 for the label's own.
+    // (Σ_{j≠y} max(0, s_j − s_y + Δ)) / N over the scores of the other classes: a label's own margin, times 0, would be NaN where its
+    // score is infinite.
     private sealed class Svm(float margin, int batchSize, int classes) : TorchLoss
     {
         private readonly HostBuffer<long> _labels = new(batchSize, ScalarType.Int64);
         private readonly HostBuffer<float> _margin = new(1, ScalarType.Float32);
-        private readonly HostBuffer<float> _shares = new(batchSize * classes, ScalarType.Float32);
+        private readonly HostBuffer<float> _share = new(1, ScalarType.Float32);
+        private readonly HostBuffer<long> _others = new(Math.Max(1, batchSize * (classes - 1)), ScalarType.Int64);
 
         public override Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels)
         {
             int n = labels.Length;
             Widen(labels, _labels.Values);
             _margin.Values[0] = margin;
-            Span<float> shares = _shares.Values[..(n * classes)];
-            shares.Fill(1f / n);
-            for (int i = 0; i < n; i++)
-                shares[i * classes + labels[i]] = 0;
+            _share.Values[0] = 1f / n;
+            Span<long> others = _others.Values[..(n * (classes - 1))];
+            for (int i = 0; i < others.Length; i++)
+            {
+                int sample = i / (classes - 1), j = i % (classes - 1);
+                others[i] = j < labels[sample] ? j : j + 1;
+            }
 
             Tensor own = scores.gather(1, _labels.First(n).reshape(n, 1));
-            Tensor hinge = scores.sub(own).add(_margin.First(1)).relu();
-            return hinge.mul(_shares.First(shares.Length).reshape(n, classes)).sum();
+            Tensor margins = scores.gather(1, _others.First(others.Length).reshape(n, classes - 1)).sub(own);
+            return margins.add(_margin.First(1)).relu().sum().mul(_share.First(1));
         }
 
         public override void Dispose()
         {
             _labels.Dispose();
             _margin.Dispose();
-            _shares.Dispose();
+            _share.Dispose();
+            _others.Dispose();
         }
     }
 

@@ -55,6 +55,90 @@ public sealed class LossContract(BackendCase backend)
         Assert.That(loss.TakesLabels ? executable.Loss([0]) : executable.Loss([1f, 2f, 3f]), Is.NaN);
     }
 
+    /// <summary>Scores of a sample that are not finite, and its label.</summary>
+    private static IEnumerable<TestCaseData> NotFinite()
+    {
+        float[] values = [0, 1, float.PositiveInfinity, float.NegativeInfinity, float.NaN];
+        foreach (Loss loss in (Loss[])[new SoftmaxCrossEntropy(), new MulticlassSvm(), new MeanSquaredError()])
+        {
+            foreach (float own in values)
+            {
+                foreach (float other in values)
+                    yield return new TestCaseData(loss, own, other).SetArgDisplayNames(loss.GetType().Name, $"{own}", $"{other}");
+            }
+        }
+    }
+
+    [TestCaseSource(nameof(NotFinite))]
+    public void ScoresThatAreNotFiniteGiveWhatTheFormulaGives(Loss loss, float own, float other)
+    {
+        // The sample between two finite ones, whose gradients must stay as they are.
+        float[] scores = [0.5f, -1, 2, other, own, 0.25f, 1, 0, -2], targets = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+        int[] labels = [0, 1, 2];
+        using IBackend opened = backend.Open();
+        using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(loss, 3));
+        net.Forward(scores);
+        double got = loss.TakesLabels ? net.Loss(labels) : net.Loss(targets);
+        net.Backward();
+        var gradient = new float[scores.Length];
+        net.ReadInputGradient(gradient);
+        (double expected, double[] expectedGradient) = Formula(loss, scores, labels, targets);
+        Assert.Multiple(() =>
+        {
+            Assert.That(got, Is.EqualTo(expected).Within(1e-5).Percent, "loss");
+            for (int i = 0; i < gradient.Length; i++)
+                Assert.That(gradient[i], Is.EqualTo(expectedGradient[i]).Within(1e-6), $"gradient {i}");
+        });
+    }
+
+    [Test]
+    public void OneClassHasNoOtherToLoseTo()
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(1), new Flatten()), Spec(new MulticlassSvm(), 2));
+        net.Forward([3, float.PositiveInfinity]);
+        Assert.That(net.Loss([0, 0]), Is.Zero);
+        net.Backward();
+        var gradient = new float[2];
+        net.ReadInputGradient(gradient);
+        Assert.That(gradient, Is.All.Zero);
+    }
+
+    // The losses as they are written down, in double.
+    private static (double Loss, double[] Gradient) Formula(Loss loss, float[] scores, int[] labels, float[] targets)
+    {
+        int samples = labels.Length, classes = scores.Length / samples;
+        double total = 0;
+        var gradient = new double[scores.Length];
+        for (int i = 0; i < scores.Length; i++)
+        {
+            int first = i / classes * classes, own = first + labels[i / classes];
+            double largest = scores[first..(first + classes)].Max(), sum = 0;
+            if (scores[first..(first + classes)].Any(float.IsNaN))
+                largest = double.NaN;
+            for (int j = first; j < first + classes; j++)
+                sum += Math.Exp(scores[j] - largest);
+            double margin = (double)scores[i] - scores[own] + 1, distance = (double)scores[i] - targets[i];
+            switch (loss)
+            {
+                case SoftmaxCrossEntropy:
+                    total += i == own ? Math.Log(sum) - (scores[own] - largest) : 0;
+                    gradient[i] = ((Math.Exp(scores[i] - largest) / sum) - (i == own ? 1 : 0)) / samples;
+                    break;
+                case MulticlassSvm when i != own && !(margin <= 0):
+                    total += margin;
+                    gradient[i] += 1.0 / samples;
+                    gradient[own] -= 1.0 / samples;
+                    break;
+                case MeanSquaredError:
+                    total += distance * distance;
+                    gradient[i] = 2 * distance / scores.Length;
+                    break;
+            }
+        }
+        return (total / (loss is MeanSquaredError ? scores.Length : samples), gradient);
+    }
+
     private static TrainingSpec Spec(Loss loss, int batch) => new(batch, loss, new Sgd()) { InputGradient = true };
 
     private double Loss(Loss loss, float[] scores, int[] labels)
