@@ -121,9 +121,17 @@ internal sealed class ManagedPass<T>
         if (node.Consumers.Count < 2)
             return;
         using PartTimer timer = Time(_parts?[node].Sum);
-        Span<T> sum = _gradients[node.Index].Span[..(n * node.Shape.Length)];
-        for (int edge = 1; edge < node.Consumers.Count; edge++)
-            TensorPrimitives.Add(sum, _edgeGradients[node.Index][edge].Span[..sum.Length], sum);
+        Memory<T>[] edges = _edgeGradients[node.Index];
+        int length = n * node.Shape.Length;
+        // In pairs, so that the sum over many readers is no long running sum.
+        for (int apart = 1; apart < edges.Length; apart *= 2)
+        {
+            for (int edge = 0; edge + apart < edges.Length; edge += 2 * apart)
+            {
+                Span<T> sum = edges[edge].Span[..length];
+                TensorPrimitives.Add(sum, edges[edge + apart].Span[..length], sum);
+            }
+        }
     }
 
     private void Backward(Node node, int n, long step)

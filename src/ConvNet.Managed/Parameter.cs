@@ -33,7 +33,7 @@ internal static class ParameterRoles
 /// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a dense layer.</param>
 /// <param name="FanIn">Inputs that one output sums over; scales random initial values.</param>
 /// <param name="FanOut">Outputs that one input reaches.</param>
-public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, int FanIn = 1, int FanOut = 1)
+public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1, long FanOut = 1)
 {
     /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
     public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
@@ -78,10 +78,10 @@ public sealed class Parameter
     public int Length { get; }
 
     /// <summary>Inputs that one output sums over.</summary>
-    public int FanIn { get; }
+    public long FanIn { get; }
 
     /// <summary>Outputs that one input reaches.</summary>
-    public int FanOut { get; }
+    public long FanOut { get; }
 
     /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
     public bool Trainable { get; }

@@ -12,7 +12,7 @@ public readonly record struct Extent(int H, int W)
     public static implicit operator Extent((int H, int W) size) => new(size.H, size.W);
 
     /// <summary>The product of both.</summary>
-    public int Area => H * W;
+    public long Area => (long)H * W;
 
     /// <summary><c>3×3</c>.</summary>
     public override string ToString() => $"{H}×{W}";

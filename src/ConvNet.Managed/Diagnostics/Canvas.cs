@@ -74,7 +74,7 @@ internal sealed class Canvas
     {
         (Extent kernel, Extent dilation) = Taps(new Extent(_height - part.H, _width - part.W));
         Node node = graph.Add(new Conv2d(part.C, kernel, dilation: dilation, bias: false), whole);
-        AddWeights(node, part.C, c => (c * Shape.C + _offsets[index] + c) * kernel.Area);
+        AddWeights(node, part.C, c => (c * Shape.C + _offsets[index] + c) * (int)kernel.Area);
         return node;
     }
 
@@ -84,7 +84,7 @@ internal sealed class Canvas
         var padding = new Extent(_height - part.Shape.H, _width - part.Shape.W);
         (Extent kernel, Extent dilation) = Taps(padding);
         Node node = graph.Add(new Conv2d(Shape.C, kernel, padding: padding, dilation: dilation, bias: false), part);
-        AddWeights(node, channels, c => ((_offsets[index] + c) * channels + c) * kernel.Area + kernel.Area - 1);
+        AddWeights(node, channels, c => ((_offsets[index] + c) * channels + c + 1) * (int)kernel.Area - 1);
         return node;
     }
 

@@ -80,7 +80,7 @@ public static class RandomCases
     // Batch and map as large as the work allows.
     private static LayerParts Fitted(Draw draw, Conv2d layer, int channels)
     {
-        int positions = Math.Max(1, MostWork / (channels / layer.Groups * layer.Filters * layer.Window.Kernel.Area));
+        int positions = (int)Math.Max(1, MostWork / (channels / layer.Groups * layer.Filters * layer.Window.Kernel.Area));
         int n = draw.Between(1, Math.Min(positions, 8));
         int rows = draw.Between(1, Math.Min(positions / n, 11)), columns = draw.Between(1, Math.Min(positions / n / rows, 11));
         return new(layer, n, InputFor(draw, layer.Window, channels, (rows, columns)));

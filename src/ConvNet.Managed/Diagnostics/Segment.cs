@@ -66,7 +66,7 @@ internal sealed class Segment
         int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
         bool hinge = _endsInScores && int.IsPow2(n) && grain == 1;
         float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1 and var multiple
-            ? fill.Integers(stream++, p.Length, WeightRange, multiple, Math.Max(1, p.FanIn / TermsLeft))
+            ? fill.Integers(stream++, p.Length, WeightRange, multiple, (int)Math.Max(1, p.FanIn / TermsLeft))
             : fill.Integers(stream++, p.Length, WeightRange);
         float[] Gradient(Shape shape) => fill.Integers(stream++, n * shape.Length, GradientRange, grain, grain > 1 ? Math.Max(1, n * shape.Area / TermsLeft) : 1);
         return new Values(n,

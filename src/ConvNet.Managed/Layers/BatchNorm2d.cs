@@ -117,11 +117,10 @@ public sealed record BatchNorm2d : Layer
     {
         Shape shape = f.XShape(0);
         long values = (long)f.N * shape.Area;
-        T count = T.CreateChecked(values), sum = T.Zero;
+        BlockedSum<T> sum = default, distances = default;
         for (int n = 0; n < f.N; n++)
-            sum += Rows.Sum<T, PlainSum<T>>(f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area)).Value;
-        T mean = sum / count;
-        BlockedSum<T> distances = default;
+            sum.Add(Rows.Sum<T, PlainSum<T>>(f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area)).Value);
+        T count = T.CreateChecked(values), mean = sum.Value / count;
         for (int n = 0; n < f.N; n++)
         {
             foreach (T x in f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area))

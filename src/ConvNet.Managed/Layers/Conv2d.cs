@@ -11,9 +11,6 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Conv2d : SumLayer
 {
-    // Terms that are summed on their own before they join the total: a long running sum rounds too much.
-    private const int TermsPerPart = 256;
-
     /// <summary>Describes a convolution.</summary>
     /// <param name="filters">K, the number of filters.</param>
     /// <param name="kernel">F, rows and columns of a filter.</param>
@@ -76,7 +73,8 @@ public sealed record Conv2d : SumLayer
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
     {
-        int depth = inputs[0].C / Groups, area = Window.Kernel.Area;
+        int depth = inputs[0].C / Groups;
+        long area = Window.Kernel.Area;
         var weight = new ParameterSpec("weight", ParameterRole.Weight, [Filters, depth, Window.Kernel.H, Window.Kernel.W],
             depth * area, Filters / Groups * area);
         return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], weight.FanIn, weight.FanOut)] : [weight];
@@ -99,7 +97,7 @@ public sealed record Conv2d : SumLayer
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = Window.Kernel.Area, channelsPerPart = Math.Max(1, TermsPerPart / area);
+        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth;
         RowTap[] taps = RowTaps(xs, ys);
         f.For(f.N * Filters, map =>
         {
@@ -107,16 +105,18 @@ public sealed record Conv2d : SumLayer
             int firstChannel = n * xs.C + k / (Filters / Groups) * depth;
             ReadOnlySpan<T> w = f.W(0).Slice(k * depth * area, depth * area);
             Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
-            y.Fill(TSum.Of(T.Zero));
-            var part = new TSum[ys.Area];
+            var blocks = new BlockedRows<T, TSum>(y);
             for (int c = 0; c < depth; c++)
             {
                 ReadOnlySpan<T> x = f.X(0).Slice((firstChannel + c) * xs.Area, xs.Area);
                 foreach (RowTap tap in taps)
-                    Rows.AddScaled(part.AsSpan(tap.Output, tap.Count), x[tap.Input..], w[c * area + tap.Weight], Window.Stride.W);
-                if ((c + 1) % channelsPerPart == 0 || c + 1 == depth)
-                    MovePart<T, TSum>(y, part);
+                {
+                    if (tap.IsFirst)
+                        blocks.Next();
+                    Rows.AddScaled(y.Slice(tap.Output, tap.Count), x[tap.Input..], w[c * area + tap.Weight], Window.Stride.W);
+                }
             }
+            blocks.Complete();
             for (int i = 0; Bias && i < y.Length; i++)
                 y[i] += f.W(1)[k];
         });
@@ -159,24 +159,26 @@ public sealed record Conv2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = Window.Kernel.Area, perGroup = Filters / Groups, filtersPerPart = Math.Max(1, TermsPerPart / area);
+        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth, perGroup = Filters / Groups;
         f.For(f.N * xs.C, map =>
         {
             (int n, int channel) = Math.DivRem(map, xs.C);
             (int group, int c) = Math.DivRem(channel, depth);
             Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
-            dx.Fill(TSum.Of(T.Zero));
-            var part = new TSum[xs.Area];
+            var blocks = new BlockedRows<T, TSum>(dx);
             for (int j = 0; j < perGroup; j++)
             {
                 int k = group * perGroup + j;
                 ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
                 ReadOnlySpan<T> w = f.W(0).Slice((k * depth + c) * area, area);
                 foreach (RowTap tap in taps)
-                    Rows.ScatterScaled(part.AsSpan(tap.Input), dy.Slice(tap.Output, tap.Count), w[tap.Weight], Window.Stride.W);
-                if ((j + 1) % filtersPerPart == 0 || j + 1 == perGroup)
-                    MovePart<T, TSum>(dx, part);
+                {
+                    if (tap.IsFirst)
+                        blocks.Next();
+                    Rows.ScatterScaled(dx[tap.Input..], dy.Slice(tap.Output, tap.Count), w[tap.Weight], Window.Stride.W);
+                }
             }
+            blocks.Complete();
         });
     }
 
@@ -185,21 +187,25 @@ public sealed record Conv2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = Window.Kernel.Area;
+        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth;
+        RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / ys.W / Rows.Block).Select(rows => rows.ToArray())];
         f.For(Filters * depth, slice =>
         {
             (int k, int c) = Math.DivRem(slice, depth);
             Span<TSum> dw = f.DW(0).Slice(slice * area, area);
-            dw.Fill(TSum.Of(T.Zero));
-            var part = new TSum[area];
+            var blocks = new BlockedRows<T, TSum>(dw);
             for (int n = 0; n < f.N; n++)
             {
                 ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + k / (Filters / Groups) * depth + c) * xs.Area, xs.Area);
                 ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
-                foreach (RowTap tap in taps)
-                    part[tap.Weight] += Rows.Dot<T, TSum>(dy.Slice(tap.Output, tap.Count), x[tap.Input..], Window.Stride.W);
-                MovePart<T, TSum>(dw, part);
+                foreach (RowTap[] rows in rowBlocks)
+                {
+                    foreach (RowTap tap in rows)
+                        dw[tap.Weight] += Rows.Dot<T, TSum>(dy.Slice(tap.Output, tap.Count), x[tap.Input..], Window.Stride.W);
+                    blocks.EndBlock();
+                }
             }
+            blocks.Complete();
         });
     }
 
@@ -210,28 +216,25 @@ public sealed record Conv2d : SumLayer
         int outputs = f.YShape.Area;
         f.For(Filters, k =>
         {
-            TSum sum = TSum.Of(T.Zero);
+            Span<TSum> sum = f.DW(1).Slice(k, 1);
+            var blocks = new BlockedRows<T, TSum>(sum);
             for (int n = 0; n < f.N; n++)
-                sum += Rows.Sum<T, TSum>(f.DY.Slice((n * Filters + k) * outputs, outputs));
-            f.DW(1)[k] = sum;
+            {
+                blocks.Next();
+                sum[0] += Rows.Sum<T, TSum>(f.DY.Slice((n * Filters + k) * outputs, outputs));
+            }
+            blocks.Complete();
         });
     }
 
-    private static void MovePart<T, TSum>(Span<TSum> sum, TSum[] part)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        Rows.Add<T, TSum>(sum, part);
-        Array.Fill(part, TSum.Of(T.Zero));
-    }
-
-    /// <summary>One tap along one output row: output <c>Output + i</c> reads input <c>Input + i·S</c>, both within one map.</summary>
-    private readonly record struct RowTap(int Weight, int Output, int Input, int Count);
+    /// <summary>One tap along one output row: output <c>Output + i</c> reads input <c>Input + i·S</c>, both within one map. The
+    /// first row of a tap is marked: all its rows give a term to a sum at most once.</summary>
+    private readonly record struct RowTap(int Weight, int Output, int Input, int Count, bool IsFirst);
 
     /// <summary>Every tap along every output row, less what falls on the padding.</summary>
     private RowTap[] RowTaps(Shape xs, Shape ys)
     {
-        var taps = new List<RowTap>(Window.Kernel.Area * ys.H);
+        var taps = new List<RowTap>();
         for (int r = 0; r < Window.Kernel.H; r++)
         {
             TapRange rows = TapRange.Of(ys.H, xs.H, Window.Stride.H, r * Window.Dilation.H - Window.Padding.H);
@@ -242,7 +245,7 @@ public sealed record Conv2d : SumLayer
                 {
                     int output = (rows.First + i) * ys.W + columns.First;
                     int input = (rows.Start + i * Window.Stride.H) * xs.W + columns.Start;
-                    taps.Add(new RowTap(r * Window.Kernel.W + s, output, input, columns.Count));
+                    taps.Add(new RowTap(r * Window.Kernel.W + s, output, input, columns.Count, i == 0));
                 }
             }
         }

@@ -79,35 +79,21 @@ public sealed record Dense : SumLayer
             ReadOnlySpan<T> dy = f.DY[o..];
             Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, Units);
             if (Bias)
-                f.DW(1)[o] = SumOfColumn<T, TSum>(dy, f.N, Units);
+                f.DW(1)[o] = Rows.Sum<T, TSum>(dy, f.N, Units);
         });
     }
 
-    /// <summary>sum = Σ_k factors[k·stride]·rows[k], the rows in blocks so that a long running sum rounds less.</summary>
+    /// <summary>sum = Σ_k factors[k·stride]·rows[k].</summary>
     private static void Combine<T, TSum>(Span<TSum> sum, ReadOnlySpan<T> rows, int length, ReadOnlySpan<T> factors, int stride)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum>
     {
-        const int Block = 64;
-        int count = rows.Length / length;
-        sum.Fill(TSum.Of(T.Zero));
-        var part = new TSum[length];
-        for (int first = 0; first < count; first += Block)
+        var blocks = new BlockedRows<T, TSum>(sum);
+        for (int k = 0; k < rows.Length / length; k++)
         {
-            Array.Fill(part, TSum.Of(T.Zero));
-            for (int k = first; k < Math.Min(first + Block, count); k++)
-                Rows.AddScaled(part, rows.Slice(k * length, length), factors[k * stride]);
-            Rows.Add<T, TSum>(sum, part);
+            blocks.Next();
+            Rows.AddScaled(sum, rows.Slice(k * length, length), factors[k * stride]);
         }
-    }
-
-    private static TSum SumOfColumn<T, TSum>(ReadOnlySpan<T> column, int count, int stride)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        TSum sum = TSum.Of(T.Zero);
-        for (int k = 0; k < count; k++)
-            sum += column[k * stride];
-        return sum;
+        blocks.Complete();
     }
 }

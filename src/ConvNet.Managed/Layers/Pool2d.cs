@@ -6,7 +6,7 @@ namespace ConvNet;
 /// <remarks>
 /// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + 2P) / S + 1. Padding never wins. A tie goes to the first maximum in
 /// row-major order of the window; of NaNs the last wins.
-/// Backward: dy goes to the winner; where windows overlap, sums in row-major order of the outputs.
+/// Backward: dy goes to the winner; where windows overlap, sums in blocks, in row-major order of the outputs.
 /// </remarks>
 public sealed record MaxPool2d : SumLayer
 {
@@ -62,9 +62,14 @@ public sealed record MaxPool2d : SumLayer
         {
             ReadOnlySpan<T> x = f.X(0).Slice(map * xs.Area, xs.Area), dy = f.DY.Slice(map * ys.Area, ys.Area);
             Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
-            dx.Fill(TSum.Of(T.Zero));
+            var blocks = new BlockedRows<T, TSum>(dx);
             for (int i = 0; i < dy.Length; i++)
+            {
+                if (Pooling.EndsBlock(Window, ys, i))
+                    blocks.EndBlock();
                 dx[Winner(x, xs, Pooling.Clip(Window, xs, ys, i))] += dy[i];
+            }
+            blocks.Complete();
         });
     }
 
@@ -137,12 +142,24 @@ public sealed record AvgPool2d : SumLayer
             for (int i = 0; i < y.Length; i++)
             {
                 Pooling.Patch patch = Pooling.Clip(Window, xs, ys, i);
-                TSum sum = TSum.Of(T.Zero);
-                for (int h = patch.Top; h < patch.Bottom; h++)
-                    sum += Rows.Sum<T, TSum>(x[(h * xs.W + patch.Left)..(h * xs.W + patch.Right)]);
-                y[i] = sum * Share<T>(patch);
+                y[i] = Sum<T, TSum>(x, xs.W, patch) * Share<T>(patch);
             }
         });
+    }
+
+    private static TSum Sum<T, TSum>(ReadOnlySpan<T> x, int width, Pooling.Patch patch)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TSum : unmanaged, ISum<T, TSum>
+    {
+        if (patch.Bottom - patch.Top > Rows.Block)
+        {
+            int half = (patch.Top + patch.Bottom) / 2;
+            return Sum<T, TSum>(x, width, patch with { Bottom = half }) + Sum<T, TSum>(x, width, patch with { Top = half });
+        }
+        TSum sum = default;
+        for (int h = patch.Top; h < patch.Bottom; h++)
+            sum += Rows.Sum<T, TSum>(x[(h * width + patch.Left)..(h * width + patch.Right)]);
+        return sum;
     }
 
     /// <inheritdoc/>
@@ -155,9 +172,11 @@ public sealed record AvgPool2d : SumLayer
         {
             ReadOnlySpan<T> dy = f.DY.Slice(map * ys.Area, ys.Area);
             Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
-            dx.Fill(TSum.Of(T.Zero));
+            var blocks = new BlockedRows<T, TSum>(dx);
             for (int i = 0; i < dy.Length; i++)
             {
+                if (Pooling.EndsBlock(Window, ys, i))
+                    blocks.EndBlock();
                 Pooling.Patch patch = Pooling.Clip(Window, xs, ys, i);
                 T share = dy[i] * Share<T>(patch);
                 for (int h = patch.Top; h < patch.Bottom; h++)
@@ -166,6 +185,7 @@ public sealed record AvgPool2d : SumLayer
                         dx[h * xs.W + w] += share;
                 }
             }
+            blocks.Complete();
         });
     }
 
@@ -218,7 +238,7 @@ internal static class Pooling
     public readonly record struct Patch(int Top, int Bottom, int Left, int Right)
     {
         /// <summary>Values inside the map.</summary>
-        public int Area => (Bottom - Top) * (Right - Left);
+        public long Area => (long)(Bottom - Top) * (Right - Left);
     }
 
     /// <summary>The window of a pooling layer.</summary>
@@ -240,6 +260,19 @@ internal static class Pooling
 
     /// <summary>The shape of the output.</summary>
     public static Shape Infer(Window window, Shape x) => window.Output(x, x.C, pools: true);
+
+    /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in more of its
+    /// windows than a block has terms.</summary>
+    public static bool EndsBlock(Window window, Shape ys, int index)
+    {
+        int rows = Overlap(window.Kernel.H, window.Stride.H, ys.H), columns = Overlap(window.Kernel.W, window.Stride.W, ys.W);
+        if (index == 0 || (long)rows * columns <= Rows.Block)
+            return false;
+        return index % (columns < Rows.Block ? Rows.Block / columns * ys.W : Rows.Block) == 0;
+    }
+
+    // Windows that one row or column of the input is in, at most.
+    private static int Overlap(int kernel, int stride, int windows) => Math.Min(windows, (kernel - 1) / stride + 1);
 
     /// <summary>The window of output <paramref name="index"/> of a map, clipped to the input.</summary>
     public static Patch Clip(Window window, Shape xs, Shape ys, int index)

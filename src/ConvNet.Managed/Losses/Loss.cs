@@ -35,21 +35,24 @@ public sealed record SoftmaxCrossEntropy : Loss
     public override T Evaluate<T>(ReadOnlySpan<T> scores, ReadOnlySpan<int> labels, Span<T> gradient)
     {
         int classes = scores.Length / labels.Length;
-        T total = T.Zero, share = T.One / T.CreateChecked(labels.Length);
+        BlockedSum<T> total = default;
+        T share = T.One / T.CreateChecked(labels.Length);
         for (int n = 0; n < labels.Length; n++)
         {
             ReadOnlySpan<T> s = scores.Slice(n * classes, classes);
             Span<T> ds = gradient.Slice(n * classes, classes);
-            T largest = s[0], sum = T.Zero;
+            T largest = s[0];
+            BlockedSum<T> exponentials = default;
             foreach (T score in s)
                 largest = score > largest || T.IsNaN(score) ? score : largest;
             for (int j = 0; j < classes; j++)
-                sum += ds[j] = T.Exp(s[j] - largest);
+                exponentials.Add(ds[j] = T.Exp(s[j] - largest));
+            T sum = exponentials.Value;
             for (int j = 0; j < classes; j++)
                 ds[j] = (ds[j] / sum - (j == labels[n] ? T.One : T.Zero)) * share;
-            total += T.Log(sum) - (s[labels[n]] - largest);
+            total.Add(T.Log(sum) - (s[labels[n]] - largest));
         }
-        return total * share;
+        return total.Value * share;
     }
 }
 
@@ -72,25 +75,27 @@ public sealed record MulticlassSvm(float Margin = 1f) : Loss
     public override T Evaluate<T>(ReadOnlySpan<T> scores, ReadOnlySpan<int> labels, Span<T> gradient)
     {
         int classes = scores.Length / labels.Length;
-        T total = T.Zero, share = T.One / T.CreateChecked(labels.Length), delta = T.CreateChecked(Margin);
+        BlockedSum<T> total = default;
+        T share = T.One / T.CreateChecked(labels.Length), delta = T.CreateChecked(Margin);
         for (int n = 0; n < labels.Length; n++)
         {
             ReadOnlySpan<T> s = scores.Slice(n * classes, classes);
             Span<T> ds = gradient.Slice(n * classes, classes);
-            int y = labels[n];
-            ds[y] = T.Zero;
+            int y = labels[n], above = 0;
             for (int j = 0; j < classes; j++)
             {
                 if (j == y)
                     continue;
                 T margin = s[j] - s[y] + delta;
                 bool inside = margin <= T.Zero;      // a NaN is not: it must reach the loss
-                total += inside ? T.Zero : margin;
+                if (!inside)
+                    total.Add(margin);
+                above += inside ? 0 : 1;
                 ds[j] = inside ? T.Zero : share;
-                ds[y] -= ds[j];
             }
+            ds[y] = -T.CreateChecked(above) * share;
         }
-        return total * share;
+        return total.Value * share;
     }
 }
 
@@ -104,13 +109,14 @@ public sealed record MeanSquaredError : Loss
     /// <inheritdoc/>
     public override T Evaluate<T>(ReadOnlySpan<T> scores, ReadOnlySpan<float> targets, Span<T> gradient)
     {
-        T total = T.Zero, share = T.One / T.CreateChecked(scores.Length), two = T.CreateChecked(2);
+        BlockedSum<T> total = default;
+        T share = T.One / T.CreateChecked(scores.Length), two = T.CreateChecked(2);
         for (int i = 0; i < scores.Length; i++)
         {
             T distance = scores[i] - T.CreateChecked(targets[i]);
-            total += distance * distance;
+            total.Add(distance * distance);
             gradient[i] = two * distance * share;
         }
-        return total * share;
+        return total.Value * share;
     }
 }

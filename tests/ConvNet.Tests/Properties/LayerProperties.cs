@@ -63,7 +63,7 @@ public sealed class LayerProperties(BackendCase backend)
         using var filters = new LayerRunner(_backend, made with { Layer = new Conv2d(layer.Filters + More, window.Kernel, window.Stride, window.Padding, window.Dilation, 1, layer.Bias, window.RoundDown) });
         float[] image = run.Image(1), dy = run.Upstream(2);
         float[][] w = run.Weights(3);
-        int taps = window.Kernel.Area, y = run.YShape.Area;
+        int taps = (int)window.Kernel.Area, y = run.YShape.Area;
         Outcome before = run.Train(image, w, dy);
 
         // The weights of the new channels are not 0, their values are.
