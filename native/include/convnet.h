@@ -34,9 +34,9 @@
  * element only.
  *
  * Numerics: IEEE single precision; NaN and infinity propagate, subnormal numbers are kept. Long
- * sums are summed in blocks. The result of a call has the same bits for every thread count and on
- * every run with the same isa. Outputs must not overlap inputs except where a function says that it
- * works in place.
+ * sums are summed in blocks of at most 288 terms, losses in double precision. The result of a call
+ * has the same bits for every thread count and on every run with the same isa. Outputs must not
+ * overlap inputs except where a function says that it works in place.
  */
 #ifndef CONVNET_H
 #define CONVNET_H

@@ -437,7 +437,10 @@ weights_plan weights_plan_of(const conv_shape *shape) {
                   : shape_weight_floats(s) > FETCH_FLOATS ? DW_FETCH
                                                           : DW_CACHE;
   const int64_t tile_y = min_i64(2 * p.tile_pairs, s->y_blocks);
-  if (p.chunks == 1) p.tile_floats = tile_y * (p.tile_blocks * s->w_outer + CN_BLOCK);
+  const int64_t tile_floats = tile_y * (p.tile_blocks * s->w_outer + CN_BLOCK);
+  if (p.chunks == 1) p.tile_floats = tile_floats;
+  if (ceil_div(p.row_blocks * p.image_blocks, p.chunks) > SUM_BLOCKS)
+    p.earlier_floats = tile_floats;
   return p;
 }
 
@@ -460,7 +463,7 @@ int64_t conv_weight_floats(const cn_conv2d *conv) {
 static int64_t backward_weights_floats(const conv_shape *s, int32_t threads) {
   const weights_plan p = weights_plan_of(s);
   return (p.chunks > 1 ? p.chunks * p.chunk_floats : 0) +
-         threads * (p.pack_floats + p.tile_floats + p.turned_floats);
+         threads * (p.pack_floats + p.tile_floats + p.turned_floats + p.earlier_floats);
 }
 
 int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads) {

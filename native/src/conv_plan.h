@@ -8,7 +8,10 @@
 
 #include "tensor.h"
 
-enum { SUM_TERMS = 288 }; /* of a sum at most, before it is added to the sums of others */
+enum {
+  SUM_TERMS = 288, /* of a sum at most, before it is added to the sums of others */
+  SUM_BLOCKS = 64, /* of pixels, whose sums are added up before they are added to earlier ones */
+};
 
 /* convnet.h describes the forms; grouped is full with groups > 1. */
 typedef enum conv_form { FORM_STEM, FORM_FULL, FORM_DEPTHWISE, FORM_OTHER } conv_form;
@@ -173,6 +176,9 @@ typedef struct weights_plan {
   int64_t pack_rows, pack_cols, pack_floats;
   int64_t tile_floats;   /* of a tile and its bias, for a thread whose sums are not kept; or 0 */
   int64_t turned_floats; /* narrow: a thread's block of dy, with pixels in the lanes; or 0 */
+  /* The sums of a tile over earlier blocks of pixels, where a chunk has more than SUM_BLOCKS; or 0.
+   */
+  int64_t earlier_floats;
 } weights_plan;
 
 weights_plan weights_plan_of(const conv_shape *shape);

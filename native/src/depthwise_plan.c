@@ -59,6 +59,7 @@ static void set_chunks(depthwise_plan *p) {
   p->chunks = min_i64(p->n, CHUNKS);
   p->block_groups = min_i64(p->sv.planes, ceil_div(LEAST_ITEMS, p->chunks));
   p->sum_floats = (taps + 1) * CN_BLOCK;
+  p->own_floats = ceil_div(p->sv.planes, p->block_groups) * p->sum_floats;
   p->chunk_floats = p->sv.planes * p->sum_floats;
 }
 
@@ -84,7 +85,7 @@ depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n)
 }
 
 int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads) {
-  return p->chunks * p->chunk_floats + threads * p->sum_floats;
+  return p->chunks * p->chunk_floats + threads * p->own_floats;
 }
 
 double depthwise_operations(const cn_conv2d *conv, int64_t n) {

@@ -20,7 +20,8 @@ typedef struct depthwise_plan {
   int64_t strip_rows, strips; /* of dst, that make a plane */
   /* Backward-weights: samples are cut into chunks with sums of their own, blocks into groups. */
   int64_t chunks, block_groups, chunk_floats; /* chunk_floats: weights, then bias */
-  int64_t sum_floats;                         /* a thread's sums of a block, to which bias counts */
+  int64_t sum_floats;                         /* sums of a block, to which bias counts, */
+  int64_t own_floats;                         /* and those of a thread, of a group of blocks */
 } depthwise_plan;
 
 depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n);

@@ -273,7 +273,7 @@ internal sealed class Lowering
 
     private static bool IsDense(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
 
-    // The gradient of a value: what its readers, and the loss, give for it, summed in the order in which they give it.
+    // The gradient of a value: what its readers, and the loss, give for it.
     private Slot GatherGradient(Value value, Slot scoresGradient)
     {
         if (_completed.TryGetValue(value, out Slot? completed))
@@ -284,16 +284,13 @@ internal sealed class Lowering
 
     private Slot? SumOf(Value value, Slot[] parts, cn_tensor tensor)
     {
-        if (parts.Length == 0)
-            return null;
-        Slot sum = InLayoutOf(tensor, parts[0]);
-        for (int i = 1; i < parts.Length; i++)
-        {
-            Slot part = InLayoutOf(tensor, parts[i]);
-            var total = i == 1 ? new Slot(tensor, Pass.BatchSize) : sum;
-            Add(new AddStep(sum, part, total, relu: false), Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
-            sum = total;
-        }
+        if (parts.Length < 2)
+            return parts.Length == 0 ? null : InLayoutOf(tensor, parts[0]);
+        // In pairs, so that the sum over many readers is no long running sum.
+        int half = (parts.Length + 1) / 2;
+        Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
+        Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);
+        Add(new AddStep(first, second, sum, relu: false), Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
         return sum;
     }
 

@@ -5,6 +5,7 @@
  */
 #include "../batch_norm_plan.h"
 #include "conv.h"
+#include "pairwise.h"
 
 #include <math.h>
 
@@ -97,23 +98,28 @@ void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n
   run_parallel(threads, 20.0 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
 }
 
-/* Sum over the rows of a chunk, sample by sample, of d or d^2, where d is 16 lanes of the
- * statistics from `offset` on, less origin. */
+/* Sum over the rows of a chunk of d or d^2, where d is 16 lanes of the statistics from `offset` on,
+ * less origin. */
 static inline __attribute__((always_inline)) vec sum_rows(const norm_job *job, int64_t chunk,
                                                           int64_t block, int64_t offset, vec origin,
                                                           bool squared) {
   const int64_t h = job->shape->h, planes = job->xv.planes;
-  vec total = vec_zero();
+  pairwise sum;
+  pairwise_clear(&sum);
+  vec part = vec_zero();
+  int terms = 0;
   for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
     const float *row = job->statistics + (i * planes + block) * h * ROW_STATISTICS + offset;
-    vec sample = vec_zero();
     for (int64_t y = 0; y < h; y++, row += ROW_STATISTICS) {
       const vec d = vec_sub(vec_load(row), origin);
-      sample = vec_add(sample, squared ? vec_mul(d, d) : d);
+      part = vec_add(part, squared ? vec_mul(d, d) : d);
+      if (++terms < PART_TERMS) continue;
+      pairwise_add(&sum, part);
+      part = vec_zero();
+      terms = 0;
     }
-    total = vec_add(total, sample);
   }
-  return total;
+  return pairwise_total(&sum, part);
 }
 
 /* Rows of a chunk. */
@@ -289,8 +295,11 @@ static inline vec unchanged(vec x, vec dy, const vec *k) {
   return dy;
 }
 
-/* Sums over one row of g (x - mean) and of g = f(x, dy), two of each so that additions do not wait.
- */
+/* Pixels of a row that are summed together. */
+enum { ROW_PIECE = 2 * PART_TERMS };
+
+/* Sums over w pixels of g (x - mean) and of g = f(x, dy), two of each so that additions do not
+ * wait. */
 static inline __attribute__((always_inline)) void
 sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k, vec sum[2]) {
   vec gx[2] = {vec_zero(), vec_zero()}, g[2] = {vec_zero(), vec_zero()};
@@ -320,18 +329,28 @@ static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job
     const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       const int64_t channel = block * CN_BLOCK + lane;
-      vec k[COEFFICIENTS], total[2] = {vec_zero(), vec_zero()};
+      vec k[COEFFICIENTS], part[2] = {vec_zero(), vec_zero()};
+      pairwise total[2];
+      for (int j = 0; j < 2; j++) pairwise_clear(&total[j]);
+      int pieces = 0;
       load_coefficients(job, channel, k);
       for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
         const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
         const float *dy = job->extra + plane_offset(&job->ev, i, block) + lane;
-        vec sample[2] = {vec_zero(), vec_zero()};
         for (int64_t y = 0; y < t->h; y++)
-          sum_row(x + y * job->xv.row, dy + y * job->ev.row, t->w, f, k, sample);
-        for (int j = 0; j < 2; j++) total[j] = vec_add(total[j], sample[j]);
+          for (int64_t w = 0; w < t->w; w += ROW_PIECE) {
+            sum_row(x + y * job->xv.row + w * CN_BLOCK, dy + y * job->ev.row + w * CN_BLOCK,
+                    min_i64(ROW_PIECE, t->w - w), f, k, part);
+            if (++pieces < PART_TERMS) continue;
+            for (int j = 0; j < 2; j++) {
+              pairwise_add(&total[j], part[j]);
+              part[j] = vec_zero();
+            }
+            pieces = 0;
+          }
       }
-      vec_store(job->first + chunk * job->channels + channel, total[0]);
-      vec_store(job->second + chunk * job->channels + channel, total[1]);
+      vec_store(job->first + chunk * job->channels + channel, pairwise_total(&total[0], part[0]));
+      vec_store(job->second + chunk * job->channels + channel, pairwise_total(&total[1], part[1]));
     }
   }
 }

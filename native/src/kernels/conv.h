@@ -76,6 +76,7 @@ typedef struct pool_job {
   uint8_t *new_winners;
   const uint8_t *winners;
   bool alone, whole; /* no pixel is in two windows; every pixel is in one */
+  bool crowded;      /* a pixel may be in more than SUM_TERMS windows */
 } pool_job;
 
 /* Rows oy0..oy1 - 1 of plane number `plane`, counted over samples, of y; x is at pixel (0, 0). */
@@ -192,7 +193,7 @@ void run_winograd_weights(int threads, const winograd_weights_plan *p, const flo
                           const float *dy, float *dw, float *db, const cn_update *update,
                           float *workspace);
 
-/* to[16] (=|+=) rows y0..y1 of w pixels of a plane of some images: by row, then row by row. */
+/* to[16] (=|+=) rows y0..y1 of w pixels of a plane of some images. */
 #define sum_bias_rows ISA_NAME(sum_bias_rows)
 void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
                    int64_t y1, bool add, float *to);

@@ -86,15 +86,40 @@ ALWAYS_INLINE void add_neighbours(vec *sum, const row_sums *r, const float *row,
   }
 }
 
-/* The same for taps that lie anywhere. */
+/* The same for some taps that lie anywhere. */
 ALWAYS_INLINE void add_taps(vec *sum, const row_sums *r, const float *row, const float *w,
-                            int64_t x0, int count) {
-  for (int32_t j = 0; j < r->taps; j++, w += r->w_col, x0 += r->columns->x.src_tap) {
+                            int64_t x0, int count, int32_t taps) {
+  for (int32_t j = 0; j < taps; j++, w += r->w_col, x0 += r->columns->x.src_tap) {
     const vec tap = vec_load(w);
 #pragma GCC unroll 14
     for (int p = 0; p < count; p++)
       sum[p] = vec_fma(tap, vec_load(column(r, row, x0 + p * r->stride)), sum[p]);
   }
+}
+
+/* The same for all the taps of a pixel, in sums of at most SUM_TERMS. */
+ALWAYS_INLINE void add_rows(vec *sum, const row_sums *r, int64_t x0, int count) {
+  vec total[ROW_PIXELS];
+#pragma GCC unroll 14
+  for (int p = 0; p < count; p++) total[p] = vec_zero();
+  int32_t terms = 0;
+  const float *row = r->in, *w = r->w;
+  for (int32_t i = r->rows; i > 0; i--, row += r->in_row, w += r->w_row)
+    for (int32_t j = 0, some; j < r->taps; j += some) {
+      some = min_i32(SUM_TERMS, r->taps - j);
+      if (terms > 0 && terms + some > SUM_TERMS) {
+#pragma GCC unroll 14
+        for (int p = 0; p < count; p++) {
+          total[p] = vec_add(total[p], sum[p]);
+          sum[p] = vec_zero();
+        }
+        terms = 0;
+      }
+      add_taps(sum, r, row, w + j * r->w_col, x0 + j * r->columns->x.src_tap, count, some);
+      terms += some;
+    }
+#pragma GCC unroll 14
+  for (int p = 0; p < count; p++) sum[p] = vec_add(total[p], sum[p]);
 }
 
 /* Pixels u..u + count - 1; taps and stride: 0, or those of neighbours. */
@@ -103,12 +128,12 @@ ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int taps,
 #pragma GCC unroll 14
   for (int p = 0; p < count; p++) sum[p] = r->bias;
   const int64_t x0 = u * r->stride + r->columns->x.src;
-  const float *row = r->in, *w = r->w;
-  for (int32_t i = r->rows; i > 0; i--, row += r->in_row, w += r->w_row)
-    if (taps > 0)
+  if (taps > 0) {
+    const float *row = r->in, *w = r->w;
+    for (int32_t i = r->rows; i > 0; i--, row += r->in_row, w += r->w_row)
       add_neighbours(sum, r, row, w, x0, count, taps, stride);
-    else
-      add_taps(sum, r, row, w, x0, count);
+  } else
+    add_rows(sum, r, x0, count);
   float *out = r->out + u * r->out_step;
   if (r->relu) {
 #pragma GCC unroll 14
@@ -144,7 +169,7 @@ ALWAYS_INLINE void sum_pieces(const row_sums *r, int taps, int stride) {
 #define EACH_NEIGHBOURS(F) F(3, 1) F(5, 1) F(7, 1) F(3, 2) F(5, 2) F(7, 2) F(1, 1) F(2, 1) F(4, 1)
 
 static void sum_row(const row_sums *r) {
-  const bool neighbours = r->columns->neighbours;
+  const bool neighbours = r->columns->neighbours && r->rows * r->taps <= SUM_TERMS;
 #define NEIGHBOURS(count, step)                                                                    \
   if (neighbours && r->taps == count && r->stride == step) {                                       \
     sum_pieces(r, count, step);                                                                    \

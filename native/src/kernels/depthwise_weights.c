@@ -1,8 +1,8 @@
 /*
  * Depthwise backward-weights: dw[c][r][s] = sum over samples and pixels of dy[c] x[c], and db[c] =
  * sum of dy[c]. x and dy are read once: a row of dy meets all taps while it is in cache. Sums of up
- * to RUN_TERMS products are added up by plane, these by chunk of samples, and the chunks at the
- * end.
+ * to RUN_TERMS products, of one plane or of several small ones, are added up by chunk of samples,
+ * and the chunks at the end.
  */
 #include "../depthwise_plan.h"
 #include "conv.h"
@@ -193,12 +193,12 @@ static void flush_block(float *sums, const plane_sums *plane) {
   flush(CN_BLOCK, sums + plane->floats, plane->db);
 }
 
-/* Adds the sums over a plane to its totals; sums, of the taps and then of the bias, are zero before
- * and after. */
-static void sum_plane(const depthwise_plan *p, const plane_sums *plane, float *sums) {
+/* Adds the sums over a plane to sums, of the taps and then of the bias, which have `terms` terms,
+ * and those that are full to the totals of the plane. Returns how many terms are left in sums. */
+static int64_t sum_plane(const depthwise_plan *p, const plane_sums *plane, int64_t terms,
+                         float *sums) {
   const int64_t pieces = ceil_div(p->dst.w, RUN_TERMS), piece = ceil_div(p->dst.w, pieces);
   const tap_group group = group_of(p, 0);
-  int64_t terms = 0;
   for (int64_t t = 0; t < p->dst.h; t++) {
     const float *dy = plane->dy + t * p->dv.row;
     for (int64_t q = 0; q < p->dst.w; q += piece) {
@@ -214,7 +214,7 @@ static void sum_plane(const depthwise_plan *p, const plane_sums *plane, float *s
       terms += end - q;
     }
   }
-  flush_block(sums, plane);
+  return terms;
 }
 
 /* Items are (chunk of samples, group of blocks). */
@@ -222,8 +222,8 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
   const depthwise_weights *job = state;
   const depthwise_plan *p = &job->plan;
   const int64_t taps_floats = p->sum_floats - CN_BLOCK;
-  float *sums = job->sums + thread * p->sum_floats;
-  memset(sums, 0, (size_t)p->sum_floats * sizeof(float));
+  float *sums = job->sums + thread * p->own_floats;
+  memset(sums, 0, (size_t)p->own_floats * sizeof(float));
   for (int64_t item = first; item < last; item++) {
     const int64_t chunk = item / p->block_groups, group = item % p->block_groups;
     const int64_t block0 = p->sv.planes * group / p->block_groups;
@@ -231,12 +231,16 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
     float *dw = job->totals.chunks + chunk * p->chunk_floats, *db = dw + job->totals.weights;
     memset(dw + block0 * taps_floats, 0, (size_t)((block1 - block0) * taps_floats) * sizeof(float));
     memset(db + block0 * CN_BLOCK, 0, (size_t)((block1 - block0) * CN_BLOCK) * sizeof(float));
-    for (int64_t i = p->n * chunk / p->chunks; i < p->n * (chunk + 1) / p->chunks; i++)
+    const int64_t end = p->n * (chunk + 1) / p->chunks;
+    int64_t terms = 0, then = 0; /* in the sums of every block, before and after a sample */
+    for (int64_t i = p->n * chunk / p->chunks; i < end; i++, terms = then)
       for (int64_t block = block0; block < block1; block++) {
         const plane_sums plane = {job->x + plane_offset(&p->sv, i, block),
                                   job->dy + plane_offset(&p->dv, i, block), taps_floats,
                                   dw + block * taps_floats, db + block * CN_BLOCK};
-        sum_plane(p, &plane, sums);
+        float *own = sums + (block - block0) * p->sum_floats;
+        then = sum_plane(p, &plane, terms, own);
+        if (i + 1 == end) flush_block(own, &plane);
       }
   }
 }
@@ -254,7 +258,7 @@ void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, c
   depthwise_weights job = {
       .plan = depthwise_plan_of(conv, CN_BACKWARD_WEIGHTS, n), .x = x, .dy = dy, .sums = workspace};
   const depthwise_plan *p = &job.plan;
-  job.totals = (chunk_sums){.chunks = job.sums + threads * p->sum_floats,
+  job.totals = (chunk_sums){.chunks = job.sums + threads * p->own_floats,
                             .count = p->chunks,
                             .chunk_floats = p->chunk_floats,
                             .weights = conv_weight_floats(conv),

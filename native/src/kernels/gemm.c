@@ -144,15 +144,15 @@ ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float 
     prefetch_near(a + i / V * g->a_block + i % V * VEC + NEAR_LINES * CN_BLOCK);
 }
 
-/* One step: k rank-one updates of the tile. Returns the prefetch pointer, moved on. */
+/* Up to a step: `terms` rank-one updates of the tile. Returns the prefetch pointer, moved on. */
 ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
                                        const float *next, int m, int nt, int first, int64_t b_n,
-                                       int64_t shift) {
+                                       int64_t shift, int32_t terms) {
   const bool fetches = GEMM_NEAR && __builtin_constant_p(b_n) && (b_n == 1 || b_n >= CN_BLOCK);
   const float *b1 = b + g->b_group;
   near_lines near = near_lines_of(g, b, shift, b_n);
 #pragma GCC unroll GEMM_UNROLL
-  for (int32_t kk = 0; kk < g->k; kk++, a += CN_BLOCK, b += g->b_k, b1 += g->b_k) {
+  for (int32_t kk = 0; kk < terms; kk++, a += CN_BLOCK, b += g->b_k, b1 += g->b_k) {
     if (fetches) fetch_near(&near, g, a, b, m, first < nt, b_n);
     prefetch(next);
     next += g->next_step;
@@ -178,17 +178,26 @@ ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer
     /* The next step o begins there, or the next tile. */
     const int64_t shift = o > 1 ? g->b_outer : g->b_tile - (g->outers - 1) * g->b_outer;
     for (int32_t i = g->rows; i > 0; i--) {
-      if (terms > 0 && terms + row_terms > GEMM_SLAB) {
-        if (add) tile_add(&t, c, m, nt, first);
-        tile_store(&t, c, m, nt, first);
-        tile_clear(&t, m, nt);
-        add = true;
-        terms = 0;
+      const float *a_col = a_row, *b_col = b_row;
+      int32_t whole = row_terms; /* that should come together: a row, or else what a part holds */
+      for (int32_t j = g->cols; j > 0; j--, a_col += g->a_col, b_col += g->b_col) {
+        const float *a = a_col, *b = b_col;
+        for (int32_t left = g->k, some; left > 0; left -= some) {
+          some = left < GEMM_SLAB ? left : GEMM_SLAB;
+          if (terms > 0 && terms + (whole > some ? whole : some) > GEMM_SLAB) {
+            if (add) tile_add(&t, c, m, nt, first);
+            tile_store(&t, c, m, nt, first);
+            tile_clear(&t, m, nt);
+            add = true;
+            terms = 0;
+          }
+          next = tile_update(&t, g, a, b, next, m, nt, first, b_n, shift, some);
+          a += some * CN_BLOCK;
+          b += some * g->b_k;
+          terms += some;
+          whole = 0;
+        }
       }
-      const float *a = a_row, *b = b_row;
-      for (int32_t j = g->cols; j > 0; j--, a += g->a_col, b += g->b_col)
-        next = tile_update(&t, g, a, b, next, m, nt, first, b_n, shift);
-      terms += row_terms;
       a_row += g->a_row;
       b_row += g->b_row;
     }

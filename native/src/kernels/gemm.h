@@ -16,8 +16,8 @@
  *
  * Contract: a starts every block on 64 bytes; b, c need no alignment; c is written whole, and only
  * read under GEMM_ADD; nothing outside the named elements is touched, but for prefetches. Terms are
- * added in the order of the steps, in partial sums of whole rows of steps, at most GEMM_SLAB terms
- * where a row has no more, which are then added to c: so the error of a long sum stays small.
+ * added in the order of the steps, in partial sums of at most GEMM_SLAB terms, of whole rows of
+ * steps where a row has no more, which are then added to c: so the error of a long sum stays small.
  */
 #ifndef CN_GEMM_H
 #define CN_GEMM_H

@@ -204,38 +204,62 @@ static void turn_windows(const narrow_weights *n, int channels, int64_t width, f
 static void sum_bias(const narrow_weights *n, const float *dy, int channels, int64_t width) {
   for (int k = 0; k < n->lanes; k++) {
     vec sum = vec_zero();
+    int32_t terms = 0;
     for (int64_t i = 0; i < n->images * n->rows; i++)
-      for (int64_t x = 0; x < width; x += VEC)
+      for (int64_t x = 0; x < width; x += VEC) {
         sum = vec_add(sum, vec_load(dy + (i * channels + k) * width + x));
+        if (++terms < SUM_TERMS) continue;
+        n->db[k] += vec_sum(sum);
+        sum = vec_zero();
+        terms = 0;
+      }
     n->db[k] += vec_sum(sum);
   }
 }
 
-/* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` taps that are neighbours. */
-ALWAYS_INLINE void sum_taps(const narrow_weights *n, const float *x, const float *dy, int64_t width,
-                            float *dw, int channels, int cols) {
-  vec sum[NARROW_SUMS];
-#pragma GCC unroll 30
-  for (int i = 0; i < channels * cols; i++) sum[i] = vec_zero();
-  for (int64_t i = 0; i < n->images; i++)
-    for (int64_t y = 0; y < n->rows; y++, dy += channels * width)
-      for (int64_t at = 0; at < n->width; at += VEC) {
-        const float *from = x + i * n->x_image + y * n->x_row + at;
-        const vec_mask some = vec_first(n->width - at);
-#pragma GCC unroll 5
-        for (int j = 0; j < cols; j++) {
-          const vec v = vec_load_some(from + j * n->tap_col, some);
-#pragma GCC unroll 8
-          for (int k = 0; k < channels; k++)
-            sum[j * channels + k] =
-                vec_fma(v, vec_load(dy + k * width + at), sum[j * channels + k]);
-        }
-      }
+/* dw[j][k] += sum[j][k] */
+ALWAYS_INLINE void add_sums(const narrow_weights *n, const vec *sum, float *dw, int channels,
+                            int cols) {
 #pragma GCC unroll 5
   for (int j = 0; j < cols; j++)
 #pragma GCC unroll 8
     for (int k = 0; k < channels; k++)
       if (k < n->lanes) dw[j * CN_BLOCK + k] += vec_sum(sum[j * channels + k]);
+}
+
+/* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` taps that are neighbours, in sums of
+ * at most SUM_TERMS vectors. */
+ALWAYS_INLINE void sum_taps(const narrow_weights *n, const float *x, const float *dy, int64_t width,
+                            float *dw, int channels, int cols) {
+  vec sum[NARROW_SUMS];
+  int64_t room = SUM_TERMS;
+#pragma GCC unroll 30
+  for (int i = 0; i < channels * cols; i++) sum[i] = vec_zero();
+  for (int64_t i = 0; i < n->images; i++)
+    for (int64_t y = 0; y < n->rows; y++, dy += channels * width)
+      for (int64_t at = 0; at < n->width;) {
+        if (room == 0) {
+          add_sums(n, sum, dw, channels, cols);
+#pragma GCC unroll 30
+          for (int c = 0; c < channels * cols; c++) sum[c] = vec_zero();
+          room = SUM_TERMS;
+        }
+        const int64_t end = min_i64(n->width, at + room * VEC);
+        room -= ceil_div(end - at, VEC);
+        for (; at < end; at += VEC) {
+          const float *from = x + i * n->x_image + y * n->x_row + at;
+          const vec_mask some = vec_first(n->width - at);
+#pragma GCC unroll 5
+          for (int j = 0; j < cols; j++) {
+            const vec v = vec_load_some(from + j * n->tap_col, some);
+#pragma GCC unroll 8
+            for (int k = 0; k < channels; k++)
+              sum[j * channels + k] =
+                  vec_fma(v, vec_load(dy + k * width + at), sum[j * channels + k]);
+          }
+        }
+      }
+  add_sums(n, sum, dw, channels, cols);
 }
 
 /* All taps of a filter row. */

@@ -1,5 +1,6 @@
 /* Maximum and average over windows; lanes are channels and never meet. */
 #include "conv.h"
+#include "pairwise.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -61,8 +62,24 @@ ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, in
     }
 }
 
-/* Sum of a window: row by row, so a window of the whole image is no long sum. */
+/* Sum of a large window: in pairs of runs of pixels. */
+static vec large_window_sum(const float *x, int64_t row, int64_t rows, int64_t cols) {
+  pairwise sum;
+  pairwise_clear(&sum);
+  for (int64_t y = 0; y < rows; y++)
+    for (int64_t first = 0; first < cols; first += PART_TERMS) {
+      const int64_t end = min_i64(first + PART_TERMS, cols);
+      vec part = vec_zero();
+      for (int64_t i = first; i < end; i++)
+        part = vec_add(part, vec_load(x + y * row + i * CN_BLOCK));
+      pairwise_add(&sum, part);
+    }
+  return pairwise_total(&sum, vec_zero());
+}
+
+/* Sum of a window: a small one row by row. */
 ALWAYS_INLINE vec window_sum(const float *x, int64_t row, window_part w) {
+  if (w.rows * w.cols > SUM_TERMS) return large_window_sum(x, row, w.rows, w.cols);
   vec sum = vec_zero();
   for (int64_t y = 0; y < w.rows; y++) {
     vec part = vec_zero();
@@ -170,6 +187,118 @@ ALWAYS_INLINE void spread(const pool_job *job, int64_t item, const float *x, con
   }
 }
 
+/* Outputs first..end - 1 of an axis: those whose windows hold pixel i. */
+typedef struct run {
+  int64_t first, end;
+} run;
+
+ALWAYS_INLINE run windows_over(int64_t i, int64_t kernel, int64_t stride, int64_t pad,
+                               int64_t outputs) {
+  const int64_t before = i + pad - kernel;
+  return (run){before < 0 ? 0 : before / stride + 1, min_i64(outputs, (i + pad) / stride + 1)};
+}
+
+ALWAYS_INLINE run rows_over(const cn_pool2d *p, int64_t y) {
+  return windows_over(y, p->kernel_h, p->stride_h, p->pad_h, p->dy.h);
+}
+
+ALWAYS_INLINE run cols_over(const cn_pool2d *p, int64_t x) {
+  return windows_over(x, p->kernel_w, p->stride_w, p->pad_w, p->dy.w);
+}
+
+/* Whether so many windows may hold one pixel that they are no short sum. */
+static bool is_crowded(const cn_pool2d *p) {
+  const int64_t rows = min_i64(p->dy.h, (p->kernel_h - 1) / p->stride_h + 1);
+  return rows * min_i64(p->dy.w, (p->kernel_w - 1) / p->stride_w + 1) > SUM_TERMS;
+}
+
+/* A pixel of dx in many windows: the sum of their dy / count, in pairs of runs. */
+static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int64_t x) {
+  const cn_pool2d *p = &job->pool;
+  const run rows = rows_over(p, y), cols = cols_over(p, x);
+  pairwise sum;
+  pairwise_clear(&sum);
+  for (int64_t oy = rows.first; oy < rows.end; oy++)
+    for (int64_t first = cols.first; first < cols.end; first += PART_TERMS) {
+      const int64_t end = min_i64(first + PART_TERMS, cols.end);
+      vec part = vec_zero();
+      for (int64_t ox = first; ox < end; ox++) {
+        const vec g = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
+        const float count = p->count_include_pad ? 1.0f : divisor(p, part_of(p, oy, ox));
+        part = vec_add(part, p->count_include_pad ? g : vec_div(g, vec_set1(count)));
+      }
+      pairwise_add(&sum, part);
+    }
+  const vec total = pairwise_total(&sum, vec_zero());
+  return p->count_include_pad ? vec_div(total, vec_set1(divisor(p, (window_part){0}))) : total;
+}
+
+/* Some windows, and the numbers of their winners. */
+typedef struct window_group {
+  run rows, cols;
+  window_part part[SUM_TERMS];
+  vec at[SUM_TERMS];
+} window_group;
+
+/* What the windows of a group give to a pixel of dx. */
+ALWAYS_INLINE vec group_sum(const pool_job *job, const window_group *g, const float *dy, int64_t y,
+                            int64_t x) {
+  const run rows = rows_over(&job->pool, y), cols = cols_over(&job->pool, x);
+  vec sum = vec_zero();
+  for (int64_t oy = max_i64(rows.first, g->rows.first); oy < min_i64(rows.end, g->rows.end); oy++)
+    for (int64_t ox = max_i64(cols.first, g->cols.first); ox < min_i64(cols.end, g->cols.end);
+         ox++) {
+      const int64_t i = (oy - g->rows.first) * (g->cols.end - g->cols.first) + ox - g->cols.first;
+      const window_part *w = &g->part[i];
+      const float number = (float)((y - w->y) * w->cols + x - w->x);
+      const vec v = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
+      sum = vec_add(sum, vec_keep(vec_equal(g->at[i], vec_set1(number)), v));
+    }
+  return sum;
+}
+
+/* One vector of a plane of dx, which is zero, from the maxima of large windows: groups of windows
+ * add to it, each with one sum for a pixel. */
+static void crowded_maxima(const pool_job *job, const float *x, const float *dy, float *dx) {
+  const cn_pool2d *p = &job->pool;
+  const int64_t width = min_i64(p->dy.w, SUM_TERMS), height = SUM_TERMS / width;
+  window_group g;
+  for (int64_t oy = 0; oy < p->dy.h; oy += height)
+    for (int64_t ox = 0; ox < p->dy.w; ox += width) {
+      g.rows = (run){oy, min_i64(oy + height, p->dy.h)};
+      g.cols = (run){ox, min_i64(ox + width, p->dy.w)};
+      int64_t count = 0;
+      for (int64_t r = g.rows.first; r < g.rows.end; r++)
+        for (int64_t c = g.cols.first; c < g.cols.end; c++, count++) {
+          const window_part w = g.part[count] = part_of(p, r, c);
+          g.at[count] = peak_in(job, x + w.y * job->xv.row + w.x * CN_BLOCK, w).at;
+        }
+      const window_part first = g.part[0], last = g.part[count - 1];
+      for (int64_t h = first.y; h < last.y + last.rows; h++)
+        for (int64_t w = first.x; w < last.x + last.cols; w++) {
+          float *to = dx + h * job->dxv.row + w * CN_BLOCK;
+          vec_store(to, vec_add(vec_load(to), group_sum(job, &g, dy, h, w)));
+        }
+    }
+}
+
+/* A plane of dx whose pixels are in many windows each. */
+static void crowded_plane(const pool_job *job, const float *x, const float *dy, float *dx) {
+  const cn_pool2d *p = &job->pool;
+  int64_t clean = 0;
+  clear_rows(job, dx, &clean, p->dx.h);
+  for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    if (x != NULL) {
+      crowded_maxima(job, x + lane, dy + lane, dx + lane);
+      continue;
+    }
+    for (int64_t h = 0; h < p->dx.h; h++)
+      for (int64_t w = 0; w < p->dx.w; w++)
+        vec_store(dx + h * job->dxv.row + w * CN_BLOCK + lane,
+                  crowded_average(job, dy + lane, h, w));
+  }
+}
+
 /* Items are planes of dx: (sample, block). Windows are added in row-major order. */
 static void backward_items(const void *state, int64_t first, int64_t last, int thread) {
   const pool_job copy = *(const pool_job *)state, *job = &copy;
@@ -181,11 +310,12 @@ static void backward_items(const void *state, int64_t first, int64_t last, int t
     const float *dy = job->dy + plane_offset(&job->yv, sample, block);
     float *dx = job->dx + plane_offset(&job->dxv, sample, block);
     int64_t clean = job->whole ? p->dx.h : 0;
-    for (int64_t oy = 0; oy < p->dy.h; oy++) {
+    if (job->crowded) crowded_plane(job, x, dy, dx);
+    for (int64_t oy = 0; oy < p->dy.h && !job->crowded; oy++) {
       clear_rows(job, dx, &clean, min_i64(oy * p->stride_h - p->pad_h + p->kernel_h, p->dx.h));
       for (int64_t ox = 0; ox < p->dy.w; ox++) spread(job, item, x, dy, oy, ox, dx);
     }
-    clear_rows(job, dx, &clean, p->dx.h);
+    if (!job->crowded) clear_rows(job, dx, &clean, p->dx.h);
     zero_border(&p->dx, &job->dxv, dx, 0, p->dx.h);
   }
 }
@@ -217,6 +347,8 @@ void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, co
                   .winners = winners,
                   .dy = dy,
                   .dx = dx};
+  /* Winners have numbers below 255, and so few windows hold a pixel. */
+  job.crowded = winners == NULL && is_crowded(pool);
   job.alone = pool->kind == CN_POOL_MAX && pool->stride_h >= pool->kernel_h &&
               pool->stride_w >= pool->kernel_w;
   job.whole = job.alone && pool->stride_h == pool->kernel_h && pool->stride_w == pool->kernel_w &&

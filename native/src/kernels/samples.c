@@ -95,15 +95,15 @@ typedef struct samples_sum {
   float *dx;
   int64_t dy_row, dy_col, w_row, w_col, w_channel, dx_channel, dx_pixel;
   int32_t rows, cols, k;
-  int32_t rows_together; /* whose terms are added up before they are added to dx */
-  bool add;              /* to what is there */
+  int32_t rows_together, taps_together; /* whose terms are added up before they are added to dx */
+  bool add;                             /* to what is there */
 } samples_sum;
 
-/* dx (=|+=) the sums of filter rows row..end, for one vector of samples. Meanwhile the pixels of
- * the next row are fetched, or those of the next tile: with every tap some, so all of them with
- * four. */
-ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int32_t end, bool add,
-                            int channels, int pixels) {
+/* dx (=|+=) the sums of filter rows row..end and taps first..last - 1, for one vector of samples.
+ * Meanwhile the pixels of the next row are fetched, or those of the next tile: with every tap some,
+ * so all of them with four. */
+ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int32_t end,
+                            int32_t first, int32_t last, bool add, int channels, int pixels) {
   const int ahead = pixels / 4 + 1;
   vec sum[SAMPLE_PIXELS][SAMPLE_CHANNELS];
 #pragma GCC unroll 14
@@ -111,7 +111,7 @@ ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int
 #pragma GCC unroll 8
     for (int c = 0; c < channels; c++) sum[x][c] = vec_zero();
   for (; row < end; row++)
-    for (int32_t j = 0; j < s->cols; j++) {
+    for (int32_t j = first; j < last; j++) {
       const float *dy = s->dy + row * s->dy_row + j * s->dy_col + lane;
       const float *w = s->w + row * s->w_row + j * s->w_col;
       const float *next =
@@ -155,8 +155,10 @@ ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int
 ALWAYS_INLINE void sum_tile(const samples_sum *s, int channels, int pixels) {
   for (int64_t lane = 0; lane < CN_BLOCK; lane += VEC)
     for (int32_t row = 0; row == 0 || row < s->rows; row += s->rows_together)
-      sum_taps(s, lane, row, min_i32(row + s->rows_together, s->rows), s->add || row > 0, channels,
-               pixels);
+      for (int32_t tap = 0; tap == 0 || tap < s->cols; tap += s->taps_together)
+        sum_taps(s, lane, row, min_i32(row + s->rows_together, s->rows), tap,
+                 min_i32(tap + s->taps_together, s->cols), s->add || row > 0 || tap > 0, channels,
+                 pixels);
 }
 
 /* The taps that find the image from pixel t or one of the next. */
@@ -225,6 +227,7 @@ static void add_block(const samples_job *job, const band *b, int64_t block, cons
                              .rows = r.count,
                              .k = p->k,
                              .rows_together = max_i32(1, SUM_TERMS / row_terms),
+                             .taps_together = max_i32(1, SUM_TERMS / p->k),
                              .add = block > 0};
       class_kernels[c->dx.c](c, &s, &a);
     }

@@ -1,5 +1,6 @@
 /* What follows a convolution on rows whose sums are complete, while they are in cache. */
 #include "conv.h"
+#include "pairwise.h"
 
 /* dst[i] += add[i]; then 0 where mask[i] <= 0; then, with relu, 0 where dst[i] <= 0. */
 static void finish_row(float *dst, const float *add, const float *mask, bool relu, int64_t floats) {
@@ -13,36 +14,65 @@ static void finish_row(float *dst, const float *add, const float *mask, bool rel
   }
 }
 
-/* Four running sums each, so that additions do not wait for one another. */
-enum { SUMS = 4 };
+/* Four running sums each, so that additions do not wait for one another; longer rows are cut. */
+enum { SUMS = 4, ROW_PIECE = SUMS * PART_TERMS };
 
 static vec total(const vec sum[SUMS]) {
   return vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3]));
 }
 
+/* Sum of w pixels. */
+static inline vec piece_sum(const float *p, int64_t w) {
+  vec sum[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+  int64_t i = 0;
+  for (; i + SUMS <= w; i += SUMS)
+#pragma GCC unroll 4
+    for (int j = 0; j < SUMS; j++) sum[j] = vec_add(sum[j], vec_load(p + (i + j) * CN_BLOCK));
+  for (; i < w; i++) sum[0] = vec_add(sum[0], vec_load(p + i * CN_BLOCK));
+  return total(sum);
+}
+
+/* Sum of their squared deviations. */
+static inline vec piece_squares(const float *p, int64_t w, vec mean) {
+  vec squares[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+  int64_t i = 0;
+  for (; i + SUMS <= w; i += SUMS)
+#pragma GCC unroll 4
+    for (int j = 0; j < SUMS; j++) {
+      const vec d = vec_sub(vec_load(p + (i + j) * CN_BLOCK), mean);
+      squares[j] = vec_fma(d, d, squares[j]);
+    }
+  for (; i < w; i++) {
+    const vec d = vec_sub(vec_load(p + i * CN_BLOCK), mean);
+    squares[0] = vec_fma(d, d, squares[0]);
+  }
+  return total(squares);
+}
+
+/* The same of a longer row. */
+static vec row_sum(const float *p, int64_t w) {
+  pairwise sum;
+  pairwise_clear(&sum);
+  for (int64_t i = 0; i < w; i += ROW_PIECE)
+    pairwise_add(&sum, piece_sum(p + i * CN_BLOCK, min_i64(ROW_PIECE, w - i)));
+  return pairwise_total(&sum, vec_zero());
+}
+
+static vec row_squares(const float *p, int64_t w, vec mean) {
+  pairwise sum;
+  pairwise_clear(&sum);
+  for (int64_t i = 0; i < w; i += ROW_PIECE)
+    pairwise_add(&sum, piece_squares(p + i * CN_BLOCK, min_i64(ROW_PIECE, w - i), mean));
+  return pairwise_total(&sum, vec_zero());
+}
+
 void row_statistics(const float *x, int64_t w, float *to) {
+  const bool one = w <= ROW_PIECE;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     const float *p = x + lane;
-    vec sum[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
-    vec squares[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
-    int64_t i = 0;
-    for (; i + SUMS <= w; i += SUMS)
-#pragma GCC unroll 4
-      for (int j = 0; j < SUMS; j++) sum[j] = vec_add(sum[j], vec_load(p + (i + j) * CN_BLOCK));
-    for (; i < w; i++) sum[0] = vec_add(sum[0], vec_load(p + i * CN_BLOCK));
-    const vec mean = vec_div(total(sum), vec_set1((float)w));
-    for (i = 0; i + SUMS <= w; i += SUMS)
-#pragma GCC unroll 4
-      for (int j = 0; j < SUMS; j++) {
-        const vec d = vec_sub(vec_load(p + (i + j) * CN_BLOCK), mean);
-        squares[j] = vec_fma(d, d, squares[j]);
-      }
-    for (; i < w; i++) {
-      const vec d = vec_sub(vec_load(p + i * CN_BLOCK), mean);
-      squares[0] = vec_fma(d, d, squares[0]);
-    }
+    const vec mean = vec_div(one ? piece_sum(p, w) : row_sum(p, w), vec_set1((float)w));
     vec_store(to + lane, mean);
-    vec_store(to + CN_BLOCK + lane, total(squares));
+    vec_store(to + CN_BLOCK + lane, one ? piece_squares(p, w, mean) : row_squares(p, w, mean));
   }
 }
 

@@ -6,6 +6,7 @@
  */
 #include "columns.h"
 #include "conv.h"
+#include "pairwise.h"
 #include "sgd.h"
 
 typedef struct weights_job {
@@ -17,7 +18,7 @@ typedef struct weights_job {
   const cn_update *update; /* null: dw is all that is wanted */
   bool bias;               /* whether anybody wants db */
   chunk_sums sums;
-  float *packed, *tiles, *turned;
+  float *packed, *tiles, *turned, *earlier;
 } weights_job;
 
 /* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
@@ -222,19 +223,30 @@ static void zero_padding(const conv_shape *s, const tile *t) {
 
 void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
                    int64_t y1, bool add, float *to) {
+  enum { PIECE = 4 * PART_TERMS };
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
+    pairwise total;
+    pairwise_clear(&total);
     vec sum = vec_zero();
+    int pieces = 0;
     for (int64_t i = 0; i < images; i++)
-      for (int64_t y = y0; y < y1; y++) {
-        const float *row = plane + i * v->sample + y * v->row + lane;
-        vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
-        int64_t x = 0;
-        for (; x + 4 <= w; x += 4)
-          for (int j = 0; j < 4; j++)
-            part[j] = vec_add(part[j], vec_load(row + (x + j) * CN_BLOCK));
-        for (; x < w; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
-        sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
-      }
+      for (int64_t y = y0; y < y1; y++)
+        for (int64_t x0 = 0; x0 < w; x0 += PIECE) {
+          const float *row = plane + i * v->sample + y * v->row + lane;
+          const int64_t x1 = min_i64(x0 + PIECE, w);
+          vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+          int64_t x = x0;
+          for (; x + 4 <= x1; x += 4)
+            for (int j = 0; j < 4; j++)
+              part[j] = vec_add(part[j], vec_load(row + (x + j) * CN_BLOCK));
+          for (; x < x1; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
+          sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
+          if (++pieces < PART_TERMS) continue;
+          pairwise_add(&total, sum);
+          sum = vec_zero();
+          pieces = 0;
+        }
+    sum = pairwise_total(&total, sum);
     vec_store(to + lane, add ? vec_add(vec_load(to + lane), sum) : sum);
   }
 }
@@ -263,6 +275,21 @@ static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thr
     t.db =
         db != NULL ? db + block * CN_BLOCK : own + p->tile_floats - block_count(s, &t) * CN_BLOCK;
   return t;
+}
+
+/* earlier (=|+=) the sums of a tile; or those += earlier. */
+static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, float *earlier) {
+  const int64_t floats = (t->x1 - t->x0) * s->w_outer, blocks = block_count(s, t);
+  for (int64_t block = 0; block <= blocks; block++, earlier += floats) {
+    const bool bias = block == blocks;
+    if (bias && t->db == NULL) return;
+    float *sums = bias ? t->db : t->dw + block * t->dw_block;
+    for (int64_t i = 0; i < (bias ? blocks * CN_BLOCK : floats); i += VEC) {
+      vec sum = vec_load(sums + i);
+      if (add) sum = vec_add(vec_load(earlier + i), sum);
+      vec_store((back ? sums : earlier) + i, sum);
+    }
+  }
 }
 
 /* The optimiser's step on the weights of a tile, and on its biases, from sums that are whole. */
@@ -321,18 +348,25 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     const int64_t begin = pixel_blocks * chunk / p->chunks;
     const int64_t end = pixel_blocks * (chunk + 1) / p->chunks;
     const tile t = tile_at(job, item % p->items, chunk, thread);
+    float *earlier = job->earlier + thread * p->earlier_floats;
+    int64_t start = begin; /* of the blocks whose sums are in the tile */
     for (int64_t b = begin; b < end; b++) {
+      if (b - start == SUM_BLOCKS) {
+        move_sums(s, &t, start > begin, false, earlier);
+        start = b;
+      }
       const pixels at = pixels_of(job, &t, b, buffer);
       if (p->turned_floats > 0) {
-        update_narrow(job, &t, &at, b > begin, job->turned + thread * p->turned_floats);
+        update_narrow(job, &t, &at, b > start, job->turned + thread * p->turned_floats);
         continue;
       }
       prefetcher ahead = next_pixels(job, &t, b, end);
-      update_tile(job, &t, &at, b > begin ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
+      update_tile(job, &t, &at, b > start ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
       for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
         sum_bias_rows(&s->yv, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
-                      s->y.w, at.images, at.row0, at.row1, b > begin, t.db + i * CN_BLOCK);
+                      s->y.w, at.images, at.row0, at.row1, b > start, t.db + i * CN_BLOCK);
     }
+    if (start > begin) move_sums(s, &t, true, true, earlier);
     zero_padding(s, &t);
     if (job->update != NULL && p->chunks == 1) step_tile(job, &t);
   }
@@ -392,6 +426,7 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
   job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + threads * plan->pack_floats;
   job.turned = job.tiles + threads * plan->tile_floats;
+  job.earlier = job.turned + threads * plan->turned_floats;
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
   run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);

@@ -111,13 +111,17 @@ static void sum_bias(const weights_job *job, const part *t, int64_t row0, int64_
                      float *db) {
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
-  for (int64_t row = row0; row < row1; row++) {
-    const int64_t y0 = row % p->tile_rows * p->m, y1 = min_i64(y0 + p->m, s->y.h);
+  for (int64_t row = row0, end; row < row1; row = end) {
+    /* Whole images together, else rows of one. */
+    const int64_t first = row % p->tile_rows, images = first > 0 ? 0 : (row1 - row) / p->tile_rows;
+    const int64_t last = min_i64(first + row1 - row, p->tile_rows);
+    end = row + (images > 0 ? images * p->tile_rows : last - first);
     for (int64_t block = t->block0; block < t->block1; block++)
       sum_bias_rows(&s->yv,
                     job->dy +
                         plane_offset(&s->yv, row / p->tile_rows, t->group * s->y_blocks + block),
-                    s->y.w, 1, y0, y1, add || row > row0, db + block * CN_BLOCK);
+                    s->y.w, max_i64(1, images), first * p->m, min_i64(last * p->m, s->y.h),
+                    add || row > row0, db + block * CN_BLOCK);
   }
 }
 
