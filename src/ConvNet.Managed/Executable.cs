@@ -46,7 +46,7 @@ public abstract class Executable : IExecutable
             if (node.Layer?.SavedLength(batchSize, node.InputShapes) is < 0 and var saved)
                 throw new ArgumentException(
                     $"{node.Place}: its SavedLength is {saved:N0} for {batchSize} samples; it starts at 0.",
-                        nameof(graph));
+                    nameof(graph));
             if ((long)node.Shape.Length * batchSize > int.MaxValue)
             {
                 throw new ArgumentOutOfRangeException(

@@ -318,7 +318,7 @@ public sealed class ErrorContract(BackendCase backend)
     [Test]
     public void ANodeThatIsNotThere()
         => Refuses<KeyNotFoundException>(() => _ = Network()["covn1"], "covn1", "did you mean \"conv1\"",
-            "Graph.Nodes");
+            "it has input");
 
     [Test]
     public void AParameterWithoutWeightDecayThatIsNotThere()
