@@ -261,7 +261,7 @@ int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, i
 
 int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src, float *dst) {
   TRY(check_context(context));
-  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_count(count));
   TRY(check_floats(src));
   TRY(check_floats(dst));
   kernels_for(context)->accumulate(context->threads, count, src, dst);
@@ -270,7 +270,7 @@ int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src
 
 int32_t cn_fill(const cn_context *context, int64_t count, float value, float *dst) {
   TRY(check_context(context));
-  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_count(count));
   TRY(check_floats(dst));
   kernels_for(context)->fill(context->threads, count, value, dst);
   return CN_OK;
@@ -279,8 +279,8 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
 /* ---- Optimiser ------------------------------------------------------------------------------- */
 
 static int32_t check_segment(const cn_segment *s) {
-  const int64_t most = INT64_MAX / 4;
-  if (s->offset < 0 || s->length < 0 || s->offset > most || s->length > most) return CN_BAD_SHAPE;
+  TRY(check_count(s->offset));
+  TRY(check_count(s->length));
   TRY(check_decay(s->weight_decay));
   return s->reserved != 0 ? CN_BAD_VALUE : CN_OK;
 }
@@ -314,7 +314,7 @@ int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) 
 int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
                  const float *b, float *out) {
   TRY(check_context(context));
-  if (count < 0) return CN_BAD_SHAPE;
+  TRY(check_count(count));
   TRY(check_floats(a));
   TRY(check_floats(b));
   TRY(check_floats(out));

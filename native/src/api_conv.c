@@ -8,10 +8,21 @@ enum { DENSE_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = DENSE_FLAGS | CN_TRANSFORME
 /* Packed weights stay below this many floats: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
 
-static int32_t check_conv(const cn_conv2d *conv) {
+/* The image with its border, and as far as a filter reaches beyond it: rows are copied so. */
+static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
+  const double rows =
+      (double)conv->x.h + 2.0 * conv->pad_h + (double)conv->dilation_h * (conv->kernel_h - 1);
+  const double cols =
+      (double)conv->x.w + 2.0 * conv->pad_w + (double)conv->dilation_w * (conv->kernel_w - 1);
+  const double channels = (double)max_i64(blocks_of(conv->x.c), blocks_of(conv->y.c)) * CN_BLOCK;
+  return check_total(n * channels * rows * cols);
+}
+
+/* The layer, for n samples: what every pass reads of its description. */
+static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   if (conv == NULL) return CN_NULL_POINTER;
-  TRY(check_tensor(&conv->x));
-  TRY(check_tensor(&conv->y));
+  TRY(check_batch(&conv->x, n));
+  TRY(check_batch(&conv->y, n));
   TRY(check_layout(&conv->y, CN_BLOCKED));
   if (conv->x.layout == CN_FLAT) return CN_BAD_LAYOUT;
   TRY(check_window(conv->x.h, conv->y.h, conv->kernel_h, conv->stride_h, conv->pad_h,
@@ -32,6 +43,7 @@ static int32_t check_conv(const cn_conv2d *conv) {
                                       CN_BLOCK * conv->groups
                                 : (double)per_group * blocks_of(conv->y.c) * CN_BLOCK;
   if (weights * conv->kernel_h * conv->kernel_w > most_weights) return CN_BAD_SHAPE;
+  TRY(check_reach(conv, n));
   if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
   if (conv->algorithm == CN_DIRECT)
     return (conv->flags & CN_TRANSFORMED) != 0 ? CN_BAD_VALUE : CN_OK;
@@ -39,13 +51,11 @@ static int32_t check_conv(const cn_conv2d *conv) {
   return winograd_fits(conv) ? CN_OK : CN_BAD_VALUE;
 }
 
-/* The tensors of a pass, for n samples. */
-static int32_t check_conv_pass(const cn_conv2d *conv, int32_t pass, int32_t n) {
-  TRY(check_conv(conv));
-  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
-    return CN_BAD_VALUE;
-  TRY(check_batch(&conv->x, n));
-  TRY(check_batch(&conv->y, n));
+/* The one check of a convolution: the layer, and the tensors of a pass. What has no pass of its own
+ * reads what the forward pass does. */
+static int32_t check_conv(const cn_conv2d *conv, int32_t pass, int32_t n) {
+  TRY(check_layer(conv, n));
+  TRY(check_pass(pass));
   if (pass != CN_FORWARD) {
     TRY(check_batch(&conv->dy, n));
     TRY(check_same(&conv->y, &conv->dy));
@@ -81,7 +91,7 @@ static int32_t check_update(int32_t flags, const cn_update *u) {
 }
 
 int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
-  TRY(check_conv(conv));
+  TRY(check_conv(conv, CN_FORWARD, 1));
   return conv_weight_floats(conv);
 }
 
@@ -95,14 +105,12 @@ static int64_t conv_floats(const cn_context *context, const cn_conv2d *conv, int
 int64_t cn_conv2d_workspace_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
                                    int32_t n) {
   TRY(check_context(context));
-  TRY(check_conv_pass(conv, pass, n));
+  TRY(check_conv(conv, pass, n));
   return conv_floats(context, conv, pass, n);
 }
 
 int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
-  TRY(check_conv(conv));
-  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
-    return CN_BAD_VALUE;
+  TRY(check_conv(conv, pass, 1));
   const conv_form form = conv_form_of(conv);
   if (form == FORM_DEPTHWISE || form == FORM_OTHER) return 0;
   const conv_shape shape = form == FORM_STEM && pass == CN_BACKWARD_DATA
@@ -114,7 +122,7 @@ int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
 int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv, const float *oihw,
                                float *packed) {
   TRY(check_context(context));
-  TRY(check_conv(conv));
+  TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_floats(oihw));
   TRY(check_weights(conv, packed));
   kernels_for(context)->conv2d_pack(context->threads, conv, oihw, packed);
@@ -124,7 +132,7 @@ int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv,
 int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
                                  const float *packed, float *oihw) {
   TRY(check_context(context));
-  TRY(check_conv(conv));
+  TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_weights(conv, packed));
   TRY(check_floats(oihw));
   kernels_for(context)->conv2d_unpack(context->threads, conv, packed, oihw);
@@ -133,10 +141,8 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
 
 /* What can be transformed: filters for a pass that uses them. */
 static int32_t check_transform(const cn_conv2d *conv, int32_t pass) {
-  TRY(check_conv(conv));
-  if (conv->algorithm == CN_DIRECT || (pass != CN_FORWARD && pass != CN_BACKWARD_DATA))
-    return CN_BAD_VALUE;
-  return CN_OK;
+  TRY(check_conv(conv, pass, 1));
+  return conv->algorithm == CN_DIRECT || pass == CN_BACKWARD_WEIGHTS ? CN_BAD_VALUE : CN_OK;
 }
 
 int64_t cn_conv2d_transformed_floats(const cn_conv2d *conv, int32_t pass) {
@@ -166,7 +172,7 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
                           const float *x, const float *w, const float *bias, const float *add,
                           float *y, float *statistics, float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
-  TRY(check_conv_pass(conv, CN_FORWARD, n));
+  TRY(check_conv(conv, CN_FORWARD, n));
   TRY(check_values(&conv->x, x));
   TRY(check_weights(conv, w));
   TRY(check_bias(conv->flags, bias, true));
@@ -181,7 +187,7 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
 
 /* A convolution and the pooling behind it. */
 static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
-  TRY(check_conv_pass(conv, CN_FORWARD, n));
+  TRY(check_conv(conv, CN_FORWARD, n));
   if (pool == NULL) return CN_NULL_POINTER;
   TRY(check_pool(pool, &pool->x, &pool->y, n));
   TRY(check_same(&conv->y, &pool->x));
@@ -234,7 +240,7 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
                                 const float *dy, const float *w, const float *add, const float *x,
                                 float *dx, float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
-  TRY(check_conv_pass(conv, CN_BACKWARD_DATA, n));
+  TRY(check_conv(conv, CN_BACKWARD_DATA, n));
   TRY(check_values(&conv->dy, dy));
   TRY(check_weights(conv, w));
   TRY(check_add(conv, &conv->dx, add, n));
@@ -252,7 +258,7 @@ static int32_t check_backward_weights(const cn_context *context, const cn_conv2d
                                       const float *x, const float *dw, const float *db,
                                       const cn_update *update, const float *workspace,
                                       int64_t workspace_floats) {
-  TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
+  TRY(check_conv(conv, CN_BACKWARD_WEIGHTS, n));
   TRY(check_values(&conv->x, x));
   if (dw != NULL || update == NULL) TRY(check_weights(conv, dw));
   TRY(check_bias(conv->flags, db, false));
@@ -278,7 +284,7 @@ int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *c
 
 /* A convolution and the gradients of the pooling behind it. */
 static int32_t check_pool_backward(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
-  TRY(check_conv_pass(conv, CN_BACKWARD_WEIGHTS, n));
+  TRY(check_conv(conv, CN_BACKWARD_WEIGHTS, n));
   if (pool == NULL) return CN_NULL_POINTER;
   TRY(check_pool(pool, &pool->dx, &pool->dy, n));
   return check_same(&conv->dy, &pool->dx);
@@ -328,8 +334,7 @@ int64_t cn_dense_workspace_floats(const cn_context *context, const cn_dense *den
                                   int32_t n) {
   TRY(check_context(context));
   TRY(check_dense(dense, n));
-  if (pass != CN_FORWARD && pass != CN_BACKWARD_DATA && pass != CN_BACKWARD_WEIGHTS)
-    return CN_BAD_VALUE;
+  TRY(check_pass(pass));
   return dense_workspace_floats(dense, pass, n, context->threads);
 }
 

@@ -30,7 +30,19 @@ int32_t check_batch(const cn_tensor *t, int64_t n) {
   if (n < 1 || n > CN_MOST_SIZE) return CN_BAD_SHAPE;
   const double plane = ((double)t->h + 2 * t->halo) * ((double)t->w + 2 * t->halo);
   const double channels = (double)blocks_of(t->c) * CN_BLOCK;
-  return (double)n * channels * plane > (double)most_floats ? CN_BAD_SHAPE : CN_OK;
+  return check_total((double)n * channels * plane);
+}
+
+int32_t check_total(double floats) { return floats > (double)most_floats ? CN_BAD_SHAPE : CN_OK; }
+
+int32_t check_count(int64_t count) {
+  return count < 0 || count > most_floats ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t check_pass(int32_t pass) {
+  return pass == CN_FORWARD || pass == CN_BACKWARD_DATA || pass == CN_BACKWARD_WEIGHTS
+             ? CN_OK
+             : CN_BAD_VALUE;
 }
 
 int32_t check_same(const cn_tensor *a, const cn_tensor *b) {

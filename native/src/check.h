@@ -17,6 +17,13 @@ int32_t check_context(const cn_context *context);
 int32_t check_tensor(const cn_tensor *t);
 int32_t check_batch(const cn_tensor *t, int64_t n);
 
+/* A number of values, counted in double precision, or of values in a row: from 0 to what is far
+ * from overflowing. */
+int32_t check_total(double floats);
+int32_t check_count(int64_t count);
+
+int32_t check_pass(int32_t pass);
+
 /* c, h, w and layout of two checked tensors are equal. */
 int32_t check_same(const cn_tensor *a, const cn_tensor *b);
 int32_t check_layout(const cn_tensor *t, cn_layout layout);

@@ -184,15 +184,33 @@ static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low,
   *halo = max_i32(*halo, max_i32(-first, (a->count - 1) * src_stride + last - (size - 1)));
 }
 
+/* The same by the taps of all residues: each tap is one of a single residue. */
+static void widen_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad,
+                           int32_t dst_size, int32_t src_size, int32_t *low, int32_t *high,
+                           int32_t *halo) {
+  for (int32_t r = 0; r < kernel; r++) {
+    const int32_t offset = r * dilation - pad;
+    const int32_t residue = (offset % stride + stride) % stride;
+    if (residue >= dst_size) continue;
+    const axis tap = {.count = (dst_size - residue - 1) / stride + 1,
+                      .taps = 1,
+                      .src = (residue - offset) / stride};
+    widen(&tap, 1, src_size, low, high, halo);
+  }
+}
+
 static void set_reach(sweep *w) {
-  for (int32_t i = 0; i < min_i32(w->dst_stride_h, w->dst.h); i++) {
-    const axis a = sweep_axis_y(w, i);
-    widen(&a, w->src_stride_h, w->src.h, &w->low_y, &w->high_y, &w->halo);
+  const conv_shape *s = &w->shape;
+  if (w->backward) {
+    widen_backward(s->kernel_h, s->stride_h, s->dilation_h, s->pad_h, s->x.h, s->y.h, &w->low_y,
+                   &w->high_y, &w->halo);
+    widen_backward(s->kernel_w, s->stride_w, s->dilation_w, s->pad_w, s->x.w, s->y.w, &w->low_x,
+                   &w->high_x, &w->halo);
+    return;
   }
-  for (int32_t i = 0; i < min_i32(w->dst_stride_w, w->dst.w); i++) {
-    const axis a = sweep_axis_x(w, i);
-    widen(&a, w->src_stride_w, w->src.w, &w->low_x, &w->high_x, &w->halo);
-  }
+  const axis y = sweep_axis_y(w, 0), x = sweep_axis_x(w, 0);
+  widen(&y, w->src_stride_h, w->src.h, &w->low_y, &w->high_y, &w->halo);
+  widen(&x, w->src_stride_w, w->src.w, &w->low_x, &w->high_x, &w->halo);
 }
 
 /* Floats of one row of the blocks of dst that a tile computes. */
@@ -219,8 +237,8 @@ static int64_t unit_columns(const sweep *w) {
 }
 
 static void set_units(sweep *w) {
-  const int64_t row_floats = w->src_blocks * w->sv.row * w->src_stride_h;
-  w->rows = max_i64(1, min_i64(w->total_rows, SOURCE_FLOATS / row_floats));
+  const int64_t fit = SOURCE_FLOATS / (w->src_blocks * w->sv.row) / w->src_stride_h;
+  w->rows = max_i64(1, min_i64(w->total_rows, fit));
   if (w->shape.pooled_rows > 0) w->rows = pooled_rows(w);
   w->row_units = ceil_div(w->total_rows, w->rows);
   if (w->shape.pooled_rows == 0) w->rows = ceil_div(w->total_rows, w->row_units);
@@ -268,6 +286,8 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
              .src_stride_w = backward ? 1 : s->stride_w,
              .dst_stride_h = backward ? s->stride_h : 1,
              .dst_stride_w = backward ? s->stride_w : 1};
+  w.classes_h = min_i32(w.dst_stride_h, w.dst.h);
+  w.classes_w = min_i32(w.dst_stride_w, w.dst.w);
   w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
   if (s->stem) w.k = s->kernel_w;
   if (s->plain_x) w.spread_floats = w.dv.plane + TAP;
@@ -321,6 +341,12 @@ static int64_t rows_below(const cn_conv2d *conv, int64_t rows) {
   return min_i64(conv->dy.h, ceil_div(rows + filter, conv->stride_h) + 1);
 }
 
+static void set_bands(samples_plan *p, const cn_conv2d *conv, int64_t rows) {
+  p->rows = (int32_t)rows;
+  p->dy_floats = rows_below(conv, rows) * p->dy_row;
+  p->own_floats = p->dy_floats + rows * p->dx_row;
+}
+
 /* As many rows as the second-level cache holds with what they need; fewer where there would be no
  * work for many threads. */
 samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
@@ -340,13 +366,16 @@ samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
   p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;
   const int64_t stride = conv->stride_h, steps = ceil_div(conv->dx.h, stride);
   const int64_t least = min_i64(steps, ceil_div(SAMPLE_ITEMS, ceil_div(n, CN_BLOCK)));
-  int64_t bands = least;
-  for (;; bands++) {
-    p.rows = (int32_t)(ceil_div(steps, bands) * stride);
-    p.dy_floats = rows_below(conv, p.rows) * p.dy_row;
-    p.own_floats = p.dy_floats + p.rows * p.dx_row;
-    if (bands == steps || p.own_floats <= SAMPLE_FLOATS) break;
+  int64_t low = least, high = steps; /* more bands are smaller: the fewest that fit, or all */
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    set_bands(&p, conv, ceil_div(steps, middle) * stride);
+    if (p.own_floats <= SAMPLE_FLOATS)
+      high = middle;
+    else
+      low = middle + 1;
   }
+  set_bands(&p, conv, ceil_div(steps, low) * stride);
   p.bands = ceil_div(conv->dx.h, p.rows);
   return p;
 }
@@ -460,6 +489,18 @@ int64_t conv_weight_floats(const cn_conv2d *conv) {
   return shape_weight_floats(&s);
 }
 
+/* A thread's buffers in a sweep. A row is cut into columns unless something follows on it: then the
+ * buffer holds all of it. */
+static int64_t own_floats(const conv_shape *shape, bool backward) {
+  sweep w = sweep_of(shape, backward);
+  if (w.packed && w.col_units > 1) {
+    conv_shape whole = *shape;
+    whole.keep_rows = true;
+    w = sweep_of(&whole, backward);
+  }
+  return w.pack_floats + w.spread_floats;
+}
+
 static int64_t backward_weights_floats(const conv_shape *s, int32_t threads) {
   const weights_plan p = weights_plan_of(s);
   return (p.chunks > 1 ? p.chunks * p.chunk_floats : 0) +
@@ -475,7 +516,7 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
   }
   if (pass == CN_FORWARD) {
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->y, n);
-    return threads * sweep_of(&s, false).pack_floats;
+    return threads * own_floats(&s, false);
   }
   if (pass == CN_BACKWARD_WEIGHTS) {
     const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, n);
@@ -484,8 +525,7 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
   if (samples_fit(conv, n)) return threads * samples_plan_of(conv, n).own_floats;
   const conv_shape s = form == FORM_STEM ? plain_gradient_shape_of(conv, n)
                                          : conv_shape_of(conv, &conv->dx, &conv->dy, n);
-  const sweep w = sweep_of(&s, true);
-  return shape_weight_floats(&s) + threads * (w.pack_floats + w.spread_floats);
+  return shape_weight_floats(&s) + threads * own_floats(&s, true);
 }
 
 int64_t dense_weight_floats(const cn_dense *dense) {

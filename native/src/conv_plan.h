@@ -99,7 +99,8 @@ typedef struct sweep {
   int64_t w_outer, w_block; /* from one block of src and of dst to the next */
   int32_t k;                /* terms of one step of the micro-kernel */
   int32_t src_stride_h, src_stride_w, dst_stride_h, dst_stride_w;
-  int64_t total_rows, total_cols; /* steps t of the longest class of residues */
+  int32_t classes_h, classes_w;   /* of residues that have pixels */
+  int64_t total_rows, total_cols; /* steps t of the longest class */
   int64_t rows, cols, row_units, col_units, units;
   int64_t chunk;
   bool weights_outside; /* loop over blocks of dst outside, units inside: the weights exceed the

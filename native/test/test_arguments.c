@@ -138,6 +138,64 @@ static void convolution_shapes(void) {
   EXPECT(0, cn_conv2d_workspace_floats(&context, &gradients, CN_FORWARD, 1));
 }
 
+/* The gradients' descriptions are looked at by everything that belongs to their pass. */
+static void convolution_gradients(void) {
+  cn_conv2d good = good_conv();
+  float *w = memory, *transformed = memory + 16384;
+  good.algorithm = CN_WINOGRAD_4;
+  EXPECT(CN_OK, cn_conv2d_transform_weights(&context, &good, CN_BACKWARD_DATA, w, transformed));
+  cn_conv2d bad = good;
+  bad.dx.c = 160;
+  EXPECT(CN_BAD_SHAPE,
+         cn_conv2d_transform_weights(&context, &bad, CN_BACKWARD_DATA, w, transformed));
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_transformed_floats(&bad, CN_BACKWARD_DATA));
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_halo(&bad, CN_BACKWARD_DATA));
+  EXPECT(CN_OK, cn_conv2d_transform_weights(&context, &bad, CN_FORWARD, w, transformed));
+  bad = good;
+  bad.dx.h = 0;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_halo(&bad, CN_BACKWARD_DATA));
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_transformed_floats(&bad, CN_BACKWARD_DATA));
+  bad = good;
+  bad.dy.c = 33;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_halo(&bad, CN_BACKWARD_DATA));
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_halo(&bad, CN_BACKWARD_WEIGHTS));
+  EXPECT(CN_BAD_SHAPE,
+         cn_conv2d_transform_weights(&context, &bad, CN_BACKWARD_DATA, w, transformed));
+  EXPECT(1, cn_conv2d_halo(&bad, CN_FORWARD));
+}
+
+/* Sizes are computed in 64 bits, in time that does not grow with them, and those that would come
+ * near to overflowing are refused. */
+static void convolution_sizes(void) {
+  for (int32_t width = 1 << 20; width <= 1 << 29; width *= 2) {
+    const cn_tensor x = {3, 1, width, 0, CN_PLAIN}, y = {16, 1, width, 0, CN_BLOCKED};
+    const cn_conv2d wide = {x, y, x, y, y, 1, 3, 1, 1, 0, 1, 1, 1, 1, 0, CN_DIRECT};
+    for (int32_t n = 1; n <= 16; n += 15) {
+      cn_context one = context, two = context;
+      one.threads = 1;
+      two.threads = 2;
+      const int64_t floats = cn_conv2d_workspace_floats(&one, &wide, CN_BACKWARD_DATA, n);
+      const int64_t more = cn_conv2d_workspace_floats(&two, &wide, CN_BACKWARD_DATA, n) - floats;
+      CHECK(floats >= more && more >= 16LL * width, "%d wide: %lld, and %lld more for a thread",
+            (int)width, (long long)floats, (long long)more);
+    }
+  }
+  const cn_tensor tall = {1, 1 << 24, 64, 0, CN_PLAIN}, y = {16, 1 << 24, 64, 0, CN_BLOCKED};
+  const cn_conv2d high = {tall, y, tall, y, y, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, CN_DIRECT};
+  CHECK(cn_conv2d_workspace_floats(&context, &high, CN_BACKWARD_DATA, 16) > 0, "16M rows");
+  cn_conv2d strides = good_conv();
+  strides.stride_h = strides.stride_w = 20000;
+  strides.y.h = strides.y.w = strides.dy.h = strides.dy.w = 1;
+  for (int i = 0; i < 1000; i++) EXPECT(0, cn_conv2d_halo(&strides, CN_BACKWARD_DATA));
+  cn_conv2d padded = good_conv();
+  padded.x = padded.dx = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
+  padded.y = padded.dy = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
+  padded.pad_h = 1 << 15;
+  padded.kernel_h = 3;
+  padded.dilation_h = 1 << 15;
+  EXPECT(CN_BAD_SHAPE, cn_conv2d_workspace_floats(&context, &padded, CN_FORWARD, 1 << 10));
+}
+
 static void convolution_pointers(void) {
   cn_conv2d conv = good_conv();
   float *w = memory + 8192, *bias = memory + 16384, *y = memory + 20480;
@@ -337,6 +395,8 @@ static void elementwise(void) {
   const cn_dropout dropout = {.x = t, .y = t, .scale = INFINITY};
   EXPECT(CN_BAD_VALUE, cn_dropout_apply(&context, &dropout, 1, 0, a, out));
   EXPECT(CN_BAD_SHAPE, cn_accumulate(&context, -1, a, out));
+  EXPECT(CN_BAD_SHAPE, cn_fill(&context, INT64_MAX, 0.0f, out));
+  EXPECT(CN_BAD_SHAPE, cn_triad(&context, INT64_MIN, 1.0f, a, a, out));
   EXPECT(CN_NULL_POINTER, cn_fill(&context, 1, 0.0f, NULL));
 }
 
@@ -399,6 +459,8 @@ int main(void) {
   contexts();
   tensors();
   convolution_shapes();
+  convolution_gradients();
+  convolution_sizes();
   convolution_pointers();
   windows();
   dense_layers();

@@ -235,9 +235,9 @@ static void pool_place(const sweep_job *job, const place *p, const float *rows, 
 static void sweep_tile(const sweep_job *job, const place *p, source from, target to,
                        companion *with) {
   const sweep *w = job->w;
-  for (int32_t i = 0; i < min_i32(w->dst_stride_h, w->dst.h); i++) {
+  for (int32_t i = 0; i < w->classes_h; i++) {
     const axis y = sweep_axis_y(w, i);
-    for (int32_t j = 0; j < min_i32(w->dst_stride_w, w->dst.w); j++)
+    for (int32_t j = 0; j < w->classes_w; j++)
       sweep_class(job, p, from, to, y, sweep_axis_x(w, j), with);
   }
   if (p->chunk + w->chunk < w->src_blocks) return;
@@ -302,7 +302,7 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
                              companion *with) {
   const sweep *w = job->w;
   plan_rows(with, p->blocks, p->col1 - p->col0, w->src_stride_w * w->sv.pixel);
-  const int64_t calls = items * w->dst_stride_h * w->dst_stride_w *
+  const int64_t calls = items * w->classes_h * w->classes_w *
                         ceil_div(p->row1 - p->row0, with->together) * with->plan.tiles;
   const bool same_chunk = next->group == p->group && next->chunk == p->chunk;
   const bool same_source = same_chunk && (w->source_stays || next->unit == p->unit);

@@ -1,0 +1,648 @@
+/*
+ * Descriptions drawn at random, legal and not, to every function: each refuses them before it
+ * writes anything, or stays within the floats that the queries name. Operands end at a page that
+ * nobody may touch. CN_TEST_ROUNDS multiplies the number of rounds.
+ */
+#define _DEFAULT_SOURCE
+#include "harness.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+enum {
+  ROOM = 1 << 15,      /* floats of an operand at most: larger ones are only asked about */
+  PAGE = 1 << 16,      /* a multiple of the size of a page, in bytes */
+  OPERANDS = 16,       /* of a call, at most */
+  FRINGE = 16,         /* floats beside an operand that must stay as they are */
+  MOST_WORK = 2000000, /* multiply-adds of a call */
+};
+
+/* ---- Operands -------------------------------------------------------------------------------- */
+
+typedef struct operand {
+  float *start;  /* ROOM floats and the fringe, up to the page */
+  float *values; /* of the call */
+  int64_t before, floats;
+} operand;
+
+static operand operands[OPERANDS];
+static int used;
+static bool too_large; /* an operand of this call */
+
+static const uint32_t untouched = 0x7fc0ca11; /* a NaN */
+
+static void make_operands(void) {
+  const size_t bytes = (ROOM + 2 * FRINGE) * sizeof(float);
+  const size_t pages = (bytes + PAGE - 1) / PAGE * PAGE;
+  for (int i = 0; i < OPERANDS; i++) {
+    char *memory =
+        mmap(NULL, pages + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory + pages, PAGE, PROT_NONE) != 0) abort();
+    operands[i].start = (float *)(memory + pages) - ROOM - FRINGE;
+  }
+}
+
+static void mark(float *p, int64_t count) {
+  for (int64_t i = 0; i < count; i++) memcpy(p + i, &untouched, sizeof *p);
+}
+
+static bool is_marked(const float *p, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    if (memcmp(p + i, &untouched, sizeof *p) != 0) return false;
+  return true;
+}
+
+/* The next operand: so many floats, marked, as near to the forbidden page as 64 bytes allow. What
+ * the queries refuse to size gets a few. */
+static float *next_operand(int64_t floats) {
+  if (floats > ROOM) too_large = true;
+  if (floats < 1 || floats > ROOM) floats = 16;
+  operand *o = &operands[used++];
+  const int64_t room = (floats + 15) / 16 * 16;
+  o->floats = floats;
+  o->before = FRINGE;
+  o->values = o->start + ROOM + FRINGE - room;
+  mark(o->values - FRINGE, FRINGE + room);
+  return o->values;
+}
+
+/* The same with values that are read: small numbers, many of them equal, none of them a NaN. */
+static float *next_input(int64_t floats) {
+  float *p = next_operand(floats);
+  for (int64_t i = 0; i < operands[used - 1].floats; i++) p[i] = (float)(next_random() % 5) - 2.0f;
+  return p;
+}
+
+static float *next_tensor(const cn_tensor *t, int32_t n) {
+  return next_operand(cn_tensor_floats(t, n));
+}
+
+static float *next_image(const cn_tensor *t, int32_t n) {
+  return next_input(cn_tensor_floats(t, n));
+}
+
+static bool chance(int percent) { return (int)(next_random() % 100) < percent; }
+
+/* Now and then a pointer that no function takes: null, or between two floats. */
+static float *spoilt(float *p) {
+  if (chance(97)) return p;
+  return chance(50) ? NULL : (float *)(void *)((char *)p + 2);
+}
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+static int64_t calls, done; /* and how many of them computed */
+
+static void check_status(const char *function, int64_t status) {
+  calls++;
+  done += status == CN_OK;
+  CHECK(status <= CN_OK && status >= CN_WORKSPACE_TOO_SMALL, "%s returns %lld", function,
+        (long long)status);
+  for (int i = 0; i < used; i++) {
+    const operand *o = &operands[i];
+    const int64_t room = (o->floats + 15) / 16 * 16;
+    CHECK(is_marked(o->values - FRINGE, FRINGE), "%s writes before operand %d", function, i);
+    CHECK(is_marked(o->values + o->floats, room - o->floats), "%s writes behind operand %d",
+          function, i);
+  }
+}
+
+/* What a refused call would have written. */
+static void check_refused(const char *function, int64_t status, const float *output) {
+  for (int i = 0; i < used && status != CN_OK; i++)
+    CHECK(operands[i].values != output || is_marked(output, operands[i].floats),
+          "%s writes although it returns %lld", function, (long long)status);
+}
+
+#define CALL(output, function, ...)                                                                \
+  do {                                                                                             \
+    const int64_t call_status = function(__VA_ARGS__);                                             \
+    check_status(#function, call_status);                                                          \
+    check_refused(#function, call_status, output);                                                 \
+  } while (0)
+
+/* A size or a status; sizes are far from overflowing. */
+static int64_t check_size(const char *query, int64_t size) {
+  calls++;
+  CHECK(size >= CN_WORKSPACE_TOO_SMALL && size <= (int64_t)1 << 60, "%s returns %lld", query,
+        (long long)size);
+  return size;
+}
+
+#define SIZE(function, ...) check_size(#function, function(__VA_ARGS__))
+
+/* ---- Descriptions ---------------------------------------------------------------------------- */
+
+static int32_t below(int32_t most) { return (int32_t)(next_random() % (uint64_t)most); }
+
+static int32_t one_of(const int32_t *values, int32_t count) { return values[below(count)]; }
+
+#define ONE_OF(...)                                                                                \
+  one_of((const int32_t[]){__VA_ARGS__},                                                           \
+         (int32_t)(sizeof(int32_t[]){__VA_ARGS__} / sizeof(int32_t)))
+
+/* Overwrites some of `count` numbers: with the ends of ranges, with neighbours of what they were,
+ * with one another. */
+static void spoil(void *description, int32_t count) {
+  int32_t *fields = description;
+  if (chance(50)) return;
+  for (int32_t times = 1 + below(3); times > 0; times--) {
+    const int32_t at = below(count);
+    switch (below(3)) {
+    case 0:
+      fields[at] =
+          ONE_OF(INT32_MIN, -1, 0, 1, 2, 3, 4, 7, 15, 16, 17, 160, 255, 256, 20000, 1 << 15,
+                 (1 << 15) + 1, 1 << 20, 1 << 23, (1 << 23) - 1, CN_MOST_WINDOW, CN_MOST_WINDOW + 1,
+                 CN_MOST_SIZE, CN_MOST_SIZE + 1, 1 << 24, (1 << 24) + 1, INT32_MAX);
+      break;
+    case 1:
+      if (fields[at] > -1000 && fields[at] < 1000) fields[at] += below(2) == 0 ? 1 : -1;
+      break;
+    default:
+      fields[at] = fields[below(count)];
+    }
+  }
+}
+
+static cn_context any_context(void) {
+  cn_context c = context_of(below(cn_cpu_isa() + 1), 1 + below(4));
+  if (chance(2)) spoil(&c, sizeof c / sizeof(int32_t));
+  return c;
+}
+
+static int32_t any_batch(void) {
+  if (chance(2)) return ONE_OF(INT32_MIN, -1, 0, 1 << 24, (1 << 24) + 1, INT32_MAX);
+  return ONE_OF(1, 1, 2, 3, 5, 16, 17);
+}
+
+static cn_tensor any_tensor(int32_t layout) {
+  cn_tensor t = {.c = ONE_OF(1, 2, 3, 5, 8, 15, 16, 17, 32, 33),
+                 .h = 1 + below(9),
+                 .w = 1 + below(9),
+                 .halo = layout == CN_FLAT ? 0 : below(3),
+                 .layout = layout};
+  if (chance(10)) { /* rows that are cut into columns */
+    t.h = 1;
+    t.w = 150 + below(400);
+    t.halo = 0;
+  }
+  return t;
+}
+
+static void other_halo(cn_tensor *t) {
+  if (t->layout != CN_FLAT) t->halo = below(3);
+}
+
+static int32_t window_size(int32_t in, int32_t kernel, int32_t stride, int32_t pad,
+                           int32_t dilation) {
+  return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+static cn_conv2d any_conv(void) {
+  static const int32_t kernels[] = {1, 1, 2, 3, 3, 3, 5, 7};
+  cn_conv2d c = {.x = any_tensor(CN_BLOCKED), .groups = 1, .flags = below(4)};
+  const int32_t form = below(8);
+  int32_t filters = ONE_OF(1, 3, 6, 8, 15, 16, 17, 32, 33);
+  if (form < 2 && c.x.c < CN_BLOCK) c.x.layout = CN_PLAIN;
+  if (form == 2) c.groups = filters = c.x.c;
+  if (form == 3) {
+    c.groups = 2;
+    c.x.c = 32;
+    filters = chance(50) ? 32 : 64;
+  }
+  if (form == 4) {
+    c.groups = c.x.c;
+    filters = 2 * c.x.c;
+  }
+  c.kernel_h = one_of(kernels, 8);
+  c.kernel_w = chance(70) ? c.kernel_h : one_of(kernels, 8);
+  c.stride_h = chance(60) ? 1 : 1 + below(4);
+  c.stride_w = chance(70) ? c.stride_h : 1 + below(4);
+  c.dilation_h = chance(70) ? 1 : 1 + below(3);
+  c.dilation_w = chance(70) ? c.dilation_h : 1 + below(3);
+  c.pad_h = c.dilation_h * (c.kernel_h - 1) / 2 + below(2);
+  c.pad_w = c.dilation_w * (c.kernel_w - 1) / 2 + below(2);
+  const int32_t h = window_size(c.x.h, c.kernel_h, c.stride_h, c.pad_h, c.dilation_h);
+  const int32_t w = window_size(c.x.w, c.kernel_w, c.stride_w, c.pad_w, c.dilation_w);
+  c.y = (cn_tensor){filters, h, w, below(2), CN_BLOCKED};
+  if (h > 1 && chance(10)) c.y.h--;
+  c.dx = c.x;
+  c.dy = c.y;
+  other_halo(&c.dx);
+  other_halo(&c.dy);
+  c.add = chance(50) ? c.y : c.dx;
+  other_halo(&c.add);
+  if (chance(40)) c.algorithm = CN_WINOGRAD_2 + below(2);
+  return c;
+}
+
+static cn_pool2d any_pool(const cn_tensor *x) {
+  cn_pool2d p = {.x = *x,
+                 .kernel_h = 1 + below(3),
+                 .kernel_w = 1 + below(3),
+                 .stride_h = 1 + below(3),
+                 .stride_w = 1 + below(3),
+                 .kind = chance(70) ? CN_POOL_MAX : CN_POOL_AVERAGE,
+                 .count_include_pad = below(2)};
+  if (chance(40)) p.kernel_h = p.kernel_w = p.stride_h = p.stride_w = 2;
+  p.pad_h = below(p.kernel_h);
+  p.pad_w = below(p.kernel_w);
+  if (chance(50)) p.pad_h = p.pad_w = 0;
+  const int32_t h = window_size(x->h, p.kernel_h, p.stride_h, p.pad_h, 1);
+  const int32_t w = window_size(x->w, p.kernel_w, p.stride_w, p.pad_w, 1);
+  p.y = (cn_tensor){x->c, h, w, below(2), CN_BLOCKED};
+  p.dx = p.x;
+  p.dy = p.y;
+  other_halo(&p.dx);
+  other_halo(&p.dy);
+  if (p.kind == CN_POOL_MAX && chance(30)) p.flags = CN_RELU;
+  return p;
+}
+
+/* ---- Functions ------------------------------------------------------------------------------- */
+
+/* Multiply-adds of a pass over the sizes as they are, legal or not. */
+static bool is_long(const cn_conv2d *c, int32_t n) {
+  return fabs((double)n * c->y.c * c->y.h * c->y.w) * fabs((double)c->x.c * c->kernel_h) *
+                 fabs((double)c->kernel_w) >
+             MOST_WORK ||
+         fabs((double)n * c->dx.c * c->dx.h * c->dx.w) * fabs((double)c->y.c * c->kernel_h) *
+                 fabs((double)c->kernel_w) >
+             MOST_WORK;
+}
+
+static void conv_queries(const cn_context *context, const cn_conv2d *c, const cn_pool2d *p,
+                         int32_t n) {
+  SIZE(cn_conv2d_weight_floats, c);
+  for (int32_t pass = -1; pass <= 3; pass++) {
+    SIZE(cn_conv2d_workspace_floats, context, c, pass, n);
+    SIZE(cn_conv2d_transformed_floats, c, pass);
+    SIZE(cn_conv2d_halo, c, pass);
+  }
+  SIZE(cn_conv2d_pools, c, p);
+  SIZE(cn_conv2d_pools_backward, c, p);
+  SIZE(cn_conv2d_pool_workspace_floats, context, c, p, n);
+}
+
+static float *bias_of(int32_t flags, int64_t channels) {
+  return (flags & CN_BIAS) != 0 ? next_input((channels + 15) / 16 * 16) : NULL;
+}
+
+static void conv_weights(const cn_context *context, const cn_conv2d *c) {
+  const int64_t floats = cn_conv2d_weight_floats(c);
+  const double plain =
+      (double)c->y.c * c->x.c / (c->groups > 0 ? c->groups : 1) * c->kernel_h * c->kernel_w;
+  const int64_t values = plain >= 1 && plain <= ROOM ? (int64_t)plain : plain > ROOM ? ROOM + 1 : 1;
+  used = 0;
+  too_large = false;
+  float *oihw = next_input(values), *packed = next_operand(floats);
+  if (!too_large) CALL(packed, cn_conv2d_pack_weights, context, c, spoilt(oihw), spoilt(packed));
+  used = 0;
+  float *from = next_input(floats), *back = next_operand(values);
+  if (!too_large) CALL(back, cn_conv2d_unpack_weights, context, c, spoilt(from), spoilt(back));
+  const int32_t pass = below(3);
+  used = 0;
+  too_large = false;
+  float *w = next_input(floats);
+  float *transformed = next_operand(cn_conv2d_transformed_floats(c, pass));
+  if (!too_large)
+    CALL(transformed, cn_conv2d_transform_weights, context, c, pass, spoilt(w),
+         spoilt(transformed));
+}
+
+static int64_t pass_weights(const cn_conv2d *c, int32_t pass) {
+  return (c->flags & CN_TRANSFORMED) != 0 ? cn_conv2d_transformed_floats(c, pass)
+                                          : cn_conv2d_weight_floats(c);
+}
+
+static void conv_forward(const cn_context *context, const cn_conv2d *c, int32_t n) {
+  used = 0;
+  too_large = false;
+  const int64_t room = cn_conv2d_workspace_floats(context, c, CN_FORWARD, n);
+  float *x = next_image(&c->x, n), *w = next_input(pass_weights(c, CN_FORWARD));
+  float *bias = bias_of(c->flags, c->y.c), *y = next_tensor(&c->y, n);
+  float *add = chance(30) ? next_image(&c->add, n) : NULL;
+  float *statistics = chance(30) ? next_operand(cn_row_statistics_floats(&c->y, n)) : NULL;
+  float *workspace = next_operand(room);
+  if (!too_large)
+    CALL(y, cn_conv2d_forward, context, c, n, spoilt(x), spoilt(w), bias, add, spoilt(y),
+         statistics, spoilt(workspace), chance(5) ? room - 1 : room);
+}
+
+static void conv_backward_data(const cn_context *context, const cn_conv2d *c, int32_t n) {
+  used = 0;
+  too_large = false;
+  const int64_t room = cn_conv2d_workspace_floats(context, c, CN_BACKWARD_DATA, n);
+  float *dy = next_image(&c->dy, n), *w = next_input(pass_weights(c, CN_BACKWARD_DATA));
+  float *add = chance(30) ? next_image(&c->add, n) : NULL;
+  float *x = chance(30) ? next_image(&c->x, n) : NULL;
+  float *dx = next_tensor(&c->dx, n), *workspace = next_operand(room);
+  if (!too_large)
+    CALL(dx, cn_conv2d_backward_data, context, c, n, spoilt(dy), spoilt(w), add, x, spoilt(dx),
+         spoilt(workspace), chance(5) ? room - 1 : room);
+}
+
+/* A step of weights like those of the layer. */
+static cn_update any_update(int64_t floats, float *bias, int64_t channels) {
+  cn_update u = {.sgd = {chance(50) ? 0.9f : 0.0f, below(2)}, .learning_rate = 0.125f};
+  u.w = next_input(floats);
+  u.w_velocity = next_input(floats);
+  if (bias == NULL) return u;
+  u.bias = next_input((channels + 15) / 16 * 16);
+  u.bias_velocity = next_input((channels + 15) / 16 * 16);
+  return u;
+}
+
+static void conv_backward_weights(const cn_context *context, const cn_conv2d *c, const cn_pool2d *p,
+                                  int32_t n) {
+  used = 0;
+  too_large = false;
+  const int64_t floats = cn_conv2d_weight_floats(c);
+  const int64_t room = cn_conv2d_workspace_floats(context, c, CN_BACKWARD_WEIGHTS, n);
+  const bool pooled = cn_conv2d_pools_backward(c, p) == 1 && chance(70), steps = chance(30);
+  float *x = next_image(&c->x, n), *dw = steps && chance(50) ? NULL : next_operand(floats);
+  float *dy = next_image(pooled ? &p->dy : &c->dy, n), *workspace = next_operand(room);
+  float *db = bias_of(c->flags, c->y.c);
+  const cn_update u = any_update(floats, db, c->y.c);
+  const int64_t given = chance(5) ? room - 1 : room;
+  if (pooled) {
+    const cn_pool2d forward = {.x = p->dx,
+                               .y = p->dy,
+                               .dx = p->dx,
+                               .dy = p->dy,
+                               .kernel_h = p->kernel_h,
+                               .kernel_w = p->kernel_w,
+                               .stride_h = p->stride_h,
+                               .stride_w = p->stride_w};
+    const int64_t bytes = cn_pool2d_winner_bytes(&forward, n);
+    uint8_t *winners = (uint8_t *)next_operand((bytes + 3) / 4);
+    if (too_large) return;
+    memset(winners, 3, bytes > 0 ? (size_t)bytes : 0);
+    CALL(dw, cn_conv2d_pool_backward_weights, context, c, p, n, x, winners, spoilt(dy), dw, db,
+         steps ? &u : NULL, spoilt(workspace), given);
+  } else if (!too_large)
+    CALL(dw, cn_conv2d_backward_weights, context, c, n, spoilt(x), spoilt(dy), dw, db,
+         steps ? &u : NULL, spoilt(workspace), given);
+}
+
+static void conv_pool(const cn_context *context, const cn_conv2d *c, const cn_pool2d *p,
+                      int32_t n) {
+  used = 0;
+  too_large = false;
+  const int64_t room = cn_conv2d_pool_workspace_floats(context, c, p, n);
+  const int64_t bytes = cn_pool2d_winner_bytes(p, n);
+  float *x = next_image(&c->x, n), *w = next_input(pass_weights(c, CN_FORWARD));
+  float *bias = bias_of(c->flags, c->y.c), *y = next_tensor(&p->y, n);
+  float *winners = bytes > 0 && chance(50) ? next_operand((bytes + 3) / 4) : NULL;
+  float *workspace = next_operand(room);
+  if (!too_large)
+    CALL(y, cn_conv2d_pool_forward, context, c, p, n, spoilt(x), spoilt(w), bias, spoilt(y),
+         (uint8_t *)winners, spoilt(workspace), room);
+}
+
+static void convolutions(bool extreme) {
+  const cn_context context = any_context();
+  const int32_t n = any_batch();
+  cn_conv2d c = any_conv();
+  cn_pool2d p = any_pool(&c.y);
+  if (chance(80)) c.y.halo = p.x.halo = 0;
+  if (chance(10)) c.flags |= CN_TRANSFORMED;
+  if (chance(70)) spoil(&c, sizeof c / sizeof(int32_t));
+  if (chance(50)) spoil(&p, sizeof p / sizeof(int32_t));
+  conv_queries(&context, &c, &p, n);
+  if (extreme || is_long(&c, n)) return;
+  conv_weights(&context, &c);
+  conv_forward(&context, &c, n);
+  conv_backward_data(&context, &c, n);
+  conv_backward_weights(&context, &c, &p, n);
+  conv_pool(&context, &c, &p, n);
+}
+
+static void dense_layers(bool extreme) {
+  const cn_context context = any_context();
+  const int32_t n = any_batch();
+  cn_dense d = {.c = ONE_OF(1, 3, 16, 17, 33, 64),
+                .h = 1 + below(3),
+                .w = 1 + below(3),
+                .outputs = ONE_OF(1, 2, 10, 16, 17, 33),
+                .flags = below(4)};
+  spoil(&d, sizeof d / sizeof(int32_t));
+  const int64_t floats = SIZE(cn_dense_weight_floats, &d);
+  int64_t room[4];
+  for (int32_t pass = 0; pass < 4; pass++)
+    room[pass] = SIZE(cn_dense_workspace_floats, &context, &d, pass, n);
+  const double work = (double)n * d.c * d.h * d.w * d.outputs;
+  if (extreme || fabs(work) > MOST_WORK) return;
+  const cn_tensor input = {d.c, d.h, d.w, 0, CN_FLAT}, output = {d.outputs, 1, 1, 0, CN_FLAT};
+  const double plain = (double)d.c * d.h * d.w * d.outputs;
+  const int64_t values = plain >= 1 && plain <= ROOM ? (int64_t)plain : plain > ROOM ? ROOM + 1 : 1;
+  used = 0;
+  too_large = false;
+  float *from = next_input(values), *packed = next_operand(floats);
+  if (!too_large) CALL(packed, cn_dense_pack_weights, &context, &d, spoilt(from), spoilt(packed));
+  float *w = next_input(floats), *back = next_operand(values);
+  if (!too_large) CALL(back, cn_dense_unpack_weights, &context, &d, spoilt(w), spoilt(back));
+  used = 0;
+  too_large = false;
+  float *x = next_image(&input, n), *filters = next_input(floats);
+  float *bias = bias_of(d.flags, d.outputs), *y = next_tensor(&output, n);
+  if (!too_large)
+    CALL(y, cn_dense_forward, &context, &d, n, spoilt(x), spoilt(filters), bias, spoilt(y), NULL,
+         room[CN_FORWARD]);
+  float *dy = next_image(&output, n), *dx = next_tensor(&input, n);
+  float *workspace = next_operand(room[CN_BACKWARD_DATA]);
+  if (!too_large)
+    CALL(dx, cn_dense_backward_data, &context, &d, n, spoilt(dy), spoilt(filters), spoilt(dx),
+         spoilt(workspace), room[CN_BACKWARD_DATA]);
+  used = 0;
+  too_large = false;
+  const bool steps = chance(30);
+  float *images = next_image(&input, n), *gradients = next_image(&output, n);
+  float *dw = steps && chance(50) ? NULL : next_operand(floats);
+  float *db = bias_of(d.flags, d.outputs), *sums = next_operand(room[CN_BACKWARD_WEIGHTS]);
+  const cn_update u = any_update(floats, db, d.outputs);
+  if (!too_large)
+    CALL(dw, cn_dense_backward_weights, &context, &d, n, spoilt(images), spoilt(gradients), dw, db,
+         steps ? &u : NULL, spoilt(sums), room[CN_BACKWARD_WEIGHTS]);
+}
+
+static void pools(bool extreme) {
+  const cn_context context = any_context();
+  const int32_t n = any_batch();
+  const cn_tensor image = any_tensor(CN_BLOCKED);
+  cn_pool2d p = any_pool(&image);
+  spoil(&p, sizeof p / sizeof(int32_t));
+  const int64_t bytes = SIZE(cn_pool2d_winner_bytes, &p, n);
+  const double work =
+      fabs((double)n * p.y.c * p.y.h * p.y.w) + fabs((double)n * p.dy.c * p.dy.h * p.dy.w);
+  if (extreme || work * fabs((double)p.kernel_h * p.kernel_w) > MOST_WORK) return;
+  used = 0;
+  too_large = false;
+  float *x = next_image(&p.x, n), *y = next_tensor(&p.y, n);
+  float *winners = bytes > 0 && chance(70) ? next_operand((bytes + 3) / 4) : NULL;
+  if (!too_large)
+    CALL(y, cn_pool2d_forward, &context, &p, n, spoilt(x), spoilt(y), (uint8_t *)winners);
+  cn_pool2d of_gradients = p;
+  of_gradients.y = p.dy;
+  const int64_t kept = cn_pool2d_winner_bytes(&of_gradients, n);
+  used = 0;
+  too_large = false;
+  float *images = next_image(&p.x, n), *dy = next_image(&p.dy, n), *dx = next_tensor(&p.dx, n);
+  uint8_t *seen = kept > 0 && chance(50) ? (uint8_t *)next_operand((kept + 3) / 4) : NULL;
+  if (too_large) return;
+  if (seen != NULL) memset(seen, 0, (size_t)kept);
+  CALL(dx, cn_pool2d_backward, &context, &p, n, spoilt(images), seen, spoilt(dy), spoilt(dx));
+}
+
+/* Numbers before the first that is no int32_t. */
+#define NUMBERS_BEFORE(type, member) ((int32_t)(offsetof(type, member) / sizeof(int32_t)))
+
+static void normalisations(bool extreme) {
+  const cn_context context = any_context();
+  const int32_t n = any_batch();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  cn_batch_norm b = {t, t, t, t, t, 1e-5f, 0.1f, chance(50) ? CN_RELU : 0};
+  other_halo(&b.y);
+  other_halo(&b.dx);
+  other_halo(&b.dy);
+  other_halo(&b.add);
+  spoil(&b, NUMBERS_BEFORE(cn_batch_norm, epsilon));
+  if (chance(5)) b.epsilon = chance(50) ? 0.0f : NAN;
+  const int64_t room = SIZE(cn_batch_norm_workspace_floats, &context, &b, n);
+  const int64_t rows = SIZE(cn_row_statistics_floats, &b.x, n);
+  SIZE(cn_tensor_floats, &b.y, n);
+  if (extreme) return;
+  const int64_t channels = b.x.c > 0 && b.x.c <= ROOM / 2 ? (b.x.c + 15) / 16 * 16 : 16;
+  used = 0;
+  too_large = false;
+  float *x = next_image(&b.x, n), *statistics = next_operand(rows), *y = next_tensor(&b.y, n);
+  if (!too_large)
+    CALL(statistics, cn_row_statistics, &context, &b.x, n, spoilt(x), spoilt(statistics));
+  float *scale = next_input(channels), *shift = next_input(channels);
+  float *add = chance(30) ? next_image(&b.add, n) : NULL;
+  float *mean = next_operand(channels), *inverse = next_operand(channels);
+  float *running_mean = next_input(channels), *running_variance = next_input(channels);
+  float *workspace = next_operand(room);
+  if (!too_large) {
+    CALL(y, cn_batch_norm_infer, &context, &b, n, spoilt(x), scale, spoilt(shift), running_mean,
+         running_variance, add, spoilt(y));
+    mark(y, operands[2].floats);
+    CALL(y, cn_batch_norm_forward, &context, &b, n, x, spoilt(statistics), scale, shift, add, y,
+         mean, spoilt(inverse), running_mean, running_variance, spoilt(workspace), room);
+    mark(y, operands[2].floats);
+    CALL(y, cn_batch_norm_apply, &context, &b, n, x, scale, shift, spoilt(mean), inverse,
+         spoilt(y));
+  }
+  used = 0;
+  too_large = false;
+  float *images = next_image(&b.x, n), *dy = next_image(&b.dy, n), *dx = next_tensor(&b.dx, n);
+  float *s = next_input(channels), *t2 = next_input(channels), *m = next_input(channels);
+  float *i = next_input(channels), *ds = next_operand(channels), *dt = next_operand(channels);
+  float *sums = next_operand(room);
+  if (!too_large)
+    CALL(dx, cn_batch_norm_backward, &context, &b, n, spoilt(images), spoilt(dy), s, t2, m, i,
+         spoilt(dx), spoilt(ds), dt, spoilt(sums), room);
+}
+
+static void elementwise(bool extreme) {
+  const cn_context context = any_context();
+  const int32_t n = any_batch(), layout = below(3);
+  const cn_tensor t = any_tensor(layout);
+  cn_elementwise e = {t, t, t, chance(30) ? CN_RELU : 0};
+  other_halo(&e.a);
+  other_halo(&e.b);
+  spoil(&e, sizeof e / sizeof(int32_t));
+  cn_dropout d = {.x = e.a, .y = e.out, .seed = 1, .threshold = 1u << 31, .scale = 2.0f};
+  cn_tensor to = t;
+  to.layout = below(3);
+  to.halo = to.layout == CN_FLAT ? 0 : below(3);
+  spoil(&to, sizeof to / sizeof(int32_t));
+  SIZE(cn_tensor_floats, &e.a, n);
+  SIZE(cn_tensor_floats, &to, n);
+  if (extreme) return;
+  used = 0;
+  too_large = false;
+  float *a = next_image(&e.a, n), *b = next_image(&e.b, n), *out = next_tensor(&e.out, n);
+  if (!too_large) {
+    const bool flagged = e.flags != 0;
+    CALL(out, cn_add, &context, &e, n, spoilt(a), spoilt(b), spoilt(out));
+    if (flagged && chance(80)) e.flags = 0;
+    mark(out, operands[2].floats);
+    CALL(out, cn_relu_forward, &context, &e, n, spoilt(a), spoilt(out));
+    mark(out, operands[2].floats);
+    CALL(out, cn_relu_backward, &context, &e, n, spoilt(a), b, spoilt(out));
+    mark(out, operands[2].floats);
+    CALL(out, cn_dropout_apply, &context, &d, n, 3, spoilt(a), spoilt(out));
+  }
+  used = 0;
+  too_large = false;
+  float *src = next_image(&e.a, n), *dst = next_tensor(&to, n);
+  if (!too_large) CALL(dst, cn_reorder, &context, &e.a, &to, n, spoilt(src), spoilt(dst));
+}
+
+static void vectors(void) {
+  const cn_context context = any_context();
+  const int64_t count =
+      chance(90) ? below(5000) : (int64_t[]){-1, INT64_MIN, INT64_MAX, 0}[below(4)];
+  used = 0;
+  too_large = false;
+  float *a = next_input(count), *b = next_input(count), *out = next_input(count);
+  CALL(NULL, cn_fill, &context, count, 1.0f, spoilt(out));
+  CALL(NULL, cn_accumulate, &context, count, spoilt(a), spoilt(out));
+  CALL(NULL, cn_triad, &context, count, 2.0f, spoilt(a), b, spoilt(out));
+  cn_segment segments[2] = {{0, count / 2, 0.0f, 0}, {count / 2, count - count / 2, 0.1f, 0}};
+  spoil(&segments[0].weight_decay, 2);
+  const cn_sgd sgd = {chance(50) ? 0.9f : 0.0f, below(3)};
+  CALL(NULL, cn_sgd_step, &context, &sgd, 0.1f, 2, segments, spoilt(a), spoilt(b), spoilt(out));
+  used = 0;
+  float *counts = next_operand(16 * (int64_t)context.threads);
+  CALL(counts, cn_fma_rounds, &context, below(3) - 1, spoilt(counts));
+}
+
+static void losses(void) {
+  const cn_context context = any_context();
+  int32_t sizes[2] = {1 + below(9), 1 + below(40)};
+  spoil(sizes, 2);
+  const int32_t n = sizes[0], classes = sizes[1];
+  const int64_t count = (int64_t)n * classes;
+  if (count > 4096) return;
+  used = 0;
+  too_large = false;
+  float *scores = next_input(count), *targets = next_input(count), *ds = next_operand(count);
+  float *named = next_operand(n);
+  int32_t *labels = (int32_t *)named;
+  for (int64_t i = 0; i < operands[used - 1].floats; i++)
+    labels[i] = chance(99) ? below(classes > 0 ? classes : 1) : classes;
+  double loss = 0.0;
+  CALL(ds, cn_softmax_cross_entropy, &context, n, classes, spoilt(scores), labels, &loss, ds);
+  mark(ds, operands[2].floats);
+  CALL(ds, cn_multiclass_svm, &context, n, classes, 1.0f, spoilt(scores), labels, &loss, ds);
+  mark(ds, operands[2].floats);
+  CALL(ds, cn_mean_squared_error, &context, n, classes, scores, spoilt(targets), &loss, ds);
+}
+
+int main(void) {
+  const char *factor = getenv("CN_TEST_ROUNDS");
+  const int64_t rounds = factor == NULL ? 1 : strtol(factor, NULL, 10);
+  make_operands();
+  seed_values(20240917);
+  for (int64_t i = 0; i < rounds * 4000; i++) {
+    convolutions(false);
+    dense_layers(false);
+    pools(false);
+    normalisations(false);
+    elementwise(false);
+    vectors();
+    losses();
+    for (int j = 0; j < 4; j++) {
+      convolutions(true);
+      dense_layers(true);
+      pools(true);
+      normalisations(true);
+      elementwise(true);
+    }
+  }
+  printf("%lld calls, %lld computed\n", (long long)calls, (long long)done);
+  CHECK(done > calls / 100, "hardly a call computed anything");
+  return verdict("descriptors");
+}
