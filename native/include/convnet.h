@@ -3,9 +3,9 @@
  * documentation.
  *
  * The library computes; it plans nothing. Whoever calls owns every byte: tensors, weights and
- * workspace. No function allocates, prints, exits or keeps state, so calls on different memory may
- * run at the same time. Every function checks its arguments before it writes anything and returns a
- * cn_status (or, from a query, a size, or a negative cn_status).
+ * workspace. No function allocates them, prints, exits or keeps what it is given, so calls on
+ * different memory may run at the same time. Every function checks its arguments before it writes
+ * anything and returns a cn_status (or, from a query, a size, or a negative cn_status).
  *
  * Notation: n samples; c (input) and k (output) channels; h, w rows and columns; r, s rows and
  * columns of a filter; dx is the gradient of the loss with respect to x. B = CN_BLOCK = 16
@@ -33,10 +33,16 @@
  * begin on 64 bytes; CN_PLAIN tensors, OIHW weights, scores and labels need the alignment of their
  * element only.
  *
+ * Threads: the library has its own. They are made when a call first needs them and kept for the
+ * next calls, of whichever thread; they wait for 100 us before they sleep, and end when the library
+ * is unloaded. A call goes on with those that can be made, at least its own; so does a call in a
+ * child process after a fork, and one that finds all processors busy with others.
+ *
  * Numerics: IEEE single precision; NaN and infinity propagate, subnormal numbers are kept. Long
- * sums are summed in blocks of at most 288 terms, losses in double precision. The result of a call
- * has the same bits for every thread count and on every run with the same isa. Outputs must not
- * overlap inputs except where a function says that it works in place.
+ * sums are summed in blocks of at most 288 terms, losses in double precision. Where the calling
+ * thread rounds another way or flushes subnormal numbers, so do all threads of the call. The result
+ * of a call has the same bits for every thread count and on every run with the same isa. Outputs
+ * must not overlap inputs except where a function says that it works in place.
  */
 #ifndef CONVNET_H
 #define CONVNET_H

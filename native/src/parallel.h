@@ -1,4 +1,8 @@
-/* The only place where threads start. */
+/*
+ * The only place where work is shared among threads. The library keeps teams of threads of its own,
+ * which it makes as calls need them and joins when it is unloaded: a call takes a team that is
+ * free, and its own thread is always one of them.
+ */
 #ifndef CN_PARALLEL_H
 #define CN_PARALLEL_H
 
@@ -17,9 +21,12 @@ typedef struct phase {
 int team_size(int threads, double operations);
 
 /*
- * Runs the phases one after another on up to `threads` threads: one parallel region, each thread a
- * contiguous share of the items, a barrier between phases. What an item computes must not depend on
- * who does it. With less work than a region is worth everything runs on the calling thread.
+ * Runs the phases one after another on up to `threads` threads. Every thread has a share of
+ * neighbouring items, which it does piece by piece, and then helps the others with theirs: nobody
+ * waits for a thread that has not begun, only for pieces at work. What an item computes must not
+ * depend on who does it, nor on the items beside it. On one thread everything runs on the caller's:
+ * with less work than threads are worth, where no thread can be made or every processor has a
+ * thread of another call, and for a while where helpers cost more time than they save.
  */
 void run_phases(int threads, double operations, const phase *phases, int count, const void *state);
 

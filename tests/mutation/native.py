@@ -79,7 +79,7 @@ class NativeMutants:
     def run_test(self, name, folder, limit):
         """Runs a C test with the library in a folder: the verdict, what failed, and how long it took."""
         environment = os.environ | {
-            "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)), "OMP_WAIT_POLICY": "passive",
+            "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)),
         }
         if self.quick:
             environment["CN_TEST_PRODUCTS"] = "3e6"
@@ -115,7 +115,7 @@ class NativeMutants:
 
     def link(self, folder, name, objects, *flags):
         sanitizers = ["-fsanitize=address,undefined"] if self.sanitize else []
-        self.machine.run(["gcc", *sanitizers, "-fopenmp", "-o", folder / name, *objects, *flags, "-lm"])
+        self.machine.run(["gcc", *sanitizers, "-pthread", "-o", folder / name, *objects, *flags, "-lm"])
 
 
 def order_of(stem):

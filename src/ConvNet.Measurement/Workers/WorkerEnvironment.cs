@@ -15,8 +15,9 @@ public static class WorkerEnvironment
     /// <summary>What a worker of any backend gets, from what this process has.</summary>
     /// <remarks>
     /// Settings of BLAS, oneDNN and OpenMP are left out. OpenBLAS is told its processor, since an OpenBLAS older than the processor takes
-    /// kernels of 2004 for it. OpenMP's threads spin for some 30 µs before they sleep, in every worker alike and as in <c>./convnet</c>: longer
-    /// than the gap between two kernels, and not so long that workers which wait for their turn disturb the one that has it. .NET compiles
+    /// kernels of 2004 for it. OpenMP's threads, of torchsharp and onednn, sleep soon where they wait, as in
+    /// <c>./convnet</c>: later than the gap between two kernels, and so soon that workers which wait for their turn
+    /// do not disturb the one that has it. .NET compiles
     /// each method once: its second compilation would run beside the first turns, and what is measured is hardly in .NET.
     /// </remarks>
     public static IReadOnlyDictionary<string, string> From(IReadOnlyDictionary<string, string> environment)
