@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 
 namespace ConvNet.Native.Interop;
 
@@ -8,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// the application, its runtimes/&lt;rid&gt;/native, the same two places beside this assembly, and the folders in which the runtime
 /// keeps the native files of packages. The first file that exists is taken, and its ABI version compared, before any other call.
 /// </remarks>
-internal sealed class NativeLibraryFile
+internal sealed partial class NativeLibraryFile
 {
     /// <summary>Names the one file to load.</summary>
     public const string PathVariable = "CONVNET_NATIVE_LIBRARY";
@@ -94,12 +95,59 @@ internal sealed class NativeLibraryFile
         }
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
         {
-            throw new NativeLibraryException(
-                $"{path} exists but does not load into this {RuntimeInformation.ProcessArchitecture} process on {RuntimeInformation.RuntimeIdentifier}: "
-                + $"it is damaged, built for another processor, or needs a library that is missing. Build ConvNet.Native again on this machine, "
-                + $"or set {PathVariable} to a library that fits. The loader says: {error.Message.Trim()}", error);
+            throw new NativeLibraryException(Reason(path, error.Message), error);
         }
     }
+
+    /// <summary>Why a file that exists does not load, and what to do.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="said">What the system's loader says of it.</param>
+    internal static string Reason(string path, string said)
+    {
+        string process = $"{RuntimeInformation.ProcessArchitecture} process on {RuntimeInformation.RuntimeIdentifier}";
+        string loader = $"The loader says: {said.Trim()}";
+        foreach (Match missing in MissingLibrary().Matches(said))
+        {
+            string name = missing.Groups["name"].Value;
+            if (System.IO.Path.GetFileName(name) == System.IO.Path.GetFileName(path))
+                continue;       // the file itself: musl's loader names it so
+            string package = DebianPackage(name) is { } known ? $", on Debian with apt-get install {known}," : "";
+            return $"{path} needs the library {name}, which this system does not have or does not find. "
+                + $"Install it{package} or set {PathVariable} to a library of kernels that does without. {loader}";
+        }
+        if (MissingVersion().Match(said) is { Success: true } newer)
+        {
+            return $"{path} was built on a newer system than this one: it needs {newer.Groups["version"].Value} of "
+                + $"{newer.Groups["name"].Value}. Build ConvNet.Native on this machine, or set {PathVariable} "
+                + $"to a library that fits. {loader}";
+        }
+        return $"{path} exists but does not load into this {process}: it is damaged or built for another processor. "
+            + $"Build ConvNet.Native again on this machine, or set {PathVariable} to a library that fits. {loader}";
+    }
+
+    /// <summary>The package of a shared library by Debian's rule for names; null for another kind of file.</summary>
+    internal static string? DebianPackage(string library)
+    {
+        if (SharedObject().Match(library) is not { Success: true } parts)
+            return null;
+        string name = parts.Groups["name"].Value, version = parts.Groups["version"].Value;
+        if (name is "libc" or "libm" or "libdl" or "libpthread" or "librt")
+            return "libc6";
+        string dash = char.IsDigit(name[^1]) ? "-" : "";
+        return name.Replace('_', '-').ToLowerInvariant() + dash + version;
+    }
+
+    // glibc's loader; musl's; that of macOS.
+    [GeneratedRegex(@"(?<name>[^\s:]+): cannot open shared object file: No such file"
+        + @"|Error loading shared library (?<name>[^\s:]+): No such file"
+        + @"|Library not loaded: (?<name>\S+)")]
+    private static partial Regex MissingLibrary();
+
+    [GeneratedRegex(@"(?<name>[^\s/:]+): version [`'](?<version>[^']+)' not found")]
+    private static partial Regex MissingVersion();
+
+    [GeneratedRegex(@"^(?<name>lib[A-Za-z0-9+_.-]*?)\.so\.(?<version>\d+)$")]
+    private static partial Regex SharedObject();
 
     private static unsafe int AbiVersion(string path, nint handle)
     {

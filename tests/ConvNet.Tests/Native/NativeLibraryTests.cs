@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ConvNet.Native.Interop;
 using NUnit.Framework;
@@ -58,6 +59,62 @@ public sealed class NativeLibraryTests
     }
 
     [Test]
+    [Platform("Linux")]
+    public void AMissingDependencyIsNamedWithItsPackage()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File(NativeLibraryFile.FileName), absent = folder.File("libabacus.so");
+        Compile(absent, "-Wl,-soname,libabacus_beads.so.1");
+        Compile(path, "-Wl,--no-as-needed", absent);
+        File.Delete(absent);
+        string message = AssertFails([path], Convnet.CN_ABI_VERSION, path, "needs the library libabacus_beads.so.1",
+            "apt-get install libabacus-beads1,", NativeLibraryFile.PathVariable);
+        Assert.That(message, Does.Not.Contain("damaged").And.Not.Contain("again"));
+    }
+
+    [TestCase("libgomp.so.1: cannot open shared object file: No such file or directory",
+        "needs the library libgomp.so.1", "install libgomp1,")]
+    [TestCase("Error loading shared library libm.so.6: No such file or directory (needed by /x/libconvnet.so)",
+        "needs the library libm.so.6", "install libc6,")]
+    [TestCase("/lib/libc.so.6: version `GLIBC_2.99' not found (required by /x/libconvnet.so)",
+        "newer system", "GLIBC_2.99 of libc.so.6")]
+    [TestCase("dlopen(/x/libconvnet.so, 0x0001): Library not loaded: @rpath/libomp.dylib",
+        "needs the library @rpath/libomp.dylib", "Install it or set")]
+    [TestCase("/x/libconvnet.so: file too short", "damaged", "Build ConvNet.Native again")]
+    public void WhatTheLoaderSaysIsExplained(string said, params string[] words)
+    {
+        string reason = NativeLibraryFile.Reason("/x/libconvnet.so", said);
+        foreach (string word in words.Append(said).Append(NativeLibraryFile.PathVariable))
+            Assert.That(reason, Does.Contain(word));
+    }
+
+    [TestCase("libgomp.so.1", "libgomp1")]
+    [TestCase("libstdc++.so.6", "libstdc++6")]
+    [TestCase("libgcc_s.so.1", "libgcc-s1")]
+    [TestCase("libasan.so.8", "libasan8")]
+    [TestCase("libtbb12.so.2", "libtbb12-2")]
+    [TestCase("libpthread.so.0", "libc6")]
+    [TestCase("libomp.dylib", null)]
+    [TestCase("plugin.so", null)]
+    public void ThePackageOfASharedLibraryFollowsDebiansRule(string library, string? package)
+        => Assert.That(NativeLibraryFile.DebianPackage(library), Is.EqualTo(package));
+
+    [Test]
+    [Platform("Linux")]
+    public void TheLibraryNeedsTheCLibraryAlone()
+    {
+        var ldd = new ProcessStartInfo("ldd", NativeLibraryFile.Loaded.Path) { RedirectStandardOutput = true };
+        using Process process = Process.Start(ldd)!;
+        IEnumerable<string> libraries = process.StandardOutput.ReadToEnd()
+            .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => Path.GetFileName(line.Split(' ')[0]))
+            .Where(name => !name.StartsWith("linux-vdso", StringComparison.Ordinal))
+            .Where(name => !name.StartsWith("ld-linux", StringComparison.Ordinal));
+        Assert.That(libraries, Is.Not.Empty.And.SubsetOf((string[])["libc.so.6", "libm.so.6"]));
+        process.WaitForExit();
+    }
+
+    [Test]
     public void ALibraryOfAnotherVersionNamesBoth()
     {
         string path = NativeLibraryFile.Loaded.Path;
@@ -79,10 +136,19 @@ public sealed class NativeLibraryTests
         Assert.That(NativeLibraryFile.Open([path + ".missing", path], Convnet.CN_ABI_VERSION).Path, Is.EqualTo(path));
     }
 
-    private static void AssertFails(string[] candidates, int abiVersion, params string[] words)
+    private static void Compile(string output, params string[] arguments)
+    {
+        string[] command = ["-shared", "-x", "c", "/dev/null", "-x", "none", "-o", output, .. arguments];
+        using Process process = Process.Start(new ProcessStartInfo("cc", command))!;
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.Zero);
+    }
+
+    private static string AssertFails(string[] candidates, int abiVersion, params string[] words)
     {
         var error = Assert.Throws<NativeLibraryException>(() => NativeLibraryFile.Open(candidates, abiVersion));
         foreach (string word in words)
             Assert.That(error!.Message, Does.Contain(word));
+        return error!.Message;
     }
 }
