@@ -42,7 +42,9 @@ class NativeMutants:
         shutil.copy(self.root / "CMakeLists.txt", tree)
         options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
         self.machine.run(["cmake", "-S", tree, "-B", self.build, *options])
-        self.commands = [command_of(entry) for entry in json.loads((self.build / "compile_commands.json").read_text())]
+        entries = json.loads((self.build / "compile_commands.json").read_text())
+        # test_parallel is built from a copy of what it tests.
+        self.commands = [command_of(entry) for entry in entries if "test_parallel.dir" not in entry["command"]]
         self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
         for command, _, output in self.commands:
             output.parent.mkdir(parents=True, exist_ok=True)
@@ -51,10 +53,10 @@ class NativeMutants:
         tests = {output: source for _, source, output in self.commands if source.parent.name == "test"}
         self.library = [(command, output) for command, _, output in self.commands if output not in tests]
         self.link(self.build, "libconvnet.so", [output for _, output in self.library], "-shared")
-        harness = next(output for output, source in tests.items() if source.name == "harness.c")
+        shared = [output for output, source in tests.items() if not source.stem.startswith("test_")]
         for output, source in tests.items():
-            if output != harness:
-                self.link(self.build, source.stem, [output, harness], f"-L{self.build}", "-lconvnet")
+            if output not in shared:
+                self.link(self.build, source.stem, [output, *shared], f"-L{self.build}", "-lconvnet")
 
     def test(self):
         """The verdict of the C tests on the sources as they are; also learns how long each test takes."""
