@@ -126,14 +126,15 @@ internal sealed class TorchSharpPlan : Executable
         _inferenceImages ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
         images.CopyTo(_inferenceImages.Values);
         Tensor x = _inferenceImages.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
-        Run(x, new Pass(n, Training: false, 0)).Floats().CopyTo(scores);
+        Run(x, new Pass(n, Training: false, 0)).ReadFloats(scores);
     }
 
-    protected override void ReadScoresCore(Span<float> scores) => _scores!.Floats().CopyTo(scores);
+    protected override void ReadScoresCore(Span<float> scores) => _scores!.ReadFloats(scores);
 
-    protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).Floats().CopyTo(values);
+    protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).ReadFloats(values);
 
-    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values) => values.CopyTo(Of(parameter).Floats());
+    protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
+        => Of(parameter).WriteFloats(values);
 
     protected override void ReadGradientCore(Parameter parameter, Span<float> values) => ReadGradient(Of(parameter), values);
 
@@ -216,13 +217,42 @@ internal sealed class TorchSharpPlan : Executable
         if (gradient is null)
             values.Clear();
         else
-            gradient.Floats().CopyTo(values);
+            gradient.ReadFloats(values);
     }
 }
 
 /// <summary>A tensor's memory as numbers.</summary>
 internal static class TensorSpans
 {
+    // A tensor gives its memory as bytes, of which a span counts to 2^31: more values are moved in pieces.
+    private const int MostFloats = 1 << 28;
+
     /// <summary>The elements of a float tensor in row-major order, valid as long as the tensor.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
+
+    /// <summary>Reads all elements of a float tensor.</summary>
+    /// <param name="tensor">The tensor, laid out row-major.</param>
+    /// <param name="values">As many values.</param>
+    /// <param name="piece">The most values that are moved at once.</param>
+    public static void ReadFloats(this Tensor tensor, Span<float> values, int piece = MostFloats)
+    {
+        using Tensor row = tensor.flatten();
+        for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
+        {
+            using Tensor part = row.narrow(0, start, Math.Min(piece, values.Length - start));
+            part.Floats().CopyTo(values[start..]);
+        }
+    }
+
+    /// <summary>Writes all elements of a float tensor.</summary>
+    /// <inheritdoc cref="ReadFloats"/>
+    public static void WriteFloats(this Tensor tensor, ReadOnlySpan<float> values, int piece = MostFloats)
+    {
+        using Tensor row = tensor.flatten();
+        for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
+        {
+            using Tensor part = row.narrow(0, start, Math.Min(piece, values.Length - start));
+            values.Slice(start, Math.Min(piece, values.Length - start)).CopyTo(part.Floats());
+        }
+    }
 }

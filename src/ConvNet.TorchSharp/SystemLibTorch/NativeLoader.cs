@@ -13,7 +13,7 @@ internal static unsafe class NativeLoader
     internal const string Library = "convnet_torch";
 
     /// <summary>CT_ABI_VERSION of the header that <see cref="NativeMethods"/> was written against.</summary>
-    private const int AbiVersion = 1;
+    private const int AbiVersion = 2;
 
     private const string WayOut =
         "Run eng/setup torch, which installs libtorch where it is missing, then build again.";

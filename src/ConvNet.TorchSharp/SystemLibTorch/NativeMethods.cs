@@ -57,6 +57,8 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     internal static partial TensorHandle ct_flatten(TensorHandle x, long start, long end);
     [LibraryImport(Library)]
+    internal static partial TensorHandle ct_narrow(TensorHandle x, long dim, long start, long length);
+    [LibraryImport(Library)]
     internal static partial TensorHandle ct_gather(TensorHandle x, long dim, TensorHandle index);
     [LibraryImport(Library)]
     internal static partial TensorHandle ct_relu(TensorHandle x);

@@ -90,6 +90,8 @@ internal static partial class torch
 
         public Tensor flatten(long start_dim = 0, long end_dim = -1) => Made(ct_flatten(Handle, start_dim, end_dim));
 
+        public Tensor narrow(long dim, long start, long length) => Made(ct_narrow(Handle, dim, start, length));
+
         public Tensor gather(long dim, Tensor index) => Made(ct_gather(Handle, dim, index.Handle));
 
         public Tensor relu() => Made(ct_relu(Handle));

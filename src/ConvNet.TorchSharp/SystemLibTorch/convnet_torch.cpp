@@ -109,6 +109,9 @@ ct_tensor *ct_reshape(const ct_tensor *x, const int64_t *size, int32_t rank) {
 ct_tensor *ct_flatten(const ct_tensor *x, int64_t start, int64_t end) {
   return make([&] { return x->flatten(start, end); });
 }
+ct_tensor *ct_narrow(const ct_tensor *x, int64_t dim, int64_t start, int64_t length) {
+  return make([&] { return x->narrow(dim, start, length); });
+}
 ct_tensor *ct_gather(const ct_tensor *x, int64_t dim, const ct_tensor *index) {
   return make([&] { return x->gather(dim, *index); });
 }

@@ -12,7 +12,7 @@
 #define CT_API extern "C" __attribute__((visibility("default")))
 
 // Raised by every change of a signature here; the binding checks it before its first call.
-enum { CT_ABI_VERSION = 1 };
+enum { CT_ABI_VERSION = 2 };
 
 namespace at {
 class Tensor;
@@ -58,6 +58,7 @@ CT_API int32_t ct_backward(const ct_tensor *y, const ct_tensor *dy, int32_t reta
 
 CT_API ct_tensor *ct_reshape(const ct_tensor *x, const int64_t *size, int32_t rank);
 CT_API ct_tensor *ct_flatten(const ct_tensor *x, int64_t start, int64_t end);
+CT_API ct_tensor *ct_narrow(const ct_tensor *x, int64_t dim, int64_t start, int64_t length);
 CT_API ct_tensor *ct_gather(const ct_tensor *x, int64_t dim, const ct_tensor *index);
 CT_API ct_tensor *ct_relu(const ct_tensor *x);
 CT_API ct_tensor *ct_add(const ct_tensor *x, const ct_tensor *y);

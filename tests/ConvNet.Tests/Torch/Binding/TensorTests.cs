@@ -159,4 +159,15 @@ public sealed class TensorTests
         view = whole.reshape(2, 4);
         return new WeakReference(array);
     }
+
+    [Test]
+    public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece)
+    {
+        float[] values = [1, 2, 3, 4, 5, 6], read = new float[6];
+        using Tensor tensor = zeros([2, 3]);
+        tensor.WriteFloats(values, piece);
+        Assert.That(tensor.Floats().ToArray(), Is.EqualTo(values));
+        tensor.ReadFloats(read, piece);
+        Assert.That(read, Is.EqualTo(values));
+    }
 }
