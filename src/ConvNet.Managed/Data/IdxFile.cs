@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.IO.Compression;
+using ConvNet.Serialization;
 
 namespace ConvNet.Data;
 
@@ -11,95 +11,163 @@ public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values);
 /// <summary>Reads IDX files, the format of MNIST, gzipped or not.</summary>
 /// <remarks>
 /// Layout: 0, 0, the type (8: unsigned byte, the only one read here), the number of dimensions, each size as a big-endian 32-bit number,
-/// then the values. Source: LeCun, Cortes and Burges, "The MNIST database". The sizes are checked against the length
-/// of the file before anything is allocated, and no more is decompressed than they announce.
+/// then the values. Source: LeCun, Cortes and Burges, "The MNIST database". A gzip file may have several members, and
+/// zeros after the last, as zcat reads them. The sizes are checked against the length of the file before anything is
+/// allocated, no more is decompressed than they announce, and memory grows with what comes out: reading takes at most
+/// three times that, and sixteen times the file.
 /// </remarks>
 public static class IdxFile
+{
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file; whether it is gzipped is seen from its first bytes.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or no IDX file of bytes; the message says where.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static IdxArray Read(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        using IdxReader reader = IdxReader.Open(path);
+        return reader.ReadArray();
+    }
+}
+
+/// <summary>An IDX file whose header has been read and whose values are next.</summary>
+internal sealed class IdxReader : IDisposable
 {
     private const int MaxDimensions = 4;
 
     // Deflate cannot do better: 258 bytes for a little more than two bits.
     private const long MaxCompression = 1032;
 
-    /// <summary>Reads a file.</summary>
-    /// <param name="path">The file; whether it is gzipped is seen from its first bytes.</param>
-    /// <exception cref="InvalidDataException">The file is damaged or no IDX file of bytes; the message says where.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static IdxArray Read(string path)
+    // What is taken at once for values that are compressed, in bytes and as a multiple of the file; more when that has
+    // come out.
+    private const long FirstBytes = 1 << 16, FirstExpansion = 16;
+
+    private readonly Stream _file, _content;
+    private readonly string _path;
+    private readonly bool _zipped;
+
+    /// <summary>Reads the header of an open file.</summary>
+    /// <param name="file">The file at its beginning; it is disposed with this.</param>
+    /// <param name="path">Its name, for errors.</param>
+    /// <exception cref="InvalidDataException">The header is damaged, or announces what cannot be.</exception>
+    public IdxReader(Stream file, string path)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        using FileStream file = File.OpenRead(path);
+        (_file, _path) = (file, path);
         Span<byte> magic = stackalloc byte[2];
-        bool zipped = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1F, 0x8B];
+        _zipped = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1F, 0x8B];
         file.Position = 0;
-        if (!zipped)
-            return Read(file, path, file.Length, exact: true);
-        using var unzipped = new GZipStream(file, CompressionMode.Decompress);
+        _content = _zipped ? new GzipMembers(file) : file;
+        Dimensions = ReadHeader();
+    }
+
+    /// <summary>The sizes, the outermost first.</summary>
+    public int[] Dimensions { get; }
+
+    /// <summary>Opens a file.</summary>
+    /// <inheritdoc cref="IdxFile.Read" path="/exception"/>
+    public static IdxReader Open(string path)
+    {
+        FileStream file = InputFile.Open(path);
         try
         {
-            IdxArray array = Read(unzipped, path, file.Length * MaxCompression, exact: false);
-            CheckEnd(file, 4 + 4L * array.Dimensions.Count + array.Values.Length);
-            return array;
+            return new IdxReader(file, path);
         }
-        catch (InvalidDataException error) when (!error.Message.StartsWith(path, StringComparison.Ordinal))
+        catch
         {
-            throw Damaged(path, $"the compressed data is damaged or cut short ({error.Message.TrimEnd('.')})");
+            file.Dispose();
+            throw;
         }
     }
 
-    // The last four bytes of a gzip file are the length of its content; GZipStream does not miss them when they are cut off.
-    private static void CheckEnd(FileStream file, long length)
+    /// <summary>Reads the values, with which the file must end.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged; the message says where.</exception>
+    public IdxArray ReadArray()
     {
-        Span<byte> end = stackalloc byte[4];
-        file.Position = file.Length - end.Length;
-        file.ReadExactly(end);
-        uint announced = BinaryPrimitives.ReadUInt32LittleEndian(end);
-        if (announced != (uint)length)
-            throw new InvalidDataException($"its end announces {announced:N0} bytes, and {length:N0} came out");
+        long length = Length(Dimensions);
+        var values = new byte[_zipped ? Math.Min(length, Math.Max(FirstBytes, FirstExpansion * _file.Length)) : length];
+        int read = 0;
+        while (true)
+        {
+            Fill(values.AsSpan(read), Start + read);
+            if (values.Length == length)
+                break;
+            read = values.Length;
+            Array.Resize(ref values, (int)Math.Min(length, 2L * read));
+        }
+        Span<byte> more = stackalloc byte[1];
+        return Take(more) == 0
+            ? new IdxArray(Dimensions, values)
+            : throw Damaged($"there is more after the {string.Join("×", Dimensions)} values that its header announces");
     }
 
-    private static IdxArray Read(Stream stream, string path, long available, bool exact)
+    /// <summary>Closes the file.</summary>
+    public void Dispose()
+    {
+        _content.Dispose();
+        _file.Dispose();
+    }
+
+    private long Start => 4 + 4 * Dimensions.Length;
+
+    private int[] ReadHeader()
     {
         Span<byte> header = stackalloc byte[4 + 4 * MaxDimensions];
-        Fill(stream, header[..4], path, 0);
+        Fill(header[..4], 0);
         if (header is not [0, 0, _, _, ..])
-            throw Damaged(path, $"bytes 0 to 1 are {header[0]:X2} {header[1]:X2}, and an IDX file starts with 00 00");
+            throw Damaged($"bytes 0 to 1 are {header[0]:X2} {header[1]:X2}, and an IDX file starts with 00 00");
         if (header[2] != 8)
-            throw Damaged(path, $"byte 2 names the type 0x{header[2]:X2}; only 0x08, unsigned bytes, can be read");
+            throw Damaged($"byte 2 names the type 0x{header[2]:X2}; only 0x08, unsigned bytes, can be read");
         int rank = header[3];
         if (rank is 0 or > MaxDimensions)
-            throw Damaged(path, $"byte 3 announces {rank} dimensions; 1 to {MaxDimensions} can be read");
-        Fill(stream, header.Slice(4, 4 * rank), path, 4);
+            throw Damaged($"byte 3 announces {rank} dimensions; 1 to {MaxDimensions} can be read");
+        Fill(header.Slice(4, 4 * rank), 4);
         var sizes = new int[rank];
-        long length = 1, start = 4 + 4 * rank;
         for (int i = 0; i < rank; i++)
         {
             uint size = BinaryPrimitives.ReadUInt32BigEndian(header[(4 + 4 * i)..]);
-            length = size is > 0 and <= int.MaxValue ? Math.Min(length * size, int.MaxValue + 1L) : 0;
-            if (length == 0)
-                throw Damaged(path, $"bytes {4 + 4 * i} to {7 + 4 * i} give dimension {i} the size {size:N0}; sizes are 1 to {int.MaxValue:N0}");
-            sizes[i] = (int)size;
+            sizes[i] = size is > 0 and <= int.MaxValue
+                ? (int)size
+                : throw Damaged(
+                    $"bytes {4 + 4 * i} to {7 + 4 * i} give dimension {i} the size {size:N0}; sizes are 1 to "
+                    + $"{int.MaxValue:N0}");
         }
-        string text = string.Join("×", sizes);
-        if (length > Array.MaxLength)
-            throw Damaged(path, $"its header announces {text} values, more than the {Array.MaxLength:N0} that can be read");
-        if (start + length > available || (exact && start + length != available))
-            throw Damaged(path, exact
-                ? $"its header announces {text} values, {start + length:N0} bytes in all, and the file has {available:N0}"
-                : $"its header announces {text} values, more than a compressed file of this length can hold");
-        var values = new byte[length];
-        Fill(stream, values, path, start);
-        return stream.ReadByte() < 0
-            ? new IdxArray(sizes, values)
-            : throw Damaged(path, $"there is more after the {text} values that its header announces");
+        CheckLength(sizes, 4 + 4 * rank + Length(sizes));
+        return sizes;
     }
 
-    private static void Fill(Stream stream, Span<byte> bytes, string path, long start)
+    private void CheckLength(int[] sizes, long bytes)
     {
-        int read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        if (read < bytes.Length)
-            throw Damaged(path, $"it ends at byte {start + read:N0}, where bytes up to {start + bytes.Length:N0} are needed");
+        string text = string.Join("×", sizes);
+        if (Length(sizes) > Array.MaxLength)
+            throw Damaged($"its header announces {text} values, more than the {Array.MaxLength:N0} that can be read");
+        if (!_zipped && bytes != _file.Length)
+            throw Damaged(
+                $"its header announces {text} values, {bytes:N0} bytes in all, and the file has {_file.Length:N0}");
+        if (_zipped && bytes > _file.Length * MaxCompression)
+            throw Damaged($"its header announces {text} values, more than a compressed file of this length can hold");
     }
 
-    private static InvalidDataException Damaged(string path, string what) => new($"{path}: {what}. Fetch the file again.");
+    private static long Length(int[] sizes)
+        => sizes.Aggregate(1L, (length, size) => Math.Min(length * size, int.MaxValue + 1L));
+
+    private void Fill(Span<byte> bytes, long start)
+    {
+        int read = Take(bytes);
+        if (read < bytes.Length)
+            throw Damaged($"it ends at byte {start + read:N0}, where bytes up to {start + bytes.Length:N0} are needed");
+    }
+
+    private int Take(Span<byte> bytes)
+    {
+        try
+        {
+            return _content.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        }
+        catch (InvalidDataException error)
+        {
+            throw Damaged($"the compressed data is damaged or cut short ({error.Message.TrimEnd('.')})");
+        }
+    }
+
+    private InvalidDataException Damaged(string what) => new($"{_path}: {what}. Fetch the file again.");
 }

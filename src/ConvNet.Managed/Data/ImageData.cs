@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
+using ConvNet.Serialization;
 
 namespace ConvNet.Data;
 
@@ -26,6 +27,10 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         "digits" => Digits(),
         "fashion-mnist" => FashionMnist(),
         _ when Directory.Exists(nameOrFolder) => Folder(nameOrFolder),
+        _ when FileKind.NotRegular(nameOrFolder) is { } kind
+            => throw new IOException($"{nameOrFolder} is {kind}, not a folder of IDX files."),
+        _ when File.Exists(nameOrFolder)
+            => throw new IOException($"{nameOrFolder} is a file; name the folder that has the IDX files in it."),
         _ => throw new DirectoryNotFoundException($"There is no data \"{nameOrFolder}\": it is neither digits nor "
             + $"fashion-mnist nor a folder of IDX files."
             + NearMisses.Question(nameOrFolder, ["digits", "fashion-mnist"])),
@@ -62,47 +67,81 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
 
     /// <summary>The IDX files of a folder, named as those of MNIST, gzipped or not.</summary>
     /// <remarks>
-    /// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte. Images with channels are
-    /// N×C×H×W in idx4 files.
+    /// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; some copies
+    /// have a dot in the names, as train-images.idx3-ubyte. Images with channels are N×C×H×W in idx4 files. The headers
+    /// of all four are compared before any values are read.
     /// </remarks>
-    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="FileNotFoundException">
+    /// A file is missing; the message has all names that were looked for.
+    /// </exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the files do not fit together.</exception>
     public static ImageData Folder(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        PixelSet train = ReadPart(folder, "train"), test = ReadPart(folder, "t10k");
+        using Part train = Part.Open(folder, "train"), test = Part.Open(folder, "t10k");
         return train.Shape == test.Shape
-            ? new ImageData(folder, train, test)
+            ? new ImageData(folder, train.Read(), test.Read())
             : throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images {test.Shape}; both must have one shape.");
-    }
-
-    private static PixelSet ReadPart(string folder, string part)
-    {
-        string imagePath = Find(folder, $"{part}-images", "idx3", "idx4"), labelPath = Find(folder, $"{part}-labels", "idx1");
-        IdxArray images = IdxFile.Read(imagePath), labels = IdxFile.Read(labelPath);
-        if (images.Dimensions.Count is not (3 or 4))
-            throw new InvalidDataException($"{imagePath}: {images.Dimensions.Count} dimensions; images have three (N, H, W) or four (N, C, H, W).");
-        if (labels.Dimensions.Count != 1)
-            throw new InvalidDataException($"{labelPath}: {labels.Dimensions.Count} dimensions; labels have one.");
-        if (images.Dimensions[0] != labels.Dimensions[0])
-            throw new InvalidDataException($"{imagePath} has {images.Dimensions[0]:N0} images and {labelPath} {labels.Dimensions[0]:N0} labels; they must be of one set.");
-        int[] sizes = [.. images.Dimensions.Skip(1)];
-        Shape shape = sizes is [int h, int w] ? new Shape(1, h, w) : new Shape(sizes[0], sizes[1], sizes[2]);
-        return new PixelSet(shape, byte.MaxValue, images.Values, [.. labels.Values.Select(label => (int)label)]);
     }
 
     private static string Find(string folder, string name, params string[] kinds)
     {
-        foreach (string kind in kinds)
+        string[] names =
+            [.. kinds.SelectMany(kind => (string[])[$"{name}-{kind}-ubyte", $"{name}.{kind}-ubyte"])
+            .SelectMany(plain => (string[])[plain, $"{plain}.gz"])];
+        return names.Select(file => Path.Combine(folder, file)).FirstOrDefault(File.Exists)
+            ?? throw new FileNotFoundException(
+                $"{folder} has none of the files {string.Join(", ", names)}; the names are those of MNIST.");
+    }
+
+    /// <summary>Images and their labels, of which the headers have been read and fit together.</summary>
+    private sealed record Part(IdxReader Images, IdxReader Labels, Shape Shape) : IDisposable
+    {
+        public static Part Open(string folder, string part)
         {
-            foreach (string ending in (string[])["", ".gz"])
+            string imagePath = Find(folder, $"{part}-images", "idx3", "idx4"),
+                labelPath = Find(folder, $"{part}-labels", "idx1");
+            IdxReader? images = null, labels = null;
+            try
             {
-                string path = Path.Combine(folder, $"{name}-{kind}-ubyte{ending}");
-                if (File.Exists(path))
-                    return path;
+                images = IdxReader.Open(imagePath);
+                labels = IdxReader.Open(labelPath);
+                return new Part(images, labels, ShapeOf(images.Dimensions, imagePath, labels.Dimensions, labelPath));
+            }
+            catch
+            {
+                images?.Dispose();
+                labels?.Dispose();
+                throw;
             }
         }
-        throw new FileNotFoundException($"{folder} has no file {name}-{kinds[0]}-ubyte or {name}-{kinds[0]}-ubyte.gz; the names are those of MNIST.");
+
+        public PixelSet Read()
+        {
+            byte[] labels = Labels.ReadArray().Values;
+            return new PixelSet(
+                Shape, byte.MaxValue, Images.ReadArray().Values, Array.ConvertAll(labels, label => (int)label));
+        }
+
+        public void Dispose()
+        {
+            Images.Dispose();
+            Labels.Dispose();
+        }
+
+        private static Shape ShapeOf(int[] images, string imagePath, int[] labels, string labelPath)
+        {
+            if (images.Length is not (3 or 4))
+                throw new InvalidDataException(
+                    $"{imagePath}: {images.Length} dimensions; images have three (N, H, W) or four (N, C, H, W).");
+            if (labels.Length != 1)
+                throw new InvalidDataException($"{labelPath}: {labels.Length} dimensions; labels have one.");
+            if (images[0] != labels[0])
+                throw new InvalidDataException(
+                    $"{imagePath} has {images[0]:N0} images and {labelPath} {labels[0]:N0} labels; they must be of "
+                    + "one set.");
+            return images is [_, int h, int w] ? new Shape(1, h, w) : new Shape(images[1], images[2], images[3]);
+        }
     }
 
     private static int Largest(PixelSet images)

@@ -38,9 +38,14 @@ public sealed class PixelSet
     public int Count => Labels.Length;
 
     /// <summary>Some of the images, in the order given.</summary>
+    /// <exception cref="ArgumentException">They have more pixels than an array holds.</exception>
     public PixelSet Select(IReadOnlyList<int> images)
     {
         ArgumentNullException.ThrowIfNull(images);
+        if ((long)images.Count * Shape.Length > Array.MaxLength)
+            throw new ArgumentException(
+                $"{images.Count:N0} images of {Shape} are too many: at most {Array.MaxLength:N0} pixels.",
+                nameof(images));
         var pixels = new byte[images.Count * Shape.Length];
         var labels = new int[images.Count];
         for (int i = 0; i < images.Count; i++)

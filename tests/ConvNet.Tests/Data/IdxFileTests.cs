@@ -95,6 +95,97 @@ public sealed class IdxFileTests
         AllocatesLittle(() => Assert.That(() => IdxFile.Read(_path), Refused("there is more")));
     }
 
+    private static IEnumerable<TestCaseData> Members()
+    {
+        byte[] whole = TinyData.Zip(Good), first = TinyData.Zip(Good[..7]), second = TinyData.Zip(Good[7..]),
+            empty = TinyData.Zip([]);
+        yield return Case("two members", [.. first, .. second]);
+        yield return Case("a member for every byte", [.. Good.SelectMany(each => TinyData.Zip([each]))]);
+        yield return Case("an empty member last, as bgzip writes it", [.. whole, .. BgzipEnd]);
+        yield return Case("empty members first and between", [.. empty, .. first, .. BgzipEnd, .. second]);
+        yield return Case("padding of a zero", [.. whole, 0]);
+        yield return Case("padding of many zeros", [.. first, .. second, .. new byte[200_000]]);
+        yield return Case("bgzip's end and padding", [.. whole, .. BgzipEnd, .. new byte[5]]);
+        yield return Case("a header with a name, a comment and more", [.. NamedHeader, .. whole[10..]]);
+
+        static TestCaseData Case(string name, byte[] bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);
+    }
+
+    [TestCaseSource(nameof(Members))]
+    public void SeveralMembersAreReadAsZcatReadsThem(byte[] bytes)
+    {
+        Assert.That(Read(bytes).Values, Is.EqualTo((byte[])[1, 2, 3, 4, 5, 6]));
+        // Cut anywhere it is refused, but in the padding or where members without content end the file.
+        int zeros = bytes.Reverse().TakeWhile(each => each == 0).Count(), refused = 0;
+        for (int length = Math.Max(0, bytes.Length - 1000); length < bytes.Length; length++)
+        {
+            try
+            {
+                Assert.That(Read(bytes[..length]).Values, Is.EqualTo((byte[])[1, 2, 3, 4, 5, 6]), $"cut to {length}");
+            }
+            catch (InvalidDataException error)
+            {
+                refused++;
+                Assert.That(error.Message, Does.StartWith(_path));
+            }
+        }
+        Assert.That(refused, Is.GreaterThanOrEqualTo(Math.Min(8, 1000 - zeros)));
+    }
+
+    [Test]
+    public void EachMemberIsCheckedByItsOwnSum()
+    {
+        byte[] first = TinyData.Zip(Good[..9]), second = TinyData.Zip(Good[9..]);
+        first[^5] ^= 1;
+        Assert.That(() => Read([.. first, .. second]), Refused("damaged"));
+        first[^5] ^= 1;
+        second[^1] ^= 1;
+        Assert.That(() => Read([.. first, .. second]), Refused("damaged"));
+    }
+
+    [Test]
+    public void SomethingElseBehindTheMembersIsRefused()
+    {
+        Assert.That(() => Read([.. TinyData.Zip(Good), 1, 2, 3]), Refused("neither a gzip member nor padding"));
+        Assert.That(() => Read([.. TinyData.Zip(Good), 0, 0, 3]), Refused("neither a gzip member nor padding"));
+        Assert.That(() => Read([.. TinyData.Zip(Good), .. TinyData.Zip(Good)]), Refused("there is more"));
+    }
+
+    [Test]
+    public void MembersThatCrossEveryBufferAreRead()
+    {
+        byte[] values = new byte[300_000];
+        new Random(1).NextBytes(values);
+        byte[] idx = TinyData.Idx(values, values.Length);
+        byte[] zipped = [.. idx.Chunk(997).SelectMany(TinyData.Zip), .. BgzipEnd];
+        Assert.That(Read(zipped).Values, Is.EqualTo(values));
+    }
+
+    [Test]
+    public void MemoryGrowsWithWhatComesOutNotWithWhatTheHeaderAnnounces()
+    {
+        // A megabyte of random bytes can be a gigabyte as far as its length says.
+        var values = new byte[1 << 20];
+        new Random(1).NextBytes(values);
+        byte[] zipped = TinyData.Zip(TinyData.Idx(values, 1_000_000, 10, 100));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(() => Read(zipped), Refused("it ends at byte 1,048,592"));
+        Assert.That(
+            GC.GetAllocatedBytesForCurrentThread() - before,
+            Is.LessThan(FileTimes * zipped.Length + 3 * values.Length));
+    }
+
+    // What IdxFile says: sixteen times the file, and three times what comes out; some more for the test itself.
+    private const long FileTimes = 17;
+
+    // The empty member that bgzip ends a file with.
+    private static readonly byte[] BgzipEnd =
+        [0x1F, 0x8B, 8, 4, 0, 0, 0, 0, 0, 0xFF, 6, 0, 0x42, 0x43, 2, 0, 0x1B, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    // FEXTRA, FNAME and FCOMMENT.
+    private static readonly byte[] NamedHeader =
+        [0x1F, 0x8B, 8, 0x1C, 0, 0, 0, 0, 0, 3, 3, 0, 1, 2, 3, (byte)'a', 0, (byte)'b', 0];
+
     private static void AllocatesLittle(Action action)
     {
         long before = GC.GetAllocatedBytesForCurrentThread();

@@ -63,6 +63,41 @@ public sealed class ImageDataTests
     }
 
     [Test]
+    public void NamesWithADotAreFoundAndAMissingFileIsNamedWithAllThatWasLookedFor()
+    {
+        using var folder = new TinyData();
+        foreach (string part in (string[])["train", "t10k"])
+        {
+            File.Move(folder.File($"{part}-images-idx3-ubyte"), folder.File($"{part}-images.idx3-ubyte"));
+            File.Move(folder.File($"{part}-labels-idx1-ubyte.gz"), folder.File($"{part}-labels.idx1-ubyte.gz"));
+        }
+        Assert.That(
+            ImageData.Folder(folder.Folder).Train.Pixels.ToArray(),
+            Is.EqualTo(TinyData.Images(TinyData.TrainCount, 1).Pixels.ToArray()));
+        File.Delete(folder.File("train-labels.idx1-ubyte.gz"));
+        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<FileNotFoundException>()
+            .With.Message.Contains(
+                "train-labels-idx1-ubyte, train-labels-idx1-ubyte.gz, train-labels.idx1-ubyte, "
+                + "train-labels.idx1-ubyte.gz"));
+    }
+
+    [Test]
+    public void HeadersThatDoNotFitTogetherAreRefusedBeforeAnyValuesAreRead()
+    {
+        using var folder = new TinyData();
+        // A file of 100 million pixels, all of which are there: 100 KB.
+        byte[] images = TinyData.Zip(TinyData.Idx(new byte[100_000_000], 100_000, 10, 100));
+        File.Delete(folder.File("train-images-idx3-ubyte"));
+        File.WriteAllBytes(folder.File("train-images-idx3-ubyte.gz"), images);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(
+            () => ImageData.Folder(folder.Folder),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("100,000 images")
+            .And.Message.Contains("90 labels"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(2 << 20));
+    }
+
+    [Test]
     public void ImagesWithChannelsAreReadFromIdx4()
     {
         using var folder = new TinyData();

@@ -1,0 +1,174 @@
+using System.IO.Compression;
+
+namespace ConvNet.Data;
+
+/// <summary>What a gzip file holds: the contents of all its members one after the other, as zcat gives them.</summary>
+/// <remarks>
+/// Zeros after the last member are padding; anything else there is an error, as is a file that ends within a member.
+/// GZipStream checks every member's CRC and length, but ends in silence where the file does, and where something stands
+/// that is no member. So the file is given to it with a member of known content behind: if that comes out last, all
+/// before it was whole. Zeros at the end of the file are given apart from what is before them: if GZipStream stops
+/// there, they were padding.
+/// </remarks>
+internal sealed class GzipMembers : ForwardStream
+{
+    private const int BufferBytes = 1 << 16;
+
+    // Bytes that no file ends with by chance, and the member that holds them.
+    private static readonly byte[] Mark =
+        [0x9E, 0x37, 0x79, 0xB9, 0x7F, 0x4A, 0x7C, 0x15, 0xF3, 0x9C, 0xC0, 0x60, 0x5C, 0xED, 0xC8, 0x34];
+    private static readonly byte[] MarkMember = Zip(Mark);
+
+    private readonly Parts _parts;
+    private readonly GZipStream _unzipped;
+    private readonly byte[] _buffer = new byte[BufferBytes];
+    private int _start, _end;
+    private bool _ended;
+
+    /// <summary>Starts to read a file, which stays open.</summary>
+    /// <param name="file">The file; it is read from its beginning.</param>
+    public GzipMembers(Stream file)
+    {
+        _parts = new Parts(file);
+        _unzipped = new GZipStream(_parts, CompressionMode.Decompress);
+    }
+
+    /// <summary>Reads on.</summary>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged, ends within a member, or has something behind the last one.
+    /// </exception>
+    public override int Read(Span<byte> buffer)
+    {
+        // The last bytes are held back, as they may be the mark.
+        while (!_ended && _end - _start <= Mark.Length)
+            Fill();
+        int count = Math.Min(buffer.Length, _ended ? _end - _start : _end - _start - Mark.Length);
+        _buffer.AsSpan(_start, count).CopyTo(buffer);
+        _start += count;
+        return count;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _unzipped.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private void Fill()
+    {
+        _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+        (_start, _end) = (0, _end - _start);
+        int read = _unzipped.Read(_buffer.AsSpan(_end));
+        _end += read;
+        if (read > 0)
+            return;
+        _ended = true;
+        switch (_parts.Last)
+        {
+            case Part.Members:
+                throw new InvalidDataException(
+                    "behind the compressed data is something that is neither a gzip member nor padding of zeros");
+            case Part.Mark:
+                if (!_buffer.AsSpan(_start, _end - _start).EndsWith(Mark))
+                    throw new InvalidDataException("the file ends before its compressed data does");
+                _end -= Mark.Length;
+                break;
+        }
+    }
+
+    private static byte[] Zip(byte[] content)
+    {
+        using var zipped = new MemoryStream();
+        using (var stream = new GZipStream(zipped, CompressionLevel.Optimal, leaveOpen: true))
+            stream.Write(content);
+        return zipped.ToArray();
+    }
+
+    private enum Part { Members, Zeros, Mark }
+
+    /// <summary>
+    /// The file up to the zeros at its end, then these, then the mark; no read crosses from one to the next.
+    /// </summary>
+    private sealed class Parts : ForwardStream
+    {
+        private readonly Stream _file;
+        private readonly long _zeros;
+        private int _marked;
+
+        public Parts(Stream file)
+        {
+            _file = file;
+            _zeros = StartOfZeros(file);
+            file.Position = 0;
+        }
+
+        /// <summary>The part that was read last.</summary>
+        public Part Last { get; private set; }
+
+        public override int Read(Span<byte> buffer)
+        {
+            long left = _file.Position < _zeros ? _zeros - _file.Position : long.MaxValue;
+            Part part = left < long.MaxValue ? Part.Members : Part.Zeros;
+            int read = _file.Read(buffer[..(int)Math.Min(buffer.Length, left)]);
+            if (read == 0)
+            {
+                part = Part.Mark;
+                read = Math.Min(buffer.Length, MarkMember.Length - _marked);
+                MarkMember.AsSpan(_marked, read).CopyTo(buffer);
+                _marked += read;
+            }
+            Last = part;
+            return read;
+        }
+
+        private static long StartOfZeros(Stream file)
+        {
+            var buffer = new byte[BufferBytes];
+            long end = file.Length;
+            while (end > 0)
+            {
+                int count = (int)Math.Min(end, buffer.Length);
+                file.Position = end - count;
+                file.ReadExactly(buffer, 0, count);
+                int last = buffer.AsSpan(0, count).LastIndexOfAnyExcept((byte)0);
+                if (last >= 0)
+                    return end - count + last + 1;
+                end -= count;
+            }
+            return 0;
+        }
+    }
+}
+
+/// <summary>A stream that is read from its beginning to its end.</summary>
+internal abstract class ForwardStream : Stream
+{
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public abstract override int Read(Span<byte> buffer);
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}
