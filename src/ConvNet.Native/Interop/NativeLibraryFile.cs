@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 
@@ -53,7 +54,7 @@ internal sealed partial class NativeLibraryFile
             return [System.IO.Path.GetFullPath(chosen)];
         string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
         string runtime = System.IO.Path.Combine("runtimes", $"{system}-{RuntimeInformation.ProcessArchitecture}".ToLowerInvariant(), "native");
-        string[] homes = [AppContext.BaseDirectory, System.IO.Path.GetDirectoryName(typeof(Convnet).Assembly.Location) ?? ""];
+        string[] homes = [AppContext.BaseDirectory, AssemblyFolder];
         string[] packages = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
             .Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         return [.. homes.Where(home => home.Length > 0)
@@ -62,6 +63,12 @@ internal sealed partial class NativeLibraryFile
             .Select(folder => System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, FileName)))
             .Distinct()];
     }
+
+    // Empty in a program of one file: the library then lies beside it.
+    [UnconditionalSuppressMessage(
+        "SingleFile", "IL3000",
+        Justification = "An empty place is left out; the program's own folder is looked at first.")]
+    private static string AssemblyFolder => System.IO.Path.GetDirectoryName(typeof(Convnet).Assembly.Location) ?? "";
 
     /// <summary>Loads the first of some files that exists.</summary>
     /// <param name="candidates">The files to look for.</param>
