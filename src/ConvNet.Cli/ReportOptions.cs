@@ -30,7 +30,7 @@ internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markd
     {
         if (file is null)
             return;
-        AtomicFile.Write(file, write);
+        AtomicFile.Write(file, "the report", write);
         terminal.Wrote(file);
         terminal.Progress($"report in {file}");
     }

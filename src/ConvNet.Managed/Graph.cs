@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet;
 
 /// <summary>A directed acyclic graph of layers, described once; backends compile it.</summary>
@@ -75,7 +77,8 @@ public sealed class Graph
         if (name.Length == 0 || _byName.ContainsKey(name))
         {
             throw new ArgumentException(
-                $"A node named \"{name}\" is in the graph already; names are unique and not empty.", nameof(name));
+                $"A node named \"{Excerpt.Of(name)}\" is in the graph already; names are unique and not empty.",
+                nameof(name));
         }
         var node = new Node(this, _nodes.Count, name, layer, inputs.ToArray(), output);
         var parameters = new List<Parameter>();
@@ -128,7 +131,7 @@ public sealed class Graph
         }
         catch (ArgumentException error)
         {
-            throw new ArgumentException($"{name}: {error.PlainMessage()}", error);
+            throw new ArgumentException($"{Excerpt.Of(name)}: {error.PlainMessage()}", error);
         }
         catch (Exception error) when (FailurePlace.Note(error, $"{name} ({layer.GetType().Name})"))
         {

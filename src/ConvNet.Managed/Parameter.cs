@@ -39,14 +39,17 @@ public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyLis
     public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
 
     /// <summary>The number of values: the product of the dimensions.</summary>
+    /// <exception cref="ArgumentException">They are more than an array holds.</exception>
     public int Length
     {
         get
         {
             long length = Dimensions.Aggregate(1L, (product, size) => Math.Min(product * size, long.MaxValue >> 31));
-            return length <= int.MaxValue
+            return length <= Array.MaxLength
                 ? (int)length
-                : throw new ArgumentException($"A parameter \"{Name}\" of {string.Join("×", Dimensions)} is too large: at most {int.MaxValue:N0} values.");
+                : throw new ArgumentException(
+                    $"A parameter \"{Name}\" of {string.Join("×", Dimensions)} is too large: at most "
+                    + $"{Array.MaxLength:N0} values.");
         }
     }
 }

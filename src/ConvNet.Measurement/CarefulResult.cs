@@ -42,8 +42,10 @@ public sealed partial record CarefulResult(
     {
         string own = Path.Combine(folder, FolderOf(Processor)), markdown = Path.Combine(own, $"{Name}.md"), json = Path.Combine(own, $"{Name}.json");
         Directory.CreateDirectory(own);
-        AtomicFile.Write(markdown, stream => stream.Write(Encoding.UTF8.GetBytes($"{Head}\n{table.ReplaceLineEndings("\n").Trim()}\n")));
-        AtomicFile.Write(json, stream => stream.Write(Encoding.UTF8.GetBytes(Document + "\n")));
+        AtomicFile.Write(
+            markdown, "the table", stream
+            => stream.Write(Encoding.UTF8.GetBytes($"{Head}\n{table.ReplaceLineEndings("\n").Trim()}\n")));
+        AtomicFile.Write(json, "the figures", stream => stream.Write(Encoding.UTF8.GetBytes(Document + "\n")));
         return [markdown, json];
     }
 

@@ -14,6 +14,7 @@ namespace ConvNet.Measurement;
 public static class ChromeTrace
 {
     private const int Thread = 1;
+    private const string Content = "the trace";
 
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)
     {
@@ -29,7 +30,9 @@ public static class ChromeTrace
     public static void Write(string path, IEnumerable<(string Process, string Call, NetworkProfile Profile)> profiles)
     {
         var events = profiles.SelectMany((of, i) => Events(i + 1, of.Process, of.Call, of.Profile));
-        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, new { displayTimeUnit = "ms", traceEvents = events }, Form));
+        AtomicFile.Write(
+            path, Content, stream
+            => JsonSerializer.Serialize(stream, new { displayTimeUnit = "ms", traceEvents = events }, Form));
     }
 
     private static IEnumerable<TraceEvent> Events(int process, string name, string call, NetworkProfile profile)

@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet.Measurement;
 
 /// <summary>Reads one descriptor from left to right, then fills in what it leaves out.</summary>
@@ -182,7 +184,7 @@ internal sealed class DescriptorReader
     private int Required(string key) => _values.TryGetValue(key, out int value) ? value : throw Error(_text.Length, $"{key} is missing");
 
     private FormatException Error(int at, string reason, Exception? because = null)
-        => new($"Shape {_text}: {reason}, at character {at + 1}.", because);
+        => new($"Shape {Excerpt.Of(_text)}: {reason}, at character {at + 1}.", because);
 
     private readonly record struct Axis(int Input, int Output, int Kernel, int Stride, int Padding, int Dilation);
 }

@@ -10,19 +10,22 @@ public static class MarkedSection
 
     /// <summary>Makes sure that a file has a section, before there is anything to write into it.</summary>
     /// <exception cref="ArgumentException">It has no such section, or more than one.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static void Check(string file, string name) => Find(file, File.ReadAllText(file), name);
+    /// <exception cref="InvalidDataException">The file is too large, or no text.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static void Check(string file, string name) => Find(file, InputFile.Text(file, "page"), name);
 
     /// <summary>Replaces a section; what is outside stays as it is.</summary>
     /// <inheritdoc cref="Check" path="/exception"/>
     public static void Replace(string file, string name, string content)
     {
-        string text = File.ReadAllText(file);
+        string text = InputFile.Text(file, "page");
         (int start, int end) = Find(file, text, name);
-        AtomicFile.Write(file, stream => stream.Write(Encoding.UTF8.GetBytes($"{text[..start]}\n{content.Trim()}\n{text[end..]}")));
+        AtomicFile.Write(
+            file, "the section", stream
+            => stream.Write(Encoding.UTF8.GetBytes($"{text[..start]}\n{content.Trim()}\n{text[end..]}")));
     }
 
-    private static (int Start, int End) Find(string file, string text, string name)
+    internal static (int Start, int End) Find(string file, string text, string name)
     {
         string begin = $"<!-- bench {name} -->";
         int start = text.IndexOf(begin, StringComparison.Ordinal);

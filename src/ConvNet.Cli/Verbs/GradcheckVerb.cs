@@ -173,12 +173,13 @@ internal sealed class GradcheckVerb : Verb
     {
         if (command.GetValue(_junit) is { } junit)
         {
-            AtomicFile.Write(junit, stream => JUnitReport.Write(stream, result));
+            AtomicFile.Write(junit, "the JUnit report", stream => JUnitReport.Write(stream, result));
             terminal.Wrote(junit);
         }
         if (command.GetValue(_markdown) is { } markdown)
         {
-            AtomicFile.Write(markdown, stream => stream.Write(Encoding.UTF8.GetBytes(MarkdownSummary.Of(result))));
+            AtomicFile.Write(
+                markdown, "the summary", stream => stream.Write(Encoding.UTF8.GetBytes(MarkdownSummary.Of(result))));
             terminal.Wrote(markdown);
         }
         if (!terminal.Json)

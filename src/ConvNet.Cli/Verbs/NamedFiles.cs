@@ -76,7 +76,7 @@ internal sealed class NamedFiles
                     : $"{option.Name} and {other.Name} name the same file, {files}; give each its own.");
             }
             if (use == FileUse.Written)
-                AtomicFile.Probe(file);
+                AtomicFile.Probe(file, "what is to be written");
         }
     }
 

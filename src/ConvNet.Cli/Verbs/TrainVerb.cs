@@ -63,6 +63,8 @@ internal sealed class TrainVerb : Verb
         SavedModel? saved = load is null ? null : SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
+        if (save is not null)
+            SavedModel.CheckPath(save, graph);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);

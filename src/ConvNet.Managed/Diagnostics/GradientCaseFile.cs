@@ -50,12 +50,18 @@ public static class GradientCaseFile
     public static GradientCase Read(string json, string source = "case")
     {
         ArgumentNullException.ThrowIfNull(json);
-        using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(json), source);
+        return Read(InputFile.ToUtf8(json, source), source);
+    }
+
+    /// <summary>Reads a case from a text in UTF-8.</summary>
+    internal static GradientCase Read(ReadOnlyMemory<byte> utf8, string source)
+    {
+        using JsonDocument document = JsonReader.Parse(utf8, source);
         var root = new JsonReader(document.RootElement, source);
         root.CheckFormat(Format, Version, "a case of a gradient check");
         GradientCheckOptions options = ReadOptions(root);
         GradientCase read = root.Optional("graph") is { } graph
-            ? new GraphGradientCase(GraphJson.Read(graph.GetRawText(), $"{source}, graph"), options)
+            ? new GraphGradientCase(GraphJson.Read(graph, $"{source}, graph"), options)
             : ReadLayer(root, source, options);
         root.RejectOthers();
         CheckSize(root, read);
@@ -64,8 +70,8 @@ public static class GradientCaseFile
 
     /// <summary>Reads a case from a file.</summary>
     /// <exception cref="InvalidDataException">The file describes no case; the message says where and why.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static GradientCase Load(string path) => Read(JsonReader.TextOf(path, "case of a gradient check"), path);
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static GradientCase Load(string path) => Read(InputFile.Bytes(path, "case of a gradient check"), path);
 
     /// <summary>Writes a case to a file, which is whole or not there.</summary>
     /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
@@ -73,7 +79,7 @@ public static class GradientCaseFile
     public static void Save(string path, GradientCase made)
     {
         byte[] text = Encoding.UTF8.GetBytes(Write(made));
-        AtomicFile.Write(path, stream => stream.Write(text));
+        AtomicFile.Write(path, "the case", stream => stream.Write(text), text.Length);
     }
 
     private static void WriteOptions(Utf8JsonWriter writer, GradientCheckOptions options)
@@ -121,14 +127,18 @@ public static class GradientCaseFile
         {
             modes |= Array.Find(Modes, mode => mode.Name == text) is { Name: not null } known
                 ? known.Mode
-                : throw root.Error($"mode \"{text}\" is unknown; there are {string.Join(", ", Modes.Select(mode => mode.Name))}.");
+                : throw root.Error(
+                    $"mode \"{Excerpt.Of(text)}\" is unknown; there are "
+                    + $"{string.Join(", ", Modes.Select(mode => mode.Name))}.");
         }
         if (modes == CheckModes.None)
             throw root.Error("\"modes\" names no comparison to make.");
         RealValues[] distributions = Enum.GetValues<RealValues>();
         int values = root.Text("values") is { } word ? Array.FindIndex(distributions, each => Word(each) == word) : 0;
         if (values < 0)
-            throw root.Error($"\"values\" are \"{root.Text("values")}\"; there are {string.Join(", ", distributions.Select(Word))}.");
+            throw root.Error(
+                $"\"values\" are \"{Excerpt.Of(root.Text("values"))}\"; there are "
+                + $"{string.Join(", ", distributions.Select(Word))}.");
         var usual = new GradientCheckOptions();
         return root.Checked(() => new GradientCheckOptions
         {

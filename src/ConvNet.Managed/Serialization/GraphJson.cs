@@ -17,7 +17,9 @@ public static class GraphJson
     private const int Version = 1;
 
     /// <summary>Writes a graph.</summary>
-    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
+    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON; a name is
+    /// no Unicode text; or the text would be
+    /// longer than is read again.</exception>
     public static string Write(Graph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -37,7 +39,11 @@ public static class GraphJson
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+        return buffer.Length <= InputFile.MaxTextBytes
+            ? Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length)
+            : throw new NotSupportedException(
+                $"A graph of {graph.Nodes.Count:N0} nodes takes {buffer.Length:N0} bytes in JSON; at most "
+                + $"{InputFile.MaxTextBytes:N0} are read again.");
     }
 
     /// <summary>Reads a graph.</summary>
@@ -47,8 +53,25 @@ public static class GraphJson
     public static Graph Read(string json, string source = "graph")
     {
         ArgumentNullException.ThrowIfNull(json);
-        using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(json), source);
-        var root = new JsonReader(document.RootElement, source);
+        return Read(InputFile.ToUtf8(json, source), source);
+    }
+
+    /// <summary>Reads a graph from a file.</summary>
+    /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static Graph Load(string path) => Read(InputFile.Bytes(path, "description of a graph"), path);
+
+    /// <summary>Reads a graph from a text in UTF-8.</summary>
+    internal static Graph Read(ReadOnlyMemory<byte> utf8, string source)
+    {
+        using JsonDocument document = JsonReader.Parse(utf8, source);
+        return Read(document.RootElement, source);
+    }
+
+    /// <summary>Reads a graph that is part of a document.</summary>
+    internal static Graph Read(JsonElement element, string source)
+    {
+        var root = new JsonReader(element, source);
         root.CheckFormat(Format, Version, "a graph");
         int[] input = root.Ints("input");
         if (input is not [> 0, > 0, > 0])
@@ -63,15 +86,14 @@ public static class GraphJson
         return graph;
     }
 
-    /// <summary>Reads a graph from a file.</summary>
-    /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static Graph Load(string path) => Read(JsonReader.TextOf(path, "description of a graph"), path);
-
     private static void WriteNode(Utf8JsonWriter writer, Node node)
     {
         LayerFormat format = LayerFormat.Of(node.Layer!)
             ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer!.GetType().Name}, which has no form in JSON; the layers that have one are {LayerFormat.Kinds}.");
+        if (!IsText(node.Name))
+            throw new NotSupportedException(
+                $"The name of node {node.Index}, \"{Excerpt.Of(node.Name)}\", has half of a surrogate pair in it, "
+                + "which has no form in JSON.");
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
         writer.WriteString("layer", format.Kind);
@@ -83,6 +105,18 @@ public static class GraphJson
         writer.WriteEndObject();
     }
 
+    private static bool IsText(string name)
+    {
+        for (int i = 0; i < name.Length; i++)
+        {
+            if (char.IsSurrogatePair(name, i))
+                i++;
+            else if (char.IsSurrogate(name[i]))
+                return false;
+        }
+        return true;
+    }
+
     private static void ReadNode(Graph graph, JsonReader json)
     {
         LayerFormat format = LayerFormat.Named(json);
@@ -91,7 +125,9 @@ public static class GraphJson
         Layer layer = json.Checked(() => format.Read(json));
         json.RejectOthers();
         Node Named(string input) => graph.Find(input)
-            ?? throw json.Error($"there is no node \"{input}\" before it; inputs name earlier nodes, and the images are \"input\".");
+            ?? throw json.Error(
+                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and the images are "
+                + "\"input\".");
         Node[] reads = inputs.Length == 0 ? [graph.Output] : [.. inputs.Select(Named)];
         json.Checked(() => graph.Add(name, layer, reads));
     }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace ConvNet.Serialization;
@@ -5,8 +7,6 @@ namespace ConvNet.Serialization;
 /// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its place.</summary>
 internal sealed class JsonReader
 {
-    private const long MaxBytes = 16 << 20;
-
     private readonly JsonElement _object;
     private readonly string _place;
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
@@ -22,30 +22,76 @@ internal sealed class JsonReader
     }
 
     /// <summary>Parses a document whose root is an object.</summary>
-    /// <exception cref="InvalidDataException">The text is no JSON.</exception>
+    /// <exception cref="InvalidDataException">The text is no JSON; the message says where.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source)
     {
+        if (utf8.Length > InputFile.MaxTextBytes)
+            throw new InvalidDataException(
+                $"{source}: {utf8.Length:N0} bytes are too many; at most {InputFile.MaxTextBytes:N0} are read.");
+        utf8 = InputFile.WithoutMark(utf8);
+        Check(utf8, source);
         try
         {
             return JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException error)
         {
-            throw new InvalidDataException($"{source}: this is no JSON. {error.Message}", error);
+            throw NoJson(source, error);
         }
     }
 
-    /// <summary>A document's text from a file of reasonable size.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="what">What it should be, as <c>description of a graph</c>.</param>
-    /// <exception cref="InvalidDataException">The file is too large.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static string TextOf(string path, string what)
+    /// <summary>
+    /// Throws unless a text is JSON whose names and texts can all be read: every reader of JSON from outside asks this
+    /// first.
+    /// </summary>
+    /// <exception cref="InvalidDataException">It is none; the message says where.</exception>
+    public static void Check(ReadOnlyMemory<byte> utf8, string source)
     {
-        long length = new FileInfo(path).Length;
-        return length <= MaxBytes
-            ? File.ReadAllText(path)
-            : throw new InvalidDataException($"{path}: {length:N0} bytes are no {what}; at most {MaxBytes:N0} are read.");
+        InputFile.CheckedUtf8(utf8, source);
+        var reader = new Utf8JsonReader(utf8.Span);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.ValueIsEscaped && !CanBeRead(ref reader))
+                    throw new InvalidDataException(
+                        $"{source}: the text at byte {reader.TokenStartIndex:N0} has an escape of half a surrogate "
+                        + "pair, which is no character.");
+            }
+        }
+        catch (JsonException error)
+        {
+            throw NoJson(source, error);
+        }
+    }
+
+    private static bool CanBeRead(ref Utf8JsonReader reader)
+    {
+        char[] buffer = ArrayPool<char>.Shared.Rent(reader.ValueSpan.Length);
+        try
+        {
+            reader.CopyString(buffer);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            // This is what the reader throws for such an escape; nothing else can be wrong with the text.
+            return false;
+        }
+        finally
+        {
+            ArrayPool<char>.Shared.Return(buffer);
+        }
+    }
+
+    // The parser's own message can repeat all that is left of a long line, and names the place at its end.
+    private static InvalidDataException NoJson(string source, JsonException error)
+    {
+        int place = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
+        string what = Excerpt.Of(place < 0 ? error.Message : error.Message[..place]);
+        return new InvalidDataException(
+            $"{source}: this is no JSON, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}: {what}",
+            error);
     }
 
     /// <summary>Throws unless the document says that it is of this format and version.</summary>
@@ -56,7 +102,8 @@ internal sealed class JsonReader
     {
         string? found = Text("format");
         if (found != format)
-            throw Error($"\"format\" is {(found is null ? "missing" : $"\"{found}\"")}; {what} says \"{format}\".");
+            throw Error(
+                $"\"format\" is {(found is null ? "missing" : $"\"{Excerpt.Of(found)}\"")}; {what} says \"{format}\".");
         int number = Int("version");
         if (number != version)
             throw Error($"version {number} of the format is not known; this program reads version {version}.");
@@ -71,12 +118,9 @@ internal sealed class JsonReader
         foreach (JsonProperty property in _object.EnumerateObject())
         {
             if (!_asked.Contains(property.Name))
-                throw Error($"\"{property.Name}\" is unknown here; there are {string.Join(", ", _asked)}.");
+                throw Error($"\"{Excerpt.Of(property.Name)}\" is unknown here; there are {string.Join(", ", _asked)}.");
         }
     }
-
-    /// <summary>The names of all properties.</summary>
-    public IEnumerable<string> Names => _object.EnumerateObject().Select(property => property.Name);
 
     /// <summary>A property that must be there.</summary>
     public JsonElement Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing.");
@@ -156,9 +200,5 @@ internal sealed class JsonReader
 
     private InvalidDataException Wrong(string name, JsonElement value, string expected) => Error($"\"{name}\" is {Describe(value)}; it must be {expected}.");
 
-    private static string Describe(JsonElement value)
-    {
-        string text = value.GetRawText();
-        return text.Length <= 40 ? text : $"{text[..40]}…";
-    }
+    private static string Describe(JsonElement value) => Excerpt.OfUtf8(JsonMarshal.GetRawUtf8Value(value));
 }

@@ -55,7 +55,8 @@ internal sealed record LayerFormat(string Kind, Type Type, Action<Utf8JsonWriter
     public static LayerFormat Named(JsonReader json)
     {
         string kind = json.Text("layer") ?? throw json.Error("\"layer\" is missing.");
-        return All.FirstOrDefault(format => format.Kind == kind) ?? throw json.Error($"layer \"{kind}\" is unknown; there are {Kinds}.");
+        return All.FirstOrDefault(format => format.Kind == kind)
+            ?? throw json.Error($"layer \"{Excerpt.Of(kind)}\" is unknown; there are {Kinds}.");
     }
 
     private static LayerFormat Of<T>(string kind, Action<Utf8JsonWriter, T> write, Func<JsonReader, T> read) where T : Layer

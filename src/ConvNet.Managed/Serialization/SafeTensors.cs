@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace ConvNet.Serialization;
@@ -15,21 +14,25 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
 /// Layout: the length of the header as a little-endian 64-bit number, the header as JSON
 /// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]}, …}</c>), then the values,
 /// little-endian, without gaps. Source: the safetensors format of Hugging Face.
-/// A file is checked whole before anything of it is used.
+/// A file is checked whole before anything of it is used. A header has at most 100,000,000 bytes, as the format says, a
+/// tensor at most <see cref="Array.MaxLength"/> values; reading takes about five times the header beside the values.
 /// </remarks>
 /// <param name="Metadata">Text by name.</param>
 /// <param name="Tensors">The tensors, in the order of their values.</param>
 public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, IReadOnlyList<NamedTensor> Tensors)
 {
-    private const string MetadataName = "__metadata__";
+    /// <summary>The most bytes of a header.</summary>
+    internal const long MaxHeaderBytes = 100_000_000;
+
     private const int LengthBytes = 8;
-    private const long MaxHeaderBytes = 100_000_000;
 
     /// <summary>Writes the file: first whole under a temporary name in the same folder, then renamed. A failure leaves no file behind.</summary>
     /// <param name="path">The file; one that is there is replaced.</param>
     /// <exception cref="IOException">The file cannot be written; the one that was there is untouched.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    /// <exception cref="ArgumentException">A tensor has more or fewer values than its dimensions say.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <exception cref="ArgumentException">
+    /// A tensor has more or fewer values than its dimensions say, or the header would be too long to be read.
+    /// </exception>
     public void Write(string path)
     {
         foreach (NamedTensor tensor in Tensors)
@@ -37,19 +40,9 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
             if (tensor.Dimensions.Aggregate(1L, (product, size) => product * size) != tensor.Values.Length)
                 throw new ArgumentException($"Tensor \"{tensor.Name}\" is {string.Join("×", tensor.Dimensions)} and has {tensor.Values.Length:N0} values.");
         }
-        AtomicFile.Write(path, stream =>
-        {
-            byte[] header = Header();
-            Span<byte> length = stackalloc byte[LengthBytes];
-            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-            stream.Write(length);
-            stream.Write(header);
-            foreach (NamedTensor tensor in Tensors)
-            {
-                float[] values = BitConverter.IsLittleEndian ? tensor.Values : Swapped(tensor.Values);
-                stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
-            }
-        });
+        byte[] header = Header(Metadata, [.. Tensors.Select(tensor => (tensor.Name, tensor.Dimensions))]);
+        Write(path, "the tensors", header, Tensors.Sum(tensor => (long)tensor.Values.Length),
+            Tensors.Select(tensor => (ReadOnlyMemory<float>)tensor.Values));
     }
 
     /// <summary>Reads a file.</summary>
@@ -58,7 +51,23 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     public static SafeTensors Read(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = InputFile.Open(path);
+        SafeTensorsHeader header = ReadHeader(file, path);
+        return new SafeTensors(
+            header.Metadata,
+            [.. header.Tensors
+            .Select(entry => new NamedTensor(entry.Name, entry.Dimensions, ReadValues(file, entry)))]);
+    }
+
+    /// <summary>
+    /// Reads the header and checks it against the length of the file; the values of the tensors are next, in their
+    /// order.
+    /// </summary>
+    /// <param name="file">The file, at its beginning.</param>
+    /// <param name="path">Its name, for errors.</param>
+    /// <inheritdoc cref="Read" path="/exception"/>
+    internal static SafeTensorsHeader ReadHeader(Stream file, string path)
+    {
         InvalidDataException Damaged(string what) => new($"{path}: {what} It is damaged, or no safetensors file.");
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
         if (file.Length < LengthBytes)
@@ -67,44 +76,76 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         long length = BinaryPrimitives.ReadInt64LittleEndian(lengthBytes);
         if (length is < 2 or > MaxHeaderBytes || length > file.Length - LengthBytes)
             throw Damaged($"bytes 0 to 7 announce a header of {(ulong)length:N0} bytes in a file of {file.Length:N0}.");
-        var header = new byte[length];
-        file.ReadExactly(header);
-        using JsonDocument document = JsonReader.Parse(header, $"{path}, header");
-        var root = new JsonReader(document.RootElement, $"{path}, header");
-        Dictionary<string, string> metadata = ReadMetadata(root, path);
-        long available = file.Length - LengthBytes - length;
-        List<Entry> entries = [.. root.Names.Where(name => name != MetadataName)
-            .Select(name => Entry.Read(name, new JsonReader(root.Required(name), $"{path}, tensor \"{name}\"")))
-            .OrderBy(entry => entry.Begin).ThenBy(entry => entry.End)];
-        long end = 0;
-        foreach (Entry entry in entries)
+        var json = new byte[length];
+        file.ReadExactly(json);
+        SafeTensorsHeader header = SafeTensorsHeader.Read(json, path);
+        long end = 0, available = file.Length - LengthBytes - length;
+        foreach (TensorEntry entry in header.Tensors)
         {
             if (entry.Begin != end)
-                throw Damaged($"Tensor \"{entry.Name}\" begins at offset {entry.Begin:N0}, where {end:N0} is next: tensors neither overlap nor leave gaps.");
+                throw Damaged(
+                    $"Tensor \"{Excerpt.Of(entry.Name)}\" begins at offset {entry.Begin:N0}, where {end:N0} is next: "
+                    + "tensors neither overlap nor leave gaps.");
             end = entry.End;
         }
-        if (end != available)
-            throw Damaged($"The header announces {end:N0} bytes of values, and {available:N0} are there.");
-        return new SafeTensors(metadata, [.. entries.Select(entry => new NamedTensor(entry.Name, entry.Dimensions, ReadValues(file, entry)))]);
+        return end == available ? header
+            : throw Damaged($"The header announces {end:N0} bytes of values, and {available:N0} are there.");
     }
 
-    private byte[] Header()
+    /// <summary>Reads the values of the next tensor.</summary>
+    internal static float[] ReadValues(Stream file, TensorEntry entry)
+    {
+        float[] values = entry.Length == 0 ? [] : new float[entry.Length];
+        Floats.Read(file, values);
+        return values;
+    }
+
+    /// <summary>Writes a file whose values are made one tensor at a time.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="what">What it is, for errors.</param>
+    /// <param name="header">The header.</param>
+    /// <param name="count">The number of values of all tensors.</param>
+    /// <param name="values">The values of each tensor, used up before the next one is asked for.</param>
+    internal static void Write(
+        string path, string what, byte[] header, long count, IEnumerable<ReadOnlyMemory<float>> values)
+    {
+        AtomicFile.Write(path, what, stream =>
+        {
+            Span<byte> length = stackalloc byte[LengthBytes];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (ReadOnlyMemory<float> tensor in values)
+                Floats.Write(stream, tensor.Span);
+        }, FileBytes(header, count));
+    }
+
+    /// <summary>The bytes of a file.</summary>
+    /// <param name="header">Its header.</param>
+    /// <param name="count">The number of values of all tensors.</param>
+    internal static long FileBytes(byte[] header, long count) => LengthBytes + header.Length + count * sizeof(float);
+
+    /// <summary>The header of a file.</summary>
+    /// <exception cref="ArgumentException">It would be longer than the format allows.</exception>
+    internal static byte[] Header(
+        IReadOnlyDictionary<string, string> metadata,
+        IReadOnlyList<(string Name, IReadOnlyList<int> Dimensions)> tensors)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
-            writer.WriteStartObject(MetadataName);
-            foreach ((string name, string text) in Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            writer.WriteStartObject(SafeTensorsHeader.MetadataName);
+            foreach ((string name, string text) in metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal))
                 writer.WriteString(name, text);
             writer.WriteEndObject();
             long offset = 0;
-            foreach (NamedTensor tensor in Tensors)
+            foreach ((string name, IReadOnlyList<int> dimensions) in tensors)
             {
-                long end = offset + (long)tensor.Values.Length * sizeof(float);
-                writer.WriteStartObject(tensor.Name);
+                long end = offset + dimensions.Aggregate(1L, (product, size) => product * size) * sizeof(float);
+                writer.WriteStartObject(name);
                 writer.WriteString("dtype", "F32");
-                WriteNumbers(writer, "shape", tensor.Dimensions.Select(size => (long)size));
+                WriteNumbers(writer, "shape", dimensions.Select(size => (long)size));
                 WriteNumbers(writer, "data_offsets", [offset, end]);
                 writer.WriteEndObject();
                 offset = end;
@@ -114,7 +155,11 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         // Spaces up to a multiple of eight, so that a reader may map the values as they lie.
         while (buffer.Length % LengthBytes != 0)
             buffer.WriteByte((byte)' ');
-        return buffer.ToArray();
+        return buffer.Length <= MaxHeaderBytes
+            ? buffer.ToArray()
+            : throw new ArgumentException(
+                $"{tensors.Count:N0} tensors with their metadata take a header of {buffer.Length:N0} bytes; a "
+                + $"safetensors file has at most {MaxHeaderBytes:N0}.");
     }
 
     private static void WriteNumbers(Utf8JsonWriter writer, string name, IEnumerable<long> numbers)
@@ -123,55 +168,5 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         foreach (long number in numbers)
             writer.WriteNumberValue(number);
         writer.WriteEndArray();
-    }
-
-    private static Dictionary<string, string> ReadMetadata(JsonReader root, string path)
-    {
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (root.Optional(MetadataName) is not { } element)
-            return metadata;
-        var json = new JsonReader(element, $"{path}, {MetadataName}");
-        foreach (string name in json.Names)
-            metadata[name] = json.Text(name)!;
-        return metadata;
-    }
-
-    private static float[] ReadValues(FileStream file, Entry entry)
-    {
-        var values = new float[(entry.End - entry.Begin) / sizeof(float)];
-        file.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
-        return BitConverter.IsLittleEndian ? values : Swapped(values);
-    }
-
-    private static float[] Swapped(float[] values)
-    {
-        var swapped = new float[values.Length];
-        BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<float, int>(values.AsSpan()), MemoryMarshal.Cast<float, int>(swapped.AsSpan()));
-        return swapped;
-    }
-
-    /// <summary>What the header says of one tensor: dtype F32, and as many bytes as its shape takes.</summary>
-    private readonly record struct Entry(string Name, int[] Dimensions, long Begin, long End)
-    {
-        public static Entry Read(string name, JsonReader json)
-        {
-            string? type = json.Text("dtype");
-            int[] dimensions = json.Ints("shape");
-            IReadOnlyList<JsonElement> offsets = json.List("data_offsets");
-            json.Required("shape");
-            json.RejectOthers();
-            if (type != "F32")
-                throw json.Error($"\"dtype\" is {type ?? "missing"}; only F32 is read.");
-            if (offsets.Count != 2 || !offsets.All(IsOffset))
-                throw json.Error("\"data_offsets\" must be [begin, end] in bytes.");
-            long begin = offsets[0].GetInt64(), end = offsets[1].GetInt64(), count = 1;
-            foreach (int size in dimensions)
-                count = size >= 0 ? Math.Min(count * size, int.MaxValue) : throw json.Error($"\"shape\" has a size of {size}.");
-            return count <= Array.MaxLength && end - begin == count * sizeof(float)
-                ? new Entry(name, dimensions, begin, end)
-                : throw json.Error($"{end - begin:N0} bytes from {begin:N0} to {end:N0} are not {string.Join("×", dimensions)} values of four bytes.");
-        }
-
-        private static bool IsOffset(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long offset) && offset >= 0;
     }
 }

@@ -12,6 +12,8 @@ namespace ConvNet.Serialization;
 /// </remarks>
 public sealed class SavedModel
 {
+    private const string Content = "the trained model";
+
     private readonly Dictionary<string, float[]> _values;
 
     private SavedModel(Graph graph, Normalization? normalization, Dictionary<string, float[]> values)
@@ -26,58 +28,117 @@ public sealed class SavedModel
     public Normalization? Normalization { get; }
 
     /// <summary>Saves an executable's graph and parameters: whole or not at all.</summary>
-    /// <param name="path">The file; one that is there is replaced.</param>
+    /// <param name="path">The file; one that is there is replaced and keeps its mode.</param>
     /// <param name="executable">What is saved.</param>
     /// <param name="normalization">How the images were normalised, if the file is to say so.</param>
-    /// <exception cref="NotSupportedException">The graph has a layer that has no form in JSON.</exception>
+    /// <param name="allowNonFinite">
+    /// Whether values that are NaN or infinite are saved as well; <see cref="Load(string, bool)"/> then reads them only
+    /// when it is told the same.
+    /// </param>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite; what was there is untouched.</exception>
+    /// <exception cref="NotSupportedException">
+    /// The graph has a layer that has no form in JSON, or is too large for the file's header.
+    /// </exception>
     /// <exception cref="IOException">The file cannot be written; what was there is untouched.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public static void Save(string path, IExecutable executable, Normalization? normalization = null)
+    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    public static void Save(
+        string path, IExecutable executable, Normalization? normalization = null, bool allowNonFinite = false)
     {
         ArgumentNullException.ThrowIfNull(executable);
-        var metadata = new Dictionary<string, string> { ["format"] = "convnet", ["graph"] = GraphJson.Write(executable.Graph) };
-        if (normalization is not null)
-            metadata["normalization"] = Write(normalization);
-        var tensors = new List<NamedTensor>();
-        foreach (Parameter parameter in executable.Graph.Parameters)
+        Graph graph = executable.Graph;
+        byte[] header = Header(graph, normalization);
+        AtomicFile.Probe(path, Content);
+        var values = new float[graph.Parameters.Select(parameter => parameter.Length).DefaultIfEmpty().Max()];
+        ReadOnlyMemory<float> Values(Parameter parameter)
         {
-            var values = new float[parameter.Length];
-            executable.Read(parameter, values);
-            tensors.Add(new NamedTensor(parameter.Name, parameter.Dimensions, values));
+            executable.Read(parameter, values.AsSpan(0, parameter.Length));
+            return values.AsMemory(0, parameter.Length);
         }
-        new SafeTensors(metadata, tensors).Write(path);
+        foreach (Parameter parameter in allowNonFinite ? [] : graph.Parameters)
+        {
+            ReadOnlySpan<float> saved = Values(parameter).Span;
+            if (Floats.IndexOfNonFinite(saved) is >= 0 and var bad)
+                throw new InvalidDataException(
+                    $"{path} was not written: {Excerpt.Of($"{parameter}")} has a {saved[bad]} at index {bad:N0}, so "
+                        + "the training went wrong. "
+                    + "What was there is untouched. To save it all the same, call Save with "
+                        + $"{nameof(allowNonFinite)}: true.");
+        }
+        SafeTensors.Write(path, Content, header, Count(graph), graph.Parameters.Select(Values));
     }
 
     /// <summary>Throws when <see cref="Save"/> could not write to a path: to be asked before a long training.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public static void CheckPath(string path) => AtomicFile.Probe(path);
+    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    public static void CheckPath(string path) => AtomicFile.Probe(path, Content);
+
+    /// <summary>
+    /// Throws when <see cref="Save"/> could not write this graph to a path: to be asked before a long training.
+    /// </summary>
+    /// <exception cref="NotSupportedException">
+    /// The graph has a layer that has no form in JSON, or is too large for the file's header.
+    /// </exception>
+    /// <exception cref="IOException">The file cannot be written, or there is no room for it.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    public static void CheckPath(string path, Graph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        AtomicFile.Probe(path, Content, SafeTensors.FileBytes(Header(graph, null), Count(graph)));
+    }
 
     /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is finite.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="allowNonFinite">Whether values that are NaN or infinite are taken as they are.</param>
     /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static SavedModel Load(string path)
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static SavedModel Load(string path, bool allowNonFinite = false)
     {
-        SafeTensors file = SafeTensors.Read(path);
-        if (!file.Metadata.TryGetValue("graph", out string? json))
+        ArgumentNullException.ThrowIfNull(path);
+        using FileStream file = InputFile.Open(path);
+        return Load(file, path, allowNonFinite);
+    }
+
+    /// <summary>Loads an open file.</summary>
+    internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false)
+    {
+        SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
+        if (!header.Metadata.TryGetValue("graph", out string? json))
             throw new InvalidDataException($"{path}: its metadata has no \"graph\"; it was not saved by this program.");
         Graph graph = GraphJson.Read(json, $"{path}, graph");
-        Normalization? normalization = file.Metadata.TryGetValue("normalization", out string? text) ? ReadNormalization(text, path) : null;
-        Dictionary<string, NamedTensor> tensors = file.Tensors.ToDictionary(tensor => tensor.Name);
+        Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
+            ? ReadNormalization(text, path) : null;
+        CheckTensors(graph, header.Tensors, path);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
-        foreach (Parameter parameter in graph.Parameters)
+        foreach (TensorEntry entry in header.Tensors)
         {
-            if (!tensors.Remove(parameter.Name, out NamedTensor? tensor))
-                throw new InvalidDataException($"{path}: the graph's {parameter} has no tensor in the file.");
-            if (!tensor.Dimensions.SequenceEqual(parameter.Dimensions))
-                throw new InvalidDataException($"{path}: the graph has {parameter}, and the file's tensor is {string.Join("×", tensor.Dimensions)}.");
-            int bad = Array.FindIndex(tensor.Values, value => !float.IsFinite(value));
-            values[parameter.Name] = bad < 0 ? tensor.Values
-                : throw new InvalidDataException($"{path}: {parameter} has a {tensor.Values[bad]} at index {bad:N0}; the training that gave it went wrong.");
+            float[] read = SafeTensors.ReadValues(file, entry);
+            if (!allowNonFinite && Floats.IndexOfNonFinite(read) is >= 0 and var bad)
+                throw new InvalidDataException(
+                    $"{path}: {Excerpt.Of(entry.Name)} ({Excerpt.OfSizes(entry.Dimensions)}) has a {read[bad]} at "
+                        + $"index {bad:N0}; the training that gave it went wrong.");
+            values[entry.Name] = read;
         }
-        return tensors.Count == 0
-            ? new SavedModel(graph, normalization, values)
-            : throw new InvalidDataException($"{path}: the graph has no parameter \"{tensors.Keys.First()}\", and the file has a tensor of that name.");
+        return new SavedModel(graph, normalization, values);
+    }
+
+    // Every parameter has a tensor of its dimensions and the other way round, before a value is read.
+    private static void CheckTensors(Graph graph, IReadOnlyList<TensorEntry> tensors, string path)
+    {
+        var missing = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        foreach (TensorEntry tensor in tensors)
+        {
+            if (!missing.Remove(tensor.Name, out Parameter? parameter))
+                throw new InvalidDataException(
+                    $"{path}: the graph has no parameter \"{Excerpt.Of(tensor.Name)}\", and the file has a tensor of "
+                    + "that name.");
+            if (!tensor.Dimensions.SequenceEqual(parameter.Dimensions))
+                throw new InvalidDataException(
+                    $"{path}: the graph has {Excerpt.Of($"{parameter}")}, and the file's tensor is "
+                    + $"{Excerpt.OfSizes(tensor.Dimensions)}.");
+        }
+        if (missing.Count > 0)
+            throw new InvalidDataException(
+                $"{path}: the graph's {Excerpt.Of($"{missing.Values.First()}")} has no tensor in the file.");
     }
 
     /// <summary>Writes the parameters into an executable of <see cref="Graph"/>, or of another graph with the same parameters.</summary>
@@ -97,17 +158,50 @@ public sealed class SavedModel
             executable.Write(parameter, _values[parameter.Name]);
     }
 
-    private static string Write(Normalization normalization) => JsonSerializer.Serialize(new
+    private static byte[] Header(Graph graph, Normalization? normalization)
     {
-        maxValue = normalization.MaxValue,
-        mean = normalization.Mean,
-        standardDeviation = normalization.StandardDeviation,
-    });
+        var metadata = new Dictionary<string, string> { ["format"] = "convnet", ["graph"] = GraphJson.Write(graph) };
+        if (normalization is not null)
+            metadata["normalization"] = Write(normalization);
+        try
+        {
+            return SafeTensors.Header(
+                metadata, [.. graph.Parameters.Select(parameter => (parameter.Name, parameter.Dimensions))]);
+        }
+        catch (ArgumentException error)
+        {
+            throw new NotSupportedException($"The graph cannot be saved. {error.Message}", error);
+        }
+    }
+
+    private static long Count(Graph graph) => graph.Parameters.Sum(parameter => (long)parameter.Length);
+
+    private static string Write(Normalization normalization)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("maxValue", normalization.MaxValue);
+            WriteNumbers(writer, "mean", normalization.Mean);
+            WriteNumbers(writer, "standardDeviation", normalization.StandardDeviation);
+            writer.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter writer, string name, IReadOnlyList<float> numbers)
+    {
+        writer.WriteStartArray(name);
+        foreach (float number in numbers)
+            writer.WriteNumberValue(number);
+        writer.WriteEndArray();
+    }
 
     private static Normalization ReadNormalization(string text, string path)
     {
         string place = $"{path}, normalization";
-        using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(text), place);
+        using JsonDocument document = JsonReader.Parse(InputFile.ToUtf8(text, place), place);
         var json = new JsonReader(document.RootElement, place);
         int maxValue = json.Int("maxValue");
         (float[] mean, float[] deviation) = (json.Numbers("mean"), json.Numbers("standardDeviation"));

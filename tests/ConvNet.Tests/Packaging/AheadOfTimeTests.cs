@@ -33,8 +33,8 @@ public sealed class AheadOfTimeTests
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Native.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "MathNet.Numerics.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "System.Numerics.Tensors.dll")}" />
-                <None Include="{Path.Combine(AppContext.BaseDirectory, "runtimes", runtime, "native", "
-                    + ""libconvnet.so")}" CopyToPublishDirectory="Always" />
+                <None Include="{Path.Combine(AppContext.BaseDirectory, "runtimes", runtime, "native", "libconvnet.so")}"
+                      CopyToPublishDirectory="Always" />
               </ItemGroup>
             </Project>
             """);

@@ -196,11 +196,12 @@ public sealed class SavedModelTests
     public void AFailureHalfWayLeavesTheOldFileAndNothingElse()
     {
         File.WriteAllText(_path, "old");
-        Assert.That(() => AtomicFile.Write(_path, stream =>
+        Assert.That(() => AtomicFile.Write(_path, "the report", stream =>
         {
             stream.Write(new byte[100_000]);
             throw new IOException("No space left on device");
-        }), Throws.TypeOf<IOException>());
+        }, 100_000),
+            Throws.TypeOf<IOException>().With.Message.Contains("the report").And.Message.Contains("untouched"));
         Assert.That(File.ReadAllText(_path), Is.EqualTo("old"));
         Assert.That(Directory.GetFiles(_folder), Is.EqualTo((string[])[_path]));
     }
@@ -232,6 +233,134 @@ public sealed class SavedModelTests
         SavedModel.Save(link, network);
         Assert.That(File.ResolveLinkTarget(link, false)!.FullName, Is.EqualTo(_path));
         Assert.That(SavedModel.Load(_path).Graph.ParameterCount, Is.EqualTo(8));
+    }
+
+    [TestCase(float.NaN)]
+    [TestCase(float.NegativeInfinity)]
+    public void AValueThatIsNotFiniteIsNotSavedOverAGoodFileUnlessThatIsAskedFor(float value)
+    {
+        SaveTiny();
+        byte[] good = File.ReadAllBytes(_path);
+        using IExecutable network = Compile(Tiny(), seed: 1);
+        network.Write(network.Graph.Parameters[1], [0, value]);
+        Assert.That(() => SavedModel.Save(_path, network), Refused($"dense1.bias (2) has a {value} at index 1"));
+        Assert.That(File.ReadAllBytes(_path), Is.EqualTo(good));
+        Assert.That(Directory.GetFiles(_folder), Is.EqualTo((string[])[_path]));
+
+        SavedModel.Save(_path, network, allowNonFinite: true);
+        Assert.That(() => SavedModel.Load(_path), Refused($"dense1.bias (2) has a {value} at index 1"));
+        using IExecutable copy = Compile(Tiny(), seed: 2);
+        SavedModel.Load(_path, allowNonFinite: true).CopyTo(copy);
+        Assert.That(Values(copy, copy.Graph.Parameters[1]), Is.EqualTo((float[])[0, value]));
+    }
+
+    [Test]
+    public void AGraphThatCannotBeSavedIsRefusedBeforeTheTraining()
+    {
+        var own = Sequential.Of(new Shape(1, 2, 2), new Contract.ScaledSquare());
+        Assert.That(
+            () => SavedModel.CheckPath(_path, own),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("ScaledSquare"));
+        var wide = Sequential.Of(Shape.Vector(1 << 20), new Dense(2000));
+        Assert.That(() => SavedModel.CheckPath("/dev/shm/model.safetensors", wide), HasRoom("/dev/shm", 4L * 2000 << 20)
+            ? Throws.Nothing
+            : Throws.TypeOf<IOException>().With.Message.Contains("no room for the trained model")
+                .And.Message.Contains("bytes"));
+        SavedModel.CheckPath(_path, Tiny());
+        Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
+
+        static bool HasRoom(string folder, long bytes) => new DriveInfo(folder).AvailableFreeSpace > bytes + 2000;
+    }
+
+    [Test]
+    public void ValuesAreMovedInPiecesOfAnySize([Range(1, 9)] int piece, [Values(0, 1, 7, 8)] int count)
+    {
+        float[] values = [.. Enumerable.Range(0, count).Select(i => 1.5f * i - 2)], read = new float[count];
+        using var stream = new MemoryStream();
+        Floats.Write(stream, values, piece);
+        byte[] bytes = stream.ToArray();
+        Assert.That(bytes, Is.EqualTo(values.SelectMany(BitConverter.GetBytes)));
+        stream.Position = 0;
+        Floats.Read(stream, read, piece);
+        Assert.That(read, Is.EqualTo(values));
+        if (count > 0)
+            Assert.That(
+                () => Floats.Read(new MemoryStream(bytes[..^1]), read, piece), Throws.TypeOf<EndOfStreamException>());
+    }
+
+    [Test]
+    public void SavingTakesTheMemoryOfTheLargestParameterAlone()
+    {
+        Graph graph = Sequential.Of(Shape.Vector(1000), [.. Enumerable.Range(0, 20).Select(_ => new Dense(1000))]);
+        using IExecutable network = _backend.CompileInference(graph, 1);
+        network.Initialize(new HeNormal(1));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SavedModel.Save(_path, network);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(2 * 4 * 1000 * 1000));
+        using IExecutable copy = _backend.CompileInference(graph, 1);
+        SavedModel.Load(_path).CopyTo(copy);
+        foreach (Parameter parameter in graph.Parameters)
+            Assert.That(Values(copy, parameter), Is.EqualTo(Values(network, parameter)), parameter.Name);
+    }
+
+    [Test]
+    [Explicit("It takes 9 GB of memory, 2.2 GB in the temporary folder and a minute or two.")]
+    [Category("Large")]
+    public void AParameterOfMoreThanTwoGigabytesIsTrainedSavedAndLoaded(
+        [Values("managed", "native", "torchsharp")] string name)
+    {
+        using IBackend backend =
+            Backends.All.First(each => each.Name.StartsWith(name, StringComparison.Ordinal)).Open(2);
+        Graph graph = Sequential.Of(Shape.Vector(150_528), new Dense(3_600, bias: false));
+        var expected = new float[graph.Parameters[0].Length];
+        using (IExecutable network = backend.Compile(
+            graph, new TrainingSpec(1, new SoftmaxCrossEntropy(), new Sgd()) { KeepGradients = false }))
+        {
+            network.Initialize(new UniformInitializer(0.01, 1));
+            var image = new float[150_528];
+            Array.Fill(image, 1f);
+            network.TrainStep(image, [7], 0.01f);
+            SavedModel.CheckPath(_path, graph);
+            SavedModel.Save(_path, network);
+            network.Read(graph.Parameters[0], expected);
+        }
+        using IExecutable copy = backend.CompileInference(graph, 1);
+        SavedModel.Load(_path).CopyTo(copy);
+        var read = new float[expected.Length];
+        copy.Read(graph.Parameters[0], read);
+        Assert.That(read.AsSpan().SequenceEqual(expected));
+        Assert.That(expected[..100], Is.Not.All.EqualTo(0f));
+    }
+
+    [Test]
+    public void AHeaderOfManyTensorsIsReadInTimeAndMemoryThatGrowWithItAlone()
+    {
+        // What compares all with all would take an hour.
+        const int Count = 1_400_000;
+        var header = new StringBuilder("{");
+        for (int i = 0; i < Count; i++)
+            header.Append('"').Append(i).Append("\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},");
+        header[^1] = '}';
+        WriteRaw(header.ToString(), header.Length, 0);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SafeTensors read = SafeTensors.Read(_path);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(11L * header.Length));
+        Assert.That(read.Tensors, Has.Count.EqualTo(Count));
+        Assert.That(() => SavedModel.Load(_path), Refused("has no \"graph\""));
+    }
+
+    [TestCase("[", 1)]
+    [TestCase("[1,", 3)]
+    [TestCase("{\"a\":[1,", 3)]
+    [TestCase("{\"a\":{\"shape\":[1,", 3)]
+    public void AHeaderOfListsIsRefusedWithoutTakingMemoryForThem(string beginning, int repeated)
+    {
+        string header = beginning + string.Concat(Enumerable.Repeat(beginning[^Math.Min(repeated, 2)..], 10_000_000));
+        WriteRaw(header, header.Length, 0);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(
+            () => SavedModel.Load(_path), Throws.TypeOf<InvalidDataException>().With.Message.Length.LessThan(600));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(2L * header.Length));
     }
 
     private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>().With.Message.Contains(words);

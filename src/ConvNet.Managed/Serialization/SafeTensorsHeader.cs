@@ -1,0 +1,196 @@
+using System.Text.Json;
+
+namespace ConvNet.Serialization;
+
+/// <summary>What a header says of one tensor: its type is F32, and it has as many bytes as its shape takes.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Dimensions">The sizes, the outermost first.</param>
+/// <param name="Begin">Where its values begin, in bytes behind the header.</param>
+/// <param name="End">Where they end.</param>
+internal readonly record struct TensorEntry(string Name, int[] Dimensions, long Begin, long End)
+{
+    /// <summary>The number of values.</summary>
+    public int Length => (int)((End - Begin) / sizeof(float));
+}
+
+/// <summary>The header of a safetensors file.</summary>
+/// <param name="Metadata">Text by name.</param>
+/// <param name="Tensors">The tensors, in the order of their values.</param>
+internal sealed record SafeTensorsHeader(Dictionary<string, string> Metadata, List<TensorEntry> Tensors)
+{
+    /// <summary>The name under which the text stands.</summary>
+    public const string MetadataName = "__metadata__";
+
+    /// <summary>Reads a header.</summary>
+    /// <param name="json">The header.</param>
+    /// <param name="path">The file, for errors.</param>
+    /// <exception cref="InvalidDataException">
+    /// It is no header of such a file; the message says where and why.
+    /// </exception>
+    public static SafeTensorsHeader Read(ReadOnlyMemory<byte> json, string path)
+    {
+        JsonReader.Check(json, $"{path}, header");
+        var reader = new SafeTensorsHeaderReader(json.Span, path);
+        reader.ReadAll();
+        return reader.Header;
+    }
+}
+
+/// <summary>Reads a header token by token: in time and memory that grow with its length alone.</summary>
+/// <param name="json">The header, which <see cref="JsonReader.Check"/> has passed.</param>
+/// <param name="source">The file, for errors.</param>
+internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string source)
+{
+    // As many as any program takes that writes such files.
+    private const int MostDimensions = 64;
+
+    private Utf8JsonReader _json = new(json);
+
+    /// <summary>What has been read.</summary>
+    public SafeTensorsHeader Header { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal), []);
+
+    /// <summary>Reads the whole header.</summary>
+    public void ReadAll()
+    {
+        if (!StartObject())
+            throw new InvalidDataException($"{source}, header: here stands {Token()} instead of an object.");
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        List<TensorEntry> tensors = Header.Tensors;
+        bool ordered = true;
+        while (NextName() is { } name)
+        {
+            if (!names.Add(name))
+                throw new InvalidDataException($"{source}, header: \"{Excerpt.Of(name)}\" stands in it twice.");
+            if (name == SafeTensorsHeader.MetadataName)
+            {
+                ReadMetadata();
+                continue;
+            }
+            TensorEntry entry = ReadTensor(name);
+            ordered &= tensors.Count == 0 || Compare(tensors[^1], entry) <= 0;
+            tensors.Add(entry);
+        }
+        if (!ordered)
+            tensors.Sort(Compare);
+    }
+
+    private static int Compare(TensorEntry x, TensorEntry y)
+        => x.Begin != y.Begin ? x.Begin.CompareTo(y.Begin) : x.End.CompareTo(y.End);
+
+    private void ReadMetadata()
+    {
+        string place = $"{source}, {SafeTensorsHeader.MetadataName}";
+        if (!StartObject())
+            throw new InvalidDataException($"{place}: here stands {Token()} instead of an object.");
+        while (NextName() is { } name)
+        {
+            _json.Read();
+            if (_json.TokenType != JsonTokenType.String)
+                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" is {Token()}; it must be a text.");
+            if (!Header.Metadata.TryAdd(name, _json.GetString()!))
+                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" stands in it twice.");
+        }
+    }
+
+    private TensorEntry ReadTensor(string name)
+    {
+        int[]? dimensions = null;
+        (long Begin, long End)? offsets = null;
+        bool typed = false;
+        if (!StartObject())
+            throw Error(name, $"here stands {Token()} instead of an object.");
+        while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (_json.ValueTextEquals("dtype"u8) && !typed)
+            {
+                _json.Read();
+                typed = _json.TokenType == JsonTokenType.String && _json.ValueTextEquals("F32"u8);
+                if (!typed)
+                    throw Error(
+                        name, $"\"dtype\" is {(
+                        _json.TokenType == JsonTokenType.String ? Excerpt.Of(_json.GetString())
+                        : Token())}; only F32 is read.");
+            }
+            else if (_json.ValueTextEquals("shape"u8) && dimensions is null)
+            {
+                dimensions = ReadShape(name);
+            }
+            else if (_json.ValueTextEquals("data_offsets"u8) && offsets is null)
+            {
+                offsets = ReadOffsets(name);
+            }
+            else
+            {
+                throw Error(
+                    name, $"\"{Excerpt.Of(_json.GetString())}\" is unknown here or stands here twice; there are "
+                    + "dtype, shape, data_offsets.");
+            }
+        }
+        if (!typed || dimensions is null || offsets is not var (begin, end))
+            throw Error(name, $"\"{(!typed ? "dtype" : dimensions is null ? "shape" : "data_offsets")}\" is missing.");
+        long count = 1;
+        foreach (int size in dimensions)
+            count = Math.Min(count * size, int.MaxValue);
+        return count <= Array.MaxLength && end - begin == count * sizeof(float)
+            ? new TensorEntry(name, dimensions, begin, end)
+            : throw Error(
+                name, $"{end - begin:N0} bytes from {begin:N0} to {end:N0} are not {Excerpt.OfSizes(dimensions)} "
+                + "values of four bytes.");
+    }
+
+    private int[] ReadShape(string name)
+    {
+        Span<int> sizes = stackalloc int[MostDimensions];
+        int rank = 0;
+        if (!StartList())
+            throw Error(name, $"\"shape\" is {Token()}; it must be a list of sizes.");
+        while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        {
+            if (_json.TokenType != JsonTokenType.Number || !_json.TryGetInt32(out int size) || size < 0)
+                throw Error(
+                    name, $"\"shape\" has a size of {Token()}; sizes are whole numbers from 0 to {int.MaxValue:N0}.");
+            if (rank == MostDimensions)
+                throw Error(name, $"\"shape\" has more than {MostDimensions} sizes.");
+            sizes[rank++] = size;
+        }
+        return sizes[..rank].ToArray();
+    }
+
+    private (long Begin, long End) ReadOffsets(string name)
+    {
+        Span<long> offsets = stackalloc long[2];
+        int count = 0;
+        bool valid = StartList();
+        while (valid && _json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        {
+            valid = count < 2 && _json.TokenType == JsonTokenType.Number && _json.TryGetInt64(out offsets[count])
+                && offsets[count] >= 0;
+            count++;
+        }
+        return valid && count == 2 ? (offsets[0], offsets[1])
+            : throw Error(name, "\"data_offsets\" must be [begin, end] in bytes.");
+    }
+
+    // The next property's name; null at the end of the object.
+    private string? NextName()
+    {
+        _json.Read();
+        return _json.TokenType == JsonTokenType.PropertyName ? _json.GetString() : null;
+    }
+
+    private bool StartObject() => _json.Read() && _json.TokenType == JsonTokenType.StartObject;
+
+    private bool StartList() => _json.Read() && _json.TokenType == JsonTokenType.StartArray;
+
+    private readonly InvalidDataException Error(string name, string what)
+        => new($"{source}, tensor \"{Excerpt.Of(name)}\": {what}");
+
+    // What stands here, for errors.
+    private readonly string Token() => _json.TokenType switch
+    {
+        JsonTokenType.StartArray => "a list",
+        JsonTokenType.StartObject => "an object",
+        JsonTokenType.String => $"\"{Excerpt.OfUtf8(_json.ValueSpan)}\"",
+        _ => Excerpt.OfUtf8(_json.ValueSpan),
+    };
+}
