@@ -21,11 +21,12 @@ count() {
 
 # c_tests <build folder> <cmake option>...
 c_tests() {
-  local folder=$1 report=$1/ctest.xml code=0
+  local folder=$PWD/$1 report=$1/ctest.xml code=0
   shift
   rm -f "$report"
   echo "== C tests in $folder"
-  { cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=Release "$@" && cmake --build "$folder" --parallel "$(getconf _NPROCESSORS_ONLN)"; } >/dev/null &&
+  cmake "-DSOURCE=$PWD" "-DBUILD=$folder" -DTARGET=all "-DINPUTS=$PWD/native;$PWD/CMakeLists.txt" "-DOPTIONS=$(IFS=';' && echo "$*")" \
+    -P eng/build.cmake >/dev/null &&
     ctest --test-dir "$folder" --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
   if [[ -e $report ]]; then
     count ctest $code "$(number tests "$report")" "$(number failures "$report")" "$(number skipped "$report")"
@@ -52,6 +53,7 @@ nunit_tests() {
 eng/setup build
 eng/setup torch || true
 eng/setup fashion-mnist || true
+eng/setup peers || true
 eng/setup browser || true
 
 echo "== build"

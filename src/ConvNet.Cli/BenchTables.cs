@@ -16,15 +16,16 @@ internal static class BenchTables
         if (result.WasDisturbed)
             people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% of the best. Trust the ratios, not the figures.");
         string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
-        Table table = Tables.New(["case", "batch", "pass", "threads", "backend", "algorithm", "median ms", "min ms", "GFLOP/s", "% of peak", "images/s", "memory MB",
-            .. rivals.Select(rival => $"× {rival}")]);
-        foreach (TableColumn column in table.Columns.Skip(6))
-            column.RightAligned();
+        var table = new TextTable(4, ["case", "pass", TableHead.Figure("threads"), "backend",
+            TableHead.Figure("batch"), "algorithm",
+            .. TableHead.Figures("median ms", "min ms", "GFLOP/s", "% of peak", "images/s", "memory MB"),
+            .. rivals.Select(rival => TableHead.Figure($"× {rival}"))]);
         foreach (Row row in result.Rows)
         {
             IEnumerable<string> ratios = rivals.Select(rival => result.Ratios.FirstOrDefault(ratio => ratio.Case == row.Case && ratio.Backend == row.Backend && ratio.Rival == rival))
                 .Select(ratio => ratio is null ? "" : $"{ratio.Value:0.00}");
-            Tables.Add(table, [row.Case.Title, $"{row.Case.Batch}", row.Case.Pass.Word(), $"{row.Case.Threads}", row.Backend, row.Algorithm, $"{row.MedianMs:0.0000}", $"{row.MinMs:0.0000}",
+            table.Add([row.Case.Title, row.Case.Pass.Word(), $"{row.Case.Threads}", row.Backend, $"{row.Case.Batch}",
+                row.Algorithm, $"{row.MedianMs:0.0000}", $"{row.MinMs:0.0000}",
                 $"{row.Gflops:0.0}", $"{row.PercentOfPeak:0.0}", $"{row.ImagesPerSecond:0}", row.PeakMemoryMB is { } memory ? $"{memory:0.0}" : "", .. ratios]);
         }
         people.Write(table);

@@ -22,13 +22,11 @@ internal static class CompareTables
         }
     }
 
-    private static Table TableOf(CompareTable source)
+    private static TextTable TableOf(CompareTable source)
     {
-        Table table = Tables.New([.. source.Heads]);
-        foreach (TableColumn column in table.Columns.Skip(2))
-            column.RightAligned();
+        var table = new TextTable(2, [source.Heads[0], .. TableHead.Figures(source.Heads.Skip(1))]);
         foreach (IReadOnlyList<string> row in source.Rows)
-            Tables.Add(table, [.. row]);
+            table.Add(row);
         return table;
     }
 }

@@ -8,16 +8,15 @@ internal static class PlanTable
     /// <summary>Writes the layers with their calls, and the memory.</summary>
     public static void Write(IAnsiConsole people, PlanDescription plan)
     {
-        Table table = Tables.New("layer", "kernel", "algorithm", "MFLOP", "MB", "workspace MB", "threads", "why");
-        foreach (TableColumn column in table.Columns.Skip(3).Take(4))
-            column.RightAligned();
-        table.Columns[^1].NoWrap = false;
+        var table = new TextTable(1, ["layer and kernels", "algorithm",
+            .. TableHead.Figures("MFLOP", "MB", "workspace MB", "threads"), TableHead.Prose("why")]);
         foreach (PlannedLayer layer in plan.Layers)
         {
-            Tables.Add(table, layer.Title, "", "", "", "", "", "", Layouts(layer));
+            table.Add(layer.Title, "", "", "", "", "", Layouts(layer));
             foreach (PlannedCall call in layer.Calls)
             {
-                Tables.Add(table, "", call.Kernel, call.Algorithm, call.Flops > 0 ? $"{call.Flops / 1e6:N1}" : "", $"{call.Bytes / 1e6:N2}",
+                table.Add($"  {call.Kernel}", call.Algorithm, call.Flops > 0 ? $"{call.Flops / 1e6:N1}" : "",
+                    $"{call.Bytes / 1e6:N2}",
                     call.WorkspaceBytes > 0 ? $"{call.WorkspaceBytes / 1e6:N2}" : "", $"{call.Threads}", call.Reason);
             }
         }

@@ -15,16 +15,18 @@ internal static class ProfileTable
     public static void Write(IAnsiConsole people, string title, NetworkProfile profile, Roofline roofline)
     {
         people.WriteLine($"{title}: {profile.MedianMs:0.000} ms a call, {profile.Calls} calls; roofline of {roofline.PeakGflops:0} GFLOP/s and {roofline.MemoryGBs:0} GB/s");
-        Table table = Tables.New("layer", "pass", "median ms", "% of time", "GFLOP/s", "MB", "GB/s", "bound ms", "bound by", "% of bound", "threads", "kernel");
-        foreach (TableColumn column in table.Columns.Skip(2).Take(6).Append(table.Columns[9]).Append(table.Columns[10]))
-            column.RightAligned();
+        var table = new TextTable(2, ["layer", "pass", .. TableHead.Figures("median ms", "% of time", "GFLOP/s", "MB",
+            "GB/s", "bound ms"), "bound by",
+            .. TableHead.Figures("% of bound", "threads"), TableHead.Prose("kernel")]);
         foreach (LayerProfile layer in profile.Layers)
         {
-            Tables.Add(table, layer.Title, ProfiledPassConverter.Word(layer.Pass), $"{layer.MedianMs:0.0000}", Share(layer.TotalMs, profile), layer.Flops > 0 ? $"{layer.Gflops:0.0}" : "",
+            table.Add(layer.Title, ProfiledPassConverter.Word(layer.Pass), $"{layer.MedianMs:0.0000}",
+                Share(layer.TotalMs, profile), layer.Flops > 0 ? $"{layer.Gflops:0.0}" : "",
                 $"{layer.Bytes / 1e6:0.000}", $"{layer.GigabytesPerSecond:0.0}", $"{roofline.BoundMs(layer):0.0000}", roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
                 $"{roofline.PercentOfBound(layer):0}", $"{layer.Threads}", $"{layer.Kernel}: {layer.Algorithm}");
         }
-        Tables.Add(table, "between layers", "", $"{profile.BetweenMs / profile.Calls:0.0000}", Share(profile.BetweenMs, profile));
+        table.Add("between layers", "", $"{profile.BetweenMs / profile.Calls:0.0000}", Share(profile.BetweenMs,
+            profile));
         people.Write(table);
     }
 

@@ -1,37 +1,40 @@
 using System.Diagnostics;
+using System.Globalization;
 using ConvNet.Training;
 using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>Shows a training while it runs: a bar on a terminal, a line per epoch anywhere else.</summary>
+/// <summary>Shows a training while it runs: a line per epoch, and on a terminal a bar below them.</summary>
 internal static class TrainProgress
 {
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(100);
+
+    // Of the bar's line: the columns of the percentage and of the time that remains, and the space between columns and
+    // behind the last.
+    private const int BesideBar = 4 + 8 + 4, WidestBar = 40, NarrowestBar = 10;
 
     /// <summary>Runs a training and shows it.</summary>
     /// <param name="terminal">Where it is shown.</param>
     /// <param name="options">The options, without callbacks.</param>
     /// <param name="train">Trains with the options it is given.</param>
     public static TrainingResult Show(Terminal terminal, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
-        => terminal.IsInteractive ? Bar(terminal, options, train) : Lines(terminal, options, train);
+        => terminal.IsInteractive
+            ? Bar(terminal.People, options, train)
+            : train(options with { OnEpoch = epoch => terminal.People.WriteLine(Line(epoch, options)) });
 
-    private static TrainingResult Lines(Terminal terminal, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
-        => train(options with
-        {
-            OnEpoch = epoch => terminal.People.WriteLine(
-                $"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  test {epoch.TestAccuracy:0.00%}  "
-                + $"{epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s"),
-        });
-
-    private static TrainingResult Bar(Terminal terminal, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
+    /// <summary>Runs a training with a line per epoch and a bar, which is gone when the training is over.</summary>
+    internal static TrainingResult Bar(
+        IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
     {
-        return terminal.People.Progress()
-            .Columns(new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+        int width = people.Profile.Width, bar = Math.Clamp(width / 4, NarrowestBar, WidestBar);
+        return people.Progress()
+            .AutoClear(true)
+            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingTimeColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
             {
                 ProgressTask task = context.AddTask("starting");
-                double? test = null;
                 long shown = 0;
                 return train(options with
                 {
@@ -41,11 +44,29 @@ internal static class TrainProgress
                             return;
                         shown = Stopwatch.GetTimestamp();
                         (task.MaxValue, task.Value) = (step.Steps, step.Step);
-                        task.Description = $"epoch {step.Epoch}/{options.Epochs}  loss {step.Loss:F4}  train {step.Accuracy:0.00%}"
-                            + (test is null ? "" : $"  test {test:0.00%}") + $"  {step.ImagesPerSecond:N0} images/s";
+                        task.Description = Description(step, options, width - bar - BesideBar);
                     },
-                    OnEpoch = epoch => test = epoch.TestAccuracy,
+                    OnEpoch = epoch => people.WriteLine(Line(epoch, options)),
                 });
             });
     }
+
+    private static string Line(EpochReport epoch, TrainerOptions options) => Text(
+        $"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
+
+    // As much as has room in one line, the most important first.
+    private static string Description(StepReport step, TrainerOptions options, int room)
+    {
+        string text = Text($"epoch {step.Epoch}/{options.Epochs}");
+        foreach (string part in (string[])[Text($"loss {step.Loss:F4}"), Text($"train {step.Accuracy:0.00%}"),
+            Text($"{step.ImagesPerSecond:N0} images/s")])
+        {
+            if (text.Length + 2 + part.Length > room)
+                break;
+            text += $"  {part}";
+        }
+        return text;
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -17,7 +17,12 @@ public sealed record BackendTrial(string Name, bool IsTaken, string Finding);
 /// <param name="Name">The candidate.</param>
 /// <param name="Backend">The backend; it is the caller's.</param>
 /// <param name="Trials">All candidates that were tried, in their order; the last one was taken. Empty where nothing was left to choose.</param>
-public sealed record BackendChoice(string Name, IBackend Backend, IReadOnlyList<BackendTrial> Trials);
+public sealed record BackendChoice(string Name, IBackend Backend, IReadOnlyList<BackendTrial> Trials)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BackendChoice), (nameof(Name), Name),
+        (nameof(Backend), Backend), (nameof(Trials), Trials));
+}
 
 /// <summary>Takes the first backend of a list that can run here and passes its self-test.</summary>
 /// <remarks>

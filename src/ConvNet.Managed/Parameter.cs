@@ -52,6 +52,10 @@ public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyLis
                     + $"{Array.MaxLength:N0} values.");
         }
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(ParameterSpec), (nameof(Name), Name),
+        (nameof(Role), Role), (nameof(Dimensions), Dimensions), (nameof(FanIn), FanIn), (nameof(FanOut), FanOut));
 }
 
 /// <summary>A trainable tensor or a buffer of one node; its values live in the executables.</summary>

@@ -44,6 +44,12 @@ public sealed record BenchResult(
 
     /// <summary>The FMA peak with the most threads.</summary>
     public double PeakGflops => Peaks.MaxBy(peak => peak.Key).Value;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BenchResult), (nameof(Peaks), Peaks),
+        (nameof(Steadiness), Steadiness), (nameof(MemoryGBs), MemoryGBs), (nameof(Rows), Rows),
+        (nameof(Ratios), Ratios), (nameof(Skipped), Skipped), (nameof(Libraries), Libraries),
+        (nameof(MemoryRates), MemoryRates));
 }
 
 /// <summary>One case on one backend.</summary>

@@ -33,4 +33,11 @@ public sealed record BenchSettings
 
     /// <summary>The precision of the native backend, as <c>fast</c>; its own default where it is null.</summary>
     public string? Precision { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BenchSettings), (nameof(Backends), Backends),
+        (nameof(Rounds), Rounds), (nameof(TurnMilliseconds), TurnMilliseconds),
+        (nameof(WarmMilliseconds), WarmMilliseconds), (nameof(ProfileMilliseconds), ProfileMilliseconds),
+        (nameof(TracedCalls), TracedCalls), (nameof(PatienceSeconds), PatienceSeconds), (nameof(Isa), Isa),
+        (nameof(Algorithm), Algorithm), (nameof(Precision), Precision));
 }

@@ -23,6 +23,11 @@ public sealed partial record CarefulResult(
 
     private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CarefulResult), (nameof(Name), Name),
+        (nameof(Processor), Processor), (nameof(Threads), Threads), (nameof(PeakGflops), PeakGflops),
+        (nameof(Versions), Versions), (nameof(Commit), Commit), (nameof(Rows), Rows));
+
     /// <summary>Whether others computed on this machine before it or after it.</summary>
     public bool WasDisturbed => Math.Min(PeakGflops.Before, PeakGflops.After) < LeastSteadiness * Math.Max(PeakGflops.Before, PeakGflops.After);
 
@@ -91,4 +96,12 @@ public sealed partial record CarefulResult(
 /// <param name="Samples">Their number.</param>
 /// <param name="AllocatedBytes">Managed memory that a call takes; null where it was not measured.</param>
 public sealed record CarefulRow(
-    string Case, IReadOnlyDictionary<string, string> Parameters, double MedianNs, double MeanNs, double StandardDeviationNs, int Samples, long? AllocatedBytes);
+    string Case, IReadOnlyDictionary<string, string> Parameters, double MedianNs, double MeanNs,
+        double StandardDeviationNs, int Samples, long? AllocatedBytes)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CarefulRow), (nameof(Case), Case),
+        (nameof(Parameters), Parameters), (nameof(MedianNs), MedianNs), (nameof(MeanNs), MeanNs),
+        (nameof(StandardDeviationNs), StandardDeviationNs), (nameof(Samples), Samples),
+        (nameof(AllocatedBytes), AllocatedBytes));
+}

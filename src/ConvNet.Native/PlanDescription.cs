@@ -43,6 +43,11 @@ public sealed record PlannedLayer(
 {
     /// <summary>The layer and what is fused into it, as <c>conv1 + relu1</c>.</summary>
     public string Title => string.Join(" + ", [Name, .. Fused]);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(PlannedLayer), (nameof(Name), Name),
+        (nameof(Kind), Kind), (nameof(Fused), Fused), (nameof(Reads), Reads), (nameof(Writes), Writes),
+        (nameof(Gradient), Gradient), (nameof(Weights), Weights), (nameof(Calls), Calls));
 }
 
 /// <summary>How a value lies in memory.</summary>

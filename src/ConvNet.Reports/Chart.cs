@@ -32,23 +32,39 @@ public sealed record BarChart(string Title, string Description, string Unit, IRe
                     .. intervals ? [new Column("least", IsNumber: true), new Column("greatest", IsNumber: true)] : (Column[])[]],
                 [.. from of in Groups
                     from bar in of.Bars
-                    select (string[])[.. named ? [of.Name] : (string[])[], bar.Series, Number.Text(bar.Value),
+                    select (string[])[.. named ? [of.Name] : (string[])[], bar.Name, Number.Text(bar.Value),
                         .. intervals ? [Number.Text(bar.Low), Number.Text(bar.High)] : (string[])[]]]);
         }
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BarChart), (nameof(Title), Title),
+        (nameof(Description), Description), (nameof(Unit), Unit), (nameof(Groups), Groups),
+        (nameof(AreRatios), AreRatios));
 }
 
 /// <summary>Bars that belong together.</summary>
 /// <param name="Name">What they are about; empty where there is only one group.</param>
 /// <param name="Bars">The bars.</param>
-public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars);
+public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BarGroup), (nameof(Name), Name), (nameof(Bars), Bars));
+}
 
 /// <summary>A bar.</summary>
 /// <param name="Series">Whose it is: bars of the same series have the same colour.</param>
 /// <param name="Value">Where it ends.</param>
 /// <param name="Low">Where its interval begins; null where it has none.</param>
 /// <param name="High">Where its interval ends.</param>
-public sealed record Bar(string Series, double Value, double? Low = null, double? High = null);
+public sealed record Bar(string Series, double Value, double? Low = null, double? High = null)
+{
+    /// <summary>What else its name says, in parentheses behind the series; empty for nothing.</summary>
+    public string Remark { get; init; } = "";
+
+    /// <summary>The series with the remark.</summary>
+    public string Name => Remark.Length > 0 ? $"{Series} ({Remark})" : Series;
+}
 
 /// <summary>Values over steps or epochs.</summary>
 /// <param name="Title">What it shows.</param>
@@ -58,17 +74,29 @@ public sealed record Bar(string Series, double Value, double? Low = null, double
 /// <param name="Lines">The lines.</param>
 public sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines) : Chart(Title, Description)
 {
+    /// <summary>The greatest value that there can be, as 100%; infinite where there is none.</summary>
+    public double Most { get; init; } = double.PositiveInfinity;
+
     /// <inheritdoc/>
     public override DataTable Figures => new(Title,
         [new Column(X, IsNumber: true), .. Lines.Select(line => new Column($"{line.Name}, {Y}", IsNumber: true))],
         [.. Lines.SelectMany(line => line.Points).Select(point => point.X).Distinct().Order().Select(x =>
             (string[])[Number.Text(x), .. Lines.Select(line => line.Points.Where(point => point.X == x).Select(point => Number.Text(point.Y)).FirstOrDefault(Number.None))])]);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(LineChart), (nameof(Title), Title),
+        (nameof(Description), Description), (nameof(X), X), (nameof(Y), Y), (nameof(Lines), Lines), (nameof(Most),
+            Most));
 }
 
 /// <summary>A line.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Points">Its points, from left to right.</param>
-public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Points);
+public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Points)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Line), (nameof(Name), Name), (nameof(Points), Points));
+}
 
 /// <summary>What layers reach, beside what the processor and its memory allow at their operations per byte.</summary>
 /// <remarks>Both axes are logarithmic. The roof is the lesser of the FMA peak and of the memory rate times the operations per byte.</remarks>
@@ -87,6 +115,10 @@ public sealed record RooflineChart(string Title, string Description, Roofline Ro
 
     /// <summary>The most operations per second over 10⁹ at so many operations per byte.</summary>
     public double RoofAt(double intensity) => Math.Min(Roofline.PeakGflops, intensity * Roofline.MemoryGBs);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(RooflineChart), (nameof(Title), Title),
+        (nameof(Description), Description), (nameof(Roofline), Roofline), (nameof(Points), Points));
 }
 
 /// <summary>A layer under the roof.</summary>

@@ -36,19 +36,19 @@ public static class HtmlPage
     public static void Write(Page page, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(page);
-        var writer = new Writer();
-        XElement html = writer.Document(page);
+        XElement html = new Writer(page).Document();
         using var xml = XmlWriter.Create(stream, new XmlWriterSettings { OmitXmlDeclaration = true, Encoding = new UTF8Encoding(false), CloseOutput = false });
         xml.WriteDocType("html", null, null, null);
         html.WriteTo(xml);
     }
 
     /// <summary>Writes the blocks of one page; it counts the charts, whose names must differ.</summary>
-    private sealed class Writer
+    private sealed class Writer(Page page)
     {
+        private readonly IReadOnlyDictionary<Type, Palette> _palettes = Palette.Of(page);
         private int _charts, _sections;
 
-        public XElement Document(Page page) => Element("html", Attribute("lang", "en"),
+        public XElement Document() => Element("html", Attribute("lang", "en"),
             Element("head",
                 Element("meta", Attribute("charset", "utf-8")),
                 Element("meta", Attribute("http-equiv", "Content-Security-Policy"), Attribute("content", Policy)),
@@ -86,8 +86,10 @@ public static class HtmlPage
             string id = string.Create(CultureInfo.InvariantCulture, $"chart{++_charts}");
             return Element("figure",
                 Element("figcaption", Element("strong", Text(chart.Title)), Element("span", Text(chart.Description))),
-                Element("div", Attribute("class", "wide"), SvgDrawing.Of(chart, Wide, $"{id}-wide")),
-                Element("div", Attribute("class", "narrow"), SvgDrawing.Of(chart, Narrow, $"{id}-narrow")),
+                Element("div", Attribute("class", "wide"), SvgDrawing.Of(chart, Wide, $"{id}-wide",
+                    _palettes[chart.GetType()])),
+                Element("div", Attribute("class", "narrow"), SvgDrawing.Of(chart, Narrow, $"{id}-narrow",
+                    _palettes[chart.GetType()])),
                 Details("The same as a table", Table(chart.Figures, caption: false)));
         }
 

@@ -1,11 +1,16 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
 namespace ConvNet.Reports;
 
 /// <summary>A page as Markdown (GitHub's): charts are the tables of their figures, and the raw data is left to <c>--json</c>.</summary>
+/// <remarks>Of a long curve the table has a selection of its points, and says so; the HTML page has all.</remarks>
 public static partial class MarkdownPage
 {
+    // A curve with no more points than these has all of them; of a longer one as many stand at equal distances.
+    private const int MostPoints = 20;
+
     /// <summary>Writes a page.</summary>
     /// <param name="page">The page.</param>
     /// <param name="stream">Where it goes, as UTF-8.</param>
@@ -42,11 +47,31 @@ public static partial class MarkdownPage
             case DataTable table:
                 Write(table, writer);
                 break;
+            case LineChart lines:
+                WriteSelection(lines, writer);
+                break;
             case Chart chart:
                 Write(chart.Figures, writer);
                 break;
             default:
                 throw new NotSupportedException($"Markdown has no {block.GetType().Name}.");
+        }
+    }
+
+    // All points of the short lines and, of the long ones, some from the first to the last.
+    private static void WriteSelection(LineChart chart, TextWriter writer)
+    {
+        Line[] selection = [.. chart.Lines.Select(line => line.Points.Count <= MostPoints ? line : line with
+        {
+            Points = [.. Enumerable.Range(0, MostPoints).Select(i
+                => line.Points[(int)((long)i * (line.Points.Count - 1) / (MostPoints - 1))])],
+        })];
+        Write((chart with { Lines = selection }).Figures, writer);
+        foreach (Line line in chart.Lines.Where(line => line.Points.Count > MostPoints))
+        {
+            writer.WriteLine();
+            writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{MostPoints} of the {line.Points.Count} points of {Escaped(line.Name)}; the page of --report has all."));
         }
     }
 

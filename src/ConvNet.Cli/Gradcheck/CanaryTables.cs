@@ -1,5 +1,4 @@
 using ConvNet.Diagnostics;
-using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -25,7 +24,7 @@ internal static class CanaryTables
     // An alarm is an alarm: a suspect value is looked at again.
     private static int Caught(CanaryRow row) => row.Caught + row.Suspected;
 
-    private static Table ByLayer(IReadOnlyList<CanaryRow> rows) => SelfCheck.TableOf(
+    private static TextTable ByLayer(IReadOnlyList<CanaryRow> rows) => SelfCheck.TableOf(
         ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "called wrong", "suspect", "caught"], 1,
         rows.GroupBy(row => row.Case).Select(of =>
         {
@@ -36,7 +35,7 @@ internal static class CanaryTables
                 SelfCheck.Number(real.Sum(row => row.Caught)), SelfCheck.Number(real.Sum(row => row.Suspected)), SelfCheck.Share(real.Sum(Caught), injectedReal)];
         }));
 
-    private static Table Matrix(IReadOnlyList<CanaryRow> rows)
+    private static TextTable Matrix(IReadOnlyList<CanaryRow> rows)
     {
         string[] layers = [.. rows.Select(row => row.Case).Distinct()];
         return SelfCheck.TableOf(["fault", .. layers], 1, rows.GroupBy(row => row.Kind).OrderBy(kind => kind.Key)
@@ -56,7 +55,8 @@ internal static class CanaryTables
     /// <summary>As <c>term left out</c>.</summary>
     public static string Words(FaultKind kind) => string.Concat($"{kind}".Select((c, i) => char.IsUpper(c) && i > 0 ? $" {char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
 
-    private static string Words(CanaryMiss miss) => $"{GradcheckWords.Of(miss.Mode)} mode let through on {miss.Backend}: {Words(miss.Fault.Kind)} in {miss.Fault.Target} of {miss.Case}, "
+    private static string Words(CanaryMiss miss)
+        => $"{GradientWords.Of(miss.Mode)} mode let through on {miss.Backend}: {Words(miss.Fault.Kind)} in {miss.Fault.Target} of {miss.Case}, "
         + $"element {miss.Index}, fault {miss.Fault.Seed} on the values of seed {miss.ValuesSeed}";
 
     private static object Document(CanaryReport report) => new
@@ -67,7 +67,7 @@ internal static class CanaryTables
             row.Case,
             kind = Words(row.Kind),
             target = $"{row.Target}",
-            mode = GradcheckWords.Of(row.Mode),
+            mode = GradientWords.Of(row.Mode),
             row.Injected,
             row.Caught,
             row.Suspected,

@@ -7,7 +7,6 @@ namespace ConvNet.Cli.Gradcheck;
 /// <summary>The options of <c>gradcheck</c> about cases: those from files, those from the generator, and where a failure's own goes.</summary>
 internal sealed class CaseOptions
 {
-    private const string UsualName = "gradcheck-failure";
     private const int MostGraphs = 10_000;
 
     private readonly Option<string[]> _files = new("--case")
@@ -26,7 +25,7 @@ internal sealed class CaseOptions
 
     private readonly Option<string?> _target = new("--case-out")
     {
-        Description = $"Write the case that a failure is shrunk to here, which must not exist; {UsualName}.json, or -2 and so on where there is one, unless given.",
+        Description = $"Write the case that a failure is shrunk to here, which must not exist; {FailureFile.UsualName}.json, or -2 and so on where there is one, unless given.",
         HelpName = "FILE",
     };
 
@@ -80,13 +79,7 @@ internal sealed class CaseOptions
     }
 
     /// <summary>The file to write a case to.</summary>
-    public string Target(ParseResult command)
-    {
-        if (command.GetValue(_target) is { } given && !File.Exists(given))
-            return given;
-        string path = $"{UsualName}.json";
-        for (int number = 2; File.Exists(path) || _named.Contains(command, path); number++)
-            path = $"{UsualName}-{number}.json";
-        return path;
-    }
+    public string Target(ParseResult command) => command.GetValue(_target) is { } given && !File.Exists(given)
+        ? given
+        : FailureFile.Unused(path => _named.Contains(command, path));
 }

@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Cli.Gradcheck;
 
 /// <summary>A gradient check as the document of <c>--json</c>.</summary>
@@ -15,7 +17,7 @@ internal static class GradcheckDocument
             precision = BackendText.Words(backend.Info.Precision),
             backend.Threads,
         }),
-        verdict = GradcheckWords.Of(result.Report.Verdict),
+        verdict = GradientWords.Of(result.Report.Verdict),
         result.Report.Checked,
         result.Report.Failed,
         result.Report.Suspects,
@@ -25,12 +27,12 @@ internal static class GradcheckDocument
             layer.Layer,
             layer.Kind,
             layer.Backend,
-            mode = GradcheckWords.Of(layer.Mode),
-            verdict = GradcheckWords.Of(layer.Verdict),
+            mode = GradientWords.Of(layer.Mode),
+            verdict = GradientWords.Of(layer.Verdict),
             tensors = layer.Tensors.Select(tensor => new
             {
                 tensor.Name,
-                verdict = GradcheckWords.Of(tensor.Verdict),
+                verdict = GradientWords.Of(tensor.Verdict),
                 tensor.Elements,
                 tensor.Length,
                 tensor.WorstInBounds,
@@ -48,6 +50,6 @@ internal static class GradcheckDocument
         cuts = result.Report.Cuts,
         result.Reproduce,
         result.CaseFile,
-        worst = result.Worst is { } worst ? GradcheckWords.Explain(worst.Layer, worst.Tensor) : null,
+        worst = result.Report.Worst is { } worst ? GradientWords.Explain(worst.Layer, worst.Tensor) : null,
     };
 }

@@ -12,15 +12,4 @@ internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVarian
 {
     /// <summary>The file with the case that the failure was shrunk to; null where there is none.</summary>
     public string? CaseFile { get; init; }
-
-    /// <summary>The comparison that is worst: a wrong one before a suspect one, then the largest error in units of its bound.</summary>
-    public (LayerReport Layer, TensorReport Tensor)? Worst => Report.Layers
-        .SelectMany(layer => layer.Tensors, (layer, tensor) => ((LayerReport, TensorReport)?)(layer, tensor))
-        .MaxBy(row => (row!.Value.Item2.Verdict, row.Value.Item2.WorstInBounds));
-
-    /// <summary>The comparisons that did not pass, the worst first.</summary>
-    public IEnumerable<(LayerReport Layer, TensorReport Tensor)> Failures => Report.Layers
-        .SelectMany(layer => layer.Tensors, (layer, tensor) => (Layer: layer, Tensor: tensor))
-        .Where(row => row.Tensor.Verdict != Verdict.Pass)
-        .OrderByDescending(row => row.Tensor.Verdict).ThenByDescending(row => row.Tensor.WorstInBounds);
 }

@@ -18,38 +18,41 @@ internal static class GradcheckTable
         people.WriteLine(details
             ? "Errors are in units of their bound; where values must be equal, any difference is wrong."
             : "Numbers are the largest error in units of its bound, with its tensor; exact comparisons allow none.");
-        if (GradcheckWords.Samples(result.Report) is { } samples)
+        if (GradientWords.Samples(result.Report) is { } samples)
             people.WriteLine(samples);
         foreach (ExactCut cut in result.Report.Cuts)
             people.WriteLine($"exact mode is cut at {cut.Layer}: {cut.Reason}");
-        (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Failures];
+        (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
-            people.WriteLine(GradcheckWords.Explain(layer, tensor), StyleOf(tensor.Verdict));
+            people.WriteLine(GradientWords.Explain(layer, tensor), StyleOf(tensor.Verdict));
         if (failures.Length > FailuresInWords)
             people.WriteLine($"and {failures.Length - FailuresInWords} more; --json has them all");
-        if (failures.Length == 0 && result.Worst is { Tensor.WorstInBounds: > 0 } worst)
-            people.WriteLine($"The worst: {GradcheckWords.Explain(worst.Layer, worst.Tensor)}.");
-        people.WriteLine($"{GradcheckWords.Summary(result.Report)}, in {result.Elapsed.TotalSeconds:0.0} s", StyleOf(result.Report.Verdict));
+        if (failures.Length == 0 && result.Report.Worst is { Tensor.WorstInBounds: > 0 } worst)
+            people.WriteLine($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}.");
+        people.WriteLine($"{GradientWords.Summary(result.Report)}, in {result.Elapsed.TotalSeconds:0.0} s",
+            StyleOf(result.Report.Verdict));
         if (result.Reproduce is { } command)
-            people.WriteLine($"again: {command}");
+            Cli.Tables.WriteUnbroken(people, $"again: {command}");
         if (result.CaseFile is { } file)
             people.WriteLine($"the case: {file}");
     }
 
-    private static Table Layers(GradientReport report)
+    private static TextTable Layers(GradientReport report)
     {
         string[] backends = [.. report.Layers.Select(layer => layer.Backend).Distinct()];
-        Table table = Tables.New(["layer", "mode", "values", .. backends]);
-        table.Columns[2].RightAligned();
+        var table = new TextTable(2, ["layer", "mode", TableHead.Figure("values"),
+            .. backends.Select(backend => new TableHead(backend))]);
         foreach (var row in report.Layers.GroupBy(layer => (layer.Layer, layer.Mode)))
         {
-            table.AddRow([new Text(row.Key.Layer), new Text(GradcheckWords.Of(row.Key.Mode)), new Text($"{row.Sum(layer => layer.Tensors.Sum(tensor => (long)tensor.Elements)):N0}"),
-                .. backends.Select(backend => row.FirstOrDefault(layer => layer.Backend == backend) is { } layer ? Cell(layer) : Text.Empty)]);
+            table.Add([row.Key.Layer, GradientWords.Of(row.Key.Mode),
+                $"{row.Sum(layer => layer.Tensors.Sum(tensor => (long)tensor.Elements)):N0}",
+                .. backends.Select(backend => row.FirstOrDefault(layer => layer.Backend == backend) is { } layer
+                    ? Cell(layer) : "")]);
         }
         return table;
     }
 
-    private static Text Cell(LayerReport layer)
+    private static TableCell Cell(LayerReport layer)
     {
         TensorReport? worst = layer.Tensors.MaxBy(tensor => (tensor.Verdict, tensor.WorstInBounds));
         bool exact = layer.Mode is CheckModes.Exact or CheckModes.Segments;
@@ -60,21 +63,24 @@ internal static class GradcheckTable
             _ when exact || worst.WorstInBounds == 0 => "equal",
             _ => $"{worst.WorstInBounds:0.00} {worst.Name}",
         };
-        return new Text(text, StyleOf(layer.Verdict));
+        return new TableCell(text, StyleOf(layer.Verdict));
     }
 
-    private static Table Tensors(GradientReport report)
+    private static TextTable Tensors(GradientReport report)
     {
-        Table table = Tables.New("layer", "mode", "backend", "tensor", "values", "in bounds", "ulp", "index", "got", "truth", "wrong", "suspect", "flips", "verdict");
-        foreach (TableColumn column in table.Columns.Skip(4).Take(9))
-            column.RightAligned();
+        var table = new TextTable(4, ["layer", "mode", "backend", "tensor",
+            .. TableHead.Figures("values", "in bounds", "ulp", "index", "got", "truth", "wrong", "suspect", "flips"),
+                "verdict"]);
         foreach (LayerReport layer in report.Layers)
         {
             foreach (TensorReport tensor in layer.Tensors)
             {
-                table.AddRow([.. ((string[])[layer.Layer, GradcheckWords.Of(layer.Mode), layer.Backend, tensor.Name, $"{tensor.Elements:N0}", $"{tensor.WorstInBounds:0.000}", $"{tensor.WorstInUlps:N0}",
-                    $"{tensor.Index}", $"{tensor.Got:G9}", $"{tensor.Truth:G9}", $"{tensor.Failed:N0}", $"{tensor.Suspects:N0}", $"{tensor.Flips:N0}"]).Select(cell => new Text(cell)),
-                    new Text(GradcheckWords.Of(tensor.Verdict), StyleOf(tensor.Verdict))]);
+                table.Add((IEnumerable<TableCell>)[layer.Layer, GradientWords.Of(layer.Mode), layer.Backend,
+                    tensor.Name,
+                    $"{tensor.Elements:N0}", $"{tensor.WorstInBounds:0.000}", $"{tensor.WorstInUlps:N0}",
+                        $"{tensor.Index}", $"{tensor.Got:G9}", $"{tensor.Truth:G9}",
+                    $"{tensor.Failed:N0}", $"{tensor.Suspects:N0}", $"{tensor.Flips:N0}",
+                        new TableCell(GradientWords.Of(tensor.Verdict), StyleOf(tensor.Verdict))]);
             }
         }
         return table;

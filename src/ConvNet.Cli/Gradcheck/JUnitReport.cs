@@ -40,8 +40,9 @@ internal static class JUnitReport
     {
         xml.WriteStartElement("testcase");
         Attribute(xml, "classname", $"gradcheck.{result.Title}.{layer.Backend}");
-        Attribute(xml, "name", $"{layer.Layer}, {GradcheckWords.Of(layer.Mode)}");
-        string[] notes = [.. layer.Tensors.Where(tensor => tensor.Verdict != Verdict.Pass).Select(tensor => GradcheckWords.Explain(layer, tensor))];
+        Attribute(xml, "name", $"{layer.Layer}, {GradientWords.Of(layer.Mode)}");
+        string[] notes = [.. layer.Tensors.Where(tensor => tensor.Verdict != Verdict.Pass)
+            .Select(tensor => GradientWords.Explain(layer, tensor))];
         if (layer.Verdict == Verdict.Fail)
         {
             xml.WriteStartElement("failure");

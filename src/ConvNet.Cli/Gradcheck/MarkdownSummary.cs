@@ -14,22 +14,22 @@ internal static class MarkdownSummary
     {
         GradientReport report = result.Report;
         var text = new StringBuilder();
-        Line($"### Gradient check of {Escape(result.Title)}: {GradcheckWords.Of(report.Verdict)}");
+        Line($"### Gradient check of {Escape(result.Title)}: {GradientWords.Of(report.Verdict)}");
         Line($"");
         Line($"{report.Checked:N0} values compared in {result.Elapsed.TotalSeconds:0.0} s, {report.Failed:N0} wrong, {report.Suspects:N0} suspect.");
         Line($"");
         CheckModes[] modes = [.. report.Layers.Select(layer => layer.Mode).Distinct()];
-        Line($"| backend | {string.Join(" | ", modes.Select(GradcheckWords.Of))} |");
+        Line($"| backend | {string.Join(" | ", modes.Select(GradientWords.Of))} |");
         Line($"|---|{string.Concat(modes.Select(_ => "---|"))}");
         foreach (IGrouping<string, LayerReport> backend in report.Layers.GroupBy(layer => layer.Backend))
             Line($"| {Escape(backend.Key)} | {string.Join(" | ", modes.Select(mode => Cell([.. backend.Where(layer => layer.Mode == mode)])))} |");
         Line($"");
         Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
-        if (GradcheckWords.Samples(report) is { } samples)
+        if (GradientWords.Samples(report) is { } samples)
             Line($"\n{Escape(samples)}.\n");
-        (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Failures];
+        (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
-            Line($"- {Escape(GradcheckWords.Explain(layer, tensor))}");
+            Line($"- {Escape(GradientWords.Explain(layer, tensor))}");
         if (failures.Length > FailuresInWords)
             Line($"- and {failures.Length - FailuresInWords} more");
         if (result.Reproduce is { } again)

@@ -27,7 +27,7 @@ internal sealed record Reproduction(string Command, string CaseFile)
         say($"after {failure.Runs} runs: {failure}");
         GradientCaseFile.Save(target, failure.Case);
         say($"the case is in {target}");
-        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? $"--case {Quoted(target)}")} {BackendsOf(failure, precision)}", target);
+        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? $"--case {CheckOrigin.Quoted(target)}")} {BackendsOf(failure, precision)}", target);
     }
 
     /// <summary>The options of the backends that disagree.</summary>
@@ -64,6 +64,4 @@ internal sealed record Reproduction(string Command, string CaseFile)
 
         static LayerShape In(LayerShape shape, Window window) => shape with { Kernel = window.Kernel, Stride = window.Stride, Padding = window.Padding, Dilation = window.Dilation };
     }
-
-    private static string Quoted(string path) => path.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '.' or '-' or '_')) ? $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'" : path;
 }

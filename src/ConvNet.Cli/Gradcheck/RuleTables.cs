@@ -1,5 +1,4 @@
 using ConvNet.Diagnostics;
-using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -24,7 +23,7 @@ internal static class RuleTables
         ], broken, new { rows = rows.Select(row => new { row.Rule, row.Terms, row.Scale, target = $"{row.Target}", fault = row.Kind is { } kind ? CanaryTables.Words(kind) : null, row.Backend, row.Results, row.Alarms }) });
     }
 
-    private static Table ByLengthAndScale(RuleRow[] rows, FaultKind? kind)
+    private static TextTable ByLengthAndScale(RuleRow[] rows, FaultKind? kind)
     {
         int[] lengths = [.. rows.Select(row => row.Terms).Distinct().Order()];
         RuleRow[] chosen = [.. rows.Where(row => row.Kind == kind)];
@@ -33,7 +32,7 @@ internal static class RuleTables
             .. RuleComparison.Scales.Select(scale => Share([.. chosen.Where(row => row.Rule == rule && row.Scale == scale)])), Counts([.. chosen.Where(row => row.Rule == rule)])]));
     }
 
-    private static Table ByKind(RuleRow[] rows)
+    private static TextTable ByKind(RuleRow[] rows)
     {
         FaultKind[] kinds = [.. rows.Select(row => row.Kind!.Value).Distinct().Order()];
         return SelfCheck.TableOf(["rule", .. kinds.Select(CanaryTables.Words)], 1, RuleComparison.Rules.Select(rule => (string[])[rule,

@@ -11,7 +11,8 @@ namespace ConvNet.Cli.Gradcheck;
 /// <param name="Tables">The tables, each under a sentence that says what it shows.</param>
 /// <param name="Findings">What is wrong, a line each.</param>
 /// <param name="Document">The document of <c>--json</c>.</param>
-internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string Caption, Table Table)> Tables, IReadOnlyList<string> Findings, object Document)
+internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string Caption, TextTable Table)> Tables,
+    IReadOnlyList<string> Findings, object Document)
 {
     private const int MostFindings = 20;
 
@@ -19,14 +20,14 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     public void Write(IAnsiConsole people)
     {
         people.WriteLine(Lead);
-        foreach ((string caption, Table table) in Tables)
+        foreach ((string caption, TextTable table) in Tables)
         {
             people.WriteLine();
             people.WriteLine(caption);
             people.Write(table);
         }
         foreach (string finding in Findings.Take(MostFindings))
-            people.WriteLine(finding, new Style(Color.Red));
+            Cli.Tables.WriteUnbroken(people, finding, new Style(Color.Red));
         if (Findings.Count > MostFindings)
             people.WriteLine($"and {Findings.Count - MostFindings} more; --json has them all");
     }
@@ -37,7 +38,7 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     public string Markdown(string commit, string command)
     {
         var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"{Lead}\n\n{Machine.Processor}; commit {commit}.\n`{command}`\n");
-        foreach ((string caption, Table table) in Tables)
+        foreach ((string caption, TextTable table) in Tables)
             text.Append(CultureInfo.InvariantCulture, $"\n{caption}\n\n{MarkdownOf(table)}\n");
         foreach (string finding in Findings.Take(MostFindings))
             text.Append(CultureInfo.InvariantCulture, $"\n- {finding}");
@@ -48,13 +49,12 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     /// <param name="heads">The heads, those of the texts first.</param>
     /// <param name="texts">Columns of texts.</param>
     /// <param name="rows">The cells.</param>
-    public static Table TableOf(IEnumerable<string> heads, int texts, IEnumerable<IEnumerable<string>> rows)
+    public static TextTable TableOf(IEnumerable<string> heads, int texts, IEnumerable<IEnumerable<string>> rows)
     {
-        Table table = Cli.Tables.New([.. heads]);
-        foreach (TableColumn column in table.Columns.Skip(texts))
-            column.RightAligned();
+        var table = new TextTable(texts, [.. heads.Take(texts).Select(head => new TableHead(head)),
+            .. TableHead.Figures(heads.Skip(texts))]);
         foreach (IEnumerable<string> row in rows)
-            Cli.Tables.Add(table, [.. row]);
+            table.Add(row);
         return table;
     }
 
@@ -70,14 +70,12 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     /// <summary>As <c>1,234</c>.</summary>
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
-    private static string MarkdownOf(Table table)
+    private static string MarkdownOf(TextTable table)
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
         console.Profile.Width = int.MaxValue;
-        TableBorder border = table.Border;
-        console.Write(table.MarkdownBorder());
-        table.Border(border);
+        console.Write(table.Whole().MarkdownBorder());
         return string.Join('\n', text.ToString().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
     }
 }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Diagnostics;
 using MathNet.Numerics.Statistics;
-using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -53,7 +52,7 @@ internal static class Sweep
         int longest = cases.Count(of => of.Terms > RandomCases.LongSum);
         string[] alarms = [.. cases.SelectMany(of => of.Outcomes.Select((outcome, i) => (Case: of, Outcome: outcome, Backend: backends[i])))
             .Where(row => row.Outcome.Verdict != Verdict.Pass)
-            .Select(row => $"{row.Backend} is called {GradcheckWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: {Words(row.Outcome)}; again: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends {string.Join(',', backends)}")];
+            .Select(row => $"{row.Backend} is called {GradientWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: {Words(row.Outcome)}; again: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends {string.Join(',', backends)}")];
         string lead = $"{SelfCheck.Number(cases.Count)} random layers on {backends.Length} backends, {SelfCheck.Share(longest, cases.Count)} of them with sums of over {SelfCheck.Number(RandomCases.LongSum)} terms: {SelfCheck.Number(alarms.Length)} false alarms.";
         return new SelfCheck(alarms.Length > 0, lead,
         [
@@ -65,9 +64,10 @@ internal static class Sweep
     }
 
     private static string Words(SweepOutcome outcome) => string.Join("; ", outcome.Findings.Where(finding => finding.Failed + finding.Suspects > 0).Select(finding
-        => string.Create(CultureInfo.InvariantCulture, $"{GradcheckWords.Of(finding.Mode)}: {finding.Failed:N0} values wrong and {finding.Suspects:N0} suspect of {finding.Elements:N0}, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
+        => string.Create(CultureInfo.InvariantCulture,
+            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} values wrong and {finding.Suspects:N0} suspect of {finding.Elements:N0}, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
 
-    private static Table PerBackend(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(
+    private static TextTable PerBackend(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(
         ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "suspect", "false alarms", "largest error / bound"], 1,
         backends.Select((name, i) =>
         {
@@ -77,11 +77,13 @@ internal static class Sweep
                 SelfCheck.Number(cases.Count(of => of.Outcomes[i].Verdict != Verdict.Pass)), Figure(WorstOf(real))];
         }));
 
-    private static Table Worst(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(["layer", "cases", .. backends], 1,
+    private static TextTable Worst(List<SweepCase> cases, string[] backends)
+        => SelfCheck.TableOf(["layer", "cases", .. backends], 1,
         cases.GroupBy(of => of.Kind).OrderBy(kind => kind.Key, StringComparer.Ordinal)
             .Select(kind => (string[])[kind.Key, SelfCheck.Number(kind.Count()), .. backends.Select((_, i) => Figure(WorstOf(Of(kind, i, CheckModes.Real))))]));
 
-    private static Table Histogram(List<SweepCase> cases) => SelfCheck.TableOf(["n", "cases", "share"], 1, Steps.Select((least, i) =>
+    private static TextTable Histogram(List<SweepCase> cases)
+        => SelfCheck.TableOf(["n", "cases", "share"], 1, Steps.Select((least, i) =>
     {
         bool last = i == Steps.Length - 1;
         int count = cases.Count(of => of.Terms >= least && (last || of.Terms < Steps[i + 1]));

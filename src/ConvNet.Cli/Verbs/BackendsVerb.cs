@@ -40,15 +40,19 @@ internal sealed class BackendsVerb : Verb
         }
     }
 
-    private static Table TableOf(List<Entry> entries)
+    /// <summary>A row for every backend.</summary>
+    internal static TextTable TableOf(IEnumerable<Entry> entries)
     {
-        Table table = Tables.New("backend", "available", "version", "isa", "precision", "threads", "self-test", "library, or why not");
-        table.Columns[^1].NoWrap = false;
+        var table = new TextTable(1, "backend", "available", "version", "isa", "precision", "threads",
+            TableHead.Prose("self-test"), TableHead.Prose("library, or why not"));
         foreach (Entry entry in entries)
-            Tables.Add(table, entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "", entry.Precision ?? "", $"{entry.Threads}", entry.SelfTest?.Finding ?? "", entry.Library ?? entry.Reason ?? "");
+            table.Add(entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "",
+                entry.Precision ?? "", $"{entry.Threads}", entry.SelfTest?.Finding ?? "",
+                entry.Library ?? entry.Reason ?? "");
         return table;
     }
 
     /// <summary>One backend, as the JSON document has it.</summary>
-    private sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision, int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest);
+    internal sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision,
+        int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest);
 }

@@ -156,7 +156,7 @@ internal sealed class GradcheckVerb : Verb
             GradientReport report = subject.Check(backends.Variants);
             reports.Add(subject.Listed(report));
             if (subjects.Count > 1)
-                terminal.Progress($"{subject.Title}: {GradcheckWords.Summary(report)}");
+                terminal.Progress($"{subject.Title}: {GradientWords.Summary(report)}");
             if (report.Verdict != Verdict.Fail || again is not null)
                 continue;
             again = Reproduction.Of(subject, report, backends.Variants, PrecisionOf(command, _precision),

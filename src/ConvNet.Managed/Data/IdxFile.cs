@@ -6,7 +6,12 @@ namespace ConvNet.Data;
 /// <summary>An array of bytes with its dimensions, the outermost first.</summary>
 /// <param name="Dimensions">The sizes.</param>
 /// <param name="Values">The values, row-major.</param>
-public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values);
+public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(IdxArray), (nameof(Dimensions), Dimensions),
+        (nameof(Values), Values));
+}
 
 /// <summary>Reads IDX files, the format of MNIST, gzipped or not.</summary>
 /// <remarks>

@@ -88,7 +88,12 @@ public sealed record CanaryMiss(string Backend, string Case, CheckModes Mode, Fa
 /// <summary>How sharp the checks are.</summary>
 /// <param name="Rows">Rates.</param>
 /// <param name="Missed">What exact mode let through: nothing, unless it is broken.</param>
-public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<CanaryMiss> Missed);
+public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<CanaryMiss> Missed)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CanaryReport), (nameof(Rows), Rows),
+        (nameof(Missed), Missed));
+}
 
 /// <summary>The check of the checks: faults are put into the results of a real backend, and the gradient check must find them.</summary>
 public static class Canary

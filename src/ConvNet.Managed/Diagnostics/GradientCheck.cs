@@ -28,7 +28,11 @@ public static class GradientCheck
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
-        return new GradientReport(reports, cuts);
+        var made = new GraphGradientCase(graph, options);
+        return new GradientReport(reports, cuts)
+        {
+            Origin = CheckOrigin.Of($"a graph of {graph.Nodes.Count - 1} layers", options, made, backends),
+        };
     }
 
     /// <summary>Checks one layer by itself.</summary>
@@ -47,7 +51,11 @@ public static class GradientCheck
         var reports = new List<LayerReport>();
         var cuts = new List<ExactCut>();
         CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, cuts, null, null);
-        return new GradientReport(reports, cuts);
+        var made = new LayerGradientCase(layer, inputs, options);
+        return new GradientReport(reports, cuts)
+        {
+            Origin = CheckOrigin.Of($"{layer} for inputs of {string.Join(" + ", inputs)}", options, made, backends),
+        };
     }
 
     /// <summary>Checks a loss and its gradient.</summary>
@@ -64,7 +72,11 @@ public static class GradientCheck
         options ??= new GradientCheckOptions();
         var check = new LossCheck(loss, classes, options);
         return new GradientReport([.. options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [], .. options.Modes.HasFlag(CheckModes.Real) ? check.Real(backends) : []],
-            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name, reason)] : []);
+            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name,
+                reason)] : [])
+        {
+            Origin = CheckOrigin.Of($"{loss} for {classes} scores", options, made: null, backends),
+        };
     }
 
     /// <summary>A backend and its instruction set, as <c>native/avx2</c>, unless it is a variant with a name.</summary>

@@ -94,6 +94,11 @@ public sealed record GradientCheckOptions
             ? value
             : throw new ArgumentOutOfRangeException(nameof(value), $"Whole numbers of up to {value} in magnitude are not used; the largest is from 1 to 16.");
     } = 16;
+
+    /// <summary>What the outcome depends on: all but <see cref="Cancellation"/>.</summary>
+    public override string ToString() => RecordText.Of(nameof(GradientCheckOptions), (nameof(Modes), Modes),
+        (nameof(BatchSize), BatchSize), (nameof(MostTerms), MostTerms), (nameof(Seed), Seed), (nameof(Values), Values),
+        (nameof(LargestInteger), LargestInteger));
 }
 
 /// <summary>The comparison of one tensor.</summary>
@@ -136,6 +141,11 @@ public sealed record LayerReport(
     /// <summary>The worst verdict of the tensors.</summary>
     public Verdict Verdict => Tensors.Select(t => t.Verdict).DefaultIfEmpty().Max();
 
+    /// <summary>A line for every tensor: what was compared, how far it is off, and what is allowed.</summary>
+    public override string ToString() => Tensors.Count == 0
+        ? $"{Layer} on {Backend}, {GradientWords.Of(Mode)}: nothing was compared{(Remark.Length > 0 ? $" ({Remark})" : "")}"
+        : string.Join('\n', Tensors.Select(tensor => GradientWords.Explain(this, tensor)));
+
     /// <summary>The report with what different numbers of threads gave, where the backend compares them.</summary>
     internal LayerReport ComparedOn(IBackend backend) => backend is BackendVariant variant ? this with { Tensors = [.. Tensors, .. variant.TakeComparisons()] } : this;
 }
@@ -146,10 +156,18 @@ public sealed record LayerReport(
 public sealed record ExactCut(string Layer, string Reason);
 
 /// <summary>The outcome of a gradient check.</summary>
+/// <remarks><see cref="ToString"/> says what is wrong where; <see cref="ThrowIfFailed"/> makes a test of it, in any
+/// framework.</remarks>
 /// <param name="Layers">All comparisons.</param>
 /// <param name="Cuts">Where exact mode was cut.</param>
 public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnlyList<ExactCut> Cuts)
 {
+    private const int FailuresInWords = 10;
+
+    /// <summary>What was checked and how, as <see cref="GradientCaseFile"/> writes it; null where that is a loss, or
+    /// where the report is put together from others.</summary>
+    public GradientCase? Case => Origin?.Case;
+
     /// <summary>Elements compared.</summary>
     public long Checked => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Elements));
 
@@ -161,6 +179,88 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
 
     /// <summary>The worst verdict; a suspect element of a tensor that exact mode passes is taken for right.</summary>
     public Verdict Verdict => Layers.Select(Decided).DefaultIfEmpty().Max();
+
+    /// <summary>The comparison that is worst: a wrong one before a suspect one, then the largest error in units of its
+    /// bound; null where nothing was compared.</summary>
+    public (LayerReport Layer, TensorReport Tensor)? Worst => Comparisons
+        .Select(row => ((LayerReport, TensorReport)?)row)
+        .MaxBy(row => (row!.Value.Item2.Verdict, row.Value.Item2.WorstInBounds));
+
+    /// <summary>The comparisons that did not pass, the worst first.</summary>
+    public IEnumerable<(LayerReport Layer, TensorReport Tensor)> Failures => Comparisons
+        .Where(row => row.Tensor.Verdict != Verdict.Pass)
+        .OrderByDescending(row => row.Tensor.Verdict).ThenByDescending(row => row.Tensor.WorstInBounds);
+
+    /// <summary>How the report came about; null where it is put together from others.</summary>
+    internal CheckOrigin? Origin { get; init; }
+
+    private IEnumerable<(LayerReport Layer, TensorReport Tensor)> Comparisons
+        => Layers.SelectMany(layer => layer.Tensors, (layer, tensor) => (Layer: layer, Tensor: tensor));
+
+    /// <summary>The verdict, what is wrong with both values and the bound, the worst first, and how to get the same
+    /// again.</summary>
+    public override string ToString() => Text(Again(file: null));
+
+    /// <summary>Throws unless something was compared and everything passed: the assertion of a test, whatever its
+    /// framework.</summary>
+    /// <remarks>What was checked is written to a file, so that <c>convnet gradcheck --case</c> shows the failure again;
+    /// a layer of one's own has no form in JSON,
+    /// and then the message names the call instead.</remarks>
+    /// <param name="caseFile">The file; unless given a new one in the current folder, <c>gradcheck-failure.json</c> or
+    /// with -2 and so on behind its name.</param>
+    /// <exception cref="GradientCheckException">Something is wrong, or suspect and not cleared by exact mode, or
+    /// nothing was compared; the message is the report with the
+    /// command that shows it again.</exception>
+    public void ThrowIfFailed(string? caseFile = null)
+    {
+        if (Checked == 0)
+            throw new GradientCheckException(Text(again: ""), this);
+        if (Verdict == Verdict.Pass)
+            return;
+        string again;
+        try
+        {
+            bool isCommand = Case is not null && Origin!.Command("", Disagreeing) is not null;
+            string? file = isCommand ? Path.GetFullPath(caseFile ?? FailureFile.Unused()) : null;
+            if (file is not null)
+                GradientCaseFile.Save(file, Case!);
+            again = Again(file);
+        }
+        catch (NotSupportedException)
+        {
+            again = Again(file: null);
+        }
+        // That a file cannot be written must not hide what is wrong.
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            again = $"{Again(file: null)}\nThe case could not be written: {failure.Message}";
+        }
+        throw new GradientCheckException(Text(again), this);
+    }
+
+    // The backends that disagree, as the report calls them.
+    private string[] Disagreeing => [.. Failures.Select(row => row.Layer.Backend).Distinct()];
+
+    private string Text(string again)
+    {
+        (LayerReport Layer, TensorReport Tensor)[] failures = [.. Failures];
+        List<string> lines = [Checked > 0 ? GradientWords.Summary(this)
+            : "nothing was compared: no backend and mode of this check has a value to look at"];
+        lines.AddRange(failures.Take(FailuresInWords).Select(row => GradientWords.Explain(row.Layer, row.Tensor)));
+        if (failures.Length > FailuresInWords)
+            lines.Add($"and {failures.Length - FailuresInWords} more");
+        if (failures.Length == 0 && Worst is { Tensor.WorstInBounds: > 0 } worst)
+            lines.Add($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}");
+        lines.AddRange(Cuts.Select(cut => $"exact mode is cut at {cut.Layer}: {cut.Reason}"));
+        if (failures.Length > 0 && again.Length > 0)
+            lines.Add($"again: {again}");
+        return string.Join('\n', lines);
+    }
+
+    // The command for a file with the case; without one the call. Empty where nothing is known of how the report came
+    // about.
+    private string Again(string? file)
+        => Origin is null ? "" : file is null ? Origin.Call(Disagreeing) : Origin.Command(file, Disagreeing)!;
 
     private Verdict Decided(LayerReport layer) => layer.Verdict == Verdict.Suspect && layer.Tensors.All(t => t.Verdict == Verdict.Pass || PassesExactly(layer, t))
         ? Verdict.Pass

@@ -99,6 +99,13 @@ public sealed record LayerProfile(
     /// <param name="first">The node that reads.</param>
     /// <param name="last">The node that writes.</param>
     internal static string ShapeOf(Node first, Node last) => $"{string.Join(", ", first.Inputs.Select(input => input.Shape))} → {last.Shape}";
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(LayerProfile), (nameof(Node), Node),
+        (nameof(Kind), Kind), (nameof(Fused), Fused), (nameof(Pass), Pass), (nameof(Kernel), Kernel),
+        (nameof(Algorithm), Algorithm), (nameof(Reason), Reason), (nameof(Shape), Shape), (nameof(Flops), Flops),
+        (nameof(Bytes), Bytes), (nameof(Threads), Threads), (nameof(Calls), Calls), (nameof(TotalMs), TotalMs),
+        (nameof(MedianMs), MedianMs));
 }
 
 /// <summary>Where the time of a network's calls went.</summary>
@@ -114,6 +121,10 @@ public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, 
 
     /// <summary>Operations of a call with a full batch.</summary>
     public long Flops => Layers.Sum(layer => layer.Flops);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(NetworkProfile), (nameof(Calls), Calls),
+        (nameof(TotalMs), TotalMs), (nameof(MedianMs), MedianMs), (nameof(Layers), Layers), (nameof(Spans), Spans));
 }
 
 /// <summary>When a call, or a piece of its work, ran.</summary>

@@ -20,6 +20,12 @@ public sealed record LayerSummary(
 
     /// <summary>Bytes of one sample's output in float32.</summary>
     public long ActivationBytes => (long)Output.Length * sizeof(float);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(LayerSummary), (nameof(Name), Name),
+        (nameof(Type), Type), (nameof(Inputs), Inputs), (nameof(Output), Output), (nameof(Formula), Formula),
+        (nameof(Weights), Weights), (nameof(Biases), Biases), (nameof(ReceptiveField), ReceptiveField),
+        (nameof(MultiplyAdds), MultiplyAdds));
 }
 
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
@@ -100,4 +106,8 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
 
         private static Extent Larger(Extent a, Extent b) => (Math.Max(a.H, b.H), Math.Max(a.W, b.W));
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(ModelSummary), (nameof(Input), Input),
+        (nameof(Layers), Layers));
 }

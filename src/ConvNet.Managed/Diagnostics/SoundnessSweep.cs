@@ -12,7 +12,12 @@ public sealed record SweepFinding(CheckModes Mode, long Elements, long Failed, l
 /// <summary>One backend in one case of a sweep.</summary>
 /// <param name="Verdict">What the check says: on a backend that is right, anything but a pass is a false alarm.</param>
 /// <param name="Findings">The modes.</param>
-public sealed record SweepOutcome(Verdict Verdict, IReadOnlyList<SweepFinding> Findings);
+public sealed record SweepOutcome(Verdict Verdict, IReadOnlyList<SweepFinding> Findings)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SweepOutcome), (nameof(Verdict), Verdict),
+        (nameof(Findings), Findings));
+}
 
 /// <summary>One case of a sweep.</summary>
 /// <param name="Seed">Its seed: a sweep of 1 from this seed is this case again.</param>
@@ -21,7 +26,14 @@ public sealed record SweepOutcome(Verdict Verdict, IReadOnlyList<SweepFinding> F
 /// <param name="Values">How its real numbers are distributed.</param>
 /// <param name="Terms">n, the terms of its longest sum, zeros of the padding not counted.</param>
 /// <param name="Outcomes">One per backend, in their order.</param>
-public sealed record SweepCase(ulong Seed, string Layer, string Kind, RealValues Values, int Terms, IReadOnlyList<SweepOutcome> Outcomes);
+public sealed record SweepCase(ulong Seed, string Layer, string Kind, RealValues Values, int Terms,
+    IReadOnlyList<SweepOutcome> Outcomes)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SweepCase), (nameof(Seed), Seed),
+        (nameof(Layer), Layer), (nameof(Kind), Kind), (nameof(Values), Values), (nameof(Terms), Terms),
+        (nameof(Outcomes), Outcomes));
+}
 
 /// <summary>Random layers on backends that are taken to be right: whoever is called wrong is a false alarm, or a bug found.</summary>
 public static class SoundnessSweep

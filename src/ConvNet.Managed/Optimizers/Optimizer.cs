@@ -91,6 +91,11 @@ public sealed record Sgd : Optimizer
     }
 
     /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Sgd),
+        (nameof(Momentum), Momentum), (nameof(WeightDecay), WeightDecay), (nameof(Nesterov), Nesterov),
+            (nameof(NoDecay), NoDecay));
+
+    /// <inheritdoc/>
     public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
     {
         T rate = T.CreateChecked(learningRate), momentum = T.CreateChecked(Momentum), decay = T.CreateChecked(DecayOf(parameter));

@@ -7,7 +7,12 @@ namespace ConvNet.Serialization;
 /// <param name="Name">The name, unique in its file.</param>
 /// <param name="Dimensions">The sizes, the outermost first.</param>
 /// <param name="Values">The values, row-major.</param>
-public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, float[] Values);
+public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, float[] Values)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(NamedTensor), (nameof(Name), Name),
+        (nameof(Dimensions), Dimensions), (nameof(Values), Values));
+}
 
 /// <summary>Tensors of float32 in a safetensors file, with text beside them.</summary>
 /// <remarks>
@@ -169,4 +174,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
             writer.WriteNumberValue(number);
         writer.WriteEndArray();
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SafeTensors), (nameof(Metadata), Metadata),
+        (nameof(Tensors), Tensors));
 }

@@ -22,4 +22,9 @@ public sealed record EpochReport(int Epoch, double Loss, double TrainAccuracy, d
 /// <summary>What a training gave.</summary>
 /// <param name="Epochs">Its epochs.</param>
 /// <param name="Test">The test after the last epoch; null without test images.</param>
-public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluation? Test);
+public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluation? Test)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(TrainingResult), (nameof(Epochs), Epochs),
+        (nameof(Test), Test));
+}

@@ -15,6 +15,11 @@ public sealed record CompareResult(
 {
     /// <summary>What to take, for the first batch size.</summary>
     public Recommendation Recommendation => Comparisons[0].Recommendation;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CompareResult), (nameof(Model), Model),
+        (nameof(Input), Input), (nameof(Parameters), Parameters), (nameof(Machine), Machine),
+        (nameof(Commit), Commit), (nameof(Command), Command), (nameof(Comparisons), Comparisons));
 }
 
 /// <summary>The machine, and what it does at most.</summary>
@@ -24,7 +29,14 @@ public sealed record CompareResult(
 /// <param name="Runtime">The version of .NET.</param>
 /// <param name="Peaks">The FMA peak for each number of threads.</param>
 /// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
-public sealed record MachineFacts(string Processor, int Processors, string System, string Runtime, IReadOnlyList<ThreadPeak> Peaks, double MemoryGBs);
+public sealed record MachineFacts(string Processor, int Processors, string System, string Runtime,
+    IReadOnlyList<ThreadPeak> Peaks, double MemoryGBs)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(MachineFacts), (nameof(Processor), Processor),
+        (nameof(Processors), Processors), (nameof(System), System), (nameof(Runtime), Runtime),
+        (nameof(Peaks), Peaks), (nameof(MemoryGBs), MemoryGBs));
+}
 
 /// <summary>The FMA peak of some threads.</summary>
 /// <param name="Threads">The threads.</param>
@@ -40,7 +52,14 @@ public sealed record ThreadPeak(int Threads, double Gflops);
 /// <param name="Noise">Whether the machine was quiet enough.</param>
 /// <param name="Recommendation">What to take.</param>
 public sealed record BatchComparison(
-    int Batch, double Seconds, double LimitSeconds, IReadOnlyList<CompareRow> Rows, IReadOnlyList<Absence> Absent, Noise Noise, Recommendation Recommendation);
+    int Batch, double Seconds, double LimitSeconds, IReadOnlyList<CompareRow> Rows, IReadOnlyList<Absence> Absent,
+        Noise Noise, Recommendation Recommendation)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(BatchComparison), (nameof(Batch), Batch),
+        (nameof(Seconds), Seconds), (nameof(LimitSeconds), LimitSeconds), (nameof(Rows), Rows),
+        (nameof(Absent), Absent), (nameof(Noise), Noise), (nameof(Recommendation), Recommendation));
+}
 
 /// <summary>One backend with one number of threads.</summary>
 /// <param name="Backend">The backend with its variant, as <c>native:accurate</c>.</param>

@@ -23,4 +23,9 @@ public sealed record CompareSettings
 
     /// <summary>Length of a turn in milliseconds; a call that takes longer is a turn by itself.</summary>
     public double TurnMilliseconds { get; init; } = 100;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CompareSettings), (nameof(Model), Model),
+        (nameof(Input), Input), (nameof(Batch), Batch), (nameof(Backends), Backends), (nameof(Threads), Threads),
+        (nameof(LimitSeconds), LimitSeconds), (nameof(TurnMilliseconds), TurnMilliseconds));
 }

@@ -5,7 +5,12 @@ namespace ConvNet.Measurement;
 /// <summary>A table of texts.</summary>
 /// <param name="Heads">The heads of the columns.</param>
 /// <param name="Rows">A text for every column.</param>
-public sealed record CompareTable(IReadOnlyList<string> Heads, IReadOnlyList<IReadOnlyList<string>> Rows);
+public sealed record CompareTable(IReadOnlyList<string> Heads, IReadOnlyList<IReadOnlyList<string>> Rows)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(CompareTable), (nameof(Heads), Heads),
+        (nameof(Rows), Rows));
+}
 
 /// <summary>A comparison in words, for every form in which it is printed.</summary>
 public static class CompareText
@@ -57,8 +62,10 @@ public static class CompareText
     {
         null => Missing,
         { Value: 1, Width: 0 } => "1",
-        { Low: { } low, High: { } high } ratio => Text($"{ratio.Value:0.00} ({low:0.00}–{high:0.00})"),
-        { } ratio => Text($"{ratio.Value:0.00} (once)"),
+        // The interval of two rounds is so wide that it says nothing.
+        { Low: { } low, High: { } high } ratio when speed.Rounds >= Recommender.LeastRoundsOfAnInterval
+            => Text($"{ratio.Value:0.00} ({low:0.00}–{high:0.00})"),
+        { } ratio => Text($"{ratio.Value:0.00} ({(speed.Rounds == 1 ? "once" : "twice")})"),
     };
 
     private static string Number(double? value, string form) => value?.ToString(form, CultureInfo.InvariantCulture) ?? Missing;

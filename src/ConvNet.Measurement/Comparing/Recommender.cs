@@ -4,9 +4,11 @@ namespace ConvNet.Measurement;
 
 /// <summary>Says whether figures can be trusted, and what to take.</summary>
 /// <remarks>
-/// The fastest in training of those whose gradients are right. Whatever cannot be told from it (an interval that reaches 1, or one or two rounds,
-/// whose interval tells next to nothing, and less than three times its time) may be as fast; of those within 3% of it by a known interval the one
-/// with the fewest threads is taken. On a busy machine nothing is sure: a core that others use slows one backend more than another, in every round
+/// The fastest in training of those whose gradients are right. Whatever cannot be told from it (less than three times
+/// its time, and an interval that reaches 1, or one or two rounds, whose interval tells next to nothing) may be as
+/// fast; of those within 3% of it by a known interval the one with the fewest threads is taken. What takes three times as long or more is slower, however wide the interval of its
+/// few rounds. On a busy machine nothing is sure: a core that others use slows one backend more than another, in every
+/// round
 /// alike, and no interval shows it. A processor that changes its speed slows all alike, so where the system tells who computes, its peak may vary
 /// more.
 /// </remarks>
@@ -15,10 +17,10 @@ public static class Recommender
     // Of all processors, what others may use before ratios mean little.
     private const double LargestShareOfOthers = 0.05;
 
-    private const double SureWithoutInterval = 3, LeastSteadinessAlone = 0.8;
+    private const double SurelySlower = 3, LeastSteadinessAlone = 0.8;
 
     // Of two, Student's interval is twelve standard deviations wide to either side.
-    private const int LeastRoundsOfAnInterval = 3;
+    internal const int LeastRoundsOfAnInterval = 3;
 
     /// <summary>Whether the machine was quiet enough.</summary>
     /// <param name="rows">What was measured.</param>
@@ -34,7 +36,8 @@ public static class Recommender
             return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Half of the time the processor reached less than {100 * steadiness:0}% of its best: something slowed it, and on a quiet machine the ratios may be others."));
         CompareRow[] open = [.. Right(rows).Where(row => IsAsFast(row) && !(row.Training!.Ratio.Width < Goal))];
         return open.Length == 0
-            ? new Noise(NoiseVerdict.Quiet, others, steadiness, Text($"The machine was quiet: every row is slower than the fastest beyond its error, or known to be within {100 * Goal:0}% of it."))
+            ? new Noise(NoiseVerdict.Quiet, others, steadiness,
+                Text($"The machine was quiet: every row is slower than the fastest beyond its error or takes at least {SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
             : new Noise(NoiseVerdict.Imprecise, others, steadiness, Text($"The time was over before {string.Join(" and ", open.Select(Name))} could be told from the fastest."));
     }
 
@@ -62,9 +65,8 @@ public static class Recommender
     private static IEnumerable<CompareRow> Right(IReadOnlyList<CompareRow> rows)
         => rows.Where(row => row.Training is not null && row.Gradients.Verdict != GradientVerdict.Wrong);
 
-    private static bool IsAsFast(CompareRow row) => row.Training is { Rounds: >= LeastRoundsOfAnInterval, Ratio.Low: { } low }
-        ? low <= 1
-        : row.Training!.Ratio.Value < SureWithoutInterval;
+    private static bool IsAsFast(CompareRow row) => row.Training!.Ratio.Value < SurelySlower
+        && (row.Training is not { Rounds: >= LeastRoundsOfAnInterval, Ratio.Low: { } low } || low <= 1);
 
     private static Recommendation Nothing(IReadOnlyList<CompareRow> rows)
     {
@@ -81,10 +83,10 @@ public static class Recommender
             yield return $"{string.Join(" and ", close.Where(row => row != taken).Select(Name))} cannot be told from it" + (right[0].Threads > taken.Threads ? ", and it needs fewer threads" : "");
         CompareRow? rival = Array.Find(right, row => Family(row) != Family(taken) && !close.Contains(row));
         if (rival is not null)
-            yield return $"{Times(rival.Training!.Ratio)} times as fast as {Name(rival)}";
+            yield return $"{Times(rival.Training!)} times as fast as {Name(rival)}";
         CompareRow? fewer = Array.Find(right, row => row.Backend == taken.Backend && row.Threads < taken.Threads);
         if (fewer is not null)
-            yield return $"{Times(fewer.Training!.Ratio)} times as fast as on {CompareText.Threads(fewer.Threads)}";
+            yield return $"{Times(fewer.Training!)} times as fast as on {CompareText.Threads(fewer.Threads)}";
         yield return taken.Gradients.Verdict switch
         {
             GradientVerdict.Right => "its gradients are right",
@@ -95,7 +97,10 @@ public static class Recommender
             yield return $"{wrong.Backend} computes wrong gradients ({wrong.Gradients.Detail})";
     }
 
-    private static string Times(Interval ratio) => ratio is { Low: { } low, High: { } high } ? Text($"{ratio.Value:0.00} ({low:0.00} to {high:0.00})") : Text($"{ratio.Value:0.0}");
+    private static string Times(Speed speed) => speed is { Rounds: >= LeastRoundsOfAnInterval, Ratio: { Low: { } low,
+        High: { } high } ratio }
+        ? Text($"{ratio.Value:0.00} ({low:0.00} to {high:0.00})")
+        : Text($"{speed.Ratio.Value:0.0}");
 
     private static string Family(CompareRow row) => row.Backend.Split(':')[0];
 

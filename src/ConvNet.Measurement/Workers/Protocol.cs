@@ -122,6 +122,14 @@ public sealed record Response
 
     /// <summary>Profile: where the time went.</summary>
     public NetworkProfile? Profile { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Response), (nameof(Error), Error),
+        (nameof(Library), Library), (nameof(Algorithm), Algorithm), (nameof(Auto), Auto),
+        (nameof(CompileMs), CompileMs), (nameof(Operations), Operations), (nameof(Images), Images),
+        (nameof(MedianMs), MedianMs), (nameof(MinMs), MinMs), (nameof(Calls), Calls), (nameof(CallsMs), CallsMs),
+        (nameof(PeakMemoryMB), PeakMemoryMB), (nameof(Gradients), Gradients), (nameof(Rate), Rate),
+        (nameof(Profile), Profile));
 }
 
 /// <summary>Lines of the protocol.</summary>

@@ -58,7 +58,8 @@ public static class ComparePage
         BarGroup[] groups =
         [
             .. from of in comparison.Rows.GroupBy(row => row.Threads)
-               let bars = (from row in of let known = figure(row) where known is not null select new Bar(Name(row), known.Value.Value, known.Value.Low, known.Value.High)).ToArray()
+               let bars = (from row in of let known = figure(row) where known is not null select new Bar(row.Backend,
+                   known.Value.Value, known.Value.Low, known.Value.High) { Remark = Remark(row) }).ToArray()
                where bars.Length > 0
                select new BarGroup(Number.Threads(of.Key), bars),
         ];
@@ -66,7 +67,7 @@ public static class ComparePage
     }
 
     // A fast wrong backend must not look like a fast one.
-    private static string Name(CompareRow row) => row.Gradients.Verdict == GradientVerdict.Wrong ? $"{row.Backend} (wrong)" : row.Backend;
+    private static string Remark(CompareRow row) => row.Gradients.Verdict == GradientVerdict.Wrong ? "wrong" : "";
 
     private static DataTable Speeds(BatchComparison comparison) => new("Speed",
         [new("backend"), new("threads", true), new("gradients"), new("algorithm"), new("training, images/s", true), new("interval", true), new("time over the fastest", true), new("% of the FMA peak", true),

@@ -11,7 +11,14 @@ namespace ConvNet.Reports.Pages;
 /// <param name="Summary">The network's layers.</param>
 /// <param name="Result">What it gave.</param>
 /// <param name="BatchLosses">The loss of every step.</param>
-public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> Settings, ModelSummary Summary, TrainingResult Result, IReadOnlyList<double> BatchLosses);
+public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> Settings, ModelSummary Summary,
+    TrainingResult Result, IReadOnlyList<double> BatchLosses)
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(TrainingRun), (nameof(Model), Model),
+        (nameof(Data), Data), (nameof(Settings), Settings), (nameof(Summary), Summary), (nameof(Result), Result),
+        (nameof(BatchLosses), BatchLosses));
+}
 
 /// <summary>The page of <c>convnet train</c>: the curves of loss and accuracy, what was taken for what, the layers.</summary>
 public static class TrainPage
@@ -64,7 +71,10 @@ public static class TrainPage
     {
         Line train = new("training, while it learned", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
         Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? [] : [new Line("test, after the epoch", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];
-        return new LineChart("Accuracy", "The share of images whose class was found.", "epoch", "%", [train, .. test]);
+        return new LineChart("Accuracy", "The share of images whose class was found.", "epoch", "%", [train, .. test])
+        {
+            Most = 100,
+        };
     }
 
     private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("What every epoch gave",

@@ -10,13 +10,13 @@ internal static class BarPlot
 {
     private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6, WidestName = 0.4, WhiskerEnd = 4, MostOfBars = 1.6;
 
-    public static Plot Of(BarChart chart, double width)
+    public static Plot Of(BarChart chart, double width, Palette palette)
     {
         // One bar in every group, all of the same series: the groups themselves are the rows, if their names have room.
-        bool plain = chart.Groups.All(group => group.Bars is [var only] && only.Series == chart.Groups[0].Bars[0].Series)
+        bool plain = chart.Groups.All(group => group.Bars is [var only] && only.Name == chart.Groups[0].Bars[0].Name)
             && chart.Groups.All(group => group.Name.Length > 0 && Lettering.Width(group.Name) <= WidestName * width);
         bool heads = !plain && chart.Groups.Any(group => group.Name.Length > 0);
-        string[] series = [.. chart.Groups.SelectMany(group => group.Bars).Select(bar => bar.Series).Distinct()];
+        string[] series = [.. chart.Groups.SelectMany(group => group.Bars).Select(bar => bar.Name).Distinct()];
         // What all bars share need not be said at each of them.
         IEnumerable<string> names = plain ? chart.Groups.Select(group => group.Name) : heads && series.Length == 1 ? [] : series;
         double left = Math.Ceiling(Math.Min(names.Select(Lettering.Width).DefaultIfEmpty().Max(), WidestName * width)) + Gap;
@@ -24,7 +24,7 @@ internal static class BarPlot
 
         PlotModel model = Plot.NewModel();
         Axis values = ValueAxis(chart);
-        var rows = new Rows(model, chart, values, left, width - left - right, series, named: names.Any());
+        var rows = new Rows(model, chart, values, left, width - left - right, palette, named: names.Any());
         foreach (BarGroup group in chart.Groups)
             rows.Add(group, plain ? group.Name : null, heads);
         double height = Math.Ceiling(rows.Height + AxisHeight);
@@ -48,7 +48,8 @@ internal static class BarPlot
     }
 
     /// <summary>The rows, from top to bottom.</summary>
-    private sealed class Rows(PlotModel model, BarChart chart, Axis values, double left, double span, string[] series, bool named)
+    private sealed class Rows(PlotModel model, BarChart chart, Axis values, double left, double span, Palette palette,
+        bool named)
     {
         private readonly double _base = chart.AreRatios ? 1 : 0;
 
@@ -64,18 +65,22 @@ internal static class BarPlot
                 Height += HeadHeight;
             }
             foreach (Bar bar in group.Bars)
-                Add(bar, name ?? bar.Series, group.Name);
+                Add(bar, name ?? bar.Name, group.Name);
             Height += chart.Groups.Count > 1 && name is null ? GroupGap : 0;
         }
 
         private void Add(Bar bar, string name, string group)
         {
             double y = Height + Pitch / 2, end = Math.Min(Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value), values.Maximum);
-            int colour = Array.IndexOf(series, bar.Series);
             string interval = bar.Low is null ? "" : $" ({Number.Text(bar.Low)} to {Number.Text(bar.High)})";
-            Marks.Add($"{(group.Length > 0 ? $"{group}, " : "")}{bar.Series}: {Number.Text(bar.Value)}{interval} {chart.Unit}");
+            string of = group.Length > 0 ? $"{group}, " : "";
+            Marks.Add($"{of}{bar.Name}: {Number.Text(bar.Value)}{interval} {chart.Unit}");
             var box = new RectangleBarSeries { StrokeColor = OxyColors.Undefined };
-            box.Items.Add(new RectangleBarItem(Math.Min(_base, bar.Value), y - BarHeight / 2, Math.Max(_base, bar.Value), y + BarHeight / 2) { Color = Ink.Series(colour, Marks.Count) });
+            box.Items.Add(new RectangleBarItem(
+                Math.Min(_base, bar.Value), y - BarHeight / 2, Math.Max(_base, bar.Value), y + BarHeight / 2)
+            {
+                Color = Ink.Series(palette[bar.Series], Marks.Count),
+            });
             model.Series.Add(box);
             if (bar is { Low: { } low, High: { } high })
                 model.Series.Add(Whisker(low, high, values.Maximum, y));

@@ -13,11 +13,11 @@ internal sealed record Plot(PlotModel Model, double Width, double Height, IReadO
     private const double Gap = 8, TickToLabel = 8;
 
     /// <summary>Draws a chart.</summary>
-    public static Plot Of(Chart chart, double width) => chart switch
+    public static Plot Of(Chart chart, double width, Palette palette) => chart switch
     {
-        BarChart bars => BarPlot.Of(bars, width),
-        LineChart lines => LinePlot.Of(lines, width),
-        RooflineChart roofline => RooflinePlot.Of(roofline, width),
+        BarChart bars => BarPlot.Of(bars, width, palette),
+        LineChart lines => LinePlot.Of(lines, width, palette),
+        RooflineChart roofline => RooflinePlot.Of(roofline, width, palette),
         _ => throw new NotSupportedException($"There is no plot of a {chart.GetType().Name}."),
     };
 

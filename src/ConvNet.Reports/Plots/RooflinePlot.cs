@@ -11,14 +11,15 @@ internal sealed class RooflinePlot
     private const double HeightOfWidth = 0.55, LeastHeight = 320, LeastMarker = 3, MostMarker = 9, WidthOfAName = 70, LongestName = 140, SlopeInView = 20, Gap = 4;
 
     private readonly RooflineChart _chart;
+    private readonly Palette _palette;
     private readonly RooflinePoint[] _points;
     private readonly Axis _x, _y;
     private readonly DataPoint[] _roof;
     private readonly Plot _plot;
 
-    private RooflinePlot(RooflineChart chart, double width)
+    private RooflinePlot(RooflineChart chart, double width, Palette palette)
     {
-        _chart = chart;
+        (_chart, _palette) = (chart, palette);
         _points = [.. chart.Points.OrderByDescending(point => point.Share)];
         double ridge = chart.Roofline.PeakGflops / chart.Roofline.MemoryGBs;
         _x = LogarithmicAxis(AxisPosition.Bottom, "operations per byte", Math.Min(ridge / SlopeInView, _points.Min(point => point.Intensity) / 2), 4 * Math.Max(ridge, _points.Max(point => point.Intensity)));
@@ -29,9 +30,9 @@ internal sealed class RooflinePlot
         _plot = new Plot(Plot.NewModel(), width, Math.Max(LeastHeight, Math.Round(width * HeightOfWidth)), [.. _points.Select(TextOf)]);
     }
 
-    public static Plot Of(RooflineChart chart, double width)
+    public static Plot Of(RooflineChart chart, double width, Palette palette)
     {
-        var roofline = new RooflinePlot(chart, width);
+        var roofline = new RooflinePlot(chart, width, palette);
         roofline.AddRoofAndPoints();
         // Where a name finds room is known once the plot was laid out.
         SvgDrawing.Layout(roofline._plot);
@@ -53,9 +54,11 @@ internal sealed class RooflinePlot
         string[] series = [.. _chart.Points.Select(point => point.Series).Distinct()];
         LinePlot.AddLegend(model);
         for (int i = 0; i < series.Length; i++)
-            model.Series.Add(new ScatterSeries { Title = series[i], MarkerType = LinePlot.ShapeOf(i), MarkerFill = Ink.Series(i), MarkerStrokeThickness = 0, MarkerSize = MostMarker / 2 });
+            model.Series.Add(new ScatterSeries { Title = series[i], MarkerType = LinePlot.ShapeOf(i),
+                MarkerFill = Ink.Series(_palette[series[i]]), MarkerStrokeThickness = 0, MarkerSize = MostMarker / 2 });
         for (int i = 0; i < _points.Length; i++)
-            model.Series.Add(LinePlot.Marker(Array.IndexOf(series, _points[i].Series), i + 1, _points[i].Intensity, _points[i].Gflops, SizeOf(_points[i])));
+            model.Series.Add(LinePlot.Marker(Array.IndexOf(series, _points[i].Series), _palette[_points[i].Series],
+                i + 1, _points[i].Intensity, _points[i].Gflops, SizeOf(_points[i])));
     }
 
     private static double SizeOf(RooflinePoint point) => Math.Clamp(2 * MostMarker * Math.Sqrt(point.Share), LeastMarker, MostMarker);

@@ -13,9 +13,10 @@ internal static partial class SvgDrawing
     /// <param name="chart">The chart.</param>
     /// <param name="width">Its width.</param>
     /// <param name="id">What the names inside begin with: it must be the page's only one.</param>
-    public static XElement Of(Chart chart, double width, string id)
+    /// <param name="palette">The colours of its series.</param>
+    public static XElement Of(Chart chart, double width, string id, Palette palette)
     {
-        Plot plot = Plot.Of(chart, width);
+        Plot plot = Plot.Of(chart, width, palette);
         XElement drawing = XElement.Parse(Layout(plot));
         // Nothing reaches out of its plot but names and figures beside the bars, which must not be cut off.
         XElement[] drawn = [.. drawing.Elements(Svg + "g").Elements().Where(element => !IsInvisible(element))];

@@ -84,8 +84,8 @@ public sealed class GradcheckReportTests
     [Test]
     public void TheWorstComparisonIsTheOneThatIsMostWrong()
     {
-        Assert.That(_result.Worst!.Value.Layer.Backend, Is.EqualTo("wrong"));
-        Assert.That(_result.Worst.Value.Tensor.Verdict, Is.EqualTo(Verdict.Fail));
-        Assert.That(_result.Failures.Select(row => row.Layer), Is.EquivalentTo(_wrong));
+        Assert.That(_result.Report.Worst!.Value.Layer.Backend, Is.EqualTo("wrong"));
+        Assert.That(_result.Report.Worst.Value.Tensor.Verdict, Is.EqualTo(Verdict.Fail));
+        Assert.That(_result.Report.Failures.Select(row => row.Layer), Is.EquivalentTo(_wrong));
     }
 }

@@ -86,6 +86,9 @@ public sealed class GradcheckTests
         Assert.That(backends.Select(backend => backend.GetProperty("name").GetString()), Is.EqualTo((string[])["managed", "native:scalar:accurate"]));
         Assert.That(backends[1].GetProperty("precision").GetString(), Is.EqualTo("accurate"));
         Assert.That(backends.Select(backend => backend.GetProperty("threads").EnumerateArray().Select(count => count.GetInt32())), Is.All.EqualTo((int[])[1, 2, 5]));
+        Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer
+            => layer.GetProperty("backend").GetString()).Distinct(), Is.EquivalentTo((string[])["managed",
+            "native:scalar:accurate"]));
         foreach (JsonElement layer in json.GetProperty("layers").EnumerateArray())
         {
             JsonElement threads = layer.GetProperty("tensors").EnumerateArray().Last();

@@ -10,7 +10,8 @@ public sealed class PeerTests
 {
     private static IWorker Start(string name)
     {
-        Assume.That(File.Exists(Repository.Path("build", "peers", name)), Is.True, $"{name} is not built: eng/setup peers");
+        if (!File.Exists(Repository.Path("build", "peers", name)))
+            Assert.Ignore($"{name} is not built; eng/setup peers builds it where the system has its library.");
         return Contenders.Start(name, CancellationToken.None);
     }
 

@@ -81,7 +81,7 @@ public sealed class SummaryTests
     }
 
     [Test]
-    public void ANarrowTerminalShowsTheFormulasBelow()
+    public void ANarrowTerminalShowsTheFormulasInATableBelow()
     {
         using var output = new StringWriter();
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
@@ -91,8 +91,8 @@ public sealed class SummaryTests
         Assert.Multiple(() =>
         {
             Assert.That(lines.Max(line => line.TrimEnd().Length), Is.LessThanOrEqualTo(80));
-            Assert.That(lines, Has.One.EqualTo("  conv8: (32 − 3 + 2·1) / 2 + 1 = 16.5, rounded down"));
-            Assert.That(lines, Has.One.EqualTo("  add1 (bn3, relu1)"));
+            Assert.That(lines, Has.One.Match("^ conv8 .* \\(32 − 3 \\+ 2·1\\) / 2 \\+ 1 = 16\\.5, rounded down *$"));
+            Assert.That(lines, Has.Some.StartsWith(" add1 (bn3,"));
             Assert.That(output.ToString(), Does.Contain("40,813,184").And.Not.Contain("…"));
         });
     }

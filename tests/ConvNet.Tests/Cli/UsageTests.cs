@@ -100,7 +100,11 @@ public sealed class UsageTests
 
     [Test]
     public void TheErrorDoesNotCarryTheNamesOfTheProgramsParameters()
-        => Assert.That(CommandLine.Run("train", "--backend", "managed", "--batch", "0").Error, Does.Not.Contain("Parameter '"));
+    {
+        CommandLine run = CommandLine.Run("train", "--backend", "managed", "--batch", "0");
+        run.IsRefusedWith();
+        Assert.That(run.Error, Does.Not.Contain("Parameter '"));
+    }
 
     [Test]
     public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck", "bench", "compare")] string verb)

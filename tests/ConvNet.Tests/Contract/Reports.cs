@@ -14,12 +14,10 @@ internal static class Reports
         return options;
     }
 
-    public static void AssertPasses(GradientReport report) => Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass), () => Describe(report));
-
-    public static string Describe(GradientReport report) => string.Join(Environment.NewLine,
-        from layer in report.Layers
-        from tensor in layer.Tensors
-        where tensor.Verdict != Verdict.Pass
-        select $"{layer.Backend} {layer.Layer} ({layer.Mode}) {tensor.Name}: {tensor.Failed} wrong and {tensor.Suspects} suspect of {tensor.Elements}, worst at "
-            + $"[{tensor.Index}]: {tensor.Got:R} for {tensor.Truth:R} ({tensor.WorstInBounds:G3} bounds, {tensor.WorstInUlps} ulp) {layer.Remark}");
+    public static void AssertPasses(GradientReport report)
+    {
+        // A layer that rounds on whole numbers too is cut out of exact mode, and then there may be nothing else.
+        Assert.That(report.Checked > 0 || report.Cuts.Count > 0, Is.True, "nothing was compared");
+        Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass), report.ToString);
+    }
 }

@@ -154,13 +154,29 @@ public sealed class CompareRunTests
 
     [TestCase(2, 63, false)]
     [TestCase(2, 1.5, true)]
-    [TestCase(3, 63, true)]
-    public void TheIntervalOfTwoRoundsDoesNotMakeASlowBackendAsFast(int rounds, double ratio, bool asFast)
+    [TestCase(3, 63, false)]
+    [TestCase(3, 1.5, true)]
+    [TestCase(40, 3, false)]
+    [TestCase(40, 2.9, true)]
+    public void AWideIntervalDoesNotMakeASlowBackendAsFast(int rounds, double ratio, bool asFast)
     {
         var speed = new Speed(new Interval(1, null, null), new Interval(ratio, 0.8, 4000), 1, rounds, 1, 1, 1, 1);
         CompareRow[] rows = [new("a", 1) { Training = speed }, new("b", 2) { Training = speed with { Ratio = new Interval(1, 1, 1) } }];
         Recommendation taken = Recommender.Of(rows, new Noise(NoiseVerdict.Quiet, 0, 1, "Quiet."));
         Assert.That(taken.Confidence, Is.EqualTo(asFast ? Confidence.Close : Confidence.Clear));
+        Assert.That(taken.Sentence.Contains("cannot be told from it", StringComparison.Ordinal), Is.EqualTo(asFast),
+            taken.Sentence);
+    }
+
+    [TestCase(1, "2.00 (once)")]
+    [TestCase(2, "2.00 (twice)")]
+    [TestCase(3, "2.00 (0.80–4000.00)")]
+    public void ARatioOfTwoRoundsIsShownWithoutItsInterval(int rounds, string shown)
+    {
+        var speed = new Speed(new Interval(1, null, null), new Interval(2, 0.8, 4000), 1, rounds, 1, 1, 1, 1);
+        var comparison = new BatchComparison(1, 1, 1, [new CompareRow("a", 1) { Training = speed }], [],
+            new Noise(NoiseVerdict.Quiet, 0, 1, "Quiet."), new Recommendation("a", 1, Confidence.Clear, "", ""));
+        Assert.That(CompareText.TablesOf(comparison)[0].Rows[0], Has.Some.EqualTo(shown));
     }
 
     [Test]

@@ -1,41 +1,91 @@
-using System.Diagnostics;
+using System.Runtime.Versioning;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Packaging;
 
 /// <summary>The scripts that a newcomer meets first: ./convnet and eng/setup.</summary>
-[Category("Packaging"), Platform("Linux")]
+[Category("Packaging"), Platform("Linux"), UnsupportedOSPlatform("windows")]
 public sealed class LauncherTests
 {
-    private static readonly string s_tool = Repository.Path("src", "ConvNet.Cli", "bin", "Release", "net10.0", "convnet.dll");
+    private SmallTree _tree = null!;
+    private string _firstAnswer = "";
+    private string[] _firstSaid = [];
+
+    // A fresh clone, and its first build; every test leaves its sources as they were.
+    [OneTimeSetUp]
+    public void MakeTree()
+    {
+        _tree = new SmallTree();
+        (_firstAnswer, _firstSaid) = _tree.Answer();
+    }
+
+    [OneTimeTearDown]
+    public void DeleteTree() => _tree.Dispose();
 
     [Test]
-    public void TheLauncherAddsLessThanATenthOfASecond()
+    public void AFreshCloneSaysAtOnceWhatIsGoingOnAndHowLongEachStepTook()
     {
-        CommandResult first = Launch(Repository.Root, "--help");     // builds the tool where it is stale
-        Assert.That(first.ExitCode, Is.Zero, first.Output);
-
-        TimeSpan launched = Fastest(() => Launch(Repository.Root, "--help"));
-        TimeSpan direct = Fastest(() => Repository.Run(Repository.Root, "dotnet", [s_tool, "--help"]));
-
-        TestContext.Out.WriteLine($"launched {launched.TotalMilliseconds:F0} ms, direct {direct.TotalMilliseconds:F0} ms");
-        Assert.That((launched - direct).TotalMilliseconds, Is.LessThan(100));
+        (string answer, string[] said) = (_firstAnswer, _firstSaid);
+        Assert.Multiple(() =>
+        {
+            Assert.That(answer, Is.EqualTo("csharp1 embedded1 1001"), "standard output is the tool's alone");
+            Assert.That(said[0], Is.EqualTo("convnet: building the tool first, which takes a few minutes in a fresh clone"));
+            Assert.That(said[1..],
+                Has.Length.GreaterThanOrEqualTo(3).And.All.Match(@"^convnet:   (restoring packages|compiling libconvnet\.so from C|compiling C#) \.\.\. \d+ s$"));
+            Assert.That(said[1], Does.Contain("restoring packages"));
+            Assert.That(said, Has.Some.Contains("compiling libconvnet.so from C"));
+            Assert.That(said[^1], Does.Contain("compiling C#"));
+        });
     }
 
     [Test]
-    public void TheLauncherBuildsOnlyWhatIsStale()
+    public void AnEditIsSeenHoweverOldItsTimeIs()
     {
-        string stamp = Repository.Path("build", "convnet.stamp");
-        Launch(Repository.Root, "--help");
-        DateTime built = File.GetLastWriteTimeUtc(stamp);
+        _tree.Edit(SmallTree.CSharp, "csharp1", "csharp2");
+        _tree.Edit(SmallTree.C, "1000", "2000");
+        Assert.That(_tree.Answer().Output, Is.EqualTo("csharp2 embedded1 2001"));
+        _tree.Edit(SmallTree.Embedded, "embedded1", "embedded2");
+        _tree.Edit(SmallTree.Header, "OFFSET = 1", "OFFSET = 2");
+        Assert.That(_tree.Answer().Output, Is.EqualTo("csharp2 embedded2 2002"));
+        // Back to what was there before, as a checkout of an older commit.
+        _tree.Edit(SmallTree.CSharp, "csharp2", "csharp1");
+        _tree.Edit(SmallTree.Embedded, "embedded2", "embedded1");
+        _tree.Edit(SmallTree.Header, "OFFSET = 2", "OFFSET = 1");
+        _tree.Edit(SmallTree.C, "2000", "1000");
+        Assert.That(_tree.Answer().Output, Is.EqualTo("csharp1 embedded1 1001"));
+    }
 
-        Launch(Repository.Root, "--help");
-        Assert.That(File.GetLastWriteTimeUtc(stamp), Is.EqualTo(built), "nothing changed");
+    [Test]
+    public void WhereNothingChangedNothingButTheToolIsStarted()
+    {
+        _tree.Answer();
+        string bin = _tree.PathOf("bin"), log = _tree.PathOf("build/started");
+        Directory.CreateDirectory(bin);
+        File.WriteAllText(Path.Combine(bin, "dotnet"), $"#!/bin/bash\necho \"$@\" >>'{log}'\n");
+        File.SetUnixFileMode(Path.Combine(bin, "dotnet"),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _tree.Touch();
+        var watched = new Dictionary<string,
+            string?> { ["PATH"] = $"{bin}:{Environment.GetEnvironmentVariable("PATH")}", ["CONVNET_NO_INSTALL"] = "1" };
+        CommandResult second = Repository.Run(_tree.PathOf("."), _tree.PathOf("convnet"), ["--help", "a b"], watched);
+        Assert.Multiple(() =>
+        {
+            Assert.That((second.ExitCode, second.Output), Is.EqualTo((0, "")), "new times are no change");
+            Assert.That(File.ReadAllLines(log),
+                Is.EqualTo((string[])[$"{_tree.PathOf("src/ConvNet.Cli/bin/Release/net10.0/convnet.dll")} --help a b"]));
+        });
+    }
 
-        string source = Repository.Path("src", "ConvNet.Cli", "Program.cs");
-        File.SetLastWriteTimeUtc(source, DateTime.UtcNow);
-        Assert.That(Launch(Repository.Root, "--help").Output, Does.Contain("convnet: building"));
-        Assert.That(File.GetLastWriteTimeUtc(stamp), Is.GreaterThan(built), "a source changed");
+    [Test]
+    public void ABuildThatFailsSaysWhyAndIsTriedAgain()
+    {
+        _tree.Edit(SmallTree.C, "return", "retrun");
+        CommandResult failed = _tree.Launch();
+        Assert.That(failed.ExitCode, Is.Not.Zero);
+        Assert.That(failed.Output,
+            Does.Contain("convnet: building what has changed").And.Contain("answer.c").And.Contain("error"));
+        _tree.Edit(SmallTree.C, "retrun", "return");
+        Assert.That(_tree.Launch().ExitCode, Is.Zero);
     }
 
     [Test]
@@ -76,17 +126,4 @@ public sealed class LauncherTests
     private static CommandResult Launch(string folder, params string[] arguments)
         => Repository.Run(folder, Repository.Path("convnet"), arguments,
             new Dictionary<string, string?> { ["CONVNET_NO_INSTALL"] = "1" });
-
-    private static TimeSpan Fastest(Action run)
-    {
-        var fastest = TimeSpan.MaxValue;
-        for (int i = 0; i < 7; i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            run();
-            TimeSpan time = Stopwatch.GetElapsedTime(start);
-            fastest = time < fastest ? time : fastest;
-        }
-        return fastest;
-    }
 }

@@ -1,9 +1,10 @@
+using System.Runtime.Versioning;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Packaging;
 
 /// <summary>The native library as part of `dotnet build`: see eng/CMake.targets.</summary>
-[Category("Packaging"), Platform("Linux")]
+[Category("Packaging"), Platform("Linux"), UnsupportedOSPlatform("windows")]
 public sealed class NativeBuildTests
 {
     private static readonly string s_project = Repository.Path("src", "ConvNet.Native");
@@ -14,6 +15,8 @@ public sealed class NativeBuildTests
         string library = BuildProperty("CMakeFolder") + "/libconvnet.so";
         string copy = Repository.Path("src", "ConvNet.Native", "bin", Repository.Configuration, "net10.0", "runtimes",
             BuildProperty("CMakeRid"), "native", "libconvnet.so");
+        Assert.That(library, Does.Exist);
+        Assert.That(copy, Does.Exist);
         DateTime built = File.GetLastWriteTimeUtc(library), copied = File.GetLastWriteTimeUtc(copy);
 
         CommandResult result = Build();
@@ -21,6 +24,23 @@ public sealed class NativeBuildTests
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         Assert.That(File.GetLastWriteTimeUtc(library), Is.EqualTo(built));
         Assert.That(File.GetLastWriteTimeUtc(copy), Is.EqualTo(copied));
+    }
+
+    [Test]
+    public void AnEditIsSeenByDotnetBuildHoweverOldItsTimeIs()
+    {
+        using var tree = new SmallTree();
+        Assert.That(tree.BuildAndRun(), Is.EqualTo("csharp1 embedded1 1001"));
+        tree.Edit(SmallTree.CSharp, "csharp1", "csharp2");
+        tree.Edit(SmallTree.C, "1000", "2000");
+        Assert.That(tree.BuildAndRun(), Is.EqualTo("csharp2 embedded1 2001"));
+        tree.Edit(SmallTree.Embedded, "embedded1", "embedded2");
+        tree.Edit(SmallTree.Header, "OFFSET = 1", "OFFSET = 2");
+        Assert.That(tree.BuildAndRun(), Is.EqualTo("csharp2 embedded2 2002"));
+        tree.Edit("CMakeLists.txt", "native/answer.c)",
+            "native/answer.c)\nset_source_files_properties(native/answer.c PROPERTIES COMPILE_DEFINITIONS OFFSET=7)");
+        tree.Edit(SmallTree.Header, "enum { OFFSET = 2 };", "");
+        Assert.That(tree.BuildAndRun(), Is.EqualTo("csharp2 embedded2 2007"));
     }
 
     [Test]

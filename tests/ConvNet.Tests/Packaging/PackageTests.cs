@@ -1,4 +1,4 @@
-using System.Text.RegularExpressions;
+using System.Text.Json;
 using ConvNet.Tests.Docs;
 using NUnit.Framework;
 
@@ -12,12 +12,14 @@ public sealed class PackageTests
     public void AFreshProjectTrainsWithThePackages()
     {
         using var folder = new TemporaryFolder();
+        // A version that no cache has, above that of the build, which the packages name where they need one another.
+        string version = $"{typeof(Graph).Assembly.GetName().Version!.ToString(3)}.{Random.Shared.Next(1, int.MaxValue)}";
         CommandResult packed = Dotnet(Repository.Root,
-            "pack", "ConvNative.sln", "-c", Repository.Configuration, "--no-build", "-o", folder.File("feed"));
+            "pack", "ConvNative.sln", "-c", Repository.Configuration, "--no-build", $"-p:Version={version}", "-o",
+                folder.File("feed"));
         Assert.That(packed.ExitCode, Is.Zero, packed.Output);
-        string version = Regex.Match(packed.Output, @"ConvNet\.Native\.(\d+\.\d+\.\d+[-\w.]*)\.nupkg").Groups[1].Value;
 
-        // The packages go into a cache of their own, so that none of an earlier run is taken; all others come from the user's.
+        // The packages go into a cache of their own; all others come from the user's.
         string cache = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         File.WriteAllText(folder.File("nuget.config"), """
@@ -51,6 +53,17 @@ public sealed class PackageTests
         CommandResult ran = Dotnet(folder.Path, "run");
 
         Assert.That(ran.ExitCode, Is.Zero, ran.Output);
+        using var assets = JsonDocument.Parse(File.ReadAllText(folder.File(Path.Combine("obj",
+            "project.assets.json"))));
+        string[] taken = [.. assets.RootElement.GetProperty("libraries").EnumerateObject().Select(library
+            => library.Name).Where(name => name.StartsWith("ConvNet.", StringComparison.Ordinal))];
+        Assert.That(taken, Is.EquivalentTo((string[])[$"ConvNet.Managed/{version}", $"ConvNet.Native/{version}",
+            $"ConvNet.TorchSharp/{version}"]));
+        string built = Directory.GetFiles(folder.File("bin"), "ConvNet.Managed.dll",
+            SearchOption.AllDirectories).Single();
+        Assert.That(File.ReadAllBytes(built), Is.EqualTo(File.ReadAllBytes(Repository.Path("src", "ConvNet.Managed",
+            "bin", Repository.Configuration, "net10.0", "ConvNet.Managed.dll"))),
+            "the packages of this build");
     }
 
     private static CommandResult Dotnet(string folder, params string[] arguments) => Repository.Run(folder, "dotnet", arguments);

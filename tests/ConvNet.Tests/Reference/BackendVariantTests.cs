@@ -13,7 +13,10 @@ public sealed class BackendVariantTests
         using var variant = new BackendVariant("mine", new ManagedBackend(1), new ManagedBackend(2), new ManagedBackend(5));
         GradientReport report = GradientCheck.Run(Net, [variant]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
-        foreach (LayerReport layer in report.Layers.Where(layer => layer.Backend == "mine"))
+        LayerReport[] mine = [.. report.Layers.Where(layer => layer.Backend == "mine")];
+        Assert.That(mine.Select(layer => layer.Layer), Is.SupersetOf((string[])["conv1", "relu1", "flatten1",
+            "dense1"]));
+        foreach (LayerReport layer in mine)
         {
             TensorReport threads = layer.Tensors[^1];
             Assert.That((threads.Name, threads.Failed), Is.EqualTo(("threads", 0)), $"{layer.Layer} {layer.Mode}");

@@ -174,6 +174,77 @@ public sealed partial class PageTests
             Assert.That(FixedColour().Matches(drawing.ToString()).Select(match => match.Value), Is.Empty);
     }
 
+    [TestCase(60, 98, 55, 100, TestName = "{m}(accuracies of 60 to 98%)")]
+    [TestCase(99.2, 100, 99, 100, TestName = "{m}(accuracies of 99.2 to 100%)")]
+    [TestCase(0.05, 2.3, 0, 2.6, TestName = "{m}(losses that fall to almost 0)")]
+    [TestCase(0.42, 0.58, 0.4, 0.6, TestName = "{m}(losses that hardly fall)")]
+    [TestCase(97, 97, 90, 100, TestName = "{m}(one epoch)")]
+    [TestCase(0, 0, 0, 1, TestName = "{m}(nothing but 0)")]
+    public void TheAxisFitsTheValues(double least, double most, double fromAtLeast, double toAtMost)
+    {
+        var chart = new LineChart("", "", "epoch", "%", [new Line("a", [(1, least), (2, most), (3,
+            double.NaN)])]) { Most = 100 };
+        OxyPlot.Axes.Axis axis = Plot.Of(chart, 600, Palette.Of(chart)).Model.Axes[1];
+        Assert.That(axis.Minimum, Is.InRange(fromAtLeast, least));
+        Assert.That(axis.Maximum, Is.InRange(most, toAtMost));
+        Assert.That(axis.Maximum - axis.Minimum, Is.Positive);
+    }
+
+    [Test]
+    public void ABackendHasOneColourInAllChartsOfAPage()
+    {
+        string[] backends = ["managed", "native", "native:accurate", "native:avx2", "torchsharp"];
+        BarChart Chart(params string[] names) => new(string.Join(' ', names), "", "ms",
+            [new BarGroup("", [.. names.Select(name => new Bar(name, 1) { Remark = name == "native:avx2" ? "wrong"
+            : "" })])]);
+        var page = new Page("", "", [Chart(backends), new Section("", [Chart([.. backends.Reverse()]),
+            Chart("torchsharp"), Chart("native:avx2", "native")])]);
+        ILookup<string, string> colours = ColoursOf(page);
+        Assert.Multiple(() =>
+        {
+            Assert.That(colours.Select(of => of.Key), Is.EquivalentTo(backends));
+            Assert.That(colours.Select(of => of.Distinct().Count()), Is.All.EqualTo(1), "one colour for each");
+            Assert.That(colours.Select(of => of.First()).Distinct().Count(), Is.EqualTo(backends.Length),
+                "no two with the same");
+            // Another page with the same backends in another order has the same colours.
+            Assert.That(ColoursOf(new Page("", "", [Chart("torchsharp", "native", "managed", "native:avx2",
+                "native:accurate")])).Select(of => (of.Key, of.First())),
+                Is.EquivalentTo(colours.Select(of => (of.Key, of.First()))));
+        });
+        foreach (string name in (string[])["bench", "compare"])
+            Assert.That(ColoursOf(SamplePages.All[name]).Where(of => of.Distinct().Count() > 1).Select(of => of.Key),
+                Is.Empty, name);
+
+        static ILookup<string, string> ColoursOf(Page page)
+        {
+            using var stream = new MemoryStream();
+            HtmlPage.Write(page, stream);
+            string text = Encoding.UTF8.GetString(stream.ToArray());
+            return Of(XElement.Parse(text[text.IndexOf("<html", StringComparison.Ordinal)..]),
+                "rect").Where(bar => (string?)bar.Attribute("class") == "mark")
+                .ToLookup(bar => SeriesOfMark().Match(bar.Elements().Single().Value).Groups[1].Value,
+                    bar => SeriesColour().Match((string)bar.Attribute("style")!).Value);
+        }
+    }
+
+    [Test]
+    public void MarkdownHasASelectionOfALongCurveAndSaysSo()
+    {
+        string markdown = Markdown(SamplePages.All["train"]),
+            losses = markdown.Split("**Loss**")[1].Split("**Accuracy**")[0];
+        Assert.Multiple(() =>
+        {
+            Assert.That(losses.Split('\n').Count(line => line.StartsWith('|')), Is.InRange(22, 45),
+                "twenty points, and every epoch");
+            Assert.That(losses, Does.Contain("| 2 |").And.Contain("| 540 |").And.Contain("20 of the 270 points of mean of 2 batches"));
+            Assert.That(Enumerable.Range(1, 12).Select(epoch => $"| {45 * epoch} |"),
+                Is.All.Matches<string>(row => losses.Contains(row!, StringComparison.Ordinal)), "every epoch");
+        });
+        // The page itself leaves nothing out.
+        Assert.That(Of(Html("train"), "figure").First().Descendants().Count(element => element.Name.LocalName == "tr"),
+            Is.GreaterThan(270));
+    }
+
     [Test]
     public void LongNamesAreCutWhereTheyEnd()
     {
@@ -184,8 +255,15 @@ public sealed partial class PageTests
     }
 
     private static IEnumerable<XElement> Marks(Chart chart, params string[] shapes)
-        => SvgDrawing.Of(chart, 600, "chart").Elements().Where(element => (string?)element.Attribute("class") == "mark" && shapes.Contains(element.Name.LocalName));
+        => SvgDrawing.Of(chart, 600, "chart", Palette.Of(chart)).Elements().Where(element
+            => (string?)element.Attribute("class") == "mark" && shapes.Contains(element.Name.LocalName));
 
     [GeneratedRegex("rgb\\([^)]*\\)|#[0-9a-f]{3,6}|(fill|stroke):(black|white)")]
     private static partial Regex FixedColour();
+
+    [GeneratedRegex(@"^(?:.*, )?([^,]+?)(?: \(wrong\))?: \d")]
+    private static partial Regex SeriesOfMark();
+
+    [GeneratedRegex(@"--series\d")]
+    private static partial Regex SeriesColour();
 }

@@ -1,10 +1,9 @@
 using System.Globalization;
-using ConvNet.Diagnostics;
 
-namespace ConvNet.Cli.Gradcheck;
+namespace ConvNet.Diagnostics;
 
-/// <summary>Gradient checks in words.</summary>
-internal static class GradcheckWords
+/// <summary>Gradient checks in words, for every report and error that tells of one.</summary>
+internal static class GradientWords
 {
     /// <summary>As <c>end to end</c>.</summary>
     public static string Of(CheckModes mode) => mode switch
