@@ -23,7 +23,7 @@ internal static class ModelChoice
             return BuiltInModels.Create(model, input, classes);
         if (!File.Exists(model))
         {
-            throw new ArgumentException($"There is no model \"{NearMisses.Shortened(model)}\": it is neither a file "
+            throw new ArgumentException($"There is no model \"{Excerpt.Of(model)}\": it is neither a file "
                 + $"nor one of {string.Join(", ", BuiltInModels.Names)}."
                 + NearMisses.Question(model, BuiltInModels.Names));
         }

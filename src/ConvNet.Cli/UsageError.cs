@@ -35,7 +35,7 @@ internal static class UsageError
 
     private static string Unmatched(Command of, string word)
     {
-        string quoted = $"\"{NearMisses.Shortened(word)}\"";
+        string quoted = $"\"{Excerpt.Of(word)}\"";
         if (word.StartsWith('-'))
             return NoOption(of, word);
         if (of is Verb)
@@ -48,7 +48,7 @@ internal static class UsageError
     public static string NoOption(Command of, string word)
     {
         string name = of is Verb ? of.Name : "convnet", alone = word.Split('=', ':')[0];
-        return $"{name} has no option \"{NearMisses.Shortened(word)}\"."
+        return $"{name} has no option \"{Excerpt.Of(word)}\"."
             + NearMisses.Question(alone, OptionsOf(of).Select(option => option.Name));
     }
 

@@ -1,5 +1,3 @@
-using ConvNet.Serialization;
-
 namespace ConvNet;
 
 /// <summary>A directed acyclic graph of layers, described once; backends compile it.</summary>

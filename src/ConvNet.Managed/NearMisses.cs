@@ -35,11 +35,8 @@ internal static class NearMisses
     /// <param name="word">The word that is no name.</param>
     /// <param name="known">The names.</param>
     public static ArgumentException NoSuch(string what, string word, params IEnumerable<string> known)
-        => new($"There is no {what} \"{Shortened(word)}\"; there are {string.Join(", ", known)}."
+        => new($"There is no {what} \"{Excerpt.Of(word)}\"; there are {string.Join(", ", known)}."
             + Question(word, known));
-
-    /// <summary>A word as an error quotes it: its first 100 characters.</summary>
-    public static string Shortened(string word) => word.Length <= LongestName ? word : $"{word[..LongestName]}…";
 
     // Rows of the usual table: [i, j] is the distance of the first i characters of a from the first j of b.
     private static int Distance(string a, string b)

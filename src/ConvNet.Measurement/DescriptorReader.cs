@@ -1,5 +1,3 @@
-using ConvNet.Serialization;
-
 namespace ConvNet.Measurement;
 
 /// <summary>Reads one descriptor from left to right, then fills in what it leaves out.</summary>

@@ -20,7 +20,7 @@ internal sealed record NumberRange<T>(T Least, T Most, string Words) where T : s
             CultureInfo.InvariantCulture, out number)
             && number >= Least && number <= Most
                 ? null
-                : $"{option} is \"{NearMisses.Shortened(word)}\"; it takes {Words}.";
+                : $"{option} is \"{Excerpt.Of(word)}\"; it takes {Words}.";
 }
 
 /// <summary>The ranges that several options have.</summary>

@@ -111,7 +111,7 @@ internal abstract class Verb : Command
         option.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var word }] && word.Trim().Length > 0 && !words.Contains(word))
-                result.AddError($"{option.Name} is \"{NearMisses.Shortened(word)}\"; it takes "
+                result.AddError($"{option.Name} is \"{Excerpt.Of(word)}\"; it takes "
                     + $"{string.Join(", ", words[..^1])} or {words[^1]}.{NearMisses.Question(word, words)}");
         });
     }

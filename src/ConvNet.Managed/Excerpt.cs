@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace ConvNet.Serialization;
+namespace ConvNet;
 
 /// <summary>
 /// What an error quotes of its input: the beginning of it, without anything that a terminal would act on.
@@ -20,8 +20,7 @@ internal static class Excerpt
             quoted.Append(Rune.IsControl(rune) ? $"\\u{rune.Value:X4}" : rune.ToString());
             if (quoted.Length > Most)
                 return $"{quoted.ToString(0, fits)}…";
-            if (quoted.Length < Most)
-                fits = quoted.Length;
+            fits = quoted.Length;
         }
         return quoted.ToString();
     }
