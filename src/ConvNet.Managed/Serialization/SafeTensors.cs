@@ -20,7 +20,8 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
 /// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]}, …}</c>), then the values,
 /// little-endian, without gaps. Source: the safetensors format of Hugging Face.
 /// A file is checked whole before anything of it is used. A header has at most 100,000,000 bytes, as the format says, a
-/// tensor at most <see cref="Array.MaxLength"/> values; reading takes about five times the header beside the values.
+/// tensor at most <see cref="Array.MaxLength"/> values. Beside the values, reading allocates at most twenty times the
+/// header: about six times for tensors, the most for metadata of very many short texts.
 /// </remarks>
 /// <param name="Metadata">Text by name.</param>
 /// <param name="Tensors">The tensors, in the order of their values.</param>

@@ -349,6 +349,28 @@ public sealed class SavedModelTests
         Assert.That(() => SavedModel.Load(_path), Refused("has no \"graph\""));
     }
 
+    [Test]
+    public void MetadataOfManyShortTextsTakesMemoryThatGrowsWithItAlone()
+    {
+        // A little more than a size at which the dictionary grows, so that half of it is empty.
+        const int Count = 3_000_000;
+        var header = new StringBuilder("{\"__metadata__\":{");
+        for (int i = 0; i < Count; i++)
+        {
+            header.Append('"');
+            for (int digit = 0, rest = i; digit < 4; digit++, rest /= 43)
+                header.Append((char)('0' + rest % 43));
+            header.Append("\":\"x\",");
+        }
+        header[^1] = '}';
+        header.Append('}');
+        WriteRaw(header.ToString(), header.Length, 0);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        SafeTensors read = SafeTensors.Read(_path);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(20L * header.Length));
+        Assert.That(read.Metadata, Has.Count.EqualTo(Count));
+    }
+
     [TestCase("[", 1)]
     [TestCase("[1,", 3)]
     [TestCase("{\"a\":[1,", 3)]
