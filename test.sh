@@ -25,8 +25,8 @@ c_tests() {
   shift
   rm -f "$report"
   echo "== C tests in $folder"
-  cmake "-DSOURCE=$PWD" "-DBUILD=$folder" -DTARGET=all "-DINPUTS=$PWD/native;$PWD/CMakeLists.txt" "-DOPTIONS=$(IFS=';' && echo "$*")" \
-    -P eng/build.cmake >/dev/null &&
+  cmake "-DSOURCE=$PWD" "-DBUILD=$folder" -DTARGET=all "-DINPUTS=$PWD/native;$PWD/CMakeLists.txt" \
+    "-DOPTIONS=$(IFS=';' && echo "$*")" -P eng/build.cmake >/dev/null &&
     ctest --test-dir "$folder" --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
   if [[ -e $report ]]; then
     count ctest $code "$(number tests "$report")" "$(number failures "$report")" "$(number skipped "$report")"

@@ -1,10 +1,10 @@
 # Configures a CMake project and builds one target of it, always optimised. CMake.targets calls it from MSBuild, and
 # test.sh does.
-#   cmake -DSOURCE=<folder of CMakeLists.txt> -DBUILD=<build folder> -DTARGET=<target> -DINPUTS=<file or folder>;... [-DOPTIONS=<option>;...] -P build.cmake
+#   cmake -DSOURCE=<folder of CMakeLists.txt> -DBUILD=<build folder> -DTARGET=<target> -DINPUTS=<file or folder>;...
+#         [-DOPTIONS=<option>;...] -P build.cmake
 # The library lands in BUILD itself under every generator. One process at a time works in a build folder.
 # make and ninja go by time alone. INPUTS are the sources: where one has another content than it had when the target was
-# last built, and is not newer
-# than that, all is built anew.
+# last built, and is not newer than that, all is built anew.
 cmake_minimum_required(VERSION 3.21)
 
 get_filename_component(SOURCE "${SOURCE}" ABSOLUTE)

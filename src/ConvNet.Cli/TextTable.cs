@@ -45,7 +45,8 @@ internal readonly record struct TableCell(string Text, Style? Style = null)
 /// <remarks>
 /// Where all columns fit beside one another they stand so; heads and texts may take several lines. Where they do not,
 /// they are spread over several tables, each of which begins with the keys, the first columns, which say what a row is
-/// about. Where the keys take more than half of the width, or a word is too long for what they leave, each row becomes a paragraph.
+/// about. Where the keys take more than half of the width, or a word is too long for what they leave, each row becomes
+/// a paragraph.
 /// </remarks>
 /// <param name="keys">How many of the first columns say what a row is about.</param>
 /// <param name="heads">The heads of the columns.</param>

@@ -29,9 +29,10 @@ public sealed class LauncherTests
         Assert.Multiple(() =>
         {
             Assert.That(answer, Is.EqualTo("csharp1 embedded1 1001"), "standard output is the tool's alone");
-            Assert.That(said[0], Is.EqualTo("convnet: building the tool first, which takes a few minutes in a fresh clone"));
-            Assert.That(said[1..],
-                Has.Length.GreaterThanOrEqualTo(3).And.All.Match(@"^convnet:   (restoring packages|compiling libconvnet\.so from C|compiling C#) \.\.\. \d+ s$"));
+            Assert.That(said[0],
+                Is.EqualTo("convnet: building the tool first, which takes a few minutes in a fresh clone"));
+            Assert.That(said[1..], Has.Length.GreaterThanOrEqualTo(3).And.All.Match(
+                @"^convnet:   (restoring packages|compiling libconvnet\.so from C|compiling C#) \.\.\. \d+ s$"));
             Assert.That(said[1], Does.Contain("restoring packages"));
             Assert.That(said, Has.Some.Contains("compiling libconvnet.so from C"));
             Assert.That(said[^1], Does.Contain("compiling C#"));
