@@ -97,8 +97,14 @@ public static class Recommender
             yield return $"{wrong.Backend} computes wrong gradients ({wrong.Gradients.Detail})";
     }
 
-    private static string Times(Speed speed) => speed is { Rounds: >= LeastRoundsOfAnInterval, Ratio: { Low: { } low,
-        High: { } high } ratio }
+    private static string Times(Speed speed) => speed is
+    {
+        Rounds: >= LeastRoundsOfAnInterval, Ratio:
+        {
+            Low: { } low,
+            High: { } high
+        } ratio
+    }
         ? Text($"{ratio.Value:0.00} ({low:0.00} to {high:0.00})")
         : Text($"{speed.Ratio.Value:0.0}");
 

@@ -26,8 +26,14 @@ internal static class LinePlot
         var marks = new List<string>();
         foreach ((int i, Line line) in chart.Lines.Index())
         {
-            var drawn = new LineSeries { Title = line.Name, Color = Ink.Series(palette[line.Name]),
-                StrokeThickness = 2, LineStyle = Dashes[i % Dashes.Length], LineJoin = LineJoin.Round };
+            var drawn = new LineSeries
+            {
+                Title = line.Name,
+                Color = Ink.Series(palette[line.Name]),
+                StrokeThickness = 2,
+                LineStyle = Dashes[i % Dashes.Length],
+                LineJoin = LineJoin.Round
+            };
             drawn.Points.AddRange(line.Points.Select(point => new DataPoint(point.X, point.Y)));
             model.Series.Add(drawn);
             if (line.Points.Count <= MostMarkers)
@@ -59,8 +65,14 @@ internal static class LinePlot
     /// <summary>A point of a series, with its number among the plot's marks.</summary>
     public static ScatterSeries Marker(int series, int colour, int mark, double x, double y, double size)
     {
-        var point = new ScatterSeries { RenderInLegend = false, MarkerType = ShapeOf(series),
-            MarkerFill = Ink.Series(colour, mark), MarkerStrokeThickness = 0, MarkerSize = size };
+        var point = new ScatterSeries
+        {
+            RenderInLegend = false,
+            MarkerType = ShapeOf(series),
+            MarkerFill = Ink.Series(colour, mark),
+            MarkerStrokeThickness = 0,
+            MarkerSize = size
+        };
         point.Points.Add(new ScatterPoint(x, y));
         return point;
     }

@@ -54,8 +54,14 @@ internal sealed class RooflinePlot
         string[] series = [.. _chart.Points.Select(point => point.Series).Distinct()];
         LinePlot.AddLegend(model);
         for (int i = 0; i < series.Length; i++)
-            model.Series.Add(new ScatterSeries { Title = series[i], MarkerType = LinePlot.ShapeOf(i),
-                MarkerFill = Ink.Series(_palette[series[i]]), MarkerStrokeThickness = 0, MarkerSize = MostMarker / 2 });
+            model.Series.Add(new ScatterSeries
+            {
+                Title = series[i],
+                MarkerType = LinePlot.ShapeOf(i),
+                MarkerFill = Ink.Series(_palette[series[i]]),
+                MarkerStrokeThickness = 0,
+                MarkerSize = MostMarker / 2
+            });
         for (int i = 0; i < _points.Length; i++)
             model.Series.Add(LinePlot.Marker(Array.IndexOf(series, _points[i].Series), _palette[_points[i].Series],
                 i + 1, _points[i].Intensity, _points[i].Gflops, SizeOf(_points[i])));

@@ -141,8 +141,12 @@ public sealed partial class TableTests
     private static string Render(Action<IAnsiConsole> write, int width)
     {
         using var output = new StringWriter(CultureInfo.InvariantCulture);
-        IAnsiConsole people = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No,
-            ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
+        IAnsiConsole people = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.No,
+            ColorSystem = ColorSystemSupport.NoColors,
+            Out = new AnsiConsoleOutput(output)
+        });
         people.Profile.Width = width;
         write(people);
         return output.ToString();
@@ -225,8 +229,11 @@ public sealed partial class TableTests
     private static BenchResult Profiled()
     {
         BenchResult result = SamplePages.BenchResult();
-        return result with { Rows = [.. result.Rows.Select(row => row.Case.Shape is null && row.Backend == "native"
-            ? row with { Profile = SamplePages.Profile("resnet20") } : row)] };
+        return result with
+        {
+            Rows = [.. result.Rows.Select(row => row.Case.Shape is null && row.Backend == "native"
+            ? row with { Profile = SamplePages.Profile("resnet20") } : row)]
+        };
     }
 
     [GeneratedRegex("\u001b\\[[0-9;?]*[A-Za-z]")]

@@ -67,7 +67,8 @@ public sealed class LauncherTests
             UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _tree.Touch();
         var watched = new Dictionary<string,
-            string?> { ["PATH"] = $"{bin}:{Environment.GetEnvironmentVariable("PATH")}", ["CONVNET_NO_INSTALL"] = "1" };
+            string?>
+        { ["PATH"] = $"{bin}:{Environment.GetEnvironmentVariable("PATH")}", ["CONVNET_NO_INSTALL"] = "1" };
         CommandResult second = Repository.Run(_tree.PathOf("."), _tree.PathOf("convnet"), ["--help", "a b"], watched);
         Assert.Multiple(() =>
         {

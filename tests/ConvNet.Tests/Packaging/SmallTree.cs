@@ -100,8 +100,11 @@ internal sealed class SmallTree : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static readonly Dictionary<string, string?> s_environment = new() { ["CONVNET_NO_INSTALL"] = "1",
-        ["MSBUILDDISABLENODEREUSE"] = "1" };
+    private static readonly Dictionary<string, string?> s_environment = new()
+    {
+        ["CONVNET_NO_INSTALL"] = "1",
+        ["MSBUILDDISABLENODEREUSE"] = "1"
+    };
 
     private void Write(string name, string text)
     {

@@ -183,7 +183,8 @@ public sealed partial class PageTests
     public void TheAxisFitsTheValues(double least, double most, double fromAtLeast, double toAtMost)
     {
         var chart = new LineChart("", "", "epoch", "%", [new Line("a", [(1, least), (2, most), (3,
-            double.NaN)])]) { Most = 100 };
+            double.NaN)])])
+        { Most = 100 };
         OxyPlot.Axes.Axis axis = Plot.Of(chart, 600, Palette.Of(chart)).Model.Axes[1];
         Assert.That(axis.Minimum, Is.InRange(fromAtLeast, least));
         Assert.That(axis.Maximum, Is.InRange(most, toAtMost));
