@@ -187,7 +187,7 @@ public sealed record Conv2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth;
+        int depth = xs.C / Groups, area = f.DW(0).Length / Filters / depth;
         RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / ys.W / Rows.Block).Select(rows => rows.ToArray())];
         f.For(Filters * depth, slice =>
         {
