@@ -33,7 +33,12 @@ internal sealed class Terminal
         (_output, _error, Json, Cancellation, _files) = (output, error, json, cancellation, files);
         People = AnsiConsole.Create(new AnsiConsoleSettings { Out = new LossyOutput(json ? error : output) });
         if (!People.Profile.Out.IsTerminal)
+        {
+            // A pipe or a file gets no escape sequences, whatever TERM says.
             People.Profile.Width = WidthOfFiles;
+            People.Profile.Capabilities.Ansi = false;
+            People.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
+        }
     }
 
     /// <summary>Whether standard output takes JSON alone.</summary>
