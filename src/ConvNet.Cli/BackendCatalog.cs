@@ -31,6 +31,7 @@ internal static class BackendCatalog
     /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where that is wanted.</summary>
     public static IEnumerable<string> Variants(bool accurate)
         => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
+            && !name.StartsWith($"{Torch}:", StringComparison.Ordinal)
             && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
 
     /// <summary>Whether there is a backend of a name.</summary>
@@ -78,6 +79,8 @@ internal static class BackendCatalog
                 makers.Add($"{name}:{algorithm.Word()}", (threads, _) => new NativeBackend(threads, isa) { Algorithm = algorithm });
         }
         makers.Add(Torch, (threads, _) => new TorchSharpBackend(threads));
+        makers.Add($"{Torch}:padded", (threads, _) => new TorchSharpBackend(threads, padding: ChannelPadding.Always));
+        makers.Add($"{Torch}:unpadded", (threads, _) => new TorchSharpBackend(threads, padding: ChannelPadding.Never));
         return makers;
     }
 

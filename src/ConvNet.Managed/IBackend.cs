@@ -31,6 +31,9 @@ public sealed record BackendInfo(string Name, string Version, string Isa, int Th
 {
     /// <summary>Whether it may take less exact algorithms.</summary>
     public Precision Precision { get; init; } = Precision.Accurate;
+
+    /// <summary>What is limited or worked around on this machine, in sentences; null where nothing is.</summary>
+    public string? Note { get; init; }
 }
 
 /// <summary>Something that runs graphs.</summary>

@@ -16,8 +16,11 @@ internal delegate Tensor TorchCall(Tensor[] x, Pass pass);
 
 /// <summary>Turns the nodes of a graph into calls of torch; the one place that knows both.</summary>
 /// <remarks>A vector (F×1×1) is a tensor of N×F, any other shape one of N×C×H×W.</remarks>
-internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
+internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : IDisposable
 {
+    // oneDNN 3.7.1 tries every position within the strides for an input gradient, and crashes with a stride of 2^16 or 2^18 to 2^20.
+    private const int MostStrides = 1 << 15;
+
     private static readonly long[] s_one = [1, 1];
 
     private readonly List<HostBuffer<float>> _masks = [];
@@ -32,7 +35,7 @@ internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
         Add => (x, _) => x.Aggregate((sum, next) => sum.add(next)),
         Flatten => (x, _) => x[0].flatten(1),
         Dense layer => (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null),
-        Conv2d layer => OnMaps(node, Conv(layer, w)),
+        Conv2d layer => OnMaps(node, Conv(node, layer, w, PaddingOf(layer, node.Inputs[0].Shape))),
         MaxPool2d layer => OnMaps(node, MaxPool(layer)),
         AvgPool2d layer => OnMaps(node, AvgPool(layer)),
         GlobalAvgPool2d => OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one)),
@@ -48,12 +51,45 @@ internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
-    private static Func<Tensor, Tensor> Conv(Conv2d layer, Tensor[] w)
+    /// <summary>The channels and filters per group that a convolution is given; null where it is computed with its own.</summary>
+    public PaddedChannels? PaddingOf(Conv2d layer, Shape input)
+    {
+        var own = new PaddedChannels(input.C / layer.Groups, layer.Filters / layer.Groups);
+        PaddedChannels padded = padsChannels ? PaddedChannels.Of(layer, input) : own;
+        return padded == own ? null : padded;
+    }
+
+    private static Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w, PaddedChannels? padded)
     {
         Window window = layer.Window;
+        if (window.Stride.Area > MostStrides)
+        {
+            throw new NotSupportedException($"{node.Name}: the torchsharp backend takes convolutions with strides of at most "
+                + FormattableString.Invariant($"{MostStrides:N0} rows times columns, not {window.Stride}; ")
+                + "libtorch takes minutes over larger ones or ends the process.");
+        }
         long[] stride = Pair(window.Stride), padding = Pair(window.Padding), dilation = Pair(window.Dilation);
         Tensor? bias = layer.Bias ? w[1] : null;
-        return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
+        if (padded is not { } size)
+            return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
+
+        // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients again.
+        long groups = layer.Groups, filters = layer.Filters / groups;
+        long missingFilters = size.Filters - filters;
+        return x =>
+        {
+            long n = x.shape[0], h = x.shape[2], width = x.shape[3], channels = x.shape[1] / groups, missing = size.Channels - channels;
+            Tensor wide = missing == 0 ? x
+                : functional.pad(x.reshape(n, groups, channels, h, width), [0, 0, 0, 0, 0, missing]).reshape(n, groups * size.Channels, h, width);
+            Tensor weights = functional.pad(
+                    w[0].reshape(groups, filters, channels, window.Kernel.H, window.Kernel.W), [0, 0, 0, 0, 0, missing, 0, missingFilters])
+                .reshape(groups * size.Filters, size.Channels, window.Kernel.H, window.Kernel.W);
+            Tensor? added = bias is null || missingFilters == 0 ? bias
+                : functional.pad(bias.reshape(groups, filters), [0, missingFilters]).reshape(-1);
+            Tensor y = functional.conv2d(wide, weights, added, stride, padding, dilation, groups);
+            return missingFilters == 0 ? y
+                : y.reshape(n, groups, size.Filters, y.shape[2], y.shape[3]).narrow(2, 0, filters).reshape(n, layer.Filters, y.shape[2], y.shape[3]);
+        };
     }
 
     private static Func<Tensor, Tensor> MaxPool(MaxPool2d layer)
@@ -91,7 +127,7 @@ internal sealed class Lowering(int batchSize, ulong seed) : IDisposable
     private static Tensor BatchNormOfOneValue(BatchNorm2d layer, Tensor x, Tensor[] w)
     {
         Span<float> runningMean = w[2].Floats();
-        ReadOnlySpan<float> mean = x.Floats();
+        ReadOnlySpan<float> mean = x.contiguous().Floats();
         for (int c = 0; c < mean.Length; c++)
             runningMean[c] = (1 - layer.Momentum) * runningMean[c] + layer.Momentum * mean[c];
         return x.sub(x).mul(w[0]).add(w[1]);

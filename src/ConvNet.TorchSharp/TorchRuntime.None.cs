@@ -5,7 +5,7 @@ internal abstract class TorchRuntime
 {
     public abstract BackendInfo Info { get; }
 
-    public static TorchRuntime Load(int threads) => throw new DllNotFoundException(
+    public static TorchRuntime Load(int threads, ChannelPadding padding) => throw new DllNotFoundException(
         "The torchsharp backend was built without libtorch (TorchProvider=None). Run eng/setup torch, then build again.");
 
     public abstract IExecutable Compile(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed);

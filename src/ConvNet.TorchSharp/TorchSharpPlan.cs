@@ -28,7 +28,7 @@ internal sealed class TorchSharpPlan : Executable
         : base(graph, batchSize, spec, backendDisposed)
     {
         _runtime = runtime;
-        _lowering = new Lowering(batchSize, spec?.Seed ?? 0);
+        _lowering = new Lowering(batchSize, spec?.Seed ?? 0, runtime.PadsChannels);
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         int images = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
         int scores = spec is null ? 0 : batchSize * Output.Shape.Length;
@@ -231,12 +231,12 @@ internal static class TensorSpans
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
     /// <summary>Reads all elements of a float tensor.</summary>
-    /// <param name="tensor">The tensor, laid out row-major.</param>
+    /// <param name="tensor">The tensor, however it lies.</param>
     /// <param name="values">As many values.</param>
     /// <param name="piece">The most values that are moved at once.</param>
     public static void ReadFloats(this Tensor tensor, Span<float> values, int piece = MostFloats)
     {
-        using Tensor row = tensor.flatten();
+        using Tensor dense = tensor.contiguous(), row = dense.flatten();
         for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
         {
             using Tensor part = row.narrow(0, start, Math.Min(piece, values.Length - start));

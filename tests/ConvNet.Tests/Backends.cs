@@ -21,6 +21,7 @@ public static class Backends
         new("managed", threads => new ManagedBackend(threads)),
         .. NativeBackend.SupportedIsas.Select(isa => new BackendCase($"native/{isa}", threads => new NativeBackend(threads, isa))),
         new("torchsharp", threads => new TorchSharpBackend(threads), Deterministic: false),
+        new("torchsharp/padded", threads => new TorchSharpBackend(threads, padding: ChannelPadding.Always), Deterministic: false),
     ];
 
     /// <summary>The native backend with every convolution that can take it forced to one algorithm, on every instruction set.</summary>

@@ -67,7 +67,9 @@ internal sealed class CheckedBackends : IDisposable
     // libtorch has one number of threads per process and promises no bits: it runs on the most.
     private static BackendVariant Variant(string name, IReadOnlyList<int> threads, Precision precision)
     {
-        int?[] counts = threads.Count == 0 ? [null] : name == BackendCatalog.Torch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
+        bool isTorch = name.Split(':')[0] == BackendCatalog.Torch;
+        int?[] counts = threads.Count == 0 ? [null]
+            : isTorch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
         return BackendCatalog.Has(name)
             ? new BackendVariant(name, [.. counts.Select(count => BackendCatalog.Create(name, count, precision))])
             : throw BackendCatalog.NoSuch(name, All);

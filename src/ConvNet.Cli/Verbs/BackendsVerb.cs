@@ -18,6 +18,8 @@ internal sealed class BackendsVerb : Verb
         if (!terminal.Json)
         {
             terminal.People.Write(TableOf(entries));
+            foreach (Entry entry in entries.Where(entry => entry.Note is not null))
+                terminal.People.WriteLine($"{entry.Name}: {entry.Note}");
             terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of {string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
         }
         terminal.WriteJson(new { backends = entries, auto });
@@ -32,11 +34,11 @@ internal sealed class BackendsVerb : Verb
             using IBackend backend = BackendCatalog.Create(name, null);
             BackendInfo info = backend.Info;
             return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads,
-                info.Library, null, SelfTest.Of(backend, cancellation));
+                info.Library, null, SelfTest.Of(backend, cancellation), info.Note);
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
-            return new Entry(name, false, null, null, null, null, null, failure.Message, null);
+            return new Entry(name, false, null, null, null, null, null, failure.Message, null, null);
         }
     }
 
@@ -54,5 +56,5 @@ internal sealed class BackendsVerb : Verb
 
     /// <summary>One backend, as the JSON document has it.</summary>
     internal sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision,
-        int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest);
+        int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest, string? Note);
 }

@@ -182,12 +182,12 @@ public sealed partial class TableTests
     private static BackendsVerb.Entry[] Backends() =>
     [
         new("managed", true, "0.1.0", "vector256", "accurate", 2, null, null, new SelfTestResult(true, 24_464, 501,
-            "passed its self-test of 24,464 values in 501 ms")),
+            "passed its self-test of 24,464 values in 501 ms"), null),
         new("native", true, "0.1.0", "avx512", "fast", 128,
             "/home/somebody/source/repositories/convnative/src/ConvNet.Cli/bin/Release/net10.0/runtimes/linux-x64/native/libconvnet.so", null,
-            new SelfTestResult(false, 24_464, 326, "dw of conv1, element 12, is 3 and should be 4")),
+            new SelfTestResult(false, 24_464, 326, "dw of conv1, element 12, is 3 and should be 4"), null),
         new("torchsharp", false, null, null, null, null, null,
-            "This build has no libtorch; eng/setup torch installs one and the next build finds it.", null),
+            "This build has no libtorch; eng/setup torch installs one and the next build finds it.", null, null),
     ];
 
     private static GradcheckResult Check()

@@ -64,7 +64,7 @@ public sealed class UsageTests
         CommandLine.Run("train", "--save", "--epochs", "3")
             .IsRefusedWith("--save lacks its value: --save FILE, and --epochs after it.");
         CommandLine.Run("train", "--backend", "cuda")
-            .IsRefusedWith("There is no backend \"cuda\"; there are auto, managed, native, ", ", torchsharp.");
+            .IsRefusedWith("There is no backend \"cuda\"; there are auto, managed, native, ", ", torchsharp:unpadded.");
         CommandLine.Run("train", "--backend", "natve").IsRefusedWith("Did you mean \"native\"?");
         CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith("; there are all, managed, ",
             "Did you mean \"managed\"?");

@@ -31,17 +31,20 @@ public sealed class LongSumContract(BackendCase backend)
         public override string ToString() => Name;
     }
 
-    // Libtorch's own sums are running sums, beyond the bound of this project. How many ulp the worst of them was off with libtorch 1.13 on
+    // Libtorch's own sums are running sums, beyond the bound of this project. How many ulp the worst of them was off with libtorch 2.10 on
     // two threads; another version or processor may be twice as far off.
     private static readonly Dictionary<string, double> s_torchIsOff = new()
     {
-        ["dense over features"] = 160,
-        ["dense over units"] = 320,
-        ["dense over samples"] = 120,
+        ["dense over features"] = 4_000,
+        ["dense over features of 20 samples"] = 400,
+        ["dense over units"] = 21_000,
+        ["dense over units of 20 samples"] = 3_900,
+        ["dense over samples"] = 19_000,
+        ["1x1 convolution over channels"] = 71,
         ["1x1 convolution over filters"] = 4_400,
-        ["1x1 convolution over filters into an image"] = 13,
+        ["1x1 convolution over filters into an image"] = 35,
         ["1x1 convolution over pixels"] = 78_000,
-        ["3x3 convolution over channels"] = 24,
+        ["3x3 convolution over channels"] = 43,
         ["3x3 convolution over filters"] = 16,
         ["3x3 convolution over pixels"] = 7_000,
         ["3x3 convolution over samples"] = 2_500,
@@ -134,7 +137,7 @@ public sealed class LongSumContract(BackendCase backend)
     {
         using IBackend opened = backend.Open();
         bool native = backend.Name.StartsWith("native", StringComparison.Ordinal);
-        double off = backend.Name == "torchsharp" ? 2 * s_torchIsOff.GetValueOrDefault(reduction.Name) : 0;
+        double off = backend.Name.StartsWith("torchsharp", StringComparison.Ordinal) ? 2 * s_torchIsOff.GetValueOrDefault(reduction.Name) : 0;
         var random = new Random(Seed + reduction.Name.Length);
         double worst = 0;
         int[] counts = [Few + random.Next(200), Draw(random, reduction.Most), Draw(random, reduction.Most), reduction.Most];

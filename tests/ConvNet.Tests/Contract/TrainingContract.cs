@@ -40,9 +40,9 @@ public sealed class TrainingContract(BackendCase backend)
     [Test]
     public void TheSameSeedGivesTheSameBitsOnEveryRunAndNumberOfThreads()
     {
-        Assume.That(backend.Deterministic, $"{backend} promises no equal bits");
         float[] expected = Train(threads: 1);
-        foreach (int threads in (int[])[1, 2, 3, 5, 8])
+        // libtorch promises equal bits from run to run only, for one number of threads.
+        foreach (int threads in backend.Deterministic ? (int[])[1, 2, 3, 5, 8] : [1])
             Assert.That(Train(threads), Is.EqualTo(expected), $"{threads} threads");
     }
 

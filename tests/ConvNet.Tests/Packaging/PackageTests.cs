@@ -1,4 +1,7 @@
+using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Xml.Linq;
 using ConvNet.Tests.Docs;
 using NUnit.Framework;
 
@@ -19,12 +22,15 @@ public sealed class PackageTests
                 folder.File("feed"));
         Assert.That(packed.ExitCode, Is.Zero, packed.Output);
 
+        AddTorchSharpOfThisPlatform(folder.File("feed"));
+
         // The packages go into a cache of their own; all others come from the user's.
         string cache = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         File.WriteAllText(folder.File("nuget.config"), """
             <configuration>
               <packageSources>
+                <clear />
                 <add key="convnet" value="feed" />
               </packageSources>
             </configuration>
@@ -64,6 +70,43 @@ public sealed class PackageTests
         Assert.That(File.ReadAllBytes(built), Is.EqualTo(File.ReadAllBytes(Repository.Path("src", "ConvNet.Managed",
             "bin", Repository.Configuration, "net10.0", "ConvNet.Managed.dll"))),
             "the packages of this build");
+    }
+
+    // Users get TorchSharp-cpu, which brings every platform's libtorch. In its place stands a package of its name and version that brings
+    // this platform's alone, as the build itself does.
+    private static void AddTorchSharpOfThisPlatform(string feed)
+    {
+        using ZipArchive package = ZipFile.OpenRead(Directory.GetFiles(feed, "ConvNet.TorchSharp.*.nupkg").Single());
+        using Stream nuspec = package.GetEntry("ConvNet.TorchSharp.nuspec")!.Open();
+        string version = XDocument.Load(nuspec).Descendants().Single(
+            element => element.Name.LocalName == "dependency" && element.Attribute("id")!.Value == "TorchSharp-cpu")
+            .Attribute("version")!.Value;
+        var versions = XDocument.Load(Repository.Path("Directory.Packages.props")).Descendants("PackageVersion").ToDictionary(
+            element => element.Attribute("Include")!.Value, element => element.Attribute("Version")!.Value);
+        Assert.That(version, Is.EqualTo(versions["TorchSharp"]));
+        string libTorch = $"libtorch-cpu-{RuntimeInformation.RuntimeIdentifier}";
+        string native = versions.TryGetValue(libTorch, out string? found)
+            ? $"""<dependency id="{libTorch}" version="[{found}]" />"""
+            : "";
+        using ZipArchive platform = ZipFile.Open(
+            Path.Combine(feed, $"TorchSharp-cpu.{version}.nupkg"), ZipArchiveMode.Create);
+        using var writer = new StreamWriter(platform.CreateEntry("TorchSharp-cpu.nuspec").Open());
+        writer.Write($"""
+            <package xmlns="http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd">
+              <metadata>
+                <id>TorchSharp-cpu</id>
+                <version>{version}</version>
+                <authors>ConvNet.Tests</authors>
+                <description>TorchSharp with the libtorch of one platform.</description>
+                <dependencies>
+                  <group targetFramework="net10.0">
+                    <dependency id="TorchSharp" version="[{version}]" />
+                    {native}
+                  </group>
+                </dependencies>
+              </metadata>
+            </package>
+            """);
     }
 
     private static CommandResult Dotnet(string folder, params string[] arguments) => Repository.Run(folder, "dotnet", arguments);

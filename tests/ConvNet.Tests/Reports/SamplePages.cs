@@ -37,7 +37,7 @@ internal static class SamplePages
             [.. cases.SelectMany((of, i) => (Row[])[RowOf(of, "native", 1 + 0.1 * i), RowOf(of, "torchsharp", 3 + 0.05 * i), RowOf(of, "managed", 40)])],
             [.. cases.SelectMany((of, i) => (Ratio[])[new(of, "native", "torchsharp", 0.6 + 0.4 * i, 0.5 + 0.4 * i, 0.9 + 0.4 * i), new(of, "native", "managed", 40, 35, 44)])],
             [new Skip(cases[0], "libtorch", "it has no layers")],
-            new Dictionary<string, string> { ["native"] = "native 0.1.0 (avx512)", ["torchsharp"] = "torchsharp 1.13.0, OpenBLAS for SkylakeX" });
+            new Dictionary<string, string> { ["native"] = "native 0.1.0 (avx512)", ["torchsharp"] = "torchsharp 0.107.0, libtorch 2.10.0" });
     }
 
     private static Page Bench()

@@ -129,6 +129,28 @@ public sealed class TorchSharpBackendTests
         Assert.That(ResidentBytes() - before, Is.LessThan(1 << 20));
     }
 
+    [Test]
+    public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece, [Values] bool isDense)
+    {
+        float[] values = [1, 2, 3, 4, 5, 6], read = new float[6];
+        using TorchSharp.torch.Tensor wide = TorchSharp.torch.zeros([2, isDense ? 3 : 5]), tensor = wide.narrow(1, 0, 3);
+        if (isDense)
+            tensor.WriteFloats(values, piece);
+        else
+            tensor.copy_(TorchSharp.torch.tensor(values).reshape(2, 3));
+        tensor.ReadFloats(read, piece);
+        Assert.That(read, Is.EqualTo(values));
+    }
+
+    [Test]
+    public void AStrideThatLibtorchDiesOfIsRefused()
+    {
+        Graph graph = Sequential.Of(new Shape(1, 1, (1 << 16) + 1), new Conv2d(1, 1, stride: 1 << 16));
+        using var backend = new TorchSharpBackend();
+        Assert.That(() => backend.CompileInference(graph, 1),
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("conv1").And.Message.Contains("32,768"));
+    }
+
     private static Graph Small() => Sequential.Of(new Shape(1, 6, 6),
         new Conv2d(4, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Dense(3));
 
