@@ -2,7 +2,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>The plan of the native backend as people see it: a row for every kernel call, under the layer that it belongs to.</summary>
+/// <summary>The plan of a backend as people see it: a row for every kernel call, under the layer that it belongs
+/// to.</summary>
 internal static class PlanTable
 {
     /// <summary>Writes the layers with their calls, and the memory.</summary>

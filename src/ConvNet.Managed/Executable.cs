@@ -31,8 +31,17 @@ public abstract class Executable : IExecutable
     /// <param name="backendDisposed">Tells whether the backend is gone.</param>
     protected Executable(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed)
     {
-        ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(backendDisposed);
+        Check(graph, batchSize, spec);
+        (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);
+        _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
+    }
+
+    /// <summary>Throws unless a graph can be compiled, whatever the backend; from then on it takes no more
+    /// layers.</summary>
+    internal static void Check(Graph graph, int batchSize, TrainingSpec? spec)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize), $"A batch of {batchSize} images is empty; the batch size starts at 1.");
         if (spec is not null)
@@ -56,8 +65,6 @@ public abstract class Executable : IExecutable
             }
         }
         graph.Seal();
-        (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);
-        _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
     }
 
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ namespace ConvNet;
 /// The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the environment variable
 /// CONVNET_NATIVE_LIBRARY names another file. Layers and losses of the user's own run in C#.
 /// </remarks>
-public sealed class NativeBackend : IBackend
+public sealed class NativeBackend : IBackend, IExplains
 {
     private const int MostThreads = 1024;
 
@@ -83,8 +83,7 @@ public sealed class NativeBackend : IBackend
         return Allocated(new NativePlan(graph, batchSize, null, this));
     }
 
-    /// <summary>What <see cref="Compile"/> would make of a graph, and in how much memory; takes none of it.</summary>
-    /// <inheritdoc cref="IBackend.Compile" path="/exception[not(@cref='T:System.InsufficientMemoryException')]"/>
+    /// <inheritdoc/>
     public PlanDescription Explain(Graph graph, TrainingSpec spec)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
@@ -93,10 +92,7 @@ public sealed class NativeBackend : IBackend
         return plan.Explain();
     }
 
-    /// <summary>
-    /// What <see cref="CompileInference"/> would make of a graph, and in how much memory; takes none of it.
-    /// </summary>
-    /// <inheritdoc cref="Explain" path="/exception"/>
+    /// <inheritdoc/>
     public PlanDescription ExplainInference(Graph graph, int batchSize)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);

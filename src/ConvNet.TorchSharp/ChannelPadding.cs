@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -24,7 +25,8 @@ public enum ChannelPadding
 /// <summary>The channels and filters, per group, that a convolution is computed with.</summary>
 /// <param name="Channels">Channels of the input, at least those of the layer.</param>
 /// <param name="Filters">Filters, at least those of the layer.</param>
-internal readonly record struct PaddedChannels(int Channels, int Filters)
+/// <param name="Reason">Why these.</param>
+internal readonly record struct PaddedChannels(int Channels, int Filters, string Reason)
 {
     // The leaf in which AMD's processors describe their caches.
     private const int CacheLeaf = unchecked((int)0x8000001D);
@@ -47,12 +49,29 @@ internal readonly record struct PaddedChannels(int Channels, int Filters)
     {
         int channels = input.C / layer.Groups, filters = layer.Filters / layer.Groups;
         bool isStrided = layer.Window.Stride.H > 1 || layer.Window.Stride.W > 1;
-        if (layer.Window.Kernel is { H: 1, W: 1 } || (layer.Groups > 1 && channels == 1))
-            return new(channels, filters);
+        if (layer.Window.Kernel is { H: 1, W: 1 })
+            return new(channels, filters, "filters of one tap are computed right without padding");
+        if (layer.Groups > 1 && channels == 1)
+            return new(channels, filters, "depthwise filters are computed right without padding");
         // Blocks of 16; the input gradient of a strided convolution takes them in pairs.
         int block = channels > 32 && isStrided ? 32 : layer.Groups > 1 || channels <= 8 ? 1 : 16;
-        return new(Up(channels, block), Up(filters, layer.Groups > 1 ? 1 : 16));
+        int blockOfFilters = layer.Groups > 1 ? 1 : 16;
+        (int wide, int many) = (Up(channels, block), Up(filters, blockOfFilters));
+        string what = (wide > channels, many > filters) switch
+        {
+            (true, true)
+                => Invariant($"{channels} channels do not fill blocks of {block}, {filters} filters none of ")
+                + Invariant($"{blockOfFilters}"),
+            (true, false) => Invariant($"{channels} channels do not fill blocks of {block}"),
+            (false, true) => Invariant($"{filters} filters do not fill blocks of {blockOfFilters}"),
+            _ => "its sizes are computed right without padding",
+        };
+        return new(wide, many, what);
     }
+
+    /// <summary>Whether they are more than the layer's own.</summary>
+    public bool AddsTo(Conv2d layer, Shape input)
+        => Channels > input.C / layer.Groups || Filters > layer.Filters / layer.Groups;
 
     private static int Up(int count, int block) => (count + block - 1) / block * block;
 }

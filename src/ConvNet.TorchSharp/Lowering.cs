@@ -25,22 +25,22 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
 
     private readonly List<HostBuffer<float>> _masks = [];
 
-    /// <summary>The call for a node.</summary>
+    /// <summary>The call for a node, and the name of torch's function that it is.</summary>
     /// <param name="node">The node.</param>
     /// <param name="w">Its parameters and buffers, in the layer's order.</param>
     /// <exception cref="NotSupportedException">Torch has no such layer.</exception>
-    public TorchCall Lower(Node node, Tensor[] w) => node.Layer switch
+    public (string Function, TorchCall Call) Lower(Node node, Tensor[] w) => node.Layer switch
     {
-        Relu => (x, _) => x[0].relu(),
-        Add => (x, _) => x.Aggregate((sum, next) => sum.add(next)),
-        Flatten => (x, _) => x[0].flatten(1),
-        Dense layer => (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null),
-        Conv2d layer => OnMaps(node, Conv(node, layer, w, PaddingOf(layer, node.Inputs[0].Shape))),
-        MaxPool2d layer => OnMaps(node, MaxPool(layer)),
-        AvgPool2d layer => OnMaps(node, AvgPool(layer)),
-        GlobalAvgPool2d => OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one)),
-        BatchNorm2d layer => (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass),
-        Dropout layer => Drop(layer, node),
+        Relu => ("relu", (x, _) => x[0].relu()),
+        Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.add(next))),
+        Flatten => ("flatten", (x, _) => x[0].flatten(1)),
+        Dense layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
+        Conv2d layer => ("conv2d", OnMaps(node, Conv(node, layer, w, PaddingOf(layer, node.Inputs[0].Shape)))),
+        MaxPool2d layer => ("max_pool2d", OnMaps(node, MaxPool(layer))),
+        AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(layer))),
+        GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
+        BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
+        Dropout layer => ("mul", Drop(layer, node)),
         Layer layer => throw new NotSupportedException(
             $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed backend runs every layer."),
         null => throw new ArgumentException($"{node.Name} is the input; nothing computes it.", nameof(node)),
@@ -51,13 +51,10 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
-    /// <summary>The channels and filters per group that a convolution is given; null where it is computed with its own.</summary>
+    /// <summary>The channels and filters per group that a convolution is given, and why; null where nothing is padded
+    /// at all.</summary>
     public PaddedChannels? PaddingOf(Conv2d layer, Shape input)
-    {
-        var own = new PaddedChannels(input.C / layer.Groups, layer.Filters / layer.Groups);
-        PaddedChannels padded = padsChannels ? PaddedChannels.Of(layer, input) : own;
-        return padded == own ? null : padded;
-    }
+        => padsChannels ? PaddedChannels.Of(layer, input) : null;
 
     private static Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w, PaddedChannels? padded)
     {
@@ -70,7 +67,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         }
         long[] stride = Pair(window.Stride), padding = Pair(window.Padding), dilation = Pair(window.Dilation);
         Tensor? bias = layer.Bias ? w[1] : null;
-        if (padded is not { } size)
+        if (padded is not { } size || !size.AddsTo(layer, node.Inputs[0].Shape))
             return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
 
         // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients again.

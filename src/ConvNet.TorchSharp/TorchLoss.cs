@@ -20,6 +20,9 @@ internal abstract class TorchLoss : IDisposable
             $"The torchsharp backend has no loss {loss.GetType().Name}; it has {nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} and {nameof(MeanSquaredError)}."),
     };
 
+    /// <summary>The name of torch's function, or of those that make it.</summary>
+    public abstract string Function { get; }
+
     /// <summary>The mean loss of N×K scores for class labels.</summary>
     public virtual Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels) =>
         throw new NotSupportedException("The loss takes float targets, not labels.");
@@ -40,6 +43,8 @@ internal abstract class TorchLoss : IDisposable
     {
         private readonly HostBuffer<long> _labels = new(batchSize, ScalarType.Int64);
 
+        public override string Function => "cross_entropy";
+
         public override Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels)
         {
             Widen(labels, _labels.Values);
@@ -57,6 +62,8 @@ internal abstract class TorchLoss : IDisposable
         private readonly HostBuffer<float> _margin = new(1, ScalarType.Float32);
         private readonly HostBuffer<float> _share = new(1, ScalarType.Float32);
         private readonly HostBuffer<long> _others = new(Math.Max(1, batchSize * (classes - 1)), ScalarType.Int64);
+
+        public override string Function => "gather, relu, sum";
 
         public override Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels)
         {
@@ -88,6 +95,8 @@ internal abstract class TorchLoss : IDisposable
     private sealed class SquaredError(int length) : TorchLoss
     {
         private readonly HostBuffer<float> _targets = new(length, ScalarType.Float32);
+
+        public override string Function => "mse_loss";
 
         public override Tensor Evaluate(Tensor scores, ReadOnlySpan<float> targets)
         {

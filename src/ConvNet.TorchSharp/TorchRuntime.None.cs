@@ -8,5 +8,7 @@ internal abstract class TorchRuntime
     public static TorchRuntime Load(int threads, ChannelPadding padding) => throw new DllNotFoundException(
         "The torchsharp backend was built without libtorch (TorchProvider=None). Run eng/setup torch, then build again.");
 
+    public abstract PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec);
+
     public abstract IExecutable Compile(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed);
 }

@@ -66,6 +66,10 @@ internal sealed class TorchRuntime
     // The version need GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, as buildTransitive/ConvNet.TorchSharp.targets sets it.
     private static bool IsRelaxed(string library)
         => File.Exists(library) && File.ReadAllBytes(library).AsSpan().IndexOf<byte>([0x42, 0xf8, 0x97, 0x02, 0x02, 0x00]) >= 0;
+    /// <summary>Says what <see cref="Compile"/> would make of a graph.</summary>
+    public PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec)
+        => Explanation.Of(graph, batchSize, spec, this);
+
 
     // Of the assembly: its informational version, less the commit behind a "+".
     private static string Version()

@@ -7,7 +7,7 @@ namespace ConvNet;
 /// libtorch has one number of threads for the process: backends with different numbers may take turns, and each call
 /// brings its own; where two compute at the same time the last to begin decides for both.
 /// </remarks>
-public sealed class TorchSharpBackend : IBackend
+public sealed class TorchSharpBackend : IBackend, IExplains
 {
     private const int MostThreads = 1024;
 
@@ -53,6 +53,21 @@ public sealed class TorchSharpBackend : IBackend
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return _runtime.Compile(graph, batchSize, null, () => _disposed);
+    }
+
+    /// <inheritdoc/>
+    public PlanDescription Explain(Graph graph, TrainingSpec spec)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(spec);
+        return _runtime.Explain(graph, spec.BatchSize, spec);
+    }
+
+    /// <inheritdoc/>
+    public PlanDescription ExplainInference(Graph graph, int batchSize)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _runtime.Explain(graph, batchSize, null);
     }
 
     /// <summary>Ends the backend; its executables refuse further calls.</summary>

@@ -35,7 +35,8 @@ internal sealed class TorchSharpPlan : Executable
         try
         {
             _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
-            _calls = [.. graph.Nodes.Skip(1).Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]))];
+            _calls = [.. graph.Nodes.Skip(1)
+                .Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
             _images = new HostBuffer<float>(images, ScalarType.Float32, spec?.InputGradient ?? false);
             _outputGradient = new HostBuffer<float>(scores, ScalarType.Float32);
             _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
@@ -173,11 +174,15 @@ internal sealed class TorchSharpPlan : Executable
     // One optimiser for each weight decay: its options hold for all the parameters that it has.
     private List<optim.Optimizer> Optimizers(Optimizer optimizer)
     {
-        if (optimizer is not Sgd sgd)
-            throw new NotSupportedException($"The torchsharp backend has no optimiser {optimizer.GetType().Name}; it has {nameof(Sgd)}.");
+        Sgd sgd = Checked(optimizer);
         return [.. Graph.Parameters.Where(p => p.Trainable).GroupBy(sgd.DecayOf).Select(group => optim.SGD(
             group.Select(p => (TorchParameter)Of(p)).ToArray(), 0, sgd.Momentum, 0, group.Key, sgd.Nesterov))];
     }
+
+    /// <summary>The optimiser, if torch has it.</summary>
+    /// <exception cref="NotSupportedException">It has not.</exception>
+    internal static Sgd Checked(Optimizer optimizer) => optimizer as Sgd ?? throw new NotSupportedException(
+        $"The torchsharp backend has no optimiser {optimizer.GetType().Name}; it has {nameof(Sgd)}.");
 
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
 

@@ -4,7 +4,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet summary</c>: the layers of a network with the sizes and costs of each, or how the native backend runs them.</summary>
+/// <summary><c>convnet summary</c>: the layers of a network with the sizes and costs of each, or how a backend runs
+/// them.</summary>
 internal sealed class SummaryVerb : Verb
 {
     private readonly Option<string> _model;
@@ -18,7 +19,8 @@ internal sealed class SummaryVerb : Verb
         "summary --model lenet5",
         "summary --model resnet18 --input 3x256x256 --json",
         "summary --model cifarnet --plan --batch 128",
-        "summary --model resnet18 --plan --batch 1 --inference")
+        "summary --model resnet18 --plan --batch 1 --inference",
+        "summary --model lenet5 --plan --backend torchsharp:padded")
     {
         _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
         ReadsModel(_model);
@@ -44,13 +46,14 @@ internal sealed class SummaryVerb : Verb
     {
         string name = command.GetValue(_backend)!;
         using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads), PrecisionOf(command, _precision));
-        if (backend is not NativeBackend native)
-            throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. --plan takes --backend native.");
+        if (backend is not IExplains explains)
+            throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. "
+                + "--plan takes --backend native or torchsharp.");
         int batch = command.GetValue(_batch);
         var spec = new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { KeepGradients = command.GetValue(_keepGradients) };
         PlanDescription plan = command.GetValue(_inference)
-            ? native.ExplainInference(graph, batch)
-            : native.Explain(graph, spec);
+            ? explains.ExplainInference(graph, batch)
+            : explains.Explain(graph, spec);
         if (!terminal.Json)
         {
             terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {BackendText.Words(backend.Info.Precision)}, {plan.Threads} threads");

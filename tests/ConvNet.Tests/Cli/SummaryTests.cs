@@ -135,8 +135,29 @@ public sealed class SummaryTests
     }
 
     [Test]
+    public void ThePlanOfTorchSharpSaysForEveryLayerWhichCallItIsAndWhatIsPaddedAndWhy()
+    {
+        JsonElement json = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--backend", "torchsharp:padded",
+            "--batch", "4", "--json").Json();
+        string[] calls = [.. json.GetProperty("layers").EnumerateArray()
+            .Select(layer => $"{layer.GetProperty("name")}: {layer.GetProperty("calls")[0].GetProperty("kernel")}")];
+        JsonElement conv = json.GetProperty("layers")[0].GetProperty("calls")[0];
+        Assert.Multiple(() =>
+        {
+            Assert.That(calls.Take(3), Is.EqualTo((string[])["conv1: conv2d", "relu1: relu", "maxpool1: max_pool2d"]));
+            Assert.That(conv.GetProperty("algorithm").GetString(), Is.EqualTo("padded with zeros: 16 filters for 6"));
+            Assert.That(conv.GetProperty("reason").GetString(), Does.StartWith("6 filters do not fill blocks of 16")
+                .And.Contain("hides its caches"));
+        });
+        CommandLine people = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--backend",
+            "torchsharp:unpadded", "--batch", "4");
+        Assert.That(people.Output, Does.Contain("conv2d backward").And.Contain("autograd").And.Not.Contain("padded"));
+    }
+
+    [Test]
     public void ABackendWithoutAPlanIsRefused()
-        => CommandLine.Run("summary", "--plan", "--backend", "managed").IsRefusedWith("managed", "--backend native");
+        => CommandLine.Run("summary", "--plan", "--backend", "managed")
+            .IsRefusedWith("managed", "--backend native or torchsharp");
 
     [Test]
     public void APlanThatNoMachineHasTheMemoryForIsShown()

@@ -3,7 +3,22 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>What the native backend made of a graph: which kernels run over which layouts, why, and in how much memory.</summary>
+/// <summary>A backend that says how it runs a graph.</summary>
+public interface IExplains
+{
+    /// <summary>What <see cref="IBackend.Compile"/> would make of a graph, and in how much memory; takes none of
+    /// it.</summary>
+    /// <inheritdoc cref="IBackend.Compile" path="/exception[not(@cref='T:System.InsufficientMemoryException')]"/>
+    PlanDescription Explain(Graph graph, TrainingSpec spec);
+
+    /// <summary>What <see cref="IBackend.CompileInference"/> would make of a graph, and in how much memory; takes none
+    /// of it.</summary>
+    /// <inheritdoc cref="Explain" path="/exception"/>
+    PlanDescription ExplainInference(Graph graph, int batchSize);
+}
+
+/// <summary>What a backend made of a graph: which kernels run over which layouts, why, and in how much
+/// memory.</summary>
 /// <remarks>Sizes and costs are those of a full batch. <see cref="ToString"/> gives it as text.</remarks>
 /// <param name="Purpose">What the plan is for: <c>training</c> or <c>inference</c>.</param>
 /// <param name="Isa">The instruction set of the kernels.</param>
@@ -79,7 +94,8 @@ public enum PlannedPass
 
 /// <summary>One call of a kernel.</summary>
 /// <param name="Pass">When it runs.</param>
-/// <param name="Kernel">What it computes, as <c>conv backward weights</c>.</param>
+/// <param name="Kernel">What it computes, as <c>conv backward weights</c>, or the library's function, as
+/// <c>conv2d</c>.</param>
 /// <param name="Algorithm">How.</param>
 /// <param name="Reason">Why so; empty where there is no choice.</param>
 /// <param name="Flops">Floating-point operations of its sums, two per multiply-add; 0 for a kernel without dot products.</param>
@@ -101,7 +117,11 @@ public sealed record PlannedCall(
 }
 
 /// <summary>The memory of a plan, in bytes.</summary>
-/// <param name="Arena">Values, gradients of values and workspaces; what is never needed together shares a place.</param>
+/// <param name="Arena">
+/// Values, gradients of values and workspaces; what is never needed together shares a place. Of torchsharp, which
+/// allocates call by
+/// call, the values that a pass makes, all of which live until it ends.
+/// </param>
 /// <param name="ArenaWithoutReuse">What they would take side by side.</param>
 /// <param name="Values">Parameters and buffers, packed.</param>
 /// <param name="Gradients">Gradients of parameters that a training step stores; a backward pass apart from its step stores all.</param>

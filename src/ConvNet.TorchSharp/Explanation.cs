@@ -1,0 +1,144 @@
+using TorchSharp;
+using static System.FormattableString;
+using static TorchSharp.torch;
+
+namespace ConvNet;
+
+/// <summary>Says which calls of torch a graph becomes, and why.</summary>
+/// <remarks>The nodes are lowered as for a plan, but over weights without memory.</remarks>
+internal static class Explanation
+{
+    private const string Plain = "plain", Autograd = "autograd";
+
+    /// <summary>Describes the plan of a graph.</summary>
+    /// <exception cref="NotSupportedException">Torch lacks a layer, the loss or the optimiser.</exception>
+    public static PlanDescription Of(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime)
+    {
+        Executable.Check(graph, batchSize, spec);
+        using var lowering = new Lowering(batchSize: 0, seed: 0, runtime.PadsChannels);
+        using DisposeScope scope = NewDisposeScope();
+        var pass = new ExplainedPass(graph, batchSize, spec, runtime.Info.Threads);
+        List<PlannedLayer> layers = [.. graph.Nodes.Skip(1).Select(node => Of(node, lowering, pass))];
+        layers.AddRange(Ends(pass));
+        string purpose = spec is null ? "inference" : "training";
+        return new PlanDescription(purpose, runtime.Info.Isa, runtime.Info.Threads, batchSize, layers,
+            Memory(pass, lowering));
+    }
+
+    private static PlannedLayer Of(Node node, Lowering lowering, ExplainedPass pass)
+    {
+        Tensor[] withoutMemory = [.. node.Parameters
+            .Select(parameter => zeros([.. parameter.Dimensions.Select(extent => (long)extent)], device: META))];
+        string function = lowering.Lower(node, withoutMemory).Function;
+        Layer layer = node.Layer!;
+        (string algorithm, string reason, double work) = Choice(node, lowering);
+        long flops = (long)(2 * pass.BatchSize * work * layer.MultiplyAdds(node.InputShapes));
+        long bytes = pass.BytesOf(node) + node.Inputs.Sum(pass.BytesOf) + node.Parameters.Sum(Bytes);
+        List<PlannedCall> calls = [new(PlannedPass.Forward, function, algorithm, reason, flops, bytes, 0,
+            pass.Threads)];
+        if (pass.WantsGradient(node))
+        {
+            int gradients = (node.Parameters.Any(parameter => parameter.Trainable) ? 1 : 0)
+                + (node.Inputs.Any(pass.WantsGradient) ? 1 : 0);
+            calls.Add(new(PlannedPass.Backward, $"{function} backward", Autograd, "", gradients * flops, 2 * bytes, 0,
+                pass.Threads));
+        }
+        return new PlannedLayer(node.Name, layer.Kind, [], [.. node.Inputs.Select(pass.Lying)], pass.Lying(node),
+            pass.WantsGradient(node) ? pass.Lying(node) : null,
+            node.Parameters.Any(parameter => parameter.Role == ParameterRole.Weight) ? Plain : null, calls);
+    }
+
+    // How a node is computed, why so, and how many times its own multiply-adds that takes.
+    private static (string Algorithm, string Reason, double Work) Choice(Node node, Lowering lowering)
+    {
+        if (node.Layer is not Conv2d conv || lowering.PaddingOf(conv, node.Inputs[0].Shape) is not { } padded)
+            return ("libtorch's choice", "", 1);
+        Shape input = node.Inputs[0].Shape;
+        if (!padded.AddsTo(conv, input))
+            return ("libtorch's choice", padded.Reason, 1);
+        int channels = input.C / conv.Groups, filters = conv.Filters / conv.Groups;
+        string ofGroup = conv.Groups > 1 ? " of a group" : "";
+        IEnumerable<string> sizes = [.. Wider(channels, padded.Channels, "channels"),
+            .. Wider(filters, padded.Filters, "filters")];
+        return ($"padded with zeros: {string.Join(", ", sizes)}{ofGroup}",
+            $"{padded.Reason}, which oneDNN computes wrong where the processor hides its caches",
+            (double)padded.Channels * padded.Filters / channels / filters);
+    }
+
+    private static IEnumerable<string> Wider(int own, int padded, string what)
+        => padded > own ? [Invariant($"{padded} {what} for {own}")] : [];
+
+    // What belongs to no layer: the loss and the optimiser's step.
+    private static IEnumerable<PlannedLayer> Ends(ExplainedPass pass)
+    {
+        if (pass.Spec is not { } spec)
+            yield break;
+        Node scores = pass.Graph.Output;
+        long values = pass.BytesOf(scores), parameters = pass.TrainableBytes;
+        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, scores.Shape.Length))
+        {
+            string name = spec.Loss.GetType().Name;
+            yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(scores)], null, null, null,
+            [
+                new(PlannedPass.Forward, loss.Function, "libtorch's choice", "", 0, values, 0, pass.Threads),
+                new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),
+            ]);
+        }
+        string optimizer = TorchSharpPlan.Checked(spec.Optimizer).GetType().Name;
+        yield return new PlannedLayer(optimizer, optimizer.ToLowerInvariant(), [], [], null, null, null,
+        [
+            new(PlannedPass.Update, optimizer.ToLowerInvariant(), "torch.optim", "", 0,
+                (3 + 2 * spec.Optimizer.StateSlots) * parameters, 0, pass.Threads),
+        ]);
+    }
+
+    private static PlannedMemory Memory(ExplainedPass pass, Lowering lowering)
+    {
+        long outputs = pass.Graph.Nodes.Sum(node
+            => (long)(pass.BytesOf(node) * (node.Layer is null ? 1 : Growth(node, lowering))));
+        bool trains = pass.Spec is not null;
+        return new PlannedMemory(outputs, outputs, pass.Graph.Parameters.Sum(Bytes), trains ? pass.TrainableBytes : 0,
+            trains ? pass.Spec!.Optimizer.StateSlots * pass.TrainableBytes : 0, 0);
+    }
+
+    // Filters of zeros have outputs too.
+    private static double Growth(Node node, Lowering lowering)
+        => node.Layer is Conv2d conv && lowering.PaddingOf(conv, node.Inputs[0].Shape) is { } padded
+            ? (double)padded.Filters * conv.Groups / conv.Filters : 1;
+
+    private static long Bytes(Parameter parameter) => sizeof(float) * (long)parameter.Length;
+
+    /// <summary>What is the same for all layers of a plan.</summary>
+    private sealed class ExplainedPass
+    {
+        private readonly HashSet<Node> _wanted = [];
+
+        public ExplainedPass(Graph graph, int batchSize, TrainingSpec? spec, int threads)
+        {
+            (Graph, BatchSize, Spec, Threads) = (graph, batchSize, spec, threads);
+            // As torch's requires_grad.
+            foreach (Node node in graph.Nodes.Where(_ => spec is not null))
+            {
+                if (node == graph.Input ? spec!.InputGradient : node.Parameters.Any(parameter => parameter.Trainable)
+                    || node.Inputs.Any(_wanted.Contains))
+                    _wanted.Add(node);
+            }
+        }
+
+        public Graph Graph { get; }
+
+        public int BatchSize { get; }
+
+        public TrainingSpec? Spec { get; }
+
+        public int Threads { get; }
+
+        public long TrainableBytes => Graph.Parameters.Where(parameter => parameter.Trainable).Sum(Bytes);
+
+        public bool WantsGradient(Node node) => _wanted.Contains(node);
+
+        public long BytesOf(Node node) => sizeof(float) * (long)BatchSize * node.Shape.Length;
+
+        public PlannedTensor Lying(Node node) => new(Plain, node.Shape, 0, BytesOf(node));
+    }
+}
