@@ -14,7 +14,7 @@ internal static class BackendCatalog
     public const string Auto = "auto";
 
     /// <summary>The backend of libtorch.</summary>
-    public const string Torch = "torchsharp";
+    public const string Torch = TorchVariants.Backend;
 
     private const string Accurate = "accurate";
 
@@ -33,6 +33,11 @@ internal static class BackendCatalog
         => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
             && !name.StartsWith($"{Torch}:", StringComparison.Ordinal)
             && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
+
+    /// <summary>The names that force an instruction set of a backend, and nothing else.</summary>
+    public static IEnumerable<string> InstructionSetsOf(string family)
+        => Enum.GetValues<NativeIsa>().OrderDescending().Select(isa => $"{family}:{isa.ToString().ToLowerInvariant()}")
+            .Where(Has);
 
     /// <summary>Whether there is a backend of a name.</summary>
     public static bool Has(string name) => Makers.ContainsKey(name);
@@ -53,13 +58,32 @@ internal static class BackendCatalog
         ? make(threads, precision)
         : throw NoSuch(name);
 
-    /// <summary>Makes a backend, or with the name <see cref="Auto"/> the first of <see cref="Ranking"/> that passes its self-test.</summary>
-    /// <inheritdoc cref="Create" path="/param"/>
+    /// <summary>Makes a backend and tests it, or with the name <see cref="Auto"/> the first of <see cref="Ranking"/>
+    /// that passes its self-test.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="threads">Threads to use; all processors unless given.</param>
+    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native
+    /// can.</param>
+    /// <param name="cancellation">Ends the test of a backend that was named.</param>
     /// <inheritdoc cref="Create" path="/exception"/>
-    public static BackendChoice Choose(string name, int? threads, Precision precision) => name == Auto
-        ? AutoBackend.Choose([.. Ranking.Select(each => new BackendCandidate(each, () => Create(each, threads, precision)))])
-        : Has(name) ? new BackendChoice(name, Create(name, threads, precision), [])
-        : throw NoSuch(name, Auto);
+    public static BackendChoice Choose(string name, int? threads, Precision precision, CancellationToken cancellation)
+    {
+        if (name == Auto)
+            return AutoBackend.Choose([.. Ranking
+                .Select(each => new BackendCandidate(each, () => Create(each, threads, precision)))]);
+        if (!Has(name))
+            throw NoSuch(name, Auto);
+        IBackend backend = Create(name, threads, precision);
+        try
+        {
+            return new BackendChoice(name, backend, SelfTest.Of(backend, cancellation), []);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector instructions torch's own kernels are ahead.</summary>
     public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"] : [Torch, Default, "managed"];
@@ -79,8 +103,9 @@ internal static class BackendCatalog
                 makers.Add($"{name}:{algorithm.Word()}", (threads, _) => new NativeBackend(threads, isa) { Algorithm = algorithm });
         }
         makers.Add(Torch, (threads, _) => new TorchSharpBackend(threads));
-        makers.Add($"{Torch}:padded", (threads, _) => new TorchSharpBackend(threads, padding: ChannelPadding.Always));
-        makers.Add($"{Torch}:unpadded", (threads, _) => new TorchSharpBackend(threads, padding: ChannelPadding.Never));
+        foreach (string name in TorchVariants.Names)
+            makers.Add(name, (threads, _)
+                => new TorchSharpBackend(threads, padding: TorchVariants.PaddingOf(TorchVariants.WordOf(name))));
         return makers;
     }
 

@@ -15,6 +15,8 @@ internal static class BenchTables
         people.WriteLine($"FMA peak {peaks}; memory {result.MemoryGBs:0.0} GB/s");
         if (result.WasDisturbed)
             people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% of the best. Trust the ratios, not the figures.");
+        foreach (string sentence in result.Distrust)
+            people.WriteLine(sentence);
         string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
         var table = new TextTable(4, ["case", "pass", TableHead.Figure("threads"), "backend",
             TableHead.Figure("batch"), "algorithm",
@@ -59,6 +61,7 @@ internal static class BenchTables
         result.Steadiness,
         peaks = result.Peaks.OrderBy(peak => peak.Key).Select(peak => new { threads = peak.Key, gflops = peak.Value }),
         libraries = result.Libraries,
+        selfTests = result.SelfTests,
         rows = result.Rows.Select(row => new
         {
             shape = row.Case.Shape?.ToString(),

@@ -10,7 +10,8 @@ internal static class Contenders
     /// <summary>Names the folder of the programs; otherwise they are in build/peers of the repository that the tool was built in.</summary>
     private const string FolderVariable = "CONVNET_PEERS";
 
-    private static readonly string[] Backends = ["native", "torchsharp", "managed"], Peers = ["onednn", "libtorch"];
+    private static readonly string[] Backends = ["native", "torchsharp", .. TorchVariants.Names, "managed"],
+        Peers = ["onednn", "libtorch"];
 
     /// <summary>All names, for help and errors.</summary>
     public static string Names => string.Join(", ", Backends.Concat(Peers));

@@ -53,6 +53,9 @@ internal sealed class Terminal
     /// <summary>Writes a line that tells how far a long run is, to standard error.</summary>
     public void Progress(string line) => _error.WriteLine(line);
 
+    /// <summary>Writes what the user must know though the verb goes on, to standard error.</summary>
+    public void Warn(string message) => _error.WriteLine($"convnet: warning: {message}");
+
     /// <summary>Writes what came to nothing, with exit code <see cref="App.Failed"/>, to standard error.</summary>
     public int Fail(string message)
     {

@@ -16,12 +16,14 @@ public sealed record BackendTrial(string Name, bool IsTaken, string Finding);
 /// <summary>The backend that was taken.</summary>
 /// <param name="Name">The candidate.</param>
 /// <param name="Backend">The backend; it is the caller's.</param>
+/// <param name="SelfTest">What its self-test found.</param>
 /// <param name="Trials">All candidates that were tried, in their order; the last one was taken. Empty where nothing was left to choose.</param>
-public sealed record BackendChoice(string Name, IBackend Backend, IReadOnlyList<BackendTrial> Trials)
+public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult SelfTest,
+    IReadOnlyList<BackendTrial> Trials)
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(BackendChoice), (nameof(Name), Name),
-        (nameof(Backend), Backend), (nameof(Trials), Trials));
+        (nameof(Backend), Backend), (nameof(SelfTest), SelfTest), (nameof(Trials), Trials));
 }
 
 /// <summary>Takes the first backend of a list that can run here and passes its self-test.</summary>
@@ -46,28 +48,28 @@ public static class AutoBackend
         var trials = new List<BackendTrial>();
         foreach (BackendCandidate candidate in candidates)
         {
-            (IBackend? backend, string finding) = Try(candidate);
+            (IBackend? backend, SelfTestResult? test, string finding) = Try(candidate);
             trials.Add(new BackendTrial(candidate.Name, backend is not null, finding));
             if (backend is not null)
-                return new BackendChoice(candidate.Name, backend, trials);
+                return new BackendChoice(candidate.Name, backend, test!, trials);
         }
         throw new NotSupportedException($"No backend can be taken. {string.Join(" ", trials.Select(trial => $"{trial.Name}: {trial.Finding}"))}");
     }
 
-    private static (IBackend? Backend, string Finding) Try(BackendCandidate candidate)
+    private static (IBackend? Backend, SelfTestResult? SelfTest, string Finding) Try(BackendCandidate candidate)
     {
         try
         {
             IBackend backend = candidate.Make();
             SelfTestResult test = SelfTest.Of(backend);
             if (test.Passed)
-                return (backend, test.Finding);
+                return (backend, test, test.Finding);
             backend.Dispose();
-            return (null, test.Finding);
+            return (null, test, test.Finding);
         }
         catch (Exception failure) when (failure is NotSupportedException or DllNotFoundException)
         {
-            return (null, failure.Message);
+            return (null, null, failure.Message);
         }
     }
 }

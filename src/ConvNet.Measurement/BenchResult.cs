@@ -27,6 +27,17 @@ public sealed record BenchResult(
     /// <summary>The memory rate for each number of threads, where profiles were measured; else for the most threads.</summary>
     public IReadOnlyDictionary<int, double> MemoryRates { get; init; } = new Dictionary<int, double>();
 
+    /// <summary>What the self-test of each backend found, of those that have one.</summary>
+    public IReadOnlyDictionary<string, SelfTestResult> SelfTests { get; init; }
+        = new Dictionary<string, SelfTestResult>();
+
+    /// <summary>A sentence for each backend that fails its self-test.</summary>
+    public IEnumerable<string> Distrust
+        => SelfTests.Where(test => !test.Value.Passed).Select(test => DistrustOf(test.Key, test.Value));
+
+    internal static string DistrustOf(string backend, SelfTestResult test)
+        => $"{backend} {test.Finding}; what it computes is wrong, however fast.";
+
     /// <summary>What bounds the layers of a case.</summary>
     public Roofline RooflineOf(Case measured)
     {
@@ -49,7 +60,7 @@ public sealed record BenchResult(
     public override string ToString() => RecordText.Of(nameof(BenchResult), (nameof(Peaks), Peaks),
         (nameof(Steadiness), Steadiness), (nameof(MemoryGBs), MemoryGBs), (nameof(Rows), Rows),
         (nameof(Ratios), Ratios), (nameof(Skipped), Skipped), (nameof(Libraries), Libraries),
-        (nameof(MemoryRates), MemoryRates));
+        (nameof(MemoryRates), MemoryRates), (nameof(SelfTests), SelfTests));
 }
 
 /// <summary>One case on one backend.</summary>

@@ -21,6 +21,7 @@ public sealed class BenchRun
     private readonly List<Timing> _timings = [];
     private readonly List<Skip> _skipped = [];
     private readonly Dictionary<string, string> _libraries = [];
+    private readonly Dictionary<string, SelfTestResult> _selfTests = [];
 
     private BenchRun(BenchSettings settings, Func<string, IWorker> start, Func<TimeSpan> clock, Action<string> progress)
         => (_settings, _start, _clock, _progress, _machine) = (settings, start, clock, progress, new MachineMeter(settings.Isa));
@@ -41,6 +42,11 @@ public sealed class BenchRun
         ArgumentNullException.ThrowIfNull(settings);
         var run = new BenchRun(settings, start, clock, progress);
         run.MeasureMachine(cases);
+        foreach (string backend in settings.Backends.Distinct())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            run.Test(cases[0], backend);
+        }
         foreach (IGrouping<object, Case> group in cases.GroupBy(c => c.Isolation))
         {
             using var workers = new WorkerGroup(start);
@@ -55,6 +61,18 @@ public sealed class BenchRun
         _progress("the processor's peak and the memory rate");
         using IWorker worker = _start(Native);
         _machine.Measure(worker, cases.Select(c => c.Threads), memoryOfEach: _settings.ProfileMilliseconds > 0);
+    }
+
+    // In a process of its own, so that nothing of it is in what is measured. A program that is no backend has no such
+    // test, and one that cannot be loaded says so when it is to be measured.
+    private void Test(Case first, string backend)
+    {
+        using IWorker worker = _start(FamilyOf(backend));
+        if (worker.Ask(RequestOf(first, backend) with { Do = Order.SelfTest }).SelfTest is not { } test)
+            return;
+        _selfTests[backend] = test;
+        if (!test.Passed)
+            _progress($"warning: {BenchResult.DistrustOf(backend, test)}");
     }
 
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
@@ -87,8 +105,8 @@ public sealed class BenchRun
     private Timing? Prepare(Case next, string backend, WorkerGroup workers, IReadOnlyList<double> peaks)
     {
         IWorker worker = workers[backend];
-        string? wanted = backend.Split(Colon) is [_, var algorithm] ? algorithm : null;
-        Response response = worker.Ask(next.ToRequest(_settings, wanted ?? _settings.Algorithm));
+        string? wanted = AlgorithmOf(backend);
+        Response response = worker.Ask(RequestOf(next, backend));
         string? reason = response.Error ?? (wanted is null || response.Algorithm == wanted ? null : $"the layer cannot take {wanted}");
         if (reason is not null)
         {
@@ -108,7 +126,12 @@ public sealed class BenchRun
         var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
         Row[] rows = [.. _timings.Select(timing => timing.ToRow(operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
-        return new BenchResult(_machine.Peaks, _machine.Steadiness, _machine.MemoryGBs, rows, ratios, _skipped, _libraries) { MemoryRates = _machine.MemoryRates };
+        return new BenchResult(_machine.Peaks, _machine.Steadiness, _machine.MemoryGBs, rows, ratios, _skipped,
+            _libraries)
+        {
+            MemoryRates = _machine.MemoryRates,
+            SelfTests = _selfTests,
+        };
     }
 
     private static IEnumerable<Ratio> RatiosOf(IEnumerable<Timing> timings)
@@ -117,7 +140,18 @@ public sealed class BenchRun
         return timings.Where(timing => timing != compared).Select(rival => compared.Against(rival));
     }
 
-    private static bool IsNative(string backend) => backend.Split(Colon)[0] == Native;
+    private Request RequestOf(Case next, string backend)
+        => next.ToRequest(_settings, AlgorithmOf(backend) ?? _settings.Algorithm) with
+        {
+            Padding = TorchVariants.WordOf(backend),
+        };
+
+    private static string? AlgorithmOf(string backend)
+        => IsNative(backend) && backend.Split(Colon) is [_, var algorithm] ? algorithm : null;
+
+    private static string FamilyOf(string backend) => backend.Split(Colon)[0];
+
+    private static bool IsNative(string backend) => FamilyOf(backend) == Native;
 
     /// <summary>One case on one backend while it is measured, beside the peak of each round.</summary>
     private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared, IReadOnlyList<double> Peaks)
@@ -155,7 +189,7 @@ public sealed class BenchRun
             get
             {
                 if (!_workers.TryGetValue(backend, out IWorker? worker))
-                    _workers[backend] = worker = start(backend.Split(Colon)[0]);
+                    _workers[backend] = worker = start(FamilyOf(backend));
                 return worker;
             }
         }

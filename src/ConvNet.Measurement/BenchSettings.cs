@@ -4,7 +4,7 @@ namespace ConvNet.Measurement;
 public sealed record BenchSettings
 {
     /// <summary>The backends, in the order in which they take turns. With a colon, an algorithm of the native one, which is left out where it
-    /// cannot be taken: <c>native:winograd4</c>.</summary>
+    /// cannot be taken: <c>native:winograd4</c>; or a variant of torchsharp: <c>torchsharp:unpadded</c>.</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
     /// <summary>Turns that every backend has in each case.</summary>

@@ -20,6 +20,8 @@ public static class MarkdownReport
         text.Append(CultureInfo.InvariantCulture, $"`{command}`\n");
         if (result.WasDisturbed)
             text.Append(CultureInfo.InvariantCulture, $"The machine was busy with other things: half of the time its peak was below {100 * result.Steadiness:0}% of the best.\n");
+        foreach (string sentence in result.Distrust)
+            text.Append(CultureInfo.InvariantCulture, $"**{sentence}**\n");
         string[] backends = [.. result.Rows.Select(row => row.Backend).Distinct()], rivals = [.. result.Ratios.Select(ratio => $"{ratio.Backend} / {ratio.Rival}").Distinct()];
         Row[] layers = [.. result.Rows.Where(row => row.Case.Shape is not null)], networks = [.. result.Rows.Where(row => row.Case.Shape is null)];
         if (layers.Length > 0)

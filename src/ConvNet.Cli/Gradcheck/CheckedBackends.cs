@@ -10,6 +10,7 @@ internal sealed class CheckedBackends : IDisposable
     public const string All = "all";
 
     private readonly List<BackendVariant> _variants = [];
+    private readonly List<SelfTestResult> _selfTests = [];
 
     private CheckedBackends()
     {
@@ -18,13 +19,17 @@ internal sealed class CheckedBackends : IDisposable
     /// <summary>The backends.</summary>
     public IReadOnlyList<BackendVariant> Variants => _variants;
 
-    /// <summary>Opens backends.</summary>
+    /// <summary>What the self-test of each found.</summary>
+    public IReadOnlyList<SelfTestResult> SelfTests => _selfTests;
+
+    /// <summary>Opens backends, and warns of those that fail their self-test.</summary>
     /// <param name="names">Their names, or <see cref="All"/>; none for every backend on every instruction set. What cannot run here is left out unless it is named.</param>
     /// <param name="threads">Numbers of threads; none for all processors.</param>
     /// <param name="precision">Of a native backend whose name does not say.</param>
-    /// <param name="people">Reads what is left out.</param>
+    /// <param name="terminal">Gets what is left out, and the warnings.</param>
     /// <exception cref="ArgumentException">A backend is unknown or named twice.</exception>
-    public static CheckedBackends Open(IReadOnlyList<string> names, IReadOnlyList<int> threads, Precision precision, IAnsiConsole people)
+    public static CheckedBackends Open(IReadOnlyList<string> names, IReadOnlyList<int> threads, Precision precision,
+        Terminal terminal)
     {
         var backends = new CheckedBackends();
         try
@@ -33,12 +38,13 @@ internal sealed class CheckedBackends : IDisposable
             {
                 if (names.GroupBy(name => name).FirstOrDefault(same => same.Count() > 1) is { } twice)
                     throw new ArgumentException($"--backends names {twice.Key} twice; once is enough.");
-                backends._variants.AddRange(names.Select(name => Variant(name, threads, precision)));
+                foreach (string name in names)
+                    backends.Open(name, threads, precision, terminal);
             }
             else
             {
                 foreach (string name in BackendCatalog.Variants(accurate: names.Count > 0))
-                    backends.OpenIfAvailable(name, threads, precision, people);
+                    backends.OpenIfAvailable(name, threads, precision, terminal);
             }
             return backends;
         }
@@ -52,26 +58,30 @@ internal sealed class CheckedBackends : IDisposable
     /// <summary>Ends them.</summary>
     public void Dispose() => _variants.ForEach(variant => variant.Dispose());
 
-    private void OpenIfAvailable(string name, IReadOnlyList<int> threads, Precision precision, IAnsiConsole people)
+    private void OpenIfAvailable(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
         try
         {
-            _variants.Add(Variant(name, threads, precision));
+            Open(name, threads, precision, terminal);
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
-            people.WriteLine($"without {name}: {failure.Message}");
+            terminal.People.WriteLine($"without {name}: {failure.Message}");
         }
     }
 
     // libtorch has one number of threads per process and promises no bits: it runs on the most.
-    private static BackendVariant Variant(string name, IReadOnlyList<int> threads, Precision precision)
+    private void Open(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
+        if (!BackendCatalog.Has(name))
+            throw BackendCatalog.NoSuch(name, All);
         bool isTorch = name.Split(':')[0] == BackendCatalog.Torch;
         int?[] counts = threads.Count == 0 ? [null]
             : isTorch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
-        return BackendCatalog.Has(name)
-            ? new BackendVariant(name, [.. counts.Select(count => BackendCatalog.Create(name, count, precision))])
-            : throw BackendCatalog.NoSuch(name, All);
+        IBackend[] backends = [.. counts.Select(count => BackendCatalog.Create(name, count, precision))];
+        _variants.Add(new BackendVariant(name, backends));
+        // With other threads the same code runs.
+        _selfTests.Add(SelfTest.Of(backends[0], terminal.Cancellation));
+        BackendText.WarnIfWrong(terminal, name, _selfTests[^1]);
     }
 }

@@ -9,13 +9,14 @@ internal static class GradcheckDocument
     public static object Of(GradcheckResult result) => new
     {
         title = result.Title,
-        backends = result.Backends.Select(backend => new
+        backends = result.Backends.Select((backend, i) => new
         {
             backend.Name,
             backend.Info.Version,
             backend.Info.Isa,
             precision = BackendText.Words(backend.Info.Precision),
             backend.Threads,
+            selfTest = result.SelfTests[i],
         }),
         verdict = GradientWords.Of(result.Report.Verdict),
         result.Report.Checked,

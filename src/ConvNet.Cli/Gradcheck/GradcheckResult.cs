@@ -12,4 +12,7 @@ internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVarian
 {
     /// <summary>The file with the case that the failure was shrunk to; null where there is none.</summary>
     public string? CaseFile { get; init; }
+
+    /// <summary>What the self-test of each backend found.</summary>
+    public IReadOnlyList<SelfTestResult> SelfTests { get; init; } = [];
 }

@@ -27,6 +27,9 @@ internal static class MarkdownSummary
         Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
         if (GradientWords.Samples(report) is { } samples)
             Line($"\n{Escape(samples)}.\n");
+        foreach ((BackendVariant backend, SelfTestResult test) in result.Backends.Zip(result.SelfTests)
+            .Where(each => !each.Second.Passed))
+            Line($"\n**{Escape(backend.Name)}** {Escape(test.Finding)}.\n");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
             Line($"- {Escape(GradientWords.Explain(layer, tensor))}");

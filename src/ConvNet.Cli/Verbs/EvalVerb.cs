@@ -33,13 +33,14 @@ internal sealed class EvalVerb : Verb
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
         Dataset images = normalization.Apply(data.Test, data.Classes);
-        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
+            PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
         saved.CopyTo(network);
 
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; {BackendText.Of(backend.Info)}");
-        BackendText.WriteChoice(terminal.People, choice);
+        BackendText.WriteChoice(terminal, choice);
         var test = Evaluation.Of(network, images, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
@@ -49,6 +50,7 @@ internal sealed class EvalVerb : Verb
             data = data.Name,
             backend = choice.Name,
             candidates = choice.Trials,
+            choice.SelfTest,
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,

@@ -84,7 +84,7 @@ internal sealed class GradcheckVerb : Verb
         List<Subject> subjects = Subjects(command, options);
         _cases.CheckTarget(command);
         using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)],
-            [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal.People);
+            [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal);
         GradcheckResult result = Check(subjects, backends, command, terminal);
         Write(result, command, terminal);
         return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
@@ -109,7 +109,7 @@ internal sealed class GradcheckVerb : Verb
             MarkedSection.Check(update, section);
         using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)
             .DefaultIfEmpty(CheckedBackends.All)], [.. Numbers(command, _threads, NumberRanges.Threads)],
-            PrecisionOf(command, _precision), terminal.People);
+            PrecisionOf(command, _precision), terminal);
         ulong seed = unchecked((ulong)command.GetValue(_seed));
         int? trials = command.GetValue(_trials);
         SelfCheck result = wanted switch
@@ -166,7 +166,11 @@ internal sealed class GradcheckVerb : Verb
         }
         var all = new GradientReport([.. reports.SelectMany(report => report.Layers)], [.. reports.SelectMany(report => report.Cuts)]);
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title)) + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
-        return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, again?.Command) { CaseFile = again?.CaseFile };
+        return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, again?.Command)
+        {
+            CaseFile = again?.CaseFile,
+            SelfTests = backends.SelfTests,
+        };
     }
 
     private void Write(GradcheckResult result, ParseResult command, Terminal terminal)

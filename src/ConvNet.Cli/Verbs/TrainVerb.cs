@@ -68,7 +68,8 @@ internal sealed class TrainVerb : Verb
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);
-        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads), PrecisionOf(command, _precision));
+        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
+            PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.Compile(graph, Spec(command));
         if (saved is null)
@@ -79,7 +80,7 @@ internal sealed class TrainVerb : Verb
         string name = model ?? load ?? "digits";
         terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
-        BackendText.WriteChoice(terminal.People, choice);
+        BackendText.WriteChoice(terminal, choice);
         ModelSummary summary = ModelSummary.Of(graph);
         Tables.Write(terminal.People, summary);
         var losses = new List<double>();
@@ -99,6 +100,7 @@ internal sealed class TrainVerb : Verb
             data = data.Name,
             backend = choice.Name,
             candidates = choice.Trials,
+            choice.SelfTest,
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             seed,
@@ -108,7 +110,9 @@ internal sealed class TrainVerb : Verb
             notFinite = result.Test.NotFinite,
         };
         terminal.WriteJson(document);
-        _report.Write(command, terminal, origin => TrainPage.Of(new TrainingRun(name, data.Name, Settings(command, backend.Info), summary, result, losses), origin, document));
+        _report.Write(command, terminal, origin
+            => TrainPage.Of(new TrainingRun(name, data.Name, Settings(command, backend.Info, choice.SelfTest), summary,
+            result, losses), origin, document));
         return result.Test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
@@ -121,9 +125,10 @@ internal sealed class TrainVerb : Verb
         },
     };
 
-    private Fact[] Settings(ParseResult command, BackendInfo backend) =>
+    private Fact[] Settings(ParseResult command, BackendInfo backend, SelfTestResult test) =>
     [
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
+        new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
         .. ((Option[])[_loss, _epochs, _batch, _learningRate, _schedule, _momentum, _weightDecay, _seed])
             .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),

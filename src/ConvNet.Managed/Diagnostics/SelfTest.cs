@@ -17,7 +17,7 @@ public sealed record SelfTestResult(bool Passed, long Checked, double Millisecon
 /// </remarks>
 public static class SelfTest
 {
-    /// <summary>Tests a backend.</summary>
+    /// <summary>Tests a backend. One that throws where it should compute has failed.</summary>
     /// <param name="backend">The backend.</param>
     /// <param name="cancellation">Ends the test between two runs of a layer or of the network.</param>
     /// <exception cref="NotSupportedException">The backend lacks a layer; the message names it.</exception>
@@ -33,7 +33,17 @@ public static class SelfTest
             Modes = CheckModes.Exact | CheckModes.Segments,
             Cancellation = cancellation,
         };
-        GradientReport report = GradientCheck.Run(graph, [backend], options);
+        GradientReport report;
+        try
+        {
+            report = GradientCheck.Run(graph, [backend], options);
+        }
+        catch (Exception failure)
+            when (failure is not (OperationCanceledException or NotSupportedException or InsufficientMemoryException))
+        {
+            return new SelfTestResult(false, 0, Stopwatch.GetElapsedTime(start).TotalMilliseconds,
+                $"failed its self-test: {failure.GetType().Name}: {Excerpt.Of(failure.Message)}");
+        }
         double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         return new SelfTestResult(report.Verdict == Verdict.Pass, report.Checked, milliseconds, Words(report, milliseconds));
     }

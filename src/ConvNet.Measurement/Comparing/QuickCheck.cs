@@ -7,7 +7,7 @@ namespace ConvNet.Measurement;
 /// <remarks>
 /// Every different layer of a network runs by itself on whole numbers, bit for bit, and on real ones, within their error bounds. Layers that take
 /// long get smaller images, or vectors, of the same channels. A network that is small enough then runs as a whole on whole numbers, through a step
-/// of the optimiser. <c>convnet gradcheck</c> checks
+/// of the optimiser. A backend that fails its self-test is wrong, whatever the network. <c>convnet gradcheck</c> checks
 /// more, and leaves nothing out.
 /// </remarks>
 internal static class QuickCheck
@@ -28,12 +28,16 @@ internal static class QuickCheck
         bool whole = graph.Nodes.Skip(1).Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MostOfANetwork;
         if (whole)
             reports.Add(GradientCheck.Run(graph, [backend], options with { Modes = CheckModes.Segments }));
-        return Agreement(reports, $"{layers.Length} different layers by themselves{(whole ? ", and the whole network" : "")}");
+        SelfTestResult test = SelfTest.Of(backend);
+        return Agreement(reports, test,
+            $"{layers.Length} different layers by themselves{(whole ? ", and the whole network" : "")}");
     }
 
-    private static GradientAgreement Agreement(List<GradientReport> reports, string what)
+    private static GradientAgreement Agreement(List<GradientReport> reports, SelfTestResult test, string what)
     {
         Verdict worst = reports.Max(report => report.Verdict);
+        if (worst != Verdict.Fail && !test.Passed)
+            return new GradientAgreement(GradientVerdict.Wrong, test.Checked, 0, $"the backend {test.Finding}");
         string detail = worst == Verdict.Pass ? what : Finding(reports.SelectMany(report => report.Layers).First(layer => layer.Verdict == worst));
         GradientVerdict verdict = worst switch { Verdict.Pass => GradientVerdict.Right, Verdict.Suspect => GradientVerdict.Suspect, _ => GradientVerdict.Wrong };
         return new GradientAgreement(verdict, reports.Sum(report => report.Checked), reports.Sum(report => report.Failed), detail);

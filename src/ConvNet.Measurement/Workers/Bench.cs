@@ -1,3 +1,5 @@
+using ConvNet.Diagnostics;
+
 namespace ConvNet.Measurement.Workers;
 
 /// <summary>Makes the workloads of one backend.</summary>
@@ -39,6 +41,9 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
     /// <summary>Checks gradients.</summary>
     public GradientAgreement Check(Request request) => QuickCheck.Of(Model(request), _backend!);
 
+    /// <summary>Runs the self-test of the backend.</summary>
+    public SelfTestResult Test() => SelfTest.Of(_backend!);
+
     /// <summary>Frees the backend.</summary>
     public void Dispose() => _backend?.Dispose();
 
@@ -74,7 +79,8 @@ internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(mo
 internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>
-    protected override IBackend Open(Request request) => new TorchSharpBackend(request.Threads);
+    protected override IBackend Open(Request request)
+        => new TorchSharpBackend(request.Threads, padding: TorchVariants.PaddingOf(request.Padding));
 
     /// <inheritdoc/>
     protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => TorchLayer.Create(backend, shape, pass);

@@ -26,6 +26,9 @@ public enum Order
     /// <summary>Check the gradients of the backend on the layers of a model; the current workload ends.</summary>
     Check,
 
+    /// <summary>Run the self-test of the backend; the current workload ends.</summary>
+    SelfTest,
+
     /// <summary>Measure what the processor does at most.</summary>
     Peak,
 
@@ -64,6 +67,9 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
 
     /// <summary>The instruction set; the best one where it is null.</summary>
     public string? Isa { get; init; }
+
+    /// <summary>The variant of torchsharp, as <c>unpadded</c>; the backend itself where it is null.</summary>
+    public string? Padding { get; init; }
 
     /// <summary>Threads that compute.</summary>
     public int Threads { get; init; }
@@ -117,6 +123,9 @@ public sealed record Response
     /// <summary>Check: what was found.</summary>
     public GradientAgreement? Gradients { get; init; }
 
+    /// <summary>SelfTest: what was found.</summary>
+    public SelfTestResult? SelfTest { get; init; }
+
     /// <summary>Peak: 10⁹ operations per second. Memory: 10⁹ bytes per second.</summary>
     public double Rate { get; init; }
 
@@ -128,7 +137,8 @@ public sealed record Response
         (nameof(Library), Library), (nameof(Algorithm), Algorithm), (nameof(Auto), Auto),
         (nameof(CompileMs), CompileMs), (nameof(Operations), Operations), (nameof(Images), Images),
         (nameof(MedianMs), MedianMs), (nameof(MinMs), MinMs), (nameof(Calls), Calls), (nameof(CallsMs), CallsMs),
-        (nameof(PeakMemoryMB), PeakMemoryMB), (nameof(Gradients), Gradients), (nameof(Rate), Rate),
+        (nameof(PeakMemoryMB), PeakMemoryMB), (nameof(Gradients), Gradients), (nameof(SelfTest), SelfTest),
+            (nameof(Rate), Rate),
         (nameof(Profile), Profile));
 }
 

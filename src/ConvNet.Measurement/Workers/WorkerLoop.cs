@@ -50,6 +50,7 @@ public sealed class WorkerLoop : IWorker
                 Order.First => First(),
                 Order.Latency => new Response { CallsMs = Current.Latencies(request.Milliseconds) },
                 Order.Check => Check(request),
+                Order.SelfTest => Test(request),
                 Order.Peak => new Response { Rate = ProcessorPeak.Gflops(NativeBench.Backend(request)) },
                 Order.Memory => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
                 Order.Profile => Profile(request),
@@ -98,6 +99,12 @@ public sealed class WorkerLoop : IWorker
     {
         Load(request);
         return new Response { Library = _bench.Library, Gradients = _bench.Check(request) };
+    }
+
+    private Response Test(Request request)
+    {
+        Load(request);
+        return new Response { Library = _bench.Library, SelfTest = _bench.Test() };
     }
 
     private Response First() => new() { MinMs = Current.Latencies(0)[0], PeakMemoryMB = _memory!.PeakMegabytes };

@@ -17,6 +17,7 @@ public static class BenchPage
         string[] titles = [.. result.Rows.Select(row => row.Case.Title).Distinct()];
         return new Page(titles.Length > 3 ? $"Benchmark of {titles.Length} cases" : $"Benchmark of {string.Join(", ", titles)}", Lead(result),
         [
+            .. result.Distrust.Select(sentence => new Note(sentence, IsWarning: true)),
             .. Disturbance(result.Steadiness, result.WasDisturbed),
             .. Networks(result),
             .. Layers(result),

@@ -14,6 +14,8 @@ public sealed class BenchRunTests
     private readonly Dictionary<string, Queue<double>> _times = [];
     private TimeSpan _now;
     private double _peak = 100;
+    private string? _wrong;
+    private readonly HashSet<string> _paddings = [];
 
     private BenchResult Measure(IReadOnlyList<Case> cases, int rounds, params string[] backends)
     {
@@ -28,6 +30,8 @@ public sealed class BenchRunTests
         Assert.That(_log.Where(line => !line.StartsWith('#')), Is.EqualTo((string[])
         [
             "native starts", "native peak 2", "native memory 2", "native ends",
+            "native starts", "native selftest", "native ends", "torchsharp starts", "torchsharp selftest",
+                "torchsharp ends",
             "native starts", "native prepare", "torchsharp starts", "torchsharp prepare", "native warm", "torchsharp warm",
             "native measure", "torchsharp measure", "native peak 2", "native measure", "torchsharp measure", "native peak 2",
             "native ends", "torchsharp ends",
@@ -38,7 +42,7 @@ public sealed class BenchRunTests
     public void LayersShareTheirWorkersAndNetworksHaveTheirOwn()
     {
         Measure([Layer, Layer with { Pass = BenchPass.BackwardData }, Case.Of("lenet5", 1, BenchPass.Train, 2), Case.Of("lenet5", 1, BenchPass.Infer, 2)], 1, "native");
-        Assert.That(_log.Count(line => line == "native starts"), Is.EqualTo(4));
+        Assert.That(_log.Count(line => line == "native starts"), Is.EqualTo(5));
     }
 
     [Test]
@@ -104,15 +108,35 @@ public sealed class BenchRunTests
         Case training = Case.Of("lenet5", 1, BenchPass.Train, 2);
         var settings = new BenchSettings { Backends = ["native", "managed"], Rounds = 1, ProfileMilliseconds = 5 };
         BenchResult result = BenchRun.Measure([training, training with { Threads = 1 }], settings, backend => new FakeWorker(this, backend), () => _now, _ => { });
-        Assert.That(_log.Take(15), Is.EqualTo((string[])
+        Assert.That(_log.Take(21), Is.EqualTo((string[])
         [
             "native starts", "native peak 2", "native peak 1", "native memory 2", "native memory 1", "native ends",
+            "native starts", "native selftest", "native ends", "managed starts", "managed selftest", "managed ends",
             "native starts", "native prepare", "managed starts", "managed prepare", "native warm", "managed warm", "native measure", "managed measure", "native peak 2",
         ]));
-        Assert.That(_log.Skip(15).Take(2), Is.EqualTo((string[])["native profile", "managed profile"]));
+        Assert.That(_log.Skip(21).Take(2), Is.EqualTo((string[])["native profile", "managed profile"]));
         Assert.That(result.Rows.Select(row => row.Profile?.Calls), Is.All.EqualTo(3));
         Assert.That((result.RooflineOf(training).PeakGflops, result.RooflineOf(training).MemoryGBs), Is.EqualTo((result.Peaks[2], 50)));
         Assert.That(result.RooflineOf(training with { Threads = 1 }).PeakGflops, Is.EqualTo(result.Peaks[1]));
+    }
+
+    [Test]
+    public void ABackendThatFailsItsSelfTestIsMeasuredAndNamedAsWrong()
+    {
+        _wrong = "torchsharp";
+        BenchResult result = Measure([Layer], 1, "native", "torchsharp:unpadded", "onednn");
+        const string sentence = "torchsharp:unpadded failed its self-test: conv2: dx[0] is 714 and should be 765; "
+            + "what it computes is wrong, however fast.";
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.Rows.Select(row => row.Backend), Is
+                .EqualTo((string[])["native", "torchsharp:unpadded", "onednn"]));
+            Assert.That(result.Distrust, Is.EqualTo((string[])[sentence]));
+            Assert.That(result.SelfTests.Keys, Is.EqualTo((string[])["native", "torchsharp:unpadded"]));
+            Assert.That(_log, Has.Some.EqualTo($"# warning: {sentence}"));
+            Assert.That(_paddings, Is.EqualTo((string[])["torchsharp unpadded"]));
+            Assert.That(MarkdownReport.Of(result, "abc", "convnet bench"), Does.Contain($"**{sentence}**"));
+        });
     }
 
     [Test]
@@ -162,6 +186,17 @@ public sealed class BenchRunTests
                     return new Response { MedianMs = time, MinMs = time / 2, Calls = 1, PeakMemoryMB = 7 };
                 case Order.Peak:
                     return new Response { Rate = ++_test._peak };
+                case Order.SelfTest when _backend == "onednn":
+                    return new Response { Error = "There is nothing to run: prepare comes first." };
+                case Order.SelfTest:
+                    if (request.Padding is { } padding)
+                        _test._paddings.Add($"{_backend} {padding}");
+                    return new Response
+                    {
+                        SelfTest = _backend == _test._wrong
+                        ? new SelfTestResult(false, 9, 1, "failed its self-test: conv2: dx[0] is 714 and should be 765")
+                        : new SelfTestResult(true, 9, 1, "passed its self-test of 9 values in 1 ms")
+                    };
                 case Order.Profile:
                     return new Response { Profile = new NetworkProfile(Calls: 3, TotalMs: 3, MedianMs: 1, [], []) };
                 default:

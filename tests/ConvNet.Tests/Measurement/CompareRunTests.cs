@@ -295,10 +295,63 @@ public sealed class CompareRunTests
         });
     }
 
+    [Test]
+    public void ABackendThatFailsItsSelfTestIsNeverTakenThoughTheNetworkDoesNotShowIt()
+    {
+        // A network without a convolution, on a backend whose convolutions are wrong.
+        IWorker Start(string backend) => new WorkerLoop(backend == "torchsharp"
+            ? new BenchWithoutConvolutions()
+            : Bench.Of(backend, (_, _) => Mlp));
+        var settings = new CompareSettings
+        {
+            Model = "mlp",
+            Batch = 2,
+            Backends = ["managed", "torchsharp"],
+            Threads = [1],
+            TurnMilliseconds = 1
+        };
+        BatchComparison result = CompareRun.Measure(Mlp, settings, Start, new MachineMeter(busy: () => null),
+            () => _now += TimeSpan.FromSeconds(3), _log.Add);
+        Assert.Multiple(() =>
+        {
+            Assert.That(RowOf(result, "torchsharp").Gradients.Verdict, Is.EqualTo(GradientVerdict.Wrong));
+            Assert.That(RowOf(result, "torchsharp").Gradients.Detail, Is
+                .EqualTo("the backend failed its self-test: InvalidOperationException: no convolutions"));
+            Assert.That(result.Recommendation.Backend, Is.EqualTo("managed"));
+            Assert.That(CompareText.RemarksOf(result),
+                Has.Some.StartsWith("torchsharp: gradients wrong: the backend failed its self-test: "));
+        });
+    }
+
     /// <summary>The native backend with a fault.</summary>
     private sealed class FaultyBench(Fault fault) : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
         protected override IBackend Open(Request request) => new FaultyBackend(new NativeBackend(request.Threads), fault);
+    }
+
+    private static Graph Mlp { get; } = Sequential.Of(Shape.Vector(4), new Dense(3));
+
+    private sealed class BenchWithoutConvolutions() : TorchSharpBench((_, _) => Mlp)
+    {
+        protected override IBackend Open(Request request) => new BackendWithoutConvolutions();
+    }
+
+    private sealed class BackendWithoutConvolutions : IBackend
+    {
+        private readonly ManagedBackend _inner = new(1);
+
+        public BackendInfo Info => _inner.Info;
+
+        public IExecutable Compile(Graph graph, TrainingSpec spec) => _inner.Compile(Checked(graph), spec);
+
+        public IExecutable CompileInference(Graph graph, int batchSize)
+            => _inner.CompileInference(Checked(graph), batchSize);
+
+        public void Dispose() => _inner.Dispose();
+
+        private static Graph Checked(Graph graph)
+            => graph.Nodes.Any(node => node.Layer is Conv2d)
+                ? throw new InvalidOperationException("no convolutions") : graph;
     }
 
     /// <summary>Answers at once; what takes time moves the clock, and others compute meanwhile.</summary>

@@ -29,6 +29,19 @@ public sealed class AutoBackendTests
     }
 
     [Test]
+    public void ABackendThatThrowsWhereItShouldComputeHasFailedItsSelfTest()
+    {
+        SelfTestResult test = SelfTest.Of(new ThrowingBackend());
+        Assert.That((test.Passed, test.Finding), Is
+            .EqualTo((false, "failed its self-test: InvalidOperationException: out of beads")));
+        BackendChoice choice = AutoBackend.Choose(new("throwing", () => new ThrowingBackend()),
+            new("managed", () => new ManagedBackend(1)));
+        using IBackend backend = choice.Backend;
+        Assert.That((choice.Name, choice.SelfTest.Passed, choice.Trials[0].Finding), Is
+            .EqualTo(("managed", true, test.Finding)));
+    }
+
+    [Test]
     public void WhereNoneIsRightTheErrorSaysWhyOfEach()
     {
         string message = Assert.Throws<NotSupportedException>(() => AutoBackend.Choose(new BackendCandidate("abacus", Missing), new BackendCandidate("fingers", Missing)))!.Message;
@@ -46,5 +59,20 @@ public sealed class AutoBackendTests
         var faulty = new FaultyBackend(native, new Fault(kind, target));
         SelfTestResult wrong = SelfTest.Of(faulty);
         Assert.That(wrong.Passed, Is.EqualTo(faulty.Injected == 0), wrong.Finding);
+    }
+
+    private sealed class ThrowingBackend : IBackend
+    {
+        public BackendInfo Info => new("throwing", "1", "beads", 1, null);
+
+        public IExecutable Compile(Graph graph, TrainingSpec spec)
+            => throw new InvalidOperationException("out of beads");
+
+        public IExecutable CompileInference(Graph graph, int batchSize)
+            => throw new InvalidOperationException("out of beads");
+
+        public void Dispose()
+        {
+        }
     }
 }
