@@ -118,7 +118,8 @@ internal static class App
             Recursive = true,
         };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(),
+            new DoctorVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

@@ -32,8 +32,14 @@ public sealed record BackendInfo(string Name, string Version, string Isa, int Th
     /// <summary>Whether it may take less exact algorithms.</summary>
     public Precision Precision { get; init; } = Precision.Accurate;
 
-    /// <summary>What is limited or worked around on this machine, in sentences; null where nothing is.</summary>
-    public string? Note { get; init; }
+    /// <summary>What limits it on this machine, or is worked around; empty where nothing does.</summary>
+    public IReadOnlyList<BackendLimit> Limits { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override string ToString()
+        => RecordText.Of(nameof(BackendInfo), (nameof(Name), Name), (nameof(Version), Version),
+        (nameof(Isa), Isa), (nameof(Threads), Threads), (nameof(Library), Library), (nameof(Precision), Precision),
+        (nameof(Limits), Limits));
 }
 
 /// <summary>Something that runs graphs.</summary>

@@ -5,6 +5,16 @@ namespace ConvNet;
 /// <summary>The backend in pure C#: the definition of right, in float and in double. It runs wherever .NET runs.</summary>
 public sealed class ManagedBackend : IBackend
 {
+    private static readonly (string Variable, string Effect)[] s_variables =
+    [
+        ("DOTNET_EnableHWIntrinsic", "It takes vector instructions from .NET, whose loops are then slower."),
+        ("DOTNET_EnableAVX*", "It takes vector instructions from .NET, whose loops are then slower."),
+        ("DOTNET_TieredPGO", "It decides how well .NET compiles the loops."),
+        ("DOTNET_TieredCompilation", "It decides how well .NET compiles the loops, and when."),
+        ("DOTNET_ReadyToRun", "It decides how well .NET compiles the loops, and when."),
+        ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
+    ];
+
     private bool _disposed;
 
     /// <summary>Makes the backend.</summary>
@@ -15,7 +25,11 @@ public sealed class ManagedBackend : IBackend
         if (threads < 1)
             throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads compute nothing; give 1 or more.");
         string version = typeof(ManagedBackend).Assembly.GetName().Version!.ToString(3);
-        Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", threads ?? Environment.ProcessorCount, null);
+        int count = threads ?? Environment.ProcessorCount;
+        Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", count, null)
+        {
+            Limits = [.. BackendLimits.OfThreads(count), .. BackendLimits.OfEnvironment(s_variables)],
+        };
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using ConvNet.Diagnostics;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
@@ -13,6 +14,17 @@ namespace ConvNet;
 public sealed class NativeBackend : IBackend, IExplains
 {
     private const int MostThreads = 1024;
+
+    // libgomp binds the thread that loads it; threads that it makes afterwards inherit that.
+    private const string PinsThreads = "Where libtorch is loaded too, OpenMP binds the thread that loaded it, and "
+        + "threads that are made later run on the same processor.";
+
+    private static readonly (string Variable, string Effect)[] s_variables =
+    [
+        (NativeLibraryFile.PathVariable, "It names the library of kernels, in place of the one of the build."),
+        ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
+        ("OMP_PROC_BIND", PinsThreads), ("OMP_PLACES", PinsThreads), ("GOMP_CPU_AFFINITY", PinsThreads),
+    ];
 
     /// <summary>Makes the backend.</summary>
     /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
@@ -36,7 +48,12 @@ public sealed class NativeBackend : IBackend, IExplains
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
         Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
-        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path) { Precision = precision };
+        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path)
+        {
+            Precision = precision,
+            Limits = [.. LimitsOf(best), .. BackendLimits.OfThreads(count),
+                .. BackendLimits.OfEnvironment(s_variables)],
+        };
     }
 
     /// <summary>The instruction sets that this processor and the library have, the plainest first.</summary>
@@ -103,6 +120,27 @@ public sealed class NativeBackend : IBackend, IExplains
     IExecutable IBackend.Compile(Graph graph, TrainingSpec spec) => Compile(graph, spec);
 
     IExecutable IBackend.CompileInference(Graph graph, int batchSize) => CompileInference(graph, batchSize);
+
+    // An instruction set that was asked for limits nothing; one that cannot be had does.
+    private static IEnumerable<BackendLimit> LimitsOf(NativeIsa best)
+    {
+        if (best < NativeIsa.Avx512 && Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
+        {
+            yield return new BackendLimit($"The library has no kernels for AVX-512, which this processor has; the "
+                + $"best that it has are for {best}.",
+                "It was built by a compiler that does not know AVX-512, or for another kind of processor.",
+                "Build ConvNet.Native on this machine with gcc 9, clang 9 or newer.");
+        }
+        else if (best < NativeIsa.Avx512)
+        {
+            yield return new BackendLimit($"There are no better kernels here than those for {best}: this processor, "
+                + "or what of it the system lets through, has nothing better.",
+                "Kernels for AVX-512 F, BW, DQ and VL compute 16 values at a time, those for AVX2 and FMA 8, plain C "
+                    + "as many as the compiler finds.",
+                "Nothing has to be done: the results are right. A virtual machine gets the processor's own "
+                    + "instruction sets where its type is \"host\".");
+        }
+    }
 
     private static NativePlan Allocated(NativePlan plan)
     {

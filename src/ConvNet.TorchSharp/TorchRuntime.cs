@@ -13,9 +13,18 @@ internal sealed class TorchRuntime
         PadsChannels = padding == ChannelPadding.Always || (padding == ChannelPadding.WhereNeeded && PaddedChannels.AreNeededHere);
         set_num_threads(threads);
         using var process = Process.GetCurrentProcess();
-        string? path = process.Modules.Cast<ProcessModule>().Select(module => module.FileName)
-            .FirstOrDefault(path => Path.GetFileName(path).Contains("torch_cpu", StringComparison.Ordinal));
-        Info = new BackendInfo("torchsharp", Version(), Isa(), threads, path) { Note = string.Join(' ', Notes(path)) is { Length: > 0 } notes ? notes : null };
+        string[] modules = [.. process.Modules.Cast<ProcessModule>().Select(module => module.FileName)];
+        string? library = Array.Find(modules, path => Path.GetFileName(path)
+            .Contains("torch_cpu", StringComparison.Ordinal));
+        string? openMP = Array.Find(modules, path => Path.GetFileName(path) is var name
+            && (name.StartsWith("libgomp", StringComparison.Ordinal)
+                || name.StartsWith("libomp", StringComparison.Ordinal)
+                || name.StartsWith("libiomp", StringComparison.Ordinal)));
+        Info = new BackendInfo("torchsharp", Version(), Isa(), threads, library)
+        {
+            Limits = [.. LimitsOf(padding, library), .. BackendLimits.OfThreads(threads),
+                .. TorchEnvironment.LimitsOf(threads, openMP)],
+        };
     }
 
     /// <summary>What the backend runs on.</summary>
@@ -35,13 +44,31 @@ internal sealed class TorchRuntime
         catch (Exception e) when (e is BadImageFormatException or TypeInitializationException or EntryPointNotFoundException or NotSupportedException)
         {
             // The package wraps the loader's reason in up to two exceptions of other types.
-            throw new DllNotFoundException(e.GetBaseException().Message, e);
+            throw new DllNotFoundException(Reason(e.GetBaseException().Message), e);
         }
+    }
+
+    /// <summary>Why it cannot be loaded, and what to do.</summary>
+    /// <param name="said">What the loader or TorchSharp says.</param>
+    internal static string Reason(string said)
+    {
+        const string Needed = "GLIBCXX_3.4.32";
+        string remedy = said.Contains(Needed, StringComparison.Ordinal)
+            ? "This system's libstdc++ is older than that of g++ 13, which TorchSharp's own library asks for. Build "
+                + "again on this system, or with -p:RelaxTorchSharp=true: the build then takes a copy of it that does "
+                + $"not insist on {Needed}."
+            : "The package TorchSharp-cpu brings libtorch and its binding for this platform; in a copy of this "
+                + "repository eng/setup torch does, and the next build takes them.";
+        return $"libtorch cannot be loaded: {said.Trim().TrimEnd('.')}. {remedy}";
     }
 
     /// <summary>Compiles a graph.</summary>
     public IExecutable Compile(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed) =>
         new TorchSharpPlan(graph, batchSize, spec, this, backendDisposed);
+
+    /// <summary>Says what <see cref="Compile"/> would make of a graph.</summary>
+    public PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec)
+        => Explanation.Of(graph, batchSize, spec, this);
 
     /// <summary>Makes this number of threads the one that the calling thread's next calls use.</summary>
     public void ClaimThreads()
@@ -50,26 +77,54 @@ internal sealed class TorchRuntime
             set_num_threads(Info.Threads);
     }
 
-    private IEnumerable<string> Notes(string? library)
+    private static IEnumerable<BackendLimit> LimitsOf(ChannelPadding padding, string? library)
     {
-        const string Cause = "This processor hides the size of its caches, with which the oneDNN 3.7.1 of libtorch 2.10 computes wrong sums";
-        if (PaddedChannels.AreNeededHere && PadsChannels)
-            yield return $"{Cause}: convolutions that it would get wrong have channels of zeros added.";
+        const string Cause = "The oneDNN 3.7.1 of libtorch 2.10 takes a hidden first-level cache for one byte and "
+            + "overwrites weights whose channels or filters do not fill their blocks; docs/found-by-gradcheck.md has "
+            + "the cases.";
+        if (PaddedChannels.AreNeededHere && padding == ChannelPadding.Never)
+        {
+            yield return new BackendLimit("This processor hides the size of its caches, with which libtorch computes "
+                + "wrong sums, and ChannelPadding.Never leaves them wrong.",
+                Cause, "Take ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
+        }
         else if (PaddedChannels.AreNeededHere)
-            yield return $"{Cause}, and {nameof(ChannelPadding)}.{nameof(ChannelPadding.Never)} leaves them wrong.";
-        else if (PadsChannels)
-            yield return "Convolutions have channels of zeros added as on a processor that hides the size of its caches.";
+        {
+            yield return new BackendLimit("This processor hides the size of its caches, with which libtorch computes "
+                + "wrong sums: convolutions that it would get wrong are computed with channels and filters of zeros "
+                + "besides.", Cause,
+                "Nothing has to be done: the results are right. convnet summary --plan --backend torchsharp shows the "
+                    + "layers; a virtual machine whose processor has the feature TOPOEXT needs no zeros.");
+        }
+        else if (padding == ChannelPadding.Always)
+        {
+            yield return new BackendLimit("Convolutions are computed with channels and filters of zeros besides, as "
+                + "on a processor that hides the size of its caches.",
+                "ChannelPadding.Always asks for it. This processor does not need it, and it takes time.",
+                "Take ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
+        }
         if (library is not null && IsRelaxed(Path.Combine(Path.GetDirectoryName(library)!, "libLibTorchSharp.so")))
-            yield return "TorchSharp's own library was relaxed for a C++ runtime older than that of g++ 13.";
+        {
+            yield return new BackendLimit("TorchSharp's libLibTorchSharp.so is a copy that does not insist on the C++ "
+                + "runtime of g++ 13.",
+                "The libstdc++ of the system that built this is older, and its loader would refuse the library, "
+                    + "although nothing in it calls what is missing.",
+                "Nothing has to be done. On Debian 13, Ubuntu 24.04 and newer systems the build takes the library "
+                    + "as it is.");
+        }
+        if (X86Base.IsSupported && Isa() is var isa and not "avx512")
+        {
+            yield return new BackendLimit($"libtorch's kernels are those of {isa}: this processor, or what of it the "
+                + "system lets through, has no AVX-512.",
+                "Kernels for AVX-512 compute 16 values at a time, those for AVX2 8.",
+                "Nothing has to be done: the results are right. A virtual machine gets the processor's own "
+                    + "instruction sets where its type is \"host\".");
+        }
     }
 
     // The version need GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, as buildTransitive/ConvNet.TorchSharp.targets sets it.
     private static bool IsRelaxed(string library)
         => File.Exists(library) && File.ReadAllBytes(library).AsSpan().IndexOf<byte>([0x42, 0xf8, 0x97, 0x02, 0x02, 0x00]) >= 0;
-    /// <summary>Says what <see cref="Compile"/> would make of a graph.</summary>
-    public PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec)
-        => Explanation.Of(graph, batchSize, spec, this);
-
 
     // Of the assembly: its informational version, less the commit behind a "+".
     private static string Version()

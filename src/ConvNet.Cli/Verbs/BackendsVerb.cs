@@ -1,5 +1,4 @@
 using System.CommandLine;
-using ConvNet.Diagnostics;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
@@ -13,48 +12,32 @@ internal sealed class BackendsVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        List<Entry> entries = [.. BackendCatalog.Families.Select(name => Probe(name, terminal.Cancellation))];
-        string? auto = BackendCatalog.Ranking.FirstOrDefault(name => entries.Any(entry => entry.Name == name && entry.SelfTest is { Passed: true }));
+        List<BackendProbe> probes = [.. BackendCatalog.Families
+            .Select(name => BackendProbe.Of(name, null, terminal.Cancellation))];
+        string? auto = BackendProbe.Auto(probes);
         if (!terminal.Json)
         {
-            terminal.People.Write(TableOf(entries));
-            foreach (Entry entry in entries.Where(entry => entry.Note is not null))
-                terminal.People.WriteLine($"{entry.Name}: {entry.Note}");
+            terminal.People.Write(TableOf(probes));
+            foreach (BackendProbe probe in probes)
+            {
+                foreach (BackendLimit limit in probe.Limits)
+                    terminal.People.WriteLine($"{probe.Name}: {limit.What} {limit.Why}");
+            }
             terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of {string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
         }
-        terminal.WriteJson(new { backends = entries, auto });
+        terminal.WriteJson(new { backends = probes, auto });
         return App.Ok;
     }
 
-    private static Entry Probe(string name, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        try
-        {
-            using IBackend backend = BackendCatalog.Create(name, null);
-            BackendInfo info = backend.Info;
-            return new Entry(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads,
-                info.Library, null, SelfTest.Of(backend, cancellation), info.Note);
-        }
-        catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
-        {
-            return new Entry(name, false, null, null, null, null, null, failure.Message, null, null);
-        }
-    }
-
     /// <summary>A row for every backend.</summary>
-    internal static TextTable TableOf(IEnumerable<Entry> entries)
+    internal static TextTable TableOf(IEnumerable<BackendProbe> probes)
     {
         var table = new TextTable(1, "backend", "available", "version", "isa", "precision", "threads",
             TableHead.Prose("self-test"), TableHead.Prose("library, or why not"));
-        foreach (Entry entry in entries)
-            table.Add(entry.Name, entry.Available ? "yes" : "no", entry.Version ?? "", entry.Isa ?? "",
-                entry.Precision ?? "", $"{entry.Threads}", entry.SelfTest?.Finding ?? "",
-                entry.Library ?? entry.Reason ?? "");
+        foreach (BackendProbe probe in probes)
+            table.Add(probe.Name, probe.Available ? "yes" : "no", probe.Version ?? "", probe.Isa ?? "",
+                probe.Precision ?? "", $"{probe.Threads}", probe.SelfTest?.Finding ?? "",
+                probe.Library ?? probe.Reason ?? "");
         return table;
     }
-
-    /// <summary>One backend, as the JSON document has it.</summary>
-    internal sealed record Entry(string Name, bool Available, string? Version, string? Isa, string? Precision,
-        int? Threads, string? Library, string? Reason, SelfTestResult? SelfTest, string? Note);
 }

@@ -18,12 +18,7 @@ internal sealed class WorkerVerb : Verb
     }
 
     /// <summary>The command that starts a worker: this program again.</summary>
-    public static IReadOnlyList<string> CommandFor(string backend)
-    {
-        string program = Environment.ProcessPath ?? "dotnet", library = typeof(WorkerVerb).Assembly.Location;
-        bool isItself = Path.GetFileNameWithoutExtension(program) == Path.GetFileNameWithoutExtension(library);
-        return isItself ? [program, Word, backend] : ["dotnet", "exec", library, Word, backend];
-    }
+    public static IReadOnlyList<string> CommandFor(string backend) => OwnProgram.CommandFor(Word, backend);
 
     public override int Run(ParseResult command, Terminal terminal)
     {

@@ -27,7 +27,7 @@ public static class WorkerEnvironment
             .ToDictionary(variable => variable.Key, variable => variable.Value, StringComparer.Ordinal);
         if (BestCore is { } core)
             clean[CoreType] = core;
-        clean["GOMP_SPINCOUNT"] = "10000";
+        clean[TorchEnvironment.SpinCountVariable] = TorchEnvironment.SpinCount;
         clean["DOTNET_TieredCompilation"] = "0";
         return clean;
     }

@@ -12,7 +12,9 @@ public sealed class BackendsTests
         Assert.That(backends.Select(backend => backend.GetProperty("name").GetString()), Is.EqualTo((string[])["managed", "native", "torchsharp"]));
         foreach (JsonElement backend in backends)
         {
-            Assert.That(CommandLine.NamesOf(backend), Is.EqualTo("name, available, version, isa, precision, threads, library, reason, selfTest, note"));
+            Assert.That(CommandLine.NamesOf(backend), Is
+                .EqualTo("name, available, version, isa, precision, threads, library, libraryBytes, reason, selfTest, "
+                + "limits"));
             bool available = backend.GetProperty("available").GetBoolean();
             Assert.That(backend.GetProperty("version").ValueKind, Is.EqualTo(available ? JsonValueKind.String : JsonValueKind.Null));
             Assert.That(backend.GetProperty("reason").ValueKind, Is.EqualTo(available ? JsonValueKind.Null : JsonValueKind.String));

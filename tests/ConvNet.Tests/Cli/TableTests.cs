@@ -36,7 +36,9 @@ public sealed partial class TableTests
         ("confusion matrix", people => people.Write(Tables.Of(Confusion()))),
         ("plan of training", people => WritePlan(people, training: true)),
         ("plan of inference", people => WritePlan(people, training: false)),
+        ("plan of torchsharp", WriteTorchPlan),
         ("backends", people => people.Write(BackendsVerb.TableOf(Backends()))),
+        ("doctor", people => DoctorVerb.Write(people, Backends())),
         ("gradcheck", people => GradcheckTable.Write(people, Check(), details: false)),
         ("gradcheck --details", people => GradcheckTable.Write(people, Check(), details: true)),
         ("gradcheck --canaries", people => CanaryTables.Of(Canaries()).Write(people)),
@@ -179,15 +181,27 @@ public sealed partial class TableTests
         PlanTable.Write(people, plan.Explain());
     }
 
-    private static BackendsVerb.Entry[] Backends() =>
+    private static void WriteTorchPlan(IAnsiConsole people)
+    {
+        using var torch = new TorchSharpBackend(padding: ChannelPadding.Always);
+        PlanTable.Write(people, torch.Explain(BuiltInModels.Create("resnet20"),
+            new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f))));
+    }
+
+    private static BackendProbe[] Backends() =>
     [
-        new("managed", true, "0.1.0", "vector256", "accurate", 2, null, null, new SelfTestResult(true, 24_464, 501,
-            "passed its self-test of 24,464 values in 501 ms"), null),
+        new("managed", true, "0.1.0", "vector256", "accurate", 2, null, null, null,
+            new SelfTestResult(true, 24_464, 501,
+            "passed its self-test of 24,464 values in 501 ms"), []),
         new("native", true, "0.1.0", "avx512", "fast", 128,
-            "/home/somebody/source/repositories/convnative/src/ConvNet.Cli/bin/Release/net10.0/runtimes/linux-x64/native/libconvnet.so", null,
-            new SelfTestResult(false, 24_464, 326, "dw of conv1, element 12, is 3 and should be 4"), null),
-        new("torchsharp", false, null, null, null, null, null,
-            "This build has no libtorch; eng/setup torch installs one and the next build finds it.", null, null),
+            "/home/somebody/source/repositories/convnative/src/ConvNet.Cli/bin/Release/net10.0/runtimes/linux-x64"
+                + "/native/libconvnet.so", 3_123_456, null,
+            new SelfTestResult(false, 24_464, 326, "dw of conv1, element 12, is 3 and should be 4"),
+            [new BackendLimit("128 threads on 2 processors.",
+                "Threads take turns on the processors, and each call waits for the last.",
+                "Ask for 2 threads or fewer, or for no number.")]),
+        new("torchsharp", false, null, null, null, null, null, null,
+            "This build has no libtorch; eng/setup torch installs one and the next build finds it.", null, []),
     ];
 
     private static GradcheckResult Check()

@@ -36,6 +36,9 @@ public sealed class UsageTests
     [TestCase("bench", "--model", "lenet5", "--backends", "abacus")]
     [TestCase("bench", "--layer", "mb2ic4oc4", "--algorithm", "fft")]
     [TestCase("bench", "--layer", "max:mb2ic4ih8kh2")]
+    [TestCase("doctor", "--backend", "abacus")]
+    [TestCase("doctor", "--backend", "auto")]
+    [TestCase("doctor", "--threads", "0")]
     [TestCase("gradcheck", "--layer", "mb2icx")]
     [TestCase("gradcheck", "--layer", "mb2ic4oc4", "mb2ic4oc4")]
     [TestCase("gradcheck", "--layer", "mb2ic4oc4", "--input", "1x8x8")]
@@ -107,7 +110,8 @@ public sealed class UsageTests
     }
 
     [Test]
-    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "gradcheck", "bench", "compare")] string verb)
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "doctor",
+        "gradcheck", "bench", "compare")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
@@ -122,7 +126,8 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run("--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
-        foreach (string verb in (string[])["train", "eval", "summary", "backends", "gradcheck", "bench", "compare"])
+        foreach (string verb in (string[])["train", "eval", "summary", "backends", "doctor", "gradcheck", "bench",
+            "compare"])
             Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
     }
 }

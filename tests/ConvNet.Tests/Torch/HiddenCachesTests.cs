@@ -1,4 +1,8 @@
 using ConvNet.Diagnostics;
+using ConvNet.Measurement;
+using ConvNet.Measurement.Workers;
+using ConvNet.Tests.Cli;
+using ConvNet.Tests.Data;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Torch;
@@ -35,10 +39,46 @@ public sealed class HiddenCachesTests
     public void AProcessorThatTellsItsCachesNeedsNoPadding()
     {
         using var backend = new TorchSharpBackend();
+        string[] found = [.. backend.Info.Limits.Select(limit => limit.What)];
         if (PaddedChannels.AreNeededHere)
-            Assert.That(backend.Info.Note, Does.Contain("hides the size of its caches"));
+            Assert.That(found, Has.Some.Contains("hides the size of its caches"));
         else
-            Assert.That(backend.Info.Note ?? "", Does.Not.Contain("caches"));
+            Assert.That(found, Has.None.Contain("caches"));
+    }
+
+    [Test]
+    public void TheDoctorCallsItWrongWithoutPaddingAndRightWithIt()
+    {
+        string[] lines = Lines();
+        Assert.That(lines, Has.Member("doctor unpadded exit: 1").And.Member("doctor padded exit: 0"));
+        Assert.That(lines, Has.Some.StartsWith("doctor unpadded output:").And.Contains("wrong")
+            .And.Contains("failed its self-test: conv"));
+        Assert.That(lines,
+            Has.Some.StartsWith("doctor unpadded error: convnet: torchsharp:unpadded computes wrong on this machine"));
+    }
+
+    [TestCase("train")]
+    [TestCase("eval")]
+    [TestCase("gradcheck")]
+    public void AVerbThatGoesOnWithItSaysSo(string verb)
+    {
+        string[] lines = Lines();
+        const string warning = "error: convnet: warning: torchsharp:unpadded failed its self-test: conv";
+        Assert.That(lines, Has.Member($"{verb} unpadded exit: 0").And.Member($"{verb} padded exit: 0"));
+        Assert.That(lines, Has.One.Match($"^{verb} unpadded {warning}.*convnet doctor --backend torchsharp:unpadded"));
+        Assert.That(lines, Has.None.StartsWith($"{verb} padded error: convnet: warning"));
+        Assert.That(lines, Has.Some.Match($"^{verb} unpadded output: .*\"finding\": \"failed its self-test: conv"),
+            "the document");
+    }
+
+    [Test]
+    public void ItIsMeasuredAsWrongAndNeverRecommended()
+    {
+        string[] lines = Lines();
+        Assert.That(lines, Has.Some.StartsWith("bench: torchsharp:unpadded failed its self-test: conv")
+            .And.None.StartsWith("bench: torchsharp:padded"));
+        Assert.That(lines, Has.Some.StartsWith("compare: torchsharp:unpadded: gradients wrong: "));
+        Assert.That(lines, Has.Member("compare takes torchsharp:padded"));
     }
 
     /// <summary>What the process of its own does; writes a line for each finding.</summary>
@@ -65,11 +105,67 @@ public sealed class HiddenCachesTests
                 Console.WriteLine($"{name} conv: {layer.Filters} filters of {layer.Window.Kernel}, stride {layer.Window.Stride}, {layer.Groups} groups, on {input}: {report.Verdict}");
             }
         }
+        RunVerbs();
+        RunMeasurements();
         BackendChoice choice = AutoBackend.Choose(
             new BackendCandidate("torchsharp", () => new TorchSharpBackend(threads: 1, padding: ChannelPadding.Never)),
             new BackendCandidate("managed", () => new ManagedBackend()));
         using IBackend taken = choice.Backend;
         Console.WriteLine($"auto takes {choice.Name}");
+    }
+
+    private static void RunVerbs()
+    {
+        using var data = new TinyData();
+        string model = data.File("tiny.safetensors");
+        foreach (string variant in (string[])["padded", "unpadded"])
+        {
+            string backend = $"torchsharp:{variant}";
+            Tell("doctor", variant, "doctor", "--backend", backend);
+            Tell("train", variant, "train", "--data", data.Folder, "--model", data.Model, "--epochs", "1", "--backend",
+                backend, "--threads", "1", "--save", model, "--json");
+            Tell("eval", variant, "eval", "--load", model, "--data", data.Folder, "--backend", backend, "--threads",
+                "1", "--json");
+            Tell("gradcheck", variant, "gradcheck", "--layer", "mb2ic4oc4", "--backends", backend, "--json");
+        }
+    }
+
+    private static void Tell(string verb, string variant, params string[] words)
+    {
+        CommandLine run = CommandLine.Run(words);
+        Console.WriteLine($"{verb} {variant} exit: {run.ExitCode}");
+        foreach (string line in run.Output.Split('\n'))
+            Console.WriteLine($"{verb} {variant} output: {line}");
+        foreach (string line in run.Error.Split('\n'))
+            Console.WriteLine($"{verb} {variant} error: {line}");
+    }
+
+    // With workers in this process, in which the caches are hidden.
+    private static void RunMeasurements()
+    {
+        static Graph Network() => Sequential.Of(new Shape(20, 6, 6), new Conv2d(17, 3), new Flatten(), new Dense(3));
+        static IWorker Start(string backend) => new WorkerLoop(Bench.Of(backend, (_, _) => Network()));
+        string[] backends = [.. TorchVariants.Names];
+        BenchResult bench = BenchRun.Measure([Case.Of("network", 2, BenchPass.Infer, 1)],
+            new BenchSettings { Backends = backends, Rounds = 1, TurnMilliseconds = 1, WarmMilliseconds = 0 },
+            Start, () => TimeSpan.Zero, _ => { });
+        foreach (string sentence in bench.Distrust)
+            Console.WriteLine($"bench: {sentence}");
+        TimeSpan now = TimeSpan.Zero;
+        // Every look at the clock takes three seconds, so that few turns are taken.
+        BatchComparison comparison = CompareRun.Measure(Network(),
+            new CompareSettings
+            {
+                Model = "network",
+                Batch = 2,
+                Backends = backends,
+                Threads = [1],
+                TurnMilliseconds = 1
+            },
+            Start, new MachineMeter(busy: () => null), () => now += TimeSpan.FromSeconds(3), _ => { });
+        foreach (string remark in CompareText.RemarksOf(comparison))
+            Console.WriteLine($"compare: {remark}");
+        Console.WriteLine($"compare takes {comparison.Recommendation.Backend}");
     }
 
     private static IEnumerable<(Conv2d Layer, Shape Input)> Convolutions() =>

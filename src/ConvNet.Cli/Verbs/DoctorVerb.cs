@@ -1,0 +1,126 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using ConvNet.Measurement;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet doctor</c>: does every backend compute right here, what limits it and why, and what would make
+/// it right?</summary>
+internal sealed class DoctorVerb : Verb
+{
+    private readonly Option<string?> _backend;
+    private readonly Option<int?> _threads;
+
+    public DoctorVerb() : base("doctor",
+        "Examines the backends: what was found, what limits each and why, and what would make it right.",
+        "doctor",
+        "doctor --backend torchsharp:unpadded",
+        "doctor --threads 8 --json")
+    {
+        _backend = Optional<string>("--backend",
+            $"Examine this one alone: {BackendCatalog.Names}; every backend on every instruction set unless given.",
+            "NAME");
+        _threads = ThreadsOption();
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        string? name = command.GetValue(_backend);
+        if (name is not null && !BackendCatalog.Has(name))
+            throw BackendCatalog.NoSuch(name);
+        int? threads = command.GetValue(_threads);
+        List<BackendProbe> probes = [.. name is null
+            ? All(threads, terminal.Cancellation) : [BackendProbe.Of(name, threads, terminal.Cancellation)]];
+        // Of one backend alone it cannot be said what is taken of all.
+        string? auto = name is null ? BackendProbe.Auto(probes) : null;
+        BackendProbe[] wrong = [.. probes.Where(probe => probe.SelfTest is { Passed: false })];
+        bool right = wrong.Length == 0 && (name is null ? auto is not null : probes[0].Available);
+        if (!terminal.Json)
+        {
+            terminal.People.WriteLine(MachineText());
+            Write(terminal.People, probes);
+            foreach (BackendProbe one in probes.Where(each => each.Library is not null).DistinctBy(each => each.Library))
+                Tables.WriteUnbroken(terminal.People, $"{one.Name}: {one.Library}, {one.LibraryBytes / 1e6:N1} MB");
+            if (name is null)
+                terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}.");
+            if (right)
+                terminal.People.WriteLine("Every backend that can run here computes right.");
+        }
+        terminal.WriteJson(new
+        {
+            machine = new
+            {
+                Machine.Processor,
+                processors = Processors.Online,
+                usable = Environment.ProcessorCount,
+                Processors.Quota,
+                system = RuntimeInformation.OSDescription,
+                runtime = RuntimeInformation.FrameworkDescription,
+            },
+            backends = probes,
+            auto,
+            right,
+        });
+        if (right)
+            return App.Ok;
+        return terminal.Fail(wrong.Length > 0 ? WhatIsWrong(wrong)
+            : $"{(name is null ? "No backend can" : $"{name} cannot")} run here; why, and what to do, stands above.");
+    }
+
+    /// <summary>Writes a row for every backend, and one for everything that limits one.</summary>
+    internal static void Write(IAnsiConsole people, IReadOnlyList<BackendProbe> probes)
+    {
+        var found = new TextTable(1, "backend", "computes", "version", "isa", "precision", TableHead.Figure("threads"),
+            TableHead.Prose("self-test, or why it cannot run"));
+        foreach (BackendProbe probe in probes)
+        {
+            string computes = probe.SelfTest switch { null => "not here", { Passed: true } => "right", _ => "wrong" };
+            found.Add(probe.Name, computes, probe.Version ?? "", probe.Isa ?? "", probe.Precision ?? "",
+                $"{probe.Threads}", probe.SelfTest?.Finding ?? probe.Reason ?? "");
+        }
+        people.Write(found);
+        // What several backends share stands once.
+        IGrouping<BackendLimit, string>[] limits = [.. probes
+            .SelectMany(probe => probe.Limits.Select(limit => (probe.Name, Limit: limit)))
+            .GroupBy(each => each.Limit, each => each.Name)];
+        if (limits.Length == 0)
+            return;
+        var table = new TextTable(1, "backend", TableHead.Prose("what was found"), TableHead.Prose("why it matters"),
+            TableHead.Prose("what would make it right"));
+        foreach (IGrouping<BackendLimit, string> limit in limits)
+            table.Add(string.Join(", ", limit), limit.Key.What, limit.Key.Why, limit.Key.Remedy);
+        people.Write(table);
+    }
+
+    // Every backend, and native on the other instruction sets too, each in a process of its own.
+    private static IEnumerable<BackendProbe> All(int? threads, CancellationToken cancellation)
+    {
+        foreach (string name in BackendCatalog.Families)
+        {
+            var probe = ProbeProcess.Of(name, threads, cancellation);
+            yield return probe;
+            if (probe.Isa is null)
+                continue;
+            string taken = $"{name}:{probe.Isa}";
+            foreach (string variant in BackendCatalog.InstructionSetsOf(name).Where(each => each != taken))
+                yield return ProbeProcess.Of(variant, threads, cancellation);
+        }
+    }
+
+    private static string MachineText()
+    {
+        string quota = Processors.Quota is { } most ? $"; a control group leaves the time of {most:0.##}" : "";
+        return $"{Machine.Processor}, {Processors.Online} processors, {Environment.ProcessorCount} of them for this "
+            + $"process{quota}; {RuntimeInformation.OSDescription}; {RuntimeInformation.FrameworkDescription}";
+    }
+
+    private static string WhatIsWrong(BackendProbe[] wrong)
+    {
+        string names = string.Join(", ", wrong.Select(probe => probe.Name));
+        string limits = wrong.All(probe => probe.Limits.Count > 0) ? "what would make it right stands above; " : "";
+        return $"{names} {(wrong.Length == 1 ? "computes" : "compute")} wrong on this machine: {limits}"
+            + $"--backend {BackendCatalog.Auto} takes none that does, and convnet gradcheck --backends "
+            + $"{wrong[0].Name} shows which layers are affected.";
+    }
+}
