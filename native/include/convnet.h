@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 9 };
+enum { CN_ABI_VERSION = 10 };
 
 enum { CN_BLOCK = 16 };
 
@@ -143,44 +143,73 @@ CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, cons
 
 /* ---- Optimiser ------------------------------------------------------------------------------ */
 
-enum { CN_NESTEROV = 1 };
+typedef enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 } cn_optimizer_kind;
+
+/* Flags of an optimiser. */
+enum {
+  CN_NESTEROV = 1,  /* CN_SGD with momentum */
+  CN_DECOUPLED = 2, /* CN_ADAM: weight decay scales the weight, and does not join the gradient */
+};
+
+/* The most values of state that a rule keeps for a weight. */
+enum { CN_MOST_STATES = 2 };
 
 /*
- * Per parameter
- *   g = gradient + weight_decay weight
- *   v = momentum v + g
- *   weight -= learning_rate (flags & CN_NESTEROV ? g + momentum v : v)
- * where every product and every sum is rounded by itself.
+ * The rule of a step, in PyTorch's form. Per weight w with gradient g, with learning rate a and
+ * weight decay d:
+ *
+ *   CN_SGD    g += d w
+ *             v = momentum v + g                     v is state 0; there is none with momentum 0
+ *             w -= a (flags & CN_NESTEROV ? g + momentum v : v)
+ *
+ *   CN_ADAM   g += d w, or with CN_DECOUPLED w *= 1 - a d
+ *             m = beta1 m + (1 - beta1) g            m is state 0
+ *             v = beta2 v + (1 - beta2) g g          v is state 1
+ *             w -= a / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)
+ *
+ * What depends on the options alone is computed in double precision; every operation on a weight is
+ * rounded by itself. All state is zero before the first step. Where weight, gradient and state are
+ * zero they stay zero. Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015;
+ * CN_DECOUPLED is AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
  */
-typedef struct cn_sgd {
-  float momentum; /* 0 or more, less than 1 */
-  int32_t flags;  /* CN_NESTEROV */
-} cn_sgd;
+typedef struct cn_optimizer {
+  int32_t kind;        /* cn_optimizer_kind */
+  int32_t flags;       /* those of the kind */
+  int64_t step;        /* CN_ADAM: the number of this step, from 1 */
+  double momentum;     /* CN_SGD: 0 or more, less than 1 in single precision */
+  double beta1, beta2; /* CN_ADAM: 0 or more, less than 1 */
+  double epsilon;      /* CN_ADAM: more than 0 in single precision */
+} cn_optimizer;
 
-/* A run of parameters with one weight decay. Runs must not overlap; the rest is left alone. */
+/* A run of parameters with options of their own. Runs must not overlap; the rest is left alone. */
 typedef struct cn_segment {
-  int64_t offset, length; /* in floats, from the start of each of the three blocks */
+  int64_t offset, length; /* in floats, from the start of each block */
+  float rate_factor;      /* their learning rate is learning_rate rate_factor; both are finite */
   float weight_decay;     /* at least 0 */
-  int32_t reserved;       /* 0 */
 } cn_segment;
 
-/* One step of all segments. The gradients are not changed. With momentum 0 velocity may be null and
- * is not touched. Any alignment. */
-CN_API int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
-                           int32_t segment_count, const cn_segment *segments,
-                           const float *gradients, float *velocity, float *weights);
-
 /*
- * A step inside the gradient of a layer's weights, with the bits of cn_sgd_step: the sums go from
- * cache into the step. Weights and velocity are packed like the gradient, and as aligned.
+ * One step of all segments. The gradients are not changed. states has a block for each value of
+ * state; it may be null, and its pointers too, where the rule keeps none. Any alignment.
  */
+CN_API int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *optimizer,
+                                 float learning_rate, int32_t segment_count,
+                                 const cn_segment *segments, const float *gradients,
+                                 float *const *states, float *weights);
+
+/* A parameter that takes a step inside the gradient of a layer's weights. */
+typedef struct cn_parameter {
+  float *values;                 /* packed like the gradient, and as aligned; states likewise */
+  float *states[CN_MOST_STATES]; /* those that the rule keeps */
+  float learning_rate;           /* finite */
+  float weight_decay;            /* at least 0 */
+} cn_parameter;
+
+/* That step, with the bits of cn_optimizer_step: the sums go from cache into it. */
 typedef struct cn_update {
-  cn_sgd sgd;
-  float learning_rate;
-  float weight_decay, bias_decay; /* at least 0 */
-  int32_t reserved;               /* 0 */
-  float *w, *w_velocity;          /* the velocities are null without momentum */
-  float *bias, *bias_velocity;    /* null where the bias stays as it is, or there is none */
+  cn_optimizer optimizer;
+  cn_parameter weights;
+  cn_parameter bias; /* values is null where the bias stays as it is, or there is none */
 } cn_update;
 
 /* ---- Convolution ---------------------------------------------------------------------------- */

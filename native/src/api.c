@@ -281,23 +281,28 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
 static int32_t check_segment(const cn_segment *s) {
   TRY(check_count(s->offset));
   TRY(check_count(s->length));
-  TRY(check_decay(s->weight_decay));
-  return s->reserved != 0 ? CN_BAD_VALUE : CN_OK;
+  return check_rates(s->rate_factor, s->weight_decay);
 }
 
-int32_t cn_sgd_step(const cn_context *context, const cn_sgd *sgd, float learning_rate,
-                    int32_t segment_count, const cn_segment *segments, const float *gradients,
-                    float *velocity, float *weights) {
+int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *optimizer,
+                          float learning_rate, int32_t segment_count, const cn_segment *segments,
+                          const float *gradients, float *const *states, float *weights) {
   TRY(check_context(context));
-  if (sgd == NULL || segments == NULL) return CN_NULL_POINTER;
+  if (optimizer == NULL || segments == NULL) return CN_NULL_POINTER;
   if (segment_count < 0) return CN_BAD_SHAPE;
-  TRY(check_sgd(sgd, learning_rate));
-  for (int32_t i = 0; i < segment_count; i++) TRY(check_segment(&segments[i]));
+  TRY(check_optimizer(optimizer));
+  if (!isfinite(learning_rate)) return CN_BAD_VALUE;
+  for (int32_t i = 0; i < segment_count; i++) {
+    TRY(check_segment(&segments[i]));
+    if (!isfinite(learning_rate * segments[i].rate_factor)) return CN_BAD_VALUE;
+  }
   TRY(check_floats(gradients));
-  if (sgd->momentum != 0.0f) TRY(check_floats(velocity));
+  const int count = optimizer_states(optimizer);
+  if (count > 0 && states == NULL) return CN_NULL_POINTER;
+  for (int i = 0; i < count; i++) TRY(check_floats(states[i]));
   TRY(check_floats(weights));
-  kernels_for(context)->sgd_step(context->threads, sgd, learning_rate, segment_count, segments,
-                                 gradients, velocity, weights);
+  kernels_for(context)->optimizer_step(context->threads, optimizer, learning_rate, segment_count,
+                                       segments, gradients, states, weights);
   return CN_OK;
 }
 

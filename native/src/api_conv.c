@@ -78,16 +78,19 @@ static int32_t check_bias(int32_t flags, const float *bias, bool required) {
   return bias == NULL && !required ? CN_OK : check_aligned(bias);
 }
 
+static int32_t check_states(const cn_optimizer *o, const cn_parameter *p) {
+  for (int i = 0; i < optimizer_states(o); i++) TRY(check_aligned(p->states[i]));
+  return CN_OK;
+}
+
 static int32_t check_update(int32_t flags, const cn_update *u) {
-  TRY(check_sgd(&u->sgd, u->learning_rate));
-  TRY(check_decay(u->weight_decay));
-  TRY(check_decay(u->bias_decay));
-  if (u->reserved != 0) return CN_BAD_VALUE;
-  TRY(check_aligned(u->w));
-  TRY(check_bias(flags, u->bias, false));
-  if (u->sgd.momentum == 0.0f) return CN_OK;
-  TRY(check_aligned(u->w_velocity));
-  return u->bias != NULL ? check_aligned(u->bias_velocity) : CN_OK;
+  TRY(check_optimizer(&u->optimizer));
+  TRY(check_rates(u->weights.learning_rate, u->weights.weight_decay));
+  TRY(check_rates(u->bias.learning_rate, u->bias.weight_decay));
+  TRY(check_aligned(u->weights.values));
+  TRY(check_states(&u->optimizer, &u->weights));
+  TRY(check_bias(flags, u->bias.values, false));
+  return u->bias.values != NULL ? check_states(&u->optimizer, &u->bias) : CN_OK;
 }
 
 int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {

@@ -72,13 +72,25 @@ int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed) 
   return check_aligned(workspace);
 }
 
-int32_t check_sgd(const cn_sgd *sgd, float learning_rate) {
-  if (!(sgd->momentum >= 0.0f && sgd->momentum < 1.0f)) return CN_BAD_VALUE;
-  return (sgd->flags & ~CN_NESTEROV) != 0 || !isfinite(learning_rate) ? CN_BAD_VALUE : CN_OK;
+static bool is_fraction(double value) { return value >= 0.0 && value < 1.0; }
+
+int32_t check_optimizer(const cn_optimizer *o) {
+  switch (o->kind) {
+  case CN_SGD:
+    if ((o->flags & ~CN_NESTEROV) != 0) return CN_BAD_VALUE;
+    return o->momentum >= 0.0 && (float)o->momentum < 1.0f ? CN_OK : CN_BAD_VALUE;
+  case CN_ADAM:
+    if ((o->flags & ~CN_DECOUPLED) != 0 || o->step < 1) return CN_BAD_VALUE;
+    if (!is_fraction(o->beta1) || !is_fraction(o->beta2)) return CN_BAD_VALUE;
+    return (float)o->epsilon > 0.0f && isfinite((float)o->epsilon) ? CN_OK : CN_BAD_VALUE;
+  default:
+    return CN_BAD_VALUE;
+  }
 }
 
-int32_t check_decay(float weight_decay) {
-  return weight_decay >= 0.0f && isfinite(weight_decay) ? CN_OK : CN_BAD_VALUE;
+int32_t check_rates(float learning_rate, float weight_decay) {
+  return isfinite(learning_rate) && weight_decay >= 0.0f && isfinite(weight_decay) ? CN_OK
+                                                                                   : CN_BAD_VALUE;
 }
 
 int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,

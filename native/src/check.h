@@ -2,6 +2,7 @@
 #ifndef CN_CHECK_H
 #define CN_CHECK_H
 
+#include "optimizer.h"
 #include "tensor.h"
 
 /* Leaves the function with the first status that is not CN_OK. */
@@ -39,8 +40,8 @@ int32_t check_aligned(const void *p);
 int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed);
 
 /* Options of the optimiser. */
-int32_t check_sgd(const cn_sgd *sgd, float learning_rate);
-int32_t check_decay(float weight_decay);
+int32_t check_optimizer(const cn_optimizer *o);
+int32_t check_rates(float learning_rate, float weight_decay);
 
 /* The x and y of one pass of pooling. */
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n);

@@ -414,41 +414,86 @@ static void training(void) {
   EXPECT(CN_NULL_POINTER, cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, NULL, NULL));
   EXPECT(CN_BAD_VALUE, cn_multiclass_svm(&context, 1, 2, NAN, memory, &label, &loss, NULL));
   EXPECT(CN_NULL_POINTER, cn_mean_squared_error(&context, 1, 2, NULL, memory, &loss, NULL));
-  const cn_sgd sgd = {0.9f, 0}, heavy = {1.0f, 0}, unknown = {0.9f, 2};
-  const cn_segment good = {0, 16, 0.0f, 0}, negative = {-1, 16, 0.0f, 0},
-                   odd_decay = {0, 16, NAN, 0};
-  float *g = memory, *v = memory + 64, *w = memory + 128;
-  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &heavy, 0.1f, 1, &good, g, v, w));
-  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &unknown, 0.1f, 1, &good, g, v, w));
-  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &sgd, NAN, 1, &good, g, v, w));
-  EXPECT(CN_BAD_VALUE, cn_sgd_step(&context, &sgd, 0.1f, 1, &odd_decay, g, v, w));
-  EXPECT(CN_BAD_SHAPE, cn_sgd_step(&context, &sgd, 0.1f, 1, &negative, g, v, w));
-  EXPECT(CN_NULL_POINTER, cn_sgd_step(&context, &sgd, 0.1f, 1, &good, g, NULL, w));
+  const cn_optimizer sgd = {.kind = CN_SGD, .momentum = 0.9};
+  const cn_optimizer adam = {
+      .kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+  const cn_segment good = {0, 16, 1.0f, 0.0f}, negative = {-1, 16, 1.0f, 0.0f},
+                   odd_decay = {0, 16, 1.0f, NAN}, odd_factor = {0, 16, INFINITY, 0.0f},
+                   large_factor = {0, 16, 1e38f, 0.0f};
+  float *g = memory, *w = memory + 128, *states[] = {memory + 64, memory + 256};
+  float *const first[] = {states[0], NULL}, *const none[] = {NULL, NULL};
+#define STEP(changed, rate, segment, state)                                                        \
+  cn_optimizer_step(&context, changed, rate, 1, segment, g, state, w)
+  EXPECT(CN_OK, STEP(&sgd, 0.1f, &good, first));
+  EXPECT(CN_OK, STEP(&adam, 0.1f, &good, states));
+  EXPECT(CN_BAD_VALUE, STEP(&sgd, NAN, &good, first));
+  EXPECT(CN_BAD_VALUE, STEP(&sgd, 0.1f, &odd_decay, first));
+  EXPECT(CN_BAD_VALUE, STEP(&sgd, 0.1f, &odd_factor, first));
+  EXPECT(CN_BAD_VALUE, STEP(&sgd, 100.0f, &large_factor, first));
+  EXPECT(CN_BAD_SHAPE, STEP(&sgd, 0.1f, &negative, first));
+  EXPECT(CN_NULL_POINTER, STEP(NULL, 0.1f, &good, first));
+  EXPECT(CN_NULL_POINTER, STEP(&sgd, 0.1f, NULL, first));
+  EXPECT(CN_NULL_POINTER, STEP(&sgd, 0.1f, &good, none));
+  EXPECT(CN_NULL_POINTER, STEP(&sgd, 0.1f, &good, NULL));
+  EXPECT(CN_NULL_POINTER, STEP(&adam, 0.1f, &good, first));
+  const cn_optimizer plain = {.kind = CN_SGD};
+  EXPECT(CN_OK, STEP(&plain, 0.1f, &good, NULL));
+  EXPECT(CN_OK, STEP(&plain, 0.1f, &good, none));
+#undef STEP
+  const cn_optimizer bad_rules[] = {
+      {.kind = 2},
+      {.kind = CN_SGD, .momentum = 1.0},
+      {.kind = CN_SGD, .momentum = 0.9999999999}, /* 1 in single precision */
+      {.kind = CN_SGD, .momentum = -0.1},
+      {.kind = CN_SGD, .momentum = NAN},
+      {.kind = CN_SGD, .momentum = 0.9, .flags = CN_DECOUPLED},
+      {.kind = CN_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 1.0, .beta2 = 0.999, .epsilon = 1e-8},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = NAN, .epsilon = 1e-8},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-60},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e60},
+      {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .flags = 1},
+  };
 
   const cn_dense dense = {.c = 16, .h = 1, .w = 1, .outputs = 16};
   const cn_update update = {
-      .sgd = sgd, .learning_rate = 0.1f, .w = w + 512, .w_velocity = w + 1024};
+      .optimizer = adam,
+      .weights = {.values = w + 512, .states = {w + 1024, w + 1536}, .learning_rate = 0.1f}};
   const int64_t floats = cn_dense_workspace_floats(&context, &dense, CN_BACKWARD_WEIGHTS, 1);
   float *workspace = w + 2048;
 #define UPDATE(changed)                                                                            \
-  cn_dense_backward_weights(&context, &dense, 1, memory, v, NULL, NULL, changed, workspace, floats)
+  cn_dense_backward_weights(&context, &dense, 1, memory, states[0], NULL, NULL, changed,           \
+                            workspace, floats)
   EXPECT(CN_OK, UPDATE(&update));
   EXPECT(CN_NULL_POINTER, UPDATE(NULL));
   cn_update bad = update;
-  bad.learning_rate = INFINITY;
+  bad.weights.learning_rate = INFINITY;
   EXPECT(CN_BAD_VALUE, UPDATE(&bad));
   bad = update;
-  bad.weight_decay = -1.0f;
+  bad.bias.learning_rate = INFINITY;
   EXPECT(CN_BAD_VALUE, UPDATE(&bad));
   bad = update;
-  bad.w_velocity = NULL;
+  bad.weights.weight_decay = -1.0f;
+  EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+  bad = update;
+  bad.weights.states[1] = NULL;
   EXPECT(CN_NULL_POINTER, UPDATE(&bad));
   bad = update;
-  bad.w++;
+  bad.weights.states[0]++;
   EXPECT(CN_MISALIGNED, UPDATE(&bad));
   bad = update;
-  bad.bias = w;
+  bad.weights.values++;
+  EXPECT(CN_MISALIGNED, UPDATE(&bad));
+  bad = update;
+  bad.bias.values = w;
   EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+  for (size_t i = 0; i < sizeof(bad_rules) / sizeof(bad_rules[0]); i++) {
+    EXPECT(CN_BAD_VALUE, cn_optimizer_step(&context, &bad_rules[i], 0.1f, 1, &good, g, states, w));
+    bad = update;
+    bad.optimizer = bad_rules[i];
+    EXPECT(CN_BAD_VALUE, UPDATE(&bad));
+  }
 #undef UPDATE
 }
 

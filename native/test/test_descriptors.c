@@ -342,14 +342,27 @@ static void conv_backward_data(const cn_context *context, const cn_conv2d *c, in
          spoilt(workspace), chance(5) ? room - 1 : room);
 }
 
+static cn_optimizer any_optimizer(void) {
+  return (cn_optimizer){.kind = below(3),
+                        .flags = chance(80) ? 0 : below(4),
+                        .step = below(5),
+                        .momentum = chance(50) ? 0.9 : 0.0,
+                        .beta1 = 0.9,
+                        .beta2 = 0.999,
+                        .epsilon = 1e-8};
+}
+
+static cn_parameter any_parameter(int64_t floats) {
+  cn_parameter p = {.values = next_input(floats), .learning_rate = 0.125f};
+  for (int i = 0; i < CN_MOST_STATES; i++) p.states[i] = next_input(floats);
+  return p;
+}
+
 /* A step of weights like those of the layer. */
 static cn_update any_update(int64_t floats, float *bias, int64_t channels) {
-  cn_update u = {.sgd = {chance(50) ? 0.9f : 0.0f, below(2)}, .learning_rate = 0.125f};
-  u.w = next_input(floats);
-  u.w_velocity = next_input(floats);
-  if (bias == NULL) return u;
-  u.bias = next_input((channels + 15) / 16 * 16);
-  u.bias_velocity = next_input((channels + 15) / 16 * 16);
+  cn_update u = {.optimizer = any_optimizer()};
+  u.weights = any_parameter(floats);
+  if (bias != NULL) u.bias = any_parameter((channels + 15) / 16 * 16);
   return u;
 }
 
@@ -590,10 +603,12 @@ static void vectors(void) {
   CALL(NULL, cn_fill, &context, count, 1.0f, spoilt(out));
   CALL(NULL, cn_accumulate, &context, count, spoilt(a), spoilt(out));
   CALL(NULL, cn_triad, &context, count, 2.0f, spoilt(a), b, spoilt(out));
-  cn_segment segments[2] = {{0, count / 2, 0.0f, 0}, {count / 2, count - count / 2, 0.1f, 0}};
-  spoil(&segments[0].weight_decay, 2);
-  const cn_sgd sgd = {chance(50) ? 0.9f : 0.0f, below(3)};
-  CALL(NULL, cn_sgd_step, &context, &sgd, 0.1f, 2, segments, spoilt(a), spoilt(b), spoilt(out));
+  cn_segment segments[2] = {{0, count / 2, 1.0f, 0.0f}, {count / 2, count - count / 2, 0.5f, 0.1f}};
+  spoil(&segments[0].rate_factor, 2);
+  const cn_optimizer rule = any_optimizer();
+  float *more = next_input(count), *const states[] = {spoilt(b), spoilt(more)};
+  CALL(NULL, cn_optimizer_step, &context, &rule, 0.1f, 2, segments, spoilt(a),
+       chance(95) ? states : NULL, spoilt(out));
   used = 0;
   float *counts = next_operand(16 * (int64_t)context.threads);
   CALL(counts, cn_fma_rounds, &context, below(3) - 1, spoilt(counts));

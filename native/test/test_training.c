@@ -84,25 +84,44 @@ static void a_label_out_of_range_writes_nothing(const cn_context *context) {
   }
 }
 
-/* ---- SGD ------------------------------------------------------------------------------------- */
+/* ---- The rules of optimisers ------------------------------------------------------------------
+ */
 
 enum { PARAMETERS = 20011, STEPS = 3 };
 
+static const cn_optimizer optimizers[] = {
+    {.kind = CN_SGD},
+    {.kind = CN_SGD, .momentum = 0.9f},
+    {.kind = CN_SGD, .momentum = 0.9f, .flags = CN_NESTEROV},
+    {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+    {.kind = CN_ADAM,
+     .step = 1000,
+     .beta1 = 0.5,
+     .beta2 = 0.99,
+     .epsilon = 1e-3,
+     .flags = CN_DECOUPLED},
+};
+
+static int states_of(const cn_optimizer *o) {
+  return o->kind == CN_ADAM ? 2 : o->momentum > 0.0 ? 1 : 0;
+}
+
 /* One parameter, every operation rounded to float by a store. */
-static void reference_step(const cn_sgd *sgd, float rate, float decay, float gradient, float *v,
-                           float *w) {
+static void reference_sgd(const cn_optimizer *o, float rate, float decay, float gradient, float *v,
+                          float *w) {
+  const float momentum = (float)o->momentum;
   volatile float g = gradient, t;
   if (decay != 0.0f) {
     t = decay * *w;
     g = g + t;
   }
   volatile float direction = g;
-  if (sgd->momentum != 0.0f) {
-    t = sgd->momentum * *v;
+  if (momentum != 0.0f) {
+    t = momentum * *v;
     *v = t + g;
     direction = *v;
-    if ((sgd->flags & CN_NESTEROV) != 0) {
-      t = sgd->momentum * *v;
+    if ((o->flags & CN_NESTEROV) != 0) {
+      t = momentum * *v;
       direction = g + t;
     }
   }
@@ -110,32 +129,90 @@ static void reference_step(const cn_sgd *sgd, float rate, float decay, float gra
   *w = *w - t;
 }
 
-static void sgd_follows_its_formula(const cn_context *context, cn_sgd sgd) {
-  const cn_segment segments[] = {
-      {.offset = 1, .length = 37, .weight_decay = 0.01f},
-      {.offset = 40, .length = 4096, .weight_decay = 0.0f},
-      {.offset = 4200, .length = 0, .weight_decay = 0.5f},
-      {.offset = 4201, .length = PARAMETERS - 4202, .weight_decay = 5e-4f},
-  };
-  seed_values(11);
-  float *w = new_reals(PARAMETERS), *v = new_reals(PARAMETERS), *g = new_reals(PARAMETERS);
-  float *w_expected = new_floats(PARAMETERS), *v_expected = new_floats(PARAMETERS);
-  memcpy(w_expected, w, PARAMETERS * sizeof(float));
-  memcpy(v_expected, v, PARAMETERS * sizeof(float));
-  for (int step = 0; step < STEPS; step++) {
-    for (int s = 0; s < 4; s++)
-      for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].length; i++)
-        reference_step(&sgd, 0.05f, segments[s].weight_decay, g[i], &v_expected[i], &w_expected[i]);
-    CHECK(cn_sgd_step(context, &sgd, 0.05f, 4, segments, g, sgd.momentum != 0.0f ? v : NULL, w) ==
-              CN_OK,
-          "momentum %g", (double)sgd.momentum);
+static void reference_adam(const cn_optimizer *o, float rate, float decay, float gradient, float *m,
+                           float *v, float *w) {
+  const float b1 = (float)o->beta1, r1 = (float)(1.0 - o->beta1), b2 = (float)o->beta2,
+              r2 = (float)(1.0 - o->beta2);
+  double power1 = 1.0, power2 = 1.0;
+  for (int64_t i = 0; i < o->step; i++) {
+    power1 *= o->beta1;
+    power2 *= o->beta2;
   }
-  CHECK(memcmp(w, w_expected, PARAMETERS * sizeof(float)) == 0, "weights, momentum %g, flags %d",
-        (double)sgd.momentum, (int)sgd.flags);
-  CHECK(memcmp(v, v_expected, PARAMETERS * sizeof(float)) == 0, "velocity, momentum %g, flags %d",
-        (double)sgd.momentum, (int)sgd.flags);
-  float *all[] = {w, v, g, w_expected, v_expected};
-  for (int i = 0; i < 5; i++) free(all[i]);
+  const float root = (float)(1.0 / sqrt(1.0 - power2)), a = (float)(rate / (1.0 - power1));
+  volatile float g = gradient, t, u;
+  if ((o->flags & CN_DECOUPLED) != 0) {
+    *w = (float)(1.0 - (double)rate * decay) * *w;
+  } else {
+    t = decay * *w;
+    g = g + t;
+  }
+  t = b1 * *m;
+  u = r1 * g;
+  *m = t + u;
+  t = b2 * *v;
+  u = r2 * g;
+  u = u * g;
+  *v = t + u;
+  t = sqrtf(*v);
+  t = t * root;
+  t = t + (float)o->epsilon;
+  u = a * *m;
+  u = u / t;
+  *w = *w - u;
+}
+
+static void a_rule_follows_its_formula(const cn_context *context, const cn_optimizer *first) {
+  const cn_segment segments[] = {
+      {.offset = 1, .length = 37, .rate_factor = 1.0f, .weight_decay = 0.01f},
+      {.offset = 40, .length = 4096, .rate_factor = 0.3f, .weight_decay = 0.0f},
+      {.offset = 4200, .length = 0, .rate_factor = 1.0f, .weight_decay = 0.5f},
+      {.offset = 4201, .length = PARAMETERS - 4202, .rate_factor = 2.0f, .weight_decay = 5e-4f},
+  };
+  const float rate = 0.05f;
+  cn_optimizer o = *first;
+  seed_values(11);
+  float *g = new_reals(PARAMETERS), *got[3], *expected[3]; /* weights, then states */
+  for (int i = 0; i < 3; i++) {
+    got[i] = new_reals(PARAMETERS);
+    for (int64_t j = 0; i == 2 && j < PARAMETERS; j++) got[i][j] = fabsf(got[i][j]);
+    expected[i] = new_floats(PARAMETERS);
+    memcpy(expected[i], got[i], PARAMETERS * sizeof(float));
+  }
+  for (int step = 0; step < STEPS; step++, o.step++) {
+    for (int s = 0; s < 4; s++)
+      for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].length; i++) {
+        const float own = rate * segments[s].rate_factor, decay = segments[s].weight_decay;
+        if (o.kind == CN_SGD)
+          reference_sgd(&o, own, decay, g[i], &expected[1][i], &expected[0][i]);
+        else
+          reference_adam(&o, own, decay, g[i], &expected[1][i], &expected[2][i], &expected[0][i]);
+      }
+    float *const states[] = {got[1], got[2]};
+    CHECK(cn_optimizer_step(context, &o, rate, 4, segments, g, states_of(&o) > 0 ? states : NULL,
+                            got[0]) == CN_OK,
+          "kind %d", (int)o.kind);
+  }
+  for (int i = 0; i < 3; i++) {
+    CHECK(memcmp(got[i], expected[i], PARAMETERS * sizeof(float)) == 0,
+          "kind %d, momentum %g, flags %d: %s %d", (int)o.kind, o.momentum, (int)o.flags,
+          i == 0 ? "weights" : "state", i);
+    free(got[i]);
+    free(expected[i]);
+  }
+  free(g);
+}
+
+/* What lies past the real channels of packed weights stays zero. */
+static void zeros_stay_zero(const cn_context *context, const cn_optimizer *o) {
+  float w[20] = {0}, states[2][20] = {{0}};
+  const float g[20] = {0};
+  float *const state[] = {states[0], states[1]};
+  const cn_segment all = {0, 20, 1.0f, 0.1f};
+  CHECK(cn_optimizer_step(context, o, 0.5f, 1, &all, g, state, w) == CN_OK, "kind %d",
+        (int)o->kind);
+  for (int i = 0; i < 20; i++)
+    CHECK(w[i] == 0.0f && states[0][i] == 0.0f && states[1][i] == 0.0f, "kind %d: %d is %g",
+          (int)o->kind, i, (double)w[i]);
 }
 
 /* ---- A step inside a weight gradient --------------------------------------------------------- */
@@ -218,27 +295,42 @@ static int32_t backward_weights(const cn_context *context, const layer *l, const
   return status;
 }
 
-/* Packed weights and the bias, then their velocities: zero past the real channels. */
+/* Packed weights and the bias, then their state twice: zero past the real channels. */
 static float *new_state(const cn_context *context, const layer *l, int64_t weights,
                         int64_t biases) {
   const cn_conv2d conv = whole(&l->conv);
   const bool dense = l->dense.outputs > 0;
-  float *state = new_floats(2 * (weights + biases));
+  float *state = new_floats(3 * (weights + biases));
   seed_values(3);
-  for (int half = 0; half < 2; half++) {
-    float *packed = state + half * (weights + biases), *plain = new_reals(weights);
+  for (int part = 0; part < 3; part++) {
+    float *packed = state + part * (weights + biases), *plain = new_reals(weights);
     CHECK((dense ? cn_dense_pack_weights(context, &l->dense, plain, packed)
                  : cn_conv2d_pack_weights(context, &conv, plain, packed)) == CN_OK,
           "%s", l->name);
     const int32_t outputs = dense ? l->dense.outputs : conv.y.c;
     for (int64_t i = 0; i < biases; i++) packed[weights + i] = i < outputs ? plain[i] : 0.0f;
+    for (int64_t i = 0; part == 2 && i < weights + biases; i++) packed[i] = fabsf(packed[i]);
     free(plain);
   }
   return state;
 }
 
+static cn_update update_of(const cn_optimizer *o, float *state, int64_t weights, int64_t biases) {
+  const int64_t count = weights + biases;
+  cn_update u = {
+      .optimizer = *o,
+      .weights = {.values = state, .learning_rate = 0.05f, .weight_decay = 1e-3f},
+      .bias = {.values = biases > 0 ? state + weights : NULL, .learning_rate = 0.05f * 0.5f}};
+  for (int i = 0; i < states_of(o); i++) {
+    u.weights.states[i] = state + (i + 1) * count;
+    u.bias.states[i] = biases > 0 ? state + (i + 1) * count + weights : NULL;
+  }
+  return u;
+}
+
 static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_context *context,
-                                                                    const layer *l, cn_sgd sgd) {
+                                                                    const layer *l,
+                                                                    const cn_optimizer *o) {
   const bool dense = l->dense.outputs > 0;
   const cn_conv2d conv = whole(&l->conv);
   const int32_t flags = dense ? l->dense.flags : conv.flags,
@@ -257,23 +349,18 @@ static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_con
   float *g = new_floats(count), *expected = new_state(context, l, weights, biases);
   float *db = biases > 0 ? g + weights : NULL;
   CHECK(backward_weights(context, l, x, dy, g, db, NULL) == CN_OK, "%s", l->name);
-  const cn_segment segments[] = {{0, weights, 1e-3f, 0}, {weights, biases, 0.0f, 0}};
-  CHECK(cn_sgd_step(context, &sgd, 0.05f, 2, segments, g, expected + count, expected) == CN_OK,
-        "%s", l->name);
+  const cn_segment segments[] = {{0, weights, 1.0f, 1e-3f}, {weights, biases, 0.5f, 0.0f}};
+  float *const states[] = {expected + count, expected + 2 * count};
+  CHECK(cn_optimizer_step(context, o, 0.05f, 2, segments, g, states, expected) == CN_OK, "%s",
+        l->name);
   for (int kept = 0; kept < 2; kept++) {
     float *state = new_state(context, l, weights, biases), *kept_g = new_floats(count);
-    const cn_update update = {.sgd = sgd,
-                              .learning_rate = 0.05f,
-                              .weight_decay = 1e-3f,
-                              .w = state,
-                              .w_velocity = state + count,
-                              .bias = biases > 0 ? state + weights : NULL,
-                              .bias_velocity = biases > 0 ? state + count + weights : NULL};
+    const cn_update update = update_of(o, state, weights, biases);
     CHECK(backward_weights(context, l, x, dy, kept ? kept_g : NULL,
                            kept && biases > 0 ? kept_g + weights : NULL, &update) == CN_OK,
           "%s, kept %d", l->name, kept);
-    CHECK(memcmp(state, expected, 2 * (size_t)count * sizeof(float)) == 0, "%s, kept %d", l->name,
-          kept);
+    CHECK(memcmp(state, expected, 3 * (size_t)count * sizeof(float)) == 0, "%s, kind %d, kept %d",
+          l->name, (int)o->kind, kept);
     CHECK(!kept || memcmp(kept_g, g, (size_t)count * sizeof(float)) == 0, "%s", l->name);
     free(state);
     free(kept_g);
@@ -290,14 +377,12 @@ int main(void) {
       softmax_of_many_classes_is_its_definition(&context);
       a_nan_in_the_scores_reaches_the_loss(&context);
       a_label_out_of_range_writes_nothing(&context);
-      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.0f});
-      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f});
-      sgd_follows_its_formula(&context, (cn_sgd){.momentum = 0.9f, .flags = CN_NESTEROV});
-      for (size_t l = 0; l < sizeof(layers) / sizeof(layers[0]); l++) {
-        a_step_inside_the_gradient_has_the_bits_of_one_after_it(&context, &layers[l],
-                                                                (cn_sgd){.momentum = 0.0f});
-        a_step_inside_the_gradient_has_the_bits_of_one_after_it(
-            &context, &layers[l], (cn_sgd){.momentum = 0.9f, .flags = CN_NESTEROV});
+      for (size_t o = 0; o < sizeof(optimizers) / sizeof(optimizers[0]); o++) {
+        a_rule_follows_its_formula(&context, &optimizers[o]);
+        zeros_stay_zero(&context, &optimizers[o]);
+        for (size_t l = 0; l < sizeof(layers) / sizeof(layers[0]); l++)
+          a_step_inside_the_gradient_has_the_bits_of_one_after_it(&context, &layers[l],
+                                                                  &optimizers[o]);
       }
     }
   return verdict("training");

@@ -17,7 +17,7 @@ public abstract class Executable : IExecutable
     private readonly HashSet<Parameter> _unwritten;
     private Phase _phase;
     private int _state;
-    private long _nextPass;
+    private long _nextPass, _steps;
     private bool _hasGradients, _hasInputGradient, _tookBack, _buffersWritten;
 
     // What has changed the parameters since the last forward pass; why gradients cannot be added to those that are
@@ -85,6 +85,9 @@ public abstract class Executable : IExecutable
     /// <summary>The number of the last training forward pass, from 0; keys its random masks.</summary>
     /// <remarks>A pass that throws has used its number up; one whose loss is not finite gives it back.</remarks>
     protected long PassNumber { get; private set; }
+
+    /// <summary>The number of the step that is made, or comes next, from 1.</summary>
+    protected long StepNumber => _steps + 1;
 
     /// <inheritdoc/>
     public void Forward(ReadOnlySpan<float> images)
@@ -424,6 +427,7 @@ public abstract class Executable : IExecutable
 
     private void NoteStep()
     {
+        _steps++;
         _changedBy = nameof(Step);
         if (_hasGradients)
             _cannotAdd = "Step has moved the parameters since";

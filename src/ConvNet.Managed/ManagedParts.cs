@@ -42,7 +42,9 @@ internal sealed class ManagedParts
             _nodes[node.Index] = AddGradients(node);
         long trained = graph.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
         // Gradients are read, values and state read and written.
-        Update = Add(new LayerProfile(optimizer, Lower(optimizer), [], ProfiledPass.Update, "step", Loops, "", $"{trained}", 0, (3 + 2 * spec.Optimizer.StateSlots) * _valueBytes * trained, 1));
+        long touched = (3 + 2 * spec.Optimizer.StateNames.Count) * trained;
+        Update = Add(new LayerProfile(optimizer, Lower(optimizer), [], ProfiledPass.Update, "step", Loops, "",
+            $"{trained}", 0, _valueBytes * touched, 1));
     }
 
     /// <summary>All parts.</summary>

@@ -11,6 +11,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     private readonly T[][] _values, _gradients, _optimizerState, _kept;
+    private readonly ParameterOptions[] _options;
     private readonly int _threads;
     private readonly ManagedPass<T>? _training;
     private ManagedPass<T>? _inference;
@@ -19,7 +20,8 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         : base(graph, batchSize, spec, backendDisposed)
     {
         _threads = threads;
-        int copies = spec?.Optimizer.StateSlots ?? 0;
+        int copies = spec?.Optimizer.StateNames.Count ?? 0;
+        _options = spec is null ? [] : [.. graph.Parameters.Select(spec.Optimizer.OptionsOf)];
         int Trained(Parameter p) => spec is not null && p.Trainable ? p.Length : 0;
         bool IsTooLarge(Parameter p) => Math.Max(p.Length, (long)copies * Trained(p)) > Array.MaxLength;
         if (graph.Parameters.FirstOrDefault(IsTooLarge) is { } large)
@@ -108,8 +110,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     protected override void StepCore(float learningRate)
     {
         using PartTimer timer = _training!.TimeUpdate();
-        // A rule of the user's own may throw half way.
-        (T[][] Values, T[][] State)? before = Spec!.Optimizer is Sgd ? null : (Copy(_values), Copy(_optimizerState));
+        (T[][] Values, T[][] State)? before = Spec!.Optimizer.MayThrow ? (Copy(_values), Copy(_optimizerState)) : null;
         try
         {
             foreach (Parameter p in Graph.Parameters.Where(p => p.Trainable))
@@ -173,11 +174,13 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
 
     private void Step(Parameter p, float learningRate)
     {
+        Optimizer optimizer = Spec!.Optimizer;
         try
         {
-            Spec!.Optimizer.Step<T>(p, learningRate, _gradients[p.Index], _values[p.Index], _optimizerState[p.Index]);
+            optimizer.Move<T>(_options[p.Index].At(StepNumber, learningRate), p, _gradients[p.Index], _values[p.Index],
+                new StateSpans<T>(_optimizerState[p.Index], optimizer.StateNames.Count));
         }
-        catch (Exception error) when (FailurePlace.Note(error, $"{p.Name} ({Spec!.Optimizer.GetType().Name})"))
+        catch (Exception error) when (FailurePlace.Note(error, $"{p.Name} ({optimizer.GetType().Name})"))
         {
             throw;
         }

@@ -20,8 +20,12 @@ internal static class Explanation
         var calls = All(plan).ToLookup(call => call.Owner, call => call.Call);
         var layers = plan.Layouts.Primitives.Select(primitive => Of(plan, primitive, [.. calls[primitive]])).ToList();
         layers.Add(Ends(plan, [.. calls[null]]));
-        if (pass.Training?.Optimizer is Sgd)
-            layers.Add(new PlannedLayer(nameof(Sgd), "sgd", [], [], null, null, null, plan.Parameters.RestFloats > 0 ? [Optimizer(plan)] : []));
+        if (pass.Training is { } training)
+        {
+            string optimizer = training.Optimizer.GetType().Name;
+            layers.Add(new PlannedLayer(optimizer, optimizer.ToLowerInvariant(), [], [], null, null, null,
+                plan.Parameters.RestFloats > 0 ? [Optimizer(plan, training)] : []));
+        }
         (long values, long gradients, long state) = plan.Parameters.Bytes;
         long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots).Concat(plan.Loss?.Slots ?? [])
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
@@ -43,7 +47,9 @@ internal static class Explanation
         if (plan.Loss is { } loss)
         {
             parts.Add(Part(NameOfEnds(pass), Of(loss), ProfiledPass.Loss, $"{plan.Graph.Output.Node.Shape}"));
-            parts.Add(Part(nameof(Sgd), Optimizer(plan), ProfiledPass.Update, $"{plan.Parameters.RestFloats}"));
+            TrainingSpec training = pass.Training!;
+            parts.Add(Part(training.Optimizer.GetType().Name, Optimizer(plan, training), ProfiledPass.Update,
+                $"{plan.Parameters.RestFloats}"));
         }
         return parts;
     }
@@ -91,10 +97,18 @@ internal static class Explanation
     }
 
     // What has not taken its step inside a gradient.
-    private static PlannedCall Optimizer(Lowering plan)
+    private static PlannedCall Optimizer(Lowering plan, TrainingSpec training)
     {
-        long floats = plan.Parameters.RestFloats, touched = plan.Parameters.Bytes.State > 0 ? 5 : 3;
-        return new PlannedCall(PlannedPass.Update, "sgd", "one pass over the values", plan.Parameters.KeepsGradients ? "the parameters lie side by side" : "what has taken no step inside a weight gradient", 0,
+        ParameterStore parameters = plan.Parameters;
+        long floats = parameters.RestFloats, touched = 3 + 2 * parameters.StateNames;
+        string name = training.Optimizer.GetType().Name.ToLowerInvariant();
+        if (parameters.StepsInCSharp)
+            return new PlannedCall(PlannedPass.Update, name, "the rule's own loops in C#", "no kernel knows this rule",
+                0, sizeof(float) * touched * floats, 0, 1);
+        string reason = parameters.KeepsGradients
+            ? "the parameters lie side by side"
+            : "what has taken no step inside a weight gradient";
+        return new PlannedCall(PlannedPass.Update, name, "one pass over the values", reason, 0,
             sizeof(float) * touched * floats, 0, Threads(plan.Pass, 2 * OperationsPerValue * floats));
     }
 

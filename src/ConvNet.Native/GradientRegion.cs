@@ -5,9 +5,11 @@ namespace ConvNet.Native;
 /// <summary>The gradients of a run of parameters; they take memory when it is asked for.</summary>
 /// <param name="offset">Where the parameters begin in their block.</param>
 /// <param name="length">Their floats.</param>
-/// <param name="segments">The parameters with their weight decay, from the start of the run.</param>
+/// <param name="parameters">The parameters.</param>
+/// <param name="segments">Where they lie from the start of the run, with their options.</param>
 /// <param name="slots">The gradient of each parameter, and where it begins.</param>
-internal sealed unsafe class GradientRegion(long offset, long length, cn_segment[] segments, (Slot Gradient, long Offset)[] slots) : IDisposable
+internal sealed unsafe class GradientRegion(long offset, long length, Parameter[] parameters, cn_segment[] segments,
+    (Slot Gradient, long Offset)[] slots) : IDisposable
 {
     private NativeBlock? _gradients, _kept;
 
@@ -17,7 +19,10 @@ internal sealed unsafe class GradientRegion(long offset, long length, cn_segment
     /// <summary>Their floats.</summary>
     public long Length => length;
 
-    /// <summary>The parameters with their weight decay.</summary>
+    /// <summary>The parameters.</summary>
+    public Parameter[] Parameters => parameters;
+
+    /// <summary>Where they lie, with their options.</summary>
     public cn_segment[] Segments => segments;
 
     /// <summary>The gradients.</summary>

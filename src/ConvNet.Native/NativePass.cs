@@ -98,8 +98,8 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Computes the gradients.</summary>
     /// <param name="n">Samples.</param>
     /// <param name="step">The number of the training pass.</param>
-    /// <param name="learningRate">Where given, weights take their step inside their gradients.</param>
-    public void Backward(int n, long step, float? learningRate = null) => RunAll(_backward, n, step, learningRate);
+    /// <param name="inside">Where given, weights take this step inside their gradients.</param>
+    public void Backward(int n, long step, StepInside? inside = null) => RunAll(_backward, n, step, inside);
 
     /// <summary>Reads the scores of the last forward pass.</summary>
     public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length).CopyTo(scores);
@@ -149,9 +149,9 @@ internal sealed unsafe class NativePass : IDisposable
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
-    private void RunAll(Step[] steps, int n, long step, float? learningRate = null)
+    private void RunAll(Step[] steps, int n, long step, StepInside? inside = null)
     {
-        var run = new Run(_context, n, step, learningRate);
+        var run = new Run(_context, n, step, inside);
         foreach (Step next in steps)
             next.Run(run);
     }

@@ -1,5 +1,6 @@
 using ConvNet.Diagnostics;
 using ConvNet.Native;
+using ConvNet.Native.Steps;
 
 namespace ConvNet;
 
@@ -7,7 +8,6 @@ namespace ConvNet;
 public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 {
     private readonly NativeBackend _backend;
-    private readonly Sgd? _optimizer;
     private readonly ParameterStore _parameters;
     private readonly NativePass? _training;
     private NativePass? _inference;
@@ -23,15 +23,10 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     {
         _backend = backend;
         NativeLimits.Check(graph, batchSize);
-        _optimizer = spec?.Optimizer switch
-        {
-            null => null,
-            Sgd sgd => sgd,
-            var other => throw new NotSupportedException($"The native backend lacks the optimiser {other.GetType().Name}; it has {nameof(Sgd)}."),
-        };
         ParameterStore? parameters = null;
         NativePass pass = Plan(spec is null ? PassKind.Inference : PassKind.Training,
-            primitives => parameters = new ParameterStore(graph, primitives, _optimizer, spec?.KeepGradients ?? false, backend.Context));
+            primitives => parameters = new ParameterStore(graph, primitives, spec?.Optimizer,
+                spec?.KeepGradients ?? false, backend.Context));
         _parameters = parameters!;
         _training = spec is null ? null : pass;
         _inference = spec is null ? pass : null;
@@ -116,19 +111,19 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void StepCore(float learningRate)
     {
         using PartTimer timer = Training.TimeUpdate();
-        _parameters.Step(learningRate);
+        _parameters.Step(StepNumber, learningRate);
         _prepared = false;
     }
 
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
-        Training.Backward(N, PassNumber, learningRate);
+        Training.Backward(N, PassNumber, new StepInside(StepNumber, learningRate));
         _prepared = false;
         if (_parameters.RestFloats == 0)
             return;
         using PartTimer timer = Training.TimeUpdate();
-        _parameters.StepRest(learningRate);
+        _parameters.StepRest(StepNumber, learningRate);
     }
 
     /// <inheritdoc/>

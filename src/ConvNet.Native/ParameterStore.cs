@@ -18,22 +18,30 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
     private readonly Parameter[] _buffers;
-    private readonly long _valueFloats, _velocityFloats, _firstBuffer;
-    private readonly Sgd? _optimizer;
+    private readonly ParameterOptions[] _options;
+    private readonly long _valueFloats, _firstBuffer;
+    private readonly int _stateNames;
+    private readonly Optimizer? _optimizer;
+    private readonly cn_optimizer? _kernel;
     private readonly GradientRegion? _inside, _apart;
-    private NativeBlock? _valueBlock, _velocityBlock, _keptBuffers;
+    private ManagedUpdate? _managed;
+    private NativeBlock? _valueBlock, _stateBlock, _keptBuffers, _keptValues, _keptState;
 
     /// <summary>Decides where everything lies; <see cref="Allocate"/> takes the memory.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
-    /// <param name="optimizer">What moves them; null where nothing does.</param>
+    /// <param name="optimizer">The rule that moves them; null where nothing does.</param>
     /// <param name="keepGradients">Whether gradients can be read after every step.</param>
     /// <param name="context">Who computes.</param>
-    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Sgd? optimizer, bool keepGradients, cn_context context)
+    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Optimizer? optimizer, bool keepGradients,
+        cn_context context)
     {
         (_context, _optimizer) = (context, optimizer);
+        _kernel = optimizer is null ? null : OptimizerKernels.Of(optimizer);
+        _options = optimizer is null ? [] : [.. graph.Parameters.Select(optimizer.OptionsOf)];
+        _stateNames = optimizer?.StateNames.Count ?? 0;
         primitives = [.. primitives];
-        KeepsGradients = keepGradients || primitives.Any(primitive => primitive is ManagedPrimitive);
+        KeepsGradients = keepGradients || _kernel is null || primitives.Any(primitive => primitive is ManagedPrimitive);
         int count = graph.Parameters.Count;
         (_packings, _values, _gradients, _offsets) = (new Packing[count], new Slot[count], new Slot?[count], new long[count]);
         var inside = new HashSet<Parameter>();
@@ -53,7 +61,6 @@ internal sealed unsafe class ParameterStore : IDisposable
         _firstBuffer = trainable;
         if (optimizer is null)
             return;
-        _velocityFloats = optimizer.StateSlots > 0 ? trainable : 0;
         _inside = Region(first, 0, middle);
         _apart = Region(then, middle, trainable);
     }
@@ -70,8 +77,15 @@ internal sealed unsafe class ParameterStore : IDisposable
         if (_optimizer is null)
             return;
         _keptBuffers = new NativeBlock(_valueFloats - _firstBuffer, clear: false);
-        if (HasState)
-            _velocityBlock = new NativeBlock(_velocityFloats, clear: true);
+        if (_stateNames > 0)
+            _stateBlock = new NativeBlock(_stateNames * _firstBuffer, clear: true);
+        if (_kernel is null)
+            _managed = new ManagedUpdate(_optimizer, [.. _inside!.Parameters, .. _apart!.Parameters], _context);
+        if (_optimizer.MayThrow)
+        {
+            _keptValues = new NativeBlock(_firstBuffer, clear: false);
+            _keptState = new NativeBlock(_stateNames * _firstBuffer, clear: false);
+        }
         _apart!.Allocate();
         if (KeepsGradients)
             _inside!.Allocate();
@@ -82,10 +96,13 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's state.</summary>
     public (long Values, long Gradients, long State) Bytes
-        => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _velocityFloats);
+        => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _stateNames * _firstBuffer);
 
-    /// <summary>Whether the optimiser keeps state.</summary>
-    public bool HasState => _optimizer is { StateSlots: > 0 };
+    /// <summary>Values of state that the optimiser keeps for each value.</summary>
+    public int StateNames => _stateNames;
+
+    /// <summary>Whether the optimiser's rule runs in C#.</summary>
+    public bool StepsInCSharp => _optimizer is not null && _kernel is null;
 
     /// <summary>Floats of the trainable parameters that take their step behind the backward pass.</summary>
     public long RestFloats => (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
@@ -97,23 +114,17 @@ internal sealed unsafe class ParameterStore : IDisposable
     public Slot Gradient(Parameter parameter)
         => _gradients[parameter.Index] ?? throw new InvalidOperationException($"{parameter.Name} has no gradient.");
 
-    /// <summary>The step that a layer's parameters can take inside the gradient of its weights, but for the learning rate.</summary>
-    /// <remarks>Once there is memory.</remarks>
-    public cn_update UpdateOf(Node node)
+    /// <summary>
+    /// The step that a layer's parameters can take inside the gradient of its weights, at a learning rate of 1 and
+    /// without its number.
+    /// </summary>
+    /// <remarks>Once there is memory; where the optimiser has a kernel.</remarks>
+    public cn_update UpdateOf(Node node) => new()
     {
-        Parameter weights = node.Parameters[0];
-        Parameter? bias = node.Parameters.ElementAtOrDefault(1);
-        return new cn_update
-        {
-            sgd = Describe(_optimizer!),
-            weight_decay = _optimizer!.DecayOf(weights),
-            bias_decay = bias is null ? 0 : _optimizer.DecayOf(bias),
-            w = Values(weights).Pointer,
-            w_velocity = Velocity(weights),
-            bias = bias is null ? null : Values(bias).Pointer,
-            bias_velocity = bias is null ? null : Velocity(bias),
-        };
-    }
+        optimizer = _kernel!.Value,
+        weights = Describe(node.Parameters[0]),
+        bias = node.Parameters.Count > 1 ? Describe(node.Parameters[1]) : default,
+    };
 
     /// <summary>Reads the values of a parameter.</summary>
     public void Read(Parameter parameter, Span<float> values) => Unpack(parameter, Values(parameter), values);
@@ -154,25 +165,37 @@ internal sealed unsafe class ParameterStore : IDisposable
     }
 
     /// <summary>Moves all trainable parameters by their gradients.</summary>
-    public void Step(float learningRate)
+    /// <param name="number">The number of the step, from 1.</param>
+    /// <param name="learningRate">Its learning rate.</param>
+    public void Step(long number, float learningRate)
     {
-        Step(_inside!, learningRate);
-        Step(_apart!, learningRate);
+        if (_kernel is null)
+        {
+            StepInCSharp(number, learningRate);
+            return;
+        }
+        Step(_inside!, number, learningRate);
+        Step(_apart!, number, learningRate);
     }
 
     /// <summary>Moves those that have not taken their step inside the backward pass.</summary>
-    public void StepRest(float learningRate)
+    /// <inheritdoc cref="Step(long, float)" path="/param"/>
+    public void StepRest(long number, float learningRate)
     {
         if (KeepsGradients)
-            Step(_inside!, learningRate);
-        Step(_apart!, learningRate);
+            Step(number, learningRate);
+        else
+            Step(_apart!, number, learningRate);
     }
 
     /// <summary>Frees the blocks.</summary>
     public void Dispose()
     {
         _valueBlock?.Dispose();
-        _velocityBlock?.Dispose();
+        _managed?.Dispose();
+        _stateBlock?.Dispose();
+        _keptValues?.Dispose();
+        _keptState?.Dispose();
         _keptBuffers?.Dispose();
         _inside?.Dispose();
         _apart?.Dispose();
@@ -194,22 +217,62 @@ internal sealed unsafe class ParameterStore : IDisposable
         aligned.CopyTo(values);
     }
 
-    private static cn_sgd Describe(Sgd optimizer) => new(optimizer.Momentum, optimizer.Nesterov ? cn_sgd_flags.CN_NESTEROV : cn_sgd_flags.None);
+    private cn_parameter Describe(Parameter parameter)
+    {
+        ParameterOptions options = _options[parameter.Index];
+        return new cn_parameter
+        {
+            values = Values(parameter).Pointer,
+            state0 = State(0, _offsets[parameter.Index]),
+            state1 = State(1, _offsets[parameter.Index]),
+            learning_rate = options.LearningRateFactor,
+            weight_decay = options.WeightDecay,
+        };
+    }
 
-    private void Step(GradientRegion region, float learningRate)
+    private void Step(GradientRegion region, long number, float learningRate)
     {
         if (region.Segments.Length == 0)
             return;
-        float* values = _valueBlock!.Pointer + region.Offset;
-        float* velocity = _velocityBlock is null ? null : _velocityBlock.Pointer + region.Offset;
+        float** states = stackalloc float*[Convnet.CN_MOST_STATES];
+        for (int i = 0; i < Convnet.CN_MOST_STATES; i++)
+            states[i] = State(i, region.Offset);
         fixed (cn_segment* segments = region.Segments)
         {
-            Convnet.cn_sgd_step(_context, Describe(_optimizer!), learningRate, region.Segments.Length, segments, region.Gradients,
-                velocity, values).ThrowIfFailed();
+            Convnet.cn_optimizer_step(_context, _kernel!.Value with { step = number }, learningRate,
+                region.Segments.Length, segments, region.Gradients, states, _valueBlock!.Pointer + region.Offset)
+                .ThrowIfFailed();
         }
     }
 
-    private float* Velocity(Parameter parameter) => _velocityBlock is null ? null : _velocityBlock.Pointer + _offsets[parameter.Index];
+    private void StepInCSharp(long number, float learningRate)
+    {
+        _keptValues?.CopyFrom(_valueBlock!);
+        if (_stateBlock is not null)
+            _keptState?.CopyFrom(_stateBlock);
+        try
+        {
+            foreach (GradientRegion region in (ReadOnlySpan<GradientRegion>)[_inside!, _apart!])
+            {
+                foreach (Parameter p in region.Parameters)
+                {
+                    var memory = new PackedParameter(Gradient(p).Pointer, Values(p).Pointer,
+                        State(0, _offsets[p.Index]), _firstBuffer);
+                    _managed!.Move(_options[p.Index].At(number, learningRate), p, _packings[p.Index], memory);
+                }
+            }
+        }
+        catch when (_keptValues is not null)
+        {
+            _valueBlock!.CopyFrom(_keptValues);
+            _stateBlock?.CopyFrom(_keptState!);
+            throw;
+        }
+    }
+
+    // States lie one after the other, each over all trainable parameters.
+    private float* State(int index, long offset)
+        => index < _stateNames ? _stateBlock!.Pointer + index * _firstBuffer + offset : null;
 
     private long Place(IEnumerable<Parameter> parameters, long offset)
     {
@@ -225,18 +288,26 @@ internal sealed unsafe class ParameterStore : IDisposable
     {
         foreach (Parameter p in parameters)
             _gradients[p.Index] = new Slot(_packings[p.Index].Floats, SlotOwner.Other);
-        return new GradientRegion(offset, end - offset, Segments(parameters, offset),
+        return new GradientRegion(offset, end - offset, parameters, Segments(parameters, offset),
             [.. parameters.Select(p => (_gradients[p.Index]!, _offsets[p.Index] - offset))]);
     }
 
-    // One segment for each run of parameters with the same weight decay; the zeros between them stay zero.
+    // One segment for each run of parameters with the same options; the zeros between them stay zero.
     private cn_segment[] Segments(Parameter[] parameters, long start)
     {
         var segments = new List<cn_segment>();
         foreach (Parameter p in parameters)
         {
-            var segment = new cn_segment { offset = _offsets[p.Index] - start, length = _packings[p.Index].Floats, weight_decay = _optimizer!.DecayOf(p) };
-            if (segments.Count > 0 && segments[^1].weight_decay == segment.weight_decay)
+            ParameterOptions options = _options[p.Index];
+            var segment = new cn_segment
+            {
+                offset = _offsets[p.Index] - start,
+                length = _packings[p.Index].Floats,
+                rate_factor = options.LearningRateFactor,
+                weight_decay = options.WeightDecay,
+            };
+            if (segments.Count > 0
+                && options == new ParameterOptions(segments[^1].rate_factor, segments[^1].weight_decay))
             {
                 segment.length += segment.offset - segments[^1].offset;
                 segment.offset = segments[^1].offset;

@@ -84,11 +84,12 @@ internal static class Explanation
                 new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),
             ]);
         }
-        string optimizer = TorchSharpPlan.Checked(spec.Optimizer).GetType().Name;
+        _ = TorchOptimizers.Of(spec.Optimizer);
+        string optimizer = spec.Optimizer.GetType().Name;
         yield return new PlannedLayer(optimizer, optimizer.ToLowerInvariant(), [], [], null, null, null,
         [
             new(PlannedPass.Update, optimizer.ToLowerInvariant(), "torch.optim", "", 0,
-                (3 + 2 * spec.Optimizer.StateSlots) * parameters, 0, pass.Threads),
+                (3 + 2 * spec.Optimizer.StateNames.Count) * parameters, 0, pass.Threads),
         ]);
     }
 
@@ -98,7 +99,7 @@ internal static class Explanation
             => (long)(pass.BytesOf(node) * (node.Layer is null ? 1 : Growth(node, lowering))));
         bool trains = pass.Spec is not null;
         return new PlannedMemory(outputs, outputs, pass.Graph.Parameters.Sum(Bytes), trains ? pass.TrainableBytes : 0,
-            trains ? pass.Spec!.Optimizer.StateSlots * pass.TrainableBytes : 0, 0);
+            trains ? pass.Spec!.Optimizer.StateNames.Count * pass.TrainableBytes : 0, 0);
     }
 
     // Filters of zeros have outputs too.

@@ -19,7 +19,8 @@ internal sealed class TorchSharpPlan : Executable
     private readonly int[][] _inputs;
     private readonly HostBuffer<float> _images, _outputGradient;
     private readonly TorchLoss? _torchLoss;
-    private readonly List<optim.Optimizer> _optimizers = [];
+    private readonly OptimizerGroup[] _groups = [];
+    private readonly optim.Optimizer? _optimizer;
     private readonly float[][] _keptBuffers;
     private HostBuffer<float>? _inferenceImages;
     private Tensor? _scores, _loss;
@@ -49,7 +50,10 @@ internal sealed class TorchSharpPlan : Executable
         if (spec is null)
             return;
         _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape.Length);
-        _optimizers = Optimizers(spec.Optimizer);
+        _groups = [.. graph.Parameters.Where(p => p.Trainable).GroupBy(spec.Optimizer.OptionsOf)
+            .Select(group => new OptimizerGroup([.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
+        // Torch refuses an optimiser of nothing.
+        _optimizer = _groups.Length == 0 ? null : TorchOptimizers.Of(spec.Optimizer)(_groups);
     }
 
     protected override void ForwardCore(ReadOnlySpan<float> images, int n)
@@ -96,12 +100,11 @@ internal sealed class TorchSharpPlan : Executable
     protected override void StepCore(float learningRate)
     {
         using DisposeScope scope = OpenScope();
-        foreach (optim.Optimizer optimizer in _optimizers)
-        {
-            foreach (optim.ILearningRateController group in optimizer.ParamGroups)
-                group.LearningRate = learningRate;
-            optimizer.step();
-        }
+        if (_optimizer is null)
+            return;
+        foreach ((optim.ILearningRateController torchs, OptimizerGroup group) in _optimizer.ParamGroups.Zip(_groups))
+            torchs.LearningRate = group.Options.At(StepNumber, learningRate).LearningRate;
+        _optimizer.step();
     }
 
     protected override void KeepBuffersCore()
@@ -145,7 +148,7 @@ internal sealed class TorchSharpPlan : Executable
     {
         base.Dispose(disposing);
         EndPass();
-        _optimizers.ForEach(optimizer => optimizer.Dispose());
+        _optimizer?.Dispose();
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
         _torchLoss?.Dispose();
@@ -170,19 +173,6 @@ internal sealed class TorchSharpPlan : Executable
             ? new TorchParameter(values).DetachFromDisposeScope()
             : values.DetachFromDisposeScope();
     }
-
-    // One optimiser for each weight decay: its options hold for all the parameters that it has.
-    private List<optim.Optimizer> Optimizers(Optimizer optimizer)
-    {
-        Sgd sgd = Checked(optimizer);
-        return [.. Graph.Parameters.Where(p => p.Trainable).GroupBy(sgd.DecayOf).Select(group => optim.SGD(
-            group.Select(p => (TorchParameter)Of(p)).ToArray(), 0, sgd.Momentum, 0, group.Key, sgd.Nesterov))];
-    }
-
-    /// <summary>The optimiser, if torch has it.</summary>
-    /// <exception cref="NotSupportedException">It has not.</exception>
-    internal static Sgd Checked(Optimizer optimizer) => optimizer as Sgd ?? throw new NotSupportedException(
-        $"The torchsharp backend has no optimiser {optimizer.GetType().Name}; it has {nameof(Sgd)}.");
 
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
 

@@ -12,7 +12,7 @@ from tests import MOST_SECONDS, Verdict, limit_of, reason
 
 # From the cheapest to the dearest; one that bears the name of the changed file comes first.
 TESTS = ["arguments", "machine", "pool2d", "batch_norm", "dense", "training", "conv2d", "elementwise"]
-FIRST = {"sgd": "training", "loss": "training", "reorder": "elementwise"}
+FIRST = {"optimizer": "training", "update": "training", "loss": "training", "reorder": "elementwise"}
 ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
 
 

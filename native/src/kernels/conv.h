@@ -5,6 +5,7 @@
 #include "../winograd_plan.h"
 #include "../parallel.h"
 #include "gemm.h"
+#include "update.h"
 
 /* A larger result leaves the caches anyway: 32 MiB. Where stores come in bursts and hold up the
  * loads, it pays from 24 MiB on. */
@@ -203,12 +204,14 @@ typedef struct chunk_sums {
   float *chunks;
   int64_t count, chunk_floats, weights; /* weights: where the bias begins */
   float *dw, *db;                       /* null where they are not kept */
-  const cn_update *update;              /* null: dw and db are all that is wanted */
+  layer_steps steps; /* of weights: null where dw and db are all that is wanted */
 } chunk_sums;
 
 static inline bool wants_bias(const chunk_sums *s) {
-  return s->db != NULL || (s->update != NULL && s->update->bias != NULL);
+  return s->db != NULL || s->steps.bias.values != NULL;
 }
+
+static inline bool takes_step(const chunk_sums *s) { return s->steps.weights.values != NULL; }
 
 /* Vectors of 16 floats that anybody wants. */
 static inline int64_t chunk_sum_vectors(const chunk_sums *s) {

@@ -264,7 +264,7 @@ void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, c
                             .weights = conv_weight_floats(conv),
                             .dw = dw,
                             .db = db,
-                            .update = update};
+                            .steps = layer_steps_of(update)};
   const phase phases[] = {{depthwise_weight_items, p->chunks * p->block_groups},
                           {total_items, chunk_sum_vectors(&job.totals)}};
   run_phases(threads, depthwise_operations(conv, n), phases, 2, &job);

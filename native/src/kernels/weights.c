@@ -7,7 +7,6 @@
 #include "columns.h"
 #include "conv.h"
 #include "pairwise.h"
-#include "sgd.h"
 
 typedef struct weights_job {
   const weights_plan *plan;
@@ -15,8 +14,7 @@ typedef struct weights_job {
   const cn_pool2d *pool;  /* unless null, dy is behind it, */
   const uint8_t *winners; /* with these winners */
   float *dw, *db;
-  const cn_update *update; /* null: dw is all that is wanted */
-  bool bias;               /* whether anybody wants db */
+  bool bias; /* whether anybody wants db */
   chunk_sums sums;
   float *packed, *tiles, *turned, *earlier;
 } weights_job;
@@ -295,16 +293,12 @@ static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, f
 /* The optimiser's step on the weights of a tile, and on its biases, from sums that are whole. */
 static void step_tile(const weights_job *job, const tile *t) {
   const conv_shape *s = &job->plan->shape;
-  const cn_update *u = job->update;
-  const sgd_rule rule = sgd_rule_of(&u->sgd, u->learning_rate);
+  const layer_steps *steps = &job->sums.steps;
   for (int64_t block = 0; block < block_count(s, t); block++)
-    sgd_run(&rule, u->weight_decay, (t->x1 - t->x0) * s->w_outer, t->dw + block * t->dw_block,
-            sgd_at(u->w_velocity, t->offset + block * s->w_block),
-            u->w + t->offset + block * s->w_block);
-  if (t->db != NULL && u->bias != NULL)
-    sgd_run(&rule, u->bias_decay, block_count(s, t) * CN_BLOCK, t->db,
-            sgd_at(u->bias_velocity, first_block(s, t) * CN_BLOCK),
-            u->bias + first_block(s, t) * CN_BLOCK);
+    step_run(&steps->weights, t->offset + block * s->w_block, (t->x1 - t->x0) * s->w_outer,
+             t->dw + block * t->dw_block);
+  if (t->db != NULL && steps->bias.values != NULL)
+    step_run(&steps->bias, first_block(s, t) * CN_BLOCK, block_count(s, t) * CN_BLOCK, t->db);
 }
 
 /* What block b of the pixels reads of a tensor: planes of one image, or all planes of some. */
@@ -342,7 +336,7 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
   const conv_shape *s = &p->shape;
   float *buffer = p->packed ? job->packed + thread * p->pack_floats : NULL;
   const int64_t pixel_blocks = p->image_blocks * p->row_blocks;
-  const bool streams = p->dw_stores == DW_STREAM && job->update == NULL;
+  const bool streams = p->dw_stores == DW_STREAM && !takes_step(&job->sums);
   for (int64_t item = first; item < last; item++) {
     const int64_t chunk = item / p->items;
     const int64_t begin = pixel_blocks * chunk / p->chunks;
@@ -368,14 +362,12 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     }
     if (start > begin) move_sums(s, &t, true, true, earlier);
     zero_padding(s, &t);
-    if (job->update != NULL && p->chunks == 1) step_tile(job, &t);
+    if (takes_step(&job->sums) && p->chunks == 1) step_tile(job, &t);
   }
   if (streams) stream_end();
 }
 
 void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
-  const cn_update *u = s->update;
-  const sgd_rule rule = u != NULL ? sgd_rule_of(&u->sgd, u->learning_rate) : (sgd_rule){0};
   for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += CN_BLOCK) {
     const bool bias = i >= s->weights;
     const int64_t at = bias ? i - s->weights : i;
@@ -387,11 +379,8 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
         sum = vec_add(sum, vec_load(s->chunks + c * s->chunk_floats + i + lane));
       vec_store(total + lane, sum);
     }
-    if (u == NULL) continue;
-    if (!bias)
-      sgd_run(&rule, u->weight_decay, CN_BLOCK, total, sgd_at(u->w_velocity, at), u->w + at);
-    else if (u->bias != NULL)
-      sgd_run(&rule, u->bias_decay, CN_BLOCK, total, sgd_at(u->bias_velocity, at), u->bias + at);
+    const update_step *step = bias ? &s->steps.bias : &s->steps.weights;
+    if (step->values != NULL) step_run(step, at, CN_BLOCK, total);
   }
 }
 
@@ -414,14 +403,13 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                      .winners = winners,
                      .dw = dw,
                      .db = db,
-                     .update = update,
                      .sums = {.chunks = workspace,
                               .count = plan->chunks,
                               .chunk_floats = plan->chunk_floats,
                               .weights = shape_weight_floats(s),
                               .dw = dw,
                               .db = db,
-                              .update = update}};
+                              .steps = layer_steps_of(update)}};
   job.bias = wants_bias(&job.sums);
   job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + threads * plan->pack_floats;

@@ -1,7 +1,6 @@
 /* The Winograd algorithms in backward-weights: the terms of the sums at each point are the tiles.
  */
 #include "columns.h"
-#include "sgd.h"
 #include "winograd.h"
 
 enum { TAP = CN_BLOCK * CN_BLOCK };
@@ -10,7 +9,7 @@ typedef struct weights_job {
   const winograd_weights_plan *p;
   const float *x, *dy;
   float *dw, *db;
-  const cn_update *update;
+  layer_steps steps;
   bool bias; /* its gradient is wanted */
   float *chunks, *own;
 } weights_job;
@@ -196,9 +195,7 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
-  const cn_update *u = job->update;
   const int64_t group_sums = p->points * p->sum_plane;
-  const sgd_rule rule = u != NULL ? sgd_rule_of(&u->sgd, u->learning_rate) : (sgd_rule){0};
   float *own = job->own + thread * p->own_floats;
   for (int64_t item = first; item < last; item++) {
     const int64_t x = item % s->x_blocks, row = item / s->x_blocks, y = row % s->y_blocks;
@@ -210,8 +207,7 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
     else
       filter_block(2, job, sums, dw);
     zero_padding(dw, lanes_of(s->x_channels, x), lanes_of(s->y_channels, y));
-    if (u != NULL)
-      sgd_run(&rule, u->weight_decay, s->w_outer, dw, sgd_at(u->w_velocity, at), u->w + at);
+    if (job->steps.weights.values != NULL) step_run(&job->steps.weights, at, s->w_outer, dw);
     if (x > 0 || !job->bias) continue;
     float *db = job->db != NULL ? job->db + row * CN_BLOCK : own + 9 * TAP;
     const float *parts = job->chunks + s->groups * group_sums + row * CN_BLOCK;
@@ -220,9 +216,7 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
       for (int lane = 0; lane < CN_BLOCK; lane += VEC)
         vec_store(db + lane,
                   vec_add(vec_load(db + lane), vec_load(parts + k * p->chunk_floats + lane)));
-    if (u != NULL && u->bias != NULL)
-      sgd_run(&rule, u->bias_decay, CN_BLOCK, db, sgd_at(u->bias_velocity, row * CN_BLOCK),
-              u->bias + row * CN_BLOCK);
+    if (job->steps.bias.values != NULL) step_run(&job->steps.bias, row * CN_BLOCK, CN_BLOCK, db);
   }
 }
 
@@ -235,8 +229,8 @@ void run_winograd_weights(int threads, const winograd_weights_plan *p, const flo
                            .dy = dy,
                            .dw = dw,
                            .db = db,
-                           .update = update,
-                           .bias = db != NULL || (update != NULL && update->bias != NULL),
+                           .steps = layer_steps_of(update),
+                           .bias = db != NULL || (update != NULL && update->bias.values != NULL),
                            .chunks = workspace,
                            .own = workspace + p->chunks * p->chunk_floats};
   const phase phases[] = {{winograd_sum_items, p->chunks * s->groups * p->items},

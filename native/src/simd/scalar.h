@@ -95,6 +95,10 @@ static inline vec vec_div(vec a, vec b) {
   EACH_LANE a.f[i] /= b.f[i];
   return a;
 }
+static inline vec vec_sqrt(vec a) {
+  EACH_LANE a.f[i] = sqrtf(a.f[i]);
+  return a;
+}
 /* a b + c; rounded once where the processor can, twice here. */
 static inline vec vec_fma(vec a, vec b, vec c) {
   EACH_LANE a.f[i] = a.f[i] * b.f[i] + c.f[i];

@@ -3,111 +3,102 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>An optimiser: how a step moves the parameters against their gradients.</summary>
+/// <summary>An optimiser: the rule by which a step moves parameters against their gradients, and its state.</summary>
+/// <remarks>
+/// A rule derives from <see cref="ElementwiseOptimizer"/> where every value moves by its own gradient and state, or
+/// from <see cref="WholeParameterOptimizer"/> where it needs all values of a parameter at once, as for their norm.
+/// </remarks>
 public abstract record Optimizer
 {
-    /// <summary>Values of state per trainable value.</summary>
-    public abstract int StateSlots { get; }
+    private readonly IReadOnlyList<ParameterGroup> _groups = [];
 
-    /// <summary>
-    /// Throws unless the optimiser fits a graph that is compiled with it. What names parameters looks for them here.
-    /// </summary>
+    /// <summary>Describes what all optimisers have.</summary>
+    /// <param name="weightDecay">λ of the parameters whose group has none of its own.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative or not finite.</exception>
+    private protected Optimizer(float weightDecay) => WeightDecay = CheckedDecay(weightDecay, nameof(weightDecay));
+
+    /// <summary>λ of the parameters whose group has none of its own.</summary>
+    public float WeightDecay { get; }
+
+    /// <summary>Parameters with a learning-rate factor or a weight decay of their own.</summary>
+    /// <remarks>A parameter belongs to the first group that its name matches.</remarks>
+    /// <exception cref="ArgumentException">A group is null.</exception>
+    public IReadOnlyList<ParameterGroup> Groups
+    {
+        get => _groups;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            _groups = [.. value];
+            if (_groups.Contains(null!))
+                throw new ArgumentException("A parameter group is null; leave it out.", nameof(value));
+        }
+    }
+
+    /// <summary>The names of the values of state that the rule keeps for each value of a parameter.</summary>
+    /// <remarks>They are PyTorch's names. All state is zero before the first step.</remarks>
+    public abstract IReadOnlyList<string> StateNames { get; }
+
+    /// <summary>The options of a parameter.</summary>
+    /// <param name="parameter">The parameter.</param>
+    public ParameterOptions OptionsOf(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        ParameterGroup? group = Groups.FirstOrDefault(group => group.Matches(parameter.Name));
+        return new ParameterOptions(group?.LearningRateFactor ?? 1, group?.WeightDecay ?? WeightDecay);
+    }
+
+    /// <summary>Throws unless the optimiser fits a graph that is compiled with it.</summary>
+    /// <param name="graph">The graph.</param>
     /// <exception cref="ArgumentException">
-    /// It names a parameter that the graph lacks; the message names those that are close.
+    /// A group has a pattern that matches no trainable parameter, or only those of groups before it; the message names
+    /// what is close.
     /// </exception>
     public virtual void CheckFor(Graph graph)
     {
+        ArgumentNullException.ThrowIfNull(graph);
+        var taken = new HashSet<Parameter>();
+        foreach (ParameterGroup group in Groups)
+        {
+            foreach (string pattern in group.Patterns)
+                CheckPattern(graph, pattern, taken);
+            taken.UnionWith(graph.Parameters.Where(p => group.Matches(p.Name)));
+        }
     }
 
-    /// <summary>Moves one parameter.</summary>
+    /// <summary>Moves a parameter, or a part of one where the rule is elementwise.</summary>
+    /// <param name="context">The step.</param>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="learningRate">α.</param>
     /// <param name="g">Its gradient.</param>
     /// <param name="w">Its values, changed.</param>
-    /// <param name="state"><see cref="StateSlots"/> times as many values, zero before the first step, changed.</param>
-    public abstract void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
+    /// <param name="state">Its state, changed.</param>
+    internal abstract void Move<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
+        StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>;
-}
 
-/// <summary>Stochastic gradient descent: g ← g + λw; v ← μv + g; w ← w − αv, or w − α(g + μv) with Nesterov.</summary>
-/// <remarks>PyTorch's form; without momentum w ← w − αg. Source: Sutskever et al., ICML 2013.</remarks>
-public sealed record Sgd : Optimizer
-{
-    /// <summary>Describes the optimiser.</summary>
-    /// <param name="momentum">μ, in [0, 1).</param>
-    /// <param name="weightDecay">λ, not negative.</param>
-    /// <param name="nesterov">Whether the step looks ahead; it needs momentum.</param>
-    /// <param name="noDecay">Names of parameters without weight decay, as <c>conv1.bias</c>.</param>
-    /// <exception cref="ArgumentException">A value is out of its range, or Nesterov without momentum.</exception>
-    public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false, IReadOnlyCollection<string>? noDecay = null)
+    /// <summary>Whether the rule may throw half way through a step: it is none of this library's.</summary>
+    internal bool MayThrow => GetType().Assembly != typeof(Optimizer).Assembly;
+
+    /// <summary>A weight decay that is one.</summary>
+    internal static float CheckedDecay(float weightDecay, string name)
+        => weightDecay is >= 0 and < float.PositiveInfinity
+        ? weightDecay
+        : throw new ArgumentOutOfRangeException(name, Invariant($"Weight decay {weightDecay} is not a number from 0."));
+
+    private static void CheckPattern(Graph graph, string pattern, HashSet<Parameter> taken)
     {
-        if (momentum is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum),
-                Invariant($"Momentum {momentum} is not in [0, 1)."));
-        if (weightDecay is not (>= 0 and < float.PositiveInfinity))
-            throw new ArgumentOutOfRangeException(nameof(weightDecay),
-                Invariant($"Weight decay {weightDecay} is not a number from 0."));
-        if (nesterov && momentum == 0)
-            throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
-        if (noDecay?.Any(string.IsNullOrEmpty) == true)
+        Parameter[] matching = [.. graph.Parameters.Where(p => ParameterGroup.Matches(pattern, p.Name))];
+        if (matching.Length == 0)
             throw new ArgumentException(
-                "A parameter without weight decay has an empty name; give names as conv1.bias.", nameof(noDecay));
-        (Momentum, WeightDecay, Nesterov, NoDecay) =
-            (momentum, weightDecay, nesterov, noDecay?.ToHashSet(StringComparer.Ordinal) ?? []);
-    }
-
-    /// <summary>μ.</summary>
-    public float Momentum { get; }
-
-    /// <summary>λ.</summary>
-    public float WeightDecay { get; }
-
-    /// <summary>Whether the step looks ahead.</summary>
-    public bool Nesterov { get; }
-
-    /// <summary>Names of parameters without weight decay.</summary>
-    public IReadOnlyCollection<string> NoDecay { get; }
-
-    /// <inheritdoc/>
-    public override int StateSlots => Momentum > 0 ? 1 : 0;
-
-    /// <summary>λ of one parameter: 0 where it is excluded by name.</summary>
-    public float DecayOf(Parameter parameter)
-    {
-        ArgumentNullException.ThrowIfNull(parameter);
-        return NoDecay.Contains(parameter.Name) ? 0f : WeightDecay;
-    }
-
-    /// <inheritdoc/>
-    public override void CheckFor(Graph graph)
-    {
-        ArgumentNullException.ThrowIfNull(graph);
-        HashSet<string> names = [.. graph.Parameters.Select(parameter => parameter.Name)];
-        if (NoDecay.FirstOrDefault(name => !names.Contains(name)) is not { } unknown)
-            return;
-        throw new ArgumentException(
-            $"noDecay names \"{unknown}\", and no parameter of the graph is called that; Graph.Parameters lists them."
-            + NearMisses.Question(unknown, names));
-    }
-
-    /// <inheritdoc/>
-    public override string ToString() => RecordText.Of(nameof(Sgd),
-        (nameof(Momentum), Momentum), (nameof(WeightDecay), WeightDecay), (nameof(Nesterov), Nesterov),
-            (nameof(NoDecay), NoDecay));
-
-    /// <inheritdoc/>
-    public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
-    {
-        T rate = T.CreateChecked(learningRate), momentum = T.CreateChecked(Momentum), decay = T.CreateChecked(DecayOf(parameter));
-        for (int i = 0; i < w.Length; i++)
-        {
-            T step = decay == T.Zero ? g[i] : g[i] + decay * w[i];
-            if (Momentum > 0)
-            {
-                state[i] = momentum * state[i] + step;
-                step = Nesterov ? step + momentum * state[i] : state[i];
-            }
-            w[i] -= rate * step;
-        }
+                $"A parameter group names \"{pattern}\", and no parameter of the graph is called that; "
+                + "Graph.Parameters lists them." + NearMisses.Question(pattern, graph.Parameters.Select(p => p.Name)));
+        if (matching.All(p => !p.Trainable))
+            throw new ArgumentException(
+                $"A parameter group names \"{pattern}\", which is {matching[0].Name}, a buffer: no optimiser moves it. "
+                + "Leave it out.");
+        if (matching.All(taken.Contains))
+            throw new ArgumentException(
+                $"A parameter group names \"{pattern}\", and all parameters called that belong to a group before it: "
+                + "the first that matches counts. Put it before the others.");
     }
 }

@@ -9,8 +9,9 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 9;
+    public const int CN_ABI_VERSION = 10;
     public const int CN_BLOCK = 16;
+    public const int CN_MOST_STATES = 2;
     public const int CN_MOST_SIZE = Limits.NativeSize;
     public const int CN_MOST_WINDOW = Limits.Window;
     public const int CN_MOST_MAXIMUM = Limits.NativeMaximum;
@@ -37,8 +38,8 @@ internal static unsafe partial class Convnet
     public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src, float* dst);
 
     [LibraryImport(Library)]
-    public static partial int cn_sgd_step(in cn_context context, in cn_sgd sgd, float learning_rate, int segment_count, cn_segment* segments,
-        float* gradients, float* velocity, float* weights);
+    public static partial int cn_optimizer_step(in cn_context context, in cn_optimizer optimizer, float learning_rate,
+        int segment_count, cn_segment* segments, float* gradients, float** states, float* weights);
 
     [LibraryImport(Library)]
     public static partial long cn_conv2d_weight_floats(in cn_conv2d conv);

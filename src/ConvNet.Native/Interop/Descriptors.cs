@@ -10,25 +10,41 @@ internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
 
 internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout);
 
-internal enum cn_sgd_flags { None = 0, CN_NESTEROV = 1 }
+internal enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 }
 
-internal record struct cn_sgd(float momentum, cn_sgd_flags flags);
+[Flags]
+internal enum cn_optimizer_flags { None = 0, CN_NESTEROV = 1, CN_DECOUPLED = 2 }
+
+internal record struct cn_optimizer
+{
+    public cn_optimizer_kind kind;
+    public cn_optimizer_flags flags;
+    public long step;
+    public double momentum;
+    public double beta1, beta2;
+    public double epsilon;
+}
 
 internal record struct cn_segment
 {
     public long offset, length;
+    public float rate_factor;
     public float weight_decay;
-    public int reserved;
 }
 
-internal unsafe struct cn_update
+internal unsafe struct cn_parameter
 {
-    public cn_sgd sgd;
+    public float* values;
+    public float* state0, state1;
     public float learning_rate;
-    public float weight_decay, bias_decay;
-    public int reserved;
-    public float* w, w_velocity;
-    public float* bias, bias_velocity;
+    public float weight_decay;
+}
+
+internal struct cn_update
+{
+    public cn_optimizer optimizer;
+    public cn_parameter weights;
+    public cn_parameter bias;
 }
 
 [Flags]

@@ -32,9 +32,12 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
-    /// <summary>Copies the floats of a block of the same length.</summary>
+    /// <summary>Copies the first floats of another block, as many as both have.</summary>
     public void CopyFrom(NativeBlock other)
-        => Buffer.MemoryCopy(other.Pointer, Pointer, Length * sizeof(float), other.Length * sizeof(float));
+    {
+        long bytes = Math.Min(Length, other.Length) * sizeof(float);
+        Buffer.MemoryCopy(other.Pointer, Pointer, bytes, bytes);
+    }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle()

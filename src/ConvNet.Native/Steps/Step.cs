@@ -7,8 +7,13 @@ namespace ConvNet.Native.Steps;
 /// <param name="Context">Who computes.</param>
 /// <param name="N">Samples.</param>
 /// <param name="Step">The number of the training pass; keys random masks.</param>
-/// <param name="LearningRate">The learning rate, where weights take their step inside their gradients; else null.</param>
-internal readonly record struct Run(cn_context Context, int N, long Step, float? LearningRate = null);
+/// <param name="Inside">The step that weights take inside their gradients; null where they take none.</param>
+internal readonly record struct Run(cn_context Context, int N, long Step, StepInside? Inside = null);
+
+/// <summary>A step of the optimiser inside a backward pass.</summary>
+/// <param name="Number">Its number, from 1.</param>
+/// <param name="LearningRate">Its learning rate.</param>
+internal readonly record struct StepInside(long Number, float LearningRate);
 
 /// <summary>One call of a kernel, with everything that it needs but the number of samples.</summary>
 /// <remarks>Made once, when the graph is compiled; running it allocates nothing.</remarks>

@@ -35,16 +35,24 @@ internal sealed unsafe class WeightGradient
     public Slot?[] Slots { get; }
 
     /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the optimiser's state twice.</summary>
-    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (_parameters.HasState ? 3 : 1) : 0;
+    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (1 + 2 * _parameters.StateNames) : 0;
 
     /// <summary>Finds the parameters in memory, once every slot has its place.</summary>
-    public void Bind() => _update = _parameters.UpdateOf(_node);
+    public void Bind() => _update = StepsInside ? _parameters.UpdateOf(_node) : default;
 
     /// <summary>Whether this run takes the step.</summary>
-    public bool Updates(in Run run) => StepsInside && run.LearningRate is not null;
+    public bool Updates(in Run run) => StepsInside && run.Inside is not null;
 
     /// <summary>The step of this run, where it takes one.</summary>
-    public cn_update Update(in Run run) => _update with { learning_rate = run.LearningRate ?? 0 };
+    public cn_update Update(in Run run)
+    {
+        cn_update update = _update;
+        StepInside inside = run.Inside ?? default;
+        update.optimizer.step = inside.Number;
+        update.weights.learning_rate = inside.LearningRate * update.weights.learning_rate;
+        update.bias.learning_rate = inside.LearningRate * update.bias.learning_rate;
+        return update;
+    }
 
     /// <summary>Where this run stores the gradient of the weights; null where it does not.</summary>
     public float* DW(in Run run) => Updates(run) ? null : _dw.Pointer;

@@ -321,17 +321,23 @@ public sealed class ErrorContract(BackendCase backend)
             "it has input");
 
     [Test]
-    public void AParameterWithoutWeightDecayThatIsNotThere()
+    public void AParameterGroupOfParametersThatAreNotThere()
     {
-        Refuses<ArgumentException>(() => _backend.Compile(Network(),
-            Spec with { Optimizer = new Sgd(0, 0.5f, noDecay: ["dense1.bais"]) }),
-            "dense1.bais", "noDecay", "did you mean \"dense1.bias\"");
-        Refuses<ArgumentException>(() => _backend.Compile(Network(),
-            Spec with { Optimizer = new Sgd(noDecay: ["Dense1.Weight"]) }), "dense1.weight");
-        Refuses<ArgumentException>(() => _backend.Compile(Network(),
-            Spec with { Optimizer = new Sgd(noDecay: ["something else"]) }), "something else", "Graph.Parameters");
-        Assert.That(() => _backend.Compile(Network(),
-            Spec with { Optimizer = new Sgd(noDecay: ["conv1.bias", "bn1.running_mean"]) }).Dispose(), Throws.Nothing);
+        IExecutable Compile(params ParameterGroup[] groups)
+            => _backend.Compile(Network(), Spec with { Optimizer = new Sgd { Groups = groups } });
+        Refuses<ArgumentException>(() => Compile(new("conv1.bias"), new("dense1.bais")),
+            "dense1.bais", "parameter group", "did you mean \"dense1.bias\"");
+        Refuses<ArgumentException>(() => Compile(new ParameterGroup("Dense1.Weight")), "dense1.weight");
+        Refuses<ArgumentException>(() => Compile(new ParameterGroup("something else")), "something else",
+            "Graph.Parameters");
+        Refuses<ArgumentException>(() => Compile(new ParameterGroup("conv?.bias", "*.running_mean")), "*.running_mean",
+            "bn1.running_mean", "buffer", "leave it out");
+        Refuses<ArgumentException>(() => Compile(new("*.bias"), new("conv1.bias")), "conv1.bias", "before it");
+        Refuses<ArgumentException>(() => _ = new ParameterGroup("*.bias", ""), "empty", "conv1.bias");
+        Refuses<ArgumentException>(() => _ = new ParameterGroup(), "patterns");
+        Refuses<ArgumentOutOfRangeException>(() => _ = new ParameterGroup("*") { LearningRateFactor = -1 }, "-1");
+        Refuses<ArgumentOutOfRangeException>(() => _ = new ParameterGroup("*") { WeightDecay = float.NaN }, "NaN");
+        Assert.That(() => Compile(new("conv1.bias", "bn1.*"), new("*.bias")).Dispose(), Throws.Nothing);
     }
 
     [Test]

@@ -10,27 +10,29 @@ public sealed class TrainingContract(BackendCase backend)
     public static IEnumerable<TestCaseData> FiftySteps()
     {
         (string Name, Func<Graph> Build)[] networks = [("convolutions", Convolutional), ("residual with batch norm", Residual)];
-        (string Name, Sgd Optimizer, float Rate)[] optimizers =
+        (string Name, Optimizer Optimizer, float Rate)[] optimizers =
         [
             ("sgd", new Sgd(), 0.05f),
             ("momentum", new Sgd(momentum: 0.9f), 0.01f),
             ("nesterov and decay", new Sgd(momentum: 0.9f, nesterov: true, weightDecay: 5e-4f), 0.01f),
-            ("decay of weights only", new Sgd(weightDecay: 0.01f, noDecay: ["conv1.bias", "dense1.bias"]), 0.05f),
+            ("decay of weights only",
+                new Sgd(weightDecay: 0.01f) { Groups = [new("*.bias") { WeightDecay = 0 }] }, 0.05f),
         ];
         Loss[] losses = [new SoftmaxCrossEntropy(), new MulticlassSvm(), new MeanSquaredError()];
         foreach ((string network, Func<Graph> build) in networks)
         {
             for (int i = 0; i < optimizers.Length; i++)
             {
-                (string optimizer, Sgd sgd, float rate) = optimizers[i];
+                (string name, Optimizer optimizer, float rate) = optimizers[i];
                 Loss loss = losses[i % losses.Length];
-                yield return new TestCaseData(build, sgd, rate, loss).SetArgDisplayNames(network, optimizer, loss.GetType().Name);
+                yield return new TestCaseData(build, optimizer, rate, loss)
+                    .SetArgDisplayNames(network, name, loss.GetType().Name);
             }
         }
     }
 
     [TestCaseSource(nameof(FiftySteps))]
-    public void FiftyStepsStayCloseToTheDoubleRun(Func<Graph> build, Sgd optimizer, float rate, Loss loss)
+    public void FiftyStepsStayCloseToTheDoubleRun(Func<Graph> build, Optimizer optimizer, float rate, Loss loss)
     {
         using IBackend opened = backend.Open();
         var check = new EndToEnd(build(), new TrainingSpec(8, loss, optimizer) { Seed = 11 }, steps: 50, rate);

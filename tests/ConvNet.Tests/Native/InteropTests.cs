@@ -66,20 +66,13 @@ public sealed unsafe class InteropTests
         static ulong Address(string digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     }
 
+    // What C# has in the place of arrays, and the sizes with their padding.
     [Test]
-    public void AnotherOptimiserIsRefusedByName()
+    public void DescriptorsLieAsInC()
     {
-        using var backend = new NativeBackend();
-        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3));
-        var error = Assert.Throws<NotSupportedException>(() => backend.Compile(graph, new TrainingSpec(1, new SoftmaxCrossEntropy(), new OtherOptimizer())));
-        Assert.That(error!.Message, Does.Contain(nameof(OtherOptimizer)));
-    }
-
-    private sealed record OtherOptimizer : Optimizer
-    {
-        public override int StateSlots => 0;
-
-        public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
-            => throw new NotSupportedException();
+        Assert.That((sizeof(cn_optimizer), sizeof(cn_segment), sizeof(cn_parameter), sizeof(cn_update)),
+            Is.EqualTo((48, 24, 32, 112)));
+        cn_parameter parameter = default;
+        Assert.That((byte*)&parameter.state1 - (byte*)&parameter, Is.EqualTo(Convnet.CN_MOST_STATES * sizeof(float*)));
     }
 }

@@ -7,13 +7,20 @@ namespace ConvNet.Tests.Native;
 /// <summary>The optimiser's step inside the gradient of the weights, and what it leaves in memory.</summary>
 public sealed class StepInsideTests
 {
+    private static IEnumerable<Optimizer> Optimizers => OptimizerCases.All.Select(of => of.Optimizer);
+
     [Test]
     public void ATrainStepHasTheBitsOfItsPhases(
-        [ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph, [Values] bool keepGradients, [Values] bool momentum)
+        [ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph, [Values] bool keepGradients,
+        [ValueSource(nameof(Optimizers))] Optimizer rule)
     {
         using var backend = new NativeBackend();
         Graph built = graph.Build();
-        Sgd optimizer = momentum ? new Sgd(0.9f, 1e-3f, nesterov: true, noDecay: [.. built.Parameters.Take(2).Select(p => p.Name)]) : new Sgd();
+        string[] first = [.. built.Parameters.Where(p => p.Trainable).Take(2).Select(p => p.Name)];
+        Optimizer optimizer = first.Length == 0 ? rule : rule with
+        {
+            Groups = [new(first) { LearningRateFactor = 0.7f, WeightDecay = 0 }],
+        };
         var spec = new TrainingSpec(graph.N, new MeanSquaredError(), optimizer) { KeepGradients = keepGradients, Seed = 3 };
         using NativePlan apart = backend.Compile(built, spec with { KeepGradients = true }), together = backend.Compile(built, spec);
         apart.Initialize(new HeNormal(4));

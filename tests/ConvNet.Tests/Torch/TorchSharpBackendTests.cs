@@ -81,21 +81,6 @@ public sealed class TorchSharpBackendTests
     }
 
     [Test]
-    public void WeightDecayLeavesOutWhatItsNameExcludes()
-    {
-        Graph graph = Sequential.Of(Shape.Vector(2), new Dense(2));
-        using var backend = new TorchSharpBackend();
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd(weightDecay: 0.5f, noDecay: ["dense1.bias"])));
-        foreach (Parameter parameter in graph.Parameters)
-            net.Write(parameter, Enumerable.Repeat(8f, parameter.Length).ToArray());
-        net.Forward(new float[2]);
-        net.Backward(new float[2]);
-        net.Step(0.25f);
-        Assert.That(Values(net, graph.Parameters[0]), Is.All.EqualTo(7f));
-        Assert.That(Values(net, graph.Parameters[1]), Is.All.EqualTo(8f));
-    }
-
-    [Test]
     public void AGraphWithoutParametersHasTheGradientOfItsImages()
     {
         Graph graph = Sequential.Of(Shape.Vector(3), new Relu());
@@ -207,11 +192,11 @@ public sealed class TorchSharpBackendTests
 
     private sealed record NoLoss : Loss;
 
-    private sealed record Stay : Optimizer
+    private sealed record Stay : ElementwiseOptimizer
     {
-        public override int StateSlots => 0;
+        public override IReadOnlyList<string> StateNames => [];
 
-        public override void Step<T>(Parameter parameter, float learningRate, ReadOnlySpan<T> g, Span<T> w, Span<T> state)
+        public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
         {
         }
     }

@@ -240,7 +240,7 @@ public sealed class TrainerTests
                 .With.Message.Contains("margin"));
             Assert.That(() => new Sgd(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
             Assert.That(() => new Sgd(0, float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
-            Assert.That(() => new Sgd(noDecay: [null!]), Throws.ArgumentException.With.Message.Contains("empty name"));
+            Assert.That(() => new Sgd { Groups = [null!] }, Throws.ArgumentException.With.Message.Contains("null"));
             Assert.That(() => new NormalInitializer(-1, 1), Throws.InstanceOf<ArgumentOutOfRangeException>()
                 .With.Message.Contains("standard deviation"));
             Assert.That(() => new UniformInitializer(double.NaN, 1), Throws.InstanceOf<ArgumentOutOfRangeException>()

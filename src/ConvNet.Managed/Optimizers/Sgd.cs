@@ -1,0 +1,55 @@
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <summary>Stochastic gradient descent: g ← g + λw; v ← μv + g; w ← w − αv, or w − α(g + μv) with Nesterov.</summary>
+/// <remarks>PyTorch's form; without momentum w ← w − αg. Source: Sutskever et al., ICML 2013.</remarks>
+public sealed record Sgd : ElementwiseOptimizer
+{
+    /// <summary>Describes the optimiser.</summary>
+    /// <param name="momentum">μ, in [0, 1).</param>
+    /// <param name="weightDecay">λ, not negative.</param>
+    /// <param name="nesterov">Whether the step looks ahead; it needs momentum.</param>
+    /// <exception cref="ArgumentException">A value is out of its range, or Nesterov without momentum.</exception>
+    public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false)
+        : base(weightDecay)
+    {
+        if (momentum is not (>= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(momentum),
+                Invariant($"Momentum {momentum} is not in [0, 1)."));
+        if (nesterov && momentum == 0)
+            throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
+        (Momentum, Nesterov) = (momentum, nesterov);
+    }
+
+    /// <summary>μ.</summary>
+    public float Momentum { get; }
+
+    /// <summary>Whether the step looks ahead.</summary>
+    public bool Nesterov { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> StateNames => Momentum > 0 ? ["momentum_buffer"] : [];
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Sgd), (nameof(Momentum), Momentum),
+        (nameof(WeightDecay), WeightDecay), (nameof(Nesterov), Nesterov), (nameof(Groups), Groups));
+
+    /// <inheritdoc/>
+    public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
+    {
+        T rate = T.CreateChecked(context.LearningRate), momentum = T.CreateChecked(Momentum);
+        T decay = T.CreateChecked(context.WeightDecay);
+        Span<T> v = Momentum > 0 ? state[0] : [];
+        for (int i = 0; i < w.Length; i++)
+        {
+            T step = decay == T.Zero ? g[i] : g[i] + decay * w[i];
+            if (Momentum > 0)
+            {
+                v[i] = momentum * v[i] + step;
+                step = Nesterov ? step + momentum * v[i] : v[i];
+            }
+            w[i] -= rate * step;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace ConvNet;
+
+/// <summary>The optimiser's state of some values of a parameter: a span for each name, in their order.</summary>
+/// <typeparam name="T">The element type.</typeparam>
+public readonly ref struct StateSpans<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private readonly ref T _first;
+    private readonly nint _stride;
+    private readonly int _length;
+
+    /// <summary>State that lies in one span, one name after the other.</summary>
+    /// <param name="values">All values.</param>
+    /// <param name="count">The number of names.</param>
+    /// <exception cref="ArgumentException">The values are not as many for every name.</exception>
+    public StateSpans(Span<T> values, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        (int length, int rest) = count == 0 ? (0, values.Length) : Math.DivRem(values.Length, count);
+        if (rest != 0)
+            throw new ArgumentException($"{values.Length:N0} values are not as many for each of {count} names.",
+                nameof(values));
+        _first = ref MemoryMarshal.GetReference(values);
+        (_stride, _length, Count) = (length, length, count);
+    }
+
+    /// <summary>State whose names lie apart.</summary>
+    /// <param name="first">The first value of the first name.</param>
+    /// <param name="stride">Values from there to the first of the next name.</param>
+    /// <param name="length">Values of a span.</param>
+    /// <param name="count">The number of names.</param>
+    internal StateSpans(ref T first, nint stride, int length, int count)
+    {
+        _first = ref first;
+        (_stride, _length, Count) = (stride, length, count);
+    }
+
+    /// <summary>The number of names.</summary>
+    public int Count { get; }
+
+    /// <summary>The values of one name.</summary>
+    /// <param name="index">Its place among <see cref="Optimizer.StateNames"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are not as many names.</exception>
+    public Span<T> this[int index]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(index);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+            return MemoryMarshal.CreateSpan(ref Unsafe.Add(ref _first, index * _stride), _length);
+        }
+    }
+}

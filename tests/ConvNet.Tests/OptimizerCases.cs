@@ -1,0 +1,56 @@
+namespace ConvNet.Tests;
+
+/// <summary>An optimiser with its rule written down once more, to be followed in double precision.</summary>
+/// <param name="Name">What it shows.</param>
+/// <param name="Optimizer">The optimiser.</param>
+/// <param name="LearningRate">A usual learning rate.</param>
+/// <param name="States">Values of state for each value.</param>
+/// <param name="Formula">The rule.</param>
+internal sealed record OptimizerCase(string Name, Optimizer Optimizer, float LearningRate, int States,
+    OptimizerCase.Rule Formula)
+{
+    /// <summary>Moves a whole parameter.</summary>
+    internal delegate void Rule(UpdateContext step, Bounded[] g, Bounded[] w, Bounded[][] state);
+
+    /// <summary>Moves one value; returns it.</summary>
+    internal delegate Bounded ElementRule(UpdateContext step, Bounded g, Bounded w, Span<Bounded> state);
+
+    public override string ToString() => Name;
+
+    /// <summary>An elementwise rule.</summary>
+    internal static OptimizerCase Elementwise(string name, Optimizer optimizer, float rate, int states,
+        ElementRule rule)
+        => new(name, optimizer, rate, states, (step, g, w, state) =>
+        {
+            var own = new Bounded[states];
+            for (int i = 0; i < w.Length; i++)
+            {
+                for (int s = 0; s < states; s++)
+                    own[s] = state[s][i];
+                w[i] = rule(step, g[i], w[i], own);
+                for (int s = 0; s < states; s++)
+                    state[s][i] = own[s];
+            }
+        });
+}
+
+/// <summary>Every optimiser, each with its options: one line each.</summary>
+internal static class OptimizerCases
+{
+    public static IEnumerable<OptimizerCase> All =>
+    [
+        OptimizerCase.Elementwise("sgd", new Sgd(), 0.01f, 0, Sgd(0, false)),
+        OptimizerCase.Elementwise("sgd with momentum", new Sgd(0.9f, 1e-3f), 0.01f, 1, Sgd(0.9f, false)),
+        OptimizerCase.Elementwise("sgd, nesterov", new Sgd(0.75f, 0.01f, nesterov: true), 0.01f, 1, Sgd(0.75f, true)),
+    ];
+
+    private static OptimizerCase.ElementRule Sgd(float momentum, bool nesterov) => (step, g, w, state) =>
+    {
+        Bounded mu = Bounded.Exact(momentum), rate = Bounded.Exact(step.LearningRate);
+        g += Bounded.Exact(step.WeightDecay) * w;
+        if (momentum == 0)
+            return w - (rate * g);
+        state[0] = (mu * state[0]) + g;
+        return w - (rate * (nesterov ? g + (mu * state[0]) : state[0]));
+    };
+}
