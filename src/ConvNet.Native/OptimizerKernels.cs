@@ -14,6 +14,17 @@ internal static class OptimizerKernels
             flags = sgd.Nesterov ? cn_optimizer_flags.CN_NESTEROV : cn_optimizer_flags.None,
             momentum = sgd.Momentum,
         },
+        Adam adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.None),
         _ => null,
     };
+
+    private static cn_optimizer OfAdam(double beta1, double beta2, double epsilon, cn_optimizer_flags flags)
+        => new()
+        {
+            kind = cn_optimizer_kind.CN_ADAM,
+            flags = flags,
+            beta1 = beta1,
+            beta2 = beta2,
+            epsilon = epsilon,
+        };
 }

@@ -1,5 +1,6 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using TorchAdam = TorchSharp.Modules.Adam;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet;
@@ -26,9 +27,13 @@ internal static class TorchOptimizers
             groups.Select(group => new SGD.ParamGroup(group.Tensors, Unset, sgd.Momentum,
                 weight_decay: group.Options.WeightDecay, nesterov: sgd.Nesterov)),
             Unset, sgd.Momentum, nesterov: sgd.Nesterov),
+        Adam adam => groups => optim.Adam(
+            groups.Select(group => new TorchAdam.ParamGroup(group.Tensors, Unset, adam.Beta1, adam.Beta2,
+                adam.Epsilon, group.Options.WeightDecay)),
+            Unset, adam.Beta1, adam.Beta2, adam.Epsilon),
         _ => throw new NotSupportedException(
             $"The torchsharp backend has no optimiser {optimizer.GetType().Name}: it takes torch's own, which is "
             + "what makes it independent of this library's rules, and knows "
-            + $"{nameof(Sgd)}. The managed and the native backend run any rule."),
+            + $"{nameof(Sgd)} and {nameof(Adam)}. The managed and the native backend run any rule."),
     };
 }

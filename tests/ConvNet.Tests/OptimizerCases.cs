@@ -42,7 +42,19 @@ internal static class OptimizerCases
         OptimizerCase.Elementwise("sgd", new Sgd(), 0.01f, 0, Sgd(0, false)),
         OptimizerCase.Elementwise("sgd with momentum", new Sgd(0.9f, 1e-3f), 0.01f, 1, Sgd(0.9f, false)),
         OptimizerCase.Elementwise("sgd, nesterov", new Sgd(0.75f, 0.01f, nesterov: true), 0.01f, 1, Sgd(0.75f, true)),
+        OptimizerCase.Elementwise("adam", new Adam(), 1e-3f, 2, Adam(0.9, 0.999, 1e-8)),
+        OptimizerCase.Elementwise("adam with decay", new Adam(0.5, 0.99, 1e-4, 1e-4f), 1e-3f, 2, Adam(0.5, 0.99, 1e-4)),
     ];
+
+    private static OptimizerCase.ElementRule Adam(double beta1, double beta2, double epsilon) => (step, g, w, state) =>
+    {
+        g += Bounded.Exact(step.WeightDecay) * w;
+        state[0] = (Bounded.Of(beta1) * state[0]) + (Bounded.Of(1 - beta1) * g);
+        state[1] = (Bounded.Of(beta2) * state[1]) + (Bounded.Of(1 - beta2) * g * g);
+        Bounded rate = Bounded.Of(step.LearningRate / (1 - Math.Pow(beta1, step.Step)));
+        Bounded root = Bounded.Of(Math.Sqrt(1 - Math.Pow(beta2, step.Step)));
+        return w - (rate * state[0] / ((Bounded.Sqrt(state[1]) / root) + Bounded.Of(epsilon)));
+    };
 
     private static OptimizerCase.ElementRule Sgd(float momentum, bool nesterov) => (step, g, w, state) =>
     {

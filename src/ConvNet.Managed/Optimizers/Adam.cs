@@ -1,0 +1,91 @@
+using System.Numerics;
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <summary>
+/// Adam: g ← g + λw; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − α·m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
+/// v̂ = v / (1 − β₂ᵗ) at step t.
+/// </summary>
+/// <remarks>PyTorch's form. Source: Kingma and Ba, ICLR 2015.</remarks>
+public sealed record Adam : ElementwiseOptimizer
+{
+    /// <summary>Describes the optimiser.</summary>
+    /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
+    /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
+    /// <param name="epsilon">ε, above 0 as a float: keeps the quotient finite.</param>
+    /// <param name="weightDecay">λ, not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    public Adam(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0f)
+        : base(weightDecay)
+    {
+        AdamRule.Check(beta1, beta2, epsilon);
+        (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
+    }
+
+    /// <summary>β₁.</summary>
+    public double Beta1 { get; }
+
+    /// <summary>β₂.</summary>
+    public double Beta2 { get; }
+
+    /// <summary>ε.</summary>
+    public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> StateNames => AdamRule.StateNames;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Adam), (nameof(Beta1), Beta1), (nameof(Beta2), Beta2),
+        (nameof(Epsilon), Epsilon), (nameof(WeightDecay), WeightDecay), (nameof(Groups), Groups));
+
+    /// <inheritdoc/>
+    public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
+        => new AdamRule(Beta1, Beta2, Epsilon).Move(context, T.CreateChecked(context.WeightDecay), g, w, state);
+}
+
+/// <summary>What Adam and AdamW have in common.</summary>
+/// <param name="Beta1">β₁.</param>
+/// <param name="Beta2">β₂.</param>
+/// <param name="Epsilon">ε.</param>
+internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsilon)
+{
+    /// <summary>m and v.</summary>
+    public static IReadOnlyList<string> StateNames { get; } = ["exp_avg", "exp_avg_sq"];
+
+    /// <summary>Throws unless the options are in their ranges.</summary>
+    public static void Check(double beta1, double beta2, double epsilon)
+    {
+        if (beta1 is not (>= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(beta1), Invariant($"Beta1 {beta1} is not in [0, 1)."));
+        if (beta2 is not (>= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(beta2), Invariant($"Beta2 {beta2} is not in [0, 1)."));
+        if ((float)epsilon is not (> 0 and < float.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(epsilon),
+                Invariant($"Epsilon {epsilon} is not a number above 0 in single precision; 1E-08 is usual."));
+    }
+
+    /// <summary>Moves some values.</summary>
+    /// <param name="context">The step.</param>
+    /// <param name="decay">Of the weights so much is added to the gradients.</param>
+    /// <param name="g">The gradients.</param>
+    /// <param name="w">The values, changed.</param>
+    /// <param name="state">m and v, changed.</param>
+    public void Move<T>(in UpdateContext context, T decay, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        // What depends on the step alone is rounded once.
+        T beta1 = T.CreateChecked(Beta1), rest1 = T.CreateChecked(1 - Beta1);
+        T beta2 = T.CreateChecked(Beta2), rest2 = T.CreateChecked(1 - Beta2), epsilon = T.CreateChecked(Epsilon);
+        T rate = T.CreateChecked(context.LearningRate / (1 - Math.Pow(Beta1, context.Step)));
+        T root = T.CreateChecked(1 / Math.Sqrt(1 - Math.Pow(Beta2, context.Step)));
+        Span<T> m = state[0], v = state[1];
+        for (int i = 0; i < w.Length; i++)
+        {
+            T d = decay == T.Zero ? g[i] : g[i] + decay * w[i];
+            m[i] = beta1 * m[i] + rest1 * d;
+            v[i] = beta2 * v[i] + rest2 * d * d;
+            w[i] -= rate * m[i] / (T.Sqrt(v[i]) * root + epsilon);
+        }
+    }
+}
