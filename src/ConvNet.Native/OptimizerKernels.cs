@@ -15,6 +15,7 @@ internal static class OptimizerKernels
             momentum = sgd.Momentum,
         },
         Adam adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.None),
+        AdamW adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.CN_DECOUPLED),
         _ => null,
     };
 

@@ -1,6 +1,7 @@
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using TorchAdam = TorchSharp.Modules.Adam;
+using TorchAdamW = TorchSharp.Modules.AdamW;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet;
@@ -31,9 +32,13 @@ internal static class TorchOptimizers
             groups.Select(group => new TorchAdam.ParamGroup(group.Tensors, Unset, adam.Beta1, adam.Beta2,
                 adam.Epsilon, group.Options.WeightDecay)),
             Unset, adam.Beta1, adam.Beta2, adam.Epsilon),
+        AdamW adam => groups => optim.AdamW(
+            groups.Select(group => new TorchAdamW.ParamGroup(group.Tensors, Unset, adam.Beta1, adam.Beta2,
+                adam.Epsilon, group.Options.WeightDecay)),
+            Unset, adam.Beta1, adam.Beta2, adam.Epsilon),
         _ => throw new NotSupportedException(
             $"The torchsharp backend has no optimiser {optimizer.GetType().Name}: it takes torch's own, which is "
             + "what makes it independent of this library's rules, and knows "
-            + $"{nameof(Sgd)} and {nameof(Adam)}. The managed and the native backend run any rule."),
+            + $"{nameof(Sgd)}, {nameof(Adam)} and {nameof(AdamW)}. The managed and the native backend run any rule."),
     };
 }

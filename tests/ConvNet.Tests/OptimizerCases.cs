@@ -44,7 +44,14 @@ internal static class OptimizerCases
         OptimizerCase.Elementwise("sgd, nesterov", new Sgd(0.75f, 0.01f, nesterov: true), 0.01f, 1, Sgd(0.75f, true)),
         OptimizerCase.Elementwise("adam", new Adam(), 1e-3f, 2, Adam(0.9, 0.999, 1e-8)),
         OptimizerCase.Elementwise("adam with decay", new Adam(0.5, 0.99, 1e-4, 1e-4f), 1e-3f, 2, Adam(0.5, 0.99, 1e-4)),
+        OptimizerCase.Elementwise("adamw", new AdamW(), 1e-3f, 2, AdamW),
     ];
+
+    private static Bounded AdamW(UpdateContext step, Bounded g, Bounded w, Span<Bounded> state)
+    {
+        Bounded kept = w * Bounded.Of(1 - ((double)step.LearningRate * step.WeightDecay));
+        return Adam(0.9, 0.999, 1e-8)(step with { WeightDecay = 0 }, g, kept, state);
+    }
 
     private static OptimizerCase.ElementRule Adam(double beta1, double beta2, double epsilon) => (step, g, w, state) =>
     {

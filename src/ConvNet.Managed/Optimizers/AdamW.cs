@@ -1,0 +1,46 @@
+namespace ConvNet;
+
+/// <summary>
+/// Adam with decoupled weight decay: w ← w·(1 − αλ), then the step of <see cref="Adam"/> from the gradient alone.
+/// </summary>
+/// <remarks>PyTorch's form and its default λ. Source: Loshchilov and Hutter, ICLR 2019.</remarks>
+public sealed record AdamW : ElementwiseOptimizer
+{
+    /// <summary>Describes the optimiser.</summary>
+    /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
+    /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
+    /// <param name="epsilon">ε, above 0 as a float: keeps the quotient finite.</param>
+    /// <param name="weightDecay">λ, not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    public AdamW(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0.01f)
+        : base(weightDecay)
+    {
+        AdamRule.Check(beta1, beta2, epsilon);
+        (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
+    }
+
+    /// <summary>β₁.</summary>
+    public double Beta1 { get; }
+
+    /// <summary>β₂.</summary>
+    public double Beta2 { get; }
+
+    /// <summary>ε.</summary>
+    public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> StateNames => AdamRule.StateNames;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(AdamW), (nameof(Beta1), Beta1), (nameof(Beta2), Beta2),
+        (nameof(Epsilon), Epsilon), (nameof(WeightDecay), WeightDecay), (nameof(Groups), Groups));
+
+    /// <inheritdoc/>
+    public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
+    {
+        T keep = T.CreateChecked(1 - (double)context.LearningRate * context.WeightDecay);
+        for (int i = 0; i < w.Length; i++)
+            w[i] *= keep;
+        new AdamRule(Beta1, Beta2, Epsilon).Move(context, T.Zero, g, w, state);
+    }
+}
