@@ -552,25 +552,28 @@ CN_API int32_t cn_fill(const cn_context *context, int64_t count, float value, fl
 /* ---- Losses --------------------------------------------------------------------------------- */
 
 /*
- * Scores are plain, n rows of classes values. *loss is the mean over the n samples, summed in
+ * Scores are plain, n samples of classes values. *loss is the mean over the n samples, summed in
  * double precision; dscores its gradient, of the shape of scores. dscores may be null: then only
- * the loss is computed.
+ * the loss is computed. weights has a weight for each sample, finite, not negative and not all
+ * zero (else CN_BAD_VALUE): the loss is then the weighted mean. Null is a weight of 1 for each.
  */
 
-/* Mean of -log softmax(scores)[label]. */
+/* Mean of -log softmax(scores)[label]. Scores are classes maps of pixels values, and every pixel
+ * has a label: n pixels of them. The mean is over pixels too; 1 pixel is a class for each sample.
+ */
 CN_API int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
-                                        const float *scores, const int32_t *labels, double *loss,
-                                        float *dscores);
+                                        int32_t pixels, const float *scores, const int32_t *labels,
+                                        const float *weights, double *loss, float *dscores);
 
 /* Mean of the sum over j != label of max(0, scores[j] - scores[label] + margin); slope 0 at 0. */
 CN_API int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes,
                                  float margin, const float *scores, const int32_t *labels,
-                                 double *loss, float *dscores);
+                                 const float *weights, double *loss, float *dscores);
 
-/* Mean of (scores - targets)^2 over all n classes values. */
-CN_API int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t classes,
-                                     const float *scores, const float *targets, double *loss,
-                                     float *dscores);
+/* Mean of (scores - targets)^2 over the length values of every sample. */
+CN_API int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t length,
+                                     const float *scores, const float *targets,
+                                     const float *weights, double *loss, float *dscores);
 
 /* ---- The machine ---------------------------------------------------------------------------- */
 

@@ -4,31 +4,71 @@
 
 #include <math.h>
 
-enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
+enum { PIXELS = 64 }; /* pixels of a map that are worked on at a time */
 
-static int32_t check_scores(const cn_context *context, int32_t n, int32_t classes,
-                            const float *scores, const void *targets, const double *loss,
-                            const float *dscores) {
+static int32_t check_scores(const cn_context *context, int32_t n, int64_t length,
+                            const float *scores, const void *targets, const float *weights,
+                            const double *loss, const float *dscores) {
   TRY(check_context(context));
-  if (n < 1 || classes < 1 || (int64_t)n * classes > INT32_MAX) return CN_BAD_SHAPE;
+  if (n < 1 || length < 1 || n * length > INT32_MAX) return CN_BAD_SHAPE;
   TRY(check_floats(scores));
   TRY(check_floats(targets));
+  if (weights != NULL) TRY(check_floats(weights));
   if (loss == NULL) return CN_NULL_POINTER;
   if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
   return dscores == NULL ? CN_OK : check_floats(dscores);
 }
 
-static int32_t check_labels(int32_t n, int32_t classes, const int32_t *labels) {
-  for (int32_t i = 0; i < n; i++)
+static int32_t check_labels(int64_t count, int32_t classes, const int32_t *labels) {
+  for (int64_t i = 0; i < count; i++)
     if (labels[i] < 0 || labels[i] >= classes) return CN_BAD_LABEL;
   return CN_OK;
 }
 
-/* One sample: -log softmax(s)[label]; ds[j] = (softmax(s)[j] - [j = label]) / n. */
-static double softmax_row(const float *s, int32_t classes, int32_t label, double n, float *ds) {
+/* Sum of the weights; n without. */
+static int32_t total_weight(int32_t n, const float *weights, double *total) {
+  *total = weights == NULL ? n : 0.0;
+  for (int32_t i = 0; i < n && weights != NULL; i++) {
+    if (!isfinite(weights[i]) || weights[i] < 0.0f) return CN_BAD_VALUE;
+    *total += weights[i];
+  }
+  return *total > 0.0 ? CN_OK : CN_BAD_VALUE;
+}
+
+static double weight_of(const float *weights, int64_t sample) {
+  return weights == NULL ? 1.0 : weights[sample];
+}
+
+/* Up to PIXELS pixels of one sample, whose maps are stride values apart: the sum over them of
+ * -log softmax(s)[label]; ds[j] = weight (softmax(s)[j] - [j = label]) / total. */
+static double softmax_pixels(const float *s, int32_t classes, int64_t stride, int64_t pixels,
+                             const int32_t *labels, double weight, double total, float *ds) {
+  double max[PIXELS], sum[PIXELS] = {0.0}, loss = 0.0;
+  for (int64_t p = 0; p < pixels; p++) max[p] = s[p];
+  for (int32_t j = 1; j < classes; j++)
+    for (int64_t p = 0; p < pixels; p++) {
+      const double v = s[j * stride + p];
+      if (!(v <= max[p])) max[p] = v; /* a NaN stays, or takes the place of what was there */
+    }
+  for (int32_t j = 0; j < classes; j++)
+    for (int64_t p = 0; p < pixels; p++) sum[p] += exp(s[j * stride + p] - max[p]);
+  for (int32_t j = 0; j < classes && ds != NULL; j++)
+    for (int64_t p = 0; p < pixels; p++) {
+      const double e = exp(s[j * stride + p] - max[p]);
+      ds[j * stride + p] = (float)(weight * (e / sum[p] - (j == labels[p] ? 1.0 : 0.0)) / total);
+    }
+  for (int64_t p = 0; p < pixels; p++) loss += log(sum[p]) - (s[labels[p] * stride + p] - max[p]);
+  return loss;
+}
+
+enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
+
+/* The same of one vector of scores. */
+static double softmax_row(const float *s, int32_t classes, int32_t label, double weight,
+                          double total, float *ds) {
   double max = s[0], sum = 0.0, kept[KEPT];
   for (int32_t j = 1; j < classes; j++)
-    if (!(s[j] <= max)) max = s[j]; /* a NaN stays, or takes the place of what was there */
+    if (!(s[j] <= max)) max = s[j];
   for (int32_t j = 0; j < classes; j++) {
     const double e = exp(s[j] - max);
     if (j < KEPT) kept[j] = e;
@@ -36,28 +76,41 @@ static double softmax_row(const float *s, int32_t classes, int32_t label, double
   }
   for (int32_t j = 0; j < classes && ds != NULL; j++) {
     const double e = j < KEPT ? kept[j] : exp(s[j] - max);
-    ds[j] = (float)((e / sum - (j == label ? 1.0 : 0.0)) / n);
+    ds[j] = (float)(weight * (e / sum - (j == label ? 1.0 : 0.0)) / total);
   }
   return log(sum) - (s[label] - max);
 }
 
 int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
-                                 const float *scores, const int32_t *labels, double *loss,
-                                 float *dscores) {
-  TRY(check_scores(context, n, classes, scores, labels, loss, dscores));
-  TRY(check_labels(n, classes, labels));
-  double sum = 0.0;
-  for (int64_t i = 0; i < n; i++)
-    sum += softmax_row(scores + i * classes, classes, labels[i], n,
-                       dscores == NULL ? NULL : dscores + i * classes);
-  *loss = sum / n;
+                                 int32_t pixels, const float *scores, const int32_t *labels,
+                                 const float *weights, double *loss, float *dscores) {
+  if (classes < 1 || pixels < 1) return CN_BAD_SHAPE;
+  const int64_t length = (int64_t)classes * pixels;
+  TRY(check_scores(context, n, length, scores, labels, weights, loss, dscores));
+  TRY(check_labels((int64_t)n * pixels, classes, labels));
+  double total, sum = 0.0;
+  TRY(total_weight(n, weights, &total));
+  total *= pixels;
+  for (int64_t i = 0; i < n; i++) {
+    const float *s = scores + i * length;
+    float *ds = dscores == NULL ? NULL : dscores + i * length;
+    const int32_t *label = labels + i * pixels;
+    const double weight = weight_of(weights, i);
+    if (pixels == 1) sum += weight * softmax_row(s, classes, *label, weight, total, ds);
+    for (int64_t p = 0; p < pixels && pixels > 1; p += PIXELS) {
+      const int64_t some = pixels - p < PIXELS ? pixels - p : PIXELS;
+      sum += weight * softmax_pixels(s + p, classes, pixels, some, label + p, weight, total,
+                                     ds == NULL ? NULL : ds + p);
+    }
+  }
+  *loss = sum / total;
   return CN_OK;
 }
 
 /* One sample: sum over j != label of max(0, s[j] - s[label] + margin); a NaN is not below the
  * hinge. */
-static double svm_row(const float *s, int32_t classes, int32_t label, float margin, double n,
-                      float *ds) {
+static double svm_row(const float *s, int32_t classes, int32_t label, float margin, double weight,
+                      double total, float *ds) {
   double sum = 0.0;
   int32_t above = 0;
   for (int32_t j = 0; j < classes; j++) {
@@ -65,37 +118,44 @@ static double svm_row(const float *s, int32_t classes, int32_t label, float marg
     const bool active = j != label && !(m <= 0.0f);
     if (active) sum += m;
     above += active;
-    if (ds != NULL) ds[j] = active ? (float)(1.0 / n) : 0.0f;
+    if (ds != NULL) ds[j] = active ? (float)(weight / total) : 0.0f;
   }
-  if (ds != NULL) ds[label] = (float)(-above / n);
+  if (ds != NULL) ds[label] = (float)(-above * weight / total);
   return sum;
 }
 
 int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes, float margin,
-                          const float *scores, const int32_t *labels, double *loss,
-                          float *dscores) {
-  TRY(check_scores(context, n, classes, scores, labels, loss, dscores));
+                          const float *scores, const int32_t *labels, const float *weights,
+                          double *loss, float *dscores) {
+  TRY(check_scores(context, n, classes, scores, labels, weights, loss, dscores));
   TRY(check_labels(n, classes, labels));
   if (!isfinite(margin)) return CN_BAD_VALUE;
-  double sum = 0.0;
-  for (int64_t i = 0; i < n; i++)
-    sum += svm_row(scores + i * classes, classes, labels[i], margin, n,
-                   dscores == NULL ? NULL : dscores + i * classes);
-  *loss = sum / n;
+  double total, sum = 0.0;
+  TRY(total_weight(n, weights, &total));
+  for (int64_t i = 0; i < n; i++) {
+    const double weight = weight_of(weights, i);
+    sum += weight * svm_row(scores + i * classes, classes, labels[i], margin, weight, total,
+                            dscores == NULL ? NULL : dscores + i * classes);
+  }
+  *loss = sum / total;
   return CN_OK;
 }
 
-int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t classes,
-                              const float *scores, const float *targets, double *loss,
-                              float *dscores) {
-  TRY(check_scores(context, n, classes, scores, targets, loss, dscores));
-  const int64_t count = (int64_t)n * classes;
-  double sum = 0.0;
-  for (int64_t i = 0; i < count; i++) {
-    const double d = (double)scores[i] - (double)targets[i];
-    sum += d * d;
-    if (dscores != NULL) dscores[i] = (float)(2.0 * d / (double)count);
+int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t length,
+                              const float *scores, const float *targets, const float *weights,
+                              double *loss, float *dscores) {
+  TRY(check_scores(context, n, length, scores, targets, weights, loss, dscores));
+  double total, sum = 0.0;
+  TRY(total_weight(n, weights, &total));
+  total *= length;
+  for (int64_t sample = 0; sample < n; sample++) {
+    const double weight = weight_of(weights, sample);
+    for (int64_t i = sample * length; i < (sample + 1) * length; i++) {
+      const double d = (double)scores[i] - (double)targets[i];
+      sum += weight * (d * d);
+      if (dscores != NULL) dscores[i] = (float)(2.0 * weight * d / total);
+    }
   }
-  *loss = sum / (double)count;
+  *loss = sum / total;
   return CN_OK;
 }

@@ -404,16 +404,31 @@ static void training(void) {
   const int32_t label = 0;
   double loss;
   EXPECT(CN_BAD_SHAPE,
-         cn_softmax_cross_entropy(&context, 0, 2, memory, &label, &loss, memory + 64));
+         cn_softmax_cross_entropy(&context, 0, 2, 1, memory, &label, NULL, &loss, memory + 64));
   EXPECT(CN_BAD_SHAPE,
-         cn_softmax_cross_entropy(&context, 1, 0, memory, &label, &loss, memory + 64));
-  EXPECT(CN_BAD_SHAPE,
-         cn_softmax_cross_entropy(&context, 1 << 16, 1 << 15, memory, &label, &loss, memory + 64));
+         cn_softmax_cross_entropy(&context, 1, 0, 1, memory, &label, NULL, &loss, memory + 64));
+  EXPECT(CN_BAD_SHAPE, cn_softmax_cross_entropy(&context, 1 << 16, 1 << 15, 1, memory, &label, NULL,
+                                                &loss, memory + 64));
   EXPECT(CN_NULL_POINTER,
-         cn_softmax_cross_entropy(&context, 1, 2, memory, NULL, &loss, memory + 64));
-  EXPECT(CN_NULL_POINTER, cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, NULL, NULL));
-  EXPECT(CN_BAD_VALUE, cn_multiclass_svm(&context, 1, 2, NAN, memory, &label, &loss, NULL));
-  EXPECT(CN_NULL_POINTER, cn_mean_squared_error(&context, 1, 2, NULL, memory, &loss, NULL));
+         cn_softmax_cross_entropy(&context, 1, 2, 1, memory, NULL, NULL, &loss, memory + 64));
+  EXPECT(CN_NULL_POINTER,
+         cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, NULL, NULL, NULL));
+  EXPECT(CN_BAD_VALUE, cn_multiclass_svm(&context, 1, 2, NAN, memory, &label, NULL, &loss, NULL));
+  EXPECT(CN_NULL_POINTER, cn_mean_squared_error(&context, 1, 2, NULL, memory, NULL, &loss, NULL));
+  EXPECT(CN_BAD_SHAPE,
+         cn_softmax_cross_entropy(&context, 1, 2, 0, memory, &label, NULL, &loss, memory + 64));
+  EXPECT(CN_BAD_SHAPE, cn_softmax_cross_entropy(&context, 1, 1 << 16, 1 << 16, memory, &label, NULL,
+                                                &loss, memory + 64));
+  const float zero = 0.0f, below_zero = -1.0f, endless = INFINITY;
+  const float *bad_weights[] = {&zero, &below_zero, &endless};
+  for (int i = 0; i < 3; i++) {
+    EXPECT(CN_BAD_VALUE, cn_softmax_cross_entropy(&context, 1, 2, 1, memory, &label, bad_weights[i],
+                                                  &loss, memory + 64));
+    EXPECT(CN_BAD_VALUE, cn_multiclass_svm(&context, 1, 2, 1.0f, memory, &label, bad_weights[i],
+                                           &loss, memory + 64));
+    EXPECT(CN_BAD_VALUE, cn_mean_squared_error(&context, 1, 2, memory, memory, bad_weights[i],
+                                               &loss, memory + 64));
+  }
   const cn_optimizer sgd = {.kind = CN_SGD, .momentum = 0.9};
   const cn_optimizer adam = {
       .kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};

@@ -616,24 +616,33 @@ static void vectors(void) {
 
 static void losses(void) {
   const cn_context context = any_context();
-  int32_t sizes[2] = {1 + below(9), 1 + below(40)};
-  spoil(sizes, 2);
-  const int32_t n = sizes[0], classes = sizes[1];
-  const int64_t count = (int64_t)n * classes;
-  if (count > 4096) return;
+  int32_t sizes[3] = {1 + below(9), 1 + below(40), chance(50) ? 1 : 1 + below(80)};
+  spoil(sizes, 3);
+  const int32_t n = sizes[0], classes = sizes[1], pixels = sizes[2];
+  if (fabs((double)n * classes * pixels) > 4096.0) return;
+  const int64_t rows = (int64_t)n * classes, count = rows * pixels;
   used = 0;
   too_large = false;
   float *scores = next_input(count), *targets = next_input(count), *ds = next_operand(count);
-  float *named = next_operand(n);
+  float *named = next_operand((int64_t)n * pixels);
   int32_t *labels = (int32_t *)named;
   for (int64_t i = 0; i < operands[used - 1].floats; i++)
     labels[i] = chance(99) ? below(classes > 0 ? classes : 1) : classes;
+  float *weights = chance(50) ? next_operand(n) : NULL;
+  for (int64_t i = 0; weights != NULL && i < operands[used - 1].floats; i++)
+    weights[i] = (float)below(4) - (chance(1) ? 1.0f : 0.0f);
   double loss = 0.0;
-  CALL(ds, cn_softmax_cross_entropy, &context, n, classes, spoilt(scores), labels, &loss, ds);
+  CALL(ds, cn_softmax_cross_entropy, &context, n, classes, pixels, spoilt(scores), labels, weights,
+       &loss, ds);
   mark(ds, operands[2].floats);
-  CALL(ds, cn_multiclass_svm, &context, n, classes, 1.0f, spoilt(scores), labels, &loss, ds);
+  const int64_t length = (int64_t)classes * pixels;
+  CALL(ds, cn_mean_squared_error, &context, n,
+       length < 1 ? -1 : (int32_t)(length < 1 << 30 ? length : 1 << 30), scores, spoilt(targets),
+       weights, &loss, ds);
+  if (pixels != 1) return;
   mark(ds, operands[2].floats);
-  CALL(ds, cn_mean_squared_error, &context, n, classes, scores, spoilt(targets), &loss, ds);
+  CALL(ds, cn_multiclass_svm, &context, n, classes, 1.0f, spoilt(scores), labels, weights, &loss,
+       ds);
 }
 
 int main(void) {

@@ -10,26 +10,28 @@ static void losses_give_the_values_computed_by_hand(const cn_context *context) {
   float d[6];
   double loss;
   /* Margins of the first row: 5 - 3.25 + 1 = 2.75 and -4; of the second: 1 and 1. */
-  CHECK(cn_multiclass_svm(context, 2, 3, 1.0f, scores, labels, &loss, d) == CN_OK, "svm");
+  CHECK(cn_multiclass_svm(context, 2, 3, 1.0f, scores, labels, NULL, &loss, d) == CN_OK, "svm");
   CHECK(near(loss, (2.75 + 2.0) / 2.0), "svm is %.17g", loss);
   const float svm[] = {-0.5f, 0.5f, 0.0f, 0.5f, 0.5f, -1.0f};
   for (int i = 0; i < 6; i++) CHECK(d[i] == svm[i], "svm gradient %d is %g", i, (double)d[i]);
   /* At the hinge the slope is 0. */
   const float hinge[] = {2.0f, 1.0f};
-  CHECK(cn_multiclass_svm(context, 1, 2, 1.0f, hinge, labels, &loss, d) == CN_OK, "svm");
+  CHECK(cn_multiclass_svm(context, 1, 2, 1.0f, hinge, labels, NULL, &loss, d) == CN_OK, "svm");
   CHECK(loss == 0.0 && d[0] == 0.0f && d[1] == 0.0f, "svm at the hinge: %g", (double)d[1]);
 
-  CHECK(cn_softmax_cross_entropy(context, 2, 3, scores, labels, &loss, d) == CN_OK, "softmax");
+  CHECK(cn_softmax_cross_entropy(context, 2, 3, 1, scores, labels, NULL, &loss, d) == CN_OK,
+        "softmax");
   const double sum = exp(3.25) + exp(5.0) + exp(-1.75);
   CHECK(near(loss, (log(sum) - 3.25 + log(3.0)) / 2.0), "softmax is %.17g", loss);
   CHECK(near(d[1], (float)(exp(5.0) / sum / 2.0)), "softmax gradient is %g", (double)d[1]);
   CHECK(d[5] == (float)((1.0 / 3.0 - 1.0) / 2.0), "softmax gradient is %g", (double)d[5]);
   const float huge[] = {1000.0f, -1000.0f, 1000.0f};
-  CHECK(cn_softmax_cross_entropy(context, 1, 3, huge, labels, &loss, NULL) == CN_OK, "softmax");
+  CHECK(cn_softmax_cross_entropy(context, 1, 3, 1, huge, labels, NULL, &loss, NULL) == CN_OK,
+        "softmax");
   CHECK(near(loss, log(2.0)), "softmax of huge scores is %.17g", loss);
 
   const float targets[] = {3.0f, 5.5f, -1.75f, 0.0f, 1.0f, 3.0f};
-  CHECK(cn_mean_squared_error(context, 2, 3, scores, targets, &loss, d) == CN_OK, "mse");
+  CHECK(cn_mean_squared_error(context, 2, 3, scores, targets, NULL, &loss, d) == CN_OK, "mse");
   CHECK(near(loss, (0.0625 + 0.25 + 1.0 + 4.0) / 6.0), "mse is %.17g", loss);
   CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
 }
@@ -42,7 +44,7 @@ static void softmax_of_many_classes_is_its_definition(const cn_context *context)
   const int32_t label = 700;
   double loss, sum = 0.0, total = 0.0;
   for (int j = 0; j < CLASSES; j++) sum += exp((double)scores[j]);
-  CHECK(cn_softmax_cross_entropy(context, 1, CLASSES, scores, &label, &loss, d) == CN_OK,
+  CHECK(cn_softmax_cross_entropy(context, 1, CLASSES, 1, scores, &label, NULL, &loss, d) == CN_OK,
         "softmax");
   CHECK(near(loss, log(sum) - (double)scores[label]), "softmax is %.17g", loss);
   for (int j = 0; j < CLASSES; j++) {
@@ -54,6 +56,70 @@ static void softmax_of_many_classes_is_its_definition(const cn_context *context)
   free(scores);
 }
 
+/* Maps of pixels are the same scores as rows of classes, transposed, by bits of the row's own code;
+ * more pixels than are worked on at a time. */
+static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *context) {
+  enum { N = 2, CLASSES = 5, MAP = 150, ALL = N * CLASSES * MAP };
+  seed_values(22);
+  float *maps = new_reals(ALL), rows[ALL], dmaps[ALL], drows[ALL];
+  int32_t labels[N * MAP];
+  const float weights[N] = {0.5f, 2.0f};
+  double by_maps, by_rows;
+  for (int i = 0; i < N * MAP; i++) {
+    labels[i] = (i * 7) % CLASSES;
+    for (int j = 0; j < CLASSES; j++)
+      rows[i * CLASSES + j] = maps[(i / MAP * CLASSES + j) * MAP + i % MAP];
+  }
+  for (int weighted = 0; weighted < 2; weighted++) {
+    float pixel_weights[N * MAP];
+    for (int i = 0; i < N * MAP; i++) pixel_weights[i] = weights[i / MAP];
+    CHECK(cn_softmax_cross_entropy(context, N, CLASSES, MAP, maps, labels,
+                                   weighted ? weights : NULL, &by_maps, dmaps) == CN_OK,
+          "maps");
+    CHECK(cn_softmax_cross_entropy(context, N * MAP, CLASSES, 1, rows, labels,
+                                   weighted ? pixel_weights : NULL, &by_rows, drows) == CN_OK,
+          "rows");
+    CHECK(near(by_maps, by_rows), "loss %.17g of maps, %.17g of rows", by_maps, by_rows);
+    for (int i = 0; i < N * MAP; i++)
+      for (int j = 0; j < CLASSES; j++) {
+        const float map = dmaps[(i / MAP * CLASSES + j) * MAP + i % MAP];
+        CHECK(map == drows[i * CLASSES + j], "pixel %d, class %d: %g", i, j, (double)map);
+      }
+  }
+  free(maps);
+}
+
+/* A weight of 2 is a sample that is there twice, a weight of 0 one that is not there. */
+static void weights_count_samples(const cn_context *context) {
+  const float scores[] = {3.25f, 5.0f, -1.75f, 1.0f, 2.0f, 1.0f, 0.5f, 0.25f, 4.0f};
+  const float twice[] = {3.25f, 5.0f, -1.75f, 3.25f, 5.0f, -1.75f, 0.5f, 0.25f, 4.0f};
+  const float targets[] = {1.0f, 0.0f, 0.0f, 9.0f, 9.0f, 9.0f, 0.0f, 1.0f, 0.0f};
+  const float twice_targets[] = {1.0f, 0.0f, 0.0f, 1.0f, 0.0f, 0.0f, 0.0f, 1.0f, 0.0f};
+  const int32_t labels[] = {0, 2, 1}, twice_labels[] = {0, 0, 1};
+  const float weights[] = {2.0f, 0.0f, 1.0f};
+  for (int kind = 0; kind < 3; kind++) {
+    float d[9], dtwice[9];
+    double loss = 0.0, loss_twice = 0.0;
+    if (kind == 0) {
+      cn_softmax_cross_entropy(context, 3, 3, 1, scores, labels, weights, &loss, d);
+      cn_softmax_cross_entropy(context, 3, 3, 1, twice, twice_labels, NULL, &loss_twice, dtwice);
+    } else if (kind == 1) {
+      cn_multiclass_svm(context, 3, 3, 1.0f, scores, labels, weights, &loss, d);
+      cn_multiclass_svm(context, 3, 3, 1.0f, twice, twice_labels, NULL, &loss_twice, dtwice);
+    } else {
+      cn_mean_squared_error(context, 3, 3, scores, targets, weights, &loss, d);
+      cn_mean_squared_error(context, 3, 3, twice, twice_targets, NULL, &loss_twice, dtwice);
+    }
+    CHECK(loss > 0.0 && near(loss, loss_twice), "%d: %.17g, not %.17g", kind, loss, loss_twice);
+    for (int j = 0; j < 3; j++) {
+      const double pair = (double)dtwice[j] + (double)dtwice[3 + j];
+      CHECK(fabs(d[j] - pair) <= 1e-6, "%d: gradient %d is %g", kind, j, (double)d[j]);
+      CHECK(d[3 + j] == 0.0f, "%d: a sample without weight has a gradient", kind);
+      CHECK(fabs(d[6 + j] - dtwice[6 + j]) <= 1e-6, "%d: gradient of the last", kind);
+    }
+  }
+}
+
 static void a_nan_in_the_scores_reaches_the_loss(const cn_context *context) {
   for (int at = 0; at < 4; at++) {
     float scores[] = {0.5f, 1.5f, -2.0f, 0.25f}, d[4];
@@ -61,11 +127,11 @@ static void a_nan_in_the_scores_reaches_the_loss(const cn_context *context) {
     const int32_t label = 1;
     double loss;
     scores[at] = NAN;
-    cn_softmax_cross_entropy(context, 1, 4, scores, &label, &loss, d);
+    cn_softmax_cross_entropy(context, 1, 4, 1, scores, &label, NULL, &loss, d);
     CHECK(isnan(loss) && isnan(d[0]), "softmax, NaN at %d", at);
-    cn_multiclass_svm(context, 1, 4, 1.0f, scores, &label, &loss, d);
+    cn_multiclass_svm(context, 1, 4, 1.0f, scores, &label, NULL, &loss, d);
     CHECK(isnan(loss), "svm, NaN at %d", at);
-    cn_mean_squared_error(context, 1, 4, scores, targets, &loss, d);
+    cn_mean_squared_error(context, 1, 4, scores, targets, NULL, &loss, d);
     CHECK(isnan(loss) && isnan(d[at]), "mse, NaN at %d", at);
   }
 }
@@ -76,10 +142,11 @@ static void a_label_out_of_range_writes_nothing(const cn_context *context) {
   for (int i = 0; i < 2; i++) {
     float d[4] = {7.0f, 7.0f, 7.0f, 7.0f};
     double loss = 7.0;
-    CHECK(cn_softmax_cross_entropy(context, 2, 2, scores, bad[i], &loss, d) == CN_BAD_LABEL, "%d",
-          i);
-    CHECK(cn_multiclass_svm(context, 2, 2, 1.0f, scores, bad[i], &loss, d) == CN_BAD_LABEL, "%d",
-          i);
+    CHECK(cn_softmax_cross_entropy(context, 2, 2, 1, scores, bad[i], NULL, &loss, d) ==
+              CN_BAD_LABEL,
+          "%d", i);
+    CHECK(cn_multiclass_svm(context, 2, 2, 1.0f, scores, bad[i], NULL, &loss, d) == CN_BAD_LABEL,
+          "%d", i);
     CHECK(loss == 7.0 && d[0] == 7.0f && d[3] == 7.0f, "%d: something was written", i);
   }
 }
@@ -375,6 +442,8 @@ int main(void) {
       const cn_context context = context_of(isa, thread_counts[i]);
       losses_give_the_values_computed_by_hand(&context);
       softmax_of_many_classes_is_its_definition(&context);
+      softmax_per_pixel_is_softmax_of_every_pixel(&context);
+      weights_count_samples(&context);
       a_nan_in_the_scores_reaches_the_loss(&context);
       a_label_out_of_range_writes_nothing(&context);
       for (size_t o = 0; o < sizeof(optimizers) / sizeof(optimizers[0]); o++) {

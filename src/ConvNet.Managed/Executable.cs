@@ -65,6 +65,7 @@ public abstract class Executable : IExecutable
             }
         }
         graph.Seal();
+        spec?.Loss.CheckOutput(graph.Output);
     }
 
     /// <inheritdoc/>
@@ -97,16 +98,11 @@ public abstract class Executable : IExecutable
     }
 
     /// <inheritdoc/>
-    public double Loss(ReadOnlySpan<int> labels)
+    public double Loss(Targets targets)
     {
         using Hold hold = Enter();
-        return LossChecked(labels);
-    }
-
-    /// <inheritdoc/>
-    public double Loss(ReadOnlySpan<float> targets)
-    {
-        using Hold hold = Enter();
+        CheckForwarded();
+        targets.CheckFor(Spec!.Loss, Output.Shape, N);
         return LossChecked(targets);
     }
 
@@ -140,33 +136,17 @@ public abstract class Executable : IExecutable
     }
 
     /// <inheritdoc/>
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
-    {
-        using Hold hold = Enter();
-        CheckTrainStep(learningRate);
-        CheckLabels(labels, CountImages(images));
-        return TrainStepChecked(images, labels, [], learningRate, []);
-    }
-
-    /// <inheritdoc/>
     public double TrainStep(
-        ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate, Span<float> scores)
+        ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
     {
         using Hold hold = Enter();
-        CheckTrainStep(learningRate);
+        CheckTraining();
+        CheckRate(learningRate);
         int n = CountImages(images);
-        CheckLabels(labels, n);
-        CheckScores(scores.Length, n);
-        return TrainStepChecked(images, labels, [], learningRate, scores);
-    }
-
-    /// <inheritdoc/>
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
-    {
-        using Hold hold = Enter();
-        CheckTrainStep(learningRate);
-        CheckTargets(targets, CountImages(images));
-        return TrainStepChecked(images, [], targets, learningRate, []);
+        targets.CheckFor(Spec!.Loss, Output.Shape, n);
+        if (!scores.IsEmpty)
+            CheckScores(scores.Length, n);
+        return TrainStepChecked(images, targets, learningRate, scores);
     }
 
     /// <inheritdoc/>
@@ -265,10 +245,7 @@ public abstract class Executable : IExecutable
     protected abstract void ForwardCore(ReadOnlySpan<float> images, int n);
 
     /// <summary>The mean loss of the batch; keeps the gradient of the scores for <see cref="BackwardCore"/>.</summary>
-    protected abstract double LossCore(ReadOnlySpan<int> labels);
-
-    /// <inheritdoc cref="LossCore(ReadOnlySpan{int})"/>
-    protected abstract double LossCore(ReadOnlySpan<float> targets);
+    protected abstract double LossCore(Targets targets);
 
     /// <summary>Computes the gradients, from the loss when <paramref name="outputGradient"/> is empty.</summary>
     protected abstract void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate);
@@ -331,24 +308,8 @@ public abstract class Executable : IExecutable
         _phase = Phase.Forwarded;
     }
 
-    private double LossChecked(ReadOnlySpan<int> labels)
+    private double LossChecked(Targets targets)
     {
-        CheckForwarded();
-        CheckLabels(labels, N);
-        try
-        {
-            return Evaluated(LossCore(labels));
-        }
-        catch (Exception error) when (FailurePlace.Note(error, Spec!.Loss.GetType().Name))
-        {
-            throw;
-        }
-    }
-
-    private double LossChecked(ReadOnlySpan<float> targets)
-    {
-        CheckForwarded();
-        CheckTargets(targets, N);
         try
         {
             return Evaluated(LossCore(targets));
@@ -389,13 +350,12 @@ public abstract class Executable : IExecutable
     }
 
     private double TrainStepChecked(
-        ReadOnlySpan<float> images, ReadOnlySpan<int> labels, ReadOnlySpan<float> targets, float learningRate,
-        Span<float> scores)
+        ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores)
     {
         ForwardChecked(images);
         try
         {
-            double loss = Spec!.Loss.TakesLabels ? LossChecked(labels) : LossChecked(targets);
+            double loss = LossChecked(targets);
             if (!scores.IsEmpty)
                 ReadScoresCore(scores);
             _phase = Phase.Idle;
@@ -403,7 +363,7 @@ public abstract class Executable : IExecutable
                 return loss;
             (_hasGradients, _cannotAdd) = (false, null);
             BackwardAndStepCore(learningRate);
-            (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec.KeepGradients, Spec.InputGradient);
+            (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec!.KeepGradients, Spec.InputGradient);
             NoteStep();
             return loss;
         }
@@ -471,12 +431,6 @@ public abstract class Executable : IExecutable
             throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one that trains.");
     }
 
-    private void CheckTrainStep(float learningRate)
-    {
-        CheckTraining();
-        CheckRate(learningRate);
-    }
-
     private void CheckScores(int length, int n)
     {
         if (length != n * Output.Shape.Length)
@@ -526,27 +480,6 @@ public abstract class Executable : IExecutable
         if (n > BatchSize)
             throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or compile for a larger batch.", nameof(images));
         return n;
-    }
-
-    private void CheckLabels(ReadOnlySpan<int> labels, int n)
-    {
-        if (!Spec!.Loss.TakesLabels)
-            throw new ArgumentException($"{Spec.Loss.GetType().Name} takes {Output.Shape.Length} float targets per sample, not a label.", nameof(labels));
-        if (labels.Length != n)
-            throw WrongLength(labels.Length, n, nameof(labels), $"one label for each of {n} samples");
-        for (int i = 0; i < labels.Length; i++)
-        {
-            if ((uint)labels[i] >= (uint)Output.Shape.Length)
-                throw new ArgumentException($"Label {labels[i]} of sample {i} is out of range: the output has classes 0 to {Output.Shape.Length - 1}.", nameof(labels));
-        }
-    }
-
-    private void CheckTargets(ReadOnlySpan<float> targets, int n)
-    {
-        if (Spec!.Loss.TakesLabels)
-            throw new ArgumentException($"{Spec.Loss.GetType().Name} takes one label per sample, not float targets.", nameof(targets));
-        if (targets.Length != n * Output.Shape.Length)
-            throw WrongLength(targets.Length, n * Output.Shape.Length, nameof(targets), $"targets for {n} samples, {Output.Shape} each");
     }
 
     private void CheckParameter(Parameter parameter, int length, string name)

@@ -11,7 +11,7 @@ public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
 
     /// <summary>Whether the gradients of the parameters can be read.</summary>
     /// <remarks>
-    /// Without, <see cref="IExecutable.TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/> may run the optimiser inside the weight
+    /// Without, <see cref="IExecutable.TrainStep"/> may run the optimiser inside the weight
     /// gradient and store none: less memory, the same results. <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/>
     /// apart work as ever, and take the memory for gradients when they are first called.
     /// </remarks>
@@ -100,13 +100,11 @@ public interface IExecutable : IDisposable
     void Forward(ReadOnlySpan<float> images);
 
     /// <summary>2: the mean loss of the batch that went forward.</summary>
-    /// <param name="labels">One class per sample.</param>
-    /// <exception cref="ArgumentException">The number of labels is wrong or a label is out of range.</exception>
-    double Loss(ReadOnlySpan<int> labels);
-
-    /// <summary>2: the mean loss of the batch that went forward, for a regression.</summary>
-    /// <param name="targets">One target per score.</param>
-    double Loss(ReadOnlySpan<float> targets);
+    /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
+    /// <exception cref="ArgumentException">
+    /// The targets are not of the kind or number that the loss takes, or a label or sample weight is out of range.
+    /// </exception>
+    double Loss(Targets targets);
 
     /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be added.</summary>
     /// <param name="accumulate">
@@ -134,29 +132,12 @@ public interface IExecutable : IDisposable
     /// All four steps; a backend may fuse them. Where the loss is NaN or infinite no step is made: everything stays
     /// as it was.
     /// </summary>
-    /// <returns>The mean loss before the step.</returns>
-    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate);
-
-    /// <inheritdoc cref="TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/>
     /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <param name="labels">One class per sample.</param>
+    /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
     /// <param name="learningRate">α, a finite number.</param>
-    /// <param name="scores">One value per score of the forward pass, overwritten.</param>
-    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate, Span<float> scores)
-    {
-        Forward(images);
-        double loss = Loss(labels);
-        ReadScores(scores);
-        if (double.IsFinite(loss))
-        {
-            Backward();
-            Step(learningRate);
-        }
-        return loss;
-    }
-
-    /// <inheritdoc cref="TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/>
-    double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate);
+    /// <param name="scores">One value per score of the forward pass, overwritten; empty where they are not wanted.</param>
+    /// <returns>The mean loss before the step.</returns>
+    double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default);
 
     /// <summary>The scores of a batch in inference mode: running statistics, no dropout, no change to a training pass under way.</summary>
     /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>

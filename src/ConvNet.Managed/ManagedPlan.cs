@@ -82,17 +82,11 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<int> labels)
+    protected override double LossCore(Targets targets)
     {
         using PartTimer timer = _training!.TimeLoss();
-        return double.CreateChecked(Spec!.Loss.Evaluate(_training.Value(Output, N), labels, _training.OutputGradient(N)));
-    }
-
-    /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<float> targets)
-    {
-        using PartTimer timer = _training!.TimeLoss();
-        return double.CreateChecked(Spec!.Loss.Evaluate(_training.Value(Output, N), targets, _training.OutputGradient(N)));
+        return double.CreateChecked(Spec!.Loss.Evaluate(
+            new LossFrame<T>(Output.Shape, _training.Value(Output, N), targets, _training.OutputGradient(N))));
     }
 
     /// <inheritdoc/>

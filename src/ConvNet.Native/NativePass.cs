@@ -86,11 +86,8 @@ internal sealed unsafe class NativePass : IDisposable
         }
     }
 
-    /// <summary>Computes the loss against class labels, and the gradient of the scores.</summary>
-    public double Loss(ReadOnlySpan<int> labels, int n) => _loss!.Evaluate(new Run(_context, n, 0), labels);
-
-    /// <summary>Computes the loss against targets, and the gradient of the scores.</summary>
-    public double Loss(ReadOnlySpan<float> targets, int n) => _loss!.Evaluate(new Run(_context, n, 0), targets);
+    /// <summary>Computes the loss, and the gradient of the scores.</summary>
+    public double Loss(Targets targets, int n) => _loss!.Evaluate(new Run(_context, n, 0), targets);
 
     /// <summary>The gradient of the scores, from which the backward pass starts.</summary>
     public Span<float> ScoresGradient(int n) => _loss!.Gradient(n);

@@ -81,14 +81,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<int> labels)
-    {
-        using PartTimer timer = Training.TimeLoss();
-        return Training.Loss(labels, N);
-    }
-
-    /// <inheritdoc/>
-    protected override double LossCore(ReadOnlySpan<float> targets)
+    protected override double LossCore(Targets targets)
     {
         using PartTimer timer = Training.TimeLoss();
         return Training.Loss(targets, N);

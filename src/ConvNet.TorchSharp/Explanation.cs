@@ -75,7 +75,7 @@ internal static class Explanation
             yield break;
         Node scores = pass.Graph.Output;
         long values = pass.BytesOf(scores), parameters = pass.TrainableBytes;
-        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, scores.Shape.Length))
+        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, scores.Shape))
         {
             string name = spec.Loss.GetType().Name;
             yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(scores)], null, null, null,

@@ -4,34 +4,44 @@ using static TorchSharp.torch.nn;
 namespace ConvNet;
 
 /// <summary>A loss as calls of torch: a scalar tensor to go backward from.</summary>
-internal abstract class TorchLoss : IDisposable
+internal abstract class TorchLoss(int batchSize) : IDisposable
 {
+    private readonly HostBuffer<float> _shares = new(batchSize, ScalarType.Float32);
+
     /// <summary>The loss of a specification.</summary>
     /// <param name="loss">The loss.</param>
     /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="classes">Scores of one sample.</param>
+    /// <param name="output">The shape of one output.</param>
     /// <exception cref="NotSupportedException">It is none of this project's own.</exception>
-    public static TorchLoss Of(Loss loss, int batchSize, int classes) => loss switch
+    public static TorchLoss Of(Loss loss, int batchSize, Shape output) => loss switch
     {
-        SoftmaxCrossEntropy => new CrossEntropy(batchSize),
-        MulticlassSvm svm => new Svm(svm.Margin, batchSize, classes),
-        MeanSquaredError => new SquaredError(batchSize * classes),
-        _ => throw new NotSupportedException(
-            $"The torchsharp backend has no loss {loss.GetType().Name}; it has {nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} and {nameof(MeanSquaredError)}."),
+        SoftmaxCrossEntropy => new CrossEntropy(batchSize, loss.TargetsPerSample(output)),
+        MulticlassSvm svm => new Svm(svm.Margin, batchSize, output.C),
+        MeanSquaredError => new SquaredError(batchSize, output.Length),
+        _ => throw new NotSupportedException($"The torchsharp backend has no loss {loss.GetType().Name}; it has "
+            + $"{nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} and {nameof(MeanSquaredError)}."),
     };
 
     /// <summary>The name of torch's function, or of those that make it.</summary>
     public abstract string Function { get; }
 
-    /// <summary>The mean loss of N×K scores for class labels.</summary>
-    public virtual Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels) =>
-        throw new NotSupportedException("The loss takes float targets, not labels.");
+    /// <summary>The mean loss of a batch.</summary>
+    /// <param name="y">The outputs, N×C or N×C×H×W.</param>
+    /// <param name="targets">What they are compared with; checked.</param>
+    public abstract Tensor Evaluate(Tensor y, Targets targets);
 
-    /// <summary>The mean loss of N×K scores for targets.</summary>
-    public virtual Tensor Evaluate(Tensor scores, ReadOnlySpan<float> targets) =>
-        throw new NotSupportedException("The loss takes labels, not float targets.");
+    public virtual void Dispose() => _shares.Dispose();
 
-    public abstract void Dispose();
+    // Σ w_n·l_n / Σ w_n over the losses of the samples.
+    private Tensor WeightedMean(Tensor losses, ReadOnlySpan<float> weights)
+    {
+        double total = 0;
+        foreach (float weight in weights)
+            total += weight;
+        for (int i = 0; i < weights.Length; i++)
+            _shares.Values[i] = (float)(weights[i] / total);
+        return losses.mul(_shares.First(weights.Length)).sum();
+    }
 
     private static void Widen(ReadOnlySpan<int> labels, Span<long> to)
     {
@@ -39,24 +49,35 @@ internal abstract class TorchLoss : IDisposable
             to[i] = labels[i];
     }
 
-    private sealed class CrossEntropy(int batchSize) : TorchLoss
+    private sealed class CrossEntropy(int batchSize, int labelsPerSample) : TorchLoss(batchSize)
     {
-        private readonly HostBuffer<long> _labels = new(batchSize, ScalarType.Int64);
+        private readonly HostBuffer<long> _labels = new(batchSize * labelsPerSample, ScalarType.Int64);
 
         public override string Function => "cross_entropy";
 
-        public override Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels)
+        public override Tensor Evaluate(Tensor y, Targets targets)
         {
-            Widen(labels, _labels.Values);
-            return functional.cross_entropy(scores, _labels.First(labels.Length));
+            Widen(targets.Classes, _labels.Values);
+            long n = y.shape[0];
+            Tensor labels = _labels.First(targets.Classes.Length);
+            if (y.dim() == 4)
+                labels = labels.reshape(n, y.shape[2], y.shape[3]);
+            if (targets.SampleWeights.IsEmpty)
+                return functional.cross_entropy(y, labels);
+            Tensor losses = functional.cross_entropy(y, labels, null, -100, Reduction.None);
+            return WeightedMean(losses.reshape(n, -1).mean([1]), targets.SampleWeights);
         }
 
-        public override void Dispose() => _labels.Dispose();
+        public override void Dispose()
+        {
+            base.Dispose();
+            _labels.Dispose();
+        }
     }
 
-    // (Σ_{j≠y} max(0, s_j − s_y + Δ)) / N over the scores of the other classes: a label's own margin, times 0, would be NaN where its
+    // (Σ_{j≠t} max(0, y_j − y_t + Δ)) / N over the scores of the other classes: a label's own margin, times 0, would be NaN where its
     // score is infinite.
-    private sealed class Svm(float margin, int batchSize, int classes) : TorchLoss
+    private sealed class Svm(float margin, int batchSize, int classes) : TorchLoss(batchSize)
     {
         private readonly HostBuffer<long> _labels = new(batchSize, ScalarType.Int64);
         private readonly HostBuffer<float> _margin = new(1, ScalarType.Float32);
@@ -65,8 +86,9 @@ internal abstract class TorchLoss : IDisposable
 
         public override string Function => "gather, relu, sum";
 
-        public override Tensor Evaluate(Tensor scores, ReadOnlySpan<int> labels)
+        public override Tensor Evaluate(Tensor y, Targets targets)
         {
+            ReadOnlySpan<int> labels = targets.Classes;
             int n = labels.Length;
             Widen(labels, _labels.Values);
             _margin.Values[0] = margin;
@@ -78,13 +100,17 @@ internal abstract class TorchLoss : IDisposable
                 others[i] = j < labels[sample] ? j : j + 1;
             }
 
-            Tensor own = scores.gather(1, _labels.First(n).reshape(n, 1));
-            Tensor margins = scores.gather(1, _others.First(others.Length).reshape(n, classes - 1)).sub(own);
-            return margins.add(_margin.First(1)).relu().sum().mul(_share.First(1));
+            Tensor own = y.gather(1, _labels.First(n).reshape(n, 1));
+            Tensor margins = y.gather(1, _others.First(others.Length).reshape(n, classes - 1)).sub(own);
+            Tensor losses = margins.add(_margin.First(1)).relu();
+            return targets.SampleWeights.IsEmpty
+                ? losses.sum().mul(_share.First(1))
+                : WeightedMean(losses.sum([1]), targets.SampleWeights);
         }
 
         public override void Dispose()
         {
+            base.Dispose();
             _labels.Dispose();
             _margin.Dispose();
             _share.Dispose();
@@ -92,18 +118,27 @@ internal abstract class TorchLoss : IDisposable
         }
     }
 
-    private sealed class SquaredError(int length) : TorchLoss
+    private sealed class SquaredError(int batchSize, int length) : TorchLoss(batchSize)
     {
-        private readonly HostBuffer<float> _targets = new(length, ScalarType.Float32);
+        private readonly HostBuffer<float> _targets = new(batchSize * length, ScalarType.Float32);
 
         public override string Function => "mse_loss";
 
-        public override Tensor Evaluate(Tensor scores, ReadOnlySpan<float> targets)
+        public override Tensor Evaluate(Tensor y, Targets targets)
         {
-            targets.CopyTo(_targets.Values);
-            return functional.mse_loss(scores, _targets.First(targets.Length).reshape(scores.shape));
+            targets.Values.CopyTo(_targets.Values);
+            Tensor wanted = _targets.First(targets.Values.Length).reshape(y.shape);
+            return targets.SampleWeights.IsEmpty
+                ? functional.mse_loss(y, wanted)
+                : WeightedMean(
+                    functional.mse_loss(y, wanted, Reduction.None).reshape(y.shape[0], -1).mean([1]),
+                    targets.SampleWeights);
         }
 
-        public override void Dispose() => _targets.Dispose();
+        public override void Dispose()
+        {
+            base.Dispose();
+            _targets.Dispose();
+        }
     }
 }

@@ -49,7 +49,7 @@ internal sealed class TorchSharpPlan : Executable
         }
         if (spec is null)
             return;
-        _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape.Length);
+        _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape);
         _groups = [.. graph.Parameters.Where(p => p.Trainable).GroupBy(spec.Optimizer.OptionsOf)
             .Select(group => new OptimizerGroup([.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
         // Torch refuses an optimiser of nothing.
@@ -65,16 +65,10 @@ internal sealed class TorchSharpPlan : Executable
         _scores = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
     }
 
-    protected override double LossCore(ReadOnlySpan<int> labels)
+    protected override double LossCore(Targets targets)
     {
         using DisposeScope scope = OpenScope();
-        return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), labels));
-    }
-
-    protected override double LossCore(ReadOnlySpan<float> targets)
-    {
-        using DisposeScope scope = OpenScope();
-        return Keep(_torchLoss!.Evaluate(_scores!.flatten(1), targets));
+        return Keep(_torchLoss!.Evaluate(_scores!, targets));
     }
 
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)

@@ -50,7 +50,11 @@ internal sealed class SummaryVerb : Verb
             throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. "
                 + "--plan takes --backend native or torchsharp.");
         int batch = command.GetValue(_batch);
-        var spec = new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { KeepGradients = command.GetValue(_keepGradients) };
+        var loss = new SoftmaxCrossEntropy(PerPixel: graph.Output.Shape.Area > 1);
+        var spec = new TrainingSpec(batch, loss, new Sgd(momentum: 0.9f))
+        {
+            KeepGradients = command.GetValue(_keepGradients),
+        };
         PlanDescription plan = command.GetValue(_inference)
             ? explains.ExplainInference(graph, batch)
             : explains.Explain(graph, spec);

@@ -118,6 +118,7 @@ public static class Canary
         Of("dropout", new Dropout(0.5f), 3, new Shape(3, 5, 3)),
         Of("add", new Add(), 2, new Shape(3, 5, 7), new Shape(3, 5, 7)),
         Of("softmax", new SoftmaxCrossEntropy()),
+        Of("softmax per pixel", new SoftmaxCrossEntropy(PerPixel: true)),
         Of("svm", new MulticlassSvm()),
         Of("squared error", new MeanSquaredError()),
     ];

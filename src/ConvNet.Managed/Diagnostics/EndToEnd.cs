@@ -20,8 +20,7 @@ internal sealed class EndToEnd
     private readonly int _steps;
     private readonly float _learningRate;
     private readonly float[][] _parameters, _images;
-    private readonly int[][] _labels;
-    private readonly float[][] _targets;
+    private readonly KeptTargets[] _targets;
 
     /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
     /// <param name="graph">The graph.</param>
@@ -32,11 +31,13 @@ internal sealed class EndToEnd
     {
         (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
         var fill = new Fill(spec.Seed);
-        int stream = 0, outputs = graph.Output.Shape.Length;
+        int stream = 0;
         _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes)).Select(p => fill.Parameter(stream++, p))];
         _images = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
-        _labels = [.. Batches(_ => Array.ConvertAll(fill.Integers(stream++, spec.BatchSize, outputs), v => (int)Math.Abs(v) % outputs))];
-        _targets = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * outputs, 1))];
+        int targets = spec.BatchSize * spec.Loss.TargetsPerSample(graph.Output.Shape);
+        _targets = [.. Batches(_ => spec.Loss.Takes == TargetKind.Values
+            ? new KeptTargets(null, fill.Uniform(stream++, targets, 1))
+            : new KeptTargets(fill.Labels(stream++, targets, graph.Output.Shape.C), null))];
         T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
     }
 
@@ -115,14 +116,11 @@ internal sealed class EndToEnd
         for (int step = 0; step < _steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
-            if (_spec.Loss.TakesLabels)
-                executable.TrainStep(_images[step], _labels[step], _learningRate);
-            else
-                executable.TrainStep(_images[step], _targets[step], _learningRate);
+            executable.TrainStep(_images[step], _targets[step].Targets, _learningRate);
         }
         executable.Forward(_images[_steps]);
         double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores) : [.. exact.Activation(_graph.Output)];
-        double loss = _spec.Loss.TakesLabels ? executable.Loss(_labels[_steps]) : executable.Loss(_targets[_steps]);
+        double loss = executable.Loss(_targets[_steps].Targets);
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();
         double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values)) : [.. exact.Gradient(p)];

@@ -23,17 +23,10 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         backend.Injected = 0;
     }
 
-    public double Loss(ReadOnlySpan<int> labels)
-    {
-        double loss = inner.Loss(labels);
-        _pass = _pass! with { Labels = labels.ToArray() };
-        return Spoilt(loss);
-    }
-
-    public double Loss(ReadOnlySpan<float> targets)
+    public double Loss(Targets targets)
     {
         double loss = inner.Loss(targets);
-        _pass = _pass! with { Targets = targets.ToArray() };
+        _pass = _pass! with { Targets = KeptTargets.Of(targets) };
         return Spoilt(loss);
     }
 
@@ -51,16 +44,10 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void Step(float learningRate) => inner.Step(learningRate);
 
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
+    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
     {
         _passes++;
-        return inner.TrainStep(images, labels, learningRate);
-    }
-
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
-    {
-        _passes++;
-        return inner.TrainStep(images, targets, learningRate);
+        return inner.TrainStep(images, targets, learningRate, scores);
     }
 
     public void Infer(ReadOnlySpan<float> images, Span<float> scores) => inner.Infer(images, scores);

@@ -76,10 +76,16 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     // What a value is that counts for nothing; null where there is none.
     private float? Absent(int place, bool ofImages)
     {
-        bool areScores = ofImages && graph.Nodes.Skip(1).All(node => node.Layer is Flatten);
-        if (areScores && pass.Labels.Length > 0)
-            return pass.Labels[place / graph.Input.Shape.Length] == place % graph.Input.Shape.Length ? null : float.NegativeInfinity;
-        return areScores && pass.Targets.Length > 0 ? pass.Targets[place] : IsMaximum ? float.NegativeInfinity : 0;
+        bool areScores = ofImages && graph.Nodes.Skip(1).All(
+            node => node.Layer is Flatten or MaxPool2d { Window.Kernel: { H: 1, W: 1 } });
+        if (areScores && pass.Targets?.Classes is { } labels)
+        {
+            (int sample, int value) = Math.DivRem(place, graph.Input.Shape.Length);
+            (int channel, int pixel) = Math.DivRem(value, graph.Input.Shape.Area);
+            int each = labels.Length * graph.Input.Shape.Length / pass.Images.Length;
+            return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
+        }
+        return areScores && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity : 0;
     }
 
     private float[] AtOnePlace(float[] right, Func<int, float> wrongAt)

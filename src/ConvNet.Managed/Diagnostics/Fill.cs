@@ -23,6 +23,13 @@ internal sealed class Fill(ulong seed)
         return values;
     }
 
+    /// <summary>Class labels.</summary>
+    /// <param name="stream">Numbers the tensors that must differ.</param>
+    /// <param name="length">How many.</param>
+    /// <param name="classes">The number of classes.</param>
+    public int[] Labels(int stream, int length, int classes)
+        => Array.ConvertAll(Integers(stream, length, classes), v => (int)Math.Abs(v) % classes);
+
     /// <summary>Real numbers, uniform in centre ± limit.</summary>
     public float[] Uniform(int stream, int length, double limit, double centre = 0)
     {

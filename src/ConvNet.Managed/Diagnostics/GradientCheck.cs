@@ -60,7 +60,7 @@ public static class GradientCheck
 
     /// <summary>Checks a loss and its gradient.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="classes">Scores per sample.</param>
+    /// <param name="classes">Scores per sample, or per pixel where the loss takes a class for each.</param>
     /// <param name="backends">The backends.</param>
     /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
     /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
@@ -71,7 +71,11 @@ public static class GradientCheck
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         options ??= new GradientCheckOptions();
         var check = new LossCheck(loss, classes, options);
-        return new GradientReport([.. options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [], .. options.Modes.HasFlag(CheckModes.Real) ? check.Real(backends) : []],
+        IEnumerable<LayerReport> exact = options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [];
+        IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.Real)
+            ? check.Real(backends).Concat(check.Weighted(backends))
+            : [];
+        return new GradientReport([.. exact, .. real],
             options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name,
                 reason)] : [])
         {

@@ -57,7 +57,7 @@ public sealed class ProfiledPassConverter() : JsonStringEnumConverter<ProfiledPa
 }
 
 /// <summary>A piece of work of a network, as one call of a kernel: what it is, and how long it took.</summary>
-/// <remarks>Algorithm and costs are those of a plan for whole steps, as <see cref="IExecutable.TrainStep(ReadOnlySpan{float}, ReadOnlySpan{int}, float)"/> and
+/// <remarks>Algorithm and costs are those of a plan for whole steps, as <see cref="IExecutable.TrainStep"/> and
 /// <see cref="IExecutable.Infer"/> take them.</remarks>
 /// <param name="Node">The layer whose work it is; the loss or the optimiser where it is no layer's.</param>
 /// <param name="Kind">The layer's kind, as <c>conv</c>.</param>

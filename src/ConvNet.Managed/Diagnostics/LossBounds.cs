@@ -25,96 +25,115 @@ internal static class LossBounds
 
     /// <summary>The loss and its gradient, in double, with their bounds.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="scores">N×K.</param>
-    /// <param name="labels">N classes, where the loss takes labels.</param>
-    /// <param name="targets">N×K targets, where it does not.</param>
-    public static LossTruth Evaluate(Loss loss, float[] scores, int[] labels, float[] targets)
+    /// <param name="output">The shape of one output.</param>
+    /// <param name="y">The outputs, N×C×H×W.</param>
+    /// <param name="targets">What they are compared with.</param>
+    public static LossTruth Evaluate(Loss loss, Shape output, float[] y, Targets targets)
     {
-        double[] s = Array.ConvertAll(scores, v => (double)v), gradient = new double[s.Length];
-        double value = loss.TakesLabels ? loss.Evaluate<double>(s, labels, gradient) : loss.Evaluate<double>(s, targets, gradient);
+        double[] wide = Array.ConvertAll(y, v => (double)v), gradient = new double[y.Length], bounds = new double[y.Length];
+        var frame = new LossFrame<double>(output, wide, targets, gradient);
+        double value = loss.Evaluate(frame);
         var flips = new HashSet<int>();
-        var bounds = new double[s.Length];
         double error = loss switch
         {
-            SoftmaxCrossEntropy => Softmax(s, labels, gradient, bounds),
-            MulticlassSvm svm => Hinge(svm, s, labels, gradient, bounds, flips),
-            MeanSquaredError => Squares(s, targets, gradient, bounds),
-            _ => Measured(loss, scores, labels, targets, value, gradient, bounds),
+            SoftmaxCrossEntropy => Softmax(frame, bounds),
+            MulticlassSvm svm => Hinge(svm, frame, bounds, flips),
+            MeanSquaredError => Squares(frame, bounds),
+            _ => Measured(loss, y, value, frame, bounds),
         };
-        return new LossTruth(new TruthTensor("loss", [value]) { Bounds = [error + U * Math.Abs(value)] }, new TruthTensor("dscores", gradient) { Bounds = bounds }, flips);
-    }
-
-    private static double Softmax(double[] scores, int[] labels, double[] gradient, double[] bounds)
-    {
-        int classes = scores.Length / labels.Length;
-        double share = 1.0 / labels.Length, error = 0, total = 0;
-        for (int n = 0; n < labels.Length; n++)
+        // The sum of the weights and the product with a weight round a few times more.
+        if (!targets.SampleWeights.IsEmpty)
         {
-            ReadOnlySpan<double> s = scores.AsSpan(n * classes, classes);
-            double largest = s[0], sum = 0, weighted = 0;
-            foreach (double score in s)
-                largest = Math.Max(largest, score);
-            foreach (double score in s)
-            {
-                sum += Math.Exp(score - largest);
-                weighted += Math.Exp(score - largest) * U * (largest - score + 4);
-            }
-            double sumError = weighted / sum + classes * U, log = Math.Log(sum);
-            for (int j = 0; j < classes; j++)
-            {
-                double a = s[j] - largest, logP = a - log, p = Math.Exp(logP);
-                double relative = 2 * U * Math.Abs(a) + sumError + 4 * U * log + U * Math.Abs(logP) + 6 * U;
-                bounds[n * classes + j] = p * relative * share + 3 * U * Math.Abs(gradient[n * classes + j]);
-            }
-            double own = log - (s[labels[n]] - largest);
-            total += own;
-            error += sumError + 4 * U * log + 2 * U * (Math.Abs(s[labels[n]] - largest) + own);
+            double more = (frame.N + 4) * U;
+            error += more * Math.Abs(value);
+            for (int i = 0; i < bounds.Length; i++)
+                bounds[i] += more * Math.Abs(gradient[i]);
         }
-        return share * (error + (labels.Length + 1) * U * total);
+        return new LossTruth(
+            new TruthTensor("loss", [value]) { Bounds = [error + U * Math.Abs(value)] },
+            new TruthTensor("dscores", gradient) { Bounds = bounds }, flips);
     }
 
-    private static double Hinge(MulticlassSvm svm, double[] scores, int[] labels, double[] gradient, double[] bounds, HashSet<int> flips)
+    private static double Softmax(in LossFrame<double> f, double[] bounds)
     {
-        int classes = scores.Length / labels.Length;
-        double share = 1.0 / labels.Length, error = 0;
-        BoundedSum total = default;
-        for (int n = 0; n < labels.Length; n++)
+        (int classes, int pixels) = (f.Output.C, f.Output.Area);
+        double share = 1 / (f.TotalWeight * pixels), error = 0, total = 0;
+        for (int n = 0; n < f.N; n++)
         {
-            ReadOnlySpan<double> s = scores.AsSpan(n * classes, classes);
+            double weight = f.Weight(n);
+            for (int pixel = 0; pixel < pixels; pixel++)
+            {
+                int first = n * f.Output.Length + pixel;
+                ReadOnlySpan<double> y = f.Y[first..], dy = f.DY[first..];
+                double largest = y[0], sum = 0, weighted = 0;
+                for (int j = 0; j < classes; j++)
+                    largest = Math.Max(largest, y[j * pixels]);
+                for (int j = 0; j < classes; j++)
+                {
+                    double e = Math.Exp(y[j * pixels] - largest);
+                    sum += e;
+                    weighted += e * U * (largest - y[j * pixels] + 4);
+                }
+                double sumError = weighted / sum + classes * U, log = Math.Log(sum);
+                for (int j = 0; j < classes; j++)
+                {
+                    double a = y[j * pixels] - largest, logP = a - log, p = Math.Exp(logP);
+                    double relative = 2 * U * Math.Abs(a) + sumError + 4 * U * log + U * Math.Abs(logP) + 6 * U;
+                    bounds[first + j * pixels] = p * relative * weight * share + 3 * U * Math.Abs(dy[j * pixels]);
+                }
+                double own = y[f.Targets.Classes[n * pixels + pixel] * pixels] - largest, loss = log - own;
+                total += weight * loss;
+                error += weight * (sumError + 4 * U * log + 2 * U * (Math.Abs(own) + loss));
+            }
+        }
+        return share * (error + ((long)f.N * pixels + 1) * U * total);
+    }
+
+    private static double Hinge(MulticlassSvm svm, in LossFrame<double> f, double[] bounds, HashSet<int> flips)
+    {
+        int classes = f.Output.C;
+        double share = 1 / f.TotalWeight, error = 0;
+        BoundedSum total = default;
+        for (int n = 0; n < f.N; n++)
+        {
+            ReadOnlySpan<double> y = f.Y.Slice(n * classes, classes);
+            double weight = f.Weight(n);
+            int target = f.Targets.Classes[n];
             for (int j = 0; j < classes; j++)
             {
-                bounds[n * classes + j] = classes * U * Math.Abs(gradient[n * classes + j]);
-                if (j == labels[n])
+                bounds[n * classes + j] = classes * U * Math.Abs(f.DY[n * classes + j]);
+                if (j == target)
                     continue;
-                double margin = s[j] - s[labels[n]] + svm.Margin, off = U * (Math.Abs(s[j] - s[labels[n]]) + Math.Abs(margin));
-                total += Math.Max(margin, 0);
-                error += off;
+                double margin = y[j] - y[target] + svm.Margin, off = U * (Math.Abs(y[j] - y[target]) + Math.Abs(margin));
+                total += weight * Math.Max(margin, 0);
+                error += weight * off;
                 // At a margin of exactly 0 the subtractions do not round, and the derivative is 0 by convention.
                 if (Math.Abs(margin) <= off && margin != 0)
-                    flips.UnionWith([n * classes + j, n * classes + labels[n]]);
+                    flips.UnionWith([n * classes + j, n * classes + target]);
             }
         }
         return share * (error + total.Bound()) + 2 * U * share * total.Value;
     }
 
-    private static double Squares(double[] scores, float[] targets, double[] gradient, double[] bounds)
+    private static double Squares(in LossFrame<double> f, double[] bounds)
     {
         BoundedSum total = default;
-        for (int i = 0; i < scores.Length; i++)
+        for (int i = 0; i < bounds.Length; i++)
         {
-            total += (scores[i] - targets[i]) * (scores[i] - targets[i]);
-            bounds[i] = 4 * U * Math.Abs(gradient[i]);
+            double distance = f.Y[i] - f.Targets.Values[i];
+            total += f.Weight(i / f.Output.Length) * (distance * distance);
+            bounds[i] = 4 * U * Math.Abs(f.DY[i]);
         }
-        return (total.Bound() + 4 * U * total.Value) / scores.Length;
+        return (total.Bound() + 4 * U * total.Value) / (f.TotalWeight * f.Output.Length);
     }
 
-    private static double Measured(Loss loss, float[] scores, int[] labels, float[] targets, double value, double[] gradient, double[] bounds)
+    private static double Measured(Loss loss, float[] y, double value, in LossFrame<double> f, double[] bounds)
     {
-        var single = new float[scores.Length];
-        double got = loss.TakesLabels ? loss.Evaluate<float>(scores, labels, single) : loss.Evaluate<float>(scores, targets, single);
+        var single = new float[y.Length];
+        double got = loss.Evaluate(new LossFrame<float>(f.Output, y, f.Targets, single));
         double largest = 0;
         for (int i = 0; i < single.Length; i++)
-            largest = Math.Max(largest, Math.Max(Math.Abs(single[i] - gradient[i]), U * Math.Abs(gradient[i])));
+            largest = Math.Max(largest, Math.Max(Math.Abs(single[i] - f.DY[i]), U * Math.Abs(f.DY[i])));
         Array.Fill(bounds, MeasuredBounds.Allowance * largest);
         return MeasuredBounds.Allowance * Math.Max(Math.Abs(got - value), U * Math.Abs(value));
     }

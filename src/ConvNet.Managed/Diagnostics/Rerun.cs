@@ -6,11 +6,8 @@ namespace ConvNet.Diagnostics;
 /// <param name="Images">The images.</param>
 internal sealed record TrainingPass(int Before, float[][] State, float[] Images)
 {
-    /// <summary>The labels; none unless the loss was evaluated with labels.</summary>
-    public int[] Labels { get; init; } = [];
-
-    /// <summary>The targets; none unless the loss was evaluated with targets.</summary>
-    public float[] Targets { get; init; } = [];
+    /// <summary>The targets that the loss was evaluated with; null where it was not.</summary>
+    public KeptTargets? Targets { get; init; }
 
     /// <summary>The gradient that the backward pass started from; none where it was the loss's.</summary>
     public float[] OutputGradient { get; init; } = [];
@@ -54,7 +51,7 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
             return Read(pass.Images.Length / graph.Input.Shape.Length * graph.Output.Shape.Length, executable.ReadScores);
         if (target == FaultTarget.Buffer)
             return Read(parameter!.Length, values => executable.Read(parameter, values));
-        double loss = pass.Labels.Length > 0 ? executable.Loss(pass.Labels) : pass.Targets.Length > 0 ? executable.Loss(pass.Targets) : 0;
+        double loss = pass.Targets is { } targets ? executable.Loss(targets.Targets) : 0;
         if (target == FaultTarget.Loss)
             return [(float)loss];
         if (pass.OutputGradient.Length > 0)

@@ -73,7 +73,7 @@ internal sealed class Segment
             [.. _sources.Select(s => fill.Integers(stream++, n * s.Shape.Length, InputRange))],
             [.. _own.Select((node, i) => (float[][])[.. node.Parameters.Select(p => p.Role == ParameterRole.Weight ? Weights(i, p) : fill.Integers(stream++, p.Length, BiasRange))])],
             hinge ? null : [.. _exits.Select(i => Gradient(_own[i].Shape))],
-            hinge ? [.. fill.Integers(stream, n, _own[^1].Shape.C).Select(v => (int)Math.Abs(v) % _own[^1].Shape.C)] : []);
+            hinge ? fill.Labels(stream, n, _own[^1].Shape.C) : []);
     }
 
     /// <summary>Runs the reference.</summary>
@@ -199,7 +199,8 @@ internal sealed class Segment
     private static float[] HingeGradient(Values values, float[] scores, out double loss)
     {
         var gradient = new double[scores.Length];
-        loss = new MulticlassSvm().Evaluate<double>(Doubles(scores), values.Labels, gradient);
+        loss = new MulticlassSvm().Evaluate(
+            new LossFrame<double>(Shape.Vector(scores.Length / values.N), Doubles(scores), values.Labels, gradient));
         return Array.ConvertAll(gradient, v => (float)v);
     }
 

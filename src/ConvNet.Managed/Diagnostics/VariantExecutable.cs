@@ -19,15 +19,7 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
             each.Forward(images);
     }
 
-    public double Loss(ReadOnlySpan<int> labels)
-    {
-        var losses = new double[executables.Length];
-        for (int i = 0; i < losses.Length; i++)
-            losses[i] = executables[i].Loss(labels);
-        return Agreed(losses);
-    }
-
-    public double Loss(ReadOnlySpan<float> targets)
+    public double Loss(Targets targets)
     {
         var losses = new double[executables.Length];
         for (int i = 0; i < losses.Length; i++)
@@ -45,19 +37,16 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public void Step(float learningRate) => Array.ForEach(executables, each => each.Step(learningRate));
 
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float learningRate)
+    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
     {
         var losses = new double[executables.Length];
+        var other = new float[scores.Length];
         for (int i = 0; i < losses.Length; i++)
-            losses[i] = executables[i].TrainStep(images, labels, learningRate);
-        return Agreed(losses);
-    }
-
-    public double TrainStep(ReadOnlySpan<float> images, ReadOnlySpan<float> targets, float learningRate)
-    {
-        var losses = new double[executables.Length];
-        for (int i = 0; i < losses.Length; i++)
-            losses[i] = executables[i].TrainStep(images, targets, learningRate);
+        {
+            losses[i] = executables[i].TrainStep(images, targets, learningRate, i == 0 ? scores : other);
+            if (i > 0)
+                variant.Compare("y", i, scores, other);
+        }
         return Agreed(losses);
     }
 

@@ -55,8 +55,9 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(options);
         if (executable.Spec is null)
             throw new ArgumentException("The executable was compiled for inference only; use Compile for one that trains.", nameof(executable));
-        if (!executable.Spec.Loss.TakesLabels)
-            throw new ArgumentException($"{executable.Spec.Loss.GetType().Name} takes no labels; call Forward, Loss, Backward and Step for a regression.", nameof(executable));
+        if (executable.Spec.Loss.Takes != TargetKind.Classes)
+            throw new ArgumentException($"{executable.Spec.Loss.GetType().Name} does not take one class for each image; "
+                + $"call {nameof(IExecutable.TrainStep)} with its targets.", nameof(executable));
         if (options.Epochs < 1)
             throw new ArgumentOutOfRangeException(nameof(options), $"{options.Epochs} epochs train nothing; give 1 or more.");
         if (!float.IsFinite(options.LearningRate))

@@ -25,16 +25,18 @@ internal sealed class ModelWorkload : Workload
         _backend = backend.Info.Name;
         _training = pass == BenchPass.Train;
         _graph = graph;
+        Shape output = graph.Output.Shape;
+        var loss = new SoftmaxCrossEntropy(PerPixel: output.Area > 1);
         long start = Stopwatch.GetTimestamp();
         _network = _training
-            ? backend.Compile(graph, new TrainingSpec(batch, new SoftmaxCrossEntropy(), new Sgd(Momentum)) { KeepGradients = false })
+            ? backend.Compile(graph, new TrainingSpec(batch, loss, new Sgd(Momentum)) { KeepGradients = false })
             : backend.CompileInference(graph, batch);
         CompileMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         _network.Initialize(new HeNormal(Seed: 1));
         Images = batch;
         _images = RandomValues.Make((long)batch * graph.Input.Shape.Length);
-        _scores = new float[batch * graph.Output.Shape.Length];
-        _labels = RandomValues.Labels(batch, graph.Output.Shape.Length);
+        _scores = new float[batch * output.Length];
+        _labels = RandomValues.Labels(batch * loss.TargetsPerSample(output), output.C);
     }
 
     /// <summary>Multiply-adds of the layers that have them: forward, and in training two gradients of each, but for the images'.</summary>

@@ -170,16 +170,16 @@ internal static unsafe partial class Convnet
     public static partial int cn_fill(in cn_context context, long count, float value, float* dst);
 
     [LibraryImport(Library)]
-    public static partial int cn_softmax_cross_entropy(in cn_context context, int n, int classes, float* scores, int* labels, double* loss,
-        float* dscores);
+    public static partial int cn_softmax_cross_entropy(in cn_context context, int n, int classes, int pixels,
+        float* scores, int* labels, float* weights, double* loss, float* dscores);
 
     [LibraryImport(Library)]
-    public static partial int cn_multiclass_svm(in cn_context context, int n, int classes, float margin, float* scores, int* labels,
-        double* loss, float* dscores);
+    public static partial int cn_multiclass_svm(in cn_context context, int n, int classes, float margin,
+        float* scores, int* labels, float* weights, double* loss, float* dscores);
 
     [LibraryImport(Library)]
-    public static partial int cn_mean_squared_error(in cn_context context, int n, int classes, float* scores, float* targets, double* loss,
-        float* dscores);
+    public static partial int cn_mean_squared_error(in cn_context context, int n, int length, float* scores,
+        float* targets, float* weights, double* loss, float* dscores);
 
     [LibraryImport(Library)]
     public static partial int cn_fma_rounds(in cn_context context, long rounds, float* counts);

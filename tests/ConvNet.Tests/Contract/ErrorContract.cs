@@ -44,15 +44,15 @@ public sealed class ErrorContract(BackendCase backend)
     public void ALabelOutOfRange([Values(-1, 3)] int label)
     {
         _executable.Forward(Images);
-        Refuses<ArgumentException>(() => _executable.Loss([0, 1, label, 2]), $"Label {label}", "sample 2", "0 to 2");
-        Refuses<ArgumentException>(() => _executable.TrainStep(Images, [0, 1, label, 2], 0.1f), $"Label {label}", "sample 2", "0 to 2");
+        Refuses<ArgumentException>(() => _executable.Loss((int[])[0, 1, label, 2]), $"Label {label}", "sample 2", "0 to 2");
+        Refuses<ArgumentException>(() => _executable.TrainStep(Images, (int[])[0, 1, label, 2], 0.1f), $"Label {label}", "sample 2", "0 to 2");
     }
 
     [Test]
     public void AnotherNumberOfLabels()
     {
         _executable.Forward(Images);
-        Refuses<ArgumentException>(() => _executable.Loss([0, 1]), "2 values", "4 samples");
+        Refuses<ArgumentException>(() => _executable.Loss((int[])[0, 1]), "2 targets", "4 samples");
     }
 
     [Test]
@@ -69,7 +69,7 @@ public sealed class ErrorContract(BackendCase backend)
         regression.Initialize(new HeNormal(1));
         regression.Forward(Images);
         Refuses<ArgumentException>(() => regression.Loss(Labels), "MeanSquaredError", "targets");
-        Refuses<ArgumentException>(() => regression.Loss(new float[5]), "5 values", "12");
+        Refuses<ArgumentException>(() => regression.Loss(new float[5]), "5 targets", "12");
     }
 
     [Test]
@@ -380,7 +380,7 @@ public sealed class ErrorContract(BackendCase backend)
     {
         _executable.Forward(Images);
         Assert.That(() => _executable.Forward(Images.AsSpan(1).ToArray()), Throws.ArgumentException);
-        Assert.That(() => _executable.Loss([0, 1, 2, 3]), Throws.ArgumentException);
+        Assert.That(() => _executable.Loss((int[])[0, 1, 2, 3]), Throws.ArgumentException);
         Assert.That(_executable.Loss(Labels), Is.Positive);
         Assert.That(() => _executable.Backward(new float[1]), Throws.ArgumentException);
         Assert.That(() => _executable.Backward(), Throws.Nothing);

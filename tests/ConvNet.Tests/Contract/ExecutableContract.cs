@@ -86,14 +86,14 @@ public sealed class ExecutableContract(BackendCase backend)
         using IExecutable large = _backend.Compile(Network(), Spec(8)), exact = _backend.Compile(large.Graph, Spec(2));
         WriteIntegers(large);
         WriteIntegers(exact);
-        large.TrainStep(Samples.Integers(8 * large.Graph.Input.Shape.Length, 1), [0, 1, 2, 0, 1, 2, 0, 1], 0);
+        large.TrainStep(Samples.Integers(8 * large.Graph.Input.Shape.Length, 1), (int[])[0, 1, 2, 0, 1, 2, 0, 1], 0);
         float[] images = Samples.Integers(2 * large.Graph.Input.Shape.Length, 9);
         Assert.That(Evaluate(large), Is.EqualTo(Evaluate(exact)));
 
         (double, float[], float[]) Evaluate(IExecutable executable)
         {
             executable.Forward(images);
-            double loss = executable.Loss([1, 2]);
+            double loss = executable.Loss((int[])[1, 2]);
             float[] scores = new float[2 * 3];
             executable.ReadScores(scores);
             executable.Backward();
@@ -114,7 +114,7 @@ public sealed class ExecutableContract(BackendCase backend)
         {
             executable.Forward(images);
             between();
-            double loss = executable.Loss([0, 1, 2, 0]);
+            double loss = executable.Loss((int[])[0, 1, 2, 0]);
             between();
             executable.Backward();
             between();
@@ -181,7 +181,7 @@ public sealed class ExecutableContract(BackendCase backend)
         executable.Write(executable.Graph.Parameters[0], [1, 2, 3, 4]);
         executable.Write(executable.Graph.Parameters[1], [1, -1]);
         executable.Forward([1, 2]);                                   // scores 6, 10
-        Assert.That(executable.Loss([5f, 12f]), Is.EqualTo(2.5));     // (1 + 4) / 2
+        Assert.That(executable.Loss((float[])[5f, 12f]), Is.EqualTo(2.5));     // (1 + 4) / 2
         executable.Backward();                                        // dscores 1, −2
         var gradient = new float[2];
         executable.ReadInputGradient(gradient);

@@ -45,10 +45,12 @@ internal sealed class OvenException(int place) : Exception($"too hot at {place}"
 /// <summary>A loss that throws while it is told to.</summary>
 internal sealed record ThrowingLoss(Throwing.Plan When) : Loss
 {
-    public override T Evaluate<T>(ReadOnlySpan<T> scores, ReadOnlySpan<int> labels, Span<T> gradient)
+    public override TargetKind Takes => TargetKind.Classes;
+
+    public override T Evaluate<T>(in LossFrame<T> f)
     {
         When.Check(backward: false, step: -1, i: 3);
-        return new SoftmaxCrossEntropy().Evaluate(scores, labels, gradient);
+        return new SoftmaxCrossEntropy().Evaluate(f);
     }
 }
 

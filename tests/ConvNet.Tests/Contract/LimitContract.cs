@@ -86,9 +86,8 @@ public sealed class LimitContract(BackendCase backend)
             net.Initialize(new HeNormal(1));
             float[] images = Samples.Integers(batch * graph.Input.Shape.Length, 1);
             float[] scores = new float[batch * graph.Output.Shape.Length];
-            double value = loss.TakesLabels
-                ? net.TrainStep(images, new int[batch], 1e-6f)
-                : net.TrainStep(images, new float[scores.Length], 1e-6f);
+            double value = net.TrainStep(
+                images, loss.Takes == TargetKind.Values ? new float[scores.Length] : new int[batch], 1e-6f);
             net.Infer(images, scores);
             Assert.That(double.IsNaN(value) || scores.Any(float.IsNaN), Is.False, "a value that is not finite");
         }

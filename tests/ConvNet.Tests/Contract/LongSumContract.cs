@@ -291,7 +291,7 @@ public sealed class LongSumContract(BackendCase backend)
         Graph graph = Sequential.Of(Shape.Vector(classes), new Flatten());
         using IExecutable net = backend.Compile(graph, new TrainingSpec(batch, loss, new Sgd()) { InputGradient = true });
         net.Forward(Filled(batch * classes, v));
-        double got = loss.TakesLabels ? net.Loss(new int[batch]) : net.Loss(new float[batch * classes]);
+        double got = net.Loss(loss.Takes == TargetKind.Values ? new float[batch * classes] : new int[batch]);
         double expected = loss switch
         {
             SoftmaxCrossEntropy => Math.Log(classes),

@@ -7,7 +7,11 @@ namespace ConvNet.Tests.Contract;
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class LossContract(BackendCase backend)
 {
-    private static readonly Loss[] Losses = [new SoftmaxCrossEntropy(), new MulticlassSvm(), new MulticlassSvm(2.5f), new MeanSquaredError()];
+    private static readonly Loss[] Losses =
+    [
+        new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true), new MulticlassSvm(), new MulticlassSvm(2.5f),
+        new MeanSquaredError(),
+    ];
 
     [Test]
     public void StaysWithinItsBound([ValueSource(nameof(Losses))] Loss loss, [Values(2, 3, 10, 17)] int classes, [Values(1, 5, 64)] int n)
@@ -39,7 +43,7 @@ public sealed class LossContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(new MulticlassSvm(), 1));
         executable.Forward([2, 1, 1.5f]);
-        Assert.That(executable.Loss([0]), Is.EqualTo(0.5));
+        Assert.That(executable.Loss((int[])[0]), Is.EqualTo(0.5));
         executable.Backward();
         var gradient = new float[3];
         executable.ReadInputGradient(gradient);
@@ -52,7 +56,7 @@ public sealed class LossContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(loss, 1));
         executable.Forward([1, float.NaN, 2]);
-        Assert.That(loss.TakesLabels ? executable.Loss([0]) : executable.Loss([1f, 2f, 3f]), Is.NaN);
+        Assert.That(executable.Loss(loss.Takes == TargetKind.Values ? (float[])[1f, 2f, 3f] : (int[])[0]), Is.NaN);
     }
 
     /// <summary>Scores of a sample that are not finite, and its label.</summary>
@@ -78,7 +82,7 @@ public sealed class LossContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(loss, 3));
         net.Forward(scores);
-        double got = loss.TakesLabels ? net.Loss(labels) : net.Loss(targets);
+        double got = net.Loss(loss.Takes == TargetKind.Values ? targets : labels);
         net.Backward();
         var gradient = new float[scores.Length];
         net.ReadInputGradient(gradient);
@@ -92,12 +96,106 @@ public sealed class LossContract(BackendCase backend)
     }
 
     [Test]
+    public void AWeightOfTwoIsASampleThatIsThereTwice([ValueSource(nameof(Losses))] Loss loss)
+    {
+        Shape shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(3, 2, 5) : Shape.Vector(3);
+        int each = loss.TargetsPerSample(shape);
+        float[] x = Samples.Uniform(3 * shape.Length, 1), values = Samples.Uniform(3 * each, 2);
+        int[] labels = Samples.Labels(3 * each, 3, 3);
+        // The second of three samples counts for nothing, the last twice.
+        (double weighted, float[] gradient) = Run(x, Of(values, labels), [1, 0, 2]);
+        (double repeated, float[] expected) = Run(Repeat(x, shape.Length), Of(Repeat(values, each), Repeat(labels, each)), null);
+        Assert.That(weighted, Is.EqualTo(repeated).Within(1e-4).Percent);
+        for (int i = 0; i < shape.Length; i++)
+        {
+            Assert.That(gradient[i], Is.EqualTo(expected[i]).Within(1e-6), $"value {i} of the first sample");
+            Assert.That(gradient[shape.Length + i], Is.Zero, $"value {i} of the sample without weight");
+            Assert.That(gradient[2 * shape.Length + i], Is.EqualTo(2 * expected[shape.Length + i]).Within(1e-6), $"value {i} of the last");
+        }
+
+        KeptTargets Of(float[] floats, int[] classes)
+            => loss.Takes == TargetKind.Values ? new KeptTargets(null, floats) : new KeptTargets(classes, null);
+
+        static T[] Repeat<T>(T[] all, int length) => [.. all[..length], .. all[(2 * length)..], .. all[(2 * length)..]];
+
+        (double, float[]) Run(float[] y, KeptTargets targets, float[]? weights)
+        {
+            using IBackend opened = backend.Open();
+            using IExecutable net = opened.Compile(
+                Sequential.Of(shape, shape.IsVector ? new Flatten() : new MaxPool2d(1)), Spec(loss, 3));
+            net.Forward(y);
+            double value = net.Loss(targets.Targets.Weighted(weights));
+            net.Backward();
+            var dx = new float[y.Length];
+            net.ReadInputGradient(dx);
+            return (value, dx);
+        }
+    }
+
+    [Test]
+    public void AStepWithWeightsIsItsPhases()
+    {
+        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(5, 3, padding: 1));
+        var loss = new SoftmaxCrossEntropy(PerPixel: true);
+        float[] images = Samples.Uniform(2 * 16, 1), weights = [0.25f, 3];
+        int[] labels = Samples.Labels(2 * 16, 5, 2);
+        float[][] results = [.. new[] { false, true }.Select(whole =>
+        {
+            using IBackend opened = backend.Open();
+            using IExecutable net = opened.Compile(graph, new TrainingSpec(2, loss, new Sgd(0.5f)));
+            net.Initialize(new HeNormal(1));
+            for (int step = 0; step < 3; step++)
+            {
+                if (whole)
+                {
+                    net.TrainStep(images, Targets.Of(labels).Weighted(weights), 0.1f);
+                    continue;
+                }
+                net.Forward(images);
+                net.Loss(Targets.Of(labels).Weighted(weights));
+                net.Backward();
+                net.Step(0.1f);
+            }
+            var w = new float[graph.Parameters[0].Length];
+            net.Read(graph.Parameters[0], w);
+            return w;
+        })];
+        Assert.That(results[0], Is.EqualTo(results[1]));
+    }
+
+    [Test]
+    public void TargetsThatDoNotFitAreRefusedBeforeAnythingIsDone()
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable pixels = opened.Compile(
+            Sequential.Of(new Shape(3, 2, 2), new MaxPool2d(1)), Spec(new SoftmaxCrossEntropy(PerPixel: true), 2));
+        float[] x = Samples.Uniform(2 * 12, 1);
+        Refuses(() => pixels.TrainStep(x, new int[2], 0.1f), "each of the 4 pixels", "8 for 2 samples");
+        Refuses(() => pixels.TrainStep(x, (int[])[0, 1, 2, 0, 0, 3, 0, 0], 0.1f), "Label 3 of sample 1, pixel 1,", "classes 0 to 2");
+        Refuses(() => pixels.TrainStep(x, new float[24], 0.1f), "not float targets");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, 1, 1]), 0.1f), "3 sample weights", "2 samples");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, -1]), 0.1f), "weight -1 of sample 1");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, float.NaN]), 0.1f), "weight NaN of sample 1");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([0, 0]), 0.1f), "All sample weights are zero");
+        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)), Spec(new SoftmaxCrossEntropy(), 2)),
+            "conv1", "10 maps of 6×6", "GlobalAvgPool2d", "PerPixel");
+        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)), Spec(new MulticlassSvm(), 2)), "conv1");
+
+        static void Refuses(Action act, params string[] words)
+        {
+            string message = Assert.Throws<ArgumentException>(() => act())!.Message;
+            foreach (string word in words)
+                Assert.That(message, Does.Contain(word));
+        }
+    }
+
+    [Test]
     public void OneClassHasNoOtherToLoseTo()
     {
         using IBackend opened = backend.Open();
         using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(1), new Flatten()), Spec(new MulticlassSvm(), 2));
         net.Forward([3, float.PositiveInfinity]);
-        Assert.That(net.Loss([0, 0]), Is.Zero);
+        Assert.That(net.Loss((int[])[0, 0]), Is.Zero);
         net.Backward();
         var gradient = new float[2];
         net.ReadInputGradient(gradient);

@@ -85,7 +85,7 @@ public sealed class OrderContract(BackendCase backend)
         _net.Backward();
         disturbed.Forward(Second);
         Read();
-        Assert.That(disturbed.Loss([1, 1, 1, 1]), Is.Positive);
+        Assert.That(disturbed.Loss((int[])[1, 1, 1, 1]), Is.Positive);
         Read();
         Assert.That(disturbed.Loss(Labels), Is.EqualTo(loss).Within(Tolerance), "a loss evaluated twice");
         Read();

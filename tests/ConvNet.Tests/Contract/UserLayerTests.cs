@@ -144,7 +144,7 @@ public sealed class UserLayerTests
         Exception? error = null;
         try
         {
-            net.TrainStep(Samples.Uniform(6, 1), [0, 1], 0.1f);
+            net.TrainStep(Samples.Uniform(6, 1), (int[])[0, 1], 0.1f);
         }
         catch (Exception thrown)
         {
@@ -170,7 +170,7 @@ public sealed class UserLayerTests
         using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(2), new Greedy()),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         net.Initialize(new HeNormal(1));
-        Assert.That(() => net.TrainStep([1, 2], [1f, 2f], 0.1f),
+        Assert.That(() => net.TrainStep([1, 2], (float[])[1f, 2f], 0.1f),
             Throws.InvalidOperationException.With.Message.Contains("greedy1 (Greedy)")
                 .And.Message.Contains("WantsDX(0)"));
     }

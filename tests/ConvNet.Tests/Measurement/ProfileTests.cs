@@ -247,6 +247,6 @@ public sealed class ProfileTests
         if (net.Spec is null)
             net.Infer(images, scores);
         else
-            net.TrainStep(images, [1, 2], 0.01f);
+            net.TrainStep(images, (int[])[1, 2], 0.01f);
     }
 }

@@ -54,12 +54,12 @@ public sealed class StepInsideTests
         float[] images = NativeRun.Values(3 * graph.Input.Shape.Length, 1);
         foreach (NativePlan net in (NativePlan[])[kept, frugal])
         {
-            net.TrainStep(images, [1, 2, 3], 0.01f);
+            net.TrainStep(images, (int[])[1, 2, 3], 0.01f);
             net.Forward(images);
-            net.Loss([1, 2, 3]);
+            net.Loss((int[])[1, 2, 3]);
             net.Backward();
             net.Forward(images);
-            net.Loss([4, 5, 6]);
+            net.Loss((int[])[4, 5, 6]);
             net.Backward(accumulate: true);
             net.Step(0.01f);
         }

@@ -48,9 +48,7 @@ public sealed class ExecutableTests
 
         protected override void ForwardCore(ReadOnlySpan<float> images, int n) => Wait();
 
-        protected override double LossCore(ReadOnlySpan<int> labels) => 0;
-
-        protected override double LossCore(ReadOnlySpan<float> targets) => 0;
+        protected override double LossCore(Targets targets) => 0;
 
         protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
         {

@@ -14,16 +14,23 @@ public sealed class FiniteDifferenceTests
         Assert.That(report.Layers.SelectMany(l => l.Tensors).Sum(t => t.Flips), Is.Zero, "tensors without a smooth direction");
     }
 
-    private static readonly Loss[] Losses = [new SoftmaxCrossEntropy(), new MulticlassSvm(), new MulticlassSvm(0.25f), new MeanSquaredError()];
+    private static readonly Loss[] Losses =
+    [
+        new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true), new MulticlassSvm(), new MulticlassSvm(0.25f),
+        new MeanSquaredError(),
+    ];
 
     [Test]
-    public void TheReferenceDerivesEveryLossRightly([ValueSource(nameof(Losses))] Loss loss, [Values(1, 6)] int n)
+    public void TheReferenceDerivesEveryLossRightly(
+        [ValueSource(nameof(Losses))] Loss loss, [Values(1, 6)] int n, [Values] bool weighted)
     {
-        const int Classes = 5;
         const double Step = 1e-4;
-        double[] scores = Array.ConvertAll(Samples.Uniform(n * Classes, 1), v => 3.0 * v), gradient = new double[scores.Length];
-        int[] labels = Samples.Labels(n, Classes, 2);
-        float[] targets = Samples.Uniform(n * Classes, 3);
+        Shape shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(5, 2, 3) : Shape.Vector(5);
+        double[] scores = Array.ConvertAll(Samples.Uniform(n * shape.Length, 1), v => 3.0 * v), gradient = new double[scores.Length];
+        var targets = new KeptTargets(
+            loss.Takes == TargetKind.Values ? null : Samples.Labels(n * loss.TargetsPerSample(shape), shape.C, 2),
+            loss.Takes == TargetKind.Values ? Samples.Uniform(n * shape.Length, 3) : null,
+            weighted ? [.. Samples.Uniform(n, 4).Select(weight => 1.5f + weight)] : null);
         Evaluate(gradient);
         for (int i = 0; i < scores.Length; i++)
         {
@@ -32,7 +39,7 @@ public sealed class FiniteDifferenceTests
             Assert.That(gradient[i], Is.EqualTo(slope).Within(1e-7), $"score {i}");
         }
 
-        double Evaluate(double[] into) => loss.TakesLabels ? loss.Evaluate<double>(scores, labels, into) : loss.Evaluate<double>(scores, targets, into);
+        double Evaluate(double[] into) => loss.Evaluate(new LossFrame<double>(shape, scores, targets.Targets, into));
 
         double At(int i, double distance)
         {

@@ -319,7 +319,7 @@ public sealed class SavedModelTests
             network.Initialize(new UniformInitializer(0.01, 1));
             var image = new float[150_528];
             Array.Fill(image, 1f);
-            network.TrainStep(image, [7], 0.01f);
+            network.TrainStep(image, (int[])[7], 0.01f);
             SavedModel.CheckPath(_path, graph);
             SavedModel.Save(_path, network);
             network.Read(graph.Parameters[0], expected);

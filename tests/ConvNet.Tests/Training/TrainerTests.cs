@@ -261,7 +261,7 @@ public sealed class TrainerTests
         Assert.Multiple(() =>
         {
             Assert.That(() => new Trainer(inference, options), Throws.ArgumentException.With.Message.Contains("inference only"));
-            Assert.That(() => new Trainer(regression, options), Throws.ArgumentException.With.Message.Contains("MeanSquaredError takes no labels"));
+            Assert.That(() => new Trainer(regression, options), Throws.ArgumentException.With.Message.Contains("MeanSquaredError does not take one class"));
             Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("0 epochs"));
             Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
             Assert.That(() => new Trainer(network, options).Train(small), Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));

@@ -1,0 +1,48 @@
+namespace ConvNet;
+
+/// <summary>Multi-class support vector machine (hinge): the mean over the batch of Σ_{j≠t} max(0, y_j − y_t + Δ).</summary>
+/// <remarks>
+/// Gradient: w_n / Σ w for every j ≠ t with a positive margin, minus their number for t; 0 at the hinge itself.
+/// Targets: N classes. Source: Weston and Watkins, ESANN 1999.
+/// </remarks>
+/// <param name="Margin">Δ, a finite number.</param>
+/// <exception cref="ArgumentOutOfRangeException">The margin is not finite.</exception>
+public sealed record MulticlassSvm(float Margin = 1f) : Loss
+{
+    /// <summary>Δ, a finite number.</summary>
+    public float Margin { get; init; } = float.IsFinite(Margin)
+        ? Margin
+        : throw new ArgumentOutOfRangeException(nameof(Margin),
+            $"A margin of {Margin} gives every batch the same loss; give a finite number.");
+
+    /// <inheritdoc/>
+    public override TargetKind Takes => TargetKind.Classes;
+
+    /// <inheritdoc/>
+    public override T Evaluate<T>(in LossFrame<T> f)
+    {
+        int classes = f.Output.C;
+        BlockedSum<T> total = default;
+        T share = T.One / f.TotalWeight, delta = T.CreateChecked(Margin);
+        for (int n = 0; n < f.N; n++)
+        {
+            ReadOnlySpan<T> y = f.Y.Slice(n * classes, classes);
+            Span<T> dy = f.DY.Slice(n * classes, classes);
+            T weight = f.Weight(n);
+            int target = f.Targets.Classes[n], above = 0;
+            for (int j = 0; j < classes; j++)
+            {
+                if (j == target)
+                    continue;
+                T margin = y[j] - y[target] + delta;
+                bool inside = margin <= T.Zero;      // a NaN is not: it must reach the loss
+                if (!inside)
+                    total.Add(weight * margin);
+                above += inside ? 0 : 1;
+                dy[j] = inside ? T.Zero : weight * share;
+            }
+            dy[target] = -T.CreateChecked(above) * (weight * share);
+        }
+        return total.Value * share;
+    }
+}

@@ -1,0 +1,43 @@
+namespace ConvNet;
+
+/// <summary>Softmax cross-entropy: the mean over the batch of −log softmax(y)_t.</summary>
+/// <remarks>
+/// Computed as log Σ_j exp(y_j − m) − (y_t − m) with m the largest score. Gradient: w_n·(softmax(y)_j − [j = t]) / Σ w, and per pixel that
+/// over H·W. The scores of a sample are one vector; per pixel, those of a pixel are its values in the C maps, and the mean is over pixels too.
+/// </remarks>
+/// <param name="PerPixel">Whether every pixel of the output has a class of its own, as in semantic segmentation.</param>
+public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
+{
+    /// <inheritdoc/>
+    public override TargetKind Takes => PerPixel ? TargetKind.ClassesPerPixel : TargetKind.Classes;
+
+    /// <inheritdoc/>
+    public override T Evaluate<T>(in LossFrame<T> f)
+    {
+        (int classes, int pixels) = (f.Output.C, f.Output.Area);
+        BlockedSum<T> total = default;
+        T share = T.One / (f.TotalWeight * T.CreateChecked(pixels));
+        for (int n = 0; n < f.N; n++)
+        {
+            T weight = f.Weight(n);
+            for (int pixel = 0; pixel < pixels; pixel++)
+            {
+                // The scores of one pixel lie a map apart.
+                ReadOnlySpan<T> y = f.Y[(n * f.Output.Length + pixel)..];
+                Span<T> dy = f.DY[(n * f.Output.Length + pixel)..];
+                int target = f.Targets.Classes[n * pixels + pixel];
+                T largest = y[0];
+                BlockedSum<T> exponentials = default;
+                for (int j = 1; j < classes; j++)
+                    largest = y[j * pixels] > largest || T.IsNaN(y[j * pixels]) ? y[j * pixels] : largest;
+                for (int j = 0; j < classes; j++)
+                    exponentials.Add(dy[j * pixels] = T.Exp(y[j * pixels] - largest));
+                T sum = exponentials.Value;
+                for (int j = 0; j < classes; j++)
+                    dy[j * pixels] = (dy[j * pixels] / sum - (j == target ? T.One : T.Zero)) * (weight * share);
+                total.Add(weight * (T.Log(sum) - (y[target * pixels] - largest)));
+            }
+        }
+        return total.Value * share;
+    }
+}

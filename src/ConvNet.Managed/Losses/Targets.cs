@@ -1,0 +1,137 @@
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <summary>What a loss compares the output of a network with.</summary>
+public enum TargetKind
+{
+    /// <summary>One class index for each sample.</summary>
+    Classes,
+
+    /// <summary>One class index for each pixel of the output: N×H×W.</summary>
+    ClassesPerPixel,
+
+    /// <summary>One value for each value of the output: N×C×H×W.</summary>
+    Values,
+}
+
+/// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample.</summary>
+/// <remarks>
+/// Arrays and spans convert implicitly, so <c>net.TrainStep(images, labels, 0.05f)</c> takes an <c>int[]</c> of labels as it is. With
+/// weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
+/// </remarks>
+/// <example><code>net.TrainStep(images, Targets.Of(labels).Weighted(weights), 0.05f);</code></example>
+public readonly ref struct Targets
+{
+    private Targets(bool areClasses, ReadOnlySpan<int> classes, ReadOnlySpan<float> values, ReadOnlySpan<float> weights)
+    {
+        AreClasses = areClasses;
+        Classes = classes;
+        Values = values;
+        SampleWeights = weights;
+    }
+
+    /// <summary>True for class indices, false for values.</summary>
+    public bool AreClasses { get; }
+
+    /// <summary>The class indices; empty where the targets are values.</summary>
+    public ReadOnlySpan<int> Classes { get; }
+
+    /// <summary>The values; empty where the targets are class indices.</summary>
+    public ReadOnlySpan<float> Values { get; }
+
+    /// <summary>One weight for each sample; empty where all samples count alike.</summary>
+    public ReadOnlySpan<float> SampleWeights { get; }
+
+    /// <summary>Class indices, one for each sample or, for a loss per pixel, one for each pixel.</summary>
+    /// <param name="classes">N or N×H×W indices, from 0.</param>
+    public static Targets Of(ReadOnlySpan<int> classes) => new(true, classes, [], []);
+
+    /// <summary>Values, one for each value of the output.</summary>
+    /// <param name="values">N×C×H×W values.</param>
+    public static Targets Of(ReadOnlySpan<float> values) => new(false, [], values, []);
+
+    /// <summary>The same targets with a weight for each sample.</summary>
+    /// <param name="sampleWeights">N weights, finite and not negative, not all zero; empty for none.</param>
+    public Targets Weighted(ReadOnlySpan<float> sampleWeights) => new(AreClasses, Classes, Values, sampleWeights);
+
+    /// <summary>Class indices.</summary>
+    public static implicit operator Targets(ReadOnlySpan<int> classes) => Of(classes);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{int})"/>
+    public static implicit operator Targets(Span<int> classes) => Of(classes);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{int})"/>
+    public static implicit operator Targets(int[] classes) => Of(classes);
+
+    /// <summary>Values.</summary>
+    public static implicit operator Targets(ReadOnlySpan<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
+    public static implicit operator Targets(Span<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
+    public static implicit operator Targets(float[] values) => Of(values);
+
+    /// <summary>Throws unless the targets are what the loss takes for a batch of outputs.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="output">The shape of one output.</param>
+    /// <param name="n">Samples in the batch.</param>
+    /// <exception cref="ArgumentException">Kind, number, a class index or a weight is wrong; the message says which.</exception>
+    internal void CheckFor(Loss loss, Shape output, int n)
+    {
+        int each = loss.TargetsPerSample(output), length = AreClasses ? Classes.Length : Values.Length;
+        string takes = loss.Takes switch
+        {
+            TargetKind.Values => Invariant($"{each:N0} float targets for each sample, one for each value of {output}"),
+            TargetKind.Classes => "one class label for each sample",
+            _ => Invariant($"one class label for each of the {each:N0} pixels of {output}, for each sample"),
+        };
+        if (AreClasses != (loss.Takes != TargetKind.Values))
+            throw new ArgumentException($"{loss.GetType().Name} takes {takes}, not "
+                + $"{(AreClasses ? "class labels" : "float targets")}.");
+        if (length != (long)n * each)
+            throw new ArgumentException(Invariant($"{length:N0} targets were given; {loss.GetType().Name} takes {takes}: ")
+                + Invariant($"{(long)n * each:N0} for {n:N0} samples."));
+        for (int i = 0; i < Classes.Length; i++)
+        {
+            if ((uint)Classes[i] >= (uint)output.C)
+                throw new ArgumentException(Invariant($"Label {Classes[i]} of sample {i / each}{(each > 1 ? Invariant($", pixel {i % each},") : "")} ")
+                    + Invariant($"is out of range: the output has classes 0 to {output.C - 1}."));
+        }
+        CheckWeights(n);
+    }
+
+    private void CheckWeights(int n)
+    {
+        if (SampleWeights.IsEmpty)
+            return;
+        if (SampleWeights.Length != n)
+            throw new ArgumentException(Invariant($"{SampleWeights.Length:N0} sample weights were given for {n:N0} samples; give one for each."));
+        double total = 0;
+        for (int i = 0; i < SampleWeights.Length; i++)
+        {
+            if (!(SampleWeights[i] >= 0) || !float.IsFinite(SampleWeights[i]))
+                throw new ArgumentException(Invariant($"The weight {SampleWeights[i]} of sample {i} must be finite and not negative."));
+            total += SampleWeights[i];
+        }
+        if (total == 0)
+            throw new ArgumentException("All sample weights are zero, so the weighted mean divides by zero; give at least one a weight.");
+    }
+}
+
+/// <summary>Targets that outlive a call.</summary>
+/// <param name="Classes">Class indices; null where the targets are values.</param>
+/// <param name="Values">Values; null where the targets are class indices.</param>
+/// <param name="SampleWeights">One weight for each sample; null where all count alike.</param>
+internal sealed record KeptTargets(int[]? Classes, float[]? Values, float[]? SampleWeights = null)
+{
+    /// <summary>A copy of the targets of a call.</summary>
+    public static KeptTargets Of(Targets targets) => new(
+        targets.AreClasses ? targets.Classes.ToArray() : null,
+        targets.AreClasses ? null : targets.Values.ToArray(),
+        targets.SampleWeights.IsEmpty ? null : targets.SampleWeights.ToArray());
+
+    /// <summary>The targets for a call.</summary>
+    public Targets Targets => (Classes is null ? Targets.Of(Values) : Targets.Of(Classes)).Weighted(SampleWeights);
+}
