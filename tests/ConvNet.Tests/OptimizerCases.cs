@@ -9,6 +9,9 @@ namespace ConvNet.Tests;
 internal sealed record OptimizerCase(string Name, Optimizer Optimizer, float LearningRate, int States,
     OptimizerCase.Rule Formula)
 {
+    /// <summary>Whether torch has an optimiser with this rule.</summary>
+    public bool TorchHasIt { get; init; } = true;
+
     /// <summary>Moves a whole parameter.</summary>
     internal delegate void Rule(UpdateContext step, Bounded[] g, Bounded[] w, Bounded[][] state);
 
@@ -45,7 +48,20 @@ internal static class OptimizerCases
         OptimizerCase.Elementwise("adam", new Adam(), 1e-3f, 2, Adam(0.9, 0.999, 1e-8)),
         OptimizerCase.Elementwise("adam with decay", new Adam(0.5, 0.99, 1e-4, 1e-4f), 1e-3f, 2, Adam(0.5, 0.99, 1e-4)),
         OptimizerCase.Elementwise("adamw", new AdamW(), 1e-3f, 2, AdamW),
+        new("lars", new Lars(0.9f, 1e-3f, 0.01f), 0.02f, 1, Lars) { TorchHasIt = false },
     ];
+
+    private static void Lars(UpdateContext step, Bounded[] g, Bounded[] w, Bounded[][] state)
+    {
+        Bounded Norm(Bounded[] values) => Bounded.Sqrt(values.Aggregate(default(Bounded), (sum, v) => sum + (v * v)));
+        Bounded norm = Norm(w), decay = Bounded.Exact(step.WeightDecay);
+        Bounded rate = Bounded.Exact(step.LearningRate) * Bounded.Of(0.01) * norm / (Norm(g) + (decay * norm));
+        for (int i = 0; i < w.Length; i++)
+        {
+            state[0][i] = (Bounded.Exact(0.9f) * state[0][i]) + (rate * (g[i] + (decay * w[i])));
+            w[i] -= state[0][i];
+        }
+    }
 
     private static Bounded AdamW(UpdateContext step, Bounded g, Bounded w, Span<Bounded> state)
     {

@@ -1,0 +1,70 @@
+using System.Numerics;
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <summary>
+/// Layer-wise adaptive rate scaling: v ← μv + α·r·(g + λw); w ← w − v, with r = η‖w‖ / (‖g‖ + λ‖w‖) for each parameter.
+/// </summary>
+/// <remarks>
+/// ‖·‖ is the Euclidean norm of all values. r is 1 where the divisor is zero, and for a parameter that is zero, as a bias
+/// at the start: it would never move. Scales and biases are usually in a group without weight decay. Source: You, Gitman
+/// and Ginsburg, "Large batch training of convolutional networks", 2017, algorithm 1.
+/// </remarks>
+public sealed record Lars : WholeParameterOptimizer
+{
+    /// <summary>Describes the optimiser.</summary>
+    /// <param name="momentum">μ, in [0, 1).</param>
+    /// <param name="weightDecay">λ, not negative.</param>
+    /// <param name="trustCoefficient">η, above 0: a step's share of the parameter's norm at a learning rate of 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    public Lars(float momentum = 0.9f, float weightDecay = 0f, float trustCoefficient = 0.001f)
+        : base(weightDecay)
+    {
+        if (momentum is not (>= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(momentum),
+                Invariant($"Momentum {momentum} is not in [0, 1)."));
+        if (trustCoefficient is not (> 0 and < float.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(nameof(trustCoefficient),
+                Invariant($"Trust coefficient {trustCoefficient} is not a number above 0; 0.001 is usual."));
+        (Momentum, TrustCoefficient) = (momentum, trustCoefficient);
+    }
+
+    /// <summary>μ.</summary>
+    public float Momentum { get; }
+
+    /// <summary>η.</summary>
+    public float TrustCoefficient { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> StateNames => ["momentum_buffer"];
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Lars), (nameof(Momentum), Momentum),
+        (nameof(WeightDecay), WeightDecay), (nameof(TrustCoefficient), TrustCoefficient), (nameof(Groups), Groups));
+
+    /// <inheritdoc/>
+    public override void Update<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
+        StateSpans<T> state)
+    {
+        double norm = Norm<T>(w), divisor = Norm(g) + context.WeightDecay * norm;
+        double ratio = norm > 0 && divisor > 0 ? TrustCoefficient * norm / divisor : 1;
+        T rate = T.CreateChecked(context.LearningRate * ratio);
+        T momentum = T.CreateChecked(Momentum), decay = T.CreateChecked(context.WeightDecay);
+        Span<T> v = state[0];
+        for (int i = 0; i < w.Length; i++)
+        {
+            v[i] = momentum * v[i] + rate * (g[i] + decay * w[i]);
+            w[i] -= v[i];
+        }
+    }
+
+    // In double precision: a running sum of squares that float32 cannot overflow.
+    private static double Norm<T>(ReadOnlySpan<T> values) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        double squares = 0;
+        foreach (T value in values)
+            squares += double.CreateChecked(value) * double.CreateChecked(value);
+        return Math.Sqrt(squares);
+    }
+}
