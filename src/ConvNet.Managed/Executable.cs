@@ -7,7 +7,7 @@ namespace ConvNet;
 /// Each call holds the executable for its caller; what is wrong is said before anything is changed. A pass that
 /// throws, or whose loss is not finite, leaves parameters, buffers and the optimiser's state as they were before it.
 /// </remarks>
-public abstract class Executable : IExecutable
+public abstract partial class Executable : IExecutable
 {
     private const int Free = 0, Held = 1, Disposed = 2;
 

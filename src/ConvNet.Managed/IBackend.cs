@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet;
 
 /// <summary>How a graph is to be trained.</summary>
@@ -157,6 +159,47 @@ public interface IExecutable : IDisposable
     /// <summary>Reads the gradient of a parameter.</summary>
     /// <exception cref="InvalidOperationException">No backward pass has run, or the spec says <c>KeepGradients: false</c>.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
+
+    /// <summary>Writes the gradient of a parameter, for the next <see cref="Step"/>.</summary>
+    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    void WriteGradient(Parameter parameter, ReadOnlySpan<float> values);
+
+    /// <summary>Multiplies all gradients by a factor.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The factor is not finite.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    void ScaleGradients(float factor);
+
+    /// <summary>
+    /// Scales all gradients so that their Euclidean norm, taken over all parameters together, is at most
+    /// <paramref name="maxNorm"/>: by maxNorm / (norm + 10⁻⁶), where that is below 1.
+    /// </summary>
+    /// <returns>The norm before.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The norm is no finite number above 0.</exception>
+    /// <exception cref="ArithmeticException">A gradient is NaN or infinite; all are as they were.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    double ClipGradientNorm(float maxNorm);
+
+    /// <summary>Limits every value of the gradients to ±<paramref name="maxValue"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is no finite number above 0.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    void ClipGradientValue(float maxValue);
+
+    /// <summary>
+    /// Everything that decides what the next step computes: parameters, buffers, the optimiser's state, the numbers of
+    /// the step and of the pass.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// It was compiled for inference only, or a trainable parameter has not been written.
+    /// </exception>
+    TrainingState SaveState();
+
+    /// <summary>Goes on from a state, of an executable of the same graph and optimiser, of any backend.</summary>
+    /// <remarks>Gradients that are there, and a pass under way, are forgotten.</remarks>
+    /// <exception cref="ArgumentException">
+    /// It is of another graph or of another optimiser; nothing has changed then.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">It was compiled for inference only.</exception>
+    void LoadState(TrainingState state);
 
     /// <summary>Reads the gradient of the images of the last backward pass.</summary>
     /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say <c>InputGradient: true</c>.</exception>

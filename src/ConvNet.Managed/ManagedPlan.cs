@@ -164,7 +164,21 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         => TensorPrimitives.ConvertChecked(Gradient(parameter), values);
 
     /// <inheritdoc/>
+    protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
+        => TensorPrimitives.ConvertChecked(values, _gradients[parameter.Index]);
+
+    /// <inheritdoc/>
+    protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
+        => TensorPrimitives.ConvertChecked<T, float>(State(parameter)[index], values);
+
+    /// <inheritdoc/>
+    protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
+        => TensorPrimitives.ConvertChecked(values, State(parameter)[index]);
+
+    /// <inheritdoc/>
     protected override void ReadInputGradientCore(Span<float> values) => TensorPrimitives.ConvertChecked(InputGradient, values);
+
+    private StateSpans<T> State(Parameter p) => new(_optimizerState[p.Index], Spec!.Optimizer.StateNames.Count);
 
     private void Step(Parameter p, float learningRate)
     {
@@ -172,7 +186,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         try
         {
             optimizer.Move<T>(_options[p.Index].At(StepNumber, learningRate), p, _gradients[p.Index], _values[p.Index],
-                new StateSpans<T>(_optimizerState[p.Index], optimizer.StateNames.Count));
+                State(p));
         }
         catch (Exception error) when (FailurePlace.Note(error, $"{p.Name} ({optimizer.GetType().Name})"))
         {

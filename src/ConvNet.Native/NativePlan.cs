@@ -155,6 +155,18 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void ReadGradientCore(Parameter parameter, Span<float> values) => _parameters.ReadGradient(parameter, values);
 
     /// <inheritdoc/>
+    protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
+        => _parameters.WriteGradient(parameter, values);
+
+    /// <inheritdoc/>
+    protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
+        => _parameters.ReadState(parameter, index, values);
+
+    /// <inheritdoc/>
+    protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
+        => _parameters.WriteState(parameter, index, values);
+
+    /// <inheritdoc/>
     protected override void ReadInputGradientCore(Span<float> values) => Training.ReadInputGradient(values);
 
     /// <inheritdoc/>

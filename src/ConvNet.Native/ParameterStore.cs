@@ -127,14 +127,27 @@ internal sealed unsafe class ParameterStore : IDisposable
     };
 
     /// <summary>Reads the values of a parameter.</summary>
-    public void Read(Parameter parameter, Span<float> values) => Unpack(parameter, Values(parameter), values);
+    public void Read(Parameter parameter, Span<float> values) => Unpack(parameter, Values(parameter).Pointer, values);
 
     /// <summary>Writes the values of a parameter.</summary>
     public void Write(Parameter parameter, ReadOnlySpan<float> values)
-        => _packings[parameter.Index].Pack(_context, CallerSpan.Aligned(values), Values(parameter).Pointer);
+        => Pack(parameter, values, Values(parameter).Pointer);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    public void ReadGradient(Parameter parameter, Span<float> values) => Unpack(parameter, Gradient(parameter), values);
+    public void ReadGradient(Parameter parameter, Span<float> values)
+        => Unpack(parameter, Gradient(parameter).Pointer, values);
+
+    /// <summary>Writes the gradient of a parameter.</summary>
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+        => Pack(parameter, values, Gradient(parameter).Pointer);
+
+    /// <summary>Reads a state of a parameter.</summary>
+    public void ReadState(Parameter parameter, int index, Span<float> values)
+        => Unpack(parameter, State(index, _offsets[parameter.Index]), values);
+
+    /// <summary>Writes a state of a parameter.</summary>
+    public void WriteState(Parameter parameter, int index, ReadOnlySpan<float> values)
+        => Pack(parameter, values, State(index, _offsets[parameter.Index]));
 
     /// <summary>Copies the buffers, before a forward pass moves them.</summary>
     public void KeepBuffers() => Buffers.CopyTo(KeptBuffers);
@@ -205,15 +218,18 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     private Span<float> KeptBuffers => new(_keptBuffers!.Pointer, checked((int)_keptBuffers.Length));
 
-    private void Unpack(Parameter parameter, Slot slot, Span<float> values)
+    private void Pack(Parameter parameter, ReadOnlySpan<float> values, float* packed)
+        => _packings[parameter.Index].Pack(_context, CallerSpan.Aligned(values), packed);
+
+    private void Unpack(Parameter parameter, float* packed, Span<float> values)
     {
         if (CallerSpan.IsAligned<float>(values))
         {
-            _packings[parameter.Index].Unpack(_context, slot.Pointer, values);
+            _packings[parameter.Index].Unpack(_context, packed, values);
             return;
         }
         var aligned = new float[values.Length];
-        _packings[parameter.Index].Unpack(_context, slot.Pointer, aligned);
+        _packings[parameter.Index].Unpack(_context, packed, aligned);
         aligned.CopyTo(values);
     }
 

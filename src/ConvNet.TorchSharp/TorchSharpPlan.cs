@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
@@ -136,6 +137,25 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void ReadGradientCore(Parameter parameter, Span<float> values) => ReadGradient(Of(parameter), values);
 
+    protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        using DisposeScope scope = OpenScope();
+        Tensor tensor = Of(parameter);
+        tensor.grad ??= zeros(tensor.shape).DetachFromDisposeScope();
+        tensor.grad.WriteFloats(values);
+    }
+
+    protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
+    {
+        if (StateOf(parameter).Tensor(Spec!.Optimizer.StateNames[index]) is { } state)
+            state.ReadFloats(values);
+        else
+            values.Clear();
+    }
+
+    protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
+        => StateOf(parameter).Write(Spec!.Optimizer.StateNames[index], values, Of(parameter).shape, steps);
+
     protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(ImagesOfPass, values);
 
     protected override void Dispose(bool disposing)
@@ -169,6 +189,14 @@ internal sealed class TorchSharpPlan : Executable
     }
 
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
+
+    // Torch has the state group by group.
+    private OptimizerState StateOf(Parameter parameter)
+    {
+        Tensor tensor = Of(parameter);
+        int place = _groups.SelectMany(group => group.Tensors).TakeWhile(p => !ReferenceEquals(p, tensor)).Count();
+        return ((OptimizerHelper)_optimizer!).state_dict().State[place];
+    }
 
     private DisposeScope OpenScope()
     {

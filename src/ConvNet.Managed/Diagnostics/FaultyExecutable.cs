@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet.Diagnostics;
 
 /// <summary>An executable whose results are spoilt when they are read; gradients that were added to others stay right.</summary>
@@ -43,6 +45,19 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     }
 
     public void Step(float learningRate) => inner.Step(learningRate);
+
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+        => inner.WriteGradient(parameter, values);
+
+    public void ScaleGradients(float factor) => inner.ScaleGradients(factor);
+
+    public double ClipGradientNorm(float maxNorm) => inner.ClipGradientNorm(maxNorm);
+
+    public void ClipGradientValue(float maxValue) => inner.ClipGradientValue(maxValue);
+
+    public TrainingState SaveState() => inner.SaveState();
+
+    public void LoadState(TrainingState state) => inner.LoadState(state);
 
     public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
     {

@@ -1,3 +1,5 @@
+using ConvNet.Serialization;
+
 namespace ConvNet.Diagnostics;
 
 /// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the others with it.</summary>
@@ -36,6 +38,24 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
     }
 
     public void Step(float learningRate) => Array.ForEach(executables, each => each.Step(learningRate));
+
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        foreach (IExecutable each in executables)
+            each.WriteGradient(parameter, values);
+    }
+
+    public void ScaleGradients(float factor) => Array.ForEach(executables, each => each.ScaleGradients(factor));
+
+    public double ClipGradientNorm(float maxNorm)
+        => Agreed([.. executables.Select(each => each.ClipGradientNorm(maxNorm))]);
+
+    public void ClipGradientValue(float maxValue)
+        => Array.ForEach(executables, each => each.ClipGradientValue(maxValue));
+
+    public TrainingState SaveState() => executables[0].SaveState();
+
+    public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));
 
     public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
     {

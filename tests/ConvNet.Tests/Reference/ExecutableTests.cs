@@ -80,6 +80,18 @@ public sealed class ExecutableTests
         {
         }
 
+        protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
+        {
+        }
+
+        protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
+        {
+        }
+
+        protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
+        {
+        }
+
         protected override void ReadGradientCore(Parameter parameter, Span<float> values)
         {
         }

@@ -1,0 +1,193 @@
+using ConvNet.Serialization;
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <content>Gradients between the backward pass and the step; the state that a training goes on from.</content>
+public abstract partial class Executable
+{
+    // As torch has it: keeps the quotient of a norm of 0 finite.
+    private const double NormFloor = 1e-6;
+
+    /// <inheritdoc/>
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        using Hold hold = Enter();
+        CheckParameter(parameter, values.Length, nameof(values));
+        CheckHasGradients(nameof(WriteGradient));
+        if (!parameter.Trainable)
+            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
+        WriteGradientCore(parameter, values);
+    }
+
+    /// <inheritdoc/>
+    public void ScaleGradients(float factor)
+    {
+        using Hold hold = Enter();
+        CheckHasGradients(nameof(ScaleGradients));
+        if (!float.IsFinite(factor))
+            throw new ArgumentOutOfRangeException(nameof(factor),
+                Invariant($"Gradients cannot be scaled by {factor}; give a finite number."));
+        ChangeGradients(g => g * factor);
+    }
+
+    /// <inheritdoc/>
+    public double ClipGradientNorm(float maxNorm)
+    {
+        using Hold hold = Enter();
+        CheckHasGradients(nameof(ClipGradientNorm));
+        CheckClip(maxNorm, nameof(maxNorm));
+        double squares = 0;
+        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable))
+        {
+            double own = 0;
+            foreach (float g in GradientOf(parameter))
+                own += (double)g * g;
+            squares += own;
+            if (!double.IsFinite(squares))
+                throw new ArithmeticException(
+                    $"The gradient of {parameter.Name} has a value that is NaN or infinite, so the gradients have no "
+                    + "norm to clip. They are unchanged; leave the step out, or lower the learning rate.");
+        }
+        double norm = Math.Sqrt(squares), factor = maxNorm / (norm + NormFloor);
+        if (factor < 1)
+            ChangeGradients(g => (float)(g * factor));
+        return norm;
+    }
+
+    /// <inheritdoc/>
+    public void ClipGradientValue(float maxValue)
+    {
+        using Hold hold = Enter();
+        CheckHasGradients(nameof(ClipGradientValue));
+        CheckClip(maxValue, nameof(maxValue));
+        // A NaN stays one.
+        ChangeGradients(g => g < -maxValue ? -maxValue : g > maxValue ? maxValue : g);
+    }
+
+    /// <inheritdoc/>
+    public TrainingState SaveState()
+    {
+        using Hold hold = Enter();
+        CheckTraining();
+        CheckWritten();
+        var tensors = new List<NamedTensor>();
+        foreach (Parameter parameter in Graph.Parameters)
+        {
+            var values = new float[parameter.Length];
+            ReadCore(parameter, values);
+            tensors.Add(new NamedTensor(parameter.Name, parameter.Dimensions, values));
+        }
+        foreach ((Parameter parameter, int index, string name) in States())
+        {
+            var values = new float[parameter.Length];
+            ReadStateCore(parameter, index, values);
+            tensors.Add(new NamedTensor(name, parameter.Dimensions, values));
+        }
+        return new TrainingState(_steps, _nextPass, tensors);
+    }
+
+    /// <inheritdoc/>
+    public void LoadState(TrainingState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        using Hold hold = Enter();
+        CheckTraining();
+        Dictionary<string, NamedTensor> tensors = CheckState(state);
+        foreach (Parameter parameter in Graph.Parameters)
+            WriteCore(parameter, tensors[parameter.Name].Values);
+        foreach ((Parameter parameter, int index, string name) in States())
+            WriteStateCore(parameter, index, tensors[name].Values, state.Step);
+        _unwritten.Clear();
+        (_steps, _nextPass) = (state.Step, state.Pass);
+        (_phase, _hasGradients, _hasInputGradient, _tookBack) = (Phase.Idle, false, false, false);
+        (_changedBy, _cannotAdd, _buffersWritten) = (null, null, false);
+    }
+
+    /// <summary>Writes the gradient of a parameter.</summary>
+    protected abstract void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values);
+
+    /// <summary>Reads one of the optimiser's values of state for each value of a parameter.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="index">The place among <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="values">The values, in the order of the parameter's dimensions.</param>
+    protected abstract void ReadStateCore(Parameter parameter, int index, Span<float> values);
+
+    /// <summary>Writes one of the optimiser's values of state for each value of a parameter.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="index">The place among <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="values">The values, in the order of the parameter's dimensions.</param>
+    /// <param name="steps">Steps made, for an optimiser that counts them itself.</param>
+    protected abstract void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps);
+
+    private float[] GradientOf(Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        ReadGradientCore(parameter, values);
+        return values;
+    }
+
+    private void ChangeGradients(Func<float, float> change)
+    {
+        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable))
+            WriteGradientCore(parameter, Array.ConvertAll(GradientOf(parameter), g => change(g)));
+    }
+
+    private void CheckHasGradients(string what)
+    {
+        CheckTraining();
+        if (!_hasGradients)
+            throw new InvalidOperationException(
+                $"{what} needs gradients: call Backward first (TrainStep leaves none with KeepGradients: false).");
+    }
+
+    private static void CheckClip(float most, string name)
+    {
+        if (most is not (> 0 and < float.PositiveInfinity))
+            throw new ArgumentOutOfRangeException(name,
+                Invariant($"Gradients cannot be clipped to {most}; give a finite number above 0."));
+    }
+
+    private IEnumerable<(Parameter Parameter, int Index, string Name)> States()
+        => from parameter in Graph.Parameters
+           where parameter.Trainable
+           from state in Spec!.Optimizer.StateNames.Select((name, index) => (name, index))
+           select (parameter, state.index, TrainingState.NameOf(parameter, state.name));
+
+    // All that can be wrong, before anything is written.
+    private Dictionary<string, NamedTensor> CheckState(TrainingState state)
+    {
+        if (state.Step < 0 || state.Pass < 0)
+            throw new ArgumentException($"Step {state.Step} and pass {state.Pass} of a state are numbers from 0.",
+                nameof(state));
+        var tensors = new Dictionary<string, NamedTensor>(StringComparer.Ordinal);
+        foreach (NamedTensor tensor in state.Tensors)
+        {
+            if (!tensors.TryAdd(tensor.Name, tensor))
+                throw new ArgumentException($"The state has \"{Excerpt.Of(tensor.Name)}\" twice.", nameof(state));
+        }
+        Dictionary<string, Parameter> wanted = Graph.Parameters.ToDictionary(p => p.Name, StringComparer.Ordinal);
+        foreach ((Parameter parameter, _, string name) in States())
+            wanted.Add(name, parameter);
+        string optimizer = Spec!.Optimizer.GetType().Name;
+        foreach ((string name, Parameter parameter) in wanted)
+        {
+            if (!tensors.TryGetValue(name, out NamedTensor? tensor))
+                throw new ArgumentException(
+                    $"The state lacks \"{name}\": it is of another graph than this one, or of another optimiser than "
+                    + $"{optimizer}. Compile with those that it was saved with."
+                    + NearMisses.Question(name, tensors.Keys), nameof(state));
+            if (tensor.Values.Length != parameter.Length || !tensor.Dimensions.SequenceEqual(parameter.Dimensions))
+                throw new ArgumentException(
+                    Invariant($"\"{name}\" of the state is {Excerpt.OfSizes(tensor.Dimensions)} with ")
+                    + Invariant($"{tensor.Values.Length:N0} values; {parameter} takes {parameter.Length:N0}."),
+                    nameof(state));
+        }
+        if (tensors.Keys.FirstOrDefault(name => !wanted.ContainsKey(name)) is { } unknown)
+            throw new ArgumentException(
+                $"The state has \"{Excerpt.Of(unknown)}\", which neither the graph nor {optimizer} has: compile with "
+                + "the graph and the optimiser that it was saved with." + NearMisses.Question(unknown, wanted.Keys),
+                nameof(state));
+        return tensors;
+    }
+}

@@ -1,0 +1,60 @@
+using System.Globalization;
+
+namespace ConvNet.Serialization;
+
+/// <summary>Everything that decides what the next training step computes, under names alike on every backend.</summary>
+/// <remarks>
+/// <see cref="IExecutable.SaveState"/> gives it and <see cref="IExecutable.LoadState"/> takes it, also on another
+/// backend. A run that goes on from it computes what it would have without a break: bit for bit on the same backend
+/// with the same instruction set and precision. What it does not hold are arguments: the graph, the
+/// <see cref="TrainingSpec"/> with its seed, the batches, the learning rates. Tensors are the parameters and buffers
+/// under their names, as <c>conv1.weight</c>, and the optimiser's state as <c>conv1.weight/momentum_buffer</c>.
+/// </remarks>
+/// <param name="Step">Steps made.</param>
+/// <param name="Pass">The number of the next training pass, which keys its random masks.</param>
+/// <param name="Tensors">Parameters, buffers and the optimiser's state.</param>
+public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTensor> Tensors)
+{
+    private const string StepKey = "step", PassKey = "pass";
+
+    /// <summary>The name of a parameter's state.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="state">One of <see cref="Optimizer.StateNames"/>.</param>
+    public static string NameOf(Parameter parameter, string state)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        return $"{parameter.Name}/{state}";
+    }
+
+    /// <summary>Writes it as a safetensors file: whole or not at all.</summary>
+    /// <inheritdoc cref="SafeTensors.Write(string)"/>
+    public void Write(string path) => new SafeTensors(
+        new Dictionary<string, string>
+        {
+            [StepKey] = Step.ToString(CultureInfo.InvariantCulture),
+            [PassKey] = Pass.ToString(CultureInfo.InvariantCulture),
+        },
+        Tensors).Write(path);
+
+    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <inheritdoc cref="SafeTensors.Read(string)"/>
+    public static TrainingState Read(string path)
+    {
+        SafeTensors file = SafeTensors.Read(path);
+        return new TrainingState(Number(file, StepKey, path), Number(file, PassKey, path), file.Tensors);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(TrainingState), (nameof(Step), Step),
+        (nameof(Pass), Pass), (nameof(Tensors), Tensors));
+
+    private static long Number(SafeTensors file, string key, string path)
+    {
+        if (!file.Metadata.TryGetValue(key, out string? text))
+            throw new InvalidDataException($"{path}: its metadata has no \"{key}\"; it is no training state.");
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number
+            : throw new InvalidDataException(
+                $"{path}: \"{key}\" is \"{Excerpt.Of(text)}\"; it is a whole number from 0.");
+    }
+}

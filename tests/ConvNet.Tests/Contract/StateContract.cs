@@ -1,0 +1,260 @@
+using ConvNet.Serialization;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Contract;
+
+/// <summary>
+/// A training that is saved and loaded goes on as if nothing had been; gradients are written, scaled and clipped.
+/// </summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class StateContract(BackendCase backend)
+{
+    private const int Batch = 4;
+    private const float Rate = 0.01f;
+
+    private static readonly IEnumerable<OptimizerCase> Cases = OptimizerCases.All;
+
+    private static readonly int[] Labels = [0, 2, 1, 2];
+
+    private IBackend _backend = null!;
+
+    // Torch promises no equal bits from run to run.
+    private float Tolerance => backend.Deterministic ? 0 : 1e-5f;
+
+    private bool IsTorch => backend.Name.StartsWith("torchsharp", StringComparison.Ordinal);
+
+    [SetUp]
+    public void Open() => _backend = backend.Open();
+
+    [TearDown]
+    public void Close() => _backend.Dispose();
+
+    [Test]
+    public void ATrainingGoesOnFromItsState(
+        [ValueSource(nameof(Cases))] object @case, [Values(0, 1, 3)] int steps, [Values] bool keepGradients)
+    {
+        var of = (OptimizerCase)@case;
+        Assume.That(!IsTorch || of.TorchHasIt);
+        TrainingSpec spec = Spec(of.Optimizer) with { KeepGradients = keepGradients };
+        using IExecutable whole = _backend.Compile(Network(), spec);
+        whole.Initialize(new HeNormal(5));
+        Run(whole, 0, steps);
+        string path = Path.GetTempFileName();
+        try
+        {
+            whole.SaveState().Write(path);
+            using IBackend later = backend.Open();
+            using IExecutable loaded = later.Compile(Network(), spec);
+            loaded.LoadState(TrainingState.Read(path));
+            Run(whole, steps, steps + 3);
+            Run(loaded, steps, steps + 3);
+            AssertEqual(loaded.SaveState(), whole.SaveState(), Tolerance);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [TestCaseSource(nameof(Cases))]
+    public void AStateMovesToTheManagedBackendAndBack(object @case)
+    {
+        var of = (OptimizerCase)@case;
+        Assume.That(!IsTorch || of.TorchHasIt);
+        Graph graph = Network();
+        using var managed = new ManagedBackend();
+        using IExecutable net = _backend.Compile(graph, Spec(of.Optimizer));
+        using IExecutable other = managed.Compile(graph, net.Spec!), back = _backend.Compile(graph, net.Spec!);
+        net.Initialize(new HeNormal(5));
+        Run(net, 0, 3);
+        TrainingState state = net.SaveState();
+        Assert.That((state.Step, state.Pass), Is.EqualTo((3, 3)));
+        other.LoadState(state);
+        back.LoadState(other.SaveState());
+        AssertEqual(back.SaveState(), state, 0);
+        Run(net, 3, 4);
+        Run(back, 3, 4);
+        AssertEqual(back.SaveState(), net.SaveState(), Tolerance);
+        // The other backend has the same masks, step and rule: it is off by the rounding of one step.
+        Run(other, 3, 4);
+        AssertEqual(other.SaveState(), net.SaveState(), 2e-2f);
+    }
+
+    [Test]
+    public void TheOrderOfTheTensorsIsOfNoImportance()
+    {
+        using IExecutable net = Make(new Sgd(0.9f)), loaded = _backend.Compile(net.Graph, net.Spec!);
+        Run(net, 0, 2);
+        TrainingState state = net.SaveState();
+        loaded.LoadState(state with { Tensors = [.. state.Tensors.Reverse()] });
+        AssertEqual(loaded.SaveState(), state, 0);
+    }
+
+    [Test]
+    public void AStateThatDoesNotFitChangesNothing()
+    {
+        using IExecutable net = Make(new Sgd(0.9f));
+        Run(net, 0, 2);
+        TrainingState state = net.SaveState();
+        NamedTensor[] tensors = [.. state.Tensors];
+        Refused(state with { Step = -1 }, "-1");
+        Refused(state with { Tensors = tensors[1..] }, "lacks \"conv1.weight\"");
+        Refused(state with { Tensors = [.. tensors[..^1], tensors[^1] with { Name = "dense1.bias/momentum_bufer" }] },
+            "dense1.bias/momentum_buffer", "Did you mean", "Sgd");
+        Refused(state with { Tensors = [.. tensors, tensors[0] with { Name = "conv9.weight" }] }, "conv9.weight");
+        Refused(state with { Tensors = [.. tensors, tensors[0]] }, "twice");
+        Refused(state with { Tensors = [tensors[0] with { Dimensions = [1, 2, 3, 3] }, .. tensors[1..]] }, "1×2×3×3");
+        using IExecutable plain = Make(new Sgd());
+        Refused(plain.SaveState(), "momentum_buffer");
+        using IExecutable inference = _backend.CompileInference(net.Graph, Batch);
+        Assert.That(() => inference.LoadState(state), Throws.InvalidOperationException);
+        Assert.That(() => inference.SaveState(), Throws.InvalidOperationException);
+        using IExecutable unwritten = _backend.Compile(net.Graph, net.Spec!);
+        Assert.That(unwritten.SaveState, Throws.InvalidOperationException.With.Message.Contains("conv1.weight"));
+        AssertEqual(net.SaveState(), state, 0);
+
+        void Refused(TrainingState bad, params string[] says)
+        {
+            string message = Assert.Throws<ArgumentException>(() => net.LoadState(bad))!.Message;
+            foreach (string each in says)
+                Assert.That(message, Does.Contain(each));
+        }
+    }
+
+    [Test]
+    public void LoadingForgetsAPassUnderWayAndItsGradients()
+    {
+        using IExecutable net = Make(new Sgd(0.9f));
+        TrainingState state = net.SaveState();
+        Differentiate(net, 1);
+        net.LoadState(state);
+        Assert.That(() => net.Step(Rate), Throws.InvalidOperationException);
+        Assert.That(() => net.Backward(), Throws.InvalidOperationException);
+        Assert.That(() => net.ReadGradient(net.Graph.Parameters[0], new float[net.Graph.Parameters[0].Length]),
+            Throws.InvalidOperationException);
+        AssertEqual(net.SaveState(), state, 0);
+    }
+
+    [Test]
+    public void AStepTakesTheGradientsThatWereWritten()
+    {
+        using IExecutable net = Make(new Sgd());
+        Differentiate(net, 1);
+        foreach (Parameter p in net.Graph.Parameters.Where(p => p.Trainable))
+        {
+            float[] g = Samples.Integers(p.Length, p.Length);
+            net.WriteGradient(p, g);
+            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(g));
+        }
+        float[][] start = [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
+        net.Step(0.5f);
+        foreach (Parameter p in net.Graph.Parameters.Where(p => p.Trainable))
+        {
+            float[] g = Samples.Integers(p.Length, p.Length);
+            Assert.That(Samples.Read(net, p), Is.EqualTo(start[p.Index].Zip(g, (w, d) => w - (0.5f * d))), p.Name);
+        }
+    }
+
+    [Test]
+    public void GradientsAreScaledAndClipped()
+    {
+        using IExecutable net = Make(new Sgd());
+        Differentiate(net, 1);
+        float[] plain = Gradients(net);
+        double norm = Math.Sqrt(plain.Sum(g => (double)g * g));
+        net.ScaleGradients(-2);
+        Assert.That(Gradients(net), Is.EqualTo(plain.Select(g => -2 * g)));
+        Assert.That(net.ClipGradientNorm((float)norm * 4), Is.EqualTo(2 * norm).Within(1e-9 * norm));
+        Assert.That(Gradients(net), Is.EqualTo(plain.Select(g => -2 * g)), "the norm is below the limit");
+        Assert.That(net.ClipGradientNorm((float)norm), Is.EqualTo(2 * norm).Within(1e-9 * norm));
+        Assert.That(Math.Sqrt(Gradients(net).Sum(g => (double)g * g)), Is.EqualTo(norm).Within(1e-5 * norm));
+        Assert.That(Gradients(net), Is.EqualTo(plain.Select(g => -g)).Within(1e-5));
+        float most = plain.Max(Math.Abs) / 3;
+        float[] before = Gradients(net);
+        net.ClipGradientValue(most);
+        Assert.That(Gradients(net), Is.EqualTo(before.Select(g => Math.Clamp(g, -most, most))));
+    }
+
+    [Test]
+    public void WhatCannotBeClippedIsRefused()
+    {
+        using IExecutable net = Make(new Sgd());
+        Parameter first = net.Graph.Parameters[0];
+        Assert.That(() => net.ClipGradientNorm(1), Throws.InvalidOperationException.With.Message.Contains("Backward"));
+        Assert.That(() => net.ClipGradientValue(1), Throws.InvalidOperationException);
+        Assert.That(() => net.ScaleGradients(1), Throws.InvalidOperationException);
+        Assert.That(() => net.WriteGradient(first, new float[first.Length]), Throws.InvalidOperationException);
+        Differentiate(net, 1);
+        float[] before = Gradients(net);
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => net.ScaleGradients(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => net.ClipGradientNorm(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => net.ClipGradientValue(float.PositiveInfinity),
+                Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(() => net.WriteGradient(first, [1]), Throws.ArgumentException);
+            Parameter buffer = net.Graph.Parameters.First(p => !p.Trainable);
+            Assert.That(() => net.WriteGradient(buffer, new float[buffer.Length]), Throws.ArgumentException);
+            Assert.That(Gradients(net), Is.EqualTo(before));
+        });
+        var bad = new float[first.Length];
+        bad[^1] = float.NaN;
+        net.WriteGradient(first, bad);
+        before = Gradients(net);
+        Assert.That(() => net.ClipGradientNorm(1), Throws.TypeOf<ArithmeticException>()
+            .With.Message.Contains("conv1.weight"));
+        Assert.That(Gradients(net), Is.EqualTo(before));
+        net.ClipGradientValue(1);
+        Assert.That(Samples.ReadGradient(net, first)[^1], Is.NaN);
+    }
+
+    private IExecutable Make(Optimizer optimizer)
+    {
+        IExecutable net = _backend.Compile(Network(), Spec(optimizer));
+        net.Initialize(new HeNormal(5));
+        return net;
+    }
+
+    private static TrainingSpec Spec(Optimizer optimizer)
+        => new(Batch, new SoftmaxCrossEntropy(), optimizer) { Seed = 7 };
+
+    // Steps of all four verbs and fused ones, of batches of two sizes.
+    private static void Run(IExecutable net, int from, int to)
+    {
+        for (int step = from; step < to; step++)
+        {
+            int n = Batch - (step % 2);
+            float[] images = Samples.Uniform(n * net.Graph.Input.Shape.Length, step);
+            if (step % 3 == 2)
+            {
+                net.Forward(images);
+                net.Loss(Labels.AsSpan(0, n));
+                net.Backward();
+                net.Step(Rate);
+                continue;
+            }
+            net.TrainStep(images, Labels.AsSpan(0, n), Rate);
+        }
+    }
+
+    private static void Differentiate(IExecutable net, int seed)
+    {
+        net.Forward(Samples.Uniform(Batch * net.Graph.Input.Shape.Length, seed));
+        net.Loss(Labels);
+        net.Backward();
+    }
+
+    private static float[] Gradients(IExecutable net)
+        => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => Samples.ReadGradient(net, p))];
+
+    private static void AssertEqual(TrainingState got, TrainingState expected, float tolerance)
+    {
+        Assert.That((got.Step, got.Pass), Is.EqualTo((expected.Step, expected.Pass)));
+        Assert.That(got.Tensors.Select(t => t.Name), Is.EqualTo(expected.Tensors.Select(t => t.Name)));
+        foreach ((NamedTensor own, NamedTensor other) in got.Tensors.Zip(expected.Tensors))
+            Assert.That(own.Values, Is.EqualTo(other.Values).Within(tolerance), own.Name);
+    }
+
+    private static Graph Network() => Sequential.Of(new Shape(2, 6, 5), new Conv2d(17, 3, padding: 1),
+        new BatchNorm2d(), new Relu(), new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new Flatten(), new Dense(3));
+}
