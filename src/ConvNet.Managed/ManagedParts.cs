@@ -67,7 +67,7 @@ internal sealed class ManagedParts
         if (node.Layer is not { } layer)
             return parts;
         long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
-        if (layer is SumLayer)
+        if (layer.Accuracy == Accuracy.Sums)
         {
             int? data = dx > 0 ? Add(node, ProfiledPass.BackwardData, "backward data", Y(node) + W(node) + dx) : null;
             int? weights = dw > 0 ? Add(node, ProfiledPass.BackwardWeights, "backward weights", Y(node) + X(node) + dw) : null;

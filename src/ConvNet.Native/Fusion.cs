@@ -1,5 +1,4 @@
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
@@ -158,7 +157,7 @@ internal static class Fusion
 
     // Whether the gradient finds its way back without the values that were pooled: by the winners, which know of a ReLU, or as a mean.
     private static bool PoolsBack(Node pool, Operation producer)
-        => PoolKernel.Of(pool) is { } kernel && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
+        => LoweringTable.PoolOf(pool) is { } kernel && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
 
     private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d } && use.Operation.Node.Inputs[0] == x.Node;
 

@@ -82,7 +82,7 @@ internal sealed class Layouts
         {
             try
             {
-                var primitive = Primitive.Of(operation, [.. operation.Inputs.Select(input => _written[input])]);
+                var primitive = LoweringTable.Of(operation, [.. operation.Inputs.Select(input => _written[input])]);
                 _primitives[operation] = primitive;
                 _written[operation.Output] = primitive.Y;
             }

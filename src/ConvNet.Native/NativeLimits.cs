@@ -19,9 +19,13 @@ internal static class NativeLimits
                 throw Beyond(node, $"{node.Shape.C:N0} channels");
             if (node.Shape.Area > Convnet.CN_MOST_SIZE)
                 throw Beyond(node, $"{(long)node.Shape.H * node.Shape.W:N0} pixels in a map");
-            if (node.Layer is Conv2d { Window.Kernel: var kernel } && (long)kernel.H * kernel.W > Convnet.CN_MOST_SIZE)
-                throw Beyond(node, $"{(long)kernel.H * kernel.W:N0} weights of a filter in a channel");
-            if (node.Layer is MaxPool2d { Window: var window }
+            foreach (Parameter parameter in node.Parameters.Where(p => p.Dimensions.Count == 4))
+            {
+                long taps = (long)parameter.Dimensions[2] * parameter.Dimensions[3];
+                if (taps > Convnet.CN_MOST_SIZE)
+                    throw Beyond(node, $"{taps:N0} weights of a filter in a channel");
+            }
+            if (LoweringTable.PoolOf(node) is { Kind: cn_pool_kind.CN_POOL_MAX, Window: var window }
                 && PixelsInside(window, node.Inputs[0].Shape) is > Convnet.CN_MOST_MAXIMUM and var pixels)
                 throw Beyond(node, $"{pixels:N0} pixels in a window", Convnet.CN_MOST_MAXIMUM);
         }

@@ -1,6 +1,5 @@
 using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
@@ -56,20 +55,4 @@ internal abstract class Primitive(Operation operation)
     /// <param name="plan">Where to.</param>
     /// <param name="dy">The gradient of the output, behind the cut of a fused ReLU.</param>
     public abstract void Backward(Lowering plan, Slot dy);
-
-    /// <summary>The primitive of an operation. A layer that this switch does not know runs in C#.</summary>
-    /// <param name="operation">The operation.</param>
-    /// <param name="inputs">How the inputs are written by those who produce them.</param>
-    public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
-    {
-        Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
-        Dense layer => new DensePrimitive(operation, layer, inputs[0]),
-        MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolKernel.Of(operation.Node)!),
-        BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
-        Relu => new ReluPrimitive(operation, inputs),
-        Add => new AddPrimitive(operation, inputs),
-        Dropout layer => new DropoutPrimitive(operation, layer, inputs),
-        Layer layer => new ManagedPrimitive(operation, layer),
-        null => throw new InvalidOperationException("The images are no operation."),
-    };
 }

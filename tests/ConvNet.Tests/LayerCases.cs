@@ -17,8 +17,17 @@ public static class LayerCases
 {
     public static IEnumerable<LayerCase> All =>
     [
-        .. Convolutions, .. Pools, .. Elementwise, .. Dense, .. BatchNorms,
+        .. Convolutions, .. Pools, .. Elementwise, .. Dense, .. BatchNorms, .. Declared,
     ];
+
+    /// <summary>What the layers declare as their cases.</summary>
+    public static IEnumerable<LayerCase> Declared
+        => from kind in LayerSet.BuiltIn.Declarations
+           from example in kind.Examples
+           let made = new LayerCase(example.Layer, example.BatchSize, [.. example.Inputs]) { Rounds = example.Rounds }
+           where !Convolutions.Concat(Pools).Concat(Elementwise).Concat(Dense).Concat(BatchNorms)
+               .Any(each => $"{each}" == $"{made}")
+           select made;
 
     public static IEnumerable<LayerCase> Convolutions =>
     [

@@ -43,25 +43,32 @@ internal sealed record Reproduction(string Command, string CaseFile)
     /// <summary>The options that describe the layer, if a descriptor can, and the values that go with it show the failure.</summary>
     private static string? LayerOf(ShrunkFailure failure)
     {
-        if (failure.Case is not LayerGradientCase { Options: { Seed: <= int.MaxValue } options } alone || ShapeOf(alone) is not { } shape)
+        if (failure.Case is not LayerGradientCase { Options: { Seed: <= int.MaxValue } options } alone)
             return null;
-        var plain = new LayerGradientCase(shape.ToLayer(bias: true), [shape.Reads], new GradientCheckOptions { Modes = options.Modes, BatchSize = options.BatchSize, Seed = options.Seed });
-        return failure.IsShownBy(plain) ? $"--layer {shape} --mode {CheckModeWords.WordOf(options.Modes)} --seed {options.Seed} --batch {options.BatchSize}" : null;
+        foreach (LayerShape shape in ShapesOf(alone))
+        {
+            var plain = new LayerGradientCase(shape.ToLayer(bias: true), [shape.Reads],
+                new GradientCheckOptions { Modes = options.Modes, BatchSize = options.BatchSize, Seed = options.Seed });
+            if (plain.Layer.Kind == alone.Layer.Kind && failure.IsShownBy(plain))
+                return $"--layer {shape} --mode {CheckModeWords.WordOf(options.Modes)} --seed {options.Seed} --batch {options.BatchSize}";
+        }
+        return null;
     }
 
-    private static LayerShape? ShapeOf(LayerGradientCase made)
+    // What the descriptors can say of the layer: of each operator, by the layer's window and weights.
+    private static IEnumerable<LayerShape> ShapesOf(LayerGradientCase made)
     {
-        var shape = new LayerShape { Batch = made.Options.BatchSize, Input = made.Inputs[0], Output = made.Layer.Infer([.. made.Inputs]) };
-        return made.Layer switch
-        {
-            Conv2d conv => In(shape with { Groups = conv.Groups }, conv.Window),
-            Dense => shape,
-            MaxPool2d pool => In(shape with { Operator = LayerOperator.MaxPool }, pool.Window),
-            AvgPool2d pool => In(shape with { Operator = pool.CountPadding ? LayerOperator.AveragePool : LayerOperator.AveragePoolInside }, pool.Window),
-            BatchNorm2d => shape with { Operator = LayerOperator.BatchNorm },
-            _ => null,
-        };
-
-        static LayerShape In(LayerShape shape, Window window) => shape with { Kernel = window.Kernel, Stride = window.Stride, Padding = window.Padding, Dilation = window.Dilation };
+        Shape[] inputs = [.. made.Inputs];
+        if (inputs.Length > 1)
+            return [];
+        var shape = new LayerShape { Batch = made.Options.BatchSize, Input = inputs[0], Output = made.Layer.Infer(inputs) };
+        if (made.Layer.Sees(inputs) is not { } window)
+            return ((LayerOperator[])[LayerOperator.Sum, LayerOperator.BatchNorm]).Select(each => shape with { Operator = each });
+        IReadOnlyList<ParameterSpec> parameters = made.Layer.Parameters(inputs);
+        shape = shape with { Kernel = window.Kernel, Stride = window.Stride, Padding = window.Padding, Dilation = window.Dilation };
+        return parameters.Count > 0
+            ? [shape with { Groups = inputs[0].C / parameters[0].Dimensions[1] }]
+            : ((LayerOperator[])[LayerOperator.MaxPool, LayerOperator.AveragePool, LayerOperator.AveragePoolInside])
+                .Select(each => shape with { Operator = each });
     }
 }

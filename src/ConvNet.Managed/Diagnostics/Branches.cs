@@ -36,42 +36,15 @@ internal static class Branches
             cancellation.ThrowIfCancellationRequested();
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n, [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
-            int input = node.Inputs[0].Index;
-            foreach (double margin in Margins(node, exact[input], AllowedError(allowance, exact[input], single[input])))
-                yield return new NearBranch(node.Name, margin);
+            double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
+            // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
+            foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])], node.InputShapes))
+            {
+                if (kink.Margin > 0 && kink.Margin <= kink.Values * error)
+                    yield return new NearBranch(node.Name, kink.Margin);
+            }
             exact[node.Index] = new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))), backward: false).Y;
             single[node.Index] = new LayerRun<float>(At(single, w), backward: false).Y;
-        }
-    }
-
-    // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
-    private static IEnumerable<double> Margins(Node node, double[] x, double error) => node.Layer switch
-    {
-        Relu => x.Select(Math.Abs).Where(margin => margin > 0 && margin <= error),
-        MaxPool2d pool => LeadsOf(pool.Window, node, x).Where(lead => lead > 0 && lead <= 2 * error),
-        _ => [],
-    };
-
-    // By how much the largest value of every window is ahead of the next.
-    private static IEnumerable<double> LeadsOf(Window window, Node node, double[] x)
-    {
-        Shape xs = node.Inputs[0].Shape, ys = node.Shape;
-        for (int map = 0; map < x.Length / xs.Area; map++)
-        {
-            for (int i = 0; i < ys.Area; i++)
-            {
-                Pooling.Patch patch = Pooling.Clip(window, xs, ys, i);
-                double first = double.NegativeInfinity, second = double.NegativeInfinity;
-                for (int h = patch.Top; h < patch.Bottom; h++)
-                {
-                    for (int w = patch.Left; w < patch.Right; w++)
-                    {
-                        double value = x[map * xs.Area + h * xs.W + w];
-                        (first, second) = value > first ? (value, first) : (first, Math.Max(second, value));
-                    }
-                }
-                yield return first - second;
-            }
         }
     }
 

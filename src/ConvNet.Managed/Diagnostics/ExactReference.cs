@@ -2,7 +2,7 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>What a layer makes of whole numbers, with a proof that float32 makes the same of them in any order.</summary>
 /// <remarks>
-/// Every term of a convolution or a dense layer is a product of two values, or a bias. It is a multiple of the product of their units, the largest
+/// Every term of a bilinear layer, as a convolution, is a product of two values, or a bias. It is a multiple of the product of their units, the largest
 /// powers of two that all of a tensor are multiples of, and a run on the magnitudes of all values gives Σ|term|: below 2²⁴ units no partial
 /// sum rounds. Both runs are plain, so this is quicker than <see cref="LayerReference"/>, which proves it for any other layer.
 /// </remarks>
@@ -13,7 +13,7 @@ internal static class ExactReference
     /// <summary>The results, and whether they are exact.</summary>
     public static LayerTruth Evaluate(LayerValues<float> given)
     {
-        if (given.Layer is not (Conv2d or Dense))
+        if (!given.Layer.IsBilinear)
             return LayerReference.Evaluate(given);
         LayerRun<double> run = new(given.To(v => (double)v)), magnitudes = new(given.To(v => (double)Math.Abs(v)));
         double x = UnitOf(given.X[0]), w = UnitOf(given.W[0]), dy = UnitOf(given.DY), bias = given.W.Length > 1 ? UnitOf(given.W[1]) : double.PositiveInfinity;

@@ -28,7 +28,7 @@ internal sealed class ExactValues
     /// <param name="make">Makes the numbers.</param>
     public ExactValues(Layer layer, LayerAlgorithms[] algorithms, int largest, Maker make)
     {
-        (_algorithms, _largest, _make, _thins) = (algorithms, largest, make, layer is Conv2d);
+        (_algorithms, _largest, _make, _thins) = (algorithms, largest, make, layer.IsBilinear);
         int results = Grain(SumPass.Forward, SumPass.InputGradient), gradients = Grain(SumPass.WeightGradient);
         Runs = results == 1 && gradients == 1
             ? Found(Find(1, 1, results: true, gradients: true))

@@ -44,7 +44,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         _ => right,
     };
 
-    private bool IsMaximum => fault.Target == FaultTarget.Output && graph.Output.Layer is MaxPool2d;
+    private bool IsMaximum => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
 
     private float[] With(float[] right, TrainingPass other) => rerun.OfOther(right, pass, other, fault.Target, parameter);
 
@@ -76,8 +76,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     // What a value is that counts for nothing; null where there is none.
     private float? Absent(int place, bool ofImages)
     {
-        bool areScores = ofImages && graph.Nodes.Skip(1).All(
-            node => node.Layer is Flatten or MaxPool2d { Window.Kernel: { H: 1, W: 1 } });
+        bool areScores = ofImages && graph.Nodes.Skip(1).All(node => node.Layer!.IsView);
         if (areScores && pass.Targets?.Classes is { } labels)
         {
             (int sample, int value) = Math.DivRem(place, graph.Input.Shape.Length);

@@ -39,16 +39,7 @@ public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options
 public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs, GradientCheckOptions Options) : GradientCase(Options)
 {
     /// <summary>Terms of the longest sum in the layer's output and gradients, padding counted; 1 where nothing is summed.</summary>
-    public long LongestSum => Layer switch
-    {
-        Conv2d conv => LongestSumOf(conv),
-        Dense dense => Math.Max(Math.Max(Inputs[0].C, dense.Units), Options.BatchSize),
-        AvgPool2d pool => pool.Window.Kernel.Area,
-        GlobalAvgPool2d => Inputs[0].Area,
-        BatchNorm2d => (long)Options.BatchSize * Inputs[0].Area,
-        Add => Inputs.Count,
-        _ => 1,
-    };
+    public long LongestSum => Layer.LongestSum(Options.BatchSize, [.. Inputs]);
 
     internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => [(Layer, [.. Inputs])];
 
@@ -57,19 +48,4 @@ public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs,
 
     /// <summary>The layer with its shapes, and the options.</summary>
     public override string ToString() => $"{Layer} on {string.Join(" + ", Inputs)}; {Options}";
-
-    private long LongestSumOf(Conv2d conv)
-    {
-        long forward = (long)(Inputs[0].C / conv.Groups) * conv.Window.Kernel.Area;
-        // Of a column of taps, so many meet one input.
-        int Meeting(int taps, int stride, int dilation)
-        {
-            int apart = stride / (int)System.Numerics.BigInteger.GreatestCommonDivisor(stride, dilation);
-            return (taps + apart - 1) / apart;
-        }
-        Window window = conv.Window;
-        long backward = (long)(conv.Filters / conv.Groups) * Meeting(window.Kernel.H, window.Stride.H, window.Dilation.H)
-            * Meeting(window.Kernel.W, window.Stride.W, window.Dilation.W);
-        return Math.Max(Math.Max(forward, backward), (long)Options.BatchSize * conv.Infer(Inputs[0]).Area);
-    }
 }

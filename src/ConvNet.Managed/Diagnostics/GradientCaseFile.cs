@@ -26,7 +26,7 @@ public static class GradientCaseFile
     ];
 
     /// <summary>Writes a case.</summary>
-    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON.</exception>
     public static string Write(GradientCase made)
     {
         ArgumentNullException.ThrowIfNull(made);
@@ -46,35 +46,39 @@ public static class GradientCaseFile
     /// <summary>Reads a case.</summary>
     /// <param name="json">The text.</param>
     /// <param name="source">Where it comes from, for errors.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The text describes no case; the message says where and why.</exception>
-    public static GradientCase Read(string json, string source = "case")
+    public static GradientCase Read(string json, string source = "case", LayerSet? layers = null)
     {
         ArgumentNullException.ThrowIfNull(json);
-        return Read(InputFile.ToUtf8(json, source), source);
+        return Read(InputFile.ToUtf8(json, source), source, layers);
     }
 
     /// <summary>Reads a case from a text in UTF-8.</summary>
-    internal static GradientCase Read(ReadOnlyMemory<byte> utf8, string source)
+    internal static GradientCase Read(ReadOnlyMemory<byte> utf8, string source, LayerSet? layers = null)
     {
         using JsonDocument document = JsonReader.Parse(utf8, source);
         var root = new JsonReader(document.RootElement, source);
         root.CheckFormat(Format, Version, "a case of a gradient check");
         GradientCheckOptions options = ReadOptions(root);
         GradientCase read = root.Optional("graph") is { } graph
-            ? new GraphGradientCase(GraphJson.Read(graph, $"{source}, graph"), options)
-            : ReadLayer(root, source, options);
+            ? new GraphGradientCase(GraphJson.Read(graph, $"{source}, graph", layers), options)
+            : ReadLayer(root, source, options, layers ?? LayerSet.BuiltIn);
         root.RejectOthers();
         CheckSize(root, read);
         return read;
     }
 
     /// <summary>Reads a case from a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The file describes no case; the message says where and why.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
-    public static GradientCase Load(string path) => Read(InputFile.Bytes(path, "case of a gradient check"), path);
+    public static GradientCase Load(string path, LayerSet? layers = null)
+        => Read(InputFile.Bytes(path, "case of a gradient check"), path, layers);
 
     /// <summary>Writes a case to a file, which is whole or not there.</summary>
-    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON.</exception>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, GradientCase made)
     {
@@ -103,11 +107,12 @@ public static class GradientCaseFile
             writer.WriteRawValue(GraphJson.Write(((GraphGradientCase)made).Graph));
             return;
         }
-        LayerFormat format = LayerFormat.Of(layer)
-            ?? throw new NotSupportedException($"A {layer.GetType().Name} has no form in JSON; the layers that have one are {LayerFormat.Kinds}.");
+        LayerDeclaration declaration = layer.Declaration ?? throw new NotSupportedException(
+            $"A {layer.GetType().Name} has no form in JSON: it has no LayerDeclaration.");
         writer.WriteStartObject("layer");
-        writer.WriteString("layer", format.Kind);
-        format.Write(writer, layer);
+        writer.WriteString("layer", declaration.Kind);
+        foreach (AttributeDeclaration attribute in declaration.Attributes)
+            attribute.Write(writer, layer);
         writer.WriteEndObject();
         writer.WriteStartArray("inputs");
         foreach (Shape shape in alone.Inputs)
@@ -153,13 +158,13 @@ public static class GradientCaseFile
 
     private static string Word(RealValues values) => $"{values}".ToLowerInvariant();
 
-    private static LayerGradientCase ReadLayer(JsonReader root, string source, GradientCheckOptions options)
+    private static LayerGradientCase ReadLayer(JsonReader root, string source, GradientCheckOptions options,
+        LayerSet layers)
     {
         if (root.Optional("layer") is not { } element)
             throw root.Error("there is neither a \"graph\" nor a \"layer\".");
         var json = new JsonReader(element, $"{source}, layer");
-        LayerFormat format = LayerFormat.Named(json);
-        Layer layer = json.Checked(() => format.Read(json));
+        Layer layer = layers.Read(json);
         json.RejectOthers();
         Shape[] inputs = [.. root.List("inputs").Select(shape => ReadShape(root, shape))];
         root.Checked(() => layer.Infer(inputs));

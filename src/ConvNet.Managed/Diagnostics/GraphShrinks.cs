@@ -100,8 +100,12 @@ internal static class GraphShrinks
         }
 
         // Fewer channels than the groups were made for: a depthwise convolution stays one, and any other has one group.
-        private static Layer Fitting(Layer layer, int before, int channels) => layer is Conv2d { Groups: > 1 } conv && channels < before && (conv.Groups == before || channels % conv.Groups != 0)
-            ? LayerShrinks.InGroups(conv, conv.Groups == before ? channels : 1)
-            : layer;
+        private static Layer Fitting(Layer layer, int before, int channels)
+        {
+            int groups = LayerShrinks.GroupsOf(layer);
+            return groups > 1 && channels < before && (groups == before || channels % groups != 0)
+                ? LayerShrinks.InGroups(layer, groups == before ? channels : 1)
+                : layer;
+        }
     }
 }

@@ -76,11 +76,11 @@ internal static class LayerReference
     public static LayerTruth Evaluate(LayerValues<float> given, Sample? sample = null)
     {
         LayerValues<double> values = given.To(v => (double)v);
-        return given.Layer switch
+        return given.Layer.Accuracy switch
         {
-            SumLayer layer => OfSums(layer, values, sample),
-            Relu or Flatten or Dropout => OfCopies(values),
-            BatchNorm2d layer => BatchNormBounds.Evaluate(layer, values),
+            Accuracy.Sums => OfSums(given.Layer, values, sample),
+            Accuracy.Moves => OfCopies(values),
+            Accuracy.Derived => Derived(values),
             _ => MeasuredBounds.Evaluate(given, values),
         };
     }
@@ -96,8 +96,17 @@ internal static class LayerReference
     /// <summary>The name of an input's gradient: dx, numbered where there are several.</summary>
     public static string InputGradientName<T>(LayerValues<T> values, int i) => values.X.Length == 1 ? "dx" : $"dx{i}";
 
-    private static LayerTruth OfSums(SumLayer layer, LayerValues<double> values, Sample? sample)
+    private static LayerTruth Derived(LayerValues<double> values)
     {
+        var bounds = new ErrorBounds(values);
+        values.Layer.DeriveBounds(bounds);
+        return bounds.ToTruth();
+    }
+
+    private static LayerTruth OfSums(Layer given, LayerValues<double> values, Sample? sample)
+    {
+        SumLayer layer = given as SumLayer ?? throw new InvalidOperationException(
+            $"{given.GetType().Name} says Accuracy.Sums and does not derive from SumLayer.");
         NodeMemory<double> memory = LayerRun<double>.MemoryOf(values, values.Specs, sample);
         var sums = new SumMemory<BoundedSum>
         {
@@ -127,6 +136,7 @@ internal static class LayerReference
     private static LayerTruth OfCopies(LayerValues<double> values)
     {
         var run = new LayerRun<double>(values);
-        return new LayerTruth(TruthTensor.Rounded("y", run.Y), [TruthTensor.Rounded("dx", run.DX[0])], [], []);
+        return new LayerTruth(TruthTensor.Rounded("y", run.Y),
+            [.. run.DX.Select((dx, i) => TruthTensor.Rounded(InputGradientName(values, i), dx))], [], []);
     }
 }

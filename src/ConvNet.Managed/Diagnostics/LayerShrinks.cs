@@ -1,75 +1,53 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>Layers with one attribute smaller.</summary>
+/// <summary>Layers with one attribute smaller, as their declarations say.</summary>
 internal static class LayerShrinks
 {
-    /// <summary>Fewer filters in each group, or fewer units.</summary>
-    public static IEnumerable<Layer> Filters(Layer layer) => layer switch
-    {
-        Conv2d conv => Shrinker.Smaller(conv.Filters / conv.Groups, 1).Select(filters => With(conv, conv.Window, filters * conv.Groups)),
-        Dense dense => Shrinker.Smaller(dense.Units, 1).Select(units => new Dense(units, dense.Bias)),
-        _ => [],
-    };
+    /// <summary>Layers with a smaller attribute of a role.</summary>
+    public static IEnumerable<Layer> Of(Layer layer, AttributeRole role)
+        => from attribute in layer.Declaration?.Attributes ?? []
+           where attribute.Role == role
+           from value in attribute.Smaller(layer)
+           let smaller = layer.Declaration!.With(layer, (attribute, value))
+           where smaller is not null
+           select smaller;
 
     /// <summary>Smaller kernels, with so much less padding that the output keeps its size, or with the same.</summary>
-    public static IEnumerable<Layer> Kernel(Layer layer) => Windows(layer, window =>
-        from kernel in Smaller(window.Kernel, 1)
-        from padding in new[] { KeepingSize(window, kernel), window.Padding }.Distinct()
-        select window with { Kernel = kernel, Padding = padding });
-
-    /// <summary>Smaller strides.</summary>
-    public static IEnumerable<Layer> Stride(Layer layer) => Windows(layer, window => Smaller(window.Stride, 1).Select(stride => window with { Stride = stride }));
-
-    /// <summary>Less padding.</summary>
-    public static IEnumerable<Layer> Padding(Layer layer) => Windows(layer, window => Smaller(window.Padding, 0).Select(padding => window with { Padding = padding }));
-
-    /// <summary>Denser taps.</summary>
-    public static IEnumerable<Layer> Dilation(Layer layer) => Windows(layer, window => Smaller(window.Dilation, 1).Select(dilation => window with { Dilation = dilation }));
-
-    /// <summary>No bias, and no rounding down.</summary>
-    public static IEnumerable<Layer> Attributes(Layer layer)
+    public static IEnumerable<Layer> Kernel(Layer layer)
     {
-        if (layer is Conv2d { Bias: true } conv)
-            yield return new Conv2d(conv.Filters, conv.Window.Kernel, conv.Window.Stride, conv.Window.Padding, conv.Window.Dilation, conv.Groups, bias: false, conv.Window.RoundDown);
-        if (layer is Dense { Bias: true } dense)
-            yield return new Dense(dense.Units, bias: false);
-        foreach (Layer exact in Windows(layer, window => window.RoundDown ? [window with { RoundDown = false }] : []))
-            yield return exact;
+        if (layer.Declaration is not { } declared || declared.Of(AttributeRole.Kernel) is not { } kernel)
+            return [];
+        if (declared.Of(AttributeRole.Padding) is not { } padding)
+            return Of(layer, AttributeRole.Kernel);
+        Extent taps = (Extent)kernel.ValueOf(layer), before = (Extent)padding.ValueOf(layer);
+        Extent dilation = declared.Of(AttributeRole.Dilation)?.ValueOf(layer) is Extent value ? value : 1;
+        return from fewer in kernel.Smaller(layer).Cast<Extent>()
+               from less in new[] { KeepingSize(before, taps, fewer, dilation), before }.Distinct()
+               let smaller = declared.With(layer, (kernel, fewer), (padding, less))
+               where smaller is not null
+               select smaller;
     }
 
-    /// <summary>The same convolution in other groups of as many filters.</summary>
-    public static Conv2d InGroups(Conv2d conv, int groups)
-        => new(conv.Filters / conv.Groups * groups, conv.Window.Kernel, conv.Window.Stride, conv.Window.Padding, conv.Window.Dilation, groups, conv.Bias, conv.Window.RoundDown);
+    /// <summary>The groups of a layer; 1 where it has none.</summary>
+    public static int GroupsOf(Layer layer)
+        => layer.Declaration?.Of(AttributeRole.Groups)?.ValueOf(layer) is int groups ? groups : 1;
 
-    private static Conv2d With(Conv2d conv, Window window, int filters)
-        => new(filters, window.Kernel, window.Stride, window.Padding, window.Dilation, conv.Groups, conv.Bias, window.RoundDown);
-
-    private static IEnumerable<Layer> Windows(Layer layer, Func<Window, IEnumerable<Window>> smaller)
+    /// <summary>The same layer in other groups of as many channels.</summary>
+    public static Layer InGroups(Layer layer, int groups)
     {
-        // A pool refuses a padding of more than half its kernel.
-        IEnumerable<Layer> Made(Window window, Func<Window, Layer> make) => smaller(window).Select(each => Shrinker.Valid(() => make(each))).OfType<Layer>();
-        return layer switch
-        {
-            Conv2d conv => Made(conv.Window, window => With(conv, window, conv.Filters)),
-            MaxPool2d pool => Made(pool.Window, window => new MaxPool2d(window.Kernel, window.Stride, window.Padding, window.RoundDown)),
-            AvgPool2d pool => Made(pool.Window, window => new AvgPool2d(window.Kernel, window.Stride, window.Padding, window.RoundDown, pool.CountPadding)),
-            _ => [],
-        };
+        LayerDeclaration declared = layer.Declaration!;
+        AttributeDeclaration ofGroups = declared.Of(AttributeRole.Groups)!;
+        AttributeDeclaration? channels = declared.Of(AttributeRole.Channels);
+        return (channels is null
+            ? declared.With(layer, (ofGroups, groups))
+            : declared.With(layer, (ofGroups, groups), (channels, (int)channels.ValueOf(layer) / GroupsOf(layer) * groups)))
+            ?? layer;
     }
 
-    private static Extent KeepingSize(Window window, Extent kernel)
+    private static Extent KeepingSize(Extent padding, Extent taps, Extent fewer, Extent dilation)
     {
-        static int Less(int padding, int taps, int dilation) => taps * dilation / 2 is var less && less <= padding && taps * dilation % 2 == 0 ? padding - less : padding;
-        return (Less(window.Padding.H, window.Kernel.H - kernel.H, window.Dilation.H), Less(window.Padding.W, window.Kernel.W - kernel.W, window.Dilation.W));
-    }
-
-    private static IEnumerable<Extent> Smaller(Extent size, int least)
-    {
-        if (size.H > least && size.W > least)
-            yield return least;
-        foreach (int rows in Shrinker.Smaller(size.H, least))
-            yield return (rows, size.W);
-        foreach (int columns in Shrinker.Smaller(size.W, least))
-            yield return (size.H, columns);
+        static int Less(int padding, int taps, int dilation)
+            => taps * dilation / 2 is var less && less <= padding && taps * dilation % 2 == 0 ? padding - less : padding;
+        return (Less(padding.H, taps.H - fewer.H, dilation.H), Less(padding.W, taps.W - fewer.W, dilation.W));
     }
 }

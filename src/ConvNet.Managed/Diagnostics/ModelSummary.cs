@@ -83,13 +83,12 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
         {
             View x = node.Inputs.Select(input => views[input.Index]).Aggregate(Larger);
             Shape[] shapes = node.InputShapes;
-            return node.Layer switch
-            {
-                Flatten => x with { Spread = Extended((long)x.Spread.H * shapes[0].H, (long)x.Spread.W * shapes[0].W) },
-                Dense => x.Through(x.Spread, 1) with { Spread = 1 },
-                { } layer when layer.Sees(shapes) is { } window => x.Through(window.Reach, window.Stride),
-                _ => x,
-            };
+            Layer layer = node.Layer!;
+            if (layer.IsView && node.Shape != shapes[0])
+                return x with { Spread = Extended((long)x.Spread.H * shapes[0].H, (long)x.Spread.W * shapes[0].W) };
+            if (layer.ReadsAllFeatures)
+                return x.Through(x.Spread, 1) with { Spread = 1 };
+            return layer.Sees(shapes) is { } window ? x.Through(window.Reach, window.Stride) : x;
         }
 
         private View Through(Extent reach, Extent stride) => this with

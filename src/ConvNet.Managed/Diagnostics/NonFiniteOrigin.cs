@@ -114,7 +114,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     }
 
     private static SumAlgorithm AlgorithmOf(IExecutable executable, Node node)
-        => node.Layer is SumLayer && executable is IDeclaresAlgorithms declaring
+        => node.Layer is not null && executable is IDeclaresAlgorithms declaring
             ? declaring.AlgorithmOf(node, SumPass.Forward)
             : SumAlgorithm.Direct;
 

@@ -3,12 +3,10 @@ namespace ConvNet.Diagnostics;
 /// <summary>Makes one random graph.</summary>
 /// <param name="draw">The choices.</param>
 /// <param name="n">Samples of a batch.</param>
-internal sealed class RandomGraph(Draw draw, int n)
+/// <param name="kinds">The layers.</param>
+internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDeclaration> kinds)
 {
     private const int MostBlocks = 8;
-
-    // Batch normalisation over fewer values divides by what rounding made.
-    private const int FewestNormalized = 8;
 
     private readonly Graph _graph = new(new Shape(draw.Of(1, 2, 3, 5, 17), draw.Between(3, 11), draw.Between(3, 11)));
 
@@ -27,7 +25,7 @@ internal sealed class RandomGraph(Draw draw, int n)
         return _graph;
     }
 
-    private Node Block(Node x) => draw.Below(10) switch
+    private Node Block(Node x) => draw.Below(12) switch
     {
         0 or 1 => Convolution(x),
         2 => _graph.Append(Convolution(x), new Relu()),
@@ -37,8 +35,21 @@ internal sealed class RandomGraph(Draw draw, int n)
         6 => Residual(x),
         7 => Projection(x),
         8 => Parallel(x),
-        _ => _graph.Add(new Add(), x, x),
+        9 => _graph.Add(new Add(), x, x),
+        _ => Any(x),
     };
+
+    // A layer of any kind that takes what is there.
+    private Node Any(Node x)
+    {
+        LayerDeclaration kind = kinds[draw.Below(kinds.Count)];
+        if (kind.Fitting(draw, n, x.Shape) is not { } layer)
+            return x;
+        var inputs = new Node[kind.Inputs];
+        for (int i = 0; i < inputs.Length; i++)
+            inputs[i] = i == 0 ? x : Same(x, x.Shape.C);
+        return _graph.Add(layer, inputs);
+    }
 
     private int Filters() => draw.Of(1, 2, 3, 5, 8, 16, 17);
 
@@ -60,7 +71,7 @@ internal sealed class RandomGraph(Draw draw, int n)
 
     private Node Normalized(Node x)
     {
-        Node y = n * x.Shape.Area < FewestNormalized ? x : _graph.Add(new BatchNorm2d(), x);
+        Node y = n * x.Shape.Area < BatchNorm2d.FewestValues ? x : _graph.Add(new BatchNorm2d(), x);
         return y == x || draw.OneIn(2) ? _graph.Add(new Relu(), y) : y;
     }
 

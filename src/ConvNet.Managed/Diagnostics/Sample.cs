@@ -14,7 +14,7 @@ internal sealed class Sample(double share)
     /// <param name="n">Samples in a batch.</param>
     /// <param name="most">Multiply-adds that there is time for.</param>
     public static Sample? Of(Layer layer, Shape[] shapes, int n, long most)
-        => layer is SumLayer && layer.MultiplyAdds(shapes) * (double)n is var terms && terms > most ? new Sample(most / terms) : null;
+        => layer.Accuracy == Accuracy.Sums && layer.MultiplyAdds(shapes) * (double)n is var terms && terms > most ? new Sample(most / terms) : null;
 
     /// <summary>The parts to take of so many.</summary>
     public int[] Parts(int count)

@@ -40,7 +40,7 @@ internal sealed class Segment
         _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
         _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
         _endsInScores = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1].Shape is { IsVector: true, C: > 1 };
-        _algorithms = nodes.Any(node => node.Layer is Conv2d) ? AlgorithmsOn(backends, n) : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
+        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n) : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
     }
 
     /// <summary>The nodes as a graph.</summary>

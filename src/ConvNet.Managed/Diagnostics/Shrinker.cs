@@ -2,8 +2,8 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>Makes a case smaller for as long as it still fails.</summary>
 /// <remarks>
-/// What is tried, in this order: single layers; the ends of a graph; single nodes left out; then the batch, channels, filters, rows and columns,
-/// kernel, stride, padding, dilation, groups, biases; then the values: one comparison instead of several, smaller whole numbers, uniform real ones, the seed 1.
+/// What is tried, in this order: single layers; the ends of a graph; single nodes left out; then the batch, channels, channels of the output, rows and columns,
+/// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several, smaller whole numbers, uniform real ones, the seed 1.
 /// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer nodes, or as many and some size
 /// smaller and none larger, so it ends; it is a function of the case and of what fails alone.
 /// </remarks>
@@ -15,9 +15,9 @@ public static class Shrinker
     private static readonly Func<GradientCase, IEnumerable<GradientCase>>[] Rules =
     [
         GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels,
-        made => Layers(made, LayerShrinks.Filters), ShapeShrinks.Rows, ShapeShrinks.Columns,
-        made => Layers(made, LayerShrinks.Kernel), made => Layers(made, LayerShrinks.Stride), made => Layers(made, LayerShrinks.Padding),
-        made => Layers(made, LayerShrinks.Dilation), ShapeShrinks.Groups, made => Layers(made, LayerShrinks.Attributes),
+        made => Layers(made, Smaller(AttributeRole.Channels)), ShapeShrinks.Rows, ShapeShrinks.Columns,
+        made => Layers(made, LayerShrinks.Kernel), made => Layers(made, Smaller(AttributeRole.Stride)), made => Layers(made, Smaller(AttributeRole.Padding)),
+        made => Layers(made, Smaller(AttributeRole.Dilation)), ShapeShrinks.Groups, made => Layers(made, Smaller(AttributeRole.Other)),
         Modes, Integers, Values, Seed,
     ];
 
@@ -58,9 +58,6 @@ public static class Shrinker
         return (failing, runs);
     }
 
-    /// <summary>Smaller numbers: the least, half, one less.</summary>
-    internal static IEnumerable<int> Smaller(int value, int least) => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
-
     /// <summary>What is made, or null where layers or graphs refuse their sizes.</summary>
     internal static T? Valid<T>(Func<T> make) where T : class
     {
@@ -74,6 +71,8 @@ public static class Shrinker
         }
     }
 
+    private static Func<Layer, IEnumerable<Layer>> Smaller(AttributeRole role) => layer => LayerShrinks.Of(layer, role);
+
     /// <summary>The case with smaller layers: all of them at once, so that those which meet in a sum still fit, then one by one.</summary>
     private static IEnumerable<GradientCase> Layers(GradientCase made, Func<Layer, IEnumerable<Layer>> smaller) => made switch
     {
@@ -83,7 +82,7 @@ public static class Shrinker
     };
 
     private static IEnumerable<GradientCase> Batch(GradientCase made)
-        => Smaller(made.Options.BatchSize, 1).Select(n => made with { Options = made.Options with { BatchSize = n } });
+        => AttributeDeclaration.Smaller(made.Options.BatchSize, 1).Select(n => made with { Options = made.Options with { BatchSize = n } });
 
     private static IEnumerable<GradientCase> Modes(GradientCase made)
     {
@@ -93,7 +92,7 @@ public static class Shrinker
     }
 
     private static IEnumerable<GradientCase> Integers(GradientCase made)
-        => Smaller(made.Options.LargestInteger, 1).Select(largest => made with { Options = made.Options with { LargestInteger = largest } });
+        => AttributeDeclaration.Smaller(made.Options.LargestInteger, 1).Select(largest => made with { Options = made.Options with { LargestInteger = largest } });
 
     private static IEnumerable<GradientCase> Values(GradientCase made)
         => made.Options.Values == RealValues.Uniform ? [] : [made with { Options = made.Options with { Values = RealValues.Uniform } }];

@@ -1,5 +1,3 @@
-using ConvNet.Serialization;
-
 namespace ConvNet.Diagnostics;
 
 /// <summary>A disagreement that a gradient check found, made as small as it goes.</summary>
@@ -53,7 +51,7 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
     public override string ToString()
     {
         string what = FormattableString.Invariant($"{Report.Backend}, {Report.Mode}: {Tensor.Name}[{Tensor.Index}] is {Tensor.Got:G9} and should be {Tensor.Truth:G9}, for {Case}");
-        Layer? own = Case.Layers.Select(each => each.Layer).FirstOrDefault(layer => LayerFormat.Of(layer) is null);
+        Layer? own = Case.Layers.Select(each => each.Layer).FirstOrDefault(layer => layer.Declaration is null);
         return own is null ? what : $"{what}. A {own.Kind} has no form in JSON, so there is no file for it; GradientCheck.Run on this layer, these shapes and these options shows it again.";
     }
 

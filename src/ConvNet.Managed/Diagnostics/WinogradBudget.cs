@@ -27,15 +27,18 @@ internal sealed class WinogradBudget
         G4 = { { 6, 0, 0 }, { -4, -4, -4 }, { -4, 4, -4 }, { 1, 2, 4 }, { 1, -2, 4 }, { 0, 0, 24 } },
         A4 = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, -1, 1, -1 }, { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
 
-    private readonly Conv2d _layer;
+    private readonly Extent _padding;
+    private readonly int _groups;
     private readonly Shape _x, _y;
     private readonly int _n, _m;
     private readonly double[,] _b, _g, _a;
     private readonly double _denominator;
 
-    private WinogradBudget(Conv2d layer, Shape x, Shape y, int n, SumAlgorithm algorithm)
+    private WinogradBudget(Layer layer, Shape x, Shape y, int n, SumAlgorithm algorithm)
     {
-        (_layer, _x, _y, _n, _m) = (layer, x, y, n, DeclaredAccuracy.Tile(algorithm));
+        _padding = layer.Sees(x)!.Value.Padding;
+        _groups = x.C / layer.Parameters(x)[0].Dimensions[1];
+        (_x, _y, _n, _m) = (x, y, n, DeclaredAccuracy.Tile(algorithm));
         (_b, _g, _a, _denominator) = _m == 2 ? (B2, G2, A2, 4) : (B4, G4, A4, 576);
     }
 
@@ -47,7 +50,7 @@ internal sealed class WinogradBudget
     {
         if (algorithm == SumAlgorithm.Direct)
             return true;
-        var budget = new WinogradBudget((Conv2d)values.Layer, values.XShapes[0], values.YShape, values.N, algorithm);
+        var budget = new WinogradBudget(values.Layer, values.XShapes[0], values.YShape, values.N, algorithm);
         return pass switch
         {
             SumPass.Forward => budget.Forward(values.X[0], values.W[0], values.W.Length > 1 ? values.W[1].Max(Math.Abs) : 0),
@@ -56,20 +59,20 @@ internal sealed class WinogradBudget
         };
     }
 
-    private int Depth => _x.C / _layer.Groups;
+    private int Depth => _x.C / _groups;
 
-    private int PerGroup => _layer.Filters / _layer.Groups;
+    private int PerGroup => _y.C / _groups;
 
     private bool Forward(float[] x, float[] w, double bias)
     {
-        Extent first = (-_layer.Window.Padding.H, -_layer.Window.Padding.W);
+        Extent first = (-_padding.H, -_padding.W);
         return Sums(x, _x, Depth, w, _y, PerGroup, first, (group, to, from) => ((group * PerGroup + to) * Depth + from, false), bias);
     }
 
     // The filters turned round, over dy.
     private bool InputGradient(float[] dy, float[] w)
     {
-        Extent first = (_layer.Window.Padding.H - Taps + 1, _layer.Window.Padding.W - Taps + 1);
+        Extent first = (_padding.H - Taps + 1, _padding.W - Taps + 1);
         return Sums(dy, _y, PerGroup, w, _x, Depth, first, (group, to, from) => ((group * PerGroup + from) * Depth + to, true), 0);
     }
 
@@ -88,7 +91,7 @@ internal sealed class WinogradBudget
     {
         double unit = UnitOf(source, 1) * UnitOf(w, _denominator);
         double[,] a = Absolute(_a);
-        for (int group = 0; group < _layer.Groups; group++)
+        for (int group = 0; group < _groups; group++)
         {
             double[,][,] filters = Filters(w, group, results, depth, filter);
             if (!Parallel.ForEach(Tiles(to), (tile, state) => { if (!Fits(group, filters, tile)) state.Stop(); }).IsCompleted)
@@ -134,7 +137,7 @@ internal sealed class WinogradBudget
     {
         double unit = UnitOf(x, 1) * UnitOf(dy, _denominator);
         double[,] g = Absolute(_g);
-        var gradients = new double[_layer.Filters * Depth][,];
+        var gradients = new double[_y.C * Depth][,];
         for (int i = 0; i < gradients.Length; i++)
             gradients[i] = new double[_m + Taps - 1, _m + Taps - 1];
         var tiles = new double[_x.C][,];
@@ -146,8 +149,8 @@ internal sealed class WinogradBudget
                 return false;
             sample = n;
             for (int c = 0; c < _x.C; c++)
-                tiles[c] = Absolute(Both(_b, Patch(x, _x, n, c, row - _layer.Window.Padding.H, column - _layer.Window.Padding.W, _m + Taps - 1)));
-            Parallel.For(0, _layer.Filters, k =>
+                tiles[c] = Absolute(Both(_b, Patch(x, _x, n, c, row - _padding.H, column - _padding.W, _m + Taps - 1)));
+            Parallel.For(0, _y.C, k =>
             {
                 double[,] spread = Absolute(Both(_a, Patch(dy, _y, n, k, row, column, _m)));
                 for (int c = 0; c < Depth; c++)

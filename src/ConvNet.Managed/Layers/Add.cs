@@ -4,6 +4,19 @@ namespace ConvNet;
 /// <remarks>Backward: every dx is dy. Source: the shortcut of He et al., CVPR 2016.</remarks>
 public sealed record Add : SumLayer
 {
+    private const int MostInCase = 4;
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("add", "sum of two or more inputs", [], _ => new Add())
+    {
+        Inputs = 2,
+        Examples = [new("add", new Add(), 2, new Shape(3, 5, 7), new Shape(3, 5, 7))],
+        Random = [Random],
+    };
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs)
     {
@@ -38,6 +51,9 @@ public sealed record Add : SumLayer
     }
 
     /// <inheritdoc/>
+    public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => inputs.Length;
+
+    /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.None;
 
     /// <inheritdoc/>
@@ -63,5 +79,11 @@ public sealed record Add : SumLayer
             for (int i = 0; i < dx.Length; i++)
                 dx[i] = TSum.Of(dy[i]);
         }
+    }
+
+    private static LayerExample Random(RandomDraw draw)
+    {
+        Shape shape = draw.Shape();
+        return new("add", new Add(), draw.Batch(), [.. Enumerable.Repeat(shape, draw.Between(2, MostInCase))]);
     }
 }

@@ -1,5 +1,5 @@
 using System.Numerics;
-using static System.FormattableString;
+using ConvNet.Diagnostics;
 
 namespace ConvNet;
 
@@ -13,23 +13,38 @@ namespace ConvNet;
 /// </remarks>
 public sealed record BatchNorm2d : Layer
 {
+    /// <summary>Normalising over fewer values divides by what rounding made.</summary>
+    internal const int FewestValues = 8;
+
+    private const float UsualMomentum = 0.1f, UsualEpsilon = 1e-5f;
+
+    private static readonly AttributeDeclaration<float>
+        s_momentum = AttributeDeclaration.Number<BatchNorm2d>("momentum", layer => layer.Momentum,
+            new NumberInterval(0, 1, HasLeast: false, HasMost: true), UsualMomentum),
+        s_epsilon = AttributeDeclaration.Number<BatchNorm2d>("epsilon", layer => layer.Epsilon,
+            new NumberInterval(0, float.PositiveInfinity, HasLeast: false, HasMost: false), UsualEpsilon);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("bn", "batch normalisation per channel",
+        [s_momentum, s_epsilon], values => new BatchNorm2d(values.Get(s_momentum), values.Get(s_epsilon)))
+    {
+        Examples = [new("batchnorm", new BatchNorm2d(), 4, new Shape(3, 5, 7)) { Rounds = true }],
+        Random = [Random],
+        LongSums = [LargeMap],
+        Fitting = (_, n, x) => n * x.Area < FewestValues ? null : new BatchNorm2d(),
+    };
+
     /// <summary>Describes a batch normalisation.</summary>
     /// <param name="momentum">m, the share of the batch in the running statistics, in (0, 1].</param>
     /// <param name="epsilon">ε, added to the variance; positive.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
-    public BatchNorm2d(float momentum = 0.1f, float epsilon = 1e-5f)
+    public BatchNorm2d(float momentum = UsualMomentum, float epsilon = UsualEpsilon)
     {
-        if (momentum is not (> 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum),
-                Invariant($"batchnorm: momentum {momentum} is not in (0, 1]."));
-        if (epsilon is not (> 0 and < float.PositiveInfinity))
-            throw new ArgumentOutOfRangeException(nameof(epsilon),
-                Invariant($"batchnorm: epsilon {epsilon} is not a positive number."));
-        (Momentum, Epsilon) = (momentum, epsilon);
+        (Momentum, Epsilon) = (s_momentum.Check(Kind, momentum), s_epsilon.Check(Kind, epsilon));
     }
 
     /// <inheritdoc/>
-    public override string Kind => "bn";
+    public override LayerDeclaration Declaration => Declared;
 
     /// <summary>m, the share of the batch in the running statistics.</summary>
     public float Momentum { get; }
@@ -48,6 +63,35 @@ public sealed record BatchNorm2d : Layer
         new("running_mean", ParameterRole.RunningMean, [inputs[0].C]),
         new("running_var", ParameterRole.RunningVariance, [inputs[0].C]),
     ];
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Derived;
+
+    /// <inheritdoc/>
+    public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => (long)batch * inputs[0].Area;
+
+    /// <summary>How far a float32 batch normalisation may be from the double one.</summary>
+    /// <remarks>
+    /// Per channel, over M values; Δ marks an error, u = 2⁻²⁴, d = x − μ, s = 1/√(σ² + ε), x̂ = d·s. First-order terms only.
+    /// <list type="bullet">
+    /// <item>μ is a sum over M: Δμ = bound(Σx)/M + 2u|μ|.</item>
+    /// <item>σ² = Σd²/M. A wrong μ enters squared, for Σd = 0: Δσ² = bound(Σd²)/M + Δμ² + 4uσ².</item>
+    /// <item>s, relatively: ρ = Δσ²/(2(σ² + ε)) + 3u, half the relative error under the root and the root and division themselves.</item>
+    /// <item>x̂: Δx̂ = s(Δμ + u|d|) + |x̂|(ρ + u).</item>
+    /// <item>y = γx̂ + β, computed so or as (γs)·x + (β − γsμ), which rounds |γs|(|x| + |μ|) instead of |γs·d|:
+    /// Δy = |γ|Δx̂ + 3u|γs|(|x| + |μ|) + u(|β| + |y|).</item>
+    /// <item>dβ is a sum. dγ = Σdy·x̂ is a sum whose factors are off by the same Δμ and ρ: Δdγ = bound + sΔμ|dβ| + ρ|dγ|.</item>
+    /// <item>dx = γs(dy − dβ/M − x̂·dγ/M): |γs|(Δdβ/M + |x̂|Δdγ/M + Δx̂|dγ|/M + 4u(|dy| + |dβ|/M + |x̂·dγ|/M)) + |dx|(ρ + 2u).</item>
+    /// <item>The running statistics r ← (1 − m)r + m·b round three times: mΔb + 4u((1 − m)|r| + m|b|).</item>
+    /// </list>
+    /// </remarks>
+    public override void DeriveBounds(ErrorBounds bounds)
+    {
+        ArgumentNullException.ThrowIfNull(bounds);
+        bounds.Terms = bounds.N * bounds.XShape(0).Area;
+        for (int c = 0; c < bounds.XShape(0).C; c++)
+            DeriveBounds(bounds, c);
+    }
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Inputs;
@@ -133,5 +177,63 @@ public sealed record BatchNorm2d : Layer
         f.Saved[2 * c] = mean;
         f.Saved[2 * c + 1] = inverse;
         return (mean, inverse);
+    }
+
+    private void DeriveBounds(ErrorBounds b, int c)
+    {
+        const double U = BoundedSum.UnitRoundoff;
+        Shape shape = b.XShape(0);
+        int[] places = [.. Enumerable.Range(0, b.N)
+            .SelectMany(n => Enumerable.Range((n * shape.C + c) * shape.Area, shape.Area))];
+        ReadOnlySpan<double> x = b.X(0), dy = b.DY;
+        double m = places.Length, gamma = b.W(0)[c], beta = b.W(1)[c];
+
+        BoundedSum sumX = default, squares = default, sumDY = default, product = default;
+        foreach (int i in places)
+            sumX += x[i];
+        double mean = sumX.Value / m;
+        foreach (int i in places)
+            squares += (x[i] - mean) * (x[i] - mean);
+        double variance = squares.Value / m, s = 1 / Math.Sqrt(variance + Epsilon);
+        foreach (int i in places)
+        {
+            sumDY += dy[i];
+            product += dy[i] * ((x[i] - mean) * s);
+        }
+
+        double meanError = sumX.Bound() / m + 2 * U * Math.Abs(mean);
+        double varianceError = squares.Bound() / m + meanError * meanError + 4 * U * variance;
+        double rho = varianceError / (2 * (variance + Epsilon)) + 3 * U;
+        double betaError = sumDY.Bound();
+        double gammaError = product.Bound() + s * meanError * Math.Abs(sumDY.Value) + rho * Math.Abs(product.Value);
+        foreach (int i in places)
+        {
+            double d = x[i] - mean, normal = d * s;
+            double normalError = s * (meanError + U * Math.Abs(d)) + Math.Abs(normal) * (rho + U);
+            b.YBound[i] = Math.Abs(gamma) * normalError
+                + 3 * U * Math.Abs(gamma * s) * (Math.Abs(x[i]) + Math.Abs(mean))
+                + U * (Math.Abs(beta) + Math.Abs(b.Y[i]));
+            double terms = Math.Abs(dy[i]) + Math.Abs(sumDY.Value) / m + Math.Abs(normal * product.Value) / m;
+            double inner = betaError / m + Math.Abs(normal) * gammaError / m
+                + normalError * Math.Abs(product.Value) / m + 4 * U * terms;
+            b.DXBound(0)[i] = Math.Abs(gamma * s) * inner + Math.Abs(b.DX(0)[i]) * (rho + 2 * U);
+        }
+        (b.DWBound(0)[c], b.DWBound(1)[c]) = (gammaError, betaError);
+
+        double Running(double before, double batch, double error)
+            => Momentum * error + 4 * U * ((1 - Momentum) * Math.Abs(before) + Momentum * Math.Abs(batch));
+        b.BufferBound(2)[c] = Running(b.W(2)[c], mean, meanError);
+        double unbiased = m > 1 ? m / (m - 1) : 0;
+        b.BufferBound(3)[c] = m > 1 ? Running(b.W(3)[c], variance * unbiased, varianceError * unbiased) : 0;
+    }
+
+    private static LayerExample Random(RandomDraw draw) => new("bn",
+        new BatchNorm2d(draw.Of(0.1f, 0.3f, 1f), draw.Of(1e-5f, 1e-3f)), draw.Batch(),
+        draw.OneIn(5) ? Shape.Vector(draw.Channels()) : draw.Shape());
+
+    private static LayerExample LargeMap(RandomDraw draw)
+    {
+        (int n, Extent map) = draw.Spread(draw.ManyTerms());
+        return new("bn", new BatchNorm2d(), n, new Shape(draw.Between(1, 3), map.H, map.W));
     }
 }

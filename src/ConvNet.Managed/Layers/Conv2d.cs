@@ -11,6 +11,41 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Conv2d : SumLayer
 {
+    private const int UsualGroups = 1;
+    private const bool UsualBias = true;
+
+    private static readonly WindowAttributes s_window = WindowAttributes.Of<Conv2d>(layer => layer.Window, (Extent)1);
+
+    private static readonly AttributeDeclaration<int>
+        s_filters = AttributeDeclaration.Integer<Conv2d>("filters", layer => layer.Filters, role: AttributeRole.Channels,
+            multipleOf: layer => layer.Groups),
+        s_groups = AttributeDeclaration.Integer<Conv2d>("groups", layer => layer.Groups, UsualGroups,
+            role: AttributeRole.Groups);
+
+    private static readonly AttributeDeclaration<Extent> s_dilation = AttributeDeclaration.Size<Conv2d>("dilation",
+        layer => layer.Window.Dilation, 1, Limits.Window, (Extent)1, role: AttributeRole.Dilation);
+
+    private static readonly AttributeDeclaration<bool> s_bias
+        = AttributeDeclaration.Flag<Conv2d>("bias", layer => layer.Bias, UsualBias);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("conv", "2-D convolution",
+        [s_filters, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown, s_dilation, s_groups, s_bias],
+        values => new Conv2d(values.Get(s_filters), values.Get(s_window.Kernel), values.Get(s_window.Stride),
+            values.Get(s_window.Padding), values.Get(s_dilation), values.Get(s_groups), values.Get(s_bias),
+            values.Get(s_window.RoundDown)))
+    {
+        Examples =
+        [
+            new("conv 3×3", new Conv2d(17, 3, padding: 1), 2, new Shape(16, 7, 9)),
+            new("conv 5×5 stride 2", new Conv2d(5, 5, stride: 2, padding: 2), 3, new Shape(3, 7, 5)),
+            new("conv depthwise", new Conv2d(17, 3, padding: 1, groups: 17), 2, new Shape(17, 5, 7)),
+        ],
+        Random = [Random, Random, Random, Random, RandomDepthwise, RandomGrouped],
+        LongSums = [LongWeightGradient, LongWeightGradient, Deep, ManyFilters],
+        Fitting = (draw, _, _) => new Conv2d(draw.Of(1, 2, 3, 5, 8), 3, padding: 1),
+    };
+
     /// <summary>Describes a convolution.</summary>
     /// <param name="filters">K, the number of filters.</param>
     /// <param name="kernel">F, rows and columns of a filter.</param>
@@ -23,14 +58,9 @@ public sealed record Conv2d : SumLayer
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     /// <exception cref="ArgumentException">The filters do not divide into the groups.</exception>
     public Conv2d(int filters, Extent kernel, Extent? stride = null, Extent padding = default, Extent? dilation = null,
-        int groups = 1, bool bias = true, bool roundDown = false)
+        int groups = UsualGroups, bool bias = UsualBias, bool roundDown = WindowAttributes.UsualRounding)
     {
-        if (filters < 1 || groups < 1)
-        {
-            throw new ArgumentOutOfRangeException(
-                filters < 1 ? nameof(filters) : nameof(groups),
-                $"conv: {filters} filters in {groups} groups: both start at 1.");
-        }
+        (Filters, Groups, Bias) = (s_filters.Check(Kind, filters), s_groups.Check(Kind, groups), bias);
         if (filters % groups != 0)
         {
             throw new ArgumentException(
@@ -39,11 +69,10 @@ public sealed record Conv2d : SumLayer
         }
         Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1, roundDown);
         Window.Validate(Kind);
-        (Filters, Groups, Bias) = (filters, groups, bias);
     }
 
     /// <inheritdoc/>
-    public override string Kind => "conv";
+    public override LayerDeclaration Declaration => Declared;
 
     /// <summary>K, the number of filters.</summary>
     public int Filters { get; }
@@ -78,6 +107,26 @@ public sealed record Conv2d : SumLayer
         var weight = new ParameterSpec("weight", ParameterRole.Weight, [Filters, depth, Window.Kernel.H, Window.Kernel.W],
             depth * area, Filters / Groups * area);
         return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], weight.FanIn, weight.FanOut)] : [weight];
+    }
+
+    /// <inheritdoc/>
+    public override bool IsBilinear => true;
+
+    /// <inheritdoc/>
+    /// <remarks>Taps on the padding are counted.</remarks>
+    public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs)
+    {
+        long forward = (long)(inputs[0].C / Groups) * Window.Kernel.Area;
+        long backward = (long)(Filters / Groups) * Meeting(Window.Kernel.H, Window.Stride.H, Window.Dilation.H)
+            * Meeting(Window.Kernel.W, Window.Stride.W, Window.Dilation.W);
+        return Math.Max(Math.Max(forward, backward), (long)batch * Infer(inputs).Area);
+
+        // Of a column of taps, so many meet one input.
+        static int Meeting(int taps, int stride, int dilation)
+        {
+            int apart = stride / Common(stride, dilation);
+            return (taps + apart - 1) / apart;
+        }
     }
 
     /// <inheritdoc/>
@@ -250,5 +299,63 @@ public sealed record Conv2d : SumLayer
             }
         }
         return [.. taps];
+    }
+
+    private static LayerExample Random(RandomDraw draw) => Random(draw, draw.Channels(), draw.Channels(), 1);
+
+    private static LayerExample RandomDepthwise(RandomDraw draw)
+    {
+        int channels = draw.Channels();
+        return Random(draw, channels, channels * draw.Of(1, 1, 2), channels);
+    }
+
+    private static LayerExample RandomGrouped(RandomDraw draw)
+    {
+        int groups = draw.Of(2, 3, 4);
+        return Random(draw, groups * draw.Of(1, 2, 3, 8), groups * draw.Of(1, 3, 8, 11), groups);
+    }
+
+    private static LayerExample Random(RandomDraw draw, int channels, int filters, int groups)
+    {
+        Extent kernel = draw.OneIn(3) ? (draw.Of(1, 2, 3, 5), draw.Of(1, 2, 3, 4, 7)) : draw.Of(1, 2, 3, 3, 3, 5, 7);
+        Extent stride = draw.OneIn(3) ? (draw.Between(1, 4), draw.Between(1, 4)) : 1;
+        Extent dilation = draw.OneIn(4) ? (draw.Between(1, 3), draw.Between(1, 3)) : 1;
+        Extent reach = new Window(kernel, stride, 0, dilation).Reach;
+        // Taps so far apart, or so far outside, may see padding alone: a bias keeps the output from being all zero.
+        bool far = draw.OneIn(8), bias = far || dilation != 1 || !draw.OneIn(4);
+        Extent padding = draw.OneIn(3)
+            ? 0
+            : (draw.Between(0, reach.H / 2 + (far ? 3 : 0)), draw.Between(0, reach.W / 2 + (far ? 3 : 0)));
+        var layer = new Conv2d(filters, kernel, stride, padding, dilation, groups, bias, roundDown: draw.OneIn(3));
+        // Batch and map as large as the work allows.
+        long work = (long)(channels / groups) * filters * kernel.Area;
+        int positions = (int)Math.Max(1, RandomDraw.MostWork / work);
+        int n = draw.Between(1, Math.Min(positions, 8));
+        int rows = draw.Between(1, Math.Min(positions / n, 11));
+        int columns = draw.Between(1, Math.Min(positions / n / rows, 11));
+        return new("conv", layer, n, draw.InputFor(layer.Window, channels, (rows, columns)));
+    }
+
+    private static LayerExample LongWeightGradient(RandomDraw draw)
+    {
+        int channels = draw.Between(1, 3), filters = draw.Between(1, 3);
+        var layer = new Conv2d(filters, draw.Of<Extent>(1, 2, 3, (1, 3)), padding: draw.Below(2), bias: draw.OneIn(2));
+        (int n, Extent map) = draw.Spread(draw.ManyTerms());
+        return new("conv", layer, n, draw.InputFor(layer.Window, channels, map));
+    }
+
+    private static LayerExample Deep(RandomDraw draw)
+    {
+        int kernel = draw.Of(1, 3, 5);
+        var layer = new Conv2d(draw.Between(1, 2), kernel, padding: kernel / 2);
+        int n = draw.Between(1, 2), channels = draw.ManyTerms() / (kernel * kernel) + 1;
+        return new("conv", layer, n, draw.InputFor(layer.Window, channels, (draw.Between(1, 3), draw.Between(1, 3))));
+    }
+
+    private static LayerExample ManyFilters(RandomDraw draw)
+    {
+        int kernel = draw.Of(1, 3, 5);
+        var layer = new Conv2d(draw.ManyTerms() / (kernel * kernel) + 1, kernel, padding: kernel / 2);
+        return new("conv", layer, draw.Between(1, 2), new Shape(draw.Between(1, 2), kernel, kernel));
     }
 }

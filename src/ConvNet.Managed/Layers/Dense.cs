@@ -9,16 +9,35 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Dense : SumLayer
 {
+    private const bool UsualBias = true;
+
+    private static readonly AttributeDeclaration<int> s_units
+        = AttributeDeclaration.Integer<Dense>("units", layer => layer.Units, role: AttributeRole.Channels);
+
+    private static readonly AttributeDeclaration<bool> s_bias
+        = AttributeDeclaration.Flag<Dense>("bias", layer => layer.Bias, UsualBias);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("dense", "fully connected layer over a vector",
+        [s_units, s_bias], values => new Dense(values.Get(s_units), values.Get(s_bias)))
+    {
+        Examples = [new("dense", new Dense(10), 3, Shape.Vector(17))],
+        Random = [Random, Random],
+        LongSums = [Wide, ManyUnits, LargeBatch],
+        Fitting = (draw, _, x) => x.IsVector ? new Dense(draw.Of(3, 16, 19), draw.OneIn(2)) : null,
+    };
+
     /// <summary>Describes a fully connected layer.</summary>
     /// <param name="units">O, the number of outputs.</param>
     /// <param name="bias">Whether a bias is added.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no unit.</exception>
-    public Dense(int units, bool bias = true)
+    public Dense(int units, bool bias = UsualBias)
     {
-        if (units < 1)
-            throw new ArgumentOutOfRangeException(nameof(units), $"dense: {units} units; they start at 1.");
-        (Units, Bias) = (units, bias);
+        (Units, Bias) = (s_units.Check(Kind, units), bias);
     }
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
 
     /// <summary>O, the number of outputs.</summary>
     public int Units { get; }
@@ -38,6 +57,16 @@ public sealed record Dense : SumLayer
         var weight = new ParameterSpec("weight", ParameterRole.Weight, [Units, features], features, Units);
         return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Units], features, Units)] : [weight];
     }
+
+    /// <inheritdoc/>
+    public override bool IsBilinear => true;
+
+    /// <inheritdoc/>
+    public override bool ReadsAllFeatures => true;
+
+    /// <inheritdoc/>
+    public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs)
+        => Math.Max(Math.Max(inputs[0].C, Units), batch);
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Inputs;
@@ -96,4 +125,22 @@ public sealed record Dense : SumLayer
         }
         blocks.Complete();
     }
+
+    private static LayerExample Random(RandomDraw draw)
+    {
+        int features = draw.OneIn(4) ? draw.Between(100, 500) : draw.Channels();
+        int units = draw.OneIn(4) ? draw.Between(100, 260) : draw.Channels();
+        int most = Math.Max(1, RandomDraw.MostWork / (features * units));
+        int n = Math.Min(draw.OneIn(4) ? draw.Between(9, 70) : draw.Batch(), most);
+        return new("dense", new Dense(units, bias: !draw.OneIn(4)), n, Shape.Vector(features));
+    }
+
+    private static LayerExample Wide(RandomDraw draw) => new("dense", new Dense(draw.Between(1, 5), draw.OneIn(2)),
+        draw.Between(1, 5), Shape.Vector(draw.ManyTerms()));
+
+    private static LayerExample ManyUnits(RandomDraw draw) => new("dense",
+        new Dense(draw.ManyTerms(), draw.OneIn(2)), draw.Between(1, 5), Shape.Vector(draw.Between(1, 5)));
+
+    private static LayerExample LargeBatch(RandomDraw draw) => new("dense",
+        new Dense(draw.Between(1, 3), draw.OneIn(2)), draw.ManyTerms(), Shape.Vector(draw.Between(1, 3)));
 }

@@ -1,5 +1,4 @@
 using System.Numerics;
-using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -10,15 +9,26 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Dropout : Layer
 {
+    private const float Usual = 0.5f;
+
+    private static readonly AttributeDeclaration<float> s_probability = AttributeDeclaration.Number<Dropout>("probability",
+        layer => layer.Probability, new NumberInterval(0, 1, HasLeast: true, HasMost: false), Usual);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("dropout", "values dropped at random in training",
+        [s_probability], values => new Dropout(values.Get(s_probability)))
+    {
+        Examples = [new("dropout", new Dropout(), 3, new Shape(3, 5, 3))],
+        Random = [draw => new("dropout", new Dropout(draw.Of(0f, 0.1f, 0.25f, 0.5f)), draw.Batch(), draw.Shape())],
+        Fitting = (draw, _, _) => new Dropout(draw.Of(0.25f, 0.5f)),
+    };
+
     /// <summary>Describes a dropout.</summary>
     /// <param name="probability">p, the chance of a value to be dropped, in [0, 1).</param>
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1).</exception>
-    public Dropout(float probability = 0.5f)
+    public Dropout(float probability = Usual)
     {
-        if (probability is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(probability),
-                Invariant($"dropout: probability {probability} is not in [0, 1)."));
-        Probability = probability;
+        Probability = s_probability.Check(Kind, probability);
     }
 
     /// <summary>p, the chance of a value to be dropped.</summary>
@@ -31,7 +41,13 @@ public sealed record Dropout : Layer
     internal float Scale => 1f / (1f - Probability);
 
     /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
+    /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Moves;
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.None;

@@ -4,8 +4,28 @@ namespace ConvNet;
 /// <remarks>Forward and backward copy; no value changes.</remarks>
 public sealed record Flatten : Layer
 {
+    // A longer vector would make the layers behind it in a random graph large.
+    private const int MostInGraph = 64;
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("flatten", "maps as a vector", [], _ => new Flatten())
+    {
+        Examples = [new("flatten", new Flatten(), 2, new Shape(3, 3, 5))],
+        Random = [draw => new("flatten", new Flatten(), draw.Batch(), draw.Shape())],
+        Fitting = (_, _, x) => x.Length <= MostInGraph ? new Flatten() : null,
+    };
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Shape.Vector(Single(inputs).Length);
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Moves;
+
+    /// <inheritdoc/>
+    public override bool IsView => true;
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.None;

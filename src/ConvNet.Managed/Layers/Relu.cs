@@ -7,8 +7,25 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Relu : Layer
 {
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("relu", "y = max(x, 0)", [], _ => new Relu())
+    {
+        Examples = [new("relu", new Relu(), 3, new Shape(3, 5, 7))],
+        Random = [draw => new("relu", new Relu(), draw.Batch(), draw.Shape())],
+    };
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Moves;
+
+    /// <inheritdoc/>
+    public override IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs)
+        => x[0].Select(value => new Kink(Math.Abs(value)));
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Output;

@@ -17,7 +17,7 @@ public static class GraphJson
     private const int Version = 1;
 
     /// <summary>Writes a graph.</summary>
-    /// <exception cref="NotSupportedException">A layer is of a kind of one's own, which has no form in JSON; a name is
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON; a name is
     /// no Unicode text; or the text would be
     /// longer than is read again.</exception>
     public static string Write(Graph graph)
@@ -49,27 +49,31 @@ public static class GraphJson
     /// <summary>Reads a graph.</summary>
     /// <param name="json">The text.</param>
     /// <param name="source">Where it comes from, for errors.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The text describes no graph; the message says where and why.</exception>
-    public static Graph Read(string json, string source = "graph")
+    public static Graph Read(string json, string source = "graph", LayerSet? layers = null)
     {
         ArgumentNullException.ThrowIfNull(json);
-        return Read(InputFile.ToUtf8(json, source), source);
+        return Read(InputFile.ToUtf8(json, source), source, layers);
     }
 
     /// <summary>Reads a graph from a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
-    public static Graph Load(string path) => Read(InputFile.Bytes(path, "description of a graph"), path);
+    public static Graph Load(string path, LayerSet? layers = null)
+        => Read(InputFile.Bytes(path, "description of a graph"), path, layers);
 
     /// <summary>Reads a graph from a text in UTF-8.</summary>
-    internal static Graph Read(ReadOnlyMemory<byte> utf8, string source)
+    internal static Graph Read(ReadOnlyMemory<byte> utf8, string source, LayerSet? layers = null)
     {
         using JsonDocument document = JsonReader.Parse(utf8, source);
-        return Read(document.RootElement, source);
+        return Read(document.RootElement, source, layers);
     }
 
     /// <summary>Reads a graph that is part of a document.</summary>
-    internal static Graph Read(JsonElement element, string source)
+    internal static Graph Read(JsonElement element, string source, LayerSet? layers)
     {
         var root = new JsonReader(element, source);
         root.CheckFormat(Format, Version, "a graph");
@@ -82,26 +86,28 @@ public static class GraphJson
             throw root.Error("\"nodes\" has no layer.");
         Graph graph = root.Checked(() => new Graph(new Shape(input[0], input[1], input[2])));
         for (int i = 0; i < nodes.Count; i++)
-            ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"));
+            ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"), layers ?? LayerSet.BuiltIn);
         return graph;
     }
 
     private static void WriteNode(Utf8JsonWriter writer, Node node)
     {
-        LayerFormat format = LayerFormat.Of(node.Layer!)
-            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer!.GetType().Name}, which has no form in JSON; the layers that have one are {LayerFormat.Kinds}.");
+        LayerDeclaration declaration = node.Layer!.Declaration
+            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer.GetType().Name}, "
+                + "which has no form in JSON: it has no LayerDeclaration.");
         if (!IsText(node.Name))
             throw new NotSupportedException(
                 $"The name of node {node.Index}, \"{Excerpt.Of(node.Name)}\", has half of a surrogate pair in it, "
                 + "which has no form in JSON.");
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
-        writer.WriteString("layer", format.Kind);
+        writer.WriteString("layer", declaration.Kind);
         writer.WriteStartArray("inputs");
         foreach (Node input in node.Inputs)
             writer.WriteStringValue(input.Name);
         writer.WriteEndArray();
-        format.Write(writer, node.Layer!);
+        foreach (AttributeDeclaration attribute in declaration.Attributes)
+            attribute.Write(writer, node.Layer);
         writer.WriteEndObject();
     }
 
@@ -117,12 +123,11 @@ public static class GraphJson
         return true;
     }
 
-    private static void ReadNode(Graph graph, JsonReader json)
+    private static void ReadNode(Graph graph, JsonReader json, LayerSet layers)
     {
-        LayerFormat format = LayerFormat.Named(json);
+        Layer layer = layers.Read(json);
         string? name = json.Text("name");
         string[] inputs = json.Texts("inputs");
-        Layer layer = json.Checked(() => format.Read(json));
         json.RejectOthers();
         Node Named(string input) => graph.Find(input)
             ?? throw json.Error(

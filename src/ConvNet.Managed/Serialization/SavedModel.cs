@@ -32,8 +32,8 @@ public sealed class SavedModel
     /// <param name="executable">What is saved.</param>
     /// <param name="normalization">How the images were normalised, if the file is to say so.</param>
     /// <param name="allowNonFinite">
-    /// Whether values that are NaN or infinite are saved as well; <see cref="Load(string, bool)"/> then reads them only
-    /// when it is told the same.
+    /// Whether values that are NaN or infinite are saved as well; <see cref="Load(string, bool, LayerSet?)"/> then
+    /// reads them only when it is told the same.
     /// </param>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; what was there is untouched.</exception>
     /// <exception cref="NotSupportedException">
@@ -89,22 +89,23 @@ public sealed class SavedModel
     /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is finite.</summary>
     /// <param name="path">The file.</param>
     /// <param name="allowNonFinite">Whether values that are NaN or infinite are taken as they are.</param>
+    /// <param name="layers">The layers that the graph may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
-    public static SavedModel Load(string path, bool allowNonFinite = false)
+    public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         using FileStream file = InputFile.Open(path);
-        return Load(file, path, allowNonFinite);
+        return Load(file, path, allowNonFinite, layers);
     }
 
     /// <summary>Loads an open file.</summary>
-    internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false)
+    internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false, LayerSet? layers = null)
     {
         SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
         if (!header.Metadata.TryGetValue("graph", out string? json))
             throw new InvalidDataException($"{path}: its metadata has no \"graph\"; it was not saved by this program.");
-        Graph graph = GraphJson.Read(json, $"{path}, graph");
+        Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
         Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
             ? ReadNormalization(text, path) : null;
         CheckTensors(graph, header.Tensors, path);

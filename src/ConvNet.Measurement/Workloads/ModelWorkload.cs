@@ -48,7 +48,7 @@ internal sealed class ModelWorkload : Workload
 
     /// <summary>All that its convolutions take; <c>auto</c> where the backend does not tell.</summary>
     public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto : string.Join('+',
-        from algorithm in _graph.Nodes.Where(node => node.Layer is SumLayer).SelectMany(node => Passes.Select(pass => declaring.AlgorithmOf(node, pass))).Distinct().Order()
+        from algorithm in _graph.Nodes.Where(node => node.Layer?.Accuracy == Accuracy.Sums).SelectMany(node => Passes.Select(pass => declaring.AlgorithmOf(node, pass))).Distinct().Order()
         select algorithm.Word());
 
     public override void Run()

@@ -24,7 +24,7 @@ internal sealed class ConvPrimitive : Primitive
         cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
         cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
         _conv = Describe(x, y, layer.Window, layer.Groups) with { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
-        _pool = operation.Pool is { } pool ? PoolKernel.Of(pool) : null;
+        _pool = operation.Pool is { } pool ? LoweringTable.PoolOf(pool) : null;
         XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }

@@ -12,15 +12,6 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPa
     /// <summary>Whether a byte names the winner of a window.</summary>
     public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W <= CN_NO_WINNER;
 
-    /// <summary>That of a node; null where it does not pool.</summary>
-    public static PoolKernel? Of(Node node) => node.Layer switch
-    {
-        MaxPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_MAX),
-        AvgPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountPadding),
-        GlobalAvgPool2d layer => new PoolKernel(layer.Sees(node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
-        _ => null,
-    };
-
     /// <summary>The descriptor over some tensors; where it cuts, winners know where the ReLU before the pool let nothing through.</summary>
     public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool cuts) => new()
     {

@@ -1,0 +1,318 @@
+using System.Globalization;
+using System.Text.Json;
+using ConvNet.Serialization;
+
+namespace ConvNet;
+
+/// <summary>What an attribute is to a layer, for those who change it: shrinking, and the cutting of channels.</summary>
+public enum AttributeRole
+{
+    /// <summary>Nothing that others know.</summary>
+    Other,
+
+    /// <summary>Channels or features of the output.</summary>
+    Channels,
+
+    /// <summary>Rows and columns of a window.</summary>
+    Kernel,
+
+    /// <summary>Rows and columns from one position of a window to the next.</summary>
+    Stride,
+
+    /// <summary>Rows and columns that are added to the borders.</summary>
+    Padding,
+
+    /// <summary>The distance between taps.</summary>
+    Dilation,
+
+    /// <summary>Groups of channels.</summary>
+    Groups,
+}
+
+/// <summary>One attribute of a layer, declared once: name, type, default and range.</summary>
+/// <remarks>
+/// The files, the listing of layers, the shrinking of failing cases and the random cases read it, and the layer's
+/// constructor checks its argument with <see cref="AttributeDeclaration{T}.Check"/>.
+/// </remarks>
+public abstract class AttributeDeclaration
+{
+    private protected AttributeDeclaration(string name, AttributeRole role)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        (Name, Role) = (name, role);
+    }
+
+    /// <summary>The name, as files have it.</summary>
+    public string Name { get; }
+
+    /// <summary>What it is to the layer.</summary>
+    public AttributeRole Role { get; }
+
+    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c> or <c>word</c>.</summary>
+    public abstract string Type { get; }
+
+    /// <summary>The default in words; null where the attribute must be given.</summary>
+    public abstract string? Default { get; }
+
+    /// <summary>The values that it may have, as <c>[0, 1)</c>.</summary>
+    public abstract string Range { get; }
+
+    /// <summary>A whole number.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="otherwise">The default; the attribute must be given where this is null.</param>
+    /// <param name="least">The smallest value.</param>
+    /// <param name="role">What it is to the layer.</param>
+    /// <param name="multipleOf">What it must be a multiple of in a layer; 1 unless given.</param>
+    public static AttributeDeclaration<int> Integer<TLayer>(string name, Func<TLayer, int> get, int? otherwise = null,
+        int least = 1, AttributeRole role = AttributeRole.Other, Func<TLayer, int>? multipleOf = null)
+        where TLayer : Layer
+        => new(name, role, layer => get((TLayer)layer), otherwise, new()
+        {
+            TypeWord = "whole number",
+            RangeWord = $"[{least}, ∞)",
+            IsInRange = value => value >= least,
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Int(at),
+            Writer = (json, at, value) => json.WriteNumber(at, value),
+            SmallerIn = layer => multipleOf?.Invoke((TLayer)layer) is > 1 and var unit
+                ? Smaller(get((TLayer)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
+                : Smaller(get((TLayer)layer), least),
+            Drawer = draw => Math.Max(least, draw.Of(least, 1, 2, 3, 5, 8, 16, 17)),
+        });
+
+    /// <summary>A real number.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="range">The values that it may have.</param>
+    /// <param name="otherwise">The default; the attribute must be given where this is null.</param>
+    public static AttributeDeclaration<float> Number<TLayer>(string name, Func<TLayer, float> get, NumberInterval range,
+        float? otherwise = null)
+        where TLayer : Layer
+        => new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+        {
+            TypeWord = "number",
+            RangeWord = $"{range}",
+            IsInRange = range.Contains,
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Number(at, 0),
+            Writer = (json, at, value) => json.WriteNumber(at, value),
+            SmallerIn = layer => otherwise is { } usual && get((TLayer)layer) != usual ? [usual] : [],
+            Drawer = draw => range.Inside(draw.Below(8) / 8f),
+        });
+
+    /// <summary>True or false.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="otherwise">The default.</param>
+    /// <param name="simplest">The value of the simpler layer, which a failing case is shrunk to.</param>
+    public static AttributeDeclaration<bool> Flag<TLayer>(string name, Func<TLayer, bool> get, bool otherwise,
+        bool simplest = false)
+        where TLayer : Layer
+        => new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+        {
+            TypeWord = "flag",
+            RangeWord = "true, false",
+            IsInRange = _ => true,
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Flag(at, false),
+            Writer = (json, at, value) => json.WriteBoolean(at, value),
+            SmallerIn = layer => get((TLayer)layer) == simplest ? [] : [simplest],
+            Drawer = draw => draw.OneIn(2),
+        });
+
+    /// <summary>Rows and columns: one number for both, or two.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="least">The smallest number of rows and of columns.</param>
+    /// <param name="most">The largest.</param>
+    /// <param name="otherwise">The default; the attribute must be given where this and the words are null.</param>
+    /// <param name="otherwiseWords">The default in words, where the layer computes it.</param>
+    /// <param name="role">What it is to the layer.</param>
+    public static AttributeDeclaration<Extent> Size<TLayer>(string name, Func<TLayer, Extent> get, int least, int most,
+        Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other)
+        where TLayer : Layer
+        => new(name, role, layer => get((TLayer)layer), otherwise, new()
+        {
+            TypeWord = "size",
+            DefaultWords = otherwiseWords,
+            RangeWord = $"[{least}, {most}]",
+            IsInRange = value => value.H >= least && value.W >= least && value.H <= most && value.W <= most,
+            Reader = (json, at) => json.Extent(at),
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                json.WriteNumberValue(value.H);
+                json.WriteNumberValue(value.W);
+                json.WriteEndArray();
+            },
+            SmallerIn = layer => Smaller(get((TLayer)layer), least),
+            Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
+        });
+
+    /// <summary>One of several words.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="words">The words with their values.</param>
+    /// <param name="otherwise">The default.</param>
+    public static AttributeDeclaration<T> Choice<TLayer, T>(string name, Func<TLayer, T> get,
+        IReadOnlyList<(string Word, T Value)> words, T otherwise)
+        where TLayer : Layer
+        where T : struct
+    {
+        string WordOf(T value) => words.First(each => each.Value.Equals(value)).Word;
+        string all = string.Join(", ", words.Select(each => each.Word));
+        return new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+        {
+            TypeWord = "word",
+            RangeWord = all,
+            IsInRange = value => words.Any(each => each.Value.Equals(value)),
+            Reader = (json, at) =>
+            {
+                if (json.Text(at) is not { } word)
+                    return null;
+                foreach ((string each, T value) in words)
+                {
+                    if (each == word)
+                        return value;
+                }
+                throw json.Error($"\"{at}\" is \"{Excerpt.Of(word)}\"; it must be one of {all}.");
+            },
+            Writer = (json, at, value) => json.WriteString(at, WordOf(value)),
+            SmallerIn = layer => get((TLayer)layer).Equals(otherwise) ? [] : [otherwise],
+            Drawer = draw => draw.Of([.. words.Select(each => each.Value)]),
+            Words = WordOf,
+        });
+    }
+
+    /// <summary>Smaller numbers: the least, half, one less.</summary>
+    internal static IEnumerable<int> Smaller(int value, int least)
+        => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
+
+    /// <summary>The value that a layer has.</summary>
+    internal abstract object ValueOf(Layer layer);
+
+    /// <summary>Writes the value that a layer has.</summary>
+    internal abstract void Write(Utf8JsonWriter json, Layer layer);
+
+    /// <summary>Reads a value; null where the default stands for it.</summary>
+    /// <exception cref="InvalidDataException">The value is of another type, or missing.</exception>
+    internal abstract object? Read(JsonReader json);
+
+    /// <summary>Smaller values than the one that a layer has, the boldest step first.</summary>
+    internal abstract IEnumerable<object> Smaller(Layer layer);
+
+    /// <summary>A value of the range.</summary>
+    internal abstract object Draw(RandomDraw draw);
+
+    private static IEnumerable<Extent> Smaller(Extent size, int least)
+    {
+        if (size.H > least && size.W > least)
+            yield return least;
+        foreach (int rows in Smaller(size.H, least))
+            yield return (rows, size.W);
+        foreach (int columns in Smaller(size.W, least))
+            yield return (size.H, columns);
+    }
+}
+
+/// <summary>An attribute whose values have a type.</summary>
+/// <typeparam name="T">The type of its values.</typeparam>
+public sealed class AttributeDeclaration<T> : AttributeDeclaration
+    where T : struct
+{
+    private readonly Func<Layer, T> _get;
+    private readonly AttributeRules<T> _rules;
+
+    internal AttributeDeclaration(string name, AttributeRole role, Func<Layer, T> get, T? otherwise, AttributeRules<T> rules)
+        : base(name, role)
+    {
+        (_get, Otherwise, _rules) = (get, otherwise, rules);
+    }
+
+    /// <summary>The default; null where the attribute must be given, or the layer computes it.</summary>
+    public T? Otherwise { get; }
+
+    /// <inheritdoc/>
+    public override string Type => _rules.TypeWord;
+
+    /// <inheritdoc/>
+    public override string? Default => _rules.DefaultWords ?? (Otherwise is { } value ? Text(value) : null);
+
+    /// <inheritdoc/>
+    public override string Range => _rules.RangeWord;
+
+    /// <summary>The value, if it is in the range: for the layer's constructor.</summary>
+    /// <param name="kind">The kind of the layer.</param>
+    /// <param name="value">The value.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    public T Check(string kind, T value) => _rules.IsInRange(value)
+        ? value
+        : throw new ArgumentOutOfRangeException(Name, $"{kind}: {Name} {Text(value)} is not in {Range}.");
+
+    /// <inheritdoc/>
+    internal override object ValueOf(Layer layer) => _get(layer);
+
+    /// <inheritdoc/>
+    internal override void Write(Utf8JsonWriter json, Layer layer) => _rules.Writer(json, Name, _get(layer));
+
+    /// <inheritdoc/>
+    internal override object? Read(JsonReader json)
+        => _rules.Reader(json, Name) ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
+
+    /// <inheritdoc/>
+    internal override IEnumerable<object> Smaller(Layer layer) => _rules.SmallerIn(layer).Select(value => (object)value);
+
+    /// <inheritdoc/>
+    internal override object Draw(RandomDraw draw) => _rules.Drawer(draw);
+
+    private string Text(T value) => _rules.Words?.Invoke(value)
+        ?? (value is bool flag ? (flag ? "true" : "false") : Convert.ToString(value, CultureInfo.InvariantCulture)!);
+}
+
+/// <summary>What a type of attribute is in words, in files and in cases.</summary>
+internal sealed class AttributeRules<T>
+    where T : struct
+{
+    public required string TypeWord { get; init; }
+
+    public required string RangeWord { get; init; }
+
+    public required Func<T, bool> IsInRange { get; init; }
+
+    public required Func<JsonReader, string, T?> Reader { get; init; }
+
+    public required Action<Utf8JsonWriter, string, T> Writer { get; init; }
+
+    public required Func<Layer, IEnumerable<T>> SmallerIn { get; init; }
+
+    public required Func<RandomDraw, T> Drawer { get; init; }
+
+    public string? DefaultWords { get; init; }
+
+    public Func<T, string>? Words { get; init; }
+}
+
+/// <summary>An interval of real numbers, as <c>[0, 1)</c>; its end may be infinite.</summary>
+/// <param name="Least">Its lower end.</param>
+/// <param name="Most">Its upper end.</param>
+/// <param name="HasLeast">Whether the lower end belongs to it.</param>
+/// <param name="HasMost">Whether the upper end belongs to it; never where it is infinite.</param>
+public readonly record struct NumberInterval(float Least, float Most, bool HasLeast, bool HasMost)
+{
+    /// <summary>Whether a number is inside.</summary>
+    public bool Contains(float value)
+        => (HasLeast ? value >= Least : value > Least) && (HasMost ? value <= Most : value < Most);
+
+    /// <summary>As <c>(0, 1]</c>.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{(HasLeast ? '[' : '(')}{Text(Least)}, {Text(Most)}{(HasMost ? ']' : ')')}");
+
+    // A number of the interval, a share of the way through it.
+    internal float Inside(float share)
+    {
+        float least = float.IsFinite(Least) ? Least : -1, most = float.IsFinite(Most) ? Most : Math.Max(least, 0) + 1;
+        float value = least + (most - least) * share;
+        return Contains(value) ? value : (least + most) / 2;
+    }
+
+    private static string Text(float value) => float.IsPositiveInfinity(value) ? "∞"
+        : float.IsNegativeInfinity(value) ? "−∞" : value.ToString(CultureInfo.InvariantCulture);
+}

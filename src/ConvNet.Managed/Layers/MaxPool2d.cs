@@ -1,0 +1,141 @@
+using System.Numerics;
+
+namespace ConvNet;
+
+/// <summary>Max pooling: y[n,c,oh,ow] = the largest x in a window; windows are clipped at the border.</summary>
+/// <remarks>
+/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + 2P) / S + 1. Padding never wins. A tie goes to the first maximum in
+/// row-major order of the window; of NaNs the last wins.
+/// Backward: dy goes to the winner; where windows overlap, sums in blocks, in row-major order of the outputs.
+/// </remarks>
+public sealed record MaxPool2d : SumLayer
+{
+    private static readonly WindowAttributes s_window = WindowAttributes.Of<MaxPool2d>(layer => layer.Window, null);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("maxpool", "largest value of a window",
+        [s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown],
+        values => new MaxPool2d(values.Get(s_window.Kernel), values.Find(s_window.Stride), values.Get(s_window.Padding),
+            values.Get(s_window.RoundDown)))
+    {
+        Examples = [new("maxpool 3×3", new MaxPool2d(3, stride: 2), 2, new Shape(3, 7, 9))],
+        Random = [Random],
+        Fitting = (draw, _, x) => new MaxPool2d(2, draw.Between(1, 2), Math.Min(x.H, x.W) < 2 ? 1 : 0, roundDown: true),
+    };
+
+    /// <summary>Describes a max pooling layer.</summary>
+    /// <param name="kernel">F, rows and columns of the window.</param>
+    /// <param name="stride">S; the kernel unless given.</param>
+    /// <param name="padding">P, at most half the kernel.</param>
+    /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    public MaxPool2d(Extent kernel, Extent? stride = null, Extent padding = default, bool roundDown = WindowAttributes.UsualRounding)
+    {
+        Window = Pooling.Window(Kind, kernel, stride, padding, roundDown);
+    }
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
+    /// <summary>Kernel, stride and padding.</summary>
+    public Window Window { get; }
+
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Pooling.Infer(Window, Single(inputs));
+
+    /// <inheritdoc/>
+    /// <remarks>By how much the largest value of every window is ahead of the next.</remarks>
+    public override IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs)
+    {
+        Shape xs = inputs[0], ys = Infer(xs);
+        for (int map = 0; map < x[0].Length / xs.Area; map++)
+        {
+            for (int i = 0; i < ys.Area; i++)
+                yield return new Kink(Lead(x[0].AsSpan(map * xs.Area, xs.Area), xs, Pooling.Clip(Window, xs, ys, i)), Values: 2);
+        }
+    }
+
+    /// <summary>A window of one value gives that value.</summary>
+    public override bool IsView => Window.Kernel == 1 && Window.Stride == 1;
+
+    /// <inheritdoc/>
+    public override float NeutralInput => float.NegativeInfinity;
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.Inputs;
+
+    /// <inheritdoc/>
+    public override Window? Sees(params ReadOnlySpan<Shape> inputs) => Window;
+
+    /// <inheritdoc/>
+    public override string Explain(params ReadOnlySpan<Shape> inputs) => Window.Explain(inputs[0]);
+
+    /// <inheritdoc/>
+    public override void Forward<T, TSum>(Frame<T, TSum> f)
+    {
+        Shape xs = f.XShape(0), ys = f.YShape;
+        f.For(f.N * xs.C, map =>
+        {
+            ReadOnlySpan<T> x = f.X(0).Slice(map * xs.Area, xs.Area);
+            Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
+            for (int i = 0; i < y.Length; i++)
+                y[i] = TSum.Of(x[Winner(x, xs, Pooling.Clip(Window, xs, ys, i))]);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T, TSum>(Frame<T, TSum> f)
+    {
+        if (!f.WantsDX(0))
+            return;
+        Shape xs = f.XShape(0), ys = f.YShape;
+        f.For(f.N * xs.C, map =>
+        {
+            ReadOnlySpan<T> x = f.X(0).Slice(map * xs.Area, xs.Area), dy = f.DY.Slice(map * ys.Area, ys.Area);
+            Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
+            var blocks = new BlockedRows<T, TSum>(dx);
+            for (int i = 0; i < dy.Length; i++)
+            {
+                if (Pooling.EndsBlock(Window, ys, i))
+                    blocks.EndBlock();
+                dx[Winner(x, xs, Pooling.Clip(Window, xs, ys, i))] += dy[i];
+            }
+            blocks.Complete();
+        });
+    }
+
+    private static int Winner<T>(ReadOnlySpan<T> x, Shape xs, Pooling.Patch patch)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int winner = patch.Top * xs.W + patch.Left;
+        for (int h = patch.Top; h < patch.Bottom; h++)
+        {
+            for (int w = patch.Left; w < patch.Right; w++)
+            {
+                T value = x[h * xs.W + w];
+                if (value > x[winner] || T.IsNaN(value))
+                    winner = h * xs.W + w;
+            }
+        }
+        return winner;
+    }
+
+    private static double Lead(ReadOnlySpan<double> x, Shape xs, Pooling.Patch patch)
+    {
+        double first = double.NegativeInfinity, second = double.NegativeInfinity;
+        for (int h = patch.Top; h < patch.Bottom; h++)
+        {
+            foreach (double value in x[(h * xs.W + patch.Left)..(h * xs.W + patch.Right)])
+                (first, second) = value > first ? (value, first) : (first, Math.Max(second, value));
+        }
+        return first - second;
+    }
+
+    private static LayerExample Random(RandomDraw draw)
+    {
+        (Extent kernel, Extent stride, Extent padding) = Pooling.RandomWindow(draw);
+        var layer = new MaxPool2d(kernel, stride, padding, draw.OneIn(3));
+        return new("maxpool", layer, draw.Batch(),
+            draw.InputFor(layer.Window, draw.Channels(), (draw.Between(1, 6), draw.Between(1, 6))));
+    }
+}

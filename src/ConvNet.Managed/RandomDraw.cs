@@ -1,0 +1,65 @@
+namespace ConvNet;
+
+/// <summary>Random choices one after another, a function of a seed alone, and the sizes of random cases.</summary>
+/// <param name="seed">The seed.</param>
+public sealed class RandomDraw(ulong seed)
+{
+    /// <summary>A sum of more terms than this is a long one.</summary>
+    public const int LongSum = 50_000;
+
+    /// <summary>Multiply-adds of a random case without a long sum, at most, or a few times that.</summary>
+    public const int MostWork = 500_000;
+
+    // Values to check with come from streams of 0 and above.
+    private const int Stream = -2;
+
+    private long _drawn;
+
+    /// <summary>A number from 0 to one less than the count.</summary>
+    public int Below(int count) => (int)((ulong)Next() * (uint)count >> 32);
+
+    /// <summary>A number between two, both included.</summary>
+    public int Between(int least, int most) => least + Below(most - least + 1);
+
+    /// <summary>One of several.</summary>
+    public T Of<T>(params ReadOnlySpan<T> choices) => choices[Below(choices.Length)];
+
+    /// <summary>True once in so many times.</summary>
+    public bool OneIn(int count) => Below(count) == 0;
+
+    /// <summary>True in that share of the times.</summary>
+    public bool Chance(double share) => Next() < share * 4294967296.0;
+
+    /// <summary>Channels: 1, odd, prime, or one more or less than a vector.</summary>
+    public int Channels() => Of(1, 2, 3, 5, 7, 8, 15, 16, 17, 18, 31, 33, 65);
+
+    /// <summary>Samples of a batch.</summary>
+    public int Batch() => Of(1, 1, 2, 3, 4, 5, 8);
+
+    /// <summary>A small shape.</summary>
+    public Shape Shape() => new(Channels(), Between(1, 9), Between(1, 9));
+
+    /// <summary>A number of terms that makes a long sum.</summary>
+    public int ManyTerms() => LongSum + 1 + Below(20_000);
+
+    /// <summary>A map, or a batch of maps, of so many positions.</summary>
+    public (int BatchSize, Extent Map) Spread(int positions)
+    {
+        int n = Of(1, 2, 4, 16), rows = Between(40, 400);
+        return (n, (rows, (positions + n * rows - 1) / (n * rows)));
+    }
+
+    /// <summary>The input for which a window has so many outputs, or a few more where that would be no input.</summary>
+    public Shape InputFor(Window window, int channels, Extent outputs)
+    {
+        int Size(int count, int reach, int stride, int padding)
+        {
+            int size = (count - 1) * stride + reach - 2 * padding + (window.RoundDown ? Below(stride) : 0);
+            return size >= 1 ? size : size + (stride - size) / stride * stride;
+        }
+        return new Shape(channels, Size(outputs.H, window.Reach.H, window.Stride.H, window.Padding.H),
+            Size(outputs.W, window.Reach.W, window.Stride.W, window.Padding.W));
+    }
+
+    private uint Next() => Philox.Word(seed, Stream, 0, _drawn++);
+}

@@ -1,0 +1,33 @@
+using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
+
+namespace ConvNet.Native;
+
+/// <summary>Which kernels run which layer: with <see cref="Fusion"/> the one place here that knows the layers.</summary>
+internal static class LoweringTable
+{
+    /// <summary>The primitive of an operation. A layer without a kernel runs in C#.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="inputs">How the inputs are written by those who produce them.</param>
+    public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
+    {
+        Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
+        Dense layer => new DensePrimitive(operation, layer, inputs[0]),
+        MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
+        BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
+        Relu => new ReluPrimitive(operation, inputs),
+        Add => new AddPrimitive(operation, inputs),
+        Dropout layer => new DropoutPrimitive(operation, layer, inputs),
+        Layer layer => new ManagedPrimitive(operation, layer),
+        null => throw new InvalidOperationException("The images are no operation."),
+    };
+
+    /// <summary>The kernel of a pooling layer; null where a node does not pool.</summary>
+    public static PoolKernel? PoolOf(Node node) => node.Layer switch
+    {
+        MaxPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_MAX),
+        AvgPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountPadding),
+        GlobalAvgPool2d layer => new PoolKernel(layer.Sees(node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
+        _ => null,
+    };
+}
