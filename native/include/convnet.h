@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 10 };
+enum { CN_ABI_VERSION = 11 };
 
 enum { CN_BLOCK = 16 };
 
@@ -217,8 +217,8 @@ typedef struct cn_update {
 /* Flags of a layer. */
 enum {
   CN_BIAS = 1, /* the layer adds a bias per output channel, and its backward pass gives db */
-  CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_relu_backward on dy first,
-                  unless a function says that it does so itself */
+  CN_RELU = 2, /* the forward pass ends in y <= 0 ? 0 : y; backward: cn_activation_backward on dy
+                  first, unless a function says that it does so itself */
   CN_TRANSFORMED = 4, /* w is what cn_conv2d_transform_weights gave for this pass */
 };
 
@@ -489,7 +489,7 @@ CN_API int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_nor
 /*
  * Through the statistics of the batch. With CN_RELU dy is cut to zero first where y <= 0, which is
  * computed from x again; where something was added to y before its ReLU, cut dy by
- * cn_relu_backward, and leave the flag out. dx may be dy where their descriptors are equal.
+ * cn_activation_backward, and leave the flag out. dx may be dy where their descriptors are equal.
  */
 CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
                                       int32_t n, const float *x, const float *dy,
@@ -499,6 +499,12 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
 
 /* ---- Elementwise ---------------------------------------------------------------------------- */
 
+/* Functions of one value, with their slopes. NaN passes through all of them. */
+typedef enum cn_activation_kind {
+  CN_ACTIVATION_RELU = 0, /* f(x) = x <= 0 ? 0 : x, whose slope is known from y */
+  CN_ACTIVATIONS,         /* their number */
+} cn_activation_kind;
+
 /*
  * Operands of one shape and one layout, each with its own halo. An output may be one of the inputs
  * where their descriptors are equal.
@@ -506,15 +512,19 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
 typedef struct cn_elementwise {
   cn_tensor a, b, out; /* b is not looked at by functions of one input */
   int32_t flags;       /* CN_RELU, for cn_add only */
+  int32_t activation;  /* cn_activation_kind; 0 for cn_add */
 } cn_elementwise;
 
-/* out = a <= 0 ? 0 : a */
-CN_API int32_t cn_relu_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                               const float *a, float *out);
+/* out = f(a) */
+CN_API int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                                     const float *a, float *out);
 
-/* dx = y <= 0 ? 0 : dy, with y as op->a, dy as op->b, dx as op->out. */
-CN_API int32_t cn_relu_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                                const float *y, const float *dy, float *dx);
+/*
+ * dx = f'(x) dy, with dy as op->b and dx as op->out. a is y where the slope is known from it, as
+ * that of a ReLU: dx = y <= 0 ? 0 : dy; x elsewhere.
+ */
+CN_API int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *op,
+                                      int32_t n, const float *a, const float *dy, float *dx);
 
 /* out = a + b; also sums the gradients of a value with several consumers. */
 CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n,

@@ -217,24 +217,29 @@ static int32_t check_operand(const cn_tensor *in, const float *values, const cn_
   return values == result && in->halo != out->halo ? CN_BAD_SHAPE : CN_OK;
 }
 
-int32_t cn_relu_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                        const float *a, float *out) {
+static int32_t check_activation(const cn_elementwise *op) {
+  return op->flags != 0 || op->activation < 0 || op->activation >= CN_ACTIVATIONS ? CN_BAD_VALUE
+                                                                                  : CN_OK;
+}
+
+int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                              const float *a, float *out) {
   TRY(check_context(context));
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, out, n));
-  if (op->flags != 0) return CN_BAD_VALUE;
-  kernels_for(context)->relu_forward(context->threads, op, n, a, out);
+  TRY(check_activation(op));
+  kernels_for(context)->activation_forward(context->threads, op, n, a, out);
   return CN_OK;
 }
 
-int32_t cn_relu_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                         const float *y, const float *dy, float *dx) {
+int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
+                               const float *a, const float *dy, float *dx) {
   TRY(check_context(context));
   if (op == NULL) return CN_NULL_POINTER;
-  TRY(check_operand(&op->a, y, &op->out, dx, n));
+  TRY(check_operand(&op->a, a, &op->out, dx, n));
   TRY(check_operand(&op->b, dy, &op->out, dx, n));
-  if (op->flags != 0) return CN_BAD_VALUE;
-  kernels_for(context)->relu_backward(context->threads, op, n, y, dy, dx);
+  TRY(check_activation(op));
+  kernels_for(context)->activation_backward(context->threads, op, n, a, dy, dx);
   return CN_OK;
 }
 
@@ -244,7 +249,7 @@ int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, c
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, out, n));
   TRY(check_operand(&op->b, b, &op->out, out, n));
-  if ((op->flags & ~CN_RELU) != 0) return CN_BAD_VALUE;
+  if ((op->flags & ~CN_RELU) != 0 || op->activation != 0) return CN_BAD_VALUE;
   kernels_for(context)->add(context->threads, op, n, a, b, out);
   return CN_OK;
 }

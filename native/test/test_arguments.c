@@ -380,15 +380,22 @@ static void normalisation(void) {
 static void elementwise(void) {
   const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED}, halo = {16, 4, 4, 1, CN_BLOCKED};
   const cn_tensor flat = {16, 4, 4, 0, CN_FLAT};
-  cn_elementwise op = {t, t, t, 0};
+  cn_elementwise op = {.a = t, .b = t, .out = t};
   float *a = memory, *out = memory + 4096;
   op.out = flat;
-  EXPECT(CN_BAD_LAYOUT, cn_relu_forward(&context, &op, 1, a, out));
+  EXPECT(CN_BAD_LAYOUT, cn_activation_forward(&context, &op, 1, a, out));
   op.out = halo;
-  EXPECT(CN_BAD_SHAPE, cn_relu_forward(&context, &op, 1, a, a));
+  EXPECT(CN_BAD_SHAPE, cn_activation_forward(&context, &op, 1, a, a));
   op.out = t;
   op.flags = CN_RELU;
-  EXPECT(CN_BAD_VALUE, cn_relu_backward(&context, &op, 1, a, a, out));
+  EXPECT(CN_BAD_VALUE, cn_activation_backward(&context, &op, 1, a, a, out));
+  op.flags = 0;
+  for (op.activation = -1; op.activation <= CN_ACTIVATIONS; op.activation += CN_ACTIVATIONS + 1) {
+    EXPECT(CN_BAD_VALUE, cn_activation_forward(&context, &op, 1, a, out));
+    EXPECT(CN_BAD_VALUE, cn_activation_backward(&context, &op, 1, a, a, out));
+    EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
+  }
+  op.activation = 0;
   op.flags = 4;
   EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
   EXPECT(CN_NULL_POINTER, cn_add(&context, &op, 1, a, NULL, out));

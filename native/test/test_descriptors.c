@@ -561,7 +561,8 @@ static void elementwise(bool extreme) {
   const cn_context context = any_context();
   const int32_t n = any_batch(), layout = below(3);
   const cn_tensor t = any_tensor(layout);
-  cn_elementwise e = {t, t, t, chance(30) ? CN_RELU : 0};
+  cn_elementwise e = {.a = t, .b = t, .out = t, .flags = chance(30) ? CN_RELU : 0, .activation = 0};
+  if (chance(20)) e.activation = (int32_t)(next_random() % 4) - 1;
   other_halo(&e.a);
   other_halo(&e.b);
   spoil(&e, sizeof e / sizeof(int32_t));
@@ -581,9 +582,9 @@ static void elementwise(bool extreme) {
     CALL(out, cn_add, &context, &e, n, spoilt(a), spoilt(b), spoilt(out));
     if (flagged && chance(80)) e.flags = 0;
     mark(out, operands[2].floats);
-    CALL(out, cn_relu_forward, &context, &e, n, spoilt(a), spoilt(out));
+    CALL(out, cn_activation_forward, &context, &e, n, spoilt(a), spoilt(out));
     mark(out, operands[2].floats);
-    CALL(out, cn_relu_backward, &context, &e, n, spoilt(a), b, spoilt(out));
+    CALL(out, cn_activation_backward, &context, &e, n, spoilt(a), b, spoilt(out));
     mark(out, operands[2].floats);
     CALL(out, cn_dropout_apply, &context, &d, n, 3, spoilt(a), spoilt(out));
   }

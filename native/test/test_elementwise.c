@@ -80,8 +80,8 @@ static float apply(function f, float a, float b) {
 
 static int32_t call(const cn_context *context, function f, const cn_elementwise *op, int32_t n,
                     const float *a, const float *b, float *out) {
-  if (f == RELU) return cn_relu_forward(context, op, n, a, out);
-  if (f == RELU_SLOPE) return cn_relu_backward(context, op, n, a, b, out);
+  if (f == RELU) return cn_activation_forward(context, op, n, a, out);
+  if (f == RELU_SLOPE) return cn_activation_backward(context, op, n, a, b, out);
   return cn_add(context, op, n, a, b, out);
 }
 
@@ -115,6 +115,78 @@ static void functions_follow_their_formulas(const cn_context *context) {
       for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
         for (int32_t halos = 0; halos < 8; halos += 3)
           check_function(context, f, &shapes[i], layout, halos);
+}
+
+/* ---- Activations ----------------------------------------------------------------------------- */
+
+/* f and its slope in double; the kernel is within `ulps` units in the last place of what it returns
+ * or of x, respectively dy. */
+typedef struct activation_case {
+  cn_activation_kind activation;
+  double (*f)(double x), (*slope)(double x);
+  bool from_y;
+  double ulps;
+} activation_case;
+
+static double relu_of(double x) { return x <= 0 ? 0 : x; }
+static double relu_slope_of(double x) { return x <= 0 ? 0 : 1; }
+
+static const activation_case activation_cases[] = {
+    {CN_ACTIVATION_RELU, relu_of, relu_slope_of, true, 0},
+};
+
+enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
+
+/* What is not finite in one is not finite in the other, and the same infinity. */
+static bool is_near(double expected, double got, double scale, double ulps) {
+  if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got);
+  if (isinf(expected) || isinf(got)) return expected == got;
+  const double size = isfinite(scale) ? fmax(fabs(expected), fabs(scale)) : fabs(expected);
+  return fabs(got - expected) <= ulps * (size / (1 << 24) + 0x1p-149);
+}
+
+static void check_activation(const cn_context *context, const activation_case *c,
+                             const shape_case *s, int32_t layout, int32_t halos) {
+  const cn_elementwise op = {.a = tensor_of(s, layout, halos & 1),
+                             .b = tensor_of(s, layout, halos & 2),
+                             .out = tensor_of(s, layout, halos >> 2),
+                             .activation = c->activation};
+  const cn_context one = context_of(context->isa, 1);
+  const int64_t count = count_of(s), floats = cn_tensor_floats(&op.out, s->n);
+  float *x_plain = new_awkward(count), *dy_plain = new_awkward(count), *got = new_floats(count);
+  float *y_plain = new_floats(count), *out = new_floats(floats), *same = new_floats(floats);
+  for (int64_t i = 0; i < count; i++) x_plain[i] *= i % 3 == 0 ? 1.0f : 8.0f;
+  float *x = new_tensor(&op.a, s->n, x_plain), *dy = new_tensor(&op.b, s->n, dy_plain);
+  CHECK(cn_activation_forward(context, &op, s->n, x, out) == CN_OK, "forward");
+  CHECK(cn_activation_forward(&one, &op, s->n, x, same) == CN_OK, "forward");
+  check_same_bits("activation", same, out, floats);
+  read_tensor("activation", &op.out, s->n, out, y_plain);
+  float *y = new_tensor(&op.a, s->n, y_plain);
+  const float *known = c->from_y ? y : x;
+  CHECK(cn_activation_backward(context, &op, s->n, known, dy, out) == CN_OK, "backward");
+  CHECK(cn_activation_backward(&one, &op, s->n, known, dy, same) == CN_OK, "backward");
+  check_same_bits("slope", same, out, floats);
+  read_tensor("slope", &op.out, s->n, out, got);
+  for (int64_t i = 0; i < count; i++) {
+    const double f = c->f(x_plain[i]), slope = c->slope(x_plain[i]);
+    /* Where the slope is 0 a gradient that is not finite is cut off by some formulas. */
+    const double dx = slope == 0 && c->from_y ? 0 : slope * dy_plain[i];
+    CHECK(is_near(f, y_plain[i], x_plain[i], c->ulps), "activation %d of %g is %g, not %g",
+          (int)c->activation, (double)x_plain[i], (double)y_plain[i], f);
+    CHECK(is_near(dx, got[i], dy_plain[i], 2 * c->ulps), "slope %d at %g times %g is %g, not %g",
+          (int)c->activation, (double)x_plain[i], (double)dy_plain[i], (double)got[i], dx);
+  }
+  float *all[] = {x_plain, dy_plain, got, y_plain, out, same, x, dy, y};
+  for (int i = 0; i < 9; i++) free(all[i]);
+}
+
+static void activations_follow_their_formulas(const cn_context *context) {
+  CHECK((int)ACTIVATION_CASES == (int)CN_ACTIVATIONS, "every activation has a row");
+  for (int c = 0; c < ACTIVATION_CASES; c++)
+    for (int i = 0; i < SHAPES; i++)
+      for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
+        for (int32_t halos = 0; halos < 8; halos += 3)
+          check_activation(context, &activation_cases[c], &shapes[i], layout, halos);
 }
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
@@ -197,6 +269,7 @@ int main(void) {
       seed_values(3);
       reorders_keep_every_value(&context);
       functions_follow_their_formulas(&context);
+      activations_follow_their_formulas(&context);
       dropout_follows_its_counters(&context);
       runs_touch_exactly_their_floats(&context);
     }

@@ -302,7 +302,7 @@ internal sealed class Lowering
     private Slot Cut(Primitive primitive, Slot dy)
     {
         Slot cut = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
-        Add(new ReluBackward(Y(primitive), dy, cut), Choice.OnePass("the gradient is cut where the ReLU inside was"));
+        Add(new ActivationBackward(Y(primitive), dy, cut, cn_activation_kind.CN_ACTIVATION_RELU), Choice.OnePass("the gradient is cut where the ReLU inside was"));
         return cut;
     }
 }

@@ -15,7 +15,7 @@ internal static class LoweringTable
         Dense layer => new DensePrimitive(operation, layer, inputs[0]),
         MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
-        Relu => new ReluPrimitive(operation, inputs),
+        Relu => new ActivationPrimitive(operation, inputs, cn_activation_kind.CN_ACTIVATION_RELU),
         Add => new AddPrimitive(operation, inputs),
         Dropout layer => new DropoutPrimitive(operation, layer, inputs),
         Layer layer => new ManagedPrimitive(operation, layer),

@@ -1,5 +1,5 @@
-/* One value in, one value out: ReLU, sums, dropout. An operation is a formula; the loops over rows
- * exist once. */
+/* One value in, one value out: activations, sums, dropout. An operation is a formula; the loops
+ * over rows exist once. */
 #include "conv.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -87,21 +87,33 @@ static void sum_relu_items(const void *state, int64_t first, int64_t last, int t
   map_rows(state, first, last, sum_relu);
 }
 
-void ISA_NAME(relu_forward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
-                            float *out) {
+/* The loops of every activation and of its slope, and their work as a multiple of moving a value.
+ */
+static const struct {
+  void (*forward)(const void *state, int64_t first, int64_t last, int thread);
+  void (*slope)(const void *state, int64_t first, int64_t last, int thread);
+  double work;
+} activations[CN_ACTIVATIONS] = {
+    [CN_ACTIVATION_RELU] = {relu_items, relu_slope_items, 1},
+};
+
+void ISA_NAME(activation_forward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
+                                  float *out) {
   elementwise_job job = job_of(&op->a, &op->a, &op->out, n);
   job.a = a;
   job.out = out;
-  run_parallel(threads, cost(&job), relu_items, job.planes * job.rows, &job);
+  run_parallel(threads, cost(&job) * activations[op->activation].work,
+               activations[op->activation].forward, job.planes * job.rows, &job);
 }
 
-void ISA_NAME(relu_backward)(int threads, const cn_elementwise *op, int32_t n, const float *y,
-                             const float *dy, float *dx) {
+void ISA_NAME(activation_backward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
+                                   const float *dy, float *dx) {
   elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
-  job.a = y;
+  job.a = a;
   job.b = dy;
   job.out = dx;
-  run_parallel(threads, cost(&job), relu_slope_items, job.planes * job.rows, &job);
+  run_parallel(threads, cost(&job) * activations[op->activation].work,
+               activations[op->activation].slope, job.planes * job.rows, &job);
 }
 
 void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float *a, const float *b,

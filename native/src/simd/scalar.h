@@ -105,6 +105,12 @@ static inline vec vec_fma(vec a, vec b, vec c) {
   return a;
 }
 
+/* 2^n of whole numbers in -126..127; anything for a NaN. */
+static inline vec vec_pow2(vec n) {
+  EACH_LANE n.f[i] = ldexpf(1.0f, n.f[i] == n.f[i] ? (int)n.f[i] : 0);
+  return n;
+}
+
 /* The first n lanes; none where n <= 0. */
 static inline vec_mask vec_first(int64_t n) {
   return n >= VEC ? (1u << VEC) - 1 : n <= 0 ? 0 : (1u << n) - 1;

@@ -9,7 +9,7 @@ namespace ConvNet.Native.Interop;
 /// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 10;
+    public const int CN_ABI_VERSION = 11;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_STATES = 2;
     public const int CN_MOST_SIZE = Limits.NativeSize;
@@ -152,10 +152,12 @@ internal static unsafe partial class Convnet
         float* shift, float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_relu_forward(in cn_context context, in cn_elementwise op, int n, float* a, float* @out);
+    public static partial int cn_activation_forward(in cn_context context, in cn_elementwise op, int n, float* a,
+        float* @out);
 
     [LibraryImport(Library)]
-    public static partial int cn_relu_backward(in cn_context context, in cn_elementwise op, int n, float* y, float* dy, float* dx);
+    public static partial int cn_activation_backward(in cn_context context, in cn_elementwise op, int n, float* a,
+        float* dy, float* dx);
 
     [LibraryImport(Library)]
     public static partial int cn_add(in cn_context context, in cn_elementwise op, int n, float* a, float* b, float* @out);

@@ -96,7 +96,10 @@ internal record struct cn_batch_norm
     public cn_flags flags;
 }
 
-internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_flags flags = cn_flags.None);
+internal enum cn_activation_kind { CN_ACTIVATION_RELU = 0 }
+
+internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_flags flags = cn_flags.None,
+    cn_activation_kind activation = cn_activation_kind.CN_ACTIVATION_RELU);
 
 internal record struct cn_dropout
 {

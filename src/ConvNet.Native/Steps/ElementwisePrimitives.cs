@@ -13,17 +13,21 @@ internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<
     public override cn_tensor X(int input) => Y;
 }
 
-/// <summary>ReLU that is not part of another operation.</summary>
-internal sealed class ReluPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+/// <summary>An activation that is not part of another operation.</summary>
+internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs, cn_activation_kind activation)
+    : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
-    public override void Forward(Lowering plan) => plan.Add(new ReluForward(plan.X(this), plan.Y(this)), Choice.OnePass());
+    public override void Forward(Lowering plan)
+        => plan.Add(new ActivationForward(plan.X(this), plan.Y(this), activation), Choice.OnePass());
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        if (plan.DX(this) is { } dx)
-            plan.Add(new ReluBackward(plan.Y(this), dy, dx), Choice.OnePass());
+        if (plan.DX(this) is not { } dx)
+            return;
+        bool fromY = Operation.Node.Layer!.BackwardReads.HasFlag(BackwardReads.Output);
+        plan.Add(new ActivationBackward(fromY ? plan.Y(this) : plan.X(this), dy, dx, activation), Choice.OnePass());
     }
 }
 
@@ -83,25 +87,27 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
     }, from, to), Choice.OnePass("the mask is a function of the place: nothing is kept"));
 }
 
-/// <summary>y = x where x is above zero, else 0.</summary>
-internal sealed unsafe class ReluForward(Slot x, Slot y) : Step(x, y)
+/// <summary>y = f(x).</summary>
+internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kind activation) : Step(x, y)
 {
-    private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor);
+    private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor, activation: activation);
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_relu_forward(run.Context, _op, run.N, x.Pointer, y.Pointer).ThrowIfFailed();
+    public override void Run(in Run run)
+        => cn_activation_forward(run.Context, _op, run.N, x.Pointer, y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>dx = dy where y is above zero, else 0; dx may be dy.</summary>
-internal sealed unsafe class ReluBackward(Slot y, Slot dy, Slot dx) : Step(y, dy, dx)
+/// <summary>dx = f′·dy, from y where that is enough, else from x; dx may be dy.</summary>
+internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation_kind activation) : Step(known, dy, dx)
 {
-    private readonly cn_elementwise _op = new(y.Tensor, dy.Tensor, dx.Tensor);
+    private readonly cn_elementwise _op = new(known.Tensor, dy.Tensor, dx.Tensor, activation: activation);
 
     /// <inheritdoc/>
     public override long Floats => base.Floats + (dx == dy ? dx.Floats : 0);
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_relu_backward(run.Context, _op, run.N, y.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
+    public override void Run(in Run run)
+        => cn_activation_backward(run.Context, _op, run.N, known.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
 }
 
 /// <summary>y = a + b, cut off at zero where asked; y may be a.</summary>

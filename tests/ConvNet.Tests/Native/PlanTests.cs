@@ -26,8 +26,8 @@ public sealed class PlanTests
         [
             // the gradient of the data comes first: that of the weights moves them
             nameof(ReorderStep), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
-            nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
-            nameof(ReluBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
+            nameof(ActivationBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
+            nameof(ActivationBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
             // a pool knows which of its windows the ReLU before it cut off
             nameof(ReorderStep), nameof(PoolBackward), nameof(ConvBackwardData), nameof(ConvBackwardWeights),
             // and the first weights know which pixels won
@@ -42,10 +42,10 @@ public sealed class PlanTests
         IReadOnlyList<Step> forward = net.Training.ForwardSteps, backward = net.Training.BackwardSteps;
         Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3), "images, features of the dense layer, scores");
         Assert.That(backward.OfType<ReorderStep>().Count(), Is.EqualTo(2), "gradient of the scores, of the features");
-        Assert.That(forward.OfType<ReluForward>(), Is.Empty, "every ReLU stands behind a batch normalisation or a sum");
+        Assert.That(forward.OfType<ActivationForward>(), Is.Empty, "every ReLU stands behind a batch normalisation or a sum");
         Assert.That(forward.Concat(backward).OfType<AddStep>(), Is.Empty, "sums run inside the batch normalisation or the convolution that gives one side");
         Assert.That(forward.OfType<RowStatistics>(), Is.Empty, "every batch normalisation reads a convolution, which gives its statistics");
-        Assert.That(backward.OfType<ReluBackward>().Count(), Is.EqualTo(1), "the last sum's, whose gradient comes from a pool");
+        Assert.That(backward.OfType<ActivationBackward>().Count(), Is.EqualTo(1), "the last sum's, whose gradient comes from a pool");
     }
 
     [Test]
@@ -53,7 +53,7 @@ public sealed class PlanTests
     {
         using var backend = new NativeBackend { Fuse = false };
         using NativePlan net = Compile(BuiltInModels.Create("lenet5"), backend);
-        Assert.That(net.Training.ForwardSteps.OfType<ReluForward>().Count(), Is.EqualTo(4));
+        Assert.That(net.Training.ForwardSteps.OfType<ActivationForward>().Count(), Is.EqualTo(4));
     }
 
     [Test]
@@ -63,7 +63,7 @@ public sealed class PlanTests
         Node x = graph.Add(new Conv2d(4, 3, padding: 1), graph.Input);
         graph.Add(new Add(), graph.Add(new Relu(), x), x);
         using NativePlan net = Compile(graph);
-        Assert.That(net.Training.ForwardSteps.OfType<ReluForward>().Count(), Is.EqualTo(1));
+        Assert.That(net.Training.ForwardSteps.OfType<ActivationForward>().Count(), Is.EqualTo(1));
     }
 
     [Test]
