@@ -501,8 +501,10 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
 
 /* Functions of one value, with their slopes. NaN passes through all of them. */
 typedef enum cn_activation_kind {
-  CN_ACTIVATION_RELU = 0, /* f(x) = x <= 0 ? 0 : x, whose slope is known from y */
-  CN_ACTIVATIONS,         /* their number */
+  CN_ACTIVATION_RELU = 0,      /* f(x) = x <= 0 ? 0 : x, whose slope is known from y */
+  CN_ACTIVATION_GELU = 1,      /* f(x) = x P(Z <= x) of a standard normal Z */
+  CN_ACTIVATION_GELU_TANH = 2, /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+  CN_ACTIVATIONS,              /* their number */
 } cn_activation_kind;
 
 /*

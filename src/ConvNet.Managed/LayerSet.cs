@@ -31,6 +31,7 @@ public sealed class LayerSet
         GlobalAvgPool2d.Declared,
         BatchNorm2d.Declared,
         Relu.Declared,
+        Gelu.Declared,
         Flatten.Declared,
         Dropout.Declared,
         Add.Declared,

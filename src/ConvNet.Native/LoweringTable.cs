@@ -16,6 +16,9 @@ internal static class LoweringTable
         MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
         Relu => new ActivationPrimitive(operation, inputs, cn_activation_kind.CN_ACTIVATION_RELU),
+        Gelu layer => new ActivationPrimitive(operation, inputs, layer.Approximate == GeluApproximation.None
+            ? cn_activation_kind.CN_ACTIVATION_GELU
+            : cn_activation_kind.CN_ACTIVATION_GELU_TANH),
         Add => new AddPrimitive(operation, inputs),
         Dropout layer => new DropoutPrimitive(operation, layer, inputs),
         Layer layer => new ManagedPrimitive(operation, layer),

@@ -1,3 +1,4 @@
+using static TorchSharp.Modules.GELU;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -32,6 +33,8 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
     public (string Function, TorchCall Call) Lower(Node node, Tensor[] w) => node.Layer switch
     {
         Relu => ("relu", (x, _) => x[0].relu()),
+        Gelu layer => ("gelu",
+            (x, _) => x[0].gelu(layer.Approximate == GeluApproximation.None ? Approximate.none : Approximate.tanh)),
         Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.add(next))),
         Flatten => ("flatten", (x, _) => x[0].flatten(1)),
         Dense layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),

@@ -96,7 +96,7 @@ internal record struct cn_batch_norm
     public cn_flags flags;
 }
 
-internal enum cn_activation_kind { CN_ACTIVATION_RELU = 0 }
+internal enum cn_activation_kind { CN_ACTIVATION_RELU = 0, CN_ACTIVATION_GELU = 1, CN_ACTIVATION_GELU_TANH = 2 }
 
 internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_flags flags = cn_flags.None,
     cn_activation_kind activation = cn_activation_kind.CN_ACTIVATION_RELU);

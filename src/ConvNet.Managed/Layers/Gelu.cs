@@ -1,0 +1,132 @@
+using ConvNet.Diagnostics;
+using MathNet.Numerics;
+
+namespace ConvNet;
+
+/// <summary>How <see cref="Gelu"/> computes the normal distribution; the words are those of torch.</summary>
+public enum GeluApproximation
+{
+    /// <summary>Φ(x) itself.</summary>
+    None,
+
+    /// <summary>Φ(x) ≈ (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2.</summary>
+    Tanh,
+}
+
+/// <summary>Gaussian error linear unit, elementwise: y = x·Φ(x), with Φ the standard normal distribution.</summary>
+/// <remarks>
+/// Backward: dx = dy·(Φ(x) + x·Φ′(x)). y and dx have the shape of x; a NaN stays a NaN. Written as
+/// Φ(x) = erfc(−x/√2)/2 and, approximated, Φ(x) = 1/(1 + e^(−2z)), so that nothing cancels where x is negative.
+/// Source: Hendrycks and Gimpel, arXiv 1606.08415.
+/// </remarks>
+public sealed record Gelu : Layer
+{
+    private const GeluApproximation Usual = GeluApproximation.None;
+
+    // Beyond it the distribution is 0 or 1 in double too.
+    private const double Farthest = 64;
+
+    private const double Cubic = 0.044715;
+
+    private static readonly AttributeDeclaration<GeluApproximation> s_approximate
+        = AttributeDeclaration.Choice<Gelu, GeluApproximation>("approximate", layer => layer.Approximate,
+            [("none", GeluApproximation.None), ("tanh", GeluApproximation.Tanh)], Usual);
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("gelu", "y = x·Φ(x)", [s_approximate],
+        values => new Gelu(values.Get(s_approximate)))
+    {
+        Examples =
+        [
+            new("gelu", new Gelu(), 3, new Shape(17, 5, 7)) { Rounds = true },
+            new("gelu tanh", new Gelu(GeluApproximation.Tanh), 2, new Shape(3, 7, 5)) { Rounds = true },
+            new("gelu of a vector", new Gelu(GeluApproximation.Tanh), 7, Shape.Vector(33)) { Rounds = true },
+            new("gelu of one", new Gelu(), 1, new Shape(1, 1, 1)) { Rounds = true },
+        ],
+    };
+
+    /// <summary>Describes a GELU.</summary>
+    /// <param name="approximate">How Φ is computed.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is no value of the enumeration.</exception>
+    public Gelu(GeluApproximation approximate = Usual)
+    {
+        Approximate = s_approximate.Check(Kind, approximate);
+    }
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
+    /// <summary>How Φ is computed.</summary>
+    public GeluApproximation Approximate { get; }
+
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.Inputs;
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Derived;
+
+    /// <summary>How far a float32 GELU may be from the double one; u = 2⁻²⁴.</summary>
+    /// <remarks>
+    /// Φ as (1 + erf(x/√2))/2, or with tanh, is off by at most 4u: the function of a float by an ulp or two, its
+    /// argument by a few roundings where it is steepest, and the sum by one. So Δy = 4u|x| + u|y|. The density has the
+    /// relative error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute 8u:
+    /// Δdx = |dy|·u·(4 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|) + u|dx|, with z′ = 0 where nothing is approximated.
+    /// </remarks>
+    public override void DeriveBounds(ErrorBounds bounds)
+    {
+        ArgumentNullException.ThrowIfNull(bounds);
+        const double U = BoundedSum.UnitRoundoff, Smallest = 1e-37;
+        ReadOnlySpan<double> x = bounds.X(0), dy = bounds.DY;
+        for (int i = 0; i < x.Length; i++)
+        {
+            (_, double density) = Distribution(x[i]);
+            double size = Math.Abs(x[i]), cancelled = Approximate == GeluApproximation.Tanh ? 8 * size * Slope(size) : 0;
+            bounds.YBound[i] = U * (4 * size + Math.Abs(bounds.Y[i])) + Smallest;
+            bounds.DXBound(0)[i] = U * Math.Abs(dy[i]) * (4 + size * density * (size * size + 8) + cancelled)
+                + U * Math.Abs(bounds.DX(0)[i]) + Smallest;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Forward<T>(in Frame<T> f)
+    {
+        ReadOnlySpan<T> x = f.X(0);
+        Span<T> y = f.Y;
+        for (int i = 0; i < y.Length; i++)
+        {
+            double value = double.CreateChecked(x[i]);
+            y[i] = T.CreateChecked(value * Distribution(value).Value);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T>(in Frame<T> f)
+    {
+        if (!f.WantsDX(0))
+            return;
+        ReadOnlySpan<T> x = f.X(0), dy = f.DY;
+        Span<T> dx = f.DX(0);
+        for (int i = 0; i < dx.Length; i++)
+        {
+            double value = double.CreateChecked(x[i]);
+            (double distribution, double density) = Distribution(value);
+            dx[i] = T.CreateChecked(double.CreateChecked(dy[i]) * (distribution + value * density));
+        }
+    }
+
+    // Φ(x) and Φ′(x).
+    private (double Value, double Density) Distribution(double x)
+    {
+        if (Approximate == GeluApproximation.None)
+            return (SpecialFunctions.Erfc(-x / Math.Sqrt(2)) / 2, Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI));
+        double size = Math.Min(Math.Abs(x), Farthest), slope = Slope(size);
+        double e = Math.Exp(-2 * Math.Sqrt(2 / Math.PI) * (size + Cubic * size * size * size));
+        return ((x > 0 ? 1 : e) / (1 + e), 2 * slope * e / ((1 + e) * (1 + e)));
+    }
+
+    // z′(x) of z = √(2/π)·(x + 0.044715·x³).
+    private static double Slope(double size) => Math.Sqrt(2 / Math.PI) * (1 + 3 * Cubic * size * size);
+}
