@@ -141,6 +141,22 @@ CN_API int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n);
 CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
                           int32_t n, const float *src, float *dst);
 
+/*
+ * `channels` channels of src from number from_channel on become those of dst from to_channel on:
+ * the slices of a concatenation. Both are CN_PLAIN or both CN_BLOCKED, with the same h and w. The
+ * halo of the channels is zero afterwards, and with the last channel of dst the lanes past it;
+ * the other channels of dst are left alone.
+ */
+CN_API int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from,
+                                const cn_tensor *to, int32_t n, int32_t from_channel,
+                                int32_t to_channel, int32_t channels, const float *src, float *dst);
+
+/* y += bias per channel, of a CN_BLOCKED tensor; and db, the sums of dy per channel. */
+CN_API int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                           const float *bias, float *y);
+CN_API int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                                const float *dy, float *db);
+
 /* ---- Optimiser ------------------------------------------------------------------------------ */
 
 typedef enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 } cn_optimizer_kind;

@@ -264,6 +264,51 @@ int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, i
   return CN_OK;
 }
 
+static int32_t check_run(const cn_tensor *t, int32_t first, int32_t channels) {
+  return first < 0 || channels < 1 || channels > t->c || first > t->c - channels ? CN_BAD_SHAPE
+                                                                                 : CN_OK;
+}
+
+int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
+                         int32_t n, int32_t from_channel, int32_t to_channel, int32_t channels,
+                         const float *src, float *dst) {
+  TRY(check_context(context));
+  TRY(check_batch(from, n));
+  TRY(check_batch(to, n));
+  if (from->h != to->h || from->w != to->w) return CN_BAD_SHAPE;
+  if (from->layout != to->layout || from->layout == CN_FLAT) return CN_BAD_LAYOUT;
+  TRY(check_run(from, from_channel, channels));
+  TRY(check_run(to, to_channel, channels));
+  TRY(check_values(from, src));
+  TRY(check_values(to, dst));
+  kernels_for(context)->copy_channels(context->threads, from, to, n, from_channel, to_channel,
+                                      channels, src, dst);
+  return CN_OK;
+}
+
+static int32_t check_biased(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                            const float *values, const float *bias) {
+  TRY(check_context(context));
+  TRY(check_batch(tensor, n));
+  TRY(check_layout(tensor, CN_BLOCKED));
+  TRY(check_values(tensor, values));
+  return check_aligned(bias);
+}
+
+int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                    const float *bias, float *y) {
+  TRY(check_biased(context, tensor, n, y, bias));
+  kernels_for(context)->bias_add(context->threads, tensor, n, bias, y);
+  return CN_OK;
+}
+
+int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                         const float *dy, float *db) {
+  TRY(check_biased(context, tensor, n, dy, db));
+  kernels_for(context)->bias_gradient(context->threads, tensor, n, dy, db);
+  return CN_OK;
+}
+
 int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src, float *dst) {
   TRY(check_context(context));
   TRY(check_count(count));

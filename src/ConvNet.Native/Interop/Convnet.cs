@@ -38,6 +38,16 @@ internal static unsafe partial class Convnet
     public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src, float* dst);
 
     [LibraryImport(Library)]
+    public static partial int cn_copy_channels(in cn_context context, in cn_tensor from, in cn_tensor to, int n,
+        int from_channel, int to_channel, int channels, float* src, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_bias_add(in cn_context context, in cn_tensor tensor, int n, float* bias, float* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_bias_gradient(in cn_context context, in cn_tensor tensor, int n, float* dy, float* db);
+
+    [LibraryImport(Library)]
     public static partial int cn_optimizer_step(in cn_context context, in cn_optimizer optimizer, float learning_rate,
         int segment_count, cn_segment* segments, float* gradients, float** states, float* weights);
 
