@@ -147,7 +147,7 @@ public sealed record Conv2d : SumLayer
     {
         Shape xs = f.XShape(0), ys = f.YShape;
         int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth;
-        RowTap[] taps = RowTaps(xs, ys);
+        RowTap[] taps = RowTap.All(Window, xs, ys);
         f.For(f.N * Filters, map =>
         {
             (int n, int k) = Math.DivRem(map, Filters);
@@ -174,13 +174,13 @@ public sealed record Conv2d : SumLayer
     /// <inheritdoc/>
     public override void Backward<T, TSum>(Frame<T, TSum> f)
     {
-        RowTap[] taps = RowTaps(f.XShape(0), f.YShape);
+        RowTap[] taps = RowTap.All(Window, f.XShape(0), f.YShape);
         if (f.WantsDX(0))
             BackwardData(f, taps);
         if (f.WantsDW(0))
             BackwardWeights(f, taps);
         if (Bias && f.WantsDW(1))
-            BackwardBias(f);
+            ChannelSums.Write(f);
     }
 
     private static int Common(int a, int b)
@@ -256,49 +256,6 @@ public sealed record Conv2d : SumLayer
             }
             blocks.Complete();
         });
-    }
-
-    private void BackwardBias<T, TSum>(Frame<T, TSum> f)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        int outputs = f.YShape.Area;
-        f.For(Filters, k =>
-        {
-            Span<TSum> sum = f.DW(1).Slice(k, 1);
-            var blocks = new BlockedRows<T, TSum>(sum);
-            for (int n = 0; n < f.N; n++)
-            {
-                blocks.Next();
-                sum[0] += Rows.Sum<T, TSum>(f.DY.Slice((n * Filters + k) * outputs, outputs));
-            }
-            blocks.Complete();
-        });
-    }
-
-    /// <summary>One tap along one output row: output <c>Output + i</c> reads input <c>Input + i·S</c>, both within one map. The
-    /// first row of a tap is marked: all its rows give a term to a sum at most once.</summary>
-    private readonly record struct RowTap(int Weight, int Output, int Input, int Count, bool IsFirst);
-
-    /// <summary>Every tap along every output row, less what falls on the padding.</summary>
-    private RowTap[] RowTaps(Shape xs, Shape ys)
-    {
-        var taps = new List<RowTap>();
-        for (int r = 0; r < Window.Kernel.H; r++)
-        {
-            TapRange rows = TapRange.Of(ys.H, xs.H, Window.Stride.H, r * Window.Dilation.H - Window.Padding.H);
-            for (int s = 0; s < Window.Kernel.W; s++)
-            {
-                TapRange columns = TapRange.Of(ys.W, xs.W, Window.Stride.W, s * Window.Dilation.W - Window.Padding.W);
-                for (int i = 0; i < rows.Count && columns.Count > 0; i++)
-                {
-                    int output = (rows.First + i) * ys.W + columns.First;
-                    int input = (rows.Start + i * Window.Stride.H) * xs.W + columns.Start;
-                    taps.Add(new RowTap(r * Window.Kernel.W + s, output, input, columns.Count, i == 0));
-                }
-            }
-        }
-        return [.. taps];
     }
 
     private static LayerExample Random(RandomDraw draw) => Random(draw, draw.Channels(), draw.Channels(), 1);
