@@ -35,6 +35,7 @@ public sealed class LayerSet
         Flatten.Declared,
         Dropout.Declared,
         Add.Declared,
+        Concat.Declared,
     ]);
 
     /// <summary>The kinds, in the order in which they were added.</summary>

@@ -20,6 +20,7 @@ internal static class LoweringTable
             ? cn_activation_kind.CN_ACTIVATION_GELU
             : cn_activation_kind.CN_ACTIVATION_GELU_TANH),
         Add => new AddPrimitive(operation, inputs),
+        Concat => new ConcatPrimitive(operation, inputs),
         Dropout layer => new DropoutPrimitive(operation, layer, inputs),
         Layer layer => new ManagedPrimitive(operation, layer),
         null => throw new InvalidOperationException("The images are no operation."),

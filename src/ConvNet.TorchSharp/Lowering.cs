@@ -36,6 +36,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         Gelu layer => ("gelu",
             (x, _) => x[0].gelu(layer.Approximate == GeluApproximation.None ? Approximate.none : Approximate.tanh)),
         Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.add(next))),
+        Concat => ("cat", (x, _) => cat(x, 1)),
         Flatten => ("flatten", (x, _) => x[0].flatten(1)),
         Dense layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
         Conv2d layer => ("conv2d", OnMaps(node, Conv(node, layer, w, PaddingOf(layer, node.Inputs[0].Shape)))),

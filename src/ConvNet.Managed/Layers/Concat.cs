@@ -1,0 +1,97 @@
+namespace ConvNet;
+
+/// <summary>Concatenation along the channels of inputs with maps of one size: y = [x₀, x₁, …].</summary>
+/// <remarks>
+/// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W; vectors have maps of one value. Backward: every dxᵢ is its slice of dy. Forward and backward
+/// copy; no value changes.
+/// </remarks>
+public sealed record Concat : Layer
+{
+    private const int MostInCase = 4;
+
+    /// <summary>The layer as files and checks know it.</summary>
+    public static LayerDeclaration Declared { get; } = new("concat", "inputs one after another along the channels", [],
+        _ => new Concat())
+    {
+        Inputs = 2,
+        Examples =
+        [
+            new("concat", new Concat(), 2, new Shape(3, 5, 7), new Shape(17, 5, 7)),
+            new("concat of blocks", new Concat(), 3, new Shape(16, 4, 3), new Shape(32, 4, 3), new Shape(5, 4, 3)),
+            new("concat of vectors", new Concat(), 5, Shape.Vector(10), Shape.Vector(1), Shape.Vector(33)),
+            new("concat of one", new Concat(), 1, new Shape(1, 1, 1)),
+        ],
+        Random = [Random],
+    };
+
+    /// <inheritdoc/>
+    public override LayerDeclaration Declaration => Declared;
+
+    /// <inheritdoc/>
+    public override Shape Infer(params ReadOnlySpan<Shape> inputs)
+    {
+        if (inputs.IsEmpty)
+            throw new ArgumentException("concat reads at least one node; none was given.");
+        long channels = 0;
+        foreach (Shape shape in inputs)
+        {
+            if ((shape.H, shape.W) != (inputs[0].H, inputs[0].W))
+            {
+                throw ArgumentErrors.WithAdvice($"concat needs maps of one size; {inputs[0]} and {shape} were given.",
+                    "Give both the same rows and columns with other strides, paddings or a pooling.");
+            }
+            channels += shape.C;
+        }
+        return channels <= int.MaxValue
+            ? new Shape((int)channels, inputs[0].H, inputs[0].W)
+            : throw new ArgumentException($"concat of {channels:N0} channels is too large: at most {int.MaxValue:N0}.");
+    }
+
+    /// <inheritdoc/>
+    public override Accuracy Accuracy => Accuracy.Moves;
+
+    /// <inheritdoc/>
+    public override BackwardReads BackwardReads => BackwardReads.None;
+
+    /// <inheritdoc/>
+    public override string Explain(params ReadOnlySpan<Shape> inputs)
+    {
+        var channels = new List<int>();
+        foreach (Shape shape in inputs)
+            channels.Add(shape.C);
+        return $"{string.Join(" + ", channels)} = {channels.Sum()} channels";
+    }
+
+    /// <inheritdoc/>
+    public override void Forward<T>(in Frame<T> f)
+    {
+        int start = 0;
+        for (int i = 0; i < f.InputCount; i++)
+        {
+            int length = f.XShape(i).Length;
+            for (int n = 0; n < f.N; n++)
+                f.X(i).Slice(n * length, length).CopyTo(f.Y[(n * f.YShape.Length + start)..]);
+            start += length;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Backward<T>(in Frame<T> f)
+    {
+        int start = 0;
+        for (int i = 0; i < f.InputCount; i++)
+        {
+            int length = f.XShape(i).Length;
+            for (int n = 0; f.WantsDX(i) && n < f.N; n++)
+                f.DY.Slice(n * f.YShape.Length + start, length).CopyTo(f.DX(i)[(n * length)..]);
+            start += length;
+        }
+    }
+
+    private static LayerExample Random(RandomDraw draw)
+    {
+        Shape map = draw.Shape();
+        return new("concat", new Concat(), draw.Batch(),
+            [.. Enumerable.Range(0, draw.Between(2, MostInCase)).Select(_ => new Shape(draw.Channels(), map.H, map.W))]);
+    }
+}
