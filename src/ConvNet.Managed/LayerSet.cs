@@ -36,6 +36,7 @@ public sealed class LayerSet
         Dropout.Declared,
         Add.Declared,
         Concat.Declared,
+        ConvTranspose2d.Declared,
     ]);
 
     /// <summary>The kinds, in the order in which they were added.</summary>

@@ -12,6 +12,7 @@ internal static class LoweringTable
     public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
     {
         Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
+        ConvTranspose2d layer => new ConvTransposePrimitive(operation, layer),
         Dense layer => new DensePrimitive(operation, layer, inputs[0]),
         MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),

@@ -1,0 +1,109 @@
+using ConvNet.Diagnostics;
+using ConvNet.Native.Interop;
+using static ConvNet.Native.Interop.Convnet;
+
+namespace ConvNet.Native.Steps;
+
+/// <summary>Transposed convolution: the passes of the convolution whose input gradient it is, with a bias of its own.</summary>
+internal sealed class ConvTransposePrimitive : Primitive
+{
+    // Of the convolution, so x is the output here and y the input.
+    private readonly cn_conv2d _conv;
+
+    /// <summary>Describes the transposed convolution of an operation.</summary>
+    public ConvTransposePrimitive(Operation operation, ConvTranspose2d layer) : base(operation)
+    {
+        cn_tensor output = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
+        cn_tensor input = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Inputs[0].Shape);
+        _conv = ConvPrimitive.Describe(output, input, layer.Window, layer.Groups);
+        XHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
+        DYHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
+    }
+
+    /// <inheritdoc/>
+    public override int XHalo { get; }
+
+    /// <inheritdoc/>
+    public override int DYHalo { get; }
+
+    /// <inheritdoc/>
+    public override cn_tensor Y => _conv.x;
+
+    /// <inheritdoc/>
+    public override cn_tensor X(int input) => _conv.y;
+
+    /// <inheritdoc/>
+    public override Packing PackingOf(Parameter parameter)
+        => parameter.Role == ParameterRole.Weight ? new ConvPacking(_conv) : base.PackingOf(parameter);
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+    {
+        Slot x = plan.X(this), y = plan.Y(this), w = plan.Parameters.Values(Operation.Node.Parameters[0]);
+        cn_conv2d conv = _conv with { dy = x.Tensor, dx = y.Tensor };
+        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
+        plan.Add(new ConvBackwardData(conv, x, w, null, null, y, workspace),
+            Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), Transposed));
+        if (Bias is { } bias)
+            plan.Add(new BiasAdd(plan.Parameters.Values(bias), y), Choice.OnePass());
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        Parameter weight = Operation.Node.Parameters[0];
+        Slot x = plan.X(this);
+        if (plan.DX(this) is { } dx)
+        {
+            cn_conv2d forward = _conv with { x = dy.Tensor, y = dx.Tensor };
+            Slot? room = Workspace(plan, forward, cn_pass.CN_FORWARD);
+            plan.Add(new ConvForward(forward, dy, plan.Parameters.Values(weight), null, null, dx, null, room),
+                Algorithms.Of(forward, cn_pass.CN_FORWARD, room.Length(), Transposed));
+        }
+        cn_conv2d weights = _conv with { x = dy.Tensor, dy = x.Tensor };
+        Slot? workspace = Workspace(plan, weights, cn_pass.CN_BACKWARD_WEIGHTS);
+        plan.Add(new TransposedWeightGradient(weights, dy, x, plan.Parameters.Gradient(weight), workspace),
+            Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed));
+        if (Bias is { } bias)
+            plan.Add(new BiasGradient(dy, plan.Parameters.Gradient(bias)), Choice.OnePass());
+    }
+
+    private const string Transposed = "of the convolution that this one transposes";
+
+    private Parameter? Bias => Operation.Node.Parameters.Count > 1 ? Operation.Node.Parameters[1] : null;
+
+    private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
+        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
+}
+
+/// <summary>dw of a transposed convolution, from the gradient of its output and its input.</summary>
+internal sealed unsafe class TransposedWeightGradient(cn_conv2d conv, Slot dy, Slot x, Slot dw, Slot? workspace)
+    : Step(dy, x, dw, workspace)
+{
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_conv2d_backward_weights(run.Context, conv, run.N, dy.Pointer, x.Pointer,
+        dw.Pointer, null, null, workspace.Address(), workspace.Length()).ThrowIfFailed();
+}
+
+/// <summary>y += bias.</summary>
+internal sealed unsafe class BiasAdd(Slot bias, Slot y) : Step(bias, y)
+{
+    /// <inheritdoc/>
+    public override long Floats => base.Floats + y.Floats;
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_bias_add(run.Context, y.Tensor, run.N, bias.Pointer, y.Pointer).ThrowIfFailed();
+}
+
+/// <summary>db = Σ dy.</summary>
+internal sealed unsafe class BiasGradient(Slot dy, Slot db) : Step(dy, db)
+{
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_bias_gradient(run.Context, dy.Tensor, run.N, dy.Pointer, db.Pointer).ThrowIfFailed();
+}
