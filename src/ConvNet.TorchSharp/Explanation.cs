@@ -51,8 +51,9 @@ internal static class Explanation
     // How a node is computed, why so, and how many times its own multiply-adds that takes.
     private static (string Algorithm, string Reason, double Work) Choice(Node node, Lowering lowering)
     {
-        if (node.Layer is not Conv2d conv || lowering.PaddingOf(conv, node.Inputs[0].Shape) is not { } padded)
+        if (lowering.PaddedConvolution(node) is not { } found)
             return ("libtorch's choice", "", 1);
+        (Conv2d conv, PaddedChannels padded) = found;
         Shape input = node.Inputs[0].Shape;
         if (!padded.AddsTo(conv, input))
             return ("libtorch's choice", padded.Reason, 1);
@@ -104,7 +105,7 @@ internal static class Explanation
 
     // Filters of zeros have outputs too.
     private static double Growth(Node node, Lowering lowering)
-        => node.Layer is Conv2d conv && lowering.PaddingOf(conv, node.Inputs[0].Shape) is { } padded
+        => lowering.PaddedConvolution(node) is { Layer: var conv, Size: var padded }
             ? (double)padded.Filters * conv.Groups / conv.Filters : 1;
 
     private static long Bytes(Parameter parameter) => sizeof(float) * (long)parameter.Length;

@@ -58,9 +58,13 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
+    /// <summary>A node's convolution, and the channels and filters per group that it is given; null where it has its own.</summary>
+    public (Conv2d Layer, PaddedChannels Size)? PaddedConvolution(Node node)
+        => node.Layer is Conv2d conv && PaddingOf(conv, node.Inputs[0].Shape) is { } padded ? (conv, padded) : null;
+
     /// <summary>The channels and filters per group that a convolution is given, and why; null where nothing is padded
     /// at all.</summary>
-    public PaddedChannels? PaddingOf(Conv2d layer, Shape input)
+    private PaddedChannels? PaddingOf(Conv2d layer, Shape input)
         => padsChannels ? PaddedChannels.Of(layer, input) : null;
 
     private static Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w, PaddedChannels? padded)
