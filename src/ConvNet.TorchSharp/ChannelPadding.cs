@@ -18,7 +18,7 @@ public enum ChannelPadding
     /// <summary>Those that would be computed wrong on a processor that hides its caches.</summary>
     Always,
 
-    /// <summary>None: what libtorch computes is taken as it is.</summary>
+    /// <summary>None, with channels first: what libtorch computes is taken as it is.</summary>
     Never,
 }
 

@@ -8,16 +8,16 @@ namespace ConvNet;
 /// <remarks>The nodes are lowered as for a plan, but over weights without memory.</remarks>
 internal static class Explanation
 {
-    private const string Plain = "plain", Autograd = "autograd";
+    private const string Plain = "plain", ChannelsLast = "channels last", Autograd = "autograd";
 
     /// <summary>Describes the plan of a graph.</summary>
     /// <exception cref="NotSupportedException">Torch lacks a layer, the loss or the optimiser.</exception>
     public static PlanDescription Of(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime)
     {
         Executable.Check(graph, batchSize, spec);
-        using var lowering = new Lowering(batchSize: 0, seed: 0, runtime.PadsChannels);
+        using var lowering = new Lowering(graph, batchSize: 0, seed: 0, runtime);
         using DisposeScope scope = NewDisposeScope();
-        var pass = new ExplainedPass(graph, batchSize, spec, runtime.Info.Threads);
+        var pass = new ExplainedPass(graph, batchSize, spec, runtime.Info.Threads, lowering.ChannelsLast);
         List<PlannedLayer> layers = [.. graph.Nodes.Skip(1).Select(node => Of(node, lowering, pass))];
         layers.AddRange(Ends(pass));
         string purpose = spec is null ? "inference" : "training";
@@ -89,7 +89,7 @@ internal static class Explanation
         string optimizer = spec.Optimizer.GetType().Name;
         yield return new PlannedLayer(optimizer, optimizer.ToLowerInvariant(), [], [], null, null, null,
         [
-            new(PlannedPass.Update, optimizer.ToLowerInvariant(), "torch.optim", "", 0,
+            new(PlannedPass.Update, optimizer.ToLowerInvariant(), "torch's fused kernel", "", 0,
                 (3 + 2 * spec.Optimizer.StateNames.Count) * parameters, 0, pass.Threads),
         ]);
     }
@@ -114,9 +114,11 @@ internal static class Explanation
     private sealed class ExplainedPass
     {
         private readonly HashSet<Node> _wanted = [];
+        private readonly bool _channelsLast;
 
-        public ExplainedPass(Graph graph, int batchSize, TrainingSpec? spec, int threads)
+        public ExplainedPass(Graph graph, int batchSize, TrainingSpec? spec, int threads, bool channelsLast)
         {
+            _channelsLast = channelsLast;
             (Graph, BatchSize, Spec, Threads) = (graph, batchSize, spec, threads);
             // As torch's requires_grad.
             foreach (Node node in graph.Nodes.Where(_ => spec is not null))
@@ -141,6 +143,7 @@ internal static class Explanation
 
         public long BytesOf(Node node) => sizeof(float) * (long)BatchSize * node.Shape.Length;
 
-        public PlannedTensor Lying(Node node) => new(Plain, node.Shape, 0, BytesOf(node));
+        public PlannedTensor Lying(Node node)
+            => new(_channelsLast && !node.Shape.IsVector ? ChannelsLast : Plain, node.Shape, 0, BytesOf(node));
     }
 }

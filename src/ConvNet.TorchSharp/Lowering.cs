@@ -17,14 +17,25 @@ internal delegate Tensor TorchCall(Tensor[] x, Pass pass);
 
 /// <summary>Turns the nodes of a graph into calls of torch; the one place that knows both.</summary>
 /// <remarks>A vector (F×1×1) is a tensor of N×F, any other shape one of N×C×H×W.</remarks>
-internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : IDisposable
+internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRuntime runtime) : IDisposable
 {
+    // Channels of which oneDNN makes a block: from here on it computes faster on maps whose channels lie side by side.
+    private const int ChannelBlock = 16;
+
     // oneDNN 3.7.1 tries every position within the strides for an input gradient, and crashes with a stride of 2^16 or 2^18 to 2^20.
     private const int MostStrides = 1 << 15;
 
     private static readonly long[] s_one = [1, 1];
 
     private readonly List<HostBuffer<float>> _masks = [];
+
+    /// <summary>Whether maps lie with their channels last, which is faster with many channels.</summary>
+    /// <remarks>
+    /// Torch's calls keep the layout, so that of the images is the whole network's. With channels last a training step of cifarnet takes 0.87,
+    /// of resnet20 0.74 and of lenet5, which has 6 channels, 1.02 times as long.
+    /// </remarks>
+    public bool ChannelsLast { get; } = runtime.AllowsChannelsLast
+        && graph.Nodes.Any(node => node.Layer is Conv2d && node.Inputs[0].Shape.C >= ChannelBlock);
 
     /// <summary>The call for a node, and the name of torch's function that it is.</summary>
     /// <param name="node">The node.</param>
@@ -35,7 +46,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         Relu => ("relu", (x, _) => x[0].relu()),
         Gelu layer => ("gelu",
             (x, _) => x[0].gelu(layer.Approximate == GeluApproximation.None ? Approximate.none : Approximate.tanh)),
-        Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.add(next))),
+        Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.Plus(next))),
         Concat => ("cat", (x, _) => cat(x, 1)),
         Flatten => ("flatten", (x, _) => x[0].flatten(1)),
         Dense layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
@@ -53,8 +64,16 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         null => throw new ArgumentException($"{node.Name} is the input; nothing computes it.", nameof(node)),
     };
 
+    /// <summary>A batch of images as the first calls take it.</summary>
+    /// <param name="values">Its values, dense N×C×H×W.</param>
+    public Tensor Images(Tensor values)
+    {
+        Tensor x = values.reshape(Dimensions(graph.Input.Shape));
+        return ChannelsLast && !graph.Input.Shape.IsVector ? x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) : x;
+    }
+
     /// <summary>The dimensions of the tensor of a node; −1 stands for the samples.</summary>
-    public static long[] Dimensions(Shape shape) => shape.IsVector ? [-1, shape.C] : [-1, shape.C, shape.H, shape.W];
+    private static long[] Dimensions(Shape shape) => shape.IsVector ? [-1, shape.C] : [-1, shape.C, shape.H, shape.W];
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
@@ -65,7 +84,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
     /// <summary>The channels and filters per group that a convolution is given, and why; null where nothing is padded
     /// at all.</summary>
     private PaddedChannels? PaddingOf(Conv2d layer, Shape input)
-        => padsChannels ? PaddedChannels.Of(layer, input) : null;
+        => runtime.PadsChannels ? PaddedChannels.Of(layer, input) : null;
 
     private static Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w, PaddedChannels? padded)
     {
@@ -82,13 +101,14 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
             return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
 
         // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients again.
-        long groups = layer.Groups, filters = layer.Filters / groups;
-        long missingFilters = size.Filters - filters;
+        long groups = layer.Groups, channels = node.Inputs[0].Shape.C / groups, filters = layer.Filters / groups;
+        long missing = size.Channels - channels, missingFilters = size.Filters - filters;
+        Shape from = node.Inputs[0].Shape, to = node.Shape;
         return x =>
         {
-            long n = x.shape[0], h = x.shape[2], width = x.shape[3], channels = x.shape[1] / groups, missing = size.Channels - channels;
             Tensor wide = missing == 0 ? x
-                : functional.pad(x.reshape(n, groups, channels, h, width), [0, 0, 0, 0, 0, missing]).reshape(n, groups * size.Channels, h, width);
+                : functional.pad(x.reshape(-1, groups, channels, from.H, from.W), [0, 0, 0, 0, 0, missing])
+                    .reshape(-1, groups * size.Channels, from.H, from.W);
             Tensor weights = functional.pad(
                     w[0].reshape(groups, filters, channels, window.Kernel.H, window.Kernel.W), [0, 0, 0, 0, 0, missing, 0, missingFilters])
                 .reshape(groups * size.Filters, size.Channels, window.Kernel.H, window.Kernel.W);
@@ -96,7 +116,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
                 : functional.pad(bias.reshape(groups, filters), [0, missingFilters]).reshape(-1);
             Tensor y = functional.conv2d(wide, weights, added, stride, padding, dilation, groups);
             return missingFilters == 0 ? y
-                : y.reshape(n, groups, size.Filters, y.shape[2], y.shape[3]).narrow(2, 0, filters).reshape(n, layer.Filters, y.shape[2], y.shape[3]);
+                : y.reshape(-1, groups, size.Filters, to.H, to.W).narrow(2, 0, filters).reshape(-1, layer.Filters, to.H, to.W);
         };
     }
 
@@ -138,7 +158,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         ReadOnlySpan<float> mean = x.contiguous().Floats();
         for (int c = 0; c < mean.Length; c++)
             runningMean[c] = (1 - layer.Momentum) * runningMean[c] + layer.Momentum * mean[c];
-        return x.sub(x).mul(w[0]).add(w[1]);
+        return x.sub(x).mul(w[0]).Plus(w[1]);
     }
 
     private TorchCall Drop(Dropout layer, Node node)
@@ -149,7 +169,7 @@ internal sealed class Lowering(int batchSize, ulong seed, bool padsChannels) : I
         return (x, pass) =>
         {
             if (!pass.Training)
-                return x[0];
+                return x[0].alias();
             Span<float> values = mask.Values[..(pass.N * node.Shape.Length)];
             for (int i = 0; i < values.Length; i++)
                 values[i] = Philox.Word(seed, node.Index, pass.Step, i) < layer.Threshold ? 0 : layer.Scale;

@@ -102,7 +102,7 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
 
             Tensor own = y.gather(1, _labels.First(n).reshape(n, 1));
             Tensor margins = y.gather(1, _others.First(others.Length).reshape(n, classes - 1)).sub(own);
-            Tensor losses = margins.add(_margin.First(1)).relu();
+            Tensor losses = margins.Plus(_margin.First(1)).relu();
             return targets.SampleWeights.IsEmpty
                 ? losses.sum().mul(_share.First(1))
                 : WeightedMean(losses.sum([1]), targets.SampleWeights);
@@ -127,7 +127,7 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
         public override Tensor Evaluate(Tensor y, Targets targets)
         {
             targets.Values.CopyTo(_targets.Values);
-            Tensor wanted = _targets.First(targets.Values.Length).reshape(y.shape);
+            Tensor wanted = _targets.First(targets.Values.Length).view_as(y);
             return targets.SampleWeights.IsEmpty
                 ? functional.mse_loss(y, wanted)
                 : WeightedMean(

@@ -1,7 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-using TorchAdam = TorchSharp.Modules.Adam;
-using TorchAdamW = TorchSharp.Modules.AdamW;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet;
@@ -14,28 +10,16 @@ internal sealed record OptimizerGroup(IReadOnlyList<TorchParameter> Tensors, Par
 /// <summary>Torch's own optimisers in place of this library's rules.</summary>
 internal static class TorchOptimizers
 {
-    // Learning rates are set before every step.
-    private const double Unset = 0;
-
     /// <summary>Makes torch's optimiser, with a parameter group for each of the groups, in their order.</summary>
-    public delegate optim.Optimizer Maker(IReadOnlyList<OptimizerGroup> groups);
+    public delegate FusedOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
 
     /// <summary>What makes torch's optimiser with a rule.</summary>
     /// <exception cref="NotSupportedException">Torch has none with this rule.</exception>
     public static Maker Of(Optimizer optimizer) => optimizer switch
     {
-        Sgd sgd => groups => optim.SGD(
-            groups.Select(group => new SGD.ParamGroup(group.Tensors, Unset, sgd.Momentum,
-                weight_decay: group.Options.WeightDecay, nesterov: sgd.Nesterov)),
-            Unset, sgd.Momentum, nesterov: sgd.Nesterov),
-        Adam adam => groups => optim.Adam(
-            groups.Select(group => new TorchAdam.ParamGroup(group.Tensors, Unset, adam.Beta1, adam.Beta2,
-                adam.Epsilon, group.Options.WeightDecay)),
-            Unset, adam.Beta1, adam.Beta2, adam.Epsilon),
-        AdamW adam => groups => optim.AdamW(
-            groups.Select(group => new TorchAdamW.ParamGroup(group.Tensors, Unset, adam.Beta1, adam.Beta2,
-                adam.Epsilon, group.Options.WeightDecay)),
-            Unset, adam.Beta1, adam.Beta2, adam.Epsilon),
+        Sgd sgd => groups => FusedOptimizer.Sgd(groups, sgd.Momentum, sgd.Nesterov),
+        Adam adam => groups => FusedOptimizer.Adam(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
+        AdamW adam => groups => FusedOptimizer.AdamW(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
         _ => throw new NotSupportedException(
             $"The torchsharp backend has no optimiser {optimizer.GetType().Name}: it takes torch's own, which is "
             + "what makes it independent of this library's rules, and knows "

@@ -11,7 +11,8 @@ internal sealed class TorchRuntime
     private TorchRuntime(int threads, ChannelPadding padding)
     {
         PadsChannels = padding == ChannelPadding.Always || (padding == ChannelPadding.WhereNeeded && PaddedChannels.AreNeededHere);
-        set_num_threads(threads);
+        AllowsChannelsLast = padding == ChannelPadding.WhereNeeded && !PaddedChannels.AreNeededHere;
+        _ = get_num_threads();      // the first call of torch loads it
         using var process = Process.GetCurrentProcess();
         string[] modules = [.. process.Modules.Cast<ProcessModule>().Select(module => module.FileName)];
         string? library = Array.Find(modules, path => Path.GetFileName(path)
@@ -32,6 +33,9 @@ internal sealed class TorchRuntime
 
     /// <summary>Whether convolutions that oneDNN computes wrong where caches are hidden get channels of zeros.</summary>
     public bool PadsChannels { get; }
+
+    /// <summary>Whether maps may lie with their channels last: not where padding is needed or ruled, which is about maps with their channels first.</summary>
+    public bool AllowsChannelsLast { get; }
 
     /// <summary>Loads libtorch.</summary>
     /// <exception cref="DllNotFoundException">It cannot be loaded.</exception>
@@ -69,13 +73,6 @@ internal sealed class TorchRuntime
     /// <summary>Says what <see cref="Compile"/> would make of a graph.</summary>
     public PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec)
         => Explanation.Of(graph, batchSize, spec, this);
-
-    /// <summary>Makes this number of threads the one that the calling thread's next calls use.</summary>
-    public void ClaimThreads()
-    {
-        if (get_num_threads() != Info.Threads)
-            set_num_threads(Info.Threads);
-    }
 
     private static IEnumerable<BackendLimit> LimitsOf(ChannelPadding padding, string? library)
     {

@@ -1,6 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
@@ -17,11 +15,13 @@ internal sealed class TorchSharpPlan : Executable
     private readonly Tensor[] _parameters;
     private readonly Lowering _lowering;
     private readonly TorchCall[] _calls;
-    private readonly int[][] _inputs;
+    private readonly int[][] _inputs, _lastReads;
+    private readonly Tensor[][] _arguments;
     private readonly HostBuffer<float> _images, _outputGradient;
     private readonly TorchLoss? _torchLoss;
     private readonly OptimizerGroup[] _groups = [];
-    private readonly optim.Optimizer? _optimizer;
+    private readonly FusedOptimizer? _optimizer;
+    private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
     private HostBuffer<float>? _inferenceImages;
     private Tensor? _scores, _loss;
@@ -30,10 +30,14 @@ internal sealed class TorchSharpPlan : Executable
         : base(graph, batchSize, spec, backendDisposed)
     {
         _runtime = runtime;
-        _lowering = new Lowering(batchSize, spec?.Seed ?? 0, runtime.PadsChannels);
+        _lowering = new Lowering(graph, batchSize, spec?.Seed ?? 0, runtime);
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
+        _lastReads = LastReads(graph);
+        _arguments = Array.ConvertAll(_inputs, inputs => new Tensor[inputs.Length]);
         int images = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
         int scores = spec is null ? 0 : batchSize * Output.Shape.Length;
+        _pressure = new NativeMemoryPressure(NativeBytes());
+        using TorchScope scope = OpenScope();
         try
         {
             _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
@@ -59,22 +63,22 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void ForwardCore(ReadOnlySpan<float> images, int n)
     {
-        using DisposeScope scope = OpenScope();
+        using TorchScope scope = OpenScope();
         EndPass();
         images.CopyTo(_images.Values);
-        Tensor x = _images.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
+        Tensor x = _lowering.Images(_images.First(images.Length));
         _scores = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
     }
 
     protected override double LossCore(Targets targets)
     {
-        using DisposeScope scope = OpenScope();
+        using TorchScope scope = OpenScope();
         return Keep(_torchLoss!.Evaluate(_scores!, targets));
     }
 
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
     {
-        using DisposeScope scope = OpenScope();
+        using TorchScope scope = OpenScope();
         foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
             Of(parameter).grad = null;
         if (Spec!.InputGradient)
@@ -87,14 +91,14 @@ internal sealed class TorchSharpPlan : Executable
         else if (_scores.requires_grad)
         {
             outputGradient.CopyTo(_outputGradient.Values);
-            _scores.backward([_outputGradient.First(outputGradient.Length).reshape(_scores.shape)]);
+            _scores.backward([_outputGradient.First(outputGradient.Length).view_as(_scores)]);
         }
         EndPass();
     }
 
     protected override void StepCore(float learningRate)
     {
-        using DisposeScope scope = OpenScope();
+        using TorchScope scope = OpenScope();
         if (_optimizer is null)
             return;
         foreach ((optim.ILearningRateController torchs, OptimizerGroup group) in _optimizer.ParamGroups.Zip(_groups))
@@ -120,11 +124,11 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
     {
-        using DisposeScope scope = OpenScope();
+        using TorchScope scope = OpenScope();
         using IDisposable noGrad = no_grad();
         _inferenceImages ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
         images.CopyTo(_inferenceImages.Values);
-        Tensor x = _inferenceImages.First(images.Length).reshape(Lowering.Dimensions(Graph.Input.Shape));
+        Tensor x = _lowering.Images(_inferenceImages.First(images.Length));
         Run(x, new Pass(n, Training: false, 0)).ReadFloats(scores);
     }
 
@@ -139,22 +143,21 @@ internal sealed class TorchSharpPlan : Executable
 
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
     {
-        using DisposeScope scope = OpenScope();
-        Tensor tensor = Of(parameter);
-        tensor.grad ??= zeros(tensor.shape).DetachFromDisposeScope();
-        tensor.grad.WriteFloats(values);
+        using TorchScope scope = OpenScope();
+        Tensor parameterTensor = Of(parameter), gradient = zeros(parameterTensor.shape, ScalarType.Float32, CPU);
+        gradient.WriteFloats(values);
+        parameterTensor.grad = gradient;
     }
 
     protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
-    {
-        if (StateOf(parameter).Tensor(Spec!.Optimizer.StateNames[index]) is { } state)
-            state.ReadFloats(values);
-        else
-            values.Clear();
-    }
+        => _optimizer!.StateOf(Of(parameter), index).ReadFloats(values);
 
     protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
-        => StateOf(parameter).Write(Spec!.Optimizer.StateNames[index], values, Of(parameter).shape, steps);
+    {
+        using TorchScope scope = OpenScope();
+        _optimizer!.StateOf(Of(parameter), index).WriteFloats(values);
+        _optimizer.Steps = steps;
+    }
 
     protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(ImagesOfPass, values);
 
@@ -169,6 +172,7 @@ internal sealed class TorchSharpPlan : Executable
         _images.Dispose();
         _outputGradient.Dispose();
         _inferenceImages?.Dispose();
+        _pressure.Dispose();
     }
 
     private Tensor ImagesOfPass => _images.First(N * Graph.Input.Shape.Length);
@@ -180,7 +184,7 @@ internal sealed class TorchSharpPlan : Executable
     private static Tensor Allocate(Parameter parameter, bool training)
     {
         long[] size = [.. parameter.Dimensions.Select(extent => (long)extent)];
-        Tensor values = zeros(size);
+        Tensor values = zeros(size, ScalarType.Float32, CPU);
         if (!parameter.Trainable)
             values.Floats().Fill(parameter.Role.InitialValue());
         return parameter.Trainable && training
@@ -188,36 +192,52 @@ internal sealed class TorchSharpPlan : Executable
             : values.DetachFromDisposeScope();
     }
 
+    // What torch holds from a forward pass to its backward pass: every value, and as much again of what autograd keeps beside them; parameters
+    // with gradient and state. An estimate, which need not be more.
+    private long NativeBytes()
+    {
+        long parameters = Graph.Parameters.Sum(p => (long)p.Length), values = Graph.Nodes.Sum(node => (long)node.Shape.Length) * BatchSize;
+        return sizeof(float) * (Spec is null ? parameters : (2 + Spec.Optimizer.StateNames.Count) * parameters + 2 * values);
+    }
+
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
 
-    // Torch has the state group by group.
-    private OptimizerState StateOf(Parameter parameter)
-    {
-        Tensor tensor = Of(parameter);
-        int place = _groups.SelectMany(group => group.Tensors).TakeWhile(p => !ReferenceEquals(p, tensor)).Count();
-        return ((OptimizerHelper)_optimizer!).state_dict().State[place];
-    }
-
-    private DisposeScope OpenScope()
-    {
-        _runtime.ClaimThreads();
-        return NewDisposeScope();
-    }
+    private TorchScope OpenScope() => new(_runtime.Info.Threads);
 
     private Tensor Run(Tensor x, Pass pass)
     {
         var values = new Tensor[Graph.Nodes.Count];
         values[0] = x;
         for (int i = 1; i < values.Length; i++)
-            values[i] = _calls[i - 1](Array.ConvertAll(_inputs[i], input => values[input]), pass);
+        {
+            Tensor[] read = _arguments[i];
+            for (int input = 0; input < read.Length; input++)
+                read[input] = values[_inputs[i][input]];
+            values[i] = _calls[i - 1](read, pass);
+            foreach (int last in _lastReads[i])
+                values[last].Dispose();
+        }
         return values[^1];
+    }
+
+    // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for the next.
+    private static int[][] LastReads(Graph graph)
+    {
+        var reader = new int[graph.Nodes.Count];
+        foreach (Node node in graph.Nodes)
+        {
+            foreach (Node input in node.Inputs)
+                reader[input.Index] = node.Index;
+        }
+        ILookup<int, int> read = Enumerable.Range(0, reader.Length).Where(value => reader[value] > 0).ToLookup(value => reader[value]);
+        return [.. graph.Nodes.Select(node => read[node.Index].ToArray())];
     }
 
     private double Keep(Tensor loss)
     {
         _loss?.Dispose();
         _loss = loss.DetachFromDisposeScope();
-        return loss.item<float>();
+        return loss.Floats()[0];
     }
 
     private void EndPass()

@@ -31,10 +31,14 @@ internal static class DirectRun
     private static WorkerProcess Start(string backend)
         => new(backend, ["dotnet", "exec", typeof(DirectRun).Assembly.Location, Program.Worker, backend]);
 
-    /// <summary>The networks written by hand, as something to measure. The backend is there for its threads and its allocator.</summary>
+    /// <summary>The networks written by hand, as something to measure. The backend is there for its allocator.</summary>
     private sealed class DirectBench() : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
-        public override Workload Create(Request request) => new DirectStep(request.Model!, request.Batch, BenchPasses.Parse(request.Pass!));
+        public override Workload Create(Request request)
+        {
+            set_num_threads(request.Threads);
+            return new DirectStep(request.Model!, request.Batch, BenchPasses.Parse(request.Pass!));
+        }
     }
 
     /// <summary>A training step or an inference, images and labels copied in as the backend does.</summary>

@@ -16,10 +16,12 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     public NativeBlock(long length, bool clear) : base(0, ownsHandle: true)
     {
         Length = length;
-        nuint bytes = checked((nuint)Math.Max(length, 1) * sizeof(float) + Alignment);
+        nuint bytes = (nuint)Bytes;
         // Large blocks come from the system as zeros that take no memory until they are touched: clearing would touch them all.
         SetHandle((nint)(clear ? NativeMemory.AllocZeroed(bytes) : NativeMemory.Alloc(bytes)));
         Pointer = (float*)Up((nuint)handle, Alignment);
+        // So that the garbage collector looks for executables that nobody disposed.
+        GC.AddMemoryPressure(Bytes);
         AskForHugePages((nuint)handle, (nuint)handle + bytes);
     }
 
@@ -28,6 +30,8 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
 
     /// <summary>The first float. Whoever uses it keeps the block alive.</summary>
     public float* Pointer { get; }
+
+    private long Bytes => checked(Math.Max(Length, 1) * sizeof(float) + Alignment);
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
@@ -43,6 +47,7 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     protected override bool ReleaseHandle()
     {
         NativeMemory.Free((void*)handle);
+        GC.RemoveMemoryPressure(Bytes);
         return true;
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Torch;
@@ -22,20 +21,6 @@ public sealed class TorchSharpBackendTests
     public void NoThreadAndTooManyAreRefused(int threads) =>
         Assert.That(() => new TorchSharpBackend(threads),
             Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"{threads} threads"));
-
-    [Test]
-    public void BackendsOfDifferentThreadCountsTakeTurns()
-    {
-        using TorchSharpBackend one = new(threads: 1), two = new(threads: 2);
-        using IExecutable first = Train(one, Small()), second = Train(two, Small());
-        for (int i = 0; i < 3; i++)
-        {
-            TrainStep(first);
-            Assert.That(TorchSharp.torch.get_num_threads(), Is.EqualTo(1));
-            TrainStep(second);
-            Assert.That(TorchSharp.torch.get_num_threads(), Is.EqualTo(2));
-        }
-    }
 
     [Test]
     public void ALayerOfOnesOwnIsNamed()
@@ -97,24 +82,6 @@ public sealed class TorchSharpBackendTests
     }
 
     [Test]
-    public void MemoryIsFlatOverTenThousandSteps()
-    {
-        using var backend = new TorchSharpBackend(threads: 1);
-        using IExecutable net = Train(backend, Small());
-        long before = 0;
-        for (int step = 0; step < 10_000; step++)
-        {
-            TrainStep(net);
-            // Garbage is not a leak: a runtime on a processor with large caches lets tens of megabytes of it gather.
-            if (step % 100 == 0)
-                GC.Collect();
-            if (step == 1_000)
-                before = ResidentBytes();
-        }
-        Assert.That(ResidentBytes() - before, Is.LessThan(1 << 20));
-    }
-
-    [Test]
     public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece, [Values] bool isDense)
     {
         float[] values = [1, 2, 3, 4, 5, 6], read = new float[6];
@@ -162,15 +129,6 @@ public sealed class TorchSharpBackendTests
         var values = new float[parameter.Length];
         net.ReadGradient(parameter, values);
         return values;
-    }
-
-    private static long ResidentBytes()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
-        using var process = Process.GetCurrentProcess();
-        return process.WorkingSet64;
     }
 
     private sealed record Halve : Layer

@@ -20,7 +20,6 @@ internal sealed class TorchLayer : Workload
     private TorchLayer(TorchRuntime runtime, LayerShape shape, BenchPass pass)
     {
         (_runtime, _shape, _pass) = (runtime, shape, pass);
-        runtime.ClaimThreads();
         _scope = NewDisposeScope();
         long features = shape.Input.Length, n = shape.Batch;
         long[] x = shape.IsDense ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
@@ -43,8 +42,7 @@ internal sealed class TorchLayer : Workload
 
     public override void Run()
     {
-        _runtime.ClaimThreads();
-        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        using var scope = new TorchScope(_runtime.Info.Threads);
         if (_pass == BenchPass.Forward)
         {
             Forward();
