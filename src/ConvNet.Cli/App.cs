@@ -119,7 +119,8 @@ internal static class App
         };
         var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
         foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(),
-            new LayersVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
+            new LayersVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(),
+            new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

@@ -48,7 +48,8 @@ public abstract class AttributeDeclaration
     /// <summary>What it is to the layer.</summary>
     public AttributeRole Role { get; }
 
-    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c> or <c>word</c>.</summary>
+    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c> or
+    /// <c>word</c>.</summary>
     public abstract string Type { get; }
 
     /// <summary>The default in words; null where the attribute must be given.</summary>
@@ -221,7 +222,8 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
     private readonly Func<Layer, T> _get;
     private readonly AttributeRules<T> _rules;
 
-    internal AttributeDeclaration(string name, AttributeRole role, Func<Layer, T> get, T? otherwise, AttributeRules<T> rules)
+    internal AttributeDeclaration(string name, AttributeRole role, Func<Layer, T> get, T? otherwise,
+        AttributeRules<T> rules)
         : base(name, role)
     {
         (_get, Otherwise, _rules) = (get, otherwise, rules);
@@ -258,7 +260,8 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         => _rules.Reader(json, Name) ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
-    internal override IEnumerable<object> Smaller(Layer layer) => _rules.SmallerIn(layer).Select(value => (object)value);
+    internal override IEnumerable<object> Smaller(Layer layer)
+        => _rules.SmallerIn(layer).Select(value => (object)value);
 
     /// <inheritdoc/>
     internal override object Draw(RandomDraw draw) => _rules.Drawer(draw);

@@ -2,7 +2,8 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet;
 
-/// <summary>A training pass of a layer in double, and how far float32 may be from it, for the layer to fill in.</summary>
+/// <summary>A training pass of a layer in double, and how far float32 may be from it, for the layer to fill
+/// in.</summary>
 /// <remarks>
 /// A result passes where its error is at most the bound; a bound of 0 asks for the double result, rounded. Notation
 /// and order are those of <see cref="Frame{T}"/>.

@@ -17,7 +17,8 @@ public enum BackwardReads
     Output = 2,
 }
 
-/// <summary>How accurate the results of a layer are in float32, which decides what the gradient check compares with.</summary>
+/// <summary>How accurate the results of a layer are in float32, which decides what the gradient check compares
+/// with.</summary>
 public enum Accuracy
 {
     /// <summary>Nothing is known but the reference: bounds are measured on it.</summary>
@@ -26,7 +27,8 @@ public enum Accuracy
     /// <summary>Each result is a copy of a value, a zero, or one product: every backend gets the same.</summary>
     Moves,
 
-    /// <summary>Results are sums of terms, whose bounds follow from the terms: the layer is a <see cref="SumLayer"/>.</summary>
+    /// <summary>Results are sums of terms, whose bounds follow from the terms: the layer is a
+    /// <see cref="SumLayer"/>.</summary>
     Sums,
 
     /// <summary>The layer derives the bounds itself: <see cref="Layer.DeriveBounds"/>.</summary>
@@ -35,7 +37,8 @@ public enum Accuracy
 
 /// <summary>How far some input values are from where a layer's gradient jumps.</summary>
 /// <param name="Margin">By how much they would have to change.</param>
-/// <param name="Values">The number of values that the margin lies between; each may be off by an error of its own.</param>
+/// <param name="Values">The number of values that the margin lies between; each may be off by an error of its
+/// own.</param>
 public readonly record struct Kink(double Margin, int Values = 1);
 
 /// <summary>A layer: its attributes, its shape rule, and the reference for its forward and backward pass.</summary>

@@ -47,9 +47,11 @@ public sealed record LayerExample(string Name, Layer Layer, int BatchSize, param
     public override string ToString() => Name;
 }
 
-/// <summary>What is known of a kind of layer besides how it computes: its name, its attributes, and its cases.</summary>
+/// <summary>What is known of a kind of layer besides how it computes: its name, its attributes, and its
+/// cases.</summary>
 /// <remarks>
-/// Every built-in layer has one, and a layer of the user's own that has one is saved, loaded, checked, shrunk and listed
+/// Every built-in layer has one, and a layer of the user's own that has one is saved, loaded, checked, shrunk and
+/// listed
 /// like them: <see cref="LayerSet.With"/> tells the readers of it.
 /// </remarks>
 public sealed class LayerDeclaration
@@ -96,7 +98,8 @@ public sealed class LayerDeclaration
     /// <summary>The fewest inputs that it reads.</summary>
     public int Inputs { get; init; } = 1;
 
-    /// <summary>Small and awkward cases, at least one, on which every backend is checked and canaries are let out.</summary>
+    /// <summary>Small and awkward cases, at least one, on which every backend is checked and canaries are let
+    /// out.</summary>
     public IReadOnlyList<LayerExample> Examples { get; init; } = [];
 
     /// <summary>
@@ -123,7 +126,8 @@ public sealed class LayerDeclaration
         => new(Attributes.Select(attribute => KeyValuePair.Create(attribute, attribute.ValueOf(layer))));
 
     /// <summary>The attribute of a role; null where there is none.</summary>
-    internal AttributeDeclaration? Of(AttributeRole role) => Attributes.FirstOrDefault(attribute => attribute.Role == role);
+    internal AttributeDeclaration? Of(AttributeRole role)
+        => Attributes.FirstOrDefault(attribute => attribute.Role == role);
 
     /// <summary>The layer with other values of some attributes; null where it refuses them.</summary>
     internal Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)

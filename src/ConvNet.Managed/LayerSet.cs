@@ -3,7 +3,8 @@ using ConvNet.Serialization;
 namespace ConvNet;
 
 /// <summary>Kinds of layers by name: those that a reader of files knows.</summary>
-/// <remarks>A set never changes; <see cref="With"/> gives another. Readers take <see cref="BuiltIn"/> unless told.</remarks>
+/// <remarks>A set never changes; <see cref="With"/> gives another. Readers take <see cref="BuiltIn"/> unless
+/// told.</remarks>
 public sealed class LayerSet
 {
     private readonly Dictionary<string, LayerDeclaration> _byKind = new(StringComparer.Ordinal);

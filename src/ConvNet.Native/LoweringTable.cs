@@ -3,7 +3,8 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>Which kernels run which layer: with <see cref="Fusion"/> the one place here that knows the layers.</summary>
+/// <summary>Which kernels run which layer: with <see cref="Fusion"/> the one place here that knows the
+/// layers.</summary>
 internal static class LoweringTable
 {
     /// <summary>The primitive of an operation. A layer without a kernel runs in C#.</summary>

@@ -77,7 +77,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
-    /// <summary>A node's convolution, and the channels and filters per group that it is given; null where it has its own.</summary>
+    /// <summary>A node's convolution, and the channels and filters per group that it is given; null where it has its
+    /// own.</summary>
     public (Conv2d Layer, PaddedChannels Size)? PaddedConvolution(Node node)
         => node.Layer is Conv2d conv && PaddingOf(conv, node.Inputs[0].Shape) is { } padded ? (conv, padded) : null;
 

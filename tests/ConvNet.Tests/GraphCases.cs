@@ -45,6 +45,13 @@ public static class GraphCases
         Chain("gap dense", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(), new Dense(5)),
         Chain("dropout between dense", 4, Shape.Vector(20), new Dense(16), new Relu(), new Dropout(0.5f), new Dense(5)),
         Chain("dropout on maps", 2, new(3, 5, 5), new Conv2d(18, 3), new Dropout(0.25f), new Relu(), new Flatten()),
+        Chain("conv gelu conv", 2, new(3, 6, 5), new Conv2d(17, 3, padding: 1), new Gelu(), new Conv2d(4, 3)),
+        Chain("transposed convolution between convolutions", 2, new(3, 5, 4), new Conv2d(18, 3, padding: 1), new Relu(),
+            new ConvTranspose2d(17, 3, 2, 1, outputPadding: 1), new Relu(), new Conv2d(3, 3, padding: 1)),
+        Chain("transposed convolution, bn, relu", 4, new(5, 3, 4), new ConvTranspose2d(16, 2, 2), new BatchNorm2d(),
+            new Relu(), new ConvTranspose2d(3, 3)),
+        new("concat of branches", 2, ConcatOfBranches),
+        new("concat of blocks and of a value twice", 2, ConcatTwice),
         new("add relu", 2, () => Residual(new Relu())),
         new("add of three", 2, AddOfThree),
         new("a node read twice by one", 2, TwiceByOne),
@@ -74,6 +81,27 @@ public static class GraphCases
         Node x = graph.Add(new Conv2d(17, 3, padding: 1), graph.Input);
         Node branch = graph.Append(x, new Relu(), new Conv2d(17, 3, padding: 1));
         graph.Add(last, graph.Add(new Add(), branch, x));
+        return graph;
+    }
+
+    private static Graph ConcatOfBranches()
+    {
+        var graph = new Graph(new Shape(3, 6, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(7, 3, padding: 1), new Relu());
+        Node a = graph.Append(x, new Conv2d(17, 3, padding: 1), new Relu());
+        Node b = graph.Append(x, new MaxPool2d(3, stride: 1, padding: 1), new Conv2d(5, 1));
+        Node all = graph.Add(new Concat(), a, graph.Input, b, x);
+        graph.Append(all, new Relu(), new Conv2d(4, 3), new Flatten(), new Dense(3));
+        return graph;
+    }
+
+    private static Graph ConcatTwice()
+    {
+        var graph = new Graph(new Shape(16, 4, 4));
+        Node x = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1), new Relu());
+        Node both = graph.Add(new Concat(), x, x, graph.Add(new Conv2d(32, 1), x));
+        graph.Append(graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(x, new MaxPool2d(4))),
+            new Dense(5), new Relu());
         return graph;
     }
 

@@ -2,7 +2,8 @@ using System.CommandLine;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet layers</c>: the layers that a file may have, with their attributes, from their declarations.</summary>
+/// <summary><c>convnet layers</c>: the layers that a file may have, with their attributes, from their
+/// declarations.</summary>
 internal sealed class LayersVerb : Verb
 {
     public LayersVerb() : base("layers",

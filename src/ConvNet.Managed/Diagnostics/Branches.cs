@@ -38,12 +38,14 @@ internal static class Branches
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n, [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
             double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
             // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
-            foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])], node.InputShapes))
+            foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])],
+                node.InputShapes))
             {
                 if (kink.Margin > 0 && kink.Margin <= kink.Values * error)
                     yield return new NearBranch(node.Name, kink.Margin);
             }
-            exact[node.Index] = new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))), backward: false).Y;
+            exact[node.Index] = new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))),
+                backward: false).Y;
             single[node.Index] = new LayerRun<float>(At(single, w), backward: false).Y;
         }
     }

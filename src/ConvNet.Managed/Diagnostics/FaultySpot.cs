@@ -44,7 +44,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         _ => right,
     };
 
-    private bool IsMaximum => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
+    private bool IsMaximum
+        => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
 
     private float[] With(float[] right, TrainingPass other) => rerun.OfOther(right, pass, other, fault.Target, parameter);
 

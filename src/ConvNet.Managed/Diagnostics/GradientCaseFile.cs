@@ -26,7 +26,8 @@ public static class GradientCaseFile
     ];
 
     /// <summary>Writes a case.</summary>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON.</exception>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// JSON.</exception>
     public static string Write(GradientCase made)
     {
         ArgumentNullException.ThrowIfNull(made);
@@ -78,7 +79,8 @@ public static class GradientCaseFile
         => Read(InputFile.Bytes(path, "case of a gradient check"), path, layers);
 
     /// <summary>Writes a case to a file, which is whole or not there.</summary>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON.</exception>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// JSON.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, GradientCase made)
     {

@@ -40,14 +40,16 @@ internal static class LayerShrinks
         AttributeDeclaration? channels = declared.Of(AttributeRole.Channels);
         return (channels is null
             ? declared.With(layer, (ofGroups, groups))
-            : declared.With(layer, (ofGroups, groups), (channels, (int)channels.ValueOf(layer) / GroupsOf(layer) * groups)))
+            : declared.With(layer, (ofGroups, groups),
+                (channels, (int)channels.ValueOf(layer) / GroupsOf(layer) * groups)))
             ?? layer;
     }
 
     private static Extent KeepingSize(Extent padding, Extent taps, Extent fewer, Extent dilation)
     {
         static int Less(int padding, int taps, int dilation)
-            => taps * dilation / 2 is var less && less <= padding && taps * dilation % 2 == 0 ? padding - less : padding;
+            => taps * dilation / 2 is var less && less <= padding && taps * dilation % 2 == 0
+                ? padding - less : padding;
         return (Less(padding.H, taps.H - fewer.H, dilation.H), Less(padding.W, taps.W - fewer.W, dilation.W));
     }
 }

@@ -1,6 +1,7 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>Random layers and graphs to check: small and awkward, each a function of its seed and the layers alone.</summary>
+/// <summary>Random layers and graphs to check: small and awkward, each a function of its seed and the layers
+/// alone.</summary>
 /// <remarks>
 /// Sizes are 1, odd, prime, or one more or less than a vector; rows and columns differ; windows have strides beyond the
 /// kernel, padding, dilation, groups and outputs that are rounded down. A case takes milliseconds: a layer has some
@@ -23,7 +24,8 @@ public static class RandomCases
         LayerExample made = draw.Of<Func<RandomDraw, LayerExample>>(draw.Chance(longShare)
             ? [.. kinds.SelectMany(kind => kind.LongSums)]
             : [.. kinds.SelectMany(kind => kind.Random)])(draw);
-        return new LayerGradientCase(made.Layer, made.Inputs, new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
+        return new LayerGradientCase(made.Layer, made.Inputs,
+            new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
     }
 
     /// <summary>A graph: a chain with branches, residual sums, values read several times, and often a classifier at its end.</summary>

@@ -15,7 +15,8 @@ internal static class ShapeShrinks
     public static IEnumerable<GradientCase> Columns(GradientCase made)
         => Sizes(made, shape => shape.W, (shape, w) => new Shape(shape.C, shape.H, Math.Min(w, shape.W)));
 
-    /// <summary>Fewer groups of as many channels each; in a graph, where the channels are another layer's, the same channels in fewer groups.</summary>
+    /// <summary>Fewer groups of as many channels each; in a graph, where the channels are another layer's, the same
+    /// channels in fewer groups.</summary>
     public static IEnumerable<GradientCase> Groups(GradientCase made)
     {
         if (made is GraphGradientCase whole)
@@ -25,11 +26,13 @@ internal static class ShapeShrinks
         int groups = LayerShrinks.GroupsOf(alone.Layer);
         Shape[] InGroups(int fewer) => [.. alone.Inputs.Select(x => new Shape(x.C / groups * fewer, x.H, x.W))];
         return AttributeDeclaration.Smaller(groups, 1)
-            .Select(fewer => alone with { Layer = LayerShrinks.InGroups(alone.Layer, fewer), Inputs = InGroups(fewer) });
+            .Select(fewer => alone with { Layer = LayerShrinks.InGroups(alone.Layer, fewer),
+                Inputs = InGroups(fewer) });
     }
 
     private static IEnumerable<Layer> FewerGroups(Layer layer)
-        => AttributeDeclaration.Smaller(LayerShrinks.GroupsOf(layer), 1).Select(groups => LayerShrinks.InGroups(layer, groups));
+        => AttributeDeclaration.Smaller(LayerShrinks.GroupsOf(layer), 1)
+            .Select(groups => LayerShrinks.InGroups(layer, groups));
 
     /// <summary>The case, if its layer takes its inputs.</summary>
     /// <exception cref="ArgumentException">It does not.</exception>
@@ -44,7 +47,8 @@ internal static class ShapeShrinks
         Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs] : [((GraphGradientCase)made).Graph.Input.Shape];
         int largest = inputs.Max(size);
         // A window that has to fit takes steps of its stride.
-        return AttributeDeclaration.Smaller(largest, 1).Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1)).Distinct()
+        return AttributeDeclaration.Smaller(largest, 1)
+            .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1)).Distinct()
             .Select(value => WithInputs(made, [.. inputs.Select(shape => with(shape, value))])).OfType<GradientCase>();
     }
 

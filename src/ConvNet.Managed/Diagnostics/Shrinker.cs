@@ -2,8 +2,10 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>Makes a case smaller for as long as it still fails.</summary>
 /// <remarks>
-/// What is tried, in this order: single layers; the ends of a graph; single nodes left out; then the batch, channels, channels of the output, rows and columns,
-/// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several, smaller whole numbers, uniform real ones, the seed 1.
+/// What is tried, in this order: single layers; the ends of a graph; single nodes left out; then the batch, channels,
+/// channels of the output, rows and columns,
+/// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several,
+/// smaller whole numbers, uniform real ones, the seed 1.
 /// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer nodes, or as many and some size
 /// smaller and none larger, so it ends; it is a function of the case and of what fails alone.
 /// </remarks>

@@ -5,7 +5,8 @@ namespace ConvNet;
 /// <summary>Average pooling: y[n,c,oh,ow] = the mean of x in a window; windows are clipped at the border.</summary>
 /// <remarks>
 /// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + 2P) / S + 1. The divisor is F·F, or with
-/// <see cref="CountPadding"/> off the number of values inside the map. Backward: every x of the window gets dy / divisor.
+/// <see cref="CountPadding"/> off the number of values inside the map. Backward: every x of the window gets dy /
+/// divisor.
 /// </remarks>
 public sealed record AvgPool2d : SumLayer
 {
@@ -14,7 +15,8 @@ public sealed record AvgPool2d : SumLayer
     private const bool UsualCountPadding = true;
 
     private static readonly AttributeDeclaration<bool> s_countPadding
-        = AttributeDeclaration.Flag<AvgPool2d>("countPadding", layer => layer.CountPadding, UsualCountPadding, simplest: true);
+        = AttributeDeclaration.Flag<AvgPool2d>("countPadding", layer => layer.CountPadding,
+            UsualCountPadding, simplest: true);
 
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("avgpool", "mean of a window",
@@ -39,7 +41,8 @@ public sealed record AvgPool2d : SumLayer
     /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
     /// <param name="countPadding">Whether the padding's zeros count in the mean.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    public AvgPool2d(Extent kernel, Extent? stride = null, Extent padding = default, bool roundDown = WindowAttributes.UsualRounding, bool countPadding = UsualCountPadding)
+    public AvgPool2d(Extent kernel, Extent? stride = null, Extent padding = default,
+        bool roundDown = WindowAttributes.UsualRounding, bool countPadding = UsualCountPadding)
     {
         Window = Pooling.Window(Kind, kernel, stride, padding, roundDown);
         CountPadding = countPadding;
@@ -92,7 +95,8 @@ public sealed record AvgPool2d : SumLayer
         if (patch.Bottom - patch.Top > Rows.Block)
         {
             int half = (patch.Top + patch.Bottom) / 2;
-            return Sum<T, TSum>(x, width, patch with { Bottom = half }) + Sum<T, TSum>(x, width, patch with { Top = half });
+            return Sum<T, TSum>(x, width, patch with { Bottom = half })
+                + Sum<T, TSum>(x, width, patch with { Top = half });
         }
         TSum sum = default;
         for (int h = patch.Top; h < patch.Bottom; h++)

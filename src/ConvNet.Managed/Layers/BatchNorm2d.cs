@@ -72,16 +72,20 @@ public sealed record BatchNorm2d : Layer
 
     /// <summary>How far a float32 batch normalisation may be from the double one.</summary>
     /// <remarks>
-    /// Per channel, over M values; Δ marks an error, u = 2⁻²⁴, d = x − μ, s = 1/√(σ² + ε), x̂ = d·s. First-order terms only.
+    /// Per channel, over M values; Δ marks an error, u = 2⁻²⁴, d = x − μ, s = 1/√(σ² + ε), x̂ = d·s. First-order terms
+    /// only.
     /// <list type="bullet">
     /// <item>μ is a sum over M: Δμ = bound(Σx)/M + 2u|μ|.</item>
     /// <item>σ² = Σd²/M. A wrong μ enters squared, for Σd = 0: Δσ² = bound(Σd²)/M + Δμ² + 4uσ².</item>
-    /// <item>s, relatively: ρ = Δσ²/(2(σ² + ε)) + 3u, half the relative error under the root and the root and division themselves.</item>
+    /// <item>s, relatively: ρ = Δσ²/(2(σ² + ε)) + 3u, half the relative error under the root and the root and division
+    /// themselves.</item>
     /// <item>x̂: Δx̂ = s(Δμ + u|d|) + |x̂|(ρ + u).</item>
     /// <item>y = γx̂ + β, computed so or as (γs)·x + (β − γsμ), which rounds |γs|(|x| + |μ|) instead of |γs·d|:
     /// Δy = |γ|Δx̂ + 3u|γs|(|x| + |μ|) + u(|β| + |y|).</item>
-    /// <item>dβ is a sum. dγ = Σdy·x̂ is a sum whose factors are off by the same Δμ and ρ: Δdγ = bound + sΔμ|dβ| + ρ|dγ|.</item>
-    /// <item>dx = γs(dy − dβ/M − x̂·dγ/M): |γs|(Δdβ/M + |x̂|Δdγ/M + Δx̂|dγ|/M + 4u(|dy| + |dβ|/M + |x̂·dγ|/M)) + |dx|(ρ + 2u).</item>
+    /// <item>dβ is a sum. dγ = Σdy·x̂ is a sum whose factors are off by the same Δμ and ρ: Δdγ = bound + sΔμ|dβ| +
+    /// ρ|dγ|.</item>
+    /// <item>dx = γs(dy − dβ/M − x̂·dγ/M): |γs|(Δdβ/M + |x̂|Δdγ/M + Δx̂|dγ|/M + 4u(|dy| + |dβ|/M + |x̂·dγ|/M)) + |dx|(ρ
+    /// + 2u).</item>
     /// <item>The running statistics r ← (1 − m)r + m·b round three times: mΔb + 4u((1 − m)|r| + m|b|).</item>
     /// </list>
     /// </remarks>

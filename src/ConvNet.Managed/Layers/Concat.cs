@@ -2,7 +2,8 @@ namespace ConvNet;
 
 /// <summary>Concatenation along the channels of inputs with maps of one size: y = [x₀, x₁, …].</summary>
 /// <remarks>
-/// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W; vectors have maps of one value. Backward: every dxᵢ is its slice of dy. Forward and backward
+/// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W; vectors have maps of one value. Backward: every dxᵢ is its slice of dy. Forward and
+/// backward
 /// copy; no value changes.
 /// </remarks>
 public sealed record Concat : Layer
@@ -92,6 +93,7 @@ public sealed record Concat : Layer
     {
         Shape map = draw.Shape();
         return new("concat", new Concat(), draw.Batch(),
-            [.. Enumerable.Range(0, draw.Between(2, MostInCase)).Select(_ => new Shape(draw.Channels(), map.H, map.W))]);
+            [.. Enumerable.Range(0, draw.Between(2, MostInCase))
+                .Select(_ => new Shape(draw.Channels(), map.H, map.W))]);
     }
 }

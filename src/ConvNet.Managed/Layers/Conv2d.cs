@@ -17,7 +17,8 @@ public sealed record Conv2d : SumLayer
     private static readonly WindowAttributes s_window = WindowAttributes.Of<Conv2d>(layer => layer.Window, (Extent)1);
 
     private static readonly AttributeDeclaration<int>
-        s_filters = AttributeDeclaration.Integer<Conv2d>("filters", layer => layer.Filters, role: AttributeRole.Channels,
+        s_filters = AttributeDeclaration.Integer<Conv2d>("filters", layer => layer.Filters,
+            role: AttributeRole.Channels,
             multipleOf: layer => layer.Groups),
         s_groups = AttributeDeclaration.Integer<Conv2d>("groups", layer => layer.Groups, UsualGroups,
             role: AttributeRole.Groups);
@@ -30,7 +31,8 @@ public sealed record Conv2d : SumLayer
 
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("conv", "2-D convolution",
-        [s_filters, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown, s_dilation, s_groups, s_bias],
+        [s_filters, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown,
+            s_dilation, s_groups, s_bias],
         values => new Conv2d(values.Get(s_filters), values.Get(s_window.Kernel), values.Get(s_window.Stride),
             values.Get(s_window.Padding), values.Get(s_dilation), values.Get(s_groups), values.Get(s_bias),
             values.Get(s_window.RoundDown)))

@@ -3,12 +3,15 @@ using System.Numerics;
 namespace ConvNet;
 
 /// <summary>
-/// 2-D transposed convolution: y[n,k,h,w] = b[k] + Σ x[n,c,i,j]·w[c,k,r,s] over all c, i, j, r, s with h = i·S + r·D − P
+/// 2-D transposed convolution: y[n,k,h,w] = b[k] + Σ x[n,c,i,j]·w[c,k,r,s] over all c, i, j, r, s with h = i·S + r·D −
+/// P
 /// and w = j·S + s·D − P.
 /// </summary>
 /// <remarks>
-/// It is the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W, w: C×(K/groups)×R×S,
-/// b: K, y: N×K×OH×OW with OH = (H − 1)·S − 2P + F + O and F = (R − 1)·D + 1; the output padding O names one of the sizes
+/// It is the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W, w:
+/// C×(K/groups)×R×S,
+/// b: K, y: N×K×OH×OW with OH = (H − 1)·S − 2P + F + O and F = (R − 1)·D + 1; the output padding O names one of the
+/// sizes
 /// that such a convolution maps to H.
 /// Backward: dx is that convolution of dy; dw[c,k,r,s] = Σ x[n,c,i,j]·dy[n,k,i·S+r·D−P,j·S+s·D−P]; db[k] = Σ dy[n,k,…].
 /// Source: Zeiler et al., CVPR 2010; the semantics are those of torch.
@@ -47,7 +50,8 @@ public sealed record ConvTranspose2d : SumLayer
         [
             new("convtranspose 3×3 stride 2", new ConvTranspose2d(17, 3, stride: 2, padding: 1, outputPadding: 1), 2,
                 new Shape(5, 4, 3)),
-            new("convtranspose 2×2 stride 2", new ConvTranspose2d(16, 2, stride: 2, bias: false), 3, new Shape(32, 3, 5)),
+            new("convtranspose 2×2 stride 2", new ConvTranspose2d(16, 2, stride: 2, bias: false),
+                3, new Shape(32, 3, 5)),
             new("convtranspose 3×3", new ConvTranspose2d(3, 3, padding: 1), 2, new Shape(18, 5, 6)),
             new("convtranspose in groups", new ConvTranspose2d(6, (2, 3), (3, 1), groups: 3), 2, new Shape(9, 3, 4)),
             new("convtranspose depthwise", new ConvTranspose2d(17, 3, 2, 1, groups: 17), 2, new Shape(17, 4, 3)),
@@ -66,7 +70,8 @@ public sealed record ConvTranspose2d : SumLayer
     /// <param name="kernel">R and S, rows and columns of a filter.</param>
     /// <param name="stride">S, rows and columns from one input's window to the next; 1 unless given.</param>
     /// <param name="padding">P, rows and columns cut off each side of the output.</param>
-    /// <param name="outputPadding">O, rows and columns added to the lower and the right side; below stride or dilation.</param>
+    /// <param name="outputPadding">O, rows and columns added to the lower and the right side; below stride or
+    /// dilation.</param>
     /// <param name="dilation">D, the distance between taps; 1 unless given.</param>
     /// <param name="groups">Groups of channels that do not see one another.</param>
     /// <param name="bias">Whether a bias is added.</param>
@@ -85,12 +90,13 @@ public sealed record ConvTranspose2d : SumLayer
         }
         Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1);
         Window.Validate(Kind);
-        Extent most = (Math.Max(Window.Stride.H, Window.Dilation.H) - 1, Math.Max(Window.Stride.W, Window.Dilation.W) - 1);
+        Extent most = (Math.Max(Window.Stride.H, Window.Dilation.H) - 1,
+            Math.Max(Window.Stride.W, Window.Dilation.W) - 1);
         OutputPadding = s_outputPadding.Check(Kind, outputPadding);
         if (outputPadding.H > most.H || outputPadding.W > most.W)
         {
-            throw new ArgumentException($"{Kind}: outputPadding {outputPadding} is not below the stride {Window.Stride} "
-                + $"or the dilation {Window.Dilation}. {most} or less fits.", nameof(outputPadding));
+            throw new ArgumentException($"{Kind}: outputPadding {outputPadding} is not below the stride "
+                + $"{Window.Stride} or the dilation {Window.Dilation}. {most} or less fits.", nameof(outputPadding));
         }
     }
 
@@ -152,7 +158,8 @@ public sealed record ConvTranspose2d : SumLayer
 
     /// <inheritdoc/>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => Math.Max(
-        Math.Max(inputs[0].C / Groups * Meeting, Filters / Groups * Window.Kernel.Area), (long)batch * Infer(inputs).Area);
+        Math.Max(inputs[0].C / Groups * Meeting, Filters / Groups * Window.Kernel.Area),
+            (long)batch * Infer(inputs).Area);
 
     /// <inheritdoc/>
     public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs)
@@ -286,13 +293,17 @@ public sealed record ConvTranspose2d : SumLayer
         Extent kernel = (draw.Of(1, 2, 3, 3, 4, 5), draw.Of(1, 2, 3, 3, 4, 5));
         Extent stride = draw.OneIn(2) ? 2 : (draw.Between(1, 3), draw.Between(1, 3));
         Extent dilation = draw.OneIn(4) ? (draw.Between(1, 3), draw.Between(1, 3)) : 1;
-        Extent extra = draw.OneIn(2) ? 0 : (draw.Below(Math.Max(stride.H, dilation.H)), draw.Below(Math.Max(stride.W, dilation.W)));
-        var layer = new ConvTranspose2d(filters, kernel, stride, outputPadding: extra, dilation: dilation, groups: groups, bias: !draw.OneIn(4));
+        Extent extra = draw.OneIn(2) ? 0 : (draw.Below(Math.Max(stride.H, dilation.H)),
+            draw.Below(Math.Max(stride.W, dilation.W)));
+        var layer = new ConvTranspose2d(filters, kernel, stride, outputPadding: extra,
+            dilation: dilation, groups: groups, bias: !draw.OneIn(4));
         Shape x = new(channels, draw.Between(1, 6), draw.Between(1, 6)), y = layer.Infer(x);
         // No more padding than leaves something, and no more than half the reach, beyond which no output is whole.
-        Extent padding = draw.OneIn(3) ? 0 : (draw.Below(Math.Min(layer.Window.Reach.H, y.H + 1) / 2 + 1), draw.Below(Math.Min(layer.Window.Reach.W, y.W + 1) / 2 + 1));
+        Extent padding = draw.OneIn(3) ? 0 : (draw.Below(Math.Min(layer.Window.Reach.H, y.H + 1) / 2 + 1),
+            draw.Below(Math.Min(layer.Window.Reach.W, y.W + 1) / 2 + 1));
         if (2 * padding.H >= y.H || 2 * padding.W >= y.W)
             padding = 0;
-        return new("convtranspose", new ConvTranspose2d(filters, kernel, stride, padding, extra, dilation, groups, layer.Bias), draw.Between(1, 4), x);
+        return new("convtranspose", new ConvTranspose2d(filters, kernel, stride, padding, extra, dilation, groups, layer.Bias),
+            draw.Between(1, 4), x);
     }
 }

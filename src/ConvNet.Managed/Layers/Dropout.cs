@@ -11,7 +11,8 @@ public sealed record Dropout : Layer
 {
     private const float Usual = 0.5f;
 
-    private static readonly AttributeDeclaration<float> s_probability = AttributeDeclaration.Number<Dropout>("probability",
+    private static readonly AttributeDeclaration<float> s_probability
+        = AttributeDeclaration.Number<Dropout>("probability",
         layer => layer.Probability, new NumberInterval(0, 1, HasLeast: true, HasMost: false), Usual);
 
     /// <summary>The layer as files and checks know it.</summary>

@@ -83,7 +83,8 @@ public sealed record Gelu : Layer
         for (int i = 0; i < x.Length; i++)
         {
             (_, double density) = Distribution(x[i]);
-            double size = Math.Abs(x[i]), cancelled = Approximate == GeluApproximation.Tanh ? 8 * size * Slope(size) : 0;
+            double size = Math.Abs(x[i]), cancelled = Approximate == GeluApproximation.Tanh
+                ? 8 * size * Slope(size) : 0;
             bounds.YBound[i] = U * (4 * size + Math.Abs(bounds.Y[i])) + Smallest;
             bounds.DXBound(0)[i] = U * Math.Abs(dy[i]) * (4 + size * density * (size * size + 8) + cancelled)
                 + U * Math.Abs(bounds.DX(0)[i]) + Smallest;

@@ -29,7 +29,8 @@ public sealed record MaxPool2d : SumLayer
     /// <param name="padding">P, at most half the kernel.</param>
     /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    public MaxPool2d(Extent kernel, Extent? stride = null, Extent padding = default, bool roundDown = WindowAttributes.UsualRounding)
+    public MaxPool2d(Extent kernel, Extent? stride = null, Extent padding = default,
+        bool roundDown = WindowAttributes.UsualRounding)
     {
         Window = Pooling.Window(Kind, kernel, stride, padding, roundDown);
     }
@@ -51,7 +52,8 @@ public sealed record MaxPool2d : SumLayer
         for (int map = 0; map < x[0].Length / xs.Area; map++)
         {
             for (int i = 0; i < ys.Area; i++)
-                yield return new Kink(Lead(x[0].AsSpan(map * xs.Area, xs.Area), xs, Pooling.Clip(Window, xs, ys, i)), Values: 2);
+                yield return new Kink(Lead(x[0].AsSpan(map * xs.Area, xs.Area), xs, Pooling.Clip(Window, xs, ys, i)),
+                    Values: 2);
         }
     }
 

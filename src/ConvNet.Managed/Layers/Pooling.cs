@@ -3,7 +3,8 @@ namespace ConvNet;
 /// <summary>What the pooling layers share: the window's limits and its clipping at the border.</summary>
 internal static class Pooling
 {
-    /// <summary>The part of a window that lies inside the map: rows Top to Bottom − 1, columns Left to Right − 1.</summary>
+    /// <summary>The part of a window that lies inside the map: rows Top to Bottom − 1, columns Left to Right −
+    /// 1.</summary>
     public readonly record struct Patch(int Top, int Bottom, int Left, int Right)
     {
         /// <summary>Values inside the map.</summary>
@@ -11,7 +12,8 @@ internal static class Pooling
     }
 
     /// <summary>The window of a pooling layer.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or a window could lie on padding alone.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or a window could lie on padding
+    /// alone.</exception>
     public static Window Window(string kind, Extent kernel, Extent? stride, Extent padding, bool roundDown)
     {
         var window = new Window(kernel, stride ?? kernel, padding, 1, roundDown);
@@ -30,7 +32,8 @@ internal static class Pooling
     /// <summary>The shape of the output.</summary>
     public static Shape Infer(Window window, Shape x) => window.Output(x, x.C, pools: true);
 
-    /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in more of its
+    /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in
+    /// more of its
     /// windows than a block has terms.</summary>
     public static bool EndsBlock(Window window, Shape ys, int index)
     {

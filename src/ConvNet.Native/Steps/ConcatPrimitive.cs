@@ -24,7 +24,8 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
         for (int i = 0; i < Operation.Inputs.Count; i++)
         {
             Slot x = plan.X(this, i);
-            plan.Add(new CopyChannels(x, 0, plan.Y(this), channel, x.Tensor.c), Choice.OnePass("a slice of the output"));
+            plan.Add(new CopyChannels(x, 0, plan.Y(this), channel, x.Tensor.c),
+                Choice.OnePass("a slice of the output"));
             channel += x.Tensor.c;
         }
     }
@@ -44,7 +45,8 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
 }
 
 /// <summary>Some channels of one tensor become channels of another.</summary>
-internal sealed unsafe class CopyChannels(Slot from, int fromChannel, Slot to, int toChannel, int channels) : Step(from, to)
+internal sealed unsafe class CopyChannels(Slot from, int fromChannel, Slot to, int toChannel, int channels)
+    : Step(from, to)
 {
     /// <inheritdoc/>
     public override long Floats => 2 * Math.Min(from.Floats, to.Floats);

@@ -4,7 +4,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Transposed convolution: the passes of the convolution whose input gradient it is, with a bias of its own.</summary>
+/// <summary>Transposed convolution: the passes of the convolution whose input gradient it is, with a bias of its
+/// own.</summary>
 internal sealed class ConvTransposePrimitive : Primitive
 {
     // Of the convolution, so x is the output here and y the input.
@@ -95,7 +96,8 @@ internal sealed unsafe class BiasAdd(Slot bias, Slot y) : Step(bias, y)
     public override long Floats => base.Floats + y.Floats;
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_bias_add(run.Context, y.Tensor, run.N, bias.Pointer, y.Pointer).ThrowIfFailed();
+    public override void Run(in Run run)
+        => cn_bias_add(run.Context, y.Tensor, run.N, bias.Pointer, y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>db = Σ dy.</summary>
@@ -105,5 +107,6 @@ internal sealed unsafe class BiasGradient(Slot dy, Slot db) : Step(dy, db)
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_bias_gradient(run.Context, dy.Tensor, run.N, dy.Pointer, db.Pointer).ThrowIfFailed();
+    public override void Run(in Run run)
+        => cn_bias_gradient(run.Context, dy.Tensor, run.N, dy.Pointer, db.Pointer).ThrowIfFailed();
 }

@@ -14,7 +14,8 @@ internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<
 }
 
 /// <summary>An activation that is not part of another operation.</summary>
-internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs, cn_activation_kind activation)
+internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs,
+    cn_activation_kind activation)
     : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
@@ -98,7 +99,8 @@ internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kin
 }
 
 /// <summary>dx = f′·dy, from y where that is enough, else from x; dx may be dy.</summary>
-internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation_kind activation) : Step(known, dy, dx)
+internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation_kind activation)
+    : Step(known, dy, dx)
 {
     private readonly cn_elementwise _op = new(known.Tensor, dy.Tensor, dx.Tensor, activation: activation);
 

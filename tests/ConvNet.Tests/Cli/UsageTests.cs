@@ -110,7 +110,8 @@ public sealed class UsageTests
     }
 
     [Test]
-    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "layers", "doctor",
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "layers",
+        "doctor",
         "gradcheck", "bench", "compare")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
@@ -126,7 +127,8 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run("--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
-        foreach (string verb in (string[])["train", "eval", "summary", "backends", "layers", "doctor", "gradcheck", "bench",
+        foreach (string verb in (string[])["train", "eval", "summary", "backends", "layers", "doctor",
+            "gradcheck", "bench",
             "compare"])
             Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
     }

@@ -20,7 +20,8 @@ public sealed class CanaryTests(BackendCase backend)
             Assert.That(report.Rows.Where(row => row.Mode == CheckModes.Exact && row.Caught < row.Injected), Is.Empty, "exact mode");
             Assert.That(report.Rows.Select(row => row.Kind).Distinct().Count(), Is.GreaterThanOrEqualTo(FewestKinds), "kinds that can be wrong here");
             Assert.That(report.Rows.Select(row => row.Target).Distinct(), Is.EquivalentTo(canary.Targets), "every result");
-            Assert.That(report.Rows.Any(row => row.Mode == CheckModes.Exact), Is.EqualTo(!canary.Rounds), "exact mode is there");
+            Assert.That(report.Rows.Any(row => row.Mode == CheckModes.Exact),
+                Is.EqualTo(!canary.Rounds), "exact mode is there");
             // On values of this size real mode misses none either.
             Assert.That(report.Rows.Where(row => row.Caught + row.Suspected < row.Injected), Is.Empty);
         });

@@ -5,7 +5,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>A layer of another assembly is saved, loaded, checked, shrunk and shown like those of the library.</summary>
+/// <summary>A layer of another assembly is saved, loaded, checked, shrunk and shown like those of the
+/// library.</summary>
 public sealed class DeclaredUserLayerTests
 {
     private static readonly LayerSet s_layers = LayerSet.BuiltIn.With(PRelu.Declared);
@@ -28,7 +29,8 @@ public sealed class DeclaredUserLayerTests
         net.Initialize(new HeNormal(1));
         SavedModel.Save(path, net);
         SavedModel loaded = SavedModel.Load(path, layers: s_layers);
-        Assert.That(loaded.Graph.Nodes.Select(node => node.Layer), Is.EqualTo(Graph().Nodes.Select(node => node.Layer)));
+        Assert.That(loaded.Graph.Nodes.Select(node => node.Layer),
+            Is.EqualTo(Graph().Nodes.Select(node => node.Layer)));
         Assert.That(() => SavedModel.Load(path),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer \"prelu\" is unknown; there are conv"));
     }
@@ -43,20 +45,23 @@ public sealed class DeclaredUserLayerTests
         Assert.That(() => Read("""{ "layer": "prelu", "slope": 5 }"""),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("\"slope\" is unknown here"));
         static Graph Read(string node) => GraphJson.Read(
-            $$"""{ "format": "convnet-graph", "version": 1, "input": [2, 3, 3], "nodes": [{{node}}] }""", layers: s_layers);
+            $$"""{ "format": "convnet-graph", "version": 1, "input": [2, 3, 3], "nodes": [{{node}}] }""",
+                layers: s_layers);
     }
 
     [Test]
     public void RandomCasesOfItAreCheckedAndWrittenDown()
     {
         using var managed = new ManagedBackend();
-        LayerGradientCase[] cases = [.. Enumerable.Range(1, 300).Select(seed => RandomCases.Layer((ulong)seed, layers: s_layers))
+        LayerGradientCase[] cases = [.. Enumerable.Range(1, 300)
+            .Select(seed => RandomCases.Layer((ulong)seed, layers: s_layers))
             .Where(made => made.Layer is PRelu).Take(3)];
         Assert.That(cases, Has.Length.EqualTo(3), "random layers");
         foreach (LayerGradientCase made in cases)
         {
             Reports.AssertPasses(made.Run([managed]));
-            Assert.That($"{GradientCaseFile.Read(GradientCaseFile.Write(made), layers: s_layers)}", Is.EqualTo($"{made}"));
+            Assert.That($"{GradientCaseFile.Read(GradientCaseFile.Write(made), layers: s_layers)}",
+                Is.EqualTo($"{made}"));
         }
         Assert.That(Enumerable.Range(1, 400).Select(seed => RandomCases.Graph((ulong)seed, s_layers))
             .Count(made => made.Graph.Nodes.Any(node => node.Layer is PRelu)), Is.GreaterThan(5), "random graphs");
@@ -65,7 +70,8 @@ public sealed class DeclaredUserLayerTests
     [Test]
     public void ACaseWithItShrinks()
     {
-        var made = new LayerGradientCase(new PRelu(gain: 2), [new Shape(17, 5, 3)], new GradientCheckOptions { BatchSize = 5 });
+        var made = new LayerGradientCase(new PRelu(gain: 2), [new Shape(17, 5, 3)],
+            new GradientCheckOptions { BatchSize = 5 });
         var least = (LayerGradientCase)Shrinker.Shrink(made, each => each is LayerGradientCase { Layer: PRelu }).Case;
         Assert.That(least.Layer, Is.EqualTo(new PRelu(shared: true)));
         Assert.That(least.Inputs, Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
@@ -80,7 +86,8 @@ public sealed class DeclaredUserLayerTests
 
     [Test]
     public void TwoKindsOfOneNameAreRefused()
-        => Assert.That(() => s_layers.With(PRelu.Declared), Throws.ArgumentException.With.Message.Contains("\"prelu\""));
+        => Assert.That(() => s_layers.With(PRelu.Declared),
+            Throws.ArgumentException.With.Message.Contains("\"prelu\""));
 
     private static Graph Graph() => Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3), new PRelu(0.5f), new Flatten(),
         new Dense(3));

@@ -3,7 +3,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Docs;
 
-/// <summary>docs/adding-a-layer.md names the files that a layer touches: those in which the name of its example occurs.</summary>
+/// <summary>docs/adding-a-layer.md names the files that a layer touches: those in which the name of its example
+/// occurs.</summary>
 public sealed partial class AddingALayerTests
 {
     private static readonly string[] s_roots = ["src", "native", "tests", "bench"];

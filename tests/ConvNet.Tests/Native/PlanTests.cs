@@ -42,10 +42,12 @@ public sealed class PlanTests
         IReadOnlyList<Step> forward = net.Training.ForwardSteps, backward = net.Training.BackwardSteps;
         Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3), "images, features of the dense layer, scores");
         Assert.That(backward.OfType<ReorderStep>().Count(), Is.EqualTo(2), "gradient of the scores, of the features");
-        Assert.That(forward.OfType<ActivationForward>(), Is.Empty, "every ReLU stands behind a batch normalisation or a sum");
+        Assert.That(forward.OfType<ActivationForward>(), Is.Empty,
+            "every ReLU stands behind a batch normalisation or a sum");
         Assert.That(forward.Concat(backward).OfType<AddStep>(), Is.Empty, "sums run inside the batch normalisation or the convolution that gives one side");
         Assert.That(forward.OfType<RowStatistics>(), Is.Empty, "every batch normalisation reads a convolution, which gives its statistics");
-        Assert.That(backward.OfType<ActivationBackward>().Count(), Is.EqualTo(1), "the last sum's, whose gradient comes from a pool");
+        Assert.That(backward.OfType<ActivationBackward>().Count(), Is.EqualTo(1),
+            "the last sum's, whose gradient comes from a pool");
     }
 
     [Test]

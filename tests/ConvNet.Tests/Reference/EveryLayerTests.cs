@@ -5,16 +5,19 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;
 
-/// <summary>Every layer of the library declares all that others need to know of it, and nobody else asks for its type.</summary>
+/// <summary>Every layer of the library declares all that others need to know of it, and nobody else asks for its
+/// type.</summary>
 [TestFixtureSource(nameof(Types))]
 public sealed class EveryLayerTests(Type type)
 {
     // The layers that a backend does not run itself, and why.
     private static readonly Dictionary<(string Backend, Type Layer), string> s_missing = [];
 
-    private static readonly HashSet<Type> s_random = [.. Seeds(3_000).Select(seed => RandomCases.Layer(seed).Layer.GetType())];
+    private static readonly HashSet<Type> s_random
+        = [.. Seeds(3_000).Select(seed => RandomCases.Layer(seed).Layer.GetType())];
 
-    private static readonly HashSet<Type> s_inGraphs = [.. Seeds(800).SelectMany(seed => RandomCases.Graph(seed).Graph.Nodes)
+    private static readonly HashSet<Type> s_inGraphs = [.. Seeds(800)
+        .SelectMany(seed => RandomCases.Graph(seed).Graph.Nodes)
         .Where(node => node.Layer is not null).Select(node => node.Layer!.GetType())];
 
     public static IEnumerable<Type> Types => typeof(Layer).Assembly.GetTypes()
@@ -35,14 +38,17 @@ public sealed class EveryLayerTests(Type type)
     [Test]
     public void ItsConstructorTakesWhatIsDeclaredWithTheSameDefaults()
     {
-        ParameterInfo[] parameters = [.. type.GetConstructors().MaxBy(each => each.GetParameters().Length)!.GetParameters()];
-        Assert.That(parameters.Select(each => each.Name), Is.EquivalentTo(Declared.Attributes.Select(each => each.Name)));
+        ParameterInfo[] parameters
+            = [.. type.GetConstructors().MaxBy(each => each.GetParameters().Length)!.GetParameters()];
+        Assert.That(parameters.Select(each => each.Name),
+            Is.EquivalentTo(Declared.Attributes.Select(each => each.Name)));
         foreach (ParameterInfo parameter in parameters)
         {
             string? declared = Declared.Attributes.Single(each => each.Name == parameter.Name).Default;
             Assert.That(parameter.HasDefaultValue, Is.EqualTo(declared is not null), parameter.Name);
             if (parameter is { HasDefaultValue: true, DefaultValue: { } value and not Enum })
-                Assert.That(declared, Is.EqualTo(FormattableString.Invariant($"{value}").Replace("True", "true").Replace("False", "false")), parameter.Name);
+                Assert.That(declared, Is.EqualTo(FormattableString.Invariant($"{value}").Replace("True", "true").Replace("False", "false")),
+                    parameter.Name);
         }
     }
 
@@ -74,12 +80,14 @@ public sealed class EveryLayerTests(Type type)
     {
         foreach (LayerExample example in Declared.Examples)
         {
-            Assert.That(example.Layer.Accuracy, Is.Not.EqualTo(Accuracy.Measured), "a bound that follows from what it computes");
+            Assert.That(example.Layer.Accuracy, Is.Not.EqualTo(Accuracy.Measured),
+                "a bound that follows from what it computes");
             using var managed = new ManagedBackend(1);
             GradientReport report = GradientCheck.Run(example.Layer, example.Inputs, [managed],
                 new GradientCheckOptions { BatchSize = example.BatchSize, Modes = CheckModes.Real });
             Contract.Reports.AssertPasses(report);
-            Assert.That(report.Layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds), Is.All.LessThanOrEqualTo(1));
+            Assert.That(report.Layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds),
+                Is.All.LessThanOrEqualTo(1));
         }
     }
 
@@ -112,9 +120,11 @@ public sealed class EveryLayerTests(Type type)
         foreach (string file in Directory.EnumerateFiles(Repository.Path("src"), "*.cs", SearchOption.AllDirectories))
         {
             string path = file.Replace('\\', '/');
-            if (path.Contains("/obj/", StringComparison.Ordinal) || path.Contains("/Managed/Layers/", StringComparison.Ordinal) || tables.Any(path.EndsWith))
+            if (path.Contains("/obj/", StringComparison.Ordinal) || path.Contains("/ConvNet.Managed/Layers/", StringComparison.Ordinal)
+                || tables.Any(path.EndsWith))
                 continue;
-            Match found = asks.Match(string.Join('\n', File.ReadLines(file).Where(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal))));
+            Match found = asks.Match(string.Join('\n', File.ReadLines(file)
+                .Where(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal))));
             Assert.That(found.Success, Is.False, $"{path}: {found.Value}");
         }
     }

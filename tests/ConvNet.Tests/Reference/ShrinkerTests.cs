@@ -108,7 +108,8 @@ public sealed class ShrinkerTests
     }
 
     // Every attribute counts: a number as it is, a flag or a word where it is not the simplest.
-    private static long SizeOf(Layer layer) => layer.Declaration!.Attributes.Sum(attribute => attribute.ValueOf(layer) switch
+    private static long SizeOf(Layer layer) => layer.Declaration!.Attributes.Sum(
+        attribute => attribute.ValueOf(layer) switch
     {
         int number => number,
         Extent size => size.H + size.W,
