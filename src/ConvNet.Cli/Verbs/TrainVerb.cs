@@ -17,7 +17,7 @@ internal sealed class TrainVerb : Verb
     private readonly Option<string> _data, _backend, _precision, _loss, _schedule;
     private readonly Option<string?> _model, _save, _load;
     private readonly Option<int> _epochs, _batch, _seed;
-    private readonly Option<float> _learningRate, _momentum, _weightDecay;
+    private readonly OptimizerOptions _optimizer = new();
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
 
@@ -25,6 +25,7 @@ internal sealed class TrainVerb : Verb
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
         "train --report training.html",
+        "train --optimizer adamw --lr 0.002",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
     {
@@ -36,14 +37,10 @@ internal sealed class TrainVerb : Verb
         _loss = Choice("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax, Softmax, Svm);
         _epochs = Number("--epochs", "Passes over the training images.", 15, NumberRanges.FromOne, "N");
         _batch = Number("--batch", "Images per step.", 32, NumberRanges.FromOne, "N");
-        _learningRate = Number("--lr", "Learning rate of the first step.", 0.02f,
-            new(float.Epsilon, float.MaxValue, "a finite number above 0, as 0.02"), "RATE");
+        foreach (Option option in _optimizer.All)
+            Add(option);
         _schedule = Choice("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine,
             Cosine, Constant);
-        _momentum = Number("--momentum", "Momentum of the gradient descent.", 0.9f,
-            new(0, MathF.BitDecrement(1), "a number from 0 to below 1, as 0.9"), "MU");
-        _weightDecay = Number("--weight-decay", "Weight decay.", 1e-4f,
-            new(0, float.MaxValue, "a finite number from 0 on, as 0.0001"), "LAMBDA");
         _seed = Number("--seed", "Seed of the initial weights, of the order of the images and of dropout.", 1,
             NumberRanges.Any, "N");
         _threads = ThreadsOption();
@@ -60,6 +57,7 @@ internal sealed class TrainVerb : Verb
         string? save = command.GetValue(_save), load = command.GetValue(_load), model = command.GetValue(_model);
         if (load is not null && model is not null)
             throw new ArgumentException("--load brings its own network; leave --model out.");
+        TrainingSpec spec = Spec(command);
         SavedModel? saved = load is null ? null : SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
@@ -71,7 +69,7 @@ internal sealed class TrainVerb : Verb
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
-        using IExecutable network = backend.Compile(graph, Spec(command));
+        using IExecutable network = backend.Compile(graph, spec);
         if (saved is null)
             network.Initialize(new HeNormal(seed));
         else
@@ -130,14 +128,15 @@ internal sealed class TrainVerb : Verb
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
-        .. ((Option[])[_loss, _epochs, _batch, _learningRate, _schedule, _momentum, _weightDecay, _seed])
+        .. ((Option[])[_loss, _epochs, _batch, _schedule, _seed])
             .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),
+        .. _optimizer.Facts(command).Select(fact => new Fact(fact.Name, fact.Value)),
     ];
 
     private TrainingSpec Spec(ParseResult command) => new(
         command.GetValue(_batch),
         command.GetValue(_loss) == Svm ? new MulticlassSvm() : new SoftmaxCrossEntropy(),
-        new Sgd(command.GetValue(_momentum), command.GetValue(_weightDecay)))
+        _optimizer.Of(command))
     {
         KeepGradients = false,
         Seed = Seed(command),
@@ -146,7 +145,7 @@ internal sealed class TrainVerb : Verb
     private TrainerOptions Training(ParseResult command) => new()
     {
         Epochs = command.GetValue(_epochs),
-        LearningRate = command.GetValue(_learningRate),
+        LearningRate = _optimizer.LearningRate(command),
         Schedule = command.GetValue(_schedule) == Cosine ? new CosineSchedule() : new ConstantSchedule(),
         Seed = Seed(command),
     };

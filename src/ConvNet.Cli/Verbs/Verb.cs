@@ -89,7 +89,8 @@ internal abstract class Verb : Command
         return option;
     }
 
-    private static T Read<T>(ArgumentResult result, string option, NumberRange<T> range) where T : struct, INumber<T>
+    /// <summary>Reads the number that an option was given.</summary>
+    internal static T Read<T>(ArgumentResult result, string option, NumberRange<T> range) where T : struct, INumber<T>
     {
         if (range.Read(option, result.Tokens[0].Value, out T number) is { } error)
             result.AddError(error);
@@ -105,7 +106,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Lets an option take nothing but some words.</summary>
-    protected static void AcceptOnly(Option option, string[] words)
+    internal static void AcceptOnly(Option option, string[] words)
     {
         option.CompletionSources.Add(words);
         option.Validators.Add(result =>

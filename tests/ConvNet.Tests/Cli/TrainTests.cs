@@ -105,6 +105,14 @@ public sealed class TrainTests
     }
 
     [Test]
+    public void EveryOptimizerLearns([Values("sgd", "adam", "adamw", "lars")] string optimizer)
+    {
+        JsonElement epochs = Train("--optimizer", optimizer, "--epochs", "10", "--json").Json().GetProperty("epochs");
+        double Loss(int epoch) => epochs[epoch].GetProperty("loss").GetDouble();
+        Assert.That(Loss(9), Is.LessThan(0.7 * Loss(0)));
+    }
+
+    [Test]
     public void EveryBackendLearnsTheSame([Values("native:scalar", "native", "torchsharp")] string backend)
     {
         JsonElement expected = Train("--json").Json(), got = Train("--backend", backend, "--json").Json();

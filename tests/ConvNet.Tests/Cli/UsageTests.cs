@@ -14,6 +14,10 @@ public sealed class UsageTests
     [TestCase("train", "--backend", "managed", "--threads", "0")]
     [TestCase("train", "--momentum", "1")]
     [TestCase("train", "--lr", "Infinity")]
+    [TestCase("train", "--optimizer", "adma")]
+    [TestCase("train", "--optimizer", "adam", "--beta2", "1")]
+    [TestCase("train", "--optimizer", "adam", "--nesterov")]
+    [TestCase("train", "--momentum", "0", "--nesterov")]
     [TestCase("train", "--loss", "l1")]
     [TestCase("train", "--data", "cats")]
     [TestCase("train", "--model", "vgg99")]
@@ -64,6 +68,12 @@ public sealed class UsageTests
             .IsRefusedWith("train takes no word by itself, and \"digits\" follows no option that could take it.");
         CommandLine.Run("train", "--epochs", "abc")
             .IsRefusedWith("--epochs is \"abc\"; it takes a whole number from 1 on.");
+        CommandLine.Run("train", "--optimizer", "adma")
+            .IsRefusedWith("--optimizer is \"adma\"; it takes sgd, adam, adamw or lars.", "Did you mean \"adam\"");
+        CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
+            "--beta1 is an option of adam and adamw; lars has --momentum, --weight-decay, --trust-coefficient.");
+        CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
+            .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, as 0.001.");
         CommandLine.Run("train", "--save", "--epochs", "3")
             .IsRefusedWith("--save lacks its value: --save FILE, and --epochs after it.");
         CommandLine.Run("train", "--backend", "cuda")
