@@ -185,7 +185,7 @@ internal sealed class Lowering
     private void LowerBackward(Loss loss)
     {
         var scoresGradient = new Slot(Scores.Tensor, Pass.BatchSize);
-        Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Shape);
+        Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Graph.Output.Shape);
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
             if (_wantsGradient(primitive.Operation.Output))

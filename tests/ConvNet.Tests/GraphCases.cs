@@ -100,7 +100,7 @@ public static class GraphCases
         var graph = new Graph(new Shape(16, 4, 4));
         Node x = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1), new Relu());
         Node both = graph.Add(new Concat(), x, x, graph.Add(new Conv2d(32, 1), x));
-        graph.Append(graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(x, new MaxPool2d(4))),
+        graph.Append(graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(both, new MaxPool2d(4))),
             new Dense(5), new Relu());
         return graph;
     }

@@ -61,14 +61,23 @@ internal sealed record Reproduction(string Command, string CaseFile)
         Shape[] inputs = [.. made.Inputs];
         if (inputs.Length > 1)
             return [];
-        var shape = new LayerShape { Batch = made.Options.BatchSize, Input = inputs[0],
-            Output = made.Layer.Infer(inputs) };
+        var shape = new LayerShape
+        {
+            Batch = made.Options.BatchSize,
+            Input = inputs[0],
+            Output = made.Layer.Infer(inputs)
+        };
         if (made.Layer.Sees(inputs) is not { } window)
             return ((LayerOperator[])[LayerOperator.Sum, LayerOperator.BatchNorm])
                 .Select(each => shape with { Operator = each });
         IReadOnlyList<ParameterSpec> parameters = made.Layer.Parameters(inputs);
-        shape = shape with { Kernel = window.Kernel, Stride = window.Stride,
-            Padding = window.Padding, Dilation = window.Dilation };
+        shape = shape with
+        {
+            Kernel = window.Kernel,
+            Stride = window.Stride,
+            Padding = window.Padding,
+            Dilation = window.Dilation
+        };
         return parameters.Count > 0
             ? [shape with { Groups = inputs[0].C / parameters[0].Dimensions[1] }]
             : ((LayerOperator[])[LayerOperator.MaxPool, LayerOperator.AveragePool, LayerOperator.AveragePoolInside])

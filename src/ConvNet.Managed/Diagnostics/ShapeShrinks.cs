@@ -26,8 +26,11 @@ internal static class ShapeShrinks
         int groups = LayerShrinks.GroupsOf(alone.Layer);
         Shape[] InGroups(int fewer) => [.. alone.Inputs.Select(x => new Shape(x.C / groups * fewer, x.H, x.W))];
         return AttributeDeclaration.Smaller(groups, 1)
-            .Select(fewer => alone with { Layer = LayerShrinks.InGroups(alone.Layer, fewer),
-                Inputs = InGroups(fewer) });
+            .Select(fewer => alone with
+            {
+                Layer = LayerShrinks.InGroups(alone.Layer, fewer),
+                Inputs = InGroups(fewer)
+            });
     }
 
     private static IEnumerable<Layer> FewerGroups(Layer layer)
