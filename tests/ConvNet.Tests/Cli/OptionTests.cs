@@ -68,8 +68,9 @@ public sealed class OptionTests
             new string('9', 1_000)];
         if (option != "--seed")
             words.AddRange(["-1", "-0.5"]);
-        if (Verbs.Single(of => of.Name == verb).Options.Single(of => of.Name == option).ValueType is var type
-            && type != typeof(float) && type != typeof(double))
+        Type type = Verbs.Single(of => of.Name == verb).Options.Single(of => of.Name == option).ValueType;
+        type = Nullable.GetUnderlyingType(type) ?? type;
+        if (type != typeof(float) && type != typeof(double))
             words.AddRange(["1.5", "2147483648"]);
         foreach (string word in words.Where(word => type != typeof(string[])
             || !word.Contains(',', StringComparison.Ordinal)))
