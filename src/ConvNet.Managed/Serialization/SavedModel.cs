@@ -8,7 +8,7 @@ namespace ConvNet.Serialization;
 /// <remarks>
 /// The file is a safetensors file of <see cref="SafeTensors"/>; its metadata holds <c>graph</c> (<see cref="GraphJson"/>) and
 /// <c>normalization</c> (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). The optimiser's state is not kept: a training that goes on
-/// starts with momentum 0.
+/// starts with momentum 0; <see cref="TrainingState"/> keeps it.
 /// </remarks>
 public sealed class SavedModel
 {
