@@ -21,16 +21,19 @@ internal static class ResultFiles
     /// <returns>0, or 1 where a benchmark failed or its result could not be kept.</returns>
     public static int Run(string[] args)
     {
-        string folder = Path.Combine(SourceTree.Root ?? throw new InvalidOperationException($"There is no repository above {AppContext.BaseDirectory} to keep results in."), "bench", "results");
+        string folder = Path.Combine(SourceTree.Root ?? throw new InvalidOperationException("There is no repository "
+            + $"above {AppContext.BaseDirectory} to keep results in."), "bench", "results");
         double before = Peak();
-        Summary[] summaries = [.. BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance).WithBuildTimeout(Patience))];
+        Summary[] summaries = [.. BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly)
+            .Run(args, ManualConfig.Create(DefaultConfig.Instance).WithBuildTimeout(Patience))];
         double after = Peak();
         bool kept = true;
         foreach (Summary summary in summaries.Where(summary => summary.BenchmarksCases.Length > 0))
         {
             string? reason = WhyNotKept(summary);
             kept &= reason is null;
-            Console.WriteLine(reason ?? $"written: {string.Join(", ", ResultOf(summary, (before, after)).Write(folder, TableOf(summary)))}");
+            Console.WriteLine(reason ?? "written: "
+                + $"{string.Join(", ", ResultOf(summary, (before, after)).Write(folder, TableOf(summary)))}");
         }
         return kept ? 0 : 1;
     }
@@ -41,28 +44,36 @@ internal static class ResultFiles
         Type[] types = [.. summary.BenchmarksCases.Select(c => c.Descriptor.Type).Distinct()];
         if (types.Length > 1)
             return $"{string.Join(", ", types.Select(type => type.Name))} are not kept: run them without --join.";
-        int all = BenchmarkConverter.TypeToBenchmarks(types[0]).BenchmarksCases.Length, measured = summary.Reports.Count(report => report.ResultStatistics is { N: > 1 });
-        return measured == all ? null : $"{types[0].Name} is not kept: {measured} of its {all} cases were measured, more than once. --filter '*{types[0].Name}*' runs all.";
+        int all = BenchmarkConverter.TypeToBenchmarks(types[0]).BenchmarksCases.Length,
+            measured = summary.Reports.Count(report => report.ResultStatistics is { N: > 1 });
+        return measured == all ? null : $"{types[0].Name} is not kept: {measured} of its {all} cases were measured, "
+            + $"more than once. --filter '*{types[0].Name}*' runs all.";
     }
 
     private static CarefulResult ResultOf(Summary summary, (double, double) peaks) => new(
-        summary.BenchmarksCases[0].Descriptor.Type.Name, Machine.Processor, Environment.ProcessorCount, peaks, [.. Versions(summary)],
+        summary.BenchmarksCases[0].Descriptor.Type.Name, Machine.Processor, Environment.ProcessorCount, peaks,
+            [.. Versions(summary)],
         SourceCommit.Of(SourceTree.Root!), [.. summary.Reports.Select(RowOf)]);
 
     private static CarefulRow RowOf(BenchmarkReport report)
     {
-        var parameters = report.BenchmarkCase.Parameters.Items.ToDictionary(item => item.Name, item => Convert.ToString(item.Value, CultureInfo.InvariantCulture)!);
+        var parameters = report.BenchmarkCase.Parameters.Items.ToDictionary(item => item.Name,
+            item => Convert.ToString(item.Value, CultureInfo.InvariantCulture)!);
         bool counted = report.Metrics.ContainsKey("Allocated Memory");
-        return new CarefulRow(report.BenchmarkCase.Descriptor.WorkloadMethod.Name, parameters, report.ResultStatistics!.Median, report.ResultStatistics.Mean,
-            report.ResultStatistics.StandardDeviation, report.ResultStatistics.N, counted ? report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) : null);
+        return new CarefulRow(report.BenchmarkCase.Descriptor.WorkloadMethod.Name, parameters,
+            report.ResultStatistics!.Median, report.ResultStatistics.Mean,
+            report.ResultStatistics.StandardDeviation, report.ResultStatistics.N,
+                counted ? report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) : null);
     }
 
     private static IEnumerable<string> Versions(Summary summary)
     {
-        object[] backends = [.. summary.BenchmarksCases.SelectMany(c => c.Parameters.Items).Where(item => item.Name == nameof(WorkloadBench.Backend)).Select(item => item.Value).Distinct()];
+        object[] backends = [.. summary.BenchmarksCases.SelectMany(c => c.Parameters.Items)
+            .Where(item => item.Name == nameof(WorkloadBench.Backend)).Select(item => item.Value).Distinct()];
         foreach (string backend in backends.Cast<string>().DefaultIfEmpty("native"))
         {
-            using var bench = Measurement.Workers.Bench.Of(backend, (model, input) => BuiltInModels.Create(model, input));
+            using var bench = Measurement.Workers.Bench.Of(backend, (model, input)
+                => BuiltInModels.Create(model, input));
             bench.Load(new Request(Order.Prepare) { Threads = Environment.ProcessorCount });
             yield return bench.Library;
         }

@@ -4,13 +4,15 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Bench;
 
-/// <summary>What a step pays besides its arithmetic: calls into the library, waking and joining threads, and changes of layout.</summary>
+/// <summary>What a step pays besides its arithmetic: calls into the library, waking and joining threads, and changes of
+/// layout.</summary>
 public unsafe class SmallWorkBench : IDisposable
 {
     // Enough that more than one thread shares it: a call with less work runs on one.
     private const int Rounds = 8192;
 
-    private readonly cn_tensor _plain = new(64, 56, 56, 0, cn_layout.CN_PLAIN), _blocked = new(64, 56, 56, 1, cn_layout.CN_BLOCKED);
+    private readonly cn_tensor _plain = new(64, 56, 56, 0, cn_layout.CN_PLAIN),
+        _blocked = new(64, 56, 56, 1, cn_layout.CN_BLOCKED);
     private NativeBackend _backend = null!;
     private NativeBlock _counts = null!, _image = null!, _blocks = null!;
 
@@ -30,7 +32,8 @@ public unsafe class SmallWorkBench : IDisposable
     [Benchmark]
     public long PInvoke() => cn_tensor_floats(_plain, 1);
 
-    /// <summary>The same work for every thread: what two threads take longer than one is what waking and joining them costs.</summary>
+    /// <summary>The same work for every thread: what two threads take longer than one is what waking and joining them
+    /// costs.</summary>
     [Benchmark]
     public int ForkJoin() => cn_fma_rounds(_backend.Context, Rounds, _counts.Pointer);
 

@@ -46,7 +46,8 @@ public class LayerBench : WorkloadBench
     [Params("fwd", "bwd_d", "bwd_w")]
     public string Pass { get; set; } = null!;
 
-    private protected override Case Case => Case.Of(LayerShape.Parse(Shape), BenchPasses.Parse(Pass), Environment.ProcessorCount);
+    private protected override Case Case
+        => Case.Of(LayerShape.Parse(Shape), BenchPasses.Parse(Pass), Environment.ProcessorCount);
 }
 
 /// <summary>One training step (forward, loss, backward, SGD with momentum) of a whole network.</summary>

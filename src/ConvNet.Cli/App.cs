@@ -9,7 +9,8 @@ using ConvNet.Training;
 
 namespace ConvNet.Cli;
 
-/// <summary>The command <c>convnet</c>: parses, runs a verb, and turns what the user can mend into one line and an exit code.</summary>
+/// <summary>The command <c>convnet</c>: parses, runs a verb, and turns what the user can mend into one line and an exit
+/// code.</summary>
 internal static class App
 {
     /// <summary>All went well.</summary>
@@ -85,7 +86,8 @@ internal static class App
         }
         try
         {
-            return command.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+            return command.Invoke(
+                new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
         }
         catch (OperationCanceledException)
         {
@@ -117,7 +119,10 @@ internal static class App
             Description = "Print one JSON document on stdout; all else goes to stderr.",
             Recursive = true,
         };
-        var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.") { json };
+        var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.")
+        {
+            json,
+        };
         foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(),
             new LayersVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(),
             new WorkerVerb()])

@@ -26,11 +26,14 @@ internal static class BackendCatalog
     public static string Names => string.Join(", ", Makers.Keys);
 
     /// <summary>The backends, without the names that force an instruction set or a precision.</summary>
-    public static IEnumerable<string> Families => Makers.Keys.Where(name => !name.Contains(':', StringComparison.Ordinal));
+    public static IEnumerable<string> Families
+        => Makers.Keys.Where(name => !name.Contains(':', StringComparison.Ordinal));
 
-    /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where that is wanted.</summary>
+    /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where
+    /// that is wanted.</summary>
     public static IEnumerable<string> Variants(bool accurate)
-        => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}" && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
+        => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}"
+            && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
             && !name.StartsWith($"{Torch}:", StringComparison.Ordinal)
             && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
 
@@ -51,10 +54,13 @@ internal static class BackendCatalog
     /// <summary>Makes a backend.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="threads">Threads to use; all processors unless given.</param>
-    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native can.</param>
+    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native
+    /// can.</param>
     /// <exception cref="ArgumentException">There is no backend of this name.</exception>
-    /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says why and what to do.</exception>
-    public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast) => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
+    /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says
+    /// why and what to do.</exception>
+    public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast)
+        => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
         ? make(threads, precision)
         : throw NoSuch(name);
 
@@ -85,8 +91,10 @@ internal static class BackendCatalog
         }
     }
 
-    /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector instructions torch's own kernels are ahead.</summary>
-    public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"] : [Torch, Default, "managed"];
+    /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector
+    /// instructions torch's own kernels are ahead.</summary>
+    public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"]
+        : [Torch, Default, "managed"];
 
     private static Dictionary<string, Func<int?, Precision, IBackend>> ByName()
     {
@@ -94,13 +102,15 @@ internal static class BackendCatalog
         {
             ["managed"] = (threads, _) => new ManagedBackend(threads),
         };
-        foreach (NativeIsa? isa in Enum.GetValues<NativeIsa>().OrderDescending().Select(isa => (NativeIsa?)isa).Prepend(null))
+        foreach (NativeIsa? isa in Enum.GetValues<NativeIsa>().OrderDescending().Select(isa => (NativeIsa?)isa)
+            .Prepend(null))
         {
             string name = isa is null ? Default : $"{Default}:{isa.ToString()!.ToLowerInvariant()}";
             makers.Add(name, (threads, precision) => new NativeBackend(threads, isa, precision));
             makers.Add($"{name}:{Accurate}", (threads, _) => new NativeBackend(threads, isa, Precision.Accurate));
             foreach (SumAlgorithm algorithm in Winograd)
-                makers.Add($"{name}:{algorithm.Word()}", (threads, _) => new NativeBackend(threads, isa) { Algorithm = algorithm });
+                makers.Add($"{name}:{algorithm.Word()}",
+                    (threads, _) => new NativeBackend(threads, isa) { Algorithm = algorithm });
         }
         makers.Add(Torch, (threads, _) => new TorchSharpBackend(threads));
         foreach (string name in TorchVariants.Names)
@@ -109,6 +119,7 @@ internal static class BackendCatalog
         return makers;
     }
 
-    /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is missing.</summary>
+    /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is
+    /// missing.</summary>
     public static bool IsUnavailable(Exception failure) => failure is DllNotFoundException or NotSupportedException;
 }

@@ -7,7 +7,8 @@ namespace ConvNet.Cli;
 internal static class BackendText
 {
     /// <summary>As <c>backend native 0.1.0 (avx512, fast), 2 threads</c>.</summary>
-    public static string Of(BackendInfo info) => $"backend {info.Name} {info.Version} ({info.Isa}, {Words(info.Precision)}), {info.Threads} {(info.Threads == 1 ? "thread" : "threads")}";
+    public static string Of(BackendInfo info) => $"backend {info.Name} {info.Version} ({info.Isa}, "
+        + $"{Words(info.Precision)}), {info.Threads} {(info.Threads == 1 ? "thread" : "threads")}";
 
     /// <summary>Writes what was tried where the program chose, one line for each backend, and warns of one that was
     /// named and computes wrong.</summary>

@@ -11,10 +11,12 @@ internal static class BenchTables
     public static void Write(IAnsiConsole people, BenchResult result)
     {
         people.WriteLine(Machine.Processor);
-        string peaks = string.Join(", ", result.Peaks.OrderBy(peak => peak.Key).Select(peak => $"{peak.Value:0.0} GFLOP/s on {Threads(peak.Key)}"));
+        string peaks = string.Join(", ", result.Peaks.OrderBy(peak => peak.Key)
+            .Select(peak => $"{peak.Value:0.0} GFLOP/s on {Threads(peak.Key)}"));
         people.WriteLine($"FMA peak {peaks}; memory {result.MemoryGBs:0.0} GB/s");
         if (result.WasDisturbed)
-            people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% of the best. Trust the ratios, not the figures.");
+            people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% "
+                + "of the best. Trust the ratios, not the figures.");
         foreach (string sentence in result.Distrust)
             people.WriteLine(sentence);
         string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
@@ -24,11 +26,14 @@ internal static class BenchTables
             .. rivals.Select(rival => TableHead.Figure($"× {rival}"))]);
         foreach (Row row in result.Rows)
         {
-            IEnumerable<string> ratios = rivals.Select(rival => result.Ratios.FirstOrDefault(ratio => ratio.Case == row.Case && ratio.Backend == row.Backend && ratio.Rival == rival))
+            IEnumerable<string> ratios =
+                rivals.Select(rival => result.Ratios.FirstOrDefault(ratio => ratio.Case == row.Case && ratio.Backend
+                == row.Backend && ratio.Rival == rival))
                 .Select(ratio => ratio is null ? "" : $"{ratio.Value:0.00}");
             table.Add([row.Case.Title, row.Case.Pass.Word(), $"{row.Case.Threads}", row.Backend, $"{row.Case.Batch}",
                 row.Algorithm, $"{row.MedianMs:0.0000}", $"{row.MinMs:0.0000}",
-                $"{row.Gflops:0.0}", $"{row.PercentOfPeak:0.0}", $"{row.ImagesPerSecond:0}", row.PeakMemoryMB is { } memory ? $"{memory:0.0}" : "", .. ratios]);
+                $"{row.Gflops:0.0}", $"{row.PercentOfPeak:0.0}", $"{row.ImagesPerSecond:0}",
+                    row.PeakMemoryMB is { } memory ? $"{memory:0.0}" : "", .. ratios]);
         }
         people.Write(table);
         foreach (Skip skip in result.Skipped)
@@ -39,17 +44,21 @@ internal static class BenchTables
     }
 
     /// <summary>What was profiled, as <c>lenet5, batch 64, train, native, 2 threads</c>.</summary>
-    public static string ProfileTitle(Row row) => $"{row.Case.Title}, batch {row.Case.Batch}, {row.Case.Pass.Word()}, {row.Backend}, {Threads(row.Case.Threads)}";
+    public static string ProfileTitle(Row row) => $"{row.Case.Title}, batch {row.Case.Batch}, {row.Case.Pass.Word()}, "
+        + $"{row.Backend}, {Threads(row.Case.Threads)}";
 
     private static void WriteChoices(IAnsiConsole people, AlgorithmChoice[] choices)
     {
         if (choices.Length == 0)
             return;
-        foreach (AlgorithmChoice choice in choices.Where(choice => !choice.IsGood).OrderByDescending(choice => choice.Ratio))
-            people.WriteLine($"{choice.Case.Title} {choice.Case.Pass.Word()}, {Threads(choice.Case.Threads)}: {choice.Taken} takes {choice.Ratio:0.00} times as long as {choice.Best}");
+        foreach (AlgorithmChoice choice in choices.Where(choice => !choice.IsGood)
+            .OrderByDescending(choice => choice.Ratio))
+            people.WriteLine($"{choice.Case.Title} {choice.Case.Pass.Word()}, {Threads(choice.Case.Threads)}: "
+                + $"{choice.Taken} takes {choice.Ratio:0.00} times as long as {choice.Best}");
         int shapes = choices.Select(choice => choice.Case.Shape).Distinct().Count();
         int good = choices.GroupBy(choice => choice.Case.Shape).Count(of => of.All(choice => choice.IsGood));
-        people.WriteLine($"auto is within 10% of the best in {choices.Count(choice => choice.IsGood)} of {choices.Length} cases; in all passes on {good} of {shapes} shapes");
+        people.WriteLine($"auto is within 10% of the best in {choices.Count(choice => choice.IsGood)} of "
+            + $"{choices.Length} cases; in all passes on {good} of {shapes} shapes");
     }
 
     /// <summary>The document of <c>--json</c>.</summary>
@@ -93,8 +102,16 @@ internal static class BenchTables
             ratio.Low,
             ratio.High,
         }),
-        skipped = result.Skipped.Select(skip => new { shape = skip.Case.Shape?.ToString(), skip.Case.Model, pass = skip.Case.Pass.Word(), skip.Backend, skip.Reason }),
+        skipped = result.Skipped.Select(skip => new
+        {
+            shape = skip.Case.Shape?.ToString(),
+            skip.Case.Model,
+            pass = skip.Case.Pass.Word(),
+            skip.Backend,
+            skip.Reason
+        }),
     };
 
-    private static string Threads(int count) => string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? "thread" : "threads")}");
+    private static string Threads(int count)
+        => string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? "thread" : "threads")}");
 }

@@ -4,10 +4,12 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli;
 
-/// <summary>What <c>bench</c> and <c>compare</c> can measure: the backends, and programs that do the same with other libraries.</summary>
+/// <summary>What <c>bench</c> and <c>compare</c> can measure: the backends, and programs that do the same with other
+/// libraries.</summary>
 internal static class Contenders
 {
-    /// <summary>Names the folder of the programs; otherwise they are in build/peers of the repository that the tool was built in.</summary>
+    /// <summary>Names the folder of the programs; otherwise they are in build/peers of the repository that the tool was
+    /// built in.</summary>
     private const string FolderVariable = "CONVNET_PEERS";
 
     private static readonly string[] Backends = ["native", "torchsharp", .. TorchVariants.Names, "managed"],
@@ -20,22 +22,26 @@ internal static class Contenders
     public const string EveryAlgorithm = "all";
 
     /// <summary>The algorithms that <c>--algorithm</c> takes.</summary>
-    public static IReadOnlyList<string> Algorithms { get; } = [AlgorithmNames.Auto, .. AlgorithmNames.All, EveryAlgorithm];
+    public static IReadOnlyList<string> Algorithms { get; } = [AlgorithmNames.Auto, .. AlgorithmNames.All,
+        EveryAlgorithm];
 
     /// <summary>The backend, or, where every algorithm is wanted, the native one once for each.</summary>
     public static IEnumerable<string> WithAlgorithms(string name, string algorithm)
-        => name == BackendCatalog.Default && algorithm == EveryAlgorithm ? AlgorithmNames.All.Select(each => $"{name}:{each}") : [name];
+        => name == BackendCatalog.Default && algorithm == EveryAlgorithm
+            ? AlgorithmNames.All.Select(each => $"{name}:{each}") : [name];
 
     /// <summary>The name, if it can be measured.</summary>
     /// <exception cref="ArgumentException">It is none, or a program that has not been built.</exception>
     public static string Checked(string name)
     {
         if (name == BackendCatalog.Auto)
-            throw new ArgumentException($"{name} takes one of the backends, and a measurement says which of them it measures: {Names}.");
+            throw new ArgumentException($"{name} takes one of the backends, and a measurement says which of them it "
+                + $"measures: {Names}.");
         if (!Backends.Contains(name) && !Peers.Contains(name))
             throw NearMisses.NoSuch("backend to measure", name, Backends.Concat(Peers));
         if (Peers.Contains(name) && !File.Exists(ProgramOf(name)))
-            throw new ArgumentException($"The program that measures {name} is not built: there is no {ProgramOf(name)}. eng/setup peers installs what it needs and builds it.");
+            throw new ArgumentException($"The program that measures {name} is not built: there is no "
+                + $"{ProgramOf(name)}. eng/setup peers installs what it needs and builds it.");
         return name;
     }
 
@@ -46,7 +52,8 @@ internal static class Contenders
         => new WorkerProcess(name, Peers.Contains(name) ? [ProgramOf(name)]
             : WorkerVerb.CommandFor(name), cancellation);
 
-    private static string ProgramOf(string name) => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);
+    private static string ProgramOf(string name)
+        => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);
 
     private static string Folder => Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } chosen
         ? chosen

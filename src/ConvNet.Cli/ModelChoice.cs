@@ -15,7 +15,8 @@ internal static class ModelChoice
 
     /// <summary>The graph.</summary>
     /// <param name="model">A built-in name or a file.</param>
-    /// <param name="input">The shape of the images; a built-in network's own unless given. A file's must be this one.</param>
+    /// <param name="input">The shape of the images; a built-in network's own unless given. A file's must be this
+    /// one.</param>
     /// <param name="classes">The number of classes of a built-in network; its own unless given.</param>
     public static Graph Open(string model, Shape? input, int? classes = null)
     {
@@ -30,6 +31,7 @@ internal static class ModelChoice
         Graph graph = GraphJson.Load(model);
         return input is null || graph.Input.Shape == input
             ? graph
-            : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, and {input} is asked for; its \"input\" says what it reads.");
+            : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, and {input} is asked for; its "
+                + "\"input\" says what it reads.");
     }
 }

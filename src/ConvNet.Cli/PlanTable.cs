@@ -27,7 +27,8 @@ internal static class PlanTable
 
     private static string Layouts(PlannedLayer layer)
     {
-        string writes = layer.Writes is { } y ? $" → {y}" : "", weights = layer.Weights is { } form ? $", weights {form}" : "";
+        string writes = layer.Writes is { } y ? $" → {y}" : "", weights = layer.Weights is { } form
+            ? $", weights {form}" : "";
         return $"{string.Join(", ", layer.Reads)}{writes}{weights}";
     }
 }

@@ -14,7 +14,8 @@ internal static class ProfileTable
     /// <param name="roofline">What bounds it.</param>
     public static void Write(IAnsiConsole people, string title, NetworkProfile profile, Roofline roofline)
     {
-        people.WriteLine($"{title}: {profile.MedianMs:0.000} ms a call, {profile.Calls} calls; roofline of {roofline.PeakGflops:0} GFLOP/s and {roofline.MemoryGBs:0} GB/s");
+        people.WriteLine($"{title}: {profile.MedianMs:0.000} ms a call, {profile.Calls} calls; roofline of "
+            + $"{roofline.PeakGflops:0} GFLOP/s and {roofline.MemoryGBs:0} GB/s");
         var table = new TextTable(2, ["layer", "pass", .. TableHead.Figures("median ms", "% of time", "GFLOP/s", "MB",
             "GB/s", "bound ms"), "bound by",
             .. TableHead.Figures("% of bound", "threads"), TableHead.Prose("kernel")]);
@@ -22,7 +23,8 @@ internal static class ProfileTable
         {
             table.Add(layer.Title, ProfiledPassConverter.Word(layer.Pass), $"{layer.MedianMs:0.0000}",
                 Share(layer.TotalMs, profile), layer.Flops > 0 ? $"{layer.Gflops:0.0}" : "",
-                $"{layer.Bytes / 1e6:0.000}", $"{layer.GigabytesPerSecond:0.0}", $"{roofline.BoundMs(layer):0.0000}", roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
+                $"{layer.Bytes / 1e6:0.000}", $"{layer.GigabytesPerSecond:0.0}", $"{roofline.BoundMs(layer):0.0000}",
+                    roofline.IsBoundByMemory(layer) ? "memory" : "multiply-adds",
                 $"{roofline.PercentOfBound(layer):0}", $"{layer.Threads}", $"{layer.Kernel}: {layer.Algorithm}");
         }
         table.Add("between layers", "", $"{profile.BetweenMs / profile.Calls:0.0000}", Share(profile.BetweenMs,
@@ -64,5 +66,6 @@ internal static class ProfileTable
         }),
     };
 
-    private static string Share(double milliseconds, NetworkProfile profile) => $"{100 * milliseconds / profile.TotalMs:0.0}";
+    private static string Share(double milliseconds, NetworkProfile profile)
+        => $"{100 * milliseconds / profile.TotalMs:0.0}";
 }

@@ -21,7 +21,8 @@ internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markd
         string? html = command.GetValue(Html), markdown = command.GetValue(Markdown);
         if (html is null && markdown is null)
             return;
-        Page page = pageOf(new Origin(Verb.CommandLineOf(command), SourceCommit.Of(AppContext.BaseDirectory), TimeProvider.System.GetUtcNow()));
+        Page page = pageOf(new Origin(Verb.CommandLineOf(command), SourceCommit.Of(AppContext.BaseDirectory),
+            TimeProvider.System.GetUtcNow()));
         Write(html, stream => HtmlPage.Write(page, stream), terminal);
         Write(markdown, stream => MarkdownPage.Write(page, stream), terminal);
     }

@@ -15,7 +15,8 @@ internal static class Tables
         string previous = "input";
         foreach (LayerSummary layer in summary.Layers)
         {
-            string reads = layer.Inputs is [string only] && only == previous ? "" : $" ({string.Join(", ", layer.Inputs)})";
+            string reads = layer.Inputs is [string only] && only == previous ? ""
+                : $" ({string.Join(", ", layer.Inputs)})";
             table.Add(layer.Name + reads, $"{layer.Output}", layer.Formula, Number(layer.Weights),
                 Number(layer.Biases), Number(layer.Parameters),
                 $"{layer.ReceptiveField}", Number(layer.MultiplyAdds), Number(layer.ActivationBytes));

@@ -18,7 +18,8 @@ internal static class TrainProgress
     /// <param name="terminal">Where it is shown.</param>
     /// <param name="options">The options, without callbacks.</param>
     /// <param name="train">Trains with the options it is given.</param>
-    public static TrainingResult Show(Terminal terminal, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
+    public static TrainingResult Show(Terminal terminal, TrainerOptions options,
+        Func<TrainerOptions, TrainingResult> train)
         => terminal.IsInteractive
             ? Bar(terminal.People, options, train)
             : train(options with { OnEpoch = epoch => terminal.People.WriteLine(Line(epoch, options)) });
@@ -51,8 +52,9 @@ internal static class TrainProgress
             });
     }
 
-    private static string Line(EpochReport epoch, TrainerOptions options) => Text(
-        $"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
+    private static string Line(EpochReport epoch, TrainerOptions options)
+        => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  ")
+            + Text($"test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
 
     // As much as has room in one line, the most important first.
     private static string Description(StepReport step, TrainerOptions options, int room)

@@ -4,7 +4,8 @@ namespace ConvNet;
 
 /// <summary>A backend that may be taken.</summary>
 /// <param name="Name">What it is called in the outcome.</param>
-/// <param name="Make">Makes it; a <see cref="NotSupportedException"/> or a <see cref="DllNotFoundException"/> says why it cannot run here.</param>
+/// <param name="Make">Makes it; a <see cref="NotSupportedException"/> or a <see cref="DllNotFoundException"/> says why
+/// it cannot run here.</param>
 public sealed record BackendCandidate(string Name, Func<IBackend> Make);
 
 /// <summary>What became of a candidate.</summary>
@@ -17,7 +18,8 @@ public sealed record BackendTrial(string Name, bool IsTaken, string Finding);
 /// <param name="Name">The candidate.</param>
 /// <param name="Backend">The backend; it is the caller's.</param>
 /// <param name="SelfTest">What its self-test found.</param>
-/// <param name="Trials">All candidates that were tried, in their order; the last one was taken. Empty where nothing was left to choose.</param>
+/// <param name="Trials">All candidates that were tried, in their order; the last one was taken. Empty where nothing was
+/// left to choose.</param>
 public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult SelfTest,
     IReadOnlyList<BackendTrial> Trials)
 {
@@ -30,18 +32,20 @@ public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult
 /// <remarks>
 /// <code>
 /// BackendChoice choice = AutoBackend.Choose(
-///     new("native", () => new NativeBackend()), new("torchsharp", () => new TorchSharpBackend()), new("managed", () => new ManagedBackend()));
+///     new("native", () => new NativeBackend()), new("torchsharp", () => new TorchSharpBackend()),
+///     new("managed", () => new ManagedBackend()));
 /// using IBackend backend = choice.Backend;
 /// </code>
-/// The order is the caller's, the fastest first, and no measurement of a moment: with a backend the bits of the results change, so the same program
-/// on the same machine shall take the same one. <c>convnet compare</c> measures the order for a network. Nothing is hidden: the outcome says of every
-/// candidate what was found.
+/// The order is the caller's, the fastest first, and no measurement of a moment: with a backend the bits of the results
+/// change, so the same program on the same machine shall take the same one. <c>convnet compare</c> measures the order
+/// for a network. Nothing is hidden: the outcome says of every candidate what was found.
 /// </remarks>
 public static class AutoBackend
 {
     /// <summary>Takes a backend.</summary>
     /// <param name="candidates">The candidates, the fastest first.</param>
-    /// <exception cref="NotSupportedException">None can run here and passes; the message says of each why not.</exception>
+    /// <exception cref="NotSupportedException">None can run here and passes; the message says of each why
+    /// not.</exception>
     public static BackendChoice Choose(params IReadOnlyList<BackendCandidate> candidates)
     {
         ArgumentNullException.ThrowIfNull(candidates);
@@ -53,7 +57,8 @@ public static class AutoBackend
             if (backend is not null)
                 return new BackendChoice(candidate.Name, backend, test!, trials);
         }
-        throw new NotSupportedException($"No backend can be taken. {string.Join(" ", trials.Select(trial => $"{trial.Name}: {trial.Finding}"))}");
+        throw new NotSupportedException("No backend can be taken. "
+            + $"{string.Join(" ", trials.Select(trial => $"{trial.Name}: {trial.Finding}"))}");
     }
 
     private static (IBackend? Backend, SelfTestResult? SelfTest, string Finding) Try(BackendCandidate candidate)

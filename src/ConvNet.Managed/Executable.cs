@@ -2,7 +2,8 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>The checks that every backend makes before it computes; a backend derives from this and only asserts.</summary>
+/// <summary>The checks that every backend makes before it computes; a backend derives from this and only
+/// asserts.</summary>
 /// <remarks>
 /// Each call holds the executable for its caller; what is wrong is said before anything is changed. A pass that
 /// throws, or whose loss is not finite, leaves parameters, buffers and the optimiser's state as they were before it.
@@ -43,7 +44,8 @@ public abstract partial class Executable : IExecutable
     {
         ArgumentNullException.ThrowIfNull(graph);
         if (batchSize < 1)
-            throw new ArgumentOutOfRangeException(nameof(batchSize), $"A batch of {batchSize} images is empty; the batch size starts at 1.");
+            throw new ArgumentOutOfRangeException(nameof(batchSize),
+                $"A batch of {batchSize} images is empty; the batch size starts at 1.");
         if (spec is not null)
         {
             ArgumentNullException.ThrowIfNull(spec.Loss, nameof(spec));
@@ -61,7 +63,8 @@ public abstract partial class Executable : IExecutable
                 throw new ArgumentOutOfRangeException(
                     nameof(batchSize),
                     Invariant($"{batchSize:N0} samples of {node.Shape} at \"{node.Name}\" are too many: a tensor has ")
-                    + Invariant($"at most {int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such samples."));
+                    + Invariant($"at most {int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such ")
+                    + Invariant($"samples."));
             }
         }
         graph.Seal();
@@ -111,7 +114,8 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase != Phase.Evaluated)
-            throw new InvalidOperationException($"Backward needs the loss of a batch: call Forward and Loss before it{OrAgain}, or give it a gradient.");
+            throw new InvalidOperationException("Backward needs the loss of a batch: call Forward and Loss before "
+                + $"it{OrAgain}, or give it a gradient.");
         CheckBackward(accumulate);
         BackwardChecked([], accumulate);
     }
@@ -121,9 +125,11 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException($"Backward needs a batch that went forward: call Forward before it{OrAgain}.");
+            throw new InvalidOperationException("Backward needs a batch that went forward: call Forward before "
+                + $"it{OrAgain}.");
         if (outputGradient.Length != N * Output.Shape.Length)
-            throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient), $"the gradient of {N} × {Output.Shape} scores");
+            throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient),
+                $"the gradient of {N} × {Output.Shape} scores");
         CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
     }
@@ -164,7 +170,8 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("There are no scores to read: call Forward first, and read before Backward.");
+            throw new InvalidOperationException("There are no scores to read: call Forward first, and read before "
+                + "Backward.");
         CheckScores(scores.Length, N);
         ReadScoresCore(scores);
     }
@@ -201,7 +208,8 @@ public abstract partial class Executable : IExecutable
         if (!parameter.Trainable)
             throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
         if (!Spec!.KeepGradients)
-            throw new InvalidOperationException("The gradients are not kept: the executable was compiled with KeepGradients: false.");
+            throw new InvalidOperationException("The gradients are not kept: the executable was compiled with "
+                + "KeepGradients: false.");
         if (!_hasGradients)
             throw new InvalidOperationException("There are no gradients to read: call Backward first.");
         ReadGradientCore(parameter, values);
@@ -213,11 +221,14 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckTraining();
         if (!Spec!.InputGradient)
-            throw new InvalidOperationException("The gradient of the images was not asked for: compile with InputGradient: true.");
+            throw new InvalidOperationException("The gradient of the images was not asked for: compile with "
+                + "InputGradient: true.");
         if (!_hasInputGradient)
-            throw new InvalidOperationException("There is no gradient of the images to read: call Backward first, and read before the next Forward.");
+            throw new InvalidOperationException("There is no gradient of the images to read: call Backward first, and "
+                + "read before the next Forward.");
         if (values.Length != N * Graph.Input.Shape.Length)
-            throw WrongLength(values.Length, N * Graph.Input.Shape.Length, nameof(values), $"the gradient of {N} images of {Graph.Input.Shape}");
+            throw WrongLength(values.Length, N * Graph.Input.Shape.Length, nameof(values),
+                $"the gradient of {N} images of {Graph.Input.Shape}");
         ReadInputGradientCore(values);
     }
 
@@ -229,7 +240,8 @@ public abstract partial class Executable : IExecutable
     {
         int before = Interlocked.CompareExchange(ref _state, Disposed, Free);
         if (before == Held)
-            throw new InvalidOperationException("The executable is in use by another caller; dispose it when that call has ended.");
+            throw new InvalidOperationException("The executable is in use by another caller; dispose it when that "
+                + "call has ended.");
         if (before == Disposed)
             return;
         Dispose(true);
@@ -259,7 +271,8 @@ public abstract partial class Executable : IExecutable
     /// <summary>Exchanges the buffers and their copy.</summary>
     protected abstract void ExchangeBuffersCore();
 
-    /// <summary>Computes the gradients from the loss and moves the parameters; may do both at once, with the same result.</summary>
+    /// <summary>Computes the gradients from the loss and moves the parameters; may do both at once, with the same
+    /// result.</summary>
     protected virtual void BackwardAndStepCore(float learningRate)
     {
         BackwardCore([], false);
@@ -284,7 +297,8 @@ public abstract partial class Executable : IExecutable
     /// <summary>Reads the gradient of the images.</summary>
     protected abstract void ReadInputGradientCore(Span<float> values);
 
-    private string OrAgain => _phase == Phase.Differentiated ? " again (the last Backward has used up the values of its batch)" : "";
+    private string OrAgain => _phase == Phase.Differentiated
+        ? " again (the last Backward has used up the values of its batch)" : "";
 
     private void ForwardChecked(ReadOnlySpan<float> images)
     {
@@ -363,7 +377,8 @@ public abstract partial class Executable : IExecutable
                 return loss;
             (_hasGradients, _cannotAdd) = (false, null);
             BackwardAndStepCore(learningRate);
-            (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec!.KeepGradients, Spec.InputGradient);
+            (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec!.KeepGradients,
+                Spec.InputGradient);
             NoteStep();
             return loss;
         }
@@ -380,7 +395,8 @@ public abstract partial class Executable : IExecutable
         CheckTraining();
         CheckRate(learningRate);
         if (!_hasGradients)
-            throw new InvalidOperationException("Step needs gradients: call Backward first (TrainStep leaves none with KeepGradients: false).");
+            throw new InvalidOperationException("Step needs gradients: call Backward first (TrainStep leaves none "
+                + "with KeepGradients: false).");
         StepCore(learningRate);
         NoteStep();
     }
@@ -416,7 +432,8 @@ public abstract partial class Executable : IExecutable
     {
         int before = Interlocked.CompareExchange(ref _state, Held, Free);
         if (before == Held)
-            throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller at a time; compile one for each.");
+            throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller "
+                + "at a time; compile one for each.");
         if (before == Disposed)
             throw new ObjectDisposedException(GetType().Name, "The executable is disposed.");
         if (!_backendDisposed())
@@ -428,7 +445,8 @@ public abstract partial class Executable : IExecutable
     private void CheckTraining()
     {
         if (Spec is null)
-            throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one that trains.");
+            throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one "
+                + "that trains.");
     }
 
     private void CheckScores(int length, int n)
@@ -478,7 +496,8 @@ public abstract partial class Executable : IExecutable
             throw new ArgumentException(Invariant($"{images.Length:N0} values are no whole number of ")
                 + Invariant($"{Graph.Input.Shape} images, {length:N0} values each."), nameof(images));
         if (n > BatchSize)
-            throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or compile for a larger batch.", nameof(images));
+            throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or "
+                + "compile for a larger batch.", nameof(images));
         return n;
     }
 
@@ -486,7 +505,8 @@ public abstract partial class Executable : IExecutable
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Node.Graph != Graph)
-            throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.", nameof(parameter));
+            throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.",
+                nameof(parameter));
         if (length != parameter.Length)
             throw WrongLength(length, parameter.Length, name, parameter.ToString());
     }

@@ -54,7 +54,8 @@ internal sealed record NodeMemory<T>
     public Func<int, int[]>? Sample { get; init; }
 }
 
-/// <summary>What a layer sees of one node: inputs, output, parameters and their gradients, as dense NCHW spans.</summary>
+/// <summary>What a layer sees of one node: inputs, output, parameters and their gradients, as dense NCHW
+/// spans.</summary>
 /// <remarks>
 /// Notation: x inputs, y output, w parameters, and a d before a gradient. Batch-first: x(i) has N·C·H·W values.
 /// A forward pass writes all of <see cref="Y"/>; a backward pass writes all of every <see cref="DX"/> and
@@ -78,7 +79,8 @@ public readonly struct Frame<T>
     /// <summary>True in a training pass, false in inference.</summary>
     public bool Training { get; }
 
-    /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random numbers.</summary>
+    /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random
+    /// numbers.</summary>
     public long Step { get; }
 
     /// <summary>The seed of the executable's random numbers.</summary>
@@ -144,7 +146,8 @@ public readonly struct Frame<T>
                 $"{_memory.Name}: nobody wants the gradient dx of input {i}; write it only where WantsDX({i}).");
     }
 
-    /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers may be written.</summary>
+    /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers
+    /// may be written.</summary>
     public Span<T> W(int i) => _memory.W[i].Span;
 
     /// <summary>Whether the gradient of parameter <paramref name="i"/> is wanted.</summary>
@@ -161,7 +164,8 @@ public readonly struct Frame<T>
     /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>
     public Span<T> Saved => _memory.Saved.Span;
 
-    /// <summary>Runs <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads where there are some.</summary>
+    /// <summary>Runs <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads where there are
+    /// some.</summary>
     /// <remarks>
     /// Each call writes what no other call reads or writes, so the result does not depend on the number of threads.
     /// The exception of the first call that throws comes as it is.

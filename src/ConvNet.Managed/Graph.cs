@@ -3,7 +3,8 @@ namespace ConvNet;
 /// <summary>A directed acyclic graph of layers, described once; backends compile it.</summary>
 /// <remarks>
 /// Nodes stand in the order in which they were added, which is a topological order. The output is the last node added.
-/// A graph holds shapes and parameters' sizes, never values, and never names a backend. Once compiled it takes no more layers.
+/// A graph holds shapes and parameters' sizes, never values, and never names a backend. Once compiled it takes no more
+/// layers.
 /// </remarks>
 public sealed class Graph
 {
@@ -44,28 +45,33 @@ public sealed class Graph
     /// <param name="layer">The layer.</param>
     /// <param name="inputs">The nodes it reads, all of this graph.</param>
     /// <returns>The new node, named after the layer's kind and a running number.</returns>
-    /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes, or a node belongs to another graph.</exception>
+    /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes, or a node belongs to another
+    /// graph.</exception>
     public Node Add(Layer layer, params ReadOnlySpan<Node> inputs) => Add(null, layer, inputs);
 
     /// <summary>Adds a layer under a name of the caller's choice.</summary>
     /// <param name="name">The node's name, unique in the graph; null for one made from the layer's kind.</param>
     /// <param name="layer">The layer.</param>
     /// <param name="inputs">The nodes it reads, all of this graph.</param>
-    /// <exception cref="ArgumentException">The name is taken, the shapes do not fit, or a node belongs to another graph.</exception>
+    /// <exception cref="ArgumentException">The name is taken, the shapes do not fit, or a node belongs to another
+    /// graph.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
     public Node Add(string? name, Layer layer, params ReadOnlySpan<Node> inputs)
     {
         ArgumentNullException.ThrowIfNull(layer);
         if (_sealed)
-            throw new InvalidOperationException($"The graph has been compiled and takes no further layer ({layer.Kind}); describe a new graph.");
+            throw new InvalidOperationException("The graph has been compiled and takes no further layer "
+                + $"({layer.Kind}); describe a new graph.");
         if (inputs.Length == 0)
-            throw new ArgumentException($"{layer.Kind} reads no node; give at least one, as graph.Add(layer, graph.Input).", nameof(inputs));
+            throw new ArgumentException($"{layer.Kind} reads no node; give at least one, as graph.Add(layer, "
+                + "graph.Input).", nameof(inputs));
         var shapes = new Shape[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
             ArgumentNullException.ThrowIfNull(inputs[i], nameof(inputs));
             if (inputs[i].Graph != this)
-                throw new ArgumentException($"Node \"{inputs[i].Name}\" belongs to another graph; a layer reads nodes of its own graph only.", nameof(inputs));
+                throw new ArgumentException($"Node \"{inputs[i].Name}\" belongs to another graph; a layer reads nodes "
+                    + "of its own graph only.", nameof(inputs));
             shapes[i] = inputs[i].Shape;
         }
         (int nodes, int number) = _kinds.GetValueOrDefault(layer.Kind);
@@ -103,14 +109,16 @@ public sealed class Graph
     /// <summary>The node of a name; null where there is none.</summary>
     internal Node? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Ends the building: throws unless there is a layer and every node has a way to the output; later nodes are refused.</summary>
+    /// <summary>Ends the building: throws unless there is a layer and every node has a way to the output; later nodes
+    /// are refused.</summary>
     internal void Seal()
     {
         if (_nodes.Count == 1)
             throw new ArgumentException("The graph has no layers; add one before compiling it.");
         Node? loose = _nodes.Find(node => node != Output && node.Consumers.Count == 0);
         if (loose is not null)
-            throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the output is \"{Output.Name}\". Use it or leave it out.");
+            throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the output "
+                + $"is \"{Output.Name}\". Use it or leave it out.");
         _sealed = true;
     }
 

@@ -8,14 +8,15 @@ namespace ConvNet;
 /// <param name="Optimizer">The optimiser.</param>
 public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
 {
-    /// <summary>Whether the gradient of the images is computed, for <see cref="IExecutable.ReadInputGradient"/>.</summary>
+    /// <summary>Whether the gradient of the images is computed, for
+    /// <see cref="IExecutable.ReadInputGradient"/>.</summary>
     public bool InputGradient { get; init; }
 
     /// <summary>Whether the gradients of the parameters can be read.</summary>
     /// <remarks>
     /// Without, <see cref="IExecutable.TrainStep"/> may run the optimiser inside the weight
-    /// gradient and store none: less memory, the same results. <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/>
-    /// apart work as ever, and take the memory for gradients when they are first called.
+    /// gradient and store none: less memory, the same results. <see cref="IExecutable.Backward(bool)"/> and
+    /// <see cref="IExecutable.Step"/> apart work as ever, and take the memory for gradients when they are first called.
     /// </remarks>
     public bool KeepGradients { get; init; } = true;
 
@@ -51,7 +52,8 @@ public interface IBackend : IDisposable
     BackendInfo Info { get; }
 
     /// <summary>Compiles a graph for training.</summary>
-    /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names it.</exception>
+    /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names
+    /// it.</exception>
     /// <exception cref="ArgumentException">
     /// The graph has no layers, a node that leads nowhere, or a batch size below 1; or the optimiser names a parameter
     /// that the graph lacks.
@@ -60,16 +62,18 @@ public interface IBackend : IDisposable
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
     IExecutable Compile(Graph graph, TrainingSpec spec);
 
-    /// <summary>Compiles a graph for inference only: no gradients, and batch norm may be folded into its neighbour.</summary>
+    /// <summary>Compiles a graph for inference only: no gradients, and batch norm may be folded into its
+    /// neighbour.</summary>
     /// <inheritdoc cref="Compile" path="/exception"/>
     IExecutable CompileInference(Graph graph, int batchSize);
 }
 
 /// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
 /// <remarks>
-/// Images and scores are dense, N×C×H×W; the number of samples follows from the length of the images and may be smaller than the batch size.
-/// One caller at a time: a second one, also one that disposes it, gets an <see cref="InvalidOperationException"/>, and
-/// the first call ends well. Spans may lie anywhere in memory; they are copied.
+/// Images and scores are dense, N×C×H×W; the number of samples follows from the length of the images and may be smaller
+/// than the batch size. One caller at a time: a second one, also one that disposes it, gets an
+/// <see cref="InvalidOperationException"/>, and the first call ends well. Spans may lie anywhere in memory; they are
+/// copied.
 /// <para>
 /// Every trainable parameter is written first, by <see cref="ExecutableExtensions.Initialize"/>, a saved model or
 /// <see cref="Write"/>; buffers have initial values. <see cref="Backward(bool)"/> needs a <see cref="Forward"/> with
@@ -108,7 +112,8 @@ public interface IExecutable : IDisposable
     /// </exception>
     double Loss(Targets targets);
 
-    /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be added.</summary>
+    /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be
+    /// added.</summary>
     /// <param name="accumulate">
     /// Whether the gradients are added to those that are there. There may be none: then it is the first batch.
     /// </param>
@@ -137,11 +142,13 @@ public interface IExecutable : IDisposable
     /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
     /// <param name="learningRate">α, a finite number.</param>
-    /// <param name="scores">One value per score of the forward pass, overwritten; empty where they are not wanted.</param>
+    /// <param name="scores">One value per score of the forward pass, overwritten; empty where they are not
+    /// wanted.</param>
     /// <returns>The mean loss before the step.</returns>
     double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default);
 
-    /// <summary>The scores of a batch in inference mode: running statistics, no dropout, no change to a training pass under way.</summary>
+    /// <summary>The scores of a batch in inference mode: running statistics, no dropout, no change to a training pass
+    /// under way.</summary>
     /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <param name="scores">One value per score, overwritten.</param>
     void Infer(ReadOnlySpan<float> images, Span<float> scores);
@@ -157,7 +164,8 @@ public interface IExecutable : IDisposable
     void Write(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec says <c>KeepGradients: false</c>.</exception>
+    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec says
+    /// <c>KeepGradients: false</c>.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
 
     /// <summary>Writes the gradient of a parameter, for the next <see cref="Step"/>.</summary>
@@ -202,7 +210,8 @@ public interface IExecutable : IDisposable
     void LoadState(TrainingState state);
 
     /// <summary>Reads the gradient of the images of the last backward pass.</summary>
-    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say <c>InputGradient: true</c>.</exception>
+    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say
+    /// <c>InputGradient: true</c>.</exception>
     void ReadInputGradient(Span<float> values);
 }
 
@@ -229,7 +238,8 @@ public static class ExecutableExtensions
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(other);
         if (executable.Graph != other.Graph)
-            throw new ArgumentException("The other executable was compiled from another graph; parameters move between executables of one graph.", nameof(other));
+            throw new ArgumentException("The other executable was compiled from another graph; parameters move "
+                + "between executables of one graph.", nameof(other));
         foreach (Parameter parameter in executable.Graph.Parameters)
         {
             var values = new float[parameter.Length];

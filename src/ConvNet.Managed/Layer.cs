@@ -3,7 +3,8 @@ using System.Text;
 
 namespace ConvNet;
 
-/// <summary>What a layer's backward pass reads besides the gradient of its output; it decides how long values live.</summary>
+/// <summary>What a layer's backward pass reads besides the gradient of its output; it decides how long values
+/// live.</summary>
 [Flags]
 public enum BackwardReads
 {
@@ -43,8 +44,8 @@ public readonly record struct Kink(double Margin, int Values = 1);
 
 /// <summary>A layer: its attributes, its shape rule, and the reference for its forward and backward pass.</summary>
 /// <remarks>
-/// A layer is a value. It names no backend, no memory layout and no algorithm, and holds no weights. A layer of one's own
-/// derives from this type: <c>managed</c> runs it as it is, <c>native</c> runs it between two reorders.
+/// A layer is a value. It names no backend, no memory layout and no algorithm, and holds no weights. A layer of one's
+/// own derives from this type: <c>managed</c> runs it as it is, <c>native</c> runs it between two reorders.
 /// </remarks>
 public abstract record Layer
 {
@@ -56,10 +57,12 @@ public abstract record Layer
 
     /// <summary>The shape of one output sample.</summary>
     /// <param name="inputs">The shapes of the inputs.</param>
-    /// <exception cref="ArgumentException">The layer cannot take these shapes; the message says what would fit.</exception>
+    /// <exception cref="ArgumentException">The layer cannot take these shapes; the message says what would
+    /// fit.</exception>
     public abstract Shape Infer(params ReadOnlySpan<Shape> inputs);
 
-    /// <summary>The parameters and buffers for inputs of these shapes; their order is that of <see cref="Frame{T}.W"/>.</summary>
+    /// <summary>The parameters and buffers for inputs of these shapes; their order is that of
+    /// <see cref="Frame{T}.W"/>.</summary>
     public virtual IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs) => [];
 
     /// <summary>What the backward pass reads. A layer that does not say reads inputs and output.</summary>
@@ -73,10 +76,12 @@ public abstract record Layer
     /// <summary>Multiply-adds of one sample's forward pass; 0 for a layer without dot products.</summary>
     public virtual long MultiplyAdds(params ReadOnlySpan<Shape> inputs) => 0;
 
-    /// <summary>The window through which one output sees the input, for receptive fields; null for an elementwise layer.</summary>
+    /// <summary>The window through which one output sees the input, for receptive fields; null for an elementwise
+    /// layer.</summary>
     public virtual Window? Sees(params ReadOnlySpan<Shape> inputs) => null;
 
-    /// <summary>The formula of the output's size with its numbers, for summaries; empty where the shape is kept.</summary>
+    /// <summary>The formula of the output's size with its numbers, for summaries; empty where the shape is
+    /// kept.</summary>
     public virtual string Explain(params ReadOnlySpan<Shape> inputs) => "";
 
     /// <summary>Whether one output sees all positions of an input that was flattened, for receptive fields.</summary>
@@ -129,7 +134,8 @@ public abstract record Layer
         : throw new ArgumentException($"{Kind} reads one node; {inputs.Length} were given.");
 }
 
-/// <summary>A layer whose results are sums of terms: written once for plain values and for values with their error bounds.</summary>
+/// <summary>A layer whose results are sums of terms: written once for plain values and for values with their error
+/// bounds.</summary>
 public abstract record SumLayer : Layer
 {
     /// <inheritdoc/>

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>The backend in pure C#: the definition of right, in float and in double. It runs wherever .NET runs.</summary>
+/// <summary>The backend in pure C#: the definition of right, in float and in double. It runs wherever .NET
+/// runs.</summary>
 public sealed class ManagedBackend : IBackend
 {
     private static readonly (string Variable, string Effect)[] s_variables =
@@ -23,7 +24,8 @@ public sealed class ManagedBackend : IBackend
     public ManagedBackend(int? threads = null)
     {
         if (threads < 1)
-            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads compute nothing; give 1 or more.");
+            throw new ArgumentOutOfRangeException(nameof(threads),
+                $"{threads} threads compute nothing; give 1 or more.");
         string version = typeof(ManagedBackend).Assembly.GetName().Version!.ToString(3);
         int count = threads ?? Environment.ProcessorCount;
         Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", count, null)

@@ -3,7 +3,8 @@ using ConvNet.Planning;
 
 namespace ConvNet;
 
-/// <summary>What one node does, by its places among the parts of a recording; null where it does no such thing.</summary>
+/// <summary>What one node does, by its places among the parts of a recording; null where it does no such
+/// thing.</summary>
 /// <param name="Forward">Its output.</param>
 /// <param name="Sum">The sum of its readers' gradients.</param>
 /// <param name="Data">The gradient of its inputs, where that of its weights is apart.</param>
@@ -33,11 +34,16 @@ internal sealed class ManagedParts
         (_liveness, _batch, _threads, _valueBytes) = (liveness, batch, threads, valueBytes);
         _nodes = new NodeParts[graph.Nodes.Count];
         foreach (Node node in graph.Nodes.Skip(1))
-            _nodes[node.Index] = new NodeParts { Forward = Add(node, ProfiledPass.Forward, "forward", X(node) + Y(node) + W(node) + Saved(node)) };
+            _nodes[node.Index] = new NodeParts
+            {
+                Forward = Add(node, ProfiledPass.Forward, "forward",
+                X(node) + Y(node) + W(node) + Saved(node))
+            };
         if (spec is null)
             return;
         string loss = spec.Loss.GetType().Name, optimizer = spec.Optimizer.GetType().Name;
-        Loss = Add(new LayerProfile(loss, Lower(loss), [], ProfiledPass.Loss, "loss", Loops, "", $"{graph.Output.Shape}", 0, 2 * _valueBytes * Y(graph.Output), 1));
+        Loss = Add(new LayerProfile(loss, Lower(loss), [], ProfiledPass.Loss, "loss", Loops, "",
+            $"{graph.Output.Shape}", 0, 2 * _valueBytes * Y(graph.Output), 1));
         foreach (Node node in graph.Nodes.Reverse().Where(liveness.WantsGradient))
             _nodes[node.Index] = AddGradients(node);
         long trained = graph.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
@@ -63,25 +69,42 @@ internal sealed class ManagedParts
     {
         NodeParts parts = _nodes[node.Index];
         if (node.Consumers.Count > 1)
-            parts = parts with { Sum = Add(node, ProfiledPass.BackwardData, "sum of gradients", 3 * (node.Consumers.Count - 1) * Y(node), multiplyAdds: 0) };
+            parts = parts
+                with
+            {
+                Sum = Add(node, ProfiledPass.BackwardData, "sum of gradients", 3 * (node.Consumers.Count - 1)
+                * Y(node), multiplyAdds: 0)
+            };
         if (node.Layer is not { } layer)
             return parts;
-        long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
+        long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters.Where(p => p.Trainable)
+            .Sum(p => (long)p.Length);
         if (layer.Accuracy == Accuracy.Sums)
         {
             int? data = dx > 0 ? Add(node, ProfiledPass.BackwardData, "backward data", Y(node) + W(node) + dx) : null;
-            int? weights = dw > 0 ? Add(node, ProfiledPass.BackwardWeights, "backward weights", Y(node) + X(node) + dw) : null;
-            return dx > 0 && dw > 0 ? parts with { Data = data, Weights = weights } : parts with { Gradient = data ?? weights };
+            int? weights = dw > 0 ? Add(node, ProfiledPass.BackwardWeights, "backward weights", Y(node) + X(node) + dw)
+                : null;
+            return dx > 0 && dw > 0 ? parts with { Data = data, Weights = weights } : parts
+                with
+            { Gradient = data ?? weights };
         }
-        ProfiledPass pass = dw == 0 ? ProfiledPass.BackwardData : dx == 0 ? ProfiledPass.BackwardWeights : ProfiledPass.Backward;
-        long reads = (layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? X(node) : 0) + (layer.BackwardReads.HasFlag(BackwardReads.Output) ? Y(node) : 0);
-        return parts with { Gradient = Add(node, pass, "backward", Y(node) + reads + W(node) + Saved(node) + dx + dw, pass == ProfiledPass.Backward ? 2 : 1) };
+        ProfiledPass pass = dw == 0 ? ProfiledPass.BackwardData : dx == 0 ? ProfiledPass.BackwardWeights
+            : ProfiledPass.Backward;
+        long reads = (layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? X(node) : 0)
+            + (layer.BackwardReads.HasFlag(BackwardReads.Output) ? Y(node) : 0);
+        return parts
+            with
+        {
+            Gradient = Add(node, pass, "backward", Y(node) + reads + W(node) + Saved(node) + dx + dw,
+            pass == ProfiledPass.Backward ? 2 : 1)
+        };
     }
 
     private int Add(Node node, ProfiledPass pass, string kernel, long values, int multiplyAdds = 1)
     {
         Shape[] inputs = node.InputShapes;
-        return Add(new LayerProfile(node.Name, node.Layer?.Kind ?? node.Name, [], pass, kernel, Loops, "", LayerProfile.ShapeOf(node, node),
+        return Add(new LayerProfile(node.Name, node.Layer?.Kind ?? node.Name, [], pass, kernel, Loops, "",
+            LayerProfile.ShapeOf(node, node),
             2L * _batch * multiplyAdds * (node.Layer?.MultiplyAdds(inputs) ?? 0), _valueBytes * values, _threads));
     }
 

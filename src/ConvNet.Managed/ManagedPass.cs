@@ -26,12 +26,14 @@ internal sealed class ManagedPass<T>
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="parameterGradients">Gradients by parameter index; empty for inference.</param>
     /// <param name="threads">Threads to use.</param>
-    public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, T[][] parameters, T[][] parameterGradients, int threads)
+    public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, T[][] parameters, T[][] parameterGradients,
+        int threads)
     {
         _graph = graph;
         _liveness = new Liveness(graph, spec is not null, spec?.InputGradient ?? false);
         int count = graph.Nodes.Count;
-        (_values, _gradients, _edgeGradients, _nodes) = (new Memory<T>[count], new Memory<T>[count], new Memory<T>[count][], new NodeMemory<T>?[count]);
+        (_values, _gradients, _edgeGradients, _nodes) = (new Memory<T>[count], new Memory<T>[count],
+            new Memory<T>[count][], new NodeMemory<T>?[count]);
         var saved = new Memory<T>[count];
         List<Request> requests = Requests(batchSize, saved);
         Arena plan = Place(requests);
@@ -101,7 +103,8 @@ internal sealed class ManagedPass<T>
     public Recording Record(int batchSize, TrainingSpec? spec, int threads)
     {
         if (_recording is not null)
-            throw new InvalidOperationException("The executable is being recorded already: dispose that recording first.");
+            throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
+                + "first.");
         var parts = new ManagedParts(_graph, _liveness, batchSize, spec, threads, Unsafe.SizeOf<T>());
         var recording = new Recording(parts.All, () => (_parts, _recording) = (null, null));
         (_parts, _recording) = (parts, recording);

@@ -61,13 +61,15 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         return (_training ?? Inference).Record(BatchSize, Spec, _threads);
     }
 
-    /// <summary>The values of a node of the last training pass. Its memory may serve others once nothing needs it.</summary>
+    /// <summary>The values of a node of the last training pass. Its memory may serve others once nothing needs
+    /// it.</summary>
     internal ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
     /// <summary>The gradient of the images of the last backward pass.</summary>
     internal ReadOnlySpan<T> InputGradient => _training!.InputGradient(N);
 
-    private ManagedPass<T> Inference => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
+    private ManagedPass<T> Inference
+        => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
 
     /// <summary>Fills the arena with NaN before every forward pass: a test that nothing stale is read.</summary>
     internal bool PoisonArena { get; set; }
@@ -150,10 +152,12 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override void ReadScoresCore(Span<float> scores) => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Output, N), scores);
+    protected override void ReadScoresCore(Span<float> scores)
+        => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Output, N), scores);
 
     /// <inheritdoc/>
-    protected override void ReadCore(Parameter parameter, Span<float> values) => TensorPrimitives.ConvertChecked<T, float>(Values(parameter), values);
+    protected override void ReadCore(Parameter parameter, Span<float> values)
+        => TensorPrimitives.ConvertChecked<T, float>(Values(parameter), values);
 
     /// <inheritdoc/>
     protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
@@ -176,7 +180,8 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         => TensorPrimitives.ConvertChecked(values, State(parameter)[index]);
 
     /// <inheritdoc/>
-    protected override void ReadInputGradientCore(Span<float> values) => TensorPrimitives.ConvertChecked(InputGradient, values);
+    protected override void ReadInputGradientCore(Span<float> values)
+        => TensorPrimitives.ConvertChecked(InputGradient, values);
 
     private StateSpans<T> State(Parameter p) => new(_optimizerState[p.Index], Spec!.Optimizer.StateNames.Count);
 

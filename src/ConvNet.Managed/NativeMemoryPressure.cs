@@ -1,6 +1,7 @@
 namespace ConvNet;
 
-/// <summary>Tells the garbage collector of memory outside its heap that is freed with an object, so that it looks for forgotten ones in time.</summary>
+/// <summary>Tells the garbage collector of memory outside its heap that is freed with an object, so that it looks for
+/// forgotten ones in time.</summary>
 internal sealed class NativeMemoryPressure : IDisposable
 {
     private readonly long _bytes;

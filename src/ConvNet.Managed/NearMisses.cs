@@ -2,8 +2,9 @@ namespace ConvNet;
 
 /// <summary>Finds the known names that a misspelt one may stand for, for the error that refuses it.</summary>
 /// <remarks>
-/// Names are near when few characters are inserted, left out, replaced or swapped with their neighbour between them (the optimal string alignment
-/// distance, case ignored): one in three characters at most, and one in any name of two characters or more.
+/// Names are near when few characters are inserted, left out, replaced or swapped with their neighbour between them
+/// (the optimal string alignment distance, case ignored): one in three characters at most, and one in any name of two
+/// characters or more.
 /// </remarks>
 internal static class NearMisses
 {
@@ -18,17 +19,21 @@ internal static class NearMisses
             return [];
         (string Name, int Distance)[] near = [.. from name in known.Distinct()
                                                  let most = Math.Max(1, Math.Max(word.Length, name.Length) / 3)
-                                                 where name.Length <= LongestName && Math.Abs(word.Length - name.Length) <= most
-                                                 let distance = Distance(word.ToLowerInvariant(), name.ToLowerInvariant())
+                                                 where name.Length <= LongestName && Math.Abs(word.Length - name.Length)
+                                                     <= most
+                                                 let distance =
+                                                     Distance(word.ToLowerInvariant(), name.ToLowerInvariant())
                                                  where distance <= most
                                                  select (name, distance)];
-        return near.Length == 0 ? [] : [.. near.Where(of => of.Distance == near.Min(other => other.Distance)).Take(MostNames).Select(of => of.Name)];
+        return near.Length == 0 ? [] : [.. near.Where(of => of.Distance == near.Min(other => other.Distance))
+            .Take(MostNames).Select(of => of.Name)];
     }
 
     /// <summary>The end of an error, as <c> Did you mean "conv1.bias"?</c>; empty where no name is near.</summary>
     /// <inheritdoc cref="Of" path="/param"/>
     public static string Question(string word, IEnumerable<string> known)
-        => Of(word, known) is { Count: > 0 } near ? $" Did you mean {string.Join(" or ", near.Select(name => $"\"{name}\""))}?" : "";
+        => Of(word, known) is { Count: > 0 } near ? " Did you mean "
+            + $"{string.Join(" or ", near.Select(name => $"\"{name}\""))}?" : "";
 
     /// <summary>The whole error for a name that is none.</summary>
     /// <param name="what">What it should name, as <c>backend</c>.</param>
@@ -41,7 +46,8 @@ internal static class NearMisses
     // Rows of the usual table: [i, j] is the distance of the first i characters of a from the first j of b.
     private static int Distance(string a, string b)
     {
-        int[] before = new int[b.Length + 1], above = [.. Enumerable.Range(0, b.Length + 1)], row = new int[b.Length + 1];
+        int[] before = new int[b.Length + 1], above = [.. Enumerable.Range(0, b.Length + 1)],
+            row = new int[b.Length + 1];
         for (int i = 1; i <= a.Length; i++)
         {
             row[0] = i;

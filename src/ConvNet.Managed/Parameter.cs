@@ -33,7 +33,8 @@ internal static class ParameterRoles
 /// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a dense layer.</param>
 /// <param name="FanIn">Inputs that one output sums over; scales random initial values.</param>
 /// <param name="FanOut">Outputs that one input reaches.</param>
-public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1, long FanOut = 1)
+public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1,
+    long FanOut = 1)
 {
     /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
     public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
@@ -63,7 +64,8 @@ public sealed class Parameter
 {
     internal Parameter(Node node, ParameterSpec spec, int index)
     {
-        (Node, Role, Dimensions, FanIn, FanOut, Index) = (node, spec.Role, spec.Dimensions, spec.FanIn, spec.FanOut, index);
+        (Node, Role, Dimensions, FanIn, FanOut, Index) = (node, spec.Role, spec.Dimensions, spec.FanIn, spec.FanOut,
+            index);
         Name = $"{node.Name}.{spec.Name}";
         Length = spec.Length;
         Trainable = spec.Trainable;

@@ -1,6 +1,7 @@
 namespace ConvNet;
 
-/// <summary>The counter-based generator Philox4x32-10: a random word is a function of its place, with no state.</summary>
+/// <summary>The counter-based generator Philox4x32-10: a random word is a function of its place, with no
+/// state.</summary>
 /// <remarks>
 /// Counter: the element's index (low and high word), the step, the node; key: the seed (low and high word).
 /// Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.

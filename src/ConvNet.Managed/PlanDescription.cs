@@ -24,9 +24,11 @@ public interface IExplains
 /// <param name="Isa">The instruction set of the kernels.</param>
 /// <param name="Threads">The threads that a call may use.</param>
 /// <param name="BatchSize">Samples in a full batch.</param>
-/// <param name="Layers">The operations in the order in which they run forward; behind them what belongs to no layer: the loss and the optimiser.</param>
+/// <param name="Layers">The operations in the order in which they run forward; behind them what belongs to no layer:
+/// the loss and the optimiser.</param>
 /// <param name="Memory">What is allocated.</param>
-public sealed record PlanDescription(string Purpose, string Isa, int Threads, int BatchSize, IReadOnlyList<PlannedLayer> Layers, PlannedMemory Memory)
+public sealed record PlanDescription(string Purpose, string Isa, int Threads, int BatchSize,
+    IReadOnlyList<PlannedLayer> Layers, PlannedMemory Memory)
 {
     /// <summary>One line for every layer, one for each of its kernel calls, and the memory.</summary>
     public override string ToString()
@@ -35,7 +37,8 @@ public sealed record PlanDescription(string Purpose, string Isa, int Threads, in
         text.AppendLine($"{Purpose}, batch {BatchSize}, {Isa}, {Threads} threads");
         foreach (PlannedLayer layer in Layers)
         {
-            text.AppendLine($"{layer.Title}: {string.Join(", ", layer.Reads)} → {layer.Writes}{(layer.Weights is { } form ? $", weights {form}" : "")}");
+            text.AppendLine($"{layer.Title}: {string.Join(", ", layer.Reads)} → "
+                + $"{layer.Writes}{(layer.Weights is { } form ? $", weights {form}" : "")}");
             foreach (PlannedCall call in layer.Calls)
                 text.AppendLine($"  {call}");
         }
@@ -53,7 +56,8 @@ public sealed record PlanDescription(string Purpose, string Isa, int Threads, in
 /// <param name="Weights">The packed form of its weights; null where it has none.</param>
 /// <param name="Calls">The kernels that it takes, in the order in which they run.</param>
 public sealed record PlannedLayer(
-    string Name, string Kind, IReadOnlyList<string> Fused, IReadOnlyList<PlannedTensor> Reads, PlannedTensor? Writes, PlannedTensor? Gradient, string? Weights,
+    string Name, string Kind, IReadOnlyList<string> Fused, IReadOnlyList<PlannedTensor> Reads, PlannedTensor? Writes,
+        PlannedTensor? Gradient, string? Weights,
     IReadOnlyList<PlannedCall> Calls)
 {
     /// <summary>The layer and what is fused into it, as <c>conv1 + relu1</c>.</summary>
@@ -66,7 +70,8 @@ public sealed record PlannedLayer(
 }
 
 /// <summary>How a value lies in memory.</summary>
-/// <param name="Layout"><c>plain</c>: NCHW; <c>blocked</c>: N, C/16, H, W, 16; <c>flat</c>: features in blocks of 16, with the batch inside.</param>
+/// <param name="Layout"><c>plain</c>: NCHW; <c>blocked</c>: N, C/16, H, W, 16; <c>flat</c>: features in blocks of 16,
+/// with the batch inside.</param>
 /// <param name="Shape">The shape of one sample.</param>
 /// <param name="Halo">The width of the border of zeros around every map.</param>
 /// <param name="Bytes">Bytes of a full batch.</param>
@@ -98,12 +103,15 @@ public enum PlannedPass
 /// <c>conv2d</c>.</param>
 /// <param name="Algorithm">How.</param>
 /// <param name="Reason">Why so; empty where there is no choice.</param>
-/// <param name="Flops">Floating-point operations of its sums, two per multiply-add; 0 for a kernel without dot products.</param>
-/// <param name="Bytes">Bytes of all that it reads and writes, each once and what it changes twice, workspace aside.</param>
+/// <param name="Flops">Floating-point operations of its sums, two per multiply-add; 0 for a kernel without dot
+/// products.</param>
+/// <param name="Bytes">Bytes of all that it reads and writes, each once and what it changes twice, workspace
+/// aside.</param>
 /// <param name="WorkspaceBytes">Bytes that it needs besides.</param>
 /// <param name="Threads">Threads that it uses: 1 where its work is not worth waking others.</param>
 public sealed record PlannedCall(
-    PlannedPass Pass, string Kernel, string Algorithm, string Reason, long Flops, long Bytes, long WorkspaceBytes, int Threads)
+    PlannedPass Pass, string Kernel, string Algorithm, string Reason, long Flops, long Bytes, long WorkspaceBytes,
+        int Threads)
 {
     /// <summary>As <c>conv forward: direct, blocks of 16 channels (…); 1.85 GFLOP, 51.4 MB, 2 threads</c>.</summary>
     public override string ToString()
@@ -124,10 +132,12 @@ public sealed record PlannedCall(
 /// </param>
 /// <param name="ArenaWithoutReuse">What they would take side by side.</param>
 /// <param name="Values">Parameters and buffers, packed.</param>
-/// <param name="Gradients">Gradients of parameters that a training step stores; a backward pass apart from its step stores all.</param>
+/// <param name="Gradients">Gradients of parameters that a training step stores; a backward pass apart from its step
+/// stores all.</param>
 /// <param name="OptimizerState">The optimiser's state, as momentum.</param>
 /// <param name="Prepared">What is computed from parameters once and kept, as folded weights.</param>
-public sealed record PlannedMemory(long Arena, long ArenaWithoutReuse, long Values, long Gradients, long OptimizerState, long Prepared)
+public sealed record PlannedMemory(long Arena, long ArenaWithoutReuse, long Values, long Gradients, long OptimizerState,
+    long Prepared)
 {
     /// <summary>All of it.</summary>
     public long Total => Arena + Values + Gradients + OptimizerState + Prepared;

@@ -11,11 +11,13 @@ public readonly record struct Shape
     /// <param name="c">Channels.</param>
     /// <param name="h">Rows.</param>
     /// <param name="w">Columns.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is not positive, or one sample has 2^31 values or more.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive, or one sample has 2^31 values or
+    /// more.</exception>
     public Shape(int c, int h, int w)
     {
         if (c <= 0 || h <= 0 || w <= 0)
-            throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values: channels, rows and columns start at 1.");
+            throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values: channels, rows "
+                + "and columns start at 1.");
         if ((long)c * h > int.MaxValue || (long)c * h * w > int.MaxValue)
             throw new ArgumentOutOfRangeException(nameof(c),
                 Invariant($"A sample of {c}×{h}×{w} is too large: at most {int.MaxValue:N0} values."));
@@ -44,7 +46,8 @@ public readonly record struct Shape
     public static Shape Vector(int features) => new(features, 1, 1);
 
     /// <summary>Reads a shape written as <c>3x32x32</c>.</summary>
-    /// <exception cref="FormatException">The text is not three positive whole numbers with an x between them.</exception>
+    /// <exception cref="FormatException">The text is not three positive whole numbers with an x between
+    /// them.</exception>
     public static Shape Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -52,7 +55,8 @@ public readonly record struct Shape
         var sizes = new int[3];
         bool whole = parts.Length == 3;
         for (int i = 0; whole && i < 3; i++)
-            whole = int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out sizes[i]) && sizes[i] > 0;
+            whole = int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out sizes[i])
+                && sizes[i] > 0;
         return whole
             ? new Shape(sizes[0], sizes[1], sizes[2])
             : throw new FormatException($"\"{text}\" is not a shape; write channels, rows and columns as 3x32x32.");

@@ -6,9 +6,11 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet;
 
-/// <summary>What a sum of terms is gathered in: the plain value, or the value with what its error bound needs.</summary>
-/// <remarks>The loops of the reference are written once over this type; the gradient checks run the same loops and learn of
-/// each result how many terms it has and how large its partial sums were. The default value is the empty sum.</remarks>
+/// <summary>What a sum of terms is gathered in: the plain value, or the value with what its error bound
+/// needs.</summary>
+/// <remarks>The loops of the reference are written once over this type; the gradient checks run the same loops and
+/// learn of each result how many terms it has and how large its partial sums were. The default value is the empty
+/// sum.</remarks>
 /// <typeparam name="T">The type of a term.</typeparam>
 /// <typeparam name="TSelf">The implementing type.</typeparam>
 public interface ISum<T, TSelf>
@@ -48,9 +50,11 @@ public readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
     public static PlainSum<T> operator *(PlainSum<T> sum, T factor) => new(sum.Value * factor);
 }
 
-/// <summary>A sum that is gathered term by term: blocks of 32 terms, then pairs of blocks, pairs of pairs, and so on.</summary>
-/// <remarks>One long running sum of terms that are all positive and often equal, as the squares of what a ReLU leaves are, rounds all
-/// one way: over 10⁶ terms it is off by a hundredth. In pairs a sum of n terms is off by 11 + log₂(n / 32) / 2 ulp at most.</remarks>
+/// <summary>A sum that is gathered term by term: blocks of 32 terms, then pairs of blocks, pairs of pairs, and so
+/// on.</summary>
+/// <remarks>One long running sum of terms that are all positive and often equal, as the squares of what a ReLU leaves
+/// are, rounds all one way: over 10⁶ terms it is off by a hundredth. In pairs a sum of n terms is off by 11 + log₂(n /
+/// 32) / 2 ulp at most.</remarks>
 internal struct BlockedSum<T> where T : unmanaged, IFloatingPointIeee754<T>
 {
     private Levels _levels;
@@ -149,7 +153,8 @@ internal ref struct BlockedRows<T, TSum>
     }
 }
 
-/// <summary>The loops over rows that the layers share; vectorised where the sum is plain and the row is dense.</summary>
+/// <summary>The loops over rows that the layers share; vectorised where the sum is plain and the row is
+/// dense.</summary>
 internal static class Rows
 {
     /// <summary>Terms that are summed one after the other at most.</summary>

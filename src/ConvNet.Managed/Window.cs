@@ -28,7 +28,8 @@ public readonly record struct Extent(int H, int W)
 /// <param name="Padding">P, the border added on each side.</param>
 /// <param name="Dilation">Distance between neighbouring taps; 1 is dense.</param>
 /// <param name="RoundDown">Whether an output size that is not whole is rounded down.</param>
-public readonly record struct Window(Extent Kernel, Extent Stride, Extent Padding, Extent Dilation, bool RoundDown = false)
+public readonly record struct Window(Extent Kernel, Extent Stride, Extent Padding, Extent Dilation,
+    bool RoundDown = false)
 {
     /// <summary>Rows and columns from the first tap to the last: (kernel − 1)·dilation + 1.</summary>
     public Extent Reach => new((Kernel.H - 1) * Dilation.H + 1, (Kernel.W - 1) * Dilation.W + 1);
@@ -40,7 +41,8 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
     internal void Validate(string layer)
     {
         if (Kernel.H < 1 || Kernel.W < 1 || Stride.H < 1 || Stride.W < 1 || Dilation.H < 1 || Dilation.W < 1)
-            throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, stride {Stride} and dilation {Dilation} start at 1.");
+            throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, stride {Stride} and dilation "
+                + $"{Dilation} start at 1.");
         if (Padding.H < 0 || Padding.W < 0)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: padding {Padding} is negative; 0 adds no border.");
         if (!IsInRange)
@@ -57,7 +59,8 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         && IsInRangeAlong(Kernel.W, Stride.W, Padding.W, Dilation.W);
 
     /// <summary>Rows and columns of the output for an input map.</summary>
-    /// <exception cref="ArgumentException">The window does not tile the map; the message names settings that do.</exception>
+    /// <exception cref="ArgumentException">The window does not tile the map; the message names settings that
+    /// do.</exception>
     public Extent Output(Shape input)
     {
         Shape output = Output(input, channels: 1, pools: false);
@@ -151,7 +154,8 @@ internal readonly record struct WindowAxis(int Size, int Kernel, int Stride, int
         $"({Size} − {Reach} + 2·{Padding}) / {Stride} + 1 = {(double)Span / Stride + 1:0.##}");
 }
 
-/// <summary>The outputs of one row for which a tap falls inside the input: <c>input = output·stride + offset</c>.</summary>
+/// <summary>The outputs of one row for which a tap falls inside the input:
+/// <c>input = output·stride + offset</c>.</summary>
 /// <param name="First">The first such output.</param>
 /// <param name="Count">How many there are.</param>
 /// <param name="Start">The input position of the first.</param>

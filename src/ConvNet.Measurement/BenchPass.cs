@@ -24,14 +24,16 @@ public static class BenchPasses
 {
     private static readonly (BenchPass Pass, string Word)[] Words =
     [
-        (BenchPass.Forward, "fwd"), (BenchPass.BackwardData, "bwd_d"), (BenchPass.BackwardWeights, "bwd_w"), (BenchPass.Train, "train"), (BenchPass.Infer, "infer"),
+        (BenchPass.Forward, "fwd"), (BenchPass.BackwardData, "bwd_d"), (BenchPass.BackwardWeights, "bwd_w"),
+            (BenchPass.Train, "train"), (BenchPass.Infer, "infer"),
     ];
 
     /// <summary>All names.</summary>
     public static string Names => string.Join(", ", Words.Select(known => known.Word));
 
     /// <summary>Whether a pass is one of a layer, not of a network.</summary>
-    public static bool IsOfLayer(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData or BenchPass.BackwardWeights;
+    public static bool IsOfLayer(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData
+        or BenchPass.BackwardWeights;
 
     /// <summary>The name of a pass.</summary>
     public static string Word(this BenchPass pass) => Words.Single(known => known.Pass == pass).Word;

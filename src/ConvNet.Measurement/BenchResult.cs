@@ -4,10 +4,12 @@ namespace ConvNet.Measurement;
 
 /// <summary>What was measured.</summary>
 /// <param name="Peaks">The FMA peak for each number of threads, in 10⁹ operations per second.</param>
-/// <param name="Steadiness">The median of all measurements of the peak over the best: 1 on a quiet machine, less where others computed too.</param>
+/// <param name="Steadiness">The median of all measurements of the peak over the best: 1 on a quiet machine, less where
+/// others computed too.</param>
 /// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
 /// <param name="Rows">One row for each case and backend.</param>
-/// <param name="Ratios">The native backend, or the first where it is not measured, against each other one, for each case.</param>
+/// <param name="Ratios">The native backend, or the first where it is not measured, against each other one, for each
+/// case.</param>
 /// <param name="Skipped">What a backend does not do.</param>
 /// <param name="Libraries">The backends with their versions, in the order of their first rows.</param>
 public sealed record BenchResult(
@@ -24,7 +26,8 @@ public sealed record BenchResult(
 
     internal const double LeastSteadiness = 0.95;
 
-    /// <summary>The memory rate for each number of threads, where profiles were measured; else for the most threads.</summary>
+    /// <summary>The memory rate for each number of threads, where profiles were measured; else for the most
+    /// threads.</summary>
     public IReadOnlyDictionary<int, double> MemoryRates { get; init; } = new Dictionary<int, double>();
 
     /// <summary>What the self-test of each backend found, of those that have one.</summary>
@@ -45,7 +48,8 @@ public sealed record BenchResult(
         return new Roofline(Peaks[measured.Threads], MemoryRates.GetValueOrDefault(measured.Threads, MemoryGBs));
     }
 
-    /// <summary>For each case that was measured with several algorithms, how good the one is that would be chosen.</summary>
+    /// <summary>For each case that was measured with several algorithms, how good the one is that would be
+    /// chosen.</summary>
     public IEnumerable<AlgorithmChoice> Choices =>
         from of in Rows.Where(row => row.Auto is not null).GroupBy(row => row.Case)
         let best = of.MinBy(row => row.MedianMs)
@@ -70,11 +74,14 @@ public sealed record BenchResult(
 /// <param name="MedianMs">The median over the turns of the median over a turn's calls.</param>
 /// <param name="MinMs">The shortest call.</param>
 /// <param name="Gflops">Operations per second over 10⁹, by the median.</param>
-/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads: turn by turn, of the peak measured in the same round, the median.</param>
+/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads: turn by turn, of the peak
+/// measured in the same round, the median.</param>
 /// <param name="ImagesPerSecond">Samples per second, by the median.</param>
-/// <param name="PeakMemoryMB">Peak of the worker's memory in 10⁶ bytes beyond what it had with its library loaded; null where the system does not tell.</param>
+/// <param name="PeakMemoryMB">Peak of the worker's memory in 10⁶ bytes beyond what it had with its library loaded; null
+/// where the system does not tell.</param>
 public sealed record Row(
-    Case Case, string Backend, string Algorithm, double MedianMs, double MinMs, double Gflops, double PercentOfPeak, double ImagesPerSecond, double? PeakMemoryMB)
+    Case Case, string Backend, string Algorithm, double MedianMs, double MinMs, double Gflops, double PercentOfPeak,
+        double ImagesPerSecond, double? PeakMemoryMB)
 {
     /// <summary>The algorithm that the backend would choose; null where it has no choice or does not tell.</summary>
     public string? Auto { get; init; }
@@ -94,7 +101,8 @@ public sealed record AlgorithmChoice(Case Case, string Taken, string Best, doubl
     public bool IsGood => Ratio <= 1.1;
 }
 
-/// <summary>How many times as fast one backend is as another: the median over rounds of the ratio of two turns that followed each other.</summary>
+/// <summary>How many times as fast one backend is as another: the median over rounds of the ratio of two turns that
+/// followed each other.</summary>
 /// <param name="Case">The case.</param>
 /// <param name="Backend">The one that is compared.</param>
 /// <param name="Rival">The one that it is compared with.</param>

@@ -3,10 +3,12 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Measures cases, backends taking turns: what disturbs the machine for a while disturbs all of them.</summary>
+/// <summary>Measures cases, backends taking turns: what disturbs the machine for a while disturbs all of
+/// them.</summary>
 /// <remarks>
-/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a round, in the native worker;
-/// percentages of it are of that one, the median of the rounds: processors change their speed.
+/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a
+/// round, in the native worker; percentages of it are of that one, the median of the rounds: processors change their
+/// speed.
 /// </remarks>
 public sealed class BenchRun
 {
@@ -24,7 +26,8 @@ public sealed class BenchRun
     private readonly Dictionary<string, SelfTestResult> _selfTests = [];
 
     private BenchRun(BenchSettings settings, Func<string, IWorker> start, Func<TimeSpan> clock, Action<string> progress)
-        => (_settings, _start, _clock, _progress, _machine) = (settings, start, clock, progress, new MachineMeter(settings.Isa));
+        => (_settings, _start, _clock, _progress, _machine) =
+            (settings, start, clock, progress, new MachineMeter(settings.Isa));
 
     /// <summary>Measures.</summary>
     /// <param name="cases">The cases, in their order.</param>
@@ -34,8 +37,10 @@ public sealed class BenchRun
     /// <param name="progress">Gets a line when a case begins.</param>
     /// <param name="cancellation">Ends it between two turns.</param>
     /// <exception cref="WorkerException">A worker died.</exception>
-    /// <exception cref="NotSupportedException">No backend does any of the cases, or the peak cannot be measured.</exception>
-    public static BenchResult Measure(IReadOnlyList<Case> cases, BenchSettings settings, Func<string, IWorker> start, Func<TimeSpan> clock,
+    /// <exception cref="NotSupportedException">No backend does any of the cases, or the peak cannot be
+    /// measured.</exception>
+    public static BenchResult Measure(IReadOnlyList<Case> cases, BenchSettings settings, Func<string, IWorker> start,
+        Func<TimeSpan> clock,
         Action<string> progress, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(cases);
@@ -77,18 +82,22 @@ public sealed class BenchRun
 
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
     {
-        _progress($"{next.Title}, batch {next.Batch}, {next.Pass.Word()}, {next.Threads} {(next.Threads == 1 ? "thread" : "threads")}");
+        _progress($"{next.Title}, batch {next.Batch}, {next.Pass.Word()}, {next.Threads} "
+            + $"{(next.Threads == 1 ? "thread" : "threads")}");
         List<double> peaks = [];
-        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers, peaks)).OfType<Timing>()];
+        List<Timing> timings = [.. _settings.Backends.Select(backend => Prepare(next, backend, workers, peaks))
+            .OfType<Timing>()];
         foreach (Timing timing in timings)
             timing.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds });
         TimeSpan start = _clock();
-        for (int round = 0; round < _settings.Rounds && (round == 0 || (_clock() - start).TotalSeconds < _settings.PatienceSeconds); round++)
+        for (int round = 0; round < _settings.Rounds
+            && (round == 0 || (_clock() - start).TotalSeconds < _settings.PatienceSeconds); round++)
         {
             foreach (Timing timing in timings)
             {
                 cancellation.ThrowIfCancellationRequested();
-                timing.Turns.Add(timing.Worker.Get(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds }));
+                timing.Turns.Add(
+                    timing.Worker.Get(new Request(Order.Measure) { Milliseconds = _settings.TurnMilliseconds }));
             }
             peaks.Add(timings.Find(timing => IsNative(timing.Backend)) is { } native
                 ? _machine.MeasurePeak(native.Worker, next.Threads)
@@ -97,7 +106,12 @@ public sealed class BenchRun
         foreach (Timing timing in timings.Where(_ => _settings.ProfileMilliseconds > 0))
         {
             cancellation.ThrowIfCancellationRequested();
-            timing.Profile = timing.Worker.Get(new Request(Order.Profile) { Milliseconds = _settings.ProfileMilliseconds, Spans = _settings.TracedCalls }).Profile;
+            timing.Profile =
+                timing.Worker.Get(new Request(Order.Profile)
+                {
+                    Milliseconds = _settings.ProfileMilliseconds,
+                    Spans = _settings.TracedCalls
+                }).Profile;
         }
         _timings.AddRange(timings);
     }
@@ -107,7 +121,8 @@ public sealed class BenchRun
         IWorker worker = workers[backend];
         string? wanted = AlgorithmOf(backend);
         Response response = worker.Ask(RequestOf(next, backend));
-        string? reason = response.Error ?? (wanted is null || response.Algorithm == wanted ? null : $"the layer cannot take {wanted}");
+        string? reason = response.Error
+            ?? (wanted is null || response.Algorithm == wanted ? null : $"the layer cannot take {wanted}");
         if (reason is not null)
         {
             _skipped.Add(new Skip(next, backend, reason));
@@ -123,7 +138,8 @@ public sealed class BenchRun
         if (_timings.Count == 0)
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
         // A program that runs networks need not know their operations: another backend does.
-        var operations = _timings.GroupBy(timing => timing.Case).ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
+        var operations = _timings.GroupBy(timing => timing.Case)
+            .ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
         Row[] rows = [.. _timings.Select(timing => timing.ToRow(operations[timing.Case]))];
         Ratio[] ratios = [.. _timings.GroupBy(timing => timing.Case).SelectMany(RatiosOf)];
         return new BenchResult(_machine.Peaks, _machine.Steadiness, _machine.MemoryGBs, rows, ratios, _skipped,
@@ -154,7 +170,8 @@ public sealed class BenchRun
     private static bool IsNative(string backend) => FamilyOf(backend) == Native;
 
     /// <summary>One case on one backend while it is measured, beside the peak of each round.</summary>
-    private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared, IReadOnlyList<double> Peaks)
+    private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared,
+        IReadOnlyList<double> Peaks)
     {
         public List<Response> Turns { get; } = [];
 
@@ -163,8 +180,10 @@ public sealed class BenchRun
         public Row ToRow(double operations)
         {
             double median = Statistics.Median(Turns.Select(turn => turn.MedianMs));
-            double percent = Statistics.Median(Turns.Zip(Peaks, (turn, peak) => 100 * operations / turn.MedianMs / 1e6 / peak));
-            return new Row(Case, Backend, Prepared.Algorithm ?? AlgorithmNames.Auto, median, Turns.Min(turn => turn.MinMs), operations / median / 1e6, percent,
+            double percent =
+                Statistics.Median(Turns.Zip(Peaks, (turn, peak) => 100 * operations / turn.MedianMs / 1e6 / peak));
+            return new Row(Case, Backend, Prepared.Algorithm ?? AlgorithmNames.Auto, median,
+                Turns.Min(turn => turn.MinMs), operations / median / 1e6, percent,
                 Prepared.Images / median * 1e3, Turns.Max(turn => turn.PeakMemoryMB))
             {
                 Auto = Prepared.Auto,

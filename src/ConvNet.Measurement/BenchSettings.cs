@@ -3,8 +3,9 @@ namespace ConvNet.Measurement;
 /// <summary>How a measurement goes.</summary>
 public sealed record BenchSettings
 {
-    /// <summary>The backends, in the order in which they take turns. With a colon, an algorithm of the native one, which is left out where it
-    /// cannot be taken: <c>native:winograd4</c>; or a variant of torchsharp: <c>torchsharp:unpadded</c>.</summary>
+    /// <summary>The backends, in the order in which they take turns. With a colon, an algorithm of the native one,
+    /// which is left out where it cannot be taken: <c>native:winograd4</c>; or a variant of torchsharp:
+    /// <c>torchsharp:unpadded</c>.</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
     /// <summary>Turns that every backend has in each case.</summary>
@@ -28,7 +29,8 @@ public sealed record BenchSettings
     /// <summary>The instruction set of the native backend and of the peak; the best one where it is null.</summary>
     public string? Isa { get; init; }
 
-    /// <summary>The algorithm of the native backend where its name does not say; what cannot take it runs direct.</summary>
+    /// <summary>The algorithm of the native backend where its name does not say; what cannot take it runs
+    /// direct.</summary>
     public string Algorithm { get; init; } = AlgorithmNames.Auto;
 
     /// <summary>The precision of the native backend, as <c>fast</c>; its own default where it is null.</summary>

@@ -7,8 +7,10 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A measurement that is kept in the repository, by processor: the files <c>bench/results/PROCESSOR/NAME.md</c> and <c>.json</c>.</summary>
-/// <remarks>The names do not change from commit to commit, so that one commit's result replaces that of the one before.</remarks>
+/// <summary>A measurement that is kept in the repository, by processor: the files
+/// <c>bench/results/PROCESSOR/NAME.md</c> and <c>.json</c>.</summary>
+/// <remarks>The names do not change from commit to commit, so that one commit's result replaces that of the one
+/// before.</remarks>
 /// <param name="Name">What was measured, as <c>LayerBench</c>.</param>
 /// <param name="Processor">The processor, as <see cref="Machine.Processor"/> has it.</param>
 /// <param name="Threads">Threads of the machine.</param>
@@ -17,11 +19,16 @@ namespace ConvNet.Measurement;
 /// <param name="Commit">The commit of the source.</param>
 /// <param name="Rows">The figures.</param>
 public sealed partial record CarefulResult(
-    string Name, string Processor, int Threads, (double Before, double After) PeakGflops, IReadOnlyList<string> Versions, string Commit, IReadOnlyList<CarefulRow> Rows)
+    string Name, string Processor, int Threads, (double Before, double After) PeakGflops,
+        IReadOnlyList<string> Versions, string Commit, IReadOnlyList<CarefulRow> Rows)
 {
     private const double LeastSteadiness = 0.95;
 
-    private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+    };
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(CarefulResult), (nameof(Name), Name),
@@ -29,7 +36,8 @@ public sealed partial record CarefulResult(
         (nameof(Versions), Versions), (nameof(Commit), Commit), (nameof(Rows), Rows));
 
     /// <summary>Whether others computed on this machine before it or after it.</summary>
-    public bool WasDisturbed => Math.Min(PeakGflops.Before, PeakGflops.After) < LeastSteadiness * Math.Max(PeakGflops.Before, PeakGflops.After);
+    public bool WasDisturbed => Math.Min(PeakGflops.Before, PeakGflops.After) < LeastSteadiness
+        * Math.Max(PeakGflops.Before, PeakGflops.After);
 
     /// <summary>The name of a processor's folder, as <c>intel-xeon-processor-family-6-model-207</c>.</summary>
     public static string FolderOf(string processor)
@@ -45,7 +53,8 @@ public sealed partial record CarefulResult(
     /// <exception cref="IOException">They cannot be written.</exception>
     public IReadOnlyList<string> Write(string folder, string table)
     {
-        string own = Path.Combine(folder, FolderOf(Processor)), markdown = Path.Combine(own, $"{Name}.md"), json = Path.Combine(own, $"{Name}.json");
+        string own = Path.Combine(folder, FolderOf(Processor)), markdown = Path.Combine(own, $"{Name}.md"),
+            json = Path.Combine(own, $"{Name}.json");
         Directory.CreateDirectory(own);
         AtomicFile.Write(
             markdown, "the table", stream
@@ -58,11 +67,13 @@ public sealed partial record CarefulResult(
     {
         get
         {
-            string busy = WasDisturbed ? "The machine was busy with other things: its peak was not the same before and after.\n" : "";
+            string busy = WasDisturbed ? "The machine was busy with other things: its peak was not the same before "
+                + "and after.\n" : "";
             return string.Create(CultureInfo.InvariantCulture, $"""
                 # {Name}
 
-                {Processor}; FMA peak {PeakGflops.Before:0} GFLOP/s on {Threads} threads before, {PeakGflops.After:0} after; {string.Join(", ", Versions)}; commit {Commit}.
+                {Processor}; FMA peak {PeakGflops.Before:0} GFLOP/s on {Threads} threads before,
+                    {PeakGflops.After:0} after; {string.Join(", ", Versions)}; commit {Commit}.
                 {busy}
                 """);
         }

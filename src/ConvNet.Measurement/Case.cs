@@ -18,12 +18,14 @@ public sealed record Case(LayerShape? Shape, string? Model, int Batch, BenchPass
     }
 
     /// <summary>A pass of a network.</summary>
-    public static Case Of(string model, int batch, BenchPass pass, int threads) => new(null, model, batch, pass, threads);
+    public static Case Of(string model, int batch, BenchPass pass, int threads)
+        => new(null, model, batch, pass, threads);
 
     /// <summary>What people call it.</summary>
     public string Title => Shape?.Name ?? Shape?.ToString() ?? Model!;
 
-    /// <summary>Cases that may share their workers. A network has its workers for itself: their peak of memory is its own.</summary>
+    /// <summary>Cases that may share their workers. A network has its workers for itself: their peak of memory is its
+    /// own.</summary>
     internal object Isolation => Shape is not null ? Shape : this;
 
     /// <summary>The order to prepare it.</summary>

@@ -6,10 +6,11 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Profiles as a file for Perfetto (ui.perfetto.dev) and chrome://tracing: JSON in the trace event format.</summary>
+/// <summary>Profiles as a file for Perfetto (ui.perfetto.dev) and chrome://tracing: JSON in the trace event
+/// format.</summary>
 /// <remarks>
-/// One process for each profile, with the thread that calls the kernels; each call is a complete event, with its parts inside. Times are
-/// microseconds since the recording began. Source: "Trace Event Format", the Catapult project.
+/// One process for each profile, with the thread that calls the kernels; each call is a complete event, with its parts
+/// inside. Times are microseconds since the recording began. Source: "Trace Event Format", the Catapult project.
 /// </remarks>
 public static class ChromeTrace
 {
@@ -42,17 +43,28 @@ public static class ChromeTrace
         foreach (ProfiledSpan span in profile.Spans)
         {
             LayerProfile? layer = span.Layer is { } index ? profile.Layers[index] : null;
-            yield return new TraceEvent("X", layer is null ? call : $"{layer.Title} {ProfiledPassConverter.Word(layer.Pass)}", process, Thread)
+            yield return new TraceEvent("X", layer is null ? call
+                : $"{layer.Title} {ProfiledPassConverter.Word(layer.Pass)}", process, Thread)
             {
                 Cat = layer is null ? "call" : ProfiledPassConverter.Word(layer.Pass),
                 Ts = span.StartUs,
                 Dur = span.DurationUs,
-                Args = layer is null ? null : new { layer.Kernel, layer.Shape, layer.Algorithm, layer.Reason, layer.Flops, layer.Bytes, layer.Threads },
+                Args = layer is null ? null : new
+                {
+                    layer.Kernel,
+                    layer.Shape,
+                    layer.Algorithm,
+                    layer.Reason,
+                    layer.Flops,
+                    layer.Bytes,
+                    layer.Threads
+                },
             };
         }
     }
 
-    private static TraceEvent Name(string what, int process, string name) => new("M", what, process, Thread) { Args = new { name } };
+    private static TraceEvent Name(string what, int process, string name)
+        => new("M", what, process, Thread) { Args = new { name } };
 
     /// <summary>A line of the trace: X is a complete event, M metadata.</summary>
     private sealed record TraceEvent(string Ph, string Name, int Pid, int Tid)

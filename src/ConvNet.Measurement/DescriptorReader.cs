@@ -5,13 +5,16 @@ internal sealed class DescriptorReader
 {
     private const int MostSize = 1 << 24;
 
-    // Two letters before one, or "d" would hide "dh"; those of a third dimension are known so that they can be refused by name.
+    // Two letters before one, or "d" would hide "dh"; those of a third dimension are known so that they can be refused
+    // by name.
     private static readonly string[] Keys =
-        ["mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "id", "od", "kd", "sd", "pd", "dd", "g"];
+        ["mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "id", "od", "kd",
+            "sd", "pd", "dd", "g"];
 
     private static readonly (LayerOperator Operator, string Prefix)[] Prefixes =
     [
-        (LayerOperator.MaxPool, "max:"), (LayerOperator.AveragePool, "avg_p:"), (LayerOperator.AveragePoolInside, "avg_np:"), (LayerOperator.BatchNorm, "bnorm:"),
+        (LayerOperator.MaxPool, "max:"), (LayerOperator.AveragePool, "avg_p:"),
+            (LayerOperator.AveragePoolInside, "avg_np:"), (LayerOperator.BatchNorm, "bnorm:"),
     ];
 
     private readonly string _text;
@@ -28,7 +31,8 @@ internal sealed class DescriptorReader
     }
 
     /// <summary>What a descriptor of an operator begins with.</summary>
-    public static string PrefixOf(LayerOperator of) => Prefixes.FirstOrDefault(known => known.Operator == of).Prefix ?? "";
+    public static string PrefixOf(LayerOperator of) => Prefixes.FirstOrDefault(known => known.Operator == of).Prefix
+        ?? "";
 
     public static LayerShape Read(string text)
     {
@@ -70,7 +74,8 @@ internal sealed class DescriptorReader
                 return;
             }
             if (key is null)
-                throw Error(at, $"\"{_text[at..Math.Min(at + 2, _text.Length)]}\" is no size; there are mb, g, ic, oc, and i, o, k, s, p, d with h or w, and at the end n\"name\"");
+                throw Error(at, $"\"{_text[at..Math.Min(at + 2, _text.Length)]}\" is no size; there are mb, g, ic, "
+                    + "oc, and i, o, k, s, p, d with h or w, and at the end n\"name\"");
             if (key.Length == 2 && key[1] == 'd')
                 throw Error(at, $"{key} is a size of three dimensions; there are layers of two");
             if (_values.ContainsKey(key))
@@ -96,7 +101,8 @@ internal sealed class DescriptorReader
         if (open != closed)
             throw Error(start, "the name's quotes do not pair");
         name = open ? name[1..^1] : name;
-        return name.Length > 0 && !name.Contains('"', StringComparison.Ordinal) ? name : throw Error(start, "a name is one or more characters other than a quote");
+        return name.Length > 0 && !name.Contains('"', StringComparison.Ordinal) ? name
+            : throw Error(start, "a name is one or more characters other than a quote");
     }
 
     private LayerShape BatchNorm()
@@ -104,7 +110,14 @@ internal sealed class DescriptorReader
         Refuse("a batch normalisation has only mb, ic, ih and iw", key => key is not ("mb" or "ic" or "ih" or "iw"));
         int ih = Required("ih");
         var shape = new Shape(Required("ic"), ih, _values.GetValueOrDefault("iw", ih));
-        return new LayerShape { Operator = _operator, Batch = _values.GetValueOrDefault("mb", 2), Input = shape, Output = shape, Name = _name };
+        return new LayerShape
+        {
+            Operator = _operator,
+            Batch = _values.GetValueOrDefault("mb", 2),
+            Input = shape,
+            Output = shape,
+            Name = _name
+        };
     }
 
     private LayerShape Pooling()
@@ -123,7 +136,8 @@ internal sealed class DescriptorReader
 
     private LayerShape InnerProduct()
     {
-        if (_values.Keys.FirstOrDefault(key => key[0] is 'k' or 's' or 'p' or 'd' or 'g' || key is "oh" or "ow") is { } key)
+        if (_values.Keys.FirstOrDefault(key => key[0] is 'k' or 's' or 'p' or 'd' or 'g' || key is "oh" or "ow")
+            is { } key)
             throw Error(_text.Length, $"{key} is of a convolution, and its kernel, kh, is missing");
         int ih = _values.GetValueOrDefault("ih", 1);
         return new LayerShape
@@ -165,13 +179,16 @@ internal sealed class DescriptorReader
         int dilation = Given('d') is { } gap ? gap + 1 : height?.Dilation ?? 1;
         int? output = Given('o'), padding = Given('p') ?? (_values.ContainsKey("ph") ? height?.Padding : null);
         long reach = (kernel - 1L) * dilation + 1;
-        long pad = padding ?? (output is { } wanted ? Math.Max(0, ((wanted - 1L) * stride - input + reach + 1) / 2) : 0);
+        long pad = padding ?? (output is { } wanted ? Math.Max(0, ((wanted - 1L) * stride - input + reach + 1) / 2)
+            : 0);
         long span = input + 2 * pad - reach;
         if (span < 0)
-            throw Error(_text.Length, $"a kernel that reaches over {reach} does not fit {input} and a padding of {pad}");
+            throw Error(_text.Length, $"a kernel that reaches over {reach} does not fit {input} and a padding of "
+                + $"{pad}");
         long computed = span / stride + 1;
         if (output is { } given && given != computed)
-            throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = {computed}");
+            throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = "
+                + $"{computed}");
         return pad <= Limits.Window && computed <= int.MaxValue
             ? new Axis(input, (int)computed, kernel, stride, (int)pad, dilation)
             : throw Error(
@@ -179,7 +196,8 @@ internal sealed class DescriptorReader
                 $"o{side}{computed} takes a padding of {pad:N0} around {input}; at most {Limits.Window:N0} can be");
     }
 
-    private int Required(string key) => _values.TryGetValue(key, out int value) ? value : throw Error(_text.Length, $"{key} is missing");
+    private int Required(string key) => _values.TryGetValue(key, out int value) ? value
+        : throw Error(_text.Length, $"{key} is missing");
 
     private FormatException Error(int at, string reason, Exception? because = null)
         => new($"Shape {Excerpt.Of(_text)}: {reason}, at character {at + 1}.", because);

@@ -24,13 +24,14 @@ public enum LayerOperator
 
 /// <summary>A layer with its batch, as one of oneDNN's benchdnn descriptors says it.</summary>
 /// <remarks>
-/// As <c>mb32ic64ih56oc64oh56kh3ph1n"name"</c>: mb samples (2 unless given), g groups (1), ic and oc channels in all groups, ih and iw input,
-/// oh and ow output, kh and kw kernel, sh and sw stride (1), ph and pw padding on the first side, dh and dw dilation where 0 is dense (0).
-/// What is left out of the width follows the height. An output left out is computed; a padding left out is what the output needs, or 0
-/// where that is left out as well. A given output may be the rounded-down one. Without a kernel it is an inner product, as <c>mb64ic4096oc4096</c>:
-/// a dense layer of ic·ih·iw features and oc outputs. The symbol _ is ignored. The name is the rest of the text; its quotes may be missing.
-/// A pooling is announced by its algorithm, as <c>max:mb2ic64ih112oh56kh3sh2ph1</c>, and a batch normalisation as <c>bnorm:mb2ic64ih56</c>; these
-/// have neither g nor oc.
+/// As <c>mb32ic64ih56oc64oh56kh3ph1n"name"</c>: mb samples (2 unless given), g groups (1), ic and oc channels in all
+/// groups, ih and iw input, oh and ow output, kh and kw kernel, sh and sw stride (1), ph and pw padding on the first
+/// side, dh and dw dilation where 0 is dense (0). What is left out of the width follows the height. An output left out
+/// is computed; a padding left out is what the output needs, or 0 where that is left out as well. A given output may be
+/// the rounded-down one. Without a kernel it is an inner product, as <c>mb64ic4096oc4096</c>: a dense layer of ic·ih·iw
+/// features and oc outputs. The symbol _ is ignored. The name is the rest of the text; its quotes may be missing. A
+/// pooling is announced by its algorithm, as <c>max:mb2ic64ih112oh56kh3sh2ph1</c>, and a batch normalisation as
+/// <c>bnorm:mb2ic64ih56</c>; these have neither g nor oc.
 /// Operations are 2·mb·oc·(ic/g)·kh·kw·oh·ow, taps on the padding counted; pooling and batch normalisation count none.
 /// </remarks>
 public sealed record LayerShape
@@ -73,7 +74,8 @@ public sealed record LayerShape
         : IsDense ? 2.0 * Batch * Input.Length * Output.C
         : 2.0 * Batch * Output.Length * (Input.C / Groups) * Kernel.Area;
 
-    /// <summary>Bytes of the input, the weights and the output together: what a pass moves that moves everything once.</summary>
+    /// <summary>Bytes of the input, the weights and the output together: what a pass moves that moves everything
+    /// once.</summary>
     public double LeastBytes => sizeof(float) * ((double)Batch * (Input.Length + Output.Length) + Weights);
 
     /// <summary>What the layer reads: <see cref="Input"/>, which a dense layer reads flattened.</summary>
@@ -99,7 +101,8 @@ public sealed record LayerShape
         return DescriptorReader.Read(text);
     }
 
-    /// <summary>The descriptor with all that is not a default of this type; <see cref="Parse"/> reads it back.</summary>
+    /// <summary>The descriptor with all that is not a default of this type; <see cref="Parse"/> reads it
+    /// back.</summary>
     public override string ToString()
     {
         var text = new StringBuilder(DescriptorReader.PrefixOf(Operator));
@@ -123,7 +126,8 @@ public sealed record LayerShape
         return Name is null ? text.ToString() : $"{text}n\"{Name}\"";
     }
 
-    private double Weights => Operator != LayerOperator.Sum ? 0 : (double)Output.C * (IsDense ? Input.Length : Input.C / Groups * Kernel.Area);
+    private double Weights => Operator != LayerOperator.Sum ? 0 : (double)Output.C
+        * (IsDense ? Input.Length : Input.C / Groups * Kernel.Area);
 
     private void Append(StringBuilder text, char letter, Extent size)
     {

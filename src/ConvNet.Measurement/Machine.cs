@@ -6,7 +6,8 @@ namespace ConvNet.Measurement;
 /// <summary>The machine that measures, as far as the system tells.</summary>
 public static class Machine
 {
-    private const string CpuInfo = "/proc/cpuinfo", SystemTimes = "/proc/stat", Caches = "/sys/devices/system/cpu/cpu0/cache";
+    private const string CpuInfo = "/proc/cpuinfo", SystemTimes = "/proc/stat",
+        Caches = "/sys/devices/system/cpu/cpu0/cache";
 
     /// <summary>The processor's name, with family and model where Linux knows them.</summary>
     public static string Processor
@@ -29,11 +30,14 @@ public static class Machine
     }
 
     /// <summary>Bytes of the largest cache that a core sees; 0 where the system does not tell.</summary>
-    public static long LastLevelCacheBytes => !Directory.Exists(Caches) ? 0 : Directory.EnumerateDirectories(Caches, "index*")
-        .Select(folder => Path.Combine(folder, "size")).Where(File.Exists).Select(file => Size(File.ReadAllText(file).Trim()))
+    public static long LastLevelCacheBytes => !Directory.Exists(Caches) ? 0
+        : Directory.EnumerateDirectories(Caches, "index*")
+        .Select(folder => Path.Combine(folder, "size")).Where(File.Exists)
+            .Select(file => Size(File.ReadAllText(file).Trim()))
         .DefaultIfEmpty().Max();
 
-    /// <summary>How long all processors together have computed since the system started, for anybody and for other virtual machines; null but on Linux.</summary>
+    /// <summary>How long all processors together have computed since the system started, for anybody and for other
+    /// virtual machines; null but on Linux.</summary>
     public static TimeSpan? BusyTime
     {
         get
@@ -41,7 +45,8 @@ public static class Machine
             if (!File.Exists(SystemTimes))
                 return null;
             // cpu user nice system idle iowait irq softirq steal, in hundredths of a second
-            long[] ticks = [.. File.ReadLines(SystemTimes).First().Split(' ', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(word => long.Parse(word, CultureInfo.InvariantCulture))];
+            long[] ticks = [.. File.ReadLines(SystemTimes).First().Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Skip(1).Select(word => long.Parse(word, CultureInfo.InvariantCulture))];
             return TimeSpan.FromMilliseconds(10 * (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6] + ticks[7]));
         }
     }
@@ -50,8 +55,10 @@ public static class Machine
     public static MachineFacts Facts(MachineMeter meter)
     {
         ArgumentNullException.ThrowIfNull(meter);
-        return new MachineFacts(Processor, Environment.ProcessorCount, RuntimeInformation.OSDescription, RuntimeInformation.FrameworkDescription,
-            [.. meter.Peaks.OrderBy(peak => peak.Key).Select(peak => new ThreadPeak(peak.Key, peak.Value))], meter.MemoryGBs);
+        return new MachineFacts(Processor, Environment.ProcessorCount, RuntimeInformation.OSDescription,
+            RuntimeInformation.FrameworkDescription,
+            [.. meter.Peaks.OrderBy(peak => peak.Key).Select(peak => new ThreadPeak(peak.Key, peak.Value))],
+                meter.MemoryGBs);
     }
 
     private static long Size(string text)

@@ -3,7 +3,8 @@ using ConvNet.Measurement.Workers;
 namespace ConvNet.Measurement;
 
 /// <summary>What the machine does at most, and what others make it do meanwhile.</summary>
-/// <remarks>The FMA peak is measured again and again, and the best of all counts: it is what the processor can do, and a run that comes near it was not disturbed.</remarks>
+/// <remarks>The FMA peak is measured again and again, and the best of all counts: it is what the processor can do, and
+/// a run that comes near it was not disturbed.</remarks>
 public sealed class MachineMeter
 {
     private readonly string? _isa;
@@ -15,8 +16,10 @@ public sealed class MachineMeter
 
     /// <summary>A meter that has measured nothing yet.</summary>
     /// <param name="isa">The instruction set of the peak; the best one where it is null.</param>
-    /// <param name="busy">Tells how long all processors together have computed, for anybody; the system's figure unless given.</param>
-    public MachineMeter(string? isa = null, Func<TimeSpan?>? busy = null) => (_isa, _busy) = (isa, busy ?? (() => Machine.BusyTime));
+    /// <param name="busy">Tells how long all processors together have computed, for anybody; the system's figure unless
+    /// given.</param>
+    public MachineMeter(string? isa = null, Func<TimeSpan?>? busy = null)
+        => (_isa, _busy) = (isa, busy ?? (() => Machine.BusyTime));
 
     /// <summary>The FMA peak for each number of threads, in 10⁹ operations per second.</summary>
     public IReadOnlyDictionary<int, double> Peaks => _peaks;
@@ -24,14 +27,18 @@ public sealed class MachineMeter
     /// <summary>The memory rate with the most threads, in 10⁹ bytes per second.</summary>
     public double MemoryGBs => _memoryRates.MaxBy(rate => rate.Key).Value;
 
-    /// <summary>The memory rate for each number of threads for which it was measured, in 10⁹ bytes per second.</summary>
+    /// <summary>The memory rate for each number of threads for which it was measured, in 10⁹ bytes per
+    /// second.</summary>
     public IReadOnlyDictionary<int, double> MemoryRates => _memoryRates;
 
-    /// <summary>The median of all measurements of the peak over the best: 1 on a quiet machine, less where others computed too.</summary>
+    /// <summary>The median of all measurements of the peak over the best: 1 on a quiet machine, less where others
+    /// computed too.</summary>
     public double Steadiness => Statistics.Median(_measured.Select(peak => peak.Gflops / _peaks[peak.Threads]));
 
-    /// <summary>Processors that others kept busy on average while it was watched; null where the system does not tell.</summary>
-    public double? OtherProcessors => _othersKnown && _watched > TimeSpan.Zero ? Math.Max(0, _othersBusy / _watched) : null;
+    /// <summary>Processors that others kept busy on average while it was watched; null where the system does not
+    /// tell.</summary>
+    public double? OtherProcessors => _othersKnown && _watched > TimeSpan.Zero ? Math.Max(0, _othersBusy / _watched)
+        : null;
 
     /// <summary>Measures the peak of some threads and the memory rate.</summary>
     /// <param name="native">A worker of the native backend.</param>

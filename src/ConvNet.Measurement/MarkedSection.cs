@@ -3,7 +3,8 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>The part of a text file that a program writes: what stands between <c>&lt;!-- bench NAME --&gt;</c> and <c>&lt;!-- end --&gt;</c>.</summary>
+/// <summary>The part of a text file that a program writes: what stands between <c>&lt;!-- bench NAME --&gt;</c> and
+/// <c>&lt;!-- end --&gt;</c>.</summary>
 public static class MarkedSection
 {
     private const string End = "<!-- end -->";
@@ -31,7 +32,8 @@ public static class MarkedSection
         int start = text.IndexOf(begin, StringComparison.Ordinal);
         int end = start < 0 ? -1 : text.IndexOf(End, start, StringComparison.Ordinal);
         if (end < 0)
-            throw new ArgumentException($"{file} has no section \"{name}\": it stands between the lines {begin} and {End}.");
+            throw new ArgumentException($"{file} has no section \"{name}\": it stands between the lines {begin} and "
+                + $"{End}.");
         if (text.IndexOf(begin, start + 1, StringComparison.Ordinal) >= 0)
             throw new ArgumentException($"{file} has more than one section \"{name}\": {begin} stands in it twice.");
         return (start + begin.Length, end);

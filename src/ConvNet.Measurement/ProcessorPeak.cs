@@ -30,8 +30,10 @@ public static unsafe class ProcessorPeak
         return 2 * multiplyAdds / shortest / 1e9;
     }
 
-    /// <summary>The memory rate in 10⁹ bytes per second: STREAM's triad over three arrays that together are twice the last-level cache.</summary>
-    /// <remarks>Twelve bytes count for each element; that the store reads its line first is not counted, as STREAM does not.</remarks>
+    /// <summary>The memory rate in 10⁹ bytes per second: STREAM's triad over three arrays that together are twice the
+    /// last-level cache.</summary>
+    /// <remarks>Twelve bytes count for each element; that the store reads its line first is not counted, as STREAM does
+    /// not.</remarks>
     public static double MemoryGigabytesPerSecond(NativeBackend backend)
     {
         ArgumentNullException.ThrowIfNull(backend);

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>The peak of a process's resident memory, counted anew from a moment on. Linux only: elsewhere there is no figure.</summary>
+/// <summary>The peak of a process's resident memory, counted anew from a moment on. Linux only: elsewhere there is no
+/// figure.</summary>
 internal sealed class ResidentMemory
 {
     private const string Status = "/proc/self/status", ClearReferences = "/proc/self/clear_refs";
@@ -30,6 +31,7 @@ internal sealed class ResidentMemory
     private static double Megabytes(string name)
     {
         string line = File.ReadLines(Status).First(line => line.StartsWith(name, StringComparison.Ordinal));
-        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
+        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
+            * 1024 / 1e6;
     }
 }

@@ -4,9 +4,10 @@ namespace ConvNet.Measurement;
 
 /// <summary>The most that a processor can make of a piece of work: min(FMA peak, memory rate × intensity).</summary>
 /// <remarks>
-/// Both ceilings are measured by <see cref="ProcessorPeak"/>. Work may come above: Winograd's algorithms have fewer operations than the direct
-/// sums that are counted, and what a cache holds comes faster than from memory.
-/// Source: Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for multicore architectures", CACM 52(4), 2009.
+/// Both ceilings are measured by <see cref="ProcessorPeak"/>. Work may come above: Winograd's algorithms have fewer
+/// operations than the direct sums that are counted, and what a cache holds comes faster than from memory.
+/// Source: Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for multicore
+/// architectures", CACM 52(4), 2009.
 /// </remarks>
 /// <param name="PeakGflops">10⁹ operations per second.</param>
 /// <param name="MemoryGBs">10⁹ bytes per second.</param>

@@ -2,7 +2,8 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A list of layers: one descriptor a line; empty lines and lines that begin with # are skipped, as benchdnn does.</summary>
+/// <summary>A list of layers: one descriptor a line; empty lines and lines that begin with # are skipped, as benchdnn
+/// does.</summary>
 public static class ShapeFile
 {
     /// <summary>Reads a file.</summary>

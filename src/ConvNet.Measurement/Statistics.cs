@@ -30,9 +30,10 @@ public static class Statistics
 
     /// <summary>The median of positive samples with its interval of 95%.</summary>
     /// <remarks>
-    /// From six samples on the interval ends at two of them, the k-th from below and from above with the largest k that keeps the binomial
-    /// distribution's 95% (the sign test turned round): it takes the samples to be independent and nothing else, and a few disturbed ones, however
-    /// far off, do not widen it. Two to five samples are too few for that: Student's t about the mean of their logarithms. One has no interval.
+    /// From six samples on the interval ends at two of them, the k-th from below and from above with the largest k that
+    /// keeps the binomial distribution's 95% (the sign test turned round): it takes the samples to be independent and
+    /// nothing else, and a few disturbed ones, however far off, do not widen it. Two to five samples are too few for
+    /// that: Student's t about the mean of their logarithms. One has no interval.
     /// </remarks>
     /// <exception cref="ArgumentException">There is no sample.</exception>
     public static Interval IntervalOfMedian(IReadOnlyCollection<double> samples)
@@ -48,7 +49,8 @@ public static class Statistics
         if (n == 1)
             return new Interval(median, null, null);
         double[] logarithms = [.. sorted.Select(sample => Math.Log(sample))];
-        double mean = logarithms.Average(), deviation = Math.Sqrt(logarithms.Sum(l => (l - mean) * (l - mean)) / (n - 1));
+        double mean = logarithms.Average(),
+            deviation = Math.Sqrt(logarithms.Sum(l => (l - mean) * (l - mean)) / (n - 1));
         double reach = StudentT.InvCDF(0, 1, n - 1, (1 + Confidence) / 2) * deviation / Math.Sqrt(n);
         return new Interval(median, Math.Exp(mean - reach), Math.Exp(mean + reach));
     }

@@ -10,8 +10,8 @@ namespace ConvNet.Native;
 internal readonly record struct Selection(SumAlgorithm Algorithm, string Reason);
 
 /// <summary>Decides which algorithm each pass of a convolution takes.</summary>
-/// <remarks>From its descriptor, the batch size and the instruction set alone: the choice, and so every bit, is the same on all machines of an
-/// instruction set, and for every number of threads.</remarks>
+/// <remarks>From its descriptor, the batch size and the instruction set alone: the choice, and so every bit, is the
+/// same on all machines of an instruction set, and for every number of threads.</remarks>
 /// <param name="Precision">Whether less exact algorithms may be taken.</param>
 /// <param name="Forced">What every layer takes that can; null where the estimate decides.</param>
 internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced)
@@ -20,7 +20,11 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
 
     /// <summary>Whether the Winograd algorithms can compute a convolution: convnet.h says when.</summary>
     public static bool HasChoice(in cn_conv2d conv)
-        => conv is { kernel_h: 3, kernel_w: 3, stride_h: 1, stride_w: 1, dilation_h: 1, dilation_w: 1, x.layout: cn_layout.CN_BLOCKED } && Algorithms.HasPackedBlocks(conv);
+        => conv is
+        {
+            kernel_h: 3, kernel_w: 3, stride_h: 1, stride_w: 1, dilation_h: 1, dilation_w: 1,
+            x.layout: cn_layout.CN_BLOCKED
+        } && Algorithms.HasPackedBlocks(conv);
 
     /// <summary>Decides for a pass.</summary>
     /// <param name="conv">The convolution.</param>
@@ -37,7 +41,8 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
         if (Precision == Precision.Accurate)
             return new Selection(SumAlgorithm.Direct, "nothing less exact was allowed");
         cn_conv2d described = conv;
-        double[] times = [.. All.Select(algorithm => CostModel.Microseconds(described, pass, algorithm, n, isa, transformed))];
+        double[] times =
+            [.. All.Select(algorithm => CostModel.Microseconds(described, pass, algorithm, n, isa, transformed))];
         int best = Array.IndexOf(times, times.Min());
         IEnumerable<string> estimates = All.Zip(times, (algorithm, time)
             => Invariant($"{Algorithms.NameOf(algorithm)} {time:N0} µs"));

@@ -27,7 +27,8 @@ internal static class Algorithms
         _ => "direct",
     };
 
-    /// <summary>The form that the layout of x and the groups decide, convnet.h lists them, and the algorithm that was selected.</summary>
+    /// <summary>The form that the layout of x and the groups decide, convnet.h lists them, and the algorithm that was
+    /// selected.</summary>
     public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats, string selected)
     {
         int perGroup = conv.x.c / conv.groups;
@@ -36,13 +37,18 @@ internal static class Algorithms
         if (selected.Length > 0)
             reason += $"; {selected}";
         if (conv.algorithm != cn_algorithm.CN_DIRECT)
-            return new Choice($"Winograd {NameOf((SumAlgorithm)conv.algorithm)}{algorithm[algorithm.IndexOf(',', StringComparison.Ordinal)..]}", reason, multiplyAdds);
+        {
+            string form = algorithm[algorithm.IndexOf(',', StringComparison.Ordinal)..];
+            return new Choice($"Winograd {NameOf((SumAlgorithm)conv.algorithm)}{form}", reason, multiplyAdds);
+        }
         if (pass == cn_pass.CN_BACKWARD_DATA && (conv.stride_h > 1 || conv.stride_w > 1))
-            reason += $"; the stride of {conv.stride_h}×{conv.stride_w} splits it into {conv.stride_h * conv.stride_w} sums without one";
+            reason += $"; the stride of {conv.stride_h}×{conv.stride_w} splits it into "
+                + $"{conv.stride_h * conv.stride_w} sums without one";
         cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
         int halo = Convnet.cn_conv2d_halo(conv, pass).SizeOrThrow();
         if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)
-            reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has {source.halo}";
+            reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has "
+                + $"{source.halo}";
         if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
             reason += "; few weights, so the pixels are shared out: in chunks with sums of their own";
         return new Choice(algorithm, reason, multiplyAdds);
@@ -51,10 +57,12 @@ internal static class Algorithms
     /// <summary>The passes of a dense layer.</summary>
     public static Choice Of(in cn_dense dense, cn_pass pass) => new(
         pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
-        pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie" : "features in blocks of 16 make it a 1×1 convolution of one image",
+        pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie"
+            : "features in blocks of 16 make it a 1×1 convolution of one image",
         (long)dense.outputs * dense.c * dense.h * dense.w);
 
-    /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other form.</summary>
+    /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other
+    /// form.</summary>
     public static bool HasPackedBlocks(in cn_conv2d conv)
     {
         int perGroup = conv.x.c / conv.groups;
@@ -62,20 +70,24 @@ internal static class Algorithms
     }
 
     /// <summary>Whether every channel has a filter of its own.</summary>
-    public static bool IsDepthwise(in cn_conv2d conv) => conv.groups > 1 && conv.x.c == conv.groups && conv.y.c == conv.groups;
+    public static bool IsDepthwise(in cn_conv2d conv) => conv.groups > 1 && conv.x.c == conv.groups && conv.y.c
+        == conv.groups;
 
     private static (string Algorithm, string Reason) Form(in cn_conv2d conv, int perGroup)
     {
         const int Block = Convnet.CN_BLOCK;
         if (conv.x.layout == cn_layout.CN_PLAIN)
-            return ("direct from plain rows", $"{conv.x.c} input channel{(conv.x.c == 1 ? "" : "s")} would leave most of a block of {Block} empty");
+            return ("direct from plain rows", $"{conv.x.c} input channel{(conv.x.c == 1 ? "" : "s")} would leave most "
+                + $"of a block of {Block} empty");
         if (conv.groups == 1)
             return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
         if (IsDepthwise(conv))
             return ("depthwise", "every channel has a filter of its own");
         if (HasPackedBlocks(conv))
-            return ($"direct, group by group, blocks of {Block} channels", $"{perGroup} channels of a group are whole blocks");
-        return ("plain loops", $"{perGroup} input and {conv.y.c / conv.groups} output channels of a group are no whole blocks of {Block}: correct, and slow");
+            return ($"direct, group by group, blocks of {Block} channels",
+                $"{perGroup} channels of a group are whole blocks");
+        return ("plain loops", $"{perGroup} input and {conv.y.c / conv.groups} output channels of a group are no "
+            + $"whole blocks of {Block}: correct, and slow");
     }
 
     private static string Lanes(int inputs, int outputs)
@@ -86,7 +98,8 @@ internal static class Algorithms
             (0, 0) => $"{inputs} input and {outputs} output channels fill their blocks",
             (_, 0) => $"{inputs} input channels leave {idleInputs} of a block unused",
             (0, _) => $"{outputs} output channels leave {idleOutputs} of a block unused",
-            _ => $"{inputs} input channels leave {idleInputs} of a block unused, {outputs} output channels {idleOutputs}",
+            _ => $"{inputs} input channels leave {idleInputs} of a block unused, {outputs} output channels "
+                + $"{idleOutputs}",
         };
 
         static int Idle(int channels) => (Convnet.CN_BLOCK - channels % Convnet.CN_BLOCK) % Convnet.CN_BLOCK;

@@ -27,22 +27,29 @@ internal static class Explanation
                 plan.Parameters.RestFloats > 0 ? [Optimizer(plan, training)] : []));
         }
         (long values, long gradients, long state) = plan.Parameters.Bytes;
-        long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots).Concat(plan.Loss?.Slots ?? [])
+        long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots)
+            .Concat(plan.Loss?.Slots ?? [])
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
-        var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state, sizeof(float) * preparedFloats);
-        return new PlanDescription(pass.Training is null ? "inference" : "training", ((NativeIsa)pass.Context.isa).ToString().ToLowerInvariant(),
+        var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state,
+            sizeof(float) * preparedFloats);
+        return new PlanDescription(pass.Training is null ? "inference" : "training", ((NativeIsa)pass.Context.isa)
+            .ToString().ToLowerInvariant(),
             pass.Context.threads, pass.BatchSize, layers, memory);
     }
 
-    /// <summary>What a recording times: the steps of the three lists in their order, then, in training, the loss and the optimiser's step.</summary>
+    /// <summary>What a recording times: the steps of the three lists in their order, then, in training, the loss and
+    /// the optimiser's step.</summary>
     public static IReadOnlyList<LayerProfile> Parts(Lowering plan)
     {
         PassSpec pass = plan.Pass;
         List<LayerProfile> parts =
         [
-            .. plan.PreparationSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Preparation, step), ProfiledPass.Preparation)),
-            .. plan.ForwardSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Forward, step), ProfiledPass.Forward)),
-            .. plan.BackwardSteps.Select(step => Part(pass, step, Of(pass, PlannedPass.Backward, step), ProfiledPass.BackwardData)),
+            .. plan.PreparationSteps.Select(
+                step => Part(pass, step, Of(pass, PlannedPass.Preparation, step), ProfiledPass.Preparation)),
+            .. plan.ForwardSteps.Select(
+                step => Part(pass, step, Of(pass, PlannedPass.Forward, step), ProfiledPass.Forward)),
+            .. plan.BackwardSteps.Select(
+                step => Part(pass, step, Of(pass, PlannedPass.Backward, step), ProfiledPass.BackwardData)),
         ];
         if (plan.Loss is { } loss)
         {
@@ -59,12 +66,14 @@ internal static class Explanation
         ProfiledPass when = step.Step.Pass ?? usual;
         if (step.Owner?.Operation is not { } operation)
             return Part(NameOfEnds(pass), call, when, "");
-        LayerProfile part = Part(operation.Node.Name, call, when, LayerProfile.ShapeOf(operation.Node, operation.Output.Node));
+        LayerProfile part = Part(operation.Node.Name, call, when,
+            LayerProfile.ShapeOf(operation.Node, operation.Output.Node));
         return part with { Kind = operation.Node.Layer!.Kind, Fused = [.. operation.Fused.Select(node => node.Name)] };
     }
 
     private static LayerProfile Part(string name, PlannedCall call, ProfiledPass pass, string shape)
-        => new(name, name.ToLowerInvariant(), [], pass, call.Kernel, call.Algorithm, call.Reason, shape, call.Flops, call.Bytes, call.Threads);
+        => new(name, name.ToLowerInvariant(), [], pass, call.Kernel, call.Algorithm, call.Reason, shape, call.Flops,
+            call.Bytes, call.Threads);
 
     /// <summary>Describes how a value of n samples lies.</summary>
     public static PlannedTensor Of(cn_tensor tensor, int n) => new(
@@ -74,7 +83,8 @@ internal static class Explanation
             cn_layout.CN_BLOCKED => "blocked",
             _ => "flat",
         },
-        new Shape(tensor.c, tensor.h, tensor.w), tensor.halo, sizeof(float) * Convnet.cn_tensor_floats(tensor, n).SizeOrThrow());
+        new Shape(tensor.c, tensor.h, tensor.w), tensor.halo, sizeof(float) * Convnet.cn_tensor_floats(tensor, n)
+            .SizeOrThrow());
 
     private static PlannedLayer Of(Lowering plan, Primitive primitive, IReadOnlyList<PlannedCall> calls)
     {
@@ -93,7 +103,8 @@ internal static class Explanation
     private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
     {
         string name = NameOfEnds(plan.Pass);
-        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null, null, null, calls);
+        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null,
+            null, null, calls);
     }
 
     // What has not taken its step inside a gradient.
@@ -125,22 +136,28 @@ internal static class Explanation
     }
 
     private static PlannedCall Of(LossStep loss)
-        => new(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0, loss.Slots.Sum(Bytes), 0, 1);
+        => new(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0,
+            loss.Slots.Sum(Bytes), 0, 1);
 
-    private static string NameOfEnds(PassSpec pass) => pass.Training is { } training ? training.Loss.GetType().Name : "Scores";
+    private static string NameOfEnds(PassSpec pass) => pass.Training is { } training ? training.Loss.GetType().Name
+        : "Scores";
 
-    private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists) => lists.SelectMany(steps => steps);
+    private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists)
+        => lists.SelectMany(steps => steps);
 
     private static PlannedCall Of(PassSpec pass, PlannedPass when, PlannedStep planned)
     {
         long flops = 2 * planned.Choice.MultiplyAdds * pass.BatchSize;
         Slot[] slots = [.. planned.Step.Slots.Distinct()];
-        double operations = flops > 0 ? flops : OperationsPerValue * slots.Where(slot => !slot.IsWorkspace).Max(slot => slot.Floats);
+        double operations = flops > 0 ? flops : OperationsPerValue * slots.Where(slot => !slot.IsWorkspace)
+            .Max(slot => slot.Floats);
         return new PlannedCall(when, NameOf(planned.Step), planned.Choice.Algorithm, planned.Choice.Reason, flops,
-            sizeof(float) * planned.Step.Floats, slots.Where(slot => slot.IsWorkspace).Sum(Bytes), Threads(pass, operations));
+            sizeof(float) * planned.Step.Floats, slots.Where(slot => slot.IsWorkspace).Sum(Bytes),
+                Threads(pass, operations));
     }
 
-    private static int Threads(PassSpec pass, double operations) => Convnet.cn_team_size(pass.Context, operations).SizeOrThrow();
+    private static int Threads(PassSpec pass, double operations) => Convnet.cn_team_size(pass.Context, operations)
+        .SizeOrThrow();
 
     private static long Bytes(Slot slot) => sizeof(float) * slot.Floats;
 
@@ -150,6 +167,7 @@ internal static class Explanation
         string name = step.GetType().Name;
         if (name.EndsWith(nameof(Step), StringComparison.Ordinal))
             name = name[..^nameof(Step).Length];
-        return string.Concat(name.Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+        return string.Concat(name.Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}"
+            : $"{char.ToLowerInvariant(c)}"));
     }
 }

@@ -31,7 +31,8 @@ internal sealed class Operation
     private readonly List<Node> _fused = [];
 
     /// <summary>Makes the operation of a node.</summary>
-    public Operation(Node node, IEnumerable<Value> inputs) => (Node, _inputs, Output) = (node, [.. inputs], new Value(node, this));
+    public Operation(Node node, IEnumerable<Value> inputs)
+        => (Node, _inputs, Output) = (node, [.. inputs], new Value(node, this));
 
     /// <summary>The node whose layer computes.</summary>
     public Node Node { get; }
@@ -42,7 +43,8 @@ internal sealed class Operation
     /// <summary>What it writes.</summary>
     public Value Output { get; }
 
-    /// <summary>The batch normalisation whose running statistics are folded into the weights; null where none is.</summary>
+    /// <summary>The batch normalisation whose running statistics are folded into the weights; null where none
+    /// is.</summary>
     public Node? Norm { get; internal set; }
 
     /// <summary>The nodes that run inside it, in their order.</summary>
@@ -51,16 +53,19 @@ internal sealed class Operation
     /// <summary>Whether the last input is added to what the layer computes: a sum that runs inside.</summary>
     public bool Sums { get; private set; }
 
-    /// <summary>The pooling that the output goes through; null where there is none. Nothing else runs behind it.</summary>
+    /// <summary>The pooling that the output goes through; null where there is none. Nothing else runs behind
+    /// it.</summary>
     public Node? Pool { get; internal set; }
 
-    /// <summary>Whether it also gives the statistics of the rows of its output, for a batch normalisation that reads it.</summary>
+    /// <summary>Whether it also gives the statistics of the rows of its output, for a batch normalisation that reads
+    /// it.</summary>
     public bool GivesStatistics { get; internal set; }
 
     /// <summary>Whether the output is cut off at zero.</summary>
     public bool Relu { get; internal set; }
 
-    /// <summary>Whether the gradient of the output is cut to zero where the output is zero: the backward pass of a ReLU.</summary>
+    /// <summary>Whether the gradient of the output is cut to zero where the output is zero: the backward pass of a
+    /// ReLU.</summary>
     public bool CutsGradient { get; internal set; }
 
     /// <summary>Lets a node that reads the output run inside the operation; what it writes is now the output.</summary>
@@ -89,10 +94,11 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Inp
 
 /// <summary>First planning pass: finds the operations of a graph.</summary>
 /// <remarks>
-/// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a ReLU that
-/// alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward pass moves behind a max
-/// pool that alone reads it, a sum of two that alone reads a convolution or a batch normalisation becomes part of that, a convolution
-/// pools its output where the pool alone reads it, and gives a batch normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
+/// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a
+/// ReLU that alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward
+/// pass moves behind a max pool that alone reads it, a sum of two that alone reads a convolution or a batch
+/// normalisation becomes part of that, a convolution pools its output where the pool alone reads it, and gives a batch
+/// normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
 /// into the convolution where it alone reads it.
 /// </remarks>
 internal static class Fusion
@@ -142,12 +148,13 @@ internal static class Fusion
         foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
             MoveCut(pool);
         foreach (Operation conv in operations.Where(operation => operation.Node.Layer is Conv2d))
-            conv.GivesStatistics = pass.Fuse && conv.Pool is null && pass.Kind == PassKind.Training && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
+            conv.GivesStatistics = pass.Fuse && conv.Pool is null && pass.Kind == PassKind.Training
+                && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
         return new FusedGraph(operations, values[0], values[graph.Output.Index]);
     }
 
-    // The gradient of a max pool over a ReLU can be cut before the pool, where there is less of it: a window whose maximum is zero
-    // passes nothing on, and in any other the winner is above zero.
+    // The gradient of a max pool over a ReLU can be cut before the pool, where there is less of it: a window whose
+    // maximum is zero passes nothing on, and in any other the winner is above zero.
     private static void MoveCut(Operation pool)
     {
         Value x = pool.Inputs[0];
@@ -155,14 +162,18 @@ internal static class Fusion
             (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
 
-    // Whether the gradient finds its way back without the values that were pooled: by the winners, which know of a ReLU, or as a mean.
+    // Whether the gradient finds its way back without the values that were pooled: by the winners, which know of a
+    // ReLU, or as a mean.
     private static bool PoolsBack(Node pool, Operation producer)
-        => LoweringTable.PoolOf(pool) is { } kernel && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
+        => LoweringTable.PoolOf(pool) is { } kernel
+            && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
 
-    private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d } && use.Operation.Node.Inputs[0] == x.Node;
+    private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d }
+        && use.Operation.Node.Inputs[0] == x.Node;
 
     // A value that others read too, or read through a flatten, must stay as it is.
-    private static bool AloneReads(Node node, int input, Value x) => x.Node == node.Inputs[input] && x.Node.Consumers.Count == 1;
+    private static bool AloneReads(Node node, int input, Value x) => x.Node == node.Inputs[input]
+        && x.Node.Consumers.Count == 1;
 
     // The operation into which a sum of two goes; null where there is none.
     private static Operation? FuseSum(Node node, Value[] values)
@@ -172,7 +183,8 @@ internal static class Fusion
         for (int i = 0; i < 2; i++)
         {
             Value x = values[node.Inputs[i].Index];
-            if (x.Producer is not { Relu: false, Sums: false, Pool: null, Node.Layer: Conv2d or BatchNorm2d } producer || !AloneReads(node, i, x))
+            if (x.Producer is not { Relu: false, Sums: false, Pool: null, Node.Layer: Conv2d or BatchNorm2d } producer
+                || !AloneReads(node, i, x))
                 continue;
             producer.Absorb(node, values[node.Inputs[1 - i].Index]);
             return producer;
@@ -186,7 +198,8 @@ internal static class Fusion
             return false;
         switch (node.Layer)
         {
-            case MaxPool2d or AvgPool2d when producer is { Node.Layer: Conv2d, Sums: false } && (kind != PassKind.Training || PoolsBack(node, producer)):
+            case MaxPool2d or AvgPool2d when producer is { Node.Layer: Conv2d, Sums: false }
+                && (kind != PassKind.Training || PoolsBack(node, producer)):
                 producer.Pool = node;
                 producer.Absorb(node);
                 return true;
@@ -194,7 +207,8 @@ internal static class Fusion
                 producer.Relu = producer.CutsGradient = true;
                 producer.Absorb(node);
                 return true;
-            case BatchNorm2d when kind == PassKind.Inference && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Relu: false }:
+            case BatchNorm2d when kind == PassKind.Inference
+                && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Relu: false }:
                 producer.Norm = node;
                 producer.Absorb(node);
                 return true;

@@ -2,10 +2,12 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>Second planning pass: decides for every edge of the graph how its values and their gradients lie in memory.</summary>
+/// <summary>Second planning pass: decides for every edge of the graph how its values and their gradients lie in
+/// memory.</summary>
 /// <remarks>
-/// A value lies the way its producer writes it, with the widest halo that a reader of this layout wants; a reader that takes another
-/// layout gets a copy, with a halo of its own. Its gradient lies the same way, with the halo that the producer wants.
+/// A value lies the way its producer writes it, with the widest halo that a reader of this layout wants; a reader that
+/// takes another layout gets a copy, with a halo of its own. Its gradient lies the same way, with the halo that the
+/// producer wants.
 /// </remarks>
 internal sealed class Layouts
 {
@@ -43,7 +45,8 @@ internal sealed class Layouts
     /// <summary>How a value is written.</summary>
     public cn_tensor Written(Value value) => _written[value];
 
-    /// <summary>How an operation reads an input: as it is written, or another tensor, of which there must be a copy.</summary>
+    /// <summary>How an operation reads an input: as it is written, or another tensor, of which there must be a
+    /// copy.</summary>
     public cn_tensor Read(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
@@ -54,18 +57,21 @@ internal sealed class Layouts
     /// <summary>How the gradient of a value is handed to its producer.</summary>
     public cn_tensor Gradient(Value value) => _gradients[value];
 
-    /// <summary>How an operation writes the gradient of an input: as its producer takes it, where it is the only one to write it.</summary>
+    /// <summary>How an operation writes the gradient of an input: as its producer takes it, where it is the only one to
+    /// write it.</summary>
     public cn_tensor GradientOfInput(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
         return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
     }
 
-    /// <summary>Whether an operation is the last to give its part of the gradient of its first input, in the layout of the whole gradient.</summary>
+    /// <summary>Whether an operation is the last to give its part of the gradient of its first input, in the layout of
+    /// the whole gradient.</summary>
     public bool CompletesGradient(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
-        return value.Uses[0] == new Use(reader.Operation, 0) && value.Uses.Count(use => use.Operation == reader.Operation) == 1
+        return value.Uses[0] == new Use(reader.Operation, 0)
+            && value.Uses.Count(use => use.Operation == reader.Operation) == 1
             && value != _graph.Output && reader.X(0) == _written[value] with { halo = 0 };
     }
 
@@ -101,7 +107,8 @@ internal sealed class Layouts
             {
                 Value value = reader.Operation.Inputs[i];
                 cn_tensor tensor = reader.X(i);
-                bool fixedByProducer = value.Producer is { } producer && _primitives[producer].PlainOnly && tensor == _written[value];
+                bool fixedByProducer = value.Producer is { } producer && _primitives[producer].PlainOnly && tensor
+                    == _written[value];
                 int halo = fixedByProducer || i > 0 ? 0 : Limit(reader.XHalo);
                 _halos[(value, tensor)] = Math.Max(_halos.GetValueOrDefault((value, tensor)), halo);
             }

@@ -12,13 +12,14 @@ internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice 
 /// <summary>What the last contributor to a gradient makes of it: dx = cut(its own part + others).</summary>
 /// <param name="DX">The gradient, for it to write.</param>
 /// <param name="Others">What the other readers gave; null where there are none, or somebody else adds them.</param>
-/// <param name="Cut">What cuts it: zero where this is not above zero; null where nothing does, or somebody else cuts it.</param>
+/// <param name="Cut">What cuts it: zero where this is not above zero; null where nothing does, or somebody else cuts
+/// it.</param>
 internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Cut);
 
 /// <summary>Third planning pass: turns the operations of a graph into a list of steps over slots of memory.</summary>
 /// <remarks>
-/// Primitives add their own steps; here come the reorders between layouts, and, where no primitive does it along with its own work, the
-/// sums of the gradients of a value with several readers and the cut of the gradient at a fused ReLU.
+/// Primitives add their own steps; here come the reorders between layouts, and, where no primitive does it along with
+/// its own work, the sums of the gradients of a value with several readers and the cut of the gradient at a fused ReLU.
 /// </remarks>
 internal sealed class Lowering
 {
@@ -31,7 +32,8 @@ internal sealed class Lowering
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
     private Primitive? _owner;
 
-    private Lowering(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, ParameterStore parameters)
+    private Lowering(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient,
+        ParameterStore parameters)
     {
         (Pass, _graph, _layouts, _wantsGradient, Parameters) = (pass, graph, layouts, wantsGradient, parameters);
         Images = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
@@ -73,7 +75,8 @@ internal sealed class Lowering
     /// <param name="layouts">How its values lie.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
     /// <param name="parameters">The parameters.</param>
-    public static Lowering Apply(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient, ParameterStore parameters)
+    public static Lowering Apply(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient,
+        ParameterStore parameters)
     {
         var plan = new Lowering(pass, graph, layouts, wantsGradient, parameters);
         plan.LowerForward();
@@ -91,17 +94,20 @@ internal sealed class Lowering
     /// <summary>Adds a step to the pass that is being lowered.</summary>
     /// <param name="step">The step.</param>
     /// <param name="choice">How it computes, and why so.</param>
-    public void Add(Step step, Choice choice) => (Loss is null ? _forward : _backward).Add(new PlannedStep(_owner, step, choice));
+    public void Add(Step step, Choice choice) => (Loss is null ? _forward : _backward)
+        .Add(new PlannedStep(_owner, step, choice));
 
     /// <summary>Adds a step that prepares parameters.</summary>
     /// <inheritdoc cref="Add" path="/param"/>
     public void AddPreparation(Step step, Choice choice) => _preparation.Add(new PlannedStep(_owner, step, choice));
 
     /// <summary>The input of an operation as it reads it.</summary>
-    public Slot X(Primitive reader, int input = 0) => ValueAs(reader.Operation.Inputs[input], _layouts.Read(reader, input));
+    public Slot X(Primitive reader, int input = 0)
+        => ValueAs(reader.Operation.Inputs[input], _layouts.Read(reader, input));
 
     /// <summary>The output of an operation.</summary>
-    public Slot Y(Primitive producer) => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
+    public Slot Y(Primitive producer)
+        => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
 
     /// <summary>Whether the gradient of a value is computed.</summary>
     public bool WantsGradient(Value value) => _wantsGradient(value);
@@ -119,22 +125,26 @@ internal sealed class Lowering
         return slot;
     }
 
-    /// <summary>As <see cref="DX"/>, for an operation that can complete the gradient of its first input along with its own part.</summary>
+    /// <summary>As <see cref="DX"/>, for an operation that can complete the gradient of its first input along with its
+    /// own part.</summary>
     public GradientParts? CompleteDX(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
         if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
             return DX(reader) is { } dx ? new GradientParts(dx, null, null) : null;
         cn_tensor tensor = _layouts.Gradient(value);
-        Slot? others = SumOf(value, [.. value.Uses.Skip(1).Reverse().Select(use => _gradients[use])], tensor with { halo = 0 });
+        Slot? others = SumOf(value, [.. value.Uses.Skip(1).Reverse().Select(use => _gradients[use])],
+            tensor with { halo = 0 });
         bool cut = value.Producer is { CutsGradient: true } producer && !_layouts.Of(producer).CutsGradient;
         _completed[value] = new Slot(tensor, Pass.BatchSize);
         return new GradientParts(_completed[value], others, cut ? X(reader) : null);
     }
 
-    /// <summary>Memory for the statistics of the rows of an output, for the operation to write; null where nobody wants them.</summary>
+    /// <summary>Memory for the statistics of the rows of an output, for the operation to write; null where nobody wants
+    /// them.</summary>
     public Slot? GiveStatistics(Primitive producer)
-        => producer.Operation.GivesStatistics ? _statistics[producer.Operation.Output] = StatisticsSlot(Y(producer).Tensor) : null;
+        => producer.Operation.GivesStatistics ? _statistics[producer.Operation.Output] =
+            StatisticsSlot(Y(producer).Tensor) : null;
 
     /// <summary>The statistics of the rows of the first input.</summary>
     public Slot Statistics(Primitive reader)
@@ -147,7 +157,8 @@ internal sealed class Lowering
     }
 
     /// <summary>Makes the gradient of the output the gradient of an input.</summary>
-    public void PassGradient(Primitive reader, int input, Slot dy) => _gradients.Add(new Use(reader.Operation, input), dy);
+    public void PassGradient(Primitive reader, int input, Slot dy)
+        => _gradients.Add(new Use(reader.Operation, input), dy);
 
     /// <summary>Memory that only one step uses; null where it needs none.</summary>
     /// <param name="floatsFor">The floats for a number of samples.</param>
@@ -228,7 +239,8 @@ internal sealed class Lowering
         primitive.Backward(this, dy);
     }
 
-    // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the backward pass runs.
+    // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the
+    // backward pass runs.
     private Slot ValueAs(Value value, cn_tensor tensor)
     {
         if (Loss is not null && Again(value, tensor) is { } again)
@@ -242,7 +254,8 @@ internal sealed class Lowering
     // What takes little time to compute is not kept for the backward pass: the memory counts for more.
     private Slot? Again(Value value, cn_tensor tensor)
     {
-        if (value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation) is not { RunsAgain: true } producer)
+        if (value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation)
+            is not { RunsAgain: true } producer)
             return null;
         if (_again.TryGetValue(value, out Slot? slot))
             return slot;
@@ -265,7 +278,8 @@ internal sealed class Lowering
                 return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
         }
         var slot = new Slot(to, Pass.BatchSize);
-        Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: {(from == Images ? "the images come plain" : "its two sides agree on no layout")}"));
+        Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: "
+            + $"{(from == Images ? "the images come plain" : "its two sides agree on no layout")}"));
         return slot;
     }
 
@@ -279,7 +293,8 @@ internal sealed class Lowering
         if (_completed.TryGetValue(value, out Slot? completed))
             return completed;
         IEnumerable<Slot> parts = value.Uses.Reverse().Select(use => _gradients[use]);
-        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(scoresGradient) : parts], _layouts.Gradient(value))!;
+        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(scoresGradient) : parts],
+            _layouts.Gradient(value))!;
     }
 
     private Slot? SumOf(Value value, Slot[] parts, cn_tensor tensor)
@@ -290,19 +305,23 @@ internal sealed class Lowering
         int half = (parts.Length + 1) / 2;
         Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
         Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);
-        Add(new AddStep(first, second, sum, relu: false), Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
+        Add(new AddStep(first, second, sum, relu: false),
+            Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
         return sum;
     }
 
-    private Slot StatisticsSlot(cn_tensor tensor) => new(Convnet.cn_row_statistics_floats(tensor, Pass.BatchSize).SizeOrThrow());
+    private Slot StatisticsSlot(cn_tensor tensor)
+        => new(Convnet.cn_row_statistics_floats(tensor, Pass.BatchSize).SizeOrThrow());
 
     private Slot InLayoutOf(cn_tensor tensor, Slot slot)
-        => slot.Tensor with { halo = 0 } == tensor with { halo = 0 } && slot.Tensor.halo >= tensor.halo ? slot : Reorder(slot, tensor);
+        => slot.Tensor with { halo = 0 } == tensor with { halo = 0 } && slot.Tensor.halo >= tensor.halo ? slot
+            : Reorder(slot, tensor);
 
     private Slot Cut(Primitive primitive, Slot dy)
     {
         Slot cut = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
-        Add(new ActivationBackward(Y(primitive), dy, cut, cn_activation_kind.CN_ACTIVATION_RELU), Choice.OnePass("the gradient is cut where the ReLU inside was"));
+        Add(new ActivationBackward(Y(primitive), dy, cut, cn_activation_kind.CN_ACTIVATION_RELU),
+            Choice.OnePass("the gradient is cut where the ReLU inside was"));
         return cut;
     }
 }

@@ -5,11 +5,12 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet;
 
-/// <summary>The backend of C kernels: AVX-512, AVX2 or portable C, chosen by the processor, on several threads.</summary>
+/// <summary>The backend of C kernels: AVX-512, AVX2 or portable C, chosen by the processor, on several
+/// threads.</summary>
 /// <remarks>
-/// Plans in C#, computes in C. Results have the same bits for every number of threads, and on every run with the same instruction set.
-/// The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the environment variable
-/// CONVNET_NATIVE_LIBRARY names another file. Layers and losses of the user's own run in C#.
+/// Plans in C#, computes in C. Results have the same bits for every number of threads, and on every run with the same
+/// instruction set. The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the
+/// environment variable CONVNET_NATIVE_LIBRARY names another file. Layers and losses of the user's own run in C#.
 /// </remarks>
 public sealed class NativeBackend : IBackend, IExplains
 {
@@ -30,21 +31,26 @@ public sealed class NativeBackend : IBackend, IExplains
     /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
     /// <param name="isa">The instruction set; the best that this processor has unless given.</param>
     /// <param name="precision">Whether 3×3 convolutions may take Winograd's algorithms, where they are faster.</param>
-    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit; the message says what to do.</exception>
+    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit; the message says
+    /// what to do.</exception>
     /// <exception cref="NotSupportedException">The processor lacks the instruction set.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024; or no such precision.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024; or no such
+    /// precision.</exception>
     public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast)
     {
         if (!Enum.IsDefined(precision))
-            throw new ArgumentOutOfRangeException(nameof(precision), $"{precision} is no precision; {string.Join(", ", Enum.GetValues<Precision>())} can be chosen.");
+            throw new ArgumentOutOfRangeException(nameof(precision), $"{precision} is no precision; "
+                + $"{string.Join(", ", Enum.GetValues<Precision>())} can be chosen.");
         if (threads is < 1 or > MostThreads)
             throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
         var library = NativeLibraryFile.Loaded;
         var best = (NativeIsa)Convnet.cn_cpu_isa();
         if (isa > best)
-            throw new NotSupportedException($"This processor has no {isa}; {string.Join(", ", SupportedIsas)} can be chosen.");
+            throw new NotSupportedException($"This processor has no {isa}; {string.Join(", ", SupportedIsas)} can be "
+                + "chosen.");
         if (isa is { } chosen && !Enum.IsDefined(chosen))
-            throw new ArgumentOutOfRangeException(nameof(isa), $"{chosen} is no instruction set; {string.Join(", ", SupportedIsas)} can be chosen.");
+            throw new ArgumentOutOfRangeException(nameof(isa), $"{chosen} is no instruction set; "
+                + $"{string.Join(", ", SupportedIsas)} can be chosen.");
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
         Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
@@ -73,10 +79,12 @@ public sealed class NativeBackend : IBackend, IExplains
     /// <summary>First argument of every kernel.</summary>
     internal cn_context Context { get; }
 
-    /// <summary>Whether operations are fused. The results have the same bits either way, but for a folded batch normalisation.</summary>
+    /// <summary>Whether operations are fused. The results have the same bits either way, but for a folded batch
+    /// normalisation.</summary>
     internal bool Fuse { get; init; } = true;
 
-    /// <summary>The algorithm of every convolution that can take it, whatever the precision; null to choose by estimates.</summary>
+    /// <summary>The algorithm of every convolution that can take it, whatever the precision; null to choose by
+    /// estimates.</summary>
     internal SumAlgorithm? Algorithm { get; init; }
 
     /// <summary>Which algorithms convolutions take.</summary>

@@ -6,7 +6,8 @@ using ConvNet.Planning;
 namespace ConvNet.Native;
 
 /// <summary>Last planning pass and what runs: the steps of one kind of pass over an arena of their own.</summary>
-/// <remarks>A slot of the arena lives from the first step that touches it to the last; slots that never live together share a place.</remarks>
+/// <remarks>A slot of the arena lives from the first step that touches it to the last; slots that never live together
+/// share a place.</remarks>
 internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
@@ -23,8 +24,10 @@ internal sealed unsafe class NativePass : IDisposable
     private NativePass(Lowering plan)
     {
         _plan = plan;
-        (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores, plan.InputGradient, plan.Loss);
-        (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps), Steps(plan.BackwardSteps));
+        (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores,
+            plan.InputGradient, plan.Loss);
+        (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps),
+            Steps(plan.BackwardSteps));
         _primitives = plan.Layouts.Primitives.ToDictionary(primitive => primitive.Operation.Node);
         _arena = PlaceArena();
         _own = PlaceOwn();
@@ -33,7 +36,8 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Plans a pass over a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="pass">What is planned.</param>
-    /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none yet.</param>
+    /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none
+    /// yet.</param>
     public static NativePass Plan(Graph graph, PassSpec pass, Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
         var liveness = new Liveness(graph, pass.Kind == PassKind.Training, pass.Training?.InputGradient ?? false);
@@ -99,10 +103,12 @@ internal sealed unsafe class NativePass : IDisposable
     public void Backward(int n, long step, StepInside? inside = null) => RunAll(_backward, n, step, inside);
 
     /// <summary>Reads the scores of the last forward pass.</summary>
-    public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length).CopyTo(scores);
+    public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length)
+        .CopyTo(scores);
 
     /// <summary>Reads the gradient of the images of the last backward pass.</summary>
-    public void ReadInputGradient(Span<float> values) => new ReadOnlySpan<float>(_inputGradient!.Pointer, values.Length).CopyTo(values);
+    public void ReadInputGradient(Span<float> values) => new ReadOnlySpan<float>(_inputGradient!.Pointer, values.Length)
+        .CopyTo(values);
 
     /// <summary>Frees the memory.</summary>
     public void Dispose()
@@ -118,11 +124,13 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>What runs, and why so.</summary>
     public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Floats);
 
-    /// <summary>Times the steps from now on, by timed ones in their place, and what <see cref="TimeLoss"/> and <see cref="TimeUpdate"/> are asked to.</summary>
+    /// <summary>Times the steps from now on, by timed ones in their place, and what <see cref="TimeLoss"/> and
+    /// <see cref="TimeUpdate"/> are asked to.</summary>
     public Recording Record()
     {
         if (_recording is not null)
-            throw new InvalidOperationException("The executable is being recorded already: dispose that recording first.");
+            throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
+                + "first.");
         int part = 0;
         var recording = new Recording(Explanation.Parts(_plan), EndRecording);
         Step[] Timed(IEnumerable<Step> steps) => [.. steps.Select(step => new TimedStep(step, recording, part++))];
@@ -141,7 +149,8 @@ internal sealed unsafe class NativePass : IDisposable
     private void EndRecording()
     {
         _recording = null;
-        (_preparation, _forward, _backward) = (Steps(_plan.PreparationSteps), Steps(_plan.ForwardSteps), Steps(_plan.BackwardSteps));
+        (_preparation, _forward, _backward) = (Steps(_plan.PreparationSteps), Steps(_plan.ForwardSteps),
+            Steps(_plan.BackwardSteps));
     }
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
@@ -160,12 +169,14 @@ internal sealed unsafe class NativePass : IDisposable
         void Touch(IEnumerable<Slot> slots)
         {
             foreach (Slot slot in slots.Where(slot => slot.Owner == SlotOwner.Arena))
-                lifetimes[slot] = lifetimes.TryGetValue(slot, out Lifetime life) ? life with { Last = time } : new Lifetime(slot.Floats, time, time);
+                lifetimes[slot] = lifetimes.TryGetValue(slot, out Lifetime life) ? life with { Last = time }
+                    : new Lifetime(slot.Floats, time, time);
             time++;
         }
         foreach (Step step in _forward)
             Touch(step.Slots);
-        // The scores can be read until the backward pass starts, the gradient of the images until the next forward pass.
+        // The scores can be read until the backward pass starts, the gradient of the images until the next forward
+        // pass.
         Touch(_loss?.Slots ?? [_scores]);
         foreach (Step step in _backward)
             Touch(step.Slots);
@@ -178,7 +189,8 @@ internal sealed unsafe class NativePass : IDisposable
 
     private Placement PlaceOwn()
     {
-        Slot[] slots = [.. _preparation.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass).Distinct()];
+        Slot[] slots = [.. _preparation.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass)
+            .Distinct()];
         var offsets = new long[slots.Length];
         long end = 0;
         for (int i = 0; i < slots.Length; i++)

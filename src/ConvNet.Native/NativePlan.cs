@@ -50,7 +50,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         }
     }
 
-    /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference where it does not train.</summary>
+    /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference
+    /// where it does not train.</summary>
     public PlanDescription Explain() => (_training ?? _inference!).Explain();
 
     /// <inheritdoc/>
@@ -152,7 +153,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override void ReadGradientCore(Parameter parameter, Span<float> values) => _parameters.ReadGradient(parameter, values);
+    protected override void ReadGradientCore(Parameter parameter, Span<float> values)
+        => _parameters.ReadGradient(parameter, values);
 
     /// <inheritdoc/>
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
@@ -199,6 +201,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
         TrainingSpec? training = kind == PassKind.Training ? Spec : null;
-        return NativePass.Plan(Graph, new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Algorithms, _backend.Context), parameters);
+        return NativePass.Plan(Graph,
+            new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Algorithms, _backend.Context), parameters);
     }
 }

@@ -46,7 +46,8 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
 }
 
 /// <summary>Weights of a dense layer.</summary>
-internal sealed unsafe record DensePacking(cn_dense Dense) : Packing(Convnet.cn_dense_weight_floats(Dense).SizeOrThrow())
+internal sealed unsafe record DensePacking(cn_dense Dense)
+    : Packing(Convnet.cn_dense_weight_floats(Dense).SizeOrThrow())
 {
     /// <inheritdoc/>
     public override string Form => "K/16·features/16·16c·16k";

@@ -3,12 +3,13 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same order.</summary>
+/// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same
+/// order.</summary>
 /// <remarks>
-/// Trainable parameters stand first, those that can take their step inside the gradient of the weights before the others; buffers
-/// follow. Gradients of the former take memory only where they are kept, or when a backward pass runs apart from its
-/// step. Where a layer runs in C# all are kept: it may throw half way through the backward pass, when nothing may have
-/// moved yet.
+/// Trainable parameters stand first, those that can take their step inside the gradient of the weights before the
+/// others; buffers follow. Gradients of the former take memory only where they are kept, or when a backward pass runs
+/// apart from its step. Where a layer runs in C# all are kept: it may throw half way through the backward pass, when
+/// nothing may have moved yet.
 /// </remarks>
 internal sealed unsafe class ParameterStore : IDisposable
 {
@@ -43,16 +44,19 @@ internal sealed unsafe class ParameterStore : IDisposable
         primitives = [.. primitives];
         KeepsGradients = keepGradients || _kernel is null || primitives.Any(primitive => primitive is ManagedPrimitive);
         int count = graph.Parameters.Count;
-        (_packings, _values, _gradients, _offsets) = (new Packing[count], new Slot[count], new Slot?[count], new long[count]);
+        (_packings, _values, _gradients, _offsets) = (new Packing[count], new Slot[count], new Slot?[count],
+            new long[count]);
         var inside = new HashSet<Parameter>();
         foreach (Primitive primitive in primitives)
         {
-            foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters ?? []))
+            foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters
+                ?? []))
                 _packings[p.Index] = primitive.PackingOf(p);
             if (primitive.StepsInside)
                 inside.UnionWith(primitive.Operation.Node.Parameters);
         }
-        Parameter[] first = [.. graph.Parameters.Where(inside.Contains)], then = [.. graph.Parameters.Where(p => p.Trainable && !inside.Contains(p))];
+        Parameter[] first = [.. graph.Parameters.Where(inside.Contains)],
+            then = [.. graph.Parameters.Where(p => p.Trainable && !inside.Contains(p))];
         long middle = Place(first, 0), trainable = Place(then, middle);
         _valueFloats = Place(graph.Parameters.Where(p => !p.Trainable), trainable);
         foreach (Parameter p in graph.Parameters)
@@ -94,7 +98,8 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Whether gradients can be read after every step.</summary>
     public bool KeepsGradients { get; }
 
-    /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's state.</summary>
+    /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's
+    /// state.</summary>
     public (long Values, long Gradients, long State) Bytes
         => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _stateNames * _firstBuffer);
 

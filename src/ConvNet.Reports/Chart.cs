@@ -16,7 +16,8 @@ public abstract record Chart(string Title, string Description) : Block
 /// <param name="Description">What it says to whom does not see it.</param>
 /// <param name="Unit">The unit of the bars.</param>
 /// <param name="Groups">The groups, from top to bottom.</param>
-public sealed record BarChart(string Title, string Description, string Unit, IReadOnlyList<BarGroup> Groups) : Chart(Title, Description)
+public sealed record BarChart(string Title, string Description, string Unit, IReadOnlyList<BarGroup> Groups)
+    : Chart(Title, Description)
 {
     /// <summary>Whether the bars are ratios: they start at 1, to both sides, on a logarithmic axis.</summary>
     public bool AreRatios { get; init; }
@@ -26,10 +27,12 @@ public sealed record BarChart(string Title, string Description, string Unit, IRe
     {
         get
         {
-            bool named = Groups.Any(group => group.Name.Length > 0), intervals = Groups.Any(group => group.Bars.Any(bar => bar.Low is not null));
+            bool named = Groups.Any(group => group.Name.Length > 0),
+                intervals = Groups.Any(group => group.Bars.Any(bar => bar.Low is not null));
             return new DataTable(Title,
                 [.. named ? [new Column("of")] : (Column[])[], new Column("what"), new Column(Unit, IsNumber: true),
-                    .. intervals ? [new Column("least", IsNumber: true), new Column("greatest", IsNumber: true)] : (Column[])[]],
+                    .. intervals ? [new Column("least", IsNumber: true), new Column("greatest", IsNumber: true)]
+                        : (Column[])[]],
                 [.. from of in Groups
                     from bar in of.Bars
                     select (string[])[.. named ? [of.Name] : (string[])[], bar.Name, Number.Text(bar.Value),
@@ -72,7 +75,8 @@ public sealed record Bar(string Series, double Value, double? Low = null, double
 /// <param name="X">The name of the horizontal axis, whose values are whole numbers.</param>
 /// <param name="Y">The name of the vertical axis with its unit.</param>
 /// <param name="Lines">The lines.</param>
-public sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines) : Chart(Title, Description)
+public sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines)
+    : Chart(Title, Description)
 {
     /// <summary>The greatest value that there can be, as 100%; infinite where there is none.</summary>
     public double Most { get; init; } = double.PositiveInfinity;
@@ -81,7 +85,8 @@ public sealed record LineChart(string Title, string Description, string X, strin
     public override DataTable Figures => new(Title,
         [new Column(X, IsNumber: true), .. Lines.Select(line => new Column($"{line.Name}, {Y}", IsNumber: true))],
         [.. Lines.SelectMany(line => line.Points).Select(point => point.X).Distinct().Order().Select(x =>
-            (string[])[Number.Text(x), .. Lines.Select(line => line.Points.Where(point => point.X == x).Select(point => Number.Text(point.Y)).FirstOrDefault(Number.None))])]);
+            (string[])[Number.Text(x), .. Lines.Select(line => line.Points.Where(point => point.X == x)
+                .Select(point => Number.Text(point.Y)).FirstOrDefault(Number.None))])]);
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(LineChart), (nameof(Title), Title),
@@ -99,18 +104,22 @@ public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Point
 }
 
 /// <summary>What layers reach, beside what the processor and its memory allow at their operations per byte.</summary>
-/// <remarks>Both axes are logarithmic. The roof is the lesser of the FMA peak and of the memory rate times the operations per byte.</remarks>
+/// <remarks>Both axes are logarithmic. The roof is the lesser of the FMA peak and of the memory rate times the
+/// operations per byte.</remarks>
 /// <param name="Title">What it shows.</param>
 /// <param name="Description">What it says to whom does not see it.</param>
 /// <param name="Roofline">The processor's peak and its memory rate.</param>
 /// <param name="Points">The layers.</param>
-public sealed record RooflineChart(string Title, string Description, Roofline Roofline, IReadOnlyList<RooflinePoint> Points) : Chart(Title, Description)
+public sealed record RooflineChart(string Title, string Description, Roofline Roofline,
+    IReadOnlyList<RooflinePoint> Points) : Chart(Title, Description)
 {
     /// <inheritdoc/>
     public override DataTable Figures => new(Title,
-        [new Column("layer"), new Column("pass"), new Column("operations per byte", IsNumber: true), new Column("GFLOP/s", IsNumber: true),
+        [new Column("layer"), new Column("pass"), new Column("operations per byte", IsNumber: true),
+            new Column("GFLOP/s", IsNumber: true),
             new Column("% of the roof", IsNumber: true), new Column("% of the time", IsNumber: true)],
-        [.. Points.Select(point => (string[])[point.Name, point.Series, Number.Text(point.Intensity), Number.Text(point.Gflops),
+        [.. Points.Select(
+            point => (string[])[point.Name, point.Series, Number.Text(point.Intensity), Number.Text(point.Gflops),
             Number.Percent(point.Gflops / RoofAt(point.Intensity)), Number.Percent(point.Share)])]);
 
     /// <summary>The most operations per second over 10⁹ at so many operations per byte.</summary>

@@ -8,10 +8,12 @@ using ConvNet.Reports.Plots;
 
 namespace ConvNet.Reports;
 
-/// <summary>A page as one HTML file that needs nothing else: no script, no font, no image from elsewhere, and a policy that forbids them.</summary>
+/// <summary>A page as one HTML file that needs nothing else: no script, no font, no image from elsewhere, and a policy
+/// that forbids them.</summary>
 /// <remarks>
-/// The file is well-formed XML as well: elements and texts go through System.Xml, which escapes them, and no element but the void ones is left empty.
-/// Every chart is drawn twice, for wide and for narrow windows; the style sheet shows one of them.
+/// The file is well-formed XML as well: elements and texts go through System.Xml, which escapes them, and no element
+/// but the void ones is left empty. Every chart is drawn twice, for wide and for narrow windows; the style sheet shows
+/// one of them.
 /// </remarks>
 public static class HtmlPage
 {
@@ -19,7 +21,8 @@ public static class HtmlPage
     public const string DataId = "data";
 
     private const double Wide = 880, Narrow = 340;
-    private const string Policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+    private const string Policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        + "form-action 'none'";
 
     private static readonly XNamespace Html = "http://www.w3.org/1999/xhtml";
 
@@ -37,7 +40,12 @@ public static class HtmlPage
     {
         ArgumentNullException.ThrowIfNull(page);
         XElement html = new Writer(page).Document();
-        using var xml = XmlWriter.Create(stream, new XmlWriterSettings { OmitXmlDeclaration = true, Encoding = new UTF8Encoding(false), CloseOutput = false });
+        using var xml = XmlWriter.Create(stream, new XmlWriterSettings
+        {
+            OmitXmlDeclaration = true,
+            Encoding = new UTF8Encoding(false),
+            CloseOutput = false
+        });
         xml.WriteDocType("html", null, null, null);
         html.WriteTo(xml);
     }
@@ -52,24 +60,30 @@ public static class HtmlPage
             Element("head",
                 Element("meta", Attribute("charset", "utf-8")),
                 Element("meta", Attribute("http-equiv", "Content-Security-Policy"), Attribute("content", Policy)),
-                Element("meta", Attribute("name", "viewport"), Attribute("content", "width=device-width, initial-scale=1")),
+                Element("meta", Attribute("name", "viewport"),
+                    Attribute("content", "width=device-width, initial-scale=1")),
                 Element("meta", Attribute("name", "color-scheme"), Attribute("content", "light dark")),
                 Element("link", Attribute("rel", "icon"), Attribute("href", "data:,")),
                 Element("title", Text(page.Title)),
                 Element("style", StyleSheet)),
             Element("body",
                 Element("main",
-                    Element("header", Element("h1", Text(page.Title)), Element("p", Attribute("class", "lead"), Text(page.Lead))),
+                    Element("header", Element("h1", Text(page.Title)),
+                        Element("p", Attribute("class", "lead"), Text(page.Lead))),
                     page.Blocks.Select(block => Block(block, 2)))));
 
         private XElement Block(Block block, int level) => block switch
         {
             Section section => Section(section, level),
-            Facts facts => Element("dl", facts.Items.Select(item => Element("div", Element("dt", Text(item.Name)), Element("dd", Text(item.Value))))),
-            Note note => Element("p", Attribute("class", note.IsWarning ? "note warning" : "note"), note.IsWarning ? Attribute("role", "alert") : null, Text(note.Text)),
+            Facts facts => Element("dl",
+                facts.Items.Select(
+                item => Element("div", Element("dt", Text(item.Name)), Element("dd", Text(item.Value))))),
+            Note note => Element("p", Attribute("class", note.IsWarning ? "note warning" : "note"), note.IsWarning
+                ? Attribute("role", "alert") : null, Text(note.Text)),
             DataTable table => Table(table, caption: true),
             Chart chart => Figure(chart),
-            RawData data => Details("Raw data (JSON)", Element("pre", Attribute("id", DataId), JsonSerializer.Serialize(data.Document, JsonForm))),
+            RawData data => Details("Raw data (JSON)",
+                Element("pre", Attribute("id", DataId), JsonSerializer.Serialize(data.Document, JsonForm))),
             _ => throw new NotSupportedException($"HTML has no {block.GetType().Name}."),
         };
 
@@ -77,12 +91,15 @@ public static class HtmlPage
         {
             string id = string.Create(CultureInfo.InvariantCulture, $"section{++_sections}");
             return Element("section", Attribute("aria-labelledby", id),
-                Element(string.Create(CultureInfo.InvariantCulture, $"h{level}"), Attribute("id", id), Text(section.Title)), section.Blocks.Select(block => Block(block, level + 1)));
+                Element(string.Create(CultureInfo.InvariantCulture, $"h{level}"), Attribute("id", id),
+                    Text(section.Title)), section.Blocks.Select(block => Block(block, level + 1)));
         }
 
         private XElement Figure(Chart drawn)
         {
-            Chart chart = drawn with { Title = PlainText.Of(drawn.Title), Description = PlainText.Of(drawn.Description) };
+            Chart chart = drawn
+                with
+            { Title = PlainText.Of(drawn.Title), Description = PlainText.Of(drawn.Description) };
             string id = string.Create(CultureInfo.InvariantCulture, $"chart{++_charts}");
             return Element("figure",
                 Element("figcaption", Element("strong", Text(chart.Title)), Element("span", Text(chart.Description))),
@@ -94,13 +111,21 @@ public static class HtmlPage
         }
 
         // A wide table scrolls in its own box, which the keyboard can reach.
-        private static XElement Table(DataTable table, bool caption) => Element("div", Attribute("class", "scroll"), Attribute("tabindex", "0"), Attribute("role", "region"), Attribute("aria-label", PlainText.Of(table.Title)),
+        private static XElement Table(DataTable table, bool caption) => Element("div", Attribute("class", "scroll"),
+            Attribute("tabindex", "0"), Attribute("role", "region"), Attribute("aria-label", PlainText.Of(table.Title)),
             Element("table",
                 caption ? Element("caption", Text(table.Title)) : null,
-                Element("thead", Element("tr", table.Columns.Select(column => Element("th", Attribute("scope", "col"), Class(column), Text(column.Head))))),
-                Element("tbody", table.Rows.Select(row => Element("tr", row.Zip(table.Columns, (cell, column) => Element("td", Class(column), Text(cell))))))));
+                Element("thead",
+                    Element("tr",
+                    table.Columns.Select(
+                    column => Element("th", Attribute("scope", "col"), Class(column), Text(column.Head))))),
+                Element("tbody",
+                    table.Rows.Select(
+                    row => Element("tr",
+                    row.Zip(table.Columns, (cell, column) => Element("td", Class(column), Text(cell))))))));
 
-        private static XElement Details(string summary, XElement content) => Element("details", Element("summary", summary), content);
+        private static XElement Details(string summary, XElement content)
+            => Element("details", Element("summary", summary), content);
 
         private static XAttribute? Class(Column column) => column.IsNumber ? Attribute("class", "number") : null;
 

@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace ConvNet.Reports;
 
-/// <summary>A page as Markdown (GitHub's): charts are the tables of their figures, and the raw data is left to <c>--json</c>.</summary>
+/// <summary>A page as Markdown (GitHub's): charts are the tables of their figures, and the raw data is left to
+/// <c>--json</c>.</summary>
 /// <remarks>Of a long curve the table has a selection of its points, and says so; the HTML page has all.</remarks>
 public static partial class MarkdownPage
 {
@@ -71,7 +72,8 @@ public static partial class MarkdownPage
         {
             writer.WriteLine();
             writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{MostPoints} of the {line.Points.Count} points of {Escaped(line.Name)}; the page of --report has all."));
+                $"{MostPoints} of the {line.Points.Count} points of {Escaped(line.Name)}; the page of --report has "
+                    + $"all."));
         }
     }
 
@@ -85,7 +87,8 @@ public static partial class MarkdownPage
             WriteRow(row.Select(Escaped), writer);
     }
 
-    private static void WriteRow(IEnumerable<string> cells, TextWriter writer) => writer.WriteLine($"| {string.Join(" | ", cells)} |");
+    private static void WriteRow(IEnumerable<string> cells, TextWriter writer)
+        => writer.WriteLine($"| {string.Join(" | ", cells)} |");
 
     private static string Escaped(string text) => Special().Replace(PlainText.Of(text), @"\$0");
 

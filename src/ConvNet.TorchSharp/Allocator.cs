@@ -4,8 +4,8 @@ namespace ConvNet;
 
 /// <summary>glibc's allocator, which libtorch takes its memory from.</summary>
 /// <remarks>
-/// By default a large block is mapped and unmapped by itself and the top of the heap is given back, so that a training step,
-/// which frees what it allocated, has its memory zeroed and faulted in page by page every time.
+/// By default a large block is mapped and unmapped by itself and the top of the heap is given back, so that a training
+/// step, which frees what it allocated, has its memory zeroed and faulted in page by page every time.
 /// </remarks>
 internal static unsafe class Allocator
 {

@@ -3,12 +3,13 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>Which convolutions get channels of zeros, so that oneDNN computes them right on a processor that hides its caches.</summary>
+/// <summary>Which convolutions get channels of zeros, so that oneDNN computes them right on a processor that hides its
+/// caches.</summary>
 /// <remarks>
-/// The oneDNN 3.7.1 inside libtorch 2.10 asks an AMD processor for the size of its first-level cache. Virtual machines often answer with
-/// zeros; it then takes the cache for one byte, splits the reordering of weights where it must not, and overwrites some of them with the
-/// zeros that pad their blocks. Outputs and input gradients of convolutions whose channels do not fill the blocks are wrong by whole
-/// terms. docs/found-by-gradcheck.md has the cases.
+/// The oneDNN 3.7.1 inside libtorch 2.10 asks an AMD processor for the size of its first-level cache. Virtual machines
+/// often answer with zeros; it then takes the cache for one byte, splits the reordering of weights where it must not,
+/// and overwrites some of them with the zeros that pad their blocks. Outputs and input gradients of convolutions whose
+/// channels do not fill the blocks are wrong by whole terms. docs/found-by-gradcheck.md has the cases.
 /// </remarks>
 public enum ChannelPadding
 {
@@ -33,17 +34,19 @@ internal readonly record struct PaddedChannels(int Channels, int Filters, string
 
     /// <summary>Whether the processor of this process hides its caches from oneDNN.</summary>
     /// <remarks>
-    /// oneDNN multiplies the fields for line size, partitions, ways and sets, each plus one, and does not look whether there is a cache at
-    /// all. Of an Intel processor that says nothing it assumes 32 KiB.
+    /// oneDNN multiplies the fields for line size, partitions, ways and sets, each plus one, and does not look whether
+    /// there is a cache at all. Of an Intel processor that says nothing it assumes 32 KiB.
     /// </remarks>
     public static bool AreNeededHere { get; } = X86Base.IsSupported
         && X86Base.CpuId(0, 0) is (_, 0x68747541, 0x444D4163, 0x69746E65) // AuthenticAMD
         && X86Base.CpuId(CacheLeaf, 0) is (0, 0, 0, 0);
 
-    /// <summary>What a convolution needs where caches are hidden; its own sizes where it is computed right without.</summary>
+    /// <summary>What a convolution needs where caches are hidden; its own sizes where it is computed right
+    /// without.</summary>
     /// <remarks>
-    /// Found by trying 5,400 random convolutions on AVX, AVX2 and AVX-512 with the cache's size set to one byte; with these sizes none of
-    /// them was wrong. Filters of one tap and depthwise convolutions are not affected. Up to 8 channels oneDNN takes kernels of another layout.
+    /// Found by trying 5,400 random convolutions on AVX, AVX2 and AVX-512 with the cache's size set to one byte; with
+    /// these sizes none of them was wrong. Filters of one tap and depthwise convolutions are not affected. Up to 8
+    /// channels oneDNN takes kernels of another layout.
     /// </remarks>
     public static PaddedChannels Of(Conv2d layer, Shape input)
     {

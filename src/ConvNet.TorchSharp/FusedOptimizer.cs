@@ -37,7 +37,8 @@ internal abstract class FusedOptimizer : optim.Optimizer
                   weight_decay: float, beta1: float, beta2: float, eps: float) -> None:
             gradients = [parameter.grad for parameter in parameters]
             step.add_(1)
-            torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0], [step for p in parameters],
+            torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0],
+                [step for p in parameters],
                                 lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps, amsgrad=False,
                                 maximize=False, grad_scale=None, found_inf=None)
 
@@ -45,7 +46,8 @@ internal abstract class FusedOptimizer : optim.Optimizer
 
     private readonly Group[] _groups;
 
-    private FusedOptimizer(IReadOnlyList<OptimizerGroup> groups) : base(0) => _groups = [.. groups.Select(group => new Group(group))];
+    private FusedOptimizer(IReadOnlyList<OptimizerGroup> groups) : base(0)
+        => _groups = [.. groups.Select(group => new Group(group))];
 
     /// <inheritdoc/>
     public override IEnumerable<optim.ILearningRateController> ParamGroups => _groups;
@@ -121,7 +123,8 @@ internal abstract class FusedOptimizer : optim.Optimizer
         }
 
         protected override void Move(Group group, Scalar rate) => s_script.Value.invoke(
-            "sgd", group.Parameters, group.State.Length == 0 ? group.Parameters : group.State[0], rate, group.WeightDecay, _momentum, _nesterov);
+            "sgd", group.Parameters, group.State.Length == 0 ? group.Parameters : group.State[0], rate,
+                group.WeightDecay, _momentum, _nesterov);
 
         protected override void Dispose(bool disposing)
         {
@@ -136,14 +139,16 @@ internal abstract class FusedOptimizer : optim.Optimizer
         private readonly string _rule;
         private readonly Scalar _beta1, _beta2, _epsilon;
 
-        public FusedAdam(string rule, IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon) : base(groups)
+        public FusedAdam(string rule, IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
+            : base(groups)
         {
             (_rule, _beta1, _beta2, _epsilon) = (rule, beta1, beta2, epsilon);
             Array.ForEach(_groups, group => group.MakeState(2));
         }
 
         protected override void Move(Group group, Scalar rate) => s_script.Value.invoke(
-            _rule, group.Parameters, group.State[0], group.State[1], group.Step, rate, group.WeightDecay, _beta1, _beta2, _epsilon);
+            _rule, group.Parameters, group.State[0], group.State[1], group.Step, rate, group.WeightDecay, _beta1,
+                _beta2, _epsilon);
 
         protected override void Dispose(bool disposing)
         {
@@ -175,7 +180,8 @@ internal abstract class FusedOptimizer : optim.Optimizer
         public void MakeState(int names) => State = [.. Enumerable.Range(0, names)
             .Select(_ => Array.ConvertAll(Parameters, parameter => zeros_like(parameter).DetachFromDisposeScope()))];
 
-        /// <summary>Gives parameters that the loss does not depend on, which get no gradient from torch, one of zeros.</summary>
+        /// <summary>Gives parameters that the loss does not depend on, which get no gradient from torch, one of
+        /// zeros.</summary>
         public void CompleteGradients()
         {
             _withoutGradient ??= Array.FindAll(Parameters, parameter => parameter.grad is null);

@@ -14,7 +14,8 @@ internal sealed class HostBuffer<T>(int length, ScalarType dtype, bool requiresG
     /// <summary>The values, to be written while no pass is under way that read the tensor.</summary>
     public Span<T> Values => _values;
 
-    /// <summary>The tensor of rank 1 over the first <paramref name="count"/> values; the same one as long as the count stays.</summary>
+    /// <summary>The tensor of rank 1 over the first <paramref name="count"/> values; the same one as long as the count
+    /// stays.</summary>
     public Tensor First(int count)
     {
         if (_tensor is null || count != _count)

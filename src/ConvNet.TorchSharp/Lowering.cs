@@ -22,7 +22,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     // Channels of which oneDNN makes a block: from here on it computes faster on maps whose channels lie side by side.
     private const int ChannelBlock = 16;
 
-    // oneDNN 3.7.1 tries every position within the strides for an input gradient, and crashes with a stride of 2^16 or 2^18 to 2^20.
+    // oneDNN 3.7.1 tries every position within the strides for an input gradient, and crashes with a stride of 2^16 or
+    // 2^18 to 2^20.
     private const int MostStrides = 1 << 15;
 
     private static readonly long[] s_one = [1, 1];
@@ -31,8 +32,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     /// <summary>Whether maps lie with their channels last, which is faster with many channels.</summary>
     /// <remarks>
-    /// Torch's calls keep the layout, so that of the images is the whole network's. With channels last a training step of cifarnet takes 0.87,
-    /// of resnet20 0.74 and of lenet5, which has 6 channels, 1.02 times as long.
+    /// Torch's calls keep the layout, so that of the images is the whole network's. With channels last a training step
+    /// of cifarnet takes 0.87, of resnet20 0.74 and of lenet5, which has 6 channels, 1.02 times as long.
     /// </remarks>
     public bool ChannelsLast { get; } = runtime.AllowsChannelsLast
         && graph.Nodes.Any(node => node.Layer is Conv2d && node.Inputs[0].Shape.C >= ChannelBlock);
@@ -60,7 +61,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
         Dropout layer => ("mul", Drop(layer, node)),
         Layer layer => throw new NotSupportedException(
-            $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed backend runs every layer."),
+            $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed "
+                + "backend runs every layer."),
         null => throw new ArgumentException($"{node.Name} is the input; nothing computes it.", nameof(node)),
     };
 
@@ -92,7 +94,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Window window = layer.Window;
         if (window.Stride.Area > MostStrides)
         {
-            throw new NotSupportedException($"{node.Name}: the torchsharp backend takes convolutions with strides of at most "
+            throw new NotSupportedException($"{node.Name}: the torchsharp backend takes convolutions with strides of "
+                + "at most "
                 + FormattableString.Invariant($"{MostStrides:N0} rows times columns, not {window.Stride}; ")
                 + "libtorch takes minutes over larger ones or ends the process.");
         }
@@ -101,7 +104,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         if (padded is not { } size || !size.AddsTo(layer, node.Inputs[0].Shape))
             return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
 
-        // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients again.
+        // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients
+        // again.
         long groups = layer.Groups, channels = node.Inputs[0].Shape.C / groups, filters = layer.Filters / groups;
         long missing = size.Channels - channels, missingFilters = size.Filters - filters;
         Shape from = node.Inputs[0].Shape, to = node.Shape;
@@ -111,25 +115,29 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
                 : functional.pad(x.reshape(-1, groups, channels, from.H, from.W), [0, 0, 0, 0, 0, missing])
                     .reshape(-1, groups * size.Channels, from.H, from.W);
             Tensor weights = functional.pad(
-                    w[0].reshape(groups, filters, channels, window.Kernel.H, window.Kernel.W), [0, 0, 0, 0, 0, missing, 0, missingFilters])
+                    w[0].reshape(groups, filters, channels, window.Kernel.H, window.Kernel.W),
+                        [0, 0, 0, 0, 0, missing, 0, missingFilters])
                 .reshape(groups * size.Filters, size.Channels, window.Kernel.H, window.Kernel.W);
             Tensor? added = bias is null || missingFilters == 0 ? bias
                 : functional.pad(bias.reshape(groups, filters), [0, missingFilters]).reshape(-1);
             Tensor y = functional.conv2d(wide, weights, added, stride, padding, dilation, groups);
             return missingFilters == 0 ? y
-                : y.reshape(-1, groups, size.Filters, to.H, to.W).narrow(2, 0, filters).reshape(-1, layer.Filters, to.H, to.W);
+                : y.reshape(-1, groups, size.Filters, to.H, to.W).narrow(2, 0, filters).reshape(-1, layer.Filters, to.H,
+                    to.W);
         };
     }
 
     private static Func<Tensor, Tensor> MaxPool(MaxPool2d layer)
     {
-        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding);
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride),
+            padding = Pair(layer.Window.Padding);
         return x => functional.max_pool2d(x, kernel, stride, padding, s_one);
     }
 
     private static Func<Tensor, Tensor> AvgPool(AvgPool2d layer)
     {
-        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding);
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride),
+            padding = Pair(layer.Window.Padding);
         return x => functional.avg_pool2d(x, kernel, stride, padding, false, layer.CountPadding);
     }
 

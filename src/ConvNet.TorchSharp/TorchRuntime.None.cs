@@ -6,7 +6,8 @@ internal abstract class TorchRuntime
     public abstract BackendInfo Info { get; }
 
     public static TorchRuntime Load(int threads, ChannelPadding padding) => throw new DllNotFoundException(
-        "The torchsharp backend was built without libtorch (TorchProvider=None). Run eng/setup torch, then build again.");
+        "The torchsharp backend was built without libtorch (TorchProvider=None). Run eng/setup torch, then build "
+            + "again.");
 
     public abstract PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec);
 

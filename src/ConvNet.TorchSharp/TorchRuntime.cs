@@ -10,7 +10,8 @@ internal sealed class TorchRuntime
 {
     private TorchRuntime(int threads, ChannelPadding padding)
     {
-        PadsChannels = padding == ChannelPadding.Always || (padding == ChannelPadding.WhereNeeded && PaddedChannels.AreNeededHere);
+        PadsChannels = padding == ChannelPadding.Always
+            || (padding == ChannelPadding.WhereNeeded && PaddedChannels.AreNeededHere);
         AllowsChannelsLast = padding == ChannelPadding.WhereNeeded && !PaddedChannels.AreNeededHere;
         _ = get_num_threads();      // the first call of torch loads it
         using var process = Process.GetCurrentProcess();
@@ -31,10 +32,12 @@ internal sealed class TorchRuntime
     /// <summary>What the backend runs on.</summary>
     public BackendInfo Info { get; }
 
-    /// <summary>Whether convolutions that oneDNN computes wrong where caches are hidden get channels of zeros.</summary>
+    /// <summary>Whether convolutions that oneDNN computes wrong where caches are hidden get channels of
+    /// zeros.</summary>
     public bool PadsChannels { get; }
 
-    /// <summary>Whether maps may lie with their channels last: not where padding is needed or ruled, which is about maps with their channels first.</summary>
+    /// <summary>Whether maps may lie with their channels last: not where padding is needed or ruled, which is about
+    /// maps with their channels first.</summary>
     public bool AllowsChannelsLast { get; }
 
     /// <summary>Loads libtorch.</summary>
@@ -45,7 +48,8 @@ internal sealed class TorchRuntime
         {
             return new TorchRuntime(threads, padding);
         }
-        catch (Exception e) when (e is BadImageFormatException or TypeInitializationException or EntryPointNotFoundException or NotSupportedException)
+        catch (Exception e) when (e is BadImageFormatException or TypeInitializationException
+            or EntryPointNotFoundException or NotSupportedException)
         {
             // The package wraps the loader's reason in up to two exceptions of other types.
             throw new DllNotFoundException(Reason(e.GetBaseException().Message), e);
@@ -119,14 +123,17 @@ internal sealed class TorchRuntime
         }
     }
 
-    // The version need GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, as buildTransitive/ConvNet.TorchSharp.targets sets it.
+    // The version need GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, as buildTransitive/ConvNet.TorchSharp.targets sets
+    // it.
     private static bool IsRelaxed(string library)
-        => File.Exists(library) && File.ReadAllBytes(library).AsSpan().IndexOf<byte>([0x42, 0xf8, 0x97, 0x02, 0x02, 0x00]) >= 0;
+        => File.Exists(library) && File.ReadAllBytes(library).AsSpan()
+            .IndexOf<byte>([0x42, 0xf8, 0x97, 0x02, 0x02, 0x00]) >= 0;
 
     // Of the assembly: its informational version, less the commit behind a "+".
     private static string Version()
     {
-        string torchSharp = typeof(Tensor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+        string torchSharp = typeof(Tensor)
+            .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
         return $"{torchSharp.Split('+')[0]}, libtorch {new Version(__version__).ToString(3)}";
     }
 

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>A call of the backend amid an application's own use of torch: what torch keeps for a thread is the backend's until the end, then the caller's again.</summary>
+/// <summary>A call of the backend amid an application's own use of torch: what torch keeps for a thread is the
+/// backend's until the end, then the caller's again.</summary>
 /// <remarks>Default type and device are not part of it: every tensor of the backend is made with its own.</remarks>
 internal readonly ref struct TorchScope
 {

@@ -1,6 +1,7 @@
 namespace ConvNet;
 
-/// <summary>The backend over libtorch: a graph becomes TorchSharp calls, with torch's own autograd and torch's own optimiser.</summary>
+/// <summary>The backend over libtorch: a graph becomes TorchSharp calls, with torch's own autograd and torch's own
+/// optimiser.</summary>
 /// <remarks>
 /// It shares no arithmetic with the other backends, so that agreement with it means something. The libtorch that it
 /// stands on is that of the TorchSharp package; a build with the MSBuild property TorchProvider=None has none.
@@ -17,15 +18,17 @@ public sealed class TorchSharpBackend : IBackend, IExplains
     /// <summary>Loads libtorch.</summary>
     /// <param name="threads">Threads to use; all processors unless given.</param>
     /// <param name="keepFreedMemory">
-    /// Whether glibc's allocator keeps memory that is freed instead of giving it back to the system, which would fault it in
-    /// again at every step. It holds for the whole process from then on. Without effect where there is no glibc.
+    /// Whether glibc's allocator keeps memory that is freed instead of giving it back to the system, which would fault
+    /// it in again at every step. It holds for the whole process from then on. Without effect where there is no glibc.
     /// </param>
     /// <param name="padding">
     /// Which convolutions get channels of zeros, so that they are computed right on a processor that hides its caches.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024.</exception>
-    /// <exception cref="DllNotFoundException">libtorch or its binding cannot be loaded; the message says why and what to do.</exception>
-    public TorchSharpBackend(int? threads = null, bool keepFreedMemory = true, ChannelPadding padding = ChannelPadding.WhereNeeded)
+    /// <exception cref="DllNotFoundException">libtorch or its binding cannot be loaded; the message says why and what
+    /// to do.</exception>
+    public TorchSharpBackend(int? threads = null, bool keepFreedMemory = true,
+        ChannelPadding padding = ChannelPadding.WhereNeeded)
     {
         if (threads is < 1 or > MostThreads)
             throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");

@@ -6,8 +6,8 @@ namespace ConvNet;
 
 /// <summary>A graph compiled for libtorch: its nodes as calls, its parameters as tensors.</summary>
 /// <remarks>
-/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The scores and the loss outlive
-/// it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
+/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The scores and the loss
+/// outlive it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
 /// </remarks>
 internal sealed class TorchSharpPlan : Executable
 {
@@ -26,7 +26,8 @@ internal sealed class TorchSharpPlan : Executable
     private HostBuffer<float>? _inferenceImages;
     private Tensor? _scores, _loss;
 
-    internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime, Func<bool> backendDisposed)
+    internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime,
+        Func<bool> backendDisposed)
         : base(graph, batchSize, spec, backendDisposed)
     {
         _runtime = runtime;
@@ -139,7 +140,8 @@ internal sealed class TorchSharpPlan : Executable
     protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
         => Of(parameter).WriteFloats(values);
 
-    protected override void ReadGradientCore(Parameter parameter, Span<float> values) => ReadGradient(Of(parameter), values);
+    protected override void ReadGradientCore(Parameter parameter, Span<float> values)
+        => ReadGradient(Of(parameter), values);
 
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
     {
@@ -192,12 +194,14 @@ internal sealed class TorchSharpPlan : Executable
             : values.DetachFromDisposeScope();
     }
 
-    // What torch holds from a forward pass to its backward pass: every value, and as much again of what autograd keeps beside them; parameters
-    // with gradient and state. An estimate, which need not be more.
+    // What torch holds from a forward pass to its backward pass: every value, and as much again of what autograd keeps
+    // beside them; parameters with gradient and state. An estimate, which need not be more.
     private long NativeBytes()
     {
-        long parameters = Graph.Parameters.Sum(p => (long)p.Length), values = Graph.Nodes.Sum(node => (long)node.Shape.Length) * BatchSize;
-        return sizeof(float) * (Spec is null ? parameters : (2 + Spec.Optimizer.StateNames.Count) * parameters + 2 * values);
+        long parameters = Graph.Parameters.Sum(p => (long)p.Length),
+            values = Graph.Nodes.Sum(node => (long)node.Shape.Length) * BatchSize;
+        return sizeof(float)
+            * (Spec is null ? parameters : (2 + Spec.Optimizer.StateNames.Count) * parameters + 2 * values);
     }
 
     private Tensor Of(Parameter parameter) => _parameters[parameter.Index];
@@ -220,7 +224,8 @@ internal sealed class TorchSharpPlan : Executable
         return values[^1];
     }
 
-    // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for the next.
+    // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for
+    // the next.
     private static int[][] LastReads(Graph graph)
     {
         var reader = new int[graph.Nodes.Count];
@@ -229,7 +234,8 @@ internal sealed class TorchSharpPlan : Executable
             foreach (Node input in node.Inputs)
                 reader[input.Index] = node.Index;
         }
-        ILookup<int, int> read = Enumerable.Range(0, reader.Length).Where(value => reader[value] > 0).ToLookup(value => reader[value]);
+        ILookup<int, int> read = Enumerable.Range(0, reader.Length).Where(value => reader[value] > 0)
+            .ToLookup(value => reader[value]);
         return [.. graph.Nodes.Select(node => read[node.Index].ToArray())];
     }
 

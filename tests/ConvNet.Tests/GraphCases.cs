@@ -21,16 +21,26 @@ public static class GraphCases
         Chain("conv relu pool", 2, new(1, 10, 12), new Conv2d(6, 5, padding: 2), new Relu(), new MaxPool2d(2)),
         Chain("conv pool relu", 4, new(3, 8, 8), new Conv2d(9, 3, padding: 1), new MaxPool2d(2), new Relu()),
         Chain("conv conv", 1, new(3, 7, 5), new Conv2d(18, 3, padding: 1), new Conv2d(5, 3, padding: 1)),
-        Chain("conv of every halo", 1, new(2, 9, 9), new Conv2d(16, 7, padding: 3), new Conv2d(17, 5, padding: 2), new Conv2d(3, 3, padding: 1), new Conv2d(4, 1)),
-        Chain("conv of padding 4 after conv", 1, new(2, 7, 6), new Conv2d(5, 3, padding: 1), new Relu(), new Conv2d(3, 9, padding: 4)),
-        Chain("strided conv after conv", 2, new(3, 9, 9), new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(17, 3, stride: 2, padding: 1)),
-        Chain("depthwise separable", 2, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new Relu(), new Conv2d(20, 1), new Relu()),
-        Chain("conv bn relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu()),
-        Chain("bottleneck: 1×1 convs, bn, relu", 4, new(18, 6, 7), new Conv2d(33, 1, bias: false), new BatchNorm2d(), new Relu(), new Conv2d(17, 1), new BatchNorm2d(), new Relu(), new Conv2d(4, 1)),
-        Chain("depthwise separable with bn", 4, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new BatchNorm2d(), new Relu(), new Conv2d(20, 1), new BatchNorm2d()),
-        Chain("conv relu, pool of large windows", 2, new(1, 18, 19), new Conv2d(17, 3, padding: 1), new Relu(), new MaxPool2d(16, 1), new Conv2d(3, 1)),
-        Chain("conv relu pool relu pool", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(), new MaxPool2d(2, 1), new Relu(), new MaxPool2d(3, 1), new Flatten(), new Dense(3)),
-        Chain("conv bn relu pool", 4, new(3, 9, 9), new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(3, 2, 1), new Conv2d(5, 3)),
+        Chain("conv of every halo", 1, new(2, 9, 9), new Conv2d(16, 7, padding: 3), new Conv2d(17, 5, padding: 2),
+            new Conv2d(3, 3, padding: 1), new Conv2d(4, 1)),
+        Chain("conv of padding 4 after conv", 1, new(2, 7, 6), new Conv2d(5, 3, padding: 1), new Relu(),
+            new Conv2d(3, 9, padding: 4)),
+        Chain("strided conv after conv", 2, new(3, 9, 9), new Conv2d(8, 3, padding: 1), new Relu(),
+            new Conv2d(17, 3, stride: 2, padding: 1)),
+        Chain("depthwise separable", 2, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new Relu(),
+            new Conv2d(20, 1), new Relu()),
+        Chain("conv bn relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(),
+            new Relu()),
+        Chain("bottleneck: 1×1 convs, bn, relu", 4, new(18, 6, 7), new Conv2d(33, 1, bias: false), new BatchNorm2d(),
+            new Relu(), new Conv2d(17, 1), new BatchNorm2d(), new Relu(), new Conv2d(4, 1)),
+        Chain("depthwise separable with bn", 4, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17),
+            new BatchNorm2d(), new Relu(), new Conv2d(20, 1), new BatchNorm2d()),
+        Chain("conv relu, pool of large windows", 2, new(1, 18, 19), new Conv2d(17, 3, padding: 1), new Relu(),
+            new MaxPool2d(16, 1), new Conv2d(3, 1)),
+        Chain("conv relu pool relu pool", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(), new MaxPool2d(2, 1),
+            new Relu(), new MaxPool2d(3, 1), new Flatten(), new Dense(3)),
+        Chain("conv bn relu pool", 4, new(3, 9, 9), new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new MaxPool2d(3, 2, 1), new Conv2d(5, 3)),
         Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
         Chain("bn first, conv", 4, new(3, 5, 5), new BatchNorm2d(), new Conv2d(4, 3)),
         Chain("relu first", 2, new(3, 6, 5), new Relu(), new Conv2d(5, 3)),
@@ -42,7 +52,8 @@ public static class GraphCases
         Chain("conv flatten dense", 2, new(3, 6, 5), new Conv2d(17, 3), new Relu(), new Flatten(), new Dense(11)),
         Chain("dense relu dense", 5, Shape.Vector(19), new Dense(33), new Relu(), new Dense(10)),
         Chain("conv on a vector", 3, Shape.Vector(17), new Conv2d(9, 1), new Relu(), new Dense(4)),
-        Chain("gap dense", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(), new Dense(5)),
+        Chain("gap dense", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(),
+            new Dense(5)),
         Chain("dropout between dense", 4, Shape.Vector(20), new Dense(16), new Relu(), new Dropout(0.5f), new Dense(5)),
         Chain("dropout on maps", 2, new(3, 5, 5), new Conv2d(18, 3), new Dropout(0.25f), new Relu(), new Flatten()),
         Chain("conv gelu conv", 2, new(3, 6, 5), new Conv2d(17, 3, padding: 1), new Gelu(), new Conv2d(4, 3)),
@@ -68,12 +79,14 @@ public static class GraphCases
         new("digits", 4, () => BuiltInModels.Create("digits")),
         new("lenet5", 2, () => BuiltInModels.Create("lenet5")),
         new("resnet20 on 8×8", 2, () => BuiltInModels.Create("resnet20", new Shape(3, 8, 8))),
-        Chain("small", 4, new(2, 6, 6), new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(3)),
+        Chain("small", 4, new(2, 6, 6), new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(),
+            new Dense(3)),
     ];
 
     public static IEnumerable<GraphCase> All => [.. Patterns, .. Networks];
 
-    public static GraphCase Chain(string name, int n, Shape input, params Layer[] layers) => new(name, n, () => Sequential.Of(input, layers));
+    public static GraphCase Chain(string name, int n, Shape input, params Layer[] layers)
+        => new(name, n, () => Sequential.Of(input, layers));
 
     private static Graph Residual(Layer last)
     {
@@ -100,7 +113,8 @@ public static class GraphCases
         var graph = new Graph(new Shape(16, 4, 4));
         Node x = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1), new Relu());
         Node both = graph.Add(new Concat(), x, x, graph.Add(new Conv2d(32, 1), x));
-        graph.Append(graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(both, new MaxPool2d(4))),
+        graph.Append(
+            graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(both, new MaxPool2d(4))),
             new Dense(5), new Relu());
         return graph;
     }
@@ -144,9 +158,11 @@ public static class GraphCases
     {
         var graph = new Graph(new Shape(3, 9, 7));
         Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu());
-        Node branch = graph.Append(x, new Conv2d(20, 3, 2, 1, bias: false), new BatchNorm2d(), new Relu(), new Conv2d(20, 3, padding: 1, bias: false), new BatchNorm2d());
+        Node branch = graph.Append(x, new Conv2d(20, 3, 2, 1, bias: false), new BatchNorm2d(), new Relu(),
+            new Conv2d(20, 3, padding: 1, bias: false), new BatchNorm2d());
         Node projected = graph.Append(x, new Conv2d(20, 1, 2, bias: false), new BatchNorm2d());
-        graph.Append(graph.Add(new Add(), branch, projected), new Relu(), new Conv2d(5, 3, padding: 1), new GlobalAvgPool2d(), new Dense(3));
+        graph.Append(graph.Add(new Add(), branch, projected), new Relu(), new Conv2d(5, 3, padding: 1),
+            new GlobalAvgPool2d(), new Dense(3));
         return graph;
     }
 
@@ -163,7 +179,8 @@ public static class GraphCases
     {
         var graph = new Graph(new Shape(3, 5, 6));
         Node x = graph.Append(graph.Input, new Conv2d(6, 3, padding: 1), new Relu());
-        Node some = graph.Add(new Conv2d(6, 3, padding: 1, groups: 3), x), each = graph.Add(new Conv2d(6, 3, padding: 1, groups: 6), x);
+        Node some = graph.Add(new Conv2d(6, 3, padding: 1, groups: 3), x),
+            each = graph.Add(new Conv2d(6, 3, padding: 1, groups: 6), x);
         graph.Append(graph.Add(new Add(), graph.Add(new Add(), some, x), each), new Relu());
         return graph;
     }
@@ -172,7 +189,8 @@ public static class GraphCases
     {
         var graph = new Graph(new Shape(3, 6, 6));
         Node x = graph.Add(new Conv2d(8, 3, padding: 1), graph.Input);
-        Node branch = graph.Append(x, new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1));
+        Node branch = graph.Append(x, new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1), new BatchNorm2d(),
+            new Relu(), new Conv2d(8, 3, padding: 1));
         graph.Append(graph.Add(new Add(), branch, x), new GlobalAvgPool2d(), new Dense(5));
         return graph;
     }

@@ -8,7 +8,8 @@ internal static class Repository
 {
     public static string Root { get; } = FindRoot();
 
-    /// <summary>The configuration that the tests were built in: what they build beside them is then up to date.</summary>
+    /// <summary>The configuration that the tests were built in: what they build beside them is then up to
+    /// date.</summary>
     public static string Configuration { get; } =
         typeof(Repository).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
 
@@ -25,7 +26,8 @@ internal static class Repository
             RedirectStandardError = true,
         };
         // `dotnet test` leaves the paths of its own MSBuild behind, which are wrong for any other one.
-        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("MSBuild", StringComparison.Ordinal)).ToList())
+        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("MSBuild", StringComparison.Ordinal))
+            .ToList())
             start.Environment.Remove(name);
         foreach (var (name, value) in environment ?? new Dictionary<string, string?>())
             start.Environment[name] = value;
@@ -36,7 +38,8 @@ internal static class Repository
         if (!process.WaitForExit(TimeSpan.FromMinutes(5)))
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{program} {string.Join(' ', arguments)} ran for over five minutes in {folder}.");
+            throw new TimeoutException($"{program} {string.Join(' ', arguments)} ran for over five minutes in "
+                + $"{folder}.");
         }
         return new CommandResult(process.ExitCode, output.Result + errors.Result);
     }

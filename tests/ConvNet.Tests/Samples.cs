@@ -20,7 +20,8 @@ internal static class Samples
     /// <summary>Real values for a parameter; scales and variances are positive.</summary>
     public static float[] ParameterValues(Parameter parameter, int seed) => parameter.Role switch
     {
-        ParameterRole.Scale or ParameterRole.RunningVariance => Array.ConvertAll(Uniform(parameter.Length, seed), v => 1 + v / 2),
+        ParameterRole.Scale or ParameterRole.RunningVariance
+            => Array.ConvertAll(Uniform(parameter.Length, seed), v => 1 + v / 2),
         _ => Array.ConvertAll(Uniform(parameter.Length, seed), v => v / MathF.Sqrt(parameter.FanIn)),
     };
 

@@ -5,7 +5,8 @@ using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet.Bench.Torch;
 
-/// <summary>A network that calls torch by hand, as a TorchSharp user writes it: what the torchsharp backend is held to.</summary>
+/// <summary>A network that calls torch by hand, as a TorchSharp user writes it: what the torchsharp backend is held
+/// to.</summary>
 internal abstract class DirectNetwork : IDisposable
 {
     private static readonly long[] One = [1, 1], Two = [2, 2], None = [0, 0];
@@ -36,8 +37,10 @@ internal abstract class DirectNetwork : IDisposable
     protected TorchParameter Parameter(params long[] size)
     {
         Tensor values = zeros(size);
-        // As spread as the backend's first weights, with biases of zero: how often a maximum changes its place decides how long pooling takes.
-        float spread = size.Length == 1 ? 0 : MathF.Sqrt(24f * size[0] / size.Aggregate((product, extent) => product * extent));
+        // As spread as the backend's first weights, with biases of zero: how often a maximum changes its place decides
+        // how long pooling takes.
+        float spread = size.Length == 1 ? 0
+            : MathF.Sqrt(24f * size[0] / size.Aggregate((product, extent) => product * extent));
         Span<float> floats = values.Floats();
         var random = new Random(Parameters.Count);
         foreach (ref float value in floats)
@@ -49,7 +52,8 @@ internal abstract class DirectNetwork : IDisposable
 
     protected static Tensor Buffer(long length) => zeros([length]);
 
-    /// <summary>The images with channels last, which torch's calls then keep; faster where there are 16 channels or more.</summary>
+    /// <summary>The images with channels last, which torch's calls then keep; faster where there are 16 channels or
+    /// more.</summary>
     protected static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 
     protected static Tensor Conv(Tensor x, Tensor w, Tensor? bias, long padding, long stride = 1)
@@ -137,7 +141,8 @@ internal sealed class DirectResNet20 : DirectNetwork
         => new(Parameter(to, from, kernel, kernel), Parameter(to), Parameter(to), Buffer(to), Buffer(to), kernel / 2);
 
     private static Tensor Apply(Block block, Tensor x, long stride, bool training)
-        => functional.batch_norm(Conv(x, block.Weight, null, block.Padding, stride), block.Mean, block.Variance, block.Scale, block.Shift, training, 0.1, 1e-5);
+        => functional.batch_norm(Conv(x, block.Weight, null, block.Padding, stride), block.Mean, block.Variance,
+            block.Scale, block.Shift, training, 0.1, 1e-5);
 
     private sealed record Block(Tensor Weight, Tensor Scale, Tensor Shift, Tensor Mean, Tensor Variance, long Padding);
 }

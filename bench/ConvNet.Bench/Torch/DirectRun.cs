@@ -21,17 +21,20 @@ internal static class DirectRun
         var settings = new BenchSettings { Backends = ["torchsharp", Program.Direct], TurnMilliseconds = 200 };
         var clock = Stopwatch.StartNew();
         BenchResult result = BenchRun.Measure(cases, settings, Start, () => clock.Elapsed, Console.Error.WriteLine);
-        Console.WriteLine(MarkdownReport.Of(result, SourceCommit.Of(AppContext.BaseDirectory), "dotnet run -c Release --project bench/ConvNet.Bench -- direct"));
+        Console.WriteLine(MarkdownReport.Of(result, SourceCommit.Of(AppContext.BaseDirectory),
+            "dotnet run -c Release --project bench/ConvNet.Bench -- direct"));
     }
 
     /// <summary>The side that computes; <see cref="Print"/> starts this program again for it.</summary>
     public static void Serve(string backend) => WorkerLoop.Serve(
-        backend == Program.Direct ? new DirectBench() : Measurement.Workers.Bench.Of(backend, (model, input) => BuiltInModels.Create(model, input)), Console.In, Console.Out);
+        backend == Program.Direct ? new DirectBench() : Measurement.Workers.Bench.Of(backend, (model, input)
+            => BuiltInModels.Create(model, input)), Console.In, Console.Out);
 
     private static WorkerProcess Start(string backend)
         => new(backend, ["dotnet", "exec", typeof(DirectRun).Assembly.Location, Program.Worker, backend]);
 
-    /// <summary>The networks written by hand, as something to measure. The backend is there for its allocator.</summary>
+    /// <summary>The networks written by hand, as something to measure. The backend is there for its
+    /// allocator.</summary>
     private sealed class DirectBench() : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
         public override Workload Create(Request request)

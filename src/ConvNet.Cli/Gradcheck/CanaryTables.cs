@@ -8,38 +8,50 @@ internal static class CanaryTables
     /// <summary>What was found.</summary>
     public static SelfCheck Of(CanaryReport report)
     {
-        CanaryRow[] exact = [.. report.Rows.Where(row => row.Mode == CheckModes.Exact)], real = [.. report.Rows.Where(row => row.Mode == CheckModes.Real)];
+        CanaryRow[] exact = [.. report.Rows.Where(row => row.Mode == CheckModes.Exact)],
+            real = [.. report.Rows.Where(row => row.Mode == CheckModes.Real)];
         string[] backends = [.. report.Rows.Select(row => row.Backend).Distinct()];
-        string lead = $"{Enum.GetValues<FaultKind>().Length} kinds of faults in every result of {report.Rows.Select(row => row.Case).Distinct().Count()} layers and losses on {string.Join(", ", backends)}. "
+        string lead = $"{Enum.GetValues<FaultKind>().Length} kinds of faults in every result of "
+            + $"{report.Rows.Select(row => row.Case).Distinct().Count()} layers and losses on "
+            + $"{string.Join(", ", backends)}. "
             + $"Of those that changed a value, exact mode caught {Of(exact)} and real mode {Of(real)}.";
         return new SelfCheck(report.Missed.Count > 0, lead,
         [
             ("By layer:", ByLayer(report.Rows)),
-            ("By kind of fault and layer, the share that exact mode · real mode caught; – where the fault changes nothing, or float32 rounds on whole numbers too:", Matrix(report.Rows)),
+            ("By kind of fault and layer, the share that exact mode · real mode caught; – where the fault changes "
+                + "nothing, or float32 rounds on whole numbers too:", Matrix(report.Rows)),
         ], [.. report.Missed.Select(Words)], Document(report));
     }
 
-    private static string Of(CanaryRow[] rows) => $"{SelfCheck.Number(rows.Sum(Caught))} of {SelfCheck.Number(rows.Sum(row => row.Injected))}, {SelfCheck.Share(rows.Sum(Caught), rows.Sum(row => row.Injected))}";
+    private static string Of(CanaryRow[] rows) => $"{SelfCheck.Number(rows.Sum(Caught))} of "
+        + $"{SelfCheck.Number(rows.Sum(row => row.Injected))}, "
+        + $"{SelfCheck.Share(rows.Sum(Caught), rows.Sum(row => row.Injected))}";
 
     // An alarm is an alarm: a suspect value is looked at again.
     private static int Caught(CanaryRow row) => row.Caught + row.Suspected;
 
     private static TextTable ByLayer(IReadOnlyList<CanaryRow> rows) => SelfCheck.TableOf(
-        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "called wrong", "suspect", "caught"], 1,
+        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "called wrong", "suspect", "caught"],
+            1,
         rows.GroupBy(row => row.Case).Select(of =>
         {
-            CanaryRow[] exact = [.. of.Where(row => row.Mode == CheckModes.Exact)], real = [.. of.Where(row => row.Mode == CheckModes.Real)];
+            CanaryRow[] exact = [.. of.Where(row => row.Mode == CheckModes.Exact)],
+                real = [.. of.Where(row => row.Mode == CheckModes.Real)];
             int injected = exact.Sum(row => row.Injected), injectedReal = real.Sum(row => row.Injected);
-            return (string[])[of.Key, $"{of.Select(row => row.Kind).Distinct().Count()}", $"{of.Select(row => row.Target).Distinct().Count()}",
-                injected == 0 ? "–" : SelfCheck.Number(injected), SelfCheck.Share(exact.Sum(Caught), injected), SelfCheck.Number(injectedReal),
-                SelfCheck.Number(real.Sum(row => row.Caught)), SelfCheck.Number(real.Sum(row => row.Suspected)), SelfCheck.Share(real.Sum(Caught), injectedReal)];
+            return (string[])[of.Key, $"{of.Select(row => row.Kind).Distinct().Count()}",
+                $"{of.Select(row => row.Target).Distinct().Count()}",
+                injected == 0 ? "–" : SelfCheck.Number(injected), SelfCheck.Share(exact.Sum(Caught), injected),
+                    SelfCheck.Number(injectedReal),
+                SelfCheck.Number(real.Sum(row => row.Caught)), SelfCheck.Number(real.Sum(row => row.Suspected)),
+                    SelfCheck.Share(real.Sum(Caught), injectedReal)];
         }));
 
     private static TextTable Matrix(IReadOnlyList<CanaryRow> rows)
     {
         string[] layers = [.. rows.Select(row => row.Case).Distinct()];
         return SelfCheck.TableOf(["fault", .. layers], 1, rows.GroupBy(row => row.Kind).OrderBy(kind => kind.Key)
-            .Select(kind => (string[])[Words(kind.Key), .. layers.Select(layer => Cell([.. kind.Where(row => row.Case == layer)]))]));
+            .Select(kind => (string[])[Words(kind.Key),
+                .. layers.Select(layer => Cell([.. kind.Where(row => row.Case == layer)]))]));
     }
 
     private static string Cell(CanaryRow[] rows)
@@ -53,10 +65,13 @@ internal static class CanaryTables
     }
 
     /// <summary>As <c>term left out</c>.</summary>
-    public static string Words(FaultKind kind) => string.Concat($"{kind}".Select((c, i) => char.IsUpper(c) && i > 0 ? $" {char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+    public static string Words(FaultKind kind)
+        => string.Concat($"{kind}".Select((c, i) => char.IsUpper(c) && i > 0 ? $" {char.ToLowerInvariant(c)}"
+        : $"{char.ToLowerInvariant(c)}"));
 
     private static string Words(CanaryMiss miss)
-        => $"{GradientWords.Of(miss.Mode)} mode let through on {miss.Backend}: {Words(miss.Fault.Kind)} in {miss.Fault.Target} of {miss.Case}, "
+        => $"{GradientWords.Of(miss.Mode)} mode let through on {miss.Backend}: {Words(miss.Fault.Kind)} in "
+            + $"{miss.Fault.Target} of {miss.Case}, "
         + $"element {miss.Index}, fault {miss.Fault.Seed} on the values of seed {miss.ValuesSeed}";
 
     private static object Document(CanaryReport report) => new

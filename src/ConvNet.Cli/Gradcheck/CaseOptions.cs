@@ -4,7 +4,8 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>The options of <c>gradcheck</c> about cases: those from files, those from the generator, and where a failure's own goes.</summary>
+/// <summary>The options of <c>gradcheck</c> about cases: those from files, those from the generator, and where a
+/// failure's own goes.</summary>
 internal sealed class CaseOptions
 {
     private const int MostGraphs = 10_000;
@@ -25,7 +26,8 @@ internal sealed class CaseOptions
 
     private readonly Option<string?> _target = new("--case-out")
     {
-        Description = $"Write the case that a failure is shrunk to here, which must not exist; {FailureFile.UsualName}.json, or -2 and so on where there is one, unless given.",
+        Description = "Write the case that a failure is shrunk to here, which must not exist; "
+            + $"{FailureFile.UsualName}.json, or -2 and so on where there is one, unless given.",
         HelpName = "FILE",
     };
 
@@ -51,7 +53,8 @@ internal sealed class CaseOptions
 
     /// <summary>The cases that are asked for.</summary>
     /// <param name="command">The command line.</param>
-    /// <param name="options">How a random graph is checked, its seed being the first one's; what a file says stands.</param>
+    /// <param name="options">How a random graph is checked, its seed being the first one's; what a file says
+    /// stands.</param>
     /// <param name="batch">Images in a batch of a random graph; its own unless given.</param>
     /// <exception cref="InvalidDataException">A file describes no case.</exception>
     public IEnumerable<Subject> Subjects(ParseResult command, GradientCheckOptions options, int? batch)
@@ -60,13 +63,21 @@ internal sealed class CaseOptions
         foreach (string file in files)
         {
             GradientCase read = GradientCaseFile.Load(file);
-            yield return new Subject(file, read with { Options = read.Options with { Cancellation = options.Cancellation } }, OneOfMany: files.Length > 1);
+            yield return new Subject(file,
+                read with { Options = read.Options with { Cancellation = options.Cancellation } },
+                OneOfMany: files.Length > 1);
         }
         int count = command.GetValue(_random) ?? 0;
         for (int i = 0; i < count; i++)
         {
             GraphGradientCase made = RandomCases.Graph(unchecked(options.Seed + (ulong)i));
-            yield return new Subject($"random graph {made.Options.Seed}", made with { Options = options with { Seed = made.Options.Seed, BatchSize = batch ?? made.Options.BatchSize } }, OneOfMany: count > 1);
+            yield return new Subject($"random graph {made.Options.Seed}",
+                made with
+                {
+                    Options = options
+                with
+                    { Seed = made.Options.Seed, BatchSize = batch ?? made.Options.BatchSize }
+                }, OneOfMany: count > 1);
         }
     }
 

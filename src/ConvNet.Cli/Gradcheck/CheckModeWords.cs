@@ -7,8 +7,10 @@ internal static class CheckModeWords
 {
     private static readonly (string Word, CheckModes Modes, string Help)[] Known =
     [
-        ("exact", CheckModes.Exact | CheckModes.Segments, "on whole numbers, bit for bit, layer by layer and a network in segments"),
-        ("real", CheckModes.Real | CheckModes.EndToEnd, "on real numbers, layer by layer within error bounds and a network end to end"),
+        ("exact", CheckModes.Exact | CheckModes.Segments, "on whole numbers, bit for bit, layer by layer and a "
+            + "network in segments"),
+        ("real", CheckModes.Real | CheckModes.EndToEnd, "on real numbers, layer by layer within error bounds and a "
+            + "network end to end"),
         ("fd", CheckModes.FiniteDifferences, "the reference against finite differences"),
         ("all", CheckModes.All, "all of them"),
     ];

@@ -23,7 +23,8 @@ internal sealed class CheckedBackends : IDisposable
     public IReadOnlyList<SelfTestResult> SelfTests => _selfTests;
 
     /// <summary>Opens backends, and warns of those that fail their self-test.</summary>
-    /// <param name="names">Their names, or <see cref="All"/>; none for every backend on every instruction set. What cannot run here is left out unless it is named.</param>
+    /// <param name="names">Their names, or <see cref="All"/>; none for every backend on every instruction set. What
+    /// cannot run here is left out unless it is named.</param>
     /// <param name="threads">Numbers of threads; none for all processors.</param>
     /// <param name="precision">Of a native backend whose name does not say.</param>
     /// <param name="terminal">Gets what is left out, and the warnings.</param>

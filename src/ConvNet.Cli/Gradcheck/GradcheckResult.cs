@@ -8,7 +8,8 @@ namespace ConvNet.Cli.Gradcheck;
 /// <param name="Report">The comparisons.</param>
 /// <param name="Elapsed">How long it took.</param>
 /// <param name="Reproduce">The command line that shows a failure again; null where there is none.</param>
-internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVariant> Backends, GradientReport Report, TimeSpan Elapsed, string? Reproduce)
+internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVariant> Backends, GradientReport Report,
+    TimeSpan Elapsed, string? Reproduce)
 {
     /// <summary>The file with the case that the failure was shrunk to; null where there is none.</summary>
     public string? CaseFile { get; init; }

@@ -3,7 +3,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check for people: a table with a colour per verdict, and the worst comparison in words.</summary>
+/// <summary>A gradient check for people: a table with a colour per verdict, and the worst comparison in
+/// words.</summary>
 internal static class GradcheckTable
 {
     private const int FailuresInWords = 10;

@@ -5,14 +5,20 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check in JUnit's XML, as CI systems read it: a suite for each backend, a case for each layer and mode.</summary>
+/// <summary>A gradient check in JUnit's XML, as CI systems read it: a suite for each backend, a case for each layer and
+/// mode.</summary>
 internal static class JUnitReport
 {
     /// <summary>Writes the document.</summary>
     public static void Write(Stream stream, GradcheckResult result)
     {
         IGrouping<string, LayerReport>[] suites = [.. result.Report.Layers.GroupBy(layer => layer.Backend)];
-        using var xml = XmlWriter.Create(stream, new XmlWriterSettings { Indent = true, Encoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false) });
+        using var xml =
+            XmlWriter.Create(stream, new XmlWriterSettings
+            {
+                Indent = true,
+                Encoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)
+            });
         xml.WriteStartElement("testsuites");
         Count(xml, $"gradcheck {result.Title}", [.. result.Report.Layers]);
         xml.WriteAttributeString("time", result.Elapsed.TotalSeconds.ToString("0.000", CultureInfo.InvariantCulture));
@@ -48,7 +54,8 @@ internal static class JUnitReport
             xml.WriteStartElement("failure");
             Attribute(xml, "type", "gradient");
             Attribute(xml, "message", notes[0]);
-            xml.WriteString(Clean(string.Join('\n', result.Reproduce is { } again ? notes.Append($"again: {again}") : notes)));
+            xml.WriteString(
+                Clean(string.Join('\n', result.Reproduce is { } again ? notes.Append($"again: {again}") : notes)));
             xml.WriteEndElement();
         }
         else if (notes.Length > 0)
@@ -58,7 +65,8 @@ internal static class JUnitReport
         xml.WriteEndElement();
     }
 
-    private static void Attribute(XmlWriter xml, string name, string value) => xml.WriteAttributeString(name, Clean(value));
+    private static void Attribute(XmlWriter xml, string name, string value)
+        => xml.WriteAttributeString(name, Clean(value));
 
     // Names come from the user's files, and XML has no way to write some characters.
     private static string Clean(string text) => string.Concat(text.Select(c => XmlConvert.IsXmlChar(c) ? c : '?'));

@@ -9,20 +9,25 @@ internal static class MarkdownSummary
 {
     private const int FailuresInWords = 20;
 
-    /// <summary>The text: the verdict, a table of backends and modes, what is wrong, and the cuts of exact mode.</summary>
+    /// <summary>The text: the verdict, a table of backends and modes, what is wrong, and the cuts of exact
+    /// mode.</summary>
     public static string Of(GradcheckResult result)
     {
         GradientReport report = result.Report;
         var text = new StringBuilder();
         Line($"### Gradient check of {Escape(result.Title)}: {GradientWords.Of(report.Verdict)}");
         Line($"");
-        Line($"{report.Checked:N0} values compared in {result.Elapsed.TotalSeconds:0.0} s, {report.Failed:N0} wrong, {report.Suspects:N0} suspect.");
+        string counts = FormattableString.Invariant($"{report.Failed:N0} wrong, {report.Suspects:N0} suspect");
+        Line($"{report.Checked:N0} values compared in {result.Elapsed.TotalSeconds:0.0} s, {counts}.");
         Line($"");
         CheckModes[] modes = [.. report.Layers.Select(layer => layer.Mode).Distinct()];
         Line($"| backend | {string.Join(" | ", modes.Select(GradientWords.Of))} |");
         Line($"|---|{string.Concat(modes.Select(_ => "---|"))}");
         foreach (IGrouping<string, LayerReport> backend in report.Layers.GroupBy(layer => layer.Backend))
-            Line($"| {Escape(backend.Key)} | {string.Join(" | ", modes.Select(mode => Cell([.. backend.Where(layer => layer.Mode == mode)])))} |");
+        {
+            IEnumerable<string> cells = modes.Select(mode => Cell([.. backend.Where(layer => layer.Mode == mode)]));
+            Line($"| {Escape(backend.Key)} | {string.Join(" | ", cells)} |");
+        }
         Line($"");
         Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
         if (GradientWords.Samples(report) is { } samples)
@@ -38,7 +43,10 @@ internal static class MarkdownSummary
         if (result.Reproduce is { } again)
             Line($"\nAgain: `{again}`");
         if (report.Cuts.Count > 0)
-            Line($"\nExact mode is cut:\n{string.Concat(report.Cuts.Select(cut => $"\n- at {Escape(cut.Layer)}: {Escape(cut.Reason)}"))}");
+        {
+            IEnumerable<string> cuts = report.Cuts.Select(cut => $"\n- at {Escape(cut.Layer)}: {Escape(cut.Reason)}");
+            Line($"\nExact mode is cut:\n{string.Concat(cuts)}");
+        }
         return text.ToString();
 
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
@@ -49,10 +57,13 @@ internal static class MarkdownSummary
         if (layers.Length == 0)
             return "";
         int good = layers.Count(layer => layer.Verdict != Verdict.Fail);
-        double worst = layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds).DefaultIfEmpty().Max();
+        double worst = layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds).DefaultIfEmpty()
+            .Max();
         string error = worst == 0 ? "equal" : worst.ToString("0.00", CultureInfo.InvariantCulture);
-        return good == layers.Length ? $"{good}, {error}" : $"**{layers.Length - good} wrong** of {layers.Length}, {error}";
+        return good == layers.Length ? $"{good}, {error}"
+            : $"**{layers.Length - good} wrong** of {layers.Length}, {error}";
     }
 
-    private static string Escape(string text) => text.Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).ReplaceLineEndings(" ");
+    private static string Escape(string text) => text.Replace("|", "\\|", StringComparison.Ordinal)
+        .Replace("<", "&lt;", StringComparison.Ordinal).ReplaceLineEndings(" ");
 }

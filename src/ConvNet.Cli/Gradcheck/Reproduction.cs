@@ -19,7 +19,8 @@ internal sealed record Reproduction(string Command, string CaseFile)
     /// <param name="target">The file to write.</param>
     /// <param name="say">Takes what there is to say about it.</param>
     /// <returns>The reproduction; null where nothing is wrong but that zeros prove nothing.</returns>
-    public static Reproduction? Of(Subject subject, GradientReport report, IReadOnlyList<BackendVariant> backends, Precision precision, string target, Action<string> say)
+    public static Reproduction? Of(Subject subject, GradientReport report, IReadOnlyList<BackendVariant> backends,
+        Precision precision, string target, Action<string> say)
     {
         say($"shrinking what is wrong in {subject.Title}");
         if (ShrunkFailure.Of(subject.Case, report, backends, MostRuns) is not { } failure)
@@ -27,7 +28,8 @@ internal sealed record Reproduction(string Command, string CaseFile)
         say($"after {failure.Runs} runs: {failure}");
         GradientCaseFile.Save(target, failure.Case);
         say($"the case is in {target}");
-        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? $"--case {CheckOrigin.Quoted(target)}")} {BackendsOf(failure, precision)}", target);
+        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? $"--case {CheckOrigin.Quoted(target)}")} "
+            + $"{BackendsOf(failure, precision)}", target);
     }
 
     /// <summary>The options of the backends that disagree.</summary>
@@ -36,11 +38,13 @@ internal sealed record Reproduction(string Command, string CaseFile)
         BackendVariant[] backends = [.. failure.Backends.Cast<BackendVariant>()];
         if (backends.Length == 0)
             return "--backends managed";
-        return $"--backends {string.Join(',', backends.Select(backend => backend.Name))} --threads {string.Join(',', backends.SelectMany(backend => backend.Threads).Distinct())}"
+        return $"--backends {string.Join(',', backends.Select(backend => backend.Name))} --threads "
+            + $"{string.Join(',', backends.SelectMany(backend => backend.Threads).Distinct())}"
             + (precision == Precision.Fast ? "" : $" --precision {BackendText.Words(precision)}");
     }
 
-    /// <summary>The options that describe the layer, if a descriptor can, and the values that go with it show the failure.</summary>
+    /// <summary>The options that describe the layer, if a descriptor can, and the values that go with it show the
+    /// failure.</summary>
     private static string? LayerOf(ShrunkFailure failure)
     {
         if (failure.Case is not LayerGradientCase { Options: { Seed: <= int.MaxValue } options } alone)
@@ -50,7 +54,8 @@ internal sealed record Reproduction(string Command, string CaseFile)
             var plain = new LayerGradientCase(shape.ToLayer(bias: true), [shape.Reads],
                 new GradientCheckOptions { Modes = options.Modes, BatchSize = options.BatchSize, Seed = options.Seed });
             if (plain.Layer.Kind == alone.Layer.Kind && failure.IsShownBy(plain))
-                return $"--layer {shape} --mode {CheckModeWords.WordOf(options.Modes)} --seed {options.Seed} --batch {options.BatchSize}";
+                return $"--layer {shape} --mode {CheckModeWords.WordOf(options.Modes)} --seed {options.Seed} --batch "
+                    + $"{options.BatchSize}";
         }
         return null;
     }

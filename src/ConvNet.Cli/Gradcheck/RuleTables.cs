@@ -2,46 +2,78 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary><c>gradcheck --rules</c>: what the rules in common use catch, and how often they call wrong what is right.</summary>
+/// <summary><c>gradcheck --rules</c>: what the rules in common use catch, and how often they call wrong what is
+/// right.</summary>
 internal static class RuleTables
 {
     /// <summary>What was found.</summary>
     public static SelfCheck Of(IReadOnlyList<RuleRow> rows)
     {
-        RuleRow[] right = [.. rows.Where(row => row.Kind is null)], wrong = [.. rows.Where(row => row.Kind is not null)];
+        RuleRow[] right = [.. rows.Where(row => row.Kind is null)],
+            wrong = [.. rows.Where(row => row.Kind is not null)];
         string[] ours = [.. RuleComparison.Rules.TakeLast(2)];
-        string[] broken = [.. rows.Where(row => ours.Contains(row.Rule) && row.Kind is null && row.Alarms > 0).Select(row => $"{row.Rule} called {row.Alarms} right results of {row.Backend} wrong: {row.Target}, {row.Terms:N0} terms"),
-            .. wrong.Where(row => row.Rule == ours[^1] && row.Alarms < row.Results).Select(row => $"{row.Rule} let through {CanaryTables.Words(row.Kind!.Value)} in {row.Target} of {row.Backend}, {row.Terms:N0} terms")];
-        string lead = $"Outputs, input gradients and weight gradients on {string.Join(", ", rows.Select(row => row.Backend).Distinct())}. The gradient of the output has the scale of a sum over the batch (1), of a mean over 128 samples (1/128), "
+        string[] broken = [.. rows.Where(row => ours.Contains(row.Rule) && row.Kind is null && row.Alarms > 0)
+            .Select(row => $"{row.Rule} called {row.Alarms} right results of {row.Backend} wrong: {row.Target}, "
+                + $"{row.Terms:N0} terms"),
+            .. wrong.Where(row => row.Rule == ours[^1] && row.Alarms < row.Results)
+                .Select(row => $"{row.Rule} let through {CanaryTables.Words(row.Kind!.Value)} in {row.Target} of "
+                    + $"{row.Backend}, {row.Terms:N0} terms")];
+        string lead = "Outputs, input gradients and weight gradients on "
+            + $"{string.Join(", ", rows.Select(row => row.Backend).Distinct())}. The gradient of the output has the "
+            + "scale of a sum over the batch (1), of a mean over 128 samples (1/128), "
             + "or a hundredth of that (1/12,800), as it has behind some layers.";
         return new SelfCheck(broken.Length > 0, lead,
         [
-            ("False alarms: results that are right and were called wrong, by the terms of their sums and by the scale of the gradient.", ByLengthAndScale(right, null)),
-            ("One term of one element left out: what was caught, by the same.", ByLengthAndScale(wrong, FaultKind.TermLeftOut)),
-            ("Every kind of fault in gradients of the scale 1/12,800: what was caught.", ByKind([.. wrong.Where(row => row.Scale == RuleComparison.Scales[^1])])),
+            ("False alarms: results that are right and were called wrong, by the terms of their sums and by the scale "
+                + "of the gradient.", ByLengthAndScale(right, null)),
+            ("One term of one element left out: what was caught, by the same.",
+                ByLengthAndScale(wrong, FaultKind.TermLeftOut)),
+            ("Every kind of fault in gradients of the scale 1/12,800: what was caught.",
+                ByKind([.. wrong.Where(row => row.Scale == RuleComparison.Scales[^1])])),
             ("Every kind of fault, all lengths and scales: what was caught.", ByKind(wrong)),
-        ], broken, new { rows = rows.Select(row => new { row.Rule, row.Terms, row.Scale, target = $"{row.Target}", fault = row.Kind is { } kind ? CanaryTables.Words(kind) : null, row.Backend, row.Results, row.Alarms }) });
+        ], broken, new
+        {
+            rows = rows.Select(row => new
+            {
+                row.Rule,
+                row.Terms,
+                row.Scale,
+                target = $"{row.Target}",
+                fault = row.Kind is { } kind ? CanaryTables.Words(kind) : null,
+                row.Backend,
+                row.Results,
+                row.Alarms
+            })
+        });
     }
 
     private static TextTable ByLengthAndScale(RuleRow[] rows, FaultKind? kind)
     {
         int[] lengths = [.. rows.Select(row => row.Terms).Distinct().Order()];
         RuleRow[] chosen = [.. rows.Where(row => row.Kind == kind)];
-        return SelfCheck.TableOf(["rule", .. lengths.Select(length => $"n = {SelfCheck.Number(length)}"), .. RuleComparison.Scales.Select(scale => $"scale {Words(scale)}"), "all"], 1, RuleComparison.Rules.Select(rule => (string[])[rule,
+        return SelfCheck.TableOf(
+            ["rule", .. lengths.Select(length => $"n = {SelfCheck.Number(length)}"), .. RuleComparison.Scales.Select(
+            scale => $"scale {Words(scale)}"), "all"], 1, RuleComparison.Rules.Select(rule => (string[])[rule,
             .. lengths.Select(length => Share([.. chosen.Where(row => row.Rule == rule && row.Terms == length)])),
-            .. RuleComparison.Scales.Select(scale => Share([.. chosen.Where(row => row.Rule == rule && row.Scale == scale)])), Counts([.. chosen.Where(row => row.Rule == rule)])]));
+            .. RuleComparison.Scales.Select(
+                scale => Share([.. chosen.Where(row => row.Rule == rule && row.Scale == scale)])),
+                Counts([.. chosen.Where(row => row.Rule == rule)])]));
     }
 
     private static TextTable ByKind(RuleRow[] rows)
     {
         FaultKind[] kinds = [.. rows.Select(row => row.Kind!.Value).Distinct().Order()];
-        return SelfCheck.TableOf(["rule", .. kinds.Select(CanaryTables.Words)], 1, RuleComparison.Rules.Select(rule => (string[])[rule,
+        return SelfCheck.TableOf(["rule", .. kinds.Select(CanaryTables.Words)], 1,
+            RuleComparison.Rules.Select(rule => (string[])[rule,
             .. kinds.Select(kind => Share([.. rows.Where(row => row.Rule == rule && row.Kind == kind)]))]));
     }
 
-    private static string Words(double scale) => scale == 1 ? "1" : $"1/{SelfCheck.Number((long)Math.Round(1 / scale))}";
+    private static string Words(double scale) => scale == 1 ? "1"
+        : $"1/{SelfCheck.Number((long)Math.Round(1 / scale))}";
 
-    private static string Share(RuleRow[] rows) => SelfCheck.Share(rows.Sum(row => row.Alarms), rows.Sum(row => row.Results));
+    private static string Share(RuleRow[] rows)
+        => SelfCheck.Share(rows.Sum(row => row.Alarms), rows.Sum(row => row.Results));
 
-    private static string Counts(RuleRow[] rows) => $"{SelfCheck.Number(rows.Sum(row => row.Alarms))} of {SelfCheck.Number(rows.Sum(row => row.Results))}";
+    private static string Counts(RuleRow[] rows) => $"{SelfCheck.Number(rows.Sum(row => row.Alarms))} of "
+        + $"{SelfCheck.Number(rows.Sum(row => row.Results))}";
 }

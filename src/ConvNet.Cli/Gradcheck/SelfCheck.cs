@@ -5,7 +5,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>What came out of checking the check itself: tables for people and for a document, and one for programs.</summary>
+/// <summary>What came out of checking the check itself: tables for people and for a document, and one for
+/// programs.</summary>
 /// <param name="Failed">Whether the check proved wrong.</param>
 /// <param name="Lead">What was done, in one or two sentences.</param>
 /// <param name="Tables">The tables, each under a sentence that says what it shows.</param>
@@ -37,7 +38,8 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     /// <param name="command">The command line that does it again.</param>
     public string Markdown(string commit, string command)
     {
-        var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"{Lead}\n\n{Machine.Processor}; commit {commit}.\n`{command}`\n");
+        var text = new StringBuilder()
+            .Append(CultureInfo.InvariantCulture, $"{Lead}\n\n{Machine.Processor}; commit {commit}.\n`{command}`\n");
         foreach ((string caption, TextTable table) in Tables)
             text.Append(CultureInfo.InvariantCulture, $"\n{caption}\n\n{MarkdownOf(table)}\n");
         foreach (string finding in Findings.Take(MostFindings))
@@ -64,7 +66,8 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
         if (whole == 0)
             return "–";
         double percent = 100.0 * part / whole;
-        return part == whole ? "100%" : part == 0 ? "0%" : string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(percent, 0.1, 99.9):0.0}%");
+        return part == whole ? "100%" : part == 0 ? "0%"
+            : string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(percent, 0.1, 99.9):0.0}%");
     }
 
     /// <summary>As <c>1,234</c>.</summary>
@@ -73,9 +76,16 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     private static string MarkdownOf(TextTable table)
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
+        IAnsiConsole console =
+            AnsiConsole.Create(new AnsiConsoleSettings
+            {
+                Ansi = AnsiSupport.No,
+                ColorSystem = ColorSystemSupport.NoColors,
+                Out = new AnsiConsoleOutput(text)
+            });
         console.Profile.Width = int.MaxValue;
         console.Write(table.Whole().MarkdownBorder());
-        return string.Join('\n', text.ToString().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
+        return string.Join('\n', text.ToString().Split('\n').Select(line => line.Trim())
+            .Where(line => line.Length > 0));
     }
 }

@@ -23,7 +23,8 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
     public static Subject Layer(LayerShape shape, int? batch, GradientCheckOptions options)
     {
         LayerShape described = batch is { } given ? shape with { Batch = given } : shape;
-        return new Subject(shape.Name ?? $"{described}", new LayerGradientCase(described.ToLayer(bias: true), [described.Reads], options with { BatchSize = described.Batch }));
+        return new Subject(shape.Name ?? $"{described}", new LayerGradientCase(described.ToLayer(bias: true),
+            [described.Reads], options with { BatchSize = described.Batch }));
     }
 
     /// <summary>Checks it on backends; what is reported of a layer bears the title.</summary>
@@ -31,14 +32,18 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
     {
         GradientReport report = Case.Run(backends);
         return Case is LayerGradientCase
-            ? new([.. report.Layers.Select(layer => layer with { Layer = Title })], [.. report.Cuts.Select(cut => cut with { Layer = Title })])
+            ? new([.. report.Layers.Select(layer => layer with { Layer = Title })],
+                [.. report.Cuts.Select(cut => cut with { Layer = Title })])
             : report;
     }
 
     /// <summary>What is listed of a report: of one graph of many a row for each backend and mode.</summary>
     public GradientReport Listed(GradientReport report) => !OneOfMany || Case is LayerGradientCase ? report : new(
-        [.. report.Layers.GroupBy(layer => (layer.Backend, layer.Mode)).Select(group => new LayerReport(group.Key.Backend, Title, "graph", group.Key.Mode,
-            [.. group.SelectMany(layer => layer.Tensors, (layer, tensor) => tensor with { Name = $"{layer.Layer} {tensor.Name}" })],
+        [.. report.Layers.GroupBy(layer => (layer.Backend, layer.Mode))
+            .Select(group => new LayerReport(group.Key.Backend, Title, "graph", group.Key.Mode,
+            [.. group.SelectMany(layer => layer.Tensors, (layer, tensor) => tensor
+                with { Name = $"{layer.Layer} {tensor.Name}" })],
             string.Join("; ", group.Select(layer => layer.Remark).Where(remark => remark.Length > 0).Distinct())))],
-        report.Cuts.Count == 0 ? [] : [new ExactCut(Title, $"new whole numbers from {string.Join(", ", report.Cuts.Select(cut => cut.Layer))} on")]);
+        report.Cuts.Count == 0 ? [] : [new ExactCut(Title, "new whole numbers from "
+            + $"{string.Join(", ", report.Cuts.Select(cut => cut.Layer))} on")]);
 }

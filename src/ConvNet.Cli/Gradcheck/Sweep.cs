@@ -5,7 +5,8 @@ using MathNet.Numerics.Statistics;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary><c>gradcheck --sweep</c>: random layers on backends that are taken to be right, to see whether the check calls anything wrong.</summary>
+/// <summary><c>gradcheck --sweep</c>: random layers on backends that are taken to be right, to see whether the check
+/// calls anything wrong.</summary>
 internal static class Sweep
 {
     private const double SecondsBetweenLines = 5;
@@ -19,7 +20,8 @@ internal static class Sweep
     /// <param name="backends">The backends.</param>
     /// <param name="log">A file that keeps what was found, case by case; null for none.</param>
     /// <param name="terminal">Told how far it is.</param>
-    public static SelfCheck Run(int count, ulong seed, IReadOnlyList<BackendVariant> backends, string? log, Terminal terminal)
+    public static SelfCheck Run(int count, ulong seed, IReadOnlyList<BackendVariant> backends, string? log,
+        Terminal terminal)
     {
         string[] names = [.. backends.Select(backend => backend.Name)];
         using SweepLog? kept = log is null ? null : SweepLog.Open(log, names);
@@ -50,58 +52,78 @@ internal static class Sweep
     private static SelfCheck Result(List<SweepCase> cases, string[] backends)
     {
         int longest = cases.Count(of => of.Terms > RandomCases.LongSum);
-        string[] alarms = [.. cases.SelectMany(of => of.Outcomes.Select((outcome, i) => (Case: of, Outcome: outcome, Backend: backends[i])))
+        string[] alarms =
+            [.. cases.SelectMany(
+            of => of.Outcomes.Select((outcome, i) => (Case: of, Outcome: outcome, Backend: backends[i])))
             .Where(row => row.Outcome.Verdict != Verdict.Pass)
-            .Select(row => $"{row.Backend} is called {GradientWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: {Words(row.Outcome)}; again: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends {string.Join(',', backends)}")];
-        string lead = $"{SelfCheck.Number(cases.Count)} random layers on {backends.Length} backends, {SelfCheck.Share(longest, cases.Count)} of them with sums of over {SelfCheck.Number(RandomCases.LongSum)} terms: {SelfCheck.Number(alarms.Length)} false alarms.";
+            .Select(row => $"{row.Backend} is called {GradientWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: "
+                + $"{Words(row.Outcome)}; again: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends "
+                + $"{string.Join(',', backends)}")];
+        string lead = $"{SelfCheck.Number(cases.Count)} random layers on {backends.Length} backends, "
+            + $"{SelfCheck.Share(longest, cases.Count)} of them with sums of over "
+            + $"{SelfCheck.Number(RandomCases.LongSum)} terms: {SelfCheck.Number(alarms.Length)} false alarms.";
         return new SelfCheck(alarms.Length > 0, lead,
         [
-            ("Per backend, what the two modes said. A suspect value is over its bound, but not over what rounding can do at worst; where exact mode passes the tensor it is no alarm.",
+            ("Per backend, what the two modes said. A suspect value is over its bound, but not over what rounding can "
+                + "do at worst; where exact mode passes the tensor it is no alarm.",
                 PerBackend(cases, backends)),
-            ("The largest error in real mode, in units of its bound, by the kind of the layer:", Worst(cases, backends)),
-            ($"n, the terms of the longest sum of a case: {string.Join(", ", Quantiles(cases).Select(q => $"{q.Name} {SelfCheck.Number(q.Terms)}"))}.", Histogram(cases)),
+            ("The largest error in real mode, in units of its bound, by the kind of the layer:",
+                Worst(cases, backends)),
+            ("n, the terms of the longest sum of a case: "
+                + $"{string.Join(", ", Quantiles(cases).Select(q => $"{q.Name} {SelfCheck.Number(q.Terms)}"))}.",
+                    Histogram(cases)),
         ], alarms, Document(cases, backends, alarms));
     }
 
-    private static string Words(SweepOutcome outcome) => string.Join("; ", outcome.Findings.Where(finding => finding.Failed + finding.Suspects > 0).Select(finding
+    private static string Words(SweepOutcome outcome)
+        => string.Join("; ", outcome.Findings.Where(finding => finding.Failed + finding.Suspects > 0).Select(finding
         => string.Create(CultureInfo.InvariantCulture,
-            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} values wrong and {finding.Suspects:N0} suspect of {finding.Elements:N0}, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
+            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} values wrong and {finding.Suspects:N0} suspect of "
+                + $"{finding.Elements:N0}, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
 
     private static TextTable PerBackend(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(
-        ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "suspect", "false alarms", "largest error / bound"], 1,
+        ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "suspect",
+            "false alarms", "largest error / bound"], 1,
         backends.Select((name, i) =>
         {
             SweepFinding[] exact = Of(cases, i, CheckModes.Exact), real = Of(cases, i, CheckModes.Real);
-            return (string[])[name, SelfCheck.Number(cases.Count), SelfCheck.Number(exact.Length), SelfCheck.Number(exact.Concat(real).Sum(f => f.Elements)),
-                SelfCheck.Number(exact.Sum(f => f.Failed)), SelfCheck.Number(real.Sum(f => f.Failed)), SelfCheck.Number(real.Sum(f => f.Suspects)),
+            return (string[])[name, SelfCheck.Number(cases.Count), SelfCheck.Number(exact.Length),
+                SelfCheck.Number(exact.Concat(real).Sum(f => f.Elements)),
+                SelfCheck.Number(exact.Sum(f => f.Failed)), SelfCheck.Number(real.Sum(f => f.Failed)),
+                    SelfCheck.Number(real.Sum(f => f.Suspects)),
                 SelfCheck.Number(cases.Count(of => of.Outcomes[i].Verdict != Verdict.Pass)), Figure(WorstOf(real))];
         }));
 
     private static TextTable Worst(List<SweepCase> cases, string[] backends)
         => SelfCheck.TableOf(["layer", "cases", .. backends], 1,
         cases.GroupBy(of => of.Kind).OrderBy(kind => kind.Key, StringComparer.Ordinal)
-            .Select(kind => (string[])[kind.Key, SelfCheck.Number(kind.Count()), .. backends.Select((_, i) => Figure(WorstOf(Of(kind, i, CheckModes.Real))))]));
+            .Select(kind => (string[])[kind.Key, SelfCheck.Number(kind.Count()),
+                .. backends.Select((_, i) => Figure(WorstOf(Of(kind, i, CheckModes.Real))))]));
 
     private static TextTable Histogram(List<SweepCase> cases)
         => SelfCheck.TableOf(["n", "cases", "share"], 1, Steps.Select((least, i) =>
     {
         bool last = i == Steps.Length - 1;
         int count = cases.Count(of => of.Terms >= least && (last || of.Terms < Steps[i + 1]));
-        string range = last ? $"over {SelfCheck.Number(least - 1)}" : Steps[i + 1] - least == 1 ? $"{least}" : $"{SelfCheck.Number(least)} to {SelfCheck.Number(Steps[i + 1] - 1)}";
+        string range = last ? $"over {SelfCheck.Number(least - 1)}" : Steps[i + 1] - least == 1 ? $"{least}"
+            : $"{SelfCheck.Number(least)} to {SelfCheck.Number(Steps[i + 1] - 1)}";
         return (string[])[range, SelfCheck.Number(count), SelfCheck.Share(count, cases.Count)];
     }));
 
     private static IEnumerable<(string Name, int Terms)> Quantiles(List<SweepCase> cases)
     {
         double[] terms = [.. cases.Select(of => (double)of.Terms).Order()];
-        int At(double share) => (int)SortedArrayStatistics.QuantileCustom(terms, share, QuantileDefinition.EmpiricalInvCDF);
-        return [("least", At(0)), ("10%", At(0.1)), ("25%", At(0.25)), ("median", At(0.5)), ("75%", At(0.75)), ("90%", At(0.9)), ("95%", At(0.95)), ("99%", At(0.99)), ("most", At(1))];
+        int At(double share)
+            => (int)SortedArrayStatistics.QuantileCustom(terms, share, QuantileDefinition.EmpiricalInvCDF);
+        return [("least", At(0)), ("10%", At(0.1)), ("25%", At(0.25)), ("median", At(0.5)), ("75%", At(0.75)),
+            ("90%", At(0.9)), ("95%", At(0.95)), ("99%", At(0.99)), ("most", At(1))];
     }
 
     private static SweepFinding[] Of(IEnumerable<SweepCase> cases, int backend, CheckModes mode)
         => [.. cases.SelectMany(of => of.Outcomes[backend].Findings).Where(finding => finding.Mode == mode)];
 
-    private static double WorstOf(SweepFinding[] findings) => findings.Select(finding => finding.Worst).DefaultIfEmpty().Max();
+    private static double WorstOf(SweepFinding[] findings) => findings.Select(finding => finding.Worst).DefaultIfEmpty()
+        .Max();
 
     private static string Figure(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
 
@@ -125,7 +147,8 @@ internal static class Sweep
                 suspects = real.Sum(f => f.Suspects),
                 falseAlarms = cases.Count(of => of.Outcomes[i].Verdict != Verdict.Pass),
                 worstInBounds = WorstOf(real),
-                byKind = cases.GroupBy(of => of.Kind).ToDictionary(kind => kind.Key, kind => WorstOf(Of(kind, i, CheckModes.Real))),
+                byKind = cases.GroupBy(of => of.Kind)
+                    .ToDictionary(kind => kind.Key, kind => WorstOf(Of(kind, i, CheckModes.Real))),
             };
         }),
     };

@@ -5,7 +5,8 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>What a sweep found, a line of JSON for every case, so that one that was interrupted goes on where it was.</summary>
+/// <summary>What a sweep found, a line of JSON for every case, so that one that was interrupted goes on where it
+/// was.</summary>
 internal sealed class SweepLog : IDisposable
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)

@@ -23,7 +23,8 @@ internal sealed class BackendsVerb : Verb
                 foreach (BackendLimit limit in probe.Limits)
                     terminal.People.WriteLine($"{probe.Name}: {limit.What} {limit.Why}");
             }
-            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of {string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
+            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of "
+                + $"{string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
         }
         terminal.WriteJson(new { backends = probes, auto });
         return App.Ok;

@@ -6,7 +6,8 @@ using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet bench</c>: how fast layers and networks are, backends in turn, beside what the processor can do.</summary>
+/// <summary><c>convnet bench</c>: how fast layers and networks are, backends in turn, beside what the processor can
+/// do.</summary>
 internal sealed class BenchVerb : Verb
 {
     private const int UsualBatch = 64, TracedCalls = 10;
@@ -35,10 +36,12 @@ internal sealed class BenchVerb : Verb
         _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
         _files = Several("--shapes", "A file with one such layer a line.", "FILE");
         Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
-        _models = Several("--model", $"{ModelChoice.Description} With :N its batch, without those of --batch.", "MODEL");
+        _models = Several("--model", $"{ModelChoice.Description} With :N its batch, without those of --batch.",
+            "MODEL");
         Files.Add(_models, FileUse.Read, command => ModelChoice.Files(
             Words(command, _models).SelectMany(word => WithBatches(word, [UsualBatch])).Select(each => each.Model)));
-        _batches = Several("--batch", $"Images in a batch of a --model that does not say; {UsualBatch} unless given.", "N");
+        _batches = Several("--batch", $"Images in a batch of a --model that does not say; {UsualBatch} unless given.",
+            "N");
         _passes = Several("--pass", $"{BenchPasses.Names}; all that a layer or a network has unless given.", "PASS");
         _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
         _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
@@ -53,7 +56,8 @@ internal sealed class BenchVerb : Verb
         _rounds = Number("--rounds", "Turns of every backend in each case.", 7, NumberRanges.FromOne, "N");
         _turn = Number("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, Milliseconds,
             "MS");
-        _profile = WithDefault("--profile", $"Show where the time of a --model goes, layer by layer, beside what the processor could do; {Profiles.Backends} tell.", false);
+        _profile = WithDefault("--profile", "Show where the time of a --model goes, layer by layer, beside what the "
+            + $"processor could do; {Profiles.Backends} tell.", false);
         _trace = Written("--trace",
             $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.");
         _update = Updated("--update", "A Markdown file whose --section gets the table.");
@@ -67,10 +71,12 @@ internal sealed class BenchVerb : Verb
         string algorithm = command.GetValue(_algorithm)!;
         string? trace = command.GetValue(_trace);
         if (algorithm != AlgorithmNames.Auto && PrecisionOf(command, _precision) == Precision.Accurate)
-            throw new ArgumentException($"--precision accurate leaves no choice of an algorithm; leave --algorithm {algorithm} out.");
+            throw new ArgumentException("--precision accurate leaves no choice of an algorithm; leave --algorithm "
+                + $"{algorithm} out.");
         var settings = new BenchSettings
         {
-            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct().Select(Contenders.Checked)
+            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct()
+                .Select(Contenders.Checked)
                 .SelectMany(name => Contenders.WithAlgorithms(name, algorithm))],
             Isa = command.GetValue(_isa),
             Algorithm = algorithm,
@@ -94,12 +100,16 @@ internal sealed class BenchVerb : Verb
             BenchTables.Write(terminal.People, result);
         if (update is not null)
         {
-            MarkedSection.Replace(update, section, MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command)));
+            MarkedSection.Replace(update, section,
+                MarkdownReport.Of(result, SourceCommit.Of(Path.GetDirectoryName(Path.GetFullPath(update))!),
+                CommandLineOf(command)));
             terminal.Wrote(update);
         }
         if (trace is not null)
         {
-            ChromeTrace.Write(trace, result.Rows.Select(row => (BenchTables.ProfileTitle(row), row.Case.Pass == BenchPass.Train ? "training step" : "inference", row.Profile!)));
+            ChromeTrace.Write(trace,
+                result.Rows.Select(row => (BenchTables.ProfileTitle(row), row.Case.Pass == BenchPass.Train
+                ? "training step" : "inference", row.Profile!)));
             terminal.Wrote(trace);
         }
         object document = BenchTables.Document(result);
@@ -111,7 +121,8 @@ internal sealed class BenchVerb : Verb
     private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends)
     {
         if (cases.Find(c => c.Shape is not null) is { } layer)
-            throw new ArgumentException($"{layer.Title} is a layer, one piece of work; --profile and --trace are of networks, which --model names.");
+            throw new ArgumentException($"{layer.Title} is a layer, one piece of work; --profile and --trace are of "
+                + "networks, which --model names.");
         Profiles.Check(backends);
     }
 
@@ -121,27 +132,35 @@ internal sealed class BenchVerb : Verb
         int[] threads = [.. Numbers(command, _threads, NumberRanges.Threads)
             .DefaultIfEmpty(Environment.ProcessorCount)];
         int[] batches = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(UsualBatch)];
-        LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse), .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
+        LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse),
+            .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
         if (Array.Find(shapes, shape => shape.Operator != LayerOperator.Sum) is { } other)
-            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and dense layers; convnet gradcheck checks the others too.");
-        (string Model, int Batch)[] models = [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];
+            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and dense layers; convnet "
+                + "gradcheck checks the others too.");
+        (string Model, int Batch)[] models =
+            [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];
         if (shapes.Length + models.Length == 0)
             throw new ArgumentException("There is nothing to measure: --layer, --shapes or --model says what.");
         foreach (string model in models.Select(chosen => chosen.Model).Distinct())
             ModelChoice.Open(model, null);
 
-        IEnumerable<BenchPass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<BenchPass>()).Where(pass => pass.IsOfLayer() == layer);
+        IEnumerable<BenchPass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<BenchPass>())
+            .Where(pass => pass.IsOfLayer() == layer);
         List<Case> cases =
         [
-            .. from shape in shapes from pass in Of(layer: true) from count in threads select Case.Of(shape, pass, count),
-            .. from chosen in models from pass in Of(layer: false) from count in threads select Case.Of(chosen.Model, chosen.Batch, pass, count),
+            .. from shape in shapes from pass in Of(layer: true) from count in threads
+                select Case.Of(shape, pass, count),
+            .. from chosen in models from pass in Of(layer: false) from count in threads
+                select Case.Of(chosen.Model, chosen.Batch, pass, count),
         ];
-        return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has fwd, bwd_d and bwd_w, a network train and infer.");
+        return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has "
+            + "fwd, bwd_d and bwd_w, a network train and infer.");
     }
 
     // A colon with a number behind it; what is before may be a file with colons of its own.
     private static IEnumerable<(string Model, int Batch)> WithBatches(string word, int[] batches)
-        => word.LastIndexOf(':') is > 0 and var colon && int.TryParse(word.AsSpan(colon + 1), CultureInfo.InvariantCulture, out int batch) && batch > 0
+        => word.LastIndexOf(':') is > 0 and var colon
+            && int.TryParse(word.AsSpan(colon + 1), CultureInfo.InvariantCulture, out int batch) && batch > 0
             ? [(word[..colon], batch)]
             : batches.Select(batch => (word, batch));
 }

@@ -5,7 +5,8 @@ using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet compare</c>: which backend, how many threads, what does it cost, for one network on this machine.</summary>
+/// <summary><c>convnet compare</c>: which backend, how many threads, what does it cost, for one network on this
+/// machine.</summary>
 internal sealed class CompareVerb : Verb
 {
     private const int UsualBatch = 64;
@@ -16,7 +17,13 @@ internal sealed class CompareVerb : Verb
     private static readonly NumberRange<double> Seconds = new(double.Epsilon, 86_400,
         "a number above 0, and at most 86400");
 
-    private static readonly CompareSettings Usual = new() { Model = "", Batch = UsualBatch, Backends = [], Threads = [] };
+    private static readonly CompareSettings Usual = new()
+    {
+        Model = "",
+        Batch = UsualBatch,
+        Backends = [],
+        Threads = []
+    };
 
     private readonly Option<string> _model, _section;
     private readonly Option<string[]> _batches, _backends, _threads;
@@ -30,13 +37,20 @@ internal sealed class CompareVerb : Verb
         "compare --model resnet20 --report resnet20.html",
         "compare --model resnet18 --batch 16 --backends native,torchsharp --seconds 120")
     {
-        _model = new Option<string>("--model") { Description = ModelChoice.Description, HelpName = "MODEL", Required = true };
+        _model = new Option<string>("--model")
+        {
+            Description = ModelChoice.Description,
+            HelpName = "MODEL",
+            Required = true
+        };
         Add(_model);
         ReadsModel(_model);
         _batches = Several("--batch", $"Images in a batch; {UsualBatch} unless given.", "N");
-        _threads = Several("--threads", "Numbers of threads; one, all processors, and of many their half unless given. Variants run with the most only.", "N");
+        _threads = Several("--threads", "Numbers of threads; one, all processors, and of many their half unless "
+            + "given. Variants run with the most only.", "N");
         _backends = Several("--backends", $"{Contestant.Names}; all that make sense here unless given.", "NAME");
-        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
+        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own "
+            + "unless given.", "CxHxW");
         _seconds = Number("--seconds",
             "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds,
             Seconds, "LIMIT");
@@ -71,7 +85,8 @@ internal sealed class CompareVerb : Verb
         var machine = new MachineMeter();
         IReadOnlyList<BatchComparison> comparisons = Measure(graph, each, machine, terminal);
         var result = new CompareResult(model, $"{graph.Input.Shape}", graph.ParameterCount, Machine.Facts(machine),
-            SourceCommit.Of(update is null ? AppContext.BaseDirectory : Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command), comparisons);
+            SourceCommit.Of(update is null ? AppContext.BaseDirectory
+                : Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command), comparisons);
         if (!terminal.Json)
             CompareTables.Write(terminal.People, result);
         if (update is not null)
@@ -86,7 +101,8 @@ internal sealed class CompareVerb : Verb
         return App.Ok;
     }
 
-    private static BatchComparison[] Measure(Graph graph, CompareSettings[] each, MachineMeter machine, Terminal terminal)
+    private static BatchComparison[] Measure(Graph graph, CompareSettings[] each, MachineMeter machine,
+        Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
         CancellationToken cancellation = terminal.Cancellation;
@@ -95,5 +111,6 @@ internal sealed class CompareVerb : Verb
                 => clock.Elapsed, terminal.Progress, cancellation))];
     }
 
-    private static int[] UsualThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all] : [1, all / 2, all];
+    private static int[] UsualThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all]
+        : [1, all / 2, all];
 }

@@ -40,7 +40,8 @@ internal sealed class DoctorVerb : Verb
         {
             terminal.People.WriteLine(MachineText());
             Write(terminal.People, probes);
-            foreach (BackendProbe one in probes.Where(each => each.Library is not null).DistinctBy(each => each.Library))
+            foreach (BackendProbe one in probes.Where(each => each.Library is not null)
+                .DistinctBy(each => each.Library))
                 Tables.WriteUnbroken(terminal.People, $"{one.Name}: {one.Library}, {one.LibraryBytes / 1e6:N1} MB");
             if (name is null)
                 terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}.");

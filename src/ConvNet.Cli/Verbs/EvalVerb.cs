@@ -31,7 +31,8 @@ internal sealed class EvalVerb : Verb
         SavedModel saved = SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Normalization normalization = saved.Normalization
-            ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it again with --save.");
+            ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it "
+                + "again with --save.");
         Dataset images = normalization.Apply(data.Test, data.Classes);
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
@@ -39,7 +40,8 @@ internal sealed class EvalVerb : Verb
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
         saved.CopyTo(network);
 
-        terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; {BackendText.Of(backend.Info)}");
+        terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; "
+            + $"{BackendText.Of(backend.Info)}");
         BackendText.WriteChoice(terminal, choice);
         var test = Evaluation.Of(network, images, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test));

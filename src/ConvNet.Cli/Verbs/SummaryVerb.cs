@@ -15,7 +15,8 @@ internal sealed class SummaryVerb : Verb
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
 
-    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs, for one image, or how they are run.",
+    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs, for one image, "
+        + "or how they are run.",
         "summary --model lenet5",
         "summary --model resnet18 --input 3x256x256 --json",
         "summary --model cifarnet --plan --batch 128",
@@ -24,13 +25,16 @@ internal sealed class SummaryVerb : Verb
     {
         _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
         ReadsModel(_model);
-        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own unless given.", "CxHxW");
-        _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they were chosen.", false);
+        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own "
+            + "unless given.", "CxHxW");
+        _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they "
+            + "were chosen.", false);
         _backend = BackendOption();
         _precision = PrecisionOption();
         _batch = Number("--batch", "Images in a batch of the plan.", 32, NumberRanges.FromOne, "N");
         _inference = WithDefault("--inference", "Plan for inference, not for training.", false);
-        _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the optimiser may run inside them.", true);
+        _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the "
+            + "optimiser may run inside them.", true);
         _threads = ThreadsOption();
     }
 
@@ -39,13 +43,15 @@ internal sealed class SummaryVerb : Verb
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
         Graph graph = ModelChoice.Open(command.GetValue(_model)!, input);
         terminal.Cancellation.ThrowIfCancellationRequested();
-        return command.GetValue(_plan) ? RunPlan(graph, command, terminal) : RunSummary(ModelSummary.Of(graph), command, terminal);
+        return command.GetValue(_plan) ? RunPlan(graph, command, terminal)
+            : RunSummary(ModelSummary.Of(graph), command, terminal);
     }
 
     private int RunPlan(Graph graph, ParseResult command, Terminal terminal)
     {
         string name = command.GetValue(_backend)!;
-        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads), PrecisionOf(command, _precision));
+        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads),
+            PrecisionOf(command, _precision));
         if (backend is not IExplains explains)
             throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. "
                 + "--plan takes --backend native or torchsharp.");
@@ -60,7 +66,8 @@ internal sealed class SummaryVerb : Verb
             : explains.Explain(graph, spec);
         if (!terminal.Json)
         {
-            terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: {plan.Isa}, {BackendText.Words(backend.Info.Precision)}, {plan.Threads} threads");
+            terminal.People.WriteLine($"{command.GetValue(_model)}, {plan.Purpose} with batches of {batch}: "
+                + $"{plan.Isa}, {BackendText.Words(backend.Info.Precision)}, {plan.Threads} threads");
             PlanTable.Write(terminal.People, plan);
         }
         terminal.WriteJson(new
@@ -126,7 +133,14 @@ internal sealed class SummaryVerb : Verb
                 layer.MultiplyAdds,
                 layer.ActivationBytes,
             }),
-            totals = new { summary.Weights, summary.Biases, summary.Parameters, summary.MultiplyAdds, summary.ActivationBytes },
+            totals = new
+            {
+                summary.Weights,
+                summary.Biases,
+                summary.Parameters,
+                summary.MultiplyAdds,
+                summary.ActivationBytes
+            },
         });
         return App.Ok;
     }

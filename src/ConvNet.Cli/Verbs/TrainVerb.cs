@@ -9,7 +9,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet train</c>: the model's summary, the training, the test accuracy with its confusion matrix.</summary>
+/// <summary><c>convnet train</c>: the model's summary, the training, the test accuracy with its confusion
+/// matrix.</summary>
 internal sealed class TrainVerb : Verb
 {
     private const string Softmax = "softmax", Svm = "svm", Cosine = "cosine", Constant = "constant";
@@ -64,7 +65,8 @@ internal sealed class TrainVerb : Verb
         if (save is not null)
             SavedModel.CheckPath(save, graph);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
-        Dataset train = normalization.Apply(data.Train, data.Classes), test = normalization.Apply(data.Test, data.Classes);
+        Dataset train = normalization.Apply(data.Train, data.Classes),
+            test = normalization.Apply(data.Test, data.Classes);
         int seed = command.GetValue(_seed);
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
@@ -76,7 +78,8 @@ internal sealed class TrainVerb : Verb
             saved.CopyTo(network);
 
         string name = model ?? load ?? "digits";
-        terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to train, {data.Test.Count:N0} to test");
+        terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to "
+            + $"train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
         BackendText.WriteChoice(terminal, choice);
         ModelSummary summary = ModelSummary.Of(graph);
@@ -85,7 +88,8 @@ internal sealed class TrainVerb : Verb
         TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
             new Trainer(network, Recording(options, losses)).Train(train, test, terminal.Cancellation));
         terminal.People.Write(Tables.Of(result.Test!));
-        terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of {result.Test.Count:N0})");
+        terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
+            + $"{result.Test.Count:N0})");
         if (save is not null)
         {
             SavedModel.Save(save, network, normalization);
@@ -103,7 +107,8 @@ internal sealed class TrainVerb : Verb
             threads = backend.Info.Threads,
             seed,
             parameters = graph.ParameterCount,
-            epochs = result.Epochs.Select(e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
+            epochs = result.Epochs.Select(
+                e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
             testAccuracy = result.Test.Accuracy,
             notFinite = result.Test.NotFinite,
         };

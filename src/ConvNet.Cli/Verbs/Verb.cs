@@ -11,7 +11,8 @@ internal abstract class Verb : Command
     /// <param name="name">The word.</param>
     /// <param name="description">What it does, in one sentence.</param>
     /// <param name="examples">Command lines that work, without <c>convnet</c>.</param>
-    protected Verb(string name, string description, params string[] examples) : base(name, description) => Examples = examples;
+    protected Verb(string name, string description, params string[] examples) : base(name, description)
+        => Examples = examples;
 
     /// <summary>Command lines that work.</summary>
     public IReadOnlyList<string> Examples { get; }
@@ -26,7 +27,12 @@ internal abstract class Verb : Command
     /// <summary>Adds an option with a default.</summary>
     protected Option<T> WithDefault<T>(string name, string description, T otherwise, string? helpName = null)
     {
-        var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => otherwise, HelpName = helpName };
+        var option = new Option<T>(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => otherwise,
+            HelpName = helpName
+        };
         Add(option);
         return option;
     }
@@ -168,11 +174,13 @@ internal abstract class Verb : Command
             : number);
 
     /// <summary>Adds the option that names a backend.</summary>
-    protected Option<string> BackendOption() => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
+    protected Option<string> BackendOption()
+        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
 
     /// <summary>Adds the option that names a backend, or leaves the choice to the program.</summary>
     protected Option<string> BackendOrAutoOption()
-        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest that passes its self-test.", BackendCatalog.Default, "NAME");
+        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest "
+            + "that passes its self-test.", BackendCatalog.Default, "NAME");
 
     /// <summary>Adds the option that says whether the backend may trade accuracy for time.</summary>
     protected Option<string> PrecisionOption()
@@ -182,7 +190,8 @@ internal abstract class Verb : Command
             BackendText.Words(Precision.Fast), [.. Enum.GetValues<Precision>().Select(BackendText.Words)]);
 
     /// <summary>What the option says.</summary>
-    protected static Precision PrecisionOf(ParseResult command, Option<string> option) => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
+    protected static Precision PrecisionOf(ParseResult command, Option<string> option)
+        => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
 
     /// <summary>Adds the option that names the data.</summary>
     protected Option<string> DataOption()
@@ -200,7 +209,8 @@ internal abstract class Verb : Command
         Written("--markdown", "Write the same page here as Markdown."));
 
     /// <summary>The command line as it can be given to a shell again.</summary>
-    internal static string CommandLineOf(ParseResult command) => string.Join(' ', command.Tokens.Select(token => token.Value)
+    internal static string CommandLineOf(ParseResult command)
+        => string.Join(' ', command.Tokens.Select(token => token.Value)
         .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
 
     /// <summary>Adds the option that sets the number of threads.</summary>
@@ -208,5 +218,6 @@ internal abstract class Verb : Command
         => OptionalNumber("--threads", "Threads to use; all processors unless given.", NumberRanges.Threads, "N");
 
     /// <summary>Adds the option that names the part of a file that gets what was measured.</summary>
-    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: what stands between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
+    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: what stands "
+        + "between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
 }

@@ -3,7 +3,8 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c> and <c>compare</c>: measures what it is told on standard input, line by line.</summary>
+/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c> and <c>compare</c>: measures what it is told on standard
+/// input, line by line.</summary>
 internal sealed class WorkerVerb : Verb
 {
     /// <summary>Its name.</summary>
@@ -22,7 +23,8 @@ internal sealed class WorkerVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        WorkerLoop.Serve(command.GetValue(_backend)!, (model, input) => ModelChoice.Open(model, input), Console.In, Console.Out);
+        WorkerLoop.Serve(command.GetValue(_backend)!, (model, input) => ModelChoice.Open(model, input), Console.In,
+            Console.Out);
         return App.Ok;
     }
 }

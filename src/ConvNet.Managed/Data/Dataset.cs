@@ -3,7 +3,10 @@ using static System.FormattableString;
 namespace ConvNet.Data;
 
 /// <summary>Images ready for a network, with one class label each.</summary>
-/// <example><code>foreach (var (images, labels) in data.Batches(64)) net.TrainStep(images, labels, 0.05f);</code></example>
+/// <example><code>
+/// foreach (var (images, labels) in data.Batches(64))
+///     net.TrainStep(images, labels, 0.05f);
+/// </code></example>
 public sealed class Dataset
 {
     private readonly float[] _images;
@@ -14,7 +17,8 @@ public sealed class Dataset
     /// <param name="classes">The number of classes.</param>
     /// <param name="images">N×C×H×W.</param>
     /// <param name="labels">N classes, from 0 to <paramref name="classes"/> − 1.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit together, there is no image, or a label is out of range.</exception>
+    /// <exception cref="ArgumentException">The lengths do not fit together, there is no image, or a label is out of
+    /// range.</exception>
     public Dataset(Shape shape, int classes, float[] images, int[] labels)
     {
         ArgumentNullException.ThrowIfNull(images);
@@ -56,7 +60,8 @@ public sealed class Dataset
         return new BatchSequence(this, batchSize, null);
     }
 
-    /// <summary>The images in a random order that seed and epoch determine; the last batch holds what is left.</summary>
+    /// <summary>The images in a random order that seed and epoch determine; the last batch holds what is
+    /// left.</summary>
     /// <param name="batchSize">Images in a full batch.</param>
     /// <param name="seed">The seed of the order.</param>
     /// <param name="epoch">The number of the pass; every pass has its own order.</param>
@@ -98,7 +103,8 @@ public readonly struct BatchSequence
     private readonly int _batchSize;
     private readonly int[]? _order;
 
-    internal BatchSequence(Dataset data, int batchSize, int[]? order) => (_data, _batchSize, _order) = (data, batchSize, order);
+    internal BatchSequence(Dataset data, int batchSize, int[]? order)
+        => (_data, _batchSize, _order) = (data, batchSize, order);
 
     /// <summary>The number of batches.</summary>
     public int Count => (_data.Count - 1) / _batchSize + 1;

@@ -15,17 +15,18 @@ public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values)
 
 /// <summary>Reads IDX files, the format of MNIST, gzipped or not.</summary>
 /// <remarks>
-/// Layout: 0, 0, the type (8: unsigned byte, the only one read here), the number of dimensions, each size as a big-endian 32-bit number,
-/// then the values. Source: LeCun, Cortes and Burges, "The MNIST database". A gzip file may have several members, and
-/// zeros after the last, as zcat reads them. The sizes are checked against the length of the file before anything is
-/// allocated, no more is decompressed than they announce, and memory grows with what comes out: reading takes at most
-/// three times that, and sixteen times the file.
+/// Layout: 0, 0, the type (8: unsigned byte, the only one read here), the number of dimensions, each size as a
+/// big-endian 32-bit number, then the values. Source: LeCun, Cortes and Burges, "The MNIST database". A gzip file may
+/// have several members, and zeros after the last, as zcat reads them. The sizes are checked against the length of the
+/// file before anything is allocated, no more is decompressed than they announce, and memory grows with what comes out:
+/// reading takes at most three times that, and sixteen times the file.
 /// </remarks>
 public static class IdxFile
 {
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file; whether it is gzipped is seen from its first bytes.</param>
-    /// <exception cref="InvalidDataException">The file is damaged or no IDX file of bytes; the message says where.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or no IDX file of bytes; the message says
+    /// where.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
     public static IdxArray Read(string path)
     {

@@ -36,10 +36,12 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
             + NearMisses.Question(nameOrFolder, ["digits", "fashion-mnist"])),
     };
 
-    /// <summary>1,797 handwritten digits, 8×8 pixels of 0 to 16, embedded in this library; every fifth of a class is for testing.</summary>
+    /// <summary>1,797 handwritten digits, 8×8 pixels of 0 to 16, embedded in this library; every fifth of a class is
+    /// for testing.</summary>
     /// <remarks>
-    /// Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, CC BY 4.0. The split is stratified
-    /// and depends on its own seed only: training on with another seed never sees a test image.
+    /// Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, CC BY
+    /// 4.0. The split is stratified and depends on its own seed only: training on with another seed never sees a test
+    /// image.
     /// </remarks>
     /// <param name="splitSeed">The seed that decides which images are for testing.</param>
     public static ImageData Digits(ulong splitSeed = 0)
@@ -51,19 +53,24 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         while (lines.ReadLine() is { } line)
         {
             string[] values = line.Split(',');
-            pixels.AddRange(values.Take(DigitShape.Length).Select(value => byte.Parse(value, CultureInfo.InvariantCulture)));
+            pixels.AddRange(values.Take(DigitShape.Length)
+                .Select(value => byte.Parse(value, CultureInfo.InvariantCulture)));
             labels.Add(int.Parse(values[DigitShape.Length], CultureInfo.InvariantCulture));
         }
-        (PixelSet train, PixelSet test) = new PixelSet(DigitShape, 16, [.. pixels], [.. labels]).SplitStratified(0.2, splitSeed);
+        (PixelSet train, PixelSet test) = new PixelSet(DigitShape, 16, [.. pixels], [.. labels])
+            .SplitStratified(0.2, splitSeed);
         return new ImageData("digits", train, test);
     }
 
-    /// <summary>Fashion-MNIST: 60,000 and 10,000 images of clothes, 28×28, in ten classes, as Debian packages them.</summary>
+    /// <summary>Fashion-MNIST: 60,000 and 10,000 images of clothes, 28×28, in ten classes, as Debian packages
+    /// them.</summary>
     /// <remarks>Source: Xiao, Rasul and Vollgraf, arXiv:1708.07747.</remarks>
-    /// <exception cref="DirectoryNotFoundException">The package is not installed; the message has the command.</exception>
+    /// <exception cref="DirectoryNotFoundException">The package is not installed; the message has the
+    /// command.</exception>
     public static ImageData FashionMnist() => Directory.Exists(FashionMnistFolder)
         ? Folder(FashionMnistFolder) with { Name = "fashion-mnist" }
-        : throw new DirectoryNotFoundException($"Fashion-MNIST is not in {FashionMnistFolder}. Install it with: sudo apt-get install dataset-fashion-mnist");
+        : throw new DirectoryNotFoundException($"Fashion-MNIST is not in {FashionMnistFolder}. Install it with: sudo "
+            + "apt-get install dataset-fashion-mnist");
 
     /// <summary>The IDX files of a folder, named as those of MNIST, gzipped or not.</summary>
     /// <remarks>
@@ -81,7 +88,8 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         using Part train = Part.Open(folder, "train"), test = Part.Open(folder, "t10k");
         return train.Shape == test.Shape
             ? new ImageData(folder, train.Read(), test.Read())
-            : throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images {test.Shape}; both must have one shape.");
+            : throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images "
+                + $"{test.Shape}; both must have one shape.");
     }
 
     private static string Find(string folder, string name, params string[] kinds)

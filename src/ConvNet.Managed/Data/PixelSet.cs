@@ -8,7 +8,8 @@ public sealed class PixelSet
     /// <param name="maxValue">The value of a pixel that is fully on.</param>
     /// <param name="pixels">N×C×H×W.</param>
     /// <param name="labels">N classes, from 0.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit together, there is no image, or a label is negative.</exception>
+    /// <exception cref="ArgumentException">The lengths do not fit together, there is no image, or a label is
+    /// negative.</exception>
     public PixelSet(Shape shape, byte maxValue, byte[] pixels, int[] labels)
     {
         ArgumentNullException.ThrowIfNull(pixels);
@@ -16,9 +17,11 @@ public sealed class PixelSet
         ArgumentOutOfRangeException.ThrowIfZero(maxValue);
         shape.ThrowIfDefault("The set of images", nameof(shape));
         if (labels.Length == 0 || pixels.Length != (long)labels.Length * shape.Length)
-            throw new ArgumentException($"{pixels.Length:N0} pixels are not {labels.Length:N0} images of {shape}; give one label for every image, and at least one.", nameof(pixels));
+            throw new ArgumentException($"{pixels.Length:N0} pixels are not {labels.Length:N0} images of {shape}; "
+                + "give one label for every image, and at least one.", nameof(pixels));
         if (labels.Min() < 0)
-            throw new ArgumentException($"Label {labels.Min()} is negative; classes are numbered from 0.", nameof(labels));
+            throw new ArgumentException($"Label {labels.Min()} is negative; classes are numbered from 0.",
+                nameof(labels));
         (Shape, MaxValue, Pixels, Labels) = (shape, maxValue, pixels, labels);
     }
 
@@ -62,7 +65,8 @@ public sealed class PixelSet
     public (PixelSet First, PixelSet Second) SplitStratified(double share, ulong seed)
     {
         if (share is not (> 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(share), $"A share of {share} leaves one part empty; give one between 0 and 1.");
+            throw new ArgumentOutOfRangeException(nameof(share),
+                $"A share of {share} leaves one part empty; give one between 0 and 1.");
         var second = new HashSet<int>();
         foreach (IGrouping<int, int> members in Enumerable.Range(0, Count).GroupBy(i => Labels.Span[i]))
         {

@@ -3,7 +3,8 @@ namespace ConvNet.Data;
 /// <summary>Orders that depend on a seed alone: the same on every machine and in every version of .NET.</summary>
 internal static class Shuffle
 {
-    /// <summary>The numbers from 0 to <paramref name="count"/> − 1 in random order (Fisher and Yates, over <see cref="Philox"/>).</summary>
+    /// <summary>The numbers from 0 to <paramref name="count"/> − 1 in random order (Fisher and Yates, over
+    /// <see cref="Philox"/>).</summary>
     /// <param name="count">How many.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="round">The epoch or whatever else tells several orders of one seed apart.</param>

@@ -2,10 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Diagnostics;
 
-/// <summary>A backend under a name of the caller's choice, with several numbers of threads that must all give the same bits.</summary>
+/// <summary>A backend under a name of the caller's choice, with several numbers of threads that must all give the same
+/// bits.</summary>
 /// <remarks>
-/// Every check of the variant runs on each number of threads and compares whatever it reads, bit for bit, with what the first gave; the
-/// reports carry a tensor <c>threads</c> for all that is equal and one for each result that is not.
+/// Every check of the variant runs on each number of threads and compares whatever it reads, bit for bit, with what the
+/// first gave; the reports carry a tensor <c>threads</c> for all that is equal and one for each result that is not.
 /// </remarks>
 public sealed class BackendVariant : IBackend
 {
@@ -15,13 +16,15 @@ public sealed class BackendVariant : IBackend
 
     /// <summary>Names a backend.</summary>
     /// <param name="name">What reports call it.</param>
-    /// <param name="backends">The backend, once for each number of threads; they belong to the variant from now on.</param>
+    /// <param name="backends">The backend, once for each number of threads; they belong to the variant from now
+    /// on.</param>
     /// <exception cref="ArgumentException">There is no backend.</exception>
     public BackendVariant(string name, params IReadOnlyList<IBackend> backends)
     {
         ArgumentNullException.ThrowIfNull(backends);
         if (backends.Count == 0)
-            throw new ArgumentException($"The variant {name} has no backend; give it one for each number of threads.", nameof(backends));
+            throw new ArgumentException($"The variant {name} has no backend; give it one for each number of threads.",
+                nameof(backends));
         (Name, _backends) = (name, [.. backends]);
     }
 
@@ -38,7 +41,8 @@ public sealed class BackendVariant : IBackend
     public IExecutable Compile(Graph graph, TrainingSpec spec) => Together(backend => backend.Compile(graph, spec));
 
     /// <inheritdoc/>
-    public IExecutable CompileInference(Graph graph, int batchSize) => Together(backend => backend.CompileInference(graph, batchSize));
+    public IExecutable CompileInference(Graph graph, int batchSize)
+        => Together(backend => backend.CompileInference(graph, batchSize));
 
     /// <inheritdoc/>
     public void Dispose() => Array.ForEach(_backends, backend => backend.Dispose());
@@ -55,7 +59,8 @@ public sealed class BackendVariant : IBackend
         }
         for (int i = at; i < bits.Length; i++)
             different += bits[i] != expected[i] ? 1 : 0;
-        _differences.Add(new TensorReport($"{tensor}, {Count(place)}", bits.Length, double.PositiveInfinity, Comparison.Ulps(got[at], first[at]), at, got[at], first[at], different, 0)
+        _differences.Add(new TensorReport($"{tensor}, {Count(place)}", bits.Length, double.PositiveInfinity,
+            Comparison.Ulps(got[at], first[at]), at, got[at], first[at], different, 0)
         {
             Against = $"the same with {Count(0)}",
         });
@@ -66,14 +71,17 @@ public sealed class BackendVariant : IBackend
     {
         TensorReport[] taken = _equal == 0
             ? [.. _differences]
-            : [.. _differences, new TensorReport("threads", (int)Math.Min(_equal, int.MaxValue), 0, 0, 0, 0, 0, 0, 0) { Against = "the same with another number of threads" }];
+            : [.. _differences, new TensorReport("threads", (int)Math.Min(_equal, int.MaxValue), 0, 0, 0, 0, 0, 0,
+                0) { Against = "the same with another number of threads" }];
         _differences.Clear();
         _equal = 0;
         return taken;
     }
 
     private IExecutable Together(Func<IBackend, IExecutable> compile)
-        => _backends.Length == 1 ? compile(_backends[0]) : new VariantExecutable(this, Array.ConvertAll(_backends, backend => compile(backend)));
+        => _backends.Length == 1 ? compile(_backends[0])
+            : new VariantExecutable(this, Array.ConvertAll(_backends, backend => compile(backend)));
 
-    private string Count(int place) => _backends[place].Info.Threads is var count && count == 1 ? "1 thread" : $"{count} threads";
+    private string Count(int place) => _backends[place].Info.Threads is var count && count == 1 ? "1 thread"
+        : $"{count} threads";
 }

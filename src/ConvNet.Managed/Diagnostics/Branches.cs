@@ -6,13 +6,15 @@ namespace ConvNet.Diagnostics;
 internal readonly record struct NearBranch(string Layer, double Margin)
 {
     /// <summary>What a report says of it.</summary>
-    public override string ToString() => FormattableString.Invariant($"branch flip at margin {Margin:G3} in layer {Layer}");
+    public override string ToString()
+        => FormattableString.Invariant($"branch flip at margin {Margin:G3} in layer {Layer}");
 }
 
 /// <summary>Finds where backends may differ because of a kink, not because a gradient is wrong.</summary>
 /// <remarks>
-/// A kink is near where the double run's margin, to zero at a ReLU and between the two largest at a maximum, is no more than what
-/// a backend may be off there: 8 times the distance of the float32 reference, or more where it says so, and one rounding.
+/// A kink is near where the double run's margin, to zero at a ReLU and between the two largest at a maximum, is no more
+/// than what a backend may be off there: 8 times the distance of the float32 reference, or more where it says so, and
+/// one rounding.
 /// </remarks>
 internal static class Branches
 {
@@ -35,7 +37,8 @@ internal static class Branches
         {
             cancellation.ThrowIfCancellationRequested();
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
-            LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n, [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
+            LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n,
+                [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
             double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
             // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
             foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])],
@@ -44,7 +47,8 @@ internal static class Branches
                 if (kink.Margin > 0 && kink.Margin <= kink.Values * error)
                     yield return new NearBranch(node.Name, kink.Margin);
             }
-            exact[node.Index] = new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))),
+            exact[node.Index] =
+                new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))),
                 backward: false).Y;
             single[node.Index] = new LayerRun<float>(At(single, w), backward: false).Y;
         }

@@ -42,7 +42,8 @@ public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> 
             FaultTarget.Loss => name => name == "loss",
             FaultTarget.InputGradient => name => name == "dscores" || name.StartsWith("dx", StringComparison.Ordinal),
             FaultTarget.WeightGradient => parameters.Where(IsWeight).Select(LayerReference.GradientName).Contains,
-            FaultTarget.BiasGradient => parameters.Where(p => p.Role == ParameterRole.Bias).Select(LayerReference.GradientName).Contains,
+            FaultTarget.BiasGradient => parameters.Where(p => p.Role == ParameterRole.Bias)
+                .Select(LayerReference.GradientName).Contains,
             _ => parameters.Where(p => !p.Trainable).Select(p => p.Name).Contains,
         };
         return report.Tensors.Any(tensor => names(tensor.Name));
@@ -57,11 +58,13 @@ public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> 
 /// <summary>How faults are put in.</summary>
 public sealed record CanaryOptions
 {
-    /// <summary>Times that each fault is put into each result: some for other values, and for a fault at a random place some at other places.</summary>
+    /// <summary>Times that each fault is put into each result: some for other values, and for a fault at a random place
+    /// some at other places.</summary>
     public int Trials
     {
         get;
-        init => field = value >= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), $"{value} trials show nothing; 1 is the least.");
+        init => field = value >= 1 ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), $"{value} trials show nothing; 1 is the least.");
     } = 20;
 
     /// <summary>The seed of all values and places.</summary>
@@ -77,7 +80,8 @@ public sealed record CanaryOptions
 /// <param name="Injected">Trials in which it changed a value that is compared.</param>
 /// <param name="Caught">Those that were called wrong.</param>
 /// <param name="Suspected">Those that were called suspect.</param>
-public sealed record CanaryRow(string Backend, string Case, FaultKind Kind, FaultTarget Target, CheckModes Mode, int Injected, int Caught, int Suspected);
+public sealed record CanaryRow(string Backend, string Case, FaultKind Kind, FaultTarget Target, CheckModes Mode,
+    int Injected, int Caught, int Suspected);
 
 /// <summary>A fault that went by.</summary>
 /// <param name="Backend">The backend that it was put into.</param>
@@ -98,7 +102,8 @@ public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<C
         (nameof(Missed), Missed));
 }
 
-/// <summary>The check of the checks: faults are put into the results of a real backend, and the gradient check must find them.</summary>
+/// <summary>The check of the checks: faults are put into the results of a real backend, and the gradient check must
+/// find them.</summary>
 public static class Canary
 {
     // Of the trials of a fault at a random place, so many share their values.
@@ -117,7 +122,8 @@ public static class Canary
         Of("squared error", new MeanSquaredError()),
     ];
 
-    /// <summary>Layers with sums of some thousand terms, in the output, in the gradient of the input, and in that of the weights: of those one makes little difference.</summary>
+    /// <summary>Layers with sums of some thousand terms, in the output, in the gradient of the input, and in that of
+    /// the weights: of those one makes little difference.</summary>
     public static IReadOnlyList<CanaryCase> LongCases { get; } =
     [
         Of("dense, 4,096 inputs", new Dense(4), 4, Shape.Vector(4096)),
@@ -132,7 +138,8 @@ public static class Canary
     /// <param name="options">How often.</param>
     /// <param name="progress">Told of every layer and backend before it begins.</param>
     /// <param name="cancellation">Ends it between two of them.</param>
-    public static CanaryReport Run(IReadOnlyList<IBackend> backends, IReadOnlyList<CanaryCase> cases, CanaryOptions? options = null, Action<string>? progress = null,
+    public static CanaryReport Run(IReadOnlyList<IBackend> backends, IReadOnlyList<CanaryCase> cases,
+        CanaryOptions? options = null, Action<string>? progress = null,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backends);
@@ -143,7 +150,8 @@ public static class Canary
         foreach (CanaryCase canary in cases)
         {
             Trial[] trials = [.. Enumerable.Range(0, (options.Trials + PlacesPerValues - 1) / PlacesPerValues)
-                .Select(i => new Trial(canary, options.Seed + 2 * (ulong)i, Math.Min(PlacesPerValues, options.Trials - i * PlacesPerValues)))];
+                .Select(i => new Trial(canary, options.Seed + 2 * (ulong)i,
+                    Math.Min(PlacesPerValues, options.Trials - i * PlacesPerValues)))];
             foreach (IBackend backend in backends)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -158,7 +166,8 @@ public static class Canary
         return new CanaryReport(rows, missed);
     }
 
-    private static IEnumerable<CanaryRow> Row(IBackend backend, CanaryCase canary, Trial[] trials, FaultKind kind, FaultTarget target, List<CanaryMiss> missed)
+    private static IEnumerable<CanaryRow> Row(IBackend backend, CanaryCase canary, Trial[] trials, FaultKind kind,
+        FaultTarget target, List<CanaryMiss> missed)
     {
         foreach (CheckModes mode in (CheckModes[])[CheckModes.Exact, CheckModes.Real])
         {
@@ -171,17 +180,20 @@ public static class Canary
                     if (place > 0 && !fault.IsAtRandom)
                         break;
                     using var faulty = new FaultyBackend(backend, fault);
-                    if (trial.Check(faulty, mode) is not { } report || !canary.IsCompared(report, target) || faulty.Injected == 0)
+                    if (trial.Check(faulty, mode) is not { } report || !canary.IsCompared(report, target)
+                        || faulty.Injected == 0)
                         continue;
                     injected++;
                     caught += report.Verdict == Verdict.Fail ? 1 : 0;
                     suspected += report.Verdict == Verdict.Suspect ? 1 : 0;
                     if (mode == CheckModes.Exact && report.Verdict != Verdict.Fail)
-                        missed.Add(new CanaryMiss(GradientCheck.NameOf(backend), canary.Name, mode, fault, trial.Seed, faulty.InjectedAt));
+                        missed.Add(new CanaryMiss(GradientCheck.NameOf(backend), canary.Name, mode, fault, trial.Seed,
+                            faulty.InjectedAt));
                 }
             }
             if (injected > 0)
-                yield return new CanaryRow(GradientCheck.NameOf(backend), canary.Name, kind, target, mode, injected, caught, suspected);
+                yield return new CanaryRow(GradientCheck.NameOf(backend), canary.Name, kind, target, mode, injected,
+                    caught, suspected);
         }
     }
 
@@ -191,7 +203,8 @@ public static class Canary
         Rounds = example.Rounds,
     };
 
-    private static CanaryCase Of(string name, Layer layer, int n, params Shape[] inputs) => new(name, n, inputs) { Layer = layer };
+    private static CanaryCase Of(string name, Layer layer, int n, params Shape[] inputs)
+        => new(name, n, inputs) { Layer = layer };
 
     private static CanaryCase Of(string name, Loss loss) => new(name, 4, Shape.Vector(8)) { Loss = loss };
 

@@ -1,10 +1,11 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>Several tensors in one, so that a graph, which has one input and one output, can be given and asked for several.</summary>
+/// <summary>Several tensors in one, so that a graph, which has one input and one output, can be given and asked for
+/// several.</summary>
 /// <remarks>
-/// The channels stand one after another, each map in the upper left corner of the largest. Convolutions whose weights are zeros
-/// and one 1 per filter cut the parts out and put them in. They copy without rounding on every backend, forward and backward: they have
-/// at most 2×2 taps, as far apart as is needed, which no algorithm transforms.
+/// The channels stand one after another, each map in the upper left corner of the largest. Convolutions whose weights
+/// are zeros and one 1 per filter cut the parts out and put them in. They copy without rounding on every backend,
+/// forward and backward: they have at most 2×2 taps, as far apart as is needed, which no algorithm transforms.
 /// </remarks>
 internal sealed class Canvas
 {
@@ -90,7 +91,8 @@ internal sealed class Canvas
 
     // A first and a last tap, so far apart.
     private static (Extent Kernel, Extent Dilation) Taps(Extent distance)
-        => ((Math.Min(distance.H, 1) + 1, Math.Min(distance.W, 1) + 1), (Math.Max(distance.H, 1), Math.Max(distance.W, 1)));
+        => ((Math.Min(distance.H, 1) + 1, Math.Min(distance.W, 1) + 1),
+            (Math.Max(distance.H, 1), Math.Max(distance.W, 1)));
 
     private void AddWeights(Node node, int channels, Func<int, int> placeOfOne)
     {

@@ -27,7 +27,8 @@ internal sealed record CheckOrigin(string Subject, GradientCheckOptions Options,
             return $"convnet gradcheck --case {Quoted(file)} --backends managed";
         return wanted.Any(backend => backend.Option is null)
             ? null
-            : $"convnet gradcheck --case {Quoted(file)} --backends {string.Join(',', wanted.Select(backend => backend.Option).Distinct())} "
+            : $"convnet gradcheck --case {Quoted(file)} --backends "
+                + $"{string.Join(',', wanted.Select(backend => backend.Option).Distinct())} "
                 + $"--threads {string.Join(',', wanted.SelectMany(backend => backend.Threads).Distinct())}";
     }
 

@@ -4,10 +4,13 @@ namespace ConvNet.Diagnostics;
 internal static class Comparison
 {
     /// <summary>Compares within the error bounds.</summary>
-    public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: false) with { Terms = truth.Terms };
+    public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth)
+        => Compare(got, truth, exact: false) with { Terms = truth.Terms };
 
     /// <summary>Compares bit for bit, but for the sign of zero.</summary>
-    public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true) with { Terms = truth.Terms };
+    public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true)
+        with
+    { Terms = truth.Terms };
 
     private static TensorReport Compare(ReadOnlySpan<float> got, TruthTensor truth, bool exact)
     {
@@ -31,7 +34,8 @@ internal static class Comparison
         }
         return compared == 0
             ? new TensorReport(truth.Name, 0, 0, 0, 0, 0, 0, 0, 0)
-            : new TensorReport(truth.Name, compared, worstInBounds, Ulps(got[worst], (float)truth.Values[worst]), worst, got[worst],
+            : new TensorReport(truth.Name, compared, worstInBounds, Ulps(got[worst], (float)truth.Values[worst]), worst,
+                got[worst],
                 truth.Values[worst], failed, suspects)
             {
                 Length = got.Length,
@@ -47,7 +51,8 @@ internal static class Comparison
     }
 
     /// <summary>How many representable values one is from the other.</summary>
-    /// <remarks>Floats in the order of their values are integers in the order of their bits, once the negative ones are turned round.</remarks>
+    /// <remarks>Floats in the order of their values are integers in the order of their bits, once the negative ones are
+    /// turned round.</remarks>
     internal static long Ulps(float a, float b) => Math.Abs(Ordinal(a) - Ordinal(b));
 
     private static long Ordinal(float value)

@@ -1,17 +1,20 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>How accurate each algorithm is: the λ of its error bound λ·u·√n·(Q + M), and the whole numbers that it computes exactly.</summary>
+/// <summary>How accurate each algorithm is: the λ of its error bound λ·u·√n·(Q + M), and the whole numbers that it
+/// computes exactly.</summary>
 /// <remarks>
-/// <para>The results of a Winograd tile share their rounding errors: one whose own window is nearly zero has the error of its neighbours. So
-/// Q and M are those of the worst result within reach: <see cref="Reach"/> rows and columns in its plane, for dw the 9 taps of its filter
-/// and channel.</para>
-/// <para>λ of direct sums is 4; the worst that was seen is 1.3. Those of the Winograd algorithms are 1.5 times the largest |error| / (u·√n·(Q + M)) of
-/// the C kernels over 300 layers of 1 to 512 channels, 1 to 64 filters, maps of 4×4 to 56×56 and batches of 1 to 8, with values uniform, normal, and
-/// normal cut off at zero: for y and dx 5.9 and 42, for dw 1.3, which is less than λ of direct sums, and 13.8. The largest are those of
-/// sums over a single channel; from 5 channels on y of F(4×4, 3×3) has 11.</para>
-/// <para>F(2×2, 3×3) is exact on whole numbers, whose transforms end in quarters. F(4×4, 3×3) multiplies one operand by 1/24 and 1/6 twice: on multiples
-/// of 24² it is exact, although 1/6 is no float: fl(1/6), fl(1/12) and fl(1/24) are off by 2⁻²⁵ of their value, less than half the distance
-/// between any two floats, so that a product whose true value is a float is rounded to it.</para>
+/// <para>The results of a Winograd tile share their rounding errors: one whose own window is nearly zero has the error
+/// of its neighbours. So Q and M are those of the worst result within reach: <see cref="Reach"/> rows and columns in
+/// its plane, for dw the 9 taps of its filter and channel.</para>
+/// <para>λ of direct sums is 4; the worst that was seen is 1.3. Those of the Winograd algorithms are 1.5 times the
+/// largest |error| / (u·√n·(Q + M)) of the C kernels over 300 layers of 1 to 512 channels, 1 to 64 filters, maps of 4×4
+/// to 56×56 and batches of 1 to 8, with values uniform, normal, and normal cut off at zero: for y and dx 5.9 and 42,
+/// for dw 1.3, which is less than λ of direct sums, and 13.8. The largest are those of sums over a single channel; from
+/// 5 channels on y of F(4×4, 3×3) has 11.</para>
+/// <para>F(2×2, 3×3) is exact on whole numbers, whose transforms end in quarters. F(4×4, 3×3) multiplies one operand by
+/// 1/24 and 1/6 twice: on multiples of 24² it is exact, although 1/6 is no float: fl(1/6), fl(1/12) and fl(1/24) are
+/// off by 2⁻²⁵ of their value, less than half the distance between any two floats, so that a product whose true value
+/// is a float is rounded to it.</para>
 /// </remarks>
 public static class DeclaredAccuracy
 {
@@ -44,11 +47,13 @@ public static class DeclaredAccuracy
         _ => 1,
     };
 
-    /// <summary>What the operand of the transform G must be multiples of: the weights, or dy in the gradient of the weights.</summary>
+    /// <summary>What the operand of the transform G must be multiples of: the weights, or dy in the gradient of the
+    /// weights.</summary>
     internal static int Grain(SumAlgorithm algorithm) => algorithm == SumAlgorithm.Winograd4 ? 576 : 1;
 
     /// <summary>λ of the least accurate sums of an executable over that of direct ones.</summary>
-    internal static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1 : executable.Graph.Nodes.Skip(1)
+    internal static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1
+        : executable.Graph.Nodes.Skip(1)
         .SelectMany(node => Enum.GetValues<SumPass>().Select(pass => Lambda(declaring.AlgorithmOf(node, pass), pass)))
         .Max() / Direct;
 }

@@ -1,13 +1,15 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to be.</summary>
+/// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to
+/// be.</summary>
 /// <remarks>
-/// For one that declares algorithms less accurate than direct sums it is 8 times their largest λ over that of direct sums.
-/// No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32 has to be away
-/// is the largest distance of some runs of the float32 reference, from the parameters and from parameters that are each moved by one ulp: one
-/// run alone may come close by chance, and where sums cancel it often does. One rounding of the result is allowed in any case. A network
-/// whose values come so close to a kink that float32 may take either side is suspect, not wrong, when it is further away; the kink is
-/// named. After the given number of optimiser steps the scores, the loss, the gradients and the parameters are compared.
+/// For one that declares algorithms less accurate than direct sums it is 8 times their largest λ over that of direct
+/// sums. No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32
+/// has to be away is the largest distance of some runs of the float32 reference, from the parameters and from
+/// parameters that are each moved by one ulp: one run alone may come close by chance, and where sums cancel it often
+/// does. One rounding of the result is allowed in any case. A network whose values come so close to a kink that float32
+/// may take either side is suspect, not wrong, when it is further away; the kink is named. After the given number of
+/// optimiser steps the scores, the loss, the gradients and the parameters are compared.
 /// </remarks>
 internal sealed class EndToEnd
 {
@@ -32,7 +34,8 @@ internal sealed class EndToEnd
         (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
         var fill = new Fill(spec.Seed);
         int stream = 0;
-        _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes)).Select(p => fill.Parameter(stream++, p))];
+        _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes))
+            .Select(p => fill.Parameter(stream++, p))];
         _images = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
         int targets = spec.BatchSize * spec.Loss.TargetsPerSample(graph.Output.Shape);
         _targets = [.. Batches(_ => spec.Loss.Takes == TargetKind.Values
@@ -55,7 +58,8 @@ internal sealed class EndToEnd
             using IExecutable executable = backend.Compile(_graph, _spec);
             double[][] got = Run(executable, null, _parameters, cancellation);
             double allowance = MeasuredBounds.Allowance * DeclaredAccuracy.Loosest(executable);
-            yield return WithFlipsNamed(allowance, new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
+            yield return WithFlipsNamed(allowance,
+                new LayerReport(GradientCheck.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
                 [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, unavoidable[i]))]),
                     cancellation).ComparedOn(backend);
         }
@@ -64,7 +68,8 @@ internal sealed class EndToEnd
     private double[] DistancesOfFloat(ManagedBackend reference, double[][] truth, CancellationToken cancellation)
     {
         var largest = new double[truth.Length];
-        bool large = _spec.BatchSize * _graph.Nodes.Skip(1).Sum(node => node.Layer!.MultiplyAdds(node.InputShapes)) > Large;
+        bool large = _spec.BatchSize * _graph.Nodes.Skip(1)
+            .Sum(node => node.Layer!.MultiplyAdds(node.InputShapes)) > Large;
         for (int moved = 0; moved <= (large ? MovedRunsOfLarge : MovedRuns); moved++)
         {
             using ManagedPlan<float> plan = reference.Compile<float>(_graph, _spec);
@@ -75,7 +80,8 @@ internal sealed class EndToEnd
         return largest;
     }
 
-    // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only suspect.
+    // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only
+    // suspect.
     private LayerReport WithFlipsNamed(double allowance, LayerReport report, CancellationToken cancellation)
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
@@ -84,7 +90,8 @@ internal sealed class EndToEnd
             cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
-            Tensors = [.. report.Tensors.Select(t => t with { Failed = 0, Suspects = t.Failed + t.Suspects, Flips = t.Failed > 0 ? near.Length : 0 })],
+            Tensors = [.. report.Tensors.Select(
+                t => t with { Failed = 0, Suspects = t.Failed + t.Suspects, Flips = t.Failed > 0 ? near.Length : 0 })],
             Remark = near.Length == 1 ? near[0].ToString() : $"{near[0]}, and {near.Length - 1} more",
         };
     }
@@ -97,13 +104,16 @@ internal sealed class EndToEnd
         bool passes = inBounds <= 1;
         int worst = 0;
         for (int i = 1; i < got.Length; i++)
-            worst = Math.Abs(got[i] - truth[i]) > Math.Abs(got[worst] - truth[worst]) || double.IsNaN(got[i]) ? i : worst;
-        return new TensorReport(name, got.Length, double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds, 0, worst, got[worst], truth[worst],
+            worst = Math.Abs(got[i] - truth[i]) > Math.Abs(got[worst] - truth[worst]) || double.IsNaN(got[i]) ? i
+                : worst;
+        return new TensorReport(name, got.Length, double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds, 0, worst,
+            got[worst], truth[worst],
             passes ? 0 : 1, 0);
     }
 
     private IEnumerable<string> Names() =>
-        ["scores", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name)];
+        ["scores", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"),
+            .. _graph.Parameters.Select(p => p.Name)];
 
     private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
 
@@ -119,12 +129,15 @@ internal sealed class EndToEnd
             executable.TrainStep(_images[step], _targets[step].Targets, _learningRate);
         }
         executable.Forward(_images[_steps]);
-        double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores) : [.. exact.Activation(_graph.Output)];
+        double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores)
+            : [.. exact.Activation(_graph.Output)];
         double loss = executable.Loss(_targets[_steps].Targets);
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();
-        double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values)) : [.. exact.Gradient(p)];
-        double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values)) : [.. exact.Values(p)];
+        double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values))
+            : [.. exact.Gradient(p)];
+        double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values))
+            : [.. exact.Values(p)];
         return [scores, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
     }
 

@@ -1,20 +1,25 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>Exact mode over a whole network: in stretches as long as float32 stays exact in, down to the updated weights.</summary>
+/// <summary>Exact mode over a whole network: in stretches as long as float32 stays exact in, down to the updated
+/// weights.</summary>
 internal static class ExactSegments
 {
-    /// <summary>Checks every stretch on every backend; a layer that always rounds is left to the other modes and named in a cut.</summary>
-    public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options, List<LayerReport> reports, List<ExactCut> cuts)
+    /// <summary>Checks every stretch on every backend; a layer that always rounds is left to the other modes and named
+    /// in a cut.</summary>
+    public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
+        List<LayerReport> reports, List<ExactCut> cuts)
     {
         int first = 1;
         while (first < graph.Nodes.Count)
         {
-            int count = Longest(graph, first, backends, options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth);
+            int count = Longest(graph, first, backends, options, out Segment? segment, out Segment.Values? values,
+                out Segment.Truth? truth);
             Node start = graph.Nodes[first], end = graph.Nodes[first + Math.Max(count, 1) - 1];
             if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
                 cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
             if (count > 0 && first > 1)
-                cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ that float32 counts exactly"));
+                cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ "
+                    + "that float32 counts exactly"));
             first = end.Index + 1;
             if (count == 0)
                 continue;
@@ -24,13 +29,15 @@ internal static class ExactSegments
             {
                 options.Cancellation.ThrowIfCancellationRequested();
                 IReadOnlyList<TensorReport> tensors = segment.Check(backend, before, values!, truth!, options.Seed);
-                reports.Add(new LayerReport(GradientCheck.NameOf(backend), name, "segment", CheckModes.Segments, tensors).ComparedOn(backend));
+                reports.Add(new LayerReport(GradientCheck.NameOf(backend), name, "segment", CheckModes.Segments,
+                    tensors).ComparedOn(backend));
             }
         }
     }
 
     // Doubles the stretch while it is exact, then halves what is left: a proof costs a run of the reference.
-    private static int Longest(Graph graph, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options, out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
+    private static int Longest(Graph graph, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
+        out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
     {
         (segment, values, truth) = (null, null, null);
         int good = 0, left = graph.Nodes.Count - first;
@@ -54,6 +61,7 @@ internal static class ExactSegments
 
     private static string ReasonFor(Node node, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
         => new Segment([node], backends, options.BatchSize).Grain is > 1 and var grain
-            ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that float32 counts exactly"
+            ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that "
+                + "float32 counts exactly"
             : $"{node.Layer!.Kind} rounds in float32";
 }

@@ -7,10 +7,12 @@ namespace ConvNet.Diagnostics;
 /// <param name="Gradients">Whether the gradients of the parameters are.</param>
 internal sealed record ExactRun(LayerValues<float> Values, LayerTruth Truth, bool Results, bool Gradients);
 
-/// <summary>Finds whole numbers on which float32 computes a layer exactly by every algorithm that a backend takes for it.</summary>
+/// <summary>Finds whole numbers on which float32 computes a layer exactly by every algorithm that a backend takes for
+/// it.</summary>
 /// <remarks>
-/// The same numbers for all backends: the largest that are exact, and where the smallest are not, with more and more zeros. F(4×4, 3×3) needs the
-/// weights in multiples of 576, and for their gradient dy; with both at once dx would have little left of the 2²⁴, so there are two runs then.
+/// The same numbers for all backends: the largest that are exact, and where the smallest are not, with more and more
+/// zeros. F(4×4, 3×3) needs the weights in multiples of 576, and for their gradient dy; with both at once dx would have
+/// little left of the 2²⁴, so there are two runs then.
 /// </remarks>
 internal sealed class ExactValues
 {
@@ -32,7 +34,8 @@ internal sealed class ExactValues
         int results = Grain(SumPass.Forward, SumPass.InputGradient), gradients = Grain(SumPass.WeightGradient);
         Runs = results == 1 && gradients == 1
             ? Found(Find(1, 1, results: true, gradients: true))
-            : Found(Find(results, 1, results: true, gradients: false), Find(1, gradients, results: false, gradients: true));
+            : Found(Find(results, 1, results: true, gradients: false),
+                Find(1, gradients, results: false, gradients: true));
         string? left = (Runs.Any(run => run.Results), Runs.Any(run => run.Gradients)) switch
         {
             (true, true) => null,
@@ -41,7 +44,8 @@ internal sealed class ExactValues
             _ => layer.Kind,
         };
         int grain = Math.Max(results, gradients);
-        Remainder = left is null ? null : $"{left} rounds in float32 on whole numbers up to 1 in magnitude{(grain > 1 ? $", one operand times {grain}" : "")}";
+        Remainder = left is null ? null : $"{left} rounds in float32 on whole numbers up to 1 in "
+            + $"magnitude{(grain > 1 ? $", one operand times {grain}" : "")}";
     }
 
     /// <summary>Makes the numbers that a layer runs on.</summary>
@@ -60,11 +64,13 @@ internal sealed class ExactValues
     private ExactRun? Find(int weightGrain, int gradientGrain, bool results, bool gradients)
     {
         int range = weightGrain == 1 && gradientGrain == 1 ? _largest : Math.Min(_largest, LargestRangeOfMultiples);
-        for (int oneIn = 1; oneIn <= (_thins ? Fewest : 1); (range, oneIn) = range > 1 ? (range / 2, 1) : (1, oneIn * 2))
+        for (int oneIn = 1; oneIn <= (_thins ? Fewest : 1); (range, oneIn) = range > 1 ? (range / 2, 1)
+            : (1, oneIn * 2))
         {
             LayerValues<float> values = _make(range, weightGrain, gradientGrain, oneIn);
             // The reference takes longest, so it comes last.
-            if ((results && !(Fits(values, SumPass.Forward) && Fits(values, SumPass.InputGradient))) || (gradients && !Fits(values, SumPass.WeightGradient)))
+            if ((results && !(Fits(values, SumPass.Forward) && Fits(values, SumPass.InputGradient)))
+                || (gradients && !Fits(values, SumPass.WeightGradient)))
                 continue;
             LayerTruth truth = ExactReference.Evaluate(values);
             if ((!results || truth.ResultsAreExact) && (!gradients || truth.GradientsAreExact))
@@ -73,9 +79,11 @@ internal sealed class ExactValues
         return null;
     }
 
-    private bool Fits(LayerValues<float> values, SumPass pass) => _algorithms.Select(of => of[pass]).Distinct().All(algorithm => WinogradBudget.IsExact(values, algorithm, pass));
+    private bool Fits(LayerValues<float> values, SumPass pass) => _algorithms.Select(of => of[pass]).Distinct()
+        .All(algorithm => WinogradBudget.IsExact(values, algorithm, pass));
 
-    private int Grain(params SumPass[] passes) => passes.Max(pass => _algorithms.Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
+    private int Grain(params SumPass[] passes)
+        => passes.Max(pass => _algorithms.Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
 
     private static ExactRun[] Found(params ExactRun?[] runs) => [.. runs.OfType<ExactRun>()];
 }

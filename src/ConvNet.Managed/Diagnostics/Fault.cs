@@ -39,7 +39,8 @@ public enum FaultKind
     /// <summary>Two channels that lie side by side, or two filters, are in each other's place.</summary>
     ChannelsSwapped,
 
-    /// <summary>A sample gets what belongs to the next one; a gradient of weights is that of samples and gradients which do not belong together.</summary>
+    /// <summary>A sample gets what belongs to the next one; a gradient of weights is that of samples and gradients
+    /// which do not belong together.</summary>
     SampleMixedUp,
 
     /// <summary>Everything is divided by a number of samples that is one too large.</summary>
@@ -75,6 +76,7 @@ public enum FaultTarget
 public sealed record Fault(FaultKind Kind, FaultTarget Target, int Seed = 1)
 {
     /// <summary>Whether it strikes at a random place, so that it is another fault for every seed.</summary>
-    public bool IsAtRandom => Kind is FaultKind.TermLeftOut or FaultKind.TermTwice or FaultKind.NeighbourTaken or FaultKind.SignFlipped or FaultKind.ChannelsSwapped
+    public bool IsAtRandom => Kind is FaultKind.TermLeftOut or FaultKind.TermTwice or FaultKind.NeighbourTaken
+        or FaultKind.SignFlipped or FaultKind.ChannelsSwapped
         || (Kind == FaultKind.SampleMixedUp && Target is FaultTarget.Output or FaultTarget.InputGradient);
 }

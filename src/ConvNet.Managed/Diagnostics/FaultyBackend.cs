@@ -1,10 +1,11 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>A backend with a fault: a real one whose results are spoilt on the way out, to see whether a check finds it.</summary>
+/// <summary>A backend with a fault: a real one whose results are spoilt on the way out, to see whether a check finds
+/// it.</summary>
 /// <remarks>
-/// What the fault cannot apply to, as a bias where there is none, stays right; <see cref="Injected"/> tells. What a fault would have computed is computed by
-/// the backend itself, from values that were changed accordingly, and taken where plain C# gets something else from them too: a value that only
-/// rounds otherwise is not a fault.
+/// What the fault cannot apply to, as a bias where there is none, stays right; <see cref="Injected"/> tells. What a
+/// fault would have computed is computed by the backend itself, from values that were changed accordingly, and taken
+/// where plain C# gets something else from them too: a value that only rounds otherwise is not a fault.
 /// </remarks>
 public sealed class FaultyBackend : IBackend
 {
@@ -22,7 +23,8 @@ public sealed class FaultyBackend : IBackend
         (_inner, _fault) = (inner, fault);
     }
 
-    /// <summary>How many values that were read since the last forward pass came out otherwise than the backend computed them.</summary>
+    /// <summary>How many values that were read since the last forward pass came out otherwise than the backend computed
+    /// them.</summary>
     public int Injected { get; internal set; }
 
     /// <summary>Where the last of them stands in its tensor.</summary>
@@ -32,7 +34,8 @@ public sealed class FaultyBackend : IBackend
     public BackendInfo Info => _inner.Info with { Name = $"{_inner.Info.Name}+{_fault.Kind}" };
 
     /// <inheritdoc/>
-    public IExecutable Compile(Graph graph, TrainingSpec spec) => new FaultyExecutable(this, _fault, _inner.Compile(graph, spec), new Rerun(_inner, _plain, graph, spec));
+    public IExecutable Compile(Graph graph, TrainingSpec spec)
+        => new FaultyExecutable(this, _fault, _inner.Compile(graph, spec), new Rerun(_inner, _plain, graph, spec));
 
     /// <inheritdoc/>
     public IExecutable CompileInference(Graph graph, int batchSize) => _inner.CompileInference(graph, batchSize);

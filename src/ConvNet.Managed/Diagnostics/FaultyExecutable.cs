@@ -2,8 +2,10 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Diagnostics;
 
-/// <summary>An executable whose results are spoilt when they are read; gradients that were added to others stay right.</summary>
-internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun) : IExecutable, IDeclaresAlgorithms
+/// <summary>An executable whose results are spoilt when they are read; gradients that were added to others stay
+/// right.</summary>
+internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun)
+    : IExecutable, IDeclaresAlgorithms
 {
     private readonly Random _random = new(fault.Seed);
     private int _passes;
@@ -15,7 +17,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public TrainingSpec? Spec => inner.Spec;
 
-    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass)
+        ?? SumAlgorithm.Direct;
 
     public void Forward(ReadOnlySpan<float> images)
     {
@@ -59,7 +62,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void LoadState(TrainingState state) => inner.LoadState(state);
 
-    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
+    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate,
+        Span<float> scores = default)
     {
         _passes++;
         return inner.TrainStep(images, targets, learningRate, scores);
@@ -84,7 +88,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     {
         inner.ReadGradient(parameter, values);
         if (!_pass!.Accumulates)
-            Spoil(values, parameter.Role == ParameterRole.Bias ? FaultTarget.BiasGradient : FaultTarget.WeightGradient, parameter);
+            Spoil(values, parameter.Role == ParameterRole.Bias ? FaultTarget.BiasGradient : FaultTarget.WeightGradient,
+                parameter);
     }
 
     public void Read(Parameter parameter, Span<float> values)
@@ -108,7 +113,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     {
         if (target != fault.Target)
             return false;
-        float[] right = values.ToArray(), wrong = new FaultySpot(fault, _random, rerun, Graph, _pass!, _before, parameter).Spoilt(right);
+        float[] right = values.ToArray(),
+            wrong = new FaultySpot(fault, _random, rerun, Graph, _pass!, _before, parameter).Spoilt(right);
         int injected = 0;
         for (int i = 0; i < right.Length; i++)
         {

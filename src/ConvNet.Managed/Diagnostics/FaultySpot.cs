@@ -8,7 +8,8 @@ namespace ConvNet.Diagnostics;
 /// <param name="pass">The pass.</param>
 /// <param name="before">The pass before; null where there was none.</param>
 /// <param name="parameter">The parameter or buffer of the result; null where it has none.</param>
-internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph graph, TrainingPass pass, TrainingPass? before, Parameter? parameter)
+internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph graph, TrainingPass pass,
+    TrainingPass? before, Parameter? parameter)
 {
     private const int Trials = 100, Vector = 8;
 
@@ -26,10 +27,17 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     /// <summary>The result as it is with the fault; as it was where the fault does not apply.</summary>
     public float[] Spoilt(float[] right) => fault.Kind switch
     {
-        FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)], .. NotComputed(right.Length)[((right.Length - 1) / Vector * Vector)..]],
+        FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)],
+            .. NotComputed(right.Length)[((right.Length - 1) / Vector * Vector)..]],
         FaultKind.PaddingOffByOne when fault.Target == FaultTarget.InputGradient => Shifted(right),
         FaultKind.PaddingOffByOne => With(right, pass with { Images = Shifted(pass.Images) }),
-        FaultKind.BiasMissing => With(right, pass with { State = [.. graph.Parameters.Select(p => p.Role == ParameterRole.Bias ? new float[p.Length] : pass.State[p.Index])] }),
+        FaultKind.BiasMissing
+            => With(right,
+            pass with
+            {
+                State = [.. graph.Parameters.Select(p => p.Role == ParameterRole.Bias ? new float[p.Length]
+            : pass.State[p.Index])]
+            }),
         FaultKind.StaleGradient => before is null ? right : Sum(right, rerun.Of(before, fault.Target, parameter)),
         FaultKind.FactorOfTwo => Array.ConvertAll(right, v => 2 * v),
         FaultKind.AllZero => NotComputed(right.Length),
@@ -47,17 +55,20 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     private bool IsMaximum
         => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
 
-    private float[] With(float[] right, TrainingPass other) => rerun.OfOther(right, pass, other, fault.Target, parameter);
+    private float[] With(float[] right, TrainingPass other)
+        => rerun.OfOther(right, pass, other, fault.Target, parameter);
 
     // A buffer that is not computed keeps its values.
-    private float[] NotComputed(int length) => fault.Target == FaultTarget.Buffer ? pass.State[parameter!.Index] : new float[length];
+    private float[] NotComputed(int length) => fault.Target == FaultTarget.Buffer ? pass.State[parameter!.Index]
+        : new float[length];
 
     private static float[] Sum(float[] a, float[] b) => [.. a.Select((v, i) => i < b.Length ? v + b[i] : v)];
 
     // What one image value, or one value of the output's gradient, adds to one result.
     private float[] WithoutTerm(float[] right, Func<float, float, float> wrong)
     {
-        bool ofImages = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss || pass.OutputGradient.Length == 0;
+        bool ofImages = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
+            || pass.OutputGradient.Length == 0;
         float[] source = ofImages ? pass.Images : pass.OutputGradient;
         for (int trial = 0; trial < Trials; trial++)
         {
@@ -66,7 +77,9 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
                 continue;
             float[] without = [.. source];
             without[left] = absent;
-            float[] result = With(right, ofImages ? pass with { Images = without } : pass with { OutputGradient = without });
+            float[] result = With(right, ofImages ? pass with { Images = without } : pass
+                with
+            { OutputGradient = without });
             float[] spoilt = AtOnePlace(right, i => wrong(right[i], result[i]));
             if (!spoilt.AsSpan().SequenceEqual(right))
                 return spoilt;
@@ -85,7 +98,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
             int each = labels.Length * graph.Input.Shape.Length / pass.Images.Length;
             return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
         }
-        return areScores && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity : 0;
+        return areScores && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
+            : 0;
     }
 
     private float[] AtOnePlace(float[] right, Func<int, float> wrongAt)
@@ -114,23 +128,31 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         if (sizes.Length < 2)
             return right;
         (int rows, int columns) = (sizes[0], sizes[1]);
-        return [.. right.Select((_, i) => right[i / (rows * columns) * rows * columns + i % columns * rows + i / columns % rows])];
+        return [.. right.Select(
+            (_, i) => right[i / (rows * columns) * rows * columns + i % columns * rows + i / columns % rows])];
     }
 
     private float[] SampleMixedUp(float[] right) => fault.Target switch
     {
         FaultTarget.Output or FaultTarget.InputGradient => WithSlices(right, 0, exchanged: false),
         FaultTarget.WeightGradient or FaultTarget.Loss when N > 1
-            => With(right, pass with { Images = [.. pass.Images[graph.Input.Shape.Length..], .. pass.Images[..graph.Input.Shape.Length]] }),
+            => With(right,
+                pass with
+                {
+                    Images = [.. pass.Images[graph.Input.Shape.Length..],
+                .. pass.Images[..graph.Input.Shape.Length]]
+                }),
         _ => right,
     };
 
-    /// <summary>At one place of an axis, at random, all values are those of the next place; the next place gets those that were there, or keeps its own.</summary>
+    /// <summary>At one place of an axis, at random, all values are those of the next place; the next place gets those
+    /// that were there, or keeps its own.</summary>
     private float[] WithSlices(float[] right, int axis, bool exchanged)
     {
         if (Dimensions.Count <= axis || Dimensions[axis] < 2)
             return right;
-        int length = Dimensions.Skip(axis + 1).Aggregate(1, (product, size) => product * size), place = random.Next(Dimensions[axis] - 1);
+        int length = Dimensions.Skip(axis + 1).Aggregate(1, (product, size) => product * size),
+            place = random.Next(Dimensions[axis] - 1);
         float[] wrong = [.. right];
         for (int start = place * length; start < right.Length; start += Dimensions[axis] * length)
         {

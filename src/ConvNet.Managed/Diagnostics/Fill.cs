@@ -51,7 +51,8 @@ internal sealed class Fill(ulong seed)
         var reals = new float[length];
         for (int i = 0; i < length; i++)
         {
-            double magnitude = (Philox.Word(seed, stream, 3, i) + 0.5) / 4294967296.0, turn = Philox.Word(seed, stream, 4, i) / 4294967296.0;
+            double magnitude = (Philox.Word(seed, stream, 3, i) + 0.5) / 4294967296.0,
+                turn = Philox.Word(seed, stream, 4, i) / 4294967296.0;
             // Box and Muller, with the deviation of uniform numbers.
             double normal = Math.Sqrt(-2 * Math.Log(magnitude) / 3) * Math.Cos(2 * Math.PI * turn);
             reals[i] = (float)(limit * values switch
@@ -64,7 +65,8 @@ internal sealed class Fill(ulong seed)
         return reals;
     }
 
-    /// <summary>Real values for a parameter: weights as He et al., biases and shifts not 0, variances positive.</summary>
+    /// <summary>Real values for a parameter: weights as He et al., biases and shifts not 0, variances
+    /// positive.</summary>
     public float[] Parameter(int stream, ParameterSpec spec) => spec.Role switch
     {
         ParameterRole.Weight => Uniform(stream, spec.Length, Math.Sqrt(6.0 / spec.FanIn)),

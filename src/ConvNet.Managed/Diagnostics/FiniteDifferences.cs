@@ -3,9 +3,9 @@ namespace ConvNet.Diagnostics;
 /// <summary>Checks a layer's double reference against central differences along random directions.</summary>
 /// <remarks>
 /// The scalar is f = Σ dy·y. Along a direction v of one tensor, five points of f at −2h … 2h give the slope
-/// (f(−2h) − 8f(−h) + 8f(h) − f(2h)) / 12h and, by the quadratic fitted to them, a test for a kink: where a point lies off the
-/// quadratic by more than smooth curvature and rounding explain, a ReLU or a maximum changed sides on the way; another direction
-/// with a shorter step is taken then. The slope must be Σ g·v within 10⁻⁷ of √Σ(g·v)².
+/// (f(−2h) − 8f(−h) + 8f(h) − f(2h)) / 12h and, by the quadratic fitted to them, a test for a kink: where a point lies
+/// off the quadratic by more than smooth curvature and rounding explain, a ReLU or a maximum changed sides on the way;
+/// another direction with a shorter step is taken then. The slope must be Σ g·v within 10⁻⁷ of √Σ(g·v)².
 /// </remarks>
 internal static class FiniteDifferences
 {
@@ -36,7 +36,8 @@ internal static class FiniteDifferences
         return reports;
     }
 
-    // The gradient of the output where the sample computes it, and 0 elsewhere. A part that is not computed is 0 on ones too.
+    // The gradient of the output where the sample computes it, and 0 elsewhere. A part that is not computed is 0 on
+    // ones too.
     private static double[] Sampled(LayerValues<double> values, Sample sample)
     {
         LayerValues<double> ones = values.To(_ => 1.0);
@@ -51,7 +52,8 @@ internal static class FiniteDifferences
         double step = Step;
         for (int attempt = 0; attempt < Attempts; attempt++, step /= 4)
         {
-            double[] direction = Array.ConvertAll(new Fill(seed).Uniform(100 + attempt, gradient.Length, 1), v => (double)v);
+            double[] direction = Array.ConvertAll(new Fill(seed).Uniform(100 + attempt, gradient.Length, 1),
+                v => (double)v);
             var f = new double[5];
             double magnitude = 0;
             for (int k = 0; k < f.Length; k++)
@@ -75,7 +77,8 @@ internal static class FiniteDifferences
         return new TensorReport(name, 0, 0, 0, 0, 0, 0, 0, 0, Flips: gradient.Length);
     }
 
-    private static double Along(LayerValues<double> values, double[][] tensors, int index, double[] direction, double distance, Sample? sample, ref double magnitude)
+    private static double Along(LayerValues<double> values, double[][] tensors, int index, double[] direction,
+        double distance, Sample? sample, ref double magnitude)
     {
         double[] here = tensors[index];
         tensors[index] = [.. here.Zip(direction, (v, d) => v + distance * d)];
@@ -90,11 +93,12 @@ internal static class FiniteDifferences
         return f;
     }
 
-    // The third and fourth differences vanish on a quadratic; on a smooth f they shrink with the step much faster than f's own
-    // change does, while a kink leaves a share of it.
+    // The third and fourth differences vanish on a quadratic; on a smooth f they shrink with the step much faster than
+    // f's own change does, while a kink leaves a share of it.
     private static bool HasKink(double[] f, double magnitude)
     {
-        double third = Math.Abs(f[4] - 2 * f[3] + 2 * f[1] - f[0]), fourth = Math.Abs(f[4] - 4 * f[3] + 6 * f[2] - 4 * f[1] + f[0]);
+        double third = Math.Abs(f[4] - 2 * f[3] + 2 * f[1] - f[0]),
+            fourth = Math.Abs(f[4] - 4 * f[3] + 6 * f[2] - 4 * f[1] + f[0]);
         double change = Math.Max(Math.Abs(f[4] - f[0]), Math.Abs(f[4] - 2 * f[2] + f[0]));
         return Math.Max(third, fourth) > 1e-8 * change + 1e-13 * magnitude;
     }

@@ -6,10 +6,11 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>Cases of a gradient check as JSON: what is checked and how, without a word about backends.</summary>
 /// <remarks>
-/// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7, "largestInteger": 16, "values": "uniform",
-///   "mostTerms": 134217728,
+/// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7,
+///   "largestInteger": 16, "values": "uniform", "mostTerms": 134217728,
 ///   "layer": { "layer": "conv", "filters": 1, "kernel": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
-/// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and <c>inputs</c>.
+/// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and
+/// <c>inputs</c>.
 /// </remarks>
 public static class GradientCaseFile
 {
@@ -21,7 +22,8 @@ public static class GradientCaseFile
 
     private static readonly (string Name, CheckModes Mode)[] Modes =
     [
-        ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments), ("end-to-end", CheckModes.EndToEnd),
+        ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments),
+            ("end-to-end", CheckModes.EndToEnd),
         ("finite-differences", CheckModes.FiniteDifferences),
     ];
 
@@ -175,7 +177,9 @@ public static class GradientCaseFile
 
     private static Shape ReadShape(JsonReader root, JsonElement element)
     {
-        int[] sizes = element.ValueKind == JsonValueKind.Array ? [.. element.EnumerateArray().Select(size => size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out int value) ? value : 0)] : [];
+        int[] sizes = element.ValueKind == JsonValueKind.Array
+            ? [.. element.EnumerateArray().Select(size => size.ValueKind == JsonValueKind.Number
+            && size.TryGetInt32(out int value) ? value : 0)] : [];
         return sizes is [> 0, > 0, > 0]
             ? root.Checked(() => new Shape(sizes[0], sizes[1], sizes[2]))
             : throw root.Error("\"inputs\" lists each input's channels, rows and columns, as [[3, 5, 7]].");
@@ -189,6 +193,7 @@ public static class GradientCaseFile
             n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
             each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));
         if (largest > MaxValues)
-            throw root.Error($"a tensor of {largest:N0} values is too large for a check; at most {MaxValues:N0} are taken.");
+            throw root.Error($"a tensor of {largest:N0} values is too large for a check; at most {MaxValues:N0} are "
+                + "taken.");
     }
 }

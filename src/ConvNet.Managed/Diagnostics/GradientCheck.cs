@@ -2,10 +2,11 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>Cross-validation of gradients: do backends compute the same, and is it right?</summary>
 /// <remarks>
-/// Every layer is run by itself on each backend and on the double reference, on the same float32 values: on whole numbers, where
-/// float32 does not round and the results must be equal bit for bit, and on real numbers, where each element has the error bound
-/// that its own terms imply (<see cref="BoundedSum"/>). Then whole stretches of the network, the whole network, and the
-/// reference against finite differences. It takes any backend and any layer, those of the caller's own included.
+/// Every layer is run by itself on each backend and on the double reference, on the same float32 values: on whole
+/// numbers, where float32 does not round and the results must be equal bit for bit, and on real numbers, where each
+/// element has the error bound that its own terms imply (<see cref="BoundedSum"/>). Then whole stretches of the
+/// network, the whole network, and the reference against finite differences. It takes any backend and any layer, those
+/// of the caller's own included.
 /// </remarks>
 public static class GradientCheck
 {
@@ -14,7 +15,8 @@ public static class GradientCheck
     /// <param name="backends">The backends.</param>
     /// <param name="options">How to check.</param>
     /// <exception cref="NotSupportedException">A backend lacks a layer of the graph; the message names it.</exception>
-    public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions? options = null)
+    public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(backends);
@@ -22,7 +24,8 @@ public static class GradientCheck
         var reports = new List<LayerReport>();
         var cuts = new List<ExactCut>();
         foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
-            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options), options.Modes, backends, reports, cuts, x, w);
+            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options), options.Modes, backends,
+                reports, cuts, x, w);
         if (options.Modes.HasFlag(CheckModes.Segments))
             ExactSegments.Check(graph, backends, options, reports, cuts);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
@@ -42,7 +45,8 @@ public static class GradientCheck
     /// <param name="options">How to check; what needs a whole graph is left out.</param>
     /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes.</exception>
     /// <exception cref="NotSupportedException">A backend lacks the layer.</exception>
-    public static GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, IReadOnlyList<IBackend> backends, GradientCheckOptions? options = null)
+    public static GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(inputs);
@@ -50,7 +54,8 @@ public static class GradientCheck
         options ??= new GradientCheckOptions();
         var reports = new List<LayerReport>();
         var cuts = new List<ExactCut>();
-        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, cuts, null, null);
+        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, cuts, null,
+            null);
         var made = new LayerGradientCase(layer, inputs, options);
         return new GradientReport(reports, cuts)
         {
@@ -64,7 +69,8 @@ public static class GradientCheck
     /// <param name="backends">The backends.</param>
     /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
     /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
-    public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends, GradientCheckOptions? options = null)
+    public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(backends);
@@ -84,15 +90,18 @@ public static class GradientCheck
     }
 
     /// <summary>A backend and its instruction set, as <c>native/avx2</c>, unless it is a variant with a name.</summary>
-    internal static string NameOf(IBackend backend) => backend is BackendVariant variant ? variant.Name : $"{backend.Info.Name}/{backend.Info.Isa}";
+    internal static string NameOf(IBackend backend) => backend is BackendVariant variant ? variant.Name
+        : $"{backend.Info.Name}/{backend.Info.Isa}";
 
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
     {
-        Loss loss = graph.Output.Shape is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy() : new MeanSquaredError();
+        Loss loss = graph.Output.Shape is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
+            : new MeanSquaredError();
         return new TrainingSpec(options.BatchSize, loss, new Sgd()) { Seed = options.Seed };
     }
 
-    private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends, List<LayerReport> reports, List<ExactCut> cuts,
+    private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,
+        List<LayerReport> reports, List<ExactCut> cuts,
         float[][]? x, float[][]? w)
     {
         if (modes.HasFlag(CheckModes.Exact))

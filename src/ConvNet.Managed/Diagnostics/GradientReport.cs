@@ -68,11 +68,12 @@ public sealed record GradientCheckOptions
         get;
         init => field = value >= 1
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), $"A batch of {value} samples has no gradients to check; the batch size starts at 1.");
+            : throw new ArgumentOutOfRangeException(nameof(value), $"A batch of {value} samples has no gradients to "
+                + "check; the batch size starts at 1.");
     } = 4;
 
-    /// <summary>A layer of more multiply-adds than that is compared on a sample of its results in real-valued mode and with finite differences;
-    /// exact mode compares all of them.</summary>
+    /// <summary>A layer of more multiply-adds than that is compared on a sample of its results in real-valued mode and
+    /// with finite differences; exact mode compares all of them.</summary>
     public long MostTerms { get; init; } = 1 << 25;
 
     /// <summary>Ends the check with an <see cref="OperationCanceledException"/>, between two runs of a layer or of the
@@ -92,7 +93,8 @@ public sealed record GradientCheckOptions
         get;
         init => field = value is >= 1 and <= 16
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), $"Whole numbers of up to {value} in magnitude are not used; the largest is from 1 to 16.");
+            : throw new ArgumentOutOfRangeException(nameof(value), $"Whole numbers of up to {value} in magnitude are "
+                + "not used; the largest is from 1 to 16.");
     } = 16;
 
     /// <summary>What the outcome depends on: all but <see cref="Cancellation"/>.</summary>
@@ -102,9 +104,11 @@ public sealed record GradientCheckOptions
 }
 
 /// <summary>The comparison of one tensor.</summary>
-/// <param name="Name"><c>y</c>, <c>dx</c>, <c>dw</c>, <c>db</c> or the name of another parameter's gradient or of a buffer.</param>
+/// <param name="Name"><c>y</c>, <c>dx</c>, <c>dw</c>, <c>db</c> or the name of another parameter's gradient or of a
+/// buffer.</param>
 /// <param name="Elements">Elements compared.</param>
-/// <param name="WorstInBounds">The largest error in units of its bound: above 1 is too much; infinite where no error is allowed.</param>
+/// <param name="WorstInBounds">The largest error in units of its bound: above 1 is too much; infinite where no error is
+/// allowed.</param>
 /// <param name="WorstInUlps">The distance of that element from the rounded truth in representable values.</param>
 /// <param name="Index">The place of that element in the tensor.</param>
 /// <param name="Got">Its value.</param>
@@ -113,7 +117,8 @@ public sealed record GradientCheckOptions
 /// <param name="Suspects">Elements over their bound, but not over n·u·Σ|terms|.</param>
 /// <param name="Flips">Elements left out because both branches of a kink are right within the error.</param>
 public sealed record TensorReport(
-    string Name, int Elements, double WorstInBounds, long WorstInUlps, int Index, double Got, double Truth, int Failed, int Suspects, int Flips = 0)
+    string Name, int Elements, double WorstInBounds, long WorstInUlps, int Index, double Got, double Truth, int Failed,
+        int Suspects, int Flips = 0)
 {
     /// <summary>What the values were compared with, where it is not the double reference.</summary>
     public string Against { get; init; } = "";
@@ -129,7 +134,8 @@ public sealed record TensorReport(
 }
 
 /// <summary>The comparison of one layer, or of several together, on one backend.</summary>
-/// <param name="Backend">The backend and its instruction set, as <c>native/avx2</c>, or the name of a <see cref="BackendVariant"/>; <c>reference</c> for the reference itself.</param>
+/// <param name="Backend">The backend and its instruction set, as <c>native/avx2</c>, or the name of a
+/// <see cref="BackendVariant"/>; <c>reference</c> for the reference itself.</param>
 /// <param name="Layer">The node's name; first and last where there are several.</param>
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="Mode">What was compared with what.</param>
@@ -143,11 +149,14 @@ public sealed record LayerReport(
 
     /// <summary>A line for every tensor: what was compared, how far it is off, and what is allowed.</summary>
     public override string ToString() => Tensors.Count == 0
-        ? $"{Layer} on {Backend}, {GradientWords.Of(Mode)}: nothing was compared{(Remark.Length > 0 ? $" ({Remark})" : "")}"
+        ? $"{Layer} on {Backend}, {GradientWords.Of(Mode)}: nothing was "
+            + $"compared{(Remark.Length > 0 ? $" ({Remark})" : "")}"
         : string.Join('\n', Tensors.Select(tensor => GradientWords.Explain(this, tensor)));
 
     /// <summary>The report with what different numbers of threads gave, where the backend compares them.</summary>
-    internal LayerReport ComparedOn(IBackend backend) => backend is BackendVariant variant ? this with { Tensors = [.. Tensors, .. variant.TakeComparisons()] } : this;
+    internal LayerReport ComparedOn(IBackend backend) => backend is BackendVariant variant ? this
+        with
+    { Tensors = [.. Tensors, .. variant.TakeComparisons()] } : this;
 }
 
 /// <summary>A place where exact mode starts anew.</summary>
@@ -262,10 +271,12 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     private string Again(string? file)
         => Origin is null ? "" : file is null ? Origin.Call(Disagreeing) : Origin.Command(file, Disagreeing)!;
 
-    private Verdict Decided(LayerReport layer) => layer.Verdict == Verdict.Suspect && layer.Tensors.All(t => t.Verdict == Verdict.Pass || PassesExactly(layer, t))
+    private Verdict Decided(LayerReport layer) => layer.Verdict == Verdict.Suspect
+        && layer.Tensors.All(t => t.Verdict == Verdict.Pass || PassesExactly(layer, t))
         ? Verdict.Pass
         : layer.Verdict;
 
     private bool PassesExactly(LayerReport suspect, TensorReport tensor) => Layers.Any(l => l.Mode == CheckModes.Exact
-        && l.Backend == suspect.Backend && l.Layer == suspect.Layer && l.Tensors.Any(t => t.Name == tensor.Name && t.Verdict == Verdict.Pass));
+        && l.Backend == suspect.Backend && l.Layer == suspect.Layer
+            && l.Tensors.Any(t => t.Name == tensor.Name && t.Verdict == Verdict.Pass));
 }

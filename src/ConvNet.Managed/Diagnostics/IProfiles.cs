@@ -5,7 +5,8 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>An executable that can say where its time goes.</summary>
 /// <remarks>
-/// Without a recording it runs as ever: its kernels know of none. With one, each part of a call costs two looks at the clock, some 100 ns.
+/// Without a recording it runs as ever: its kernels know of none. With one, each part of a call costs two looks at the
+/// clock, some 100 ns.
 /// <code>
 /// using Recording recording = ((IProfiles)network).Record();
 /// for (int i = 0; i &lt; 20; i++)
@@ -15,7 +16,8 @@ namespace ConvNet.Diagnostics;
 /// </remarks>
 public interface IProfiles
 {
-    /// <summary>Times the parts of every call from now on, of training where the executable trains, until the recording is disposed.</summary>
+    /// <summary>Times the parts of every call from now on, of training where the executable trains, until the recording
+    /// is disposed.</summary>
     /// <exception cref="InvalidOperationException">It is being recorded already.</exception>
     Recording Record();
 }
@@ -67,12 +69,14 @@ public sealed class ProfiledPassConverter() : JsonStringEnumConverter<ProfiledPa
 /// <param name="Algorithm">How.</param>
 /// <param name="Reason">Why so; empty where there is no choice.</param>
 /// <param name="Shape">One sample of what the layer reads and writes, as <c>3×32×32 → 16×32×32</c>.</param>
-/// <param name="Flops">Floating-point operations of a call with a full batch, two for each multiply-add of direct sums; 0 without dot products.</param>
-/// <param name="Bytes">Compulsory traffic of a call with a full batch: what it must read and write as it was planned (inputs, outputs, weights,
-/// gradients), each value once, what it changes twice; workspace aside.</param>
+/// <param name="Flops">Floating-point operations of a call with a full batch, two for each multiply-add of direct sums;
+/// 0 without dot products.</param>
+/// <param name="Bytes">Compulsory traffic of a call with a full batch: what it must read and write as it was planned
+/// (inputs, outputs, weights, gradients), each value once, what it changes twice; workspace aside.</param>
 /// <param name="Threads">Threads that it may use.</param>
 public sealed record LayerProfile(
-    string Node, string Kind, IReadOnlyList<string> Fused, ProfiledPass Pass, string Kernel, string Algorithm, string Reason, string Shape, long Flops, long Bytes, int Threads)
+    string Node, string Kind, IReadOnlyList<string> Fused, ProfiledPass Pass, string Kernel, string Algorithm,
+        string Reason, string Shape, long Flops, long Bytes, int Threads)
 {
     /// <summary>Times that it ran.</summary>
     public int Calls { get; init; }
@@ -89,7 +93,8 @@ public sealed record LayerProfile(
     /// <summary>Operations per second over 10⁹, by the median.</summary>
     public double Gflops => MedianMs > 0 ? Flops / MedianMs / 1e6 : 0;
 
-    /// <summary>Bytes per second over 10⁹, by the median: of the compulsory traffic, wherever the values came from.</summary>
+    /// <summary>Bytes per second over 10⁹, by the median: of the compulsory traffic, wherever the values came
+    /// from.</summary>
     public double GigabytesPerSecond => MedianMs > 0 ? Bytes / MedianMs / 1e6 : 0;
 
     /// <summary>Operations for each byte of compulsory traffic.</summary>
@@ -98,7 +103,8 @@ public sealed record LayerProfile(
     /// <summary>What <see cref="Shape"/> says of a node with others fused into it.</summary>
     /// <param name="first">The node that reads.</param>
     /// <param name="last">The node that writes.</param>
-    internal static string ShapeOf(Node first, Node last) => $"{string.Join(", ", first.Inputs.Select(input => input.Shape))} → {last.Shape}";
+    internal static string ShapeOf(Node first, Node last)
+        => $"{string.Join(", ", first.Inputs.Select(input => input.Shape))} → {last.Shape}";
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(LayerProfile), (nameof(Node), Node),
@@ -114,9 +120,11 @@ public sealed record LayerProfile(
 /// <param name="MedianMs">The median of them.</param>
 /// <param name="Layers">The pieces of work in the order in which they run.</param>
 /// <param name="Spans">When the first calls, and their pieces, ran.</param>
-public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, IReadOnlyList<LayerProfile> Layers, IReadOnlyList<ProfiledSpan> Spans)
+public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, IReadOnlyList<LayerProfile> Layers,
+    IReadOnlyList<ProfiledSpan> Spans)
 {
-    /// <summary>Milliseconds that belong to no layer: checks, the way from one kernel to the next, and looks at the clock.</summary>
+    /// <summary>Milliseconds that belong to no layer: checks, the way from one kernel to the next, and looks at the
+    /// clock.</summary>
     public double BetweenMs => TotalMs - Layers.Sum(layer => layer.TotalMs);
 
     /// <summary>Operations of a call with a full batch.</summary>
@@ -128,7 +136,8 @@ public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, 
 }
 
 /// <summary>When a call, or a piece of its work, ran.</summary>
-/// <param name="Layer">The piece by its place among <see cref="NetworkProfile.Layers"/>; null where it is the whole call.</param>
+/// <param name="Layer">The piece by its place among <see cref="NetworkProfile.Layers"/>; null where it is the whole
+/// call.</param>
 /// <param name="StartUs">Microseconds since the recording began.</param>
 /// <param name="DurationUs">Microseconds that it took.</param>
 public readonly record struct ProfiledSpan(int? Layer, double StartUs, double DurationUs);

@@ -33,7 +33,8 @@ internal sealed class LayerCheck
     /// <param name="cut">What of the layer cannot be exact, and why; null where all is.</param>
     public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactCut? cut)
     {
-        LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize)).Distinct()];
+        LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize))
+            .Distinct()];
         if (_exact is not { } known || !known.Algorithms.SequenceEqual(algorithms))
             _exact = known = (algorithms, WholeNumbers(algorithms));
         ExactValues exact = known.Values;
@@ -68,8 +69,10 @@ internal sealed class LayerCheck
         foreach (ExactRun run in runs)
         {
             _options.Cancellation.ThrowIfCancellationRequested();
-            string zeros = run.Results && MostlyZero(run.Truth.Y.Values) ? "most of y is zero on these values, which proves nothing" : "";
-            LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth, zeros, run.Results, run.Gradients);
+            string zeros = run.Results && MostlyZero(run.Truth.Y.Values)
+                ? "most of y is zero on these values, which proves nothing" : "";
+            LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth,
+                zeros, run.Results, run.Gradients);
             tensors.AddRange(report.Tensors);
             remark += report.Remark;
         }
@@ -82,7 +85,8 @@ internal sealed class LayerCheck
     /// <param name="w">The parameters; made up unless given.</param>
     public IReadOnlyList<LayerReport> Real(IReadOnlyList<IBackend> backends, float[][]? x = null, float[][]? w = null)
     {
-        (LayerValues<float> values, LayerTruth truth) = x is null && w is null ? _madeUp ??= Evaluated(null, null) : Evaluated(x, w);
+        (LayerValues<float> values, LayerTruth truth) = x is null && w is null ? _madeUp ??= Evaluated(null, null)
+            : Evaluated(x, w);
         // One sample more: the batch that is checked is a smaller last one.
         LayerValues<float> before = Reals(_other, _options.BatchSize + 1, null, null);
         var truths = new Dictionary<LayerAlgorithms, LayerTruth>();
@@ -111,13 +115,15 @@ internal sealed class LayerCheck
 
     private Sample? SampleOf(int n) => Sample.Of(_layer, _shapes, n, _options.MostTerms);
 
-    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark, bool results = true, bool gradients = true)
+    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark,
+        bool results = true, bool gradients = true)
     {
         var tensors = new List<TensorReport>();
         void Add(bool wanted, float[] values, TruthTensor? tensor)
         {
             if (wanted && tensor is not null)
-                tensors.Add(mode == CheckModes.Exact ? Comparison.Exactly(values, tensor) : Comparison.WithinBounds(values, tensor));
+                tensors.Add(mode == CheckModes.Exact ? Comparison.Exactly(values, tensor)
+                    : Comparison.WithinBounds(values, tensor));
         }
         Add(results, got.Y, truth.Y);
         for (int i = 0; i < got.DX.Length; i++)

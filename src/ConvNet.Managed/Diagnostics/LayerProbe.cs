@@ -1,9 +1,11 @@
 namespace ConvNet.Diagnostics;
 
 /// <summary>What a backend computed for one layer, and how.</summary>
-internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers, LayerAlgorithms Algorithms);
+internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers,
+    LayerAlgorithms Algorithms);
 
-/// <summary>A graph of one layer, to run it on a backend with values of the caller's choice for everything it reads.</summary>
+/// <summary>A graph of one layer, to run it on a backend with values of the caller's choice for everything it
+/// reads.</summary>
 internal sealed class LayerProbe
 {
     private readonly Canvas _inputs;
@@ -52,7 +54,8 @@ internal sealed class LayerProbe
 
     // The loss is never evaluated: the gradient of the output is given.
     private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
-        => backend.Compile(Graph, new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });
+        => backend.Compile(Graph,
+            new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });
 
     private float[] Train(IExecutable executable, LayerValues<float> values)
     {

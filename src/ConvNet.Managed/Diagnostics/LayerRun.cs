@@ -16,7 +16,8 @@ internal sealed class LayerRun<T>
         new Frame<T>(memory, values.N, true, values.Step).RunForward(values.Layer);
         if (backward)
             new Frame<T>(memory, values.N, true, values.Step, backward: true).RunBackward(values.Layer);
-        (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat), Array.ConvertAll(memory.W, Flat));
+        (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat),
+            Array.ConvertAll(memory.W, Flat));
     }
 
     /// <summary>A run's results in another element type.</summary>
@@ -41,28 +42,30 @@ internal sealed class LayerRun<T>
     public LayerRun<double> ToDouble()
     {
         double[] Convert(T[] values) => Array.ConvertAll(values, double.CreateChecked);
-        return new(Convert(Y), Array.ConvertAll(DX, Convert), Array.ConvertAll(DW, Convert), Array.ConvertAll(W, Convert));
+        return new(Convert(Y), Array.ConvertAll(DX, Convert), Array.ConvertAll(DW, Convert),
+            Array.ConvertAll(W, Convert));
     }
 
     /// <summary>The memory of a node that runs on copies of the values.</summary>
-    internal static NodeMemory<T> MemoryOf(LayerValues<T> values, IReadOnlyList<ParameterSpec> specs, Sample? sample = null) => new()
-    {
-        Name = values.Layer.Kind,
-        Reads = values.Layer.BackwardReads,
-        XShapes = values.XShapes,
-        YShape = values.YShape,
-        X = Array.ConvertAll(values.X, x => new Memory<T>(x)),
-        Y = new T[values.N * values.YShape.Length],
-        W = Array.ConvertAll(values.W, w => new Memory<T>([.. w])),
-        Saved = new T[values.Layer.SavedLength(values.N, values.XShapes)],
-        DY = values.DY,
-        DX = Array.ConvertAll(values.X, x => new Memory<T>(new T[x.Length])),
-        DW = [.. specs.Select(s => new Memory<T>(new T[s.Trainable ? s.Length : 0]))],
-        Seed = values.Seed,
-        NodeIndex = values.NodeIndex,
-        Threads = Environment.ProcessorCount,
-        Sample = sample is null ? null : sample.Parts,
-    };
+    internal static NodeMemory<T> MemoryOf(LayerValues<T> values, IReadOnlyList<ParameterSpec> specs,
+        Sample? sample = null) => new()
+        {
+            Name = values.Layer.Kind,
+            Reads = values.Layer.BackwardReads,
+            XShapes = values.XShapes,
+            YShape = values.YShape,
+            X = Array.ConvertAll(values.X, x => new Memory<T>(x)),
+            Y = new T[values.N * values.YShape.Length],
+            W = Array.ConvertAll(values.W, w => new Memory<T>([.. w])),
+            Saved = new T[values.Layer.SavedLength(values.N, values.XShapes)],
+            DY = values.DY,
+            DX = Array.ConvertAll(values.X, x => new Memory<T>(new T[x.Length])),
+            DW = [.. specs.Select(s => new Memory<T>(new T[s.Trainable ? s.Length : 0]))],
+            Seed = values.Seed,
+            NodeIndex = values.NodeIndex,
+            Threads = Environment.ProcessorCount,
+            Sample = sample is null ? null : sample.Parts,
+        };
 
     private static T[] Flat(Memory<T> memory) => memory.ToArray();
 }
@@ -70,7 +73,8 @@ internal sealed class LayerRun<T>
 /// <summary>The reference with bounds: what a layer computes from float32 values, in double.</summary>
 internal static class LayerReference
 {
-    /// <summary>Output, gradients and buffers of one training pass, each with the error that float32 may make.</summary>
+    /// <summary>Output, gradients and buffers of one training pass, each with the error that float32 may
+    /// make.</summary>
     /// <param name="given">What it runs on.</param>
     /// <param name="sample">Which part of the results of a layer of sums is computed; all unless given.</param>
     public static LayerTruth Evaluate(LayerValues<float> given, Sample? sample = null)
@@ -85,7 +89,8 @@ internal static class LayerReference
         };
     }
 
-    /// <summary>The name of a parameter's gradient: that of the parameter after a d, with the usual letters for weight and bias.</summary>
+    /// <summary>The name of a parameter's gradient: that of the parameter after a d, with the usual letters for weight
+    /// and bias.</summary>
     public static string GradientName(ParameterSpec spec) => spec.Name switch
     {
         "weight" => "dw",

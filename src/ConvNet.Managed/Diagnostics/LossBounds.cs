@@ -3,19 +3,23 @@ namespace ConvNet.Diagnostics;
 /// <summary>What a loss is on given scores, with the error that float32 may make.</summary>
 /// <param name="Loss">The mean loss: one value.</param>
 /// <param name="Gradient">The gradient of the scores.</param>
-/// <param name="Flips">Scores whose gradient is either of two values, because the margin of a hinge is below its own error.</param>
+/// <param name="Flips">Scores whose gradient is either of two values, because the margin of a hinge is below its own
+/// error.</param>
 internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOnlySet<int> Flips);
 
 /// <summary>How far a float32 loss and its gradient may be from the double one.</summary>
 /// <remarks>
 /// u = 2⁻²⁴, N samples of K scores; an exponential and a logarithm are taken to be right within 4u.
 /// <list type="bullet">
-/// <item>Softmax, with a = s − max s, e = exp a, S = Σe: a is off by u|a|, so e by (u|a| + 4u)e and S by ε = Σe(u|a| + 4u)/S + Ku,
-/// relatively. p = e/S or exp(a − log S) is off by δp, δ = 2u|a| + ε + 4u·log S + u|log p| + 6u, and (p − [j = y])/N by that over N
-/// and three roundings. The loss of a sample, log S − a_y, is off by ε + 4u·log S + 2u(|a_y| + loss).</item>
-/// <item>Hinge: a margin s_j − s_y + Δ is off by e = u(|s_j − s_y| + |margin|). Where |margin| ≤ e either side is right, for class j and
-/// for y. A gradient is a multiple of 1/N, summed: Ku of it. The loss is off by Σe/N and the sum of its NK margins.</item>
-/// <item>Mean squared error: a distance is off by u|s − t|; its square by 3u; the gradient by 4u; the sum by its own bound.</item>
+/// <item>Softmax, with a = s − max s, e = exp a, S = Σe: a is off by u|a|, so e by (u|a| + 4u)e and S by ε = Σe(u|a| +
+/// 4u)/S + Ku, relatively. p = e/S or exp(a − log S) is off by δp, δ = 2u|a| + ε + 4u·log S + u|log p| + 6u, and (p −
+/// [j = y])/N by that over N and three roundings. The loss of a sample, log S − a_y, is off by ε + 4u·log S + 2u(|a_y|
+/// + loss).</item>
+/// <item>Hinge: a margin s_j − s_y + Δ is off by e = u(|s_j − s_y| + |margin|). Where |margin| ≤ e either side is
+/// right, for class j and for y. A gradient is a multiple of 1/N, summed: Ku of it. The loss is off by Σe/N and the sum
+/// of its NK margins.</item>
+/// <item>Mean squared error: a distance is off by u|s − t|; its square by 3u; the gradient by 4u; the sum by its own
+/// bound.</item>
 /// <item>Any other loss: 8 times what a float32 run of it is off, as for layers of which nothing is known.</item>
 /// </list>
 /// </remarks>
@@ -30,7 +34,8 @@ internal static class LossBounds
     /// <param name="targets">What they are compared with.</param>
     public static LossTruth Evaluate(Loss loss, Shape output, float[] y, Targets targets)
     {
-        double[] wide = Array.ConvertAll(y, v => (double)v), gradient = new double[y.Length], bounds = new double[y.Length];
+        double[] wide = Array.ConvertAll(y, v => (double)v), gradient = new double[y.Length],
+            bounds = new double[y.Length];
         var frame = new LossFrame<double>(output, wide, targets, gradient);
         double value = loss.Evaluate(frame);
         var flips = new HashSet<int>();
@@ -104,7 +109,8 @@ internal static class LossBounds
                 bounds[n * classes + j] = classes * U * Math.Abs(f.DY[n * classes + j]);
                 if (j == target)
                     continue;
-                double margin = y[j] - y[target] + svm.Margin, off = U * (Math.Abs(y[j] - y[target]) + Math.Abs(margin));
+                double margin = y[j] - y[target] + svm.Margin,
+                    off = U * (Math.Abs(y[j] - y[target]) + Math.Abs(margin));
                 total += weight * Math.Max(margin, 0);
                 error += weight * off;
                 // At a margin of exactly 0 the subtractions do not round, and the derivative is 0 by convention.

@@ -3,7 +3,8 @@ using System.Numerics;
 namespace ConvNet.Diagnostics;
 
 /// <summary>A loss on the same scores on every backend, against the reference.</summary>
-/// <remarks>It runs behind a layer that only copies, so that the images are the scores and their gradient is the loss's.</remarks>
+/// <remarks>It runs behind a layer that only copies, so that the images are the scores and their gradient is the
+/// loss's.</remarks>
 internal sealed class LossCheck
 {
     private const int LargestWhole = 16;
@@ -34,17 +35,20 @@ internal sealed class LossCheck
     /// <summary>Why there is no exact mode; null where there is.</summary>
     public string? Rounds => _loss switch
     {
-        MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole => Divides(_n, "samples"),
+        MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
+            => Divides(_n, "samples"),
         MeanSquaredError => Divides(_n * _shape.Length, "scores"),
         _ => "its value and its gradient round in float32 on whole numbers",
     };
 
-    /// <summary>Exact mode: whole numbers, whose sums are far from the 2²⁴ that float32 counts exactly; no report where the loss rounds.</summary>
+    /// <summary>Exact mode: whole numbers, whose sums are far from the 2²⁴ that float32 counts exactly; no report where
+    /// the loss rounds.</summary>
     public IEnumerable<LayerReport> Exact(IReadOnlyList<IBackend> backends)
     {
         if (Rounds is not null)
             return [];
-        Given given = _whole ??= Make(_fill, _n, (fill, stream) => fill.Integers(stream, _n * _shape.Length, LargestWhole));
+        Given given = _whole ??= Make(_fill, _n, (fill, stream)
+            => fill.Integers(stream, _n * _shape.Length, LargestWhole));
         return backends.Select(backend => Report(backend, CheckModes.Exact, given, ""));
     }
 
@@ -54,23 +58,27 @@ internal sealed class LossCheck
 
     /// <summary>Real-valued mode with a weight for each sample.</summary>
     public IEnumerable<LayerReport> Weighted(IReadOnlyList<IBackend> backends)
-        => Real(backends, _weighted ??= Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]));
+        => Real(backends,
+            _weighted ??= Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]));
 
     private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given)
         => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given)));
 
     private Given Uniform(float[]? weights)
-        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? LargestReal : 1), weights);
+        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? LargestReal : 1),
+            weights);
 
     private static string Remark(Given given)
     {
         string flips = given.Truth.Flips.Count == 0 ? ""
             : $"{given.Truth.Flips.Count} scores at a hinge whose margin is below its error: either branch is right";
-        return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights" : $"sample weights; {flips}";
+        return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights"
+            : $"sample weights; {flips}";
     }
 
     // The largest differences, squared and summed, must stay below 2²⁴ too.
-    private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length <= (1 << 24) / (4 * LargestWhole * LargestWhole)
+    private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length
+        <= (1 << 24) / (4 * LargestWhole * LargestWhole)
         ? null
         : $"the mean over {count} {what} rounds in float32";
 
@@ -86,18 +94,22 @@ internal sealed class LossCheck
     private LayerReport Report(IBackend backend, CheckModes mode, Given given, string remark)
     {
         // One sample more than are there: a mean divides by those that are.
-        using IExecutable executable = backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
-        Given before = Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, LargestWhole));
+        using IExecutable executable =
+            backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
+        Given before =
+            Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, LargestWhole));
         Run(executable, before);
         (double value, float[] gradient) = Run(executable, given);
         (TruthTensor loss, TruthTensor truth) = (given.Truth.Loss, given.Truth.Gradient);
         string kind = _loss.GetType().Name;
         if (mode == CheckModes.Exact)
-            return new LayerReport(GradientCheck.NameOf(backend), kind, "loss", mode, [Comparison.Exactly([(float)value], loss), Comparison.Exactly(gradient, truth)]).ComparedOn(backend);
+            return new LayerReport(GradientCheck.NameOf(backend), kind, "loss", mode,
+                [Comparison.Exactly([(float)value], loss), Comparison.Exactly(gradient, truth)]).ComparedOn(backend);
         foreach (int flip in given.Truth.Flips)
             gradient[flip] = (float)truth.Values[flip];
         return new LayerReport(GradientCheck.NameOf(backend), kind, "loss", mode,
-            [Comparison.WithinBounds([(float)value], loss), Comparison.WithinBounds(gradient, truth) with { Flips = given.Truth.Flips.Count }], remark).ComparedOn(backend);
+            [Comparison.WithinBounds([(float)value], loss), Comparison.WithinBounds(gradient, truth)
+                with { Flips = given.Truth.Flips.Count }], remark).ComparedOn(backend);
     }
 
     private static (double Loss, float[] Gradient) Run(IExecutable executable, Given given)

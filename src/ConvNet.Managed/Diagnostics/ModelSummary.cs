@@ -5,7 +5,8 @@ namespace ConvNet.Diagnostics;
 /// <param name="Type">The layer's kind.</param>
 /// <param name="Inputs">The nodes it reads.</param>
 /// <param name="Output">The output volume of one sample.</param>
-/// <param name="Formula">The formula that gave the output's size, with its numbers; empty where the shape is kept.</param>
+/// <param name="Formula">The formula that gave the output's size, with its numbers; empty where the shape is
+/// kept.</param>
 /// <param name="Weights">Trainable values that multiply: weights and batch norm's scales.</param>
 /// <param name="Biases">Trainable values that add.</param>
 /// <param name="ReceptiveField">
@@ -13,7 +14,8 @@ namespace ConvNet.Diagnostics;
 /// </param>
 /// <param name="MultiplyAdds">Multiply-adds of one sample's forward pass.</param>
 public sealed record LayerSummary(
-    string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases, Extent ReceptiveField, long MultiplyAdds)
+    string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases,
+        Extent ReceptiveField, long MultiplyAdds)
 {
     /// <summary>Weights and biases.</summary>
     public long Parameters => Weights + Biases;
@@ -30,8 +32,8 @@ public sealed record LayerSummary(
 
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
 /// <remarks>
-/// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride; of several inputs the
-/// largest r and j count. A dense layer sees all positions of the map that was flattened.
+/// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride;
+/// of several inputs the largest r and j count. A dense layer sees all positions of the map that was flattened.
 /// Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019.
 /// </remarks>
 /// <param name="Input">C, H, W of one sample.</param>
@@ -64,19 +66,22 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
         {
             views[node.Index] = View.Of(node, views);
             layers.Add(new LayerSummary(
-                node.Name, node.Layer!.Kind, [.. node.Inputs.Select(input => input.Name)], node.Shape, node.Layer.Explain(node.InputShapes),
+                node.Name, node.Layer!.Kind, [.. node.Inputs.Select(input => input.Name)], node.Shape,
+                    node.Layer.Explain(node.InputShapes),
                 Count(node, ParameterRole.Weight, ParameterRole.Scale), Count(node, ParameterRole.Bias),
                 views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes)));
         }
         return new ModelSummary(graph.Input.Shape, layers);
     }
 
-    private static long Count(Node node, params ParameterRole[] roles) => node.Parameters.Where(p => roles.Contains(p.Role)).Sum(p => (long)p.Length);
+    private static long Count(Node node, params ParameterRole[] roles)
+        => node.Parameters.Where(p => roles.Contains(p.Role)).Sum(p => (long)p.Length);
 
     /// <summary>What an output sees of the image.</summary>
     /// <param name="Field">r: its rows and columns.</param>
     /// <param name="Jump">j: the distance in the image between neighbouring outputs.</param>
-    /// <param name="Spread">Rows and columns of outputs that lie side by side in a vector since they were flattened.</param>
+    /// <param name="Spread">Rows and columns of outputs that lie side by side in a vector since they were
+    /// flattened.</param>
     private readonly record struct View(Extent Field, Extent Jump, Extent Spread)
     {
         public static View Of(Node node, View[] views)
@@ -101,7 +106,8 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
         private static Extent Extended(long h, long w)
             => ((int)Math.Min(h, int.MaxValue), (int)Math.Min(w, int.MaxValue));
 
-        private static View Larger(View a, View b) => new(Larger(a.Field, b.Field), Larger(a.Jump, b.Jump), Larger(a.Spread, b.Spread));
+        private static View Larger(View a, View b)
+            => new(Larger(a.Field, b.Field), Larger(a.Jump, b.Jump), Larger(a.Spread, b.Spread));
 
         private static Extent Larger(Extent a, Extent b) => (Math.Max(a.H, b.H), Math.Max(a.W, b.W));
     }

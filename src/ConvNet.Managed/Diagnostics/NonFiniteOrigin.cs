@@ -5,7 +5,8 @@ namespace ConvNet.Diagnostics;
 /// <summary>What holds the first value that is not finite.</summary>
 public enum NonFinitePlace
 {
-    /// <summary>Nothing that can be found again: the scores are finite, or the reference computes finite ones.</summary>
+    /// <summary>Nothing that can be found again: the scores are finite, or the reference computes finite
+    /// ones.</summary>
     Loss,
 
     /// <summary>The images.</summary>
@@ -40,7 +41,8 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
         = "in a tile of Winograd's algorithms one infinite or very large value makes every result NaN; "
             + "Precision.Accurate (--precision accurate) takes direct sums";
 
-    /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not finite.</summary>
+    /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not
+    /// finite.</summary>
     /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
     /// <param name="images">The batch.</param>
     /// <param name="step">
@@ -55,7 +57,8 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
         var values = new float[graph.Nodes.Count][];
         values[0] = images.ToArray();
         if (FirstIn(values[0]) is int bad)
-            return new(NonFinitePlace.Images, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch has a {values[0][bad]}"));
+            return new(NonFinitePlace.Images, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch ")
+                + Text($"has a {values[0][bad]}"));
         foreach (Node node in graph.Nodes.Skip(1))
         {
             float[][] parameters = [.. node.Parameters.Select(p => new float[p.Length])];

@@ -15,7 +15,8 @@ public static class RandomCases
 
     /// <summary>A layer at shapes of its own.</summary>
     /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
-    /// <param name="longShare">Of all seeds, the share that gets a layer with a sum of more than <see cref="LongSum"/> terms.</param>
+    /// <param name="longShare">Of all seeds, the share that gets a layer with a sum of more than <see cref="LongSum"/>
+    /// terms.</param>
     /// <param name="layers">The kinds of layers; those of this library unless given.</param>
     public static LayerGradientCase Layer(ulong seed, double longShare = 0, LayerSet? layers = null)
     {
@@ -28,7 +29,8 @@ public static class RandomCases
             new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
     }
 
-    /// <summary>A graph: a chain with branches, residual sums, values read several times, and often a classifier at its end.</summary>
+    /// <summary>A graph: a chain with branches, residual sums, values read several times, and often a classifier at its
+    /// end.</summary>
     /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
     public static GraphGradientCase Graph(ulong seed) => Graph(seed, LayerSet.BuiltIn);
 

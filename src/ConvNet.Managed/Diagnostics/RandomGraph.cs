@@ -53,14 +53,17 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
 
     private int Filters() => draw.Of(1, 2, 3, 5, 8, 16, 17);
 
-    // Half the reach on each side keeps the size where the reach is odd, and fits every map. Two taps apart could both see padding.
+    // Half the reach on each side keeps the size where the reach is odd, and fits every map. Two taps apart could both
+    // see padding.
     private Node Convolution(Node x)
     {
-        int kernel = draw.Of(1, 2, 3, 3, 5), dilation = kernel != 2 && draw.OneIn(5) ? 2 : 1, reach = (kernel - 1) * dilation + 1;
+        int kernel = draw.Of(1, 2, 3, 3, 5), dilation = kernel != 2 && draw.OneIn(5) ? 2 : 1,
+            reach = (kernel - 1) * dilation + 1;
         bool fits = reach <= Math.Min(x.Shape.H, x.Shape.W);
         int padding = fits && draw.OneIn(3) ? 0 : reach / 2;
         int groups = draw.OneIn(4) ? x.Shape.C : 1, filters = groups == 1 ? Filters() : groups * draw.Of(1, 1, 2);
-        return _graph.Add(new Conv2d(filters, kernel, draw.Of(1, 1, 1, 2, 3), padding, dilation, groups, draw.OneIn(2), roundDown: true), x);
+        return _graph.Add(new Conv2d(filters, kernel, draw.Of(1, 1, 1, 2, 3), padding, dilation, groups, draw.OneIn(2),
+            roundDown: true), x);
     }
 
     private Node Same(Node x, int filters)

@@ -40,7 +40,8 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
         ILookup<int, double> times = _times.ToLookup(time => time.Index, time => time.Milliseconds);
         int[] ran = [.. times.Select(part => part.Key)];
         double[] calls = [.. _calls.Select(call => call.Milliseconds)];
-        return new NetworkProfile(calls.Length, calls.Sum(), calls.Median(), [.. ran.Select(part => Timed(parts[part], [.. times[part]]))], [.. Spans(spans, ran)]);
+        return new NetworkProfile(calls.Length, calls.Sum(), calls.Median(),
+            [.. ran.Select(part => Timed(parts[part], [.. times[part]]))], [.. Spans(spans, ran)]);
     }
 
     /// <summary>Ends it; what was recorded can still be read.</summary>

@@ -1,6 +1,7 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>What an executable was given for one training pass, so that the pass can be run again with something changed.</summary>
+/// <summary>What an executable was given for one training pass, so that the pass can be run again with something
+/// changed.</summary>
 /// <param name="Before">Training passes before this one, which key random masks.</param>
 /// <param name="State">All parameters and buffers as the forward pass found them.</param>
 /// <param name="Images">The images.</param>
@@ -24,17 +25,21 @@ internal sealed record TrainingPass(int Before, float[][] State, float[] Images)
 internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, TrainingSpec spec)
 {
     /// <summary>What the backend gets from a pass.</summary>
-    public float[] Of(TrainingPass pass, FaultTarget target, Parameter? parameter) => Run(backend, pass, target, parameter);
+    public float[] Of(TrainingPass pass, FaultTarget target, Parameter? parameter)
+        => Run(backend, pass, target, parameter);
 
-    /// <summary>A result with the values that another pass would have given, where plain C# gets something else from it too.</summary>
+    /// <summary>A result with the values that another pass would have given, where plain C# gets something else from it
+    /// too.</summary>
     /// <param name="right">The result of the pass.</param>
     /// <param name="pass">The pass.</param>
     /// <param name="other">The other pass.</param>
     /// <param name="target">Which result it is.</param>
     /// <param name="parameter">Of which parameter or buffer; null where it is of none.</param>
-    public float[] OfOther(float[] right, TrainingPass pass, TrainingPass other, FaultTarget target, Parameter? parameter)
+    public float[] OfOther(float[] right, TrainingPass pass, TrainingPass other, FaultTarget target,
+        Parameter? parameter)
     {
-        float[] wrong = Run(backend, other, target, parameter), before = Run(plain, pass, target, parameter), after = Run(plain, other, target, parameter);
+        float[] wrong = Run(backend, other, target, parameter), before = Run(plain, pass, target, parameter),
+            after = Run(plain, other, target, parameter);
         return [.. right.Select((value, i) => before[i] == after[i] ? value : wrong[i])];
     }
 
@@ -48,7 +53,8 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
         Write(executable, pass);
         executable.Forward(pass.Images);
         if (target == FaultTarget.Output)
-            return Read(pass.Images.Length / graph.Input.Shape.Length * graph.Output.Shape.Length, executable.ReadScores);
+            return Read(pass.Images.Length / graph.Input.Shape.Length * graph.Output.Shape.Length,
+                executable.ReadScores);
         if (target == FaultTarget.Buffer)
             return Read(parameter!.Length, values => executable.Read(parameter, values));
         double loss = pass.Targets is { } targets ? executable.Loss(targets.Targets) : 0;
@@ -58,7 +64,8 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
             executable.Backward(pass.OutputGradient);
         else
             executable.Backward();
-        return parameter is null ? Read(pass.Images.Length, executable.ReadInputGradient) : Read(parameter.Length, values => executable.ReadGradient(parameter, values));
+        return parameter is null ? Read(pass.Images.Length, executable.ReadInputGradient)
+            : Read(parameter.Length, values => executable.ReadGradient(parameter, values));
     }
 
     private static void Write(IExecutable executable, TrainingPass pass)

@@ -11,13 +11,17 @@ namespace ConvNet.Diagnostics;
 /// <param name="Backend">The backend that computed it.</param>
 /// <param name="Results">Results judged.</param>
 /// <param name="Alarms">Those that were called wrong.</param>
-public sealed record RuleRow(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend, int Results, int Alarms);
+public sealed record RuleRow(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend,
+    int Results, int Alarms);
 
-/// <summary>What the rules in common use are worth: on right results of real backends, and on results with faults.</summary>
+/// <summary>What the rules in common use are worth: on right results of real backends, and on results with
+/// faults.</summary>
 /// <remarks>
-/// Outputs and gradients whose sums have few or many terms, on values uniform in ±1, weights as He et al., and a gradient of the output uniform in ±1 times a scale. The rules compare with the double run, rounded to float32, which is better than what they get in practice. Finite
-/// differences are those of a float32 loss Σ y·dy with steps of 10⁻³, called wrong where they differ from the gradient by more than 1% of the larger one; of each
-/// tensor 16 elements at random and the faulty one, where there is one, are compared.
+/// Outputs and gradients whose sums have few or many terms, on values uniform in ±1, weights as He et al., and a
+/// gradient of the output uniform in ±1 times a scale. The rules compare with the double run, rounded to float32, which
+/// is better than what they get in practice. Finite differences are those of a float32 loss Σ y·dy with steps of 10⁻³,
+/// called wrong where they differ from the gradient by more than 1% of the larger one; of each tensor 16 elements at
+/// random and the faulty one, where there is one, are compared.
 /// </remarks>
 public static class RuleComparison
 {
@@ -25,15 +29,18 @@ public static class RuleComparison
     private const float Step = 1e-3f;
     private const double AllowedDifference = 1e-2;
 
-    /// <summary>The rules' names, in the order of the table: the common ones, finite differences, and the two modes of this library.</summary>
-    public static IReadOnlyList<string> Rules { get; } = [.. ToleranceRule.Common.Select(rule => rule.Name), FiniteDifferences, Real, Exact];
+    /// <summary>The rules' names, in the order of the table: the common ones, finite differences, and the two modes of
+    /// this library.</summary>
+    public static IReadOnlyList<string> Rules { get; } = [.. ToleranceRule.Common.Select(rule => rule.Name),
+        FiniteDifferences, Real, Exact];
 
     /// <summary>Lengths of the sums.</summary>
     public static IReadOnlyList<int> Lengths { get; } = [512, 4_608, 18_432, 73_728];
 
     private const string FiniteDifferences = "finite differences in float32", Real = "real mode", Exact = "exact mode";
 
-    /// <summary>Scales of the gradient of the output: of a sum over the batch, of a mean over 128 samples, and of that a hundredth, as it is behind some layers.</summary>
+    /// <summary>Scales of the gradient of the output: of a sum over the batch, of a mean over 128 samples, and of that
+    /// a hundredth, as it is behind some layers.</summary>
     public static IReadOnlyList<double> Scales { get; } = [1, 1.0 / Batch, 0.01 / Batch];
 
     private sealed record RuleCase(Layer Layer, int N, Shape Input, FaultTarget Target, double Scale);
@@ -45,13 +52,15 @@ public static class RuleComparison
     /// <param name="seed">The seed of all values and places.</param>
     /// <param name="progress">Told of every case before it begins.</param>
     /// <param name="cancellation">Ends it between two cases.</param>
-    public static IReadOnlyList<RuleRow> Run(IReadOnlyList<IBackend> backends, IReadOnlyList<int> lengths, int trials, ulong seed, Action<string>? progress = null,
+    public static IReadOnlyList<RuleRow> Run(IReadOnlyList<IBackend> backends, IReadOnlyList<int> lengths, int trials,
+        ulong seed, Action<string>? progress = null,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backends);
         ArgumentNullException.ThrowIfNull(lengths);
         ArgumentOutOfRangeException.ThrowIfLessThan(trials, 1);
-        var verdicts = new List<(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend, bool Alarm)>();
+        var verdicts = new List<(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind,
+            string Backend, bool Alarm)>();
         foreach (int terms in lengths)
         {
             foreach (RuleCase of in Cases(terms))
@@ -65,13 +74,15 @@ public static class RuleComparison
                     foreach (IBackend backend in backends)
                     {
                         foreach ((string rule, FaultKind? kind, bool alarm) in values.Judge(backend, trials))
-                            verdicts.Add((rule, terms, of.Scale, of.Target, kind, GradientCheck.NameOf(backend), alarm));
+                            verdicts.Add(
+                                (rule, terms, of.Scale, of.Target, kind, GradientCheck.NameOf(backend), alarm));
                     }
                 }
             }
         }
         return [.. verdicts.GroupBy(v => (v.Rule, v.Terms, v.Scale, v.Target, v.Kind, v.Backend))
-            .Select(of => new RuleRow(of.Key.Rule, of.Key.Terms, of.Key.Scale, of.Key.Target, of.Key.Kind, of.Key.Backend, of.Count(), of.Count(v => v.Alarm)))];
+            .Select(of => new RuleRow(of.Key.Rule, of.Key.Terms, of.Key.Scale, of.Key.Target, of.Key.Kind,
+                of.Key.Backend, of.Count(), of.Count(v => v.Alarm)))];
     }
 
     // A layer for each result, few elements of long sums.
@@ -81,8 +92,10 @@ public static class RuleComparison
         return
         [
             new(new Dense(Width), FewSamples, Shape.Vector(terms), FaultTarget.Output, 1),
-            .. Scales.Select(scale => new RuleCase(new Dense(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient, scale)),
-            .. Scales.Select(scale => new RuleCase(new Conv2d(Width, 3, padding: 1), Batch, new Shape(1, rows, terms / Batch / rows), FaultTarget.WeightGradient, scale)),
+            .. Scales.Select(scale
+                => new RuleCase(new Dense(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient, scale)),
+            .. Scales.Select(scale => new RuleCase(new Conv2d(Width, 3, padding: 1), Batch,
+                new Shape(1, rows, terms / Batch / rows), FaultTarget.WeightGradient, scale)),
         ];
     }
 
@@ -102,7 +115,8 @@ public static class RuleComparison
             _probe = new LayerProbe(of.Layer, [of.Input]);
             (_values, _before) = (Make(seed), Make(seed + 1));
             _truth = LayerReference.Evaluate(_values);
-            _exact = new LayerCheck(of.Layer.Kind, of.Layer, [of.Input], new GradientCheckOptions { BatchSize = of.N, Seed = seed });
+            _exact = new LayerCheck(of.Layer.Kind, of.Layer, [of.Input],
+                new GradientCheckOptions { BatchSize = of.N, Seed = seed });
             var random = new Random((int)seed);
             _looks = [.. Enumerable.Range(0, Looks).Select(_ => random.Next(Tensor(_truth).Values.Length))];
         }
@@ -135,7 +149,8 @@ public static class RuleComparison
             }
         }
 
-        private IEnumerable<(string Rule, bool Alarm)> Judged(IBackend backend, float[] got, float[] right, TruthTensor truth, Dictionary<int, float> differences)
+        private IEnumerable<(string Rule, bool Alarm)> Judged(IBackend backend, float[] got, float[] right,
+            TruthTensor truth, Dictionary<int, float> differences)
         {
             float[] expected = Array.ConvertAll(truth.Values, v => (float)v);
             foreach (ToleranceRule rule in ToleranceRule.Common)
@@ -165,22 +180,27 @@ public static class RuleComparison
         };
 
         // Null where exact mode does not reach the result.
-        private bool? IsAlarmOfExactMode(IBackend backend) => _exact.Exact([backend], out _).SingleOrDefault()?.Tensors.FirstOrDefault(t => t.Name == Tensor(_truth).Name) is { } tensor
+        private bool? IsAlarmOfExactMode(IBackend backend) => _exact.Exact([backend], out _)
+            .SingleOrDefault()?.Tensors.FirstOrDefault(t => t.Name == Tensor(_truth).Name) is { } tensor
             ? tensor.Verdict != Verdict.Pass
             : null;
 
-        private bool DiffersFromFiniteDifferences(IBackend backend, float[] got, float[] right, Dictionary<int, float> differences)
+        private bool DiffersFromFiniteDifferences(IBackend backend, float[] got, float[] right,
+            Dictionary<int, float> differences)
         {
             int[] spoilt = [.. Enumerable.Range(0, got.Length).Where(i => got[i] != right[i])];
-            int[] unknown = [.. _looks.Concat(spoilt.Length == 1 ? spoilt : []).Where(i => !differences.ContainsKey(i)).Distinct()];
+            int[] unknown = [.. _looks.Concat(spoilt.Length == 1 ? spoilt : []).Where(i => !differences.ContainsKey(i))
+                .Distinct()];
             if (unknown.Length > 0)
             {
-                using IExecutable executable = backend.Compile(_probe.Graph, new TrainingSpec(_of.N, new MeanSquaredError(), new Sgd()));
+                using IExecutable executable =
+                    backend.Compile(_probe.Graph, new TrainingSpec(_of.N, new MeanSquaredError(), new Sgd()));
                 foreach (int i in unknown)
                     differences.Add(i, (Loss(executable, i, Step) - Loss(executable, i, -Step)) / (2 * Step));
             }
             return _looks.Concat(spoilt.Length == 1 ? spoilt : []).Any(i
-                => !(Math.Abs((double)got[i] - differences[i]) <= AllowedDifference * Math.Max(Math.Abs((double)got[i]), Math.Abs((double)differences[i]))));
+                => !(Math.Abs((double)got[i] - differences[i]) <= AllowedDifference
+                    * Math.Max(Math.Abs((double)got[i]), Math.Abs((double)differences[i]))));
         }
 
         private float Loss(IExecutable executable, int place, float step)
@@ -203,7 +223,8 @@ public static class RuleComparison
             IReadOnlyList<ParameterSpec> specs = _of.Layer.Parameters(_of.Input);
             return new LayerValues<float>(_of.Layer, [_of.Input], _of.N, [fill.Uniform(0, _of.N * _of.Input.Length, 1)],
                 [.. specs.Select((spec, i) => fill.Parameter(i + 1, spec))],
-                fill.Uniform(specs.Count + 1, _of.N * _of.Layer.Infer(_of.Input).Length, _of.Scale), _probe.Tested.Index, 1, seed);
+                fill.Uniform(specs.Count + 1, _of.N * _of.Layer.Infer(_of.Input).Length, _of.Scale),
+                    _probe.Tested.Index, 1, seed);
         }
     }
 }

@@ -33,14 +33,18 @@ internal sealed class Segment
         for (int i = 0; i < nodes.Count; i++)
         {
             Node node = nodes[i];
-            _own[i] = Graph.Add(node.Layer!, [.. node.Inputs.Select(input => input.Index < first ? _sources[Array.IndexOf(outside, input)] : _own[input.Index - first])]);
+            _own[i] = Graph.Add(node.Layer!,
+                [.. node.Inputs.Select(input => input.Index < first ? _sources[Array.IndexOf(outside, input)]
+                : _own[input.Index - first])]);
             if (node == node.Graph.Output || node.Consumers.Any(consumer => consumer.Index > last))
                 _exits.Add(i);
         }
         _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
         _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
-        _endsInScores = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1].Shape is { IsVector: true, C: > 1 };
-        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n) : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
+        _endsInScores = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1]
+            .Shape is { IsVector: true, C: > 1 };
+        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n)
+            : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
     }
 
     /// <summary>The nodes as a graph.</summary>
@@ -55,23 +59,30 @@ internal sealed class Segment
     internal sealed record Values(int N, float[][] X, float[][][] W, float[][]? DY, int[] Labels);
 
     /// <summary>What the reference makes of a segment's values.</summary>
-    internal sealed record Truth(TruthTensor Y, TruthTensor DX, (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
+    internal sealed record Truth(TruthTensor Y, TruthTensor DX,
+        (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
 
-    /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1 where nothing.</summary>
+    /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1
+    /// where nothing.</summary>
     public int Grain => Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, Enum.GetValues<SumPass>()));
 
-    /// <summary>Small whole numbers for everything the segment reads, and where an algorithm wants it multiples of such.</summary>
+    /// <summary>Small whole numbers for everything the segment reads, and where an algorithm wants it multiples of
+    /// such.</summary>
     public Values Integers(Fill fill, int n)
     {
         int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
         bool hinge = _endsInScores && int.IsPow2(n) && grain == 1;
-        float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1 and var multiple
+        float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1
+            and var multiple
             ? fill.Integers(stream++, p.Length, WeightRange, multiple, (int)Math.Max(1, p.FanIn / TermsLeft))
             : fill.Integers(stream++, p.Length, WeightRange);
-        float[] Gradient(Shape shape) => fill.Integers(stream++, n * shape.Length, GradientRange, grain, grain > 1 ? Math.Max(1, n * shape.Area / TermsLeft) : 1);
+        float[] Gradient(Shape shape) => fill.Integers(stream++, n * shape.Length, GradientRange, grain,
+            grain > 1 ? Math.Max(1, n * shape.Area / TermsLeft) : 1);
         return new Values(n,
             [.. _sources.Select(s => fill.Integers(stream++, n * s.Shape.Length, InputRange))],
-            [.. _own.Select((node, i) => (float[][])[.. node.Parameters.Select(p => p.Role == ParameterRole.Weight ? Weights(i, p) : fill.Integers(stream++, p.Length, BiasRange))])],
+            [.. _own.Select(
+                (node, i) => (float[][])[.. node.Parameters.Select(p => p.Role == ParameterRole.Weight ? Weights(i, p)
+                : fill.Integers(stream++, p.Length, BiasRange))])],
             hinge ? null : [.. _exits.Select(i => Gradient(_own[i].Shape))],
             hinge ? fill.Labels(stream, n, _own[^1].Shape.C) : []);
     }
@@ -130,7 +141,8 @@ internal sealed class Segment
     private int GrainOf(int i, params SumPass[] passes)
         => passes.Max(pass => _algorithms[i].Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
 
-    private static TrainingSpec SpecFor(Loss loss, int n, ulong seed) => new(n, loss, new Sgd()) { InputGradient = true, Seed = seed };
+    private static TrainingSpec SpecFor(Loss loss, int n, ulong seed)
+        => new(n, loss, new Sgd()) { InputGradient = true, Seed = seed };
 
     private Truth? Differentiate(Values values, float[][] y, ulong seed)
     {
@@ -144,9 +156,11 @@ internal sealed class Segment
         {
             if (!Array.TrueForAll(gradients[_own[i].Index], sum => sum.IsExact))
                 return null;
-            LayerValues<float> at = At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed);
+            LayerValues<float> at =
+                At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed);
             LayerTruth truth = ExactReference.Evaluate(at);
-            if (!truth.IsExact || !Array.TrueForAll(_algorithms[i], of => Array.TrueForAll(Enum.GetValues<SumPass>(), pass => WinogradBudget.IsExact(at, of[pass], pass))))
+            if (!truth.IsExact || !Array.TrueForAll(_algorithms[i],
+                of => Array.TrueForAll(Enum.GetValues<SumPass>(), pass => WinogradBudget.IsExact(at, of[pass], pass))))
                 return null;
             for (int k = 0; k < truth.DX.Length; k++)
                 AddTo(gradients, _own[i].Inputs[k], Array.ConvertAll(truth.DX[k].Values, v => (float)v));
@@ -164,11 +178,14 @@ internal sealed class Segment
     }
 
     // The step in the order of the optimiser; it must be exact too.
-    private bool AddParameter(List<(Parameter, TruthTensor, TruthTensor)> parameters, int i, int k, TruthTensor gradient, float[] w)
+    private bool AddParameter(List<(Parameter, TruthTensor, TruthTensor)> parameters, int i, int k,
+        TruthTensor gradient, float[] w)
     {
         string name = $"{_nodes[i].Name}.{gradient.Name}";
-        BoundedSum[] updated = [.. w.Select((value, place) => BoundedSum.Of(value) + -LearningRate * gradient.Values[place])];
-        parameters.Add((_own[i].Parameters[k], TruthTensor.Rounded(name, gradient.Values), TruthTensor.Of($"{_nodes[i].Name}.{gradient.Name[1..]} after a step", updated)));
+        BoundedSum[] updated =
+            [.. w.Select((value, place) => BoundedSum.Of(value) + -LearningRate * gradient.Values[place])];
+        parameters.Add((_own[i].Parameters[k], TruthTensor.Rounded(name, gradient.Values),
+            TruthTensor.Of($"{_nodes[i].Name}.{gradient.Name[1..]} after a step", updated)));
         return Array.TrueForAll(updated, sum => sum.IsExact);
     }
 
@@ -194,7 +211,8 @@ internal sealed class Segment
     }
 
     private LayerValues<float> At(int i, Values values, float[][] y, float[] dy, ulong seed)
-        => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])], values.W[i], dy, _own[i].Index, 1, seed);
+        => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
+            values.W[i], dy, _own[i].Index, 1, seed);
 
     private static float[] HingeGradient(Values values, float[] scores, out double loss)
     {

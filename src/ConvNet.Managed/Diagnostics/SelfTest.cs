@@ -10,10 +10,12 @@ namespace ConvNet.Diagnostics;
 /// <param name="Finding">The same in words; where it failed, the first value that is wrong.</param>
 public sealed record SelfTestResult(bool Passed, long Checked, double Milliseconds, string Finding);
 
-/// <summary>A gradient check that takes milliseconds, for when a backend starts: a library that does not fit, or a processor that it does not know, shows.</summary>
+/// <summary>A gradient check that takes milliseconds, for when a backend starts: a library that does not fit, or a
+/// processor that it does not know, shows.</summary>
 /// <remarks>
-/// A small network of convolutions, ReLU, pooling and a dense layer on whole numbers so small that float32 never rounds: layer by layer and together,
-/// through a step of the optimiser, every value must be equal to the reference bit for bit. <see cref="GradientCheck"/> checks a network of one's own.
+/// A small network of convolutions, ReLU, pooling and a dense layer on whole numbers so small that float32 never
+/// rounds: layer by layer and together, through a step of the optimiser, every value must be equal to the reference bit
+/// for bit. <see cref="GradientCheck"/> checks a network of one's own.
 /// </remarks>
 public static class SelfTest
 {
@@ -26,7 +28,8 @@ public static class SelfTest
         ArgumentNullException.ThrowIfNull(backend);
         long start = Stopwatch.GetTimestamp();
         var graph = Sequential.Of(new Shape(3, 8, 8),
-            new Conv2d(16, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(20, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(5));
+            new Conv2d(16, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(20, 3, padding: 1), new Relu(),
+                new MaxPool2d(2), new Flatten(), new Dense(5));
         var options = new GradientCheckOptions
         {
             BatchSize = 2,
@@ -45,14 +48,17 @@ public static class SelfTest
                 $"failed its self-test: {failure.GetType().Name}: {Excerpt.Of(failure.Message)}");
         }
         double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-        return new SelfTestResult(report.Verdict == Verdict.Pass, report.Checked, milliseconds, Words(report, milliseconds));
+        return new SelfTestResult(report.Verdict == Verdict.Pass, report.Checked, milliseconds,
+            Words(report, milliseconds));
     }
 
     private static string Words(GradientReport report, double milliseconds)
     {
         if (report.Layers.FirstOrDefault(layer => layer.Verdict != Verdict.Pass) is not { } layer)
-            return string.Create(CultureInfo.InvariantCulture, $"passed its self-test of {report.Checked:N0} values in {milliseconds:0} ms");
+            return string.Create(CultureInfo.InvariantCulture, $"passed its self-test of {report.Checked:N0} values "
+                + $"in {milliseconds:0} ms");
         TensorReport tensor = layer.Tensors.First(tensor => tensor.Verdict != Verdict.Pass);
-        return string.Create(CultureInfo.InvariantCulture, $"failed its self-test: {layer.Layer}: {tensor.Name}[{tensor.Index}] is {tensor.Got:G9} and should be {tensor.Truth:G9}");
+        return string.Create(CultureInfo.InvariantCulture, $"failed its self-test: {layer.Layer}: "
+            + $"{tensor.Name}[{tensor.Index}] is {tensor.Got:G9} and should be {tensor.Truth:G9}");
     }
 }

@@ -45,17 +45,21 @@ internal static class ShapeShrinks
         return made;
     }
 
-    private static IEnumerable<GradientCase> Sizes(GradientCase made, Func<Shape, int> size, Func<Shape, int, Shape> with)
+    private static IEnumerable<GradientCase> Sizes(GradientCase made, Func<Shape, int> size,
+        Func<Shape, int, Shape> with)
     {
-        Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs] : [((GraphGradientCase)made).Graph.Input.Shape];
+        Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
+            : [((GraphGradientCase)made).Graph.Input.Shape];
         int largest = inputs.Max(size);
         // A window that has to fit takes steps of its stride.
         return AttributeDeclaration.Smaller(largest, 1)
-            .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1)).Distinct()
+            .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1))
+                .Distinct()
             .Select(value => WithInputs(made, [.. inputs.Select(shape => with(shape, value))])).OfType<GradientCase>();
     }
 
-    private static int StepsOf(GradientCase made) => made.Layers.Max(each => each.Layer.Sees(each.Inputs) is { Stride: var stride } ? Math.Max(stride.H, stride.W) : 1) - 1;
+    private static int StepsOf(GradientCase made) => made.Layers.Max(each => each.Layer.Sees(each.Inputs)
+        is { Stride: var stride } ? Math.Max(stride.H, stride.W) : 1) - 1;
 
     private static GradientCase? WithInputs(GradientCase made, Shape[] inputs) => made is LayerGradientCase alone
         ? Shrinker.Valid(() => Checked(alone with { Inputs = inputs }))

@@ -6,8 +6,9 @@ namespace ConvNet.Diagnostics;
 /// channels of the output, rows and columns,
 /// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several,
 /// smaller whole numbers, uniform real ones, the seed 1.
-/// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer nodes, or as many and some size
-/// smaller and none larger, so it ends; it is a function of the case and of what fails alone.
+/// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer
+/// nodes, or as many and some size smaller and none larger, so it ends; it is a function of the case and of what fails
+/// alone.
 /// </remarks>
 public static class Shrinker
 {
@@ -18,8 +19,10 @@ public static class Shrinker
     [
         GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels,
         made => Layers(made, Smaller(AttributeRole.Channels)), ShapeShrinks.Rows, ShapeShrinks.Columns,
-        made => Layers(made, LayerShrinks.Kernel), made => Layers(made, Smaller(AttributeRole.Stride)), made => Layers(made, Smaller(AttributeRole.Padding)),
-        made => Layers(made, Smaller(AttributeRole.Dilation)), ShapeShrinks.Groups, made => Layers(made, Smaller(AttributeRole.Other)),
+        made => Layers(made, LayerShrinks.Kernel), made => Layers(made, Smaller(AttributeRole.Stride)),
+            made => Layers(made, Smaller(AttributeRole.Padding)),
+        made => Layers(made, Smaller(AttributeRole.Dilation)), ShapeShrinks.Groups,
+            made => Layers(made, Smaller(AttributeRole.Other)),
         Modes, Integers, Values, Seed,
     ];
 
@@ -34,8 +37,10 @@ public static class Shrinker
     /// <param name="failing">The case.</param>
     /// <param name="stillFails">Whether a candidate fails in the way that is looked for.</param>
     /// <param name="mostRuns">So many candidates are tried at most.</param>
-    /// <returns>A case that fails and none of whose candidates does, unless the runs were spent; and how many there were.</returns>
-    public static (GradientCase Case, int Runs) Shrink(GradientCase failing, Predicate<GradientCase> stillFails, int mostRuns = MostRuns)
+    /// <returns>A case that fails and none of whose candidates does, unless the runs were spent; and how many there
+    /// were.</returns>
+    public static (GradientCase Case, int Runs) Shrink(GradientCase failing, Predicate<GradientCase> stillFails,
+        int mostRuns = MostRuns)
     {
         ArgumentNullException.ThrowIfNull(failing);
         ArgumentNullException.ThrowIfNull(stillFails);
@@ -75,16 +80,20 @@ public static class Shrinker
 
     private static Func<Layer, IEnumerable<Layer>> Smaller(AttributeRole role) => layer => LayerShrinks.Of(layer, role);
 
-    /// <summary>The case with smaller layers: all of them at once, so that those which meet in a sum still fit, then one by one.</summary>
-    private static IEnumerable<GradientCase> Layers(GradientCase made, Func<Layer, IEnumerable<Layer>> smaller) => made switch
+    /// <summary>The case with smaller layers: all of them at once, so that those which meet in a sum still fit, then
+    /// one by one.</summary>
+    private static IEnumerable<GradientCase> Layers(GradientCase made, Func<Layer, IEnumerable<Layer>> smaller) => made
+        switch
     {
-        LayerGradientCase alone => smaller(alone.Layer).Select(layer => Valid(() => ShapeShrinks.Checked(alone with { Layer = layer }))).OfType<GradientCase>(),
+        LayerGradientCase alone => smaller(alone.Layer)
+            .Select(layer => Valid(() => ShapeShrinks.Checked(alone with { Layer = layer }))).OfType<GradientCase>(),
         GraphGradientCase whole => GraphShrinks.WithLayers(whole, smaller),
         _ => [],
     };
 
     private static IEnumerable<GradientCase> Batch(GradientCase made)
-        => AttributeDeclaration.Smaller(made.Options.BatchSize, 1).Select(n => made with { Options = made.Options with { BatchSize = n } });
+        => AttributeDeclaration.Smaller(made.Options.BatchSize, 1)
+            .Select(n => made with { Options = made.Options with { BatchSize = n } });
 
     private static IEnumerable<GradientCase> Modes(GradientCase made)
     {
@@ -94,10 +103,13 @@ public static class Shrinker
     }
 
     private static IEnumerable<GradientCase> Integers(GradientCase made)
-        => AttributeDeclaration.Smaller(made.Options.LargestInteger, 1).Select(largest => made with { Options = made.Options with { LargestInteger = largest } });
+        => AttributeDeclaration.Smaller(made.Options.LargestInteger, 1)
+            .Select(largest => made with { Options = made.Options with { LargestInteger = largest } });
 
     private static IEnumerable<GradientCase> Values(GradientCase made)
-        => made.Options.Values == RealValues.Uniform ? [] : [made with { Options = made.Options with { Values = RealValues.Uniform } }];
+        => made.Options.Values == RealValues.Uniform ? []
+            : [made with { Options = made.Options with { Values = RealValues.Uniform } }];
 
-    private static IEnumerable<GradientCase> Seed(GradientCase made) => made.Options.Seed <= 1 ? [] : [made with { Options = made.Options with { Seed = 1 } }];
+    private static IEnumerable<GradientCase> Seed(GradientCase made) => made.Options.Seed <= 1 ? []
+        : [made with { Options = made.Options with { Seed = 1 } }];
 }

@@ -7,7 +7,8 @@ namespace ConvNet.Diagnostics;
 /// <param name="Suspects">Elements that were called suspect.</param>
 /// <param name="Worst">The largest error in units of its bound; infinite where no error is allowed.</param>
 /// <param name="Tensor">The tensor of that error.</param>
-public sealed record SweepFinding(CheckModes Mode, long Elements, long Failed, long Suspects, double Worst, string Tensor);
+public sealed record SweepFinding(CheckModes Mode, long Elements, long Failed, long Suspects, double Worst,
+    string Tensor);
 
 /// <summary>One backend in one case of a sweep.</summary>
 /// <param name="Verdict">What the check says: on a backend that is right, anything but a pass is a false alarm.</param>
@@ -35,7 +36,8 @@ public sealed record SweepCase(ulong Seed, string Layer, string Kind, RealValues
         (nameof(Outcomes), Outcomes));
 }
 
-/// <summary>Random layers on backends that are taken to be right: whoever is called wrong is a false alarm, or a bug found.</summary>
+/// <summary>Random layers on backends that are taken to be right: whoever is called wrong is a false alarm, or a bug
+/// found.</summary>
 public static class SoundnessSweep
 {
     // Twice the twentieth that must be long: of some layers that are drawn as long ones most taps lie on padding.
@@ -64,7 +66,8 @@ public static class SoundnessSweep
         GradientReport report = given.Run(backends);
         // The reports of a mode are in the order of the backends, of which two may have one name.
         LayerReport[][] modes = [.. report.Layers.GroupBy(layer => layer.Mode).Select(mode => mode.ToArray())];
-        return new SweepCase(seed, $"{given}", given.Layer.Kind, values, report.Layers.Max(layer => layer.Tensors.Max(tensor => tensor.Terms)),
+        return new SweepCase(seed, $"{given}", given.Layer.Kind, values,
+            report.Layers.Max(layer => layer.Tensors.Max(tensor => tensor.Terms)),
             [.. backends.Select((_, i) => Outcome([.. modes.Select(mode => mode[i])]))]);
     }
 
@@ -74,7 +77,8 @@ public static class SoundnessSweep
     private static SweepFinding Finding(LayerReport report)
     {
         TensorReport worst = report.Tensors.MaxBy(tensor => tensor.WorstInBounds)!;
-        return new SweepFinding(report.Mode, report.Tensors.Sum(t => (long)t.Elements), report.Tensors.Sum(t => (long)t.Failed),
+        return new SweepFinding(report.Mode, report.Tensors.Sum(t => (long)t.Elements),
+            report.Tensors.Sum(t => (long)t.Failed),
             report.Tensors.Sum(t => (long)t.Suspects), worst.WorstInBounds, worst.Name);
     }
 }

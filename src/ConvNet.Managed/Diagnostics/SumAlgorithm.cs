@@ -27,8 +27,8 @@ public enum SumPass
 }
 
 /// <summary>An executable that computes some sums otherwise than directly, and says which.</summary>
-/// <remarks>The checks hold what it says to the error that <see cref="DeclaredAccuracy"/> allows the algorithm; all sums of any other
-/// executable are direct.</remarks>
+/// <remarks>The checks hold what it says to the error that <see cref="DeclaredAccuracy"/> allows the algorithm; all
+/// sums of any other executable are direct.</remarks>
 public interface IDeclaresAlgorithms
 {
     /// <summary>The algorithm of a node's pass, in training where the executable trains.</summary>
@@ -36,11 +36,13 @@ public interface IDeclaresAlgorithms
 }
 
 /// <summary>The algorithms of one layer's passes.</summary>
-internal readonly record struct LayerAlgorithms(SumAlgorithm Forward, SumAlgorithm InputGradient, SumAlgorithm WeightGradient)
+internal readonly record struct LayerAlgorithms(SumAlgorithm Forward, SumAlgorithm InputGradient,
+    SumAlgorithm WeightGradient)
 {
     /// <summary>What an executable says of a node.</summary>
     public static LayerAlgorithms Of(IExecutable executable, Node node) => executable is IDeclaresAlgorithms declaring
-        ? new(declaring.AlgorithmOf(node, SumPass.Forward), declaring.AlgorithmOf(node, SumPass.InputGradient), declaring.AlgorithmOf(node, SumPass.WeightGradient))
+        ? new(declaring.AlgorithmOf(node, SumPass.Forward), declaring.AlgorithmOf(node, SumPass.InputGradient),
+            declaring.AlgorithmOf(node, SumPass.WeightGradient))
         : default;
 
     /// <summary>The algorithm of a pass.</summary>

@@ -1,6 +1,7 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>What one tensor of a layer is, in double, and how far a float32 result may be away, element by element.</summary>
+/// <summary>What one tensor of a layer is, in double, and how far a float32 result may be away, element by
+/// element.</summary>
 /// <param name="name"><c>y</c>, <c>dx</c>, <c>dw</c>, …</param>
 /// <param name="values">The true values.</param>
 internal sealed class TruthTensor(string name, double[] values)
@@ -14,7 +15,8 @@ internal sealed class TruthTensor(string name, double[] values)
     /// <summary>An error below this passes; 0 where the float32 result must be the true value, rounded.</summary>
     public required double[] Bounds { get; init; }
 
-    /// <summary>An error between the bound and this is suspect, not wrong; empty where the bound is a hard one.</summary>
+    /// <summary>An error between the bound and this is suspect, not wrong; empty where the bound is a hard
+    /// one.</summary>
     public double[] Ceilings { get; init; } = [];
 
     /// <summary>Terms of the longest sum; 0 where nothing is summed.</summary>
@@ -26,7 +28,8 @@ internal sealed class TruthTensor(string name, double[] values)
     /// <summary>Whether every float32 evaluation, in any order, gives the true values without rounding.</summary>
     public bool IsExact { get; init; }
 
-    /// <summary>The same for an algorithm that is less accurate, and whose results share their errors with their neighbours.</summary>
+    /// <summary>The same for an algorithm that is less accurate, and whose results share their errors with their
+    /// neighbours.</summary>
     /// <param name="algorithm">The algorithm.</param>
     /// <param name="pass">What the tensor is of its layer.</param>
     /// <param name="plane">Rows and columns of each of its planes.</param>
@@ -36,8 +39,16 @@ internal sealed class TruthTensor(string name, double[] values)
             return this;
         int reach = DeclaredAccuracy.Reach(algorithm, pass);
         double scale = DeclaredAccuracy.Lambda(algorithm, pass) / DeclaredAccuracy.Direct;
-        double[] Widened(double[] bounds) => Array.ConvertAll(LargestWithin(LargestWithin(bounds, plane.W, 1, reach), plane.H, plane.W, reach), bound => scale * bound);
-        return new(Name, Values) { Bounds = Widened(Bounds), Ceilings = Widened(Ceilings), IsExact = IsExact, Terms = Terms, IsSample = IsSample };
+        double[] Widened(double[] bounds) => Array.ConvertAll(
+            LargestWithin(LargestWithin(bounds, plane.W, 1, reach), plane.H, plane.W, reach), bound => scale * bound);
+        return new(Name, Values)
+        {
+            Bounds = Widened(Bounds),
+            Ceilings = Widened(Ceilings),
+            IsExact = IsExact,
+            Terms = Terms,
+            IsSample = IsSample
+        };
     }
 
     // Along lines of so many values, which are so far from one another: the largest within reach of each.
@@ -54,14 +65,15 @@ internal sealed class TruthTensor(string name, double[] values)
     }
 
     /// <summary>Sums with their bounds.</summary>
-    public static TruthTensor Of(string name, BoundedSum[] sums, bool isSample = false) => new(name, Array.ConvertAll(sums, s => s.Value))
-    {
-        Bounds = Array.ConvertAll(sums, s => s.Bound()),
-        Ceilings = Array.ConvertAll(sums, s => s.Ceiling),
-        Terms = sums.Length == 0 ? 0 : sums.Max(s => s.Count),
-        IsExact = !isSample && Array.TrueForAll(sums, s => s.IsExact),
-        IsSample = isSample,
-    };
+    public static TruthTensor Of(string name, BoundedSum[] sums, bool isSample = false)
+        => new(name, Array.ConvertAll(sums, s => s.Value))
+        {
+            Bounds = Array.ConvertAll(sums, s => s.Bound()),
+            Ceilings = Array.ConvertAll(sums, s => s.Ceiling),
+            Terms = sums.Length == 0 ? 0 : sums.Max(s => s.Count),
+            IsExact = !isSample && Array.TrueForAll(sums, s => s.IsExact),
+            IsSample = isSample,
+        };
 
     /// <summary>Values that float32 computes with one rounding at most, so every backend gets the same.</summary>
     public static TruthTensor Rounded(string name, double[] values) => new(name, values)
@@ -71,7 +83,8 @@ internal sealed class TruthTensor(string name, double[] values)
     };
 }
 
-/// <summary>What one layer computes from given values: its output, its gradients and its buffers after a training pass.</summary>
+/// <summary>What one layer computes from given values: its output, its gradients and its buffers after a training
+/// pass.</summary>
 internal sealed record LayerTruth(TruthTensor Y, TruthTensor[] DX, TruthTensor?[] DW, TruthTensor?[] Buffers)
 {
     /// <summary>Whether all of it is exact in float32.</summary>
@@ -111,7 +124,8 @@ internal sealed record LayerTruth(TruthTensor Y, TruthTensor[] DX, TruthTensor?[
 /// <param name="NodeIndex">The node's index in its graph, which keys random masks.</param>
 /// <param name="Step">Training passes before this one, which keys random masks.</param>
 /// <param name="Seed">The seed of random masks.</param>
-internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex, long Step, ulong Seed)
+internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
+    long Step, ulong Seed)
 {
     /// <summary>The shape of one output sample.</summary>
     public Shape YShape { get; } = Layer.Infer(XShapes);
@@ -121,6 +135,7 @@ internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][]
 
     /// <summary>The same in another element type.</summary>
     public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
-        => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)), Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
+        => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)),
+            Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
             Array.ConvertAll(DY, convert), NodeIndex, Step, Seed);
 }

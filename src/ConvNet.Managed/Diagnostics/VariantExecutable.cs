@@ -2,8 +2,10 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Diagnostics;
 
-/// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the others with it.</summary>
-internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable, IDeclaresAlgorithms
+/// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the
+/// others with it.</summary>
+internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable,
+    IDeclaresAlgorithms
 {
     private delegate void Reader(IExecutable executable, Span<float> values);
 
@@ -13,7 +15,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public TrainingSpec? Spec => executables[0].Spec;
 
-    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
+        => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
 
     public void Forward(ReadOnlySpan<float> images)
     {
@@ -57,7 +60,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));
 
-    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
+    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate,
+        Span<float> scores = default)
     {
         var losses = new double[executables.Length];
         var other = new float[scores.Length];
@@ -78,7 +82,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public void ReadScores(Span<float> scores) => Read("y", scores, (each, values) => each.ReadScores(values));
 
-    public void Read(Parameter parameter, Span<float> values) => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));
+    public void Read(Parameter parameter, Span<float> values)
+        => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));
 
     public void Write(Parameter parameter, ReadOnlySpan<float> values)
     {
@@ -86,7 +91,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
             each.Write(parameter, values);
     }
 
-    public void ReadGradient(Parameter parameter, Span<float> values) => Read($"gradient of {parameter.Name}", values, (each, own) => each.ReadGradient(parameter, own));
+    public void ReadGradient(Parameter parameter, Span<float> values)
+        => Read($"gradient of {parameter.Name}", values, (each, own) => each.ReadGradient(parameter, own));
 
     public void ReadInputGradient(Span<float> values) => Read("dx", values, (each, own) => each.ReadInputGradient(own));
 

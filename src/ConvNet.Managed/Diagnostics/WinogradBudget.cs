@@ -5,10 +5,11 @@ namespace ConvNet.Diagnostics;
 
 /// <summary>Whether float32 computes a Winograd convolution exactly on given whole numbers.</summary>
 /// <remarks>
-/// Its intermediate values are larger than those of a direct sum: with y = Aᵀ((G w Gᵀ) ∘ (Bᵀ x B))A and F(4×4, 3×3), |Bᵀ x B| ≤ 100 max|x|, and a value
-/// at the edge of Aᵀ and A counts 64 times. For each tile the magnitudes of all terms are summed here: |Aᵀ|(Σ_c |G w Gᵀ| ∘ |Bᵀ x B|)|A|; for dw likewise
-/// |Gᵀ|(Σ |A dy Aᵀ| ∘ |Bᵀ x B|)|G| over all tiles. No partial sum of any order, and none of the values in between, is larger; all are multiples of
-/// one power of two, and exact below 2²⁴ of it. The matrices are those of Lavin and Gray, "Fast algorithms for convolutional neural
+/// Its intermediate values are larger than those of a direct sum: with y = Aᵀ((G w Gᵀ) ∘ (Bᵀ x B))A and F(4×4, 3×3),
+/// |Bᵀ x B| ≤ 100 max|x|, and a value at the edge of Aᵀ and A counts 64 times. For each tile the magnitudes of all
+/// terms are summed here: |Aᵀ|(Σ_c |G w Gᵀ| ∘ |Bᵀ x B|)|A|; for dw likewise |Gᵀ|(Σ |A dy Aᵀ| ∘ |Bᵀ x B|)|G| over all
+/// tiles. No partial sum of any order, and none of the values in between, is larger; all are multiples of one power of
+/// two, and exact below 2²⁴ of it. The matrices are those of Lavin and Gray, "Fast algorithms for convolutional neural
 /// networks", CVPR 2016; Ĝ is G times its common denominator.
 /// </remarks>
 internal sealed class WinogradBudget
@@ -22,7 +23,8 @@ internal sealed class WinogradBudget
         A2 = { { 1, 0 }, { 1, 1 }, { 1, -1 }, { 0, -1 } },
         B4 =
         {
-            { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 },
+            { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 },
+                { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 },
         },
         G4 = { { 6, 0, 0 }, { -4, -4, -4 }, { -4, 4, -4 }, { 1, 2, 4 }, { 1, -2, 4 }, { 0, 0, 24 } },
         A4 = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, -1, 1, -1 }, { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
@@ -53,7 +55,8 @@ internal sealed class WinogradBudget
         var budget = new WinogradBudget(values.Layer, values.XShapes[0], values.YShape, values.N, algorithm);
         return pass switch
         {
-            SumPass.Forward => budget.Forward(values.X[0], values.W[0], values.W.Length > 1 ? values.W[1].Max(Math.Abs) : 0),
+            SumPass.Forward => budget.Forward(values.X[0], values.W[0], values.W.Length > 1 ? values.W[1].Max(Math.Abs)
+                : 0),
             SumPass.InputGradient => budget.InputGradient(values.DY, values.W[0]),
             _ => budget.WeightGradient(values.X[0], values.DY),
         };
@@ -66,14 +69,16 @@ internal sealed class WinogradBudget
     private bool Forward(float[] x, float[] w, double bias)
     {
         Extent first = (-_padding.H, -_padding.W);
-        return Sums(x, _x, Depth, w, _y, PerGroup, first, (group, to, from) => ((group * PerGroup + to) * Depth + from, false), bias);
+        return Sums(x, _x, Depth, w, _y, PerGroup, first, (group, to, from)
+            => ((group * PerGroup + to) * Depth + from, false), bias);
     }
 
     // The filters turned round, over dy.
     private bool InputGradient(float[] dy, float[] w)
     {
         Extent first = (_padding.H - Taps + 1, _padding.W - Taps + 1);
-        return Sums(dy, _y, PerGroup, w, _x, Depth, first, (group, to, from) => ((group * PerGroup + from) * Depth + to, true), 0);
+        return Sums(dy, _y, PerGroup, w, _x, Depth, first, (group, to, from)
+            => ((group * PerGroup + from) * Depth + to, true), 0);
     }
 
     /// <summary>The largest |Aᵀ|(Σ |U| ∘ |V|)|A|, plus a bias.</summary>
@@ -84,7 +89,8 @@ internal sealed class WinogradBudget
     /// <param name="to">The shape of the result.</param>
     /// <param name="results">Its channels in a group.</param>
     /// <param name="first">The pixel of the source that the first tap of the first result reads.</param>
-    /// <param name="filter">Which filter goes from a channel of the source to one of the result, and whether it is turned round.</param>
+    /// <param name="filter">Which filter goes from a channel of the source to one of the result, and whether it is
+    /// turned round.</param>
     /// <param name="bias">What is added besides.</param>
     private bool Sums(float[] source, Shape from, int depth, float[] w, Shape to, int results, Extent first,
         Func<int, int, int, (int Filter, bool Turned)> filter, double bias)
@@ -94,7 +100,8 @@ internal sealed class WinogradBudget
         for (int group = 0; group < _groups; group++)
         {
             double[,][,] filters = Filters(w, group, results, depth, filter);
-            if (!Parallel.ForEach(Tiles(to), (tile, state) => { if (!Fits(group, filters, tile)) state.Stop(); }).IsCompleted)
+            if (!Parallel.ForEach(Tiles(to), (tile, state) => { if (!Fits(group, filters, tile)) state.Stop(); })
+                .IsCompleted)
                 return false;
         }
         return true;
@@ -103,7 +110,9 @@ internal sealed class WinogradBudget
         {
             var tiles = new double[depth][,];
             for (int c = 0; c < depth; c++)
-                tiles[c] = Absolute(Both(_b, Patch(source, from, tile.N, group * depth + c, tile.Row + first.H, tile.Column + first.W, _m + Taps - 1)));
+                tiles[c] = Absolute(
+                    Both(_b, Patch(source, from, tile.N, group * depth + c, tile.Row + first.H, tile.Column + first.W,
+                    _m + Taps - 1)));
             for (int k = 0; k < results; k++)
             {
                 double[,] sum = new double[_m + Taps - 1, _m + Taps - 1];
@@ -116,7 +125,8 @@ internal sealed class WinogradBudget
         }
     }
 
-    private double[,][,] Filters(float[] w, int group, int results, int depth, Func<int, int, int, (int Filter, bool Turned)> filter)
+    private double[,][,] Filters(float[] w, int group, int results, int depth, Func<int, int, int,
+        (int Filter, bool Turned)> filter)
     {
         var filters = new double[results, depth][,];
         for (int k = 0; k < results; k++)
@@ -126,7 +136,8 @@ internal sealed class WinogradBudget
                 (int number, bool turned) = filter(group, k, c);
                 var taps = new double[Taps, Taps];
                 for (int i = 0; i < taps.Length; i++)
-                    taps[i / Taps, i % Taps] = w[number * taps.Length + (turned ? taps.Length - 1 - i : i)] / _denominator;
+                    taps[i / Taps, i % Taps] = w[number * taps.Length + (turned ? taps.Length - 1 - i : i)]
+                        / _denominator;
                 filters[k, c] = Absolute(Both(_g, taps));
             }
         }
@@ -174,7 +185,8 @@ internal sealed class WinogradBudget
         }
     }
 
-    // The largest power of two that all values over the divisor are multiples of; 0 where there is none, so that nothing is exact.
+    // The largest power of two that all values over the divisor are multiples of; 0 where there is none, so that
+    // nothing is exact.
     private static double UnitOf(float[] values, double divisor)
     {
         BoundedSum sum = default;
@@ -195,12 +207,14 @@ internal sealed class WinogradBudget
         return patch;
     }
 
-    private static void AddProducts(double[,] sum, double[,] a, double[,] b) => TensorPrimitives.MultiplyAdd(Flat(a), Flat(b), Flat(sum), Flat(sum));
+    private static void AddProducts(double[,] sum, double[,] a, double[,] b)
+        => TensorPrimitives.MultiplyAdd(Flat(a), Flat(b), Flat(sum), Flat(sum));
 
     private static Span<double> Flat(double[,] values) => MemoryMarshal.CreateSpan(ref values[0, 0], values.Length);
 
     // T t Tᵀ.
-    private static double[,] Both(double[,] transform, double[,] values) => Product(transform, Transposed(Product(transform, Transposed(values))));
+    private static double[,] Both(double[,] transform, double[,] values)
+        => Product(transform, Transposed(Product(transform, Transposed(values))));
 
     // Tᵀ t T.
     private static double[,] BothAdjoint(double[,] transform, double[,] values) => Both(Transposed(transform), values);

@@ -3,8 +3,10 @@ using MathNet.Numerics.Random;
 
 namespace ConvNet;
 
-/// <summary>Where parameters start: weights from a distribution, biases 0, scales 1, running statistics 0 and 1.</summary>
-/// <remarks>The values of a parameter depend on the seed and on its place in the graph alone, so every backend starts alike.</remarks>
+/// <summary>Where parameters start: weights from a distribution, biases 0, scales 1, running statistics 0 and
+/// 1.</summary>
+/// <remarks>The values of a parameter depend on the seed and on its place in the graph alone, so every backend starts
+/// alike.</remarks>
 public abstract record Initializer
 {
     /// <summary>Writes the initial values of one parameter.</summary>
@@ -76,7 +78,8 @@ public sealed record HeUniform(int Seed) : RandomInitializer(Seed)
     internal static ContinuousUniform Symmetric(double limit, Random source) => new(-limit, limit, source);
 }
 
-/// <summary>Xavier (Glorot): normal with variance 2 / (fan-in + fan-out). Source: Glorot and Bengio, AISTATS 2010.</summary>
+/// <summary>Xavier (Glorot): normal with variance 2 / (fan-in + fan-out). Source: Glorot and Bengio, AISTATS
+/// 2010.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public sealed record XavierNormal(int Seed) : RandomInitializer(Seed)
 {
@@ -119,7 +122,8 @@ public sealed record UniformInitializer(double Limit, int Seed) : RandomInitiali
     public double Limit { get; init; } = FromZero(Limit, nameof(Limit), "limit");
 
     /// <inheritdoc/>
-    protected override IContinuousDistribution DistributionOf(Parameter parameter, Random source) => HeUniform.Symmetric(Limit, source);
+    protected override IContinuousDistribution DistributionOf(Parameter parameter, Random source)
+        => HeUniform.Symmetric(Limit, source);
 }
 
 /// <summary>The same value for every weight.</summary>

@@ -5,11 +5,11 @@ namespace ConvNet;
 
 /// <summary>Batch normalisation per channel: y = γ·(x − μ) / √(σ² + ε) + β.</summary>
 /// <remarks>
-/// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training μ and the biased σ² are of the batch, over N, H, W,
-/// and the running statistics move: r ← (1 − m)·r + m·batch, with the unbiased variance (left alone where a channel
-/// has one value). In inference μ and σ² are the running ones.
-/// Backward, with x̂ = (x − μ)/√(σ² + ε) and M = N·H·W: dβ = Σ dy; dγ = Σ dy·x̂; dx = γ/√(σ² + ε)·(dy − dβ/M − x̂·dγ/M).
-/// Source: Ioffe and Szegedy, ICML 2015.
+/// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training μ and the biased σ² are of the batch, over N,
+/// H, W, and the running statistics move: r ← (1 − m)·r + m·batch, with the unbiased variance (left alone where a
+/// channel has one value). In inference μ and σ² are the running ones.
+/// Backward, with x̂ = (x − μ)/√(σ² + ε) and M = N·H·W: dβ = Σ dy; dγ = Σ dy·x̂; dx = γ/√(σ² + ε)·(dy − dβ/M −
+/// x̂·dγ/M). Source: Ioffe and Szegedy, ICML 2015.
 /// </remarks>
 public sealed record BatchNorm2d : Layer
 {
@@ -130,7 +130,8 @@ public sealed record BatchNorm2d : Layer
         frame.For(f.XShape(0).C, c =>
         {
             Shape shape = frame.YShape;
-            T mean = frame.Saved[2 * c], inverse = frame.Saved[2 * c + 1], count = T.CreateChecked((long)frame.N * shape.Area);
+            T mean = frame.Saved[2 * c], inverse = frame.Saved[2 * c + 1],
+                count = T.CreateChecked((long)frame.N * shape.Area);
             BlockedSum<T> sums = default, products = default;
             for (int n = 0; n < frame.N; n++)
             {
@@ -174,7 +175,8 @@ public sealed record BatchNorm2d : Layer
             foreach (T x in f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area))
                 distances.Add((x - mean) * (x - mean));
         }
-        T squares = distances.Value, momentum = T.CreateChecked(Momentum), inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
+        T squares = distances.Value, momentum = T.CreateChecked(Momentum),
+            inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
         f.W(2)[c] = (T.One - momentum) * f.W(2)[c] + momentum * mean;
         if (values > 1)
             f.W(3)[c] = (T.One - momentum) * f.W(3)[c] + momentum * (squares / (count - T.One));

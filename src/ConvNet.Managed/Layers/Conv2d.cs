@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>2-D convolution (cross-correlation): y[n,k,oh,ow] = b[k] + Σ_{c,r,s} w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P].</summary>
+/// <summary>2-D convolution (cross-correlation): y[n,k,oh,ow] = b[k] + Σ_{c,r,s}
+/// w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P].</summary>
 /// <remarks>
 /// x: N×C×H×W, w: K×(C/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − F + 2P) / S + 1 a whole number.
 /// Backward: dx[n,c,h,w] = Σ w[k,c,r,s]·dy[n,k,oh,ow] over all k, r, s, oh, ow that read x[n,c,h,w];
@@ -106,9 +107,11 @@ public sealed record Conv2d : SumLayer
     {
         int depth = inputs[0].C / Groups;
         long area = Window.Kernel.Area;
-        var weight = new ParameterSpec("weight", ParameterRole.Weight, [Filters, depth, Window.Kernel.H, Window.Kernel.W],
+        var weight = new ParameterSpec("weight", ParameterRole.Weight,
+            [Filters, depth, Window.Kernel.H, Window.Kernel.W],
             depth * area, Filters / Groups * area);
-        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], weight.FanIn, weight.FanOut)] : [weight];
+        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], weight.FanIn, weight.FanOut)]
+            : [weight];
     }
 
     /// <inheritdoc/>
@@ -164,7 +167,8 @@ public sealed record Conv2d : SumLayer
                 {
                     if (tap.IsFirst)
                         blocks.Next();
-                    Rows.AddScaled(y.Slice(tap.Output, tap.Count), x[tap.Input..], w[c * area + tap.Weight], Window.Stride.W);
+                    Rows.AddScaled(y.Slice(tap.Output, tap.Count), x[tap.Input..], w[c * area + tap.Weight],
+                        Window.Stride.W);
                 }
             }
             blocks.Complete();
@@ -226,7 +230,8 @@ public sealed record Conv2d : SumLayer
                 {
                     if (tap.IsFirst)
                         blocks.Next();
-                    Rows.ScatterScaled(dx[tap.Input..], dy.Slice(tap.Output, tap.Count), w[tap.Weight], Window.Stride.W);
+                    Rows.ScatterScaled(dx[tap.Input..], dy.Slice(tap.Output, tap.Count), w[tap.Weight],
+                        Window.Stride.W);
                 }
             }
             blocks.Complete();
@@ -252,7 +257,8 @@ public sealed record Conv2d : SumLayer
                 foreach (RowTap[] rows in rowBlocks)
                 {
                     foreach (RowTap tap in rows)
-                        dw[tap.Weight] += Rows.Dot<T, TSum>(dy.Slice(tap.Output, tap.Count), x[tap.Input..], Window.Stride.W);
+                        dw[tap.Weight] += Rows.Dot<T, TSum>(dy.Slice(tap.Output, tap.Count), x[tap.Input..],
+                            Window.Stride.W);
                     blocks.EndBlock();
                 }
             }

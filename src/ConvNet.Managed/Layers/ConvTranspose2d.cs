@@ -303,7 +303,8 @@ public sealed record ConvTranspose2d : SumLayer
             draw.Below(Math.Min(layer.Window.Reach.W, y.W + 1) / 2 + 1));
         if (2 * padding.H >= y.H || 2 * padding.W >= y.W)
             padding = 0;
-        return new("convtranspose", new ConvTranspose2d(filters, kernel, stride, padding, extra, dilation, groups, layer.Bias),
+        return new("convtranspose",
+            new ConvTranspose2d(filters, kernel, stride, padding, extra, dilation, groups, layer.Bias),
             draw.Between(1, 4), x);
     }
 }

@@ -99,7 +99,8 @@ public sealed record Dense : SumLayer
         int features = f.XShape(0).C;
         if (f.WantsDX(0))
         {
-            f.For(f.N, n => Combine(f.DX(0).Slice(n * features, features), f.W(0), features, f.DY.Slice(n * Units, Units), 1));
+            f.For(f.N, n
+                => Combine(f.DX(0).Slice(n * features, features), f.W(0), features, f.DY.Slice(n * Units, Units), 1));
         }
         if (!f.WantsDW(0))
             return;
@@ -113,7 +114,8 @@ public sealed record Dense : SumLayer
     }
 
     /// <summary>sum = Σ_k factors[k·stride]·rows[k].</summary>
-    private static void Combine<T, TSum>(Span<TSum> sum, ReadOnlySpan<T> rows, int length, ReadOnlySpan<T> factors, int stride)
+    private static void Combine<T, TSum>(Span<TSum> sum, ReadOnlySpan<T> rows, int length, ReadOnlySpan<T> factors,
+        int stride)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum>
     {

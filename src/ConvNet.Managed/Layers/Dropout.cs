@@ -2,10 +2,12 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>Dropout: in training each value becomes 0 with probability p, else x / (1 − p); in inference y = x.</summary>
+/// <summary>Dropout: in training each value becomes 0 with probability p, else x / (1 − p); in inference y =
+/// x.</summary>
 /// <remarks>
-/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the batch, so it is the
-/// same on every backend and for any number of threads. Backward: dy through the same mask. Source: Srivastava et al., JMLR 2014.
+/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the batch, so it
+/// is the same on every backend and for any number of threads. Backward: dy through the same mask. Source: Srivastava
+/// et al., JMLR 2014.
 /// </remarks>
 public sealed record Dropout : Layer
 {

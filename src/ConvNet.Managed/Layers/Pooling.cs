@@ -37,7 +37,8 @@ internal static class Pooling
     /// windows than a block has terms.</summary>
     public static bool EndsBlock(Window window, Shape ys, int index)
     {
-        int rows = Overlap(window.Kernel.H, window.Stride.H, ys.H), columns = Overlap(window.Kernel.W, window.Stride.W, ys.W);
+        int rows = Overlap(window.Kernel.H, window.Stride.H, ys.H),
+            columns = Overlap(window.Kernel.W, window.Stride.W, ys.W);
         if (index == 0 || (long)rows * columns <= Rows.Block)
             return false;
         return index % (columns < Rows.Block ? Rows.Block / columns * ys.W : Rows.Block) == 0;
@@ -51,7 +52,8 @@ internal static class Pooling
     {
         (int oh, int ow) = Math.DivRem(index, ys.W);
         int top = oh * window.Stride.H - window.Padding.H, left = ow * window.Stride.W - window.Padding.W;
-        return new Patch(Math.Max(top, 0), Math.Min(top + window.Kernel.H, xs.H), Math.Max(left, 0), Math.Min(left + window.Kernel.W, xs.W));
+        return new Patch(Math.Max(top, 0), Math.Min(top + window.Kernel.H, xs.H), Math.Max(left, 0),
+            Math.Min(left + window.Kernel.W, xs.W));
     }
 
     /// <summary>A random window, its stride and its padding.</summary>

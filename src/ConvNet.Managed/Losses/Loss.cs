@@ -4,7 +4,8 @@ namespace ConvNet;
 
 /// <summary>A loss: the mean over a batch, and its gradient with respect to the output of the network.</summary>
 /// <remarks>
-/// The mean is over the samples that are there, so a smaller last batch is no special case; with sample weights it is the weighted mean.
+/// The mean is over the samples that are there, so a smaller last batch is no special case; with sample weights it is
+/// the weighted mean.
 /// </remarks>
 public abstract record Loss
 {
@@ -21,16 +22,20 @@ public abstract record Loss
     };
 
     /// <summary>Throws where the loss has no meaning for an output of this shape.</summary>
-    /// <remarks>Class labels of whole samples want one vector of scores: a map is most often a pooling that was forgotten.</remarks>
+    /// <remarks>Class labels of whole samples want one vector of scores: a map is most often a pooling that was
+    /// forgotten.</remarks>
     /// <param name="output">The node whose values are compared.</param>
     /// <exception cref="ArgumentException">It has none; the message names the node and what to do.</exception>
     public virtual void CheckOutput(Node output)
     {
         ArgumentNullException.ThrowIfNull(output);
         if (Takes == TargetKind.Classes && output.Shape.Area > 1)
-            throw new ArgumentException($"{GetType().Name} takes one class for each sample and so one vector of scores, but \"{output.Name}\" "
-                + $"gives {output.Shape.C} maps of {output.Shape.H}×{output.Shape.W}. End the graph with {nameof(GlobalAvgPool2d)}, or with "
-                + $"{nameof(Flatten)} and {nameof(Dense)}; for one class per pixel use {nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
+            throw new ArgumentException($"{GetType().Name} takes one class for each sample and so one vector of "
+                + $"scores, but \"{output.Name}\" "
+                + $"gives {output.Shape.C} maps of {output.Shape.H}×{output.Shape.W}. End the graph with "
+                + $"{nameof(GlobalAvgPool2d)}, or with "
+                + $"{nameof(Flatten)} and {nameof(Dense)}; for one class per pixel use "
+                + $"{nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
     }
 
     /// <summary>The mean loss of a batch; writes the gradient of the output.</summary>

@@ -1,6 +1,7 @@
 namespace ConvNet;
 
-/// <summary>Multi-class support vector machine (hinge): the mean over the batch of Σ_{j≠t} max(0, y_j − y_t + Δ).</summary>
+/// <summary>Multi-class support vector machine (hinge): the mean over the batch of Σ_{j≠t} max(0, y_j − y_t +
+/// Δ).</summary>
 /// <remarks>
 /// Gradient: w_n / Σ w for every j ≠ t with a positive margin, minus their number for t; 0 at the hinge itself.
 /// Targets: N classes. Source: Weston and Watkins, ESANN 1999.

@@ -2,10 +2,12 @@ namespace ConvNet;
 
 /// <summary>Softmax cross-entropy: the mean over the batch of −log softmax(y)_t.</summary>
 /// <remarks>
-/// Computed as log Σ_j exp(y_j − m) − (y_t − m) with m the largest score. Gradient: w_n·(softmax(y)_j − [j = t]) / Σ w, and per pixel that
-/// over H·W. The scores of a sample are one vector; per pixel, those of a pixel are its values in the C maps, and the mean is over pixels too.
+/// Computed as log Σ_j exp(y_j − m) − (y_t − m) with m the largest score. Gradient: w_n·(softmax(y)_j − [j = t]) / Σ w,
+/// and per pixel that over H·W. The scores of a sample are one vector; per pixel, those of a pixel are its values in
+/// the C maps, and the mean is over pixels too.
 /// </remarks>
-/// <param name="PerPixel">Whether every pixel of the output has a class of its own, as in semantic segmentation.</param>
+/// <param name="PerPixel">Whether every pixel of the output has a class of its own, as in semantic
+/// segmentation.</param>
 public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
 {
     /// <inheritdoc/>

@@ -17,8 +17,8 @@ public enum TargetKind
 
 /// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample.</summary>
 /// <remarks>
-/// Arrays and spans convert implicitly, so <c>net.TrainStep(images, labels, 0.05f)</c> takes an <c>int[]</c> of labels as it is. With
-/// weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
+/// Arrays and spans convert implicitly, so <c>net.TrainStep(images, labels, 0.05f)</c> takes an <c>int[]</c> of labels
+/// as it is. With weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
 /// </remarks>
 /// <example><code>net.TrainStep(images, Targets.Of(labels).Weighted(weights), 0.05f);</code></example>
 public readonly ref struct Targets
@@ -77,7 +77,8 @@ public readonly ref struct Targets
     /// <param name="loss">The loss.</param>
     /// <param name="output">The shape of one output.</param>
     /// <param name="n">Samples in the batch.</param>
-    /// <exception cref="ArgumentException">Kind, number, a class index or a weight is wrong; the message says which.</exception>
+    /// <exception cref="ArgumentException">Kind, number, a class index or a weight is wrong; the message says
+    /// which.</exception>
     internal void CheckFor(Loss loss, Shape output, int n)
     {
         int each = loss.TargetsPerSample(output), length = AreClasses ? Classes.Length : Values.Length;
@@ -91,12 +92,14 @@ public readonly ref struct Targets
             throw new ArgumentException($"{loss.GetType().Name} takes {takes}, not "
                 + $"{(AreClasses ? "class labels" : "float targets")}.");
         if (length != (long)n * each)
-            throw new ArgumentException(Invariant($"{length:N0} targets were given; {loss.GetType().Name} takes {takes}: ")
+            throw new ArgumentException(Invariant($"{length:N0} targets were given; {loss.GetType().Name} takes ")
+                + Invariant($"{takes}: ")
                 + Invariant($"{(long)n * each:N0} for {n:N0} samples."));
         for (int i = 0; i < Classes.Length; i++)
         {
             if ((uint)Classes[i] >= (uint)output.C)
-                throw new ArgumentException(Invariant($"Label {Classes[i]} of sample {i / each}{(each > 1 ? Invariant($", pixel {i % each},") : "")} ")
+                throw new ArgumentException(Invariant($"Label {Classes[i]} of sample ")
+                    + Invariant($"{i / each}{(each > 1 ? Invariant($", pixel {i % each},") : "")} ")
                     + Invariant($"is out of range: the output has classes 0 to {output.C - 1}."));
         }
         CheckWeights(n);
@@ -107,16 +110,19 @@ public readonly ref struct Targets
         if (SampleWeights.IsEmpty)
             return;
         if (SampleWeights.Length != n)
-            throw new ArgumentException(Invariant($"{SampleWeights.Length:N0} sample weights were given for {n:N0} samples; give one for each."));
+            throw new ArgumentException(Invariant($"{SampleWeights.Length:N0} sample weights were given for {n:N0} ")
+                + Invariant($"samples; give one for each."));
         double total = 0;
         for (int i = 0; i < SampleWeights.Length; i++)
         {
             if (!(SampleWeights[i] >= 0) || !float.IsFinite(SampleWeights[i]))
-                throw new ArgumentException(Invariant($"The weight {SampleWeights[i]} of sample {i} must be finite and not negative."));
+                throw new ArgumentException(Invariant($"The weight {SampleWeights[i]} of sample {i} must be finite ")
+                    + Invariant($"and not negative."));
             total += SampleWeights[i];
         }
         if (total == 0)
-            throw new ArgumentException("All sample weights are zero, so the weighted mean divides by zero; give at least one a weight.");
+            throw new ArgumentException("All sample weights are zero, so the weighted mean divides by zero; give at "
+                + "least one a weight.");
     }
 }
 

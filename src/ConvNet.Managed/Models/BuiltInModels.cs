@@ -2,21 +2,22 @@ namespace ConvNet.Models;
 
 /// <summary>The built-in networks by name.</summary>
 /// <remarks>
-/// Sources: LeNet-5, LeCun et al., Proc. IEEE 1998 (with ReLU and max pooling); AlexNet, Krizhevsky, arXiv:1404.5997 (one tower); VGG,
-/// Simonyan and Zisserman, ICLR 2015; ResNet, He et al., CVPR 2016.
+/// Sources: LeNet-5, LeCun et al., Proc. IEEE 1998 (with ReLU and max pooling); AlexNet, Krizhevsky, arXiv:1404.5997
+/// (one tower); VGG, Simonyan and Zisserman, ICLR 2015; ResNet, He et al., CVPR 2016.
 /// </remarks>
 public static class BuiltInModels
 {
-    private static readonly Dictionary<string, (Shape Input, int Classes, Func<Shape, int, Graph> Build)> Models = new(StringComparer.Ordinal)
-    {
-        ["lenet5"] = (new(1, 28, 28), 10, LeNet5),
-        ["cifarnet"] = (new(3, 32, 32), 10, CifarNet),
-        ["alexnet"] = (new(3, 224, 224), 1000, AlexNet),
-        ["vgg11"] = (new(3, 224, 224), 1000, Vgg11),
-        ["resnet18"] = (new(3, 224, 224), 1000, ResNet18),
-        ["resnet20"] = (new(3, 32, 32), 10, ResNet20),
-        ["digits"] = (new(1, 8, 8), 10, Digits),
-    };
+    private static readonly Dictionary<string, (Shape Input, int Classes, Func<Shape, int, Graph> Build)> Models =
+        new(StringComparer.Ordinal)
+        {
+            ["lenet5"] = (new(1, 28, 28), 10, LeNet5),
+            ["cifarnet"] = (new(3, 32, 32), 10, CifarNet),
+            ["alexnet"] = (new(3, 224, 224), 1000, AlexNet),
+            ["vgg11"] = (new(3, 224, 224), 1000, Vgg11),
+            ["resnet18"] = (new(3, 224, 224), 1000, ResNet18),
+            ["resnet20"] = (new(3, 32, 32), 10, ResNet20),
+            ["digits"] = (new(1, 8, 8), 10, Digits),
+        };
 
     /// <summary>The names.</summary>
     public static IReadOnlyCollection<string> Names => Models.Keys;
@@ -29,7 +30,8 @@ public static class BuiltInModels
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="input">The shape of the images; the network's own unless given.</param>
     /// <param name="classes">The number of classes; the network's own unless given.</param>
-    /// <exception cref="ArgumentException">There is no network of this name, or it does not fit images of this shape.</exception>
+    /// <exception cref="ArgumentException">There is no network of this name, or it does not fit images of this
+    /// shape.</exception>
     public static Graph Create(string name, Shape? input = null, int? classes = null)
     {
         (Shape own, int ownClasses, Func<Shape, int, Graph> build) = Find(name);
@@ -78,9 +80,11 @@ public static class BuiltInModels
         }
     }
 
-    private static (Shape Input, int Classes, Func<Shape, int, Graph> Build) Find(string name) => Models.TryGetValue(name, out var model)
+    private static (Shape Input, int Classes, Func<Shape, int, Graph> Build) Find(string name)
+        => Models.TryGetValue(name, out var model)
         ? model
-        : throw new ArgumentException($"There is no model \"{name}\"; the built-in ones are {string.Join(", ", Names)}.", nameof(name));
+        : throw new ArgumentException($"There is no model \"{name}\"; the built-in ones are "
+            + $"{string.Join(", ", Names)}.", nameof(name));
 
     private static Graph LeNet5(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(6, 5, padding: 2), new Relu(), new MaxPool2d(2),
@@ -100,7 +104,8 @@ public static class BuiltInModels
     private static Graph AlexNet(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(64, 11, stride: 4, padding: 2, roundDown: true), new Relu(), new MaxPool2d(3, stride: 2),
         new Conv2d(192, 5, padding: 2), new Relu(), new MaxPool2d(3, stride: 2),
-        new Conv2d(384, 3, padding: 1), new Relu(), new Conv2d(256, 3, padding: 1), new Relu(), new Conv2d(256, 3, padding: 1), new Relu(),
+        new Conv2d(384, 3, padding: 1), new Relu(), new Conv2d(256, 3, padding: 1), new Relu(),
+            new Conv2d(256, 3, padding: 1), new Relu(),
         new MaxPool2d(3, stride: 2),
         new Flatten(), new Dense(4096), new Relu(), new Dense(4096), new Relu(), new Dense(classes));
 
@@ -121,9 +126,11 @@ public static class BuiltInModels
     private static Graph ResNet18(Shape input, int classes)
     {
         var graph = new Graph(input);
-        Node x = graph.Append(graph.Input, new Conv2d(64, 7, stride: 2, padding: 3, bias: false, roundDown: true), new BatchNorm2d(), new Relu(),
+        Node x = graph.Append(graph.Input, new Conv2d(64, 7, stride: 2, padding: 3, bias: false, roundDown: true),
+            new BatchNorm2d(), new Relu(),
             new MaxPool2d(3, stride: 2, padding: 1, roundDown: true));
-        foreach ((int filters, int stride) in ((int, int)[])[(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)])
+        foreach ((int filters, int stride) in ((int, int)[])[(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1),
+            (512, 2), (512, 1)])
             x = BasicBlock(graph, x, filters, stride);
         graph.Append(x, new GlobalAvgPool2d(), new Dense(classes));
         return graph;
@@ -145,7 +152,8 @@ public static class BuiltInModels
     private static Node BasicBlock(Graph graph, Node x, int filters, int stride)
     {
         Node branch = graph.Append(x,
-            new Conv2d(filters, 3, stride, padding: 1, bias: false, roundDown: stride > 1), new BatchNorm2d(), new Relu(),
+            new Conv2d(filters, 3, stride, padding: 1, bias: false, roundDown: stride > 1), new BatchNorm2d(),
+                new Relu(),
             new Conv2d(filters, 3, padding: 1, bias: false), new BatchNorm2d());
         Node shortcut = stride > 1 || x.Shape.C != filters
             ? graph.Append(x, new Conv2d(filters, 1, stride, bias: false, roundDown: stride > 1), new BatchNorm2d())

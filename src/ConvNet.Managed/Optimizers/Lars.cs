@@ -7,16 +7,17 @@ namespace ConvNet;
 /// Layer-wise adaptive rate scaling: v ← μv + α·r·(g + λw); w ← w − v, with r = η‖w‖ / (‖g‖ + λ‖w‖) for each parameter.
 /// </summary>
 /// <remarks>
-/// ‖·‖ is the Euclidean norm of all values. r is 1 where the divisor is zero, and for a parameter that is zero, as a bias
-/// at the start: it would never move. Scales and biases are usually in a group without weight decay. Source: You, Gitman
-/// and Ginsburg, "Large batch training of convolutional networks", 2017, algorithm 1.
+/// ‖·‖ is the Euclidean norm of all values. r is 1 where the divisor is zero, and for a parameter that is zero, as a
+/// bias at the start: it would never move. Scales and biases are usually in a group without weight decay. Source: You,
+/// Gitman and Ginsburg, "Large batch training of convolutional networks", 2017, algorithm 1.
 /// </remarks>
 public sealed record Lars : WholeParameterOptimizer
 {
     /// <summary>Describes the optimiser.</summary>
     /// <param name="momentum">μ, in [0, 1).</param>
     /// <param name="weightDecay">λ, not negative.</param>
-    /// <param name="trustCoefficient">η, above 0: a step's share of the parameter's norm at a learning rate of 1.</param>
+    /// <param name="trustCoefficient">η, above 0: a step's share of the parameter's norm at a learning rate of
+    /// 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
     public Lars(float momentum = 0.9f, float weightDecay = 0f, float trustCoefficient = 0.001f)
         : base(weightDecay)

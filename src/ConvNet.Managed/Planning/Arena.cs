@@ -28,7 +28,8 @@ internal sealed record Arena(long[] Offsets, long Length)
         block => block.Last,
     ];
 
-    /// <summary>Places blocks so that those needed together do not overlap, in one order after another; the shortest arena wins.</summary>
+    /// <summary>Places blocks so that those needed together do not overlap, in one order after another; the shortest
+    /// arena wins.</summary>
     /// <remarks>Thousands of blocks are placed once, in the order in which they are needed.</remarks>
     /// <param name="blocks">The blocks.</param>
     /// <param name="alignment">Every offset is a multiple of this.</param>
@@ -40,13 +41,15 @@ internal sealed record Arena(long[] Offsets, long Length)
             ])
             .MinBy(arena => arena.Length)!;
 
-    // From the first in the order on, each at the lowest place that is free, or in the tightest gap between those that are placed.
+    // From the first in the order on, each at the lowest place that is free, or in the tightest gap between those that
+    // are placed.
     private static Arena Place(IReadOnlyList<Lifetime> blocks, Func<Lifetime, long> order, bool tight, long alignment)
     {
         var offsets = new long[blocks.Count];
         var placed = new List<int>();       // from the lowest offset to the highest
         long length = 0;
-        foreach (int block in Enumerable.Range(0, blocks.Count).OrderByDescending(i => order(blocks[i])).ThenByDescending(i => blocks[i].Length))
+        foreach (int block in Enumerable.Range(0, blocks.Count).OrderByDescending(i => order(blocks[i]))
+            .ThenByDescending(i => blocks[i].Length))
         {
             long place = -1, least = long.MaxValue, free = 0;
             foreach (int other in placed.Where(other => blocks[other].Overlaps(blocks[block])))

@@ -1,13 +1,16 @@
 namespace ConvNet.Planning;
 
-/// <summary>When each value of a graph is needed, over one schedule: forward of node i at i, the loss, backward in reverse.</summary>
-/// <remarks>A value read by several nodes gets one gradient per edge; the sum is gathered in the gradient of the first edge.</remarks>
+/// <summary>When each value of a graph is needed, over one schedule: forward of node i at i, the loss, backward in
+/// reverse.</summary>
+/// <remarks>A value read by several nodes gets one gradient per edge; the sum is gathered in the gradient of the first
+/// edge.</remarks>
 internal sealed class Liveness
 {
     private readonly Graph _graph;
     private readonly bool[] _wantsGradient;
 
-    /// <summary>Finds the gradients that are wanted: those on a way from a parameter, or from the images where asked, to the output.</summary>
+    /// <summary>Finds the gradients that are wanted: those on a way from a parameter, or from the images where asked,
+    /// to the output.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="training">Whether there is a backward pass.</param>
     /// <param name="inputGradient">Whether the gradient of the images is wanted.</param>
@@ -56,7 +59,8 @@ internal sealed class Liveness
         return new Lifetime(length, ForwardPoint(node), last);
     }
 
-    /// <summary>When the gradient on the edge from a node to its consumer number <paramref name="edge"/> is needed.</summary>
+    /// <summary>When the gradient on the edge from a node to its consumer number <paramref name="edge"/> is
+    /// needed.</summary>
     public Lifetime EdgeGradient(Node node, int edge, long length)
         => new(length, BackwardPoint(node.Consumers[edge]), BackwardPoint(node));
 

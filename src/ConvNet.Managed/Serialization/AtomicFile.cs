@@ -84,7 +84,8 @@ internal static class AtomicFile
         if (FileKind.NotRegular(path) is { } kind)
             throw new IOException($"{path} is {kind}; name a file in a folder.");
         bool isLink = new FileInfo(path).LinkTarget is not null;
-        string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName : path);
+        string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName
+            : path);
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Path.EndsInDirectorySeparator(target))
             throw new IOException($"{path} is a folder; name a file in a folder.");

@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its place.</summary>
+/// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its
+/// place.</summary>
 internal sealed class JsonReader
 {
     private readonly JsonElement _object;
@@ -151,7 +152,8 @@ internal sealed class JsonReader
 
     /// <summary>A number.</summary>
     public float Number(string name, float otherwise) => Optional(name) is not { } value ? otherwise
-        : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number) ? number
+        : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number)
+            ? number
         : throw Wrong(name, value, "a number");
 
     /// <summary>True or false.</summary>
@@ -172,7 +174,8 @@ internal sealed class JsonReader
 
     /// <summary>Numbers in a list.</summary>
     public float[] Numbers(string name) => [.. List(name).Select(value =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number : throw Wrong(name, value, "a list of numbers"))];
+        value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number
+            : throw Wrong(name, value, "a list of numbers"))];
 
     /// <summary>Whole numbers in a list.</summary>
     public int[] Ints(string name) => [.. List(name).Select(value => Whole(name, value))];
@@ -181,7 +184,8 @@ internal sealed class JsonReader
     public string[] Texts(string name) => [.. List(name).Select(value =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of texts"))];
 
-    /// <summary>What is made of the object; what a layer or a graph says about its sizes gets the place in the file.</summary>
+    /// <summary>What is made of the object; what a layer or a graph says about its sizes gets the place in the
+    /// file.</summary>
     public T Checked<T>(Func<T> make)
     {
         try
@@ -194,11 +198,13 @@ internal sealed class JsonReader
         }
     }
 
-    private int Whole(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
+    private int Whole(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number
+        && value.TryGetInt32(out int number)
         ? number
         : throw Wrong(name, value, "a whole number");
 
-    private InvalidDataException Wrong(string name, JsonElement value, string expected) => Error($"\"{name}\" is {Describe(value)}; it must be {expected}.");
+    private InvalidDataException Wrong(string name, JsonElement value, string expected)
+        => Error($"\"{name}\" is {Describe(value)}; it must be {expected}.");
 
     private static string Describe(JsonElement value) => Excerpt.OfUtf8(JsonMarshal.GetRawUtf8Value(value));
 }

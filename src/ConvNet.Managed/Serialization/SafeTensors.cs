@@ -17,8 +17,8 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
 /// <summary>Tensors of float32 in a safetensors file, with text beside them.</summary>
 /// <remarks>
 /// Layout: the length of the header as a little-endian 64-bit number, the header as JSON
-/// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]}, …}</c>), then the values,
-/// little-endian, without gaps. Source: the safetensors format of Hugging Face.
+/// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]},
+/// …}</c>), then the values, little-endian, without gaps. Source: the safetensors format of Hugging Face.
 /// A file is checked whole before anything of it is used. A header has at most 100,000,000 bytes, as the format says, a
 /// tensor at most <see cref="Array.MaxLength"/> values. Beside the values, reading allocates at most twenty times the
 /// header: about six times for tensors, the most for metadata of very many short texts.
@@ -32,7 +32,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
 
     private const int LengthBytes = 8;
 
-    /// <summary>Writes the file: first whole under a temporary name in the same folder, then renamed. A failure leaves no file behind.</summary>
+    /// <summary>Writes the file: first whole under a temporary name in the same folder, then renamed. A failure leaves
+    /// no file behind.</summary>
     /// <param name="path">The file; one that is there is replaced.</param>
     /// <exception cref="IOException">The file cannot be written; the one that was there is untouched.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
@@ -44,7 +45,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         foreach (NamedTensor tensor in Tensors)
         {
             if (tensor.Dimensions.Aggregate(1L, (product, size) => product * size) != tensor.Values.Length)
-                throw new ArgumentException($"Tensor \"{tensor.Name}\" is {string.Join("×", tensor.Dimensions)} and has {tensor.Values.Length:N0} values.");
+                throw new ArgumentException($"Tensor \"{tensor.Name}\" is {string.Join("×", tensor.Dimensions)} and "
+                    + $"has {tensor.Values.Length:N0} values.");
         }
         byte[] header = Header(Metadata, [.. Tensors.Select(tensor => (tensor.Name, tensor.Dimensions))]);
         Write(path, "the tensors", header, Tensors.Sum(tensor => (long)tensor.Values.Length),
@@ -52,7 +54,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     }
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what and where.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what and
+    /// where.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafeTensors Read(string path)
     {

@@ -4,11 +4,13 @@ using ConvNet.Data;
 
 namespace ConvNet.Serialization;
 
-/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, and how its images were normalised.</summary>
+/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, and how its images were
+/// normalised.</summary>
 /// <remarks>
-/// The file is a safetensors file of <see cref="SafeTensors"/>; its metadata holds <c>graph</c> (<see cref="GraphJson"/>) and
-/// <c>normalization</c> (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). The optimiser's state is not kept: a training that goes on
-/// starts with momentum 0; <see cref="TrainingState"/> keeps it.
+/// The file is a safetensors file of <see cref="SafeTensors"/>; its metadata holds <c>graph</c>
+/// (<see cref="GraphJson"/>) and <c>normalization</c>
+/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). The optimiser's state is not kept: a
+/// training that goes on starts with momentum 0; <see cref="TrainingState"/> keeps it.
 /// </remarks>
 public sealed class SavedModel
 {
@@ -86,11 +88,13 @@ public sealed class SavedModel
         AtomicFile.Probe(path, Content, SafeTensors.FileBytes(Header(graph, null), Count(graph)));
     }
 
-    /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is finite.</summary>
+    /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is
+    /// finite.</summary>
     /// <param name="path">The file.</param>
     /// <param name="allowNonFinite">Whether values that are NaN or infinite are taken as they are.</param>
     /// <param name="layers">The layers that the graph may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says
+    /// what.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
     public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null)
     {
@@ -142,18 +146,21 @@ public sealed class SavedModel
                 $"{path}: the graph's {Excerpt.Of($"{missing.Values.First()}")} has no tensor in the file.");
     }
 
-    /// <summary>Writes the parameters into an executable of <see cref="Graph"/>, or of another graph with the same parameters.</summary>
+    /// <summary>Writes the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
+    /// parameters.</summary>
     /// <exception cref="ArgumentException">The executable has other parameters; nothing was written.</exception>
     public void CopyTo(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
         IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
         if (parameters.Count != Graph.Parameters.Count)
-            throw new ArgumentException($"The saved model has {Graph.Parameters.Count} parameters and the graph {parameters.Count}; they are of different networks.", nameof(executable));
+            throw new ArgumentException($"The saved model has {Graph.Parameters.Count} parameters and the graph "
+                + $"{parameters.Count}; they are of different networks.", nameof(executable));
         for (int i = 0; i < parameters.Count; i++)
         {
             if (parameters[i].ToString() != Graph.Parameters[i].ToString())
-                throw new ArgumentException($"The saved model has {Graph.Parameters[i]} where the graph has {parameters[i]}; they are of different networks.", nameof(executable));
+                throw new ArgumentException($"The saved model has {Graph.Parameters[i]} where the graph has "
+                    + $"{parameters[i]}; they are of different networks.", nameof(executable));
         }
         foreach (Parameter parameter in parameters)
             executable.Write(parameter, _values[parameter.Name]);

@@ -40,14 +40,17 @@ public sealed class Evaluation
     /// <summary>The share of images whose class was found, from 0 to 1.</summary>
     public double Accuracy => (double)Correct / Count;
 
-    /// <summary>The confusion matrix: how many images of class <paramref name="truth"/> were taken for <paramref name="guess"/>.</summary>
+    /// <summary>The confusion matrix: how many images of class <paramref name="truth"/> were taken for
+    /// <paramref name="guess"/>.</summary>
     public int this[int truth, int guess] => _counts[truth, guess];
 
-    /// <summary>Runs a network over a data set in inference mode. The guess is the class with the largest score, the first of equals.</summary>
+    /// <summary>Runs a network over a data set in inference mode. The guess is the class with the largest score, the
+    /// first of equals.</summary>
     /// <param name="executable">The network.</param>
     /// <param name="data">The images.</param>
     /// <param name="cancellation">Ends the run between two batches.</param>
-    /// <exception cref="ArgumentException">The images have another shape than the network's, or there are more classes than scores.</exception>
+    /// <exception cref="ArgumentException">The images have another shape than the network's, or there are more classes
+    /// than scores.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Evaluation Of(IExecutable executable, Dataset data, CancellationToken cancellation = default)
     {
@@ -92,9 +95,11 @@ public sealed class Evaluation
         ArgumentNullException.ThrowIfNull(data);
         Graph graph = executable.Graph;
         if (graph.Input.Shape != data.Shape)
-            throw new ArgumentException($"The network reads {graph.Input.Shape} images and the data has {data.Shape}; describe the graph for the data's shape.", nameof(data));
+            throw new ArgumentException($"The network reads {graph.Input.Shape} images and the data has {data.Shape}; "
+                + "describe the graph for the data's shape.", nameof(data));
         if (graph.Output.Shape.Length < data.Classes)
-            throw new ArgumentException($"The network has {graph.Output.Shape.Length} scores and the data {data.Classes} classes; end the graph with {data.Classes} units.", nameof(data));
+            throw new ArgumentException($"The network has {graph.Output.Shape.Length} scores and the data "
+                + $"{data.Classes} classes; end the graph with {data.Classes} units.", nameof(data));
     }
 
     // −0 and +0 are equal, as numbers are compared; null where the largest means nothing.

@@ -22,5 +22,6 @@ public sealed record ConstantSchedule : LearningRateSchedule
 public sealed record CosineSchedule : LearningRateSchedule
 {
     /// <inheritdoc/>
-    public override float Rate(float initial, long step, long steps) => (float)(initial * (1 + Math.Cos(Math.PI * step / steps)) / 2);
+    public override float Rate(float initial, long step, long steps)
+        => (float)(initial * (1 + Math.Cos(Math.PI * step / steps)) / 2);
 }

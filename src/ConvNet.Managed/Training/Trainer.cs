@@ -34,11 +34,12 @@ public sealed record TrainerOptions
     public Action<EpochReport>? OnEpoch { get; init; }
 }
 
-/// <summary>Trains an executable on labelled images: epochs of forward, loss, backward, step in seeded random order.</summary>
+/// <summary>Trains an executable on labelled images: epochs of forward, loss, backward, step in seeded random
+/// order.</summary>
 /// <remarks>
-/// The images of an epoch are all used, in a smaller last batch where they do not divide. With the same seed, data and initial parameters,
-/// on a deterministic backend, every run gives the same numbers but for the times. For targets that are no classes, call
-/// the four steps of <see cref="IExecutable"/>.
+/// The images of an epoch are all used, in a smaller last batch where they do not divide. With the same seed, data and
+/// initial parameters, on a deterministic backend, every run gives the same numbers but for the times. For targets that
+/// are no classes, call the four steps of <see cref="IExecutable"/>.
 /// </remarks>
 public sealed class Trainer
 {
@@ -48,18 +49,22 @@ public sealed class Trainer
     /// <summary>Makes a trainer.</summary>
     /// <param name="executable">What is trained, with its parameters initialised.</param>
     /// <param name="options">How.</param>
-    /// <exception cref="ArgumentException">The executable cannot train or takes no labels, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The executable cannot train or takes no labels, or an option is out of
+    /// range.</exception>
     public Trainer(IExecutable executable, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(options);
         if (executable.Spec is null)
-            throw new ArgumentException("The executable was compiled for inference only; use Compile for one that trains.", nameof(executable));
+            throw new ArgumentException("The executable was compiled for inference only; use Compile for one that "
+                + "trains.", nameof(executable));
         if (executable.Spec.Loss.Takes != TargetKind.Classes)
-            throw new ArgumentException($"{executable.Spec.Loss.GetType().Name} does not take one class for each image; "
+            throw new ArgumentException($"{executable.Spec.Loss.GetType().Name} does not take one class for each "
+                + "image; "
                 + $"call {nameof(IExecutable.TrainStep)} with its targets.", nameof(executable));
         if (options.Epochs < 1)
-            throw new ArgumentOutOfRangeException(nameof(options), $"{options.Epochs} epochs train nothing; give 1 or more.");
+            throw new ArgumentOutOfRangeException(nameof(options),
+                $"{options.Epochs} epochs train nothing; give 1 or more.");
         if (!float.IsFinite(options.LearningRate))
             throw new ArgumentOutOfRangeException(nameof(options),
                 Invariant($"A learning rate of {options.LearningRate} moves nothing anywhere; give a finite number."));
@@ -73,7 +78,8 @@ public sealed class Trainer
     /// <summary>Trains.</summary>
     /// <param name="train">The images to learn from.</param>
     /// <param name="test">The images to test on after every epoch, if any.</param>
-    /// <param name="cancellation">Ends the training between two steps; the parameters are those of the last whole step.</param>
+    /// <param name="cancellation">Ends the training between two steps; the parameters are those of the last whole
+    /// step.</param>
     /// <exception cref="ArgumentException">The data does not fit the network.</exception>
     /// <exception cref="NonFiniteLossException">
     /// The loss is NaN or infinite, or what an epoch has left is; the message names the step and the layer.
@@ -119,7 +125,8 @@ public sealed class Trainer
             images += batch.Labels.Length;
             step++;
             seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images, (double)correct / images, images / seconds));
+            _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images,
+                (double)correct / images, images / seconds));
             if (step % batches.Count == 0 && _options.StopAtNonFiniteLoss)
                 CheckFinite(batch, learningRate, step, batchScores);
         }

@@ -14,14 +14,17 @@ internal sealed class CompareFigures(Graph graph, int batch, MachineMeter machin
         Interval time = Statistics.IntervalOfMedian([.. rounds.TimesOf(entry)]);
         double gflops = operations / time.Value / 1e6, bytes = CompulsoryTraffic.Bytes(graph, batch, isTraining);
         return new Speed(
-            new Interval(ImagesPerSecond(time.Value), time.High is { } high ? ImagesPerSecond(high) : null, time.Low is { } low ? ImagesPerSecond(low) : null),
-            rounds.Ratio(entry, rounds.Best!), time.Value, rounds.TimesOf(entry).Count, gflops, 100 * gflops / machine.Peaks[entry.Threads],
+            new Interval(ImagesPerSecond(time.Value), time.High is { } high ? ImagesPerSecond(high) : null,
+                time.Low is { } low ? ImagesPerSecond(low) : null),
+            rounds.Ratio(entry, rounds.Best!), time.Value, rounds.TimesOf(entry).Count, gflops,
+                100 * gflops / machine.Peaks[entry.Threads],
             bytes / 1e6, 100 * bytes / (time.Value * 1e6) / machine.MemoryGBs);
     }
 
     /// <summary>What single images took; null where there was none.</summary>
     public static Latency? LatencyOf(IReadOnlyCollection<double> calls) => calls.Count == 0 ? null : new Latency(
-        Statistics.Quantile(calls, 0.5), calls.Count >= FewestForP99 ? Statistics.Quantile(calls, 0.99) : null, calls.Max(), calls.Count);
+        Statistics.Quantile(calls, 0.5), calls.Count >= FewestForP99 ? Statistics.Quantile(calls, 0.99) : null,
+            calls.Max(), calls.Count);
 
     private double ImagesPerSecond(double milliseconds) => batch / milliseconds * 1e3;
 }

@@ -11,13 +11,19 @@ public static class CompareMarkdown
     {
         ArgumentNullException.ThrowIfNull(result);
         var text = new StringBuilder();
-        string peaks = string.Join(", ", result.Machine.Peaks.Select(peak => string.Create(CultureInfo.InvariantCulture, $"{peak.Gflops:0} GFLOP/s on {CompareText.Threads(peak.Threads)}")));
-        string libraries = string.Join(", ", result.Comparisons.SelectMany(comparison => comparison.Rows).Select(row => row.Library).Distinct());
-        text.Append(CultureInfo.InvariantCulture, $"{result.Machine.Processor}; FMA peak {peaks}, memory {result.Machine.MemoryGBs:0} GB/s; {libraries}; commit {result.Commit}.\n");
+        string peaks =
+            string.Join(", ",
+            result.Machine.Peaks.Select(peak => string.Create(CultureInfo.InvariantCulture,
+            $"{peak.Gflops:0} GFLOP/s on {CompareText.Threads(peak.Threads)}")));
+        string libraries = string.Join(", ", result.Comparisons.SelectMany(comparison => comparison.Rows)
+            .Select(row => row.Library).Distinct());
+        text.Append(CultureInfo.InvariantCulture, $"{result.Machine.Processor}; FMA peak {peaks}, memory "
+            + $"{result.Machine.MemoryGBs:0} GB/s; {libraries}; commit {result.Commit}.\n");
         text.Append(CultureInfo.InvariantCulture, $"`{result.Command}`\n");
         foreach (BatchComparison comparison in result.Comparisons)
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n{result.Model}, {result.Input} images, batches of {comparison.Batch}:\n");
+            text.Append(CultureInfo.InvariantCulture, $"\n{result.Model}, {result.Input} images, batches of "
+                + $"{comparison.Batch}:\n");
             foreach (CompareTable table in CompareText.TablesOf(comparison))
             {
                 text.Append('\n');

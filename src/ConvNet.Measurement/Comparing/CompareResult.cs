@@ -2,7 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What <c>convnet compare</c> found: one network on every backend that can run it, measured in turns. It is the document of <c>--json</c>.</summary>
+/// <summary>What <c>convnet compare</c> found: one network on every backend that can run it, measured in turns. It is
+/// the document of <c>--json</c>.</summary>
 /// <param name="Model">The network, as it was named.</param>
 /// <param name="Input">Channels, rows and columns of an image.</param>
 /// <param name="Parameters">Trainable values of the network.</param>
@@ -11,7 +12,8 @@ namespace ConvNet.Measurement;
 /// <param name="Command">The command line that measures it again.</param>
 /// <param name="Comparisons">One for each batch size.</param>
 public sealed record CompareResult(
-    string Model, string Input, long Parameters, MachineFacts Machine, string Commit, string Command, IReadOnlyList<BatchComparison> Comparisons)
+    string Model, string Input, long Parameters, MachineFacts Machine, string Commit, string Command,
+        IReadOnlyList<BatchComparison> Comparisons)
 {
     /// <summary>What to take, for the first batch size.</summary>
     public Recommendation Recommendation => Comparisons[0].Recommendation;
@@ -69,7 +71,8 @@ public sealed record CompareRow(string Backend, int Threads)
     /// <summary>What computes, with its version and instruction set.</summary>
     public string Library { get; init; } = "";
 
-    /// <summary>The algorithms that training takes, as <c>direct+winograd4</c>; <c>auto</c> where a library decides by itself.</summary>
+    /// <summary>The algorithms that training takes, as <c>direct+winograd4</c>; <c>auto</c> where a library decides by
+    /// itself.</summary>
     public string Algorithm { get; init; } = AlgorithmNames.Auto;
 
     /// <summary>Whether its gradients are right.</summary>
@@ -87,7 +90,8 @@ public sealed record CompareRow(string Backend, int Threads)
     /// <summary>How long until training begins; null where there was no time for it.</summary>
     public FirstStep? FirstStep { get; init; }
 
-    /// <summary>Peak of memory in training in 10⁶ bytes, beyond what the process has with its libraries loaded; null where the system does not tell.</summary>
+    /// <summary>Peak of memory in training in 10⁶ bytes, beyond what the process has with its libraries loaded; null
+    /// where the system does not tell.</summary>
     public double? PeakMemoryMB { get; init; }
 }
 
@@ -97,21 +101,27 @@ public sealed record CompareRow(string Backend, int Threads)
 /// <param name="High">The upper end.</param>
 public sealed record Interval(double Value, double? Low, double? High)
 {
-    /// <summary>Its width relative to the figure, as the logarithm of the ratio of its ends; null where it has none.</summary>
+    /// <summary>Its width relative to the figure, as the logarithm of the ratio of its ends; null where it has
+    /// none.</summary>
     public double? Width => Low is { } low && High is { } high ? Math.Log(high / low) : null;
 }
 
 /// <summary>How fast one pass is.</summary>
 /// <param name="ImagesPerSecond">Images in a second.</param>
-/// <param name="Ratio">The time over that of the fastest row whose gradients are right, round by round: 1 is the fastest, 2 takes twice as long.</param>
+/// <param name="Ratio">The time over that of the fastest row whose gradients are right, round by round: 1 is the
+/// fastest, 2 takes twice as long.</param>
 /// <param name="MedianMs">Milliseconds of a call: the median over rounds of the median over a turn's calls.</param>
 /// <param name="Rounds">Turns that were taken.</param>
-/// <param name="Gflops">10⁹ operations per second: multiply-adds of direct sums, so that an algorithm with fewer may come above the peak.</param>
+/// <param name="Gflops">10⁹ operations per second: multiply-adds of direct sums, so that an algorithm with fewer may
+/// come above the peak.</param>
 /// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads.</param>
-/// <param name="TrafficMB">10⁶ bytes that a call must move at least if every layer reads and writes memory; an estimate from the graph, see <see cref="CompulsoryTraffic"/>.</param>
-/// <param name="PercentOfBandwidth">That traffic over the time, in percent of the memory rate: above 100 where caches and fused layers save it.</param>
+/// <param name="TrafficMB">10⁶ bytes that a call must move at least if every layer reads and writes memory; an estimate
+/// from the graph, see <see cref="CompulsoryTraffic"/>.</param>
+/// <param name="PercentOfBandwidth">That traffic over the time, in percent of the memory rate: above 100 where caches
+/// and fused layers save it.</param>
 public sealed record Speed(
-    Interval ImagesPerSecond, Interval Ratio, double MedianMs, int Rounds, double Gflops, double PercentOfPeak, double TrafficMB, double PercentOfBandwidth);
+    Interval ImagesPerSecond, Interval Ratio, double MedianMs, int Rounds, double Gflops, double PercentOfPeak,
+        double TrafficMB, double PercentOfBandwidth);
 
 /// <summary>How long a single image takes.</summary>
 /// <param name="P50Ms">Half of the calls took at most this long.</param>
@@ -121,7 +131,8 @@ public sealed record Speed(
 public sealed record Latency(double P50Ms, double? P99Ms, double MaxMs, int Calls);
 
 /// <summary>How long it takes until training begins.</summary>
-/// <param name="ColdMs">From the start of a process to the end of its first training step: runtime, libraries, compilation, initial weights, the step.</param>
+/// <param name="ColdMs">From the start of a process to the end of its first training step: runtime, libraries,
+/// compilation, initial weights, the step.</param>
 /// <param name="WarmMs">In a process that has run other networks: compilation and the first step.</param>
 /// <param name="CompileMs">Of that, the compilation of the graph.</param>
 public sealed record FirstStep(double ColdMs, double WarmMs, double CompileMs);
@@ -138,7 +149,8 @@ public enum GradientVerdict
     [JsonStringEnumMemberName("right")]
     Right,
 
-    /// <summary>Some value is further off than rounding probably explains, none further than it possibly does.</summary>
+    /// <summary>Some value is further off than rounding probably explains, none further than it possibly
+    /// does.</summary>
     [JsonStringEnumMemberName("suspect")]
     Suspect,
 
@@ -173,18 +185,21 @@ public enum NoiseVerdict
     [JsonStringEnumMemberName("quiet")]
     Quiet,
 
-    /// <summary>The time was over before every interval was narrow enough: they say how far the ratios are known.</summary>
+    /// <summary>The time was over before every interval was narrow enough: they say how far the ratios are
+    /// known.</summary>
     [JsonStringEnumMemberName("imprecise")]
     Imprecise,
 
-    /// <summary>Others computed on this machine meanwhile: the ratios may be others on a quiet one, whatever the intervals say.</summary>
+    /// <summary>Others computed on this machine meanwhile: the ratios may be others on a quiet one, whatever the
+    /// intervals say.</summary>
     [JsonStringEnumMemberName("busy")]
     Busy,
 }
 
 /// <summary>How quiet the machine was while turns were taken.</summary>
 /// <param name="Verdict">The verdict.</param>
-/// <param name="OtherProcessors">Processors that others kept busy on average; null where the system does not tell.</param>
+/// <param name="OtherProcessors">Processors that others kept busy on average; null where the system does not
+/// tell.</param>
 /// <param name="Steadiness">The median of all measurements of the FMA peak over the best: 1 on a quiet machine.</param>
 /// <param name="Explanation">The verdict in a sentence.</param>
 public sealed record Noise(NoiseVerdict Verdict, double? OtherProcessors, double Steadiness, string Explanation);
@@ -212,4 +227,5 @@ public enum Confidence
 /// <param name="Confidence">How sure that is.</param>
 /// <param name="Reason">Why, with figures.</param>
 /// <param name="Sentence">All of it in one sentence.</param>
-public sealed record Recommendation(string? Backend, int? Threads, Confidence Confidence, string Reason, string Sentence);
+public sealed record Recommendation(string? Backend, int? Threads, Confidence Confidence, string Reason,
+    string Sentence);

@@ -5,10 +5,11 @@ namespace ConvNet.Measurement;
 
 /// <summary>Compares backends on one network and one batch size.</summary>
 /// <remarks>
-/// Every backend with every number of threads has a process of its own, and they take turns (<see cref="PairedRounds{T}"/>). A first process checks the
-/// gradients and measures the first step after something else has run, single images, and inference with the batch; a second one is new, and
-/// measures the first step from the start of the process, the peak of memory, and training. What would take too much of the time limit, by the time
-/// of one image, is left out and says so. A backend whose process dies takes no further part.
+/// Every backend with every number of threads has a process of its own, and they take turns
+/// (<see cref="PairedRounds{T}"/>). A first process checks the gradients and measures the first step after something
+/// else has run, single images, and inference with the batch; a second one is new, and measures the first step from the
+/// start of the process, the peak of memory, and training. What would take too much of the time limit, by the time of
+/// one image, is left out and says so. A backend whose process dies takes no further part.
 /// </remarks>
 public sealed class CompareRun
 {
@@ -36,9 +37,11 @@ public sealed class CompareRun
     private readonly List<Absence> _absent = [];
 
     private CompareRun(
-        CompareSettings settings, Func<string, IWorker> start, MachineMeter machine, Func<TimeSpan> clock, Action<string> progress, CancellationToken cancellation)
+        CompareSettings settings, Func<string, IWorker> start, MachineMeter machine, Func<TimeSpan> clock,
+            Action<string> progress, CancellationToken cancellation)
     {
-        (_settings, _start, _machine, _clock, _progress, _cancellation) = (settings, start, machine, clock, progress, cancellation);
+        (_settings, _start, _machine, _clock, _progress, _cancellation) = (settings, start, machine, clock, progress,
+            cancellation);
         _begin = clock();
         _meter = start(MeterBackend);
     }
@@ -55,8 +58,10 @@ public sealed class CompareRun
     /// <param name="progress">Gets a line when something begins.</param>
     /// <param name="cancellation">Ends it between two turns.</param>
     /// <exception cref="ArgumentException">There is no such backend.</exception>
-    /// <exception cref="NotSupportedException">No backend can run the network, or the machine cannot be measured; the message says why.</exception>
-    public static BatchComparison Measure(Graph graph, CompareSettings settings, Func<string, IWorker> start, MachineMeter machine,
+    /// <exception cref="NotSupportedException">No backend can run the network, or the machine cannot be measured; the
+    /// message says why.</exception>
+    public static BatchComparison Measure(Graph graph, CompareSettings settings, Func<string, IWorker> start,
+        MachineMeter machine,
         Func<TimeSpan> clock, Action<string> progress, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -106,17 +111,22 @@ public sealed class CompareRun
             Latency = CompareFigures.LatencyOf(entry.Latencies),
         })];
         Noise noise = Recommender.Judge(rows, _machine);
-        return new BatchComparison(_settings.Batch, (_clock() - _begin).TotalSeconds, _settings.LimitSeconds, rows, _absent, noise, Recommender.Of(rows, noise));
+        return new BatchComparison(_settings.Batch, (_clock() - _begin).TotalSeconds, _settings.LimitSeconds, rows,
+            _absent, noise, Recommender.Of(rows, noise));
     }
 
-    /// <summary>Starts a worker: the gradients, one image, and the first step of a process that has run something.</summary>
+    /// <summary>Starts a worker: the gradients, one image, and the first step of a process that has run
+    /// something.</summary>
     private void Probe(CompareEntry entry)
     {
         _progress($"{entry.Title}: gradients and first calls");
         entry.Worker = _start(entry.Contestant.Backend);
         // With other threads the same code runs.
-        CompareEntry? twin = _entries.Find(other => other.Contestant == entry.Contestant && other.Row.Gradients != GradientAgreement.NotChecked);
-        entry.Row = entry.Row with { Gradients = twin?.Row.Gradients ?? entry.Worker.Get(Request(entry, Order.Check)).Gradients! };
+        CompareEntry? twin = _entries.Find(other => other.Contestant == entry.Contestant && other.Row.Gradients
+            != GradientAgreement.NotChecked);
+        entry.Row = entry.Row
+            with
+        { Gradients = twin?.Row.Gradients ?? entry.Worker.Get(Request(entry, Order.Check)).Gradients! };
         Response prepared = Prepare(entry, BenchPass.Infer, 1);
         entry.Row = entry.Row with { Library = prepared.Library! };
         entry.Worker.Get(new Request(Order.First));
@@ -127,7 +137,8 @@ public sealed class CompareRun
             return;
         }
         Response compiled = Prepare(entry, BenchPass.Train, _settings.Batch);
-        CompareEntry? plain = _entries.Find(other => other.Contestant.Name == entry.Contestant.Backend && other.Threads == entry.Threads);
+        CompareEntry? plain = _entries.Find(other => other.Contestant.Name == entry.Contestant.Backend && other.Threads
+            == entry.Threads);
         if (entry.Contestant.IsAccurate && plain is not null && plain.Row.Algorithm == compiled.Algorithm)
             throw new NotSupportedException($"it takes the algorithms of {plain.Contestant.Name} on this network");
         entry.Row = entry.Row with { Algorithm = compiled.Algorithm! };
@@ -137,7 +148,8 @@ public sealed class CompareRun
 
     private string? TooSlow(CompareEntry entry)
     {
-        double step = entry.ImageMs / 1e3 * _settings.Batch * StepOverInference, most = _settings.LimitSeconds * LargestStep;
+        double step = entry.ImageMs / 1e3 * _settings.Batch * StepOverInference, most = _settings.LimitSeconds
+            * LargestStep;
         return step <= most ? null
             : Invariant($"by the time of one image a training step takes some {step:0} s, which a limit of ")
             + Invariant($"{_settings.LimitSeconds:0} s has no room for; one of {step / LargestStep:0} s has");
@@ -154,15 +166,19 @@ public sealed class CompareRun
         for (int turn = 0; turn < LatencyTurns; turn++)
         {
             // One call that takes longer than a turn is enough.
-            ForEach(_entries.Where(entry => entry.Latencies.Count == 0 || entry.Latencies[0] < _settings.TurnMilliseconds), Everything, entry =>
-                entry.Latencies.AddRange(entry.Worker.Get(new Request(Order.Latency) { Milliseconds = _settings.TurnMilliseconds }).CallsMs!));
+            ForEach(_entries.Where(entry => entry.Latencies.Count == 0
+                || entry.Latencies[0] < _settings.TurnMilliseconds), Everything, entry =>
+                entry.Latencies.AddRange(
+                    entry.Worker.Get(new Request(Order.Latency) { Milliseconds = _settings.TurnMilliseconds })
+                    .CallsMs!));
         }
     }
 
     private PairedRounds<CompareEntry> MeasureInference()
     {
         _progress($"inference with batches of {_settings.Batch}");
-        ForEach(Running, TrainingAndInference, entry => entry.InferenceOperations = Prepare(entry, BenchPass.Infer, _settings.Batch).Operations);
+        ForEach(Running, TrainingAndInference,
+            entry => entry.InferenceOperations = Prepare(entry, BenchPass.Infer, _settings.Batch).Operations);
         return Rounds(_clock() + (End - _clock()) * InferenceShare);
     }
 
@@ -183,18 +199,23 @@ public sealed class CompareRun
         Response first = entry.Worker.Get(new Request(Order.First));
         entry.Row = entry.Row with
         {
-            FirstStep = new FirstStep((_clock() - start).TotalMilliseconds, entry.Warm.Compile + entry.Warm.Step, entry.Warm.Compile),
+            FirstStep = new FirstStep((_clock() - start).TotalMilliseconds, entry.Warm.Compile + entry.Warm.Step,
+                entry.Warm.Compile),
             PeakMemoryMB = first.PeakMemoryMB,
         };
     }
 
     private PairedRounds<CompareEntry> Rounds(TimeSpan end)
     {
-        // A call that takes longer than a turn needs no warming: the first one has been made, and the next one forgets it.
-        foreach (CompareEntry entry in Running.Where(entry => entry.ImageMs * _settings.Batch < _settings.TurnMilliseconds))
+        // A call that takes longer than a turn needs no warming: the first one has been made, and the next one forgets
+        // it.
+        foreach (CompareEntry entry
+            in Running.Where(entry => entry.ImageMs * _settings.Batch < _settings.TurnMilliseconds))
             entry.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.TurnMilliseconds });
-        var rounds = new PairedRounds<CompareEntry>([.. Running], entry => entry.Row.Gradients.Verdict != GradientVerdict.Wrong);
-        _machine.Watch(() => rounds.Run(Turn, () => _machine.MeasurePeak(_meter, _settings.Threads.Max()), _clock, end), OwnTime, _clock);
+        var rounds = new PairedRounds<CompareEntry>([.. Running], entry => entry.Row.Gradients.Verdict
+            != GradientVerdict.Wrong);
+        _machine.Watch(() => rounds.Run(Turn, () => _machine.MeasurePeak(_meter, _settings.Threads.Max()), _clock, end),
+            OwnTime, _clock);
         return rounds;
     }
 
@@ -208,14 +229,17 @@ public sealed class CompareRun
 
     private TimeSpan End => _begin + TimeSpan.FromSeconds(_settings.LimitSeconds);
 
-    private TimeSpan OwnTime() => _entries.Aggregate(Environment.CpuUsage.TotalTime + _meter.ProcessorTime, (sum, entry) => sum + entry.ProcessorTime);
+    private TimeSpan OwnTime() => _entries.Aggregate(Environment.CpuUsage.TotalTime + _meter.ProcessorTime,
+        (sum, entry) => sum + entry.ProcessorTime);
 
     private Response Prepare(CompareEntry entry, BenchPass pass, int batch)
         => entry.Worker.Get(Request(entry, Order.Prepare) with { Pass = pass.Word(), Batch = batch });
 
-    private Request Request(CompareEntry entry, Order order) => entry.Contestant.Request(order, _settings, entry.Threads);
+    private Request Request(CompareEntry entry, Order order)
+        => entry.Contestant.Request(order, _settings, entry.Threads);
 
-    /// <summary>Does something with entries; one that cannot, or whose process dies, is left out with the reason.</summary>
+    /// <summary>Does something with entries; one that cannot, or whose process dies, is left out with the
+    /// reason.</summary>
     private void ForEach(IEnumerable<CompareEntry> entries, string what, Action<CompareEntry> action)
     {
         foreach (CompareEntry entry in entries.ToArray())
@@ -225,7 +249,8 @@ public sealed class CompareRun
             {
                 action(entry);
             }
-            catch (Exception failure) when (failure is NotSupportedException || (failure is WorkerException && !_cancellation.IsCancellationRequested))
+            catch (Exception failure) when (failure is NotSupportedException
+                || (failure is WorkerException && !_cancellation.IsCancellationRequested))
             {
                 Leave(entry, what, failure.Message);
                 entry.EndWorker();

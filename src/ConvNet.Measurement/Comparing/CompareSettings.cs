@@ -12,7 +12,8 @@ public sealed record CompareSettings
     /// <summary>Images in a batch.</summary>
     public required int Batch { get; init; }
 
-    /// <summary>The backends with their variants, as <c>native</c>, <c>native:avx2</c>, <c>native:accurate</c>.</summary>
+    /// <summary>The backends with their variants, as <c>native</c>, <c>native:avx2</c>,
+    /// <c>native:accurate</c>.</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
     /// <summary>Numbers of threads. A variant runs with the most only.</summary>

@@ -23,28 +23,37 @@ public static class CompareText
         ArgumentNullException.ThrowIfNull(comparison);
         return
         [
-            new(["backend", "threads", "training, images/s", "time / fastest", "inference, images/s", "time / fastest", "1 image p50, ms", "p99, ms", "gradients"],
+            new(["backend", "threads", "training, images/s", "time / fastest", "inference, images/s", "time / fastest",
+                "1 image p50, ms", "p99, ms", "gradients"],
                 [.. comparison.Rows.Select(row => (string[])
                 [
-                    row.Backend, Text($"{row.Threads}"), Images(row.Training), Ratio(row.Training), Images(row.Inference), Ratio(row.Inference),
-                    Number(row.Latency?.P50Ms, "0.000"), Number(row.Latency?.P99Ms, "0.000"), Word(row.Gradients.Verdict),
+                    row.Backend, Text($"{row.Threads}"), Images(row.Training), Ratio(row.Training),
+                        Images(row.Inference), Ratio(row.Inference),
+                    Number(row.Latency?.P50Ms, "0.000"), Number(row.Latency?.P99Ms, "0.000"),
+                        Word(row.Gradients.Verdict),
                 ])]),
-            new(["backend", "threads", "first step, new process, ms", "warm process, ms", "compile, ms", "memory, MB", "% of FMA peak", "% of memory rate", "algorithms"],
+            new(["backend", "threads", "first step, new process, ms", "warm process, ms", "compile, ms", "memory, MB",
+                "% of FMA peak", "% of memory rate", "algorithms"],
                 [.. comparison.Rows.Select(row => (string[])
                 [
-                    row.Backend, Text($"{row.Threads}"), Number(row.FirstStep?.ColdMs, "0"), Number(row.FirstStep?.WarmMs, "0.0"), Number(row.FirstStep?.CompileMs, "0.0"),
-                    Number(row.PeakMemoryMB, "0"), Number(row.Training?.PercentOfPeak, "0.0"), Number(row.Training?.PercentOfBandwidth, "0"), row.Algorithm,
+                    row.Backend, Text($"{row.Threads}"), Number(row.FirstStep?.ColdMs, "0"),
+                        Number(row.FirstStep?.WarmMs, "0.0"), Number(row.FirstStep?.CompileMs, "0.0"),
+                    Number(row.PeakMemoryMB, "0"), Number(row.Training?.PercentOfPeak, "0.0"),
+                        Number(row.Training?.PercentOfBandwidth, "0"), row.Algorithm,
                 ])]),
         ];
     }
 
-    /// <summary>What was left out and why, what is wrong, how quiet the machine was, and what to take: a line each.</summary>
+    /// <summary>What was left out and why, what is wrong, how quiet the machine was, and what to take: a line
+    /// each.</summary>
     public static IEnumerable<string> RemarksOf(BatchComparison comparison)
     {
         ArgumentNullException.ThrowIfNull(comparison);
         foreach (Absence absence in comparison.Absent)
-            yield return $"{absence.Backend}{(absence.Threads is { } threads ? $" on {Threads(threads)}" : "")} without {absence.What}: {absence.Reason}";
-        foreach (CompareRow row in comparison.Rows.Where(row => row.Gradients.Verdict is GradientVerdict.Wrong or GradientVerdict.Suspect).DistinctBy(row => row.Backend))
+            yield return $"{absence.Backend}{(absence.Threads is { } threads ? $" on {Threads(threads)}" : "")} "
+                + $"without {absence.What}: {absence.Reason}";
+        foreach (CompareRow row in comparison.Rows.Where(row => row.Gradients.Verdict is GradientVerdict.Wrong
+            or GradientVerdict.Suspect).DistinctBy(row => row.Backend))
             yield return $"{row.Backend}: gradients {Word(row.Gradients.Verdict)}: {row.Gradients.Detail}";
         yield return comparison.Noise.Explanation;
         yield return comparison.Recommendation.Sentence;
@@ -54,7 +63,8 @@ public static class CompareText
     public static string Threads(int count) => Text($"{count} {(count == 1 ? "thread" : "threads")}");
 
     /// <summary>A verdict in a word or two.</summary>
-    public static string Word(GradientVerdict verdict) => verdict == GradientVerdict.NotChecked ? "not checked" : $"{verdict}".ToLowerInvariant();
+    public static string Word(GradientVerdict verdict) => verdict == GradientVerdict.NotChecked ? "not checked"
+        : $"{verdict}".ToLowerInvariant();
 
     private static string Images(Speed? speed) => speed is null ? Missing : Text($"{speed.ImagesPerSecond.Value:#,0}");
 
@@ -68,7 +78,8 @@ public static class CompareText
         { } ratio => Text($"{ratio.Value:0.00} ({(speed.Rounds == 1 ? "once" : "twice")})"),
     };
 
-    private static string Number(double? value, string form) => value?.ToString(form, CultureInfo.InvariantCulture) ?? Missing;
+    private static string Number(double? value, string form) => value?.ToString(form, CultureInfo.InvariantCulture)
+        ?? Missing;
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -31,7 +31,8 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
         => [Native, $"{Native}:{Accurate}", .. Isas.Reverse().Select(isa => $"{Native}:{isa}"), Torch,
         .. TorchVariants.Names, "managed"];
 
-    /// <summary>What is compared unless something else is asked for: every backend, and the variants of the native one that make sense here.</summary>
+    /// <summary>What is compared unless something else is asked for: every backend, and the variants of the native one
+    /// that make sense here.</summary>
     public static IReadOnlyList<string> Usual
     {
         get
@@ -40,7 +41,8 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
             IEnumerable<string> others = [];
             try
             {
-                others = NativeBackend.SupportedIsas.Skip(1).SkipLast(1).Reverse().Select(isa => $"{Native}:{isa.ToString().ToLowerInvariant()}");
+                others = NativeBackend.SupportedIsas.Skip(1).SkipLast(1).Reverse()
+                    .Select(isa => $"{Native}:{isa.ToString().ToLowerInvariant()}");
             }
             catch (NativeLibraryException)
             {
@@ -59,8 +61,10 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
         {
             [Native, var variant] when variant == Accurate => new Contestant(name, Native, null, variant),
             [Native, var isa] when Isas.Contains(isa) => new Contestant(name, Native, isa, null),
-            [Native, var isa, var variant] when Isas.Contains(isa) && variant == Accurate => new Contestant(name, Native, isa, variant),
-            ["auto"] => throw new ArgumentException("auto takes one of the backends, and a measurement says which of them it measures; name them, or leave --backends out for all."),
+            [Native, var isa, var variant] when Isas.Contains(isa) && variant == Accurate
+                => new Contestant(name, Native, isa, variant),
+            ["auto"] => throw new ArgumentException("auto takes one of the backends, and a measurement says which of "
+                + "them it measures; name them, or leave --backends out for all."),
             [Torch, _] when TorchVariants.WordOf(name) is not null => new Contestant(name, Torch, null, null),
             [Native or Torch or "managed"] => new Contestant(name, name, null, null),
             _ => throw NearMisses.NoSuch("backend to compare", name, AllNames),

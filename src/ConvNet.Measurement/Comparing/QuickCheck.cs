@@ -5,10 +5,10 @@ namespace ConvNet.Measurement;
 
 /// <summary>A gradient check that takes a second or two: a fast wrong backend shall be seen to be wrong.</summary>
 /// <remarks>
-/// Every different layer of a network runs by itself on whole numbers, bit for bit, and on real ones, within their error bounds. Layers that take
-/// long get smaller images, or vectors, of the same channels. A network that is small enough then runs as a whole on whole numbers, through a step
-/// of the optimiser. A backend that fails its self-test is wrong, whatever the network. <c>convnet gradcheck</c> checks
-/// more, and leaves nothing out.
+/// Every different layer of a network runs by itself on whole numbers, bit for bit, and on real ones, within their
+/// error bounds. Layers that take long get smaller images, or vectors, of the same channels. A network that is small
+/// enough then runs as a whole on whole numbers, through a step of the optimiser. A backend that fails its self-test is
+/// wrong, whatever the network. <c>convnet gradcheck</c> checks more, and leaves nothing out.
 /// </remarks>
 internal static class QuickCheck
 {
@@ -18,13 +18,16 @@ internal static class QuickCheck
     private const int Batch = 2;
 
     /// <summary>Checks a backend.</summary>
-    /// <exception cref="NotSupportedException">The backend lacks a layer of the network; the message names it.</exception>
+    /// <exception cref="NotSupportedException">The backend lacks a layer of the network; the message names
+    /// it.</exception>
     public static GradientAgreement Of(Graph graph, IBackend backend)
     {
         var options = new GradientCheckOptions { BatchSize = Batch, Modes = CheckModes.Exact | CheckModes.Real };
-        (Layer Layer, Shape[] Shapes)[] layers = [.. graph.Nodes.Skip(1).Select(node => (node.Layer!, Smaller(node.Layer!, [.. node.InputShapes])))
+        (Layer Layer, Shape[] Shapes)[] layers =
+            [.. graph.Nodes.Skip(1).Select(node => (node.Layer!, Smaller(node.Layer!, [.. node.InputShapes])))
             .DistinctBy(of => (of.Item1, string.Join(' ', of.Item2)))];
-        List<GradientReport> reports = [.. layers.Select(of => GradientCheck.Run(of.Layer, of.Shapes, [backend], options))];
+        List<GradientReport> reports =
+            [.. layers.Select(of => GradientCheck.Run(of.Layer, of.Shapes, [backend], options))];
         bool whole = graph.Nodes.Skip(1).Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MostOfANetwork;
         if (whole)
             reports.Add(GradientCheck.Run(graph, [backend], options with { Modes = CheckModes.Segments }));
@@ -38,9 +41,17 @@ internal static class QuickCheck
         Verdict worst = reports.Max(report => report.Verdict);
         if (worst != Verdict.Fail && !test.Passed)
             return new GradientAgreement(GradientVerdict.Wrong, test.Checked, 0, $"the backend {test.Finding}");
-        string detail = worst == Verdict.Pass ? what : Finding(reports.SelectMany(report => report.Layers).First(layer => layer.Verdict == worst));
-        GradientVerdict verdict = worst switch { Verdict.Pass => GradientVerdict.Right, Verdict.Suspect => GradientVerdict.Suspect, _ => GradientVerdict.Wrong };
-        return new GradientAgreement(verdict, reports.Sum(report => report.Checked), reports.Sum(report => report.Failed), detail);
+        string detail = worst == Verdict.Pass ? what
+            : Finding(reports.SelectMany(report => report.Layers).First(layer => layer.Verdict == worst));
+        GradientVerdict verdict = worst switch
+        {
+            Verdict.Pass => GradientVerdict.Right,
+            Verdict.Suspect
+            => GradientVerdict.Suspect,
+            _ => GradientVerdict.Wrong
+        };
+        return new GradientAgreement(verdict, reports.Sum(report => report.Checked),
+            reports.Sum(report => report.Failed), detail);
     }
 
     private static string Finding(LayerReport layer)
@@ -50,9 +61,11 @@ internal static class QuickCheck
             + Invariant($"{tensor.Truth:G6}");
     }
 
-    private static double Cost(Layer layer, Shape[] shapes) => Math.Max(layer.MultiplyAdds(shapes), shapes.Sum(shape => (double)shape.Length));
+    private static double Cost(Layer layer, Shape[] shapes)
+        => Math.Max(layer.MultiplyAdds(shapes), shapes.Sum(shape => (double)shape.Length));
 
-    /// <summary>Shapes of inputs with the same channels that do not cost more than a layer may, or vectors that are shorter.</summary>
+    /// <summary>Shapes of inputs with the same channels that do not cost more than a layer may, or vectors that are
+    /// shorter.</summary>
     private static Shape[] Smaller(Layer layer, Shape[] shapes)
     {
         double share = MostOfALayer / Cost(layer, shapes);
@@ -66,7 +79,8 @@ internal static class QuickCheck
         // Whole strides are cut off, so that windows tile what is left as they tiled the whole.
         int Side(int size, Func<Extent, int> side)
         {
-            (int stride, int reach) = layer.Sees(shapes) is { } window ? (side(window.Stride), side(window.Reach)) : (1, 1);
+            (int stride, int reach) = layer.Sees(shapes) is { } window ? (side(window.Stride), side(window.Reach))
+                : (1, 1);
             int wanted = Math.Min(size, Math.Max((int)(size * Math.Sqrt(share)), reach));
             return size - (size - wanted) / stride * stride;
         }

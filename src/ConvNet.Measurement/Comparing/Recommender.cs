@@ -6,11 +6,11 @@ namespace ConvNet.Measurement;
 /// <remarks>
 /// The fastest in training of those whose gradients are right. Whatever cannot be told from it (less than three times
 /// its time, and an interval that reaches 1, or one or two rounds, whose interval tells next to nothing) may be as
-/// fast; of those within 3% of it by a known interval the one with the fewest threads is taken. What takes three times as long or more is slower, however wide the interval of its
-/// few rounds. On a busy machine nothing is sure: a core that others use slows one backend more than another, in every
-/// round
-/// alike, and no interval shows it. A processor that changes its speed slows all alike, so where the system tells who computes, its peak may vary
-/// more.
+/// fast; of those within 3% of it by a known interval the one with the fewest threads is taken. What takes three times
+/// as long or more is slower, however wide the interval of its few rounds. On a busy machine nothing is sure: a core
+/// that others use slows one backend more than another, in every round
+/// alike, and no interval shows it. A processor that changes its speed slows all alike, so where the system tells who
+/// computes, its peak may vary more.
 /// </remarks>
 public static class Recommender
 {
@@ -31,14 +31,19 @@ public static class Recommender
         double? others = machine.OtherProcessors;
         double steadiness = machine.Steadiness;
         if (others > LargestShareOfOthers * Environment.ProcessorCount)
-            return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Others kept {others:0.0} of {Environment.ProcessorCount} processors busy: on a quiet machine the ratios may be others."));
+            return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Others kept {others:0.0} of ")
+                + Text($"{Environment.ProcessorCount} processors busy: on a quiet machine the ratios may be others."));
         if (steadiness < (others is null ? BenchResult.LeastSteadiness : LeastSteadinessAlone))
-            return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Half of the time the processor reached less than {100 * steadiness:0}% of its best: something slowed it, and on a quiet machine the ratios may be others."));
+            return new Noise(NoiseVerdict.Busy, others, steadiness, "Half of the time the processor reached "
+                + Text($"less than {100 * steadiness:0}% of its best: something slowed it, and on a quiet machine the ")
+                + "ratios may be others.");
         CompareRow[] open = [.. Right(rows).Where(row => IsAsFast(row) && !(row.Training!.Ratio.Width < Goal))];
         return open.Length == 0
             ? new Noise(NoiseVerdict.Quiet, others, steadiness,
-                Text($"The machine was quiet: every row is slower than the fastest beyond its error or takes at least {SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
-            : new Noise(NoiseVerdict.Imprecise, others, steadiness, Text($"The time was over before {string.Join(" and ", open.Select(Name))} could be told from the fastest."));
+                "The machine was quiet: every row is slower than the fastest beyond its error or takes at least "
+                    + Text($"{SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
+            : new Noise(NoiseVerdict.Imprecise, others, steadiness, "The time was over before "
+                + Text($"{string.Join(" and ", open.Select(Name))} could be told from the fastest."));
     }
 
     /// <summary>What to take.</summary>
@@ -51,11 +56,14 @@ public static class Recommender
         if (right.Length == 0)
             return Nothing(rows);
         CompareRow[] close = [.. right.Where(IsAsFast)];
-        CompareRow taken = close.Where(row => row.Training!.Ratio is { Low: not null, Value: <= 1 + Goal }).Append(right[0]).MinBy(row => row.Threads)!;
-        Confidence confidence = noise.Verdict == NoiseVerdict.Busy ? Confidence.CannotTell : close.Length > 1 ? Confidence.Close : Confidence.Clear;
+        CompareRow taken = close.Where(row => row.Training!.Ratio is { Low: not null, Value: <= 1 + Goal })
+            .Append(right[0]).MinBy(row => row.Threads)!;
+        Confidence confidence = noise.Verdict == NoiseVerdict.Busy ? Confidence.CannotTell : close.Length > 1
+            ? Confidence.Close : Confidence.Clear;
         string reason = string.Join("; ", Reasons(rows, right, close, taken));
         string sentence = confidence == Confidence.CannotTell
-            ? $"This run cannot tell: {Lower(noise.Explanation)[..^1]}; {Name(taken)} was the one to take here: {reason}."
+            ? $"This run cannot tell: {Lower(noise.Explanation)[..^1]}; {Name(taken)} was the one to take here: "
+                + $"{reason}."
             : $"Take {Name(taken)}: {reason}.";
         return new Recommendation(taken.Backend, taken.Threads, confidence, reason, sentence);
     }
@@ -70,17 +78,21 @@ public static class Recommender
 
     private static Recommendation Nothing(IReadOnlyList<CompareRow> rows)
     {
-        string reason = rows.Any(row => row.Training is not null)
-            ? $"the gradients of {string.Join(", ", rows.Where(row => row.Training is not null).Select(row => row.Backend).Distinct())} are wrong"
+        string[] wrong = [.. rows.Where(row => row.Training is not null).Select(row => row.Backend).Distinct()];
+        string reason = wrong.Length > 0
+            ? $"the gradients of {string.Join(", ", wrong)} are wrong"
             : "no training step fitted the time limit";
-        return new Recommendation(null, null, Confidence.CannotTell, reason, $"There is nothing to recommend: {reason}.");
+        return new Recommendation(null, null, Confidence.CannotTell, reason,
+            $"There is nothing to recommend: {reason}.");
     }
 
-    private static IEnumerable<string> Reasons(IReadOnlyList<CompareRow> rows, CompareRow[] right, CompareRow[] close, CompareRow taken)
+    private static IEnumerable<string> Reasons(IReadOnlyList<CompareRow> rows, CompareRow[] right, CompareRow[] close,
+        CompareRow taken)
     {
         yield return Text($"{taken.Training!.ImagesPerSecond.Value:#,0} images/s in training");
         if (close.Length > 1)
-            yield return $"{string.Join(" and ", close.Where(row => row != taken).Select(Name))} cannot be told from it" + (right[0].Threads > taken.Threads ? ", and it needs fewer threads" : "");
+            yield return $"{string.Join(" and ", close.Where(row => row != taken).Select(Name))} cannot be told from "
+                + "it" + (right[0].Threads > taken.Threads ? ", and it needs fewer threads" : "");
         CompareRow? rival = Array.Find(right, row => Family(row) != Family(taken) && !close.Contains(row));
         if (rival is not null)
             yield return $"{Times(rival.Training!)} times as fast as {Name(rival)}";
@@ -93,7 +105,8 @@ public static class Recommender
             GradientVerdict.Suspect => $"its gradients are suspect ({taken.Gradients.Detail})",
             _ => "its gradients were not checked",
         };
-        foreach (var wrong in rows.Where(row => row.Gradients.Verdict == GradientVerdict.Wrong).DistinctBy(row => row.Backend))
+        foreach (var wrong in rows.Where(row => row.Gradients.Verdict == GradientVerdict.Wrong)
+            .DistinctBy(row => row.Backend))
             yield return $"{wrong.Backend} computes wrong gradients ({wrong.Gradients.Detail})";
     }
 

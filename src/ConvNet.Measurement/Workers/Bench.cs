@@ -47,7 +47,8 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
     /// <summary>Frees the backend.</summary>
     public void Dispose() => _backend?.Dispose();
 
-    private Graph Model(Request request) => models(request.Model ?? "", request.Input is { } input ? Shape.Parse(input) : null);
+    private Graph Model(Request request)
+        => models(request.Model ?? "", request.Input is { } input ? Shape.Parse(input) : null);
 
     /// <summary>Makes the backend.</summary>
     protected abstract IBackend Open(Request request);
@@ -72,7 +73,8 @@ internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(mo
     protected override IBackend Open(Request request) => Backend(request);
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => NativeLayer.Create((NativeBackend)backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
+        => NativeLayer.Create((NativeBackend)backend, shape, pass);
 }
 
 /// <summary>The bench of torch.</summary>
@@ -83,7 +85,8 @@ internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(model
         => new TorchSharpBackend(request.Threads, padding: TorchVariants.PaddingOf(request.Padding));
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => TorchLayer.Create(backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
+        => TorchLayer.Create(backend, shape, pass);
 }
 
 /// <summary>The bench of the reference.</summary>
@@ -93,5 +96,6 @@ internal sealed class ManagedBench(Func<string, Shape?, Graph> models) : Bench(m
     protected override IBackend Open(Request request) => new ManagedBackend(request.Threads);
 
     /// <inheritdoc/>
-    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass) => new ManagedLayer(backend, shape, pass);
+    protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
+        => new ManagedLayer(backend, shape, pass);
 }

@@ -15,7 +15,8 @@ public interface IWorker : IDisposable
 public static class WorkerExtensions
 {
     /// <summary>The answer to a request that must have one.</summary>
-    /// <exception cref="NotSupportedException">The worker says that it cannot be; the message is the worker's.</exception>
+    /// <exception cref="NotSupportedException">The worker says that it cannot be; the message is the
+    /// worker's.</exception>
     /// <exception cref="WorkerException">There is no answer any more.</exception>
     public static Response Get(this IWorker worker, Request request)
     {

@@ -40,7 +40,8 @@ public enum Order
 }
 
 /// <summary>A line to a worker: one flat JSON object.</summary>
-/// <remarks>A worker reads lines from standard input until it ends, and answers each with one line on standard output.</remarks>
+/// <remarks>A worker reads lines from standard input until it ends, and answers each with one line on standard
+/// output.</remarks>
 /// <param name="Do">What to do.</param>
 public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] Order Do)
 {
@@ -62,7 +63,8 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
     /// <summary>The algorithm that is asked for.</summary>
     public string? Algorithm { get; init; }
 
-    /// <summary>Whether less exact algorithms may be chosen, as <c>fast</c>; the backend's own default where it is null.</summary>
+    /// <summary>Whether less exact algorithms may be chosen, as <c>fast</c>; the backend's own default where it is
+    /// null.</summary>
     public string? Precision { get; init; }
 
     /// <summary>The instruction set; the best one where it is null.</summary>
@@ -74,7 +76,8 @@ public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreConditi
     /// <summary>Threads that compute.</summary>
     public int Threads { get; init; }
 
-    /// <summary>How long to warm up, to measure or to profile; a call that takes longer ends, and is the only one.</summary>
+    /// <summary>How long to warm up, to measure or to profile; a call that takes longer ends, and is the only
+    /// one.</summary>
     public double Milliseconds { get; init; }
 
     /// <summary>Profile: calls of which it is also told when each part ran.</summary>
@@ -117,7 +120,8 @@ public sealed record Response
     /// <summary>Latency: every call, in milliseconds.</summary>
     public IReadOnlyList<double>? CallsMs { get; init; }
 
-    /// <summary>Measure and First: the peak of resident memory since the preparation began, beyond what was resident then, in 10⁶ bytes.</summary>
+    /// <summary>Measure and First: the peak of resident memory since the preparation began, beyond what was resident
+    /// then, in 10⁶ bytes.</summary>
     public double? PeakMemoryMB { get; init; }
 
     /// <summary>Check: what was found.</summary>
@@ -161,7 +165,8 @@ public static class Protocol
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(line, Form) ?? throw new FormatException($"No {typeof(T).Name}: {line}");
+            return JsonSerializer.Deserialize<T>(line, Form)
+                ?? throw new FormatException($"No {typeof(T).Name}: {line}");
         }
         catch (JsonException error)
         {

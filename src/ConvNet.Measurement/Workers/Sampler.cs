@@ -10,7 +10,8 @@ internal sealed class Sampler(Workload workload)
 
     private int _callsPerSample = 1;
 
-    /// <summary>Runs the workload without looking at single calls, at least twice: the first call meets cold caches and unmapped memory.</summary>
+    /// <summary>Runs the workload without looking at single calls, at least twice: the first call meets cold caches and
+    /// unmapped memory.</summary>
     public void Warm(double milliseconds)
     {
         workload.Run();

@@ -19,7 +19,8 @@ public sealed class WorkerLoop : IWorker
     /// <param name="requests">Lines of <see cref="Request"/>.</param>
     /// <param name="responses">Gets a line of <see cref="Response"/> for each.</param>
     /// <exception cref="ArgumentException">There is no such backend.</exception>
-    public static void Serve(string backend, Func<string, Shape?, Graph> models, TextReader requests, TextWriter responses)
+    public static void Serve(string backend, Func<string, Shape?, Graph> models, TextReader requests,
+        TextWriter responses)
     {
         ArgumentNullException.ThrowIfNull(requests);
         ArgumentNullException.ThrowIfNull(responses);
@@ -52,7 +53,8 @@ public sealed class WorkerLoop : IWorker
                 Order.Check => Check(request),
                 Order.SelfTest => Test(request),
                 Order.Peak => new Response { Rate = ProcessorPeak.Gflops(NativeBench.Backend(request)) },
-                Order.Memory => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
+                Order.Memory
+                    => new Response { Rate = ProcessorPeak.MemoryGigabytesPerSecond(NativeBench.Backend(request)) },
                 Order.Profile => Profile(request),
                 _ => throw new UnreachableException($"{request.Do}"),
             };
@@ -118,7 +120,13 @@ public sealed class WorkerLoop : IWorker
     private Response Measure(Request request)
     {
         (List<double> samples, int calls) = Current.Measure(request.Milliseconds);
-        return new Response { MedianMs = Statistics.Median(samples), MinMs = samples.Min(), Calls = calls, PeakMemoryMB = _memory!.PeakMegabytes };
+        return new Response
+        {
+            MedianMs = Statistics.Median(samples),
+            MinMs = samples.Min(),
+            Calls = calls,
+            PeakMemoryMB = _memory!.PeakMegabytes
+        };
     }
 
     private Response Profile(Request request)

@@ -3,9 +3,11 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores out.</summary>
-/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they are: a network that learns its one
-/// batch by heart ends with gradients that are subnormal, and their arithmetic is many times slower.</remarks>
+/// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores
+/// out.</summary>
+/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they
+/// are: a network that learns its one batch by heart ends with gradients that are subnormal, and their arithmetic is
+/// many times slower.</remarks>
 internal sealed class ModelWorkload : Workload
 {
     private const float LearningRate = 1e-20f, Momentum = 0.9f;
@@ -21,7 +23,8 @@ internal sealed class ModelWorkload : Workload
     public ModelWorkload(IBackend backend, Graph graph, int batch, BenchPass pass)
     {
         if (pass.IsOfLayer())
-            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {BenchPass.Train.Word()} and {BenchPass.Infer.Word()}.");
+            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {BenchPass.Train.Word()} "
+                + $"and {BenchPass.Infer.Word()}.");
         _backend = backend.Info.Name;
         _training = pass == BenchPass.Train;
         _graph = graph;
@@ -39,7 +42,8 @@ internal sealed class ModelWorkload : Workload
         _labels = RandomValues.Labels(batch * loss.TargetsPerSample(output), output.C);
     }
 
-    /// <summary>Multiply-adds of the layers that have them: forward, and in training two gradients of each, but for the images'.</summary>
+    /// <summary>Multiply-adds of the layers that have them: forward, and in training two gradients of each, but for the
+    /// images'.</summary>
     public override double Operations => 2.0 * Images * _graph.Nodes.Skip(1).Sum(MultiplyAdds);
 
     public override int Images { get; }
@@ -47,8 +51,10 @@ internal sealed class ModelWorkload : Workload
     public override double CompileMs { get; }
 
     /// <summary>All that its convolutions take; <c>auto</c> where the backend does not tell.</summary>
-    public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto : string.Join('+',
-        from algorithm in _graph.Nodes.Where(node => node.Layer?.Accuracy == Accuracy.Sums).SelectMany(node => Passes.Select(pass => declaring.AlgorithmOf(node, pass))).Distinct().Order()
+    public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto
+        : string.Join('+',
+        from algorithm in _graph.Nodes.Where(node => node.Layer?.Accuracy == Accuracy.Sums)
+            .SelectMany(node => Passes.Select(pass => declaring.AlgorithmOf(node, pass))).Distinct().Order()
         select algorithm.Word());
 
     public override void Run()
@@ -68,7 +74,8 @@ internal sealed class ModelWorkload : Workload
             Run();
         using Recording recording = profiles.Record();
         long start = Stopwatch.GetTimestamp();
-        for (int calls = 0; calls < FewestCalls || Stopwatch.GetElapsedTime(start).TotalMilliseconds < milliseconds; calls++)
+        for (int calls = 0; calls < FewestCalls || Stopwatch.GetElapsedTime(start).TotalMilliseconds < milliseconds;
+            calls++)
             recording.Call(Run);
         return recording.Profile(spans);
     }

@@ -6,12 +6,14 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Measurement;
 
-/// <summary>One pass of a layer in the native kernels: tensors in the layouts that the kernels like best, weights packed, nothing else timed.</summary>
+/// <summary>One pass of a layer in the native kernels: tensors in the layouts that the kernels like best, weights
+/// packed, nothing else timed.</summary>
 internal abstract unsafe class NativeLayer : Workload
 {
     private readonly List<NativeBlock> _blocks = [];
 
-    protected NativeLayer(NativeBackend backend, LayerShape shape, BenchPass pass) => (Context, Shape, Pass) = (backend.Context, shape, pass);
+    protected NativeLayer(NativeBackend backend, LayerShape shape, BenchPass pass)
+        => (Context, Shape, Pass) = (backend.Context, shape, pass);
 
     public override double Operations => Shape.Operations;
 
@@ -81,7 +83,8 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, Kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
 
-        SumAlgorithm Choose(AlgorithmPolicy policy) => policy.Choose(conv, Kernel, shape.Batch, Context.isa, transformed: false).Algorithm;
+        SumAlgorithm Choose(AlgorithmPolicy policy)
+            => policy.Choose(conv, Kernel, shape.Batch, Context.isa, transformed: false).Algorithm;
     }
 
     public override string Algorithm { get; }
@@ -93,8 +96,10 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         int n = Shape.Batch;
         int status = Pass switch
         {
-            BenchPass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace, _workspaceFloats),
-            BenchPass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace,
+                _workspaceFloats),
+            BenchPass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace,
+                _workspaceFloats),
             _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();
@@ -103,9 +108,11 @@ internal sealed unsafe class NativeConvolution : NativeLayer
     private static cn_conv2d Describe(LayerShape shape)
     {
         bool stem = ConvPrimitive.ReadsPlain(shape.Input.C, shape.Groups);
-        var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED);
+        var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN
+            : cn_layout.CN_BLOCKED);
         var y = new cn_tensor(shape.Output.C, shape.Output.H, shape.Output.W, 0, cn_layout.CN_BLOCKED);
-        cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(shape.Kernel, shape.Stride, shape.Padding, shape.Dilation), shape.Groups);
+        cn_conv2d conv = ConvPrimitive.Describe(x, y,
+            new Window(shape.Kernel, shape.Stride, shape.Padding, shape.Dilation), shape.Groups);
         conv.x.halo = Halo(conv, cn_pass.CN_FORWARD);
         conv.dy.halo = Halo(conv, cn_pass.CN_BACKWARD_DATA);
         return conv;
@@ -149,7 +156,8 @@ internal sealed unsafe class NativeDense : NativeLayer
         int status = Pass switch
         {
             BenchPass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
-            BenchPass.BackwardData => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
+            BenchPass.BackwardData
+                => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
             _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();

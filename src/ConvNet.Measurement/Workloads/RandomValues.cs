@@ -1,6 +1,7 @@
 namespace ConvNet.Measurement;
 
-/// <summary>The data that is computed on: reals in −0.5 to 0.5, the same on every run. Zeros or ones would be multiplied as fast, but look odd in a profile.</summary>
+/// <summary>The data that is computed on: reals in −0.5 to 0.5, the same on every run. Zeros or ones would be
+/// multiplied as fast, but look odd in a profile.</summary>
 internal static class RandomValues
 {
     private const int Period = 65_521;

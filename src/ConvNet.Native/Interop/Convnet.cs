@@ -6,7 +6,8 @@ using System.Runtime.InteropServices;
 namespace ConvNet.Native.Interop;
 
 /// <summary>The functions of native/include/convnet.h, in its order and with its names.</summary>
-/// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI version.</remarks>
+/// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI
+/// version.</remarks>
 internal static unsafe partial class Convnet
 {
     public const int CN_ABI_VERSION = 11;
@@ -35,7 +36,8 @@ internal static unsafe partial class Convnet
     public static partial long cn_tensor_floats(in cn_tensor tensor, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src, float* dst);
+    public static partial int cn_reorder(in cn_context context, in cn_tensor from, in cn_tensor to, int n, float* src,
+        float* dst);
 
     [LibraryImport(Library)]
     public static partial int cn_copy_channels(in cn_context context, in cn_tensor from, in cn_tensor to, int n,
@@ -55,33 +57,40 @@ internal static unsafe partial class Convnet
     public static partial long cn_conv2d_weight_floats(in cn_conv2d conv);
 
     [LibraryImport(Library)]
-    public static partial long cn_conv2d_workspace_floats(in cn_context context, in cn_conv2d conv, cn_pass pass, int n);
+    public static partial long cn_conv2d_workspace_floats(in cn_context context, in cn_conv2d conv, cn_pass pass,
+        int n);
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_halo(in cn_conv2d conv, cn_pass pass);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_pack_weights(in cn_context context, in cn_conv2d conv, float* oihw, float* packed);
+    public static partial int cn_conv2d_pack_weights(in cn_context context, in cn_conv2d conv, float* oihw,
+        float* packed);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_unpack_weights(in cn_context context, in cn_conv2d conv, float* packed, float* oihw);
+    public static partial int cn_conv2d_unpack_weights(in cn_context context, in cn_conv2d conv, float* packed,
+        float* oihw);
 
     [LibraryImport(Library)]
     public static partial long cn_conv2d_transformed_floats(in cn_conv2d conv, cn_pass pass);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_transform_weights(in cn_context context, in cn_conv2d conv, cn_pass pass, float* w, float* transformed);
+    public static partial int cn_conv2d_transform_weights(in cn_context context, in cn_conv2d conv, cn_pass pass,
+        float* w, float* transformed);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w, float* bias, float* add,
+    public static partial int cn_conv2d_forward(in cn_context context, in cn_conv2d conv, int n, float* x, float* w,
+        float* bias, float* add,
         float* y, float* statistics, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_backward_data(in cn_context context, in cn_conv2d conv, int n, float* dy, float* w, float* add,
+    public static partial int cn_conv2d_backward_data(in cn_context context, in cn_conv2d conv, int n, float* dy,
+        float* w, float* add,
         float* x, float* dx, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_backward_weights(in cn_context context, in cn_conv2d conv, int n, float* x, float* dy, float* dw,
+    public static partial int cn_conv2d_backward_weights(in cn_context context, in cn_conv2d conv, int n, float* x,
+        float* dy, float* dw,
         float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
@@ -91,75 +100,92 @@ internal static unsafe partial class Convnet
     public static partial long cn_dense_workspace_floats(in cn_context context, in cn_dense dense, cn_pass pass, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_pack_weights(in cn_context context, in cn_dense dense, float* plain, float* packed);
+    public static partial int cn_dense_pack_weights(in cn_context context, in cn_dense dense, float* plain,
+        float* packed);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_unpack_weights(in cn_context context, in cn_dense dense, float* packed, float* plain);
+    public static partial int cn_dense_unpack_weights(in cn_context context, in cn_dense dense, float* packed,
+        float* plain);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_forward(in cn_context context, in cn_dense dense, int n, float* x, float* w, float* bias, float* y,
+    public static partial int cn_dense_forward(in cn_context context, in cn_dense dense, int n, float* x, float* w,
+        float* bias, float* y,
         float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_backward_data(in cn_context context, in cn_dense dense, int n, float* dy, float* w, float* dx,
+    public static partial int cn_dense_backward_data(in cn_context context, in cn_dense dense, int n, float* dy,
+        float* w, float* dx,
         float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_backward_weights(in cn_context context, in cn_dense dense, int n, float* x, float* dy, float* dw,
+    public static partial int cn_dense_backward_weights(in cn_context context, in cn_dense dense, int n, float* x,
+        float* dy, float* dw,
         float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial long cn_pool2d_winner_bytes(in cn_pool2d pool, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y, byte* winners);
+    public static partial int cn_pool2d_forward(in cn_context context, in cn_pool2d pool, int n, float* x, float* y,
+        byte* winners);
 
     [LibraryImport(Library)]
-    public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x, byte* winners, float* dy,
+    public static partial int cn_pool2d_backward(in cn_context context, in cn_pool2d pool, int n, float* x,
+        byte* winners, float* dy,
         float* dx);
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_pools(in cn_conv2d conv, in cn_pool2d pool);
 
     [LibraryImport(Library)]
-    public static partial long cn_conv2d_pool_workspace_floats(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n);
+    public static partial long cn_conv2d_pool_workspace_floats(in cn_context context, in cn_conv2d conv,
+        in cn_pool2d pool, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_pool_forward(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n, float* x, float* w,
+    public static partial int cn_conv2d_pool_forward(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n,
+        float* x, float* w,
         float* bias, float* y, byte* winners, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_conv2d_pools_backward(in cn_conv2d conv, in cn_pool2d pool);
 
     [LibraryImport(Library)]
-    public static partial int cn_conv2d_pool_backward_weights(in cn_context context, in cn_conv2d conv, in cn_pool2d pool, int n, float* x,
+    public static partial int cn_conv2d_pool_backward_weights(in cn_context context, in cn_conv2d conv,
+        in cn_pool2d pool, int n, float* x,
         byte* winners, float* dy, float* dw, float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial long cn_row_statistics_floats(in cn_tensor tensor, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_row_statistics(in cn_context context, in cn_tensor tensor, int n, float* x, float* statistics);
+    public static partial int cn_row_statistics(in cn_context context, in cn_tensor tensor, int n, float* x,
+        float* statistics);
 
     [LibraryImport(Library)]
     public static partial long cn_batch_norm_workspace_floats(in cn_context context, in cn_batch_norm norm, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_batch_norm_forward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* statistics,
-        float* scale, float* shift, float* add, float* y, float* mean, float* inverse_std, float* running_mean, float* running_variance,
+    public static partial int cn_batch_norm_forward(in cn_context context, in cn_batch_norm norm, int n, float* x,
+        float* statistics,
+        float* scale, float* shift, float* add, float* y, float* mean, float* inverse_std, float* running_mean,
+            float* running_variance,
         float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_batch_norm_infer(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
+    public static partial int cn_batch_norm_infer(in cn_context context, in cn_batch_norm norm, int n, float* x,
+        float* scale, float* shift,
         float* running_mean, float* running_variance, float* add, float* y);
 
     [LibraryImport(Library)]
-    public static partial int cn_batch_norm_apply(in cn_context context, in cn_batch_norm norm, int n, float* x, float* scale, float* shift,
+    public static partial int cn_batch_norm_apply(in cn_context context, in cn_batch_norm norm, int n, float* x,
+        float* scale, float* shift,
         float* mean, float* inverse_std, float* y);
 
     [LibraryImport(Library)]
-    public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm, int n, float* x, float* dy, float* scale,
-        float* shift, float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace, long workspace_floats);
+    public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm, int n, float* x,
+        float* dy, float* scale,
+        float* shift, float* mean, float* inverse_std, float* dx, float* dscale, float* dshift, float* workspace,
+            long workspace_floats);
 
     [LibraryImport(Library)]
     public static partial int cn_activation_forward(in cn_context context, in cn_elementwise op, int n, float* a,
@@ -170,10 +196,12 @@ internal static unsafe partial class Convnet
         float* dy, float* dx);
 
     [LibraryImport(Library)]
-    public static partial int cn_add(in cn_context context, in cn_elementwise op, int n, float* a, float* b, float* @out);
+    public static partial int cn_add(in cn_context context, in cn_elementwise op, int n, float* a, float* b,
+        float* @out);
 
     [LibraryImport(Library)]
-    public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n, uint step, float* x, float* y);
+    public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n, uint step, float* x,
+        float* y);
 
     [LibraryImport(Library)]
     public static partial int cn_accumulate(in cn_context context, long count, float* src, float* dst);

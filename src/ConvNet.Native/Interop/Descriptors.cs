@@ -1,4 +1,5 @@
-// The structs and constants of native/include/convnet.h, in its order and with its names; it says what each of them means.
+// The structs and constants of native/include/convnet.h, in its order and with its names; it says what each of them
+// means.
 
 namespace ConvNet.Native.Interop;
 

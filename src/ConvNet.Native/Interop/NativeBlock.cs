@@ -17,7 +17,8 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     {
         Length = length;
         nuint bytes = (nuint)Bytes;
-        // Large blocks come from the system as zeros that take no memory until they are touched: clearing would touch them all.
+        // Large blocks come from the system as zeros that take no memory until they are touched: clearing would touch
+        // them all.
         SetHandle((nint)(clear ? NativeMemory.AllocZeroed(bytes) : NativeMemory.Alloc(bytes)));
         Pointer = (float*)Up((nuint)handle, Alignment);
         // So that the garbage collector looks for executables that nobody disposed.
@@ -53,12 +54,14 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
 
     private static nuint Up(nuint address, nuint alignment) => (address + alignment - 1) & ~(alignment - 1);
 
-    /// <summary>Fewer and larger pages take fewer misses of the translation caches, and are touched for the first time at once.</summary>
+    /// <summary>Fewer and larger pages take fewer misses of the translation caches, and are touched for the first time
+    /// at once.</summary>
     private static void AskForHugePages(nuint start, nuint end)
     {
         (start, end) = (Up(start, HugePage), end & ~(nuint)(HugePage - 1));
         if (start < end && OperatingSystem.IsLinux())
-            _ = madvise((void*)start, end - start, MADV_HUGEPAGE);      // advice: a kernel without huge pages refuses it, and nothing is lost
+            // advice: a kernel without huge pages refuses it, and nothing is lost
+            _ = madvise((void*)start, end - start, MADV_HUGEPAGE);
     }
 
     [LibraryImport("libc")]

@@ -6,9 +6,10 @@ namespace ConvNet.Native.Interop;
 
 /// <summary>The loaded library of C kernels.</summary>
 /// <remarks>
-/// Looked for in this order: the file that the environment variable CONVNET_NATIVE_LIBRARY names, and then no other; the folder of
-/// the application, its runtimes/&lt;rid&gt;/native, the same two places beside this assembly, and the folders in which the runtime
-/// keeps the native files of packages. The first file that exists is taken, and its ABI version compared, before any other call.
+/// Looked for in this order: the file that the environment variable CONVNET_NATIVE_LIBRARY names, and then no other;
+/// the folder of the application, its runtimes/&lt;rid&gt;/native, the same two places beside this assembly, and the
+/// folders in which the runtime keeps the native files of packages. The first file that exists is taken, and its ABI
+/// version compared, before any other call.
 /// </remarks>
 internal sealed partial class NativeLibraryFile
 {
@@ -26,7 +27,8 @@ internal sealed partial class NativeLibraryFile
     public string Path { get; }
 
     /// <summary>The name of the file on this system.</summary>
-    public static string FileName => OperatingSystem.IsWindows() ? "convnet.dll" : OperatingSystem.IsMacOS() ? "libconvnet.dylib" : "libconvnet.so";
+    public static string FileName => OperatingSystem.IsWindows() ? "convnet.dll" : OperatingSystem.IsMacOS()
+        ? "libconvnet.dylib" : "libconvnet.so";
 
     /// <summary>The library, loaded and checked at the first call; the process keeps it.</summary>
     /// <exception cref="NativeLibraryException">There is none that fits. A later call tries again.</exception>
@@ -38,8 +40,10 @@ internal sealed partial class NativeLibraryFile
             {
                 if (_loaded is null)
                 {
-                    _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)), Convnet.CN_ABI_VERSION);
-                    NativeLibrary.SetDllImportResolver(typeof(Convnet).Assembly, (name, _, _) => name == Convnet.Library ? _loaded._handle : 0);
+                    _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)),
+                        Convnet.CN_ABI_VERSION);
+                    NativeLibrary.SetDllImportResolver(typeof(Convnet).Assembly, (name, _, _) => name == Convnet.Library
+                        ? _loaded._handle : 0);
                 }
                 return _loaded;
             }
@@ -53,7 +57,8 @@ internal sealed partial class NativeLibraryFile
         if (!string.IsNullOrEmpty(chosen))
             return [System.IO.Path.GetFullPath(chosen)];
         string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
-        string runtime = System.IO.Path.Combine("runtimes", $"{system}-{RuntimeInformation.ProcessArchitecture}".ToLowerInvariant(), "native");
+        string runtime = System.IO.Path.Combine("runtimes",
+            $"{system}-{RuntimeInformation.ProcessArchitecture}".ToLowerInvariant(), "native");
         string[] homes = [AppContext.BaseDirectory, AssemblyFolder];
         string[] packages = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "")
             .Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
@@ -73,18 +78,21 @@ internal sealed partial class NativeLibraryFile
     /// <summary>Loads the first of some files that exists.</summary>
     /// <param name="candidates">The files to look for.</param>
     /// <param name="abiVersion">The ABI version that it must have.</param>
-    /// <exception cref="NativeLibraryException">None exists, or the one that does cannot be loaded or has another version.</exception>
+    /// <exception cref="NativeLibraryException">None exists, or the one that does cannot be loaded or has another
+    /// version.</exception>
     public static NativeLibraryFile Open(IReadOnlyList<string> candidates, int abiVersion)
     {
         string path = candidates.FirstOrDefault(File.Exists) ?? throw new NativeLibraryException(
-            $"The library of the native backend, {FileName}, was not found. Looked for {string.Join(", ", candidates)}. "
+            $"The library of the native backend, {FileName}, was not found. Looked for "
+                + $"{string.Join(", ", candidates)}. "
             + $"Build the project ConvNet.Native, which makes it with CMake, or set {PathVariable} to its path.");
         nint handle = Load(path);
         try
         {
             int version = AbiVersion(path, handle);
             return version == abiVersion ? new NativeLibraryFile(path, handle) : throw new NativeLibraryException(
-                $"{path} has ABI version {version}; this version of ConvNet.Native needs {abiVersion}. It is left over from another build: "
+                $"{path} has ABI version {version}; this version of ConvNet.Native needs {abiVersion}. It is left "
+                    + "over from another build: "
                 + $"build ConvNet.Native again, or set {PathVariable} to a library that fits.");
         }
         catch (NativeLibraryException)
@@ -160,7 +168,8 @@ internal sealed partial class NativeLibraryFile
     {
         if (!NativeLibrary.TryGetExport(handle, nameof(Convnet.cn_abi_version), out nint version))
         {
-            throw new NativeLibraryException($"{path} is no library of ConvNet: it has no {nameof(Convnet.cn_abi_version)}. "
+            throw new NativeLibraryException($"{path} is no library of ConvNet: it has no "
+                + $"{nameof(Convnet.cn_abi_version)}. "
                 + $"Take it away, or set {PathVariable} to the right file.");
         }
         return ((delegate* unmanaged[Cdecl]<int>)version)();

@@ -28,7 +28,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         Slot x = plan.X(this);
         Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
-        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu), x, parameters, _mean!, _inverse!, y),
+        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu), x, parameters,
+            _mean!, _inverse!, y),
             Choice.OnePass("computed again from kept statistics: that takes less time than its memory is worth"));
     }
 
@@ -46,8 +47,10 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
             return;
         }
         (_mean, _inverse) = (new Slot(parameters[0].Floats), new Slot(parameters[0].Floats));
-        plan.Add(new BatchNormForward(norm, x, plan.Statistics(this), parameters, add, y, _mean, _inverse, Workspace(plan, norm)),
-            new Choice("statistics of rows, of chunks of samples, of all, then y", "chunks are cut by the size of the work and combined in order"));
+        plan.Add(new BatchNormForward(norm, x, plan.Statistics(this), parameters, add, y, _mean, _inverse,
+            Workspace(plan, norm)),
+            new Choice("statistics of rows, of chunks of samples, of all, then y",
+                "chunks are cut by the size of the work and combined in order"));
     }
 
     /// <inheritdoc/>
@@ -58,8 +61,10 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor, CutsGradient);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]), dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
-        plan.Add(new BatchNormBackward(norm, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift, Workspace(plan, norm)),
+        Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]),
+            dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
+        plan.Add(new BatchNormBackward(norm, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift,
+            Workspace(plan, norm)),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
 
@@ -84,22 +89,27 @@ internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, st
     private readonly cn_tensor _tensor = x.Tensor;
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_row_statistics(run.Context, _tensor, run.N, x.Pointer, statistics.Pointer).ThrowIfFailed();
+    public override void Run(in Run run)
+        => cn_row_statistics(run.Context, _tensor, run.N, x.Pointer, statistics.Pointer).ThrowIfFailed();
 }
 
 /// <summary>y from x with the statistics of the batch and what is added to it; moves the running ones.</summary>
-internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot statistics, Slot[] parameters, Slot? add, Slot y, Slot mean,
+internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot statistics, Slot[] parameters, Slot? add,
+    Slot y, Slot mean,
     Slot inverse, Slot? workspace) : Step([x, statistics, .. parameters, add, y, mean, inverse, workspace])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, statistics.Pointer, parameters[0].Pointer, parameters[1].Pointer,
-            add.Address(), y.Pointer, mean.Pointer, inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer, workspace.Address(),
+        => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, statistics.Pointer, parameters[0].Pointer,
+            parameters[1].Pointer,
+            add.Address(), y.Pointer, mean.Pointer, inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer,
+                workspace.Address(),
             workspace.Length()).ThrowIfFailed();
 }
 
 /// <summary>y from x once more, in the backward pass.</summary>
-internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] parameters, Slot mean, Slot inverse, Slot y)
+internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] parameters, Slot mean, Slot inverse,
+    Slot y)
     : Step([x, .. parameters, mean, inverse, y])
 {
     /// <inheritdoc/>
@@ -107,28 +117,36 @@ internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] p
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_apply(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer, inverse.Pointer,
+        => cn_batch_norm_apply(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer,
+            mean.Pointer, inverse.Pointer,
             y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>y from x with the running statistics, and what is added to it.</summary>
-internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot? add, Slot y) : Step([x, .. parameters, add, y])
+internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot? add, Slot y)
+    : Step([x, .. parameters, add, y])
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_infer(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer, parameters[2].Pointer,
+        => cn_batch_norm_infer(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer,
+            parameters[2].Pointer,
             parameters[3].Pointer, add.Address(), y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>dx and the gradients of scale and shift from x and dy, which is cut first where the layer's own ReLU was.</summary>
-internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean, Slot inverse, Slot dx,
-    Slot dscale, Slot dshift, Slot? workspace) : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
+/// <summary>dx and the gradients of scale and shift from x and dy, which is cut first where the layer's own ReLU
+/// was.</summary>
+internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean,
+    Slot inverse, Slot dx,
+    Slot dscale, Slot dshift, Slot? workspace)
+        : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, parameters[0].Pointer, parameters[1].Pointer, mean.Pointer,
-            inverse.Pointer, dx.Pointer, dscale.Pointer, dshift.Pointer, workspace.Address(), workspace.Length()).ThrowIfFailed();
+        => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, parameters[0].Pointer, parameters[1]
+            .Pointer, mean.Pointer,
+            inverse.Pointer, dx.Pointer, dscale.Pointer, dshift.Pointer, workspace.Address(), workspace.Length())
+                .ThrowIfFailed();
 }

@@ -4,7 +4,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Convolution: reads blocks of channels, or plain images where they have fewer channels than a block.</summary>
+/// <summary>Convolution: reads blocks of channels, or plain images where they have fewer channels than a
+/// block.</summary>
 internal sealed class ConvPrimitive : Primitive
 {
     // With more, a block of channels is faster than rows of each, even where most of it is empty.
@@ -23,7 +24,9 @@ internal sealed class ConvPrimitive : Primitive
         bool stem = input.layout == cn_layout.CN_PLAIN && ReadsPlain(shape.C, layer.Groups);
         cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
         cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
-        _conv = Describe(x, y, layer.Window, layer.Groups) with { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
+        _conv = Describe(x, y, layer.Window, layer.Groups)
+            with
+        { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
         _pool = operation.Pool is { } pool ? LoweringTable.PoolOf(pool) : null;
         XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
@@ -51,7 +54,8 @@ internal sealed class ConvPrimitive : Primitive
     };
 
     /// <inheritdoc/>
-    public override cn_tensor Y => Operation.Pool is { } pool ? Layouts.Tensor(cn_layout.CN_BLOCKED, pool.Shape) : _conv.y;
+    public override cn_tensor Y => Operation.Pool is { } pool ? Layouts.Tensor(cn_layout.CN_BLOCKED, pool.Shape)
+        : _conv.y;
 
     /// <inheritdoc/>
     public override int XHalo { get; }
@@ -91,7 +95,8 @@ internal sealed class ConvPrimitive : Primitive
         if (Operation.Norm is { } norm)
         {
             conv.flags |= cn_flags.CN_BIAS;
-            (w, bias) = (new Slot(w.Floats, SlotOwner.Pass), new Slot(plan.Parameters.Values(norm.Parameters[0]).Floats, SlotOwner.Pass));
+            (w, bias) = (new Slot(w.Floats, SlotOwner.Pass),
+                new Slot(plan.Parameters.Values(norm.Parameters[0]).Floats, SlotOwner.Pass));
             plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
                 Choice.OnePass("running statistics change only when they are written"));
         }
@@ -107,7 +112,8 @@ internal sealed class ConvPrimitive : Primitive
         Slot? add = Operation.Sums ? plan.X(this, 1) : null, statistics = plan.GiveStatistics(this);
         conv.add = add?.Tensor ?? default;
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace), Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected)
+        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace),
+            Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected)
             .Then(add is not null, "a sum").Then(statistics is not null, "statistics of rows"));
     }
 
@@ -128,7 +134,8 @@ internal sealed class ConvPrimitive : Primitive
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
         plan.Add(new ConvBackwardWeights(conv, pool, x, pool is null ? null : _winners, dy, gradient, workspace),
-            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), selected).Then(gradient.StepsInside, "the optimiser's step"));
+            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), selected)
+                .Then(gradient.StepsInside, "the optimiser's step"));
     }
 
     // The pool, where its gradient is all that the weights need: nobody wants dx, and they have a kernel for that.
@@ -147,8 +154,10 @@ internal sealed class ConvPrimitive : Primitive
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_DATA);
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Cut, parts.DX, workspace), Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
-            .Then(parts.Others is not null, "the other readers' gradient").Then(parts.Cut is not null, "the cut of the ReLU before it"));
+        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Cut, parts.DX, workspace),
+            Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
+            .Then(parts.Others is not null, "the other readers' gradient")
+                .Then(parts.Cut is not null, "the cut of the ReLU before it"));
     }
 
     // In one call, or, where rows would not stay in cache until they are pooled, in two.
@@ -159,21 +168,25 @@ internal sealed class ConvPrimitive : Primitive
         _winners = plan.Pass.Kind == PassKind.Training ? PoolKernel.Winners(pool, plan.Pass.BatchSize) : null;
         if (cn_conv2d_pools(conv, pool).SizeOrThrow() == 1)
         {
-            Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n).SizeOrThrow());
+            Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n)
+                .SizeOrThrow());
             plan.Add(new ConvPoolForward(conv, pool, x, w, bias, y, _winners, workspace),
                 Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected).Then(true, "pooling"));
             return;
         }
         var whole = new Slot(_conv.y, plan.Pass.BatchSize);
         Slot? room = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room), Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length(), selected));
-        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of its windows do not stay in cache until the convolution has them"));
+        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room),
+            Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length(), selected));
+        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of its windows do not stay in "
+            + "cache until the convolution has them"));
     }
 
     // Sets the algorithm of a pass; the reason, for people.
     private string Select(Lowering plan, ref cn_conv2d conv, cn_pass pass, bool transformed = false)
     {
-        Selection selection = plan.Pass.Algorithms.Choose(conv, pass, plan.Pass.BatchSize, plan.Pass.Context.isa, transformed);
+        Selection selection = plan.Pass.Algorithms.Choose(conv, pass, plan.Pass.BatchSize, plan.Pass.Context.isa,
+            transformed);
         conv.algorithm = (cn_algorithm)selection.Algorithm;
         _algorithms[(int)pass] = selection.Algorithm;
         return selection.Reason;
@@ -182,8 +195,10 @@ internal sealed class ConvPrimitive : Primitive
     // Weights that are read many times between changes are transformed when they have changed.
     private static Slot Transform(Lowering plan, ref cn_conv2d conv, Slot w)
     {
-        var transformed = new Slot(cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD).SizeOrThrow(), SlotOwner.Pass);
-        plan.AddPreparation(new TransformWeights(conv, w, transformed), Choice.OnePass("once, until the weights change"));
+        var transformed = new Slot(cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD).SizeOrThrow(),
+            SlotOwner.Pass);
+        plan.AddPreparation(new TransformWeights(conv, w, transformed),
+            Choice.OnePass("once, until the weights change"));
         conv.flags |= cn_flags.CN_TRANSFORMED;
         return transformed;
     }
@@ -191,8 +206,10 @@ internal sealed class ConvPrimitive : Primitive
     // The gradient of the output from that of the pool behind it.
     private Slot Unpool(Lowering plan, Slot dy)
     {
-        var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 }, plan.Pass.BatchSize);
-        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, Operation.CutsGradient), null, _winners, dy, whole), Choice.OnePass());
+        var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 },
+            plan.Pass.BatchSize);
+        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, Operation.CutsGradient), null,
+            _winners, dy, whole), Choice.OnePass());
         return whole;
     }
 
@@ -201,27 +218,33 @@ internal sealed class ConvPrimitive : Primitive
 }
 
 /// <summary>y from x and what is added to it, and the statistics of its rows.</summary>
-internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot? add, Slot y, Slot? statistics, Slot? workspace)
+internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot? add, Slot y,
+    Slot? statistics, Slot? workspace)
     : Step(x, w, bias, add, y, statistics, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), add.Address(), y.Pointer, statistics.Address(),
+        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), add.Address(), y.Pointer,
+            statistics.Address(),
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
 /// <summary>y, which is pooled, from x, and which pixel of a window won.</summary>
-internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slot x, Slot w, Slot? bias, Slot y, Slot? winners, Slot? workspace)
+internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slot x, Slot w, Slot? bias, Slot y,
+    Slot? winners, Slot? workspace)
     : Step(x, w, bias, y, winners, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_pool_forward(run.Context, conv, pool, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, (byte*)winners.Address(),
+        => cn_conv2d_pool_forward(run.Context, conv, pool, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
+            (byte*)winners.Address(),
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy, which may lie behind a pool, and in a training step the optimiser's step with them.</summary>
-internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool, Slot x, Slot? winners, Slot dy, WeightGradient gradient, Slot? workspace)
+/// <summary>dw and db from x and dy, which may lie behind a pool, and in a training step the optimiser's step with
+/// them.</summary>
+internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool, Slot x, Slot? winners, Slot dy,
+    WeightGradient gradient, Slot? workspace)
     : Step([x, winners, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
@@ -239,21 +262,25 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool
         cn_update update = gradient.Update(run);
         cn_update* step = gradient.Updates(run) ? &update : null;
         int status = pool is { } behind
-            ? cn_conv2d_pool_backward_weights(run.Context, conv, behind, run.N, x.Pointer, (byte*)winners.Address(), dy.Pointer, gradient.DW(run),
+            ? cn_conv2d_pool_backward_weights(run.Context, conv, behind, run.N, x.Pointer, (byte*)winners.Address(),
+                dy.Pointer, gradient.DW(run),
                 gradient.DB(run), step, workspace.Address(), workspace.Length())
-            : cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run), step,
+            : cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run),
+                gradient.DB(run), step,
                 workspace.Address(), workspace.Length());
         status.ThrowIfFailed();
     }
 }
 
 /// <summary>dx from dy and what is added to it, cut where x is not above zero.</summary>
-internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx, Slot? workspace)
+internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx,
+    Slot? workspace)
     : Step(dy, w, add, x, dx, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, add.Address(), x.Address(), dx.Pointer, workspace.Address(),
+        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, add.Address(), x.Address(),
+            dx.Pointer, workspace.Address(),
             workspace.Length()).ThrowIfFailed();
 }
 
@@ -262,17 +289,21 @@ internal sealed unsafe class TransformWeights(cn_conv2d conv, Slot w, Slot trans
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_transform_weights(run.Context, conv, cn_pass.CN_FORWARD, w.Pointer, transformed.Pointer).ThrowIfFailed();
+        => cn_conv2d_transform_weights(run.Context, conv, cn_pass.CN_FORWARD, w.Pointer, transformed.Pointer)
+            .ThrowIfFailed();
 }
 
-/// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) + β.</summary>
-internal sealed unsafe class FoldNorm(ParameterStore parameters, Node conv, Node norm, ConvPacking packing, Slot w, Slot bias) : Step(w, bias)
+/// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) +
+/// β.</summary>
+internal sealed unsafe class FoldNorm(ParameterStore parameters, Node conv, Node norm, ConvPacking packing, Slot w,
+    Slot bias) : Step(w, bias)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
     {
         float[] weights = Values(conv.Parameters[0]);
-        float[] gamma = Values(norm.Parameters[0]), beta = Values(norm.Parameters[1]), mean = Values(norm.Parameters[2]), variance = Values(norm.Parameters[3]);
+        float[] gamma = Values(norm.Parameters[0]), beta = Values(norm.Parameters[1]),
+            mean = Values(norm.Parameters[2]), variance = Values(norm.Parameters[3]);
         float[] earlier = conv.Parameters.Count > 1 ? Values(conv.Parameters[1]) : new float[gamma.Length];
         double epsilon = ((BatchNorm2d)norm.Layer!).Epsilon;
         int filter = weights.Length / gamma.Length;

@@ -20,7 +20,8 @@ internal sealed class DensePrimitive : Primitive
             h = maps ? input.h : 1,
             w = maps ? input.w : 1,
             outputs = layer.Units,
-            flags = (layer.Bias ? cn_flags.CN_BIAS : cn_flags.None) | (operation.Relu ? cn_flags.CN_RELU : cn_flags.None),
+            flags = (layer.Bias ? cn_flags.CN_BIAS : cn_flags.None) | (operation.Relu ? cn_flags.CN_RELU
+                : cn_flags.None),
         };
     }
 
@@ -44,7 +45,8 @@ internal sealed class DensePrimitive : Primitive
     {
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
-        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)), Algorithms.Of(_dense, cn_pass.CN_FORWARD));
+        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)),
+            Algorithms.Of(_dense, cn_pass.CN_FORWARD));
     }
 
     /// <inheritdoc/>
@@ -54,10 +56,12 @@ internal sealed class DensePrimitive : Primitive
         if (plan.DX(this) is { } dx)
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)), Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
+            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)),
+                Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
         }
         var gradient = new WeightGradient(plan.Parameters, this);
-        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, gradient, Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
+        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, gradient,
+            Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
             Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
@@ -66,16 +70,19 @@ internal sealed class DensePrimitive : Primitive
 }
 
 /// <summary>y from x.</summary>
-internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace) : Step(x, w, bias, y, workspace)
+internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace)
+    : Step(x, w, bias, y, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dense_forward(run.Context, dense, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer, workspace.Address(), workspace.Length())
+        => cn_dense_forward(run.Context, dense, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
+            workspace.Address(), workspace.Length())
             .ThrowIfFailed();
 }
 
 /// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
-internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, WeightGradient gradient, Slot? workspace)
+internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, WeightGradient gradient,
+    Slot? workspace)
     : Step([x, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
@@ -97,10 +104,12 @@ internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot d
 }
 
 /// <summary>dx from dy.</summary>
-internal sealed unsafe class DenseBackwardData(cn_dense dense, Slot dy, Slot w, Slot dx, Slot? workspace) : Step(dy, w, dx, workspace)
+internal sealed unsafe class DenseBackwardData(cn_dense dense, Slot dy, Slot w, Slot dx, Slot? workspace)
+    : Step(dy, w, dx, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dense_backward_data(run.Context, dense, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(), workspace.Length())
+        => cn_dense_backward_data(run.Context, dense, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(),
+            workspace.Length())
             .ThrowIfFailed();
 }

@@ -3,8 +3,10 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>An elementwise operation: takes the layout of its first input that is not plain, and gives the same.</summary>
-internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : Primitive(operation)
+/// <summary>An elementwise operation: takes the layout of its first input that is not plain, and gives the
+/// same.</summary>
+internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
+    : Primitive(operation)
 {
     /// <inheritdoc/>
     public override cn_tensor Y { get; } = inputs.FirstOrDefault(x => x.layout != cn_layout.CN_PLAIN, inputs[0]);
@@ -33,7 +35,8 @@ internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_
 }
 
 /// <summary>Sum of two or more values, from left to right. The gradient of the sum is that of every input.</summary>
-internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
+    : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
     public override bool PassesGradient(int input) => true;
@@ -65,7 +68,8 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
 }
 
 /// <summary>Dropout in training; the mask is a function of the place, so the backward pass makes it anew.</summary>
-internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IReadOnlyList<cn_tensor> inputs) : ElementwisePrimitive(operation, inputs)
+internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IReadOnlyList<cn_tensor> inputs)
+    : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
     public override void Forward(Lowering plan) => Apply(plan, plan.X(this), plan.Y(this));
@@ -121,7 +125,8 @@ internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a
     public override long Floats => base.Floats + (y == a ? y.Floats : 0);
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => cn_add(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer).ThrowIfFailed();
+    public override void Run(in Run run) => cn_add(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer)
+        .ThrowIfFailed();
 }
 
 /// <summary>to = from through the mask of the step.</summary>

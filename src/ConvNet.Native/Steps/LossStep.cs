@@ -3,7 +3,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>The loss of a batch and the gradient of its scores. A loss that the library lacks runs in C#: its tensors are plain.</summary>
+/// <summary>The loss of a batch and the gradient of its scores. A loss that the library lacks runs in C#: its tensors
+/// are plain.</summary>
 internal sealed unsafe class LossStep(Loss loss, Slot scores, Slot gradient, Shape shape)
 {
     /// <summary>All that it reads or writes.</summary>

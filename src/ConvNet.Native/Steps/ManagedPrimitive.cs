@@ -22,13 +22,15 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
     {
         int saved = layer.SavedLength(plan.Pass.BatchSize, Operation.Node.InputShapes);
         _saved = saved > 0 ? new Slot(saved) : null;
-        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind == PassKind.Training), InCSharp);
+        plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind
+            == PassKind.Training), InCSharp);
     }
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        Slot?[] x = layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? Inputs(plan) : new Slot?[Operation.Inputs.Count];
+        Slot?[] x = layer.BackwardReads.HasFlag(BackwardReads.Inputs) ? Inputs(plan)
+            : new Slot?[Operation.Inputs.Count];
         Slot? y = layer.BackwardReads.HasFlag(BackwardReads.Output) ? plan.Y(this) : null;
         plan.Add(new ManagedBackward(Frame(plan, x, y) with
         {
@@ -40,14 +42,18 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
 
     // Of a layer with dot products each gradient has as many as the output.
     private int Gradients(Lowering plan)
-        => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0) + (Operation.Node.Parameters.Any(p => p.Trainable) ? 1 : 0);
+        => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0)
+            + (Operation.Node.Parameters.Any(p => p.Trainable) ? 1 : 0);
 
-    private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer", layer.MultiplyAdds(Operation.Node.InputShapes));
+    private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer",
+        layer.MultiplyAdds(Operation.Node.InputShapes));
 
-    private Slot?[] Inputs(Lowering plan) => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
+    private Slot?[] Inputs(Lowering plan)
+        => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
 
     private FrameSlots Frame(Lowering plan, Slot?[] x, Slot? y)
-        => new(Operation.Node, plan.Seed, plan.Pass.Context.threads, x, y, [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
+        => new(Operation.Node, plan.Seed, plan.Pass.Context.threads, x, y,
+            [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
 }
 
 /// <summary>The memory of a <see cref="Frame{T}"/>; what a pass may not touch is null.</summary>
@@ -78,7 +84,8 @@ internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X,
         Saved = Memory(Saved),
         DY = Memory(DY),
         DX = [.. DX.Select(Memory)],
-        DW = [.. DW.Zip(Node.Parameters, (slot, parameter) => slot is null ? default : Memory(slot)[..parameter.Length])],
+        DW = [.. DW.Zip(Node.Parameters, (slot, parameter) => slot is null ? default
+            : Memory(slot)[..parameter.Length])],
         Seed = Seed,
         NodeIndex = Node.Index,
         Threads = Threads,

@@ -10,9 +10,11 @@ namespace ConvNet.Native.Steps;
 internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPadding = true)
 {
     /// <summary>Whether a byte names the winner of a window.</summary>
-    public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W <= CN_NO_WINNER;
+    public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W
+        <= CN_NO_WINNER;
 
-    /// <summary>The descriptor over some tensors; where it cuts, winners know where the ReLU before the pool let nothing through.</summary>
+    /// <summary>The descriptor over some tensors; where it cuts, winners know where the ReLU before the pool let
+    /// nothing through.</summary>
     public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool cuts) => new()
     {
         x = x,
@@ -60,7 +62,8 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
         cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.CutsGradient);
         Slot? winners = PoolKernel.Winners(pool, plan.Pass.BatchSize);
         _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this) ? winners : null;
-        plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass().Then(_winners is not null, "the winners' numbers, a byte each"));
+        plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass()
+            .Then(_winners is not null, "the winners' numbers, a byte each"));
     }
 
     /// <inheritdoc/>
@@ -70,8 +73,10 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
             return;
         // With the winners, and for an average, x is not needed and may make room for others.
         Slot? x = kernel.Kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
-        plan.Add(new PoolBackward(kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, Operation.CutsGradient), x, _winners, dy, dx),
-            Choice.OnePass(x is null ? "" : "the maxima are sought in x again: their windows are too large for a byte"));
+        plan.Add(new PoolBackward(kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, Operation.CutsGradient),
+            x, _winners, dy, dx),
+            Choice.OnePass(
+                x is null ? "" : "the maxima are sought in x again: their windows are too large for a byte"));
     }
 }
 
@@ -84,9 +89,11 @@ internal sealed unsafe class PoolForward(cn_pool2d pool, Slot x, Slot y, Slot? w
 }
 
 /// <summary>dx from dy and the winners, or from x where the maximum is sought again.</summary>
-internal sealed unsafe class PoolBackward(cn_pool2d pool, Slot? x, Slot? winners, Slot dy, Slot dx) : Step(x, winners, dy, dx)
+internal sealed unsafe class PoolBackward(cn_pool2d pool, Slot? x, Slot? winners, Slot dy, Slot dx)
+    : Step(x, winners, dy, dx)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_pool2d_backward(run.Context, pool, run.N, x.Address(), (byte*)winners.Address(), dy.Pointer, dx.Pointer).ThrowIfFailed();
+        => cn_pool2d_backward(run.Context, pool, run.N, x.Address(), (byte*)winners.Address(), dy.Pointer, dx.Pointer)
+            .ThrowIfFailed();
 }

@@ -22,7 +22,8 @@ internal abstract class Step
     private readonly Slot[] _slots;
 
     /// <summary>Makes a step over some memory.</summary>
-    /// <param name="slots">All that it reads or writes, workspace too; decides how long each lives. A null is left out.</param>
+    /// <param name="slots">All that it reads or writes, workspace too; decides how long each lives. A null is left
+    /// out.</param>
     protected Step(params ReadOnlySpan<Slot?> slots)
     {
         var present = new List<Slot>();
@@ -37,7 +38,8 @@ internal abstract class Step
     /// <summary>All that it reads or writes.</summary>
     public IReadOnlyList<Slot> Slots => _slots;
 
-    /// <summary>Floats that a full batch must read and write: each slot once, and what it changes twice; no workspace.</summary>
+    /// <summary>Floats that a full batch must read and write: each slot once, and what it changes twice; no
+    /// workspace.</summary>
     public virtual long Floats => Slots.Distinct().Where(slot => !slot.IsWorkspace).Sum(slot => slot.Floats);
 
     /// <summary>The part of a training step that it belongs to, where that does not follow from its list.</summary>

@@ -2,7 +2,8 @@ using ConvNet.Diagnostics;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>A step that says how long it took. It stands in a list in the place of the other while somebody records.</summary>
+/// <summary>A step that says how long it took. It stands in a list in the place of the other while somebody
+/// records.</summary>
 internal sealed class TimedStep(Step step, Recording recording, int part) : Step([.. step.Slots])
 {
     /// <inheritdoc/>

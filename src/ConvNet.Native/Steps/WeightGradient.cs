@@ -2,10 +2,11 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Where the gradients of a layer's parameters go: to their memory, or from cache into a step of the optimiser.</summary>
+/// <summary>Where the gradients of a layer's parameters go: to their memory, or from cache into a step of the
+/// optimiser.</summary>
 /// <remarks>
-/// Gradients that are kept are stored, and step apart: storing them past the caches and reading them once more takes less time than a
-/// step that has to write them as well.
+/// Gradients that are kept are stored, and step apart: storing them past the caches and reading them once more takes
+/// less time than a step that has to write them as well.
 /// </remarks>
 internal sealed unsafe class WeightGradient
 {
@@ -34,7 +35,8 @@ internal sealed unsafe class WeightGradient
     /// <summary>All that a training step reads or writes.</summary>
     public Slot?[] Slots { get; }
 
-    /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the optimiser's state twice.</summary>
+    /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the
+    /// optimiser's state twice.</summary>
     public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (1 + 2 * _parameters.StateNames) : 0;
 
     /// <summary>Finds the parameters in memory, once every slot has its place.</summary>

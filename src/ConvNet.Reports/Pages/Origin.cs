@@ -14,7 +14,8 @@ public sealed record Origin(string Command, string Commit, DateTimeOffset Time)
     internal Facts With(params IReadOnlyList<Fact> more) => new(
     [
         new Fact("Processor", Machine.Processor),
-        new Fact("System", string.Create(CultureInfo.InvariantCulture, $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} processors")),
+        new Fact("System", string.Create(CultureInfo.InvariantCulture, $"{RuntimeInformation.OSDescription}, "
+            + $"{Environment.ProcessorCount} processors")),
         .. more,
         new Fact("Runtime", RuntimeInformation.FrameworkDescription),
         new Fact("Commit", Commit),

@@ -20,7 +20,8 @@ public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> 
         (nameof(BatchLosses), BatchLosses));
 }
 
-/// <summary>The page of <c>convnet train</c>: the curves of loss and accuracy, what was taken for what, the layers.</summary>
+/// <summary>The page of <c>convnet train</c>: the curves of loss and accuracy, what was taken for what, the
+/// layers.</summary>
 public static class TrainPage
 {
     // A curve of more points than this is no clearer.
@@ -52,7 +53,9 @@ public static class TrainPage
         string outcome = run.Result.Test is { } test
             ? Invariant($"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images")
             : Invariant($"a loss of {run.Result.Epochs[^1].Loss:0.0000}");
-        return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} {(run.Result.Epochs.Count == 1 ? "epoch" : "epochs")} in {Number.Text(seconds)} s, {run.Summary.Parameters:N0} parameters.";
+        return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} "
+            + $"{(run.Result.Epochs.Count == 1 ? "epoch" : "epochs")} in {Number.Text(seconds)} s, "
+            + $"{run.Summary.Parameters:N0} parameters.";
     }
 
     private static LineChart Loss(TrainingRun run)
@@ -60,17 +63,23 @@ public static class TrainPage
         IReadOnlyList<double> losses = run.BatchLosses;
         int window = Math.Max(1, losses.Count / MostPoints), stepsOfAnEpoch = losses.Count / run.Result.Epochs.Count;
         string batches = window == 1 ? "batch" : $"mean of {window} batches";
-        return new LineChart("Loss", "The mean loss of the images, taken before the step that learned from them: of the batches, and of each epoch at its last step.", "step", "loss",
+        return new LineChart("Loss", "The mean loss of the images, taken before the step that learned from them: of "
+            + "the batches, and of each epoch at its last step.", "step", "loss",
         [
-            new Line(batches, [.. losses.Chunk(window).Select((chunk, i) => ((double)(i * window + chunk.Length), chunk.Average()))]),
-            new Line("epoch", [.. run.Result.Epochs.Select(epoch => ((double)epoch.Epoch * stepsOfAnEpoch, epoch.Loss))]),
+            new Line(batches,
+                [.. losses.Chunk(window).Select((chunk, i) => ((double)(i * window + chunk.Length), chunk.Average()))]),
+            new Line("epoch",
+                [.. run.Result.Epochs.Select(epoch => ((double)epoch.Epoch * stepsOfAnEpoch, epoch.Loss))]),
         ]);
     }
 
     private static LineChart Accuracy(IReadOnlyList<EpochReport> epochs)
     {
-        Line train = new("training, while it learned", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
-        Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? [] : [new Line("test, after the epoch", [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];
+        Line train = new("training, while it learned",
+            [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
+        Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? []
+            : [new Line("test, after the epoch",
+            [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];
         return new LineChart("Accuracy", "The share of images whose class was found.", "epoch", "%", [train, .. test])
         {
             Most = 100,
@@ -78,7 +87,8 @@ public static class TrainPage
     }
 
     private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("What every epoch gave",
-        [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true), new("seconds", true), new("images/s", true)],
+        [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true),
+            new("seconds", true), new("images/s", true)],
         [.. epochs.Select(epoch
             => (string[])[$"{epoch.Epoch}", Invariant($"{epoch.Loss:0.0000}"),
             Invariant($"{100 * epoch.TrainAccuracy:0.00}"),
@@ -86,12 +96,17 @@ public static class TrainPage
                 : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
 
     private static DataTable Confusion(Evaluation test) => new("Rows: the class; columns: what it was taken for",
-        [new("class", true), .. Enumerable.Range(0, test.Classes).Select(guess => new Column($"{guess}", true)), new("right, %", true)],
-        [.. Enumerable.Range(0, test.Classes).Select(truth => (string[])[$"{truth}", .. Enumerable.Range(0, test.Classes).Select(guess => $"{test[truth, guess]}"),
-            Number.Text(100.0 * test[truth, truth] / Enumerable.Range(0, test.Classes).Sum(guess => test[truth, guess]))])]);
+        [new("class", true), .. Enumerable.Range(0, test.Classes).Select(guess => new Column($"{guess}", true)),
+            new("right, %", true)],
+        [.. Enumerable.Range(0, test.Classes)
+            .Select(truth
+            => (string[])[$"{truth}", .. Enumerable.Range(0, test.Classes).Select(guess => $"{test[truth, guess]}"),
+            Number.Text(100.0 * test[truth, truth] / Enumerable.Range(0, test.Classes)
+                .Sum(guess => test[truth, guess]))])]);
 
     private static DataTable Layers(ModelSummary summary) => new("Layers",
-        [new("layer"), new("output"), new("size"), new("parameters", true), new("receptive field"), new("multiply-adds of an image", true)],
+        [new("layer"), new("output"), new("size"), new("parameters", true), new("receptive field"),
+            new("multiply-adds of an image", true)],
         [.. summary.Layers.Select(layer
             => (string[])[layer.Name, $"{layer.Output}", layer.Formula, Invariant($"{layer.Parameters:N0}"),
             $"{layer.ReceptiveField}", Invariant($"{layer.MultiplyAdds:N0}")])]);

@@ -5,10 +5,12 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="BarChart"/>: a row for every bar, its series at the left, its value behind it; the name of a group above its bars.</summary>
+/// <summary>Draws <see cref="BarChart"/>: a row for every bar, its series at the left, its value behind it; the name of
+/// a group above its bars.</summary>
 internal static class BarPlot
 {
-    private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6, WidestName = 0.4, WhiskerEnd = 4, MostOfBars = 1.6;
+    private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6,
+        WidestName = 0.4, WhiskerEnd = 4, MostOfBars = 1.6;
 
     public static Plot Of(BarChart chart, double width, Palette palette)
     {
@@ -18,9 +20,12 @@ internal static class BarPlot
         bool heads = !plain && chart.Groups.Any(group => group.Name.Length > 0);
         string[] series = [.. chart.Groups.SelectMany(group => group.Bars).Select(bar => bar.Name).Distinct()];
         // What all bars share need not be said at each of them.
-        IEnumerable<string> names = plain ? chart.Groups.Select(group => group.Name) : heads && series.Length == 1 ? [] : series;
-        double left = Math.Ceiling(Math.Min(names.Select(Lettering.Width).DefaultIfEmpty().Max(), WidestName * width)) + Gap;
-        double right = chart.Groups.SelectMany(group => group.Bars).Max(bar => Lettering.Width(Number.Text(bar.Value))) + 2 * Gap;
+        IEnumerable<string> names = plain ? chart.Groups.Select(group => group.Name) : heads && series.Length == 1 ? []
+            : series;
+        double left = Math.Ceiling(Math.Min(names.Select(Lettering.Width).DefaultIfEmpty().Max(), WidestName * width))
+            + Gap;
+        double right = chart.Groups.SelectMany(group => group.Bars).Max(bar => Lettering.Width(Number.Text(bar.Value)))
+            + 2 * Gap;
 
         PlotModel model = Plot.NewModel();
         Axis values = ValueAxis(chart);
@@ -30,7 +35,15 @@ internal static class BarPlot
         double height = Math.Ceiling(rows.Height + AxisHeight);
         model.PlotMargins = new OxyThickness(left, 0, right, AxisHeight);
         model.Axes.Add(values);
-        model.Axes.Add(new LinearAxis { Position = AxisPosition.Left, Minimum = 0, Maximum = rows.Height, StartPosition = 1, EndPosition = 0, IsAxisVisible = false });
+        model.Axes.Add(new LinearAxis
+        {
+            Position = AxisPosition.Left,
+            Minimum = 0,
+            Maximum = rows.Height,
+            StartPosition = 1,
+            EndPosition = 0,
+            IsAxisVisible = false
+        });
         return new Plot(model, width, height, rows.Marks);
     }
 
@@ -39,10 +52,17 @@ internal static class BarPlot
         Bar[] bars = [.. chart.Groups.SelectMany(group => group.Bars)];
         // An interval that says nothing leaves the plot instead of making all bars short.
         double least = bars.Min(bar => Math.Min(bar.Value, bar.Low ?? bar.Value)), longest = bars.Max(bar => bar.Value);
-        double most = Math.Min(bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value)), chart.AreRatios ? double.PositiveInfinity : MostOfBars * longest);
+        double most = Math.Min(bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value)), chart.AreRatios
+            ? double.PositiveInfinity : MostOfBars * longest);
         Axis axis = chart.AreRatios
-            ? Plot.Styled(new LogarithmicAxis { Base = 2, Minimum = Math.Min(least, 1) / 1.1, Maximum = Math.Max(most, 2) }, AxisPosition.Bottom, chart.Unit)
-            : Plot.Styled(new LinearAxis { Minimum = 0, Maximum = most > 0 ? most : 1 }, AxisPosition.Bottom, chart.Unit);
+            ? Plot.Styled(new LogarithmicAxis
+            {
+                Base = 2,
+                Minimum = Math.Min(least, 1) / 1.1,
+                Maximum = Math.Max(most, 2)
+            }, AxisPosition.Bottom, chart.Unit)
+            : Plot.Styled(new LinearAxis { Minimum = 0, Maximum = most > 0 ? most : 1 }, AxisPosition.Bottom,
+                chart.Unit);
         axis.LabelFormatter = Number.Tick;
         return axis;
     }
@@ -71,7 +91,8 @@ internal static class BarPlot
 
         private void Add(Bar bar, string name, string group)
         {
-            double y = Height + Pitch / 2, end = Math.Min(Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value), values.Maximum);
+            double y = Height + Pitch / 2,
+                end = Math.Min(Math.Max(Math.Max(bar.Value, _base), bar.High ?? bar.Value), values.Maximum);
             string interval = bar.Low is null ? "" : $" ({Number.Text(bar.Low)} to {Number.Text(bar.High)})";
             string of = group.Length > 0 ? $"{group}, " : "";
             Marks.Add($"{of}{bar.Name}: {Number.Text(bar.Value)}{interval} {chart.Unit}");
@@ -90,7 +111,8 @@ internal static class BarPlot
             Height += Pitch;
         }
 
-        private void Write(string text, double y, OxyColor colour) => model.Annotations.Add(Text(text, new DataPoint(values.Minimum, y), -left, colour));
+        private void Write(string text, double y, OxyColor colour)
+            => model.Annotations.Add(Text(text, new DataPoint(values.Minimum, y), -left, colour));
 
         private static TextAnnotation Text(string text, DataPoint place, double offset, OxyColor colour) => new()
         {

@@ -11,7 +11,8 @@ internal sealed class FreeSpace(OxyRect area)
     private readonly List<OxyRect> _taken = [];
 
     /// <summary>Puts something there, whatever else may be there.</summary>
-    public void Take(ScreenPoint centre, double radius) => _taken.Add(new OxyRect(centre.X - radius, centre.Y - radius, 2 * radius, 2 * radius));
+    public void Take(ScreenPoint centre, double radius)
+        => _taken.Add(new OxyRect(centre.X - radius, centre.Y - radius, 2 * radius, 2 * radius));
 
     /// <summary>Puts a line there.</summary>
     public void Take(ScreenPoint from, ScreenPoint to)
@@ -24,8 +25,10 @@ internal sealed class FreeSpace(OxyRect area)
     /// <summary>Puts something there if it lies in the plot and there is nothing else.</summary>
     public bool TryTake(OxyRect box)
     {
-        bool isFree = box.Left >= area.Left && box.Right <= area.Right && box.Top >= area.Top && box.Bottom <= area.Bottom
-            && !_taken.Exists(other => other.Left < box.Right && box.Left < other.Right && other.Top < box.Bottom && box.Top < other.Bottom);
+        bool isFree = box.Left >= area.Left && box.Right <= area.Right && box.Top >= area.Top && box.Bottom
+            <= area.Bottom
+            && !_taken.Exists(other => other.Left < box.Right && box.Left < other.Right && other.Top < box.Bottom
+                && box.Top < other.Bottom);
         if (isFree)
             _taken.Add(box);
         return isFree;

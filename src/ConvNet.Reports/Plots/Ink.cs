@@ -4,7 +4,8 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Colours by what they are for. A plot is drawn in numbers that stand for them; the page's style sheet says how they look, in the light and in the dark.</summary>
+/// <summary>Colours by what they are for. A plot is drawn in numbers that stand for them; the page's style sheet says
+/// how they look, in the light and in the dark.</summary>
 /// <remarks>A mark's number carries which mark it is, so that the drawing can be given its name afterwards.</remarks>
 internal static partial class Ink
 {
@@ -23,15 +24,18 @@ internal static partial class Ink
     public static OxyColor Rule { get; } = OxyColor.FromRgb(Rules, 0, 0);
 
     /// <summary>A series, and which of the plot's marks it is; 0 where it is none.</summary>
-    public static OxyColor Series(int series, int mark = 0) => OxyColor.FromRgb((byte)(FirstSeries + series % SeriesColours), (byte)(mark >> 8), (byte)mark);
+    public static OxyColor Series(int series, int mark = 0)
+        => OxyColor.FromRgb((byte)(FirstSeries + series % SeriesColours), (byte)(mark >> 8), (byte)mark);
 
-    /// <summary>A style of the drawing with the names of the style sheet, and the number of the mark; 0 where it is none.</summary>
+    /// <summary>A style of the drawing with the names of the style sheet, and the number of the mark; 0 where it is
+    /// none.</summary>
     public static (string Style, int Mark) Resolve(string style)
     {
         int mark = 0;
         string resolved = Colour().Replace(style, match =>
         {
-            int[] parts = [.. match.Groups.Values.Skip(1).Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
+            int[] parts = [.. match.Groups.Values.Skip(1)
+                .Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
             if (parts[0] >= FirstSeries)
                 mark = parts[1] << 8 | parts[2];
             return parts[0] switch

@@ -2,7 +2,8 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>The letters of plots. Widths are those of Arial, whose metrics Helvetica and Liberation Sans share.</summary>
+/// <summary>The letters of plots. Widths are those of Arial, whose metrics Helvetica and Liberation Sans
+/// share.</summary>
 internal static class Lettering
 {
     /// <summary>The family.</summary>
@@ -37,7 +38,8 @@ internal static class Lettering
         return text[..length].TrimEnd() + Ellipsis;
     }
 
-    /// <summary>The metrics of a PDF's Arial, in points where plots count in pixels. They end with Latin-1; other letters count as squares.</summary>
+    /// <summary>The metrics of a PDF's Arial, in points where plots count in pixels. They end with Latin-1; other
+    /// letters count as squares.</summary>
     private sealed class Metrics() : PdfRenderContext(1, 1, OxyColors.Undefined)
     {
         private const double PixelsOfAPoint = 4 / 3.0;
@@ -46,7 +48,8 @@ internal static class Lettering
         public override OxySize MeasureText(string text, string fontFamily, double fontSize, double fontWeight)
         {
             int others = text?.Count(letter => letter > LastOfLatin1) ?? 0;
-            OxySize size = base.MeasureText(others == 0 ? text : string.Concat(text!.Where(letter => letter <= LastOfLatin1)), fontFamily, fontSize, fontWeight);
+            OxySize size = base.MeasureText(others == 0 ? text
+                : string.Concat(text!.Where(letter => letter <= LastOfLatin1)), fontFamily, fontSize, fontWeight);
             return new OxySize(PixelsOfAPoint * size.Width + fontSize * others, PixelsOfAPoint * size.Height);
         }
     }

@@ -5,7 +5,8 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="LineChart"/>: every line with a colour and a dash of its own, its points marked where there are few.</summary>
+/// <summary>Draws <see cref="LineChart"/>: every line with a colour and a dash of its own, its points marked where
+/// there are few.</summary>
 internal static class LinePlot
 {
     private const double HeightOfWidth = 0.42, LeastHeight = 240, MarkerSize = 3.5, RoomAboveLegend = 6;
@@ -78,7 +79,9 @@ internal static class LinePlot
     }
 
     /// <summary>The shape of a series' points.</summary>
-    public static MarkerType ShapeOf(int series) => (series % 4) switch { 0 => MarkerType.Circle, 1 => MarkerType.Triangle, 2 => MarkerType.Square, _ => MarkerType.Diamond };
+    public static MarkerType ShapeOf(int series) => (series % 4)
+        switch
+    { 0 => MarkerType.Circle, 1 => MarkerType.Triangle, 2 => MarkerType.Square, _ => MarkerType.Diamond };
 
     private static void AddMarkers(PlotModel model, LineChart chart, Line line, int series, int colour,
         List<string> marks)

@@ -5,10 +5,12 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="RooflineChart"/>: the roof, a point for every layer whose area is its share of the time, and the names of those that take the most.</summary>
+/// <summary>Draws <see cref="RooflineChart"/>: the roof, a point for every layer whose area is its share of the time,
+/// and the names of those that take the most.</summary>
 internal sealed class RooflinePlot
 {
-    private const double HeightOfWidth = 0.55, LeastHeight = 320, LeastMarker = 3, MostMarker = 9, WidthOfAName = 70, LongestName = 140, SlopeInView = 20, Gap = 4;
+    private const double HeightOfWidth = 0.55, LeastHeight = 320, LeastMarker = 3, MostMarker = 9, WidthOfAName = 70,
+        LongestName = 140, SlopeInView = 20, Gap = 4;
 
     private readonly RooflineChart _chart;
     private readonly Palette _palette;
@@ -22,12 +24,18 @@ internal sealed class RooflinePlot
         (_chart, _palette) = (chart, palette);
         _points = [.. chart.Points.OrderByDescending(point => point.Share)];
         double ridge = chart.Roofline.PeakGflops / chart.Roofline.MemoryGBs;
-        _x = LogarithmicAxis(AxisPosition.Bottom, "operations per byte", Math.Min(ridge / SlopeInView, _points.Min(point => point.Intensity) / 2), 4 * Math.Max(ridge, _points.Max(point => point.Intensity)));
-        _y = LogarithmicAxis(AxisPosition.Left, "GFLOP/s", Math.Min(chart.Roofline.PeakGflops / SlopeInView, _points.Min(point => point.Gflops) / 2), 1.8 * Math.Max(chart.Roofline.PeakGflops, _points.Max(point => point.Gflops)));
+        _x = LogarithmicAxis(AxisPosition.Bottom, "operations per byte",
+            Math.Min(ridge / SlopeInView, _points.Min(point => point.Intensity) / 2),
+            4 * Math.Max(ridge, _points.Max(point => point.Intensity)));
+        _y = LogarithmicAxis(AxisPosition.Left, "GFLOP/s",
+            Math.Min(chart.Roofline.PeakGflops / SlopeInView, _points.Min(point => point.Gflops) / 2),
+            1.8 * Math.Max(chart.Roofline.PeakGflops, _points.Max(point => point.Gflops)));
         // The slope comes into the plot at the left or from below.
         double foot = Math.Max(_x.Minimum, _y.Minimum / chart.Roofline.MemoryGBs);
-        _roof = [new(foot, chart.RoofAt(foot)), new(ridge, chart.Roofline.PeakGflops), new(_x.Maximum, chart.Roofline.PeakGflops)];
-        _plot = new Plot(Plot.NewModel(), width, Math.Max(LeastHeight, Math.Round(width * HeightOfWidth)), [.. _points.Select(TextOf)]);
+        _roof = [new(foot, chart.RoofAt(foot)), new(ridge, chart.Roofline.PeakGflops),
+            new(_x.Maximum, chart.Roofline.PeakGflops)];
+        _plot = new Plot(Plot.NewModel(), width, Math.Max(LeastHeight, Math.Round(width * HeightOfWidth)),
+            [.. _points.Select(TextOf)]);
     }
 
     public static Plot Of(RooflineChart chart, double width, Palette palette)
@@ -41,14 +49,21 @@ internal sealed class RooflinePlot
     }
 
     private static LogarithmicAxis LogarithmicAxis(AxisPosition position, string title, double least, double most)
-        => Plot.Styled(new LogarithmicAxis { LabelFormatter = Number.Tick, Minimum = least, Maximum = most }, position, title);
+        => Plot.Styled(new LogarithmicAxis { LabelFormatter = Number.Tick, Minimum = least, Maximum = most }, position,
+            title);
 
     private void AddRoofAndPoints()
     {
         PlotModel model = _plot.Model;
         model.Axes.Add(_x);
         model.Axes.Add(_y);
-        var roof = new LineSeries { Color = Ink.Text, StrokeThickness = 1.5, LineStyle = LineStyle.Solid, RenderInLegend = false };
+        var roof = new LineSeries
+        {
+            Color = Ink.Text,
+            StrokeThickness = 1.5,
+            LineStyle = LineStyle.Solid,
+            RenderInLegend = false
+        };
         roof.Points.AddRange(_roof);
         model.Series.Add(roof);
         string[] series = [.. _chart.Points.Select(point => point.Series).Distinct()];
@@ -67,11 +82,14 @@ internal sealed class RooflinePlot
                 i + 1, _points[i].Intensity, _points[i].Gflops, SizeOf(_points[i])));
     }
 
-    private static double SizeOf(RooflinePoint point) => Math.Clamp(2 * MostMarker * Math.Sqrt(point.Share), LeastMarker, MostMarker);
+    private static double SizeOf(RooflinePoint point)
+        => Math.Clamp(2 * MostMarker * Math.Sqrt(point.Share), LeastMarker, MostMarker);
 
     private string TextOf(RooflinePoint point)
-        => $"{point.Name}, {point.Series}: {Number.Text(point.Gflops)} GFLOP/s at {Number.Text(point.Intensity)} operations per byte, "
-            + $"{Number.Percent(point.Gflops / _chart.RoofAt(point.Intensity))}% of the roof, {Number.Percent(point.Share)}% of the time";
+        => $"{point.Name}, {point.Series}: {Number.Text(point.Gflops)} GFLOP/s at {Number.Text(point.Intensity)} "
+            + "operations per byte, "
+            + $"{Number.Percent(point.Gflops / _chart.RoofAt(point.Intensity))}% of the roof, "
+            + $"{Number.Percent(point.Share)}% of the time";
 
     // A name covers no other name, not the roof and no point; where there is no such place it is left to the table.
     private void AddNames(int most)
@@ -83,20 +101,23 @@ internal sealed class RooflinePlot
         AddNamesOfRoof(space, roof);
         foreach (RooflinePoint point in _points)
             space.Take(PlaceOf(new DataPoint(point.Intensity, point.Gflops)), SizeOf(point));
-        foreach (TextAnnotation label in _points.Select(point => NameOf(point, space)).OfType<TextAnnotation>().Take(most))
+        foreach (TextAnnotation label in _points.Select(point => NameOf(point, space)).OfType<TextAnnotation>()
+            .Take(most))
             _plot.Model.Annotations.Add(label);
     }
 
     private void AddNamesOfRoof(FreeSpace space, ScreenPoint[] roof)
     {
-        TextAnnotation peak = Label($"FMA peak {Number.Text(_chart.Roofline.PeakGflops)} GFLOP/s", _roof[2], new ScreenVector(-Gap, -1.5 * Gap), HorizontalAlignment.Right, VerticalAlignment.Bottom);
+        TextAnnotation peak = Label($"FMA peak {Number.Text(_chart.Roofline.PeakGflops)} GFLOP/s", _roof[2],
+            new ScreenVector(-Gap, -1.5 * Gap), HorizontalAlignment.Right, VerticalAlignment.Bottom);
         space.TryTake(BoxOf(peak));
         _plot.Model.Annotations.Add(peak);
 
         // Along the slope and above it.
         ScreenVector slope = roof[1] - roof[0], up = new(slope.Y / slope.Length, -slope.X / slope.Length);
         var middle = new DataPoint(Math.Sqrt(_roof[0].X * _roof[1].X), Math.Sqrt(_roof[0].Y * _roof[1].Y));
-        TextAnnotation memory = Label($"memory {Number.Text(_chart.Roofline.MemoryGBs)} GB/s", middle, up * Gap, HorizontalAlignment.Center, VerticalAlignment.Bottom);
+        TextAnnotation memory = Label($"memory {Number.Text(_chart.Roofline.MemoryGBs)} GB/s", middle, up * Gap,
+            HorizontalAlignment.Center, VerticalAlignment.Bottom);
         memory.TextRotation = Math.Atan2(slope.Y, slope.X) * 180 / Math.PI;
         space.Take(roof[0] + up * Lettering.LineHeight, roof[1] + up * Lettering.LineHeight);
         _plot.Model.Annotations.Add(memory);
@@ -117,19 +138,20 @@ internal sealed class RooflinePlot
         return places.FirstOrDefault(label => space.TryTake(BoxOf(label)));
     }
 
-    private static TextAnnotation Label(string text, DataPoint place, ScreenVector offset, HorizontalAlignment horizontal, VerticalAlignment vertical) => new()
-    {
-        Text = text,
-        TextPosition = place,
-        Offset = offset,
-        TextHorizontalAlignment = horizontal,
-        TextVerticalAlignment = vertical,
-        TextColor = Ink.Text,
-        // What is under a text is dimmed around its letters; points are not.
-        Layer = AnnotationLayer.BelowSeries,
-        StrokeThickness = 0,
-        Padding = new OxyThickness(0),
-    };
+    private static TextAnnotation Label(string text, DataPoint place, ScreenVector offset,
+        HorizontalAlignment horizontal, VerticalAlignment vertical) => new()
+        {
+            Text = text,
+            TextPosition = place,
+            Offset = offset,
+            TextHorizontalAlignment = horizontal,
+            TextVerticalAlignment = vertical,
+            TextColor = Ink.Text,
+            // What is under a text is dimmed around its letters; points are not.
+            Layer = AnnotationLayer.BelowSeries,
+            StrokeThickness = 0,
+            Padding = new OxyThickness(0),
+        };
 
     private ScreenPoint PlaceOf(DataPoint point) => new(_x.Transform(point.X), _y.Transform(point.Y));
 
@@ -138,6 +160,7 @@ internal sealed class RooflinePlot
     {
         double width = Lettering.Width(label.Text!), height = Lettering.LineHeight;
         ScreenPoint place = PlaceOf(label.TextPosition) + label.Offset;
-        return new OxyRect(place.X - width * ((int)label.TextHorizontalAlignment + 1) / 2, place.Y - height * ((int)label.TextVerticalAlignment + 1) / 2, width, height);
+        return new OxyRect(place.X - width * ((int)label.TextHorizontalAlignment + 1) / 2,
+            place.Y - height * ((int)label.TextVerticalAlignment + 1) / 2, width, height);
     }
 }

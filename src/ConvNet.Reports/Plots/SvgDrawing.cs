@@ -4,7 +4,8 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>A plot as an SVG element that may stand in a page: it scales, has a name, takes its colours from the page, and its marks say what they are.</summary>
+/// <summary>A plot as an SVG element that may stand in a page: it scales, has a name, takes its colours from the page,
+/// and its marks say what they are.</summary>
 internal static partial class SvgDrawing
 {
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
@@ -23,7 +24,8 @@ internal static partial class SvgDrawing
         foreach (XElement element in drawn)
             Finish(element, plot.Marks);
         return new XElement(Svg + "svg",
-            new XAttribute("viewBox", FormattableString.Invariant($"0 0 {width} {plot.Height}")), new XAttribute("width", width), new XAttribute("height", plot.Height),
+            new XAttribute("viewBox", FormattableString.Invariant($"0 0 {width} {plot.Height}")),
+                new XAttribute("width", width), new XAttribute("height", plot.Height),
             new XAttribute("role", "img"), new XAttribute("aria-labelledby", $"{id}-title {id}-desc"),
             new XElement(Svg + "title", new XAttribute("id", $"{id}-title"), chart.Title),
             new XElement(Svg + "desc", new XAttribute("id", $"{id}-desc"), chart.Description),
@@ -32,7 +34,8 @@ internal static partial class SvgDrawing
 
     /// <summary>Lays a plot out: its axes know from then on where a value is drawn.</summary>
     /// <returns>The drawing.</returns>
-    public static string Layout(Plot plot) => SvgExporter.ExportToString(plot.Model, plot.Width, plot.Height, false, Lettering.Measurer);
+    public static string Layout(Plot plot)
+        => SvgExporter.ExportToString(plot.Model, plot.Width, plot.Height, false, Lettering.Measurer);
 
     private static void Finish(XElement element, IReadOnlyList<string> marks)
     {

@@ -26,9 +26,11 @@ internal sealed record CommandLine(int ExitCode, string Output, string Error)
     }
 
     /// <summary>The names of an object's properties, in their order.</summary>
-    public static string NamesOf(JsonElement element) => string.Join(", ", element.EnumerateObject().Select(property => property.Name));
+    public static string NamesOf(JsonElement element)
+        => string.Join(", ", element.EnumerateObject().Select(property => property.Name));
 
-    /// <summary>Asserts exit code 2, no output, and one line of error with the given words and without a stack trace.</summary>
+    /// <summary>Asserts exit code 2, no output, and one line of error with the given words and without a stack
+    /// trace.</summary>
     public void IsRefusedWith(params string[] words)
     {
         Assert.Multiple(() =>

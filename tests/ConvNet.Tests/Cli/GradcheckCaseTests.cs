@@ -13,11 +13,14 @@ public sealed class GradcheckCaseTests
     [Test]
     public void RandomGraphsGoByTheirSeeds()
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--random", "3", "--seed", "7", "--backends", "managed,native:scalar", "--mode", "exact", "--json").Json();
+        JsonElement json = CommandLine.Run("gradcheck", "--random", "3", "--seed", "7", "--backends",
+            "managed,native:scalar", "--mode", "exact", "--json").Json();
         Assert.That(json.GetProperty("verdict").GetString(), Is.EqualTo("pass"));
-        Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("layer").GetString()).Distinct(),
+        Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("layer").GetString())
+            .Distinct(),
             Is.EqualTo((string[])["random graph 7", "random graph 8", "random graph 9"]));
-        Assert.That(json.GetProperty("layers").EnumerateArray().Count(), Is.EqualTo(3 * 2 * 2), "three graphs, two backends, layers and segments");
+        Assert.That(json.GetProperty("layers").EnumerateArray().Count(), Is.EqualTo(3 * 2 * 2),
+            "three graphs, two backends, layers and segments");
         Assert.That(json.GetProperty("caseFile").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
 
@@ -26,11 +29,15 @@ public sealed class GradcheckCaseTests
     {
         using var folder = new TemporaryFolder();
         string file = folder.File("case.json");
-        var made = new LayerGradientCase(new Conv2d(5, 3), [new Shape(2, 4, 7)], new GradientCheckOptions { Modes = CheckModes.Real, BatchSize = 3 });
+        var made = new LayerGradientCase(new Conv2d(5, 3), [new Shape(2, 4, 7)],
+            new GradientCheckOptions { Modes = CheckModes.Real, BatchSize = 3 });
         GradientCaseFile.Save(file, made);
-        JsonElement layer = CommandLine.Run("gradcheck", "--case", file, "--backends", "native:scalar", "--json").Json().GetProperty("layers").EnumerateArray().Single();
-        Assert.That((layer.GetProperty("layer").GetString(), layer.GetProperty("mode").GetString()), Is.EqualTo((file, "real")));
-        Assert.That(layer.GetProperty("tensors")[0].GetProperty("elements").GetInt32(), Is.EqualTo(3 * 5 * 2 * 5), "a batch of three");
+        JsonElement layer = CommandLine.Run("gradcheck", "--case", file, "--backends", "native:scalar", "--json").Json()
+            .GetProperty("layers").EnumerateArray().Single();
+        Assert.That((layer.GetProperty("layer").GetString(), layer.GetProperty("mode").GetString()),
+            Is.EqualTo((file, "real")));
+        Assert.That(layer.GetProperty("tensors")[0].GetProperty("elements").GetInt32(), Is.EqualTo(3 * 5 * 2 * 5),
+            "a batch of three");
     }
 
     [Test]
@@ -60,9 +67,12 @@ public sealed class GradcheckCaseTests
         using var folder = new TemporaryFolder();
         var fault = new Fault(FaultKind.TermLeftOut, FaultTarget.WeightGradient);
         using var variant = new BackendVariant("managed", new FaultyBackend(new ManagedBackend(threads: 1), fault));
-        Reproduction again = Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new Conv2d(5, 3, padding: 1), new Relu(), new MaxPool2d(2, roundDown: true), new Flatten(), new Dense(4)));
-        Assert.That(again.Command, Is.EqualTo("convnet gradcheck --layer mb1ic1ih1oc1oh1kh1ph0 --mode exact --seed 1 --batch 1 --backends managed --threads 1"));
-        Assert.That(GradientCaseFile.Load(again.CaseFile).Run([variant]).Verdict, Is.EqualTo(Verdict.Fail), "the file fails as well");
+        Reproduction again = Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new Conv2d(5, 3, padding: 1),
+            new Relu(), new MaxPool2d(2, roundDown: true), new Flatten(), new Dense(4)));
+        Assert.That(again.Command, Is.EqualTo("convnet gradcheck --layer mb1ic1ih1oc1oh1kh1ph0 --mode exact --seed 1 "
+            + "--batch 1 --backends managed --threads 1"));
+        Assert.That(GradientCaseFile.Load(again.CaseFile).Run([variant]).Verdict, Is.EqualTo(Verdict.Fail),
+            "the file fails as well");
         RunsAndPassesWithoutTheFault(again);
     }
 
@@ -70,10 +80,14 @@ public sealed class GradcheckCaseTests
     public void AFailureOfSeveralLayersGivesALineWithTheFile()
     {
         using var folder = new TemporaryFolder();
-        using var variant = new BackendVariant("managed", new PlantedBackend(new ManagedBackend(threads: 1), new Fault(FaultKind.SignFlipped, FaultTarget.InputGradient),
+        using var variant = new BackendVariant("managed", new PlantedBackend(new ManagedBackend(threads: 1),
+            new Fault(FaultKind.SignFlipped, FaultTarget.InputGradient),
             graph => graph.Nodes.Any(node => node.Layer is Relu && node.Inputs[0].Layer is Conv2d)));
-        Reproduction again = Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new MaxPool2d(2, roundDown: true), new Conv2d(5, 3, padding: 1), new Relu(), new Flatten(), new Dense(4)));
-        Assert.That(again.Command, Is.EqualTo($"convnet gradcheck --case {again.CaseFile} --backends managed --threads 1"));
+        Reproduction again =
+            Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new MaxPool2d(2, roundDown: true),
+            new Conv2d(5, 3, padding: 1), new Relu(), new Flatten(), new Dense(4)));
+        Assert.That(again.Command, Is.EqualTo($"convnet gradcheck --case {again.CaseFile} --backends managed "
+            + "--threads 1"));
         Assert.That(GradientCaseFile.Load(again.CaseFile).Run([variant]).Verdict, Is.EqualTo(Verdict.Fail));
         RunsAndPassesWithoutTheFault(again);
     }
@@ -83,7 +97,8 @@ public sealed class GradcheckCaseTests
         var subject = new Subject("network", new GraphGradientCase(graph, new GradientCheckOptions()));
         GradientReport report = subject.Check([variant]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
-        Reproduction? again = Reproduction.Of(subject, report, [variant], Precision.Fast, folder.File("failure.json"), TestContext.Out.WriteLine);
+        Reproduction? again = Reproduction.Of(subject, report, [variant], Precision.Fast, folder.File("failure.json"),
+            TestContext.Out.WriteLine);
         Assert.That(again, Is.Not.Null);
         return again!;
     }

@@ -19,8 +19,10 @@ public sealed class GradcheckReportTests
     {
         using var right = new BackendVariant("right", new ManagedBackend(1));
         using var managed = new ManagedBackend(1);
-        using var wrong = new BackendVariant("wrong", new FaultyBackend(managed, new Fault(FaultKind.SignFlipped, FaultTarget.WeightGradient)));
-        GradientReport report = GradientCheck.Run(Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu()), [right, wrong]);
+        using var wrong = new BackendVariant("wrong",
+            new FaultyBackend(managed, new Fault(FaultKind.SignFlipped, FaultTarget.WeightGradient)));
+        GradientReport report = GradientCheck.Run(
+            Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu()), [right, wrong]);
         _result = new GradcheckResult("faulty | <net>", [right, wrong], report, TimeSpan.FromSeconds(1.5), Again);
         _wrong = [.. report.Layers.Where(layer => layer.Verdict == Verdict.Fail)];
         Assert.That(_wrong.Select(layer => layer.Backend).Distinct(), Is.EqualTo((string[])["wrong"]));
@@ -33,7 +35,8 @@ public sealed class GradcheckReportTests
         JUnitReport.Write(stream, _result);
         XElement root = XDocument.Parse(System.Text.Encoding.UTF8.GetString(stream.ToArray())).Root!;
         Assert.That(root.Name.LocalName, Is.EqualTo("testsuites"));
-        Assert.That(root.Elements().Select(suite => $"{suite.Name} {suite.Attribute("name")!.Value}"), Is.EqualTo((string[])["testsuite right", "testsuite wrong", "testsuite reference"]));
+        Assert.That(root.Elements().Select(suite => $"{suite.Name} {suite.Attribute("name")!.Value}"),
+            Is.EqualTo((string[])["testsuite right", "testsuite wrong", "testsuite reference"]));
         foreach (XElement suite in root.Elements())
         {
             Assert.That((int)suite.Attribute("tests")!, Is.EqualTo(suite.Elements("testcase").Count()));
@@ -45,7 +48,8 @@ public sealed class GradcheckReportTests
         XElement failed = root.Descendants("failure").First().Parent!;
         Assert.That(failed.Attribute("name")!.Value, Is.EqualTo("conv1, exact"));
         Assert.That(failed.Attribute("classname")!.Value, Is.EqualTo("gradcheck.faulty | <net>.wrong"));
-        Assert.That(failed.Element("failure")!.Attribute("message")!.Value, Does.Contain("dw of conv1 on wrong, exact: element "));
+        Assert.That(failed.Element("failure")!.Attribute("message")!.Value,
+            Does.Contain("dw of conv1 on wrong, exact: element "));
         Assert.That(failed.Element("failure")!.Value, Does.Contain($"again: {Again}"));
     }
 
@@ -63,8 +67,10 @@ public sealed class GradcheckReportTests
         string[] lines = MarkdownSummary.Of(_result).Split('\n');
         Assert.That(lines[0], Is.EqualTo("### Gradient check of faulty \\| &lt;net>: fail"));
         Assert.That(lines, Has.Some.EqualTo("| backend | exact | real | finite differences | segments | end to end |"));
-        Assert.That(lines.Single(line => line.StartsWith("| right |", StringComparison.Ordinal)), Does.StartWith("| right | 2, equal | 2, 0."));
-        Assert.That(lines.Single(line => line.StartsWith("| wrong |", StringComparison.Ordinal)), Does.StartWith("| wrong | **1 wrong** of 2, "));
+        Assert.That(lines.Single(line => line.StartsWith("| right |", StringComparison.Ordinal)),
+            Does.StartWith("| right | 2, equal | 2, 0."));
+        Assert.That(lines.Single(line => line.StartsWith("| wrong |", StringComparison.Ordinal)),
+            Does.StartWith("| wrong | **1 wrong** of 2, "));
         Assert.That(lines, Has.Some.StartsWith("- dw of conv1 on wrong, exact: element "));
         Assert.That(lines, Has.Some.EqualTo($"Again: `{Again}`"));
     }
@@ -76,9 +82,12 @@ public sealed class GradcheckReportTests
         IAnsiConsole people = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(text) });
         people.Profile.Width = 400;
         GradcheckTable.Write(people, _result, details);
-        TensorReport dw = _wrong.Single(layer => layer.Mode == CheckModes.Exact).Tensors.Single(tensor => tensor.Name == "dw");
-        Assert.That(text.ToString(), Does.Contain($"dw of conv1 on wrong, exact: element {dw.Index} is {dw.Got:G9} and should be {dw.Truth:G9}, ")
-            .And.Contain($"; 1 of {dw.Elements} are wrong, 0 suspect").And.Contain($"again: {Again}").And.Contain("fail: "));
+        TensorReport dw = _wrong.Single(layer => layer.Mode == CheckModes.Exact)
+            .Tensors.Single(tensor => tensor.Name == "dw");
+        Assert.That(text.ToString(), Does.Contain($"dw of conv1 on wrong, exact: element {dw.Index} is {dw.Got:G9} "
+            + $"and should be {dw.Truth:G9}, ")
+            .And.Contain($"; 1 of {dw.Elements} are wrong, 0 suspect").And.Contain($"again: {Again}")
+                .And.Contain("fail: "));
     }
 
     [Test]

@@ -18,15 +18,18 @@ public sealed class GradcheckTests
     [Test]
     public void BackendsThatAgreePass()
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "native:scalar", "--json").Json();
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed",
+            "native:scalar", "--json").Json();
         Assert.Multiple(() =>
         {
             Assert.That(json.GetProperty("verdict").GetString(), Is.EqualTo("pass"));
             Assert.That(json.GetProperty("failed").GetInt64(), Is.Zero);
             Assert.That(json.GetProperty("checked").GetInt64(), Is.GreaterThan(1_000));
-            Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("backend").GetString()).Distinct(),
+            Assert.That(json.GetProperty("layers").EnumerateArray()
+                .Select(layer => layer.GetProperty("backend").GetString()).Distinct(),
                 Is.SupersetOf((string[])["native:scalar"]));
-            Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("layer").GetString()).Distinct(),
+            Assert.That(json.GetProperty("layers").EnumerateArray()
+                .Select(layer => layer.GetProperty("layer").GetString()).Distinct(),
                 Is.SupersetOf((string[])["conv1", "relu1", "maxpool1", "flatten1", "dense1"]));
         });
     }
@@ -45,13 +48,18 @@ public sealed class GradcheckTests
         using var folder = new TemporaryFolder();
         string file = folder.File("shapes.txt");
         File.WriteAllText(file, "# two more\nmb2ic6oc5n\"fc\"\nbnorm:mb4ic3ih4n\"bn\"\n");
-        JsonElement json = CommandLine.Run("gradcheck", "--layer", "g2mb3ic4ih5oc6kh3ph1", "max:mb2ic3ih6kh3sh2", "avg_np:mb2ic3ih4kh2sh2", "--shapes", file,
+        JsonElement json = CommandLine.Run("gradcheck", "--layer", "g2mb3ic4ih5oc6kh3ph1", "max:mb2ic3ih6kh3sh2",
+            "avg_np:mb2ic3ih4kh2sh2", "--shapes", file,
             "--backends", "native:scalar", "--mode", "real", "--json").Json();
-        Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer => string.Join(' ', layer.GetProperty("tensors").EnumerateArray()
-                .Select(tensor => $"{tensor.GetProperty("name").GetString()}:{tensor.GetProperty("elements").GetInt32()}").Prepend(layer.GetProperty("layer").GetString()))),
+        Assert.That(json.GetProperty("layers").EnumerateArray()
+            .Select(layer => string.Join(' ', layer.GetProperty("tensors").EnumerateArray()
+                .Select(tensor
+                    => $"{tensor.GetProperty("name").GetString()}:{tensor.GetProperty("elements").GetInt32()}")
+                    .Prepend(layer.GetProperty("layer").GetString()))),
             Is.EqualTo((string[])
             [
-                "g2mb3ic4ih5oc6oh5kh3ph1 y:450 dx:300 dw:108 db:6", "max:mb2ic3ih6oh2kh3sh2ph0 y:24 dx:216", "avg_np:mb2ic3ih4oh2kh2sh2ph0 y:24 dx:96",
+                "g2mb3ic4ih5oc6oh5kh3ph1 y:450 dx:300 dw:108 db:6", "max:mb2ic3ih6oh2kh3sh2ph0 y:24 dx:216",
+                    "avg_np:mb2ic3ih4oh2kh2sh2ph0 y:24 dx:96",
                 "fc y:10 dx:12 dw:30 db:5", "bn y:192 dx:192 dw:3 db:3 running_mean:3 running_var:3",
             ]));
     }
@@ -59,7 +67,8 @@ public sealed class GradcheckTests
     [Test]
     public void ACheckEndsWhenItIsInterrupted()
     {
-        CommandLine run = CommandLine.Run(new CancellationToken(canceled: true), "gradcheck", "--model", _data.Model, "--backends", "managed");
+        CommandLine run = CommandLine.Run(new CancellationToken(canceled: true), "gradcheck", "--model", _data.Model,
+            "--backends", "managed");
         Assert.That(run.ExitCode, Is.EqualTo(App.Interrupted));
         Assert.That(run.Error, Does.Contain("interrupted"));
     }
@@ -67,25 +76,31 @@ public sealed class GradcheckTests
     [Test]
     public void ALayerTakesTheBatchThatIsGiven()
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--layer", "mb2ic6oc5n\"fc\"", "--batch", "3", "--backends", "managed", "--mode", "real", "--json").Json();
-        Assert.That(json.GetProperty("layers")[0].GetProperty("tensors")[0].GetProperty("elements").GetInt32(), Is.EqualTo(15));
+        JsonElement json = CommandLine.Run("gradcheck", "--layer", "mb2ic6oc5n\"fc\"", "--batch", "3", "--backends",
+            "managed", "--mode", "real", "--json").Json();
+        Assert.That(json.GetProperty("layers")[0].GetProperty("tensors")[0].GetProperty("elements").GetInt32(),
+            Is.EqualTo(15));
     }
 
     [Test]
     public void EveryTensorHasARowWithDetails()
     {
-        CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", "real", "--details");
+        CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode",
+            "real", "--details");
         Assert.That(run.Output, Does.Match(@"dense1 +real +managed +dw +\d+ +0\.\d{3} "));
     }
 
     [Test]
     public void EveryNumberOfThreadsIsCheckedAndGivesTheSameBits()
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed,native:scalar:accurate", "--threads", "1,2,5", "--mode", "real", "--json").Json();
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends",
+            "managed,native:scalar:accurate", "--threads", "1,2,5", "--mode", "real", "--json").Json();
         JsonElement[] backends = [.. json.GetProperty("backends").EnumerateArray()];
-        Assert.That(backends.Select(backend => backend.GetProperty("name").GetString()), Is.EqualTo((string[])["managed", "native:scalar:accurate"]));
+        Assert.That(backends.Select(backend => backend.GetProperty("name").GetString()),
+            Is.EqualTo((string[])["managed", "native:scalar:accurate"]));
         Assert.That(backends[1].GetProperty("precision").GetString(), Is.EqualTo("accurate"));
-        Assert.That(backends.Select(backend => backend.GetProperty("threads").EnumerateArray().Select(count => count.GetInt32())), Is.All.EqualTo((int[])[1, 2, 5]));
+        Assert.That(backends.Select(backend => backend.GetProperty("threads").EnumerateArray()
+            .Select(count => count.GetInt32())), Is.All.EqualTo((int[])[1, 2, 5]));
         Assert.That(json.GetProperty("layers").EnumerateArray().Select(layer
             => layer.GetProperty("backend").GetString()).Distinct(), Is.EquivalentTo((string[])["managed",
             "native:scalar:accurate"]));
@@ -103,8 +118,10 @@ public sealed class GradcheckTests
     [TestCase("exact,fd", "exact, finite differences, segments")]
     public void AModeLeavesTheOthersOut(string mode, string expected)
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", mode, "--json").Json();
-        Assert.That(string.Join(", ", json.GetProperty("layers").EnumerateArray().Select(layer => layer.GetProperty("mode").GetString()).Distinct()), Is.EqualTo(expected));
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", mode,
+            "--json").Json();
+        Assert.That(string.Join(", ", json.GetProperty("layers").EnumerateArray()
+            .Select(layer => layer.GetProperty("mode").GetString()).Distinct()), Is.EqualTo(expected));
     }
 
     [TestCase("--backends", "managed,abacus", "\"abacus\"")]

@@ -28,7 +28,8 @@ public sealed class LayersTests
             Is.EqualTo(LayerSet.BuiltIn.Declarations.Select(layer => layer.Kind)));
         JsonElement momentum = layers.Single(layer => layer.GetProperty("layer").GetString() == "bn")
             .GetProperty("attributes")[0];
-        Assert.That($"{momentum.GetProperty("type")}, {momentum.GetProperty("default")}, {momentum.GetProperty("range")}",
+        Assert.That($"{momentum.GetProperty("type")}, {momentum.GetProperty("default")}, "
+            + $"{momentum.GetProperty("range")}",
             Is.EqualTo("number, 0.1, (0, 1]"));
     }
 }

@@ -10,7 +10,8 @@ namespace ConvNet.Tests.Cli;
 public sealed class SummaryTests
 {
     // name, output, weights, biases, receptive field, multiply-adds; worked out by hand.
-    private static readonly (string Name, int[] Output, long Weights, long Biases, int Field, long MultiplyAdds)[] LeNet5 =
+    private static readonly (string Name, int[] Output, long Weights, long Biases, int Field,
+        long MultiplyAdds)[] LeNet5 =
     [
         ("conv1", [6, 28, 28], 150, 6, 5, 117_600),
         ("relu1", [6, 28, 28], 0, 0, 5, 0),
@@ -39,13 +40,15 @@ public sealed class SummaryTests
             {
                 Assert.That(layers[i].GetProperty("name").GetString(), Is.EqualTo(name));
                 Assert.That(layers[i].GetProperty("type").GetString(), Is.EqualTo(name[..^1]));
-                Assert.That(layers[i].GetProperty("output").EnumerateArray().Select(size => size.GetInt32()), Is.EqualTo(output), name);
+                Assert.That(layers[i].GetProperty("output").EnumerateArray().Select(size => size.GetInt32()),
+                    Is.EqualTo(output), name);
                 Assert.That(layers[i].GetProperty("weights").GetInt64(), Is.EqualTo(weights), name);
                 Assert.That(layers[i].GetProperty("biases").GetInt64(), Is.EqualTo(biases), name);
                 Assert.That(layers[i].GetProperty("parameters").GetInt64(), Is.EqualTo(weights + biases), name);
                 Assert.That(layers[i].GetProperty("receptiveField").GetInt32(), Is.EqualTo(field), name);
                 Assert.That(layers[i].GetProperty("multiplyAdds").GetInt64(), Is.EqualTo(multiplyAdds), name);
-                Assert.That(layers[i].GetProperty("activationBytes").GetInt64(), Is.EqualTo(4 * output[0] * output[1] * output[2]), name);
+                Assert.That(layers[i].GetProperty("activationBytes").GetInt64(),
+                    Is.EqualTo(4 * output[0] * output[1] * output[2]), name);
             });
         }
         JsonElement totals = json.GetProperty("totals");
@@ -60,16 +63,19 @@ public sealed class SummaryTests
     [TestCase("resnet18", 11_689_512)]
     [TestCase("resnet20", 272_474)]
     public void TheParametersOfTheBuiltInModelsAreThePublishedOnes(string model, long parameters)
-        => Assert.That(CommandLine.Run("summary", "--model", model, "--json").Json().GetProperty("totals").GetProperty("parameters").GetInt64(), Is.EqualTo(parameters));
+        => Assert.That(CommandLine.Run("summary", "--model", model, "--json").Json().GetProperty("totals")
+            .GetProperty("parameters").GetInt64(), Is.EqualTo(parameters));
 
     [Test]
     public void TheImageSizeChangesCostsButNotTheParametersOfConvolutions()
     {
         JsonElement small = Layer("3x64x64"), large = Layer("3x224x224");
         Assert.That(large.GetProperty("parameters").GetInt64(), Is.EqualTo(small.GetProperty("parameters").GetInt64()));
-        Assert.That(large.GetProperty("multiplyAdds").GetInt64(), Is.GreaterThan(small.GetProperty("multiplyAdds").GetInt64()));
+        Assert.That(large.GetProperty("multiplyAdds").GetInt64(),
+            Is.GreaterThan(small.GetProperty("multiplyAdds").GetInt64()));
 
-        static JsonElement Layer(string input) => CommandLine.Run("summary", "--model", "resnet18", "--input", input, "--json").Json().GetProperty("layers")[0];
+        static JsonElement Layer(string input) => CommandLine.Run("summary", "--model", "resnet18", "--input", input,
+            "--json").Json().GetProperty("layers")[0];
     }
 
     [Test]
@@ -77,7 +83,8 @@ public sealed class SummaryTests
     {
         CommandLine run = CommandLine.Run("summary", "--model", "lenet5");
         Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
-        Assert.That(run.Output, Does.Contain("(28 − 5 + 2·2) / 1 + 1 = 28").And.Contain("16·5·5 = 400").And.Contain("61,706"));
+        Assert.That(run.Output, Does.Contain("(28 − 5 + 2·2) / 1 + 1 = 28").And.Contain("16·5·5 = 400")
+            .And.Contain("61,706"));
     }
 
     [Test]
@@ -101,7 +108,8 @@ public sealed class SummaryTests
     public void RowsAndColumnsHaveFormulasOfTheirOwnWhereTheyDiffer()
     {
         var graph = Sequential.Of(new Shape(1, 9, 7), new Conv2d(2, (3, 5), stride: (2, 1)));
-        Assert.That(ModelSummary.Of(graph).Layers[0].Formula, Is.EqualTo("(9 − 3 + 2·0) / 2 + 1 = 4 × (7 − 5 + 2·0) / 1 + 1 = 3"));
+        Assert.That(ModelSummary.Of(graph).Layers[0].Formula,
+            Is.EqualTo("(9 − 3 + 2·0) / 2 + 1 = 4 × (7 − 5 + 2·0) / 1 + 1 = 3"));
     }
 
     [Test]
@@ -118,9 +126,12 @@ public sealed class SummaryTests
         JsonElement conv = json.GetProperty("layers")[1], call = conv.GetProperty("calls")[0];
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, purpose, isa, precision, threads, batchSize, layers, memory"));
-            Assert.That(CommandLine.NamesOf(conv), Is.EqualTo("name, kind, fused, reads, writes, gradient, weights, calls"));
-            Assert.That(CommandLine.NamesOf(call), Is.EqualTo("pass, kernel, algorithm, reason, flops, bytes, workspaceBytes, threads"));
+            Assert.That(CommandLine.NamesOf(json),
+                Is.EqualTo("model, purpose, isa, precision, threads, batchSize, layers, memory"));
+            Assert.That(CommandLine.NamesOf(conv),
+                Is.EqualTo("name, kind, fused, reads, writes, gradient, weights, calls"));
+            Assert.That(CommandLine.NamesOf(call), Is.EqualTo("pass, kernel, algorithm, reason, flops, bytes, "
+                + "workspaceBytes, threads"));
             Assert.That(json.GetProperty("purpose").GetString(), Is.EqualTo("training"));
             Assert.That(json.GetProperty("memory").GetProperty("arena").GetInt64(), Is.Positive);
         });
@@ -131,7 +142,8 @@ public sealed class SummaryTests
     {
         CommandLine run = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--batch", "4", "--inference");
         Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
-        Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct from plain rows").And.Contain("arena").And.Not.Contain("backward"));
+        Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct from plain rows").And.Contain("arena")
+            .And.Not.Contain("backward"));
     }
 
     [Test]

@@ -95,7 +95,11 @@ public sealed partial class TableTests
     [Test]
     public void ACommandToCopyIsOneLine()
     {
-        GradcheckResult failed = Check() with { Reproduce = $"convnet gradcheck --case {new string('a', 100)}.json --backends managed" };
+        GradcheckResult failed = Check() with
+        {
+            Reproduce = $"convnet gradcheck --case {new string('a', 100)}.json "
+            + "--backends managed"
+        };
         Assert.That(Render(people => GradcheckTable.Write(people, failed, details: false), 80).Split('\n'),
             Has.One.EqualTo($"again: {failed.Reproduce}"));
     }
@@ -132,7 +136,8 @@ public sealed partial class TableTests
         Assert.Multiple(() =>
         {
             Assert.That(result, Is.SameAs(trained));
-            Assert.That(bars, Is.Not.Empty.And.All.Length.LessThanOrEqualTo(width).And.Some.Contains("loss 12.3456").And.None.Contains("…"));
+            Assert.That(bars, Is.Not.Empty.And.All.Length.LessThanOrEqualTo(width).And.Some.Contains("loss 12.3456")
+                .And.None.Contains("…"));
             Assert.That(lines.Select(line => line.TrimEnd()).Where(line => line.StartsWith("epoch ",
                 StringComparison.Ordinal)), Is.EqualTo(
                 Enumerable.Range(1, 10).Select(epoch

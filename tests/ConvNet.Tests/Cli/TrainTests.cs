@@ -22,7 +22,8 @@ public sealed class TrainTests
         CommandLine run = Train("--epochs", "2");
         Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
         int place = -1;
-        foreach (string part in (string[])["receptive field", "epoch 1/2", "epoch 2/2", "is \\ taken for", "test accuracy 100.00% (31 of 31)"])
+        foreach (string part in (string[])["receptive field", "epoch 1/2", "epoch 2/2", "is \\ taken for",
+            "test accuracy 100.00% (31 of 31)"])
         {
             int next = run.Output.IndexOf(part, StringComparison.Ordinal);
             Assert.That(next, Is.GreaterThan(place), part);
@@ -47,9 +48,11 @@ public sealed class TrainTests
             Assert.That(json.GetProperty("seed").GetInt32(), Is.EqualTo(7));
             Assert.That(json.GetProperty("parameters").GetInt32(), Is.EqualTo(4 * 9 + 4 + 3 * 36 + 3));
             Assert.That(json.GetProperty("epochs").GetArrayLength(), Is.EqualTo(2));
-            Assert.That(CommandLine.NamesOf(json.GetProperty("epochs")[1]), Is.EqualTo("loss, trainAccuracy, testAccuracy, seconds, imagesPerSecond"));
+            Assert.That(CommandLine.NamesOf(json.GetProperty("epochs")[1]),
+                Is.EqualTo("loss, trainAccuracy, testAccuracy, seconds, imagesPerSecond"));
             Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1.0));
-            Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2").And.Contain("is \\ taken for"));
+            Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2")
+                .And.Contain("is \\ taken for"));
         });
     }
 
@@ -60,8 +63,10 @@ public sealed class TrainTests
         JsonElement json = run.Json();
         JsonElement[] candidates = [.. json.GetProperty("candidates").EnumerateArray()];
         Assert.That(candidates[^1].GetProperty("isTaken").GetBoolean(), Is.True);
-        Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo(candidates[^1].GetProperty("name").GetString()));
-        Assert.That(run.Error, Does.Contain($"auto: takes {json.GetProperty("backend").GetString()}: passed its self-test"));
+        Assert.That(json.GetProperty("backend").GetString(),
+            Is.EqualTo(candidates[^1].GetProperty("name").GetString()));
+        Assert.That(run.Error, Does.Contain($"auto: takes {json.GetProperty("backend").GetString()}: passed its "
+            + "self-test"));
     }
 
     [Test]
@@ -88,8 +93,10 @@ public sealed class TrainTests
     public void ASavedModelGivesTheSameTestAccuracyAgain([Values("softmax", "svm")] string loss)
     {
         string file = _data.File($"{loss}.safetensors");
-        double trained = Train("--epochs", "1", "--loss", loss, "--lr", "0.002", "--save", file, "--json").Json().GetProperty("testAccuracy").GetDouble();
-        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed", "--json").Json();
+        double trained = Train("--epochs", "1", "--loss", loss, "--lr", "0.002", "--save", file, "--json").Json()
+            .GetProperty("testAccuracy").GetDouble();
+        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed",
+            "--json").Json();
         Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(trained));
         Assert.That(trained, Is.LessThan(1), "a model that is not done yet tells more");
         CommandLine people = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed");
@@ -120,15 +127,18 @@ public sealed class TrainTests
         Assert.That(LossOfFirstEpoch(got), Is.EqualTo(LossOfFirstEpoch(expected)).Within(2).Percent);
         Assert.That(got.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1));
 
-        static double LossOfFirstEpoch(JsonElement json) => json.GetProperty("epochs")[0].GetProperty("loss").GetDouble();
+        static double LossOfFirstEpoch(JsonElement json) => json.GetProperty("epochs")[0].GetProperty("loss")
+            .GetDouble();
     }
 
     [Test]
     public void ASavedModelIsTheSameOnEveryBackend([Values("native", "torchsharp")] string backend)
     {
         string file = _data.File($"for-{backend}.safetensors");
-        double trained = Train("--epochs", "1", "--lr", "0.002", "--save", file, "--json").Json().GetProperty("testAccuracy").GetDouble();
-        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", backend, "--json").Json();
+        double trained = Train("--epochs", "1", "--lr", "0.002", "--save", file, "--json").Json()
+            .GetProperty("testAccuracy").GetDouble();
+        JsonElement evaluated = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", backend,
+            "--json").Json();
         Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(trained));
     }
 
@@ -138,9 +148,11 @@ public sealed class TrainTests
         string file = _data.File("half.safetensors");
         JsonElement first = Train("--epochs", "1", "--lr", "0.005", "--save", file, "--json").Json();
         JsonElement second = CommandLine.Run(
-            "train", "--backend", "managed", "--data", _data.Folder, "--load", file, "--epochs", "1", "--lr", "0.005", "--batch", "8", "--json").Json();
+            "train", "--backend", "managed", "--data", _data.Folder, "--load", file, "--epochs", "1", "--lr", "0.005",
+                "--batch", "8", "--json").Json();
         Assert.That(second.GetProperty("model").GetString(), Is.EqualTo(file));
-        Assert.That(second.GetProperty("epochs")[0].GetProperty("loss").GetDouble(), Is.LessThan(0.8 * first.GetProperty("epochs")[0].GetProperty("loss").GetDouble()));
+        Assert.That(second.GetProperty("epochs")[0].GetProperty("loss").GetDouble(),
+            Is.LessThan(0.8 * first.GetProperty("epochs")[0].GetProperty("loss").GetDouble()));
     }
 
     [Test]
@@ -151,7 +163,8 @@ public sealed class TrainTests
         Assert.Multiple(() =>
         {
             Assert.That(run.ExitCode, Is.EqualTo(App.Failed));
-            Assert.That(run.Error, Does.Contain("convnet: The loss is").And.Contain("at step").And.Contain("learning rate").And.Not.Contain("   at "));
+            Assert.That(run.Error, Does.Contain("convnet: The loss is").And.Contain("at step")
+                .And.Contain("learning rate").And.Not.Contain("   at "));
             Assert.That(run.Output, Is.Empty);
             Assert.That(File.Exists(file), Is.False);
         });
@@ -171,7 +184,8 @@ public sealed class TrainTests
     [Test]
     public void DataThatTheModelIsNotForIsRefused()
     {
-        CommandLine.Run("train", "--backend", "managed", "--model", _data.Model).IsRefusedWith("tiny.json", "1×6×6", "1×8×8");
+        CommandLine.Run("train", "--backend", "managed", "--model", _data.Model)
+            .IsRefusedWith("tiny.json", "1×6×6", "1×8×8");
         string file = _data.File("other.safetensors");
         Assert.That(Train("--epochs", "1", "--save", file).ExitCode, Is.EqualTo(App.Ok));
         CommandLine.Run("eval", "--backend", "managed", "--load", file).IsRefusedWith("255", "1×8×8");
@@ -180,6 +194,7 @@ public sealed class TrainTests
     private CommandLine Train(params string[] more)
     {
         string[] backend = more.Contains("--backend") ? [] : ["--backend", "managed"];
-        return CommandLine.Run(["train", .. backend, "--data", _data.Folder, "--model", _data.Model, "--batch", "8", .. more]);
+        return CommandLine.Run(
+            ["train", .. backend, "--data", _data.Folder, "--model", _data.Model, "--batch", "8", .. more]);
     }
 }

@@ -94,7 +94,8 @@ public sealed class UsageTests
         CommandLine.Run("eval").IsRefusedWith("eval needs --load FILE.");
         CommandLine.Run("train", "--backend", "abacus").IsRefusedWith("\"abacus\"", "managed, ");
         CommandLine.Run("summary", "--model", "vgg99").IsRefusedWith("\"vgg99\"", "lenet5", "nor");
-        CommandLine.Run("summary", "--model", "lenet5", "--input", "1x3x3").IsRefusedWith("lenet5", "1×3×3", "1×28×28", "maxpool1");
+        CommandLine.Run("summary", "--model", "lenet5", "--input", "1x3x3")
+            .IsRefusedWith("lenet5", "1×3×3", "1×28×28", "maxpool1");
         CommandLine.Run("train", "--backend", "managed", "--batch", "0")
             .IsRefusedWith("--batch is \"0\"; it takes a whole number from 1 on.");
         CommandLine.Run("train", "--sped", "9").IsRefusedWith("See: convnet train --help");
@@ -126,7 +127,8 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run(verb, "--help");
         Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
-        string[] examples = [.. help.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"convnet {verb}", StringComparison.Ordinal) && !line.Contains('['))];
+        string[] examples = [.. help.Output.Split('\n').Select(line => line.Trim())
+            .Where(line => line.StartsWith($"convnet {verb}", StringComparison.Ordinal) && !line.Contains('['))];
         Assert.That(examples, Is.Not.Empty);
         foreach (string example in examples)
             Assert.That(App.Describe().Parse(example.Split(' ')[1..]).Errors, Is.Empty, example);

@@ -19,7 +19,8 @@ public sealed class CheatsheetTests
     {
         var layer = new Conv2d(1, 3, stride: 3);
         string message = Assert.Throws<ArgumentException>(() => layer.Infer(new Shape(1, 7, 7)))!.Message;
-        foreach (string part in (string[])["W = 7", "F = 3", "S = 3", "P = 0", "2.33", "Padding 1", "stride 1, 2, 4", "roundDown"])
+        foreach (string part in (string[])["W = 7", "F = 3", "S = 3", "P = 0", "2.33", "Padding 1", "stride 1, 2, 4",
+            "roundDown"])
             Assert.That(message, Does.Contain(part));
         // What the message proposes fits.
         Assert.That(new Conv2d(1, 3, stride: 3, padding: 1).Infer(new Shape(1, 7, 7)).W, Is.EqualTo(3));
@@ -31,9 +32,12 @@ public sealed class CheatsheetTests
     [Test]
     public void PoolingIsAsStrict()
     {
-        Assert.That(() => new MaxPool2d(2).Infer(new Shape(1, 7, 7)), Throws.ArgumentException.With.Message.Contains("3.5"));
-        Assert.That(() => new AvgPool2d(3, stride: 2).Infer(new Shape(1, 8, 8)), Throws.ArgumentException.With.Message.Contains("3.5"));
-        Assert.That(new MaxPool2d(3, stride: 2, roundDown: true).Infer(new Shape(1, 8, 8)), Is.EqualTo(new Shape(1, 3, 3)));
+        Assert.That(() => new MaxPool2d(2).Infer(new Shape(1, 7, 7)),
+            Throws.ArgumentException.With.Message.Contains("3.5"));
+        Assert.That(() => new AvgPool2d(3, stride: 2).Infer(new Shape(1, 8, 8)),
+            Throws.ArgumentException.With.Message.Contains("3.5"));
+        Assert.That(new MaxPool2d(3, stride: 2, roundDown: true).Infer(new Shape(1, 8, 8)),
+            Is.EqualTo(new Shape(1, 3, 3)));
     }
 
     [TestCase(100, 3, 2_800)]
@@ -43,13 +47,15 @@ public sealed class CheatsheetTests
     {
         // The size of the image has no part in it.
         foreach (int size in (int[])[32, 224])
-            Assert.That(Sequential.Of(new Shape(3, size, size), new Conv2d(filters, kernel)).ParameterCount, Is.EqualTo(expected));
+            Assert.That(Sequential.Of(new Shape(3, size, size), new Conv2d(filters, kernel)).ParameterCount,
+                Is.EqualTo(expected));
     }
 
     [TestCase(32, 307_300)]
     [TestCase(224, 15_052_900)]
     public void AHundredUnitsOnAnImageHaveSoManyParameters(int size, int expected)
-        => Assert.That(Sequential.Of(new Shape(3, size, size), new Flatten(), new Dense(100)).ParameterCount, Is.EqualTo(expected));
+        => Assert.That(Sequential.Of(new Shape(3, size, size), new Flatten(), new Dense(100)).ParameterCount,
+            Is.EqualTo(expected));
 
     [Test]
     public void KFiltersGiveDepthK()
@@ -67,9 +73,11 @@ public sealed class ConvolutionProperties(BackendCase backend)
         int shift = stride * steps;
         var layer = new Conv2d(5, 3, stride, padding: 1);
         Shape shape = layer.Infer(new Shape(3, Size, Size));
-        float[] image = Samples.Integers(3 * Size * Size, 1), weights = Samples.Integers(5 * 3 * 9, 2), biases = Samples.Integers(5, 3);
+        float[] image = Samples.Integers(3 * Size * Size, 1), weights = Samples.Integers(5 * 3 * 9, 2),
+            biases = Samples.Integers(5, 3);
         float[] shifted = [.. Enumerable.Range(0, image.Length).Select(i => i % Size >= shift ? image[i - shift] : 0)];
-        float[] maps = Scores(layer, new Shape(3, Size, Size), image, weights, biases), moved = Scores(layer, new Shape(3, Size, Size), shifted, weights, biases);
+        float[] maps = Scores(layer, new Shape(3, Size, Size), image, weights, biases),
+            moved = Scores(layer, new Shape(3, Size, Size), shifted, weights, biases);
         for (int i = 0; i < maps.Length; i++)
         {
             int column = i % shape.W;
@@ -82,9 +90,11 @@ public sealed class ConvolutionProperties(BackendCase backend)
     public void AnOutputSeesItsReceptiveFieldAndNoMore()
     {
         // r ← r + (F − 1)·j, j ← j·S: 3, then 3 + 2·1 = 5 with j = 2, then 5 + 2·2 = 9.
-        Graph graph = Sequential.Of(new Shape(1, 21, 21), new Conv2d(1, 3), new Conv2d(1, 3, stride: 2), new Conv2d(1, 3));
+        Graph graph = Sequential.Of(new Shape(1, 21, 21), new Conv2d(1, 3), new Conv2d(1, 3, stride: 2),
+            new Conv2d(1, 3));
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable executable =
+            opened.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         foreach (Parameter parameter in graph.Parameters)
             executable.Write(parameter, [.. Enumerable.Repeat(1f, parameter.Length)]);
         executable.Forward(new float[21 * 21]);
@@ -94,7 +104,8 @@ public sealed class ConvolutionProperties(BackendCase backend)
         var gradient = new float[21 * 21];
         executable.ReadInputGradient(gradient);
         int[] seen = [.. Enumerable.Range(0, gradient.Length).Where(i => gradient[i] != 0)];
-        (int rows, int columns) = (seen.Max(i => i / 21) - seen.Min(i => i / 21) + 1, seen.Max(i => i % 21) - seen.Min(i => i % 21) + 1);
+        (int rows, int columns) = (seen.Max(i => i / 21) - seen.Min(i => i / 21) + 1,
+            seen.Max(i => i % 21) - seen.Min(i => i % 21) + 1);
         Assert.That((rows, columns, seen.Length), Is.EqualTo((9, 9, 81)));
     }
 
@@ -111,17 +122,20 @@ public sealed class ConvolutionProperties(BackendCase backend)
     public void OfATieTheFirstMaximumWins()
     {
         Assert.That(Winner([2, 5, 5, 5]), Is.EqualTo(new float[] { 0, 1, 0, 0 }));
-        Assert.That(Winner([-1, -1, -1, -1]), Is.EqualTo(new float[] { 1, 0, 0, 0 }), "padding never wins, nor does zero");
+        Assert.That(Winner([-1, -1, -1, -1]), Is.EqualTo(new float[] { 1, 0, 0, 0 }),
+            "padding never wins, nor does zero");
     }
 
     [Test]
-    public void OfNaNsTheLastWins() => Assert.That(Winner([float.NaN, 9, float.NaN, 1]), Is.EqualTo(new float[] { 0, 0, 1, 0 }));
+    public void OfNaNsTheLastWins()
+        => Assert.That(Winner([float.NaN, 9, float.NaN, 1]), Is.EqualTo(new float[] { 0, 0, 1, 0 }));
 
     [Test]
     public void NaNAndInfinityPassThroughReluAndPool()
     {
         float[] images = [float.NaN, float.NegativeInfinity, float.PositiveInfinity, -0f];
-        Assert.That(Scores(new Relu(), new Shape(1, 2, 2), images), Is.EqualTo(new float[] { float.NaN, 0, float.PositiveInfinity, 0 }));
+        Assert.That(Scores(new Relu(), new Shape(1, 2, 2), images),
+            Is.EqualTo(new float[] { float.NaN, 0, float.PositiveInfinity, 0 }));
         Assert.That(Scores(new MaxPool2d(2), new Shape(1, 2, 2), images), Is.EqualTo(new float[] { float.NaN }));
     }
 
@@ -129,7 +143,8 @@ public sealed class ConvolutionProperties(BackendCase backend)
     public void TheGradientAtAReluOfZeroIsZero()
     {
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(4), new Relu()), new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(4), new Relu()),
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Forward([-1, 0, -0f, 1]);
         executable.Backward([5, 6, 7, 8]);
         var gradient = new float[4];
@@ -140,7 +155,8 @@ public sealed class ConvolutionProperties(BackendCase backend)
     private float[] Winner(float[] window)
     {
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(Sequential.Of(new Shape(1, 2, 2), new MaxPool2d(2)), new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable executable = opened.Compile(Sequential.Of(new Shape(1, 2, 2), new MaxPool2d(2)),
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Forward(window);
         executable.Backward([1]);
         var gradient = new float[4];

@@ -38,14 +38,17 @@ public sealed class ErrorContract(BackendCase backend)
 
     [Test]
     public void MoreImagesThanABatch()
-        => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 images", "batch of 4", "parts");
+        => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 images",
+            "batch of 4", "parts");
 
     [Test]
     public void ALabelOutOfRange([Values(-1, 3)] int label)
     {
         _executable.Forward(Images);
-        Refuses<ArgumentException>(() => _executable.Loss((int[])[0, 1, label, 2]), $"Label {label}", "sample 2", "0 to 2");
-        Refuses<ArgumentException>(() => _executable.TrainStep(Images, (int[])[0, 1, label, 2], 0.1f), $"Label {label}", "sample 2", "0 to 2");
+        Refuses<ArgumentException>(() => _executable.Loss((int[])[0, 1, label, 2]), $"Label {label}", "sample 2",
+            "0 to 2");
+        Refuses<ArgumentException>(() => _executable.TrainStep(Images, (int[])[0, 1, label, 2], 0.1f), $"Label {label}",
+            "sample 2", "0 to 2");
     }
 
     [Test]
@@ -80,7 +83,8 @@ public sealed class ErrorContract(BackendCase backend)
         Refuses<InvalidOperationException>(() => _executable.Backward(new float[Batch * 3]), "Forward");
         Refuses<InvalidOperationException>(() => _executable.Step(0.1f), "Backward");
         Refuses<InvalidOperationException>(() => _executable.ReadScores(new float[Batch * 3]), "Forward");
-        Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]), "Backward");
+        Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]),
+            "Backward");
         _executable.TrainStep(Images, Labels, 0.1f);
         Refuses<InvalidOperationException>(() => _executable.Backward(), "used up");
     }
@@ -94,7 +98,8 @@ public sealed class ErrorContract(BackendCase backend)
 
     [Test]
     public void ALearningRateThatIsNoNumber([Values(float.NaN, float.PositiveInfinity)] float rate)
-        => Refuses<ArgumentOutOfRangeException>(() => _executable.TrainStep(Images, Labels, rate), "learning rate", "finite");
+        => Refuses<ArgumentOutOfRangeException>(() => _executable.TrainStep(Images, Labels, rate), "learning rate",
+            "finite");
 
     [Test]
     public void GradientsThatAreNotKept()
@@ -102,7 +107,8 @@ public sealed class ErrorContract(BackendCase backend)
         using IExecutable frugal = _backend.Compile(Network(), Spec with { KeepGradients = false });
         frugal.Initialize(new HeNormal(1));
         frugal.TrainStep(Images, Labels, 0.1f);
-        Refuses<InvalidOperationException>(() => Samples.ReadGradient(frugal, frugal.Graph.Parameters[0]), "KeepGradients: false");
+        Refuses<InvalidOperationException>(() => Samples.ReadGradient(frugal, frugal.Graph.Parameters[0]),
+            "KeepGradients: false");
         Refuses<InvalidOperationException>(() => frugal.Step(0.1f), "Backward first", "KeepGradients: false");
     }
 
@@ -110,27 +116,31 @@ public sealed class ErrorContract(BackendCase backend)
     public void AnInputGradientThatWasNotAskedFor()
     {
         _executable.TrainStep(Images, Labels, 0.1f);
-        Refuses<InvalidOperationException>(() => _executable.ReadInputGradient(new float[Images.Length]), "InputGradient: true");
+        Refuses<InvalidOperationException>(() => _executable.ReadInputGradient(new float[Images.Length]),
+            "InputGradient: true");
     }
 
     [Test]
     public void TheGradientOfABuffer()
     {
         _executable.TrainStep(Images, Labels, 0.1f);
-        Refuses<ArgumentException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters.First(p => !p.Trainable)), "bn1.running_mean", "buffer");
+        Refuses<ArgumentException>(() => Samples.ReadGradient(_executable,
+            _executable.Graph.Parameters.First(p => !p.Trainable)), "bn1.running_mean", "buffer");
     }
 
     [Test]
     public void TwoGraphsMixed()
     {
         using IExecutable other = _backend.Compile(Network(), Spec);
-        Refuses<ArgumentException>(() => _executable.Write(other.Graph.Parameters[0], new float[90]), "conv1.weight", "another graph");
+        Refuses<ArgumentException>(() => _executable.Write(other.Graph.Parameters[0], new float[90]), "conv1.weight",
+            "another graph");
         Refuses<ArgumentException>(() => _executable.CopyParametersTo(other), "another graph");
     }
 
     [Test]
     public void AParameterOfAnotherLength()
-        => Refuses<ArgumentException>(() => _executable.Write(_executable.Graph.Parameters[0], new float[7]), "7 values", "conv1.weight (5×2×3×3)", "90");
+        => Refuses<ArgumentException>(() => _executable.Write(_executable.Graph.Parameters[0], new float[7]),
+            "7 values", "conv1.weight (5×2×3×3)", "90");
 
     [Test]
     public void ScoresOfAnotherLength()
@@ -141,7 +151,8 @@ public sealed class ErrorContract(BackendCase backend)
     {
         using IExecutable inference = _backend.CompileInference(Network(), Batch);
         Refuses<InvalidOperationException>(() => inference.Forward(Images), "inference only", "Compile");
-        Refuses<InvalidOperationException>(() => inference.TrainStep(Images, Labels, 0.1f), "inference only", "Compile");
+        Refuses<InvalidOperationException>(() => inference.TrainStep(Images, Labels, 0.1f), "inference only",
+            "Compile");
     }
 
     [Test]
@@ -172,14 +183,16 @@ public sealed class ErrorContract(BackendCase backend)
 
     [Test]
     public void LayersAddedToACompiledGraph()
-        => Refuses<InvalidOperationException>(() => _executable.Graph.Add(new Relu(), _executable.Graph.Output), "compiled", "new graph");
+        => Refuses<InvalidOperationException>(() => _executable.Graph.Add(new Relu(), _executable.Graph.Output),
+            "compiled", "new graph");
 
     [Test]
     public void UseAfterDispose()
     {
         _executable.Dispose();
         Refuses<ObjectDisposedException>(() => _executable.Forward(Images), "executable is disposed");
-        Refuses<ObjectDisposedException>(() => Samples.Read(_executable, _executable.Graph.Parameters[0]), "executable is disposed");
+        Refuses<ObjectDisposedException>(() => Samples.Read(_executable, _executable.Graph.Parameters[0]),
+            "executable is disposed");
         Assert.That(_executable.Dispose, Throws.Nothing, "a second time");
     }
 
@@ -389,7 +402,8 @@ public sealed class ErrorContract(BackendCase backend)
     private static TrainingSpec Spec => new(Batch, new SoftmaxCrossEntropy(), new Sgd());
 
     private static Graph Network() => Sequential.Of(new Shape(2, 6, 5),
-        new Conv2d(5, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d((2, 1)), new Flatten(), new Dense(3));
+        new Conv2d(5, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d((2, 1)), new Flatten(),
+            new Dense(3));
 
     private static void Refuses<TException>(Action call, params string[] says) where TException : Exception
     {

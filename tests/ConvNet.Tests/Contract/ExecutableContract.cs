@@ -3,7 +3,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>How every backend's executables behave: what each verb leaves and reads, on whole numbers, so bit for bit.</summary>
+/// <summary>How every backend's executables behave: what each verb leaves and reads, on whole numbers, so bit for
+/// bit.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class ExecutableContract(BackendCase backend)
 {
@@ -34,7 +35,8 @@ public sealed class ExecutableContract(BackendCase backend)
     {
         Graph graph = Network(batchNorm: true);
         using var managed = new ManagedBackend();
-        using IExecutable executable = _backend.Compile(graph, Spec()), other = managed.Compile(graph, Spec()), back = _backend.Compile(graph, Spec());
+        using IExecutable executable = _backend.Compile(graph, Spec()), other = managed.Compile(graph, Spec()),
+            back = _backend.Compile(graph, Spec());
         executable.Initialize(new HeNormal(3));
         executable.CopyParametersTo(other);
         other.CopyParametersTo(back);
@@ -50,14 +52,16 @@ public sealed class ExecutableContract(BackendCase backend)
         float[] first = GradientsOf(executable, seed: 1), second = GradientsOf(executable, seed: 2);
         Assert.That(second, Is.Not.EqualTo(first));
         Assert.That(GradientsOf(executable, seed: 1), Is.EqualTo(first), "overwritten");
-        Assert.That(GradientsOf(executable, seed: 2, accumulate: true), Is.EqualTo(first.Zip(second, (a, b) => a + b)), "added");
+        Assert.That(GradientsOf(executable, seed: 2, accumulate: true), Is.EqualTo(first.Zip(second, (a, b) => a + b)),
+            "added");
         Assert.That(GradientsOf(executable, seed: 1), Is.EqualTo(first), "overwritten again");
     }
 
     [Test]
     public void AddingToNoGradientsIsAFirstBackward()
     {
-        using IExecutable executable = _backend.Compile(Network(), Spec()), fresh = _backend.Compile(executable.Graph, Spec());
+        using IExecutable executable = _backend.Compile(Network(), Spec()),
+            fresh = _backend.Compile(executable.Graph, Spec());
         WriteIntegers(executable);
         WriteIntegers(fresh);
         Assert.That(GradientsOf(fresh, seed: 1, accumulate: true), Is.EqualTo(GradientsOf(executable, seed: 1)));
@@ -66,7 +70,8 @@ public sealed class ExecutableContract(BackendCase backend)
     [Test]
     public void TheFourVerbsAreATrainStep()
     {
-        using IExecutable verbs = _backend.Compile(Network(), Spec()), fused = _backend.Compile(verbs.Graph, Spec() with { KeepGradients = false });
+        using IExecutable verbs = _backend.Compile(Network(), Spec()),
+            fused = _backend.Compile(verbs.Graph, Spec() with { KeepGradients = false });
         WriteIntegers(verbs);
         WriteIntegers(fused);
         float[] images = Samples.Integers(Batch * verbs.Graph.Input.Shape.Length, 5);
@@ -104,11 +109,14 @@ public sealed class ExecutableContract(BackendCase backend)
     [Test]
     public void InferLeavesATrainingPassAsItIs()
     {
-        using IExecutable plain = _backend.Compile(Network(batchNorm: true), Spec()), disturbed = _backend.Compile(plain.Graph, Spec());
+        using IExecutable plain = _backend.Compile(Network(batchNorm: true), Spec()),
+            disturbed = _backend.Compile(plain.Graph, Spec());
         plain.Initialize(new HeNormal(5));
         plain.CopyParametersTo(disturbed);
-        float[] images = Samples.Integers(Batch * plain.Graph.Input.Shape.Length, 1), others = Samples.Integers(3 * plain.Graph.Input.Shape.Length, 2);
-        Assert.That(Run(disturbed, () => disturbed.Infer(others, new float[3 * 3])), Is.EqualTo(Run(plain, () => { })).Within(Tolerance));
+        float[] images = Samples.Integers(Batch * plain.Graph.Input.Shape.Length, 1),
+            others = Samples.Integers(3 * plain.Graph.Input.Shape.Length, 2);
+        Assert.That(Run(disturbed, () => disturbed.Infer(others, new float[3 * 3])), Is.EqualTo(Run(plain, () => { }))
+            .Within(Tolerance));
 
         float[] Run(IExecutable executable, Action between)
         {
@@ -119,7 +127,8 @@ public sealed class ExecutableContract(BackendCase backend)
             executable.Backward();
             between();
             executable.Step(0.1f);
-            return [(float)loss, .. Gradients(executable), .. plain.Graph.Parameters.SelectMany(p => Samples.Read(executable, p))];
+            return [(float)loss, .. Gradients(executable),
+                .. plain.Graph.Parameters.SelectMany(p => Samples.Read(executable, p))];
         }
     }
 
@@ -129,7 +138,8 @@ public sealed class ExecutableContract(BackendCase backend)
         Graph graph = Sequential.Of(new Shape(2, 1, 2), new BatchNorm2d(epsilon: 1), new Dropout(0.5f));
         using IExecutable executable = _backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         // y = γ(x − μ)/√(σ² + 1) + β with √(σ² + 1) = 2 and 4.
-        foreach ((Parameter parameter, float[] values) in graph.Parameters.Zip((float[][])[[2, 4], [1, -1], [3, 0], [3, 15]]))
+        foreach ((Parameter parameter, float[] values)
+            in graph.Parameters.Zip((float[][])[[2, 4], [1, -1], [3, 0], [3, 15]]))
             executable.Write(parameter, values);
         var scores = new float[4];
         executable.Infer([5, 3, 2, -2], scores);
@@ -137,9 +147,11 @@ public sealed class ExecutableContract(BackendCase backend)
     }
 
     [Test]
-    public void CompileInferenceGivesTheScoresOfInfer([ValueSource(typeof(GraphCases), nameof(GraphCases.Patterns))] GraphCase graph)
+    public void CompileInferenceGivesTheScoresOfInfer(
+        [ValueSource(typeof(GraphCases), nameof(GraphCases.Patterns))] GraphCase graph)
     {
-        using IExecutable executable = _backend.Compile(graph.Build(), new TrainingSpec(graph.N, new MeanSquaredError(), new Sgd()));
+        using IExecutable executable =
+            _backend.Compile(graph.Build(), new TrainingSpec(graph.N, new MeanSquaredError(), new Sgd()));
         using IExecutable inference = _backend.CompileInference(executable.Graph, graph.N);
         foreach (Parameter parameter in executable.Graph.Parameters)
             executable.Write(parameter, Samples.ParameterValues(parameter, 3));
@@ -151,7 +163,8 @@ public sealed class ExecutableContract(BackendCase backend)
             executable.Infer(images, expected);
             inference.Infer(images, scores);
             float largest = expected.Max(Math.Abs);
-            Assert.That(scores, Is.EqualTo(expected).Within(64 * float.Epsilon + 1e-5f * largest), "batch norm may be folded, which rounds otherwise");
+            Assert.That(scores, Is.EqualTo(expected).Within(64 * float.Epsilon + 1e-5f * largest),
+                "batch norm may be folded, which rounds otherwise");
         }
     }
 
@@ -177,7 +190,8 @@ public sealed class ExecutableContract(BackendCase backend)
     [Test]
     public void TheInputGradientIsThatOfTheLoss()
     {
-        using IExecutable executable = _backend.Compile(Sequential.Of(Shape.Vector(2), new Dense(2)), new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable executable = _backend.Compile(Sequential.Of(Shape.Vector(2), new Dense(2)),
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Write(executable.Graph.Parameters[0], [1, 2, 3, 4]);
         executable.Write(executable.Graph.Parameters[1], [1, -1]);
         executable.Forward([1, 2]);                                   // scores 6, 10
@@ -253,7 +267,8 @@ public sealed class ExecutableContract(BackendCase backend)
     private static TrainingSpec Spec(int batch = Batch) => new(batch, new MulticlassSvm(), new Sgd());
 
     private static Graph Network(bool batchNorm = false) => Sequential.Of(new Shape(2, 6, 5), [
-        new Conv2d(5, 3, padding: 1), .. batchNorm ? (Layer[])[new BatchNorm2d()] : [], new Relu(), new MaxPool2d((2, 1)), new Flatten(), new Dense(3)]);
+        new Conv2d(5, 3, padding: 1), .. batchNorm ? (Layer[])[new BatchNorm2d()] : [], new Relu(),
+            new MaxPool2d((2, 1)), new Flatten(), new Dense(3)]);
 
     private static void WriteIntegers(IExecutable executable)
     {
@@ -279,5 +294,6 @@ public sealed class ExecutableContract(BackendCase backend)
     }
 
     private static float[] Gradients(IExecutable executable)
-        => [.. executable.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => Samples.ReadGradient(executable, p))];
+        => [.. executable.Graph.Parameters.Where(p => p.Trainable)
+            .SelectMany(p => Samples.ReadGradient(executable, p))];
 }

@@ -34,9 +34,11 @@ public sealed class ForgottenExecutableContract(BackendCase backend)
         var graph = new Graph(Input);
         Node x = graph.Add("conv", new Conv2d(Maps.C, 1), graph.Input);
         for (int block = 1; block <= Blocks; block++)
-            x = graph.Add($"pool{block}", new AvgPool2d(3, stride: 1, padding: 1), graph.Add($"norm{block}", new BatchNorm2d(), x));
+            x = graph.Add($"pool{block}", new AvgPool2d(3, stride: 1, padding: 1),
+                graph.Add($"norm{block}", new BatchNorm2d(), x));
         graph.Add("dense", new Dense(2), graph.Add("global", new GlobalAvgPool2d(), x));
-        IExecutable executable = backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
+        IExecutable executable =
+            backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         executable.Initialize(new HeNormal(1));
         executable.Forward(new float[Batch * Input.Length]);
     }

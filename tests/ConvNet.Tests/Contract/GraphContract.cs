@@ -21,14 +21,17 @@ public sealed class GraphContract(BackendCase backend)
         GradientReport report = Check(GraphCases.Networks.Single(graph => graph.Name == "small"), CheckModes.Segments);
         Reports.AssertPasses(report);
         Assert.That((report.Layers.Count, report.Cuts.Count), Is.EqualTo((1, 0)), "one stretch, uncut");
-        Assert.That(report.Layers[0].Tensors.Select(t => t.Name), Is.SupersetOf(new[] { "y", "loss", "dx", "conv1.dw", "conv1.w after a step", "dense1.b after a step" }));
+        Assert.That(report.Layers[0].Tensors.Select(t => t.Name),
+            Is.SupersetOf(new[] { "y", "loss", "dx", "conv1.dw", "conv1.w after a step", "dense1.b after a step" }));
     }
 
     [TestCaseSource(typeof(GraphCases), nameof(GraphCases.All))]
-    public void IsAsCloseToTheDoubleRunAsFloatCanBe(GraphCase graph) => Reports.AssertPasses(Check(graph, CheckModes.EndToEnd));
+    public void IsAsCloseToTheDoubleRunAsFloatCanBe(GraphCase graph)
+        => Reports.AssertPasses(Check(graph, CheckModes.EndToEnd));
 
     [TestCaseSource(typeof(GraphCases), nameof(GraphCases.Networks))]
-    public void EveryLayerOfANetworkIsRight(GraphCase graph) => Reports.AssertPasses(Check(graph, CheckModes.Exact | CheckModes.Real));
+    public void EveryLayerOfANetworkIsRight(GraphCase graph)
+        => Reports.AssertPasses(Check(graph, CheckModes.Exact | CheckModes.Real));
 
     private GradientReport Check(GraphCase graph, CheckModes modes)
     {

@@ -16,7 +16,8 @@ public sealed class LayerContract(BackendCase backend)
     }
 
     [TestCaseSource(typeof(LayerCases), nameof(LayerCases.All))]
-    public void StaysWithinTheErrorBoundOnRealNumbers(LayerCase layer) => Reports.AssertPasses(Check(layer, CheckModes.Exact | CheckModes.Real));
+    public void StaysWithinTheErrorBoundOnRealNumbers(LayerCase layer)
+        => Reports.AssertPasses(Check(layer, CheckModes.Exact | CheckModes.Real));
 
     private GradientReport Check(LayerCase layer, CheckModes modes)
     {

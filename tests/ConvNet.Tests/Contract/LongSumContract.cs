@@ -2,12 +2,14 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>Every sum over samples, pixels, channels or features, on every backend, of many equal positive terms.</summary>
+/// <summary>Every sum over samples, pixels, channels or features, on every backend, of many equal positive
+/// terms.</summary>
 /// <remarks>
-/// Rounding errors of a running sum of equal terms all go one way: half an ulp of the sum for each term, n/3 ulp of the result, which
-/// is 1% at 10⁷ terms. In blocks, no sum of n terms may be off by more than n/64 + 8 ulp of the result. A block is a running sum itself,
-/// which may be off by B/3 ulp with B terms: on managed, where B is 32, that is within the bound, and blocks are summed in pairs, within
-/// 64 ulp for any n. In the kernels B is at most 288, on top of the bound.
+/// Rounding errors of a running sum of equal terms all go one way: half an ulp of the sum for each term, n/3 ulp of the
+/// result, which is 1% at 10⁷ terms. In blocks, no sum of n terms may be off by more than n/64 + 8 ulp of the result. A
+/// block is a running sum itself, which may be off by B/3 ulp with B terms: on managed, where B is 32, that is within
+/// the bound, and blocks are summed in pairs, within 64 ulp for any n. In the kernels B is at most 288, on top of the
+/// bound.
 /// </remarks>
 [TestFixtureSource(nameof(Fixtures))]
 public sealed class LongSumContract(BackendCase backend)
@@ -25,14 +27,15 @@ public sealed class LongSumContract(BackendCase backend)
         private static double Ulp(float value) => (double)MathF.BitIncrement(MathF.Abs(value)) - MathF.Abs(value);
     }
 
-    /// <summary>A reduction, up to how many terms it is tried with, and what makes its sums of about n equal terms v.</summary>
+    /// <summary>A reduction, up to how many terms it is tried with, and what makes its sums of about n equal terms
+    /// v.</summary>
     public sealed record Reduction(string Name, int Most, Func<IBackend, int, float, IEnumerable<object>> Run)
     {
         public override string ToString() => Name;
     }
 
-    // Libtorch's own sums are running sums, beyond the bound of this project. How many ulp the worst of them was off with libtorch 2.10 on
-    // two threads; another version or processor may be twice as far off.
+    // Libtorch's own sums are running sums, beyond the bound of this project. How many ulp the worst of them was off
+    // with libtorch 2.10 on two threads; another version or processor may be twice as far off.
     private static readonly Dictionary<string, double> s_torchIsOff = new()
     {
         ["dense over features"] = 4_000,
@@ -85,40 +88,74 @@ public sealed class LongSumContract(BackendCase backend)
         new("dense over units", 300_000, (b, n, v) => Layer(b, new Dense(n), Shape.Vector(3), 1, v)),
         new("dense over units of 20 samples", 30_000, (b, n, v) => Layer(b, new Dense(n), Shape.Vector(3), 20, v)),
         new("dense over samples", 300_000, (b, n, v) => Layer(b, new Dense(2), Shape.Vector(3), n, v)),
-        new("1x1 convolution over channels", 100_000, (b, n, v) => Layer(b, new Conv2d(2, 1), new Shape(n, 2, 2), 1, v, behind: true)),
-        new("1x1 convolution over filters", 100_000, (b, n, v) => Layer(b, new Conv2d(n, 1), new Shape(2, 2, 2), 1, v, behind: true)),
-        new("1x1 convolution over filters into an image", 30_000, (b, n, v) => Layer(b, new Conv2d(n, 1), new Shape(2, 2, 2), 17, v)),
-        new("1x1 convolution over pixels", 1_000_000, (b, n, v) => Layer(b, new Conv2d(2, 1), new Shape(2, Rows(n), n / Rows(n)), 1, v, behind: true)),
-        new("3x3 convolution over channels", 30_000, (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(n / 9 + 1, 8, 8), 2, v, behind: true)),
-        new("3x3 convolution over filters", 30_000, (b, n, v) => Layer(b, new Conv2d(n / 9 + 1, 3), new Shape(17, 8, 8), 2, v, behind: true)),
-        new("3x3 convolution over pixels", 300_000, (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(2, Rows(n) + 2, n / Rows(n) + 2), 1, v, behind: true)),
-        new("3x3 convolution over samples", 100_000, (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(2, 3, 4), n, v, behind: true)),
-        new("3x3 convolution over samples of one pixel", 100_000, (b, n, v) => Layer(b, new Conv2d(2, 3, padding: 1), new Shape(2, 1, 1), n, v, behind: true)),
-        new("5x5 convolution over images", 300_000, (b, n, v) => Layer(b, new Conv2d(20, 5), new Shape(1, 20, 20), n / 256 + 1, v)),
-        new("5x5 convolution of few filters over images", 300_000, (b, n, v) => Layer(b, new Conv2d(6, 5), new Shape(1, 20, 20), n / 256 + 1, v)),
-        new("wide filter over its taps", 10_000, (b, n, v) => Layer(b, new Conv2d(2, (1, n)), new Shape(1, 1, n + 10), 1, v)),
-        new("wide filter over its taps and channels", 3_000, (b, n, v) => Layer(b, new Conv2d(2, (1, n)), new Shape(17, 1, n + 10), 1, v, behind: true)),
-        new("wide filter of 17 images", 1_000, (b, n, v) => Layer(b, new Conv2d(20, (1, n)), new Shape(1, 1, n + 10), 17, v)),
-        new("high filter over its taps", 3_000, (b, n, v) => Layer(b, new Conv2d(2, (n, 1)), new Shape(1, n + 10, 1), 1, v)),
-        new("few filters over a wide image", 1_000_000, (b, n, v) => Layer(b, new Conv2d(2, (1, 16)), new Shape(1, 1, n + 15), 1, v)),
-        new("filters over a wide image", 1_000_000, (b, n, v) => Layer(b, new Conv2d(17, (1, 16)), new Shape(1, 1, n + 15), 1, v)),
-        new("filters over a wide map", 300_000, (b, n, v) => Layer(b, new Conv2d(17, (1, 16)), new Shape(2, 1, n + 15), 1, v, behind: true)),
-        new("depthwise filter over its taps", 10_000, (b, n, v) => Layer(b, new Conv2d(2, (1, n), groups: 2), new Shape(2, 1, n + 10), 1, v, behind: true)),
-        new("depthwise filter of three columns over its taps", 3_000, (b, n, v) => Layer(b, new Conv2d(2, (n / 3, 3), groups: 2), new Shape(2, (n / 3) + 9, 9), 1, v, behind: true)),
-        new("depthwise over pixels", 300_000, (b, n, v) => Layer(b, new Conv2d(2, 3, groups: 2), new Shape(2, Rows(n) + 2, n / Rows(n) + 2), 1, v, behind: true)),
-        new("depthwise over samples", 300_000, (b, n, v) => Layer(b, new Conv2d(2, 3, groups: 2), new Shape(2, 3, 3), n, v, behind: true)),
-        new("grouped over samples", 100_000, (b, n, v) => Layer(b, new Conv2d(4, 3, groups: 2), new Shape(4, 3, 3), n, v, behind: true)),
-        new("grouped over pixels", 300_000, (b, n, v) => Layer(b, new Conv2d(4, 1, groups: 2), new Shape(4, 1, n), 1, v, behind: true)),
+        new("1x1 convolution over channels", 100_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 1), new Shape(n, 2, 2), 1, v, behind: true)),
+        new("1x1 convolution over filters", 100_000,
+            (b, n, v) => Layer(b, new Conv2d(n, 1), new Shape(2, 2, 2), 1, v, behind: true)),
+        new("1x1 convolution over filters into an image", 30_000,
+            (b, n, v) => Layer(b, new Conv2d(n, 1), new Shape(2, 2, 2), 17, v)),
+        new("1x1 convolution over pixels", 1_000_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 1), new Shape(2, Rows(n), n / Rows(n)), 1, v, behind: true)),
+        new("3x3 convolution over channels", 30_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(n / 9 + 1, 8, 8), 2, v, behind: true)),
+        new("3x3 convolution over filters", 30_000,
+            (b, n, v) => Layer(b, new Conv2d(n / 9 + 1, 3), new Shape(17, 8, 8), 2, v, behind: true)),
+        new("3x3 convolution over pixels", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(2, Rows(n) + 2, n / Rows(n) + 2), 1, v, behind: true)),
+        new("3x3 convolution over samples", 100_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 3), new Shape(2, 3, 4), n, v, behind: true)),
+        new("3x3 convolution over samples of one pixel", 100_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 3, padding: 1), new Shape(2, 1, 1), n, v, behind: true)),
+        new("5x5 convolution over images", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(20, 5), new Shape(1, 20, 20), n / 256 + 1, v)),
+        new("5x5 convolution of few filters over images", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(6, 5), new Shape(1, 20, 20), n / 256 + 1, v)),
+        new("wide filter over its taps", 10_000,
+            (b, n, v) => Layer(b, new Conv2d(2, (1, n)), new Shape(1, 1, n + 10), 1, v)),
+        new("wide filter over its taps and channels", 3_000,
+            (b, n, v) => Layer(b, new Conv2d(2, (1, n)), new Shape(17, 1, n + 10), 1, v, behind: true)),
+        new("wide filter of 17 images", 1_000,
+            (b, n, v) => Layer(b, new Conv2d(20, (1, n)), new Shape(1, 1, n + 10), 17, v)),
+        new("high filter over its taps", 3_000,
+            (b, n, v) => Layer(b, new Conv2d(2, (n, 1)), new Shape(1, n + 10, 1), 1, v)),
+        new("few filters over a wide image", 1_000_000,
+            (b, n, v) => Layer(b, new Conv2d(2, (1, 16)), new Shape(1, 1, n + 15), 1, v)),
+        new("filters over a wide image", 1_000_000,
+            (b, n, v) => Layer(b, new Conv2d(17, (1, 16)), new Shape(1, 1, n + 15), 1, v)),
+        new("filters over a wide map", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(17, (1, 16)), new Shape(2, 1, n + 15), 1, v, behind: true)),
+        new("depthwise filter over its taps", 10_000,
+            (b, n, v) => Layer(b, new Conv2d(2, (1, n), groups: 2), new Shape(2, 1, n + 10), 1, v, behind: true)),
+        new("depthwise filter of three columns over its taps", 3_000, (b, n, v)
+            => Layer(b, new Conv2d(2, (n / 3, 3), groups: 2), new Shape(2, (n / 3) + 9, 9), 1, v, behind: true)),
+        new("depthwise over pixels", 300_000, (b, n, v)
+            => Layer(b, new Conv2d(2, 3, groups: 2), new Shape(2, Rows(n) + 2, n / Rows(n) + 2), 1, v, behind: true)),
+        new("depthwise over samples", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(2, 3, groups: 2), new Shape(2, 3, 3), n, v, behind: true)),
+        new("grouped over samples", 100_000,
+            (b, n, v) => Layer(b, new Conv2d(4, 3, groups: 2), new Shape(4, 3, 3), n, v, behind: true)),
+        new("grouped over pixels", 300_000,
+            (b, n, v) => Layer(b, new Conv2d(4, 1, groups: 2), new Shape(4, 1, n), 1, v, behind: true)),
         new("global average of a row", 30_000, (b, n, v) => Layer(b, new GlobalAvgPool2d(), new Shape(2, 1, n), 1, v)),
-        new("global average of a column", 30_000, (b, n, v) => Layer(b, new GlobalAvgPool2d(), new Shape(2, n, 1), 1, v)),
-        new("global average of a map", 1_000_000, (b, n, v) => Layer(b, new GlobalAvgPool2d(), new Shape(2, Rows(n), n / Rows(n)), 1, v)),
-        new("average of a wide window", 30_000, (b, n, v) => Layer(b, new AvgPool2d((1, n)), new Shape(2, 1, 3 * n), 1, v)),
-        new("average of overlapping rows", 3_000, (b, n, v) => Layer(b, new AvgPool2d((1, n), 1), new Shape(2, 1, (2 * n) - 1), 1, v)),
-        new("average of overlapping windows", 3_000, (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
-        new("average inside overlapping windows", 3_000, (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1, countPadding: false), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
-        new("maximum of overlapping rows", 3_000, (b, n, v) => Layer(b, new MaxPool2d((1, n), 1), new Shape(2, 1, (2 * n) - 1), 1, v)),
-        new("maximum of overlapping columns", 3_000, (b, n, v) => Layer(b, new MaxPool2d((n, 1), 1), new Shape(2, (2 * n) - 1, 1), 1, v)),
-        new("maximum of overlapping windows", 3_000, (b, n, v) => Layer(b, new MaxPool2d(Rows(n), 1), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
+        new("global average of a column", 30_000,
+            (b, n, v) => Layer(b, new GlobalAvgPool2d(), new Shape(2, n, 1), 1, v)),
+        new("global average of a map", 1_000_000,
+            (b, n, v) => Layer(b, new GlobalAvgPool2d(), new Shape(2, Rows(n), n / Rows(n)), 1, v)),
+        new("average of a wide window", 30_000,
+            (b, n, v) => Layer(b, new AvgPool2d((1, n)), new Shape(2, 1, 3 * n), 1, v)),
+        new("average of overlapping rows", 3_000,
+            (b, n, v) => Layer(b, new AvgPool2d((1, n), 1), new Shape(2, 1, (2 * n) - 1), 1, v)),
+        new("average of overlapping windows", 3_000,
+            (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
+        new("average inside overlapping windows", 3_000,
+            (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1, countPadding: false),
+            new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
+        new("maximum of overlapping rows", 3_000,
+            (b, n, v) => Layer(b, new MaxPool2d((1, n), 1), new Shape(2, 1, (2 * n) - 1), 1, v)),
+        new("maximum of overlapping columns", 3_000,
+            (b, n, v) => Layer(b, new MaxPool2d((n, 1), 1), new Shape(2, (2 * n) - 1, 1), 1, v)),
+        new("maximum of overlapping windows", 3_000,
+            (b, n, v) => Layer(b, new MaxPool2d(Rows(n), 1), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
         new("batch norm of a row", 1_000_000, (b, n, v) => Normalized(b, new Shape(2, 1, n), 1, v)),
         new("batch norm of a column", 300_000, (b, n, v) => Normalized(b, new Shape(2, n, 1), 1, v)),
         new("batch norm of a map", 1_000_000, (b, n, v) => Normalized(b, new Shape(2, Rows(n), n / Rows(n)), 1, v)),
@@ -137,10 +174,12 @@ public sealed class LongSumContract(BackendCase backend)
     {
         using IBackend opened = backend.Open();
         bool native = backend.Name.StartsWith("native", StringComparison.Ordinal);
-        double off = backend.Name.StartsWith("torchsharp", StringComparison.Ordinal) ? 2 * s_torchIsOff.GetValueOrDefault(reduction.Name) : 0;
+        double off = backend.Name.StartsWith("torchsharp", StringComparison.Ordinal)
+            ? 2 * s_torchIsOff.GetValueOrDefault(reduction.Name) : 0;
         var random = new Random(Seed + reduction.Name.Length);
         double worst = 0;
-        int[] counts = [Few + random.Next(200), Draw(random, reduction.Most), Draw(random, reduction.Most), reduction.Most];
+        int[] counts = [Few + random.Next(200), Draw(random, reduction.Most), Draw(random, reduction.Most),
+            reduction.Most];
         Assert.Multiple(() =>
         {
             foreach (int n in counts)
@@ -148,10 +187,12 @@ public sealed class LongSumContract(BackendCase backend)
                 float v = 1 + random.NextSingle();
                 foreach (Sum sum in reduction.Run(opened, n, v).Cast<Sum>())
                 {
-                    double blocks = (sum.Terms / 64.0) + 8, bound = native ? blocks + (Math.Min(sum.Terms, Block) / 3.0) : Math.Min(blocks, 64);
+                    double blocks = (sum.Terms / 64.0) + 8, bound = native ? blocks + (Math.Min(sum.Terms, Block) / 3.0)
+                        : Math.Min(blocks, 64);
                     worst = Math.Max(worst, sum.Error);
                     Assert.That(sum.Error, Is.LessThanOrEqualTo(Math.Max(bound, off)),
-                        $"ulp of {sum.What}, {sum.Terms:N0} terms (n = {n:N0}, v = {v:R}): {sum.Got:R} for {sum.Expected:R}");
+                        $"ulp of {sum.What}, {sum.Terms:N0} terms (n = {n:N0}, v = {v:R}): {sum.Got:R} for "
+                            + $"{sum.Expected:R}");
                 }
             }
         });
@@ -164,12 +205,14 @@ public sealed class LongSumContract(BackendCase backend)
     private static int Rows(int n) => (int)Math.Sqrt(n);
 
     // x = 1 and w = dy = v: y sums w, dx sums w·dy, dw sums dy and db sums dy.
-    private static IEnumerable<object> Layer(IBackend backend, Layer layer, Shape input, int batch, float v, bool behind = false)
+    private static IEnumerable<object> Layer(IBackend backend, Layer layer, Shape input, int batch, float v,
+        bool behind = false)
     {
         var graph = new Graph(input);
         Node before = behind ? graph.Add(new Relu(), graph.Input) : graph.Input;
         Node node = graph.Add(layer, before);
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         foreach (Parameter parameter in graph.Parameters)
             net.Write(parameter, Filled(parameter.Length, parameter.Role == ParameterRole.Bias ? 0 : v));
         bool pools = layer is AvgPool2d or GlobalAvgPool2d or MaxPool2d;
@@ -217,7 +260,8 @@ public sealed class LongSumContract(BackendCase backend)
         {
             // The middle tap finds every position of the output inside the image.
             float[] gradient = Samples.ReadGradient(net, parameter);
-            int middle = layer is Conv2d conv && parameter.Role == ParameterRole.Weight ? (int)(conv.Window.Kernel.Area / 2) : 0;
+            int middle = layer is Conv2d conv && parameter.Role == ParameterRole.Weight
+                ? (int)(conv.Window.Kernel.Area / 2) : 0;
             long terms = (long)batch * output.Area;
             yield return new Sum(parameter.Name, terms, gradient[middle], terms * (double)v);
         }
@@ -232,7 +276,8 @@ public sealed class LongSumContract(BackendCase backend)
             for (int tap = 0; tap < kernel; tap++)
             {
                 int other = ofOutput ? (at * stride) + tap - padding : at + padding - tap;
-                count += ofOutput ? (other >= 0 && other < inputs ? 1 : 0) : other >= 0 && other % stride == 0 && other / stride < outputs ? 1 : 0;
+                count += ofOutput ? (other >= 0 && other < inputs ? 1 : 0) : other >= 0 && other % stride == 0
+                    && other / stride < outputs ? 1 : 0;
             }
             return count;
         }
@@ -245,7 +290,8 @@ public sealed class LongSumContract(BackendCase backend)
     private static IEnumerable<object> Normalized(IBackend backend, Shape input, int batch, float v)
     {
         Graph graph = Sequential.Of(input, new BatchNorm2d(momentum: 1));
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         net.Initialize(new HeNormal(1));
         long n = (long)batch * input.Area;
         int length = batch * input.Length;
@@ -265,7 +311,8 @@ public sealed class LongSumContract(BackendCase backend)
         net.Forward(signs);
         yield return new Sum("variance", n, Samples.Read(net, graph.Parameters[3])[1], (double)v * v * n / (n - 1));
         net.Backward(signs);
-        yield return new Sum("dgamma", n, Samples.ReadGradient(net, graph.Parameters[0])[1], n * (v * (double)v / Math.Sqrt(((double)v * v) + 1e-5f)));
+        yield return new Sum("dgamma", n, Samples.ReadGradient(net, graph.Parameters[0])[1],
+            n * (v * (double)v / Math.Sqrt(((double)v * v) + 1e-5f)));
     }
 
     // The position of value i of a batch within its channel, counted over the samples.
@@ -277,7 +324,8 @@ public sealed class LongSumContract(BackendCase backend)
         Node value = graph.Add(new Relu(), graph.Input);
         Node[] readers = [.. Enumerable.Range(0, n).Select(_ => graph.Add(new Relu(), value))];
         graph.Add(new Add(), readers);
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         net.Forward(Filled(8, 1));
         net.Backward(Filled(8, v));
         var dx = new float[8];
@@ -289,7 +337,8 @@ public sealed class LongSumContract(BackendCase backend)
     private static IEnumerable<object> Losses(IBackend backend, Loss loss, int batch, int classes, float v)
     {
         Graph graph = Sequential.Of(Shape.Vector(classes), new Flatten());
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(batch, loss, new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(batch, loss, new Sgd()) { InputGradient = true });
         net.Forward(Filled(batch * classes, v));
         double got = net.Loss(loss.Takes == TargetKind.Values ? new float[batch * classes] : new int[batch]);
         double expected = loss switch

@@ -9,12 +9,14 @@ public sealed class LossContract(BackendCase backend)
 {
     private static readonly Loss[] Losses =
     [
-        new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true), new MulticlassSvm(), new MulticlassSvm(2.5f),
+        new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true), new MulticlassSvm(),
+            new MulticlassSvm(2.5f),
         new MeanSquaredError(),
     ];
 
     [Test]
-    public void StaysWithinItsBound([ValueSource(nameof(Losses))] Loss loss, [Values(2, 3, 10, 17)] int classes, [Values(1, 5, 64)] int n)
+    public void StaysWithinItsBound([ValueSource(nameof(Losses))] Loss loss, [Values(2, 3, 10, 17)] int classes,
+        [Values(1, 5, 64)] int n)
     {
         using IBackend opened = backend.Open();
         Reports.AssertPasses(GradientCheck.Run(loss, classes, [opened], new GradientCheckOptions { BatchSize = n }));
@@ -32,7 +34,8 @@ public sealed class LossContract(BackendCase backend)
     [Test]
     public void HingeIsWhatTheHandComputes()
     {
-        // Sample 1: max(0, 5.1 − 3.2 + 1) + max(0, −1.7 − 3.2 + 1) = 2.9; sample 2: 0; sample 3: (2.2 + 3.1 + 1) + (2.5 + 3.1 + 1) = 12.9.
+        // Sample 1: max(0, 5.1 − 3.2 + 1) + max(0, −1.7 − 3.2 + 1) = 2.9; sample 2: 0; sample 3: (2.2 + 3.1 + 1) + (2.5
+        // + 3.1 + 1) = 12.9.
         double loss = Loss(new MulticlassSvm(), [3.2f, 5.1f, -1.7f, 1.3f, 4.9f, 2.0f, 2.2f, 2.5f, -3.1f], [0, 1, 2]);
         Assert.That(loss, Is.EqualTo((2.9 + 0 + 12.9) / 3).Within(1e-6));
     }
@@ -41,7 +44,8 @@ public sealed class LossContract(BackendCase backend)
     public void AtTheHingeTheGradientIsZero()
     {
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(new MulticlassSvm(), 1));
+        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()),
+            Spec(new MulticlassSvm(), 1));
         executable.Forward([2, 1, 1.5f]);
         Assert.That(executable.Loss((int[])[0]), Is.EqualTo(0.5));
         executable.Backward();
@@ -68,7 +72,8 @@ public sealed class LossContract(BackendCase backend)
             foreach (float own in values)
             {
                 foreach (float other in values)
-                    yield return new TestCaseData(loss, own, other).SetArgDisplayNames(loss.GetType().Name, $"{own}", $"{other}");
+                    yield return new TestCaseData(loss, own, other)
+                        .SetArgDisplayNames(loss.GetType().Name, $"{own}", $"{other}");
             }
         }
     }
@@ -104,13 +109,15 @@ public sealed class LossContract(BackendCase backend)
         int[] labels = Samples.Labels(3 * each, 3, 3);
         // The second of three samples counts for nothing, the last twice.
         (double weighted, float[] gradient) = Run(x, Of(values, labels), [1, 0, 2]);
-        (double repeated, float[] expected) = Run(Repeat(x, shape.Length), Of(Repeat(values, each), Repeat(labels, each)), null);
+        (double repeated, float[] expected) =
+            Run(Repeat(x, shape.Length), Of(Repeat(values, each), Repeat(labels, each)), null);
         Assert.That(weighted, Is.EqualTo(repeated).Within(1e-4).Percent);
         for (int i = 0; i < shape.Length; i++)
         {
             Assert.That(gradient[i], Is.EqualTo(expected[i]).Within(1e-6), $"value {i} of the first sample");
             Assert.That(gradient[shape.Length + i], Is.Zero, $"value {i} of the sample without weight");
-            Assert.That(gradient[2 * shape.Length + i], Is.EqualTo(2 * expected[shape.Length + i]).Within(1e-6), $"value {i} of the last");
+            Assert.That(gradient[2 * shape.Length + i], Is.EqualTo(2 * expected[shape.Length + i]).Within(1e-6),
+                $"value {i} of the last");
         }
 
         KeptTargets Of(float[] floats, int[] classes)
@@ -171,15 +178,21 @@ public sealed class LossContract(BackendCase backend)
             Sequential.Of(new Shape(3, 2, 2), new MaxPool2d(1)), Spec(new SoftmaxCrossEntropy(PerPixel: true), 2));
         float[] x = Samples.Uniform(2 * 12, 1);
         Refuses(() => pixels.TrainStep(x, new int[2], 0.1f), "each of the 4 pixels", "8 for 2 samples");
-        Refuses(() => pixels.TrainStep(x, (int[])[0, 1, 2, 0, 0, 3, 0, 0], 0.1f), "Label 3 of sample 1, pixel 1,", "classes 0 to 2");
+        Refuses(() => pixels.TrainStep(x, (int[])[0, 1, 2, 0, 0, 3, 0, 0], 0.1f), "Label 3 of sample 1, pixel 1,",
+            "classes 0 to 2");
         Refuses(() => pixels.TrainStep(x, new float[24], 0.1f), "not float targets");
-        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, 1, 1]), 0.1f), "3 sample weights", "2 samples");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, 1, 1]), 0.1f), "3 sample weights",
+            "2 samples");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, -1]), 0.1f), "weight -1 of sample 1");
-        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, float.NaN]), 0.1f), "weight NaN of sample 1");
-        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([0, 0]), 0.1f), "All sample weights are zero");
-        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)), Spec(new SoftmaxCrossEntropy(), 2)),
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, float.NaN]), 0.1f),
+            "weight NaN of sample 1");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([0, 0]), 0.1f),
+            "All sample weights are zero");
+        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)),
+            Spec(new SoftmaxCrossEntropy(), 2)),
             "conv1", "10 maps of 6×6", "GlobalAvgPool2d", "PerPixel");
-        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)), Spec(new MulticlassSvm(), 2)), "conv1");
+        Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)),
+            Spec(new MulticlassSvm(), 2)), "conv1");
 
         static void Refuses(Action act, params string[] words)
         {
@@ -193,7 +206,8 @@ public sealed class LossContract(BackendCase backend)
     public void OneClassHasNoOtherToLoseTo()
     {
         using IBackend opened = backend.Open();
-        using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(1), new Flatten()), Spec(new MulticlassSvm(), 2));
+        using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(1), new Flatten()),
+            Spec(new MulticlassSvm(), 2));
         net.Forward([3, float.PositiveInfinity]);
         Assert.That(net.Loss((int[])[0, 0]), Is.Zero);
         net.Backward();
@@ -242,7 +256,8 @@ public sealed class LossContract(BackendCase backend)
     private double Loss(Loss loss, float[] scores, int[] labels)
     {
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(scores.Length / labels.Length), new Flatten()), Spec(loss, labels.Length));
+        using IExecutable executable = opened.Compile(
+            Sequential.Of(Shape.Vector(scores.Length / labels.Length), new Flatten()), Spec(loss, labels.Length));
         executable.Forward(scores);
         return executable.Loss(labels);
     }

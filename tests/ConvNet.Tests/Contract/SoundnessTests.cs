@@ -21,13 +21,19 @@ public sealed class SoundnessTests
         ];
         try
         {
-            SweepCase[] cases = [.. Enumerable.Range(1, Cases).Concat(s_found).Select(seed => SoundnessSweep.Check((ulong)seed, [.. backends.Select(b => b.Backend)]))];
+            SweepCase[] cases = [.. Enumerable.Range(1, Cases).Concat(s_found)
+                .Select(seed => SoundnessSweep.Check((ulong)seed, [.. backends.Select(b => b.Backend)]))];
             Assert.Multiple(() =>
             {
-                Assert.That(cases.SelectMany(of => of.Outcomes.Select((outcome, i) => (of.Seed, of.Layer, backends[i].Name, outcome)).Where(o => o.outcome.Verdict != Verdict.Pass)), Is.Empty);
+                Assert.That(
+                    cases.SelectMany(
+                    of => of.Outcomes.Select((outcome, i) => (of.Seed, of.Layer, backends[i].Name, outcome))
+                    .Where(o => o.outcome.Verdict != Verdict.Pass)), Is.Empty);
                 Assert.That(cases.Count(of => of.Terms > LongSum), Is.GreaterThanOrEqualTo(Cases / 20), "long sums");
-                Assert.That(cases.Select(of => of.Kind).Distinct().Count(), Is.GreaterThanOrEqualTo(9), "kinds of layers");
-                Assert.That(cases.Count(of => of.Outcomes[0].Findings.Count == 2), Is.GreaterThan(Cases / 2), "cases with an exact mode");
+                Assert.That(cases.Select(of => of.Kind).Distinct().Count(), Is.GreaterThanOrEqualTo(9),
+                    "kinds of layers");
+                Assert.That(cases.Count(of => of.Outcomes[0].Findings.Count == 2), Is.GreaterThan(Cases / 2),
+                    "cases with an exact mode");
             });
         }
         finally

@@ -3,13 +3,15 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>Training over many steps: as close to the double run as float32 can be, repeatable, and in bounded memory.</summary>
+/// <summary>Training over many steps: as close to the double run as float32 can be, repeatable, and in bounded
+/// memory.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class TrainingContract(BackendCase backend)
 {
     public static IEnumerable<TestCaseData> FiftySteps()
     {
-        (string Name, Func<Graph> Build)[] networks = [("convolutions", Convolutional), ("residual with batch norm", Residual)];
+        (string Name, Func<Graph> Build)[] networks =
+            [("convolutions", Convolutional), ("residual with batch norm", Residual)];
         (string Name, Optimizer Optimizer, float Rate)[] optimizers =
         [
             ("sgd", new Sgd(), 0.05f),
@@ -53,13 +55,16 @@ public sealed class TrainingContract(BackendCase backend)
     {
         const int Warm = 1_000, Steps = 9_000, Windows = 3;
         using IBackend opened = backend.Open(threads: 1);
-        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(2));
-        using IExecutable executable = opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
+        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3, padding: 1), new Relu(), new MaxPool2d(2),
+            new Flatten(), new Dense(2));
+        using IExecutable executable =
+            opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         executable.Initialize(new HeNormal(1));
         float[] images = Samples.Uniform(2 * 16, 1);
         int[] labels = [0, 1];
         Train(Warm);
-        // The runtime maps memory of its own now and then, once: code that it compiles anew, regions of its heap. A leak is in every window.
+        // The runtime maps memory of its own now and then, once: code that it compiles anew, regions of its heap. A
+        // leak is in every window.
         var growth = new List<long>();
         while (growth.Count < Windows && (growth.Count == 0 || growth[^1] >= 1 << 20))
         {
@@ -84,7 +89,8 @@ public sealed class TrainingContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using var teacherBackend = new ManagedBackend();
         Graph graph = Sequential.Of(new Shape(1, 8, 8), new Conv2d(1, 3));
-        using IExecutable student = opened.Compile(graph, new TrainingSpec(8, new MeanSquaredError(), new Sgd(momentum: 0.9f)));
+        using IExecutable student =
+            opened.Compile(graph, new TrainingSpec(8, new MeanSquaredError(), new Sgd(momentum: 0.9f)));
         using IExecutable teacher = teacherBackend.CompileInference(graph, 8);
         teacher.Write(graph.Parameters[0], sobel);
         teacher.Write(graph.Parameters[1], [0]);
@@ -103,15 +109,18 @@ public sealed class TrainingContract(BackendCase backend)
     private float[] Train(int threads)
     {
         using IBackend opened = backend.Open(threads);
-        using IExecutable executable = opened.Compile(Residual(), new TrainingSpec(7, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { Seed = 3 });
+        using IExecutable executable = opened.Compile(Residual(),
+            new TrainingSpec(7, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)) { Seed = 3 });
         executable.Initialize(new HeNormal(4));
         for (int step = 0; step < 3; step++)
-            executable.TrainStep(Samples.Uniform((7 - step) * executable.Graph.Input.Shape.Length, step), Samples.Labels(7 - step, 5, step), 0.05f);
+            executable.TrainStep(Samples.Uniform((7 - step) * executable.Graph.Input.Shape.Length, step),
+                Samples.Labels(7 - step, 5, step), 0.05f);
         return [.. executable.Graph.Parameters.SelectMany(p => Samples.Read(executable, p))];
     }
 
     private static Graph Convolutional() => Sequential.Of(new Shape(3, 6, 8),
-        new Conv2d(5, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(17, 3), new Relu(), new Flatten(), new Dropout(0.25f), new Dense(5));
+        new Conv2d(5, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(17, 3), new Relu(), new Flatten(),
+            new Dropout(0.25f), new Dense(5));
 
     private static Graph Residual()
     {

@@ -93,7 +93,8 @@ internal sealed record Claiming : Layer
 /// <summary>Layers of the user's own, on the backends that run them, and the check of their gradients.</summary>
 public sealed class UserLayerTests
 {
-    private static readonly IEnumerable<BackendCase> Runs = Backends.All.Where(backend => !backend.Name.StartsWith("torchsharp", StringComparison.Ordinal));
+    private static readonly IEnumerable<BackendCase> Runs =
+        Backends.All.Where(backend => !backend.Name.StartsWith("torchsharp", StringComparison.Ordinal));
 
     private static readonly (string Of, bool Backward)[] Uses =
         [("x", true), ("y", true), ("dx", false), ("x of another input", true), ("x of another input", false)];
@@ -111,26 +112,31 @@ public sealed class UserLayerTests
     public void RunBetweenOtherLayers(BackendCase backend)
     {
         using IBackend opened = backend.Open();
-        Graph graph = Sequential.Of(new Shape(3, 6, 5), new Conv2d(18, 3, padding: 1), new ScaledSquare(), new Conv2d(4, 3), new ScaledSquare(), new Flatten(), new Dense(3));
+        Graph graph = Sequential.Of(new Shape(3, 6, 5), new Conv2d(18, 3, padding: 1), new ScaledSquare(),
+            new Conv2d(4, 3), new ScaledSquare(), new Flatten(), new Dense(3));
         Reports.AssertPasses(GradientCheck.Run(graph, [opened]));
     }
 
     [Test]
     public void AWrongGradientIsFound()
     {
-        GradientReport report = GradientCheck.Run(new ScaledSquare(GradientFactor: 1.001), Input, [], new GradientCheckOptions { Modes = CheckModes.FiniteDifferences });
+        GradientReport report = GradientCheck.Run(new ScaledSquare(GradientFactor: 1.001), Input, [],
+            new GradientCheckOptions { Modes = CheckModes.FiniteDifferences });
         TensorReport[] tensors = [.. report.Layers.Single().Tensors];
-        Assert.That(tensors.Where(t => t.Verdict == Verdict.Fail).Select(t => t.Name), Is.EqualTo(new[] { "dx" }), "and no other");
+        Assert.That(tensors.Where(t => t.Verdict == Verdict.Fail).Select(t => t.Name), Is.EqualTo(new[] { "dx" }),
+            "and no other");
     }
 
     [Test]
     public void AWrongGradientIsFoundAmongRightOnes()
     {
-        Graph graph = Sequential.Of(new Shape(2, 5, 5), new Conv2d(3, 3), new Relu(), new ScaledSquare(GradientFactor: 0.5), new Flatten(), new Dense(3));
+        Graph graph = Sequential.Of(new Shape(2, 5, 5), new Conv2d(3, 3), new Relu(),
+            new ScaledSquare(GradientFactor: 0.5), new Flatten(), new Dense(3));
         using var managed = new ManagedBackend();
         GradientReport report = GradientCheck.Run(graph, [managed]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
-        Assert.That(report.Layers.Where(l => l.Verdict == Verdict.Fail).Select(l => l.Layer).Distinct(), Is.EqualTo(new[] { "scaledsquare1" }));
+        Assert.That(report.Layers.Where(l => l.Verdict == Verdict.Fail).Select(l => l.Layer).Distinct(),
+            Is.EqualTo(new[] { "scaledsquare1" }));
     }
 
     [Test]
@@ -138,7 +144,8 @@ public sealed class UserLayerTests
         [ValueSource(nameof(Runs))] BackendCase backend, [ValueSource(nameof(Uses))] (string Of, bool Backward) use)
     {
         using IBackend opened = backend.Open();
-        Graph graph = Sequential.Of(Shape.Vector(3), new ScaledSquare(), new Forbidden(use.Of, use.Backward), new Dense(2));
+        Graph graph = Sequential.Of(Shape.Vector(3), new ScaledSquare(), new Forbidden(use.Of, use.Backward),
+            new Dense(2));
         using IExecutable net = opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd()));
         net.Initialize(new HeNormal(1));
         Exception? error = null;
@@ -223,7 +230,8 @@ public sealed class UserLayerTests
     public void TorchNamesTheLayerThatItLacks()
     {
         using IBackend torch = Backends.All.Single(backend => backend.Name == "torchsharp").Open();
-        Assert.That(() => torch.Compile(Sequential.Of(Input[0], new ScaledSquare()), new TrainingSpec(1, new MeanSquaredError(), new Sgd())),
+        Assert.That(() => torch.Compile(Sequential.Of(Input[0], new ScaledSquare()),
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd())),
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("scaledsquare"));
     }
 }

@@ -5,7 +5,8 @@ namespace ConvNet.Tests.Data;
 
 public sealed class DatasetTests
 {
-    private static readonly Dataset Seven = new(new Shape(1, 1, 2), 7, [.. Enumerable.Range(0, 14).Select(i => (float)i)], [.. Enumerable.Range(0, 7)]);
+    private static readonly Dataset Seven =
+        new(new Shape(1, 1, 2), 7, [.. Enumerable.Range(0, 14).Select(i => (float)i)], [.. Enumerable.Range(0, 7)]);
 
     [Test]
     public void BatchesComeInOrderAndTheLastHoldsWhatIsLeft()
@@ -22,7 +23,8 @@ public sealed class DatasetTests
         List<(float[] Images, int[] Labels)> batches = Take(Seven.Batches(3, seed: 5, epoch: 1));
         int[] labels = [.. batches.SelectMany(b => b.Labels)];
         Assert.That(labels, Is.EquivalentTo(Enumerable.Range(0, 7)).And.Not.Ordered);
-        Assert.That(batches.SelectMany(b => b.Images), Is.EqualTo(labels.SelectMany(label => (float[])[2 * label, 2 * label + 1])));
+        Assert.That(batches.SelectMany(b => b.Images),
+            Is.EqualTo(labels.SelectMany(label => (float[])[2 * label, 2 * label + 1])));
         Assert.That(batches.Select(b => b.Labels.Length), Is.EqualTo((int[])[3, 3, 1]));
     }
 
@@ -52,13 +54,16 @@ public sealed class DatasetTests
     [Test]
     public void WrongArraysAreRefused()
     {
-        Assert.That(() => new Dataset(new Shape(1, 2, 2), 2, new float[9], [0, 1]), Throws.ArgumentException.With.Message.Contains("9 values are not 2 images of 1×2×2"));
-        Assert.That(() => new Dataset(new Shape(1, 1, 1), 2, new float[2], [0, 2]), Throws.ArgumentException.With.Message.Contains("Label 2 of image 1"));
+        Assert.That(() => new Dataset(new Shape(1, 2, 2), 2, new float[9], [0, 1]),
+            Throws.ArgumentException.With.Message.Contains("9 values are not 2 images of 1×2×2"));
+        Assert.That(() => new Dataset(new Shape(1, 1, 1), 2, new float[2], [0, 2]),
+            Throws.ArgumentException.With.Message.Contains("Label 2 of image 1"));
         Assert.That(() => new Dataset(new Shape(1, 1, 1), 2, [], []), Throws.ArgumentException);
         Assert.That(() => Seven.Batches(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
-    private static int[] Order(ulong seed, int epoch) => [.. Take(Seven.Batches(7, seed, epoch)).SelectMany(b => b.Labels)];
+    private static int[] Order(ulong seed, int epoch)
+        => [.. Take(Seven.Batches(7, seed, epoch)).SelectMany(b => b.Labels)];
 
     private static List<(float[] Images, int[] Labels)> Take(BatchSequence batches)
     {

@@ -70,7 +70,8 @@ public sealed class IdxFileTests
     }
 
     [Test]
-    public void BytesAfterTheValuesAreRefused() => Assert.That(() => Read(TinyData.Zip([.. Good, 7])), Refused("there is more after the 2×3 values"));
+    public void BytesAfterTheValuesAreRefused()
+        => Assert.That(() => Read(TinyData.Zip([.. Good, 7])), Refused("there is more after the 2×3 values"));
 
     [TestCase(false)]
     [TestCase(true)]
@@ -78,7 +79,9 @@ public sealed class IdxFileTests
     {
         byte[] bytes = TinyData.Idx([1, 2], 40_000, 50_000);
         AllocatesLittle(() => Assert.That(() => Read(zipped ? TinyData.Zip(bytes) : bytes), Refused("40000×50000")));
-        AllocatesLittle(() => Assert.That(() => Read(TinyData.Idx([1], int.MaxValue, int.MaxValue, int.MaxValue, int.MaxValue)), Refused("more than")));
+        AllocatesLittle(
+            () => Assert.That(() => Read(TinyData.Idx([1], int.MaxValue, int.MaxValue, int.MaxValue, int.MaxValue)),
+            Refused("more than")));
     }
 
     [Test]
@@ -193,7 +196,8 @@ public sealed class IdxFileTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
     }
 
-    private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>().With.Message.Contains(words);
+    private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>()
+        .With.Message.Contains(words);
 
     private IdxArray Read(byte[] bytes)
     {

@@ -25,7 +25,8 @@ public sealed class ImageDataTests
             Assert.That(digits.Train.Pixels.ToArray().Max(), Is.EqualTo(16));
             for (int digit = 0; digit < 10; digit++)
             {
-                int train = digits.Train.Labels.ToArray().Count(label => label == digit), test = digits.Test.Labels.ToArray().Count(label => label == digit);
+                int train = digits.Train.Labels.ToArray().Count(label => label == digit),
+                    test = digits.Test.Labels.ToArray().Count(label => label == digit);
                 Assert.That(test, Is.EqualTo((train + test) / 5.0).Within(0.5), $"digit {digit}");
             }
         });
@@ -55,8 +56,10 @@ public sealed class ImageDataTests
         var data = ImageData.Open(folder.Folder);
         Assert.Multiple(() =>
         {
-            Assert.That(data.Train.Pixels.ToArray(), Is.EqualTo(TinyData.Images(TinyData.TrainCount, 1).Pixels.ToArray()));
-            Assert.That(data.Test.Labels.ToArray(), Is.EqualTo(TinyData.Images(TinyData.TestCount, 2).Labels.ToArray()));
+            Assert.That(data.Train.Pixels.ToArray(),
+                Is.EqualTo(TinyData.Images(TinyData.TrainCount, 1).Pixels.ToArray()));
+            Assert.That(data.Test.Labels.ToArray(),
+                Is.EqualTo(TinyData.Images(TinyData.TestCount, 2).Labels.ToArray()));
             Assert.That(data.Train.Shape, Is.EqualTo(TinyData.Shape));
             Assert.That(data.Classes, Is.EqualTo(TinyData.Classes));
         });
@@ -104,7 +107,8 @@ public sealed class ImageDataTests
         foreach (string part in (string[])["train", "t10k"])
         {
             File.Delete(folder.File($"{part}-images-idx3-ubyte"));
-            File.WriteAllBytes(folder.File($"{part}-images-idx4-ubyte"), TinyData.Idx(new byte[2 * 3 * 4 * 5], 2, 3, 4, 5));
+            File.WriteAllBytes(folder.File($"{part}-images-idx4-ubyte"),
+                TinyData.Idx(new byte[2 * 3 * 4 * 5], 2, 3, 4, 5));
             File.Delete(folder.File($"{part}-labels-idx1-ubyte.gz"));
             File.WriteAllBytes(folder.File($"{part}-labels-idx1-ubyte"), TinyData.Idx([0, 1], 2));
         }
@@ -116,14 +120,18 @@ public sealed class ImageDataTests
     {
         using var folder = new TinyData();
         File.WriteAllBytes(folder.File("train-labels-idx1-ubyte"), TinyData.Idx(new byte[4], 4));
-        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("90 images").And.Message.Contains("4 labels"));
+        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("90 images").And.Message.Contains("4 labels"));
         File.WriteAllBytes(folder.File("train-labels-idx1-ubyte"), TinyData.Idx(new byte[90], 9, 10));
-        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("labels have one"));
+        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("labels have one"));
         File.Delete(folder.File("train-labels-idx1-ubyte"));
         File.WriteAllBytes(folder.File("t10k-images-idx3-ubyte"), TinyData.Idx(new byte[31 * 4], 31, 2, 2));
-        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
+        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
         File.Delete(folder.File("t10k-images-idx3-ubyte"));
-        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("t10k-images-idx3-ubyte.gz"));
+        Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<FileNotFoundException>()
+            .With.Message.Contains("t10k-images-idx3-ubyte.gz"));
     }
 
     [Test]
@@ -132,18 +140,23 @@ public sealed class ImageDataTests
         if (Directory.Exists(ImageData.FashionMnistFolder))
         {
             var data = ImageData.Open("fashion-mnist");
-            Assert.That((data.Train.Count, data.Test.Count, data.Classes, data.Train.Shape), Is.EqualTo((60_000, 10_000, 10, new Shape(1, 28, 28))));
+            Assert.That((data.Train.Count, data.Test.Count, data.Classes, data.Train.Shape),
+                Is.EqualTo((60_000, 10_000, 10, new Shape(1, 28, 28))));
         }
         else
         {
-            Assert.That(() => ImageData.Open("fashion-mnist"), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("apt-get install dataset-fashion-mnist"));
+            Assert.That(() => ImageData.Open("fashion-mnist"), Throws.TypeOf<DirectoryNotFoundException>()
+                .With.Message.Contains("apt-get install dataset-fashion-mnist"));
         }
     }
 
     [Test]
     public void UnknownDataIsRefusedByName()
-        => Assert.That(() => ImageData.Open("cats"), Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("\"cats\""));
+        => Assert.That(() => ImageData.Open("cats"), Throws.TypeOf<DirectoryNotFoundException>()
+            .With.Message.Contains("\"cats\""));
 
     private static List<string> Texts(PixelSet images)
-        => [.. Enumerable.Range(0, images.Count).Select(n => Convert.ToHexString(images.Pixels.Span.Slice(n * images.Shape.Length, images.Shape.Length)) + "=" + images.Labels.Span[n])];
+        => [.. Enumerable.Range(0, images.Count)
+            .Select(n => Convert.ToHexString(images.Pixels.Span.Slice(n * images.Shape.Length, images.Shape.Length))
+            + "=" + images.Labels.Span[n])];
 }

@@ -13,8 +13,10 @@ public sealed class NormalizationTests
     {
         var normalization = Normalization.Of(TwoChannels);
         Assert.That(normalization.Mean, Is.EqualTo((float[])[0.5f, 0.5f]));
-        Assert.That(normalization.StandardDeviation, Is.EqualTo((float[])[0.5f, 1f]), "a constant channel keeps its scale");
-        Assert.That(normalization.Apply(TwoChannels, 2).Images.ToArray(), Is.EqualTo((float[])[-1, 1, 0, 0, 1, -1, 0, 0]));
+        Assert.That(normalization.StandardDeviation, Is.EqualTo((float[])[0.5f, 1f]),
+            "a constant channel keeps its scale");
+        Assert.That(normalization.Apply(TwoChannels, 2).Images.ToArray(),
+            Is.EqualTo((float[])[-1, 1, 0, 0, 1, -1, 0, 0]));
     }
 
     [Test]
@@ -32,9 +34,13 @@ public sealed class NormalizationTests
     {
         var other = new PixelSet(new Shape(1, 1, 2), 255, [1, 2], [0]);
         Assert.That(() => Normalization.Of(TwoChannels).Apply(other, 2),
-            Throws.ArgumentException.With.Message.Contains("2 channels of 0 to 10").And.Message.Contains("1×1×2 of 0 to 255"));
-        Assert.That(() => new Normalization(255, [0f], [0f]), Throws.ArgumentException.With.Message.Contains("positive"));
-        Assert.That(() => new Normalization(255, [float.NaN], [1f]), Throws.ArgumentException.With.Message.Contains("finite"));
-        Assert.That(() => new Normalization(255, [0f, 0f], [1f]), Throws.ArgumentException.With.Message.Contains("2 means and 1 standard deviations"));
+            Throws.ArgumentException.With.Message.Contains("2 channels of 0 to 10")
+                .And.Message.Contains("1×1×2 of 0 to 255"));
+        Assert.That(() => new Normalization(255, [0f], [0f]),
+            Throws.ArgumentException.With.Message.Contains("positive"));
+        Assert.That(() => new Normalization(255, [float.NaN], [1f]),
+            Throws.ArgumentException.With.Message.Contains("finite"));
+        Assert.That(() => new Normalization(255, [0f, 0f], [1f]),
+            Throws.ArgumentException.With.Message.Contains("2 means and 1 standard deviations"));
     }
 }

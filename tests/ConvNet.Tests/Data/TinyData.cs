@@ -4,7 +4,8 @@ using ConvNet.Data;
 
 namespace ConvNet.Tests.Data;
 
-/// <summary>A folder with a data set that a network of 200 weights learns in a second, and that network's graph; deleted at the end.</summary>
+/// <summary>A folder with a data set that a network of 200 weights learns in a second, and that network's graph;
+/// deleted at the end.</summary>
 internal sealed class TinyData : IDisposable
 {
     public const int Classes = 3, TrainCount = 90, TestCount = 31;
@@ -44,7 +45,8 @@ internal sealed class TinyData : IDisposable
         {
             labels[n] = n % Classes;
             for (int i = 0; i < Shape.Length; i++)
-                pixels[n * Shape.Length + i] = (byte)(i / Shape.W / 2 == labels[n] ? 200 : pixels[n * Shape.Length + i] / 4);
+                pixels[n * Shape.Length + i] = (byte)(i / Shape.W / 2 == labels[n] ? 200 : pixels[n * Shape.Length + i]
+                    / 4);
         }
         return new PixelSet(Shape, byte.MaxValue, pixels, labels);
     }
@@ -75,7 +77,8 @@ internal sealed class TinyData : IDisposable
     {
         PixelSet images = Images(count, seed);
         byte[] labels = [.. images.Labels.ToArray().Select(label => (byte)label)];
-        System.IO.File.WriteAllBytes(File($"{part}-images-idx3-ubyte"), Idx(images.Pixels.Span, count, Shape.H, Shape.W));
+        System.IO.File.WriteAllBytes(File($"{part}-images-idx3-ubyte"),
+            Idx(images.Pixels.Span, count, Shape.H, Shape.W));
         System.IO.File.WriteAllBytes(File($"{part}-labels-idx1-ubyte.gz"), Zip(Idx(labels, count)));
     }
 }

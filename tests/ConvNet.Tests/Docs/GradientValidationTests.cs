@@ -52,7 +52,8 @@ public sealed class GradientTests
     [Test]
     public void MyBackendTrainsMyNetworkAsTheOthersDo()
     {
-        Graph graph = Sequential.Of(new Shape(1, 12, 12), new Conv2d(6, 3, padding: 1), new LeakyRelu(), new MaxPool2d(2), new Flatten(), new Dense(10));
+        Graph graph = Sequential.Of(new Shape(1, 12, 12), new Conv2d(6, 3, padding: 1), new LeakyRelu(),
+            new MaxPool2d(2), new Flatten(), new Dense(10));
         using var mine = new MyBackend();
         GradientReport report = GradientCheck.Run(graph, [mine], new GradientCheckOptions { BatchSize = 4, Seed = 7 });
         report.ThrowIfFailed();
@@ -64,7 +65,8 @@ public sealed class GradientTests
     public void AFaultInMyLayerWouldBeFound()
     {
         using var mine = new MyBackend();
-        CanaryReport report = Canary.Run([mine], [new CanaryCase("leaky", 2, new Shape(3, 5, 7)) { Layer = new LeakyRelu() }]);
+        CanaryReport report =
+            Canary.Run([mine], [new CanaryCase("leaky", 2, new Shape(3, 5, 7)) { Layer = new LeakyRelu() }]);
         Assert.That(report.Rows.Where(row => row.Caught + row.Suspected < row.Injected), Is.Empty);
     }
 }
@@ -75,14 +77,17 @@ public sealed class GradientValidationTests
 {
     private static readonly string s_document = File.ReadAllText(Repository.Path("docs", "gradient-validation.md"));
 
-    public static IEnumerable<string> Commands => Regex.Matches(s_document, @"convnet (gradcheck [^`\n]*)").Select(match => match.Groups[1].Value.Trim());
+    public static IEnumerable<string> Commands => Regex.Matches(s_document, @"convnet (gradcheck [^`\n]*)")
+        .Select(match => match.Groups[1].Value.Trim());
 
     [Test]
     public void TheDocumentShowsTheseTests()
     {
-        string source = File.ReadAllText(Repository.Path("tests", "ConvNet.Tests", "Docs", "GradientValidationTests.cs"));
+        string source =
+            File.ReadAllText(Repository.Path("tests", "ConvNet.Tests", "Docs", "GradientValidationTests.cs"));
         string Between(string text, string begin, string end) => text.Split(begin)[1].Split(end)[0].Trim();
-        Assert.That(Between(s_document, "using NUnit.Framework;\n", "```"), Is.EqualTo(Between(source, "// <example>\n", "// </example>")));
+        Assert.That(Between(s_document, "using NUnit.Framework;\n", "```"),
+            Is.EqualTo(Between(source, "// <example>\n", "// </example>")));
     }
 
     [TestCaseSource(nameof(Commands))]
@@ -91,7 +96,9 @@ public sealed class GradientValidationTests
 
     [Test]
     public void ItsRecipesRunInThreeSystems()
-        => Assert.That(Commands.Count(command => command.Contains("--junit gradients.xml --markdown gradients.md", StringComparison.Ordinal)), Is.EqualTo(3));
+        => Assert.That(
+            Commands.Count(command => command.Contains("--junit gradients.xml --markdown gradients.md",
+            StringComparison.Ordinal)), Is.EqualTo(3));
 
     [TestCase("sweep", "0 false alarms", "torchsharp")]
     [TestCase("rules", "| exact mode  ", "torchsharp")]

@@ -60,7 +60,8 @@ public sealed partial class ReadmeTests
 
     /// <summary>The first block of README.md in a language.</summary>
     internal static string FirstBlock(string language)
-        => Regex.Match(s_readme, $@"^```{language}\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline).Groups[1].Value;
+        => Regex.Match(s_readme, $@"^```{language}\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)
+            .Groups[1].Value;
 
     [GeneratedRegex(@"^using [\w.]+;\n", RegexOptions.Multiline)]
     private static partial Regex Usings();

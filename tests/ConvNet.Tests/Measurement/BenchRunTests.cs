@@ -20,7 +20,8 @@ public sealed class BenchRunTests
     private BenchResult Measure(IReadOnlyList<Case> cases, int rounds, params string[] backends)
     {
         var settings = new BenchSettings { Backends = backends, Rounds = rounds, PatienceSeconds = 10 };
-        return BenchRun.Measure(cases, settings, backend => new FakeWorker(this, backend), () => _now, line => _log.Add($"# {line}"));
+        return BenchRun.Measure(cases, settings, backend => new FakeWorker(this, backend), () => _now,
+            line => _log.Add($"# {line}"));
     }
 
     [Test]
@@ -32,8 +33,10 @@ public sealed class BenchRunTests
             "native starts", "native peak 2", "native memory 2", "native ends",
             "native starts", "native selftest", "native ends", "torchsharp starts", "torchsharp selftest",
                 "torchsharp ends",
-            "native starts", "native prepare", "torchsharp starts", "torchsharp prepare", "native warm", "torchsharp warm",
-            "native measure", "torchsharp measure", "native peak 2", "native measure", "torchsharp measure", "native peak 2",
+            "native starts", "native prepare", "torchsharp starts", "torchsharp prepare", "native warm",
+                "torchsharp warm",
+            "native measure", "torchsharp measure", "native peak 2", "native measure", "torchsharp measure",
+                "native peak 2",
             "native ends", "torchsharp ends",
         ]));
     }
@@ -41,7 +44,8 @@ public sealed class BenchRunTests
     [Test]
     public void LayersShareTheirWorkersAndNetworksHaveTheirOwn()
     {
-        Measure([Layer, Layer with { Pass = BenchPass.BackwardData }, Case.Of("lenet5", 1, BenchPass.Train, 2), Case.Of("lenet5", 1, BenchPass.Infer, 2)], 1, "native");
+        Measure([Layer, Layer with { Pass = BenchPass.BackwardData }, Case.Of("lenet5", 1, BenchPass.Train, 2),
+            Case.Of("lenet5", 1, BenchPass.Infer, 2)], 1, "native");
         Assert.That(_log.Count(line => line == "native starts"), Is.EqualTo(5));
     }
 
@@ -54,7 +58,8 @@ public sealed class BenchRunTests
         Row native = result.Rows[0];
         Assert.Multiple(() =>
         {
-            Assert.That(result.Rows.Select(row => (row.Backend, row.MedianMs, row.MinMs)), Is.EqualTo(((string, double, double)[])[("native", 2, 0.5), ("torchsharp", 6, 2)]));
+            Assert.That(result.Rows.Select(row => (row.Backend, row.MedianMs, row.MinMs)),
+                Is.EqualTo(((string, double, double)[])[("native", 2, 0.5), ("torchsharp", 6, 2)]));
             Assert.That(native.Gflops, Is.EqualTo(4e6 / 2e-3 / 1e9).Within(1e-12));
             Assert.That(native.ImagesPerSecond, Is.EqualTo(2 / 2e-3).Within(1e-9));
             Assert.That(native.PeakMemoryMB, Is.EqualTo(7));
@@ -79,15 +84,18 @@ public sealed class BenchRunTests
         _times["torchsharp"] = new([2, 20, 3]);
         _times["managed"] = new([5, 50, 5]);
         BenchResult result = Measure([Layer], 3, "torchsharp", "native", "managed");
-        Assert.That(result.Ratios.Select(ratio => (ratio.Backend, ratio.Rival, ratio.Value, ratio.Low, ratio.High)), Is.EqualTo(
-            ((string, string, double, double, double)[])[("native", "torchsharp", 2, 2, 3), ("native", "managed", 5, 5, 5)]));
+        Assert.That(result.Ratios.Select(ratio => (ratio.Backend, ratio.Rival, ratio.Value, ratio.Low, ratio.High)),
+            Is.EqualTo(
+            ((string, string, double, double, double)[])[("native", "torchsharp", 2, 2, 3),
+                ("native", "managed", 5, 5, 5)]));
     }
 
     [Test]
     public void ThePeakIsTheBestOfAllThatWereMeasured()
     {
         BenchResult result = Measure([Layer, Layer with { Threads = 1 }], 2, "native");
-        // The fake's peak grows by one with every order; the one of two threads was asked for first, and in the first case's rounds.
+        // The fake's peak grows by one with every order; the one of two threads was asked for first, and in the first
+        // case's rounds.
         Assert.That(result.Peaks, Is.EquivalentTo(new Dictionary<int, double> { [2] = 104, [1] = 106 }));
         Assert.That(result.PeakGflops, Is.EqualTo(104));
         Assert.That(result.Steadiness, Is.EqualTo((103 / 104.0 + 105 / 106.0) / 2).Within(1e-12));
@@ -98,8 +106,11 @@ public sealed class BenchRunTests
     {
         BenchResult result = Measure([Case.Of("lenet5", 1, BenchPass.Train, 1)], 1, "native", "onednn");
         Assert.That(result.Rows.Select(row => row.Backend), Is.EqualTo((string[])["native"]));
-        Assert.That(result.Skipped.Select(skip => (skip.Backend, skip.Reason)), Is.EqualTo(((string, string)[])[("onednn", "layers only")]));
-        Assert.That(Assert.Throws<NotSupportedException>(() => Measure([Case.Of("lenet5", 1, BenchPass.Train, 1)], 1, "onednn"))!.Message, Does.Contain("layers only"));
+        Assert.That(result.Skipped.Select(skip => (skip.Backend, skip.Reason)),
+            Is.EqualTo(((string, string)[])[("onednn", "layers only")]));
+        Assert.That(
+            Assert.Throws<NotSupportedException>(()
+            => Measure([Case.Of("lenet5", 1, BenchPass.Train, 1)], 1, "onednn"))!.Message, Does.Contain("layers only"));
     }
 
     [Test]
@@ -107,16 +118,19 @@ public sealed class BenchRunTests
     {
         Case training = Case.Of("lenet5", 1, BenchPass.Train, 2);
         var settings = new BenchSettings { Backends = ["native", "managed"], Rounds = 1, ProfileMilliseconds = 5 };
-        BenchResult result = BenchRun.Measure([training, training with { Threads = 1 }], settings, backend => new FakeWorker(this, backend), () => _now, _ => { });
+        BenchResult result = BenchRun.Measure([training, training with { Threads = 1 }], settings,
+            backend => new FakeWorker(this, backend), () => _now, _ => { });
         Assert.That(_log.Take(21), Is.EqualTo((string[])
         [
             "native starts", "native peak 2", "native peak 1", "native memory 2", "native memory 1", "native ends",
             "native starts", "native selftest", "native ends", "managed starts", "managed selftest", "managed ends",
-            "native starts", "native prepare", "managed starts", "managed prepare", "native warm", "managed warm", "native measure", "managed measure", "native peak 2",
+            "native starts", "native prepare", "managed starts", "managed prepare", "native warm", "managed warm",
+                "native measure", "managed measure", "native peak 2",
         ]));
         Assert.That(_log.Skip(21).Take(2), Is.EqualTo((string[])["native profile", "managed profile"]));
         Assert.That(result.Rows.Select(row => row.Profile?.Calls), Is.All.EqualTo(3));
-        Assert.That((result.RooflineOf(training).PeakGflops, result.RooflineOf(training).MemoryGBs), Is.EqualTo((result.Peaks[2], 50)));
+        Assert.That((result.RooflineOf(training).PeakGflops, result.RooflineOf(training).MemoryGBs),
+            Is.EqualTo((result.Peaks[2], 50)));
         Assert.That(result.RooflineOf(training with { Threads = 1 }).PeakGflops, Is.EqualTo(result.Peaks[1]));
     }
 
@@ -154,7 +168,8 @@ public sealed class BenchRunTests
         cancellation.Cancel();
         var settings = new BenchSettings { Backends = ["native"] };
         Assert.Throws<OperationCanceledException>(
-            () => BenchRun.Measure([Layer], settings, backend => new FakeWorker(this, backend), () => _now, _ => { }, cancellation.Token));
+            () => BenchRun.Measure([Layer], settings, backend => new FakeWorker(this, backend), () => _now, _ => { },
+                cancellation.Token));
         Assert.That(_log[^1], Is.EqualTo("native ends"));
     }
 

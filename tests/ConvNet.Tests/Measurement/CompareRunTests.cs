@@ -23,11 +23,20 @@ public sealed class CompareRunTests
 
     private BatchComparison Compare(string[] backends, int[] threads, double limit = 50)
     {
-        var settings = new CompareSettings { Model = "digits", Batch = 4, Backends = backends, Threads = threads, LimitSeconds = limit };
-        return CompareRun.Measure(Digits, settings, backend => new FakeWorker(this, backend), new MachineMeter(busy: () => _others), () => _now, _log.Add);
+        var settings = new CompareSettings
+        {
+            Model = "digits",
+            Batch = 4,
+            Backends = backends,
+            Threads = threads,
+            LimitSeconds = limit
+        };
+        return CompareRun.Measure(Digits, settings, backend => new FakeWorker(this, backend),
+            new MachineMeter(busy: () => _others), () => _now, _log.Add);
     }
 
-    private static CompareRow RowOf(BatchComparison comparison, string backend, int threads = 1) => comparison.Rows.Single(row => row.Backend == backend && row.Threads == threads);
+    private static CompareRow RowOf(BatchComparison comparison, string backend, int threads = 1)
+        => comparison.Rows.Single(row => row.Backend == backend && row.Threads == threads);
 
     [Test]
     public void TheFastestIsTakenAndTheOthersAreComparedWithIt()
@@ -38,13 +47,19 @@ public sealed class CompareRunTests
         BatchComparison result = Compare(["native", "torchsharp"], [1, 2]);
         Assert.Multiple(() =>
         {
-            Assert.That(result.Rows.Select(row => $"{row.Backend} {row.Threads}"), Is.EqualTo((string[])["native 1", "native 2", "torchsharp 1", "torchsharp 2"]));
+            Assert.That(result.Rows.Select(row => $"{row.Backend} {row.Threads}"),
+                Is.EqualTo((string[])["native 1", "native 2", "torchsharp 1", "torchsharp 2"]));
             Assert.That(RowOf(result, "native", 2).Training!.Ratio, Is.EqualTo(new Interval(1, 1, 1)));
             Assert.That(RowOf(result, "torchsharp", 2).Training!.Ratio, Is.EqualTo(new Interval(2.5, 2.5, 2.5)));
             Assert.That(RowOf(result, "native", 2).Training!.ImagesPerSecond, Is.EqualTo(new Interval(400, 400, 400)));
-            Assert.That(result.Recommendation, Is.EqualTo(new Recommendation("native", 2, Confidence.Clear, result.Recommendation.Reason, result.Recommendation.Sentence)));
-            Assert.That(result.Recommendation.Sentence, Does.StartWith("Take native on 2 threads: 400 images/s in training")
-                .And.Contain("2.50 (2.50 to 2.50) times as fast as torchsharp on 2 threads").And.Contain("1.80 (1.80 to 1.80) times as fast as on 1 thread").And.Contain("its gradients are right"));
+            Assert.That(result.Recommendation,
+                Is.EqualTo(new Recommendation("native", 2, Confidence.Clear, result.Recommendation.Reason,
+                result.Recommendation.Sentence)));
+            Assert.That(result.Recommendation.Sentence,
+                Does.StartWith("Take native on 2 threads: 400 images/s in training")
+                .And.Contain("2.50 (2.50 to 2.50) times as fast as torchsharp on 2 threads")
+                    .And.Contain("1.80 (1.80 to 1.80) times as fast as on 1 thread")
+                    .And.Contain("its gradients are right"));
             Assert.That(result.Noise.Verdict, Is.EqualTo(NoiseVerdict.Quiet));
         });
     }
@@ -115,7 +130,8 @@ public sealed class CompareRunTests
         Absence absence = result.Absent.Single();
         Assert.Multiple(() =>
         {
-            Assert.That((absence.Backend, absence.Threads, absence.What), Is.EqualTo(("managed", 1, "training and inference")));
+            Assert.That((absence.Backend, absence.Threads, absence.What),
+                Is.EqualTo(("managed", 1, "training and inference")));
             Assert.That(absence.Reason, Does.Contain("60 s").And.Contain("1000 s"));
             Assert.That(RowOf(result, "managed").Training, Is.Null);
             Assert.That(RowOf(result, "managed").Latency, Is.Not.Null);
@@ -130,7 +146,8 @@ public sealed class CompareRunTests
         _steps["native 2"] = turn => turn % 2 == 0 ? 10 : 10.1;
         Recommendation taken = Compare(["native"], [1, 2]).Recommendation;
         Assert.That((taken.Backend, taken.Threads, taken.Confidence), Is.EqualTo(("native", 1, Confidence.Close)));
-        Assert.That(taken.Sentence, Does.Contain("native on 2 threads cannot be told from it, and it needs fewer threads"));
+        Assert.That(taken.Sentence, Does.Contain("native on 2 threads cannot be told from it, and it needs fewer "
+            + "threads"));
     }
 
     [Test]
@@ -146,10 +163,13 @@ public sealed class CompareRunTests
             Assert.That((taken.Backend, taken.Threads), Is.EqualTo(("native", 2)));
         });
         var one = new Speed(new Interval(1, null, null), new Interval(2, null, null), 1, 1, 1, 1, 1, 1);
-        CompareRow[] rows = [new("a", 1) { Training = one }, new("b", 2) { Training = one with { Ratio = new Interval(1, 1, 1) } }, new("c", 1) { Training = one with { Ratio = new Interval(4, null, null) } }];
+        CompareRow[] rows =
+            [new("a", 1) { Training = one }, new("b", 2) { Training = one with { Ratio = new Interval(1, 1, 1) } },
+            new("c", 1) { Training = one with { Ratio = new Interval(4, null, null) } }];
         Recommendation open = Recommender.Of(rows, new Noise(NoiseVerdict.Imprecise, 0, 1, "Imprecise."));
         Assert.That((open.Backend, open.Confidence), Is.EqualTo(("b", Confidence.Close)));
-        Assert.That(open.Sentence, Does.Contain("a on 1 thread cannot be told from it").And.Not.Contain("c on 1 thread cannot").And.Contain("4.0 times as fast as c on 1 thread"));
+        Assert.That(open.Sentence, Does.Contain("a on 1 thread cannot be told from it")
+            .And.Not.Contain("c on 1 thread cannot").And.Contain("4.0 times as fast as c on 1 thread"));
     }
 
     [TestCase(2, 63, false)]
@@ -161,7 +181,8 @@ public sealed class CompareRunTests
     public void AWideIntervalDoesNotMakeASlowBackendAsFast(int rounds, double ratio, bool asFast)
     {
         var speed = new Speed(new Interval(1, null, null), new Interval(ratio, 0.8, 4000), 1, rounds, 1, 1, 1, 1);
-        CompareRow[] rows = [new("a", 1) { Training = speed }, new("b", 2) { Training = speed with { Ratio = new Interval(1, 1, 1) } }];
+        CompareRow[] rows =
+            [new("a", 1) { Training = speed }, new("b", 2) { Training = speed with { Ratio = new Interval(1, 1, 1) } }];
         Recommendation taken = Recommender.Of(rows, new Noise(NoiseVerdict.Quiet, 0, 1, "Quiet."));
         Assert.That(taken.Confidence, Is.EqualTo(asFast ? Confidence.Close : Confidence.Clear));
         Assert.That(taken.Sentence.Contains("cannot be told from it", StringComparison.Ordinal), Is.EqualTo(asFast),
@@ -189,9 +210,11 @@ public sealed class CompareRunTests
         Assert.Multiple(() =>
         {
             Assert.That(result.Noise.Verdict, Is.EqualTo(NoiseVerdict.Busy));
-            Assert.That(result.Noise.OtherProcessors, Is.EqualTo(0.1 * Environment.ProcessorCount).Within(0.02 * Environment.ProcessorCount));
+            Assert.That(result.Noise.OtherProcessors, Is.EqualTo(0.1 * Environment.ProcessorCount)
+                .Within(0.02 * Environment.ProcessorCount));
             Assert.That(result.Recommendation.Confidence, Is.EqualTo(Confidence.CannotTell));
-            Assert.That(result.Recommendation.Sentence, Does.StartWith("This run cannot tell: others kept ").And.Contain("native on 1 thread was the one to take here"));
+            Assert.That(result.Recommendation.Sentence, Does.StartWith("This run cannot tell: others kept ")
+                .And.Contain("native on 1 thread was the one to take here"));
         });
     }
 
@@ -200,15 +223,18 @@ public sealed class CompareRunTests
     {
         _steps["native 1"] = _ => 30;
         _steps["torchsharp 1"] = _ => 10;
-        _gradients["torchsharp"] = new GradientAgreement(GradientVerdict.Wrong, 100, 7, "conv: dw[3] is 1 and should be 2");
+        _gradients["torchsharp"] = new GradientAgreement(GradientVerdict.Wrong, 100, 7,
+            "conv: dw[3] is 1 and should be 2");
         BatchComparison result = Compare(["native", "torchsharp"], [1]);
         Assert.Multiple(() =>
         {
             Assert.That(RowOf(result, "torchsharp").Gradients.Verdict, Is.EqualTo(GradientVerdict.Wrong));
-            Assert.That(RowOf(result, "torchsharp").Training!.Ratio.Value, Is.EqualTo(1 / 3.0).Within(1e-12), "it is faster than the fastest that is right");
+            Assert.That(RowOf(result, "torchsharp").Training!.Ratio.Value, Is.EqualTo(1 / 3.0).Within(1e-12),
+                "it is faster than the fastest that is right");
             Assert.That(result.Recommendation.Backend, Is.EqualTo("native"));
             Assert.That(result.Recommendation.Confidence, Is.EqualTo(Confidence.Clear));
-            Assert.That(result.Recommendation.Sentence, Does.Contain("torchsharp computes wrong gradients (conv: dw[3] is 1 and should be 2)"));
+            Assert.That(result.Recommendation.Sentence, Does.Contain("torchsharp computes wrong gradients (conv: "
+                + "dw[3] is 1 and should be 2)"));
         });
         _gradients["native"] = _gradients["torchsharp"];
         Recommendation none = Compare(["native", "torchsharp"], [1]).Recommendation;
@@ -221,10 +247,12 @@ public sealed class CompareRunTests
     {
         _broken["torchsharp"] = "built without libtorch";
         BatchComparison result = Compare(["native", "torchsharp"], [1, 2]);
-        Assert.That(result.Absent.Select(absence => (absence.Backend, absence.Threads, absence.What, absence.Reason)), Is.EqualTo(((string, int?, string, string)[])
+        Assert.That(result.Absent.Select(absence => (absence.Backend, absence.Threads, absence.What, absence.Reason)),
+            Is.EqualTo(((string, int?, string, string)[])
             [("torchsharp", 1, "all", "built without libtorch"), ("torchsharp", 2, "all", "built without libtorch")]));
         Assert.That(result.Rows.Select(row => row.Backend), Is.All.EqualTo("native"));
-        Assert.That(Assert.Throws<NotSupportedException>(() => Compare(["torchsharp"], [1]))!.Message, Does.Contain("torchsharp: built without libtorch"));
+        Assert.That(Assert.Throws<NotSupportedException>(() => Compare(["torchsharp"], [1]))!.Message,
+            Does.Contain("torchsharp: built without libtorch"));
     }
 
     [Test]
@@ -239,8 +267,10 @@ public sealed class CompareRunTests
     public void VariantsRunWithTheMostThreadsAndOnlyWhereTheyDiffer()
     {
         _algorithms["native"] = "direct+winograd4";
-        Assert.That(Compare(["native", "native:accurate", "native:scalar"], [1, 2]).Rows.Select(row => $"{row.Backend} {row.Threads} {row.Algorithm}"), Is.EqualTo(
-            (string[])["native 1 direct+winograd4", "native 2 direct+winograd4", "native:accurate 2 direct", "native:scalar 2 direct"]));
+        Assert.That(Compare(["native", "native:accurate", "native:scalar"], [1, 2])
+            .Rows.Select(row => $"{row.Backend} {row.Threads} {row.Algorithm}"), Is.EqualTo(
+            (string[])["native 1 direct+winograd4", "native 2 direct+winograd4", "native:accurate 2 direct",
+                "native:scalar 2 direct"]));
         _algorithms["native"] = "direct";
         BatchComparison same = Compare(["native", "native:accurate"], [2]);
         Assert.That(same.Rows.Select(row => row.Backend), Is.EqualTo((string[])["native"]));
@@ -273,24 +303,36 @@ public sealed class CompareRunTests
         cancellation.Cancel();
         var settings = new CompareSettings { Model = "digits", Batch = 4, Backends = ["native"], Threads = [1] };
         Assert.Throws<OperationCanceledException>(
-            () => CompareRun.Measure(Digits, settings, backend => new FakeWorker(this, backend), new MachineMeter(busy: () => null), () => _now, _log.Add, cancellation.Token));
-        Assert.That(_log.Count(line => line.EndsWith(" starts", StringComparison.Ordinal)), Is.EqualTo(_log.Count(line => line.EndsWith(" ends", StringComparison.Ordinal))));
+            () => CompareRun.Measure(Digits, settings, backend => new FakeWorker(this, backend),
+                new MachineMeter(busy: () => null), () => _now, _log.Add, cancellation.Token));
+        Assert.That(_log.Count(line => line.EndsWith(" starts", StringComparison.Ordinal)),
+            Is.EqualTo(_log.Count(line => line.EndsWith(" ends", StringComparison.Ordinal))));
     }
 
     [Test]
-    public void AFastBackendWithAFaultIsFoundByTheWorkersOwnCheck([Values(FaultTarget.WeightGradient, FaultTarget.InputGradient, FaultTarget.Output)] FaultTarget target)
+    public void AFastBackendWithAFaultIsFoundByTheWorkersOwnCheck(
+        [Values(FaultTarget.WeightGradient, FaultTarget.InputGradient, FaultTarget.Output)] FaultTarget target)
     {
         IWorker Start(string backend) => new WorkerLoop(backend == "torchsharp"
             ? new FaultyBench(new Fault(FaultKind.FactorOfTwo, target))
             : Bench.Of(backend, (model, input) => BuiltInModels.Create(model, input)));
-        var settings = new CompareSettings { Model = "digits", Batch = 2, Backends = ["managed", "torchsharp"], Threads = [1], TurnMilliseconds = 1 };
+        var settings = new CompareSettings
+        {
+            Model = "digits",
+            Batch = 2,
+            Backends = ["managed", "torchsharp"],
+            Threads = [1],
+            TurnMilliseconds = 1
+        };
         // Every look at the clock takes three seconds, so that few turns are taken.
-        BatchComparison result = CompareRun.Measure(Digits, settings, Start, new MachineMeter(busy: () => null), () => _now += TimeSpan.FromSeconds(3), _log.Add);
+        BatchComparison result = CompareRun.Measure(Digits, settings, Start, new MachineMeter(busy: () => null),
+            () => _now += TimeSpan.FromSeconds(3), _log.Add);
         Assert.Multiple(() =>
         {
             Assert.That(RowOf(result, "torchsharp").Gradients.Verdict, Is.EqualTo(GradientVerdict.Wrong));
             Assert.That(RowOf(result, "torchsharp").Gradients.Detail, Does.Contain("should be"));
-            Assert.That(RowOf(result, "managed").Gradients.Verdict, Is.EqualTo(GradientVerdict.Right), RowOf(result, "managed").Gradients.Detail);
+            Assert.That(RowOf(result, "managed").Gradients.Verdict, Is.EqualTo(GradientVerdict.Right),
+                RowOf(result, "managed").Gradients.Detail);
             Assert.That(result.Recommendation.Backend, Is.EqualTo("managed"));
         });
     }
@@ -324,9 +366,11 @@ public sealed class CompareRunTests
     }
 
     /// <summary>The native backend with a fault.</summary>
-    private sealed class FaultyBench(Fault fault) : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
+    private sealed class FaultyBench(Fault fault)
+        : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
-        protected override IBackend Open(Request request) => new FaultyBackend(new NativeBackend(request.Threads), fault);
+        protected override IBackend Open(Request request)
+            => new FaultyBackend(new NativeBackend(request.Threads), fault);
     }
 
     private static Graph Mlp { get; } = Sequential.Of(Shape.Vector(4), new Dense(3));
@@ -376,7 +420,11 @@ public sealed class CompareRunTests
                 return new Response { Error = reason };
             return request.Do switch
             {
-                Order.Check => new Response { Gradients = _test._gradients.GetValueOrDefault(_backend, new GradientAgreement(GradientVerdict.Right, 100, 0, "all")) },
+                Order.Check => new Response
+                {
+                    Gradients = _test._gradients.GetValueOrDefault(_backend,
+                    new GradientAgreement(GradientVerdict.Right, 100, 0, "all"))
+                },
                 Order.Prepare => Prepare(request),
                 Order.First => new Response { MinMs = Pass(Step), PeakMemoryMB = 7 },
                 Order.Latency => new Response { CallsMs = [.. Enumerable.Range(1, 40).Select(call => call / 100.0)] },
@@ -393,8 +441,16 @@ public sealed class CompareRunTests
         {
             _current = request;
             Pass(20);
-            string algorithm = request.Precision is null && request.Isa is null ? _test._algorithms.GetValueOrDefault(_backend, "direct") : "direct";
-            return new Response { Library = _backend, Algorithm = algorithm, Operations = 4e6, Images = request.Batch, CompileMs = 5 };
+            string algorithm = request.Precision is null && request.Isa is null
+                ? _test._algorithms.GetValueOrDefault(_backend, "direct") : "direct";
+            return new Response
+            {
+                Library = _backend,
+                Algorithm = algorithm,
+                Operations = 4e6,
+                Images = request.Batch,
+                CompileMs = 5
+            };
         }
 
         private Response Measure()
@@ -409,7 +465,8 @@ public sealed class CompareRunTests
         // A single image takes its part of a step that is three times as long as an inference.
         private double Step => TimeOf(0) / (_current.Batch == 1 ? 3 * 4 : 1);
 
-        private double TimeOf(int turn) => _test._steps.TryGetValue($"{_backend} {_current.Threads}", out Func<int, double>? step) ? step(turn) : 50;
+        private double TimeOf(int turn) => _test._steps.TryGetValue($"{_backend} {_current.Threads}",
+            out Func<int, double>? step) ? step(turn) : 50;
 
         private double Pass(double milliseconds)
         {

@@ -36,7 +36,8 @@ public sealed class CompareStatisticsTests
     public void AQuantileIsTheSmallestSampleThatIsEnough()
     {
         double[] samples = [.. Enumerable.Range(1, 200).Select(i => (double)i)];
-        Assert.That((Statistics.Quantile(samples, 0.5), Statistics.Quantile(samples, 0.99), Statistics.Quantile([5], 0.99)), Is.EqualTo((100.0, 198.0, 5.0)));
+        Assert.That((Statistics.Quantile(samples, 0.5), Statistics.Quantile(samples, 0.99),
+            Statistics.Quantile([5], 0.99)), Is.EqualTo((100.0, 198.0, 5.0)));
         Assert.Throws<ArgumentException>(() => Statistics.Quantile([], 0.5));
     }
 
@@ -59,7 +60,8 @@ public sealed class CompareStatisticsTests
             {
                 now += TimeSpan.FromMilliseconds(100);
                 // One turn in twenty is disturbed, and takes up to three times as long.
-                double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+                double normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()))
+                    * Math.Cos(2 * Math.PI * random.NextDouble());
                 double disturbed = random.Next(20) == 0 ? 1 + 2 * random.NextDouble() : 1;
                 return (who == "a" ? 1 : Truth) * Math.Exp(noise * normal) * disturbed;
             }
@@ -85,7 +87,8 @@ public sealed class CompareStatisticsTests
     public void LargeLayersAreCheckedOnSmallerImages()
     {
         var graph = Sequential.Of(new Shape(3, 225, 225),
-            new Conv2d(16, 7, stride: 2, padding: 3), new MaxPool2d(3, stride: 2, padding: 1, roundDown: true), new Conv2d(64, 3, padding: 1), new Flatten(), new Dense(100));
+            new Conv2d(16, 7, stride: 2, padding: 3), new MaxPool2d(3, stride: 2, padding: 1, roundDown: true),
+                new Conv2d(64, 3, padding: 1), new Flatten(), new Dense(100));
         using var backend = new NativeBackend(1);
         GradientAgreement agreement = QuickCheck.Of(graph, backend);
         Assert.That(agreement.Verdict, Is.EqualTo(GradientVerdict.Right), agreement.Detail);
@@ -96,8 +99,10 @@ public sealed class CompareStatisticsTests
     public void ANetworkThatIsSmallIsCheckedAsAWholeToo()
     {
         using var backend = new NativeBackend(1);
-        Assert.That(QuickCheck.Of(BuiltInModels.Create("digits"), backend).Detail, Does.EndWith("and the whole network"));
-        Assert.That(QuickCheck.Of(BuiltInModels.Create("digits"), new FaultyBackend(backend, new Fault(FaultKind.SignFlipped, FaultTarget.BiasGradient))).Verdict,
+        Assert.That(QuickCheck.Of(BuiltInModels.Create("digits"), backend).Detail,
+            Does.EndWith("and the whole network"));
+        Assert.That(QuickCheck.Of(BuiltInModels.Create("digits"),
+            new FaultyBackend(backend, new Fault(FaultKind.SignFlipped, FaultTarget.BiasGradient))).Verdict,
             Is.EqualTo(GradientVerdict.Wrong));
     }
 
@@ -120,16 +125,21 @@ public sealed class CompareStatisticsTests
     public void TheDocumentHasWordsForKindsAndTheRecommendationAtItsTop()
     {
         var noise = new Noise(NoiseVerdict.Busy, 0.5, 1, "Busy.");
-        var result = new CompareResult("digits", "1×8×8", 1, new MachineFacts("cpu", 2, "os", "net", [new ThreadPeak(1, 100)], 50), "abc", "./convnet compare",
-            [new BatchComparison(4, 1, 50, [new CompareRow("native", 1)], [], noise, new Recommendation("native", 1, Confidence.CannotTell, "because", "Take it: because."))]);
+        var result = new CompareResult("digits", "1×8×8", 1,
+            new MachineFacts("cpu", 2, "os", "net", [new ThreadPeak(1, 100)], 50), "abc", "./convnet compare",
+            [new BatchComparison(4, 1, 50, [new CompareRow("native", 1)], [], noise,
+                new Recommendation("native", 1, Confidence.CannotTell, "because", "Take it: because."))]);
         using var document = JsonDocument.Parse(JsonSerializer.Serialize(result, JsonSerializerOptions.Web));
         JsonElement root = document.RootElement, row = root.GetProperty("comparisons")[0].GetProperty("rows")[0];
         Assert.Multiple(() =>
         {
-            Assert.That(root.GetProperty("recommendation").GetProperty("confidence").GetString(), Is.EqualTo("cannotTell"));
-            Assert.That(root.GetProperty("comparisons")[0].GetProperty("noise").GetProperty("verdict").GetString(), Is.EqualTo("busy"));
+            Assert.That(root.GetProperty("recommendation").GetProperty("confidence").GetString(),
+                Is.EqualTo("cannotTell"));
+            Assert.That(root.GetProperty("comparisons")[0].GetProperty("noise").GetProperty("verdict").GetString(),
+                Is.EqualTo("busy"));
             Assert.That(row.GetProperty("gradients").GetProperty("verdict").GetString(), Is.EqualTo("notChecked"));
-            Assert.That(JsonSerializer.Deserialize<CompareResult>(root.GetRawText(), JsonSerializerOptions.Web)!.Recommendation, Is.EqualTo(result.Recommendation));
+            Assert.That(JsonSerializer.Deserialize<CompareResult>(root.GetRawText(),
+                JsonSerializerOptions.Web)!.Recommendation, Is.EqualTo(result.Recommendation));
         });
     }
 }

@@ -5,7 +5,8 @@ namespace ConvNet.Tests.Measurement;
 
 public sealed class LayerShapeTests
 {
-    private static LayerShape Conv(int batch, Shape input, Shape output, Extent kernel) => new() { Batch = batch, Input = input, Output = output, Kernel = kernel };
+    private static LayerShape Conv(int batch, Shape input, Shape output, Extent kernel)
+        => new() { Batch = batch, Input = input, Output = output, Kernel = kernel };
 
     private static IEnumerable<TestCaseData> Descriptors()
     {
@@ -18,25 +19,59 @@ public sealed class LayerShapeTests
         yield return new("g1mb32ic64ih56iw56oc64oh56ow56kh3kw3sh1sw1ph1pw1dh0dw0", usual);
         yield return new("mb32ic64ih56oc64oh56kh3", usual);
         yield return new("ic3ih10oc4kh3", Conv(2, new(3, 10, 10), new(4, 8, 8), 3));
-        yield return new("mb16ic3ih224oc64oh112kh7sh2ph3", Conv(16, new(3, 224, 224), new(64, 112, 112), 7) with { Stride = 2, Padding = 3 });
-        yield return new("mb32ic3ih224oc64oh55kh11sh4ph2", Conv(32, new(3, 224, 224), new(64, 55, 55), 11) with { Stride = 4, Padding = 2 });
-        yield return new("mb1ic8ih16oc8kh3ph2dh1", Conv(1, new(8, 16, 16), new(8, 16, 16), 3) with { Padding = 2, Dilation = 2 });
-        yield return new("g8mb1ic8ih7oc16kh3ph1", Conv(1, new(8, 7, 7), new(16, 7, 7), 3) with { Groups = 8, Padding = 1 });
-        yield return new("mb4ic5ih9iw20oc6kh3kw5sh2sw1ph1pw0", Conv(4, new(5, 9, 20), new(6, 5, 16), (3, 5)) with { Stride = (2, 1), Padding = (1, 0) });
+        yield return new("mb16ic3ih224oc64oh112kh7sh2ph3", Conv(16, new(3, 224, 224), new(64, 112, 112), 7)
+            with
+        { Stride = 2, Padding = 3 });
+        yield return new("mb32ic3ih224oc64oh55kh11sh4ph2", Conv(32, new(3, 224, 224), new(64, 55, 55), 11)
+            with
+        { Stride = 4, Padding = 2 });
+        yield return new("mb1ic8ih16oc8kh3ph2dh1", Conv(1, new(8, 16, 16), new(8, 16, 16), 3)
+            with
+        { Padding = 2, Dilation = 2 });
+        yield return new("g8mb1ic8ih7oc16kh3ph1", Conv(1, new(8, 7, 7), new(16, 7, 7), 3)
+            with
+        { Groups = 8, Padding = 1 });
+        yield return new("mb4ic5ih9iw20oc6kh3kw5sh2sw1ph1pw0", Conv(4, new(5, 9, 20), new(6, 5, 16), (3, 5))
+            with
+        { Stride = (2, 1), Padding = (1, 0) });
         yield return new("mb4ic5ih9iw20oc6kh3ph1", Conv(4, new(5, 9, 20), new(6, 9, 20), 3) with { Padding = 1 });
-        yield return new("mb4ic5ih9oc6kh3kw1ph1pw0", Conv(4, new(5, 9, 9), new(6, 9, 9), (3, 1)) with { Padding = (1, 0) });
-        yield return new("mb4ic5ih9oc6kh3sw2ph1", Conv(4, new(5, 9, 9), new(6, 9, 5), 3) with { Padding = 1, Stride = (1, 2) });
-        yield return new("mb64ic4096oc4096", new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
-        yield return new("mb64ic16ih5oc120n\"dense1\"", new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "dense1" });
-        yield return new("mb64ic16ih5iw1oc120", new LayerShape { Batch = 64, Input = new(16, 5, 1), Output = Shape.Vector(120) });
-        LayerShape max = Conv(2, new(64, 112, 112), new(64, 56, 56), 3) with { Operator = LayerOperator.MaxPool, Stride = 2, Padding = 1 };
+        yield return new("mb4ic5ih9oc6kh3kw1ph1pw0", Conv(4, new(5, 9, 9), new(6, 9, 9), (3, 1))
+            with
+        { Padding = (1, 0) });
+        yield return new("mb4ic5ih9oc6kh3sw2ph1", Conv(4, new(5, 9, 9), new(6, 9, 5), 3)
+            with
+        { Padding = 1, Stride = (1, 2) });
+        yield return new("mb64ic4096oc4096",
+            new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
+        yield return new("mb64ic16ih5oc120n\"dense1\"",
+            new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "dense1" });
+        yield return new("mb64ic16ih5iw1oc120",
+            new LayerShape { Batch = 64, Input = new(16, 5, 1), Output = Shape.Vector(120) });
+        LayerShape max = Conv(2, new(64, 112, 112), new(64, 56, 56), 3)
+            with
+        { Operator = LayerOperator.MaxPool, Stride = 2, Padding = 1 };
         yield return new("max:mb2ic64ih112oh56kh3sh2ph1", max);
         yield return new("max:mb2_ic64ih112_kh3sh2ph1n\"pool\"", max with { Name = "pool" });
         yield return new("avg_p:ic64ih112kh3sh2ph1", max with { Operator = LayerOperator.AveragePool });
         yield return new("avg_np:mb2ic64ih112kh3sh2ph1", max with { Operator = LayerOperator.AveragePoolInside });
-        yield return new("avg_p:mb1ic8ih7iw6kh7kw6", Conv(1, new(8, 7, 6), new(8, 1, 1), (7, 6)) with { Operator = LayerOperator.AveragePool });
-        yield return new("bnorm:mb4ic16ih7", new LayerShape { Operator = LayerOperator.BatchNorm, Batch = 4, Input = new(16, 7, 7), Output = new(16, 7, 7) });
-        yield return new("bnorm:ic16ih7iw5n\"bn\"", new LayerShape { Operator = LayerOperator.BatchNorm, Batch = 2, Input = new(16, 7, 5), Output = new(16, 7, 5), Name = "bn" });
+        yield return new("avg_p:mb1ic8ih7iw6kh7kw6", Conv(1, new(8, 7, 6), new(8, 1, 1), (7, 6))
+            with
+        { Operator = LayerOperator.AveragePool });
+        yield return new("bnorm:mb4ic16ih7", new LayerShape
+        {
+            Operator = LayerOperator.BatchNorm,
+            Batch = 4,
+            Input = new(16, 7, 7),
+            Output = new(16, 7, 7)
+        });
+        yield return new("bnorm:ic16ih7iw5n\"bn\"", new LayerShape
+        {
+            Operator = LayerOperator.BatchNorm,
+            Batch = 2,
+            Input = new(16, 7, 5),
+            Output = new(16, 7, 5),
+            Name = "bn"
+        });
     }
 
     [TestCaseSource(nameof(Descriptors))]
@@ -95,7 +130,8 @@ public sealed class LayerShapeTests
     public void AWrongDescriptorSaysWhatIsWrongAndWhere(string text, string reason, int character)
     {
         string message = Assert.Throws<FormatException>(() => LayerShape.Parse(text))!.Message;
-        Assert.That(message, Does.StartWith($"Shape {text}: ").And.Contain(reason).And.EndWith($"at character {character}."));
+        Assert.That(message, Does.StartWith($"Shape {text}: ").And.Contain(reason)
+            .And.EndWith($"at character {character}."));
     }
 
     [Test]
@@ -104,9 +140,11 @@ public sealed class LayerShapeTests
         using var folder = new TemporaryFolder();
         string file = folder.File("shapes.txt");
         File.WriteAllText(file, "# two layers\n\nmb2ic4oc4\n  mb2ic4ih8oc4kh3n\"b\"\n");
-        Assert.That(ShapeFile.Read(file).Select(shape => shape.ToString()), Is.EqualTo((string[])["mb2ic4oc4", "mb2ic4ih8oc4oh6kh3ph0n\"b\""]));
+        Assert.That(ShapeFile.Read(file).Select(shape => shape.ToString()),
+            Is.EqualTo((string[])["mb2ic4oc4", "mb2ic4ih8oc4oh6kh3ph0n\"b\""]));
         File.WriteAllText(file, "mb2ic4oc4\nmb2ic4oc\n");
-        Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.StartWith($"{file}:2: ").And.Contain("oc lacks its number"));
+        Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.StartWith($"{file}:2: ")
+            .And.Contain("oc lacks its number"));
         File.WriteAllText(file, "# nothing\n");
         Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.Contain("no shape"));
     }

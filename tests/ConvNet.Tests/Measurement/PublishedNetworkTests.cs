@@ -22,13 +22,17 @@ public sealed class PublishedNetworkTests
     {
         IReadOnlyList<LayerShape> shapes = ShapeFile.Read(Repository.Path("bench", "shapes", "networks", file));
         Assert.That(shapes.Select(shape => shape.Name), Is.Unique.And.All.Not.Null);
-        Assert.That(shapes.Select(shape => (shape with { Name = null }).ToString()), Is.Unique, "a shape stands once, with how often it occurs");
+        Assert.That(shapes.Select(shape => (shape with { Name = null }).ToString()), Is.Unique,
+            "a shape stands once, with how often it occurs");
         Assert.That(shapes.Sum(Times), Is.EqualTo(layers));
-        Assert.That(shapes.Sum(shape => Times(shape) * (long)shape.Output.C * (shape.Input.C / shape.Groups) * shape.Kernel.Area), Is.EqualTo(weights));
-        Assert.That(shapes.Sum(shape => Times(shape) * shape.ToLayer().MultiplyAdds(shape.Input)), Is.EqualTo(multiplyAdds));
+        Assert.That(shapes.Sum(shape => Times(shape) * (long)shape.Output.C * (shape.Input.C / shape.Groups)
+            * shape.Kernel.Area), Is.EqualTo(weights));
+        Assert.That(shapes.Sum(shape => Times(shape) * shape.ToLayer().MultiplyAdds(shape.Input)),
+            Is.EqualTo(multiplyAdds));
     }
 
     // From the (x3) at the end of a name.
     private static int Times(LayerShape shape)
-        => shape.Name!.LastIndexOf("(x", StringComparison.Ordinal) is >= 0 and var at ? int.Parse(shape.Name[(at + 2)..^1], CultureInfo.InvariantCulture) : 1;
+        => shape.Name!.LastIndexOf("(x", StringComparison.Ordinal) is >= 0 and var at
+            ? int.Parse(shape.Name[(at + 2)..^1], CultureInfo.InvariantCulture) : 1;
 }

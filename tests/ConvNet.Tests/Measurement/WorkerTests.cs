@@ -14,17 +14,21 @@ public sealed class WorkerTests
         using var input = new StringReader(string.Concat(requests.Select(request => Protocol.Line(request) + "\n")));
         using var output = new StringWriter();
         WorkerLoop.Serve(backend, (model, input) => BuiltInModels.Create(model, input), input, output);
-        return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(Protocol.Read<Response>)];
+        return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(Protocol.Read<Response>)];
     }
 
-    private static Request Prepare(string shape, string pass) => new(Order.Prepare) { Shape = shape, Pass = pass, Threads = 2 };
+    private static Request Prepare(string shape, string pass)
+        => new(Order.Prepare) { Shape = shape, Pass = pass, Threads = 2 };
 
     [Test]
     public void EveryPassOfEveryKindOfLayerRuns(
         [Values("native", "managed")] string backend, [Values("fwd", "bwd_d", "bwd_w")] string pass,
-        [Values("mb3ic3ih9oc5kh3ph1", "mb2ic20ih7iw8oc18kh3ph1sh2", "g6mb2ic6ih5oc6kh3ph1", "g2mb2ic6ih5oc4kh3", "mb2ic4ih12oc3kh11ph5", "mb5ic3ih4oc7", "mb1ic40oc3")] string shape)
+        [Values("mb3ic3ih9oc5kh3ph1", "mb2ic20ih7iw8oc18kh3ph1sh2", "g6mb2ic6ih5oc6kh3ph1", "g2mb2ic6ih5oc4kh3",
+            "mb2ic4ih12oc3kh11ph5", "mb5ic3ih4oc7", "mb1ic40oc3")] string shape)
     {
-        List<Response> responses = Serve(backend, Prepare(shape, pass), new Request(Order.Warm) { Milliseconds = 0.1 }, new Request(Order.Measure) { Milliseconds = 0.1 });
+        List<Response> responses = Serve(backend, Prepare(shape, pass), new Request(Order.Warm) { Milliseconds = 0.1 },
+            new Request(Order.Measure) { Milliseconds = 0.1 });
         Assert.That(responses.Select(response => response.Error), Is.All.Null);
         Assert.Multiple(() =>
         {
@@ -40,9 +44,11 @@ public sealed class WorkerTests
     [Test]
     public void ANetworkCountsItsMultiplyAdds([Values("train", "infer")] string pass)
     {
-        List<Response> responses = Serve("native", new Request(Order.Prepare) { Model = "lenet5", Batch = 3, Pass = pass, Threads = 1 },
+        List<Response> responses =
+            Serve("native", new Request(Order.Prepare) { Model = "lenet5", Batch = 3, Pass = pass, Threads = 1 },
             new Request(Order.Warm), new Request(Order.Measure));
-        // Of lenet5's 416,520 multiply-adds 117,600 are of its first layer, which has no gradient of the images to compute.
+        // Of lenet5's 416,520 multiply-adds 117,600 are of its first layer, which has no gradient of the images to
+        // compute.
         double multiplyAdds = pass == "infer" ? 416_520 : 3 * 416_520 - 117_600;
         Assert.That(responses.Select(response => response.Error), Is.All.Null);
         Assert.That((responses[0].Operations, responses[0].Images), Is.EqualTo((2.0 * 3 * multiplyAdds, 3)));
@@ -51,10 +57,14 @@ public sealed class WorkerTests
     [Test]
     public void WhatCannotBeDoneIsAnAnswerAndNotTheEnd()
     {
-        List<Response> responses = Serve("native", new Request(Order.Measure), Prepare("mb2ic4oc", "fwd"), Prepare("mb2ic4oc4", "sideways"),
-            Prepare("mb2ic4oc4", "train"), new Request(Order.Prepare) { Model = "vgg99", Pass = "train", Batch = 1, Threads = 1 },
-            new Request(Order.Prepare) { Model = "lenet5", Pass = "fwd", Batch = 1, Threads = 1 }, Prepare("mb2ic4oc4", "fwd"));
-        string[] reasons = ["prepare comes first", "oc lacks its number", "no pass \"sideways\"", "train is a pass of a network", "no model \"vgg99\"", "fwd is a pass of a layer"];
+        List<Response> responses = Serve("native", new Request(Order.Measure), Prepare("mb2ic4oc", "fwd"),
+            Prepare("mb2ic4oc4", "sideways"),
+            Prepare("mb2ic4oc4", "train"),
+                new Request(Order.Prepare) { Model = "vgg99", Pass = "train", Batch = 1, Threads = 1 },
+            new Request(Order.Prepare) { Model = "lenet5", Pass = "fwd", Batch = 1, Threads = 1 },
+                Prepare("mb2ic4oc4", "fwd"));
+        string[] reasons = ["prepare comes first", "oc lacks its number", "no pass \"sideways\"",
+            "train is a pass of a network", "no model \"vgg99\"", "fwd is a pass of a layer"];
         for (int i = 0; i < reasons.Length; i++)
             Assert.That(responses[i].Error, Does.Contain(reasons[i]));
         Assert.That(responses[^1].Error, Is.Null);
@@ -63,7 +73,8 @@ public sealed class WorkerTests
     [Test]
     public void ThePeakAndTheMemoryRateAreMeasured()
     {
-        List<Response> responses = Serve("native", new Request(Order.Peak) { Threads = 1, Isa = "scalar" }, new Request(Order.Peak) { Threads = 2 });
+        List<Response> responses = Serve("native", new Request(Order.Peak) { Threads = 1, Isa = "scalar" },
+            new Request(Order.Peak) { Threads = 2 });
         Assert.That(responses.Select(response => response.Error), Is.All.Null);
         Assert.That(responses.Select(response => response.Rate), Is.All.Positive);
     }
@@ -94,7 +105,13 @@ public sealed class WorkerTests
             ["CONVNET_NATIVE_LIBRARY"] = "/x/libconvnet.so",
         };
         IReadOnlyDictionary<string, string> clean = WorkerEnvironment.From(machine);
-        var expected = new Dictionary<string, string> { ["PATH"] = "/usr/bin", ["CONVNET_NATIVE_LIBRARY"] = "/x/libconvnet.so", ["GOMP_SPINCOUNT"] = "10000", ["DOTNET_TieredCompilation"] = "0" };
+        var expected = new Dictionary<string, string>
+        {
+            ["PATH"] = "/usr/bin",
+            ["CONVNET_NATIVE_LIBRARY"] = "/x/libconvnet.so",
+            ["GOMP_SPINCOUNT"] = "10000",
+            ["DOTNET_TieredCompilation"] = "0"
+        };
         if (Avx2.IsSupported && Fma.IsSupported)
             expected["OPENBLAS_CORETYPE"] = Avx512F.IsSupported ? "SkylakeX" : "Haswell";
         Assert.That(clean, Is.EquivalentTo(expected));

@@ -33,11 +33,14 @@ public sealed class AlgorithmTests
     public void WhatIsForcedIsTakenWhereALayerCanTakeIt([Values] SumAlgorithm algorithm)
     {
         using var backend = new NativeBackend(precision: Precision.Accurate) { Algorithm = algorithm };
-        var graph = Sequential.Of(new Shape(3, 12, 12), new Conv2d(32, 3), new Conv2d(32, 3, groups: 2), new Conv2d(32, 3, groups: 32), new Conv2d(16, 3, stride: 2, roundDown: true), new Conv2d(9, 1));
+        var graph = Sequential.Of(new Shape(3, 12, 12), new Conv2d(32, 3), new Conv2d(32, 3, groups: 2),
+            new Conv2d(32, 3, groups: 32), new Conv2d(16, 3, stride: 2, roundDown: true), new Conv2d(9, 1));
         using NativePlan net = backend.Compile(graph, new TrainingSpec(2, new MeanSquaredError(), new Sgd()));
-        SumAlgorithm[] expected = [SumAlgorithm.Direct, algorithm, SumAlgorithm.Direct, SumAlgorithm.Direct, SumAlgorithm.Direct];
+        SumAlgorithm[] expected = [SumAlgorithm.Direct, algorithm, SumAlgorithm.Direct, SumAlgorithm.Direct,
+            SumAlgorithm.Direct];
         foreach (SumPass pass in Passes)
-            Assert.That(graph.Nodes.Skip(1).Select(node => net.AlgorithmOf(node, pass)), Is.EqualTo(expected), $"{pass}");
+            Assert.That(graph.Nodes.Skip(1).Select(node => net.AlgorithmOf(node, pass)), Is.EqualTo(expected),
+                $"{pass}");
     }
 
     [Test]
@@ -56,37 +59,47 @@ public sealed class AlgorithmTests
     {
         using var backend = new NativeBackend { Algorithm = SumAlgorithm.Winograd4 };
         Graph graph = Sequential.Of(new Shape(16, 8, 8), new Conv2d(16, 3), new BatchNorm2d());
-        using NativePlan training = backend.Compile(graph, new TrainingSpec(2, new MeanSquaredError(), new Sgd())), inference = backend.CompileInference(graph, 2);
+        using NativePlan training = backend.Compile(graph, new TrainingSpec(2, new MeanSquaredError(), new Sgd())),
+            inference = backend.CompileInference(graph, 2);
         Assert.That(Preparations(inference), Is.EqualTo((string[])["fold norm", "transform weights"]));
         Assert.That(Preparations(training), Is.Empty, "a step changes them before they are read again");
-        cn_tensor x = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 8, 8)), y = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 6, 6));
+        cn_tensor x = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 8, 8)),
+            y = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 6, 6));
         cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(3, 1, 0, 1), 1);
         conv.algorithm = cn_algorithm.CN_WINOGRAD_4;
         long folded = 9 * 16 * 16 + 16, transformed = Convnet.cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD);
         Assert.That(inference.Explain().Memory.Prepared, Is.EqualTo(4 * (folded + transformed)));
 
         static IEnumerable<string> Preparations(NativePlan net)
-            => net.Explain().Layers.SelectMany(layer => layer.Calls).Where(call => call.Pass == PlannedPass.Preparation).Select(call => call.Kernel);
+            => net.Explain().Layers.SelectMany(layer => layer.Calls).Where(call => call.Pass == PlannedPass.Preparation)
+                .Select(call => call.Kernel);
     }
 
     [Test]
     public void ThePlanSaysWhichAlgorithmRunsAndWhatTheOthersWouldTake()
     {
-        using NativeBackend chosen = new(), forced = new() { Algorithm = SumAlgorithm.Winograd2 }, accurate = new(precision: Precision.Accurate);
-        Assert.That(Forward(chosen), Does.StartWith("conv forward: Winograd F(4×4, 3×3), blocks of 16 channels").And.Contains("estimates on one thread: direct ").And.Contains("F(2×2, 3×3) "));
+        using NativeBackend chosen = new(), forced = new() { Algorithm = SumAlgorithm.Winograd2 },
+            accurate = new(precision: Precision.Accurate);
+        Assert.That(Forward(chosen), Does.StartWith("conv forward: Winograd F(4×4, 3×3), blocks of 16 channels")
+            .And.Contains("estimates on one thread: direct ").And.Contains("F(2×2, 3×3) "));
         Assert.That(Forward(forced), Does.StartWith("conv forward: Winograd F(2×2, 3×3), ").And.Contains("asked for"));
-        Assert.That(Forward(accurate), Does.StartWith("conv forward: direct, ").And.Contains("nothing less exact was allowed"));
+        Assert.That(Forward(accurate), Does.StartWith("conv forward: direct, ")
+            .And.Contains("nothing less exact was allowed"));
 
         static string Forward(NativeBackend backend)
         {
-            using NativePlan net = backend.CompileInference(Sequential.Of(new Shape(64, 28, 28), new Conv2d(64, 3, padding: 1)), 8);
-            return net.Explain().Layers.SelectMany(layer => layer.Calls).Single(call => call.Kernel == "conv forward").ToString();
+            using NativePlan net =
+                backend.CompileInference(Sequential.Of(new Shape(64, 28, 28), new Conv2d(64, 3, padding: 1)), 8);
+            return net.Explain().Layers.SelectMany(layer => layer.Calls).Single(call => call.Kernel == "conv forward")
+                .ToString();
         }
     }
 
     private static SumAlgorithm[] AlgorithmsOf(NativeBackend backend, Graph graph, int batch)
     {
-        using NativePlan net = backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
-        return [.. from node in graph.Nodes.Skip(1) where node.Layer is Conv2d from pass in Passes select net.AlgorithmOf(node, pass)];
+        using NativePlan net =
+            backend.Compile(graph, new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        return [.. from node in graph.Nodes.Skip(1) where node.Layer is Conv2d from pass in Passes
+            select net.AlgorithmOf(node, pass)];
     }
 }

@@ -7,12 +7,15 @@ namespace ConvNet.Tests.Native;
 public sealed class ExplainTests
 {
     [Test]
-    public void EveryNodeOfAGraphIsALayerOrInsideOne([Values("lenet5", "cifarnet", "resnet20", "resnet18")] string model)
+    public void EveryNodeOfAGraphIsALayerOrInsideOne(
+        [Values("lenet5", "cifarnet", "resnet20", "resnet18")] string model)
     {
         Graph graph = BuiltInModels.Create(model);
         using NativePlan net = Compile(graph, 2);
-        IEnumerable<string> named = net.Explain().Layers.SkipLast(2).SelectMany(layer => layer.Fused.Prepend(layer.Name));
-        IEnumerable<string> nodes = graph.Nodes.Where(node => node.Layer is not (null or Flatten)).Select(node => node.Name);
+        IEnumerable<string> named = net.Explain().Layers.SkipLast(2)
+            .SelectMany(layer => layer.Fused.Prepend(layer.Name));
+        IEnumerable<string> nodes = graph.Nodes.Where(node => node.Layer is not (null or Flatten))
+            .Select(node => node.Name);
         Assert.That(named, Is.EquivalentTo(nodes));
     }
 
@@ -27,7 +30,8 @@ public sealed class ExplainTests
             long flops = 2 * 3 * node.Layer!.MultiplyAdds(node.InputShapes);
             PlannedLayer layer = Layer(plan, node.Name);
             int passes = node.Inputs[0] == graph.Input ? 2 : 3;
-            Assert.That(layer.Calls.Where(call => call.Flops > 0).Select(call => call.Flops), Is.EqualTo(Enumerable.Repeat(flops, passes)), node.Name);
+            Assert.That(layer.Calls.Where(call => call.Flops > 0).Select(call => call.Flops),
+                Is.EqualTo(Enumerable.Repeat(flops, passes)), node.Name);
         }
     }
 
@@ -39,8 +43,10 @@ public sealed class ExplainTests
         PlannedLayer stem = Layer(plan, "conv1"), first = Layer(plan, "conv2");
         Assert.Multiple(() =>
         {
-            Assert.That(stem.Reads[0], Is.EqualTo(new PlannedTensor("plain", new Shape(3, 32, 32), 1, 2 * 3 * 34 * 34 * 4)));
-            Assert.That(first.Reads[0], Is.EqualTo(new PlannedTensor("blocked", new Shape(16, 32, 32), 1, 2 * 16 * 34 * 34 * 4)));
+            Assert.That(stem.Reads[0],
+                Is.EqualTo(new PlannedTensor("plain", new Shape(3, 32, 32), 1, 2 * 3 * 34 * 34 * 4)));
+            Assert.That(first.Reads[0],
+                Is.EqualTo(new PlannedTensor("blocked", new Shape(16, 32, 32), 1, 2 * 16 * 34 * 34 * 4)));
             Assert.That(first.Weights, Is.EqualTo("K/16·C/16·R·S·16c·16k"));
         });
     }
@@ -48,7 +54,8 @@ public sealed class ExplainTests
     [Test]
     public void TheReasonOfAnAlgorithmNamesTheNumbersThatDecided()
     {
-        Graph graph = Sequential.Of(new Shape(3, 12, 12), new Conv2d(24, 3), new Conv2d(24, 3, groups: 24), new Conv2d(24, 3, groups: 3), new Conv2d(32, 3));
+        Graph graph = Sequential.Of(new Shape(3, 12, 12), new Conv2d(24, 3), new Conv2d(24, 3, groups: 24),
+            new Conv2d(24, 3, groups: 3), new Conv2d(32, 3));
         using NativePlan net = Compile(graph, 1);
         PlanDescription plan = net.Explain();
         (string Node, string Algorithm, string Reason)[] expected =
@@ -69,29 +76,36 @@ public sealed class ExplainTests
     [Test]
     public void AReasonIsGivenWhereItHoldsAndNowhereElse()
     {
-        Graph graph = Sequential.Of(new Shape(1, 20, 20), new Conv2d(17, 3), new Conv2d(16, 2, stride: 2), new Conv2d(32, 5), new Conv2d(32, 1, groups: 2), new Conv2d(32, 1, groups: 32), new Conv2d(48, 1, groups: 4));
+        Graph graph = Sequential.Of(new Shape(1, 20, 20), new Conv2d(17, 3), new Conv2d(16, 2, stride: 2),
+            new Conv2d(32, 5), new Conv2d(32, 1, groups: 2), new Conv2d(32, 1, groups: 32),
+            new Conv2d(48, 1, groups: 4));
         using NativePlan net = Compile(graph, 2);
         PlanDescription plan = net.Explain();
         (string Node, string Kernel, string Reason)[] expected =
         [
             ("conv1", "conv forward", "1 input channel would leave most of a block of 16 empty"),
             ("conv2", "conv forward", "17 input channels leave 15 of a block unused"),
-            ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×2 splits it into 4 sums without one"),
+            ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×2 splits "
+                + "it into 4 sums without one"),
             ("conv3", "conv forward", "16 input and 32 output channels fill their blocks"),
-            ("conv3", "conv backward data", "16 input and 32 output channels fill their blocks; rows are copied with their border: 4 zeros are wanted around a map, and it has 0"),
+            ("conv3", "conv backward data", "16 input and 32 output channels fill their blocks; rows are copied with "
+                + "their border: 4 zeros are wanted around a map, and it has 0"),
             ("conv4", "conv forward", "16 channels of a group are whole blocks"),
             ("conv5", "conv forward", "every channel has a filter of its own"),
-            ("conv6", "conv forward", "8 input and 12 output channels of a group are no whole blocks of 16: correct, and slow"),
+            ("conv6", "conv forward", "8 input and 12 output channels of a group are no whole blocks of 16: correct, "
+                + "and slow"),
         ];
         foreach ((string node, string kernel, string reason) in expected)
-            Assert.That(Layer(plan, node).Calls.Single(call => call.Kernel == kernel).Reason, Is.EqualTo(reason), $"{node} {kernel}");
+            Assert.That(Layer(plan, node).Calls.Single(call => call.Kernel == kernel).Reason, Is.EqualTo(reason),
+                $"{node} {kernel}");
     }
 
     [Test]
     public void SmallWorkRunsOnOneThread()
     {
         using var backend = new NativeBackend(threads: 2);
-        using NativePlan small = Compile(BuiltInModels.Create("lenet5"), 1, backend), large = Compile(BuiltInModels.Create("lenet5"), 64, backend);
+        using NativePlan small = Compile(BuiltInModels.Create("lenet5"), 1, backend),
+            large = Compile(BuiltInModels.Create("lenet5"), 64, backend);
         Assert.That(Layer(small.Explain(), "dense3").Calls.Select(call => call.Threads),
             Is.Not.Empty.And.All.EqualTo(1));
         Assert.That(Layer(large.Explain(), "conv2").Calls.Where(call => call.Flops > 0).Select(call => call.Threads),
@@ -137,10 +151,12 @@ public sealed class ExplainTests
         PlanDescription plan = net.Explain();
         string text = plan.ToString();
         Assert.That(text.Split('\n'), Has.Length.EqualTo(1 + plan.Layers.Sum(layer => 1 + layer.Calls.Count) + 1));
-        Assert.That(text, Does.Contain("conv1 + relu1 + maxpool1: plain 1×28×28 halo 2 → blocked 6×14×14").And.Contain("memory "));
+        Assert.That(text, Does.Contain("conv1 + relu1 + maxpool1: plain 1×28×28 halo 2 → blocked 6×14×14")
+            .And.Contain("memory "));
     }
 
-    private static PlannedLayer Layer(PlanDescription plan, string name) => plan.Layers.Single(layer => layer.Name == name);
+    private static PlannedLayer Layer(PlanDescription plan, string name)
+        => plan.Layers.Single(layer => layer.Name == name);
 
     private static NativePlan Compile(Graph graph, int batch)
     {
@@ -149,5 +165,6 @@ public sealed class ExplainTests
     }
 
     private static NativePlan Compile(Graph graph, int batch, NativeBackend backend)
-        => backend.Compile(graph, new TrainingSpec(batch, new SoftmaxCrossEntropy(PerPixel: graph.Output.Shape.Area > 1), new Sgd(0.9f)));
+        => backend.Compile(graph,
+            new TrainingSpec(batch, new SoftmaxCrossEntropy(PerPixel: graph.Output.Shape.Area > 1), new Sgd(0.9f)));
 }

@@ -11,7 +11,8 @@ public sealed class InferenceTests
     [Test]
     public void AFoldedNormIsExactWhereTheNumbersAllowIt([Values] bool bias, [Values] bool relu)
     {
-        Graph graph = Sequential.Of(new Shape(3, 6, 5), [new Conv2d(17, 3, padding: 1, bias: bias), Norm, .. relu ? new Layer[] { new Relu() } : [], new Conv2d(2, 3)]);
+        Graph graph = Sequential.Of(new Shape(3, 6, 5), [new Conv2d(17, 3, padding: 1, bias: bias), Norm,
+            .. relu ? new Layer[] { new Relu() } : [], new Conv2d(2, 3)]);
         using NativeBackend folded = new(), apart = new() { Fuse = false };
         using IExecutable a = folded.CompileInference(graph, 2), b = apart.CompileInference(graph, 2);
         float[] images = Whole(2 * graph.Input.Shape.Length, 1);

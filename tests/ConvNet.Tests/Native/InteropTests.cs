@@ -18,7 +18,8 @@ public sealed unsafe class InteropTests
     }
 
     [Test]
-    public void EveryInstructionSetCanBeForced([ValueSource(typeof(NativeBackend), nameof(NativeBackend.SupportedIsas))] NativeIsa isa)
+    public void EveryInstructionSetCanBeForced(
+        [ValueSource(typeof(NativeBackend), nameof(NativeBackend.SupportedIsas))] NativeIsa isa)
     {
         using var backend = new NativeBackend(threads: 3, isa);
         Assert.That((backend.Info.Isa, backend.Info.Threads), Is.EqualTo((isa.ToString().ToLowerInvariant(), 3)));
@@ -34,7 +35,8 @@ public sealed unsafe class InteropTests
             () => Convnet.cn_reorder(backend.Context, tensor, tensor, 1, block.Pointer, block.Pointer).ThrowIfFailed());
         Assert.That(error!.Message, Does.StartWith("cn_reorder refused its arguments: "));
         Assert.That(error.Status, Is.Negative);
-        Assert.That(Assert.Throws<NativeCallException>(() => Convnet.cn_tensor_floats(tensor, 1).SizeOrThrow())!.Message, Does.Contain("cn_tensor_floats"));
+        Assert.That(Assert.Throws<NativeCallException>(() => Convnet.cn_tensor_floats(tensor, 1)
+            .SizeOrThrow())!.Message, Does.Contain("cn_tensor_floats"));
     }
 
     [Test]
@@ -63,7 +65,8 @@ public sealed unsafe class InteropTests
         }
         Assert.That(flags.Split(' '), Does.Contain("hg"), "the flags of the memory in the middle of the block");
 
-        static ulong Address(string digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        static ulong Address(string digits)
+            => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     }
 
     // What C# has in the place of arrays, and the sizes with their padding.

@@ -5,7 +5,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
 
-/// <summary>A library of kernels that cannot be used is one exception that says which file, where, and what to do.</summary>
+/// <summary>A library of kernels that cannot be used is one exception that says which file, where, and what to
+/// do.</summary>
 public sealed class NativeLibraryTests
 {
     [Test]
@@ -14,7 +15,8 @@ public sealed class NativeLibraryTests
         IReadOnlyList<string> places = NativeLibraryFile.Candidates(null);
         string runtimes = Path.Combine(AppContext.BaseDirectory, "runtimes");
         Assert.That(places[0], Is.EqualTo(Path.Combine(AppContext.BaseDirectory, NativeLibraryFile.FileName)));
-        Assert.That(places, Has.Some.StartsWith(runtimes).And.EndsWith(Path.Combine("native", NativeLibraryFile.FileName)));
+        Assert.That(places, Has.Some.StartsWith(runtimes)
+            .And.EndsWith(Path.Combine("native", NativeLibraryFile.FileName)));
         Assert.That(places, Is.Unique);
     }
 
@@ -55,7 +57,8 @@ public sealed class NativeLibraryTests
         byte[] image = File.ReadAllBytes(NativeLibraryFile.Loaded.Path);
         image[18] = 0xF3;      // e_machine of the ELF header: RISC-V
         File.WriteAllBytes(path, image);
-        AssertFails([path], Convnet.CN_ABI_VERSION, path, "another processor", RuntimeInformation.ProcessArchitecture.ToString());
+        AssertFails([path], Convnet.CN_ABI_VERSION, path, "another processor",
+            RuntimeInformation.ProcessArchitecture.ToString());
     }
 
     [Test]
@@ -118,7 +121,8 @@ public sealed class NativeLibraryTests
     public void ALibraryOfAnotherVersionNamesBoth()
     {
         string path = NativeLibraryFile.Loaded.Path;
-        AssertFails([path], Convnet.CN_ABI_VERSION + 1, path, $"version {Convnet.CN_ABI_VERSION}", $"needs {Convnet.CN_ABI_VERSION + 1}");
+        AssertFails([path], Convnet.CN_ABI_VERSION + 1, path, $"version {Convnet.CN_ABI_VERSION}",
+            $"needs {Convnet.CN_ABI_VERSION + 1}");
     }
 
     [Test]

@@ -10,16 +10,21 @@ internal static class NativeRun
         return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
     }
 
-    /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of scores, losses, gradients and parameters.</summary>
-    public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null, bool keepGradients = true)
+    /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of scores, losses,
+    /// gradients and parameters.</summary>
+    public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null,
+        bool keepGradients = true)
     {
-        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(), new Sgd(0.9f, 1e-3f)) { InputGradient = true, KeepGradients = keepGradients, Seed = 7 });
+        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(),
+            new Sgd(0.9f, 1e-3f))
+        { InputGradient = true, KeepGradients = keepGradients, Seed = 7 });
         configure?.Invoke(net);
         net.Initialize(new HeNormal(3));
         var bits = new List<int>();
         for (int batch = n; batch >= Math.Max(1, n - 1); batch--)
         {
-            float[] scores = new float[batch * graph.Output.Shape.Length], gradient = new float[batch * graph.Input.Shape.Length];
+            float[] scores = new float[batch * graph.Output.Shape.Length],
+                gradient = new float[batch * graph.Input.Shape.Length];
             net.Forward(Values(gradient.Length, seed: batch));
             net.ReadScores(scores);
             bits.Add(BitConverter.SingleToInt32Bits((float)net.Loss(Values(scores.Length, seed: 100 + batch))));

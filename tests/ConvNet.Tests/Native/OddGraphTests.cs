@@ -2,8 +2,10 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
 
-/// <summary>Graphs that put layouts, layers of the user's own and several readers together in ways that networks seldom do.</summary>
-/// <remarks>All values are small whole numbers, so every order of a sum gives the same bits, those of the managed backend.</remarks>
+/// <summary>Graphs that put layouts, layers of the user's own and several readers together in ways that networks seldom
+/// do.</summary>
+/// <remarks>All values are small whole numbers, so every order of a sum gives the same bits, those of the managed
+/// backend.</remarks>
 public sealed class OddGraphTests
 {
     // Whole numbers up to here, and so their sums in any order, are exact in float.
@@ -15,20 +17,28 @@ public sealed class OddGraphTests
         GraphCases.Chain("relu alone", 2, new(3, 2, 2), new Relu()),
         GraphCases.Chain("conv on flattened images", 2, new(3, 4, 2), new Flatten(), new Conv2d(5, 1)),
         GraphCases.Chain("conv on flattened images of few values", 2, new(1, 3, 2), new Flatten(), new Conv2d(5, 1)),
-        GraphCases.Chain("conv on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Conv2d(6, 1), new Relu()),
-        GraphCases.Chain("relu on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Relu(), new Dense(3)),
-        GraphCases.Chain("flatten twice", 2, new(3, 4, 4), new Conv2d(5, 3), new Flatten(), new Flatten(), new Dense(3)),
+        GraphCases.Chain("conv on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Conv2d(6, 1),
+            new Relu()),
+        GraphCases.Chain("relu on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Relu(),
+            new Dense(3)),
+        GraphCases.Chain("flatten twice", 2, new(3, 4, 4), new Conv2d(5, 3), new Flatten(), new Flatten(),
+            new Dense(3)),
         GraphCases.Chain("flattened maps as output", 2, new(3, 4, 4), new Conv2d(5, 3), new Flatten()),
         GraphCases.Chain("maps as output", 2, new(3, 4, 4), new Conv2d(5, 3, padding: 1)),
         GraphCases.Chain("own layer first", 2, new(3, 4, 4), new Stretch(), new Conv2d(5, 3, padding: 1)),
         GraphCases.Chain("own layer last", 2, new(3, 4, 4), new Conv2d(5, 3, padding: 1), new Stretch()),
         GraphCases.Chain("own layer alone", 2, new(3, 4, 4), new Stretch()),
-        GraphCases.Chain("own layer between maps", 2, new(3, 6, 6), new Conv2d(17, 3, padding: 1), new Relu(), new Stretch(), new MaxPool2d(2), new Conv2d(3, 3)),
-        GraphCases.Chain("own layer between dense", 2, new(3, 4, 4), new Flatten(), new Dense(9), new Stretch(), new Dense(4)),
-        GraphCases.Chain("own layer on flattened maps", 2, new(3, 4, 4), new Conv2d(18, 3), new Flatten(), new Stretch(), new Dense(4)),
+        GraphCases.Chain("own layer between maps", 2, new(3, 6, 6), new Conv2d(17, 3, padding: 1), new Relu(),
+            new Stretch(), new MaxPool2d(2), new Conv2d(3, 3)),
+        GraphCases.Chain("own layer between dense", 2, new(3, 4, 4), new Flatten(), new Dense(9), new Stretch(),
+            new Dense(4)),
+        GraphCases.Chain("own layer on flattened maps", 2, new(3, 4, 4), new Conv2d(18, 3), new Flatten(),
+            new Stretch(), new Dense(4)),
         GraphCases.Chain("relu behind own layer", 2, new(3, 4, 4), new Stretch(), new Relu(), new Stretch()),
-        GraphCases.Chain("own layers in a row", 2, new(3, 4, 4), new Stretch(), new Stretch(), new Flatten(), new Dense(4)),
-        GraphCases.Chain("overlapping pools over relu", 2, new(3, 7, 7), new Conv2d(17, 3, padding: 1), new Relu(), new MaxPool2d(3, 2, 1), new MaxPool2d(2, 1), new Conv2d(3, 3)),
+        GraphCases.Chain("own layers in a row", 2, new(3, 4, 4), new Stretch(), new Stretch(), new Flatten(),
+            new Dense(4)),
+        GraphCases.Chain("overlapping pools over relu", 2, new(3, 7, 7), new Conv2d(17, 3, padding: 1), new Relu(),
+            new MaxPool2d(3, 2, 1), new MaxPool2d(2, 1), new Conv2d(3, 3)),
         new("flattened maps plus features", 2, FlattenedMapsPlusFeatures),
         new("own layer reads a node twice", 2, OwnLayerReadsTwice),
         new("own layer and conv read relu of images", 2, OwnLayerAndConvReadRelu),
@@ -54,12 +64,14 @@ public sealed class OddGraphTests
     private static int[] Outcome(Graph graph, int n, IBackend backend)
     {
         var results = new List<float>();
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(), new Sgd(0.5f)) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(), new Sgd(0.5f)) { InputGradient = true });
         if (net is NativePlan plan)
             plan.PoisonArena = true;
         foreach (Parameter parameter in graph.Parameters)
             net.Write(parameter, Whole(parameter.Length, seed: parameter.Name.Length));
-        float[] images = Whole(n * graph.Input.Shape.Length, seed: 1), scores = new float[n * graph.Output.Shape.Length];
+        float[] images = Whole(n * graph.Input.Shape.Length, seed: 1),
+            scores = new float[n * graph.Output.Shape.Length];
         net.Forward(images);
         net.ReadScores(scores);
         results.AddRange(scores);
@@ -127,7 +139,8 @@ public sealed class OddGraphTests
     private static Graph ImagesInEveryLayout()
     {
         var graph = new Graph(new Shape(4, 5, 5));
-        Node plain = graph.Add(new Conv2d(8, 5, padding: 2), graph.Input), blocked = graph.Add(new Conv2d(8, 3, padding: 1, groups: 2), graph.Input);
+        Node plain = graph.Add(new Conv2d(8, 5, padding: 2), graph.Input),
+            blocked = graph.Add(new Conv2d(8, 3, padding: 1, groups: 2), graph.Input);
         Node maps = graph.Append(graph.Add(new Add(), plain, blocked), new Flatten(), new Dense(6));
         Node features = graph.Append(graph.Input, new Flatten(), new Dense(6));
         graph.Add(new Add(), maps, features);
@@ -137,7 +150,8 @@ public sealed class OddGraphTests
     private static Graph SumsOfSums()
     {
         var graph = new Graph(new Shape(3, 4, 4));
-        Node a = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu()), b = graph.Append(graph.Input, new Conv2d(17, 1), new Relu());
+        Node a = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu()),
+            b = graph.Append(graph.Input, new Conv2d(17, 1), new Relu());
         Node sum = graph.Append(graph.Add(new Add(), a, b), new Relu());
         Node both = graph.Append(graph.Add(new Add(), sum, graph.Add(new Conv2d(17, 3, padding: 1), sum)), new Relu());
         graph.Add(new Conv2d(2, 3), both);
@@ -156,8 +170,10 @@ public sealed class OddGraphTests
     {
         var graph = new Graph(new Shape(3, 6, 6));
         Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu());
-        Node pooled = graph.Append(x, new MaxPool2d(2), new Flatten(), new Dense(4)), own = graph.Append(x, new Stretch(), new Flatten(), new Dense(4));
-        Node averaged = graph.Append(x, new AvgPool2d(2), new Flatten(), new Dense(4)), flat = graph.Append(x, new Flatten(), new Dense(4));
+        Node pooled = graph.Append(x, new MaxPool2d(2), new Flatten(), new Dense(4)),
+            own = graph.Append(x, new Stretch(), new Flatten(), new Dense(4));
+        Node averaged = graph.Append(x, new AvgPool2d(2), new Flatten(), new Dense(4)),
+            flat = graph.Append(x, new Flatten(), new Dense(4));
         graph.Add(new Add(), pooled, own, averaged, flat);
         return graph;
     }

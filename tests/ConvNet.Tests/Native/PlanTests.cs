@@ -6,7 +6,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
 
-/// <summary>What the planner makes of a graph: which operations are fused, how values lie, which reorders it takes.</summary>
+/// <summary>What the planner makes of a graph: which operations are fused, how values lie, which reorders it
+/// takes.</summary>
 public sealed class PlanTests
 {
     [Test]
@@ -40,12 +41,15 @@ public sealed class PlanTests
     {
         using NativePlan net = Compile(BuiltInModels.Create("resnet20"));
         IReadOnlyList<Step> forward = net.Training.ForwardSteps, backward = net.Training.BackwardSteps;
-        Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3), "images, features of the dense layer, scores");
+        Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3),
+            "images, features of the dense layer, scores");
         Assert.That(backward.OfType<ReorderStep>().Count(), Is.EqualTo(2), "gradient of the scores, of the features");
         Assert.That(forward.OfType<ActivationForward>(), Is.Empty,
             "every ReLU stands behind a batch normalisation or a sum");
-        Assert.That(forward.Concat(backward).OfType<AddStep>(), Is.Empty, "sums run inside the batch normalisation or the convolution that gives one side");
-        Assert.That(forward.OfType<RowStatistics>(), Is.Empty, "every batch normalisation reads a convolution, which gives its statistics");
+        Assert.That(forward.Concat(backward).OfType<AddStep>(), Is.Empty, "sums run inside the batch normalisation or "
+            + "the convolution that gives one side");
+        Assert.That(forward.OfType<RowStatistics>(), Is.Empty, "every batch normalisation reads a convolution, which "
+            + "gives its statistics");
         Assert.That(backward.OfType<ActivationBackward>().Count(), Is.EqualTo(1),
             "the last sum's, whose gradient comes from a pool");
     }
@@ -74,9 +78,11 @@ public sealed class PlanTests
         using var backend = new NativeBackend();
         Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3, bias: false), new BatchNorm2d(), new Relu());
         using var net = (NativePlan)backend.CompileInference(graph, 2);
-        Assert.That(net.Inference.ForwardSteps.Select(Kind), Is.EqualTo((string[])[nameof(ReorderStep), nameof(ConvForward), nameof(ReorderStep)]));
+        Assert.That(net.Inference.ForwardSteps.Select(Kind),
+            Is.EqualTo((string[])[nameof(ReorderStep), nameof(ConvForward), nameof(ReorderStep)]));
         using NativePlan training = Compile(graph);
-        Assert.That(training.Inference.ForwardSteps.Select(Kind), Has.One.EqualTo(nameof(BatchNormInfer)), "its parameters change under it");
+        Assert.That(training.Inference.ForwardSteps.Select(Kind), Has.One.EqualTo(nameof(BatchNormInfer)),
+            "its parameters change under it");
     }
 
     [Test]
@@ -96,7 +102,8 @@ public sealed class PlanTests
     [Test]
     public void AHaloOfThreeIsWrittenAndOneOfFourIsNot([Values(3, 4)] int padding)
     {
-        using NativePlan net = Compile(Sequential.Of(new Shape(16, 12, 12), new Conv2d(16, 1), new Conv2d(4, 2 * padding + 1, padding: padding)));
+        using NativePlan net = Compile(
+            Sequential.Of(new Shape(16, 12, 12), new Conv2d(16, 1), new Conv2d(4, 2 * padding + 1, padding: padding)));
         Step first = net.Training.ForwardSteps.OfType<ConvForward>().First();
         Assert.That(first.Slots.Max(slot => slot.Tensor.halo), Is.EqualTo(padding == 3 ? 3 : 0));
     }
@@ -104,7 +111,8 @@ public sealed class PlanTests
     [Test]
     public void StatisticsOfRowsAreGivenWhereANormReadsThemInTraining()
     {
-        Graph normed = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new BatchNorm2d()), plain = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new Relu());
+        Graph normed = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new BatchNorm2d()),
+            plain = Sequential.Of(new Shape(3, 6, 6), new Conv2d(5, 3), new Relu());
         Assert.Multiple(() =>
         {
             Assert.That(Give(normed, PassKind.Training, fuse: true), Is.True);
@@ -114,7 +122,8 @@ public sealed class PlanTests
         });
 
         static bool Give(Graph graph, PassKind kind, bool fuse)
-            => Fusion.Apply(graph, new PassSpec(kind, 2, null, fuse, new AlgorithmPolicy(Precision.Fast, null), default)).Operations[0].GivesStatistics;
+            => Fusion.Apply(graph, new PassSpec(kind, 2, null, fuse, new AlgorithmPolicy(Precision.Fast, null),
+                default)).Operations[0].GivesStatistics;
     }
 
     [Test]
@@ -123,7 +132,8 @@ public sealed class PlanTests
         var graph = new Graph(new Shape(4, 5, 5));
         graph.Add(new Add(), graph.Input, graph.Add(new Relu(), graph.Add(new Conv2d(4, 3, padding: 1), graph.Input)));
         using NativePlan net = Compile(graph);
-        Assert.That(net.Training.ForwardSteps.OfType<AddStep>().SelectMany(step => step.Slots).Select(slot => slot.Tensor.layout),
+        Assert.That(net.Training.ForwardSteps.OfType<AddStep>().SelectMany(step => step.Slots)
+            .Select(slot => slot.Tensor.layout),
             Is.EqualTo(Enumerable.Repeat(cn_layout.CN_BLOCKED, 3)));
     }
 
@@ -131,7 +141,8 @@ public sealed class PlanTests
     public void ValuesThatNeverLiveTogetherShareMemory()
     {
         using NativePlan net = Compile(BuiltInModels.Create("cifarnet"));
-        IEnumerable<Slot> slots = net.Training.ForwardSteps.Concat(net.Training.BackwardSteps).SelectMany(step => step.Slots).Distinct();
+        IEnumerable<Slot> slots = net.Training.ForwardSteps.Concat(net.Training.BackwardSteps)
+            .SelectMany(step => step.Slots).Distinct();
         long apart = slots.Where(slot => slot.Owner == SlotOwner.Arena).Sum(slot => slot.Floats);
         Assert.That(net.Training.ArenaFloats, Is.LessThan(apart * 0.8));
     }
@@ -141,11 +152,13 @@ public sealed class PlanTests
     {
         using NativeBackend fused = new(), unfused = new() { Fuse = false };
         Graph built = graph.Build();
-        Assert.That(NativeRun.TrainTwoSteps(built, graph.N, unfused), Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, fused)));
+        Assert.That(NativeRun.TrainTwoSteps(built, graph.N, unfused),
+            Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, fused)));
     }
 
     [Test]
-    public void NothingStaleIsRead([ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph, [Values] bool keepGradients)
+    public void NothingStaleIsRead([ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph,
+        [Values] bool keepGradients)
     {
         using var backend = new NativeBackend();
         Graph built = graph.Build();

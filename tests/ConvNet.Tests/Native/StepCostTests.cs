@@ -17,7 +17,8 @@ public sealed partial class StepCostTests
     {
         using var backend = new NativeBackend();
         Graph graph = EveryKindOfLayer();
-        using NativePlan net = backend.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f, 1e-4f)));
+        using NativePlan net =
+            backend.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f, 1e-4f)));
         net.Initialize(new HeNormal(1));
         float[] images = NativeRun.Values(2 * graph.Input.Shape.Length, seed: 1), scores = new float[20];
         int[] labels = [3, 7];
@@ -48,7 +49,8 @@ public sealed partial class StepCostTests
         var graph = new Graph(new Shape(1, 8, 8));
         Node x = graph.Append(graph.Input, new Conv2d(8, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu());
         Node branch = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Dropout(0.25f));
-        graph.Append(graph.Add(new Add(), branch, x), new Relu(), new MaxPool2d(2), new Conv2d(8, 3, groups: 8), new AvgPool2d(2), new Flatten(),
+        graph.Append(graph.Add(new Add(), branch, x), new Relu(), new MaxPool2d(2), new Conv2d(8, 3, groups: 8),
+            new AvgPool2d(2), new Flatten(),
             new Dense(12), new Relu(), new Dense(10));
         return graph;
     }
@@ -64,6 +66,7 @@ public sealed partial class StepCostTests
     [LibraryImport("libc")]
     private static partial MallocInfo mallinfo2();
 
-    private readonly record struct MallocInfo(nuint Arena, nuint FreeChunks, nuint FastBins, nuint MappedRegions, nuint Mapped, nuint MostInUse,
+    private readonly record struct MallocInfo(nuint Arena, nuint FreeChunks, nuint FastBins, nuint MappedRegions,
+        nuint Mapped, nuint MostInUse,
         nuint FastBinBytes, nuint InUse, nuint Free, nuint Trimmable);
 }

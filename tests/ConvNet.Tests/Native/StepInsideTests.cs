@@ -21,13 +21,19 @@ public sealed class StepInsideTests
         {
             Groups = [new(first) { LearningRateFactor = 0.7f, WeightDecay = 0 }],
         };
-        var spec = new TrainingSpec(graph.N, new MeanSquaredError(), optimizer) { KeepGradients = keepGradients, Seed = 3 };
-        using NativePlan apart = backend.Compile(built, spec with { KeepGradients = true }), together = backend.Compile(built, spec);
+        var spec = new TrainingSpec(graph.N, new MeanSquaredError(), optimizer)
+        {
+            KeepGradients = keepGradients,
+            Seed = 3
+        };
+        using NativePlan apart = backend.Compile(built, spec with { KeepGradients = true }),
+            together = backend.Compile(built, spec);
         apart.Initialize(new HeNormal(4));
         apart.CopyParametersTo(together);
         for (int n = graph.N; n >= Math.Max(1, graph.N - 1); n--)
         {
-            float[] images = NativeRun.Values(n * built.Input.Shape.Length, n), targets = NativeRun.Values(n * built.Output.Shape.Length, 50 + n);
+            float[] images = NativeRun.Values(n * built.Input.Shape.Length, n),
+                targets = NativeRun.Values(n * built.Output.Shape.Length, 50 + n);
             apart.Forward(images);
             double loss = apart.Loss(targets);
             apart.Backward();
@@ -38,7 +44,8 @@ public sealed class StepInsideTests
         {
             Assert.That(Samples.Read(together, parameter), Is.EqualTo(Samples.Read(apart, parameter)), parameter.Name);
             if (keepGradients && parameter.Trainable)
-                Assert.That(Samples.ReadGradient(together, parameter), Is.EqualTo(Samples.ReadGradient(apart, parameter)), parameter.Name);
+                Assert.That(Samples.ReadGradient(together, parameter),
+                    Is.EqualTo(Samples.ReadGradient(apart, parameter)), parameter.Name);
         }
     }
 
@@ -48,7 +55,8 @@ public sealed class StepInsideTests
         using var backend = new NativeBackend();
         Graph graph = BuiltInModels.Create("digits");
         var spec = new TrainingSpec(3, new SoftmaxCrossEntropy(), new Sgd(0.9f));
-        using NativePlan kept = backend.Compile(graph, spec), frugal = backend.Compile(graph, spec with { KeepGradients = false });
+        using NativePlan kept = backend.Compile(graph, spec),
+            frugal = backend.Compile(graph, spec with { KeepGradients = false });
         kept.Initialize(new HeNormal(4));
         kept.CopyParametersTo(frugal);
         float[] images = NativeRun.Values(3 * graph.Input.Shape.Length, 1);
@@ -73,8 +81,10 @@ public sealed class StepInsideTests
         using var backend = new NativeBackend();
         Graph graph = BuiltInModels.Create("resnet20");
         var spec = new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(0.9f));
-        using NativePlan kept = backend.Compile(graph, spec), frugal = backend.Compile(graph, spec with { KeepGradients = false });
-        long perChannel = graph.Parameters.Where(p => p.Trainable && p.Node.Layer is BatchNorm2d).Sum(p => 4L * p.Length);
+        using NativePlan kept = backend.Compile(graph, spec),
+            frugal = backend.Compile(graph, spec with { KeepGradients = false });
+        long perChannel = graph.Parameters.Where(p => p.Trainable && p.Node.Layer is BatchNorm2d)
+            .Sum(p => 4L * p.Length);
         Assert.That(kept.Explain().Memory.Gradients, Is.GreaterThan(4 * 272_474));
         Assert.That(frugal.Explain().Memory.Gradients, Is.EqualTo(perChannel), "only those of batch norm");
     }
@@ -88,8 +98,10 @@ public sealed class StepInsideTests
         Graph graph = BuiltInModels.Create("resnet20");
         using NativePlan plan = backend.Compile(graph, spec);
         BatchNormAgain[] again = [.. plan.Training.BackwardSteps.OfType<BatchNormAgain>()];
-        Assert.That(again, Has.Length.EqualTo(10), "one in front of every second convolution of a block, and the first");
-        // What has to be kept: what each batch normalisation reads, and the sums. The outputs of the ten would come on top.
+        Assert.That(again, Has.Length.EqualTo(10),
+            "one in front of every second convolution of a block, and the first");
+        // What has to be kept: what each batch normalisation reads, and the sums. The outputs of the ten would come on
+        // top.
         long kept = 8L * graph.Nodes.Where(node => node.Layer is Conv2d or Add).Sum(node => node.Shape.Length);
         Assert.That(plan.Training.ArenaFloats, Is.LessThan(kept + again.Sum(step => step.Slots[^1].Floats)));
     }

@@ -74,7 +74,8 @@ public sealed class LauncherTests
         {
             Assert.That((second.ExitCode, second.Output), Is.EqualTo((0, "")), "new times are no change");
             Assert.That(File.ReadAllLines(log),
-                Is.EqualTo((string[])[$"{_tree.PathOf("src/ConvNet.Cli/bin/Release/net10.0/convnet.dll")} --help a b"]));
+                Is.EqualTo((string[])[
+                    $"{_tree.PathOf("src/ConvNet.Cli/bin/Release/net10.0/convnet.dll")} --help a b"]));
         });
     }
 

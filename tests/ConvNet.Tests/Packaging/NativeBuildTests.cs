@@ -45,7 +45,8 @@ public sealed class NativeBuildTests
 
     [Test]
     public void TheLibraryLiesBesideWhateverReferencesTheBackend()
-        => Assert.That(Path.Combine(AppContext.BaseDirectory, "runtimes", BuildProperty("CMakeRid"), "native", "libconvnet.so"),
+        => Assert.That(
+            Path.Combine(AppContext.BaseDirectory, "runtimes", BuildProperty("CMakeRid"), "native", "libconvnet.so"),
             Does.Exist);
 
     [Test]
@@ -69,9 +70,11 @@ public sealed class NativeBuildTests
             new Dictionary<string, string?> { ["PATH"] = bin, ["CC"] = null, ["CXX"] = null });
 
         Assert.That(result.ExitCode, Is.Not.Zero);
-        string[] errors = [.. result.Output.Split('\n').Where(line => line.Contains(" error ", StringComparison.Ordinal)).Distinct()];
+        string[] errors =
+            [.. result.Output.Split('\n').Where(line => line.Contains(" error ", StringComparison.Ordinal)).Distinct()];
         Assert.That(errors, Has.Length.EqualTo(1), result.Output);
-        Assert.That(errors[0], Does.Contain(reason).And.Contain("libconvnet.so").And.Contain("apt-get install g++ cmake make"));
+        Assert.That(errors[0], Does.Contain(reason).And.Contain("libconvnet.so")
+            .And.Contain("apt-get install g++ cmake make"));
     }
 
     private static string BuildProperty(string name)
@@ -79,7 +82,8 @@ public sealed class NativeBuildTests
 
     private static CommandResult Build(string[]? arguments = null, Dictionary<string, string?>? environment = null)
         => Dotnet(
-            ["build", s_project, "-c", Repository.Configuration, "--no-restore", "--no-dependencies", "-v", "quiet", .. arguments ?? []],
+            ["build", s_project, "-c", Repository.Configuration, "--no-restore", "--no-dependencies", "-v", "quiet",
+                .. arguments ?? []],
             environment);
 
     private static CommandResult Dotnet(string[] arguments, Dictionary<string, string?>? environment = null)

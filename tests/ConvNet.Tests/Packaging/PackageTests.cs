@@ -16,7 +16,8 @@ public sealed class PackageTests
     {
         using var folder = new TemporaryFolder();
         // A version that no cache has, above that of the build, which the packages name where they need one another.
-        string version = $"{typeof(Graph).Assembly.GetName().Version!.ToString(3)}.{Random.Shared.Next(1, int.MaxValue)}";
+        string version =
+            $"{typeof(Graph).Assembly.GetName().Version!.ToString(3)}.{Random.Shared.Next(1, int.MaxValue)}";
         CommandResult packed = Dotnet(Repository.Root,
             "pack", "ConvNative.sln", "-c", Repository.Configuration, "--no-build", $"-p:Version={version}", "-o",
                 folder.File("feed"));
@@ -72,8 +73,8 @@ public sealed class PackageTests
             "the packages of this build");
     }
 
-    // Users get TorchSharp-cpu, which brings every platform's libtorch. In its place stands a package of its name and version that brings
-    // this platform's alone, as the build itself does.
+    // Users get TorchSharp-cpu, which brings every platform's libtorch. In its place stands a package of its name and
+    // version that brings this platform's alone, as the build itself does.
     private static void AddTorchSharpOfThisPlatform(string feed)
     {
         using ZipArchive package = ZipFile.OpenRead(Directory.GetFiles(feed, "ConvNet.TorchSharp.*.nupkg").Single());
@@ -81,7 +82,8 @@ public sealed class PackageTests
         string version = XDocument.Load(nuspec).Descendants().Single(
             element => element.Name.LocalName == "dependency" && element.Attribute("id")!.Value == "TorchSharp-cpu")
             .Attribute("version")!.Value;
-        var versions = XDocument.Load(Repository.Path("Directory.Packages.props")).Descendants("PackageVersion").ToDictionary(
+        var versions = XDocument.Load(Repository.Path("Directory.Packages.props")).Descendants("PackageVersion")
+            .ToDictionary(
             element => element.Attribute("Include")!.Value, element => element.Attribute("Version")!.Value);
         Assert.That(version, Is.EqualTo(versions["TorchSharp"]));
         string libTorch = $"libtorch-cpu-{RuntimeInformation.RuntimeIdentifier}";
@@ -109,5 +111,6 @@ public sealed class PackageTests
             """);
     }
 
-    private static CommandResult Dotnet(string folder, params string[] arguments) => Repository.Run(folder, "dotnet", arguments);
+    private static CommandResult Dotnet(string folder, params string[] arguments)
+        => Repository.Run(folder, "dotnet", arguments);
 }

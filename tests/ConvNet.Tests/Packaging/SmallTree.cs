@@ -52,7 +52,8 @@ internal sealed class SmallTree : IDisposable
         Write(CSharp, "internal static class Words { public const string Text = \"csharp1\"; }\n");
         Write(Embedded, "embedded1");
         Write("CMakeLists.txt",
-            "cmake_minimum_required(VERSION 3.20)\nproject(Small LANGUAGES C)\nadd_library(convnet SHARED native/answer.c)\n");
+            "cmake_minimum_required(VERSION 3.20)\nproject(Small LANGUAGES C)\nadd_library(convnet SHARED "
+                + "native/answer.c)\n");
         Write(C, "#include \"answer.h\"\nint answer(void) { return 1000 + OFFSET; }\n");
         Write(Header, "enum { OFFSET = 1 };\n");
     }

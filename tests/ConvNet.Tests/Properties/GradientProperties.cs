@@ -17,13 +17,16 @@ public sealed class GradientProperties(BackendCase backend)
     public void Close() => _backend.Dispose();
 
     [Test]
-    public void LayersAgreeWithTheReference() => RandomProperty.Holds(seed => RandomCases.Layer(seed), _ => true, AgreesWithTheReference);
+    public void LayersAgreeWithTheReference()
+        => RandomProperty.Holds(seed => RandomCases.Layer(seed), _ => true, AgreesWithTheReference);
 
     [Test]
-    public void GraphsAgreeWithTheReferenceDownToTheUpdatedWeights() => RandomProperty.Holds(RandomCases.Graph, _ => true, AgreesWithTheReference);
+    public void GraphsAgreeWithTheReferenceDownToTheUpdatedWeights()
+        => RandomProperty.Holds(RandomCases.Graph, _ => true, AgreesWithTheReference);
 
     [Test]
-    public void AGraphAndItsSerialisedCopyGiveTheSameBits() => RandomProperty.Holds(RandomCases.Graph, _ => true, made =>
+    public void AGraphAndItsSerialisedCopyGiveTheSameBits()
+        => RandomProperty.Holds(RandomCases.Graph, _ => true, made =>
     {
         Graph copy = GraphJson.Read(GraphJson.Write(made.Graph));
         // On one thread, where every backend repeats its bits.
@@ -35,14 +38,18 @@ public sealed class GradientProperties(BackendCase backend)
 
     private void AgreesWithTheReference(GradientCase made)
     {
-        GradientReport report = (made with { Options = made.Options with { Modes = CheckModes.Exact | CheckModes.Segments } }).Run([_backend]);
+        GradientReport report = (made
+            with
+        { Options = made.Options with { Modes = CheckModes.Exact | CheckModes.Segments } }).Run([_backend]);
         if (report.Verdict != Verdict.Pass)
             throw new InvalidOperationException(report.ToString());
     }
 
     private static float[][] StepOf(IBackend opened, Graph graph, GradientCheckOptions options)
     {
-        using IExecutable executable = opened.Compile(graph, new TrainingSpec(options.BatchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = options.Seed });
+        using IExecutable executable = opened.Compile(graph, new TrainingSpec(options.BatchSize, new MeanSquaredError(),
+            new Sgd())
+        { InputGradient = true, Seed = options.Seed });
         foreach (Parameter parameter in graph.Parameters)
             executable.Write(parameter, Samples.ParameterValues(parameter, seed: parameter.Length));
         executable.Forward(Samples.Uniform(options.BatchSize * graph.Input.Shape.Length, 1));
@@ -52,7 +59,8 @@ public sealed class GradientProperties(BackendCase backend)
         executable.Backward();
         var dx = new float[options.BatchSize * graph.Input.Shape.Length];
         executable.ReadInputGradient(dx);
-        float[][] gradients = [.. graph.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(executable, p))];
+        float[][] gradients =
+            [.. graph.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(executable, p))];
         executable.Step(0.1f);
         return [scores, [loss], dx, .. gradients, .. graph.Parameters.Select(p => Samples.Read(executable, p))];
     }

@@ -8,8 +8,8 @@ namespace ConvNet.Tests.Properties;
 
 /// <summary>Properties of random cases: FsCheck's machinery on the product's own generator and shrinker.</summary>
 /// <remarks>
-/// <c>CONVNET_PROPERTY_CASES</c> says how many cases each property is tried on, and <c>CONVNET_PROPERTY_SEED</c> replays the case of
-/// the three numbers that a failure prints, as <c>11,13,5</c>, or the run of its first two.
+/// <c>CONVNET_PROPERTY_CASES</c> says how many cases each property is tried on, and <c>CONVNET_PROPERTY_SEED</c>
+/// replays the case of the three numbers that a failure prints, as <c>11,13,5</c>, or the run of its first two.
 /// </remarks>
 internal static class RandomProperty
 {
@@ -22,16 +22,21 @@ internal static class RandomProperty
     /// <param name="fits">Whether the property says something of a case.</param>
     /// <param name="property">Throws where it does not hold.</param>
     /// <param name="seed">What to replay; the usual cases unless given.</param>
-    public static void Holds<T>(Func<ulong, T> make, Func<T, bool> fits, Action<T> property, string? seed = null) where T : GradientCase
+    public static void Holds<T>(Func<ulong, T> make, Func<T, bool> fits, Action<T> property, string? seed = null)
+        where T : GradientCase
     {
         string chosen = seed ?? Environment.GetEnvironmentVariable(SeedVariable) ?? UsualSeed;
-        int cases = int.TryParse(Environment.GetEnvironmentVariable(CasesVariable), out int wanted) ? wanted : UsualCases;
+        int cases = int.TryParse(Environment.GetEnvironmentVariable(CasesVariable), out int wanted) ? wanted
+            : UsualCases;
         TestContext.Out.WriteLine($"{cases} cases, {SeedVariable}={chosen}");
         ulong[] words = [.. chosen.Split(',').Select(ulong.Parse)];
         Gen<T> generator = Gen.Choose(0, int.MaxValue).Select(number => make((ulong)number)).Where(fits);
         Config config = Config.QuickThrowOnFailure.WithMaxTest(cases).WithQuietOnSuccess(true)
-            .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(words[0], words[1]), words.Length > 2 ? FSharpOption<int>.Some((int)words[2]) : FSharpOption<int>.None)));
-        Check.One(config, Prop.ForAll(Arb.From(generator, made => Shrinker.Candidates(made).OfType<T>().Where(fits)), property));
+            .WithReplay(
+                FSharpOption<Replay>.Some(new Replay(new Rnd(words[0], words[1]), words.Length > 2
+                ? FSharpOption<int>.Some((int)words[2]) : FSharpOption<int>.None)));
+        Check.One(config, Prop.ForAll(Arb.From(generator, made => Shrinker.Candidates(made).OfType<T>().Where(fits)),
+            property));
     }
 
     /// <summary>Throws unless all values are equal; a zero is a zero, whatever its sign.</summary>

@@ -11,17 +11,20 @@ public sealed partial class RandomPropertyTests
     public void AFalsePropertyIsShrunkAndItsSeedReplaysIt()
     {
         string message = MessageOf(null);
-        Assert.That(message, Does.Contain("Conv2d { Kind = conv, BackwardReads = Inputs, Filters = 1,").And.Contain("Kernel = 1×3,").And.Contain("BatchSize = 1,"), "the smallest case");
+        Assert.That(message, Does.Contain("Conv2d { Kind = conv, BackwardReads = Inputs, Filters = 1,")
+            .And.Contain("Kernel = 1×3,").And.Contain("BatchSize = 1,"), "the smallest case");
         Match seeds = Seeds().Match(message);
         Assert.That(seeds.Success, Is.True, message);
-        Assert.That(MessageOf(seeds.Groups[1].Value), Does.Contain("Falsifiable, after 1 test"), "and nothing before it");
+        Assert.That(MessageOf(seeds.Groups[1].Value), Does.Contain("Falsifiable, after 1 test"),
+            "and nothing before it");
     }
 
     private static string MessageOf(string? seed)
     {
         try
         {
-            RandomProperty.Holds(number => RandomCases.Layer(number), made => made.Layer is Conv2d, HasNarrowKernel, seed);
+            RandomProperty.Holds(number => RandomCases.Layer(number), made => made.Layer is Conv2d, HasNarrowKernel,
+                seed);
         }
         catch (Exception failure)
         {

@@ -19,7 +19,8 @@ public sealed class ArenaTests
             Assert.That(arena.Offsets[i] + blocks[i].Length, Is.LessThanOrEqualTo(arena.Length));
             for (int j = 0; j < i; j++)
             {
-                bool apart = arena.Offsets[i] + blocks[i].Length <= arena.Offsets[j] || arena.Offsets[j] + blocks[j].Length <= arena.Offsets[i];
+                bool apart = arena.Offsets[i] + blocks[i].Length <= arena.Offsets[j] || arena.Offsets[j] + blocks[j]
+                    .Length <= arena.Offsets[i];
                 Assert.That(apart || !blocks[i].Overlaps(blocks[j]), $"blocks {i} and {j}");
             }
         }
@@ -29,16 +30,20 @@ public sealed class ArenaTests
     public void AnArenaIsHardlyLongerThanWhatIsNeededAtOnce([Range(1, 20)] int seed)
     {
         Lifetime[] blocks = Random(seed, count: 60);
-        long atOnce = blocks.Max(block => blocks.Where(other => other.First <= block.First && block.First <= other.Last).Sum(other => other.Length));
+        long atOnce = blocks.Max(block => blocks.Where(other => other.First <= block.First && block.First <= other.Last)
+            .Sum(other => other.Length));
         Assert.That(Arena.Plan(blocks, Alignment).Length, Is.InRange(atOnce, 1.2 * atOnce));
     }
 
-    // A chain forward and back, as training has it: value i is written at i and read until 2·count − i, with shorter ones between.
+    // A chain forward and back, as training has it: value i is written at i and read until 2·count − i, with shorter
+    // ones between.
     [Test]
     public void AChainTakesNoMoreThanItsTurn()
     {
-        Lifetime[] blocks = [.. Enumerable.Range(0, 12).Select(i => new Lifetime(Alignment * (12 - i), i, 24 - i)), .. Enumerable.Range(0, 24).Select(i => new Lifetime(Alignment, i, i + 1))];
-        long atOnce = Enumerable.Range(0, 26).Max(time => blocks.Where(block => block.First <= time && time <= block.Last).Sum(block => block.Length));
+        Lifetime[] blocks = [.. Enumerable.Range(0, 12).Select(i => new Lifetime(Alignment * (12 - i), i, 24 - i)),
+            .. Enumerable.Range(0, 24).Select(i => new Lifetime(Alignment, i, i + 1))];
+        long atOnce = Enumerable.Range(0, 26)
+            .Max(time => blocks.Where(block => block.First <= time && time <= block.Last).Sum(block => block.Length));
         Assert.That(Arena.Plan(blocks, Alignment).Length, Is.EqualTo(atOnce));
     }
 

@@ -21,7 +21,8 @@ public sealed class AutoBackendTests
         {
             Assert.That(choice.Name, Is.EqualTo("right"));
             Assert.That(backend.Info.Name, Is.EqualTo("managed"));
-            Assert.That(choice.Trials.Select(trial => (trial.Name, trial.IsTaken)), Is.EqualTo(((string, bool)[])[("abacus", false), ("wrong", false), ("right", true)]));
+            Assert.That(choice.Trials.Select(trial => (trial.Name, trial.IsTaken)),
+                Is.EqualTo(((string, bool)[])[("abacus", false), ("wrong", false), ("right", true)]));
             Assert.That(choice.Trials[0].Finding, Is.EqualTo("no library of beads"));
             Assert.That(choice.Trials[1].Finding, Does.StartWith("failed its self-test: ").And.Contain("should be"));
             Assert.That(choice.Trials[2].Finding, Does.StartWith("passed its self-test of "));
@@ -44,14 +45,18 @@ public sealed class AutoBackendTests
     [Test]
     public void WhereNoneIsRightTheErrorSaysWhyOfEach()
     {
-        string message = Assert.Throws<NotSupportedException>(() => AutoBackend.Choose(new BackendCandidate("abacus", Missing), new BackendCandidate("fingers", Missing)))!.Message;
+        string message = Assert.Throws<NotSupportedException>(
+            () => AutoBackend.Choose(new BackendCandidate("abacus", Missing),
+            new BackendCandidate("fingers", Missing)))!.Message;
         Assert.That(message, Does.Contain("abacus: no library of beads").And.Contain("fingers: "));
     }
 
     [Test]
     public void TheSelfTestPassesOnEveryBackendAndFindsEveryGrossFault(
-        [Values(FaultKind.TailDropped, FaultKind.StaleGradient, FaultKind.FactorOfTwo, FaultKind.AllZero, FaultKind.SignFlipped)] FaultKind kind,
-        [Values(FaultTarget.Output, FaultTarget.InputGradient, FaultTarget.WeightGradient, FaultTarget.BiasGradient)] FaultTarget target)
+        [Values(FaultKind.TailDropped, FaultKind.StaleGradient, FaultKind.FactorOfTwo, FaultKind.AllZero,
+            FaultKind.SignFlipped)] FaultKind kind,
+        [Values(FaultTarget.Output, FaultTarget.InputGradient, FaultTarget.WeightGradient,
+            FaultTarget.BiasGradient)] FaultTarget target)
     {
         using var native = new NativeBackend(1);
         SelfTestResult right = SelfTest.Of(native);

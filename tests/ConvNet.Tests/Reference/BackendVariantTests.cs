@@ -5,12 +5,14 @@ namespace ConvNet.Tests.Reference;
 
 public sealed class BackendVariantTests
 {
-    private static readonly Graph Net = Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu(), new Flatten(), new Dense(3));
+    private static readonly Graph Net = Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu(),
+        new Flatten(), new Dense(3));
 
     [Test]
     public void ThreadsThatAgreeAreReportedWithWhatWasCompared()
     {
-        using var variant = new BackendVariant("mine", new ManagedBackend(1), new ManagedBackend(2), new ManagedBackend(5));
+        using var variant = new BackendVariant("mine", new ManagedBackend(1), new ManagedBackend(2),
+            new ManagedBackend(5));
         GradientReport report = GradientCheck.Run(Net, [variant]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
         LayerReport[] mine = [.. report.Layers.Where(layer => layer.Backend == "mine")];
@@ -31,12 +33,15 @@ public sealed class BackendVariantTests
     public void ThreadsThatDisagreeAreWrong(FaultTarget target, string name)
     {
         using var right = new ManagedBackend(2);
-        using var variant = new BackendVariant("mine", new ManagedBackend(1), new FaultyBackend(right, new Fault(FaultKind.SignFlipped, target)));
+        using var variant = new BackendVariant("mine", new ManagedBackend(1),
+            new FaultyBackend(right, new Fault(FaultKind.SignFlipped, target)));
         foreach (CheckModes mode in (CheckModes[])[CheckModes.Exact, CheckModes.Real])
         {
-            GradientReport report = GradientCheck.Run(new Conv2d(3, 3, padding: 1), [new Shape(2, 5, 4)], [variant], new GradientCheckOptions { Modes = mode });
+            GradientReport report = GradientCheck.Run(new Conv2d(3, 3, padding: 1), [new Shape(2, 5, 4)], [variant],
+                new GradientCheckOptions { Modes = mode });
             TensorReport[] wrong = [.. report.Layers.Single().Tensors.Where(tensor => tensor.Verdict == Verdict.Fail)];
-            Assert.That(wrong.Select(tensor => (tensor.Name, tensor.Failed, tensor.Against)).Distinct(), Is.EqualTo(new[] { (name, 1, "the same with 1 thread") }), $"{mode}");
+            Assert.That(wrong.Select(tensor => (tensor.Name, tensor.Failed, tensor.Against)).Distinct(),
+                Is.EqualTo(new[] { (name, 1, "the same with 1 thread") }), $"{mode}");
             Assert.That(wrong[0].Got, Is.EqualTo(-wrong[0].Truth).And.Not.Zero);
         }
     }

@@ -10,15 +10,19 @@ public sealed class BoundedSumTests
     public void TracksTermsSquaresMagnitudesAndTheLargestPartialSum()
     {
         BoundedSum sum = Sum(3, -5, 1);
-        Assert.That((sum.Value, sum.Count, sum.Squares, sum.Magnitudes, sum.Peak), Is.EqualTo((-1.0, 3, 35.0, 9.0, 3.0)));
+        Assert.That((sum.Value, sum.Count, sum.Squares, sum.Magnitudes, sum.Peak),
+            Is.EqualTo((-1.0, 3, 35.0, 9.0, 3.0)));
         BoundedSum joined = Sum(4) + sum;
-        Assert.That((joined.Value, joined.Count, joined.Squares, joined.Magnitudes, joined.Peak), Is.EqualTo((3.0, 4, 51.0, 13.0, 4.0)));
+        Assert.That((joined.Value, joined.Count, joined.Squares, joined.Magnitudes, joined.Peak),
+            Is.EqualTo((3.0, 4, 51.0, 13.0, 4.0)));
         BoundedSum halved = joined * 0.5;
-        Assert.That((halved.Value, halved.Count, halved.Squares, halved.Magnitudes, halved.Peak), Is.EqualTo((1.5, 5, 12.75, 6.5, 2.0)));
+        Assert.That((halved.Value, halved.Count, halved.Squares, halved.Magnitudes, halved.Peak),
+            Is.EqualTo((1.5, 5, 12.75, 6.5, 2.0)));
     }
 
     [Test]
-    public void ACopiedValueHasNoError() => Assert.That((BoundedSum.Of(0.1).Bound(), BoundedSum.Of(0.1).Ceiling), Is.EqualTo((0.0, 0.0)));
+    public void ACopiedValueHasNoError()
+        => Assert.That((BoundedSum.Of(0.1).Bound(), BoundedSum.Of(0.1).Ceiling), Is.EqualTo((0.0, 0.0)));
 
     [TestCase(16_777_215.0, 0.0, true)]
     [TestCase(16_777_215.0, 1.0, false)]
@@ -27,7 +31,8 @@ public sealed class BoundedSumTests
     [TestCase(0.1, 0.0, false)]
     [TestCase(1e-30, 0.0, false)]
     [TestCase(double.NaN, 0.0, false)]
-    public void IsExactWhereTheTermsAreMultiplesOfOnePowerOfTwoBelowItsTwoToThe24(double first, double second, bool exact)
+    public void IsExactWhereTheTermsAreMultiplesOfOnePowerOfTwoBelowItsTwoToThe24(double first, double second,
+        bool exact)
         => Assert.That(Sum(first, second).IsExact, Is.EqualTo(exact));
 
     [Test]
@@ -50,5 +55,6 @@ public sealed class BoundedSumTests
         Assert.That(truth.Bound(), Is.LessThan(typical / 4), "a term of ordinary size left out is not");
     }
 
-    private static BoundedSum Sum(params double[] terms) => terms.Aggregate(default(BoundedSum), (sum, term) => sum + term);
+    private static BoundedSum Sum(params double[] terms)
+        => terms.Aggregate(default(BoundedSum), (sum, term) => sum + term);
 }

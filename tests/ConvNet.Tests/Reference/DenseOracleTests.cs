@@ -13,8 +13,10 @@ public sealed class DenseOracleTests
     {
         Graph graph = Sequential.Of(Shape.Vector(Inputs), new Dense(Units));
         using var backend = new ManagedBackend();
-        using ManagedPlan<double> plan = backend.Compile<double>(graph, new TrainingSpec(N, new MeanSquaredError(), new Sgd()) { InputGradient = true });
-        float[] images = Samples.Uniform(N * Inputs, 1), weights = Samples.Uniform(Units * Inputs, 2), biases = Samples.Uniform(Units, 3), gradient = Samples.Uniform(N * Units, 4);
+        using ManagedPlan<double> plan = backend.Compile<double>(graph,
+            new TrainingSpec(N, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        float[] images = Samples.Uniform(N * Inputs, 1), weights = Samples.Uniform(Units * Inputs, 2),
+            biases = Samples.Uniform(Units, 3), gradient = Samples.Uniform(N * Units, 4);
         plan.Write(graph.Parameters[0], weights);
         plan.Write(graph.Parameters[1], biases);
         plan.Forward(images);
@@ -35,7 +37,8 @@ public sealed class DenseOracleTests
         const int Area = 12;
         Graph graph = Sequential.Of(new Shape(Inputs, 3, 4), new Conv2d(Units, 1, bias: false));
         using var backend = new ManagedBackend();
-        using ManagedPlan<double> plan = backend.Compile<double>(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
+        using ManagedPlan<double> plan =
+            backend.Compile<double>(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         float[] image = Samples.Uniform(Inputs * Area, 1), weights = Samples.Uniform(Units * Inputs, 2);
         plan.Write(graph.Parameters[0], weights);
         plan.Forward(image);

@@ -47,7 +47,8 @@ public sealed class EveryLayerTests(Type type)
             string? declared = Declared.Attributes.Single(each => each.Name == parameter.Name).Default;
             Assert.That(parameter.HasDefaultValue, Is.EqualTo(declared is not null), parameter.Name);
             if (parameter is { HasDefaultValue: true, DefaultValue: { } value and not Enum })
-                Assert.That(declared, Is.EqualTo(FormattableString.Invariant($"{value}").Replace("True", "true").Replace("False", "false")),
+                Assert.That(declared, Is.EqualTo(FormattableString.Invariant($"{value}").Replace("True", "true")
+                    .Replace("False", "false")),
                     parameter.Name);
         }
     }
@@ -116,11 +117,14 @@ public sealed class EveryLayerTests(Type type)
     public void NoFileOutsideTheTablesAsksForItsType()
     {
         string[] tables = ["LoweringTable.cs", "Fusion.cs", "ConvNet.TorchSharp/Lowering.cs"];
-        var asks = new Regex($@"(\b(is|as|case|or|and|not|typeof\(|OfType<)\s*\(?{type.Name}\b(?!\())|(^\s*{type.Name}(\s+\w+|\s*\{{[^}}]*\}}.*)?\s*=>)", RegexOptions.Multiline);
+        var asks = new Regex(
+            $@"(\b(is|as|case|or|and|not|typeof\(|OfType<)\s*\(?{type.Name}\b(?!\())"
+            + $@"|(^\s*{type.Name}(\s+\w+|\s*\{{[^}}]*\}}.*)?\s*=>)", RegexOptions.Multiline);
         foreach (string file in Directory.EnumerateFiles(Repository.Path("src"), "*.cs", SearchOption.AllDirectories))
         {
             string path = file.Replace('\\', '/');
-            if (path.Contains("/obj/", StringComparison.Ordinal) || path.Contains("/ConvNet.Managed/Layers/", StringComparison.Ordinal)
+            if (path.Contains("/obj/", StringComparison.Ordinal)
+                || path.Contains("/ConvNet.Managed/Layers/", StringComparison.Ordinal)
                 || tables.Any(path.EndsWith))
                 continue;
             Match found = asks.Match(string.Join('\n', File.ReadLines(file)

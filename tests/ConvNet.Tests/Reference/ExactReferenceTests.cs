@@ -11,7 +11,8 @@ public sealed class ExactReferenceTests
         var fill = new Fill(1);
         IReadOnlyList<ParameterSpec> specs = layer.Parameters(input);
         return new LayerValues<float>(layer, [input], 2, [fill.Integers(0, 2 * input.Length, range)],
-            [.. specs.Select((spec, i) => fill.Integers(1 + i, spec.Length, range, i == 0 ? grain : 1))], fill.Integers(9, 2 * layer.Infer(input).Length, range), 1, 0, 1);
+            [.. specs.Select((spec, i) => fill.Integers(1 + i, spec.Length, range, i == 0 ? grain : 1))],
+                fill.Integers(9, 2 * layer.Infer(input).Length, range), 1, 0, 1);
     }
 
     private static IEnumerable<TestCaseData> Layers()
@@ -21,7 +22,8 @@ public sealed class ExactReferenceTests
             foreach (int grain in (int[])[1, 576])
             {
                 yield return new(new Conv2d(4, 3, padding: 1, groups: 2), new Shape(6, 5, 4), range, grain);
-                yield return new(new Conv2d(3, 2, stride: 2, bias: false, roundDown: true), new Shape(2, 5, 4), range, grain);
+                yield return new(new Conv2d(3, 2, stride: 2, bias: false, roundDown: true), new Shape(2, 5, 4), range,
+                    grain);
                 yield return new(new Dense(5), Shape.Vector(11), range, grain);
             }
         }
@@ -32,7 +34,8 @@ public sealed class ExactReferenceTests
     {
         LayerValues<float> values = Values(layer, input, range, grain);
         LayerTruth quick = ExactReference.Evaluate(values), slow = LayerReference.Evaluate(values);
-        foreach ((TruthTensor one, TruthTensor other) in ((TruthTensor[])[quick.Y, .. quick.DX, .. quick.DW.OfType<TruthTensor>()])
+        foreach ((TruthTensor one, TruthTensor other)
+            in ((TruthTensor[])[quick.Y, .. quick.DX, .. quick.DW.OfType<TruthTensor>()])
             .Zip((TruthTensor[])[slow.Y, .. slow.DX, .. slow.DW.OfType<TruthTensor>()]))
         {
             Assert.That(one.Name, Is.EqualTo(other.Name));
@@ -47,7 +50,9 @@ public sealed class ExactReferenceTests
     [Test]
     public void ItProvesWhatTheLimitAllowsAndNoMore()
     {
-        static bool IsExact(float weight) => ExactReference.Evaluate(new LayerValues<float>(new Dense(1, bias: false), [Shape.Vector(2)], 1, [[1, 1]], [[weight, 1]], [1], 1, 0, 1)).Y.IsExact;
+        static bool IsExact(float weight)
+            => ExactReference.Evaluate(new LayerValues<float>(new Dense(1, bias: false), [Shape.Vector(2)], 1, [[1, 1]],
+            [[weight, 1]], [1], 1, 0, 1)).Y.IsExact;
         Assert.That(IsExact((1 << 24) - 2), Is.True);
         Assert.That(IsExact((1 << 24) - 1), Is.False);
         Assert.That(IsExact(0.5f), Is.True);

@@ -8,13 +8,15 @@ public sealed class GradientCheckTests
 {
     [Test]
     public void AnEmptyBatchIsRefused()
-        => Assert.That(() => new GradientCheckOptions { BatchSize = 0 }, Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("starts at 1"));
+        => Assert.That(() => new GradientCheckOptions { BatchSize = 0 }, Throws.TypeOf<ArgumentOutOfRangeException>()
+            .With.Message.Contains("starts at 1"));
 
     [Test]
     public void AnOutputThatIsMostlyZeroFailsTheCheckItself()
     {
         using var managed = new ManagedBackend();
-        GradientReport report = GradientCheck.Run(new Dropout(0.9f), [Shape.Vector(100)], [managed], new GradientCheckOptions { Modes = CheckModes.Exact });
+        GradientReport report = GradientCheck.Run(new Dropout(0.9f), [Shape.Vector(100)], [managed],
+            new GradientCheckOptions { Modes = CheckModes.Exact });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
         Assert.That(report.Layers.Single().Remark, Does.Contain("proves nothing"));
     }
@@ -22,22 +24,29 @@ public sealed class GradientCheckTests
     [Test]
     public void ASuspectElementIsRightWhereExactModePassesTheTensor()
     {
-        TensorReport suspect = new("dw", 9, 1.5, 3, 0, 1, 1, Failed: 0, Suspects: 1), equal = new("dw", 9, 0, 0, 0, 1, 1, Failed: 0, Suspects: 0);
-        LayerReport real = new("native/avx2", "conv1", "conv", CheckModes.Real, [suspect]), exact = new("native/avx2", "conv1", "conv", CheckModes.Exact, [equal]);
+        TensorReport suspect = new("dw", 9, 1.5, 3, 0, 1, 1, Failed: 0, Suspects: 1),
+            equal = new("dw", 9, 0, 0, 0, 1, 1, Failed: 0, Suspects: 0);
+        LayerReport real = new("native/avx2", "conv1", "conv", CheckModes.Real, [suspect]),
+            exact = new("native/avx2", "conv1", "conv", CheckModes.Exact, [equal]);
         Assert.That(new GradientReport([real], []).Verdict, Is.EqualTo(Verdict.Suspect));
         Assert.That(new GradientReport([real, exact], []).Verdict, Is.EqualTo(Verdict.Pass));
-        Assert.That(new GradientReport([real, exact with { Backend = "native/avx512" }], []).Verdict, Is.EqualTo(Verdict.Suspect));
-        Assert.That(new GradientReport([real, exact with { Tensors = [equal with { Failed = 1 }] }], []).Verdict, Is.EqualTo(Verdict.Fail));
+        Assert.That(new GradientReport([real, exact with { Backend = "native/avx512" }], []).Verdict,
+            Is.EqualTo(Verdict.Suspect));
+        Assert.That(new GradientReport([real, exact with { Tensors = [equal with { Failed = 1 }] }], []).Verdict,
+            Is.EqualTo(Verdict.Fail));
     }
 
     [Test]
     public void ALayerThatRoundsIsCutOutAndNamed()
     {
         using var managed = new ManagedBackend();
-        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(), new Flatten(), new Dense(3));
-        GradientReport report = GradientCheck.Run(graph, [managed], new GradientCheckOptions { Modes = CheckModes.Segments });
+        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new Flatten(), new Dense(3));
+        GradientReport report = GradientCheck.Run(graph, [managed],
+            new GradientCheckOptions { Modes = CheckModes.Segments });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
-        Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…dense1" }), "every layer but the one that rounds");
+        Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…dense1" }),
+            "every layer but the one that rounds");
         Assert.That(report.Cuts.Select(c => c.Layer), Is.EqualTo(new[] { "bn1", "relu1" }));
     }
 

@@ -25,9 +25,11 @@ public sealed class GradientReportTests
             Assert.That(failure.Report, Is.SameAs(report));
             Assert.That(failure.Message,
                 Does.StartWith("fail: ").And.Contain($"dw of conv on managed, {GradientWords.Of(layer.Mode)}")
-                .And.Contain($"element {worst.Index} is {worst.Got:G9} and should be {worst.Truth:G9}").And.Contain("the bits must be equal").And.Contain("of the bound"));
+                .And.Contain($"element {worst.Index} is {worst.Got:G9} and should be {worst.Truth:G9}")
+                    .And.Contain("the bits must be equal").And.Contain("of the bound"));
             Assert.That(failure.Message.Split('\n')[^1],
-                Is.EqualTo($"again: convnet gradcheck --case '{file}' --backends managed --threads {Environment.ProcessorCount}"));
+                Is.EqualTo($"again: convnet gradcheck --case '{file}' --backends managed --threads "
+                    + $"{Environment.ProcessorCount}"));
             Assert.That(GradientCaseFile.Load(file), Is.EqualTo(report.Case).Using<GradientCase>((a,
                 b) => $"{a}" == $"{b}"));
         });
@@ -39,7 +41,9 @@ public sealed class GradientReportTests
         using var faulty = new BackendVariant("managed", new FaultyBackend(new ManagedBackend(),
             new Fault(FaultKind.FactorOfTwo, FaultTarget.Output)));
         string text = GradientCheck.Run(s_layer, s_inputs, [faulty], s_options).ToString();
-        Assert.That(text, Does.StartWith("fail: ").And.Contain("y of conv on managed").And.Contain("again: GradientCheck.Run of Conv2d").And.Contain("BatchSize = 2").And.Contain("Seed = 7").And.Not.Contain("`1"));
+        Assert.That(text, Does.StartWith("fail: ").And.Contain("y of conv on managed")
+            .And.Contain("again: GradientCheck.Run of Conv2d").And.Contain("BatchSize = 2").And.Contain("Seed = 7")
+            .And.Not.Contain("`1"));
     }
 
     [Test]
@@ -61,7 +65,8 @@ public sealed class GradientReportTests
         GradientCheckException failure = Assert.Throws<GradientCheckException>(()
             => report.ThrowIfFailed(folder.File("case.json")))!;
         Assert.That(failure.Message,
-            Does.Contain("dx of wrongslope on reference, finite differences").And.Contain("again: GradientCheck.Run of WrongSlope"));
+            Does.Contain("dx of wrongslope on reference, finite differences")
+                .And.Contain("again: GradientCheck.Run of WrongSlope"));
         Assert.That(folder.File("case.json"), Does.Not.Exist);
     }
 
@@ -72,7 +77,8 @@ public sealed class GradientReportTests
             new Fault(FaultKind.FactorOfTwo, FaultTarget.Output)));
         GradientReport report = GradientCheck.Run(s_layer, s_inputs, [faulty], s_options);
         Assert.That(() => report.ThrowIfFailed("/no/such/folder/case.json"), Throws.TypeOf<GradientCheckException>()
-            .With.Message.Contains("y of conv on managed").And.Message.Contains("again: GradientCheck.Run").And.Message.Contains("could not be written"));
+            .With.Message.Contains("y of conv on managed").And.Message.Contains("again: GradientCheck.Run")
+                .And.Message.Contains("could not be written"));
     }
 
     [Test]
@@ -82,7 +88,8 @@ public sealed class GradientReportTests
             FaultTarget.InputGradient));
         GradientReport report = GradientCheck.Run(new MulticlassSvm(), 5, [faulty], s_options);
         Assert.That(() => report.ThrowIfFailed(),
-            Throws.TypeOf<GradientCheckException>().With.Message.Contains("again: GradientCheck.Run of MulticlassSvm").And.Message.Contains("for 5 scores"));
+            Throws.TypeOf<GradientCheckException>().With.Message.Contains("again: GradientCheck.Run of MulticlassSvm")
+                .And.Message.Contains("for 5 scores"));
     }
 
     [Test]

@@ -19,7 +19,8 @@ public sealed class LargeSizesTests
     {
         using var backend = new ManagedBackend();
         Graph graph = Sequential.Of(new Shape(1, 2, 2), new AvgPool2d(Wide, 1, (Wide / 2) - 1));
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         net.Forward([1, 2, 3, 4]);
         var y = new float[1];
         net.ReadScores(y);

@@ -26,5 +26,6 @@ public sealed class NearMissesTests
 
     [Test]
     public void LongWordsAreNotCompared()
-        => Assert.That(NearMisses.Of(new string('a', 1_000_000), Enumerable.Repeat(new string('a', 1_000_001), 10)), Is.Empty);
+        => Assert.That(NearMisses.Of(new string('a', 1_000_000), Enumerable.Repeat(new string('a', 1_000_001), 10)),
+            Is.Empty);
 }

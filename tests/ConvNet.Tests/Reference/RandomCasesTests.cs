@@ -14,23 +14,29 @@ public sealed class RandomCasesTests
     [Test]
     public void TheSameSeedGivesTheSameCase()
     {
-        Assert.That(Layers.Take(100).Select(layer => $"{layer}"), Is.EqualTo(Seeds(100).Select(seed => $"{RandomCases.Layer(seed)}")));
-        Assert.That(Graphs.Take(100).Select(graph => $"{graph}"), Is.EqualTo(Seeds(100).Select(seed => $"{RandomCases.Graph(seed)}")));
-        Assert.That(Graphs.Select(graph => $"{graph}").Distinct().Count(), Is.EqualTo(Graphs.Length), "and another seed another one");
+        Assert.That(Layers.Take(100).Select(layer => $"{layer}"),
+            Is.EqualTo(Seeds(100).Select(seed => $"{RandomCases.Layer(seed)}")));
+        Assert.That(Graphs.Take(100).Select(graph => $"{graph}"),
+            Is.EqualTo(Seeds(100).Select(seed => $"{RandomCases.Graph(seed)}")));
+        Assert.That(Graphs.Select(graph => $"{graph}").Distinct().Count(), Is.EqualTo(Graphs.Length),
+            "and another seed another one");
     }
 
     [Test]
     public void EveryKindOfLayerComesUpAloneAndInGraphs()
     {
-        Type[] kinds = [.. typeof(Layer).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Layer)) && !type.IsAbstract)];
+        Type[] kinds =
+            [.. typeof(Layer).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Layer)) && !type.IsAbstract)];
         Assert.That(Layers.Select(made => made.Layer.GetType()).Distinct(), Is.EquivalentTo(kinds));
-        Assert.That(Graphs.SelectMany(made => made.Graph.Nodes.Skip(1)).Select(node => node.Layer!.GetType()).Distinct(), Is.EquivalentTo(kinds));
+        Assert.That(Graphs.SelectMany(made => made.Graph.Nodes.Skip(1)).Select(node => node.Layer!.GetType())
+            .Distinct(), Is.EquivalentTo(kinds));
     }
 
     [Test]
     public void EverySpecialityOfAConvolutionComesUp()
     {
-        (Conv2d Layer, Shape X)[] convolutions = [.. Layers.Where(made => made.Layer is Conv2d).Select(made => ((Conv2d)made.Layer, made.Inputs[0]))];
+        (Conv2d Layer, Shape X)[] convolutions =
+            [.. Layers.Where(made => made.Layer is Conv2d).Select(made => ((Conv2d)made.Layer, made.Inputs[0]))];
         var seen = new Dictionary<string, int>
         {
             ["grouped"] = Of((layer, x) => layer.Groups > 1 && layer.Groups < x.C),
@@ -42,13 +48,15 @@ public sealed class RandomCasesTests
             ["padding beyond the kernel"] = Of((layer, _) => layer.Window.Padding.H >= layer.Window.Kernel.H),
             ["not square"] = Of((layer, _) => layer.Window.Kernel.H != layer.Window.Kernel.W),
             ["rows unlike columns"] = Of((_, x) => x.H != x.W),
-            ["rounded down"] = Of((layer, x) => (x.H + 2 * layer.Window.Padding.H - layer.Window.Reach.H) % layer.Window.Stride.H != 0),
+            ["rounded down"] = Of(
+                (layer, x) => (x.H + 2 * layer.Window.Padding.H - layer.Window.Reach.H) % layer.Window.Stride.H != 0),
             ["without bias"] = Of((layer, _) => !layer.Bias),
             ["one channel"] = Of((_, x) => x.C == 1),
             ["more than a vector"] = Of((_, x) => x.C is 17 or 33),
         };
         int Of(Func<Conv2d, Shape, bool> special) => convolutions.Count(made => special(made.Layer, made.X));
-        Assert.That(seen.Where(pair => pair.Value < convolutions.Length / 100), Is.Empty, $"of {convolutions.Length} convolutions");
+        Assert.That(seen.Where(pair => pair.Value < convolutions.Length / 100), Is.Empty,
+            $"of {convolutions.Length} convolutions");
     }
 
     [Test]
@@ -56,9 +64,13 @@ public sealed class RandomCasesTests
     {
         Assert.Multiple(() =>
         {
-            Assert.That(Graphs.Count(made => made.Graph.Nodes.Any(node => node.Consumers.Distinct().Count() > 2)), Is.GreaterThan(20), "read by three");
-            Assert.That(Graphs.Count(made => made.Graph.Nodes.Any(node => node.Inputs.Count > 2)), Is.GreaterThan(20), "sums of three");
-            Assert.That(Graphs.Count(made => made.Graph.Nodes.Any(node => node.Inputs.Count > node.Inputs.Distinct().Count())), Is.GreaterThan(20), "read twice by one");
+            Assert.That(Graphs.Count(made => made.Graph.Nodes.Any(node => node.Consumers.Distinct().Count() > 2)),
+                Is.GreaterThan(20), "read by three");
+            Assert.That(Graphs.Count(made => made.Graph.Nodes.Any(node => node.Inputs.Count > 2)), Is.GreaterThan(20),
+                "sums of three");
+            Assert.That(
+                Graphs.Count(made => made.Graph.Nodes.Any(node => node.Inputs.Count > node.Inputs.Distinct().Count())),
+                Is.GreaterThan(20), "read twice by one");
             Assert.That(Graphs.Count(made => made.Graph.Output.Shape.IsVector), Is.InRange(100, 450));
             Assert.That(Graphs.Max(made => made.Graph.Nodes.Count), Is.GreaterThan(20));
             Assert.That(Graphs.Min(made => made.Graph.Nodes.Count), Is.LessThan(4));
@@ -72,7 +84,8 @@ public sealed class RandomCasesTests
         foreach (GraphGradientCase made in Graphs)
         {
             using IExecutable executable = managed.CompileInference(made.Graph, made.Options.BatchSize);
-            Assert.That(made.Graph.Nodes.Sum(node => node.Layer?.MultiplyAdds(Shapes(node)) ?? 0) * made.Options.BatchSize, Is.LessThan(20_000_000), $"{made}");
+            Assert.That(made.Graph.Nodes.Sum(node => node.Layer?.MultiplyAdds(Shapes(node)) ?? 0)
+                * made.Options.BatchSize, Is.LessThan(20_000_000), $"{made}");
         }
         static Shape[] Shapes(Node node) => [.. node.Inputs.Select(input => input.Shape)];
     }
@@ -86,19 +99,23 @@ public sealed class RandomCasesTests
         Assert.That(Layers.Count(made => made.LongestSum > RandomCases.LongSum), Is.Zero, "none unless asked for");
         Assert.That(cases.Max(Work), Is.LessThan(6_000_000));
         Assert.That(Layers.Max(Work), Is.LessThan(3_000_000));
-        string[] kinds = [.. cases.Where(made => made.LongestSum > RandomCases.LongSum).Select(made => made.Layer.Kind).Distinct()];
-        Assert.That(kinds, Is.EquivalentTo((string[])["conv", "dense", "avgpool", "gap", "bn"]), "every kind that sums");
+        string[] kinds = [.. cases.Where(made => made.LongestSum > RandomCases.LongSum).Select(made => made.Layer.Kind)
+            .Distinct()];
+        Assert.That(kinds, Is.EquivalentTo((string[])["conv", "dense", "avgpool", "gap", "bn"]),
+            "every kind that sums");
     }
 
     [TestCase(64L, 9, 5L * 9)]
     [TestCase(5L, 300, 5L * 9)]
     public void TheLongestSumIsOfTheOutputOrAGradient(long positions, int filters, long forward)
     {
-        var made = new LayerGradientCase(new Conv2d(filters, 3, padding: 1), [new Shape(5, 1, (int)positions)], new GradientCheckOptions { BatchSize = 1 });
+        var made = new LayerGradientCase(new Conv2d(filters, 3, padding: 1), [new Shape(5, 1, (int)positions)],
+            new GradientCheckOptions { BatchSize = 1 });
         Assert.That(made.LongestSum, Is.EqualTo(Math.Max(Math.Max(positions, forward), 9L * filters)));
     }
 
     private static IEnumerable<ulong> Seeds(int count) => Enumerable.Range(1, count).Select(seed => (ulong)seed);
 
-    private static long Work(LayerGradientCase made) => made.Options.BatchSize * made.Layer.MultiplyAdds([.. made.Inputs]);
+    private static long Work(LayerGradientCase made) => made.Options.BatchSize
+        * made.Layer.MultiplyAdds([.. made.Inputs]);
 }

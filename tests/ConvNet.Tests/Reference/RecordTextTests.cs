@@ -61,7 +61,8 @@ public sealed class RecordTextTests
         if (typeof(IDictionary).IsAssignableFrom(type) || (type.IsGenericType && type.Name.Contains("Dictionary",
             StringComparison.Ordinal)))
         {
-            var dictionary = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(type.GetGenericArguments()))!;
+            var dictionary = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>)
+                .MakeGenericType(type.GetGenericArguments()))!;
             dictionary.Add(Sample(type.GetGenericArguments()[0], depth + 1)!, Sample(type.GetGenericArguments()[1],
                 depth + 1));
             return dictionary;
@@ -91,7 +92,8 @@ public sealed class RecordTextTests
         object made = RuntimeHelpers.GetUninitializedObject(type);
         for (Type? level = type; level is not null && level != typeof(object); level = level.BaseType)
         {
-            foreach (FieldInfo field in level.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+            foreach (FieldInfo field in level.GetFields(
+                BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
                 field.SetValue(made, Sample(field.FieldType, depth + 1));
         }
         return made;

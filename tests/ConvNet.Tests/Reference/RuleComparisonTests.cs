@@ -5,7 +5,8 @@ namespace ConvNet.Tests.Reference;
 
 public sealed class RuleComparisonTests
 {
-    private static readonly IReadOnlyList<RuleRow> s_rows = RuleComparison.Run([new ManagedBackend()], [512, 1_152], trials: 2, seed: 1);
+    private static readonly IReadOnlyList<RuleRow> s_rows = RuleComparison.Run([new ManagedBackend()], [512, 1_152],
+        trials: 2, seed: 1);
 
     [Test]
     public void ExactModeCatchesEverythingAndCallsNothingRightWrong()
@@ -21,20 +22,25 @@ public sealed class RuleComparisonTests
     }
 
     [Test]
-    public void RealModeCallsNothingRightWrong() => Assert.That(RowsOf("real mode", right: true).Select(row => row.Alarms), Is.EqualTo(new int[2 * 7]));
+    public void RealModeCallsNothingRightWrong()
+        => Assert.That(RowsOf("real mode", right: true).Select(row => row.Alarms), Is.EqualTo(new int[2 * 7]));
 
     [Test]
     public void EveryRuleJudgesEveryResultThatItCan() => Assert.That(
-        s_rows.Where(row => row.Kind is null).GroupBy(row => row.Rule).ToDictionary(of => of.Key, of => of.Sum(row => row.Results)),
-        Is.EquivalentTo(RuleComparison.Rules.ToDictionary(rule => rule, rule => rule.StartsWith("finite", StringComparison.Ordinal) ? 2 * 2 * 6 : 2 * 2 * 7)));
+        s_rows.Where(row => row.Kind is null).GroupBy(row => row.Rule)
+            .ToDictionary(of => of.Key, of => of.Sum(row => row.Results)),
+        Is.EquivalentTo(RuleComparison.Rules.ToDictionary(rule => rule,
+            rule => rule.StartsWith("finite", StringComparison.Ordinal) ? 2 * 2 * 6 : 2 * 2 * 7)));
 
     [Test]
     public void CosineSimilarityDoesNotSeeAFactor()
     {
-        RuleRow[] doubled = [.. s_rows.Where(row => row is { Rule: "cosine similarity above 0.999", Kind: FaultKind.FactorOfTwo })];
+        RuleRow[] doubled =
+            [.. s_rows.Where(row => row is { Rule: "cosine similarity above 0.999", Kind: FaultKind.FactorOfTwo })];
         Assert.That(doubled.Sum(row => row.Results), Is.EqualTo(2 * 2 * 7));
         Assert.That(doubled.Sum(row => row.Alarms), Is.Zero);
     }
 
-    private static RuleRow[] RowsOf(string rule, bool right) => [.. s_rows.Where(row => row.Rule == rule && row.Kind is null == right)];
+    private static RuleRow[] RowsOf(string rule, bool right)
+        => [.. s_rows.Where(row => row.Rule == rule && row.Kind is null == right)];
 }

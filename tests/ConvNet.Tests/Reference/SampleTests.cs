@@ -9,13 +9,15 @@ public sealed class SampleTests
     private static readonly Shape Input = new(24, 6, 5);
 
     [Test]
-    public void PartsAreSpreadFromTheFirstToTheLast([Values(1, 5, 8, 9, 100, 12_345)] int count, [Values(0.001, 0.3, 1)] double share)
+    public void PartsAreSpreadFromTheFirstToTheLast([Values(1, 5, 8, 9, 100, 12_345)] int count,
+        [Values(0.001, 0.3, 1)] double share)
     {
         int[] parts = new Sample(share).Parts(count);
         Assert.That(parts, Is.Ordered.And.Unique.And.All.InRange(0, count - 1));
         Assert.That(parts[0], Is.Zero);
         Assert.That(parts[^1], Is.EqualTo(count - 1));
-        Assert.That(parts, Has.Length.EqualTo(Math.Min(count, Math.Max(Sample.Fewest, (int)Math.Ceiling(count * share)))));
+        Assert.That(parts,
+            Has.Length.EqualTo(Math.Min(count, Math.Max(Sample.Fewest, (int)Math.Ceiling(count * share)))));
         Assert.That(new Sample(share).Parts(count), Is.EqualTo(parts));
     }
 
@@ -33,13 +35,19 @@ public sealed class SampleTests
     {
         using var backend = new ManagedBackend(1);
         GradientReport all = GradientCheck.Run(Layer, [Input], [backend], new GradientCheckOptions { BatchSize = 2 });
-        GradientReport report = GradientCheck.Run(Layer, [Input], [backend], new GradientCheckOptions { BatchSize = 2, MostTerms = 1 });
+        GradientReport report = GradientCheck.Run(Layer, [Input], [backend],
+            new GradientCheckOptions { BatchSize = 2, MostTerms = 1 });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
-        LayerReport real = report.Layers.Single(layer => layer.Mode == CheckModes.Real), whole = all.Layers.Single(layer => layer.Mode == CheckModes.Real);
-        Assert.That(real.Tensors.Select(tensor => (tensor.Name, tensor.Elements)), Is.EqualTo(new[] { ("y", 8 * 30), ("dx", 8 * 30), ("dw", 8 * 9), ("db", 8) }));
-        Assert.That(real.Tensors.Select(tensor => tensor.Length), Is.EqualTo(whole.Tensors.Select(tensor => tensor.Elements)));
-        Assert.That(report.Layers.Single(layer => layer.Mode == CheckModes.Exact).Tensors.Select(tensor => tensor.Elements),
-            Is.EqualTo(all.Layers.Single(layer => layer.Mode == CheckModes.Exact).Tensors.Select(tensor => tensor.Elements)), "exact mode compares all values");
+        LayerReport real = report.Layers.Single(layer => layer.Mode == CheckModes.Real),
+            whole = all.Layers.Single(layer => layer.Mode == CheckModes.Real);
+        Assert.That(real.Tensors.Select(tensor => (tensor.Name, tensor.Elements)),
+            Is.EqualTo(new[] { ("y", 8 * 30), ("dx", 8 * 30), ("dw", 8 * 9), ("db", 8) }));
+        Assert.That(real.Tensors.Select(tensor => tensor.Length),
+            Is.EqualTo(whole.Tensors.Select(tensor => tensor.Elements)));
+        Assert.That(report.Layers.Single(layer => layer.Mode == CheckModes.Exact)
+            .Tensors.Select(tensor => tensor.Elements),
+            Is.EqualTo(all.Layers.Single(layer => layer.Mode == CheckModes.Exact)
+                .Tensors.Select(tensor => tensor.Elements)), "exact mode compares all values");
         LayerReport differences = report.Layers.Single(layer => layer.Mode == CheckModes.FiniteDifferences);
         Assert.That(differences.Tensors.Select(tensor => tensor.WorstInBounds), Is.Not.Empty.And.All.LessThan(1));
         Assert.That(differences.Tensors.Select(tensor => Math.Abs(tensor.Got)), Is.All.Positive);
@@ -52,7 +60,8 @@ public sealed class SampleTests
     {
         using var managed = new ManagedBackend(1);
         using var faulty = new FaultyBackend(managed, new Fault(FaultKind.FactorOfTwo, target));
-        GradientReport report = GradientCheck.Run(Layer, [Input], [faulty], new GradientCheckOptions { Modes = CheckModes.Real, MostTerms = 1 });
+        GradientReport report = GradientCheck.Run(Layer, [Input], [faulty],
+            new GradientCheckOptions { Modes = CheckModes.Real, MostTerms = 1 });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
     }
 }

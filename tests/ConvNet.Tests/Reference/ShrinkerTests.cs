@@ -7,23 +7,29 @@ namespace ConvNet.Tests.Reference;
 public sealed class ShrinkerTests
 {
     [Test]
-    public void EveryCandidateOfALayerIsSmallerAndFits([Range(1, 60)] int seed) => EveryCandidateIsSmallerAndCompiles(RandomCases.Layer((ulong)seed));
+    public void EveryCandidateOfALayerIsSmallerAndFits([Range(1, 60)] int seed)
+        => EveryCandidateIsSmallerAndCompiles(RandomCases.Layer((ulong)seed));
 
     [Test]
-    public void EveryCandidateOfAGraphIsSmallerAndCompiles([Range(1, 25)] int seed) => EveryCandidateIsSmallerAndCompiles(RandomCases.Graph((ulong)seed));
+    public void EveryCandidateOfAGraphIsSmallerAndCompiles([Range(1, 25)] int seed)
+        => EveryCandidateIsSmallerAndCompiles(RandomCases.Graph((ulong)seed));
 
     [Test]
     public void AConvolutionShrinksToWhatTheFailureNeeds()
     {
-        var made = new LayerGradientCase(new Conv2d(18, (5, 7), (2, 3), (2, 1), (1, 2), groups: 6, roundDown: true), [new Shape(12, 19, 23)],
+        var made = new LayerGradientCase(new Conv2d(18, (5, 7), (2, 3), (2, 1), (1, 2), groups: 6, roundDown: true),
+            [new Shape(12, 19, 23)],
             new GradientCheckOptions { BatchSize = 7, Seed = 99 });
-        Predicate<GradientCase> wide = candidate => candidate is LayerGradientCase { Layer: Conv2d conv, Inputs: [{ W: >= 6 }], Options.BatchSize: >= 3 }
+        Predicate<GradientCase> wide = candidate
+            => candidate is LayerGradientCase { Layer: Conv2d conv, Inputs: [{ W: >= 6 }], Options.BatchSize: >= 3 }
             && conv is { Groups: >= 2, Window: { Kernel.W: >= 2, Stride.W: >= 3 } };
         (GradientCase least, int runs) = Shrinker.Shrink(made, wide);
         Assert.That(least, Is.InstanceOf<LayerGradientCase>());
         Assert.Multiple(() =>
         {
-            Assert.That(((LayerGradientCase)least).Layer, Is.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false, roundDown: true)).Or.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false)));
+            Assert.That(((LayerGradientCase)least).Layer,
+                Is.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false, roundDown: true))
+                .Or.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false)));
             Assert.That(((LayerGradientCase)least).Inputs.Single().C, Is.EqualTo(2));
             Assert.That(((LayerGradientCase)least).Inputs.Single().H, Is.EqualTo(1));
             Assert.That(least.Options.BatchSize, Is.EqualTo(3));
@@ -39,19 +45,31 @@ public sealed class ShrinkerTests
     {
         // A sum of two convolutions, behind layers that have nothing to do with it and in front of others.
         var graph = new Graph(new Shape(3, 9, 7));
-        Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2, roundDown: true));
-        Node a = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(5, 1)), b = graph.Add(new Conv2d(5, 3, padding: 1), x);
+        Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new MaxPool2d(2, roundDown: true));
+        Node a = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(5, 1)),
+            b = graph.Add(new Conv2d(5, 3, padding: 1), x);
         graph.Append(graph.Add(new Add(), a, b), new Relu(), new Conv2d(3, 1), new Flatten(), new Dense(10));
         var made = new GraphGradientCase(graph, new GradientCheckOptions { Seed = seed, Modes = CheckModes.Segments });
         static bool HasTheSum(GradientCase candidate) => candidate is GraphGradientCase { Graph: var graph }
-            && graph.Nodes.Any(node => node.Layer is Add && node.Inputs.Count(input => input.Layer is Conv2d) == 2 && node.Inputs.Distinct().Count() == 2);
+            && graph.Nodes.Any(node => node.Layer is Add && node.Inputs.Count(input => input.Layer is Conv2d) == 2
+                && node.Inputs.Distinct().Count() == 2);
         var least = (GraphGradientCase)Shrinker.Shrink(made, HasTheSum).Case;
         Assert.Multiple(() =>
         {
-            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer!.Kind), Is.EqualTo((string[])["conv", "conv", "add"]));
-            Assert.That(least.Graph.Nodes.Select(node => node.Shape).Distinct(), Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
-            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer).OfType<Conv2d>(), Is.All.EqualTo(new Conv2d(1, 1, bias: false)));
-            Assert.That(least.Options, Is.EqualTo(new GradientCheckOptions { Modes = CheckModes.Segments, BatchSize = 1, LargestInteger = 1 }));
+            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer!.Kind),
+                Is.EqualTo((string[])["conv", "conv", "add"]));
+            Assert.That(least.Graph.Nodes.Select(node => node.Shape).Distinct(),
+                Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
+            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer).OfType<Conv2d>(),
+                Is.All.EqualTo(new Conv2d(1, 1, bias: false)));
+            Assert.That(least.Options,
+                Is.EqualTo(new GradientCheckOptions
+                {
+                    Modes = CheckModes.Segments,
+                    BatchSize = 1,
+                    LargestInteger = 1
+                }));
         });
     }
 
@@ -59,7 +77,8 @@ public sealed class ShrinkerTests
     public void ACaseOfASingleLayerIsPreferredToAGraph()
     {
         var made = RandomCases.Graph(4);
-        GradientCase least = Shrinker.Shrink(made, candidate => candidate.ToString()!.Contains("Conv2d", StringComparison.Ordinal)).Case;
+        GradientCase least =
+            Shrinker.Shrink(made, candidate => candidate.ToString()!.Contains("Conv2d", StringComparison.Ordinal)).Case;
         Assert.That(least, Is.InstanceOf<LayerGradientCase>());
         Assert.That(((LayerGradientCase)least).Layer, Is.EqualTo(new Conv2d(1, 1, bias: false)));
         Assert.That(((LayerGradientCase)least).Inputs, Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
@@ -100,10 +119,12 @@ public sealed class ShrinkerTests
     private static (int Nodes, long Sizes) Measure(GradientCase made)
     {
         Layer[] layers = [.. made.Layers.Select(each => each.Layer)];
-        IEnumerable<Shape> inputs = made is LayerGradientCase alone ? alone.Inputs : [((GraphGradientCase)made).Graph.Input.Shape];
+        IEnumerable<Shape> inputs = made is LayerGradientCase alone ? alone.Inputs
+            : [((GraphGradientCase)made).Graph.Input.Shape];
         GradientCheckOptions options = made.Options;
         long sizes = layers.Sum(SizeOf) + inputs.Sum(shape => (long)shape.C + shape.H + shape.W)
-            + options.BatchSize + options.LargestInteger + System.Numerics.BitOperations.PopCount((uint)options.Modes) + (int)options.Values + Math.Min((long)options.Seed, 2);
+            + options.BatchSize + options.LargestInteger + System.Numerics.BitOperations.PopCount((uint)options.Modes)
+                + (int)options.Values + Math.Min((long)options.Seed, 2);
         return (made is LayerGradientCase ? 0 : layers.Length, sizes);
     }
 

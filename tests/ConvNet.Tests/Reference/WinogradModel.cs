@@ -3,7 +3,8 @@ using ConvNet.Diagnostics;
 namespace ConvNet.Tests.Reference;
 
 /// <summary>A convolution by Winograd's algorithms in plain float32, its constants open to be spoilt.</summary>
-/// <remarks>Products and sums are rounded apart, tile by tile, as a kernel does it without fused multiply-adds. No groups.</remarks>
+/// <remarks>Products and sums are rounded apart, tile by tile, as a kernel does it without fused multiply-adds. No
+/// groups.</remarks>
 internal sealed class WinogradModel
 {
     private const float Sixth = 1 / 6f, Twelfth = 1 / 12f, TwentyFourth = 1 / 24f;
@@ -16,7 +17,8 @@ internal sealed class WinogradModel
         _m = algorithm == SumAlgorithm.Winograd2 ? 2 : 4;
         Input = _m == 2
             ? [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
-            : [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]];
+            : [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
+                [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]];
         Filter = _m == 2
             ? [[1, 0, 0], [0.5f, 0.5f, 0.5f], [0.5f, -0.5f, 0.5f], [0, 0, 1]]
             :
@@ -51,7 +53,8 @@ internal sealed class WinogradModel
     {
         Window window = ((Conv2d)values.Layer).Window;
         return Results(values, values.DY, values.YShape, values.XShapes[0], window.Padding.H - 2, window.Padding.W - 2,
-            (c, k) => [.. Taps(values.W[0], k * values.XShapes[0].C + c).Reverse().Select(row => row.Reverse().ToArray())]);
+            (c, k) => [.. Taps(values.W[0], k * values.XShapes[0].C + c).Reverse()
+                .Select(row => row.Reverse().ToArray())]);
     }
 
     /// <summary>The gradient of the weights.</summary>
@@ -68,7 +71,8 @@ internal sealed class WinogradModel
                 float[][] sum = Zeros(_m + 2);
                 foreach ((int n, int row, int column) in Tiles(values.N, ys))
                 {
-                    float[][] x = Both(Input, Patch(values.X[0], xs, n, c, row - window.Padding.H, column - window.Padding.W, _m + 2));
+                    float[][] x = Both(Input,
+                        Patch(values.X[0], xs, n, c, row - window.Padding.H, column - window.Padding.W, _m + 2));
                     AddProducts(sum, Both(spread, Patch(values.DY, ys, n, k, row, column, _m)), x);
                 }
                 gradient.AddRange(Both(back, sum).SelectMany(taps => taps));
@@ -77,13 +81,16 @@ internal sealed class WinogradModel
         return [.. gradient];
     }
 
-    private float[] Results(LayerValues<float> values, float[] source, Shape from, Shape to, int top, int left, Func<int, int, float[][]> taps)
+    private float[] Results(LayerValues<float> values, float[] source, Shape from, Shape to, int top, int left,
+        Func<int, int, float[][]> taps)
     {
         var result = new float[values.N * to.Length];
-        float[][][][] filters = [.. Enumerable.Range(0, to.C).Select(k => Enumerable.Range(0, from.C).Select(c => Both(Filter, taps(k, c))).ToArray())];
+        float[][][][] filters = [.. Enumerable.Range(0, to.C)
+            .Select(k => Enumerable.Range(0, from.C).Select(c => Both(Filter, taps(k, c))).ToArray())];
         foreach ((int n, int row, int column) in Tiles(values.N, to))
         {
-            float[][][] tiles = [.. Enumerable.Range(0, from.C).Select(c => Both(Input, Patch(source, from, n, c, row + top, column + left, _m + 2)))];
+            float[][][] tiles = [.. Enumerable.Range(0, from.C)
+                .Select(c => Both(Input, Patch(source, from, n, c, row + top, column + left, _m + 2)))];
             for (int k = 0; k < to.C; k++)
             {
                 float[][] sum = Zeros(_m + 2);
@@ -91,7 +98,8 @@ internal sealed class WinogradModel
                     AddProducts(sum, filters[k][c], tiles[c]);
                 float[][] tile = Both(Output, sum);
                 for (int i = 0; i < Math.Min(_m, to.H - row); i++)
-                    tile[i].AsSpan(0, Math.Min(_m, to.W - column)).CopyTo(result.AsSpan(((n * to.C + k) * to.H + row + i) * to.W + column));
+                    tile[i].AsSpan(0, Math.Min(_m, to.W - column))
+                        .CopyTo(result.AsSpan(((n * to.C + k) * to.H + row + i) * to.W + column));
             }
         }
         return result;
@@ -108,7 +116,8 @@ internal sealed class WinogradModel
     private static float[][] Patch(float[] values, Shape shape, int n, int channel, int row, int column, int size) =>
     [
         .. Enumerable.Range(row, size).Select(h => Enumerable.Range(column, size)
-            .Select(w => h >= 0 && h < shape.H && w >= 0 && w < shape.W ? values[((n * shape.C + channel) * shape.H + h) * shape.W + w] : 0).ToArray()),
+            .Select(w => h >= 0 && h < shape.H && w >= 0 && w < shape.W
+                ? values[((n * shape.C + channel) * shape.H + h) * shape.W + w] : 0).ToArray()),
     ];
 
     private static void AddProducts(float[][] sum, float[][] a, float[][] b)
@@ -121,7 +130,8 @@ internal sealed class WinogradModel
     }
 
     // T t Tᵀ.
-    private static float[][] Both(float[][] transform, float[][] values) => Product(transform, Transposed(Product(transform, Transposed(values))));
+    private static float[][] Both(float[][] transform, float[][] values)
+        => Product(transform, Transposed(Product(transform, Transposed(values))));
 
     private static float[][] Product(float[][] a, float[][] b)
         => [.. a.Select(row => Enumerable.Range(0, b[0].Length).Select(j => Sum(row, b, j)).ToArray())];
@@ -134,7 +144,8 @@ internal sealed class WinogradModel
         return sum;
     }
 
-    private static float[][] Transposed(float[][] a) => [.. Enumerable.Range(0, a[0].Length).Select(j => a.Select(row => row[j]).ToArray())];
+    private static float[][] Transposed(float[][] a)
+        => [.. Enumerable.Range(0, a[0].Length).Select(j => a.Select(row => row[j]).ToArray())];
 
     private static float[][] Zeros(int size) => [.. Enumerable.Range(0, size).Select(_ => new float[size])];
 }

@@ -19,14 +19,16 @@ public sealed class WinogradTests
 
     [TestCaseSource(nameof(Cases))]
     public void ItIsExactOnTheNumbersThatAreChosenForIt(SumAlgorithm algorithm, LayerCase layer)
-        => Check(new WinogradModel(algorithm), algorithm, layer, (got, truth) => Assert.That(Comparison.Exactly(got, truth).Failed, Is.Zero, truth.Name));
+        => Check(new WinogradModel(algorithm), algorithm, layer,
+            (got, truth) => Assert.That(Comparison.Exactly(got, truth).Failed, Is.Zero, truth.Name));
 
     [TestCase(SumAlgorithm.Winograd2)]
     [TestCase(SumAlgorithm.Winograd4)]
     public void AWrongConstantIsCaught(SumAlgorithm algorithm)
     {
         var layer = new LayerCase(new Conv2d(2, 3, padding: 1, bias: false), 1, new Shape(2, 6, 9));
-        foreach (Func<WinogradModel, float[][]> matrix in (Func<WinogradModel, float[][]>[])[model => model.Input, model => model.Filter, model => model.Output])
+        foreach (Func<WinogradModel, float[][]> matrix
+            in (Func<WinogradModel, float[][]>[])[model => model.Input, model => model.Filter, model => model.Output])
         {
             float[][] right = matrix(new WinogradModel(algorithm));
             for (int i = 0; i < right.Length * right[0].Length; i++)
@@ -47,9 +49,12 @@ public sealed class WinogradTests
     public void NumbersThatAreNoMultiplesOf576AreNotTakenForExact()
     {
         var layer = new Conv2d(2, 3, padding: 1, bias: false);
-        LayerValues<float> values = Integers(new LayerCase(layer, 1, new Shape(2, 8, 8)), range: 3, weightGrain: 1, gradientGrain: 1, oneIn: 1);
-        Assert.That(Enum.GetValues<SumPass>().Select(pass => WinogradBudget.IsExact(values, SumAlgorithm.Winograd4, pass)), Is.All.False);
-        Assert.That(Enum.GetValues<SumPass>().Select(pass => WinogradBudget.IsExact(values, SumAlgorithm.Winograd2, pass)), Is.All.True);
+        LayerValues<float> values = Integers(new LayerCase(layer, 1, new Shape(2, 8, 8)), range: 3, weightGrain: 1,
+            gradientGrain: 1, oneIn: 1);
+        Assert.That(Enum.GetValues<SumPass>()
+            .Select(pass => WinogradBudget.IsExact(values, SumAlgorithm.Winograd4, pass)), Is.All.False);
+        Assert.That(Enum.GetValues<SumPass>()
+            .Select(pass => WinogradBudget.IsExact(values, SumAlgorithm.Winograd2, pass)), Is.All.True);
     }
 
     [Test]
@@ -80,13 +85,17 @@ public sealed class WinogradTests
     public void ItStaysWithinItsDeclaredAccuracy(SumAlgorithm algorithm, LayerCase layer)
     {
         var model = new WinogradModel(algorithm);
-        LayerValues<float> values = Values(layer, new Fill(3), (fill, stream, length) => fill.Uniform(stream, length, 1));
-        LayerTruth truth = LayerReference.Evaluate(values).Computed(new LayerAlgorithms(algorithm, algorithm, algorithm), values);
+        LayerValues<float> values = Values(layer, new Fill(3), (fill, stream, length)
+            => fill.Uniform(stream, length, 1));
+        LayerTruth truth = LayerReference.Evaluate(values)
+            .Computed(new LayerAlgorithms(algorithm, algorithm, algorithm), values);
         Assert.Multiple(() =>
         {
             Assert.That(Comparison.WithinBounds(model.Forward(values), truth.Y).WorstInBounds, Is.InRange(1e-3, 1));
-            Assert.That(Comparison.WithinBounds(model.InputGradient(values), truth.DX[0]).WorstInBounds, Is.InRange(1e-3, 1));
-            Assert.That(Comparison.WithinBounds(model.WeightGradient(values), truth.DW[0]!).WorstInBounds, Is.InRange(1e-3, 1));
+            Assert.That(Comparison.WithinBounds(model.InputGradient(values), truth.DX[0]).WorstInBounds,
+                Is.InRange(1e-3, 1));
+            Assert.That(Comparison.WithinBounds(model.WeightGradient(values), truth.DW[0]!).WorstInBounds,
+                Is.InRange(1e-3, 1));
         });
     }
 
@@ -101,12 +110,14 @@ public sealed class WinogradTests
         for (int i = 0; i < bounds.Length; i++)
         {
             bool near = i < 6 * 7 && Math.Abs(i / 7 - 2) <= 1 && Math.Abs(i % 7 - 3) <= 1;
-            Assert.That((computed.Bounds[i], computed.Ceilings[i]), Is.EqualTo(near ? (scale, scale) : (0.0, 0.0)), $"element {i}");
+            Assert.That((computed.Bounds[i], computed.Ceilings[i]), Is.EqualTo(near ? (scale, scale) : (0.0, 0.0)),
+                $"element {i}");
         }
         Assert.That(tensor.Computed(SumAlgorithm.Direct, SumPass.Forward, (6, 7)), Is.SameAs(tensor));
     }
 
-    private static void Check(WinogradModel model, SumAlgorithm algorithm, LayerCase layer, Action<float[], TruthTensor> see)
+    private static void Check(WinogradModel model, SumAlgorithm algorithm, LayerCase layer,
+        Action<float[], TruthTensor> see)
     {
         var exact = new ExactValues(layer.Layer, [new LayerAlgorithms(algorithm, algorithm, algorithm)], largest: 16,
             (range, weightGrain, gradientGrain, oneIn) => Integers(layer, range, weightGrain, gradientGrain, oneIn));
@@ -123,7 +134,8 @@ public sealed class WinogradTests
         }
     }
 
-    private static LayerValues<float> Integers(LayerCase layer, int range, int weightGrain, int gradientGrain, int oneIn)
+    private static LayerValues<float> Integers(LayerCase layer, int range, int weightGrain, int gradientGrain,
+        int oneIn)
         => Values(layer, new Fill(1), (fill, stream, length) => stream == 0
             ? fill.Integers(stream, length, range)
             : fill.Integers(stream, length, range, stream == 1 ? weightGrain : gradientGrain, oneIn));
@@ -131,6 +143,7 @@ public sealed class WinogradTests
     private static LayerValues<float> Values(LayerCase layer, Fill fill, Func<Fill, int, int, float[]> make)
     {
         Shape x = layer.Inputs[0], y = layer.Layer.Infer(x);
-        return new(layer.Layer, [x], layer.N, [make(fill, 0, layer.N * x.Length)], [make(fill, 1, layer.Layer.Parameters(x)[0].Length)], make(fill, 2, layer.N * y.Length), 1, 0, 1);
+        return new(layer.Layer, [x], layer.N, [make(fill, 0, layer.N * x.Length)],
+            [make(fill, 1, layer.Layer.Parameters(x)[0].Length)], make(fill, 2, layer.N * y.Length), 1, 0, 1);
     }
 }

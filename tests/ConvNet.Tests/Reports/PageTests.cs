@@ -31,7 +31,8 @@ public sealed partial class PageTests
         return Encoding.UTF8.GetString(stream.ToArray());
     }
 
-    private static IEnumerable<XElement> Of(XElement root, string name) => root.Descendants().Where(element => element.Name.LocalName == name);
+    private static IEnumerable<XElement> Of(XElement root, string name) => root.Descendants()
+        .Where(element => element.Name.LocalName == name);
 
     [TestCaseSource(nameof(Names))]
     public void EveryChartHasANameADescriptionAndItsFiguresAsATable(string name)
@@ -45,7 +46,8 @@ public sealed partial class PageTests
             Assert.That(drawings, Has.Length.EqualTo(2), "one for wide windows and one for narrow ones");
             foreach (XElement drawing in drawings)
             {
-                string[] labels = [.. drawing.Attribute("aria-labelledby")!.Value.Split(' ').Select(id => drawing.Elements().Single(element => (string?)element.Attribute("id") == id).Value)];
+                string[] labels = [.. drawing.Attribute("aria-labelledby")!.Value.Split(' ')
+                    .Select(id => drawing.Elements().Single(element => (string?)element.Attribute("id") == id).Value)];
                 Assert.That((string?)drawing.Attribute("role"), Is.EqualTo("img"));
                 Assert.That(labels[0], Is.EqualTo(title));
                 Assert.That(labels[1], Is.Not.Empty);
@@ -67,11 +69,15 @@ public sealed partial class PageTests
         XElement html = Html(name);
         Assert.Multiple(() =>
         {
-            Assert.That(html.Descendants().Select(element => element.Name.LocalName), Has.None.AnyOf("script", "iframe", "object", "embed", "img", "base", "foreignObject"));
-            Assert.That(html.DescendantsAndSelf().Attributes().Select(attribute => attribute.Name.LocalName), Has.None.StartsWith("on"));
-            Assert.That(html.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href").Select(attribute => attribute.Value), Is.All.EqualTo("data:,"));
+            Assert.That(html.Descendants().Select(element => element.Name.LocalName),
+                Has.None.AnyOf("script", "iframe", "object", "embed", "img", "base", "foreignObject"));
+            Assert.That(html.DescendantsAndSelf().Attributes().Select(attribute => attribute.Name.LocalName),
+                Has.None.StartsWith("on"));
+            Assert.That(html.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href")
+                .Select(attribute => attribute.Value), Is.All.EqualTo("data:,"));
             Assert.That(Of(html, "style").Single().Value, Does.Not.Contain("url(").And.Not.Contain("@import"));
-            Assert.That(Of(html, "meta").Select(meta => (string?)meta.Attribute("content")), Has.Some.StartsWith("default-src 'none'; style-src 'unsafe-inline'"));
+            Assert.That(Of(html, "meta").Select(meta => (string?)meta.Attribute("content")),
+                Has.Some.StartsWith("default-src 'none'; style-src 'unsafe-inline'"));
         });
     }
 
@@ -83,21 +89,27 @@ public sealed partial class PageTests
         Assert.That(Of(html, "h1").Single().Value, Is.EqualTo($"Which backend for {shown}"));
         Assert.That(Of(html, "title").First().Value, Is.EqualTo($"Which backend for {shown}"));
         string markdown = Markdown(SamplePages.All["hostile"]);
-        Assert.That(markdown, Does.StartWith("# Which backend for \\</script\\>\\</title\\>\\<script\\>").And.Contain("\\|\\`\\*\\[x\\](javascript:y)\uFFFD\\[31m").And.Not.Contain("<script>").And.Not.Contain("\u001b"));
+        Assert.That(markdown, Does.StartWith("# Which backend for \\</script\\>\\</title\\>\\<script\\>")
+            .And.Contain("\\|\\`\\*\\[x\\](javascript:y)\uFFFD\\[31m").And.Not.Contain("<script>")
+            .And.Not.Contain("\u001b"));
     }
 
     [Test]
     public void TheRawDataIsReadBack()
     {
-        string text = Of(Html("hostile"), "pre").Single(element => (string?)element.Attribute("id") == HtmlPage.DataId).Value;
+        string text = Of(Html("hostile"), "pre").Single(element => (string?)element.Attribute("id") == HtmlPage.DataId)
+            .Value;
         using var data = JsonDocument.Parse(text);
         JsonElement comparison = data.RootElement.GetProperty("comparison").GetProperty("comparisons")[1];
         Assert.Multiple(() =>
         {
-            Assert.That(data.RootElement.GetProperty("comparison").GetProperty("model").GetString(), Is.EqualTo(SamplePages.HostileName.Replace('\uD800', '\uFFFD')));
+            Assert.That(data.RootElement.GetProperty("comparison").GetProperty("model").GetString(),
+                Is.EqualTo(SamplePages.HostileName.Replace('\uD800', '\uFFFD')));
             Assert.That(comparison.GetProperty("batch").GetInt32(), Is.EqualTo(1));
-            Assert.That(comparison.GetProperty("rows")[7].GetProperty("training").GetProperty("imagesPerSecond").GetProperty("value").GetDouble(), Is.EqualTo(2 * 7 * 37.5));
-            Assert.That(data.RootElement.GetProperty("profiles")[0].GetProperty("profile").GetProperty("layers")[1].GetProperty("pass").GetString(), Is.EqualTo("backward-data"));
+            Assert.That(comparison.GetProperty("rows")[7].GetProperty("training").GetProperty("imagesPerSecond")
+                .GetProperty("value").GetDouble(), Is.EqualTo(2 * 7 * 37.5));
+            Assert.That(data.RootElement.GetProperty("profiles")[0].GetProperty("profile").GetProperty("layers")[1]
+                .GetProperty("pass").GetString(), Is.EqualTo("backward-data"));
             Assert.That(comparison.GetProperty("noise").GetProperty("verdict").GetString(), Is.EqualTo("quiet"));
         });
     }
@@ -106,10 +118,13 @@ public sealed partial class PageTests
     public void AFastWrongBackendIsShownAsWrong()
     {
         XElement html = Html("compare");
-        Assert.That(Of(html, "p").Select(note => note.Value), Has.Some.EqualTo("The gradients of native:accurate are wrong: the weights of resnet20 are off by 12 bounds"));
+        Assert.That(Of(html, "p").Select(note => note.Value), Has.Some.EqualTo("The gradients of native:accurate are "
+            + "wrong: the weights of resnet20 are off by 12 bounds"));
         foreach (XElement drawing in Of(html, "svg").Take(2))
-            Assert.That(Of(drawing, "text").Select(text => text.Value), Has.Some.EqualTo("native:accurate (wrong)").And.None.EqualTo("native:accurate"));
-        Assert.That(Of(html, "tr").Select(row => string.Join(' ', Of(row, "td").Take(3).Select(cell => cell.Value))), Has.Some.EqualTo("native:accurate 1 wrong").And.Some.EqualTo("native 1 right"));
+            Assert.That(Of(drawing, "text").Select(text => text.Value), Has.Some.EqualTo("native:accurate (wrong)")
+                .And.None.EqualTo("native:accurate"));
+        Assert.That(Of(html, "tr").Select(row => string.Join(' ', Of(row, "td").Take(3).Select(cell => cell.Value))),
+            Has.Some.EqualTo("native:accurate 1 wrong").And.Some.EqualTo("native 1 right"));
     }
 
     [Test]
@@ -117,13 +132,16 @@ public sealed partial class PageTests
     {
         string[] lines = Markdown(new Page("A *title*", "What came out.",
         [
-            new Section("Bars", [new BarChart("Speed", "Longer is faster.", "images/s", [new("batch 1", [new("a|b", 1234, 1200, 1250.25), new("c", 0.5)])])]),
+            new Section("Bars",
+                [new BarChart("Speed", "Longer is faster.", "images/s",
+                [new("batch 1", [new("a|b", 1234, 1200, 1250.25), new("c", 0.5)])])]),
             new Facts(new Fact("Processor", "one")), new Note("Trust it not.", IsWarning: true), new RawData(new { }),
         ])).TrimEnd().Split('\n');
         Assert.That(lines, Is.EqualTo((string[])
         [
             "# A \\*title\\*", "", "What came out.", "", "## Bars", "", "**Speed**", "",
-            "| of | what | images/s | least | greatest |", "| --- | --- | ---: | ---: | ---: |", "| batch 1 | a\\|b | 1,234 | 1,200 | 1,250 |", "| batch 1 | c | 0.500 | – | – |", "",
+            "| of | what | images/s | least | greatest |", "| --- | --- | ---: | ---: | ---: |",
+                "| batch 1 | a\\|b | 1,234 | 1,200 | 1,250 |", "| batch 1 | c | 0.500 | – | – |", "",
             "- Processor: one", "", "> **Note:** Trust it not.",
         ]));
     }
@@ -134,7 +152,8 @@ public sealed partial class PageTests
         double[] widths = WidthsOf(new BarChart("", "", "ms", [new("", [new("a", 10), new("b", 5), new("c", 0)])]));
         Assert.That(widths[1], Is.EqualTo(widths[0] / 2).Within(0.01));
         Assert.That(widths[2], Is.Zero.Within(0.01));
-        double[] ratios = WidthsOf(new BarChart("", "", "times", [new("x", [new("a", 4), new("b", 2), new("c", 0.5)])]) { AreRatios = true });
+        double[] ratios = WidthsOf(
+            new BarChart("", "", "times", [new("x", [new("a", 4), new("b", 2), new("c", 0.5)])]) { AreRatios = true });
         Assert.That(ratios[1], Is.EqualTo(ratios[0] / 2).Within(0.01), "on a logarithmic axis from 1");
         Assert.That(ratios[2], Is.EqualTo(ratios[1]).Within(0.01), "to the left of 1");
 
@@ -142,30 +161,38 @@ public sealed partial class PageTests
         Assert.That(uncertain[0], Is.GreaterThan(widths[0] / 2), "a useless interval does not make the bars short");
         Assert.That(uncertain[1], Is.EqualTo(uncertain[0] / 2).Within(0.01));
 
-        static double[] WidthsOf(BarChart chart) => [.. Marks(chart, "rect").Select(bar => double.Parse(bar.Attribute("width")!.Value, CultureInfo.InvariantCulture))];
+        static double[] WidthsOf(BarChart chart)
+            => [.. Marks(chart, "rect")
+            .Select(bar => double.Parse(bar.Attribute("width")!.Value, CultureInfo.InvariantCulture))];
     }
 
     [Test]
     public void LayersStandWhereTheirFiguresSayAndSayWhatTheyAre()
     {
-        var chart = new RooflineChart("", "", new Roofline(100, 10), [new("conv1", "forward", 1, 8, 0.6), new("conv2", "forward", 10, 80, 0.3), new("conv3", "forward", 100, 80, 0.1)]);
+        var chart = new RooflineChart("", "", new Roofline(100, 10), [new("conv1", "forward", 1, 8, 0.6),
+            new("conv2", "forward", 10, 80, 0.3), new("conv3", "forward", 100, 80, 0.1)]);
         XElement[] marks = [.. Marks(chart, "ellipse")];
         double[] x = [.. marks.Select(mark => Number(mark, "cx"))], y = [.. marks.Select(mark => Number(mark, "cy"))];
         Assert.Multiple(() =>
         {
-            Assert.That(x[1] - x[0], Is.EqualTo(x[2] - x[1]).Within(0.01).And.GreaterThan(50), "ten times as many operations per byte");
+            Assert.That(x[1] - x[0], Is.EqualTo(x[2] - x[1]).Within(0.01).And.GreaterThan(50),
+                "ten times as many operations per byte");
             Assert.That(y[2], Is.EqualTo(y[1]).Within(0.01));
             Assert.That(y[0] - y[1], Is.GreaterThan(50), "ten times as fast is higher");
-            Assert.That(marks[0].Elements().Single().Value, Is.EqualTo("conv1, forward: 8 GFLOP/s at 1 operations per byte, 80.0% of the roof, 60.0% of the time"));
-            Assert.That(Number(marks[0], "rx") / Number(marks[2], "rx"), Is.GreaterThan(1.2), "more of the time is a larger point");
+            Assert.That(marks[0].Elements().Single().Value, Is.EqualTo("conv1, forward: 8 GFLOP/s at 1 operations per "
+                + "byte, 80.0% of the roof, 60.0% of the time"));
+            Assert.That(Number(marks[0], "rx") / Number(marks[2], "rx"), Is.GreaterThan(1.2),
+                "more of the time is a larger point");
         });
 
-        static double Number(XElement mark, string name) => double.Parse(mark.Attribute(name)!.Value, CultureInfo.InvariantCulture);
+        static double Number(XElement mark, string name)
+            => double.Parse(mark.Attribute(name)!.Value, CultureInfo.InvariantCulture);
     }
 
     [Test]
     public void EveryLayerIsOnTheRoofline()
-        => Assert.That(Marks(SamplePages.Roofline(), "ellipse", "polygon", "rect").Count(), Is.EqualTo(SamplePages.Roofline().Points.Count));
+        => Assert.That(Marks(SamplePages.Roofline(), "ellipse", "polygon", "rect").Count(),
+            Is.EqualTo(SamplePages.Roofline().Points.Count));
 
     [Test]
     public void ColoursComeFromThePage()
@@ -237,7 +264,8 @@ public sealed partial class PageTests
         {
             Assert.That(losses.Split('\n').Count(line => line.StartsWith('|')), Is.InRange(22, 45),
                 "twenty points, and every epoch");
-            Assert.That(losses, Does.Contain("| 2 |").And.Contain("| 540 |").And.Contain("20 of the 270 points of mean of 2 batches"));
+            Assert.That(losses, Does.Contain("| 2 |").And.Contain("| 540 |")
+                .And.Contain("20 of the 270 points of mean of 2 batches"));
             Assert.That(Enumerable.Range(1, 12).Select(epoch => $"| {45 * epoch} |"),
                 Is.All.Matches<string>(row => losses.Contains(row!, StringComparison.Ordinal)), "every epoch");
         });

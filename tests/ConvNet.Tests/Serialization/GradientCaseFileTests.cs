@@ -8,7 +8,14 @@ public sealed class GradientCaseFileTests
     [Test]
     public void EveryRandomCaseComesBackAsItWas([Range(1, 40)] int seed)
     {
-        var options = new GradientCheckOptions { Modes = CheckModes.Exact | CheckModes.EndToEnd, BatchSize = seed, Seed = ulong.MaxValue - (ulong)seed, LargestInteger = 1 + seed % 16, Values = (RealValues)(seed % 4) };
+        var options = new GradientCheckOptions
+        {
+            Modes = CheckModes.Exact | CheckModes.EndToEnd,
+            BatchSize = seed,
+            Seed = ulong.MaxValue - (ulong)seed,
+            LargestInteger = 1 + seed % 16,
+            Values = (RealValues)(seed % 4)
+        };
         ComesBack(RandomCases.Layer((ulong)seed) with { Options = options });
         ComesBack(RandomCases.Graph((ulong)seed) with { Options = options });
 
@@ -41,7 +48,8 @@ public sealed class GradientCaseFileTests
         {
             string json = GradientCaseFile.Write(made);
             for (int length = 0; length < json.Length; length++)
-                Assert.That(() => GradientCaseFile.Read(json[..length]), Throws.TypeOf<InvalidDataException>(), $"cut to {length} characters");
+                Assert.That(() => GradientCaseFile.Read(json[..length]), Throws.TypeOf<InvalidDataException>(),
+                    $"cut to {length} characters");
         }
     }
 
@@ -49,40 +57,57 @@ public sealed class GradientCaseFileTests
     [TestCase("""{ "format": "convnet-graph", "version": 1 }""", "\"format\" is \"convnet-graph\"")]
     [TestCase("""{ "format": "convnet-gradient-case", "version": 2 }""", "version 2")]
     [TestCase("""{ "format": "convnet-gradient-case", "version": 1 }""", "\"modes\" names no comparison")]
-    [TestCase("""{ "format": "convnet-gradient-case", "version": 1, "modes": ["roughly"] }""", "mode \"roughly\" is unknown; there are exact, real")]
+    [TestCase("""{ "format": "convnet-gradient-case", "version": 1, "modes": ["roughly"] }""",
+        "mode \"roughly\" is unknown; there are exact, real")]
     public void AWrongDocumentIsNamed(string json, string words) => IsRefused(json, words);
 
     [TestCase("""-1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "A batch of -1 samples")]
-    [TestCase("""1, "seed": -1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "\"seed\" is -1; it must be a whole number from 0")]
+    [TestCase("""1, "seed": -1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
+        "\"seed\" is -1; it must be a whole number from 0")]
     [TestCase("""1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "\"seed\" is missing")]
-    [TestCase("""1, "seed": 1, "largestInteger": 17, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "up to 17 in magnitude")]
-    [TestCase("""1, "seed": 1, "values": "odd", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "\"values\" are \"odd\"; there are uniform, normal")]
+    [TestCase("""1, "seed": 1, "largestInteger": 17, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
+        "up to 17 in magnitude")]
+    [TestCase("""1, "seed": 1, "values": "odd", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
+        "\"values\" are \"odd\"; there are uniform, normal")]
     [TestCase("""1, "seed": 1""", "neither a \"graph\" nor a \"layer\"")]
     [TestCase("""1, "seed": 1, "layer": "relu", "inputs": [[1, 1, 1]]""", "instead of an object")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "cnov" }, "inputs": [[1, 1, 1]]""", "layer \"cnov\" is unknown; there are conv, ")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu", "slope": 1 }, "inputs": [[1, 1, 1]]""", "\"slope\" is unknown here")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "cnov" }, "inputs": [[1, 1, 1]]""",
+        "layer \"cnov\" is unknown; there are conv, ")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu", "slope": 1 }, "inputs": [[1, 1, 1]]""",
+        "\"slope\" is unknown here")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }""", "relu reads one node; 0 were given")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1]]""", "\"inputs\" lists each input's")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 0, 1]]""", "\"inputs\" lists each input's")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1e99, 1]]""", "\"inputs\" lists each input's")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1e99, 1]]""",
+        "\"inputs\" lists each input's")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[65536, 65536, 1]]""", "too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "conv", "filters": 1, "kernel": 5 }, "inputs": [[1, 3, 3]]""", "does not fit a 3-high input")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]], "graph": 7""", "instead of an object")]
-    [TestCase("""1, "seed": 1, "graph": { "format": "convnet-graph", "version": 1, "input": [1, 1, 1], "nodes": [] }""", "case.json, graph: \"nodes\" has no layer")]
-    [TestCase("""1, "seed": 1, "backend": "native", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "\"backend\" is unknown here")]
-    [TestCase("""2147483647, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "a tensor of 2,147,483,648 values is too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 65536 }, "inputs": [[65536, 1, 1]]""", "too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 32768 }, "inputs": [[32768, 1, 1]]""", "a tensor of 1,073,741,824 values is too large")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "conv", "filters": 1, "kernel": 5 }, "inputs": [[1, 3, 3]]""",
+        "does not fit a 3-high input")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]], "graph": 7""",
+        "instead of an object")]
+    [TestCase("""1, "seed": 1, "graph": { "format": "convnet-graph", "version": 1, "input": [1, 1, 1], "nodes": [] }""",
+        "case.json, graph: \"nodes\" has no layer")]
+    [TestCase("""1, "seed": 1, "backend": "native", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
+        "\"backend\" is unknown here")]
+    [TestCase("""2147483647, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
+        "a tensor of 2,147,483,648 values is too large")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 65536 }, "inputs": [[65536, 1, 1]]""",
+        "too large")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 32768 }, "inputs": [[32768, 1, 1]]""",
+        "a tensor of 1,073,741,824 values is too large")]
     public void AWrongCaseIsNamed(string rest, string words)
-        => IsRefused($$"""{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": {{rest}} }""", words);
+        => IsRefused($$"""{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": {{rest}} }""",
+            words);
 
     [Test]
     public void ALayerOfOnesOwnHasNoFormAndIsNamed()
     {
         var made = new LayerGradientCase(new Contract.ScaledSquare(), [new Shape(1, 1, 1)], new GradientCheckOptions());
-        Assert.That(() => GradientCaseFile.Write(made), Throws.TypeOf<NotSupportedException>().With.Message.Contains("ScaledSquare"));
+        Assert.That(() => GradientCaseFile.Write(made), Throws.TypeOf<NotSupportedException>()
+            .With.Message.Contains("ScaledSquare"));
     }
 
     private static void IsRefused(string json, string words)
-        => Assert.That(() => GradientCaseFile.Read(json, "case.json"), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("case.json").And.Message.Contains(words));
+        => Assert.That(() => GradientCaseFile.Read(json, "case.json"), Throws.TypeOf<InvalidDataException>()
+            .With.Message.StartsWith("case.json").And.Message.Contains(words));
 }

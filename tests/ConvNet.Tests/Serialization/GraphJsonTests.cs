@@ -14,7 +14,8 @@ public sealed class GraphJsonTests
     public void EveryAttributeOfEveryLayerComesBack()
     {
         var graph = new Graph(new Shape(4, 23, 17));
-        Node x = graph.Add("first", new Conv2d(6, (5, 3), (2, 1), (1, 2), (2, 3), groups: 2, bias: false, roundDown: true), graph.Input);
+        Node x = graph.Add("first",
+            new Conv2d(6, (5, 3), (2, 1), (1, 2), (2, 3), groups: 2, bias: false, roundDown: true), graph.Input);
         x = graph.Add(new BatchNorm2d(0.3f, 1e-3f), x);
         x = graph.Add(new MaxPool2d((3, 2), (2, 1), (1, 1), roundDown: true), x);
         x = graph.Add(new AvgPool2d((2, 3), (1, 2), (1, 0), roundDown: true, countPadding: false), x);
@@ -29,10 +30,15 @@ public sealed class GraphJsonTests
     [Test]
     public void TheShortFormTakesTheDefaults()
     {
-        Graph graph = Parse("""{ "layer": "conv", "filters": 6, "kernel": [5, 3], "padding": [2, 1] }, { "layer": "maxpool", "kernel": 2 }, { "layer": "flatten" }, { "name": "scores", "layer": "dense", "units": 10 }""");
+        Graph graph = Parse("""
+            { "layer": "conv", "filters": 6, "kernel": [5, 3], "padding": [2, 1] }, { "layer": "maxpool", "kernel": 2 },
+            { "layer": "flatten" }, { "name": "scores", "layer": "dense", "units": 10 }
+            """);
         Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
-            Is.EqualTo((Layer[])[new Conv2d(6, (5, 3), padding: (2, 1)), new MaxPool2d(2), new Flatten(), new Dense(10)]));
-        Assert.That(graph.Nodes.Select(node => node.Name), Is.EqualTo((string[])["input", "conv1", "maxpool1", "flatten1", "scores"]));
+            Is.EqualTo((Layer[])[new Conv2d(6, (5, 3), padding: (2, 1)), new MaxPool2d(2), new Flatten(),
+                new Dense(10)]));
+        Assert.That(graph.Nodes.Select(node => node.Name),
+            Is.EqualTo((string[])["input", "conv1", "maxpool1", "flatten1", "scores"]));
     }
 
     [TestCase("""{ "layer": "cnov" }""", "nodes[0]: layer \"cnov\" is unknown; there are conv, ")]
@@ -40,15 +46,18 @@ public sealed class GraphJsonTests
     [TestCase("""{ "layer": "relu" }, { "layer": "conv", "filters": 6 }""", "nodes[1]: \"kernel\" is missing")]
     [TestCase("""{ "layer": "conv", "kernel": 3 }""", "\"filters\" is missing")]
     [TestCase("""{ "layer": "conv", "filters": 2.5, "kernel": 3 }""", "\"filters\" is 2.5; it must be a whole number")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": [3] }""", "\"kernel\" is [3]; it must be a number or [rows, columns]")]
+    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": [3] }""",
+        "\"kernel\" is [3]; it must be a number or [rows, columns]")]
     [TestCase("""{ "layer": "conv", "filters": 2, "kernel": "3" }""", "\"kernel\" is \"3\"; it must be a whole number")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": 3, "bias": 0 }""", "\"bias\" is 0; it must be true or false")]
+    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": 3, "bias": 0 }""",
+        "\"bias\" is 0; it must be true or false")]
     [TestCase("""{ "layer": "conv", "filters": 99999999999, "kernel": 3 }""", "must be a whole number")]
     [TestCase("""{ "layer": "conv", "filters": -1, "kernel": 3 }""", "nodes[0]: ")]
     [TestCase("""{ "layer": "conv", "filters": 2, "kernel": 3, "stride": 4 }""", "W = 28, F = 3, S = 4, P = 0")]
     [TestCase("""{ "layer": "dropout", "probability": 1e99 }""", "\"probability\" is 1e99; it must be a number")]
     [TestCase("""{ "layer": "dropout", "probability": 1 }""", "probability 1 is not in [0, 1)")]
-    [TestCase("""{ "layer": "relu", "inputs": ["relu2"] }, { "layer": "relu" }""", "there is no node \"relu2\" before it")]
+    [TestCase("""{ "layer": "relu", "inputs": ["relu2"] }, { "layer": "relu" }""",
+        "there is no node \"relu2\" before it")]
     [TestCase("""{ "layer": "relu", "inputs": "input" }""", "\"inputs\" is \"input\"; it must be a list")]
     [TestCase("""{ "layer": "relu", "name": "input" }""", "\"input\" is in the graph already")]
     [TestCase("""{ "layer": "add" }""", "add reads two nodes or more")]
@@ -57,7 +66,8 @@ public sealed class GraphJsonTests
     [TestCase("""{ "layer": 7 }""", "\"layer\" is 7; it must be a text")]
     [TestCase("", "\"nodes\" has no layer")]
     public void AWrongNodeIsNamedWithItsPlace(string nodes, string words)
-        => Assert.That(() => Parse(nodes), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json").And.Message.Contains(words));
+        => Assert.That(() => Parse(nodes), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json")
+            .And.Message.Contains(words));
 
     [TestCase("""[]""", "instead of an object")]
     [TestCase("""{ "version": 1 }""", "\"format\" is missing")]
@@ -66,10 +76,14 @@ public sealed class GraphJsonTests
     [TestCase("""{ "format": "convnet-graph", "version": 2 }""", "version 2 of the format is not known")]
     [TestCase("""{ "format": "convnet-graph", "version": 1 }""", "\"input\" must be")]
     [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [1, 0, 28], "nodes": [] }""", "\"input\" must be")]
-    [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [], "edges": [] }""", "\"edges\" is unknown here")]
-    [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [2000000, 2000, 2000], "nodes": [{ "layer": "relu" }] }""", "too large")]
+    [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [], "edges": [] }""",
+        "\"edges\" is unknown here")]
+    [TestCase("""
+        { "format": "convnet-graph", "version": 1, "input": [2000000, 2000, 2000], "nodes": [{ "layer": "relu" }] }
+        """, "too large")]
     public void AWrongDocumentIsNamed(string json, string words)
-        => Assert.That(() => GraphJson.Read(json, "model.json"), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json").And.Message.Contains(words));
+        => Assert.That(() => GraphJson.Read(json, "model.json"), Throws.TypeOf<InvalidDataException>()
+            .With.Message.StartsWith("model.json").And.Message.Contains(words));
 
     [Test]
     public void AHostileSizeGivesAGraphOrOneError(
@@ -88,11 +102,14 @@ public sealed class GraphJsonTests
             ["input"] = 6,
             [attribute] = size,
         };
-        string window = string.Join(", ", sizes.Where(pair => pair.Key is "kernel" or "stride" or "padding").Select(pair => $"\"{pair.Key}\": {pair.Value}"));
+        string window = string.Join(", ", sizes.Where(pair => pair.Key is "kernel" or "stride" or "padding")
+            .Select(pair => $"\"{pair.Key}\": {pair.Value}"));
         string json = $$"""
             { "format": "convnet-graph", "version": 1, "input": [{{sizes["input"]}}, 4, 4], "nodes": [
-              { "layer": "conv", "filters": {{sizes["filters"]}}, {{window}}, "dilation": {{sizes["dilation"]}}, "groups": {{sizes["groups"]}}, "roundDown": true },
-              { "layer": "maxpool", {{window}}, "roundDown": true }, { "layer": "avgpool", {{window}}, "roundDown": true },
+              { "layer": "conv", "filters": {{sizes["filters"]}}, {{window}}, "dilation": {{sizes["dilation"]}},
+                  "groups": {{sizes["groups"]}}, "roundDown": true },
+              { "layer": "maxpool", {{window}}, "roundDown": true },
+                  { "layer": "avgpool", {{window}}, "roundDown": true },
               { "layer": "flatten" }, { "layer": "dense", "units": {{sizes["units"]}} } ] }
             """;
         try
@@ -112,18 +129,22 @@ public sealed class GraphJsonTests
     {
         string json = GraphJson.Write(BuiltInModels.Create("digits"));
         for (int length = 0; length < json.Length; length++)
-            Assert.That(() => GraphJson.Read(json[..length]), Throws.TypeOf<InvalidDataException>(), $"cut to {length} characters");
+            Assert.That(() => GraphJson.Read(json[..length]), Throws.TypeOf<InvalidDataException>(),
+                $"cut to {length} characters");
     }
 
     [Test]
     public void ALayerOfOnesOwnHasNoFormAndIsNamed()
     {
         var graph = Sequential.Of(new Shape(1, 2, 2), new Relu(), new Negate());
-        Assert.That(() => GraphJson.Write(graph), Throws.TypeOf<NotSupportedException>().With.Message.Contains("\"negate1\" is a Negate"));
+        Assert.That(() => GraphJson.Write(graph), Throws.TypeOf<NotSupportedException>()
+            .With.Message.Contains("\"negate1\" is a Negate"));
     }
 
     private static Graph Parse(string nodes)
-        => GraphJson.Read($$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{nodes}}] }""", "model.json");
+        => GraphJson.Read(
+            $$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{nodes}}] }""",
+            "model.json");
 
     private static void ComesBack(Graph graph)
     {
@@ -131,7 +152,8 @@ public sealed class GraphJsonTests
         Assert.That(copy.Nodes.Select(Describe), Is.EqualTo(graph.Nodes.Select(Describe)));
         Assert.That(copy.Nodes.Select(node => node.Layer), Is.EqualTo(graph.Nodes.Select(node => node.Layer)));
 
-        static string Describe(Node node) => $"{node.Name} reads {string.Join(" ", node.Inputs.Select(input => input.Name))} gives {node.Shape}";
+        static string Describe(Node node) => $"{node.Name} reads "
+            + $"{string.Join(" ", node.Inputs.Select(input => input.Name))} gives {node.Shape}";
     }
 
     /// <summary>A layer of one's own: y = −x.</summary>

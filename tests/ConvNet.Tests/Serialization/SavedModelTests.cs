@@ -47,7 +47,8 @@ public sealed class SavedModelTests
             Assert.That(saved.Normalization.Mean, Is.EqualTo((float[])[0.25f, 0.1f, 1 / 3f]));
             Assert.That(saved.Normalization.StandardDeviation, Is.EqualTo((float[])[0.5f, 2, 1e-3f]));
             for (int i = 0; i < graph.Parameters.Count; i++)
-                Assert.That(Values(copy, saved.Graph.Parameters[i]), Is.EqualTo(Values(network, graph.Parameters[i])), graph.Parameters[i].Name);
+                Assert.That(Values(copy, saved.Graph.Parameters[i]), Is.EqualTo(Values(network, graph.Parameters[i])),
+                    graph.Parameters[i].Name);
             Assert.That(Directory.GetFiles(_folder), Is.EqualTo((string[])[_path]));
         });
     }
@@ -63,7 +64,8 @@ public sealed class SavedModelTests
         {
             Assert.That((8 + header) % 8, Is.Zero, "values are aligned");
             Assert.That(json, Does.Contain("""
-                "dense1.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"dense1.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}
+                "dense1.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[
+                    0,24]},"dense1.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}
                 """));
             Assert.That(bytes, Has.Length.EqualTo(8 + header + 32));
             Assert.That(BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan((int)(8 + header + 4))), Is.EqualTo(2f));
@@ -105,17 +107,27 @@ public sealed class SavedModelTests
         Assert.That(refused, Is.GreaterThan(header / 2));
     }
 
-    [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 4, "announces 8 bytes of values, and 4 are there")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 8, "announces 4 bytes of values, and 8 are there")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4, "neither overlap nor leave gaps")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}""", 12, "\"b\" begins at offset 8, where 4 is next")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 4,
+        "announces 8 bytes of values, and 4 are there")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 8,
+        "announces 4 bytes of values, and 8 are there")]
+    [TestCase("""
+        {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+        "b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}
+        """, 4, "neither overlap nor leave gaps")]
+    [TestCase("""
+        {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
+        "b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}
+        """, 12, "\"b\" begins at offset 8, where 4 is next")]
     [TestCase("""{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}""", 4, "\"dtype\" is F16; only F32 is read")]
     [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", 4, "4 bytes from 0 to 4 are not 2 values")]
     [TestCase("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", 4, "\"shape\" has a size of -1")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,2147483647],"data_offsets":[0,4]}}""", 4, "2147483647×2147483647×2147483647")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,2147483647],"data_offsets":[0,4]}}""", 4,
+        "2147483647×2147483647×2147483647")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}""", 4, "-4 bytes from 4 to 0")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}""", 4, "\"data_offsets\" must be [begin, end]")]
-    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}""", 4, "\"data_offsets\" must be [begin, end]")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}""", 4,
+        "\"data_offsets\" must be [begin, end]")]
     [TestCase("""{"a":{"dtype":"F32","data_offsets":[0,4]}}""", 4, "\"shape\" is missing")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"zip":1}}""", 4, "\"zip\" is unknown here")]
     [TestCase("""{"a":7}""", 0, "tensor \"a\": here stands 7")]
@@ -150,9 +162,12 @@ public sealed class SavedModelTests
         Assert.Multiple(() =>
         {
             Assert.That(() => Load(weight), Refused("dense1.bias (2) has no tensor"));
-            Assert.That(() => Load(weight, bias, new("conv1.weight", [1], [0])), Refused("no parameter \"conv1.weight\""));
-            Assert.That(() => Load(weight with { Dimensions = [3, 2] }, bias), Refused("dense1.weight (2×3), and the file's tensor is 3×2"));
-            Assert.That(() => Load(weight, bias with { Values = [0, float.NaN] }), Refused("dense1.bias (2) has a NaN at index 1"));
+            Assert.That(() => Load(weight, bias, new("conv1.weight", [1], [0])),
+                Refused("no parameter \"conv1.weight\""));
+            Assert.That(() => Load(weight with { Dimensions = [3, 2] }, bias),
+                Refused("dense1.weight (2×3), and the file's tensor is 3×2"));
+            Assert.That(() => Load(weight, bias with { Values = [0, float.NaN] }),
+                Refused("dense1.bias (2) has a NaN at index 1"));
         });
 
         SavedModel Load(params NamedTensor[] tensors)
@@ -166,7 +181,8 @@ public sealed class SavedModelTests
     public void ATensorWhoseValuesAreNotItsShapeIsNotWritten()
     {
         var file = new SafeTensors(new Dictionary<string, string>(), [new NamedTensor("a", [2, 3], new float[5])]);
-        Assert.That(() => file.Write(_path), Throws.ArgumentException.With.Message.Contains("\"a\" is 2×3 and has 5 values"));
+        Assert.That(() => file.Write(_path),
+            Throws.ArgumentException.With.Message.Contains("\"a\" is 2×3 and has 5 values"));
         Assert.That(Directory.GetFiles(_folder), Is.Empty);
     }
 
@@ -176,8 +192,13 @@ public sealed class SavedModelTests
     [TestCase("""{"maxValue":255}""", "0 means and 0 standard deviations")]
     public void AWrongNormalizationIsNamed(string normalization, string words)
     {
-        var metadata = new Dictionary<string, string> { ["graph"] = GraphJson.Write(Tiny()), ["normalization"] = normalization };
-        new SafeTensors(metadata, [new("dense1.weight", [2, 3], new float[6]), new("dense1.bias", [2], new float[2])]).Write(_path);
+        var metadata = new Dictionary<string, string>
+        {
+            ["graph"] = GraphJson.Write(Tiny()),
+            ["normalization"] = normalization
+        };
+        new SafeTensors(metadata, [new("dense1.weight", [2, 3], new float[6]), new("dense1.bias", [2], new float[2])])
+            .Write(_path);
         Assert.That(() => SavedModel.Load(_path), Refused(words));
     }
 
@@ -185,10 +206,14 @@ public sealed class SavedModelTests
     public void AnotherNetworkDoesNotTakeTheParametersAndKeepsItsOwn()
     {
         SaveTiny();
-        using IExecutable wider = Compile(Sequential.Of(Shape.Vector(4), new Dense(2)), seed: 1), deeper = Compile(BuiltInModels.Create("digits"), seed: 1);
+        using IExecutable wider = Compile(Sequential.Of(Shape.Vector(4), new Dense(2)), seed: 1),
+            deeper = Compile(BuiltInModels.Create("digits"), seed: 1);
         float[] before = Values(wider, wider.Graph.Parameters[0]);
-        Assert.That(() => SavedModel.Load(_path).CopyTo(wider), Throws.ArgumentException.With.Message.Contains("dense1.weight (2×3)").And.Message.Contains("dense1.weight (2×4)"));
-        Assert.That(() => SavedModel.Load(_path).CopyTo(deeper), Throws.ArgumentException.With.Message.Contains("different networks"));
+        Assert.That(() => SavedModel.Load(_path).CopyTo(wider),
+            Throws.ArgumentException.With.Message.Contains("dense1.weight (2×3)")
+            .And.Message.Contains("dense1.weight (2×4)"));
+        Assert.That(() => SavedModel.Load(_path).CopyTo(deeper),
+            Throws.ArgumentException.With.Message.Contains("different networks"));
         Assert.That(Values(wider, wider.Graph.Parameters[0]), Is.EqualTo(before));
     }
 
@@ -213,9 +238,12 @@ public sealed class SavedModelTests
         using IExecutable network = Compile(Tiny(), seed: 1);
         Assert.Multiple(() =>
         {
-            foreach (Action attempt in (Action[])[() => SavedModel.CheckPath(missing), () => SavedModel.Save(missing, network)])
-                Assert.That(attempt, Throws.TypeOf<DirectoryNotFoundException>().With.Message.Contains("there is no folder"));
-            foreach (Action attempt in (Action[])[() => SavedModel.CheckPath(_folder), () => SavedModel.Save(_folder, network)])
+            foreach (Action attempt
+                in (Action[])[() => SavedModel.CheckPath(missing), () => SavedModel.Save(missing, network)])
+                Assert.That(attempt, Throws.TypeOf<DirectoryNotFoundException>()
+                    .With.Message.Contains("there is no folder"));
+            foreach (Action attempt
+                in (Action[])[() => SavedModel.CheckPath(_folder), () => SavedModel.Save(_folder, network)])
                 Assert.That(attempt, Throws.TypeOf<IOException>().With.Message.Contains("is a folder"));
             SavedModel.CheckPath(_path);
             Assert.That(Directory.GetFileSystemEntries(_folder), Is.Empty);
@@ -229,7 +257,8 @@ public sealed class SavedModelTests
         string link = Path.Combine(_folder, "link");
         File.CreateSymbolicLink(link, _path);
         using IExecutable network = Compile(Tiny(), seed: 1);
-        Assert.That(() => SavedModel.Save("/dev/null", network), Throws.TypeOf<IOException>().With.Message.Contains("is a device"));
+        Assert.That(() => SavedModel.Save("/dev/null", network), Throws.TypeOf<IOException>()
+            .With.Message.Contains("is a device"));
         SavedModel.Save(link, network);
         Assert.That(File.ResolveLinkTarget(link, false)!.FullName, Is.EqualTo(_path));
         Assert.That(SavedModel.Load(_path).Graph.ParameterCount, Is.EqualTo(8));
@@ -385,7 +414,8 @@ public sealed class SavedModelTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(2L * header.Length));
     }
 
-    private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>().With.Message.Contains(words);
+    private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>()
+        .With.Message.Contains(words);
 
     private static Graph Tiny() => Sequential.Of(Shape.Vector(3), new Dense(2));
 

@@ -7,8 +7,10 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Torch;
 
-/// <summary>The backend where oneDNN believes that the first-level cache has one byte, as behind a processor that hides its caches.</summary>
-/// <remarks>oneDNN keeps what it has compiled, so all that is to meet the fault runs in a process of its own: this assembly, as a program.</remarks>
+/// <summary>The backend where oneDNN believes that the first-level cache has one byte, as behind a processor that hides
+/// its caches.</summary>
+/// <remarks>oneDNN keeps what it has compiled, so all that is to meet the fault runs in a process of its own: this
+/// assembly, as a program.</remarks>
 [TestFixture]
 public sealed class HiddenCachesTests
 {
@@ -22,8 +24,10 @@ public sealed class HiddenCachesTests
     {
         string[] lines = Lines();
         Assert.That(lines, Has.Some.StartsWith("padded self-test: passed"));
-        Assert.That(lines.Count(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)), Is.GreaterThan(20));
-        Assert.That(lines.Where(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)), Is.All.EndsWith("Pass"));
+        Assert.That(lines.Count(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)),
+            Is.GreaterThan(20));
+        Assert.That(lines.Where(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)),
+            Is.All.EndsWith("Pass"));
     }
 
     [Test]
@@ -32,7 +36,8 @@ public sealed class HiddenCachesTests
         string[] lines = Lines();
         Assert.That(lines, Has.Some.StartsWith("unpadded self-test: failed"));
         Assert.That(lines, Has.Member("auto takes managed"));
-        Assert.That(lines.Where(line => line.StartsWith("unpadded conv: ", StringComparison.Ordinal)), Has.Some.EndsWith("Fail"));
+        Assert.That(lines.Where(line => line.StartsWith("unpadded conv: ", StringComparison.Ordinal)),
+            Has.Some.EndsWith("Fail"));
     }
 
     [Test]
@@ -84,7 +89,8 @@ public sealed class HiddenCachesTests
     /// <summary>What the process of its own does; writes a line for each finding.</summary>
     public static void RunHidden()
     {
-        using TorchSharpBackend padded = new(threads: 1, padding: ChannelPadding.Always), unpadded = new(threads: 1, padding: ChannelPadding.Never);
+        using TorchSharpBackend padded = new(threads: 1, padding: ChannelPadding.Always),
+            unpadded = new(threads: 1, padding: ChannelPadding.Never);
         // oneDNN looks at the caches when it is first used: a convolution of full blocks, which is right either way.
         using (IExecutable first = unpadded.CompileInference(Sequential.Of(new Shape(16, 4, 4), new Conv2d(16, 3)), 1))
         {
@@ -96,13 +102,16 @@ public sealed class HiddenCachesTests
             Console.WriteLine(CouldNotHide);
             return;
         }
-        foreach ((string name, IBackend backend) in new (string, IBackend)[] { ("padded", padded), ("unpadded", unpadded) })
+        foreach ((string name, IBackend backend)
+            in new (string, IBackend)[] { ("padded", padded), ("unpadded", unpadded) })
         {
             Console.WriteLine($"{name} self-test: {SelfTest.Of(backend).Finding}");
             foreach ((Conv2d layer, Shape input) in Convolutions())
             {
-                GradientReport report = GradientCheck.Run(Sequential.Of(input, layer), [backend], new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact });
-                Console.WriteLine($"{name} conv: {layer.Filters} filters of {layer.Window.Kernel}, stride {layer.Window.Stride}, {layer.Groups} groups, on {input}: {report.Verdict}");
+                GradientReport report = GradientCheck.Run(Sequential.Of(input, layer), [backend],
+                    new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact });
+                Console.WriteLine($"{name} conv: {layer.Filters} filters of {layer.Window.Kernel}, stride "
+                    + $"{layer.Window.Stride}, {layer.Groups} groups, on {input}: {report.Verdict}");
             }
         }
         RunVerbs();
@@ -174,13 +183,15 @@ public sealed class HiddenCachesTests
         from stride in (int[])[1, 2]
         from groups in (int[])[1, 2]
         where groups == 1 || channels > 17
-        select (new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, roundDown: true), new Shape(channels * groups, 6, 7));
+        select (new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, roundDown: true),
+            new Shape(channels * groups, 6, 7));
 
     private static string[] Lines()
     {
         string output = s_child.Value.Output;
         if (output.Contains(CouldNotHide, StringComparison.Ordinal))
-            Assert.Ignore("oneDNN's copy of the cache sizes was not found in this process; it is looked for on Linux x64 only.");
+            Assert.Ignore("oneDNN's copy of the cache sizes was not found in this process; it is looked for on Linux "
+                + "x64 only.");
         Assert.That(s_child.Value.ExitCode, Is.Zero, output);
         return output.Split('\n', StringSplitOptions.TrimEntries);
     }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace ConvNet.Tests.Torch;
 
-/// <summary>An application that uses TorchSharp itself, in one process with the backend: neither disturbs the other.</summary>
+/// <summary>An application that uses TorchSharp itself, in one process with the backend: neither disturbs the
+/// other.</summary>
 [TestFixture]
 [NonParallelizable]
 public sealed class TorchBesideTests
@@ -110,15 +111,18 @@ public sealed class TorchBesideTests
 
     private static IExecutable Train(TorchSharpBackend backend)
     {
-        Graph graph = Sequential.Of(new Shape(2, 8, 8), new Conv2d(16, 3, padding: 1), new BatchNorm2d(), new Relu(), new Conv2d(8, 3),
+        Graph graph = Sequential.Of(new Shape(2, 8, 8), new Conv2d(16, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new Conv2d(8, 3),
             new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Dense(5));
-        IExecutable net = backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
+        IExecutable net =
+            backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         net.Initialize(new HeNormal(1));
         return net;
     }
 
     private static object State() =>
-        (get_num_threads(), is_grad_enabled(), is_inference_mode_enabled(), get_default_dtype(), get_default_device().ToString());
+        (get_num_threads(), is_grad_enabled(), is_inference_mode_enabled(), get_default_dtype(), get_default_device()
+            .ToString());
 
     private static Reset Set(Setting setting)
     {

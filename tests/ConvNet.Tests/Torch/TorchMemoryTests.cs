@@ -18,7 +18,8 @@ public sealed partial class TorchMemoryTests
     ];
 
     [Test]
-    public void AStepLeavesNothingToTheGarbageCollector([ValueSource(nameof(Specs))] TrainingSpec spec, [Values] ChannelPadding padding)
+    public void AStepLeavesNothingToTheGarbageCollector([ValueSource(nameof(Specs))] TrainingSpec spec,
+        [Values] ChannelPadding padding)
     {
         const int Steps = 100;
         using var backend = new TorchSharpBackend(threads: 1, padding: padding);
@@ -103,6 +104,7 @@ public sealed partial class TorchMemoryTests
     private static partial Mallinfo mallinfo2();
 
     // malloc.h; the names that are not used are the C library's.
-    private readonly record struct Mallinfo(nuint Arena, nuint Ordblks, nuint Smblks, nuint Hblks, nuint Mapped, nuint Usmblks, nuint Fsmblks,
+    private readonly record struct Mallinfo(nuint Arena, nuint Ordblks, nuint Smblks, nuint Hblks, nuint Mapped,
+        nuint Usmblks, nuint Fsmblks,
         nuint Uordblks, nuint Fordblks, nuint Keepcost);
 }

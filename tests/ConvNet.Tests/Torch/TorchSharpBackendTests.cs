@@ -62,7 +62,8 @@ public sealed class TorchSharpBackendTests
             each.Backward();
         }
         foreach (Parameter parameter in net.Graph.Parameters.Where(p => p.Trainable))
-            Assert.That(Gradient(net, parameter), Is.EqualTo(Gradient(undisturbed, undisturbed.Graph.Parameters.Single(p => p.Name == parameter.Name))));
+            Assert.That(Gradient(net, parameter),
+                Is.EqualTo(Gradient(undisturbed, undisturbed.Graph.Parameters.Single(p => p.Name == parameter.Name))));
     }
 
     [Test]
@@ -70,7 +71,8 @@ public sealed class TorchSharpBackendTests
     {
         Graph graph = Sequential.Of(Shape.Vector(3), new Relu());
         using var backend = new TorchSharpBackend();
-        using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        using IExecutable net =
+            backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         var gradient = new float[3];
         for (int pass = 0; pass < 2; pass++)
         {
@@ -85,7 +87,8 @@ public sealed class TorchSharpBackendTests
     public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece, [Values] bool isDense)
     {
         float[] values = [1, 2, 3, 4, 5, 6], read = new float[6];
-        using TorchSharp.torch.Tensor wide = TorchSharp.torch.zeros([2, isDense ? 3 : 5]), tensor = wide.narrow(1, 0, 3);
+        using TorchSharp.torch.Tensor wide = TorchSharp.torch.zeros([2, isDense ? 3 : 5]),
+            tensor = wide.narrow(1, 0, 3);
         if (isDense)
             tensor.WriteFloats(values, piece);
         else
@@ -104,7 +107,8 @@ public sealed class TorchSharpBackendTests
     }
 
     private static Graph Small() => Sequential.Of(new Shape(1, 6, 6),
-        new Conv2d(4, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Dense(3));
+        new Conv2d(4, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2), new Dropout(0.25f),
+            new Flatten(), new Dense(3));
 
     private static IExecutable Train(TorchSharpBackend backend, Graph graph)
     {

@@ -18,7 +18,8 @@ public sealed class TrainerTests
     public void ATinyNetworkLearnsTinyData()
     {
         using IExecutable network = Compile();
-        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 4, LearningRate = 0.1f }).Train(_train, _test);
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 4, LearningRate = 0.1f })
+            .Train(_train, _test);
         Assert.Multiple(() =>
         {
             Assert.That(result.Epochs.Select(epoch => epoch.Epoch), Is.EqualTo((int[])[1, 2, 3, 4]));
@@ -26,7 +27,8 @@ public sealed class TrainerTests
             Assert.That(result.Epochs[^1].TestAccuracy, Is.EqualTo(1));
             Assert.That(result.Test?.Correct, Is.EqualTo(TinyData.TestCount));
             Assert.That(result.Epochs.Select(epoch => epoch.Seconds), Has.All.Positive);
-            Assert.That(result.Epochs.Select(epoch => epoch.ImagesPerSecond * epoch.Seconds), Has.All.EqualTo(90).Within(1e-6));
+            Assert.That(result.Epochs.Select(epoch => epoch.ImagesPerSecond * epoch.Seconds), Has.All.EqualTo(90)
+                .Within(1e-6));
         });
     }
 
@@ -41,7 +43,8 @@ public sealed class TrainerTests
         (TrainingResult, float[]) Run(ulong seed)
         {
             using IExecutable network = Compile();
-            TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, Seed = seed }).Train(_train, _test);
+            TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, Seed = seed })
+                .Train(_train, _test);
             return (result, Weights(network));
         }
 
@@ -52,9 +55,11 @@ public sealed class TrainerTests
     public void AnEpochReportsTheMeanOverAllItsImages()
     {
         using IExecutable network = Compile(batchSize: 8), whole = Compile(batchSize: TinyData.TrainCount);
-        EpochReport epoch = new Trainer(network, new TrainerOptions { Epochs = 1, LearningRate = 0 }).Train(_train).Epochs[0];
+        EpochReport epoch = new Trainer(network, new TrainerOptions { Epochs = 1, LearningRate = 0 }).Train(_train)
+            .Epochs[0];
         whole.Forward(_train.Images);
-        Assert.That(epoch.Loss, Is.EqualTo(whole.Loss(_train.Labels)).Within(1e-5), "a smaller last batch counts by its images");
+        Assert.That(epoch.Loss, Is.EqualTo(whole.Loss(_train.Labels)).Within(1e-5),
+            "a smaller last batch counts by its images");
         Assert.That(epoch.TrainAccuracy, Is.EqualTo(Evaluation.Of(whole, _train).Accuracy));
         Assert.That(epoch.TestAccuracy, Is.Null);
     }
@@ -63,7 +68,13 @@ public sealed class TrainerTests
     public void TheScheduleSetsTheRateOfEveryStep()
     {
         using IExecutable network = Compile(batchSize: 45), byHand = Compile(batchSize: 45);
-        new Trainer(network, new TrainerOptions { Epochs = 2, LearningRate = 0.1f, Schedule = new CosineSchedule(), Seed = 1 }).Train(_train);
+        new Trainer(network, new TrainerOptions
+        {
+            Epochs = 2,
+            LearningRate = 0.1f,
+            Schedule = new CosineSchedule(),
+            Seed = 1
+        }).Train(_train);
         int step = 0;
         foreach (int epoch in (int[])[1, 2])
         {
@@ -79,11 +90,14 @@ public sealed class TrainerTests
     {
         var steps = new List<StepReport>();
         using IExecutable network = Compile(batchSize: 40);
-        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, OnStep = steps.Add }).Train(_train);
-        Assert.That(steps.Select(s => (s.Epoch, s.Step, s.Steps)), Is.EqualTo(((int, long, long)[])[(1, 1, 6), (1, 2, 6), (1, 3, 6), (2, 4, 6), (2, 5, 6), (2, 6, 6)]));
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, OnStep = steps.Add })
+            .Train(_train);
+        Assert.That(steps.Select(s => (s.Epoch, s.Step, s.Steps)),
+            Is.EqualTo(((int, long, long)[])[(1, 1, 6), (1, 2, 6), (1, 3, 6), (2, 4, 6), (2, 5, 6), (2, 6, 6)]));
         Assert.That(steps[^1].Loss, Is.EqualTo(result.Epochs[1].Loss));
         Assert.That(steps[^1].Accuracy, Is.EqualTo(result.Epochs[1].TrainAccuracy));
-        Assert.That((40 * steps[3].BatchLoss + 40 * steps[4].BatchLoss + 10 * steps[5].BatchLoss) / 90, Is.EqualTo(result.Epochs[1].Loss).Within(1e-12));
+        Assert.That((40 * steps[3].BatchLoss + 40 * steps[4].BatchLoss + 10 * steps[5].BatchLoss) / 90,
+            Is.EqualTo(result.Epochs[1].Loss).Within(1e-12));
     }
 
     [Test]
@@ -102,7 +116,8 @@ public sealed class TrainerTests
                     cancellation.Cancel();
             },
         };
-        Assert.That(() => new Trainer(network, options).Train(_train, _test, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => new Trainer(network, options).Train(_train, _test, cancellation.Token),
+            Throws.InstanceOf<OperationCanceledException>());
         Assert.That(steps, Is.EqualTo(3));
         foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in _train.Batches(8, seed: 2, epoch: 1))
         {
@@ -125,7 +140,8 @@ public sealed class TrainerTests
             Assert.That(error.Step, Is.EqualTo(1));
             Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Parameter));
             Assert.That(error.Origin.Node!.Name, Is.EqualTo("conv1"));
-            Assert.That(error.Message, Does.Contain("step 1").And.Contain("conv1.bias").And.Contain("learning rate, 0.05"));
+            Assert.That(error.Message, Does.Contain("step 1").And.Contain("conv1.bias")
+                .And.Contain("learning rate, 0.05"));
             Assert.That(Weights(network), Is.EqualTo(before));
         });
     }
@@ -133,11 +149,13 @@ public sealed class TrainerTests
     [Test]
     public void ANaNThatALayerMakesIsTracedToIt()
     {
-        var graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new Relu(), new Flatten(), new RootOfMinusOne(), new Dense(3));
+        var graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new Relu(), new Flatten(), new RootOfMinusOne(),
+            new Dense(3));
         using IExecutable network = _backend.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
         NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
-        Assert.That((error.Origin.Place, error.Origin.Node!.Name), Is.EqualTo((NonFinitePlace.Output, "rootofminusone1")));
+        Assert.That((error.Origin.Place, error.Origin.Node!.Name),
+            Is.EqualTo((NonFinitePlace.Output, "rootofminusone1")));
     }
 
     [Test]
@@ -170,7 +188,8 @@ public sealed class TrainerTests
         using IExecutable network = Compile();
         network.Write(network.Graph["conv1"].Parameters[1], [0, float.NaN, 0, 0]);
         float[] before = Weights(network);
-        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 1, StopAtNonFiniteLoss = false }).Train(_train);
+        TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 1, StopAtNonFiniteLoss = false })
+            .Train(_train);
         Assert.That(result.Epochs[0].Loss, Is.NaN);
         Assert.That(Weights(network), Is.EqualTo(before), "no step is made against a loss that is not finite");
     }
@@ -254,18 +273,25 @@ public sealed class TrainerTests
     public void WhatCannotBeTrainedIsRefused()
     {
         using IExecutable network = Compile(), inference = _backend.CompileInference(Graph(), 8);
-        using IExecutable regression = _backend.Compile(Graph(), new TrainingSpec(8, new MeanSquaredError(), new Sgd()));
+        using IExecutable regression =
+            _backend.Compile(Graph(), new TrainingSpec(8, new MeanSquaredError(), new Sgd()));
         var options = new TrainerOptions();
         var small = new Dataset(new Shape(1, 2, 2), 3, new float[4], [0]);
         var many = new Dataset(TinyData.Shape, 4, new float[36], [0]);
         Assert.Multiple(() =>
         {
-            Assert.That(() => new Trainer(inference, options), Throws.ArgumentException.With.Message.Contains("inference only"));
-            Assert.That(() => new Trainer(regression, options), Throws.ArgumentException.With.Message.Contains("MeanSquaredError does not take one class"));
-            Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("0 epochs"));
-            Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
-            Assert.That(() => new Trainer(network, options).Train(small), Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
-            Assert.That(() => new Trainer(network, options).Train(_train, many), Throws.ArgumentException.With.Message.Contains("3 scores and the data 4 classes"));
+            Assert.That(() => new Trainer(inference, options),
+                Throws.ArgumentException.With.Message.Contains("inference only"));
+            Assert.That(() => new Trainer(regression, options),
+                Throws.ArgumentException.With.Message.Contains("MeanSquaredError does not take one class"));
+            Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>()
+                .With.Message.Contains("0 epochs"));
+            Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }),
+                Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
+            Assert.That(() => new Trainer(network, options).Train(small),
+                Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
+            Assert.That(() => new Trainer(network, options).Train(_train, many),
+                Throws.ArgumentException.With.Message.Contains("3 scores and the data 4 classes"));
         });
     }
 
@@ -280,11 +306,13 @@ public sealed class TrainerTests
         Assert.Multiple(() =>
         {
             Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 4, 0.8)));
-            Assert.That((evaluation[0, 0], evaluation[1, 1], evaluation[1, 2], evaluation[2, 2]), Is.EqualTo((2, 1, 1, 1)));
+            Assert.That((evaluation[0, 0], evaluation[1, 1], evaluation[1, 2], evaluation[2, 2]),
+                Is.EqualTo((2, 1, 1, 1)));
         });
     }
 
-    private static NonFiniteLossException FailureOf(Action training) => Assert.Throws<NonFiniteLossException>(training)!;
+    private static NonFiniteLossException FailureOf(Action training)
+        => Assert.Throws<NonFiniteLossException>(training)!;
 
     private static Dataset Dataset(int count, int seed)
     {
@@ -297,7 +325,8 @@ public sealed class TrainerTests
 
     private IExecutable Compile(int batchSize = 8)
     {
-        IExecutable network = _backend.Compile(Graph(), new TrainingSpec(batchSize, new SoftmaxCrossEntropy(), new Sgd()));
+        IExecutable network =
+            _backend.Compile(Graph(), new TrainingSpec(batchSize, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
         return network;
     }

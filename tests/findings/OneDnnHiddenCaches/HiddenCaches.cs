@@ -4,11 +4,12 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Findings;
 
-/// <summary>Puts oneDNN into the state that it is in where the processor hides its caches, on a machine whose processor tells them.</summary>
+/// <summary>Puts oneDNN into the state that it is in where the processor hides its caches, on a machine whose processor
+/// tells them.</summary>
 /// <remarks>
-/// oneDNN reads the caches once, into an object of its own, when it is first used. Their sizes are looked for in the writable memory of
-/// libtorch and set to one byte, which is what oneDNN 3.7.1 makes of a CPUID leaf of zeros. Linux on x64 only. Call it before the
-/// convolutions that are to be wrong, for oneDNN keeps what it has compiled.
+/// oneDNN reads the caches once, into an object of its own, when it is first used. Their sizes are looked for in the
+/// writable memory of libtorch and set to one byte, which is what oneDNN 3.7.1 makes of a CPUID leaf of zeros. Linux on
+/// x64 only. Call it before the convolutions that are to be wrong, for oneDNN keeps what it has compiled.
 /// </remarks>
 internal static class HiddenCaches
 {
@@ -30,7 +31,8 @@ internal static class HiddenCaches
         // Level 1 is in subleaf 0, behind it the instructions' cache, then levels 2 and 3.
         uint[] sizes = [SizeOf(0), SizeOf(2), SizeOf(3)], hidden = [1, 1, 1];
         bool isFound = false;
-        using var memory = new FileStream("/proc/self/mem", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        using var memory = new FileStream("/proc/self/mem", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite,
+            bufferSize: 0);
         foreach ((long start, long end) in WritableMemoryOfTorch())
         {
             var bytes = new byte[end - start];

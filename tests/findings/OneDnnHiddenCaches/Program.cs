@@ -52,7 +52,8 @@ internal sealed record Case(int N, int C, int H, int W, int Filters, int Kernel,
 {
     public (Tensor Y, Tensor Dx, Tensor Dw) Run(ScalarType type)
     {
-        Tensor x = WholeNumbers(1, type, N, C, H, W).requires_grad_(), w = WholeNumbers(2, type, Filters, C, Kernel, Kernel).requires_grad_();
+        Tensor x = WholeNumbers(1, type, N, C, H, W).requires_grad_(),
+            w = WholeNumbers(2, type, Filters, C, Kernel, Kernel).requires_grad_();
         Tensor y = functional.conv2d(x, w, null, [Stride, Stride], [Padding, Padding], [1, 1], 1);
         y.backward([WholeNumbers(3, type, y.shape)]);
         return (y, x.grad!, w.grad!);
@@ -64,7 +65,8 @@ internal sealed record Case(int N, int C, int H, int W, int Filters, int Kernel,
     private static Tensor WholeNumbers(int seed, ScalarType type, params long[] size)
     {
         var random = new Random(seed);
-        float[] values = [.. Enumerable.Range(0, (int)size.Aggregate((product, extent) => product * extent)).Select(_ => (float)random.Next(-3, 4))];
+        float[] values = [.. Enumerable.Range(0, (int)size.Aggregate((product, extent) => product * extent))
+            .Select(_ => (float)random.Next(-3, 4))];
         return tensor(values).to(type).reshape(size);
     }
 }

@@ -3,10 +3,12 @@ using System.Text.Json;
 
 namespace ConvNet.Mutation;
 
-/// <summary>What mutate.py needs to know of C#: the mutants, assemblies that hold them, and the tests with one of them chosen.</summary>
+/// <summary>What mutate.py needs to know of C#: the mutants, assemblies that hold them, and the tests with one of them
+/// chosen.</summary>
 internal static class Program
 {
-    /// <summary>The environment variable with the number of the mutant to run; none or 0 for the product as it is.</summary>
+    /// <summary>The environment variable with the number of the mutant to run; none or 0 for the product as it
+    /// is.</summary>
     public const string Variable = "CONVNET_MUTANT";
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -16,14 +18,18 @@ internal static class Program
         var root = new Argument<string>("root") { Description = "The root of the repository, built in Release" };
         var folder = new Argument<string>("folder") { Description = "A copy of the folder of this program" };
         var numbers = new Argument<int[]>("numbers") { Description = "The mutants" };
-        var isa = new Option<NativeIsa>("--isa") { Description = "The instruction set to test with", DefaultValueFactory = _ => NativeBackend.SupportedIsas[^1] };
+        var isa = new Option<NativeIsa>("--isa") { Description = "The instruction set to test with",
+            DefaultValueFactory = _ => NativeBackend.SupportedIsas[^1] };
 
         var all = new Option<bool>("--all") { Description = "Run every test of the native backend" };
 
         var list = new Command("list", "Prints every mutant as JSON") { root };
         list.SetAction(parsed => Print(Mutants(Projects(parsed.GetRequiredValue(root)))));
-        var compile = new Command("compile", "Compiles mutants into the assemblies of a folder, and prints the numbers of those that compile") { root, folder, numbers };
-        compile.SetAction(parsed => Print(Compile(Projects(parsed.GetRequiredValue(root)), parsed.GetRequiredValue(folder), [.. parsed.GetRequiredValue(numbers)])));
+        var compile = new Command("compile", "Compiles mutants into the assemblies of a folder, and prints the "
+            + "numbers of those that compile") { root, folder, numbers };
+        compile.SetAction(
+            parsed => Print(Compile(Projects(parsed.GetRequiredValue(root)), parsed.GetRequiredValue(folder),
+            [.. parsed.GetRequiredValue(numbers)])));
         var test = new Command("test", "Runs the tests of the native backend up to the first that fails") { isa, all };
         test.SetAction(parsed => Test(new Suite(parsed.GetRequiredValue(isa), parsed.GetValue(all))));
         return new RootCommand("The C# part of the mutation run") { list, compile, test }.Parse(args).Invoke();
@@ -32,7 +38,8 @@ internal static class Program
     private static Project[] Projects(string root) =>
     [
         new(Path.GetFullPath(root), "ConvNet.Managed", "Planning/"),
-        new(Path.GetFullPath(root), "ConvNet.Native", "AlgorithmPolicy.cs", "Algorithms.cs", "CostModel.cs", "Fusion.cs", "GradientRegion.cs", "Layouts.cs", "Lowering.cs",
+        new(Path.GetFullPath(root), "ConvNet.Native", "AlgorithmPolicy.cs", "Algorithms.cs", "CostModel.cs",
+            "Fusion.cs", "GradientRegion.cs", "Layouts.cs", "Lowering.cs",
             "NativePass.cs", "NativePlan.cs", "Packing.cs", "ParameterStore.cs", "Primitive.cs", "Slot.cs", "Steps/"),
     ];
 

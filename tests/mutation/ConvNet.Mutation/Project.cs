@@ -47,25 +47,29 @@ internal sealed class Project(string root, string name, params string[] places)
     /// <summary>Compiles the project with mutants in it, less those that do not compile.</summary>
     /// <param name="first">The number of the first mutant of the project.</param>
     /// <param name="wanted">The mutants to write; those that do not compile leave it.</param>
-    /// <param name="folder">The folder with the assemblies of the tests, in which that of the project is replaced.</param>
+    /// <param name="folder">The folder with the assemblies of the tests, in which that of the project is
+    /// replaced.</param>
     public void Compile(int first, HashSet<int> wanted, string folder)
     {
         while (true)
         {
             CSharpCompilation compilation = Compilation(Mutate(first, wanted.Contains).Trees, folder);
             using var assembly = new MemoryStream();
-            EmitResult result = compilation.Emit(assembly, manifestResources: Resources(Path.Combine(folder, AssemblyFile)));
+            EmitResult result =
+                compilation.Emit(assembly, manifestResources: Resources(Path.Combine(folder, AssemblyFile)));
             if (result.Success)
             {
                 File.WriteAllBytes(Path.Combine(folder, AssemblyFile), assembly.ToArray());
                 return;
             }
-            Diagnostic[] errors = [.. result.Diagnostics.Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
+            Diagnostic[] errors =
+                [.. result.Diagnostics.Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
             int before = wanted.Count;
             foreach (Diagnostic error in errors)
                 wanted.ExceptWith(MutantsAround(error.Location).Take(1));
             if (wanted.Count == before)
-                throw new InvalidOperationException($"{name} does not compile: {string.Join(Environment.NewLine, errors.Take(5))}");
+                throw new InvalidOperationException($"{name} does not compile: "
+                    + $"{string.Join(Environment.NewLine, errors.Take(5))}");
         }
     }
 
@@ -74,19 +78,24 @@ internal sealed class Project(string root, string name, params string[] places)
         string built = Path.Combine(_folder, "obj", "Release", "net10.0");
         if (!Directory.Exists(built))
             throw new DirectoryNotFoundException($"{name} has not been built: there is no {built}.");
-        bool IsSource(string path) => !path.StartsWith(Path.Combine(_folder, "obj"), StringComparison.Ordinal) && !path.StartsWith(Path.Combine(_folder, "bin"), StringComparison.Ordinal);
-        return Directory.EnumerateFiles(_folder, "*.cs", SearchOption.AllDirectories).Where(IsSource).Concat(Directory.EnumerateFiles(built, "*.cs")).Order(StringComparer.Ordinal);
+        bool IsSource(string path) => !path.StartsWith(Path.Combine(_folder, "obj"), StringComparison.Ordinal)
+            && !path.StartsWith(Path.Combine(_folder, "bin"), StringComparison.Ordinal);
+        return Directory.EnumerateFiles(_folder, "*.cs", SearchOption.AllDirectories).Where(IsSource)
+            .Concat(Directory.EnumerateFiles(built, "*.cs")).Order(StringComparer.Ordinal);
     }
 
     private CSharpCompilation Compilation(IEnumerable<SyntaxTree> trees, string folder)
     {
         string[] runtime = Directory.GetFiles(RuntimeEnvironment.GetRuntimeDirectory(), "*.dll");
-        IEnumerable<string> files = runtime.Concat(Directory.GetFiles(folder, "*.dll").Where(file => Path.GetFileName(file) != AssemblyFile)).Where(IsAssembly);
-        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, allowUnsafe: true,
+        IEnumerable<string> files = runtime.Concat(Directory.GetFiles(folder, "*.dll")
+            .Where(file => Path.GetFileName(file) != AssemblyFile)).Where(IsAssembly);
+        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary,
+            optimizationLevel: OptimizationLevel.Release, allowUnsafe: true,
             nullableContextOptions: NullableContextOptions.Enable);
         var compilation = CSharpCompilation.Create(name, trees.Append(CSharpSyntaxTree.ParseText(Chooser, Parsing)),
             files.Select(file => MetadataReference.CreateFromFile(file)), options);
-        CSharpGeneratorDriver.Create(Generators(), parseOptions: Parsing).RunGeneratorsAndUpdateCompilation(compilation, out Compilation generated, out _);
+        CSharpGeneratorDriver.Create(Generators(), parseOptions: Parsing)
+            .RunGeneratorsAndUpdateCompilation(compilation, out Compilation generated, out _);
         return (CSharpCompilation)generated;
     }
 
@@ -95,7 +104,8 @@ internal sealed class Project(string root, string name, params string[] places)
         {
             internal static class Mutants
             {
-                private static readonly int Chosen = int.Parse(global::System.Environment.GetEnvironmentVariable("{{Program.Variable}}") ?? "0");
+                private static readonly int Chosen =
+                    int.Parse(global::System.Environment.GetEnvironmentVariable("{{Program.Variable}}") ?? "0");
 
                 public static bool Is(int number) => number == Chosen;
             }
@@ -103,7 +113,8 @@ internal sealed class Project(string root, string name, params string[] places)
         """;
 
     private static IEnumerable<int> MutantsAround(Location place)
-        => from node in place.SourceTree!.GetRoot().FindNode(place.SourceSpan).AncestorsAndSelf().OfType<ConditionalExpressionSyntax>()
+        => from node in place.SourceTree!.GetRoot().FindNode(place.SourceSpan).AncestorsAndSelf()
+            .OfType<ConditionalExpressionSyntax>()
            where node.Condition is InvocationExpressionSyntax call && call.Expression.ToString() == Switches.Question
            select int.Parse(((InvocationExpressionSyntax)node.Condition).ArgumentList.Arguments[0].ToString());
 
@@ -123,8 +134,10 @@ internal sealed class Project(string root, string name, params string[] places)
     // The generators of the SDK, such as that of LibraryImport.
     private static IEnumerable<ISourceGenerator> Generators()
     {
-        string packs = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "packs", "Microsoft.NETCore.App.Ref"));
-        string newest = Directory.GetDirectories(packs, $"{Environment.Version.Major}.*").Order(StringComparer.Ordinal).Last();
+        string packs = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..",
+            "packs", "Microsoft.NETCore.App.Ref"));
+        string newest = Directory.GetDirectories(packs, $"{Environment.Version.Major}.*").Order(StringComparer.Ordinal)
+            .Last();
         return Directory.GetFiles(Path.Combine(newest, "analyzers", "dotnet", "cs"), "*.dll")
             .SelectMany(file => new AnalyzerFileReference(file, Loader.Instance).GetGenerators(LanguageNames.CSharp));
     }
@@ -132,7 +145,9 @@ internal sealed class Project(string root, string name, params string[] places)
     private static IEnumerable<ResourceDescription> Resources(string file)
     {
         Assembly built = Assembly.Load(File.ReadAllBytes(file));
-        return built.GetManifestResourceNames().Select(resource => new ResourceDescription(resource, () => built.GetManifestResourceStream(resource)!, isPublic: true));
+        return built.GetManifestResourceNames()
+            .Select(resource => new ResourceDescription(resource, () => built.GetManifestResourceStream(resource)!,
+            isPublic: true));
     }
 
     private sealed class Loader : IAnalyzerAssemblyLoader

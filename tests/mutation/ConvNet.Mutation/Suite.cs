@@ -7,7 +7,8 @@ namespace ConvNet.Mutation;
 
 /// <summary>The tests of the native backend, from the cheapest on, up to the first that fails.</summary>
 /// <param name="isa">The instruction set with which the contract tests are run.</param>
-/// <param name="all">Whether all of them are run, or those that take a third of the time and find nearly as much.</param>
+/// <param name="all">Whether all of them are run, or those that take a third of the time and find nearly as
+/// much.</param>
 internal sealed class Suite(NativeIsa isa, bool all) : ITestListener
 {
     /// <summary>What failed; null as long as nothing has.</summary>
@@ -20,7 +21,8 @@ internal sealed class Suite(NativeIsa isa, bool all) : ITestListener
     public void Run()
     {
         var runner = new NUnitTestAssemblyRunner(new DefaultTestAssemblyBuilder());
-        runner.Load(Assembly.Load("ConvNet.Tests"), new Dictionary<string, object> { ["NumberOfTestWorkers"] = 0, ["StopOnError"] = true });
+        runner.Load(Assembly.Load("ConvNet.Tests"),
+            new Dictionary<string, object> { ["NumberOfTestWorkers"] = 0, ["StopOnError"] = true });
         foreach (string tests in Stages())
         {
             if (Failure is null)
@@ -55,7 +57,8 @@ internal sealed class Suite(NativeIsa isa, bool all) : ITestListener
         string[] cheap =
         [
             @"^ConvNet\.Tests\.(Native\.(Plan|Explain|OddGraph|Inference|StepInside)Tests|Reference\.ArenaTests)\.",
-            $@"^ConvNet\.Tests\.Contract\.(GraphContract\(native/{isa}\)\.IsExact|ExecutableContract\(native/{isa}\)\.)",
+            $@"^ConvNet\.Tests\.Contract\.(GraphContract\(native/{isa}\)\.IsExact"
+                + $@"|ExecutableContract\(native/{isa}\)\.)",
         ];
         return all ? [.. cheap, $@"^ConvNet\.Tests\.(Native\.|Contract\.\w+\(native/{isa}[/)])"] : cheap;
     }

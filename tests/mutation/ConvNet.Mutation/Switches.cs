@@ -20,7 +20,8 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
     private static readonly Dictionary<string, string> Swaps = new()
     {
         ["+"] = "-", ["-"] = "+", ["*"] = "/", ["/"] = "*", ["%"] = "*",
-        ["<"] = "<=", ["<="] = "<", [">"] = ">=", [">="] = ">", ["=="] = "!=", ["!="] = "==", ["&&"] = "||", ["||"] = "&&",
+        ["<"] = "<=", ["<="] = "<", [">"] = ">=", [">="] = ">", ["=="] = "!=", ["!="] = "==", ["&&"] = "||",
+            ["||"] = "&&",
         ["+="] = "-=", ["-="] = "+=", ["++"] = "--", ["--"] = "++", ["is"] = "is not",
     };
 
@@ -62,8 +63,10 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
         bool steps = node.Kind() is SyntaxKind.PostIncrementExpression or SyntaxKind.PostDecrementExpression;
         if (!steps || node.Parent is not (ExpressionStatementSyntax or ForStatementSyntax))
             return base.VisitPostfixUnaryExpression(node);
-        int number = Add(node.OperatorToken, Swaps[node.OperatorToken.Text]), step = node.OperatorToken.Text == "++" ? 1 : -1;
-        return wanted(number) ? Parse($"{node.Operand} += ({Question}({number}) ? {-step} : {step})", node) : base.VisitPostfixUnaryExpression(node);
+        int number = Add(node.OperatorToken, Swaps[node.OperatorToken.Text]), step = node.OperatorToken.Text == "++" ? 1
+            : -1;
+        return wanted(number) ? Parse($"{node.Operand} += ({Question}({number}) ? {-step} : {step})", node)
+            : base.VisitPostfixUnaryExpression(node);
     }
 
     public override SyntaxNode? VisitAssignmentExpression(AssignmentExpressionSyntax node)
@@ -72,19 +75,22 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
             return base.VisitAssignmentExpression(node);
         int number = Add(node.OperatorToken, Swaps[node.OperatorToken.Text]);
         var inside = (AssignmentExpressionSyntax)base.VisitAssignmentExpression(node)!;
-        return wanted(number) ? inside.WithRight(Parse($"({Question}({number}) ? -({inside.Right}) : ({inside.Right}))", inside.Right)) : inside;
+        return wanted(number) ? inside.WithRight(
+            Parse($"({Question}({number}) ? -({inside.Right}) : ({inside.Right}))", inside.Right)) : inside;
     }
 
     public override SyntaxNode? VisitElementAccessExpression(ElementAccessExpressionSyntax node)
     {
-        if (node.ArgumentList.Arguments is not [{ Expression: not RangeExpressionSyntax } argument] || !CanStandTwice(argument.Expression))
+        if (node.ArgumentList.Arguments is not [{ Expression: not RangeExpressionSyntax } argument]
+            || !CanStandTwice(argument.Expression))
             return base.VisitElementAccessExpression(node);
         bool fromEnd = argument.Expression is PrefixUnaryExpressionSyntax { OperatorToken.Text: "^" };
         int number = Add(argument.Expression, fromEnd ? $"{argument.Expression} − 1" : $"{argument.Expression} + 1");
         var inside = (ElementAccessExpressionSyntax)base.VisitElementAccessExpression(node)!;
         ExpressionSyntax index = inside.ArgumentList.Arguments[0].Expression;
         ExpressionSyntax next = fromEnd && wanted(number)
-            ? Parse($"^({Question}({number}) ? 1 + {((PrefixUnaryExpressionSyntax)index).Operand} : {((PrefixUnaryExpressionSyntax)index).Operand})", index)
+            ? Parse($"^({Question}({number}) ? 1 + {((PrefixUnaryExpressionSyntax)index).Operand} : "
+                + $"{((PrefixUnaryExpressionSyntax)index).Operand})", index)
             : Switch(number, $"({index}) + 1", index);
         return inside.WithArgumentList(SyntaxFactory.BracketedArgumentList([SyntaxFactory.Argument(next)]));
     }
@@ -92,7 +98,8 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
     private ExpressionSyntax Switch(int number, string mutated, ExpressionSyntax original)
         => wanted(number) ? Parse($"({Question}({number}) ? {mutated} : {original})", original) : original;
 
-    private static ExpressionSyntax Parse(string text, SyntaxNode original) => SyntaxFactory.ParseExpression(text).WithTriviaFrom(original);
+    private static ExpressionSyntax Parse(string text, SyntaxNode original) => SyntaxFactory.ParseExpression(text)
+        .WithTriviaFrom(original);
 
     private int Add(SyntaxNodeOrToken place, string after)
     {
@@ -104,10 +111,12 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
     // A constant has no switch, and a variable that is declared inside would be declared twice.
     private static bool CanStandTwice(ExpressionSyntax node)
         => !node.DescendantNodes().Any(n => n is VariableDesignationSyntax or DeclarationExpressionSyntax)
-            && !node.Ancestors().Any(n => n is AttributeSyntax or EnumMemberDeclarationSyntax or ParameterSyntax or PatternSyntax or CaseSwitchLabelSyntax
+            && !node.Ancestors().Any(n => n is AttributeSyntax or EnumMemberDeclarationSyntax or ParameterSyntax
+                or PatternSyntax or CaseSwitchLabelSyntax
                 || n is FieldDeclarationSyntax field && field.Modifiers.Any(SyntaxKind.ConstKeyword)
                 || n is LocalDeclarationStatementSyntax local && local.IsConst);
 
     private static bool JoinsText(BinaryExpressionSyntax node)
-        => node.DescendantNodesAndSelf().Any(n => n.IsKind(SyntaxKind.StringLiteralExpression) || n is InterpolatedStringExpressionSyntax) && node.OperatorToken.Text == "+";
+        => node.DescendantNodesAndSelf().Any(n => n.IsKind(SyntaxKind.StringLiteralExpression)
+            || n is InterpolatedStringExpressionSyntax) && node.OperatorToken.Text == "+";
 }

@@ -6,8 +6,9 @@ namespace ConvNet.Measurement;
 
 /// <summary>One pass of a layer in torch, on dense tensors.</summary>
 /// <remarks>
-/// A backward pass is torch's own, from a graph that is kept: only the tensor whose gradient is timed asks for one, so torch computes no
-/// other. The gradient is dropped before each call, as an optimiser's zero_grad does, or torch would add to it.
+/// A backward pass is torch's own, from a graph that is kept: only the tensor whose gradient is timed asks for one, so
+/// torch computes no other. The gradient is dropped before each call, as an optimiser's zero_grad does, or torch would
+/// add to it.
 /// </remarks>
 internal sealed class TorchLayer : Workload
 {
@@ -23,7 +24,8 @@ internal sealed class TorchLayer : Workload
         _scope = NewDisposeScope();
         long features = shape.Input.Length, n = shape.Batch;
         long[] x = shape.IsDense ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
-        long[] w = shape.IsDense ? [shape.Output.C, features] : [shape.Output.C, shape.Input.C / shape.Groups, shape.Kernel.H, shape.Kernel.W];
+        long[] w = shape.IsDense ? [shape.Output.C, features]
+            : [shape.Output.C, shape.Input.C / shape.Groups, shape.Kernel.H, shape.Kernel.W];
         long[] y = shape.IsDense ? [n, shape.Output.C] : [n, shape.Output.C, shape.Output.H, shape.Output.W];
         _x = Values(x, pass == BenchPass.BackwardData);
         _w = Values(w, pass == BenchPass.BackwardWeights);
@@ -38,7 +40,8 @@ internal sealed class TorchLayer : Workload
     public override string Algorithm => "auto";
 
     /// <summary>Makes the call of a pass.</summary>
-    public static Workload Create(IBackend backend, LayerShape shape, BenchPass pass) => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
+    public static Workload Create(IBackend backend, LayerShape shape, BenchPass pass)
+        => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
 
     public override void Run()
     {
@@ -58,7 +61,8 @@ internal sealed class TorchLayer : Workload
     {
         if (_shape.IsDense)
             return functional.linear(_x, _w);
-        return functional.conv2d(_x, _w, null, Pair(_shape.Stride), Pair(_shape.Padding), Pair(_shape.Dilation), _shape.Groups);
+        return functional.conv2d(_x, _w, null, Pair(_shape.Stride), Pair(_shape.Padding), Pair(_shape.Dilation),
+            _shape.Groups);
     }
 
     // A copy in torch's own memory, with the alignment that its kernels are used to.
