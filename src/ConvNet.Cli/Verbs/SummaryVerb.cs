@@ -132,6 +132,7 @@ internal sealed class SummaryVerb : Verb
                 receptiveFieldSize = (int[])[layer.ReceptiveField.H, layer.ReceptiveField.W],
                 layer.MultiplyAdds,
                 layer.ActivationBytes,
+                layer.SavedBytes,
             }),
             totals = new
             {

@@ -13,9 +13,13 @@ namespace ConvNet.Diagnostics;
 /// Rows and columns of the image that one output sees, borders not cut off; at most 2^31 − 1.
 /// </param>
 /// <param name="MultiplyAdds">Multiply-adds of one sample's forward pass.</param>
+/// <param name="SavedBytes">
+/// Bytes in float32 that the layer's backward pass reads of one sample's forward pass: inputs and output, as far as it
+/// needs them, and what it saves besides. Layers that need the same value each count it.
+/// </param>
 public sealed record LayerSummary(
     string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases,
-        Extent ReceptiveField, long MultiplyAdds)
+        Extent ReceptiveField, long MultiplyAdds, long SavedBytes)
 {
     /// <summary>Weights and biases.</summary>
     public long Parameters => Weights + Biases;
@@ -27,7 +31,7 @@ public sealed record LayerSummary(
     public override string ToString() => RecordText.Of(nameof(LayerSummary), (nameof(Name), Name),
         (nameof(Type), Type), (nameof(Inputs), Inputs), (nameof(Output), Output), (nameof(Formula), Formula),
         (nameof(Weights), Weights), (nameof(Biases), Biases), (nameof(ReceptiveField), ReceptiveField),
-        (nameof(MultiplyAdds), MultiplyAdds));
+        (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
 }
 
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
@@ -69,9 +73,20 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
                 node.Name, node.Layer!.Kind, [.. node.Inputs.Select(input => input.Name)], node.Shape,
                     node.Layer.Explain(node.InputShapes),
                 Count(node, ParameterRole.Weight, ParameterRole.Scale), Count(node, ParameterRole.Bias),
-                views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes)));
+                views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes), SavedBytes(node)));
         }
         return new ModelSummary(graph.Input.Shape, layers);
+    }
+
+    private static long SavedBytes(Node node)
+    {
+        Layer layer = node.Layer!;
+        long values = layer.SavedLength(1, node.InputShapes);
+        if (layer.BackwardReads.HasFlag(BackwardReads.Inputs))
+            values += node.Inputs.Distinct().Sum(input => (long)input.Shape.Length);
+        if (layer.BackwardReads.HasFlag(BackwardReads.Output))
+            values += node.Shape.Length;
+        return values * sizeof(float);
     }
 
     private static long Count(Node node, params ParameterRole[] roles)

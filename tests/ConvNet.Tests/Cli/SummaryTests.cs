@@ -28,6 +28,16 @@ public sealed class SummaryTests
     ];
 
     [Test]
+    public void ALayerCountsWhatItsBackwardPassReads()
+    {
+        var summary = ModelSummary.Of(Sequential.Of(new Shape(3, 4, 4), new Conv2d(5, 3, padding: 1),
+            new BatchNorm2d(),
+            new Relu(), new MaxPool2d(2), new Flatten()));
+        Assert.That(summary.Layers.Select(layer => layer.SavedBytes),
+            Is.EqualTo((long[])[4 * 3 * 16, 4 * (5 * 16 + 2 * 5), 4 * 5 * 16, 4 * 5 * 16, 0]));
+    }
+
+    [Test]
     public void TheJsonHasEveryLayerOfLeNet5()
     {
         JsonElement json = CommandLine.Run("summary", "--model", "lenet5", "--json").Json();
