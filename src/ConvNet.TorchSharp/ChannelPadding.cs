@@ -24,10 +24,11 @@ public enum ChannelPadding
 }
 
 /// <summary>The channels and filters, per group, that a convolution is computed with.</summary>
-/// <param name="Channels">Channels of the input, at least those of the layer.</param>
-/// <param name="Filters">Filters, at least those of the layer.</param>
-/// <param name="Reason">Why these.</param>
-internal readonly record struct PaddedChannels(int Channels, int Filters, string Reason)
+/// <param name="Own">Those of the layer.</param>
+/// <param name="Given">Those that it is given, at least its own.</param>
+/// <param name="Reason">Why they are given, or why not.</param>
+internal readonly record struct PaddedChannels(
+    (int Channels, int Filters) Own, (int Channels, int Filters) Given, string Reason)
 {
     // The leaf in which AMD's processors describe their caches.
     private const int CacheLeaf = unchecked((int)0x8000001D);
@@ -48,17 +49,21 @@ internal readonly record struct PaddedChannels(int Channels, int Filters, string
     /// these sizes none of them was wrong. Filters of one tap and depthwise convolutions are not affected. Up to 8
     /// channels oneDNN takes kernels of another layout.
     /// </remarks>
-    public static PaddedChannels Of(Conv2d layer, Shape input)
+    /// <param name="channels">Channels of its input in a group.</param>
+    /// <param name="filters">Filters of a group.</param>
+    /// <param name="groups">Groups.</param>
+    /// <param name="window">Its window.</param>
+    public static PaddedChannels Of(int channels, int filters, int groups, Window window)
     {
-        int channels = input.C / layer.Groups, filters = layer.Filters / layer.Groups;
-        bool isStrided = layer.Window.Stride.H > 1 || layer.Window.Stride.W > 1;
-        if (layer.Window.Kernel is { H: 1, W: 1 })
-            return new(channels, filters, "filters of one tap are computed right without padding");
-        if (layer.Groups > 1 && channels == 1)
-            return new(channels, filters, "depthwise filters are computed right without padding");
+        var own = (channels, filters);
+        bool isStrided = window.Stride.H > 1 || window.Stride.W > 1;
+        if (window.Kernel is { H: 1, W: 1 })
+            return new(own, own, "filters of one tap are computed right without padding");
+        if (groups > 1 && channels == 1)
+            return new(own, own, "depthwise filters are computed right without padding");
         // Blocks of 16; the input gradient of a strided convolution takes them in pairs.
-        int block = channels > 32 && isStrided ? 32 : layer.Groups > 1 || channels <= 8 ? 1 : 16;
-        int blockOfFilters = layer.Groups > 1 ? 1 : 16;
+        int block = channels > 32 && isStrided ? 32 : groups > 1 || channels <= 8 ? 1 : 16;
+        int blockOfFilters = groups > 1 ? 1 : 16;
         (int wide, int many) = (Up(channels, block), Up(filters, blockOfFilters));
         string what = (wide > channels, many > filters) switch
         {
@@ -69,12 +74,27 @@ internal readonly record struct PaddedChannels(int Channels, int Filters, string
             (false, true) => Invariant($"{filters} filters do not fill blocks of {blockOfFilters}"),
             _ => "its sizes are computed right without padding",
         };
-        return new(wide, many, what);
+        return new(own, (wide, many), what);
     }
 
     /// <summary>Whether they are more than the layer's own.</summary>
-    public bool AddsTo(Conv2d layer, Shape input)
-        => Channels > input.C / layer.Groups || Filters > layer.Filters / layer.Groups;
+    public bool Adds => Given != Own;
 
     private static int Up(int count, int block) => (count + block - 1) / block * block;
+}
+
+/// <summary>The channels that a node's convolution is given.</summary>
+/// <param name="Size">Of the convolution, or of the one whose input gradient the node is.</param>
+/// <param name="Transposed">Whether the node is that input gradient.</param>
+internal readonly record struct NodePadding(PaddedChannels Size, bool Transposed)
+{
+    /// <summary>Channels of a group that the node reads, its own and those that it is given.</summary>
+    public (int Own, int Given) Read => Transposed
+        ? (Size.Own.Filters, Size.Given.Filters)
+        : (Size.Own.Channels, Size.Given.Channels);
+
+    /// <summary>Channels of a group that the node gives, its own and those that it is given.</summary>
+    public (int Own, int Given) Made => Transposed
+        ? (Size.Own.Channels, Size.Given.Channels)
+        : (Size.Own.Filters, Size.Given.Filters);
 }

@@ -51,19 +51,17 @@ internal static class Explanation
     // How a node is computed, why so, and how many times its own multiply-adds that takes.
     private static (string Algorithm, string Reason, double Work) Choice(Node node, Lowering lowering)
     {
-        if (lowering.PaddedConvolution(node) is not { } found)
+        if (lowering.PaddingOf(node) is not { Size: var padding } found)
             return ("libtorch's choice", "", 1);
-        (Conv2d conv, PaddedChannels padded) = found;
-        Shape input = node.Inputs[0].Shape;
-        if (!padded.AddsTo(conv, input))
-            return ("libtorch's choice", padded.Reason, 1);
-        int channels = input.C / conv.Groups, filters = conv.Filters / conv.Groups;
-        string ofGroup = conv.Groups > 1 ? " of a group" : "";
-        IEnumerable<string> sizes = [.. Wider(channels, padded.Channels, "channels"),
-            .. Wider(filters, padded.Filters, "filters")];
+        if (!padding.Adds)
+            return ("libtorch's choice", padding.Reason, 1);
+        (int channels, int filters) = padding.Own;
+        string ofGroup = found.Read.Own < node.Inputs[0].Shape.C ? " of a group" : "";
+        IEnumerable<string> sizes = [.. Wider(channels, padding.Given.Channels, "channels"),
+            .. Wider(filters, padding.Given.Filters, "filters")];
         return ($"padded with zeros: {string.Join(", ", sizes)}{ofGroup}",
-            $"{padded.Reason}, which oneDNN computes wrong where the processor hides its caches",
-            (double)padded.Channels * padded.Filters / channels / filters);
+            $"{padding.Reason}, which oneDNN computes wrong where the processor hides its caches",
+            (double)padding.Given.Channels * padding.Given.Filters / channels / filters);
     }
 
     private static IEnumerable<string> Wider(int own, int padded, string what)
@@ -103,10 +101,9 @@ internal static class Explanation
             trains ? pass.Spec!.Optimizer.StateNames.Count * pass.TrainableBytes : 0, 0);
     }
 
-    // Filters of zeros have outputs too.
+    // What is added has outputs too.
     private static double Growth(Node node, Lowering lowering)
-        => lowering.PaddedConvolution(node) is { Layer: var conv, Size: var padded }
-            ? (double)padded.Filters * conv.Groups / conv.Filters : 1;
+        => lowering.PaddingOf(node) is { Made: var made } ? (double)made.Given / made.Own : 1;
 
     private static long Bytes(Parameter parameter) => sizeof(float) * (long)parameter.Length;
 

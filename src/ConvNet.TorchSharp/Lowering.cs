@@ -51,10 +51,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Concat => ("cat", (x, _) => cat(x, 1)),
         Flatten => ("flatten", (x, _) => x[0].flatten(1)),
         Dense layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
-        Conv2d layer => ("conv2d", OnMaps(node, Conv(node, layer, w, PaddingOf(layer, node.Inputs[0].Shape)))),
-        ConvTranspose2d layer => ("conv_transpose2d", OnMaps(node, x => functional.conv_transpose2d(x, w[0],
-            layer.Bias ? w[1] : null, Pair(layer.Window.Stride), Pair(layer.Window.Padding), Pair(layer.OutputPadding),
-            Pair(layer.Window.Dilation), layer.Groups))),
+        Conv2d layer => ("conv2d", OnMaps(node, Conv(node, layer, w))),
+        ConvTranspose2d layer => ("conv_transpose2d", OnMaps(node, ConvTranspose(node, layer, w))),
         MaxPool2d layer => ("max_pool2d", OnMaps(node, MaxPool(layer))),
         AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(layer))),
         GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
@@ -79,19 +77,38 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     public void Dispose() => _masks.ForEach(mask => mask.Dispose());
 
-    /// <summary>A node's convolution, and the channels and filters per group that it is given; null where it has its
-    /// own.</summary>
-    public (Conv2d Layer, PaddedChannels Size)? PaddedConvolution(Node node)
-        => node.Layer is Conv2d conv && PaddingOf(conv, node.Inputs[0].Shape) is { } padded ? (conv, padded) : null;
-
-    /// <summary>The channels and filters per group that a convolution is given, and why; null where nothing is padded
-    /// at all.</summary>
-    private PaddedChannels? PaddingOf(Conv2d layer, Shape input)
-        => runtime.PadsChannels ? PaddedChannels.Of(layer, input) : null;
-
-    private static Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w, PaddedChannels? padded)
+    /// <summary>The channels that a node's convolution is given, and why; null where the node is none or nothing is
+    /// padded at all.</summary>
+    public NodePadding? PaddingOf(Node node) => node.Layer switch
     {
-        Window window = layer.Window;
+        Conv2d conv when runtime.PadsChannels => new(PaddedChannels.Of(
+            node.Inputs[0].Shape.C / conv.Groups, conv.Filters / conv.Groups, conv.Groups, conv.Window), false),
+        // The convolution whose input gradient it is.
+        ConvTranspose2d conv when runtime.PadsChannels => new(PaddedChannels.Of(
+            conv.Filters / conv.Groups, node.Inputs[0].Shape.C / conv.Groups, conv.Groups, conv.Window), true),
+        _ => null,
+    };
+
+    private Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w)
+    {
+        long[] stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding),
+            dilation = Pair(layer.Window.Dilation);
+        return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null,
+            (x, weights, bias) => functional.conv2d(x, weights, bias, stride, padding, dilation, layer.Groups));
+    }
+
+    private Func<Tensor, Tensor> ConvTranspose(Node node, ConvTranspose2d layer, Tensor[] w)
+    {
+        long[] stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding),
+            dilation = Pair(layer.Window.Dilation), outputPadding = Pair(layer.OutputPadding);
+        return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null,
+            (x, weights, bias) => functional.conv_transpose2d(
+                x, weights, bias, stride, padding, outputPadding, dilation, layer.Groups));
+    }
+
+    private Func<Tensor, Tensor> Convolution(Node node, Window window, long groups, Tensor w, Tensor? bias,
+        Func<Tensor, Tensor, Tensor?, Tensor> convolve)
+    {
         if (window.Stride.Area > MostStrides)
         {
             throw new NotSupportedException($"{node.Name}: the torchsharp backend takes convolutions with strides of "
@@ -99,31 +116,27 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
                 + FormattableString.Invariant($"{MostStrides:N0} rows times columns, not {window.Stride}; ")
                 + "libtorch takes minutes over larger ones or ends the process.");
         }
-        long[] stride = Pair(window.Stride), padding = Pair(window.Padding), dilation = Pair(window.Dilation);
-        Tensor? bias = layer.Bias ? w[1] : null;
-        if (padded is not { } size || !size.AddsTo(layer, node.Inputs[0].Shape))
-            return x => functional.conv2d(x, w[0], bias, stride, padding, dilation, layer.Groups);
+        if (PaddingOf(node) is not { Size.Adds: true } found)
+            return x => convolve(x, w, bias);
 
         // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients
         // again.
-        long groups = layer.Groups, channels = node.Inputs[0].Shape.C / groups, filters = layer.Filters / groups;
-        long missing = size.Channels - channels, missingFilters = size.Filters - filters;
-        Shape from = node.Inputs[0].Shape, to = node.Shape;
+        (Shape from, Shape to, Extent kernel) = (node.Inputs[0].Shape, node.Shape, window.Kernel);
+        ((int channels, int filters), (int allChannels, int allFilters), _) = found.Size;
+        ((int read, int allRead), (int made, int allMade)) = (found.Read, found.Made);
         return x =>
         {
-            Tensor wide = missing == 0 ? x
-                : functional.pad(x.reshape(-1, groups, channels, from.H, from.W), [0, 0, 0, 0, 0, missing])
-                    .reshape(-1, groups * size.Channels, from.H, from.W);
-            Tensor weights = functional.pad(
-                    w[0].reshape(groups, filters, channels, window.Kernel.H, window.Kernel.W),
-                        [0, 0, 0, 0, 0, missing, 0, missingFilters])
-                .reshape(groups * size.Filters, size.Channels, window.Kernel.H, window.Kernel.W);
-            Tensor? added = bias is null || missingFilters == 0 ? bias
-                : functional.pad(bias.reshape(groups, filters), [0, missingFilters]).reshape(-1);
-            Tensor y = functional.conv2d(wide, weights, added, stride, padding, dilation, groups);
-            return missingFilters == 0 ? y
-                : y.reshape(-1, groups, size.Filters, to.H, to.W).narrow(2, 0, filters).reshape(-1, layer.Filters, to.H,
-                    to.W);
+            Tensor wide = read == allRead ? x
+                : functional.pad(x.reshape(-1, groups, read, from.H, from.W), [0, 0, 0, 0, 0, allRead - read])
+                    .reshape(-1, groups * allRead, from.H, from.W);
+            Tensor weights = functional.pad(w.reshape(groups, filters, channels, kernel.H, kernel.W),
+                    [0, 0, 0, 0, 0, allChannels - channels, 0, allFilters - filters])
+                .reshape(groups * allFilters, allChannels, kernel.H, kernel.W);
+            Tensor? added = bias is null || made == allMade ? bias
+                : functional.pad(bias.reshape(groups, made), [0, allMade - made]).reshape(-1);
+            Tensor y = convolve(wide, weights, added);
+            return made == allMade ? y
+                : y.reshape(-1, groups, allMade, to.H, to.W).narrow(2, 0, made).reshape(-1, to.C, to.H, to.W);
         };
     }
 

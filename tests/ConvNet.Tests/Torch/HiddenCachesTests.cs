@@ -20,14 +20,13 @@ public sealed class HiddenCachesTests
         Repository.Run(Repository.Root, "dotnet", ["exec", typeof(HiddenCachesTests).Assembly.Location]));
 
     [Test]
-    public void PaddedConvolutionsAreRight()
+    public void PaddedConvolutionsAreRight([Values("conv", "convtranspose")] string kind)
     {
         string[] lines = Lines();
         Assert.That(lines, Has.Some.StartsWith("padded self-test: passed"));
-        Assert.That(lines.Count(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)),
-            Is.GreaterThan(20));
-        Assert.That(lines.Where(line => line.StartsWith("padded conv: ", StringComparison.Ordinal)),
-            Is.All.EndsWith("Pass"));
+        string[] padded = [.. lines.Where(line => line.StartsWith($"padded {kind}: ", StringComparison.Ordinal))];
+        Assert.That(padded, Has.Length.GreaterThan(20));
+        Assert.That(padded, Is.All.EndsWith("Pass"));
     }
 
     [Test]
@@ -36,8 +35,9 @@ public sealed class HiddenCachesTests
         string[] lines = Lines();
         Assert.That(lines, Has.Some.StartsWith("unpadded self-test: failed"));
         Assert.That(lines, Has.Member("auto takes managed"));
-        Assert.That(lines.Where(line => line.StartsWith("unpadded conv: ", StringComparison.Ordinal)),
-            Has.Some.EndsWith("Fail"));
+        foreach (string kind in (string[])["conv", "convtranspose"])
+            Assert.That(lines.Where(line => line.StartsWith($"unpadded {kind}: ", StringComparison.Ordinal)),
+                Has.Some.EndsWith("Fail"), kind);
     }
 
     [Test]
@@ -106,12 +106,11 @@ public sealed class HiddenCachesTests
             in new (string, IBackend)[] { ("padded", padded), ("unpadded", unpadded) })
         {
             Console.WriteLine($"{name} self-test: {SelfTest.Of(backend).Finding}");
-            foreach ((Conv2d layer, Shape input) in Convolutions())
+            foreach ((Layer layer, Shape input) in Convolutions())
             {
                 GradientReport report = GradientCheck.Run(Sequential.Of(input, layer), [backend],
                     new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Exact });
-                Console.WriteLine($"{name} conv: {layer.Filters} filters of {layer.Window.Kernel}, stride "
-                    + $"{layer.Window.Stride}, {layer.Groups} groups, on {input}: {report.Verdict}");
+                Console.WriteLine($"{name} {layer.Kind}: {layer}, on {input}: {report.Verdict}");
             }
         }
         RunVerbs();
@@ -177,14 +176,18 @@ public sealed class HiddenCachesTests
         Console.WriteLine($"compare takes {comparison.Recommendation.Backend}");
     }
 
-    private static IEnumerable<(Conv2d Layer, Shape Input)> Convolutions() =>
+    private static IEnumerable<(Layer Layer, Shape Input)> Convolutions() =>
         from channels in (int[])[1, 3, 8, 9, 17, 33, 48]
         from filters in (int[])[6, 16, 20]
         from stride in (int[])[1, 2]
         from groups in (int[])[1, 2]
         where groups == 1 || channels > 17
-        select (new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, roundDown: true),
-            new Shape(channels * groups, 6, 7));
+        from layer in (Layer[])
+        [
+            new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, roundDown: true),
+            new ConvTranspose2d(filters * groups, 3, stride, padding: 1, groups: groups),
+        ]
+        select (layer, new Shape(channels * groups, 6, 7));
 
     private static string[] Lines()
     {
