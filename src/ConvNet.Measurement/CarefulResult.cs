@@ -73,7 +73,7 @@ public sealed partial record CarefulResult(
                 # {Name}
 
                 {Processor}; FMA peak {PeakGflops.Before:0} GFLOP/s on {Threads} threads before,
-                    {PeakGflops.After:0} after; {string.Join(", ", Versions)}; commit {Commit}.
+                {PeakGflops.After:0} after; {string.Join(", ", Versions)}; commit {Commit}.
                 {busy}
                 """);
         }

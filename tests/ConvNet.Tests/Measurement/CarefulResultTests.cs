@@ -33,8 +33,8 @@ public sealed class CarefulResultTests
         Assert.That(File.ReadAllText(files[0]), Is.EqualTo("""
             # LayerBench
 
-            Intel(R) Xeon(R) Processor (family 6, model 207); FMA peak 100 GFLOP/s on 2 threads before, 99 after;
-                native 0.1.0 (avx512), BenchmarkDotNet 0.14.0; commit def5678.
+            Intel(R) Xeon(R) Processor (family 6, model 207); FMA peak 100 GFLOP/s on 2 threads before,
+            99 after; native 0.1.0 (avx512), BenchmarkDotNet 0.14.0; commit def5678.
 
             | Pass | Median |
             |--- |--- |

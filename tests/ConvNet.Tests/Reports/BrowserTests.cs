@@ -165,13 +165,19 @@ public sealed class BrowserTests
           // Contrast as WCAG 2 counts it: 4.5 for texts.
           const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
           const rgba = colour => (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-          const light = colour
-              => { const [r, g, b] = rgba(colour).map(channel); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-          const paper = element
-              => { for (; element; element = element.parentElement) { const c = getComputedStyle(
-              element).backgroundColor; if (rgba(c)[3] !== 0) return c; } return 'rgb(255, 255, 255)'; };
-          for (const element of document.querySelectorAll('h1, h2, h3, p, dt, dd, th, td, summary, figcaption *,
-              svg text')) {
+          const light = colour => {
+            const [r, g, b] = rgba(colour).map(channel);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const paper = element => {
+            for (; element; element = element.parentElement) {
+              const c = getComputedStyle(element).backgroundColor;
+              if (rgba(c)[3] !== 0) return c;
+            }
+            return 'rgb(255, 255, 255)';
+          };
+          const texts = 'h1, h2, h3, p, dt, dd, th, td, summary, figcaption *, svg text';
+          for (const element of document.querySelectorAll(texts)) {
             if (!shown(element)) continue;
             const style = getComputedStyle(element), ink = light(element.closest('svg') ? style.fill : style.color),
                 ground = light(paper(element));
