@@ -1,18 +1,36 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace ConvNet;
 
 /// <summary>An array with a tensor over its memory: values reach libtorch by being written here.</summary>
+/// <remarks>They begin at a cache line: kernels of libtorch sum in another order where values do not begin at a whole
+/// vector, and an array of .NET begins anywhere.</remarks>
 /// <typeparam name="T">float or long.</typeparam>
-internal sealed class HostBuffer<T>(int length, ScalarType dtype, bool requiresGrad = false) : IDisposable
+internal sealed class HostBuffer<T> : IDisposable
     where T : unmanaged
 {
-    private readonly T[] _values = new T[length];
+    private const int CacheLine = 64;
+
+    private readonly T[] _memory;
+    private readonly int _first, _length;
+    private readonly ScalarType _dtype;
+    private readonly bool _requiresGrad;
     private Tensor? _tensor;
     private int _count;
 
+    public HostBuffer(int length, ScalarType dtype, bool requiresGrad = false)
+    {
+        (_length, _dtype, _requiresGrad) = (length, dtype, requiresGrad);
+        long room = (long)length + CacheLine / Unsafe.SizeOf<T>();
+        _memory = GC.AllocateArray<T>((int)Math.Min(room, int.MaxValue), pinned: true);
+        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(_memory, 0);
+        _first = (int)(-address & (CacheLine - 1)) / Unsafe.SizeOf<T>();
+    }
+
     /// <summary>The values, to be written while no pass is under way that read the tensor.</summary>
-    public Span<T> Values => _values;
+    public Span<T> Values => _memory.AsSpan(_first, _length);
 
     /// <summary>The tensor of rank 1 over the first <paramref name="count"/> values; the same one as long as the count
     /// stays.</summary>
@@ -21,7 +39,7 @@ internal sealed class HostBuffer<T>(int length, ScalarType dtype, bool requiresG
         if (_tensor is null || count != _count)
         {
             _tensor?.Dispose();
-            _tensor = frombuffer(_values, dtype, count, 0, requiresGrad).DetachFromDisposeScope();
+            _tensor = frombuffer(_memory, _dtype, count, _first, _requiresGrad).DetachFromDisposeScope();
             _count = count;
         }
         return _tensor;
