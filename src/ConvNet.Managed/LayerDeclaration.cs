@@ -51,8 +51,7 @@ public sealed record LayerExample(string Name, Layer Layer, int BatchSize, param
 /// cases.</summary>
 /// <remarks>
 /// Every built-in layer has one, and a layer of the user's own that has one is saved, loaded, checked, shrunk and
-/// listed
-/// like them: <see cref="LayerSet.With"/> tells the readers of it.
+/// listed like them: <see cref="LayerSet.With"/> tells the readers of it.
 /// </remarks>
 public sealed class LayerDeclaration
 {

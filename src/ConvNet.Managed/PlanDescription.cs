@@ -127,8 +127,7 @@ public sealed record PlannedCall(
 /// <summary>The memory of a plan, in bytes.</summary>
 /// <param name="Arena">
 /// Values, gradients of values and workspaces; what is never needed together shares a place. Of torchsharp, which
-/// allocates call by
-/// call, the values that a pass makes, all of which live until it ends.
+/// allocates call by call, the values that a pass makes, all of which live until it ends.
 /// </param>
 /// <param name="ArenaWithoutReuse">What they would take side by side.</param>
 /// <param name="Values">Parameters and buffers, packed.</param>

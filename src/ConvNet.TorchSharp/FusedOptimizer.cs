@@ -38,8 +38,7 @@ internal abstract class FusedOptimizer : optim.Optimizer
             gradients = [parameter.grad for parameter in parameters]
             step.add_(1)
             torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0],
-                [step for p in parameters],
-                                lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps, amsgrad=False,
+                                [step for p in parameters], lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps, amsgrad=False,
                                 maximize=False, grad_scale=None, found_inf=None)
 
         """));
@@ -186,7 +185,12 @@ internal abstract class FusedOptimizer : optim.Optimizer
         {
             _withoutGradient ??= Array.FindAll(Parameters, parameter => parameter.grad is null);
             foreach (Tensor parameter in _withoutGradient)
-                parameter.grad = zeros_like(parameter);
+            {
+                // One that the caller has written stays.
+                using Tensor? gradient = parameter.grad;
+                if (gradient is null)
+                    parameter.grad = zeros_like(parameter);
+            }
         }
 
         public void Dispose()

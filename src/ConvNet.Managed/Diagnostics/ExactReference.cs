@@ -4,9 +4,9 @@ namespace ConvNet.Diagnostics;
 /// order.</summary>
 /// <remarks>
 /// Every term of a bilinear layer, as a convolution, is a product of two values, or a bias. It is a multiple of the
-/// product of their units, the largest
-/// powers of two that all of a tensor are multiples of, and a run on the magnitudes of all values gives Σ|term|: below
-/// 2²⁴ units no partial sum rounds. Both runs are plain, so this is quicker than <see cref="LayerReference"/>, which
+/// product of their units, the largest powers of two that all of a tensor are multiples of, and a run on the magnitudes
+/// of all values gives Σ|term|: below 2²⁴ units no partial sum rounds. Both runs are plain, so this is quicker than
+/// <see cref="LayerReference"/>, which
 /// proves it for any other layer.
 /// </remarks>
 internal static class ExactReference

@@ -3,8 +3,7 @@ namespace ConvNet;
 /// <summary>Concatenation along the channels of inputs with maps of one size: y = [x₀, x₁, …].</summary>
 /// <remarks>
 /// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W; vectors have maps of one value. Backward: every dxᵢ is its slice of dy. Forward and
-/// backward
-/// copy; no value changes.
+/// backward copy; no value changes.
 /// </remarks>
 public sealed record Concat : Layer
 {

@@ -4,15 +4,12 @@ namespace ConvNet;
 
 /// <summary>
 /// 2-D transposed convolution: y[n,k,h,w] = b[k] + Σ x[n,c,i,j]·w[c,k,r,s] over all c, i, j, r, s with h = i·S + r·D −
-/// P
-/// and w = j·S + s·D − P.
+/// P and w = j·S + s·D − P.
 /// </summary>
 /// <remarks>
 /// It is the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W, w:
-/// C×(K/groups)×R×S,
-/// b: K, y: N×K×OH×OW with OH = (H − 1)·S − 2P + F + O and F = (R − 1)·D + 1; the output padding O names one of the
-/// sizes
-/// that such a convolution maps to H.
+/// C×(K/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − 1)·S − 2P + F + O and F = (R − 1)·D + 1; the output padding O
+/// names one of the sizes that such a convolution maps to H.
 /// Backward: dx is that convolution of dy; dw[c,k,r,s] = Σ x[n,c,i,j]·dy[n,k,i·S+r·D−P,j·S+s·D−P]; db[k] = Σ dy[n,k,…].
 /// Source: Zeiler et al., CVPR 2010; the semantics are those of torch.
 /// </remarks>

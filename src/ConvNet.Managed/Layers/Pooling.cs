@@ -33,8 +33,7 @@ internal static class Pooling
     public static Shape Infer(Window window, Shape x) => window.Output(x, x.C, pools: true);
 
     /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in
-    /// more of its
-    /// windows than a block has terms.</summary>
+    /// more of its windows than a block has terms.</summary>
     public static bool EndsBlock(Window window, Shape ys, int index)
     {
         int rows = Overlap(window.Kernel.H, window.Stride.H, ys.H),

@@ -19,8 +19,7 @@ public static class GraphJson
 
     /// <summary>Writes a graph.</summary>
     /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON; a
-    /// name is
-    /// no Unicode text; or the text would be
+    /// name is no Unicode text; or the text would be
     /// longer than is read again.</exception>
     public static string Write(Graph graph)
     {

@@ -4,8 +4,7 @@ namespace ConvNet.Reports.Plots;
 /// and in whatever order.</summary>
 /// <remarks>
 /// Each name has a colour that it prefers on every page; where two prefer the same, one takes the next that is free.
-/// Beyond
-/// <see cref="Ink.SeriesColours"/> names they share colours.
+/// Beyond <see cref="Ink.SeriesColours"/> names they share colours.
 /// </remarks>
 internal sealed class Palette
 {
