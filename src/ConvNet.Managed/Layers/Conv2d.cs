@@ -189,7 +189,7 @@ public sealed record Conv2d : SumLayer
             ChannelSums.Write(f);
     }
 
-    private static int Common(int a, int b)
+    internal static int Common(int a, int b)
     {
         while (b != 0)
             (a, b) = (b, a % b);
@@ -197,7 +197,7 @@ public sealed record Conv2d : SumLayer
     }
 
     // The largest divisor that is not above a number of groups.
-    private static int Nearest(int channels, int groups)
+    internal static int Nearest(int channels, int groups)
     {
         int nearest = 1;
         for (int small = 1; small <= channels / small; small++)

@@ -82,8 +82,8 @@ public sealed record ConvTranspose2d : SumLayer
         (Filters, Groups, Bias) = (s_filters.Check(Kind, filters), s_groups.Check(Kind, groups), bias);
         if (filters % groups != 0)
         {
-            throw new ArgumentException($"{Kind}: {filters} filters do not divide into {groups} groups; "
-                + "the groups must be a divisor of both channels.", nameof(groups));
+            throw new ArgumentException($"{Kind}: {filters} filters do not divide into {groups} groups. "
+                + $"Groups {Conv2d.Nearest(filters, groups)} fits.", nameof(groups));
         }
         Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1);
         Window.Validate(Kind);
@@ -122,7 +122,7 @@ public sealed record ConvTranspose2d : SumLayer
         if (x.C % Groups != 0)
         {
             throw ArgumentErrors.WithAdvice($"{x.C} input channels do not divide into {Groups} groups.",
-                "The groups must be a divisor of both channels.");
+                $"Groups {Conv2d.Nearest(Conv2d.Common(x.C, Filters), Groups)} fits.");
         }
         long h = Size(x.H, Window.Stride.H, Window.Padding.H, Window.Reach.H, OutputPadding.H);
         long w = Size(x.W, Window.Stride.W, Window.Padding.W, Window.Reach.W, OutputPadding.W);

@@ -115,16 +115,19 @@ public sealed class AdviceProperties
 
     [Test]
     public void AdviceForGroupsWorks(
-        [Values(1, 6, 7, 12)] int channels, [Values(1, 4, 6, 30)] int filters, [Values(2, 3, 4, 5, 12)] int groups)
+        [Values(1, 6, 7, 12)] int channels, [Values(1, 4, 6, 30)] int filters, [Values(2, 3, 4, 5, 12)] int groups,
+        [Values] bool transposed)
     {
+        Layer Of(int count)
+            => transposed ? new ConvTranspose2d(filters, 1, groups: count) : new Conv2d(filters, 1, groups: count);
         int Advised(string message)
             => int.Parse(Regex.Match(message, @"Groups (\d+) fits").Groups[1].Value, CultureInfo.InvariantCulture);
-        if (Refusal(() => _ = new Conv2d(filters, 1, groups: groups)) is { } own)
+        if (Refusal(() => _ = Of(groups)) is { } own)
             groups = Advised(own);
-        var layer = new Conv2d(filters, 1, groups: groups);
+        Layer layer = Of(groups);
         var x = new Shape(channels, 2, 2);
         if (Refusal(() => layer.Infer(x)) is { } message)
-            Assert.That(() => new Conv2d(filters, 1, groups: Advised(message)).Infer(x), Throws.Nothing, message);
+            Assert.That(() => Of(Advised(message)).Infer(x), Throws.Nothing, message);
     }
 
     [Test]
