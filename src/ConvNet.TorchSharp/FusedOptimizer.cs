@@ -39,7 +39,8 @@ internal abstract class FusedOptimizer : optim.Optimizer
             step.add_(1)
             torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0],
                                 [step for p in parameters], lr=lr, beta1=beta1, beta2=beta2,
-                                weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False, grad_scale=None, found_inf=None)
+                                weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False,
+                                grad_scale=None, found_inf=None)
 
         """));
 
