@@ -91,7 +91,7 @@ struct ResNet20 : nn::Module {
   ResNet20() {
     register_module("conv1", conv1);
     register_module("norm1", norm1);
-    register_module("dense", dense);
+    register_module("linear", dense);
     for (int i = 0; i < 9; i++) {
       const long to = 16L << (i / 3), from = i % 3 == 0 && i > 0 ? to / 2 : to;
       blocks.push_back(register_module("block" + std::to_string(i),

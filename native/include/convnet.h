@@ -16,21 +16,21 @@
  *
  *   CN_PLAIN    n, c, h + 2 halo, w + 2 halo
  *   CN_BLOCKED  n, ceil(c / 16), h + 2 halo, w + 2 halo, 16; lanes past the last channel are zero
- *   CN_FLAT     ceil(c / 16) h w, n, 16; the input of a dense layer, without a halo
+ *   CN_FLAT     ceil(c / 16) h w, n, 16; the input of a linear layer, without a halo
  *
  * A CN_FLAT tensor keeps the order of the blocked one it is flattened from: feature block
- * (cb, y, x) is the 64 bytes of CN_BLOCKED at that place. The output of a dense layer with K
+ * (cb, y, x) is the 64 bytes of CN_BLOCKED at that place. The output of a linear layer with K
  * features is CN_FLAT with c = K, h = w = 1. The halo is a border of zeros that is really in
  * memory. A function that writes a tensor writes all of it, with the halo and the zero lanes,
  * whatever was there before; a function that reads one relies on both.
  *
  * Per-channel vectors (bias, batch-norm scale, shift and statistics, and their gradients) have 16
  * ceil(c / 16) floats, zero past the last channel. Weights and their gradients share one packed
- * form, see cn_conv2d and cn_dense; what lies past the real channels in it is zero and stays zero
+ * form, see cn_conv2d and cn_linear; what lies past the real channels in it is zero and stays zero
  * under cn_sgd_step.
  *
  * Alignment: CN_BLOCKED and CN_FLAT tensors, packed weights, per-channel vectors and workspace
- * begin on 64 bytes; CN_PLAIN tensors, OIHW weights, scores and labels need the alignment of their
+ * begin on 64 bytes; CN_PLAIN tensors, OIHW weights, outputs and labels need the alignment of their
  * element only.
  *
  * Threads: the library has its own. They are made when a call first needs them and kept for the
@@ -101,7 +101,7 @@ CN_API int32_t cn_cpu_isa(void);
 
 /*
  * The threads that a call uses which computes this many floating-point operations, or moves a
- * fourth as many values: for convolutions and dense layers two per multiply-add of the real
+ * fourth as many values: for convolutions and linear layers two per multiply-add of the real
  * channels. A call with little work is done sooner by one thread than several are woken.
  */
 CN_API int32_t cn_team_size(const cn_context *context, double operations);
@@ -135,7 +135,7 @@ CN_API int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n);
 
 /*
  * dst = src in another layout, or with another halo; c, h, w of both are the same. All pairs of
- * layouts are possible. (To feed a dense layer from a plain image of c h w values, describe both
+ * layouts are possible. (To feed a linear layer from a plain image of c h w values, describe both
  * sides as c h w channels of 1x1.)
  */
 CN_API int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
@@ -343,39 +343,39 @@ CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_co
                                           float *db, const cn_update *update, float *workspace,
                                           int64_t workspace_floats);
 
-/* ---- Dense layer ---------------------------------------------------------------------------- */
+/* ---- Linear layer --------------------------------------------------------------------------- */
 
 /*
  * y[k] = bias[k] + sum over i of w[k, i] x[i]. x and dx are CN_FLAT with the c, h, w they were
  * flattened from, so feature i is number i of the plain c, h, w order; y and dy are CN_FLAT with
  * c = outputs, h = w = 1. Packed weights: ceil(outputs/16), blocks, 16 features, 16 outputs. The
- * feature blocks are in the order of CN_FLAT; cn_dense_weight_floats may count a block of zeros
+ * feature blocks are in the order of CN_FLAT; cn_linear_weight_floats may count a block of zeros
  * more per row, which keeps rows off each other's cache sets.
  */
-typedef struct cn_dense {
+typedef struct cn_linear {
   int32_t c, h, w;
   int32_t outputs;
   int32_t flags; /* CN_BIAS | CN_RELU */
-} cn_dense;
+} cn_linear;
 
 /* As for cn_conv2d; the plain weights are outputs rows of c h w values. */
-CN_API int64_t cn_dense_weight_floats(const cn_dense *dense);
-CN_API int64_t cn_dense_workspace_floats(const cn_context *context, const cn_dense *dense,
-                                         int32_t pass, int32_t n);
-CN_API int32_t cn_dense_pack_weights(const cn_context *context, const cn_dense *dense,
-                                     const float *plain, float *packed);
-CN_API int32_t cn_dense_unpack_weights(const cn_context *context, const cn_dense *dense,
-                                       const float *packed, float *plain);
-CN_API int32_t cn_dense_forward(const cn_context *context, const cn_dense *dense, int32_t n,
-                                const float *x, const float *w, const float *bias, float *y,
-                                float *workspace, int64_t workspace_floats);
-CN_API int32_t cn_dense_backward_data(const cn_context *context, const cn_dense *dense, int32_t n,
-                                      const float *dy, const float *w, float *dx, float *workspace,
-                                      int64_t workspace_floats);
-CN_API int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense,
-                                         int32_t n, const float *x, const float *dy, float *dw,
-                                         float *db, const cn_update *update, float *workspace,
-                                         int64_t workspace_floats);
+CN_API int64_t cn_linear_weight_floats(const cn_linear *linear);
+CN_API int64_t cn_linear_workspace_floats(const cn_context *context, const cn_linear *linear,
+                                          int32_t pass, int32_t n);
+CN_API int32_t cn_linear_pack_weights(const cn_context *context, const cn_linear *linear,
+                                      const float *plain, float *packed);
+CN_API int32_t cn_linear_unpack_weights(const cn_context *context, const cn_linear *linear,
+                                        const float *packed, float *plain);
+CN_API int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear, int32_t n,
+                                 const float *x, const float *w, const float *bias, float *y,
+                                 float *workspace, int64_t workspace_floats);
+CN_API int32_t cn_linear_backward_data(const cn_context *context, const cn_linear *linear,
+                                       int32_t n, const float *dy, const float *w, float *dx,
+                                       float *workspace, int64_t workspace_floats);
+CN_API int32_t cn_linear_backward_weights(const cn_context *context, const cn_linear *linear,
+                                          int32_t n, const float *x, const float *dy, float *dw,
+                                          float *db, const cn_update *update, float *workspace,
+                                          int64_t workspace_floats);
 
 /* ---- Pooling -------------------------------------------------------------------------------- */
 
@@ -581,27 +581,27 @@ CN_API int32_t cn_fill(const cn_context *context, int64_t count, float value, fl
 
 /*
  * Scores are plain, n samples of classes values. *loss is the mean over the n samples, summed in
- * double precision; dscores its gradient, of the shape of scores. dscores may be null: then only
+ * double precision; doutput its gradient, of the shape of output. doutput may be null: then only
  * the loss is computed. weights has a weight for each sample, finite, not negative and not all
  * zero (else CN_BAD_VALUE): the loss is then the weighted mean. Null is a weight of 1 for each.
  */
 
-/* Mean of -log softmax(scores)[label]. Scores are classes maps of pixels values, and every pixel
+/* Mean of -log softmax(output)[label]. The output is classes maps of pixels values, and every pixel
  * has a label: n pixels of them. The mean is over pixels too; 1 pixel is a class for each sample.
  */
 CN_API int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
-                                        int32_t pixels, const float *scores, const int32_t *labels,
-                                        const float *weights, double *loss, float *dscores);
+                                        int32_t pixels, const float *output, const int32_t *labels,
+                                        const float *weights, double *loss, float *doutput);
 
-/* Mean of the sum over j != label of max(0, scores[j] - scores[label] + margin); slope 0 at 0. */
+/* Mean of the sum over j != label of max(0, output[j] - output[label] + margin); slope 0 at 0. */
 CN_API int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes,
-                                 float margin, const float *scores, const int32_t *labels,
-                                 const float *weights, double *loss, float *dscores);
+                                 float margin, const float *output, const int32_t *labels,
+                                 const float *weights, double *loss, float *doutput);
 
-/* Mean of (scores - targets)^2 over the length values of every sample. */
+/* Mean of (output - targets)^2 over the length values of every sample. */
 CN_API int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t length,
-                                     const float *scores, const float *targets,
-                                     const float *weights, double *loss, float *dscores);
+                                     const float *output, const float *targets,
+                                     const float *weights, double *loss, float *doutput);
 
 /* ---- The machine ---------------------------------------------------------------------------- */
 

@@ -1,9 +1,9 @@
-/* Entry points of the convolution and of the dense layer. */
+/* Entry points of the convolution and of the linear layer. */
 #include "check.h"
 #include "cpu.h"
 #include "winograd_plan.h"
 
-enum { DENSE_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = DENSE_FLAGS | CN_TRANSFORMED };
+enum { LINEAR_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFORMED };
 
 /* Packed weights stay below this many floats: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
@@ -315,95 +315,95 @@ int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv
   return CN_OK;
 }
 
-/* ---- Dense layer ----------------------------------------------------------------------------- */
+/* ---- Linear layer --------------------------------------------------------------------------- */
 
-static int32_t check_dense(const cn_dense *dense, int32_t n) {
-  if (dense == NULL) return CN_NULL_POINTER;
-  const cn_tensor x = {dense->c, dense->h, dense->w, 0, CN_FLAT};
-  const cn_tensor y = {dense->outputs, 1, 1, 0, CN_FLAT};
+static int32_t check_linear(const cn_linear *linear, int32_t n) {
+  if (linear == NULL) return CN_NULL_POINTER;
+  const cn_tensor x = {linear->c, linear->h, linear->w, 0, CN_FLAT};
+  const cn_tensor y = {linear->outputs, 1, 1, 0, CN_FLAT};
   TRY(check_batch(&x, n));
   TRY(check_batch(&y, n));
-  const double features = (double)(blocks_of(dense->c) * CN_BLOCK) * dense->h * dense->w;
-  if (features * dense->outputs > most_weights) return CN_BAD_SHAPE;
-  return (dense->flags & ~DENSE_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+  const double features = (double)(blocks_of(linear->c) * CN_BLOCK) * linear->h * linear->w;
+  if (features * linear->outputs > most_weights) return CN_BAD_SHAPE;
+  return (linear->flags & ~LINEAR_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
 }
 
-int64_t cn_dense_weight_floats(const cn_dense *dense) {
-  TRY(check_dense(dense, 1));
-  return dense_weight_floats(dense);
+int64_t cn_linear_weight_floats(const cn_linear *linear) {
+  TRY(check_linear(linear, 1));
+  return linear_weight_floats(linear);
 }
 
-int64_t cn_dense_workspace_floats(const cn_context *context, const cn_dense *dense, int32_t pass,
-                                  int32_t n) {
+int64_t cn_linear_workspace_floats(const cn_context *context, const cn_linear *linear, int32_t pass,
+                                   int32_t n) {
   TRY(check_context(context));
-  TRY(check_dense(dense, n));
+  TRY(check_linear(linear, n));
   TRY(check_pass(pass));
-  return dense_workspace_floats(dense, pass, n, context->threads);
+  return linear_workspace_floats(linear, pass, n, context->threads);
 }
 
-int32_t cn_dense_pack_weights(const cn_context *context, const cn_dense *dense, const float *plain,
-                              float *packed) {
+int32_t cn_linear_pack_weights(const cn_context *context, const cn_linear *linear,
+                               const float *plain, float *packed) {
   TRY(check_context(context));
-  TRY(check_dense(dense, 1));
+  TRY(check_linear(linear, 1));
   TRY(check_floats(plain));
   TRY(check_aligned(packed));
-  kernels_for(context)->dense_pack(context->threads, dense, plain, packed);
+  kernels_for(context)->linear_pack(context->threads, linear, plain, packed);
   return CN_OK;
 }
 
-int32_t cn_dense_unpack_weights(const cn_context *context, const cn_dense *dense,
-                                const float *packed, float *plain) {
+int32_t cn_linear_unpack_weights(const cn_context *context, const cn_linear *linear,
+                                 const float *packed, float *plain) {
   TRY(check_context(context));
-  TRY(check_dense(dense, 1));
+  TRY(check_linear(linear, 1));
   TRY(check_aligned(packed));
   TRY(check_floats(plain));
-  kernels_for(context)->dense_unpack(context->threads, dense, packed, plain);
+  kernels_for(context)->linear_unpack(context->threads, linear, packed, plain);
   return CN_OK;
 }
 
-int32_t cn_dense_forward(const cn_context *context, const cn_dense *dense, int32_t n,
-                         const float *x, const float *w, const float *bias, float *y,
-                         float *workspace, int64_t workspace_floats) {
+int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear, int32_t n,
+                          const float *x, const float *w, const float *bias, float *y,
+                          float *workspace, int64_t workspace_floats) {
   TRY(check_context(context));
-  TRY(check_dense(dense, n));
+  TRY(check_linear(linear, n));
   TRY(check_aligned(x));
   TRY(check_aligned(w));
-  TRY(check_bias(dense->flags, bias, true));
+  TRY(check_bias(linear->flags, bias, true));
   TRY(check_aligned(y));
   TRY(check_workspace(workspace, workspace_floats,
-                      dense_workspace_floats(dense, CN_FORWARD, n, context->threads)));
-  kernels_for(context)->dense_forward(context->threads, dense, n, x, w, bias, y);
+                      linear_workspace_floats(linear, CN_FORWARD, n, context->threads)));
+  kernels_for(context)->linear_forward(context->threads, linear, n, x, w, bias, y);
   return CN_OK;
 }
 
-int32_t cn_dense_backward_data(const cn_context *context, const cn_dense *dense, int32_t n,
-                               const float *dy, const float *w, float *dx, float *workspace,
-                               int64_t workspace_floats) {
+int32_t cn_linear_backward_data(const cn_context *context, const cn_linear *linear, int32_t n,
+                                const float *dy, const float *w, float *dx, float *workspace,
+                                int64_t workspace_floats) {
   TRY(check_context(context));
-  TRY(check_dense(dense, n));
+  TRY(check_linear(linear, n));
   TRY(check_aligned(dy));
   TRY(check_aligned(w));
   TRY(check_aligned(dx));
   TRY(check_workspace(workspace, workspace_floats,
-                      dense_workspace_floats(dense, CN_BACKWARD_DATA, n, context->threads)));
-  kernels_for(context)->dense_backward_data(context->threads, dense, n, dy, w, dx, workspace);
+                      linear_workspace_floats(linear, CN_BACKWARD_DATA, n, context->threads)));
+  kernels_for(context)->linear_backward_data(context->threads, linear, n, dy, w, dx, workspace);
   return CN_OK;
 }
 
-int32_t cn_dense_backward_weights(const cn_context *context, const cn_dense *dense, int32_t n,
-                                  const float *x, const float *dy, float *dw, float *db,
-                                  const cn_update *update, float *workspace,
-                                  int64_t workspace_floats) {
+int32_t cn_linear_backward_weights(const cn_context *context, const cn_linear *linear, int32_t n,
+                                   const float *x, const float *dy, float *dw, float *db,
+                                   const cn_update *update, float *workspace,
+                                   int64_t workspace_floats) {
   TRY(check_context(context));
-  TRY(check_dense(dense, n));
+  TRY(check_linear(linear, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
   if (dw != NULL || update == NULL) TRY(check_aligned(dw));
-  TRY(check_bias(dense->flags, db, false));
-  if (update != NULL) TRY(check_update(dense->flags, update));
+  TRY(check_bias(linear->flags, db, false));
+  if (update != NULL) TRY(check_update(linear->flags, update));
   TRY(check_workspace(workspace, workspace_floats,
-                      dense_workspace_floats(dense, CN_BACKWARD_WEIGHTS, n, context->threads)));
-  kernels_for(context)->dense_backward_weights(context->threads, dense, n, x, dy, dw, db, update,
-                                               workspace);
+                      linear_workspace_floats(linear, CN_BACKWARD_WEIGHTS, n, context->threads)));
+  kernels_for(context)->linear_backward_weights(context->threads, linear, n, x, dy, dw, db, update,
+                                                workspace);
   return CN_OK;
 }

@@ -83,7 +83,7 @@ conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_ten
   return s;
 }
 
-conv_shape dense_shape_of(const cn_dense *dense, int64_t n) {
+conv_shape linear_shape_of(const cn_linear *linear, int64_t n) {
   const cn_conv2d one = {.kernel_h = 1,
                          .kernel_w = 1,
                          .stride_h = 1,
@@ -91,10 +91,10 @@ conv_shape dense_shape_of(const cn_dense *dense, int64_t n) {
                          .dilation_h = 1,
                          .dilation_w = 1,
                          .groups = 1};
-  const cn_tensor x = {dense->c, 1, (int32_t)n, 0, CN_BLOCKED};
-  const cn_tensor y = {dense->outputs, 1, (int32_t)n, 0, CN_BLOCKED};
+  const cn_tensor x = {linear->c, 1, (int32_t)n, 0, CN_BLOCKED};
+  const cn_tensor y = {linear->outputs, 1, (int32_t)n, 0, CN_BLOCKED};
   conv_shape s = conv_shape_of(&one, &x, &y, 1);
-  s.spatial = (int64_t)dense->h * dense->w;
+  s.spatial = (int64_t)linear->h * linear->w;
   s.x_blocks *= s.spatial;
   /* Rows a multiple of 4 KiB apart would share cache sets. */
   s.w_block = (s.x_blocks + (s.x_blocks % 4 == 0)) * TAP;
@@ -528,13 +528,13 @@ int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, in
   return shape_weight_floats(&s) + threads * own_floats(&s, true);
 }
 
-int64_t dense_weight_floats(const cn_dense *dense) {
-  const conv_shape s = dense_shape_of(dense, 1);
+int64_t linear_weight_floats(const cn_linear *linear) {
+  const conv_shape s = linear_shape_of(linear, 1);
   return shape_weight_floats(&s);
 }
 
-int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads) {
-  const conv_shape s = dense_shape_of(dense, n);
+int64_t linear_workspace_floats(const cn_linear *linear, int32_t pass, int64_t n, int32_t threads) {
+  const conv_shape s = linear_shape_of(linear, n);
   if (pass == CN_BACKWARD_WEIGHTS) return backward_weights_floats(&s, threads);
   /* dy and dx with the samples in the lanes. */
   return pass == CN_BACKWARD_DATA ? blocks_of(n) * (s.y_blocks + s.x_blocks) * TAP : 0;

@@ -19,8 +19,8 @@ typedef enum conv_form { FORM_STEM, FORM_FULL, FORM_DEPTHWISE, FORM_OTHER } conv
 conv_form conv_form_of(const cn_conv2d *conv);
 
 /*
- * A convolution, or a dense layer as the 1x1 convolution of one image whose pixels are the samples.
- * Blocks, channels and strides of the weights are those of one group.
+ * A convolution, or a linear layer as the 1x1 convolution of one image whose pixels are the
+ * samples. Blocks, channels and strides of the weights are those of one group.
  */
 typedef struct conv_shape {
   cn_tensor x, y;
@@ -41,7 +41,7 @@ typedef struct conv_shape {
 /* x and y are the tensors of the pass: those of the gradients, where it reads or writes gradients.
  */
 conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n);
-conv_shape dense_shape_of(const cn_dense *dense, int64_t n);
+conv_shape linear_shape_of(const cn_linear *linear, int64_t n);
 
 /* Backward-data of a stem, as if dx were CN_BLOCKED. */
 conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n);
@@ -153,7 +153,7 @@ samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n);
 /* Whether that is the better form for n samples. */
 bool samples_fit(const cn_conv2d *conv, int64_t n);
 
-/* How dw is written: a dense layer's is the large operand, and is written once. */
+/* How dw is written: a linear layer's is the large operand, and is written once. */
 typedef enum dw_stores {
   DW_CACHE,  /* it is in cache already, or will be */
   DW_FETCH,  /* fetched shortly before */
@@ -188,7 +188,7 @@ weights_plan weights_plan_of(const conv_shape *shape);
  * has been checked. */
 int64_t conv_weight_floats(const cn_conv2d *conv);
 int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads);
-int64_t dense_weight_floats(const cn_dense *dense);
-int64_t dense_workspace_floats(const cn_dense *dense, int32_t pass, int64_t n, int32_t threads);
+int64_t linear_weight_floats(const cn_linear *linear);
+int64_t linear_workspace_floats(const cn_linear *linear, int32_t pass, int64_t n, int32_t threads);
 
 #endif

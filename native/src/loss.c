@@ -6,17 +6,17 @@
 
 enum { PIXELS = 64 }; /* pixels of a map that are worked on at a time */
 
-static int32_t check_scores(const cn_context *context, int32_t n, int64_t length,
-                            const float *scores, const void *targets, const float *weights,
-                            const double *loss, const float *dscores) {
+static int32_t check_output(const cn_context *context, int32_t n, int64_t length,
+                            const float *output, const void *targets, const float *weights,
+                            const double *loss, const float *doutput) {
   TRY(check_context(context));
   if (n < 1 || length < 1 || n * length > INT32_MAX) return CN_BAD_SHAPE;
-  TRY(check_floats(scores));
+  TRY(check_floats(output));
   TRY(check_floats(targets));
   if (weights != NULL) TRY(check_floats(weights));
   if (loss == NULL) return CN_NULL_POINTER;
   if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
-  return dscores == NULL ? CN_OK : check_floats(dscores);
+  return doutput == NULL ? CN_OK : check_floats(doutput);
 }
 
 static int32_t check_labels(int64_t count, int32_t classes, const int32_t *labels) {
@@ -63,7 +63,7 @@ static double softmax_pixels(const float *s, int32_t classes, int64_t stride, in
 
 enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
 
-/* The same of one vector of scores. */
+/* The same of one vector of output. */
 static double softmax_row(const float *s, int32_t classes, int32_t label, double weight,
                           double total, float *ds) {
   double max = s[0], sum = 0.0, kept[KEPT];
@@ -82,18 +82,18 @@ static double softmax_row(const float *s, int32_t classes, int32_t label, double
 }
 
 int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
-                                 int32_t pixels, const float *scores, const int32_t *labels,
-                                 const float *weights, double *loss, float *dscores) {
+                                 int32_t pixels, const float *output, const int32_t *labels,
+                                 const float *weights, double *loss, float *doutput) {
   if (classes < 1 || pixels < 1) return CN_BAD_SHAPE;
   const int64_t length = (int64_t)classes * pixels;
-  TRY(check_scores(context, n, length, scores, labels, weights, loss, dscores));
+  TRY(check_output(context, n, length, output, labels, weights, loss, doutput));
   TRY(check_labels((int64_t)n * pixels, classes, labels));
   double total, sum = 0.0;
   TRY(total_weight(n, weights, &total));
   total *= pixels;
   for (int64_t i = 0; i < n; i++) {
-    const float *s = scores + i * length;
-    float *ds = dscores == NULL ? NULL : dscores + i * length;
+    const float *s = output + i * length;
+    float *ds = doutput == NULL ? NULL : doutput + i * length;
     const int32_t *label = labels + i * pixels;
     const double weight = weight_of(weights, i);
     if (pixels == 1) sum += weight * softmax_row(s, classes, *label, weight, total, ds);
@@ -125,35 +125,35 @@ static double svm_row(const float *s, int32_t classes, int32_t label, float marg
 }
 
 int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes, float margin,
-                          const float *scores, const int32_t *labels, const float *weights,
-                          double *loss, float *dscores) {
-  TRY(check_scores(context, n, classes, scores, labels, weights, loss, dscores));
+                          const float *output, const int32_t *labels, const float *weights,
+                          double *loss, float *doutput) {
+  TRY(check_output(context, n, classes, output, labels, weights, loss, doutput));
   TRY(check_labels(n, classes, labels));
   if (!isfinite(margin)) return CN_BAD_VALUE;
   double total, sum = 0.0;
   TRY(total_weight(n, weights, &total));
   for (int64_t i = 0; i < n; i++) {
     const double weight = weight_of(weights, i);
-    sum += weight * svm_row(scores + i * classes, classes, labels[i], margin, weight, total,
-                            dscores == NULL ? NULL : dscores + i * classes);
+    sum += weight * svm_row(output + i * classes, classes, labels[i], margin, weight, total,
+                            doutput == NULL ? NULL : doutput + i * classes);
   }
   *loss = sum / total;
   return CN_OK;
 }
 
 int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t length,
-                              const float *scores, const float *targets, const float *weights,
-                              double *loss, float *dscores) {
-  TRY(check_scores(context, n, length, scores, targets, weights, loss, dscores));
+                              const float *output, const float *targets, const float *weights,
+                              double *loss, float *doutput) {
+  TRY(check_output(context, n, length, output, targets, weights, loss, doutput));
   double total, sum = 0.0;
   TRY(total_weight(n, weights, &total));
   total *= length;
   for (int64_t sample = 0; sample < n; sample++) {
     const double weight = weight_of(weights, sample);
     for (int64_t i = sample * length; i < (sample + 1) * length; i++) {
-      const double d = (double)scores[i] - (double)targets[i];
+      const double d = (double)output[i] - (double)targets[i];
       sum += weight * (d * d);
-      if (dscores != NULL) dscores[i] = (float)(2.0 * weight * d / total);
+      if (doutput != NULL) doutput[i] = (float)(2.0 * weight * d / total);
     }
   }
   *loss = sum / total;

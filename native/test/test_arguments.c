@@ -265,19 +265,19 @@ static void windows(void) {
   EXPECT(CN_BAD_SHAPE, cn_pool2d_winner_bytes(&pool, 3));
 }
 
-static void dense_layers(void) {
-  const cn_dense good = {16, 2, 2, 10, CN_BIAS};
+static void linear_layers(void) {
+  const cn_linear good = {16, 2, 2, 10, CN_BIAS};
   float *w = memory + 4096, *y = memory + 8192;
-  EXPECT(5 * 256, cn_dense_weight_floats(&good));
-  const cn_dense bad[] = {{0, 2, 2, 10, 0}, {16, 2, 2, 0, 0}, {1 << 24, 1, 1, 1 << 24, 0}};
-  for (int i = 0; i < 3; i++) EXPECT(CN_BAD_SHAPE, cn_dense_weight_floats(&bad[i]));
-  const cn_dense flags = {16, 2, 2, 10, 8};
-  EXPECT(CN_BAD_VALUE, cn_dense_weight_floats(&flags));
-  EXPECT(CN_NULL_POINTER, cn_dense_forward(&context, &good, 1, memory, w, NULL, y, NULL, 0));
-  EXPECT(CN_MISALIGNED, cn_dense_forward(&context, &good, 1, odd, w, memory, y, NULL, 0));
-  EXPECT(CN_BAD_SHAPE, cn_dense_forward(&context, &good, 0, memory, w, memory, y, NULL, 0));
+  EXPECT(5 * 256, cn_linear_weight_floats(&good));
+  const cn_linear bad[] = {{0, 2, 2, 10, 0}, {16, 2, 2, 0, 0}, {1 << 24, 1, 1, 1 << 24, 0}};
+  for (int i = 0; i < 3; i++) EXPECT(CN_BAD_SHAPE, cn_linear_weight_floats(&bad[i]));
+  const cn_linear flags = {16, 2, 2, 10, 8};
+  EXPECT(CN_BAD_VALUE, cn_linear_weight_floats(&flags));
+  EXPECT(CN_NULL_POINTER, cn_linear_forward(&context, &good, 1, memory, w, NULL, y, NULL, 0));
+  EXPECT(CN_MISALIGNED, cn_linear_forward(&context, &good, 1, odd, w, memory, y, NULL, 0));
+  EXPECT(CN_BAD_SHAPE, cn_linear_forward(&context, &good, 0, memory, w, memory, y, NULL, 0));
   EXPECT(CN_WORKSPACE_TOO_SMALL,
-         cn_dense_backward_data(&context, &good, 1, memory, w, y, memory, 10));
+         cn_linear_backward_data(&context, &good, 1, memory, w, y, memory, 10));
 }
 
 static void pooling(void) {
@@ -478,15 +478,15 @@ static void training(void) {
       {.kind = CN_ADAM, .step = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .flags = 1},
   };
 
-  const cn_dense dense = {.c = 16, .h = 1, .w = 1, .outputs = 16};
+  const cn_linear linear = {.c = 16, .h = 1, .w = 1, .outputs = 16};
   const cn_update update = {
       .optimizer = adam,
       .weights = {.values = w + 512, .states = {w + 1024, w + 1536}, .learning_rate = 0.1f}};
-  const int64_t floats = cn_dense_workspace_floats(&context, &dense, CN_BACKWARD_WEIGHTS, 1);
+  const int64_t floats = cn_linear_workspace_floats(&context, &linear, CN_BACKWARD_WEIGHTS, 1);
   float *workspace = w + 2048;
 #define UPDATE(changed)                                                                            \
-  cn_dense_backward_weights(&context, &dense, 1, memory, states[0], NULL, NULL, changed,           \
-                            workspace, floats)
+  cn_linear_backward_weights(&context, &linear, 1, memory, states[0], NULL, NULL, changed,         \
+                             workspace, floats)
   EXPECT(CN_OK, UPDATE(&update));
   EXPECT(CN_NULL_POINTER, UPDATE(NULL));
   cn_update bad = update;
@@ -530,7 +530,7 @@ int main(void) {
   convolution_sizes();
   convolution_pointers();
   windows();
-  dense_layers();
+  linear_layers();
   pooling();
   pooled_gradients();
   normalisation();

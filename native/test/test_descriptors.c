@@ -431,19 +431,19 @@ static void convolutions(bool extreme) {
   conv_pool(&context, &c, &p, n);
 }
 
-static void dense_layers(bool extreme) {
+static void linear_layers(bool extreme) {
   const cn_context context = any_context();
   const int32_t n = any_batch();
-  cn_dense d = {.c = ONE_OF(1, 3, 16, 17, 33, 64),
-                .h = 1 + below(3),
-                .w = 1 + below(3),
-                .outputs = ONE_OF(1, 2, 10, 16, 17, 33),
-                .flags = below(4)};
+  cn_linear d = {.c = ONE_OF(1, 3, 16, 17, 33, 64),
+                 .h = 1 + below(3),
+                 .w = 1 + below(3),
+                 .outputs = ONE_OF(1, 2, 10, 16, 17, 33),
+                 .flags = below(4)};
   spoil(&d, sizeof d / sizeof(int32_t));
-  const int64_t floats = SIZE(cn_dense_weight_floats, &d);
+  const int64_t floats = SIZE(cn_linear_weight_floats, &d);
   int64_t room[4];
   for (int32_t pass = 0; pass < 4; pass++)
-    room[pass] = SIZE(cn_dense_workspace_floats, &context, &d, pass, n);
+    room[pass] = SIZE(cn_linear_workspace_floats, &context, &d, pass, n);
   const double work = (double)n * d.c * d.h * d.w * d.outputs;
   if (extreme || fabs(work) > MOST_WORK) return;
   const cn_tensor input = {d.c, d.h, d.w, 0, CN_FLAT}, output = {d.outputs, 1, 1, 0, CN_FLAT};
@@ -452,20 +452,20 @@ static void dense_layers(bool extreme) {
   used = 0;
   too_large = false;
   float *from = next_input(values), *packed = next_operand(floats);
-  if (!too_large) CALL(packed, cn_dense_pack_weights, &context, &d, spoilt(from), spoilt(packed));
+  if (!too_large) CALL(packed, cn_linear_pack_weights, &context, &d, spoilt(from), spoilt(packed));
   float *w = next_input(floats), *back = next_operand(values);
-  if (!too_large) CALL(back, cn_dense_unpack_weights, &context, &d, spoilt(w), spoilt(back));
+  if (!too_large) CALL(back, cn_linear_unpack_weights, &context, &d, spoilt(w), spoilt(back));
   used = 0;
   too_large = false;
   float *x = next_image(&input, n), *filters = next_input(floats);
   float *bias = bias_of(d.flags, d.outputs), *y = next_tensor(&output, n);
   if (!too_large)
-    CALL(y, cn_dense_forward, &context, &d, n, spoilt(x), spoilt(filters), bias, spoilt(y), NULL,
+    CALL(y, cn_linear_forward, &context, &d, n, spoilt(x), spoilt(filters), bias, spoilt(y), NULL,
          room[CN_FORWARD]);
   float *dy = next_image(&output, n), *dx = next_tensor(&input, n);
   float *workspace = next_operand(room[CN_BACKWARD_DATA]);
   if (!too_large)
-    CALL(dx, cn_dense_backward_data, &context, &d, n, spoilt(dy), spoilt(filters), spoilt(dx),
+    CALL(dx, cn_linear_backward_data, &context, &d, n, spoilt(dy), spoilt(filters), spoilt(dx),
          spoilt(workspace), room[CN_BACKWARD_DATA]);
   used = 0;
   too_large = false;
@@ -475,7 +475,7 @@ static void dense_layers(bool extreme) {
   float *db = bias_of(d.flags, d.outputs), *sums = next_operand(room[CN_BACKWARD_WEIGHTS]);
   const cn_update u = any_update(floats, db, d.outputs);
   if (!too_large)
-    CALL(dw, cn_dense_backward_weights, &context, &d, n, spoilt(images), spoilt(gradients), dw, db,
+    CALL(dw, cn_linear_backward_weights, &context, &d, n, spoilt(images), spoilt(gradients), dw, db,
          steps ? &u : NULL, spoilt(sums), room[CN_BACKWARD_WEIGHTS]);
 }
 
@@ -653,7 +653,7 @@ int main(void) {
   seed_values(20240917);
   for (int64_t i = 0; i < rounds * 4000; i++) {
     convolutions(false);
-    dense_layers(false);
+    linear_layers(false);
     pools(false);
     normalisations(false);
     elementwise(false);
@@ -661,7 +661,7 @@ int main(void) {
     losses();
     for (int j = 0; j < 4; j++) {
       convolutions(true);
-      dense_layers(true);
+      linear_layers(true);
       pools(true);
       normalisations(true);
       elementwise(true);

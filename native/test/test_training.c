@@ -287,7 +287,7 @@ static void zeros_stay_zero(const cn_context *context, const cn_optimizer *o) {
 typedef struct layer {
   const char *name;
   cn_conv2d conv;
-  cn_dense dense; /* outputs 0: the layer is the convolution */
+  cn_linear linear; /* outputs 0: the layer is the convolution */
   int32_t n;
 } layer;
 
@@ -333,8 +333,10 @@ static const layer layers[] = {
               .groups = 2,
               .flags = CN_BIAS},
      .n = 3},
-    {.name = "dense", .dense = {.c = 19, .h = 2, .w = 2, .outputs = 37, .flags = CN_BIAS}, .n = 7},
-    {.name = "wide dense", .dense = {.c = 64, .h = 5, .w = 5, .outputs = 200}, .n = 3},
+    {.name = "linear",
+     .linear = {.c = 19, .h = 2, .w = 2, .outputs = 37, .flags = CN_BIAS},
+     .n = 7},
+    {.name = "wide linear", .linear = {.c = 64, .h = 5, .w = 5, .outputs = 200}, .n = 3},
 };
 
 static cn_conv2d whole(const cn_conv2d *described) {
@@ -349,15 +351,15 @@ static cn_conv2d whole(const cn_conv2d *described) {
 static int32_t backward_weights(const cn_context *context, const layer *l, const float *x,
                                 const float *dy, float *dw, float *db, const cn_update *update) {
   const cn_conv2d conv = whole(&l->conv);
-  const bool dense = l->dense.outputs > 0;
+  const bool linear = l->linear.outputs > 0;
   const int64_t floats =
-      dense ? cn_dense_workspace_floats(context, &l->dense, CN_BACKWARD_WEIGHTS, l->n)
-            : cn_conv2d_workspace_floats(context, &conv, CN_BACKWARD_WEIGHTS, l->n);
+      linear ? cn_linear_workspace_floats(context, &l->linear, CN_BACKWARD_WEIGHTS, l->n)
+             : cn_conv2d_workspace_floats(context, &conv, CN_BACKWARD_WEIGHTS, l->n);
   float *workspace = new_floats(floats);
-  const int32_t status = dense ? cn_dense_backward_weights(context, &l->dense, l->n, x, dy, dw, db,
-                                                           update, workspace, floats)
-                               : cn_conv2d_backward_weights(context, &conv, l->n, x, dy, dw, db,
-                                                            update, workspace, floats);
+  const int32_t status = linear ? cn_linear_backward_weights(context, &l->linear, l->n, x, dy, dw,
+                                                             db, update, workspace, floats)
+                                : cn_conv2d_backward_weights(context, &conv, l->n, x, dy, dw, db,
+                                                             update, workspace, floats);
   free(workspace);
   return status;
 }
@@ -366,15 +368,15 @@ static int32_t backward_weights(const cn_context *context, const layer *l, const
 static float *new_state(const cn_context *context, const layer *l, int64_t weights,
                         int64_t biases) {
   const cn_conv2d conv = whole(&l->conv);
-  const bool dense = l->dense.outputs > 0;
+  const bool linear = l->linear.outputs > 0;
   float *state = new_floats(3 * (weights + biases));
   seed_values(3);
   for (int part = 0; part < 3; part++) {
     float *packed = state + part * (weights + biases), *plain = new_reals(weights);
-    CHECK((dense ? cn_dense_pack_weights(context, &l->dense, plain, packed)
-                 : cn_conv2d_pack_weights(context, &conv, plain, packed)) == CN_OK,
+    CHECK((linear ? cn_linear_pack_weights(context, &l->linear, plain, packed)
+                  : cn_conv2d_pack_weights(context, &conv, plain, packed)) == CN_OK,
           "%s", l->name);
-    const int32_t outputs = dense ? l->dense.outputs : conv.y.c;
+    const int32_t outputs = linear ? l->linear.outputs : conv.y.c;
     for (int64_t i = 0; i < biases; i++) packed[weights + i] = i < outputs ? plain[i] : 0.0f;
     for (int64_t i = 0; part == 2 && i < weights + biases; i++) packed[i] = fabsf(packed[i]);
     free(plain);
@@ -398,15 +400,15 @@ static cn_update update_of(const cn_optimizer *o, float *state, int64_t weights,
 static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_context *context,
                                                                     const layer *l,
                                                                     const cn_optimizer *o) {
-  const bool dense = l->dense.outputs > 0;
+  const bool linear = l->linear.outputs > 0;
   const cn_conv2d conv = whole(&l->conv);
-  const int32_t flags = dense ? l->dense.flags : conv.flags,
-                outputs = dense ? l->dense.outputs : conv.y.c;
-  const cn_tensor flat_x = {l->dense.c, l->dense.h, l->dense.w, 0, CN_FLAT},
+  const int32_t flags = linear ? l->linear.flags : conv.flags,
+                outputs = linear ? l->linear.outputs : conv.y.c;
+  const cn_tensor flat_x = {l->linear.c, l->linear.h, l->linear.w, 0, CN_FLAT},
                   flat_y = {outputs, 1, 1, 0, CN_FLAT};
-  const cn_tensor *tx = dense ? &flat_x : &conv.x, *ty = dense ? &flat_y : &conv.y;
+  const cn_tensor *tx = linear ? &flat_x : &conv.x, *ty = linear ? &flat_y : &conv.y;
   const int64_t weights =
-      dense ? cn_dense_weight_floats(&l->dense) : cn_conv2d_weight_floats(&conv);
+      linear ? cn_linear_weight_floats(&l->linear) : cn_conv2d_weight_floats(&conv);
   const int64_t biases = (flags & CN_BIAS) != 0 ? (outputs + 15) / 16 * 16 : 0;
   const int64_t count = weights + biases;
   seed_values(5);

@@ -6,7 +6,7 @@ namespace ConvNet.Measurement;
 /// <summary>What a descriptor describes.</summary>
 public enum LayerOperator
 {
-    /// <summary>A convolution, or without a kernel a dense layer.</summary>
+    /// <summary>A convolution, or without a kernel a linear layer.</summary>
     Sum,
 
     /// <summary>Max pooling: <c>max:</c>.</summary>
@@ -28,7 +28,8 @@ public enum LayerOperator
 /// groups, ih and iw input, oh and ow output, kh and kw kernel, sh and sw stride (1), ph and pw padding on the first
 /// side, dh and dw dilation where 0 is dense (0). What is left out of the width follows the height. An output left out
 /// is computed; a padding left out is what the output needs, or 0 where that is left out as well. A given output may be
-/// the rounded-down one. Without a kernel it is an inner product, as <c>mb64ic4096oc4096</c>: a dense layer of ic·ih·iw
+/// the rounded-down one. Without a kernel it is an inner product, as <c>mb64ic4096oc4096</c>: a linear layer of
+/// ic·ih·iw
 /// features and oc outputs. The symbol _ is ignored. The name is the rest of the text; its quotes may be missing. A
 /// pooling is announced by its algorithm, as <c>max:mb2ic64ih112oh56kh3sh2ph1</c>, and a batch normalisation as
 /// <c>bnorm:mb2ic64ih56</c>; these have neither g nor oc.
@@ -67,29 +68,29 @@ public sealed record LayerShape
     public string? Name { get; init; }
 
     /// <summary>Whether it is an inner product, not a convolution.</summary>
-    public bool IsDense => Operator == LayerOperator.Sum && Kernel == default;
+    public bool IsLinear => Operator == LayerOperator.Sum && Kernel == default;
 
     /// <summary>Floating-point operations of one pass, two for each multiply-add.</summary>
     public double Operations => Operator != LayerOperator.Sum ? 0
-        : IsDense ? 2.0 * Batch * Input.Length * Output.C
+        : IsLinear ? 2.0 * Batch * Input.Length * Output.C
         : 2.0 * Batch * Output.Length * (Input.C / Groups) * Kernel.Area;
 
     /// <summary>Bytes of the input, the weights and the output together: what a pass moves that moves everything
     /// once.</summary>
     public double LeastBytes => sizeof(float) * ((double)Batch * (Input.Length + Output.Length) + Weights);
 
-    /// <summary>What the layer reads: <see cref="Input"/>, which a dense layer reads flattened.</summary>
-    public Shape Reads => IsDense ? Shape.Vector(Input.Length) : Input;
+    /// <summary>What the layer reads: <see cref="Input"/>, which a linear layer reads flattened.</summary>
+    public Shape Reads => IsLinear ? Shape.Vector(Input.Length) : Input;
 
     /// <summary>The layer, for samples of <see cref="Reads"/>.</summary>
-    /// <param name="bias">Whether a convolution or a dense layer adds one.</param>
+    /// <param name="bias">Whether a convolution or a linear layer adds one.</param>
     public Layer ToLayer(bool bias = false) => Operator switch
     {
         LayerOperator.MaxPool => new MaxPool2d(Kernel, Stride, Padding, roundDown: true),
         LayerOperator.AveragePool => new AvgPool2d(Kernel, Stride, Padding, roundDown: true),
         LayerOperator.AveragePoolInside => new AvgPool2d(Kernel, Stride, Padding, roundDown: true, countPadding: false),
         LayerOperator.BatchNorm => new BatchNorm2d(),
-        _ when IsDense => new Dense(Output.C, bias),
+        _ when IsLinear => new Linear(Output.C, bias),
         _ => new Conv2d(Output.C, Kernel, Stride, Padding, Dilation, Groups, bias, roundDown: true),
     };
 
@@ -109,7 +110,7 @@ public sealed record LayerShape
         if (Groups != 1)
             text.Append(CultureInfo.InvariantCulture, $"g{Groups}");
         text.Append(CultureInfo.InvariantCulture, $"mb{Batch}ic{Input.C}");
-        if (!IsDense || Input.Area != 1)
+        if (!IsLinear || Input.Area != 1)
             Append(text, 'i', new Extent(Input.H, Input.W));
         if (Operator == LayerOperator.Sum)
             text.Append(CultureInfo.InvariantCulture, $"oc{Output.C}");
@@ -127,7 +128,7 @@ public sealed record LayerShape
     }
 
     private double Weights => Operator != LayerOperator.Sum ? 0 : (double)Output.C
-        * (IsDense ? Input.Length : Input.C / Groups * Kernel.Area);
+        * (IsLinear ? Input.Length : Input.C / Groups * Kernel.Area);
 
     private void Append(StringBuilder text, char letter, Extent size)
     {

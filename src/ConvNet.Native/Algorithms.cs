@@ -16,7 +16,7 @@ internal readonly record struct Choice(string Algorithm, string Reason = "", lon
     public Choice Then(bool does, string what) => does ? this with { Algorithm = $"{Algorithm}, then {what}" } : this;
 }
 
-/// <summary>Which algorithm each pass of a convolution or a dense layer takes, from its descriptor alone.</summary>
+/// <summary>Which algorithm each pass of a convolution or a linear layer takes, from its descriptor alone.</summary>
 internal static class Algorithms
 {
     /// <summary>The name of an algorithm.</summary>
@@ -54,12 +54,12 @@ internal static class Algorithms
         return new Choice(algorithm, reason, multiplyAdds);
     }
 
-    /// <summary>The passes of a dense layer.</summary>
-    public static Choice Of(in cn_dense dense, cn_pass pass) => new(
+    /// <summary>The passes of a linear layer.</summary>
+    public static Choice Of(in cn_linear linear, cn_pass pass) => new(
         pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
         pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie"
             : "features in blocks of 16 make it a 1×1 convolution of one image",
-        (long)dense.outputs * dense.c * dense.h * dense.w);
+        (long)linear.outputs * linear.c * linear.h * linear.w);
 
     /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other
     /// form.</summary>

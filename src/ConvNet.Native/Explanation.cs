@@ -99,11 +99,11 @@ internal static class Explanation
             weights is null ? null : primitive.PackingOf(weights).Form, calls);
     }
 
-    // What belongs to no layer: the scores, their loss, and the gradient of the images.
+    // What belongs to no layer: the output, their loss, and the gradient of the input.
     private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
     {
         string name = NameOfEnds(plan.Pass);
-        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Scores.Tensor, plan.Pass.BatchSize)], null,
+        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Output.Tensor, plan.Pass.BatchSize)], null,
             null, null, calls);
     }
 
@@ -136,11 +136,11 @@ internal static class Explanation
     }
 
     private static PlannedCall Of(LossStep loss)
-        => new(PlannedPass.Forward, "loss", "one pass over the scores", "a few values for each sample", 0,
+        => new(PlannedPass.Forward, "loss", "one pass over the output", "a few values for each sample", 0,
             loss.Slots.Sum(Bytes), 0, 1);
 
     private static string NameOfEnds(PassSpec pass) => pass.Training is { } training ? training.Loss.GetType().Name
-        : "Scores";
+        : "Output";
 
     private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists)
         => lists.SelectMany(steps => steps);

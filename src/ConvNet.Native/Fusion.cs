@@ -2,7 +2,7 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>A value of the graph that lies in memory: the images, or what an operation writes.</summary>
+/// <summary>A value of the graph that lies in memory: the input, or what an operation writes.</summary>
 internal sealed class Value(Node node, Operation? producer)
 {
     private readonly List<Use> _uses = [];
@@ -10,7 +10,7 @@ internal sealed class Value(Node node, Operation? producer)
     /// <summary>The node whose values these are; after fusion the last of the nodes that were fused.</summary>
     public Node Node { get; internal set; } = node;
 
-    /// <summary>What writes it; null for the images.</summary>
+    /// <summary>What writes it; null for the input.</summary>
     public Operation? Producer { get; } = producer;
 
     /// <summary>Who reads it, in the order of the operations.</summary>
@@ -88,14 +88,14 @@ internal sealed class Operation
 
 /// <summary>A graph after fusion.</summary>
 /// <param name="Operations">The operations in the order in which they run.</param>
-/// <param name="Input">The images.</param>
-/// <param name="Output">The scores.</param>
+/// <param name="Input">The input.</param>
+/// <param name="Output">The output.</param>
 internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Input, Value Output);
 
 /// <summary>First planning pass: finds the operations of a graph.</summary>
 /// <remarks>
 /// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a
-/// ReLU that alone reads a convolution, a dense layer, a batch normalisation or a sum becomes part of it, its backward
+/// ReLU that alone reads a convolution, a linear layer, a batch normalisation or a sum becomes part of it, its backward
 /// pass moves behind a max pool that alone reads it, a sum of two that alone reads a convolution or a batch
 /// normalisation becomes part of that, a convolution pools its output where the pool alone reads it, and gives a batch
 /// normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
@@ -203,7 +203,7 @@ internal static class Fusion
                 producer.Pool = node;
                 producer.Absorb(node);
                 return true;
-            case Relu when producer is { Relu: false, Node.Layer: Conv2d or Dense or BatchNorm2d or Add }:
+            case Relu when producer is { Relu: false, Node.Layer: Conv2d or Linear or BatchNorm2d or Add }:
                 producer.Relu = producer.CutsGradient = true;
                 producer.Absorb(node);
                 return true;

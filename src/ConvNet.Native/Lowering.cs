@@ -4,7 +4,7 @@ using ConvNet.Native.Steps;
 namespace ConvNet.Native;
 
 /// <summary>A step with what there is to say of it.</summary>
-/// <param name="Owner">The primitive that it belongs to; null where it serves the images or the scores.</param>
+/// <param name="Owner">The primitive that it belongs to; null where it serves the input or the output.</param>
 /// <param name="Step">The step.</param>
 /// <param name="Choice">How it computes, and why so.</param>
 internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
@@ -36,7 +36,7 @@ internal sealed class Lowering
         ParameterStore parameters)
     {
         (Pass, _graph, _layouts, _wantsGradient, Parameters) = (pass, graph, layouts, wantsGradient, parameters);
-        Images = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
+        Input = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
     }
 
     /// <summary>What is planned.</summary>
@@ -48,16 +48,16 @@ internal sealed class Lowering
     /// <summary>The parameters.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>The caller's images; whoever runs the steps points it at them.</summary>
-    public Slot Images { get; }
+    /// <summary>The caller's input; whoever runs the steps points it at them.</summary>
+    public Slot Input { get; }
 
-    /// <summary>The scores, plain.</summary>
-    public Slot Scores { get; private set; } = null!;
+    /// <summary>The output, plain.</summary>
+    public Slot Output { get; private set; } = null!;
 
     /// <summary>The loss; null without training.</summary>
     public LossStep? Loss { get; private set; }
 
-    /// <summary>The gradient of the images, plain; null where it is not wanted.</summary>
+    /// <summary>The gradient of the input, plain; null where it is not wanted.</summary>
     public Slot? InputGradient { get; private set; }
 
     /// <summary>The steps that prepare parameters after they were written.</summary>
@@ -172,7 +172,8 @@ internal sealed class Lowering
     /// <summary>Numbers of samples up to a batch, of which one takes as much workspace as any.</summary>
     /// <remarks>
     /// Units and chunks of convolutions are the same for all batches from some hundred samples on, or evened out
-    /// between the threads: the largest unit then comes with a multiple of a unit for each. The pixels of a dense layer
+    /// between the threads: the largest unit then comes with a multiple of a unit for each. The pixels of a
+    /// linear layer
     /// are its samples, in rows of at most 256, so that the largest batch with whole rows decides.
     /// </remarks>
     /// <param name="batch">Samples in a full batch.</param>
@@ -190,20 +191,20 @@ internal sealed class Lowering
     {
         foreach (Primitive primitive in _layouts.Primitives)
             Lower(primitive, LowerForward);
-        Scores = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
+        Output = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
     }
 
     private void LowerBackward(Loss loss)
     {
-        var scoresGradient = new Slot(Scores.Tensor, Pass.BatchSize);
-        Loss = new LossStep(loss, Scores, scoresGradient, _graph.Output.Node.Graph.Output.Shape);
+        var outputGradient = new Slot(Output.Tensor, Pass.BatchSize);
+        Loss = new LossStep(loss, Output, outputGradient, _graph.Output.Node.Graph.Output.Shape);
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
             if (_wantsGradient(primitive.Operation.Output))
-                Lower(primitive, each => LowerBackward(each, scoresGradient));
+                Lower(primitive, each => LowerBackward(each, outputGradient));
         }
         if (_wantsGradient(_graph.Input))
-            InputGradient = GatherGradient(_graph.Input, scoresGradient);
+            InputGradient = GatherGradient(_graph.Input, outputGradient);
     }
 
     private void Lower(Primitive primitive, Action<Primitive> lower)
@@ -230,16 +231,16 @@ internal sealed class Lowering
         primitive.Forward(this);
     }
 
-    private void LowerBackward(Primitive primitive, Slot scoresGradient)
+    private void LowerBackward(Primitive primitive, Slot outputGradient)
     {
         Value y = primitive.Operation.Output;
-        Slot dy = GatherGradient(y, scoresGradient);
+        Slot dy = GatherGradient(y, outputGradient);
         if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
             dy = Cut(primitive, dy);
         primitive.Backward(this, dy);
     }
 
-    // The images have no slot of their own: every layout of them is a copy, since the caller's memory is gone when the
+    // The input has no slot of their own: every layout of them is a copy, since the caller's memory is gone when the
     // backward pass runs.
     private Slot ValueAs(Value value, cn_tensor tensor)
     {
@@ -247,7 +248,7 @@ internal sealed class Lowering
             return again;
         if (_values.TryGetValue((value, tensor), out Slot? slot))
             return slot;
-        Slot from = value == _graph.Input ? Images : _values[(value, _layouts.Written(value))];
+        Slot from = value == _graph.Input ? Input : _values[(value, _layouts.Written(value))];
         return _values[(value, tensor)] = Reorder(from, tensor);
     }
 
@@ -270,30 +271,30 @@ internal sealed class Lowering
         if ((source.c, source.h, source.w) != (to.c, to.h, to.w))
         {
             // A flattened value: both sides have the same order only where they are plain and without a halo.
-            if (IsDense(source))
+            if (IsLinear(source))
                 source = to with { layout = cn_layout.CN_PLAIN, halo = 0 };
-            else if (IsDense(to))
+            else if (IsLinear(to))
                 view = source with { layout = cn_layout.CN_PLAIN, halo = 0 };
             else
                 return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
         }
         var slot = new Slot(to, Pass.BatchSize);
         Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: "
-            + $"{(from == Images ? "the images come plain" : "its two sides agree on no layout")}"));
+            + $"{(from == Input ? "the input comes plain" : "its two sides agree on no layout")}"));
         return slot;
     }
 
     private static string Described(cn_tensor tensor) => Explanation.Of(tensor, 1).ToString();
 
-    private static bool IsDense(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
+    private static bool IsLinear(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
 
     // The gradient of a value: what its readers, and the loss, give for it.
-    private Slot GatherGradient(Value value, Slot scoresGradient)
+    private Slot GatherGradient(Value value, Slot outputGradient)
     {
         if (_completed.TryGetValue(value, out Slot? completed))
             return completed;
         IEnumerable<Slot> parts = value.Uses.Reverse().Select(use => _gradients[use]);
-        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(scoresGradient) : parts],
+        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(outputGradient) : parts],
             _layouts.Gradient(value))!;
     }
 

@@ -14,7 +14,7 @@ internal static class LoweringTable
     {
         Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
         ConvTranspose2d layer => new ConvTransposePrimitive(operation, layer),
-        Dense layer => new DensePrimitive(operation, layer, inputs[0]),
+        Linear layer => new LinearPrimitive(operation, layer, inputs[0]),
         MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
         Relu => new ActivationPrimitive(operation, inputs, cn_activation_kind.CN_ACTIVATION_RELU),
@@ -25,7 +25,7 @@ internal static class LoweringTable
         Concat => new ConcatPrimitive(operation, inputs),
         Dropout layer => new DropoutPrimitive(operation, layer, inputs),
         Layer layer => new ManagedPrimitive(operation, layer),
-        null => throw new InvalidOperationException("The images are no operation."),
+        null => throw new InvalidOperationException("The input is no operation."),
     };
 
     /// <summary>The kernel of a pooling layer; null where a node does not pool.</summary>

@@ -12,7 +12,7 @@ internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
     private readonly Lowering _plan;
-    private readonly Slot _images, _scores;
+    private readonly Slot _input, _output;
     private readonly Slot? _inputGradient;
     private readonly LossStep? _loss;
     private readonly Placement _arena, _own;
@@ -24,7 +24,7 @@ internal sealed unsafe class NativePass : IDisposable
     private NativePass(Lowering plan)
     {
         _plan = plan;
-        (_context, _images, _scores, _inputGradient, _loss) = (plan.Pass.Context, plan.Images, plan.Scores,
+        (_context, _input, _output, _inputGradient, _loss) = (plan.Pass.Context, plan.Input, plan.Output,
             plan.InputGradient, plan.Loss);
         (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps),
             Steps(plan.BackwardSteps));
@@ -79,22 +79,22 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Computes what depends on parameters alone, after they were written.</summary>
     public void Prepare() => RunAll(_preparation, 0, 0);
 
-    /// <summary>Computes the scores.</summary>
-    public void Forward(ReadOnlySpan<float> images, int n, long step)
+    /// <summary>Computes the output.</summary>
+    public void Forward(ReadOnlySpan<float> input, int n, long step)
     {
-        fixed (float* pointer = CallerSpan.Aligned(images))
+        fixed (float* pointer = CallerSpan.Aligned(input))
         {
-            _images.Pointer = pointer;
+            _input.Pointer = pointer;
             RunAll(_forward, n, step);
-            _images.Pointer = null;
+            _input.Pointer = null;
         }
     }
 
-    /// <summary>Computes the loss, and the gradient of the scores.</summary>
+    /// <summary>Computes the loss, and the gradient of the output.</summary>
     public double Loss(Targets targets, int n) => _loss!.Evaluate(new Run(_context, n, 0), targets);
 
-    /// <summary>The gradient of the scores, from which the backward pass starts.</summary>
-    public Span<float> ScoresGradient(int n) => _loss!.Gradient(n);
+    /// <summary>The gradient of the output, from which the backward pass starts.</summary>
+    public Span<float> OutputGradient(int n) => _loss!.Gradient(n);
 
     /// <summary>Computes the gradients.</summary>
     /// <param name="n">Samples.</param>
@@ -102,11 +102,11 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="inside">Where given, weights take this step inside their gradients.</param>
     public void Backward(int n, long step, StepInside? inside = null) => RunAll(_backward, n, step, inside);
 
-    /// <summary>Reads the scores of the last forward pass.</summary>
-    public void ReadScores(Span<float> scores) => new ReadOnlySpan<float>(_scores.Pointer, scores.Length)
-        .CopyTo(scores);
+    /// <summary>Reads the output of the last forward pass.</summary>
+    public void ReadOutput(Span<float> output) => new ReadOnlySpan<float>(_output.Pointer, output.Length)
+        .CopyTo(output);
 
-    /// <summary>Reads the gradient of the images of the last backward pass.</summary>
+    /// <summary>Reads the gradient of the input of the last backward pass.</summary>
     public void ReadInputGradient(Span<float> values) => new ReadOnlySpan<float>(_inputGradient!.Pointer, values.Length)
         .CopyTo(values);
 
@@ -175,9 +175,9 @@ internal sealed unsafe class NativePass : IDisposable
         }
         foreach (Step step in _forward)
             Touch(step.Slots);
-        // The scores can be read until the backward pass starts, the gradient of the images until the next forward
+        // The output can be read until the backward pass starts, the gradient of the input until the next forward
         // pass.
-        Touch(_loss?.Slots ?? [_scores]);
+        Touch(_loss?.Slots ?? [_output]);
         foreach (Step step in _backward)
             Touch(step.Slots);
         Touch(_inputGradient is null ? [] : [_inputGradient]);

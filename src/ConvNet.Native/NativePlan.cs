@@ -74,11 +74,11 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
-    protected override void ForwardCore(ReadOnlySpan<float> images, int n)
+    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
     {
         if (PoisonArena)
             Training.Poison();
-        Training.Forward(images, n, PassNumber);
+        Training.Forward(input, n, PassNumber);
     }
 
     /// <inheritdoc/>
@@ -92,7 +92,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
     {
         if (!outputGradient.IsEmpty)
-            outputGradient.CopyTo(Training.ScoresGradient(N));
+            outputGradient.CopyTo(Training.OutputGradient(N));
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
@@ -127,7 +127,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void ExchangeBuffersCore() => _parameters.ExchangeBuffers();
 
     /// <inheritdoc/>
-    protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
     {
         NativePass pass = Inference;
         if (PoisonArena)
@@ -135,12 +135,12 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         if (!_prepared)
             pass.Prepare();
         _prepared = true;
-        pass.Forward(images, n, 0);
-        pass.ReadScores(scores);
+        pass.Forward(input, n, 0);
+        pass.ReadOutput(output);
     }
 
     /// <inheritdoc/>
-    protected override void ReadScoresCore(Span<float> scores) => Training.ReadScores(scores);
+    protected override void ReadOutputCore(Span<float> output) => Training.ReadOutput(output);
 
     /// <inheritdoc/>
     protected override void ReadCore(Parameter parameter, Span<float> values) => _parameters.Read(parameter, values);

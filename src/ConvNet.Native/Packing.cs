@@ -45,9 +45,9 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
     }
 }
 
-/// <summary>Weights of a dense layer.</summary>
-internal sealed unsafe record DensePacking(cn_dense Dense)
-    : Packing(Convnet.cn_dense_weight_floats(Dense).SizeOrThrow())
+/// <summary>Weights of a linear layer.</summary>
+internal sealed unsafe record LinearPacking(cn_linear Linear)
+    : Packing(Convnet.cn_linear_weight_floats(Linear).SizeOrThrow())
 {
     /// <inheritdoc/>
     public override string Form => "K/16·features/16·16c·16k";
@@ -56,14 +56,14 @@ internal sealed unsafe record DensePacking(cn_dense Dense)
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
     {
         fixed (float* from = plain)
-            Convnet.cn_dense_pack_weights(context, Dense, from, packed).ThrowIfFailed();
+            Convnet.cn_linear_pack_weights(context, Linear, from, packed).ThrowIfFailed();
     }
 
     /// <inheritdoc/>
     public override void Unpack(in cn_context context, float* packed, Span<float> plain)
     {
         fixed (float* to = plain)
-            Convnet.cn_dense_unpack_weights(context, Dense, packed, to).ThrowIfFailed();
+            Convnet.cn_linear_unpack_weights(context, Linear, packed, to).ThrowIfFailed();
     }
 }
 

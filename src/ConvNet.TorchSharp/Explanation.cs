@@ -72,12 +72,12 @@ internal static class Explanation
     {
         if (pass.Spec is not { } spec)
             yield break;
-        Node scores = pass.Graph.Output;
-        long values = pass.BytesOf(scores), parameters = pass.TrainableBytes;
-        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, scores.Shape))
+        Node output = pass.Graph.Output;
+        long values = pass.BytesOf(output), parameters = pass.TrainableBytes;
+        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, output.Shape))
         {
             string name = spec.Loss.GetType().Name;
-            yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(scores)], null, null, null,
+            yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(output)], null, null, null,
             [
                 new(PlannedPass.Forward, loss.Function, "libtorch's choice", "", 0, values, 0, pass.Threads),
                 new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),

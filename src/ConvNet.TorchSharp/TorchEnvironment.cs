@@ -27,7 +27,7 @@ internal static unsafe class TorchEnvironment
         ("ONEDNN_VERBOSE", "oneDNN writes a line to standard output at every call, which is slower and spoils --json."),
         ("DNNL_VERBOSE", "oneDNN writes a line to standard output at every call, which is slower and spoils --json."),
         ("ATEN_CPU_CAPABILITY", "libtorch then takes kernels of the instruction set that it names."),
-        ("MKL_ENABLE_INSTRUCTIONS", "MKL then takes kernels of the instruction set that it names for dense layers."),
+        ("MKL_ENABLE_INSTRUCTIONS", "MKL then takes kernels of the instruction set that it names for linear layers."),
         ("MKL_CBWR", "MKL then takes kernels that give the same bits on many processors, and are slower."),
         ("MKL_VERBOSE", "MKL writes a line at every call, which is slower."),
         ("OMP_DYNAMIC", "OpenMP may take fewer threads than asked for when the machine is busy."),

@@ -75,7 +75,7 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
         }
     }
 
-    // (Σ_{j≠t} max(0, y_j − y_t + Δ)) / N over the scores of the other classes: a label's own margin, times 0, would be
+    // (Σ_{j≠t} max(0, y_j − y_t + Δ)) / N over the output of the other classes: a label's own margin, times 0, would be
     // NaN where its score is infinite.
     private sealed class Svm(float margin, int batchSize, int classes) : TorchLoss(batchSize)
     {

@@ -6,7 +6,7 @@ namespace ConvNet;
 
 /// <summary>A graph compiled for libtorch: its nodes as calls, its parameters as tensors.</summary>
 /// <remarks>
-/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The scores and the loss
+/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The output and the loss
 /// outlive it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
 /// </remarks>
 internal sealed class TorchSharpPlan : Executable
@@ -17,14 +17,14 @@ internal sealed class TorchSharpPlan : Executable
     private readonly TorchCall[] _calls;
     private readonly int[][] _inputs, _lastReads;
     private readonly Tensor[][] _arguments;
-    private readonly HostBuffer<float> _images, _outputGradient;
+    private readonly HostBuffer<float> _input, _outputGradient;
     private readonly TorchLoss? _torchLoss;
     private readonly OptimizerGroup[] _groups = [];
     private readonly FusedOptimizer? _optimizer;
     private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
-    private HostBuffer<float>? _inferenceImages;
-    private Tensor? _scores, _loss;
+    private HostBuffer<float>? _inferenceInput;
+    private Tensor? _output, _loss;
 
     internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime,
         Func<bool> backendDisposed)
@@ -35,8 +35,8 @@ internal sealed class TorchSharpPlan : Executable
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         _lastReads = LastReads(graph);
         _arguments = Array.ConvertAll(_inputs, inputs => new Tensor[inputs.Length]);
-        int images = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
-        int scores = spec is null ? 0 : batchSize * Output.Shape.Length;
+        int input = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
+        int output = spec is null ? 0 : batchSize * Output.Shape.Length;
         _pressure = new NativeMemoryPressure(NativeBytes());
         using TorchScope scope = OpenScope();
         try
@@ -44,13 +44,13 @@ internal sealed class TorchSharpPlan : Executable
             _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
             _calls = [.. graph.Nodes.Skip(1)
                 .Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
-            _images = new HostBuffer<float>(images, ScalarType.Float32, spec?.InputGradient ?? false);
-            _outputGradient = new HostBuffer<float>(scores, ScalarType.Float32);
+            _input = new HostBuffer<float>(input, ScalarType.Float32, spec?.InputGradient ?? false);
+            _outputGradient = new HostBuffer<float>(output, ScalarType.Float32);
             _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
         }
         catch (Exception error) when (IsOutOfMemory(error))
         {
-            long asked = (long)images + scores + graph.Parameters.Sum(p => (long)p.Length);
+            long asked = (long)input + output + graph.Parameters.Sum(p => (long)p.Length);
             throw MemoryNeed.Of<float>(graph, batchSize).Exceeded(sizeof(float) * asked, error);
         }
         if (spec is null)
@@ -62,19 +62,19 @@ internal sealed class TorchSharpPlan : Executable
         _optimizer = _groups.Length == 0 ? null : TorchOptimizers.Of(spec.Optimizer)(_groups);
     }
 
-    protected override void ForwardCore(ReadOnlySpan<float> images, int n)
+    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
     {
         using TorchScope scope = OpenScope();
         EndPass();
-        images.CopyTo(_images.Values);
-        Tensor x = _lowering.Images(_images.First(images.Length));
-        _scores = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
+        input.CopyTo(_input.Values);
+        Tensor x = _lowering.Input(_input.First(input.Length));
+        _output = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
     }
 
     protected override double LossCore(Targets targets)
     {
         using TorchScope scope = OpenScope();
-        return Keep(_torchLoss!.Evaluate(_scores!, targets));
+        return Keep(_torchLoss!.Evaluate(_output!, targets));
     }
 
     protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
@@ -83,16 +83,16 @@ internal sealed class TorchSharpPlan : Executable
         foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
             Of(parameter).grad = null;
         if (Spec!.InputGradient)
-            ImagesOfPass.grad = null;
-        // Without a parameter and without the images' gradient there is nothing that torch could differentiate.
-        if (_scores!.requires_grad && outputGradient.IsEmpty)
+            InputOfPass.grad = null;
+        // Without a parameter and without the gradient of the input there is nothing that torch could differentiate.
+        if (_output!.requires_grad && outputGradient.IsEmpty)
         {
             _loss!.backward();
         }
-        else if (_scores.requires_grad)
+        else if (_output.requires_grad)
         {
             outputGradient.CopyTo(_outputGradient.Values);
-            _scores.backward([_outputGradient.First(outputGradient.Length).view_as(_scores)]);
+            _output.backward([_outputGradient.First(outputGradient.Length).view_as(_output)]);
         }
         EndPass();
     }
@@ -123,17 +123,17 @@ internal sealed class TorchSharpPlan : Executable
         }
     }
 
-    protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
     {
         using TorchScope scope = OpenScope();
         using IDisposable noGrad = no_grad();
-        _inferenceImages ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
-        images.CopyTo(_inferenceImages.Values);
-        Tensor x = _lowering.Images(_inferenceImages.First(images.Length));
-        Run(x, new Pass(n, Training: false, 0)).ReadFloats(scores);
+        _inferenceInput ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
+        input.CopyTo(_inferenceInput.Values);
+        Tensor x = _lowering.Input(_inferenceInput.First(input.Length));
+        Run(x, new Pass(n, Training: false, 0)).ReadFloats(output);
     }
 
-    protected override void ReadScoresCore(Span<float> scores) => _scores!.ReadFloats(scores);
+    protected override void ReadOutputCore(Span<float> output) => _output!.ReadFloats(output);
 
     protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).ReadFloats(values);
 
@@ -161,7 +161,7 @@ internal sealed class TorchSharpPlan : Executable
         _optimizer.Steps = steps;
     }
 
-    protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(ImagesOfPass, values);
+    protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(InputOfPass, values);
 
     protected override void Dispose(bool disposing)
     {
@@ -171,13 +171,13 @@ internal sealed class TorchSharpPlan : Executable
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
         _torchLoss?.Dispose();
-        _images.Dispose();
+        _input.Dispose();
         _outputGradient.Dispose();
-        _inferenceImages?.Dispose();
+        _inferenceInput?.Dispose();
         _pressure.Dispose();
     }
 
-    private Tensor ImagesOfPass => _images.First(N * Graph.Input.Shape.Length);
+    private Tensor InputOfPass => _input.First(N * Graph.Input.Shape.Length);
 
     // Of the runtime's arrays, or of torch's own allocator, which has no type for it.
     private static bool IsOutOfMemory(Exception error) => error is OutOfMemoryException
@@ -249,8 +249,8 @@ internal sealed class TorchSharpPlan : Executable
     private void EndPass()
     {
         _loss?.Dispose();
-        _scores?.Dispose();
-        (_loss, _scores) = (null, null);
+        _output?.Dispose();
+        (_loss, _output) = (null, null);
     }
 
     // A parameter that no value of the loss depends on has no gradient in torch: it is zero.

@@ -38,7 +38,7 @@ public static class GraphCases
         Chain("conv relu, pool of large windows", 2, new(1, 18, 19), new Conv2d(17, 3, padding: 1), new Relu(),
             new MaxPool2d(16, 1), new Conv2d(3, 1)),
         Chain("conv relu pool relu pool", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(), new MaxPool2d(2, 1),
-            new Relu(), new MaxPool2d(3, 1), new Flatten(), new Dense(3)),
+            new Relu(), new MaxPool2d(3, 1), new Flatten(), new Linear(3)),
         Chain("conv bn relu pool", 4, new(3, 9, 9), new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(),
             new MaxPool2d(3, 2, 1), new Conv2d(5, 3)),
         Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
@@ -48,13 +48,14 @@ public static class GraphCases
         Chain("average pool first", 2, new(17, 8, 6), new AvgPool2d(2), new Relu()),
         Chain("pool of pool", 2, new(17, 9, 9), new MaxPool2d(3, stride: 1, padding: 1), new MaxPool2d(3)),
         Chain("relu of relu", 2, new(5, 3, 3), new Relu(), new Relu()),
-        Chain("flatten first", 3, new(3, 4, 5), new Flatten(), new Dense(7), new Relu(), new Dense(3)),
-        Chain("conv flatten dense", 2, new(3, 6, 5), new Conv2d(17, 3), new Relu(), new Flatten(), new Dense(11)),
-        Chain("dense relu dense", 5, Shape.Vector(19), new Dense(33), new Relu(), new Dense(10)),
-        Chain("conv on a vector", 3, Shape.Vector(17), new Conv2d(9, 1), new Relu(), new Dense(4)),
-        Chain("gap dense", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(),
-            new Dense(5)),
-        Chain("dropout between dense", 4, Shape.Vector(20), new Dense(16), new Relu(), new Dropout(0.5f), new Dense(5)),
+        Chain("flatten first", 3, new(3, 4, 5), new Flatten(), new Linear(7), new Relu(), new Linear(3)),
+        Chain("conv flatten linear", 2, new(3, 6, 5), new Conv2d(17, 3), new Relu(), new Flatten(), new Linear(11)),
+        Chain("linear relu linear", 5, Shape.Vector(19), new Linear(33), new Relu(), new Linear(10)),
+        Chain("conv on a vector", 3, Shape.Vector(17), new Conv2d(9, 1), new Relu(), new Linear(4)),
+        Chain("gap linear", 4, new(17, 4, 4), new Conv2d(20, 3, padding: 1), new Relu(), new GlobalAvgPool2d(),
+            new Linear(5)),
+        Chain("dropout between linear", 4, Shape.Vector(20), new Linear(16), new Relu(),
+            new Dropout(0.5f), new Linear(5)),
         Chain("dropout on maps", 2, new(3, 5, 5), new Conv2d(18, 3), new Dropout(0.25f), new Relu(), new Flatten()),
         Chain("conv gelu conv", 2, new(3, 6, 5), new Conv2d(17, 3, padding: 1), new Gelu(), new Conv2d(4, 3)),
         Chain("transposed convolution between convolutions", 2, new(3, 5, 4), new Conv2d(18, 3, padding: 1), new Relu(),
@@ -80,7 +81,7 @@ public static class GraphCases
         new("lenet5", 2, () => BuiltInModels.Create("lenet5")),
         new("resnet20 on 8×8", 2, () => BuiltInModels.Create("resnet20", new Shape(3, 8, 8))),
         Chain("small", 4, new(2, 6, 6), new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(),
-            new Dense(3)),
+            new Linear(3)),
     ];
 
     public static IEnumerable<GraphCase> All => [.. Patterns, .. Networks];
@@ -104,7 +105,7 @@ public static class GraphCases
         Node a = graph.Append(x, new Conv2d(17, 3, padding: 1), new Relu());
         Node b = graph.Append(x, new MaxPool2d(3, stride: 1, padding: 1), new Conv2d(5, 1));
         Node all = graph.Add(new Concat(), a, graph.Input, b, x);
-        graph.Append(all, new Relu(), new Conv2d(4, 3), new Flatten(), new Dense(3));
+        graph.Append(all, new Relu(), new Conv2d(4, 3), new Flatten(), new Linear(3));
         return graph;
     }
 
@@ -115,7 +116,7 @@ public static class GraphCases
         Node both = graph.Add(new Concat(), x, x, graph.Add(new Conv2d(32, 1), x));
         graph.Append(
             graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(both, new MaxPool2d(4))),
-            new Dense(5), new Relu());
+            new Linear(5), new Relu());
         return graph;
     }
 
@@ -150,7 +151,7 @@ public static class GraphCases
     {
         var graph = new Graph(new Shape(4, 5, 5));
         Node branch = graph.Append(graph.Input, new Conv2d(4, 3, padding: 1), new Relu());
-        graph.Append(graph.Add(new Add(), graph.Input, branch), new Flatten(), new Dense(3));
+        graph.Append(graph.Add(new Add(), graph.Input, branch), new Flatten(), new Linear(3));
         return graph;
     }
 
@@ -162,7 +163,7 @@ public static class GraphCases
             new Conv2d(20, 3, padding: 1, bias: false), new BatchNorm2d());
         Node projected = graph.Append(x, new Conv2d(20, 1, 2, bias: false), new BatchNorm2d());
         graph.Append(graph.Add(new Add(), branch, projected), new Relu(), new Conv2d(5, 3, padding: 1),
-            new GlobalAvgPool2d(), new Dense(3));
+            new GlobalAvgPool2d(), new Linear(3));
         return graph;
     }
 
@@ -191,7 +192,7 @@ public static class GraphCases
         Node x = graph.Add(new Conv2d(8, 3, padding: 1), graph.Input);
         Node branch = graph.Append(x, new BatchNorm2d(), new Relu(), new Conv2d(8, 3, padding: 1), new BatchNorm2d(),
             new Relu(), new Conv2d(8, 3, padding: 1));
-        graph.Append(graph.Add(new Add(), branch, x), new GlobalAvgPool2d(), new Dense(5));
+        graph.Append(graph.Add(new Add(), branch, x), new GlobalAvgPool2d(), new Linear(5));
         return graph;
     }
 }

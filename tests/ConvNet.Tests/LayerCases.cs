@@ -17,7 +17,7 @@ public static class LayerCases
 {
     public static IEnumerable<LayerCase> All =>
     [
-        .. Convolutions, .. Pools, .. Elementwise, .. Dense, .. BatchNorms, .. Declared,
+        .. Convolutions, .. Pools, .. Elementwise, .. Linear, .. BatchNorms, .. Declared,
     ];
 
     /// <summary>What the layers declare as their cases.</summary>
@@ -25,7 +25,7 @@ public static class LayerCases
         => from kind in LayerSet.BuiltIn.Declarations
            from example in kind.Examples
            let made = new LayerCase(example.Layer, example.BatchSize, [.. example.Inputs]) { Rounds = example.Rounds }
-           where !Convolutions.Concat(Pools).Concat(Elementwise).Concat(Dense).Concat(BatchNorms)
+           where !Convolutions.Concat(Pools).Concat(Elementwise).Concat(Linear).Concat(BatchNorms)
                .Any(each => $"{each}" == $"{made}")
            select made;
 
@@ -102,15 +102,15 @@ public static class LayerCases
         new(new Add(), 3, Shape.Vector(10), Shape.Vector(10)),
     ];
 
-    public static IEnumerable<LayerCase> Dense =>
+    public static IEnumerable<LayerCase> Linear =>
     [
-        new(new Dense(1), 1, Shape.Vector(1)),
-        new(new Dense(10), 3, Shape.Vector(17)),
-        new(new Dense(33, bias: false), 7, Shape.Vector(31)),
-        new(new Dense(120), 5, Shape.Vector(400)),
-        new(new Dense(16), 16, Shape.Vector(64)),
-        new(new Dense(3), 70, Shape.Vector(5)),
-        new(new Dense(257), 2, Shape.Vector(1025)),
+        new(new Linear(1), 1, Shape.Vector(1)),
+        new(new Linear(10), 3, Shape.Vector(17)),
+        new(new Linear(33, bias: false), 7, Shape.Vector(31)),
+        new(new Linear(120), 5, Shape.Vector(400)),
+        new(new Linear(16), 16, Shape.Vector(64)),
+        new(new Linear(3), 70, Shape.Vector(5)),
+        new(new Linear(257), 2, Shape.Vector(1025)),
     ];
 
     public static IEnumerable<LayerCase> BatchNorms =>

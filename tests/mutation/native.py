@@ -11,7 +11,7 @@ import csource
 from tests import MOST_SECONDS, Verdict, limit_of, reason
 
 # From the cheapest to the dearest; one that bears the name of the changed file comes first.
-TESTS = ["arguments", "machine", "pool2d", "batch_norm", "dense", "training", "conv2d", "elementwise"]
+TESTS = ["arguments", "machine", "pool2d", "batch_norm", "linear", "training", "conv2d", "elementwise"]
 FIRST = {"optimizer": "training", "update": "training", "loss": "training", "reorder": "elementwise"}
 ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
 

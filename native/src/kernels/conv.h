@@ -1,4 +1,4 @@
-/* What the files of convolution and of the dense layer share. */
+/* What the files of convolution and of the linear layer share. */
 #ifndef CN_CONV_H
 #define CN_CONV_H
 

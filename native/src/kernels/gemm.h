@@ -1,7 +1,7 @@
 /*
  * The micro-kernel: a batch-reduce matrix product (Georganas et al., "High-Performance Deep
- * Learning via a Single Building Block", 2020). Convolution in its three passes and the dense layer
- * are loops around it.
+ * Learning via a Single Building Block", 2020). Convolution in its three passes and the linear
+ * layer are loops around it.
  *
  *   c[m][n] (=|+=) sum over steps (o, i, j) and over kk < k of
  *       a[o a_outer + i a_row + j a_col + m a_block + 16 kk + lane] *

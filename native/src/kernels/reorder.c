@@ -145,17 +145,19 @@ void ISA_NAME(conv2d_unpack)(int threads, const cn_conv2d *conv, const float *pa
   conv_weights(threads, conv, unpack_items, packed, oihw);
 }
 
-static void dense_weights(int threads, const cn_dense *dense, phase_body body, const float *src,
-                          float *dst) {
-  const weight_job job = {.shape = dense_shape_of(dense, 1), .taps = 1, .src = src, .dst = dst};
-  const int64_t floats = dense_weight_floats(dense);
+static void linear_weights(int threads, const cn_linear *linear, phase_body body, const float *src,
+                           float *dst) {
+  const weight_job job = {.shape = linear_shape_of(linear, 1), .taps = 1, .src = src, .dst = dst};
+  const int64_t floats = linear_weight_floats(linear);
   run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);
 }
 
-void ISA_NAME(dense_pack)(int threads, const cn_dense *dense, const float *plain, float *packed) {
-  dense_weights(threads, dense, pack_items, plain, packed);
+void ISA_NAME(linear_pack)(int threads, const cn_linear *linear, const float *plain,
+                           float *packed) {
+  linear_weights(threads, linear, pack_items, plain, packed);
 }
 
-void ISA_NAME(dense_unpack)(int threads, const cn_dense *dense, const float *packed, float *plain) {
-  dense_weights(threads, dense, unpack_items, packed, plain);
+void ISA_NAME(linear_unpack)(int threads, const cn_linear *linear, const float *packed,
+                             float *plain) {
+  linear_weights(threads, linear, unpack_items, packed, plain);
 }

@@ -202,7 +202,7 @@ static void update_narrow(const weights_job *job, const tile *t, const pixels *a
   narrow_backward_weights(&n, turned, t->dw);
 }
 
-/* Rows of dw that belong to no channel: past the last channel, and the spare block of a dense
+/* Rows of dw that belong to no channel: past the last channel, and the spare block of a linear
  * layer. */
 static void zero_padding(const conv_shape *s, const tile *t) {
   if (s->stem) return;

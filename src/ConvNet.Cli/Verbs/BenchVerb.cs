@@ -135,7 +135,7 @@ internal sealed class BenchVerb : Verb
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse),
             .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
         if (Array.Find(shapes, shape => shape.Operator != LayerOperator.Sum) is { } other)
-            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and dense layers; convnet "
+            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and linear layers; convnet "
                 + "gradcheck checks the others too.");
         (string Model, int Batch)[] models =
             [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];

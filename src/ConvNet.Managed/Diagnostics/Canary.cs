@@ -40,7 +40,7 @@ public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> 
         {
             FaultTarget.Output => name => name == "y",
             FaultTarget.Loss => name => name == "loss",
-            FaultTarget.InputGradient => name => name == "dscores" || name.StartsWith("dx", StringComparison.Ordinal),
+            FaultTarget.InputGradient => name => name == "doutput" || name.StartsWith("dx", StringComparison.Ordinal),
             FaultTarget.WeightGradient => parameters.Where(IsWeight).Select(LayerReference.GradientName).Contains,
             FaultTarget.BiasGradient => parameters.Where(p => p.Role == ParameterRole.Bias)
                 .Select(LayerReference.GradientName).Contains,
@@ -126,8 +126,8 @@ public static class Canary
     /// the weights: of those one makes little difference.</summary>
     public static IReadOnlyList<CanaryCase> LongCases { get; } =
     [
-        Of("dense, 4,096 inputs", new Dense(4), 4, Shape.Vector(4096)),
-        Of("dense, 4,096 outputs", new Dense(4096), 4, Shape.Vector(4)),
+        Of("linear, 4,096 inputs", new Linear(4), 4, Shape.Vector(4096)),
+        Of("linear, 4,096 outputs", new Linear(4096), 4, Shape.Vector(4)),
         Of("conv 3×3, 256 channels", new Conv2d(16, 3, padding: 1), 1, new Shape(256, 6, 6)),
         Of("conv 3×3, 8,192 positions", new Conv2d(2, 3, padding: 1), 2, new Shape(1, 64, 64)),
     ];

@@ -9,7 +9,7 @@ namespace ConvNet.Diagnostics;
 /// parameters that are each moved by one ulp: one run alone may come close by chance, and where sums cancel it often
 /// does. One rounding of the result is allowed in any case. A network whose values come so close to a kink that float32
 /// may take either side is suspect, not wrong, when it is further away; the kink is named. After the given number of
-/// optimiser steps the scores, the loss, the gradients and the parameters are compared.
+/// optimiser steps the output, the loss, the gradients and the parameters are compared.
 /// </remarks>
 internal sealed class EndToEnd
 {
@@ -21,7 +21,7 @@ internal sealed class EndToEnd
     private readonly TrainingSpec _spec;
     private readonly int _steps;
     private readonly float _learningRate;
-    private readonly float[][] _parameters, _images;
+    private readonly float[][] _parameters, _input;
     private readonly KeptTargets[] _targets;
 
     /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
@@ -36,7 +36,7 @@ internal sealed class EndToEnd
         int stream = 0;
         _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes))
             .Select(p => fill.Parameter(stream++, p))];
-        _images = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
+        _input = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
         int targets = spec.BatchSize * spec.Loss.TargetsPerSample(graph.Output.Shape);
         _targets = [.. Batches(_ => spec.Loss.Takes == TargetKind.Values
             ? new KeptTargets(null, fill.Uniform(stream++, targets, 1))
@@ -86,7 +86,7 @@ internal sealed class EndToEnd
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _images[0], _parameters, _spec.Seed, allowance,
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _input[0], _parameters, _spec.Seed, allowance,
             cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
@@ -112,7 +112,7 @@ internal sealed class EndToEnd
     }
 
     private IEnumerable<string> Names() =>
-        ["scores", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"),
+        ["output", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"),
             .. _graph.Parameters.Select(p => p.Name)];
 
     private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
@@ -126,10 +126,10 @@ internal sealed class EndToEnd
         for (int step = 0; step < _steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
-            executable.TrainStep(_images[step], _targets[step].Targets, _learningRate);
+            executable.TrainStep(_input[step], _targets[step].Targets, _learningRate);
         }
-        executable.Forward(_images[_steps]);
-        double[] scores = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadScores)
+        executable.Forward(_input[_steps]);
+        double[] output = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadOutput)
             : [.. exact.Activation(_graph.Output)];
         double loss = executable.Loss(_targets[_steps].Targets);
         cancellation.ThrowIfCancellationRequested();
@@ -138,7 +138,7 @@ internal sealed class EndToEnd
             : [.. exact.Gradient(p)];
         double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values))
             : [.. exact.Values(p)];
-        return [scores, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
+        return [output, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
     }
 
     private float[][] Moved(int run)

@@ -20,11 +20,11 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass)
         ?? SumAlgorithm.Direct;
 
-    public void Forward(ReadOnlySpan<float> images)
+    public void Forward(ReadOnlySpan<float> input)
     {
         float[][] state = [.. Graph.Parameters.Select(ReadRight)];
-        inner.Forward(images);
-        (_before, _pass) = (_pass, new TrainingPass(_passes++, state, images.ToArray()));
+        inner.Forward(input);
+        (_before, _pass) = (_pass, new TrainingPass(_passes++, state, input.ToArray()));
         backend.Injected = 0;
     }
 
@@ -62,19 +62,19 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void LoadState(TrainingState state) => inner.LoadState(state);
 
-    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate,
-        Span<float> scores = default)
+    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
+        Span<float> output = default)
     {
         _passes++;
-        return inner.TrainStep(images, targets, learningRate, scores);
+        return inner.TrainStep(input, targets, learningRate, output);
     }
 
-    public void Infer(ReadOnlySpan<float> images, Span<float> scores) => inner.Infer(images, scores);
+    public void Infer(ReadOnlySpan<float> input, Span<float> output) => inner.Infer(input, output);
 
-    public void ReadScores(Span<float> scores)
+    public void ReadOutput(Span<float> output)
     {
-        inner.ReadScores(scores);
-        Spoil(scores, FaultTarget.Output, null);
+        inner.ReadOutput(output);
+        Spoil(output, FaultTarget.Output, null);
     }
 
     public void ReadInputGradient(Span<float> values)

@@ -13,7 +13,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
 {
     private const int Trials = 100, Vector = 8;
 
-    private int N => pass.Images.Length / graph.Input.Shape.Length;
+    private int N => pass.Input.Length / graph.Input.Shape.Length;
 
     // The outermost first; N×C×H×W but for what belongs to a parameter.
     private IReadOnlyList<int> Dimensions => (fault.Target, parameter) switch
@@ -30,7 +30,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)],
             .. NotComputed(right.Length)[((right.Length - 1) / Vector * Vector)..]],
         FaultKind.PaddingOffByOne when fault.Target == FaultTarget.InputGradient => Shifted(right),
-        FaultKind.PaddingOffByOne => With(right, pass with { Images = Shifted(pass.Images) }),
+        FaultKind.PaddingOffByOne => With(right, pass with { Input = Shifted(pass.Input) }),
         FaultKind.BiasMissing
             => With(right,
             pass with
@@ -67,17 +67,17 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     // What one image value, or one value of the output's gradient, adds to one result.
     private float[] WithoutTerm(float[] right, Func<float, float, float> wrong)
     {
-        bool ofImages = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
+        bool ofInput = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
             || pass.OutputGradient.Length == 0;
-        float[] source = ofImages ? pass.Images : pass.OutputGradient;
+        float[] source = ofInput ? pass.Input : pass.OutputGradient;
         for (int trial = 0; trial < Trials; trial++)
         {
             int left = random.Next(source.Length);
-            if (Absent(left, ofImages) is not { } absent || source[left] == absent)
+            if (Absent(left, ofInput) is not { } absent || source[left] == absent)
                 continue;
             float[] without = [.. source];
             without[left] = absent;
-            float[] result = With(right, ofImages ? pass with { Images = without } : pass
+            float[] result = With(right, ofInput ? pass with { Input = without } : pass
                 with
             { OutputGradient = without });
             float[] spoilt = AtOnePlace(right, i => wrong(right[i], result[i]));
@@ -88,17 +88,17 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     }
 
     // What a value is that counts for nothing; null where there is none.
-    private float? Absent(int place, bool ofImages)
+    private float? Absent(int place, bool ofInput)
     {
-        bool areScores = ofImages && graph.Nodes.Skip(1).All(node => node.Layer!.IsView);
-        if (areScores && pass.Targets?.Classes is { } labels)
+        bool isOutput = ofInput && graph.Nodes.Skip(1).All(node => node.Layer!.IsView);
+        if (isOutput && pass.Targets?.Classes is { } labels)
         {
             (int sample, int value) = Math.DivRem(place, graph.Input.Shape.Length);
             (int channel, int pixel) = Math.DivRem(value, graph.Input.Shape.Area);
-            int each = labels.Length * graph.Input.Shape.Length / pass.Images.Length;
+            int each = labels.Length * graph.Input.Shape.Length / pass.Input.Length;
             return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
         }
-        return areScores && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
+        return isOutput && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
             : 0;
     }
 
@@ -114,11 +114,11 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     }
 
     // One column to the left within every row; a 0 comes in from the right. A vector is one row.
-    private float[] Shifted(float[] images)
+    private float[] Shifted(float[] input)
     {
         Shape shape = graph.Input.Shape;
         int width = shape.IsVector ? shape.C : shape.W;
-        return [.. images.Select((_, i) => (i + 1) % width == 0 ? 0 : images[i + 1])];
+        return [.. input.Select((_, i) => (i + 1) % width == 0 ? 0 : input[i + 1])];
     }
 
     // The two innermost sizes above 1, with the strides of each other.
@@ -139,8 +139,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
             => With(right,
                 pass with
                 {
-                    Images = [.. pass.Images[graph.Input.Shape.Length..],
-                .. pass.Images[..graph.Input.Shape.Length]]
+                    Input = [.. pass.Input[graph.Input.Shape.Length..],
+                .. pass.Input[..graph.Input.Shape.Length]]
                 }),
         _ => right,
     };

@@ -8,7 +8,7 @@ namespace ConvNet.Diagnostics;
 /// <remarks>
 /// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7,
 ///   "largestInteger": 16, "values": "uniform", "mostTerms": 134217728,
-///   "layer": { "layer": "conv", "filters": 1, "kernel": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
+///   "layer": { "layer": "conv", "outChannels": 1, "kernelSize": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
 /// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and
 /// <c>inputs</c>.
 /// </remarks>

@@ -65,7 +65,7 @@ public static class GradientCheck
 
     /// <summary>Checks a loss and its gradient.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="classes">Scores per sample, or per pixel where the loss takes a class for each.</param>
+    /// <param name="classes">Outputs per sample, or per pixel where the loss takes a class for each.</param>
     /// <param name="backends">The backends.</param>
     /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
     /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
@@ -85,7 +85,7 @@ public static class GradientCheck
             options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name,
                 reason)] : [])
         {
-            Origin = CheckOrigin.Of($"{loss} for {classes} scores", options, made: null, backends),
+            Origin = CheckOrigin.Of($"{loss} for {classes} outputs", options, made: null, backends),
         };
     }
 

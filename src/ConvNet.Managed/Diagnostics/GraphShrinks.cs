@@ -12,7 +12,7 @@ internal static class GraphShrinks
             .Select(node => new LayerGradientCase(node.Layer!, node.InputShapes, whole.Options with { Modes = modes }))
         : [];
 
-    /// <summary>Only what comes after a node, whose values are the images then, or only what leads to one; the shortest
+    /// <summary>Only what comes after a node, whose values are the input then, or only what leads to one; the shortest
     /// rest first.</summary>
     public static IEnumerable<GradientCase> Ends(GradientCase made)
     {
@@ -58,20 +58,20 @@ internal static class GraphShrinks
             .Select(graph => whole with { Graph = graph });
     }
 
-    /// <summary>The graph on other images; null where it does not take them.</summary>
+    /// <summary>The graph on other input; null where it does not take them.</summary>
     public static GradientCase? WithInput(GraphGradientCase whole, Shape input)
         => new Copy(whole.Graph) { Input = input }.Make() is { } graph ? whole with { Graph = graph } : null;
 
     /// <summary>A copy of a graph with something else about it.</summary>
     private sealed class Copy(Graph graph)
     {
-        /// <summary>The node whose values are the images.</summary>
+        /// <summary>The node whose values are the input.</summary>
         public Node Start { get; init; } = graph.Input;
 
         /// <summary>The output.</summary>
         public Node End { get; init; } = graph.Output;
 
-        /// <summary>The shape of the images; that of <see cref="Start"/> unless given.</summary>
+        /// <summary>The shape of the input; that of <see cref="Start"/> unless given.</summary>
         public Shape? Input { get; init; }
 
         /// <summary>A node that is left out, and the one that is read in its place.</summary>
@@ -80,7 +80,7 @@ internal static class GraphShrinks
         /// <summary>The layer of each node.</summary>
         public Func<Node, Layer> LayerOf { get; init; } = node => node.Layer!;
 
-        /// <summary>The copy; null where the shapes do not fit, nothing is left, or the images are needed where others
+        /// <summary>The copy; null where the shapes do not fit, nothing is left, or the input is needed where others
         /// have taken their place.</summary>
         public Graph? Make()
         {

@@ -10,7 +10,7 @@ namespace ConvNet.Diagnostics;
 /// <code>
 /// using Recording recording = ((IProfiles)network).Record();
 /// for (int i = 0; i &lt; 20; i++)
-///     recording.Call(() => network.TrainStep(images, labels, 0.1f));
+///     recording.Call(() => network.TrainStep(input, labels, 0.1f));
 /// NetworkProfile profile = recording.Profile();
 /// </code>
 /// </remarks>
@@ -32,7 +32,7 @@ public enum ProfiledPass
     /// <summary>The output of a layer.</summary>
     Forward,
 
-    /// <summary>The loss, and the gradient of the scores.</summary>
+    /// <summary>The loss, and the gradient of the output.</summary>
     Loss,
 
     /// <summary>The gradient of a layer's inputs.</summary>

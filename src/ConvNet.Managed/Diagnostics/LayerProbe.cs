@@ -63,7 +63,7 @@ internal sealed class LayerProbe
             executable.Write(Tested.Parameters[i], values.W[i]);
         executable.Forward(_inputs.Pack(values.X, values.N));
         var y = new float[values.N * Tested.Shape.Length];
-        executable.ReadScores(y);
+        executable.ReadOutput(y);
         executable.Backward(values.DY);
         return y;
     }

@@ -1,15 +1,15 @@
 namespace ConvNet.Diagnostics;
 
-/// <summary>What a loss is on given scores, with the error that float32 may make.</summary>
+/// <summary>What a loss is on given outputs, with the error that float32 may make.</summary>
 /// <param name="Loss">The mean loss: one value.</param>
-/// <param name="Gradient">The gradient of the scores.</param>
-/// <param name="Flips">Scores whose gradient is either of two values, because the margin of a hinge is below its own
+/// <param name="Gradient">The gradient of the output.</param>
+/// <param name="Flips">Outputs whose gradient is either of two values, because the margin of a hinge is below its own
 /// error.</param>
 internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOnlySet<int> Flips);
 
 /// <summary>How far a float32 loss and its gradient may be from the double one.</summary>
 /// <remarks>
-/// u = 2⁻²⁴, N samples of K scores; an exponential and a logarithm are taken to be right within 4u.
+/// u = 2⁻²⁴, N samples of K outputs; an exponential and a logarithm are taken to be right within 4u.
 /// <list type="bullet">
 /// <item>Softmax, with a = s − max s, e = exp a, S = Σe: a is off by u|a|, so e by (u|a| + 4u)e and S by ε = Σe(u|a| +
 /// 4u)/S + Ku, relatively. p = e/S or exp(a − log S) is off by δp, δ = 2u|a| + ε + 4u·log S + u|log p| + 6u, and (p −
@@ -56,7 +56,7 @@ internal static class LossBounds
         }
         return new LossTruth(
             new TruthTensor("loss", [value]) { Bounds = [error + U * Math.Abs(value)] },
-            new TruthTensor("dscores", gradient) { Bounds = bounds }, flips);
+            new TruthTensor("doutput", gradient) { Bounds = bounds }, flips);
     }
 
     private static double Softmax(in LossFrame<double> f, double[] bounds)

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace ConvNet.Diagnostics;
 
-/// <summary>A loss on the same scores on every backend, against the reference.</summary>
-/// <remarks>It runs behind a layer that only copies, so that the images are the scores and their gradient is the
+/// <summary>A loss on the same output on every backend, against the reference.</summary>
+/// <remarks>It runs behind a layer that only copies, so that the input is the output and their gradient is the
 /// loss's.</remarks>
 internal sealed class LossCheck
 {
@@ -17,11 +17,11 @@ internal sealed class LossCheck
     private readonly Fill _fill, _other;
     private Given? _whole, _real, _weighted;
 
-    private sealed record Given(float[] Scores, KeptTargets Targets, LossTruth Truth);
+    private sealed record Given(float[] Output, KeptTargets Targets, LossTruth Truth);
 
     /// <summary>Prepares the check.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="classes">Scores per sample.</param>
+    /// <param name="classes">Outputs per sample.</param>
     /// <param name="options">The batch size and the seed.</param>
     public LossCheck(Loss loss, int classes, GradientCheckOptions options)
     {
@@ -37,7 +37,7 @@ internal sealed class LossCheck
     {
         MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
             => Divides(_n, "samples"),
-        MeanSquaredError => Divides(_n * _shape.Length, "scores"),
+        MeanSquaredError => Divides(_n * _shape.Length, "outputs"),
         _ => "its value and its gradient round in float32 on whole numbers",
     };
 
@@ -71,7 +71,7 @@ internal sealed class LossCheck
     private static string Remark(Given given)
     {
         string flips = given.Truth.Flips.Count == 0 ? ""
-            : $"{given.Truth.Flips.Count} scores at a hinge whose margin is below its error: either branch is right";
+            : $"{given.Truth.Flips.Count} outputs at a hinge whose margin is below its error: either branch is right";
         return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights"
             : $"sample weights; {flips}";
     }
@@ -84,11 +84,11 @@ internal sealed class LossCheck
 
     private Given Make(Fill fill, int n, Func<Fill, int, float[]> values, float[]? weights = null)
     {
-        float[] scores = values(fill, 0);
+        float[] output = values(fill, 0);
         KeptTargets targets = _loss.Takes == TargetKind.Values
             ? new KeptTargets(null, values(fill, 1), weights)
             : new KeptTargets(fill.Labels(2, n * _loss.TargetsPerSample(_shape), _shape.C), null, weights);
-        return new Given(scores, targets, LossBounds.Evaluate(_loss, _shape, scores, targets.Targets));
+        return new Given(output, targets, LossBounds.Evaluate(_loss, _shape, output, targets.Targets));
     }
 
     private LayerReport Report(IBackend backend, CheckModes mode, Given given, string remark)
@@ -114,10 +114,10 @@ internal sealed class LossCheck
 
     private static (double Loss, float[] Gradient) Run(IExecutable executable, Given given)
     {
-        executable.Forward(given.Scores);
+        executable.Forward(given.Output);
         double loss = executable.Loss(given.Targets.Targets);
         executable.Backward();
-        var gradient = new float[given.Scores.Length];
+        var gradient = new float[given.Output.Length];
         executable.ReadInputGradient(gradient);
         return (loss, gradient);
     }

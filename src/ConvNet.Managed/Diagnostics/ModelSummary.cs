@@ -37,7 +37,7 @@ public sealed record LayerSummary(
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
 /// <remarks>
 /// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride;
-/// of several inputs the largest r and j count. A dense layer sees all positions of the map that was flattened.
+/// of several inputs the largest r and j count. A linear layer sees all positions of the map that was flattened.
 /// Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019.
 /// </remarks>
 /// <param name="Input">C, H, W of one sample.</param>

@@ -5,12 +5,12 @@ namespace ConvNet.Diagnostics;
 /// <summary>What holds the first value that is not finite.</summary>
 public enum NonFinitePlace
 {
-    /// <summary>Nothing that can be found again: the scores are finite, or the reference computes finite
+    /// <summary>Nothing that can be found again: the output is finite, or the reference computes finite
     /// ones.</summary>
     Loss,
 
-    /// <summary>The images.</summary>
-    Images,
+    /// <summary>The input.</summary>
+    Input,
 
     /// <summary>A parameter or buffer of a node.</summary>
     Parameter,
@@ -44,20 +44,20 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not
     /// finite.</summary>
     /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
-    /// <param name="images">The batch.</param>
+    /// <param name="input">The batch.</param>
     /// <param name="step">
     /// The number of training forward passes before this one; keys the random masks. Null in inference mode.
     /// </param>
-    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> images, long? step)
+    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> input, long? step)
     {
         ArgumentNullException.ThrowIfNull(executable);
         Graph graph = executable.Graph;
         NonFiniteOrigin? overflowing = null;
-        int n = images.Length / graph.Input.Shape.Length;
+        int n = input.Length / graph.Input.Shape.Length;
         var values = new float[graph.Nodes.Count][];
-        values[0] = images.ToArray();
+        values[0] = input.ToArray();
         if (FirstIn(values[0]) is int bad)
-            return new(NonFinitePlace.Images, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch ")
+            return new(NonFinitePlace.Input, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch ")
                 + Text($"has a {values[0][bad]}"));
         foreach (Node node in graph.Nodes.Skip(1))
         {

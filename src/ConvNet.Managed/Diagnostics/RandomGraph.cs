@@ -20,8 +20,8 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
             return _graph;
         x = _graph.Add(draw.Of<Layer>(new Flatten(), new Flatten(), new GlobalAvgPool2d()), x);
         if (draw.OneIn(3))
-            x = _graph.Append(x, new Dense(draw.Of(3, 16, 19), draw.OneIn(2)), new Relu());
-        _graph.Add(new Dense(draw.Of(1, 2, 3, 10, 17)), x);
+            x = _graph.Append(x, new Linear(draw.Of(3, 16, 19), draw.OneIn(2)), new Relu());
+        _graph.Add(new Linear(draw.Of(1, 2, 3, 10, 17)), x);
         return _graph;
     }
 

@@ -4,8 +4,8 @@ namespace ConvNet.Diagnostics;
 /// changed.</summary>
 /// <param name="Before">Training passes before this one, which key random masks.</param>
 /// <param name="State">All parameters and buffers as the forward pass found them.</param>
-/// <param name="Images">The images.</param>
-internal sealed record TrainingPass(int Before, float[][] State, float[] Images)
+/// <param name="Input">The input.</param>
+internal sealed record TrainingPass(int Before, float[][] State, float[] Input)
 {
     /// <summary>The targets that the loss was evaluated with; null where it was not.</summary>
     public KeptTargets? Targets { get; init; }
@@ -48,13 +48,13 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
         using IExecutable executable = on.Compile(graph, spec);
         Write(executable, pass);
         for (int i = 0; i < pass.Before; i++)
-            executable.Forward(pass.Images.AsSpan(0, graph.Input.Shape.Length));
+            executable.Forward(pass.Input.AsSpan(0, graph.Input.Shape.Length));
         // The passes before have moved the buffers.
         Write(executable, pass);
-        executable.Forward(pass.Images);
+        executable.Forward(pass.Input);
         if (target == FaultTarget.Output)
-            return Read(pass.Images.Length / graph.Input.Shape.Length * graph.Output.Shape.Length,
-                executable.ReadScores);
+            return Read(pass.Input.Length / graph.Input.Shape.Length * graph.Output.Shape.Length,
+                executable.ReadOutput);
         if (target == FaultTarget.Buffer)
             return Read(parameter!.Length, values => executable.Read(parameter, values));
         double loss = pass.Targets is { } targets ? executable.Loss(targets.Targets) : 0;
@@ -64,7 +64,7 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
             executable.Backward(pass.OutputGradient);
         else
             executable.Backward();
-        return parameter is null ? Read(pass.Images.Length, executable.ReadInputGradient)
+        return parameter is null ? Read(pass.Input.Length, executable.ReadInputGradient)
             : Read(parameter.Length, values => executable.ReadGradient(parameter, values));
     }
 

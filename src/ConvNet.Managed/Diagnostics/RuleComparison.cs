@@ -91,9 +91,9 @@ public static class RuleComparison
         int rows = (int)Math.Sqrt(terms / Batch);
         return
         [
-            new(new Dense(Width), FewSamples, Shape.Vector(terms), FaultTarget.Output, 1),
+            new(new Linear(Width), FewSamples, Shape.Vector(terms), FaultTarget.Output, 1),
             .. Scales.Select(scale
-                => new RuleCase(new Dense(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient, scale)),
+                => new RuleCase(new Linear(terms), FewSamples, Shape.Vector(Width), FaultTarget.InputGradient, scale)),
             .. Scales.Select(scale => new RuleCase(new Conv2d(Width, 3, padding: 1), Batch,
                 new Shape(1, rows, terms / Batch / rows), FaultTarget.WeightGradient, scale)),
         ];
@@ -210,7 +210,7 @@ public static class RuleComparison
             executable.Write(_probe.Tested.Parameters[0], w);
             executable.Write(_probe.Tested.Parameters[1], _values.W[1]);
             executable.Forward(x);
-            executable.ReadScores(y);
+            executable.ReadOutput(y);
             float loss = 0;
             for (int i = 0; i < y.Length; i++)
                 loss += y[i] * _values.DY[i];

@@ -14,7 +14,7 @@ internal sealed class Segment
     private readonly Canvas _inputs, _outputs;
     private readonly Node[] _sources, _own;
     private readonly List<int> _exits = [];
-    private readonly bool _endsInScores;
+    private readonly bool _endsInOutput;
     private readonly LayerAlgorithms[][] _algorithms;
 
     /// <summary>Copies the nodes into a graph.</summary>
@@ -41,7 +41,7 @@ internal sealed class Segment
         }
         _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
         _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
-        _endsInScores = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1]
+        _endsInOutput = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1]
             .Shape is { IsVector: true, C: > 1 };
         _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n)
             : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
@@ -71,7 +71,7 @@ internal sealed class Segment
     public Values Integers(Fill fill, int n)
     {
         int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
-        bool hinge = _endsInScores && int.IsPow2(n) && grain == 1;
+        bool hinge = _endsInOutput && int.IsPow2(n) && grain == 1;
         float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1
             and var multiple
             ? fill.Integers(stream++, p.Length, WeightRange, multiple, (int)Math.Max(1, p.FanIn / TermsLeft))
@@ -198,7 +198,7 @@ internal sealed class Segment
         }
         executable.Forward(_inputs.Pack(values.X, values.N));
         var y = new float[values.N * Graph.Output.Shape.Length];
-        executable.ReadScores(y);
+        executable.ReadOutput(y);
         seeOutput(y);
         if (values.DY is null)
         {
@@ -214,11 +214,11 @@ internal sealed class Segment
         => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
             values.W[i], dy, _own[i].Index, 1, seed);
 
-    private static float[] HingeGradient(Values values, float[] scores, out double loss)
+    private static float[] HingeGradient(Values values, float[] output, out double loss)
     {
-        var gradient = new double[scores.Length];
+        var gradient = new double[output.Length];
         loss = new MulticlassSvm().Evaluate(
-            new LossFrame<double>(Shape.Vector(scores.Length / values.N), Doubles(scores), values.Labels, gradient));
+            new LossFrame<double>(Shape.Vector(output.Length / values.N), Doubles(output), values.Labels, gradient));
         return Array.ConvertAll(gradient, v => (float)v);
     }
 

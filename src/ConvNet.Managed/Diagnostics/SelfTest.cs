@@ -13,7 +13,7 @@ public sealed record SelfTestResult(bool Passed, long Checked, double Millisecon
 /// <summary>A gradient check that takes milliseconds, for when a backend starts: a library that does not fit, or a
 /// processor that it does not know, shows.</summary>
 /// <remarks>
-/// A small network of convolutions, ReLU, pooling and a dense layer on whole numbers so small that float32 never
+/// A small network of convolutions, ReLU, pooling and a linear layer on whole numbers so small that float32 never
 /// rounds: layer by layer and together, through a step of the optimiser, every value must be equal to the reference bit
 /// for bit. <see cref="GradientCheck"/> checks a network of one's own.
 /// </remarks>
@@ -29,7 +29,7 @@ public static class SelfTest
         long start = Stopwatch.GetTimestamp();
         var graph = Sequential.Of(new Shape(3, 8, 8),
             new Conv2d(16, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(20, 3, padding: 1), new Relu(),
-                new MaxPool2d(2), new Flatten(), new Dense(5));
+                new MaxPool2d(2), new Flatten(), new Linear(5));
         var options = new GradientCheckOptions
         {
             BatchSize = 2,

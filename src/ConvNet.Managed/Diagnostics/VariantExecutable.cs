@@ -18,10 +18,10 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
         => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
 
-    public void Forward(ReadOnlySpan<float> images)
+    public void Forward(ReadOnlySpan<float> input)
     {
         foreach (IExecutable each in executables)
-            each.Forward(images);
+            each.Forward(input);
     }
 
     public double Loss(Targets targets)
@@ -60,27 +60,27 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));
 
-    public double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate,
-        Span<float> scores = default)
+    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
+        Span<float> output = default)
     {
         var losses = new double[executables.Length];
-        var other = new float[scores.Length];
+        var other = new float[output.Length];
         for (int i = 0; i < losses.Length; i++)
         {
-            losses[i] = executables[i].TrainStep(images, targets, learningRate, i == 0 ? scores : other);
+            losses[i] = executables[i].TrainStep(input, targets, learningRate, i == 0 ? output : other);
             if (i > 0)
-                variant.Compare("y", i, scores, other);
+                variant.Compare("y", i, output, other);
         }
         return Agreed(losses);
     }
 
-    public void Infer(ReadOnlySpan<float> images, Span<float> scores)
+    public void Infer(ReadOnlySpan<float> input, Span<float> output)
     {
-        float[] copy = images.ToArray();
-        Read("inferred scores", scores, (each, values) => each.Infer(copy, values));
+        float[] copy = input.ToArray();
+        Read("inferred output", output, (each, values) => each.Infer(copy, values));
     }
 
-    public void ReadScores(Span<float> scores) => Read("y", scores, (each, values) => each.ReadScores(values));
+    public void ReadOutput(Span<float> output) => Read("y", output, (each, values) => each.ReadOutput(values));
 
     public void Read(Parameter parameter, Span<float> values)
         => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));

@@ -18,9 +18,8 @@ public sealed record Conv2d : SumLayer
     private static readonly WindowAttributes s_window = WindowAttributes.Of<Conv2d>(layer => layer.Window, (Extent)1);
 
     private static readonly AttributeDeclaration<int>
-        s_filters = AttributeDeclaration.Integer<Conv2d>("filters", layer => layer.Filters,
-            role: AttributeRole.Channels,
-            multipleOf: layer => layer.Groups),
+        s_outChannels = AttributeDeclaration.Integer<Conv2d>("outChannels", layer => layer.OutChannels,
+            role: AttributeRole.Channels, multipleOf: layer => layer.Groups, formerName: "filters"),
         s_groups = AttributeDeclaration.Integer<Conv2d>("groups", layer => layer.Groups, UsualGroups,
             role: AttributeRole.Groups);
 
@@ -32,9 +31,9 @@ public sealed record Conv2d : SumLayer
 
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("conv", "2-D convolution",
-        [s_filters, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown,
+        [s_outChannels, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown,
             s_dilation, s_groups, s_bias],
-        values => new Conv2d(values.Get(s_filters), values.Get(s_window.Kernel), values.Get(s_window.Stride),
+        values => new Conv2d(values.Get(s_outChannels), values.Get(s_window.Kernel), values.Get(s_window.Stride),
             values.Get(s_window.Padding), values.Get(s_dilation), values.Get(s_groups), values.Get(s_bias),
             values.Get(s_window.RoundDown)))
     {
@@ -50,8 +49,8 @@ public sealed record Conv2d : SumLayer
     };
 
     /// <summary>Describes a convolution.</summary>
-    /// <param name="filters">K, the number of filters.</param>
-    /// <param name="kernel">F, rows and columns of a filter.</param>
+    /// <param name="outChannels">K, the number of output channels.</param>
+    /// <param name="kernelSize">F, rows and columns of a filter.</param>
     /// <param name="stride">S, rows and columns from one position to the next; 1 unless given.</param>
     /// <param name="padding">P, zeros added on each side.</param>
     /// <param name="dilation">Distance between taps; 1 unless given.</param>
@@ -59,26 +58,28 @@ public sealed record Conv2d : SumLayer
     /// <param name="bias">Whether a bias is added.</param>
     /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    /// <exception cref="ArgumentException">The filters do not divide into the groups.</exception>
-    public Conv2d(int filters, Extent kernel, Extent? stride = null, Extent padding = default, Extent? dilation = null,
-        int groups = UsualGroups, bool bias = UsualBias, bool roundDown = WindowAttributes.UsualRounding)
+    /// <exception cref="ArgumentException">The output channels do not divide into the groups.</exception>
+    public Conv2d(int outChannels, Extent kernelSize, Extent? stride = null, Extent padding = default,
+        Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias,
+        bool roundDown = WindowAttributes.UsualRounding)
     {
-        (Filters, Groups, Bias) = (s_filters.Check(Kind, filters), s_groups.Check(Kind, groups), bias);
-        if (filters % groups != 0)
+        (OutChannels, Groups, Bias) = (s_outChannels.Check(Kind, outChannels), s_groups.Check(Kind, groups), bias);
+        if (outChannels % groups != 0)
         {
             throw new ArgumentException(
-                $"conv: {filters} filters do not divide into {groups} groups. Groups {Nearest(filters, groups)} fits.",
+                $"conv: {outChannels} output channels do not divide into {groups} groups. "
+                + $"Groups {Nearest(outChannels, groups)} fits.",
                 nameof(groups));
         }
-        Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1, roundDown);
+        Window = new Window(kernelSize, stride ?? 1, padding, dilation ?? 1, roundDown);
         Window.Validate(Kind);
     }
 
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>K, the number of filters.</summary>
-    public int Filters { get; }
+    /// <summary>K, the number of output channels.</summary>
+    public int OutChannels { get; }
 
     /// <summary>Kernel, stride, padding and dilation.</summary>
     public Window Window { get; }
@@ -97,9 +98,9 @@ public sealed record Conv2d : SumLayer
         {
             throw ArgumentErrors.WithAdvice(
                 $"{x.C} input channels do not divide into {Groups} groups.",
-                $"Groups {Nearest(Common(x.C, Filters), Groups)} fits.");
+                $"Groups {Nearest(Common(x.C, OutChannels), Groups)} fits.");
         }
-        return Window.Output(x, Filters, pools: false);
+        return Window.Output(x, OutChannels, pools: false);
     }
 
     /// <inheritdoc/>
@@ -108,9 +109,10 @@ public sealed record Conv2d : SumLayer
         int depth = inputs[0].C / Groups;
         long area = Window.Kernel.Area;
         var weight = new ParameterSpec("weight", ParameterRole.Weight,
-            [Filters, depth, Window.Kernel.H, Window.Kernel.W],
-            depth * area, Filters / Groups * area);
-        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], weight.FanIn, weight.FanOut)]
+            [OutChannels, depth, Window.Kernel.H, Window.Kernel.W],
+            depth * area, OutChannels / Groups * area);
+        return Bias
+            ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [OutChannels], weight.FanIn, weight.FanOut)]
             : [weight];
     }
 
@@ -122,7 +124,7 @@ public sealed record Conv2d : SumLayer
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs)
     {
         long forward = (long)(inputs[0].C / Groups) * Window.Kernel.Area;
-        long backward = (long)(Filters / Groups) * Meeting(Window.Kernel.H, Window.Stride.H, Window.Dilation.H)
+        long backward = (long)(OutChannels / Groups) * Meeting(Window.Kernel.H, Window.Stride.H, Window.Dilation.H)
             * Meeting(Window.Kernel.W, Window.Stride.W, Window.Dilation.W);
         return Math.Max(Math.Max(forward, backward), (long)batch * Infer(inputs).Area);
 
@@ -151,12 +153,12 @@ public sealed record Conv2d : SumLayer
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth;
+        int depth = xs.C / Groups, area = f.W(0).Length / OutChannels / depth;
         RowTap[] taps = RowTap.All(Window, xs, ys);
-        f.For(f.N * Filters, map =>
+        f.For(f.N * OutChannels, map =>
         {
-            (int n, int k) = Math.DivRem(map, Filters);
-            int firstChannel = n * xs.C + k / (Filters / Groups) * depth;
+            (int n, int k) = Math.DivRem(map, OutChannels);
+            int firstChannel = n * xs.C + k / (OutChannels / Groups) * depth;
             ReadOnlySpan<T> w = f.W(0).Slice(k * depth * area, depth * area);
             Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
             var blocks = new BlockedRows<T, TSum>(y);
@@ -214,7 +216,7 @@ public sealed record Conv2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.W(0).Length / Filters / depth, perGroup = Filters / Groups;
+        int depth = xs.C / Groups, area = f.W(0).Length / OutChannels / depth, perGroup = OutChannels / Groups;
         f.For(f.N * xs.C, map =>
         {
             (int n, int channel) = Math.DivRem(map, xs.C);
@@ -224,7 +226,7 @@ public sealed record Conv2d : SumLayer
             for (int j = 0; j < perGroup; j++)
             {
                 int k = group * perGroup + j;
-                ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
+                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
                 ReadOnlySpan<T> w = f.W(0).Slice((k * depth + c) * area, area);
                 foreach (RowTap tap in taps)
                 {
@@ -243,17 +245,18 @@ public sealed record Conv2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.DW(0).Length / Filters / depth;
+        int depth = xs.C / Groups, area = f.DW(0).Length / OutChannels / depth;
         RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / ys.W / Rows.Block).Select(rows => rows.ToArray())];
-        f.For(Filters * depth, slice =>
+        f.For(OutChannels * depth, slice =>
         {
             (int k, int c) = Math.DivRem(slice, depth);
             Span<TSum> dw = f.DW(0).Slice(slice * area, area);
             var blocks = new BlockedRows<T, TSum>(dw);
             for (int n = 0; n < f.N; n++)
             {
-                ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + k / (Filters / Groups) * depth + c) * xs.Area, xs.Area);
-                ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
+                int channel = k / (OutChannels / Groups) * depth + c;
+                ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + channel) * xs.Area, xs.Area);
+                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
                 foreach (RowTap[] rows in rowBlocks)
                 {
                     foreach (RowTap tap in rows)

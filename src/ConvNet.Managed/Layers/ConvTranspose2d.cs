@@ -22,7 +22,8 @@ public sealed record ConvTranspose2d : SumLayer
         = WindowAttributes.Of<ConvTranspose2d>(layer => layer.Window, (Extent)1);
 
     private static readonly AttributeDeclaration<int>
-        s_filters = AttributeDeclaration.Integer<ConvTranspose2d>("filters", layer => layer.Filters,
+        s_outChannels = AttributeDeclaration.Integer<ConvTranspose2d>("outChannels",
+            layer => layer.OutChannels, formerName: "filters",
             role: AttributeRole.Channels, multipleOf: layer => layer.Groups),
         s_groups = AttributeDeclaration.Integer<ConvTranspose2d>("groups", layer => layer.Groups, UsualGroups,
             role: AttributeRole.Groups);
@@ -38,9 +39,11 @@ public sealed record ConvTranspose2d : SumLayer
 
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("convtranspose", "2-D transposed convolution",
-        [s_filters, s_window.Kernel, s_window.Stride, s_window.Padding, s_outputPadding, s_dilation, s_groups, s_bias],
-        values => new ConvTranspose2d(values.Get(s_filters), values.Get(s_window.Kernel), values.Get(s_window.Stride),
-            values.Get(s_window.Padding), values.Get(s_outputPadding), values.Get(s_dilation), values.Get(s_groups),
+        [s_outChannels, s_window.Kernel, s_window.Stride, s_window.Padding, s_outputPadding, s_dilation, s_groups,
+            s_bias],
+        values => new ConvTranspose2d(values.Get(s_outChannels), values.Get(s_window.Kernel),
+            values.Get(s_window.Stride), values.Get(s_window.Padding), values.Get(s_outputPadding),
+            values.Get(s_dilation), values.Get(s_groups),
             values.Get(s_bias)))
     {
         Examples =
@@ -63,8 +66,8 @@ public sealed record ConvTranspose2d : SumLayer
     private const int MostInGraph = 400;
 
     /// <summary>Describes a transposed convolution.</summary>
-    /// <param name="filters">K, the channels of the output.</param>
-    /// <param name="kernel">R and S, rows and columns of a filter.</param>
+    /// <param name="outChannels">K, the channels of the output.</param>
+    /// <param name="kernelSize">R and S, rows and columns of a filter.</param>
     /// <param name="stride">S, rows and columns from one input's window to the next; 1 unless given.</param>
     /// <param name="padding">P, rows and columns cut off each side of the output.</param>
     /// <param name="outputPadding">O, rows and columns added to the lower and the right side; below stride or
@@ -74,18 +77,18 @@ public sealed record ConvTranspose2d : SumLayer
     /// <param name="bias">Whether a bias is added.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     /// <exception cref="ArgumentException">
-    /// The filters do not divide into the groups, or the output padding is not below stride or dilation.
+    /// The output channels do not divide into the groups, or the output padding is not below stride or dilation.
     /// </exception>
-    public ConvTranspose2d(int filters, Extent kernel, Extent? stride = null, Extent padding = default,
+    public ConvTranspose2d(int outChannels, Extent kernelSize, Extent? stride = null, Extent padding = default,
         Extent outputPadding = default, Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias)
     {
-        (Filters, Groups, Bias) = (s_filters.Check(Kind, filters), s_groups.Check(Kind, groups), bias);
-        if (filters % groups != 0)
+        (OutChannels, Groups, Bias) = (s_outChannels.Check(Kind, outChannels), s_groups.Check(Kind, groups), bias);
+        if (outChannels % groups != 0)
         {
-            throw new ArgumentException($"{Kind}: {filters} filters do not divide into {groups} groups. "
-                + $"Groups {Conv2d.Nearest(filters, groups)} fits.", nameof(groups));
+            throw new ArgumentException($"{Kind}: {outChannels} output channels do not divide into {groups} groups. "
+                + $"Groups {Conv2d.Nearest(outChannels, groups)} fits.", nameof(groups));
         }
-        Window = new Window(kernel, stride ?? 1, padding, dilation ?? 1);
+        Window = new Window(kernelSize, stride ?? 1, padding, dilation ?? 1);
         Window.Validate(Kind);
         Extent most = (Math.Max(Window.Stride.H, Window.Dilation.H) - 1,
             Math.Max(Window.Stride.W, Window.Dilation.W) - 1);
@@ -101,7 +104,7 @@ public sealed record ConvTranspose2d : SumLayer
     public override LayerDeclaration Declaration => Declared;
 
     /// <summary>K, the channels of the output.</summary>
-    public int Filters { get; }
+    public int OutChannels { get; }
 
     /// <summary>Kernel, stride, padding and dilation, of the convolution that maps the output to the input.</summary>
     public Window Window { get; }
@@ -122,7 +125,7 @@ public sealed record ConvTranspose2d : SumLayer
         if (x.C % Groups != 0)
         {
             throw ArgumentErrors.WithAdvice($"{x.C} input channels do not divide into {Groups} groups.",
-                $"Groups {Conv2d.Nearest(Conv2d.Common(x.C, Filters), Groups)} fits.");
+                $"Groups {Conv2d.Nearest(Conv2d.Common(x.C, OutChannels), Groups)} fits.");
         }
         long h = Size(x.H, Window.Stride.H, Window.Padding.H, Window.Reach.H, OutputPadding.H);
         long w = Size(x.W, Window.Stride.W, Window.Padding.W, Window.Reach.W, OutputPadding.W);
@@ -131,20 +134,20 @@ public sealed record ConvTranspose2d : SumLayer
             throw ArgumentErrors.WithAdvice($"The padding {Window.Padding} cuts all off an output of "
                 + $"{h + 2L * Window.Padding.H}×{w + 2L * Window.Padding.W}.", "Less padding fits.");
         }
-        return h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * Filters <= int.MaxValue
-            ? new Shape(Filters, (int)h, (int)w)
+        return h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * OutChannels <= int.MaxValue
+            ? new Shape(OutChannels, (int)h, (int)w)
             : throw new ArgumentException(
-                $"An output of {Filters:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
+                $"An output of {OutChannels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
     {
-        int perGroup = Filters / Groups;
+        int perGroup = OutChannels / Groups;
         long terms = inputs[0].C / Groups * Meeting, reached = perGroup * Window.Kernel.Area;
         var weight = new ParameterSpec("weight", ParameterRole.Weight,
             [inputs[0].C, perGroup, Window.Kernel.H, Window.Kernel.W], terms, reached);
-        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Filters], terms, reached)] : [weight];
+        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [OutChannels], terms, reached)] : [weight];
     }
 
     /// <inheritdoc/>
@@ -155,12 +158,12 @@ public sealed record ConvTranspose2d : SumLayer
 
     /// <inheritdoc/>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => Math.Max(
-        Math.Max(inputs[0].C / Groups * Meeting, Filters / Groups * Window.Kernel.Area),
+        Math.Max(inputs[0].C / Groups * Meeting, OutChannels / Groups * Window.Kernel.Area),
             (long)batch * Infer(inputs).Area);
 
     /// <inheritdoc/>
     public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs)
-        => (long)inputs[0].Length * (Filters / Groups) * Window.Kernel.Area;
+        => (long)inputs[0].Length * (OutChannels / Groups) * Window.Kernel.Area;
 
     /// <summary>The inputs that meet in one output, side by side; they lie closer together than the outputs.</summary>
     public override Window? Sees(params ReadOnlySpan<Shape> inputs) => new Window(
@@ -178,11 +181,11 @@ public sealed record ConvTranspose2d : SumLayer
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = Filters / Groups, area = (int)Window.Kernel.Area;
+        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
         RowTap[] taps = RowTap.All(Window, ys, xs);
-        f.For(f.N * Filters, map =>
+        f.For(f.N * OutChannels, map =>
         {
-            (int n, int k) = Math.DivRem(map, Filters);
+            (int n, int k) = Math.DivRem(map, OutChannels);
             (int group, int j) = Math.DivRem(k, perGroup);
             Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
             var blocks = new BlockedRows<T, TSum>(y);
@@ -230,7 +233,7 @@ public sealed record ConvTranspose2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = Filters / Groups, area = (int)Window.Kernel.Area;
+        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
         f.For(f.N * xs.C, map =>
         {
             (int n, int c) = Math.DivRem(map, xs.C);
@@ -239,7 +242,7 @@ public sealed record ConvTranspose2d : SumLayer
             for (int j = 0; j < perGroup; j++)
             {
                 int k = c / depth * perGroup + j;
-                ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
+                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
                 ReadOnlySpan<T> w = f.W(0).Slice((c * perGroup + j) * area, area);
                 foreach (RowTap tap in taps)
                 {
@@ -257,7 +260,7 @@ public sealed record ConvTranspose2d : SumLayer
         where TSum : unmanaged, ISum<T, TSum>
     {
         Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = Filters / Groups, area = (int)Window.Kernel.Area;
+        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
         RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / xs.W / Rows.Block).Select(rows => rows.ToArray())];
         f.For(xs.C * perGroup, slice =>
         {
@@ -268,7 +271,7 @@ public sealed record ConvTranspose2d : SumLayer
             {
                 int k = c / depth * perGroup + j;
                 ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + c) * xs.Area, xs.Area);
-                ReadOnlySpan<T> dy = f.DY.Slice((n * Filters + k) * ys.Area, ys.Area);
+                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
                 foreach (RowTap[] rows in rowBlocks)
                 {
                     foreach (RowTap tap in rows)

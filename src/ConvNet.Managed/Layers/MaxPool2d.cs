@@ -24,15 +24,15 @@ public sealed record MaxPool2d : SumLayer
     };
 
     /// <summary>Describes a max pooling layer.</summary>
-    /// <param name="kernel">F, rows and columns of the window.</param>
+    /// <param name="kernelSize">F, rows and columns of the window.</param>
     /// <param name="stride">S; the kernel unless given.</param>
     /// <param name="padding">P, at most half the kernel.</param>
     /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    public MaxPool2d(Extent kernel, Extent? stride = null, Extent padding = default,
+    public MaxPool2d(Extent kernelSize, Extent? stride = null, Extent padding = default,
         bool roundDown = WindowAttributes.UsualRounding)
     {
-        Window = Pooling.Window(Kind, kernel, stride, padding, roundDown);
+        Window = Pooling.Window(Kind, kernelSize, stride, padding, roundDown);
     }
 
     /// <inheritdoc/>

@@ -22,7 +22,7 @@ public abstract record Loss
     };
 
     /// <summary>Throws where the loss has no meaning for an output of this shape.</summary>
-    /// <remarks>Class labels of whole samples want one vector of scores: a map is most often a pooling that was
+    /// <remarks>Class labels of whole samples want one vector of outputs: a map is most often a pooling that was
     /// forgotten.</remarks>
     /// <param name="output">The node whose values are compared.</param>
     /// <exception cref="ArgumentException">It has none; the message names the node and what to do.</exception>
@@ -31,10 +31,10 @@ public abstract record Loss
         ArgumentNullException.ThrowIfNull(output);
         if (Takes == TargetKind.Classes && output.Shape.Area > 1)
             throw new ArgumentException($"{GetType().Name} takes one class for each sample and so one vector of "
-                + $"scores, but \"{output.Name}\" "
+                + $"outputs, but \"{output.Name}\" "
                 + $"gives {output.Shape.C} maps of {output.Shape.H}×{output.Shape.W}. End the graph with "
                 + $"{nameof(GlobalAvgPool2d)}, or with "
-                + $"{nameof(Flatten)} and {nameof(Dense)}; for one class per pixel use "
+                + $"{nameof(Flatten)} and {nameof(Linear)}; for one class per pixel use "
                 + $"{nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
     }
 

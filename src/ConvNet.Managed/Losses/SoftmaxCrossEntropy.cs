@@ -3,7 +3,7 @@ namespace ConvNet;
 /// <summary>Softmax cross-entropy: the mean over the batch of −log softmax(y)_t.</summary>
 /// <remarks>
 /// Computed as log Σ_j exp(y_j − m) − (y_t − m) with m the largest score. Gradient: w_n·(softmax(y)_j − [j = t]) / Σ w,
-/// and per pixel that over H·W. The scores of a sample are one vector; per pixel, those of a pixel are its values in
+/// and per pixel that over H·W. The outputs of a sample are one vector; per pixel, those of a pixel are its values in
 /// the C maps, and the mean is over pixels too.
 /// </remarks>
 /// <param name="PerPixel">Whether every pixel of the output has a class of its own, as in semantic
@@ -24,7 +24,7 @@ public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
             T weight = f.Weight(n);
             for (int pixel = 0; pixel < pixels; pixel++)
             {
-                // The scores of one pixel lie a map apart.
+                // The outputs of one pixel lie a map apart.
                 ReadOnlySpan<T> y = f.Y[(n * f.Output.Length + pixel)..];
                 Span<T> dy = f.DY[(n * f.Output.Length + pixel)..];
                 int target = f.Targets.Classes[n * pixels + pixel];

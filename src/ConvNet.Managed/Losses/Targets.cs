@@ -17,10 +17,10 @@ public enum TargetKind
 
 /// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample.</summary>
 /// <remarks>
-/// Arrays and spans convert implicitly, so <c>net.TrainStep(images, labels, 0.05f)</c> takes an <c>int[]</c> of labels
+/// Arrays and spans convert implicitly, so <c>net.TrainStep(input, labels, 0.05f)</c> takes an <c>int[]</c> of labels
 /// as it is. With weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
 /// </remarks>
-/// <example><code>net.TrainStep(images, Targets.Of(labels).Weighted(weights), 0.05f);</code></example>
+/// <example><code>net.TrainStep(input, Targets.Of(labels).Weighted(weights), 0.05f);</code></example>
 public readonly ref struct Targets
 {
     private Targets(bool areClasses, ReadOnlySpan<int> classes, ReadOnlySpan<float> values, ReadOnlySpan<float> weights)

@@ -89,17 +89,17 @@ public static class BuiltInModels
     private static Graph LeNet5(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(6, 5, padding: 2), new Relu(), new MaxPool2d(2),
         new Conv2d(16, 5), new Relu(), new MaxPool2d(2),
-        new Flatten(), new Dense(120), new Relu(), new Dense(84), new Relu(), new Dense(classes));
+        new Flatten(), new Linear(120), new Relu(), new Linear(84), new Relu(), new Linear(classes));
 
     private static Graph CifarNet(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(32, 3, padding: 1), new Relu(), new Conv2d(32, 3, padding: 1), new Relu(), new MaxPool2d(2),
         new Conv2d(64, 3, padding: 1), new Relu(), new Conv2d(64, 3, padding: 1), new Relu(), new MaxPool2d(2),
-        new Flatten(), new Dense(256), new Relu(), new Dense(classes));
+        new Flatten(), new Linear(256), new Relu(), new Linear(classes));
 
     private static Graph Digits(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(16, 3, padding: 1), new Relu(), new Conv2d(32, 3, padding: 1), new Relu(), new MaxPool2d(2),
         new Conv2d(64, 3, padding: 1), new Relu(), new MaxPool2d(2),
-        new Flatten(), new Dense(classes));
+        new Flatten(), new Linear(classes));
 
     private static Graph AlexNet(Shape input, int classes) => Sequential.Of(input,
         new Conv2d(64, 11, stride: 4, padding: 2, roundDown: true), new Relu(), new MaxPool2d(3, stride: 2),
@@ -107,7 +107,7 @@ public static class BuiltInModels
         new Conv2d(384, 3, padding: 1), new Relu(), new Conv2d(256, 3, padding: 1), new Relu(),
             new Conv2d(256, 3, padding: 1), new Relu(),
         new MaxPool2d(3, stride: 2),
-        new Flatten(), new Dense(4096), new Relu(), new Dense(4096), new Relu(), new Dense(classes));
+        new Flatten(), new Linear(4096), new Relu(), new Linear(4096), new Relu(), new Linear(classes));
 
     private static Graph Vgg11(Shape input, int classes)
     {
@@ -119,7 +119,7 @@ public static class BuiltInModels
                 x = graph.Append(x, new Conv2d(filters, 3, padding: 1), new Relu());
             x = graph.Add(new MaxPool2d(2), x);
         }
-        graph.Append(x, new Flatten(), new Dense(4096), new Relu(), new Dense(4096), new Relu(), new Dense(classes));
+        graph.Append(x, new Flatten(), new Linear(4096), new Relu(), new Linear(4096), new Relu(), new Linear(classes));
         return graph;
     }
 
@@ -132,7 +132,7 @@ public static class BuiltInModels
         foreach ((int filters, int stride) in ((int, int)[])[(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1),
             (512, 2), (512, 1)])
             x = BasicBlock(graph, x, filters, stride);
-        graph.Append(x, new GlobalAvgPool2d(), new Dense(classes));
+        graph.Append(x, new GlobalAvgPool2d(), new Linear(classes));
         return graph;
     }
 
@@ -145,7 +145,7 @@ public static class BuiltInModels
             for (int block = 0; block < 3; block++)
                 x = BasicBlock(graph, x, filters, block == 0 && filters > 16 ? 2 : 1);
         }
-        graph.Append(x, new GlobalAvgPool2d(), new Dense(classes));
+        graph.Append(x, new GlobalAvgPool2d(), new Linear(classes));
         return graph;
     }
 

@@ -6,8 +6,8 @@ namespace ConvNet.Serialization;
 /// <summary>Graphs as JSON: every layer with all its attributes, without weights.</summary>
 /// <remarks>
 /// <code>{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [
-///   { "layer": "conv", "filters": 6, "kernel": 5, "padding": 2 }, { "layer": "relu" }, { "layer": "flatten" },
-///   { "layer": "dense", "units": 10 } ] }</code>
+///   { "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": 2 }, { "layer": "relu" }, { "layer": "flatten" },
+///   { "layer": "linear", "outFeatures": 10 } ] }</code>
 /// A node reads the nodes named in <c>inputs</c>, or the one before it. Its <c>name</c> is made from its kind unless
 /// given. Sizes are one number or [rows, columns]; attributes that a layer has a default for may be left out. The nodes
 /// stand in topological order, the output last, the images are the node <c>input</c>.

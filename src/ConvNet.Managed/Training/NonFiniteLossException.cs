@@ -32,7 +32,7 @@ public sealed class NonFiniteLossException : ArithmeticException
 
     private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place switch
     {
-        NonFinitePlace.Images => "Clean the data.",
+        NonFinitePlace.Input => "Clean the data.",
         NonFinitePlace.Algorithm => origin.Advice,
         _ => string.Create(CultureInfo.InvariantCulture,
             $"Lower the learning rate, {learningRate} now, or normalise the images. {origin.Advice}").TrimEnd(),

@@ -117,18 +117,18 @@ public sealed class Trainer
         foreach (Batch batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
-            Span<float> batchScores = scores.AsSpan(0, batch.Labels.Length * _executable.Graph.Output.Shape.Length);
+            Span<float> batchOutput = scores.AsSpan(0, batch.Labels.Length * _executable.Graph.Output.Shape.Length);
             float learningRate = RateOf(step, steps);
-            double batchLoss = Step(batch, learningRate, step, batchScores);
+            double batchLoss = Step(batch, learningRate, step, batchOutput);
             loss += batchLoss * batch.Labels.Length;
-            correct += Evaluation.CountCorrect(batchScores, batch.Labels);
+            correct += Evaluation.CountCorrect(batchOutput, batch.Labels);
             images += batch.Labels.Length;
             step++;
             seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images,
                 (double)correct / images, images / seconds));
             if (step % batches.Count == 0 && _options.StopAtNonFiniteLoss)
-                CheckFinite(batch, learningRate, step, batchScores);
+                CheckFinite(batch, learningRate, step, batchOutput);
         }
         return new EpochReport(epoch, loss / images, (double)correct / images, null, seconds, images / seconds);
     }

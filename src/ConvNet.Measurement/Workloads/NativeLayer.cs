@@ -37,7 +37,7 @@ internal abstract unsafe class NativeLayer : Workload
 
     /// <summary>Makes the kernel call of a pass.</summary>
     public static NativeLayer Create(NativeBackend backend, LayerShape shape, BenchPass pass)
-        => shape.IsDense ? new NativeDense(backend, shape, pass) : new NativeConvolution(backend, shape, pass);
+        => shape.IsLinear ? new NativeLinear(backend, shape, pass) : new NativeConvolution(backend, shape, pass);
 
     /// <summary>Memory for so many floats, zero.</summary>
     protected float* Allocate(long floats)
@@ -130,23 +130,23 @@ internal sealed unsafe class NativeConvolution : NativeLayer
     }
 }
 
-/// <summary>A dense layer in the native kernels.</summary>
-internal sealed unsafe class NativeDense : NativeLayer
+/// <summary>A linear layer in the native kernels.</summary>
+internal sealed unsafe class NativeLinear : NativeLayer
 {
-    private readonly cn_dense _dense;
+    private readonly cn_linear _dense;
     private readonly float* _x, _w, _y, _workspace;
     private readonly long _workspaceFloats;
 
-    public NativeDense(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
+    public NativeLinear(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
         (int c, int h, int w) = (shape.Input.C, shape.Input.H, shape.Input.W);
-        _dense = new cn_dense { c = c, h = h, w = w, outputs = shape.Output.C };
+        _dense = new cn_linear { c = c, h = h, w = w, outputs = shape.Output.C };
         _x = Values(new cn_tensor(c, h, w, 0, cn_layout.CN_FLAT));
         _y = Values(new cn_tensor(shape.Output.C, 1, 1, 0, cn_layout.CN_FLAT));
-        _w = Allocate(cn_dense_weight_floats(_dense).SizeOrThrow());
+        _w = Allocate(cn_linear_weight_floats(_dense).SizeOrThrow());
         fixed (float* source = RandomValues.Make((long)shape.Input.Length * shape.Output.C))
-            cn_dense_pack_weights(Context, _dense, source, _w).ThrowIfFailed();
-        _workspaceFloats = cn_dense_workspace_floats(Context, _dense, Kernel, shape.Batch).SizeOrThrow();
+            cn_linear_pack_weights(Context, _dense, source, _w).ThrowIfFailed();
+        _workspaceFloats = cn_linear_workspace_floats(Context, _dense, Kernel, shape.Batch).SizeOrThrow();
         _workspace = Allocate(_workspaceFloats);
     }
 
@@ -155,10 +155,10 @@ internal sealed unsafe class NativeDense : NativeLayer
         int n = Shape.Batch;
         int status = Pass switch
         {
-            BenchPass.Forward => cn_dense_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_linear_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
             BenchPass.BackwardData
-                => cn_dense_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
-            _ => cn_dense_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
+                => cn_linear_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
+            _ => cn_linear_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
         };
         status.ThrowIfFailed();
     }

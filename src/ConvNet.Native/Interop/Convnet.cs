@@ -94,31 +94,32 @@ internal static unsafe partial class Convnet
         float* db, cn_update* update, float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial long cn_dense_weight_floats(in cn_dense dense);
+    public static partial long cn_linear_weight_floats(in cn_linear linear);
 
     [LibraryImport(Library)]
-    public static partial long cn_dense_workspace_floats(in cn_context context, in cn_dense dense, cn_pass pass, int n);
+    public static partial long cn_linear_workspace_floats(in cn_context context, in cn_linear linear, cn_pass pass,
+        int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_pack_weights(in cn_context context, in cn_dense dense, float* plain,
+    public static partial int cn_linear_pack_weights(in cn_context context, in cn_linear linear, float* plain,
         float* packed);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_unpack_weights(in cn_context context, in cn_dense dense, float* packed,
+    public static partial int cn_linear_unpack_weights(in cn_context context, in cn_linear linear, float* packed,
         float* plain);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_forward(in cn_context context, in cn_dense dense, int n, float* x, float* w,
+    public static partial int cn_linear_forward(in cn_context context, in cn_linear linear, int n, float* x, float* w,
         float* bias, float* y,
         float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_backward_data(in cn_context context, in cn_dense dense, int n, float* dy,
+    public static partial int cn_linear_backward_data(in cn_context context, in cn_linear linear, int n, float* dy,
         float* w, float* dx,
         float* workspace, long workspace_floats);
 
     [LibraryImport(Library)]
-    public static partial int cn_dense_backward_weights(in cn_context context, in cn_dense dense, int n, float* x,
+    public static partial int cn_linear_backward_weights(in cn_context context, in cn_linear linear, int n, float* x,
         float* dy, float* dw,
         float* db, cn_update* update, float* workspace, long workspace_floats);
 
@@ -211,15 +212,15 @@ internal static unsafe partial class Convnet
 
     [LibraryImport(Library)]
     public static partial int cn_softmax_cross_entropy(in cn_context context, int n, int classes, int pixels,
-        float* scores, int* labels, float* weights, double* loss, float* dscores);
+        float* output, int* labels, float* weights, double* loss, float* doutput);
 
     [LibraryImport(Library)]
     public static partial int cn_multiclass_svm(in cn_context context, int n, int classes, float margin,
-        float* scores, int* labels, float* weights, double* loss, float* dscores);
+        float* output, int* labels, float* weights, double* loss, float* doutput);
 
     [LibraryImport(Library)]
-    public static partial int cn_mean_squared_error(in cn_context context, int n, int length, float* scores,
-        float* targets, float* weights, double* loss, float* dscores);
+    public static partial int cn_mean_squared_error(in cn_context context, int n, int length, float* output,
+        float* targets, float* weights, double* loss, float* doutput);
 
     [LibraryImport(Library)]
     public static partial int cn_fma_rounds(in cn_context context, long rounds, float* counts);

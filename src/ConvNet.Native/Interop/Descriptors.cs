@@ -68,7 +68,7 @@ internal record struct cn_conv2d
 
 internal enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 }
 
-internal record struct cn_dense
+internal record struct cn_linear
 {
     public int c, h, w;
     public int outputs;

@@ -4,7 +4,7 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Convolution: reads blocks of channels, or plain images where they have fewer channels than a
+/// <summary>Convolution: reads blocks of channels, or plain input where they have fewer channels than a
 /// block.</summary>
 internal sealed class ConvPrimitive : Primitive
 {
@@ -32,7 +32,7 @@ internal sealed class ConvPrimitive : Primitive
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }
 
-    /// <summary>Whether plain images of so many channels are best read as they are.</summary>
+    /// <summary>Whether plain input of so many channels are best read as they are.</summary>
     public static bool ReadsPlain(int channels, int groups) => channels <= MostPlainChannels && groups == 1;
 
     /// <summary>A convolution without bias whose gradients lie like its values.</summary>

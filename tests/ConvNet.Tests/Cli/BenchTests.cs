@@ -110,12 +110,12 @@ public sealed class BenchTests
         using var folder = new TemporaryFolder();
         string file = folder.File("PERFORMANCE.md");
         CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--update", file).IsRefusedWith("PERFORMANCE.md");
-        File.WriteAllText(file, "# How fast\n<!-- bench dense -->\n<!-- end -->\n");
+        File.WriteAllText(file, "# How fast\n<!-- bench linear -->\n<!-- end -->\n");
         CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--update", file).IsRefusedWith("no section \"results\"");
         string[] words = ["bench", "--layer", "mb2ic4oc4n\"one two\"", "--pass", "fwd", "--update", file, "--section",
-            "dense", .. Quick];
+            "linear", .. Quick];
         Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(App.Ok));
-        Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench dense -->\n")
+        Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench linear -->\n")
             .And.EndWith("\n<!-- end -->\n")
             .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`./convnet bench --layer 'mb2ic4oc4n\"one two\"' "
                 + "--pass fwd --update "));

@@ -54,7 +54,7 @@ public sealed class CultureTests
             static TestCaseData Case(string name, Func<string> write)
                 => new TestCaseData(write).SetArgDisplayNames(name);
             var graph = Sequential.Of(new Shape(2, 8, 8), new Conv2d(3, 3, padding: 1),
-                new BatchNorm2d(momentum: 0.25f), new Dropout(0.5f), new Flatten(), new Dense(2));
+                new BatchNorm2d(momentum: 0.25f), new Dropout(0.5f), new Flatten(), new Linear(2));
             foreach ((string name, Page page) in SamplePages.All)
             {
                 yield return Case($"HTML {name}", () => Written(stream => HtmlPage.Write(page, stream)));
@@ -101,7 +101,7 @@ public sealed class CultureTests
             yield return Case("loss", () =>
             {
                 using var backend = new ManagedBackend(threads: 1);
-                using IExecutable network = backend.Compile(Sequential.Of(Shape.Vector(2), new Dense(2)),
+                using IExecutable network = backend.Compile(Sequential.Of(Shape.Vector(2), new Linear(2)),
                     new TrainingSpec(1, new SoftmaxCrossEntropy(), new Sgd()));
                 network.Initialize(new HeNormal(1));
                 var data = new ConvNet.Data.Dataset(Shape.Vector(2), 2, [float.NaN, 1], [0]);

@@ -30,7 +30,7 @@ public sealed class GradcheckTests
                 Is.SupersetOf((string[])["native:scalar"]));
             Assert.That(json.GetProperty("layers").EnumerateArray()
                 .Select(layer => layer.GetProperty("layer").GetString()).Distinct(),
-                Is.SupersetOf((string[])["conv1", "relu1", "maxpool1", "flatten1", "dense1"]));
+                Is.SupersetOf((string[])["conv1", "relu1", "maxpool1", "flatten1", "linear1"]));
         });
     }
 
@@ -87,7 +87,7 @@ public sealed class GradcheckTests
     {
         CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode",
             "real", "--details");
-        Assert.That(run.Output, Does.Match(@"dense1 +real +managed +dw +\d+ +0\.\d{3} "));
+        Assert.That(run.Output, Does.Match(@"linear1 +real +managed +dw +\d+ +0\.\d{3} "));
     }
 
     [Test]

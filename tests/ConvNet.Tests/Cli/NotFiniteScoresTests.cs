@@ -46,7 +46,7 @@ public sealed class NotFiniteScoresTests
             Assert.That(run.Error, Does.StartWith("convnet: The scores of ")
                 .And.Contain($"of {TinyData.TestCount} test images are not finite and name no class; the first of "
                 + $"them is image 0, from 0: ")
-                .And.Contain("the output of \"dense1\" (dense) is the first with"));
+                .And.Contain("the output of \"linear1\" (linear) is the first with"));
             Assert.That(run.Error.TrimEnd(), Does.Not.Contain("\n"));
             using var document = JsonDocument.Parse(json.Output);
             Assert.That(document.RootElement.GetProperty("notFinite").GetInt32(),

@@ -110,7 +110,7 @@ public sealed class ReportTests
                 Has.Some.EqualTo("Where the time goes: native, training with batches of 2, 1 thread")
                 .And.Some.EqualTo("Where the time goes: managed, training with batches of 2, 1 thread"));
             Assert.That(layers.Select(layer => layer.GetProperty("node").GetString()), Has.Some.EqualTo("conv1")
-                .And.Some.EqualTo("dense1"));
+                .And.Some.EqualTo("linear1"));
             Assert.That(File.ReadAllText(markdown), Does.StartWith("# Which backend for digits\n")
                 .And.Contain("| native | 1 | right | "));
         });

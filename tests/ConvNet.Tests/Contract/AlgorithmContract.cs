@@ -28,7 +28,7 @@ public sealed class AlgorithmContract(BackendCase backend)
             or "projection block" or "a node read by three"),
         GraphCases.Chain("convs of every kind", 3, new(16, 9, 10), new Conv2d(20, 3, padding: 1), new Relu(),
             new MaxPool2d(2, 1), new Conv2d(33, 3, bias: false), new BatchNorm2d(),
-            new Relu(), new Conv2d(6, 3, padding: 1), new Flatten(), new Dense(3)),
+            new Relu(), new Conv2d(6, 3, padding: 1), new Flatten(), new Linear(3)),
     ];
 
     [TestCaseSource(nameof(Layers))]

@@ -54,7 +54,7 @@ public sealed class CheatsheetTests
     [TestCase(32, 307_300)]
     [TestCase(224, 15_052_900)]
     public void AHundredUnitsOnAnImageHaveSoManyParameters(int size, int expected)
-        => Assert.That(Sequential.Of(new Shape(3, size, size), new Flatten(), new Dense(100)).ParameterCount,
+        => Assert.That(Sequential.Of(new Shape(3, size, size), new Flatten(), new Linear(100)).ParameterCount,
             Is.EqualTo(expected));
 
     [Test]
@@ -173,7 +173,7 @@ public sealed class ConvolutionProperties(BackendCase backend)
             executable.Write(parameter, values);
         executable.Forward(images);
         var scores = new float[graph.Output.Shape.Length];
-        executable.ReadScores(scores);
+        executable.ReadOutput(scores);
         return scores;
     }
 }

@@ -90,5 +90,5 @@ public sealed class DeclaredUserLayerTests
             Throws.ArgumentException.With.Message.Contains("\"prelu\""));
 
     private static Graph Graph() => Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3), new PRelu(0.5f), new Flatten(),
-        new Dense(3));
+        new Linear(3));
 }

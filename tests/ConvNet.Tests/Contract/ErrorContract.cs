@@ -37,8 +37,8 @@ public sealed class ErrorContract(BackendCase backend)
     public void NoImage() => Refuses<ArgumentException>(() => _executable.Forward([]), "0 values", "2×6×5");
 
     [Test]
-    public void MoreImagesThanABatch()
-        => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 images",
+    public void MoreSamplesThanABatch()
+        => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 samples",
             "batch of 4", "parts");
 
     [Test]
@@ -82,7 +82,7 @@ public sealed class ErrorContract(BackendCase backend)
         Refuses<InvalidOperationException>(() => _executable.Backward(), "Forward", "Loss");
         Refuses<InvalidOperationException>(() => _executable.Backward(new float[Batch * 3]), "Forward");
         Refuses<InvalidOperationException>(() => _executable.Step(0.1f), "Backward");
-        Refuses<InvalidOperationException>(() => _executable.ReadScores(new float[Batch * 3]), "Forward");
+        Refuses<InvalidOperationException>(() => _executable.ReadOutput(new float[Batch * 3]), "Forward");
         Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]),
             "Backward");
         _executable.TrainStep(Images, Labels, 0.1f);
@@ -338,9 +338,9 @@ public sealed class ErrorContract(BackendCase backend)
     {
         IExecutable Compile(params ParameterGroup[] groups)
             => _backend.Compile(Network(), Spec with { Optimizer = new Sgd { Groups = groups } });
-        Refuses<ArgumentException>(() => Compile(new("conv1.bias"), new("dense1.bais")),
-            "dense1.bais", "parameter group", "did you mean \"dense1.bias\"");
-        Refuses<ArgumentException>(() => Compile(new ParameterGroup("Dense1.Weight")), "dense1.weight");
+        Refuses<ArgumentException>(() => Compile(new("conv1.bias"), new("linear1.bais")),
+            "linear1.bais", "parameter group", "did you mean \"linear1.bias\"");
+        Refuses<ArgumentException>(() => Compile(new ParameterGroup("Linear1.Weight")), "linear1.weight");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("something else")), "something else",
             "Graph.Parameters");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("conv?.bias", "*.running_mean")), "*.running_mean",
@@ -403,7 +403,7 @@ public sealed class ErrorContract(BackendCase backend)
 
     private static Graph Network() => Sequential.Of(new Shape(2, 6, 5),
         new Conv2d(5, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d((2, 1)), new Flatten(),
-            new Dense(3));
+            new Linear(3));
 
     private static void Refuses<TException>(Action call, params string[] says) where TException : Exception
     {

@@ -100,7 +100,7 @@ public sealed class ExecutableContract(BackendCase backend)
             executable.Forward(images);
             double loss = executable.Loss((int[])[1, 2]);
             float[] scores = new float[2 * 3];
-            executable.ReadScores(scores);
+            executable.ReadOutput(scores);
             executable.Backward();
             return (loss, scores, Gradients(executable));
         }
@@ -190,7 +190,7 @@ public sealed class ExecutableContract(BackendCase backend)
     [Test]
     public void TheInputGradientIsThatOfTheLoss()
     {
-        using IExecutable executable = _backend.Compile(Sequential.Of(Shape.Vector(2), new Dense(2)),
+        using IExecutable executable = _backend.Compile(Sequential.Of(Shape.Vector(2), new Linear(2)),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Write(executable.Graph.Parameters[0], [1, 2, 3, 4]);
         executable.Write(executable.Graph.Parameters[1], [1, -1]);
@@ -223,7 +223,7 @@ public sealed class ExecutableContract(BackendCase backend)
             double value = regression ? net.Loss(Shifted<float>(targets, at)) : net.Loss(Shifted<int>(labels, at));
             Span<float> scores = Shifted<float>(new float[Batch * 3], at),
                 inferred = Shifted<float>(new float[Batch * 3], at), dx = Shifted<float>(new float[images.Length], at);
-            net.ReadScores(scores);
+            net.ReadOutput(scores);
             net.Backward();
             net.ReadInputGradient(dx);
             net.Step(0.1f);
@@ -268,7 +268,7 @@ public sealed class ExecutableContract(BackendCase backend)
 
     private static Graph Network(bool batchNorm = false) => Sequential.Of(new Shape(2, 6, 5), [
         new Conv2d(5, 3, padding: 1), .. batchNorm ? (Layer[])[new BatchNorm2d()] : [], new Relu(),
-            new MaxPool2d((2, 1)), new Flatten(), new Dense(3)]);
+            new MaxPool2d((2, 1)), new Flatten(), new Linear(3)]);
 
     private static void WriteIntegers(IExecutable executable)
     {

@@ -65,7 +65,7 @@ internal sealed record ThrowingOptimizer(Throwing.Plan When) : WholeParameterOpt
         StateSpans<T> state)
     {
         _sgd.Update(context, g, w, state);
-        if (parameter.Name == "dense1.bias")
+        if (parameter.Name == "linear1.bias")
             When.Check(backward: false, step: -1, i: 3);
     }
 }
@@ -93,7 +93,7 @@ internal sealed record ThrowingInitializer : Initializer
 {
     protected override void FillWeight(Parameter parameter, Span<float> values)
     {
-        if (parameter.Name == "dense1.weight")
+        if (parameter.Name == "linear1.weight")
             throw new OvenException(0);
         values.Clear();
     }
@@ -262,7 +262,7 @@ public sealed class FailedPassContract
         OvenException error = Assert.Throws<OvenException>(() => net.TrainStep(Images(2), Labels, Rate))!;
         Assert.That(FailurePlace.PlaceOf(error), elementwise
             ? Does.Match(@"^\w+\.\w+ \(ThrowingElementwise\)$")
-            : Is.EqualTo("dense1.bias (ThrowingOptimizer)"));
+            : Is.EqualTo("linear1.bias (ThrowingOptimizer)"));
         plan.Backward = null;
         Assert.That(Values(net), Is.EqualTo(before));
         Run(net, verbs);
@@ -276,9 +276,9 @@ public sealed class FailedPassContract
         using IBackend opened = backend.Open();
         using IExecutable net = opened.Compile(Network([]), Spec(keepGradients: true));
         OvenException error = Assert.Throws<OvenException>(() => net.Initialize(new ThrowingInitializer()))!;
-        Assert.That(FailurePlace.PlaceOf(error), Is.EqualTo("dense1.weight (ThrowingInitializer)"));
+        Assert.That(FailurePlace.PlaceOf(error), Is.EqualTo("linear1.weight (ThrowingInitializer)"));
         Assert.That(() => net.Forward(Images(1)), Throws.InvalidOperationException
-            .With.Message.Contains("dense1.weight"));
+            .With.Message.Contains("linear1.weight"));
     }
 
     [Test]
@@ -339,7 +339,7 @@ public sealed class FailedPassContract
     // Where something throws there is no dropout: a pass that throws has used up its number, and so its masks.
     private static Graph Network(Layer[] more) => Sequential.Of(new Shape(2, 6, 5),
         [new Conv2d(5, 3, padding: 1), new BatchNorm2d(), new Relu(), .. more.Length == 0 ? [new Dropout(0.25f)]
-            : more, new Conv2d(17, 3), new Flatten(), new Dense(3)]);
+            : more, new Conv2d(17, 3), new Flatten(), new Linear(3)]);
 
     private static float[] Images(int seed) => Samples.Uniform(Batch * Pixels, seed);
 

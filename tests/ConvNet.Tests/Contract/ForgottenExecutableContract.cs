@@ -36,7 +36,7 @@ public sealed class ForgottenExecutableContract(BackendCase backend)
         for (int block = 1; block <= Blocks; block++)
             x = graph.Add($"pool{block}", new AvgPool2d(3, stride: 1, padding: 1),
                 graph.Add($"norm{block}", new BatchNorm2d(), x));
-        graph.Add("dense", new Dense(2), graph.Add("global", new GlobalAvgPool2d(), x));
+        graph.Add("linear", new Linear(2), graph.Add("global", new GlobalAvgPool2d(), x));
         IExecutable executable =
             backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         executable.Initialize(new HeNormal(1));

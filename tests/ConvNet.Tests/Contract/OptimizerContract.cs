@@ -107,10 +107,10 @@ public sealed class OptimizerContract(BackendCase backend)
             Groups =
             [
                 new("*.bias") { WeightDecay = 0 },
-                new("dense?.*") { LearningRateFactor = 2, WeightDecay = 0.25f },
+                new("linear?.*") { LearningRateFactor = 2, WeightDecay = 0.25f },
             ],
         };
-        Graph graph = Sequential.Of(new Shape(1, 1, 2), new Conv2d(1, (1, 2)), new Dense(1), new Dense(1));
+        Graph graph = Sequential.Of(new Shape(1, 1, 2), new Conv2d(1, (1, 2)), new Linear(1), new Linear(1));
         using IExecutable net = _backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), optimizer));
         foreach (Parameter parameter in graph.Parameters)
             net.Write(parameter, [.. Enumerable.Repeat(8f, parameter.Length)]);
@@ -120,8 +120,8 @@ public sealed class OptimizerContract(BackendCase backend)
         Assert.Multiple(() =>
         {
             Assert.That(Samples.Read(net, graph.Parameters[0]), Is.All.EqualTo(8 - (0.25f * 0.5f * 8)));
-            foreach (int dense in (int[])[2, 4])
-                Assert.That(Samples.Read(net, graph.Parameters[dense]), Is.All.EqualTo(8 - (2 * 0.25f * 0.25f * 8)));
+            foreach (int linear in (int[])[2, 4])
+                Assert.That(Samples.Read(net, graph.Parameters[linear]), Is.All.EqualTo(8 - (2 * 0.25f * 0.25f * 8)));
             foreach (int bias in (int[])[1, 3, 5])
                 Assert.That(Samples.Read(net, graph.Parameters[bias]), Is.All.EqualTo(8));
         });
@@ -141,7 +141,7 @@ public sealed class OptimizerContract(BackendCase backend)
         {
             Groups = [new("*.bias") { LearningRateFactor = 0.5f, WeightDecay = 0 }],
         };
-        Graph graph = Sequential.Of(Shape.Vector(1), new Dense(Values));
+        Graph graph = Sequential.Of(Shape.Vector(1), new Linear(Values));
         using IExecutable net = backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), optimizer));
         Assert.That(optimizer.StateNames, Has.Count.EqualTo(of.States));
         Bounded[][] exact = new Bounded[2][];
@@ -196,8 +196,8 @@ public sealed class OptimizerContract(BackendCase backend)
         return noise;
     }
 
-    // Weights packed in every way: a stem, whole blocks, groups of all kinds, a norm, dense layers.
+    // Weights packed in every way: a stem, whole blocks, groups of all kinds, a norm, linear layers.
     private static Graph EveryPacking() => Sequential.Of(new Shape(3, 6, 5),
         new Conv2d(32, 3, padding: 1), new Conv2d(32, 3, groups: 2), new Conv2d(32, 1, groups: 32), new BatchNorm2d(),
-        new Relu(), new Conv2d(8, 1, groups: 4), new Conv2d(5, 1), new Flatten(), new Dense(7), new Dense(3));
+        new Relu(), new Conv2d(8, 1, groups: 4), new Conv2d(5, 1), new Flatten(), new Linear(7), new Linear(3));
 }

@@ -37,7 +37,7 @@ public sealed class OrderContract(BackendCase backend)
     {
         _backend = backend.Open();
         _graph = Sequential.Of(new Shape(2, 6, 5), new Conv2d(5, 3), new BatchNorm2d(), new Relu(),
-            new GlobalAvgPool2d(), new Dense(3));
+            new GlobalAvgPool2d(), new Linear(3));
         _net = Make();
     }
 
@@ -130,7 +130,7 @@ public sealed class OrderContract(BackendCase backend)
     [Test]
     public void ASecondStepMovesByTheSameGradientsOnceMore()
     {
-        using IExecutable net = _backend.Compile(Sequential.Of(Shape.Vector(2), new Dense(2)),
+        using IExecutable net = _backend.Compile(Sequential.Of(Shape.Vector(2), new Linear(2)),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         foreach (Parameter parameter in net.Graph.Parameters)
             net.Write(parameter, new float[parameter.Length]);

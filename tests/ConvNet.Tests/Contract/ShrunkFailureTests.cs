@@ -26,7 +26,7 @@ public sealed class ShrunkFailureTests
     public void AUsersLayerWithAWrongGradientShrinksToOneValue()
     {
         Graph graph = Sequential.Of(new Shape(3, 9, 8), new Conv2d(5, 3), new Relu(),
-            new ScaledSquare(GradientFactor: 1.001), new MaxPool2d(2, roundDown: true), new Flatten(), new Dense(3));
+            new ScaledSquare(GradientFactor: 1.001), new MaxPool2d(2, roundDown: true), new Flatten(), new Linear(3));
         using var managed = new ManagedBackend();
         ShrunkFailure shrunk = Find(new GraphGradientCase(graph, new GradientCheckOptions()), managed);
         var least = (LayerGradientCase)shrunk.Case;
@@ -59,7 +59,7 @@ public sealed class ShrunkFailureTests
             graph => graph.Nodes.Any(node => node.Layer is Conv2d { Window.Kernel.W: >= 2 } && node.Inputs[0]
                 .Shape.W > 5));
         Graph graph = Sequential.Of(new Shape(3, 8, 12), new Conv2d(5, 3, padding: 1), new Relu(), new MaxPool2d(2),
-            new Conv2d(7, 3, padding: 1), new Relu(), new Flatten(), new Dense(10));
+            new Conv2d(7, 3, padding: 1), new Relu(), new Flatten(), new Linear(10));
         ShrunkFailure shrunk = Find(new GraphGradientCase(graph, new GradientCheckOptions()), new ManagedBackend(),
             planted);
         var least = (LayerGradientCase)shrunk.Case;
@@ -82,7 +82,7 @@ public sealed class ShrunkFailureTests
             new Fault(FaultKind.SignFlipped, FaultTarget.InputGradient),
             graph => graph.Nodes.Any(node => node.Layer is Relu && node.Inputs[0].Layer is Conv2d { Bias: true }));
         Graph graph = Sequential.Of(new Shape(3, 8, 12), new Conv2d(5, 3, padding: 1, bias: false), new MaxPool2d(2),
-            new Conv2d(7, 3, padding: 1), new Relu(), new Flatten(), new Dense(10));
+            new Conv2d(7, 3, padding: 1), new Relu(), new Flatten(), new Linear(10));
         ShrunkFailure shrunk = Find(new GraphGradientCase(graph, new GradientCheckOptions()), planted);
         var least = (GraphGradientCase)shrunk.Case;
         Assert.Multiple(() =>

@@ -99,8 +99,8 @@ public sealed class StateContract(BackendCase backend)
         NamedTensor[] tensors = [.. state.Tensors];
         Refused(state with { Step = -1 }, "-1");
         Refused(state with { Tensors = tensors[1..] }, "lacks \"conv1.weight\"");
-        Refused(state with { Tensors = [.. tensors[..^1], tensors[^1] with { Name = "dense1.bias/momentum_bufer" }] },
-            "dense1.bias/momentum_buffer", "Did you mean", "Sgd");
+        Refused(state with { Tensors = [.. tensors[..^1], tensors[^1] with { Name = "linear1.bias/momentum_bufer" }] },
+            "linear1.bias/momentum_buffer", "Did you mean", "Sgd");
         Refused(state with { Tensors = [.. tensors, tensors[0] with { Name = "conv9.weight" }] }, "conv9.weight");
         Refused(state with { Tensors = [.. tensors, tensors[0]] }, "twice");
         Refused(state with { Tensors = [tensors[0] with { Dimensions = [1, 2, 3, 3] }, .. tensors[1..]] }, "1×2×3×3");
@@ -256,5 +256,5 @@ public sealed class StateContract(BackendCase backend)
     }
 
     private static Graph Network() => Sequential.Of(new Shape(2, 6, 5), new Conv2d(17, 3, padding: 1),
-        new BatchNorm2d(), new Relu(), new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new Flatten(), new Dense(3));
+        new BatchNorm2d(), new Relu(), new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new Flatten(), new Linear(3));
 }

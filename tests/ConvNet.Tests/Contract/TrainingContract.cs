@@ -56,7 +56,7 @@ public sealed class TrainingContract(BackendCase backend)
         const int Warm = 1_000, Steps = 9_000, Windows = 3;
         using IBackend opened = backend.Open(threads: 1);
         Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3, padding: 1), new Relu(), new MaxPool2d(2),
-            new Flatten(), new Dense(2));
+            new Flatten(), new Linear(2));
         using IExecutable executable =
             opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         executable.Initialize(new HeNormal(1));
@@ -120,7 +120,7 @@ public sealed class TrainingContract(BackendCase backend)
 
     private static Graph Convolutional() => Sequential.Of(new Shape(3, 6, 8),
         new Conv2d(5, 3, padding: 1), new Relu(), new MaxPool2d(2), new Conv2d(17, 3), new Relu(), new Flatten(),
-            new Dropout(0.25f), new Dense(5));
+            new Dropout(0.25f), new Linear(5));
 
     private static Graph Residual()
     {
@@ -128,7 +128,7 @@ public sealed class TrainingContract(BackendCase backend)
         Node x = graph.Append(graph.Input, new Conv2d(9, 3, padding: 1), new BatchNorm2d(), new Relu());
         Node branch = graph.Append(x, new Conv2d(9, 3, padding: 1, bias: false), new BatchNorm2d());
         x = graph.Add(new Relu(), graph.Add(new Add(), branch, x));
-        graph.Append(x, new Dropout(0.1f), new AvgPool2d((5, 7)), new Flatten(), new Dense(5));
+        graph.Append(x, new Dropout(0.1f), new AvgPool2d((5, 7)), new Flatten(), new Linear(5));
         return graph;
     }
 

@@ -113,7 +113,7 @@ public sealed class UserLayerTests
     {
         using IBackend opened = backend.Open();
         Graph graph = Sequential.Of(new Shape(3, 6, 5), new Conv2d(18, 3, padding: 1), new ScaledSquare(),
-            new Conv2d(4, 3), new ScaledSquare(), new Flatten(), new Dense(3));
+            new Conv2d(4, 3), new ScaledSquare(), new Flatten(), new Linear(3));
         Reports.AssertPasses(GradientCheck.Run(graph, [opened]));
     }
 
@@ -131,7 +131,7 @@ public sealed class UserLayerTests
     public void AWrongGradientIsFoundAmongRightOnes()
     {
         Graph graph = Sequential.Of(new Shape(2, 5, 5), new Conv2d(3, 3), new Relu(),
-            new ScaledSquare(GradientFactor: 0.5), new Flatten(), new Dense(3));
+            new ScaledSquare(GradientFactor: 0.5), new Flatten(), new Linear(3));
         using var managed = new ManagedBackend();
         GradientReport report = GradientCheck.Run(graph, [managed]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
@@ -145,7 +145,7 @@ public sealed class UserLayerTests
     {
         using IBackend opened = backend.Open();
         Graph graph = Sequential.Of(Shape.Vector(3), new ScaledSquare(), new Forbidden(use.Of, use.Backward),
-            new Dense(2));
+            new Linear(2));
         using IExecutable net = opened.Compile(graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd()));
         net.Initialize(new HeNormal(1));
         Exception? error = null;

@@ -20,8 +20,9 @@ internal sealed class TinyData : IDisposable
         Model = File("tiny.json");
         System.IO.File.WriteAllText(Model, """
             { "format": "convnet-graph", "version": 1, "input": [1, 6, 6], "nodes": [
-              { "layer": "conv", "filters": 4, "kernel": 3, "padding": 1 }, { "layer": "relu" },
-              { "layer": "maxpool", "kernel": 2 }, { "layer": "flatten" }, { "layer": "dense", "units": 3 } ] }
+              { "layer": "conv", "outChannels": 4, "kernelSize": 3, "padding": 1 }, { "layer": "relu" },
+              { "layer": "maxpool", "kernelSize": 2 }, { "layer": "flatten" },
+              { "layer": "linear", "outFeatures": 3 } ] }
             """);
     }
 

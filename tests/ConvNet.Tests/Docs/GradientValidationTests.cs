@@ -53,7 +53,7 @@ public sealed class GradientTests
     public void MyBackendTrainsMyNetworkAsTheOthersDo()
     {
         Graph graph = Sequential.Of(new Shape(1, 12, 12), new Conv2d(6, 3, padding: 1), new LeakyRelu(),
-            new MaxPool2d(2), new Flatten(), new Dense(10));
+            new MaxPool2d(2), new Flatten(), new Linear(10));
         using var mine = new MyBackend();
         GradientReport report = GradientCheck.Run(graph, [mine], new GradientCheckOptions { BatchSize = 4, Seed = 7 });
         report.ThrowIfFailed();

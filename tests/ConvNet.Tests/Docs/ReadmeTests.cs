@@ -15,7 +15,7 @@ public sealed partial class ReadmeTests
         // Filters are learned, not designed: from noise and its edges, one 3×3 filter becomes the edge detector.
         float[] sobel = [-1, 0, 1, -2, 0, 2, -1, 0, 1];
         var graph = new Graph(new Shape(1, 16, 16));                  // C, H, W of one image
-        graph.Add(new Conv2d(filters: 1, kernel: 3, bias: false), graph.Input);
+        graph.Add(new Conv2d(outChannels: 1, kernelSize: 3, bias: false), graph.Input);
 
         var random = new Random(1);
         float[] images = [.. Enumerable.Range(0, 32 * 16 * 16).Select(_ => random.NextSingle() - 0.5f)];

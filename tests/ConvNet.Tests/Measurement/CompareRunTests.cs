@@ -373,7 +373,7 @@ public sealed class CompareRunTests
             => new FaultyBackend(new NativeBackend(request.Threads), fault);
     }
 
-    private static Graph Mlp { get; } = Sequential.Of(Shape.Vector(4), new Dense(3));
+    private static Graph Mlp { get; } = Sequential.Of(Shape.Vector(4), new Linear(3));
 
     private sealed class BenchWithoutConvolutions() : TorchSharpBench((_, _) => Mlp)
     {

@@ -74,9 +74,9 @@ public sealed class CompareStatisticsTests
     [Test]
     public void TrafficCountsWhatEveryLayerReadsAndWrites()
     {
-        // Dense of 3 to 2: x 3, w 8, y 2 values of one sample; then ReLU.
+        // Linear of 3 to 2: x 3, w 8, y 2 values of one sample; then ReLU.
         var graph = new Graph(Shape.Vector(3));
-        graph.Append(graph.Input, new Dense(2), new Relu());
+        graph.Append(graph.Input, new Linear(2), new Relu());
         double forward = 4 * 3 + 8 + 4 * 2 + (4 * 2 + 4 * 2);
         double backward = 4 * 2 + 4 * 3 + 8 + 0 + 8 + 5 * 8 + (4 * 2 + 4 * 2 + 4 * 2);
         Assert.That(CompulsoryTraffic.Bytes(graph, 4, training: false), Is.EqualTo(4 * forward));
@@ -88,7 +88,7 @@ public sealed class CompareStatisticsTests
     {
         var graph = Sequential.Of(new Shape(3, 225, 225),
             new Conv2d(16, 7, stride: 2, padding: 3), new MaxPool2d(3, stride: 2, padding: 1, roundDown: true),
-                new Conv2d(64, 3, padding: 1), new Flatten(), new Dense(100));
+                new Conv2d(64, 3, padding: 1), new Flatten(), new Linear(100));
         using var backend = new NativeBackend(1);
         GradientAgreement agreement = QuickCheck.Of(graph, backend);
         Assert.That(agreement.Verdict, Is.EqualTo(GradientVerdict.Right), agreement.Detail);

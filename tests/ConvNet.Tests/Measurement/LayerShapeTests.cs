@@ -43,8 +43,8 @@ public sealed class LayerShapeTests
         { Padding = 1, Stride = (1, 2) });
         yield return new("mb64ic4096oc4096",
             new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
-        yield return new("mb64ic16ih5oc120n\"dense1\"",
-            new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "dense1" });
+        yield return new("mb64ic16ih5oc120n\"linear1\"",
+            new LayerShape { Batch = 64, Input = new(16, 5, 5), Output = Shape.Vector(120), Name = "linear1" });
         yield return new("mb64ic16ih5iw1oc120",
             new LayerShape { Batch = 64, Input = new(16, 5, 1), Output = Shape.Vector(120) });
         LayerShape max = Conv(2, new(64, 112, 112), new(64, 56, 56), 3)

@@ -113,7 +113,7 @@ public sealed class ProfileTests
     {
         // 32 features to 48: dense by itself, so that its input has no gradient and its weights take their step inside
         // their gradient.
-        Graph graph = Sequential.Of(new Shape(32, 1, 1), new Dense(48));
+        Graph graph = Sequential.Of(new Shape(32, 1, 1), new Linear(48));
         var spec = new TrainingSpec(16, new SoftmaxCrossEntropy(), new Sgd(0.9f)) { KeepGradients = false };
         const int X = 16 * 32, Y = 16 * 48, W = 32 * 48, B = 48;
         IEnumerable<(ProfiledPass, long)> Of(IBackend backend)

@@ -25,7 +25,7 @@ public sealed class ExplainTests
         Graph graph = BuiltInModels.Create("cifarnet");
         using NativePlan net = Compile(graph, 3);
         PlanDescription plan = net.Explain();
-        foreach (Node node in graph.Nodes.Where(node => node.Layer is Conv2d or Dense))
+        foreach (Node node in graph.Nodes.Where(node => node.Layer is Conv2d or Linear))
         {
             long flops = 2 * 3 * node.Layer!.MultiplyAdds(node.InputShapes);
             PlannedLayer layer = Layer(plan, node.Name);
@@ -106,7 +106,7 @@ public sealed class ExplainTests
         using var backend = new NativeBackend(threads: 2);
         using NativePlan small = Compile(BuiltInModels.Create("lenet5"), 1, backend),
             large = Compile(BuiltInModels.Create("lenet5"), 64, backend);
-        Assert.That(Layer(small.Explain(), "dense3").Calls.Select(call => call.Threads),
+        Assert.That(Layer(small.Explain(), "linear3").Calls.Select(call => call.Threads),
             Is.Not.Empty.And.All.EqualTo(1));
         Assert.That(Layer(large.Explain(), "conv2").Calls.Where(call => call.Flops > 0).Select(call => call.Threads),
             Is.Not.Empty.And.All.EqualTo(2));

@@ -37,7 +37,7 @@ public sealed class LimitTests
         var one = new Shape(1, 1, 1);
         yield return new TestCaseData(Sequential.Of(new Shape(1, 1, Far), new Relu()), "input", Size);
         yield return new TestCaseData(Sequential.Of(new Shape(Far, 1, 1), new Relu()), "input", Size);
-        yield return new TestCaseData(Sequential.Of(one, new Dense(Far)), "dense1", Size);
+        yield return new TestCaseData(Sequential.Of(one, new Linear(Far)), "linear1", Size);
         yield return new TestCaseData(Sequential.Of(one, new Conv2d(1, 32_769, padding: 16_384)), "conv1", Size);
         var map = new Shape(1, 4097, 4097);
         yield return new TestCaseData(Sequential.Of(map, new MaxPool2d(4097)), "maxpool1", "16,777,216");
@@ -70,13 +70,13 @@ public sealed class LimitTests
     {
         const int Many = 17_000_000;
         Shape one = new(1, 1, 1), two = new(2, 1, 1);
-        Layer[] normed = [new Dense(3), new BatchNorm2d(), new Relu(), new Dense(2)];
+        Layer[] normed = [new Linear(3), new BatchNorm2d(), new Relu(), new Linear(2)];
         Layer[] pooled = [new Conv2d(20, 1), new MaxPool2d(1), new Conv2d(16, 3, padding: 1)];
         yield return new TestCaseData(Sequential.Of(new Shape(1, 4100, 4100), new GlobalAvgPool2d()), 4);
         yield return new TestCaseData(Sequential.Of(new Shape(1, 1, Many), new BatchNorm2d()), 2);
-        yield return new TestCaseData(Sequential.Of(new Shape(1, 1, Many), new Flatten(), new Dense(10)), 2);
-        yield return new TestCaseData(Sequential.Of(new Shape(16, 1, Many), new Flatten(), new Dense(1)), 2);
-        yield return new TestCaseData(Sequential.Of(new Shape(1, 1, 1), new Dense(Many), new Relu()), 2);
+        yield return new TestCaseData(Sequential.Of(new Shape(1, 1, Many), new Flatten(), new Linear(10)), 2);
+        yield return new TestCaseData(Sequential.Of(new Shape(16, 1, Many), new Flatten(), new Linear(1)), 2);
+        yield return new TestCaseData(Sequential.Of(new Shape(1, 1, 1), new Linear(Many), new Relu()), 2);
         yield return new TestCaseData(Sequential.Of(one, normed), Many);
         yield return new TestCaseData(Sequential.Of(two, pooled), Many);
     }
@@ -125,11 +125,11 @@ public sealed class LimitTests
         [Values(1, 2, 3, 7)] int threads, [Values(4500, 5003, 9000)] int batch)
     {
         using var backend = new NativeBackend(threads);
-        var dense = new cn_dense { c = 40, h = 1, w = 1, outputs = 33 };
+        var dense = new cn_linear { c = 40, h = 1, w = 1, outputs = 33 };
         cn_tensor x = new(48, 6, 5, 0, cn_layout.CN_BLOCKED), y = new(32, 6, 5, 0, cn_layout.CN_BLOCKED);
         foreach (cn_pass pass in Enum.GetValues<cn_pass>())
         {
-            Same(n => Convnet.cn_dense_workspace_floats(backend.Context, dense, pass, n));
+            Same(n => Convnet.cn_linear_workspace_floats(backend.Context, dense, pass, n));
             foreach (cn_algorithm algorithm in Enum.GetValues<cn_algorithm>())
             {
                 cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(3, 1, 1, 1), 1) with { algorithm = algorithm };

@@ -26,7 +26,7 @@ internal static class NativeRun
             float[] scores = new float[batch * graph.Output.Shape.Length],
                 gradient = new float[batch * graph.Input.Shape.Length];
             net.Forward(Values(gradient.Length, seed: batch));
-            net.ReadScores(scores);
+            net.ReadOutput(scores);
             bits.Add(BitConverter.SingleToInt32Bits((float)net.Loss(Values(scores.Length, seed: 100 + batch))));
             net.Backward();
             net.ReadInputGradient(gradient);

@@ -20,9 +20,9 @@ public sealed class OddGraphTests
         GraphCases.Chain("conv on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Conv2d(6, 1),
             new Relu()),
         GraphCases.Chain("relu on flattened maps", 2, new(3, 4, 4), new Conv2d(17, 3), new Flatten(), new Relu(),
-            new Dense(3)),
+            new Linear(3)),
         GraphCases.Chain("flatten twice", 2, new(3, 4, 4), new Conv2d(5, 3), new Flatten(), new Flatten(),
-            new Dense(3)),
+            new Linear(3)),
         GraphCases.Chain("flattened maps as output", 2, new(3, 4, 4), new Conv2d(5, 3), new Flatten()),
         GraphCases.Chain("maps as output", 2, new(3, 4, 4), new Conv2d(5, 3, padding: 1)),
         GraphCases.Chain("own layer first", 2, new(3, 4, 4), new Stretch(), new Conv2d(5, 3, padding: 1)),
@@ -30,13 +30,13 @@ public sealed class OddGraphTests
         GraphCases.Chain("own layer alone", 2, new(3, 4, 4), new Stretch()),
         GraphCases.Chain("own layer between maps", 2, new(3, 6, 6), new Conv2d(17, 3, padding: 1), new Relu(),
             new Stretch(), new MaxPool2d(2), new Conv2d(3, 3)),
-        GraphCases.Chain("own layer between dense", 2, new(3, 4, 4), new Flatten(), new Dense(9), new Stretch(),
-            new Dense(4)),
+        GraphCases.Chain("own layer between linear", 2, new(3, 4, 4), new Flatten(), new Linear(9), new Stretch(),
+            new Linear(4)),
         GraphCases.Chain("own layer on flattened maps", 2, new(3, 4, 4), new Conv2d(18, 3), new Flatten(),
-            new Stretch(), new Dense(4)),
+            new Stretch(), new Linear(4)),
         GraphCases.Chain("relu behind own layer", 2, new(3, 4, 4), new Stretch(), new Relu(), new Stretch()),
         GraphCases.Chain("own layers in a row", 2, new(3, 4, 4), new Stretch(), new Stretch(), new Flatten(),
-            new Dense(4)),
+            new Linear(4)),
         GraphCases.Chain("overlapping pools over relu", 2, new(3, 7, 7), new Conv2d(17, 3, padding: 1), new Relu(),
             new MaxPool2d(3, 2, 1), new MaxPool2d(2, 1), new Conv2d(3, 3)),
         new("flattened maps plus features", 2, FlattenedMapsPlusFeatures),
@@ -73,7 +73,7 @@ public sealed class OddGraphTests
         float[] images = Whole(n * graph.Input.Shape.Length, seed: 1),
             scores = new float[n * graph.Output.Shape.Length];
         net.Forward(images);
-        net.ReadScores(scores);
+        net.ReadOutput(scores);
         results.AddRange(scores);
         net.Infer(images, scores);      // leaves the pass under way alone
         results.AddRange(scores);
@@ -114,8 +114,8 @@ public sealed class OddGraphTests
     {
         var graph = new Graph(new Shape(3, 4, 4));
         Node maps = graph.Append(graph.Input, new Conv2d(17, 3), new Flatten());
-        Node features = graph.Append(graph.Input, new Flatten(), new Dense(17 * 4));
-        graph.Append(graph.Add(new Add(), maps, features), new Relu(), new Dense(3));
+        Node features = graph.Append(graph.Input, new Flatten(), new Linear(17 * 4));
+        graph.Append(graph.Add(new Add(), maps, features), new Relu(), new Linear(3));
         return graph;
     }
 
@@ -141,8 +141,8 @@ public sealed class OddGraphTests
         var graph = new Graph(new Shape(4, 5, 5));
         Node plain = graph.Add(new Conv2d(8, 5, padding: 2), graph.Input),
             blocked = graph.Add(new Conv2d(8, 3, padding: 1, groups: 2), graph.Input);
-        Node maps = graph.Append(graph.Add(new Add(), plain, blocked), new Flatten(), new Dense(6));
-        Node features = graph.Append(graph.Input, new Flatten(), new Dense(6));
+        Node maps = graph.Append(graph.Add(new Add(), plain, blocked), new Flatten(), new Linear(6));
+        Node features = graph.Append(graph.Input, new Flatten(), new Linear(6));
         graph.Add(new Add(), maps, features);
         return graph;
     }
@@ -170,10 +170,10 @@ public sealed class OddGraphTests
     {
         var graph = new Graph(new Shape(3, 6, 6));
         Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu());
-        Node pooled = graph.Append(x, new MaxPool2d(2), new Flatten(), new Dense(4)),
-            own = graph.Append(x, new Stretch(), new Flatten(), new Dense(4));
-        Node averaged = graph.Append(x, new AvgPool2d(2), new Flatten(), new Dense(4)),
-            flat = graph.Append(x, new Flatten(), new Dense(4));
+        Node pooled = graph.Append(x, new MaxPool2d(2), new Flatten(), new Linear(4)),
+            own = graph.Append(x, new Stretch(), new Flatten(), new Linear(4));
+        Node averaged = graph.Append(x, new AvgPool2d(2), new Flatten(), new Linear(4)),
+            flat = graph.Append(x, new Flatten(), new Linear(4));
         graph.Add(new Add(), pooled, own, averaged, flat);
         return graph;
     }

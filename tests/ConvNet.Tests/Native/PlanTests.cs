@@ -19,16 +19,16 @@ public sealed class PlanTests
             // images → plain with a border of 2
             nameof(ReorderStep), nameof(ConvPoolForward), nameof(ConvPoolForward),
             // maps → features
-            nameof(ReorderStep), nameof(DenseForward), nameof(DenseForward), nameof(DenseForward),
+            nameof(ReorderStep), nameof(LinearForward), nameof(LinearForward), nameof(LinearForward),
             // features → scores
             nameof(ReorderStep),
         ]));
         Assert.That(net.Training.BackwardSteps.Select(Kind), Is.EqualTo((string[])
         [
             // the gradient of the data comes first: that of the weights moves them
-            nameof(ReorderStep), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
-            nameof(ActivationBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
-            nameof(ActivationBackward), nameof(DenseBackwardData), nameof(DenseBackwardWeights),
+            nameof(ReorderStep), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
+            nameof(ActivationBackward), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
+            nameof(ActivationBackward), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
             // a pool knows which of its windows the ReLU before it cut off
             nameof(ReorderStep), nameof(PoolBackward), nameof(ConvBackwardData), nameof(ConvBackwardWeights),
             // and the first weights know which pixels won
@@ -42,7 +42,7 @@ public sealed class PlanTests
         using NativePlan net = Compile(BuiltInModels.Create("resnet20"));
         IReadOnlyList<Step> forward = net.Training.ForwardSteps, backward = net.Training.BackwardSteps;
         Assert.That(forward.OfType<ReorderStep>().Count(), Is.EqualTo(3),
-            "images, features of the dense layer, scores");
+            "images, features of the linear layer, scores");
         Assert.That(backward.OfType<ReorderStep>().Count(), Is.EqualTo(2), "gradient of the scores, of the features");
         Assert.That(forward.OfType<ActivationForward>(), Is.Empty,
             "every ReLU stands behind a batch normalisation or a sum");

@@ -32,16 +32,18 @@ public sealed partial class StepCostTests
         }
         Run();
         _ = NativeHeap();
-        // The runtime's own threads take native memory now and then, as when they compile; a leak shows in every part.
-        long least = long.MaxValue;
-        for (int part = 0; part < 4; part++)
+        // The runtime's own threads take native memory now and then, as when they compile, and a collection can count
+        // the rest of this thread's allocation buffer as allocated. A leak shows in every run.
+        long leastNative = long.MaxValue, leastManaged = long.MaxValue;
+        for (int run = 0; run < 4; run++)
         {
             long native = NativeHeap(), managed = GC.GetAllocatedBytesForCurrentThread();
             Run();
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - managed, Is.Zero);
-            least = Math.Min(least, NativeHeap() - native);
+            leastManaged = Math.Min(leastManaged, GC.GetAllocatedBytesForCurrentThread() - managed);
+            leastNative = Math.Min(leastNative, NativeHeap() - native);
         }
-        Assert.That(least, Is.LessThan(Steps * SmallestBlock));
+        Assert.That(leastManaged, Is.Zero);
+        Assert.That(leastNative, Is.LessThan(Steps * SmallestBlock));
     }
 
     private static Graph EveryKindOfLayer()
@@ -51,7 +53,7 @@ public sealed partial class StepCostTests
         Node branch = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Dropout(0.25f));
         graph.Append(graph.Add(new Add(), branch, x), new Relu(), new MaxPool2d(2), new Conv2d(8, 3, groups: 8),
             new AvgPool2d(2), new Flatten(),
-            new Dense(12), new Relu(), new Dense(10));
+            new Linear(12), new Relu(), new Linear(10));
         return graph;
     }
 

@@ -16,7 +16,7 @@ public sealed class WinogradOverflowTests
 
     private static Graph Graph
         => Sequential.Of(s_shape, new Conv2d(16, 1), new Conv2d(16, 3, padding: 1), new GlobalAvgPool2d(),
-        new Flatten(), new Dense(2));
+        new Flatten(), new Linear(2));
 
     [Test]
     public void TheLossIsTracedToTheLayerWithTheAdvice([Values(SumAlgorithm.Winograd2,
@@ -96,8 +96,8 @@ public sealed class WinogradOverflowTests
         for (int i = 4; i < filters.Length; i += 9)
             filters[i] = 1e-3f;
         network.Write(network.Graph["conv2"].Parameters[0], filters);
-        network.Write(network.Graph["dense1"].Parameters[0],
-            [.. Enumerable.Repeat(1e-30f, network.Graph["dense1"].Parameters[0].Length)]);
+        network.Write(network.Graph["linear1"].Parameters[0],
+            [.. Enumerable.Repeat(1e-30f, network.Graph["linear1"].Parameters[0].Length)]);
     }
 
     private static Dataset Data()

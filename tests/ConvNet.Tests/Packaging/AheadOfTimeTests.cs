@@ -69,7 +69,7 @@ public sealed class AheadOfTimeTests
                 if (again.Correct != result.Test!.Correct)
                     throw new InvalidOperationException(
                         $"{again.Correct} are right after loading, {result.Test.Correct} before saving.");
-                GradientCase made = new LayerGradientCase(new Dense(2), [Shape.Vector(3)], new GradientCheckOptions());
+                GradientCase made = new LayerGradientCase(new Linear(2), [Shape.Vector(3)], new GradientCheckOptions());
                 if ($"{GradientCaseFile.Read(GradientCaseFile.Write(made))}" != $"{made}")
                     throw new InvalidOperationException("The case does not come back.");
                 Console.WriteLine($"{backend.Info.Name}: {again.Accuracy > 0.5}");

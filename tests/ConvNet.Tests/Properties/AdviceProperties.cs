@@ -27,7 +27,7 @@ public sealed class AdviceProperties
         {
             "padding" => this with { Padding = value },
             "stride" => this with { Stride = value },
-            "kernel" => this with { Kernel = value },
+            "kernelSize" => this with { Kernel = value },
             "dilation" => this with { Dilation = value },
             _ => throw new AssertionException($"a setting \"{setting}\""),
         };
@@ -159,8 +159,8 @@ public sealed class AdviceProperties
         var graph = new Graph(new Shape(1, 1, int.MaxValue));
         string message = Refusal(() => graph.Add(new Conv2d(2, 1), graph.Input))!;
         Assert.That(message, Does.StartWith("conv1: ").And.Not.Contain("Parameter"));
-        message = Refusal(() => graph.Add(new Dense(2), graph.Add(new Flatten(), graph.Input)))!;
-        Assert.That(message, Does.StartWith("dense1: ").And.Contain("too large").And.Not.Contain("Parameter '"));
+        message = Refusal(() => graph.Add(new Linear(2), graph.Add(new Flatten(), graph.Input)))!;
+        Assert.That(message, Does.StartWith("linear1: ").And.Contain("too large").And.Not.Contain("Parameter '"));
     }
 
     private static string? Refusal(Action call)

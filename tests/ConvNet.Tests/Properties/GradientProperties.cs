@@ -54,7 +54,7 @@ public sealed class GradientProperties(BackendCase backend)
             executable.Write(parameter, Samples.ParameterValues(parameter, seed: parameter.Length));
         executable.Forward(Samples.Uniform(options.BatchSize * graph.Input.Shape.Length, 1));
         var scores = new float[options.BatchSize * graph.Output.Shape.Length];
-        executable.ReadScores(scores);
+        executable.ReadOutput(scores);
         var loss = (float)executable.Loss(Samples.Uniform(scores.Length, 2));
         executable.Backward();
         var dx = new float[options.BatchSize * graph.Input.Shape.Length];

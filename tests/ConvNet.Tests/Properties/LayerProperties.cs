@@ -37,7 +37,7 @@ public sealed class LayerProperties(BackendCase backend)
         // On a canvas with room for one stride down and two to the right, without padding.
         var given = (Conv2d)made.Layer;
         Window window = given.Window;
-        var layer = new Conv2d(given.Filters, window.Kernel, window.Stride, 0, window.Dilation, given.Groups,
+        var layer = new Conv2d(given.OutChannels, window.Kernel, window.Stride, 0, window.Dilation, given.Groups,
             given.Bias, roundDown: true);
         Shape x = made.Inputs[0];
         var canvas = new Shape(x.C, Math.Max(x.H, window.Reach.H) + window.Stride.H, Math.Max(x.W, window.Reach.W) + 2
@@ -71,7 +71,7 @@ public sealed class LayerProperties(BackendCase backend)
             new LayerRunner(_backend,
             made with
             {
-                Layer = new Conv2d(layer.Filters + More, window.Kernel, window.Stride, window.Padding,
+                Layer = new Conv2d(layer.OutChannels + More, window.Kernel, window.Stride, window.Padding,
             window.Dilation, 1, layer.Bias, window.RoundDown)
             });
         float[] image = run.Image(1), dy = run.Upstream(2);
@@ -80,18 +80,22 @@ public sealed class LayerProperties(BackendCase backend)
         Outcome before = run.Train(image, w, dy);
 
         // The weights of the new channels are not 0, their values are.
-        float[] wider = Interleaved(w[0], Samples.Integers(layer.Filters * More * taps, 4), x.C * taps, More * taps);
+        float[] wider = Interleaved(w[0], Samples.Integers(layer.OutChannels * More * taps, 4), x.C * taps,
+            More * taps);
         Outcome widened = channels.Train(Interleaved(image, new float[run.N * More * x.Area], x.Length, More * x.Area),
             [wider, .. w[1..]], dy);
         RandomProperty.Same(widened.Y, before.Y, "y with zero channels");
-        RandomProperty.Same(widened.DW[0], Interleaved(before.DW[0], new float[layer.Filters * More * taps], x.C * taps,
+        RandomProperty.Same(widened.DW[0], Interleaved(before.DW[0], new float[layer.OutChannels * More * taps],
+            x.C * taps,
             More * taps), "dw with zero channels");
 
         // The gradients of the new filters' outputs are not 0, their weights are.
-        float[] moreDY = Interleaved(dy, Samples.Integers(run.N * More * y, 5), layer.Filters * y, More * y);
+        float[] moreDY = Interleaved(dy, Samples.Integers(run.N * More * y, 5), layer.OutChannels * y, More * y);
         Outcome deeper = filters.Train(image,
-            [.. w.Select(values => (float[])[.. values, .. new float[values.Length / layer.Filters * More]])], moreDY);
-        RandomProperty.Same(deeper.Y, Interleaved(before.Y, new float[run.N * More * y], layer.Filters * y, More * y),
+            [.. w.Select(values => (float[])[.. values, .. new float[values.Length / layer.OutChannels * More]])],
+            moreDY);
+        RandomProperty.Same(deeper.Y,
+            Interleaved(before.Y, new float[run.N * More * y], layer.OutChannels * y, More * y),
             "y with zero filters");
         RandomProperty.Same(deeper.DX, before.DX, "dx with zero filters");
         RandomProperty.Same(deeper.DW[0][..w[0].Length], before.DW[0], "dw with zero filters");
@@ -116,7 +120,7 @@ public sealed class LayerProperties(BackendCase backend)
 
     [Test]
     public void TheGradientOfASumOfLossesIsTheSumOfTheGradients()
-        => RandomProperty.Holds(seed => RandomCases.Layer(seed), made => made.Layer is Conv2d or Dense, made =>
+        => RandomProperty.Holds(seed => RandomCases.Layer(seed), made => made.Layer is Conv2d or Linear, made =>
     {
         using var run = new LayerRunner(_backend, made);
         float[] image = run.Image(1), dy = run.Upstream(2), other = run.Upstream(3);
@@ -185,7 +189,7 @@ public sealed class LayerProperties(BackendCase backend)
                 _executable.Write(_layer.Parameters[i], w[i]);
             _executable.Forward(x);
             var y = new float[N * _layer.Shape.Length];
-            _executable.ReadScores(y);
+            _executable.ReadOutput(y);
             _executable.Backward(dy, accumulate);
             var dx = new float[x.Length];
             _executable.ReadInputGradient(dx);

@@ -11,7 +11,7 @@ public sealed partial class RandomPropertyTests
     public void AFalsePropertyIsShrunkAndItsSeedReplaysIt()
     {
         string message = MessageOf(null);
-        Assert.That(message, Does.Contain("Conv2d { Filters = 1,")
+        Assert.That(message, Does.Contain("Conv2d { OutChannels = 1,")
             .And.Contain("Kernel = 1×3,").And.Contain("BatchSize = 1,"), "the smallest case");
         Match seeds = Seeds().Match(message);
         Assert.That(seeds.Success, Is.True, message);

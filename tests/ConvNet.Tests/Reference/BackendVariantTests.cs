@@ -6,7 +6,7 @@ namespace ConvNet.Tests.Reference;
 public sealed class BackendVariantTests
 {
     private static readonly Graph Net = Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu(),
-        new Flatten(), new Dense(3));
+        new Flatten(), new Linear(3));
 
     [Test]
     public void ThreadsThatAgreeAreReportedWithWhatWasCompared()
@@ -17,7 +17,7 @@ public sealed class BackendVariantTests
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
         LayerReport[] mine = [.. report.Layers.Where(layer => layer.Backend == "mine")];
         Assert.That(mine.Select(layer => layer.Layer), Is.SupersetOf((string[])["conv1", "relu1", "flatten1",
-            "dense1"]));
+            "linear1"]));
         foreach (LayerReport layer in mine)
         {
             TensorReport threads = layer.Tensors[^1];

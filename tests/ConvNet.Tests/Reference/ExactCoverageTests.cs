@@ -44,7 +44,7 @@ public sealed class ExactCoverageTests
         GradientReport report = GradientCheck.Run(BuiltInModels.Create("lenet5"), [backend],
             new GradientCheckOptions { Modes = CheckModes.Segments, BatchSize = 2 });
         string[] tensors = [.. report.Layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.Name)];
-        foreach (string layer in (string[])["conv1", "conv2", "dense1", "dense2", "dense3"])
+        foreach (string layer in (string[])["conv1", "conv2", "linear1", "linear2", "linear3"])
             Assert.That(tensors,
                 Is.SupersetOf(
                 (string[])[$"{layer}.dw", $"{layer}.db", $"{layer}.w after a step", $"{layer}.b after a step"]));

@@ -24,7 +24,7 @@ public sealed class ExactReferenceTests
                 yield return new(new Conv2d(4, 3, padding: 1, groups: 2), new Shape(6, 5, 4), range, grain);
                 yield return new(new Conv2d(3, 2, stride: 2, bias: false, roundDown: true), new Shape(2, 5, 4), range,
                     grain);
-                yield return new(new Dense(5), Shape.Vector(11), range, grain);
+                yield return new(new Linear(5), Shape.Vector(11), range, grain);
             }
         }
     }
@@ -51,7 +51,8 @@ public sealed class ExactReferenceTests
     public void ItProvesWhatTheLimitAllowsAndNoMore()
     {
         static bool IsExact(float weight)
-            => ExactReference.Evaluate(new LayerValues<float>(new Dense(1, bias: false), [Shape.Vector(2)], 1, [[1, 1]],
+            => ExactReference.Evaluate(new LayerValues<float>(new Linear(1, bias: false), [Shape.Vector(2)], 1,
+                [[1, 1]],
             [[weight, 1]], [1], 1, 0, 1)).Y.IsExact;
         Assert.That(IsExact((1 << 24) - 2), Is.True);
         Assert.That(IsExact((1 << 24) - 1), Is.False);

@@ -19,7 +19,7 @@ public sealed class ExecutableTests
         net.Go.Set();
         Assert.That(forward.Wait, Throws.Nothing);
         net.Inside.Reset();
-        Assert.That(() => net.ReadScores(new float[1]), Throws.Nothing, "the pass is there");
+        Assert.That(() => net.ReadOutput(new float[1]), Throws.Nothing, "the pass is there");
     }
 
     [Test]
@@ -70,7 +70,7 @@ public sealed class ExecutableTests
         {
         }
 
-        protected override void ReadScoresCore(Span<float> scores) => scores.Clear();
+        protected override void ReadOutputCore(Span<float> scores) => scores.Clear();
 
         protected override void ReadCore(Parameter parameter, Span<float> values)
         {

@@ -41,11 +41,11 @@ public sealed class GradientCheckTests
     {
         using var managed = new ManagedBackend();
         Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(),
-            new Flatten(), new Dense(3));
+            new Flatten(), new Linear(3));
         GradientReport report = GradientCheck.Run(graph, [managed],
             new GradientCheckOptions { Modes = CheckModes.Segments });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
-        Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…dense1" }),
+        Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…linear1" }),
             "every layer but the one that rounds");
         Assert.That(report.Cuts.Select(c => c.Layer), Is.EqualTo(new[] { "bn1", "relu1" }));
     }
@@ -61,7 +61,7 @@ public sealed class GradientCheckTests
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();
         var options = new GradientCheckOptions { Modes = mode, Cancellation = cancellation.Token };
-        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new Flatten(), new Dense(3));
+        Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new Flatten(), new Linear(3));
         Assert.Throws<OperationCanceledException>(() => GradientCheck.Run(graph, [managed], options));
         if (mode is not (CheckModes.Segments or CheckModes.EndToEnd))
         {

@@ -23,7 +23,7 @@ public sealed class LargeSizesTests
             backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         net.Forward([1, 2, 3, 4]);
         var y = new float[1];
-        net.ReadScores(y);
+        net.ReadOutput(y);
         net.Backward([1]);
         var dx = new float[4];
         net.ReadInputGradient(dx);

@@ -8,7 +8,7 @@ public sealed class NearMissesTests
     [TestCase("epoch", "epochs, batch", "epochs")]
     [TestCase("lenet", "lenet5, resnet20, cifarnet", "lenet5")]
     [TestCase("resnet", "resnet18, resnet20, resnet50, resnet34", "resnet18, resnet20, resnet50")]
-    [TestCase("dense1.bais", "dense1.bias, dense2.bias, dense1.weight", "dense1.bias")]
+    [TestCase("linear1.bais", "linear1.bias, linear2.bias, linear1.weight", "linear1.bias")]
     [TestCase("NATIVE", "native, managed", "native")]
     [TestCase("cuda", "native, managed, torchsharp, auto", "")]
     [TestCase("", "a, b", "")]

@@ -24,7 +24,7 @@ public sealed class OptimizerTests
     [Test]
     public void TheFirstGroupThatMatchesCounts()
     {
-        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3), new Flatten(), new Dense(2));
+        Graph graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(2, 3), new Flatten(), new Linear(2));
         Optimizer optimizer = new Sgd(weightDecay: 0.5f)
         {
             Groups = [new("*.bias") { WeightDecay = 0 }, new("conv1.*") { LearningRateFactor = 0.25f }],
@@ -59,7 +59,7 @@ public sealed class OptimizerTests
     [Test]
     public void AParameterThatIsZeroTakesAPlainStepOfLars()
     {
-        Graph graph = Sequential.Of(Shape.Vector(2), new Dense(2));
+        Graph graph = Sequential.Of(Shape.Vector(2), new Linear(2));
         float[] w = [0, 0], v = [0, 0];
         var lars = new Lars(0.5f, 0.1f, 0.25f);
         var context = new UpdateContext(1, 0.5f, 0.1f);

@@ -49,7 +49,7 @@ public sealed class ShrinkerTests
             new MaxPool2d(2, roundDown: true));
         Node a = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(5, 1)),
             b = graph.Add(new Conv2d(5, 3, padding: 1), x);
-        graph.Append(graph.Add(new Add(), a, b), new Relu(), new Conv2d(3, 1), new Flatten(), new Dense(10));
+        graph.Append(graph.Add(new Add(), a, b), new Relu(), new Conv2d(3, 1), new Flatten(), new Linear(10));
         var made = new GraphGradientCase(graph, new GradientCheckOptions { Seed = seed, Modes = CheckModes.Segments });
         static bool HasTheSum(GradientCase candidate) => candidate is GraphGradientCase { Graph: var graph }
             && graph.Nodes.Any(node => node.Layer is Add && node.Inputs.Count(input => input.Layer is Conv2d) == 2

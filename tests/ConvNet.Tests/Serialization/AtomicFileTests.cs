@@ -134,7 +134,7 @@ public sealed class AtomicFileTests
             if (replaced)
                 File.WriteAllText(path, "old");
             using var backend = new ManagedBackend(threads: 1);
-            using IExecutable network = backend.CompileInference(Sequential.Of(Shape.Vector(1000), new Dense(100)), 1);
+            using IExecutable network = backend.CompileInference(Sequential.Of(Shape.Vector(1000), new Linear(100)), 1);
             network.Initialize(new HeNormal(1));
             string needed = $"{SizeOf(network):N0} bytes";
             Assert.That(() => SavedModel.Save(path, network), Throws.TypeOf<IOException>()

@@ -81,7 +81,7 @@ public sealed class GradientCaseFileTests
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1e99, 1]]""",
         "\"inputs\" lists each input's")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[65536, 65536, 1]]""", "too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "conv", "filters": 1, "kernel": 5 }, "inputs": [[1, 3, 3]]""",
+    [TestCase("""1, "seed": 1, "layer": { "layer": "conv", "outChannels": 1, "kernelSize": 5 }, "inputs": [[1,3,3]]""",
         "does not fit a 3-high input")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]], "graph": 7""",
         "instead of an object")]
@@ -91,9 +91,9 @@ public sealed class GradientCaseFileTests
         "\"backend\" is unknown here")]
     [TestCase("""2147483647, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
         "a tensor of 2,147,483,648 values is too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 65536 }, "inputs": [[65536, 1, 1]]""",
+    [TestCase("""1, "seed": 1, "layer": { "layer": "linear", "outFeatures": 65536 }, "inputs": [[65536, 1, 1]]""",
         "too large")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "dense", "units": 32768 }, "inputs": [[32768, 1, 1]]""",
+    [TestCase("""1, "seed": 1, "layer": { "layer": "linear", "outFeatures": 32768 }, "inputs": [[32768, 1, 1]]""",
         "a tensor of 1,073,741,824 values is too large")]
     public void AWrongCaseIsNamed(string rest, string words)
         => IsRefused($$"""{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": {{rest}} }""",

@@ -21,7 +21,7 @@ public sealed class GraphJsonTests
         x = graph.Add(new AvgPool2d((2, 3), (1, 2), (1, 0), roundDown: true, countPadding: false), x);
         x = graph.Add("sum", new Add(), graph.Add(new Relu(), x), x, x);
         x = graph.Add(new Dropout(0.25f), graph.Add(new Flatten(), x));
-        graph.Add(new Dense(3, bias: false), x);
+        graph.Add(new Linear(3, bias: false), x);
         ComesBack(graph);
         var pooled = Sequential.Of(new Shape(2, 5, 5), new Conv2d(2, 3), new GlobalAvgPool2d());
         ComesBack(pooled);
@@ -31,29 +31,47 @@ public sealed class GraphJsonTests
     public void TheShortFormTakesTheDefaults()
     {
         Graph graph = Parse("""
-            { "layer": "conv", "filters": 6, "kernel": [5, 3], "padding": [2, 1] }, { "layer": "maxpool", "kernel": 2 },
-            { "layer": "flatten" }, { "name": "scores", "layer": "dense", "units": 10 }
+            { "layer": "conv", "outChannels": 6, "kernelSize": [5, 3], "padding": [2, 1] },
+            { "layer": "maxpool", "kernelSize": 2 },
+            { "layer": "flatten" }, { "name": "scores", "layer": "linear", "outFeatures": 10 }
             """);
         Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
             Is.EqualTo((Layer[])[new Conv2d(6, (5, 3), padding: (2, 1)), new MaxPool2d(2), new Flatten(),
-                new Dense(10)]));
+                new Linear(10)]));
         Assert.That(graph.Nodes.Select(node => node.Name),
             Is.EqualTo((string[])["input", "conv1", "maxpool1", "flatten1", "scores"]));
     }
 
+    [Test]
+    public void FilesWithFormerNamesAreRead()
+    {
+        Graph graph = Parse("""
+            { "layer": "conv", "filters": 6, "kernel": 5 }, { "layer": "convtranspose", "filters": 3, "kernel": 3 },
+            { "layer": "maxpool", "kernel": 2 }, { "layer": "avgpool", "kernel": 2, "roundDown": true },
+            { "layer": "flatten" }, { "layer": "dense", "units": 10 }
+            """);
+        Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
+            Is.EqualTo((Layer[])[new Conv2d(6, 5), new ConvTranspose2d(3, 3), new MaxPool2d(2),
+                new AvgPool2d(2, roundDown: true), new Flatten(), new Linear(10)]));
+    }
+
+    [TestCase("""{ "layer": "conv", "outChannels": 6, "filters": 6, "kernelSize": 5 }""",
+        "\"filters\" is unknown here")]
     [TestCase("""{ "layer": "cnov" }""", "nodes[0]: layer \"cnov\" is unknown; there are conv, ")]
     [TestCase("""{ "layer": "relu", "slope": 1 }""", "nodes[0]: \"slope\" is unknown here")]
-    [TestCase("""{ "layer": "relu" }, { "layer": "conv", "filters": 6 }""", "nodes[1]: \"kernel\" is missing")]
-    [TestCase("""{ "layer": "conv", "kernel": 3 }""", "\"filters\" is missing")]
-    [TestCase("""{ "layer": "conv", "filters": 2.5, "kernel": 3 }""", "\"filters\" is 2.5; it must be a whole number")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": [3] }""",
-        "\"kernel\" is [3]; it must be a number or [rows, columns]")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": "3" }""", "\"kernel\" is \"3\"; it must be a whole number")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": 3, "bias": 0 }""",
+    [TestCase("""{ "layer": "relu" }, { "layer": "conv", "outChannels": 6 }""", "nodes[1]: \"kernelSize\" is missing")]
+    [TestCase("""{ "layer": "conv", "kernelSize": 3 }""", "\"outChannels\" is missing")]
+    [TestCase("""{ "layer": "conv", "outChannels": 2.5, "kernelSize": 3 }""",
+        "\"outChannels\" is 2.5; it must be a whole number")]
+    [TestCase("""{ "layer": "conv", "outChannels": 2, "kernelSize": [3] }""",
+        "\"kernelSize\" is [3]; it must be a number or [rows, columns]")]
+    [TestCase("""{ "layer": "conv", "outChannels": 2, "kernelSize": "3" }""",
+        "\"kernelSize\" is \"3\"; it must be a whole number")]
+    [TestCase("""{ "layer": "conv", "outChannels": 2, "kernelSize": 3, "bias": 0 }""",
         "\"bias\" is 0; it must be true or false")]
-    [TestCase("""{ "layer": "conv", "filters": 99999999999, "kernel": 3 }""", "must be a whole number")]
-    [TestCase("""{ "layer": "conv", "filters": -1, "kernel": 3 }""", "nodes[0]: ")]
-    [TestCase("""{ "layer": "conv", "filters": 2, "kernel": 3, "stride": 4 }""", "W = 28, F = 3, S = 4, P = 0")]
+    [TestCase("""{ "layer": "conv", "outChannels": 99999999999, "kernelSize": 3 }""", "must be a whole number")]
+    [TestCase("""{ "layer": "conv", "outChannels": -1, "kernelSize": 3 }""", "nodes[0]: ")]
+    [TestCase("""{ "layer": "conv", "outChannels": 2, "kernelSize": 3, "stride": 4 }""", "W = 28, F = 3, S = 4, P = 0")]
     [TestCase("""{ "layer": "dropout", "probability": 1e99 }""", "\"probability\" is 1e99; it must be a number")]
     [TestCase("""{ "layer": "dropout", "probability": 1 }""", "probability 1 is not in [0, 1)")]
     [TestCase("""{ "layer": "relu", "inputs": ["relu2"] }, { "layer": "relu" }""",
@@ -87,30 +105,31 @@ public sealed class GraphJsonTests
 
     [Test]
     public void AHostileSizeGivesAGraphOrOneError(
-        [Values("filters", "kernel", "stride", "padding", "dilation", "groups", "units", "input")] string attribute,
+        [Values("outChannels", "kernelSize", "stride", "padding", "dilation", "groups", "outFeatures", "input")]
+        string attribute,
         [Values(0, -1, 3, 46_341, 1 << 20, int.MaxValue)] int size)
     {
         var sizes = new Dictionary<string, int>
         {
-            ["filters"] = 6,
+            ["outChannels"] = 6,
             ["kernel"] = 1,
             ["stride"] = 1,
             ["padding"] = 0,
             ["dilation"] = 1,
             ["groups"] = 1,
-            ["units"] = 2,
+            ["outFeatures"] = 2,
             ["input"] = 6,
             [attribute] = size,
         };
-        string window = string.Join(", ", sizes.Where(pair => pair.Key is "kernel" or "stride" or "padding")
+        string window = string.Join(", ", sizes.Where(pair => pair.Key is "kernelSize" or "stride" or "padding")
             .Select(pair => $"\"{pair.Key}\": {pair.Value}"));
         string json = $$"""
             { "format": "convnet-graph", "version": 1, "input": [{{sizes["input"]}}, 4, 4], "nodes": [
-              { "layer": "conv", "filters": {{sizes["filters"]}}, {{window}}, "dilation": {{sizes["dilation"]}},
+              { "layer": "conv", "outChannels": {{sizes["outChannels"]}}, {{window}}, "dilation": {{sizes["dilation"]}},
                   "groups": {{sizes["groups"]}}, "roundDown": true },
               { "layer": "maxpool", {{window}}, "roundDown": true },
                   { "layer": "avgpool", {{window}}, "roundDown": true },
-              { "layer": "flatten" }, { "layer": "dense", "units": {{sizes["units"]}} } ] }
+              { "layer": "flatten" }, { "layer": "linear", "outFeatures": {{sizes["outFeatures"]}} } ] }
             """;
         try
         {

@@ -89,10 +89,10 @@ public sealed class HostileInputTests
         byte[] bad = [.. noText.Select(letter => (byte)letter)];
         Assert.Multiple(() =>
         {
-            foreach (string spot in (string[])["NAME", "lenet", "relu", "kernel", "\"conv\"", "convnet-graph", "nodes"])
+            foreach (string spot in (string[])["NAME", "lenet", "relu", "kernelSize", "\"conv\"", "convnet-graph", "nodes"])
             {
                 string json = GraphOf("""
-                    { "name": "NAME", "layer": "relu" }, { "name": "lenet", "layer": "conv", "filters": 1, "kernel": 1 }
+                    { "name": "NAME", "layer": "relu" }, { "name": "lenet", "layer": "conv", "outChannels": 1, "kernelSize": 1 }
                     """);
                 Assert.That(() => GraphJson.Read(With(json, spot, bad), Name), Refused(), $"graph, {spot}");
                 string made = $$"""
@@ -170,7 +170,7 @@ public sealed class HostileInputTests
             foreach (string node in (
                 string[])[$"\"layer\": \"{huge}\"", $"\"layer\": \"relu\", \"inputs\": [\"{huge}\"]",
                 $"\"layer\": \"relu\", \"{huge}\": 1",
-                $"\"layer\": \"conv\", \"name\": \"{huge}\", \"filters\": 1, \"kernel\": 9"])
+                $"\"layer\": \"conv\", \"name\": \"{huge}\", \"outChannels\": 1, \"kernelSize\": 9"])
                 Assert.That(() => GraphJson.Read(GraphOf($"{{ {node} }}"), Name), Short());
             foreach (string tensor in (
                 string[])[$"\"{huge}\":7", $"\"{huge}\":{{\"dtype\":\"{huge}\"}}", $"\"a\":{{\"dtype\":\"{huge}\"}}",
@@ -228,7 +228,7 @@ public sealed class HostileInputTests
     {
         using var folder = new TemporaryFolder();
         using var backend = new ManagedBackend(threads: 1);
-        var graph = Sequential.Of(Shape.Vector(3), new Dense(2), new Relu(), new Dense(1));
+        var graph = Sequential.Of(Shape.Vector(3), new Linear(2), new Relu(), new Linear(1));
         using IExecutable network = backend.CompileInference(graph, 1);
         network.Initialize(new HeNormal(1));
         SavedModel.Save(folder.File("model"), network, new Normalization(255, [0.5f], [0.25f]));

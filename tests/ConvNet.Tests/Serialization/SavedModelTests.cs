@@ -64,8 +64,8 @@ public sealed class SavedModelTests
         {
             Assert.That((8 + header) % 8, Is.Zero, "values are aligned");
             Assert.That(json, Does.Contain("""
-                "dense1.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
-                "dense1.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}
+                "linear1.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
+                "linear1.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}
                 """.Replace("\n", "", StringComparison.Ordinal)));
             Assert.That(bytes, Has.Length.EqualTo(8 + header + 32));
             Assert.That(BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan((int)(8 + header + 4))), Is.EqualTo(2f));
@@ -158,16 +158,16 @@ public sealed class SavedModelTests
     public void TensorsThatAreNotTheGraphsAreRefused()
     {
         string graph = GraphJson.Write(Tiny());
-        NamedTensor weight = new("dense1.weight", [2, 3], new float[6]), bias = new("dense1.bias", [2], new float[2]);
+        NamedTensor weight = new("linear1.weight", [2, 3], new float[6]), bias = new("linear1.bias", [2], new float[2]);
         Assert.Multiple(() =>
         {
-            Assert.That(() => Load(weight), Refused("dense1.bias (2) has no tensor"));
+            Assert.That(() => Load(weight), Refused("linear1.bias (2) has no tensor"));
             Assert.That(() => Load(weight, bias, new("conv1.weight", [1], [0])),
                 Refused("no parameter \"conv1.weight\""));
             Assert.That(() => Load(weight with { Dimensions = [3, 2] }, bias),
-                Refused("dense1.weight (2×3), and the file's tensor is 3×2"));
+                Refused("linear1.weight (2×3), and the file's tensor is 3×2"));
             Assert.That(() => Load(weight, bias with { Values = [0, float.NaN] }),
-                Refused("dense1.bias (2) has a NaN at index 1"));
+                Refused("linear1.bias (2) has a NaN at index 1"));
         });
 
         SavedModel Load(params NamedTensor[] tensors)
@@ -197,7 +197,7 @@ public sealed class SavedModelTests
             ["graph"] = GraphJson.Write(Tiny()),
             ["normalization"] = normalization
         };
-        new SafeTensors(metadata, [new("dense1.weight", [2, 3], new float[6]), new("dense1.bias", [2], new float[2])])
+        new SafeTensors(metadata, [new("linear1.weight", [2, 3], new float[6]), new("linear1.bias", [2], new float[2])])
             .Write(_path);
         Assert.That(() => SavedModel.Load(_path), Refused(words));
     }
@@ -206,12 +206,12 @@ public sealed class SavedModelTests
     public void AnotherNetworkDoesNotTakeTheParametersAndKeepsItsOwn()
     {
         SaveTiny();
-        using IExecutable wider = Compile(Sequential.Of(Shape.Vector(4), new Dense(2)), seed: 1),
+        using IExecutable wider = Compile(Sequential.Of(Shape.Vector(4), new Linear(2)), seed: 1),
             deeper = Compile(BuiltInModels.Create("digits"), seed: 1);
         float[] before = Values(wider, wider.Graph.Parameters[0]);
         Assert.That(() => SavedModel.Load(_path).CopyTo(wider),
-            Throws.ArgumentException.With.Message.Contains("dense1.weight (2×3)")
-            .And.Message.Contains("dense1.weight (2×4)"));
+            Throws.ArgumentException.With.Message.Contains("linear1.weight (2×3)")
+            .And.Message.Contains("linear1.weight (2×4)"));
         Assert.That(() => SavedModel.Load(_path).CopyTo(deeper),
             Throws.ArgumentException.With.Message.Contains("different networks"));
         Assert.That(Values(wider, wider.Graph.Parameters[0]), Is.EqualTo(before));
@@ -272,12 +272,12 @@ public sealed class SavedModelTests
         byte[] good = File.ReadAllBytes(_path);
         using IExecutable network = Compile(Tiny(), seed: 1);
         network.Write(network.Graph.Parameters[1], [0, value]);
-        Assert.That(() => SavedModel.Save(_path, network), Refused($"dense1.bias (2) has a {value} at index 1"));
+        Assert.That(() => SavedModel.Save(_path, network), Refused($"linear1.bias (2) has a {value} at index 1"));
         Assert.That(File.ReadAllBytes(_path), Is.EqualTo(good));
         Assert.That(Directory.GetFiles(_folder), Is.EqualTo((string[])[_path]));
 
         SavedModel.Save(_path, network, allowNonFinite: true);
-        Assert.That(() => SavedModel.Load(_path), Refused($"dense1.bias (2) has a {value} at index 1"));
+        Assert.That(() => SavedModel.Load(_path), Refused($"linear1.bias (2) has a {value} at index 1"));
         using IExecutable copy = Compile(Tiny(), seed: 2);
         SavedModel.Load(_path, allowNonFinite: true).CopyTo(copy);
         Assert.That(Values(copy, copy.Graph.Parameters[1]), Is.EqualTo((float[])[0, value]));
@@ -290,7 +290,7 @@ public sealed class SavedModelTests
         Assert.That(
             () => SavedModel.CheckPath(_path, own),
             Throws.TypeOf<NotSupportedException>().With.Message.Contains("ScaledSquare"));
-        var wide = Sequential.Of(Shape.Vector(1 << 20), new Dense(2000));
+        var wide = Sequential.Of(Shape.Vector(1 << 20), new Linear(2000));
         Assert.That(() => SavedModel.CheckPath("/dev/shm/model.safetensors", wide), HasRoom("/dev/shm", 4L * 2000 << 20)
             ? Throws.Nothing
             : Throws.TypeOf<IOException>().With.Message.Contains("no room for the trained model")
@@ -320,7 +320,7 @@ public sealed class SavedModelTests
     [Test]
     public void SavingTakesTheMemoryOfTheLargestParameterAlone()
     {
-        Graph graph = Sequential.Of(Shape.Vector(1000), [.. Enumerable.Range(0, 20).Select(_ => new Dense(1000))]);
+        Graph graph = Sequential.Of(Shape.Vector(1000), [.. Enumerable.Range(0, 20).Select(_ => new Linear(1000))]);
         using IExecutable network = _backend.CompileInference(graph, 1);
         network.Initialize(new HeNormal(1));
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -340,7 +340,7 @@ public sealed class SavedModelTests
     {
         using IBackend backend =
             Backends.All.First(each => each.Name.StartsWith(name, StringComparison.Ordinal)).Open(2);
-        Graph graph = Sequential.Of(Shape.Vector(150_528), new Dense(3_600, bias: false));
+        Graph graph = Sequential.Of(Shape.Vector(150_528), new Linear(3_600, bias: false));
         var expected = new float[graph.Parameters[0].Length];
         using (IExecutable network = backend.Compile(
             graph, new TrainingSpec(1, new SoftmaxCrossEntropy(), new Sgd()) { KeepGradients = false }))
@@ -417,7 +417,7 @@ public sealed class SavedModelTests
     private static ContainsConstraint Refused(string words) => Throws.TypeOf<InvalidDataException>()
         .With.Message.Contains(words);
 
-    private static Graph Tiny() => Sequential.Of(Shape.Vector(3), new Dense(2));
+    private static Graph Tiny() => Sequential.Of(Shape.Vector(3), new Linear(2));
 
     private void SaveTiny()
     {

@@ -151,7 +151,7 @@ public sealed class HiddenCachesTests
     // With workers in this process, in which the caches are hidden.
     private static void RunMeasurements()
     {
-        static Graph Network() => Sequential.Of(new Shape(20, 6, 6), new Conv2d(17, 3), new Flatten(), new Dense(3));
+        static Graph Network() => Sequential.Of(new Shape(20, 6, 6), new Conv2d(17, 3), new Flatten(), new Linear(3));
         static IWorker Start(string backend) => new WorkerLoop(Bench.Of(backend, (_, _) => Network()));
         string[] backends = [.. TorchVariants.Names];
         BenchResult bench = BenchRun.Measure([Case.Of("network", 2, BenchPass.Infer, 1)],

@@ -113,7 +113,7 @@ public sealed class TorchBesideTests
     {
         Graph graph = Sequential.Of(new Shape(2, 8, 8), new Conv2d(16, 3, padding: 1), new BatchNorm2d(), new Relu(),
             new Conv2d(8, 3),
-            new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Dense(5));
+            new MaxPool2d(2), new Dropout(0.25f), new Flatten(), new Linear(5));
         IExecutable net =
             backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         net.Initialize(new HeNormal(1));

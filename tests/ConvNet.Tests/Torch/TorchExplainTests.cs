@@ -40,7 +40,7 @@ public sealed class TorchExplainTests
     {
         Graph graph = BuiltInModels.Create("cifarnet");
         PlanDescription plan = Explain(graph, ChannelPadding.Never, s_spec);
-        foreach (Node node in graph.Nodes.Where(node => node.Layer is Conv2d or Dense))
+        foreach (Node node in graph.Nodes.Where(node => node.Layer is Conv2d or Linear))
         {
             long flops = 2 * 3 * node.Layer!.MultiplyAdds(node.InputShapes);
             long backward = node.Inputs[0] == graph.Input ? flops : 2 * flops;

@@ -87,7 +87,7 @@ public sealed partial class TorchMemoryTests
         }
         x = graph.Add("pool", new MaxPool2d(2), graph.Add("average", new AvgPool2d(2), x));
         x = graph.Add("dropout", new Dropout(0.25f), x);
-        graph.Add("dense", new Dense(10), graph.Add("flatten", new Flatten(), x));
+        graph.Add("linear", new Linear(10), graph.Add("flatten", new Flatten(), x));
         IExecutable net = backend.Compile(graph, spec);
         net.Initialize(new HeNormal(1));
         return net;

@@ -84,12 +84,12 @@ public sealed class TorchSharpBackendTests
     }
 
     [Test]
-    public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece, [Values] bool isDense)
+    public void ValuesAreMovedInPiecesOfAnySize([Range(1, 8)] int piece, [Values] bool isLinear)
     {
         float[] values = [1, 2, 3, 4, 5, 6], read = new float[6];
-        using TorchSharp.torch.Tensor wide = TorchSharp.torch.zeros([2, isDense ? 3 : 5]),
+        using TorchSharp.torch.Tensor wide = TorchSharp.torch.zeros([2, isLinear ? 3 : 5]),
             tensor = wide.narrow(1, 0, 3);
-        if (isDense)
+        if (isLinear)
             tensor.WriteFloats(values, piece);
         else
             tensor.copy_(TorchSharp.torch.tensor(values).reshape(2, 3));
@@ -108,7 +108,7 @@ public sealed class TorchSharpBackendTests
 
     private static Graph Small() => Sequential.Of(new Shape(1, 6, 6),
         new Conv2d(4, 3, padding: 1), new BatchNorm2d(), new Relu(), new MaxPool2d(2), new Dropout(0.25f),
-            new Flatten(), new Dense(3));
+            new Flatten(), new Linear(3));
 
     private static IExecutable Train(TorchSharpBackend backend, Graph graph)
     {

@@ -62,14 +62,14 @@ public sealed class EvaluationTests(BackendCase backend)
     public void FiniteWeightsThatOverflowAreTracedToTheirLayer()
     {
         using IBackend opened = backend.Open();
-        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(2, 1, 1), new Dense(2),
-            new Dense(2)), 2);
+        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(2, 1, 1), new Linear(2),
+            new Linear(2)), 2);
         foreach (Parameter parameter in network.Graph.Parameters)
             network.Write(parameter, [.. Enumerable.Repeat(1e25f, parameter.Length)]);
         var data = new Dataset(Shape.Vector(2), 2, [0, 0, 1, 1], [0, 1]);
         Assert.That(Evaluation.Of(network, data).NotFinite, Is.EqualTo(2));
         var origin = NonFiniteOrigin.Find(network, data.Images, step: null);
         Assert.That((origin.Place, origin.Node!.Name, origin.Algorithm),
-            Is.EqualTo((NonFinitePlace.Output, "dense2", SumAlgorithm.Direct)));
+            Is.EqualTo((NonFinitePlace.Output, "linear2", SumAlgorithm.Direct)));
     }
 }

@@ -150,7 +150,7 @@ public sealed class TrainerTests
     public void ANaNThatALayerMakesIsTracedToIt()
     {
         var graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new Relu(), new Flatten(), new RootOfMinusOne(),
-            new Dense(3));
+            new Linear(3));
         using IExecutable network = _backend.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
         NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
@@ -178,7 +178,7 @@ public sealed class TrainerTests
         using IExecutable network = Compile();
         var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
         NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(damaged));
-        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Images));
+        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Input));
         Assert.That(error.Message, Does.Contain("Clean the data"));
     }
 
@@ -198,7 +198,7 @@ public sealed class TrainerTests
     public void OneNaNImageLeavesTheRunningStatisticsOfTheBatchBeforeIt(BackendCase backend)
     {
         Graph graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new BatchNorm2d(), new Relu(), new Flatten(),
-            new Dense(TinyData.Classes));
+            new Linear(TinyData.Classes));
         float[] images = _train.Images.ToArray();
         images[50] = float.NaN;
         var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
@@ -209,7 +209,7 @@ public sealed class TrainerTests
         float[] before = Weights(network);
         var options = new TrainerOptions { Epochs = 1, OnStep = _ => before = Weights(network) };
         NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(damaged));
-        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Images));
+        Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Input));
         Assert.That(Weights(network), Is.EqualTo(before));
         Assert.That(before, Has.All.Matches<float>(float.IsFinite));
     }
@@ -321,7 +321,7 @@ public sealed class TrainerTests
     }
 
     private static Graph Graph() => Sequential.Of(TinyData.Shape,
-        new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Dense(TinyData.Classes));
+        new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Linear(TinyData.Classes));
 
     private IExecutable Compile(int batchSize = 8)
     {

@@ -23,10 +23,10 @@ internal sealed class TorchLayer : Workload
         (_runtime, _shape, _pass) = (runtime, shape, pass);
         _scope = NewDisposeScope();
         long features = shape.Input.Length, n = shape.Batch;
-        long[] x = shape.IsDense ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
-        long[] w = shape.IsDense ? [shape.Output.C, features]
+        long[] x = shape.IsLinear ? [n, features] : [n, shape.Input.C, shape.Input.H, shape.Input.W];
+        long[] w = shape.IsLinear ? [shape.Output.C, features]
             : [shape.Output.C, shape.Input.C / shape.Groups, shape.Kernel.H, shape.Kernel.W];
-        long[] y = shape.IsDense ? [n, shape.Output.C] : [n, shape.Output.C, shape.Output.H, shape.Output.W];
+        long[] y = shape.IsLinear ? [n, shape.Output.C] : [n, shape.Output.C, shape.Output.H, shape.Output.W];
         _x = Values(x, pass == BenchPass.BackwardData);
         _w = Values(w, pass == BenchPass.BackwardWeights);
         _dy = Values(pass == BenchPass.Forward ? [1] : y, false);
@@ -59,7 +59,7 @@ internal sealed class TorchLayer : Workload
 
     private Tensor Forward()
     {
-        if (_shape.IsDense)
+        if (_shape.IsLinear)
             return functional.linear(_x, _w);
         return functional.conv2d(_x, _w, null, Pair(_shape.Stride), Pair(_shape.Padding), Pair(_shape.Dilation),
             _shape.Groups);

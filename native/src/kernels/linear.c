@@ -1,13 +1,13 @@
-/* The dense layer: a 1x1 convolution of one image whose pixels are the samples of the batch. */
+/* The linear layer: a 1x1 convolution of one image whose pixels are the samples of the batch. */
 #include "conv.h"
 #include "prefetch.h"
 
 /* dy of a chunk of outputs: 256 KiB, in the second-level cache. */
-enum { DENSE_CHUNK_FLOATS = 64 * 1024 };
+enum { LINEAR_CHUNK_FLOATS = 64 * 1024 };
 
 /* Up to so many samples the lanes are outputs in both directions, and weights are one stream: the
  * other forms would mostly compute empty lanes or wait for memory. */
-enum { DENSE_FEW = 4 };
+enum { LINEAR_FEW = 4 };
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 
@@ -30,12 +30,12 @@ static inline __attribute__((always_inline)) void few_outputs(const forward_job 
   const conv_shape *s = &job->shape;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     const vec_mask inside = vec_first(lanes_of(s->y_channels, o) - lane);
-    vec total[DENSE_FEW];
+    vec total[LINEAR_FEW];
 #pragma GCC unroll 4
     for (int n = 0; n < samples; n++)
       total[n] = job->bias == NULL ? vec_zero() : vec_load(job->bias + o * CN_BLOCK + lane);
     for (int64_t first = 0; first < s->x_blocks; first += SLAB_BLOCKS) {
-      vec sum[DENSE_FEW][CHAINS];
+      vec sum[LINEAR_FEW][CHAINS];
 #pragma GCC unroll 4
       for (int n = 0; n < samples; n++)
 #pragma GCC unroll 4
@@ -82,27 +82,27 @@ static void few_forward_items(const void *state, int64_t first, int64_t last, in
   }
 }
 
-void ISA_NAME(dense_forward)(int threads, const cn_dense *dense, int32_t n, const float *x,
-                             const float *w, const float *bias, float *y) {
-  const conv_shape shape = dense_shape_of(dense, n);
-  const bool relu = (dense->flags & CN_RELU) != 0;
-  if (n <= DENSE_FEW) {
-    const forward_job job = {shape, x, w, (dense->flags & CN_BIAS) != 0 ? bias : NULL, y, relu};
+void ISA_NAME(linear_forward)(int threads, const cn_linear *linear, int32_t n, const float *x,
+                              const float *w, const float *bias, float *y) {
+  const conv_shape shape = linear_shape_of(linear, n);
+  const bool relu = (linear->flags & CN_RELU) != 0;
+  if (n <= LINEAR_FEW) {
+    const forward_job job = {shape, x, w, (linear->flags & CN_BIAS) != 0 ? bias : NULL, y, relu};
     run_parallel(threads, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
     return;
   }
   const sweep plan = sweep_of(&shape, false);
-  const int flags = ((dense->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) | (relu ? GEMM_RELU : 0);
+  const int flags = ((linear->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) | (relu ? GEMM_RELU : 0);
   const tail nothing = {.add = NULL};
   run_sweep(threads, &plan, x, w, bias, flags, &nothing, y, NULL);
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
-void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_t n, const float *x,
-                                      const float *dy, float *dw, float *db,
-                                      const cn_update *update, float *workspace) {
-  const conv_shape shape = dense_shape_of(dense, n);
+void ISA_NAME(linear_backward_weights)(int threads, const cn_linear *linear, int32_t n,
+                                       const float *x, const float *dy, float *dw, float *db,
+                                       const cn_update *update, float *workspace) {
+  const conv_shape shape = linear_shape_of(linear, n);
   const weights_plan plan = weights_plan_of(&shape);
   run_weights(threads, &plan, x, dy, NULL, NULL, dw, db, update, workspace);
 }
@@ -113,22 +113,22 @@ void ISA_NAME(dense_backward_weights)(int threads, const cn_dense *dense, int32_
  * dx[i] = sum over o of w[o][i] dy[o], with the samples in the lanes: that takes the weights as
  * they lie, which are the large operand, and transposes dy and dx, which are not.
  */
-typedef struct dense_job {
+typedef struct linear_job {
   conv_shape shape;
   int64_t n_blocks; /* of 16 samples */
   const float *dy, *w;
   float *dx;
   float *dy_t, *dx_t; /* n blocks, y (x) blocks, 16 features, 16 samples */
-} dense_job;
+} linear_job;
 
 /* Columns of one tile: features of dx. */
-static int64_t tile_columns(const dense_job *job) {
+static int64_t tile_columns(const linear_job *job) {
   return gemm_columns((int)min_i64(GEMM_BLOCKS, job->n_blocks));
 }
 
 /* Items are blocks of dy; samples past the last are zero. */
 static void transpose_dy(const void *state, int64_t first, int64_t last, int thread) {
-  const dense_job *job = state;
+  const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;
   for (int64_t o = first; o < last; o++)
@@ -145,7 +145,8 @@ static void transpose_dy(const void *state, int64_t first, int64_t last, int thr
 }
 
 /* The weights of the tile behind, which the next calls read. */
-static memory_runs next_columns(const dense_job *job, int64_t column, int64_t o0, int64_t outputs) {
+static memory_runs next_columns(const linear_job *job, int64_t column, int64_t o0,
+                                int64_t outputs) {
   const conv_shape *s = &job->shape;
   const int64_t columns = min_i64(tile_columns(job), s->x_blocks * CN_BLOCK - column);
   if (columns <= 0) return (memory_runs){0};
@@ -154,11 +155,11 @@ static memory_runs next_columns(const dense_job *job, int64_t column, int64_t o0
 }
 
 /* Items are tiles of columns; all of them take one chunk of the outputs before the next. */
-static void dense_items(const void *state, int64_t first, int64_t last, int thread) {
-  const dense_job *job = state;
+static void linear_items(const void *state, int64_t first, int64_t last, int thread) {
+  const linear_job *job = state;
   const conv_shape *s = &job->shape;
   const int64_t columns = tile_columns(job), all = s->x_blocks * CN_BLOCK;
-  const int64_t chunk = max_i64(1, DENSE_CHUNK_FLOATS / (s->w_tap * job->n_blocks));
+  const int64_t chunk = max_i64(1, LINEAR_CHUNK_FLOATS / (s->w_tap * job->n_blocks));
   const int64_t calls = ceil_div(job->n_blocks, GEMM_BLOCKS);
   (void)thread;
   for (int64_t o0 = 0; o0 < s->y_blocks; o0 += chunk) {
@@ -193,7 +194,7 @@ static void dense_items(const void *state, int64_t first, int64_t last, int thre
 
 /* Items are blocks of dx; lanes that are no feature become zero. */
 static void transpose_dx(const void *state, int64_t first, int64_t last, int thread) {
-  const dense_job *job = state;
+  const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;
   for (int64_t i = first; i < last; i++)
@@ -214,7 +215,7 @@ static void transpose_dx(const void *state, int64_t first, int64_t last, int thr
 }
 
 /* sums[16f..] (+)= w[f] dy over outputs o0..o1, for the 16 features of a block. */
-static void add_products(const dense_job *job, int64_t i, int64_t n, int64_t o0, int64_t o1,
+static void add_products(const linear_job *job, int64_t i, int64_t n, int64_t o0, int64_t o1,
                          float *sums) {
   const conv_shape *s = &job->shape;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
@@ -240,7 +241,7 @@ static void add_products(const dense_job *job, int64_t i, int64_t n, int64_t o0,
  * sums of 16 vectors. Items are blocks of dx.
  */
 static void few_items(const void *state, int64_t first, int64_t last, int thread) {
-  const dense_job *job = state;
+  const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;
   for (int64_t i = first; i < last; i++)
@@ -259,20 +260,20 @@ static void few_items(const void *state, int64_t first, int64_t last, int thread
     }
 }
 
-void ISA_NAME(dense_backward_data)(int threads, const cn_dense *dense, int32_t n, const float *dy,
-                                   const float *w, float *dx, float *workspace) {
-  dense_job job = {.shape = dense_shape_of(dense, n),
-                   .n_blocks = blocks_of(n),
-                   .dy = dy,
-                   .w = w,
-                   .dx = dx,
-                   .dy_t = workspace};
+void ISA_NAME(linear_backward_data)(int threads, const cn_linear *linear, int32_t n,
+                                    const float *dy, const float *w, float *dx, float *workspace) {
+  linear_job job = {.shape = linear_shape_of(linear, n),
+                    .n_blocks = blocks_of(n),
+                    .dy = dy,
+                    .w = w,
+                    .dx = dx,
+                    .dy_t = workspace};
   const conv_shape *s = &job.shape;
   job.dx_t = job.dy_t + job.n_blocks * s->y_blocks * s->w_tap;
   const phase phases[] = {{transpose_dy, s->y_blocks},
-                          {dense_items, ceil_div(s->x_blocks * CN_BLOCK, tile_columns(&job))},
+                          {linear_items, ceil_div(s->x_blocks * CN_BLOCK, tile_columns(&job))},
                           {transpose_dx, s->x_blocks}};
-  if (n <= DENSE_FEW)
+  if (n <= LINEAR_FEW)
     run_parallel(threads, shape_operations(s), few_items, s->x_blocks, &job);
   else
     run_phases(threads, shape_operations(s), phases, 3, &job);

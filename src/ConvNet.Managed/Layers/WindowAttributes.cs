@@ -28,8 +28,8 @@ internal sealed class WindowAttributes
     /// <param name="get">The window of a layer.</param>
     /// <param name="stride">The default of the stride; the kernel where this is null.</param>
     public static WindowAttributes Of<TLayer>(Func<TLayer, Window> get, Extent? stride) where TLayer : Layer => new(
-        AttributeDeclaration.Size<TLayer>("kernel", layer => get(layer).Kernel, 1, Limits.Window,
-            role: AttributeRole.Kernel),
+        AttributeDeclaration.Size<TLayer>("kernelSize", layer => get(layer).Kernel, 1, Limits.Window,
+            role: AttributeRole.Kernel, formerName: "kernel"),
         AttributeDeclaration.Size<TLayer>("stride", layer => get(layer).Stride, 1, Limits.Window, stride,
             stride is null ? "the kernel" : null, AttributeRole.Stride),
         AttributeDeclaration.Size<TLayer>("padding", layer => get(layer).Padding, 0, Limits.Window, (Extent)0,

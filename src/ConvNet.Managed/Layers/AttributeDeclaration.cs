@@ -36,10 +36,10 @@ public enum AttributeRole
 /// </remarks>
 public abstract class AttributeDeclaration
 {
-    private protected AttributeDeclaration(string name, AttributeRole role)
+    private protected AttributeDeclaration(string name, AttributeRole role, string? formerName)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        (Name, Role) = (name, role);
+        (Name, Role, FormerName) = (name, role, formerName);
     }
 
     /// <summary>The name, as files have it.</summary>
@@ -47,6 +47,9 @@ public abstract class AttributeDeclaration
 
     /// <summary>What it is to the layer.</summary>
     public AttributeRole Role { get; }
+
+    /// <summary>The name that earlier files have; null where it has always had its name.</summary>
+    public string? FormerName { get; }
 
     /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c> or
     /// <c>word</c>.</summary>
@@ -65,8 +68,10 @@ public abstract class AttributeDeclaration
     /// <param name="least">The smallest value.</param>
     /// <param name="role">What it is to the layer.</param>
     /// <param name="multipleOf">What it must be a multiple of in a layer; 1 unless given.</param>
+    /// <param name="formerName">The name that earlier files have, if another.</param>
     public static AttributeDeclaration<int> Integer<TLayer>(string name, Func<TLayer, int> get, int? otherwise = null,
-        int least = 1, AttributeRole role = AttributeRole.Other, Func<TLayer, int>? multipleOf = null)
+        int least = 1, AttributeRole role = AttributeRole.Other, Func<TLayer, int>? multipleOf = null,
+        string? formerName = null)
         where TLayer : Layer
         => new(name, role, layer => get((TLayer)layer), otherwise, new()
         {
@@ -79,7 +84,7 @@ public abstract class AttributeDeclaration
                 ? Smaller(get((TLayer)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
                 : Smaller(get((TLayer)layer), least),
             Drawer = draw => Math.Max(least, draw.Of(least, 1, 2, 3, 5, 8, 16, 17)),
-        });
+        }, formerName);
 
     /// <summary>A real number.</summary>
     /// <param name="name">The name, as files have it.</param>
@@ -127,8 +132,10 @@ public abstract class AttributeDeclaration
     /// <param name="otherwise">The default; the attribute must be given where this and the words are null.</param>
     /// <param name="otherwiseWords">The default in words, where the layer computes it.</param>
     /// <param name="role">What it is to the layer.</param>
+    /// <param name="formerName">The name that earlier files have, if another.</param>
     public static AttributeDeclaration<Extent> Size<TLayer>(string name, Func<TLayer, Extent> get, int least, int most,
-        Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other)
+        Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other,
+        string? formerName = null)
         where TLayer : Layer
         => new(name, role, layer => get((TLayer)layer), otherwise, new()
         {
@@ -146,7 +153,7 @@ public abstract class AttributeDeclaration
             },
             SmallerIn = layer => Smaller(get((TLayer)layer), least),
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
-        });
+        }, formerName);
 
     /// <summary>One of several words.</summary>
     /// <param name="name">The name, as files have it.</param>
@@ -223,8 +230,8 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
     private readonly AttributeRules<T> _rules;
 
     internal AttributeDeclaration(string name, AttributeRole role, Func<Layer, T> get, T? otherwise,
-        AttributeRules<T> rules)
-        : base(name, role)
+        AttributeRules<T> rules, string? formerName = null)
+        : base(name, role, formerName)
     {
         (_get, Otherwise, _rules) = (get, otherwise, rules);
     }
@@ -257,7 +264,9 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
 
     /// <inheritdoc/>
     internal override object? Read(JsonReader json)
-        => _rules.Reader(json, Name) ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
+        => _rules.Reader(json, Name)
+            ?? (FormerName is null ? null : _rules.Reader(json, FormerName))
+            ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
     internal override IEnumerable<object> Smaller(Layer layer)

@@ -8,7 +8,7 @@ namespace ConvNet;
 /// <param name="Optimizer">The optimiser.</param>
 public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
 {
-    /// <summary>Whether the gradient of the images is computed, for
+    /// <summary>Whether the gradient of the input is computed, for
     /// <see cref="IExecutable.ReadInputGradient"/>.</summary>
     public bool InputGradient { get; init; }
 
@@ -70,7 +70,8 @@ public interface IBackend : IDisposable
 
 /// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
 /// <remarks>
-/// Images and scores are dense, N×C×H×W; the number of samples follows from the length of the images and may be smaller
+/// Input and output are contiguous, N×C×H×W; the number of samples follows from the length of the input and may be
+/// smaller
 /// than the batch size. One caller at a time: a second one, also one that disposes it, gets an
 /// <see cref="InvalidOperationException"/>, and the first call ends well. Spans may lie anywhere in memory; they are
 /// copied.
@@ -99,11 +100,11 @@ public interface IExecutable : IDisposable
     /// <summary>How it trains; null when it was compiled for inference only.</summary>
     TrainingSpec? Spec { get; }
 
-    /// <summary>1: computes the scores of a batch, in training mode.</summary>
-    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <exception cref="ArgumentException">The length is no whole number of images, or more than a batch.</exception>
+    /// <summary>1: computes the output of a batch, in training mode.</summary>
+    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <exception cref="ArgumentException">The length is no whole number of samples, or more than a batch.</exception>
     /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
-    void Forward(ReadOnlySpan<float> images);
+    void Forward(ReadOnlySpan<float> input);
 
     /// <summary>2: the mean loss of the batch that went forward.</summary>
     /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
@@ -123,7 +124,7 @@ public interface IExecutable : IDisposable
     /// </exception>
     void Backward(bool accumulate = false);
 
-    /// <summary>3: the gradients of all parameters from a gradient of the scores.</summary>
+    /// <summary>3: the gradients of all parameters from a gradient of the output.</summary>
     /// <param name="outputGradient">One value per score of the batch that went forward.</param>
     /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
     /// <inheritdoc cref="Backward(bool)" path="/exception"/>
@@ -139,22 +140,22 @@ public interface IExecutable : IDisposable
     /// All four steps; a backend may fuse them. Where the loss is NaN or infinite no step is made: everything stays
     /// as it was.
     /// </summary>
-    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
     /// <param name="learningRate">α, a finite number.</param>
-    /// <param name="scores">One value per score of the forward pass, overwritten; empty where they are not
+    /// <param name="output">The output of the forward pass, overwritten; empty where they are not
     /// wanted.</param>
     /// <returns>The mean loss before the step.</returns>
-    double TrainStep(ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default);
+    double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output = default);
 
-    /// <summary>The scores of a batch in inference mode: running statistics, no dropout, no change to a training pass
+    /// <summary>The output of a batch in inference mode: running statistics, no dropout, no change to a training pass
     /// under way.</summary>
-    /// <param name="images">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <param name="scores">One value per score, overwritten.</param>
-    void Infer(ReadOnlySpan<float> images, Span<float> scores);
+    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="output">N×C×H×W of the output, overwritten.</param>
+    void Infer(ReadOnlySpan<float> input, Span<float> output);
 
-    /// <summary>Reads the scores of the last <see cref="Forward"/>.</summary>
-    void ReadScores(Span<float> scores);
+    /// <summary>Reads the output of the last <see cref="Forward"/>.</summary>
+    void ReadOutput(Span<float> output);
 
     /// <summary>Reads a parameter or a buffer, in the order of its dimensions.</summary>
     /// <exception cref="InvalidOperationException">It is a trainable parameter that has not been written.</exception>
@@ -209,7 +210,7 @@ public interface IExecutable : IDisposable
     /// <exception cref="InvalidOperationException">It was compiled for inference only.</exception>
     void LoadState(TrainingState state);
 
-    /// <summary>Reads the gradient of the images of the last backward pass.</summary>
+    /// <summary>Reads the gradient of the input of the last backward pass.</summary>
     /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say
     /// <c>InputGradient: true</c>.</exception>
     void ReadInputGradient(Span<float> values);

@@ -62,10 +62,10 @@ internal sealed class ManagedPass<T>
     /// <summary>The output of a node.</summary>
     public Span<T> Value(Node node, int n) => _values[node.Index].Span[..(n * node.Shape.Length)];
 
-    /// <summary>The gradient of the scores.</summary>
+    /// <summary>The gradient of the output.</summary>
     public Span<T> OutputGradient(int n) => _gradients[_graph.Output.Index].Span[..(n * _graph.Output.Shape.Length)];
 
-    /// <summary>The gradient of the images.</summary>
+    /// <summary>The gradient of the input.</summary>
     public ReadOnlySpan<T> InputGradient(int n) => _gradients[0].Span[..(n * _graph.Input.Shape.Length)];
 
     /// <summary>Fills the arena with NaN.</summary>
@@ -82,7 +82,7 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    /// <summary>Runs the nodes in reverse, from the gradient of the scores.</summary>
+    /// <summary>Runs the nodes in reverse, from the gradient of the output.</summary>
     public void Backward(int n, long step)
     {
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
@@ -201,7 +201,7 @@ internal sealed class ManagedPass<T>
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
         _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
-        // The loss writes the gradient of the scores even where nothing before them can learn.
+        // The loss writes the gradient of the output even where nothing before them can learn.
         if (node == _graph.Output && _liveness.Training)
             request(_liveness.OutputGradient(length), memory => _gradients[index] = memory);
         if (!_liveness.WantsGradient(node))

@@ -1,11 +1,11 @@
-/* The three passes of the dense layer against double-precision loops. */
+/* The three passes of the linear layer against double-precision loops. */
 #include "harness.h"
 
-typedef struct dense_case {
+typedef struct linear_case {
   int32_t n, c, h, w, outputs, flags;
-} dense_case;
+} linear_case;
 
-static const dense_case cases[] = {
+static const linear_case cases[] = {
     {1, 1, 1, 1, 1, CN_BIAS},     {64, 16, 5, 5, 120, CN_BIAS | CN_RELU},
     {64, 84, 1, 1, 10, CN_BIAS},  {3, 17, 3, 2, 33, CN_BIAS},
     {5, 3, 4, 4, 7, 0},           {37, 20, 2, 3, 47, CN_BIAS | CN_RELU},
@@ -17,8 +17,8 @@ static const dense_case cases[] = {
 };
 
 typedef struct problem {
-  const dense_case *t;
-  cn_dense dense;
+  const linear_case *t;
+  cn_linear linear;
   cn_tensor x, y;
   int64_t features, w_count;
   float *xs, *w, *bias, *dy;
@@ -32,7 +32,7 @@ static tracked_sum *new_sums(int64_t count) {
 }
 
 static void solve(problem *p) {
-  const dense_case *t = p->t;
+  const linear_case *t = p->t;
   for (int64_t i = 0; i < t->n; i++)
     for (int64_t o = 0; o < t->outputs; o++) {
       tracked_sum *y = &p->ys[i * t->outputs + o];
@@ -49,9 +49,9 @@ static void solve(problem *p) {
     }
 }
 
-static problem problem_of(const dense_case *t, bool exact) {
+static problem problem_of(const linear_case *t, bool exact) {
   problem p = {.t = t,
-               .dense = {t->c, t->h, t->w, t->outputs, t->flags},
+               .linear = {t->c, t->h, t->w, t->outputs, t->flags},
                .x = {t->c, t->h, t->w, 0, CN_FLAT},
                .y = {t->outputs, 1, 1, 0, CN_FLAT}};
   p.features = (int64_t)t->c * t->h * t->w;
@@ -86,7 +86,7 @@ typedef struct outputs {
 
 static outputs new_outputs(const problem *p) {
   const int64_t y = cn_tensor_floats(&p->y, p->t->n), dx = cn_tensor_floats(&p->x, p->t->n);
-  const int64_t dw = cn_dense_weight_floats(&p->dense);
+  const int64_t dw = cn_linear_weight_floats(&p->linear);
   outputs o = {.floats = y + dx + dw + (p->t->outputs + 15) / 16 * 16};
   o.all = new_floats(o.floats);
   o.y = o.all;
@@ -98,7 +98,7 @@ static outputs new_outputs(const problem *p) {
 
 static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
                             int64_t *floats) {
-  *floats = cn_dense_workspace_floats(context, &p->dense, pass, p->t->n);
+  *floats = cn_linear_workspace_floats(context, &p->linear, pass, p->t->n);
   CHECK(*floats >= 0, "workspace %lld", (long long)*floats);
   return new_floats(*floats);
 }
@@ -107,21 +107,21 @@ static outputs run(const cn_context *context, const problem *p) {
   const int32_t n = p->t->n;
   outputs o = new_outputs(p);
   float *x = new_tensor(&p->x, n, p->xs), *dy = new_tensor(&p->y, n, p->dy);
-  float *w = new_floats(cn_dense_weight_floats(&p->dense));
+  float *w = new_floats(cn_linear_weight_floats(&p->linear));
   float *bias = p->bias != NULL ? new_channels(p->t->outputs, p->bias) : NULL;
-  CHECK(cn_dense_pack_weights(context, &p->dense, p->w, w) == CN_OK, "pack");
+  CHECK(cn_linear_pack_weights(context, &p->linear, p->w, w) == CN_OK, "pack");
   int64_t floats;
   float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
-  CHECK(cn_dense_forward(context, &p->dense, n, x, w, bias, o.y, workspace, floats) == CN_OK,
+  CHECK(cn_linear_forward(context, &p->linear, n, x, w, bias, o.y, workspace, floats) == CN_OK,
         "forward");
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
-  CHECK(cn_dense_backward_data(context, &p->dense, n, dy, w, o.dx, workspace, floats) == CN_OK,
+  CHECK(cn_linear_backward_data(context, &p->linear, n, dy, w, o.dx, workspace, floats) == CN_OK,
         "backward data");
   free(workspace);
   workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
-  CHECK(cn_dense_backward_weights(context, &p->dense, n, x, dy, o.dw, bias != NULL ? o.db : NULL,
-                                  NULL, workspace, floats) == CN_OK,
+  CHECK(cn_linear_backward_weights(context, &p->linear, n, x, dy, o.dw, bias != NULL ? o.db : NULL,
+                                   NULL, workspace, floats) == CN_OK,
         "backward weights");
   free(workspace);
   free(x);
@@ -133,7 +133,7 @@ static outputs run(const cn_context *context, const problem *p) {
 
 static void check_outputs(const cn_context *context, const problem *p, const outputs *o,
                           bool exact) {
-  const dense_case *t = p->t;
+  const linear_case *t = p->t;
   char what[128];
   snprintf(what, sizeof what, "n %d, %dx%dx%d to %d, isa %d, y", (int)t->n, (int)t->c, (int)t->h,
            (int)t->w, (int)t->outputs, (int)context->isa);
@@ -145,13 +145,13 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   read_tensor(what, &p->x, t->n, o->dx, dx);
   check_sums(what, p->dx, dx, x_count, exact);
   what[strlen(what) - 1] = 'w';
-  CHECK(cn_dense_unpack_weights(context, &p->dense, o->dw, dw) == CN_OK, "%s", what);
+  CHECK(cn_linear_unpack_weights(context, &p->linear, o->dw, dw) == CN_OK, "%s", what);
   check_sums(what, p->dw, dw, p->w_count, exact);
   what[strlen(what) - 1] = 'b';
   if (p->bias != NULL) check_sums(what, p->db, o->db, t->outputs, exact);
-  const int64_t packed = cn_dense_weight_floats(&p->dense);
+  const int64_t packed = cn_linear_weight_floats(&p->linear);
   float *again = new_floats(packed);
-  CHECK(cn_dense_pack_weights(context, &p->dense, dw, again) == CN_OK, "%s", what);
+  CHECK(cn_linear_pack_weights(context, &p->linear, dw, again) == CN_OK, "%s", what);
   int64_t bad = 0;
   for (int64_t i = 0; i < packed; i++) bad += !(again[i] == o->dw[i]);
   CHECK(bad == 0, "%s: %lld floats of the packed gradient are not zero where they must be", what,
@@ -162,7 +162,7 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   free(again);
 }
 
-static void run_case(const dense_case *t, bool exact) {
+static void run_case(const linear_case *t, bool exact) {
   problem p = problem_of(t, exact);
   for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
@@ -175,7 +175,7 @@ static void run_case(const dense_case *t, bool exact) {
         first = o;
         continue;
       }
-      check_same_bits("dense", first.all, o.all, o.floats);
+      check_same_bits("linear", first.all, o.all, o.floats);
       free(o.all);
     }
     free(first.all);
@@ -185,18 +185,18 @@ static void run_case(const dense_case *t, bool exact) {
 
 /* 100,000 equal terms: a plain running sum would exceed the bound many times over. */
 static void long_sums_of_equal_terms_stay_within_the_bound(void) {
-  const cn_dense dense = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
+  const cn_linear linear = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
   const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT};
   float *plain = new_floats(100000);
   for (int i = 0; i < 100000; i++) plain[i] = 0.1f;
   tracked_sum expected = {0};
   for (int i = 0; i < 100000; i++) add_term(&expected, (double)0.1f * 0.1f);
-  float *x = new_tensor(&shape, 1, plain), *w = new_floats(cn_dense_weight_floats(&dense));
+  float *x = new_tensor(&shape, 1, plain), *w = new_floats(cn_linear_weight_floats(&linear));
   float *y = new_floats(16);
   for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     const cn_context context = context_of(isa, 2);
-    CHECK(cn_dense_pack_weights(&context, &dense, plain, w) == CN_OK, "pack");
-    CHECK(cn_dense_forward(&context, &dense, 1, x, w, NULL, y, NULL, 0) == CN_OK, "forward");
+    CHECK(cn_linear_pack_weights(&context, &linear, plain, w) == CN_OK, "pack");
+    CHECK(cn_linear_forward(&context, &linear, 1, x, w, NULL, y, NULL, 0) == CN_OK, "forward");
     check_sums("100,000 equal terms", &expected, y, 1, false);
   }
   free(plain);
@@ -211,5 +211,5 @@ int main(void) {
     run_case(&cases[i], false);
   }
   long_sums_of_equal_terms_stay_within_the_bound();
-  return verdict("dense");
+  return verdict("linear");
 }

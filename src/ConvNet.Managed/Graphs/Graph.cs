@@ -26,10 +26,10 @@ public sealed class Graph
         _byName.Add(Input.Name, Input);
     }
 
-    /// <summary>The node that stands for the images.</summary>
+    /// <summary>The node that stands for the input.</summary>
     public Node Input { get; }
 
-    /// <summary>The node whose values are the scores: the last one added.</summary>
+    /// <summary>The node whose values are the output: the last one added.</summary>
     public Node Output => _nodes[^1];
 
     /// <summary>All nodes in topological order; the first is <see cref="Input"/>.</summary>

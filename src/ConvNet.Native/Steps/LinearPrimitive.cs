@@ -4,22 +4,22 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Dense layer: reads and writes features in blocks with the batch inside.</summary>
-internal sealed class DensePrimitive : Primitive
+/// <summary>Linear layer: reads and writes features in blocks with the batch inside.</summary>
+internal sealed class LinearPrimitive : Primitive
 {
-    private readonly cn_dense _dense;
+    private readonly cn_linear _dense;
 
-    /// <summary>Describes the dense layer of an operation.</summary>
-    public DensePrimitive(Operation operation, Dense layer, cn_tensor input) : base(operation)
+    /// <summary>Describes the linear layer of an operation.</summary>
+    public LinearPrimitive(Operation operation, Linear layer, cn_tensor input) : base(operation)
     {
         // Flattened maps keep the order of their blocks; plain values make full blocks of features instead.
         bool maps = input.layout != cn_layout.CN_PLAIN;
-        _dense = new cn_dense
+        _dense = new cn_linear
         {
             c = maps ? input.c : operation.Node.Inputs[0].Shape.Length,
             h = maps ? input.h : 1,
             w = maps ? input.w : 1,
-            outputs = layer.Units,
+            outputs = layer.OutFeatures,
             flags = (layer.Bias ? cn_flags.CN_BIAS : cn_flags.None) | (operation.Relu ? cn_flags.CN_RELU
                 : cn_flags.None),
         };
@@ -38,14 +38,14 @@ internal sealed class DensePrimitive : Primitive
 
     /// <inheritdoc/>
     public override Packing PackingOf(Parameter parameter)
-        => parameter.Role == ParameterRole.Weight ? new DensePacking(_dense) : base.PackingOf(parameter);
+        => parameter.Role == ParameterRole.Weight ? new LinearPacking(_dense) : base.PackingOf(parameter);
 
     /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
-        plan.Add(new DenseForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)),
+        plan.Add(new LinearForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)),
             Algorithms.Of(_dense, cn_pass.CN_FORWARD));
     }
 
@@ -56,32 +56,32 @@ internal sealed class DensePrimitive : Primitive
         if (plan.DX(this) is { } dx)
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-            plan.Add(new DenseBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)),
+            plan.Add(new LinearBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)),
                 Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
         }
         var gradient = new WeightGradient(plan.Parameters, this);
-        plan.Add(new DenseBackwardWeights(_dense, plan.X(this), dy, gradient,
+        plan.Add(new LinearBackwardWeights(_dense, plan.X(this), dy, gradient,
             Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
             Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
     private Slot? Workspace(Lowering plan, cn_pass pass)
-        => plan.Workspace(n => cn_dense_workspace_floats(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
+        => plan.Workspace(n => cn_linear_workspace_floats(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
 }
 
 /// <summary>y from x.</summary>
-internal sealed unsafe class DenseForward(cn_dense dense, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace)
+internal sealed unsafe class LinearForward(cn_linear linear, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace)
     : Step(x, w, bias, y, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dense_forward(run.Context, dense, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
+        => cn_linear_forward(run.Context, linear, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
             workspace.Address(), workspace.Length())
             .ThrowIfFailed();
 }
 
 /// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
-internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot dy, WeightGradient gradient,
+internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slot dy, WeightGradient gradient,
     Slot? workspace)
     : Step([x, dy, .. gradient.Slots, workspace])
 {
@@ -98,18 +98,19 @@ internal sealed unsafe class DenseBackwardWeights(cn_dense dense, Slot x, Slot d
     public override void Run(in Run run)
     {
         cn_update update = gradient.Update(run);
-        cn_dense_backward_weights(run.Context, dense, run.N, x.Pointer, dy.Pointer, gradient.DW(run), gradient.DB(run),
+        cn_linear_backward_weights(run.Context, linear, run.N, x.Pointer, dy.Pointer, gradient.DW(run),
+            gradient.DB(run),
             gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
     }
 }
 
 /// <summary>dx from dy.</summary>
-internal sealed unsafe class DenseBackwardData(cn_dense dense, Slot dy, Slot w, Slot dx, Slot? workspace)
+internal sealed unsafe class LinearBackwardData(cn_linear linear, Slot dy, Slot w, Slot dx, Slot? workspace)
     : Step(dy, w, dx, workspace)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dense_backward_data(run.Context, dense, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(),
+        => cn_linear_backward_data(run.Context, linear, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(),
             workspace.Length())
             .ThrowIfFailed();
 }

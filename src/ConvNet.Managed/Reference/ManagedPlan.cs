@@ -65,7 +65,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// it.</summary>
     internal ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
-    /// <summary>The gradient of the images of the last backward pass.</summary>
+    /// <summary>The gradient of the input of the last backward pass.</summary>
     internal ReadOnlySpan<T> InputGradient => _training!.InputGradient(N);
 
     private ManagedPass<T> Inference
@@ -75,11 +75,11 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
-    protected override void ForwardCore(ReadOnlySpan<float> images, int n)
+    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
     {
         if (PoisonArena)
             _training!.Poison();
-        TensorPrimitives.ConvertChecked(images, _training!.Value(Graph.Input, n));
+        TensorPrimitives.ConvertChecked(input, _training!.Value(Graph.Input, n));
         _training.Forward(n, training: true, PassNumber);
     }
 
@@ -143,17 +143,17 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
     {
         ManagedPass<T> pass = Inference;
-        TensorPrimitives.ConvertChecked(images, pass.Value(Graph.Input, n));
+        TensorPrimitives.ConvertChecked(input, pass.Value(Graph.Input, n));
         pass.Forward(n, training: false, 0);
-        TensorPrimitives.ConvertChecked<T, float>(pass.Value(Output, n), scores);
+        TensorPrimitives.ConvertChecked<T, float>(pass.Value(Output, n), output);
     }
 
     /// <inheritdoc/>
-    protected override void ReadScoresCore(Span<float> scores)
-        => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Output, N), scores);
+    protected override void ReadOutputCore(Span<float> output)
+        => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Output, N), output);
 
     /// <inheritdoc/>
     protected override void ReadCore(Parameter parameter, Span<float> values)

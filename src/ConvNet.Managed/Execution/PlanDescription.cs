@@ -87,10 +87,10 @@ public enum PlannedPass
     /// <summary>After parameters were written, once.</summary>
     Preparation,
 
-    /// <summary>From the images to the scores.</summary>
+    /// <summary>From the input to the output.</summary>
     Forward,
 
-    /// <summary>From the gradient of the scores to those of the parameters.</summary>
+    /// <summary>From the gradient of the output to those of the parameters.</summary>
     Backward,
 
     /// <summary>The optimiser's.</summary>

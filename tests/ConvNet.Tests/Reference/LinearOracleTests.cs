@@ -3,15 +3,15 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;
 
-/// <summary>The reference's dense layer and 1×1 convolution against another library's matrix product.</summary>
-public sealed class DenseOracleTests
+/// <summary>The reference's linear layer and 1×1 convolution against another library's matrix product.</summary>
+public sealed class LinearOracleTests
 {
     private const int N = 7, Inputs = 31, Units = 13;
 
     [Test]
-    public void DenseIsAMatrixProductForwardAndBackward()
+    public void LinearIsAMatrixProductForwardAndBackward()
     {
-        Graph graph = Sequential.Of(Shape.Vector(Inputs), new Dense(Units));
+        Graph graph = Sequential.Of(Shape.Vector(Inputs), new Linear(Units));
         using var backend = new ManagedBackend();
         using ManagedPlan<double> plan = backend.Compile<double>(graph,
             new TrainingSpec(N, new MeanSquaredError(), new Sgd()) { InputGradient = true });

@@ -19,6 +19,8 @@ public sealed class LayerSet
                 throw new ArgumentException($"There are two layers of the kind \"{declaration.Kind}\"; "
                     + "kinds are unique in a set.", nameof(declarations));
             }
+            if (declaration.FormerKind is { } former)
+                _byKind.TryAdd(former, declaration);
         }
     }
 
@@ -26,7 +28,7 @@ public sealed class LayerSet
     public static LayerSet BuiltIn { get; } = new(
     [
         Conv2d.Declared,
-        Dense.Declared,
+        Linear.Declared,
         MaxPool2d.Declared,
         AvgPool2d.Declared,
         GlobalAvgPool2d.Declared,

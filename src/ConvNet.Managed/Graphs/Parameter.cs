@@ -30,7 +30,8 @@ internal static class ParameterRoles
 /// <summary>What a layer says of one of its parameters.</summary>
 /// <param name="Name">The name within the layer, as <c>weight</c>.</param>
 /// <param name="Role">What it is for.</param>
-/// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a dense layer.</param>
+/// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a linear
+/// layer.</param>
 /// <param name="FanIn">Inputs that one output sums over; scales random initial values.</param>
 /// <param name="FanOut">Outputs that one input reaches.</param>
 public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1,

@@ -45,7 +45,7 @@ public abstract partial class Executable : IExecutable
         ArgumentNullException.ThrowIfNull(graph);
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize),
-                $"A batch of {batchSize} images is empty; the batch size starts at 1.");
+                $"A batch of {batchSize} samples is empty; the batch size starts at 1.");
         if (spec is not null)
         {
             ArgumentNullException.ThrowIfNull(spec.Loss, nameof(spec));
@@ -80,7 +80,7 @@ public abstract partial class Executable : IExecutable
     /// <inheritdoc/>
     public TrainingSpec? Spec { get; }
 
-    /// <summary>The node whose values are the scores.</summary>
+    /// <summary>The node whose values are the output.</summary>
     protected Node Output => Graph.Output;
 
     /// <summary>Samples in the batch that went forward last.</summary>
@@ -94,10 +94,10 @@ public abstract partial class Executable : IExecutable
     protected long StepNumber => _steps + 1;
 
     /// <inheritdoc/>
-    public void Forward(ReadOnlySpan<float> images)
+    public void Forward(ReadOnlySpan<float> input)
     {
         using Hold hold = Enter();
-        ForwardChecked(images);
+        ForwardChecked(input);
     }
 
     /// <inheritdoc/>
@@ -129,7 +129,7 @@ public abstract partial class Executable : IExecutable
                 + $"it{OrAgain}.");
         if (outputGradient.Length != N * Output.Shape.Length)
             throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient),
-                $"the gradient of {N} × {Output.Shape} scores");
+                $"the gradient of {N} × {Output.Shape} output values");
         CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
     }
@@ -143,37 +143,37 @@ public abstract partial class Executable : IExecutable
 
     /// <inheritdoc/>
     public double TrainStep(
-        ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores = default)
+        ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output = default)
     {
         using Hold hold = Enter();
         CheckTraining();
         CheckRate(learningRate);
-        int n = CountImages(images);
+        int n = CountSamples(input);
         targets.CheckFor(Spec!.Loss, Output.Shape, n);
-        if (!scores.IsEmpty)
-            CheckScores(scores.Length, n);
-        return TrainStepChecked(images, targets, learningRate, scores);
+        if (!output.IsEmpty)
+            CheckOutputLength(output.Length, n);
+        return TrainStepChecked(input, targets, learningRate, output);
     }
 
     /// <inheritdoc/>
-    public void Infer(ReadOnlySpan<float> images, Span<float> scores)
+    public void Infer(ReadOnlySpan<float> input, Span<float> output)
     {
         using Hold hold = Enter();
-        int n = CountImages(images);
-        CheckScores(scores.Length, n);
+        int n = CountSamples(input);
+        CheckOutputLength(output.Length, n);
         CheckWritten();
-        InferCore(images, n, scores);
+        InferCore(input, n, output);
     }
 
     /// <inheritdoc/>
-    public void ReadScores(Span<float> scores)
+    public void ReadOutput(Span<float> output)
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("There are no scores to read: call Forward first, and read before "
+            throw new InvalidOperationException("There is no output to read: call Forward first, and read before "
                 + "Backward.");
-        CheckScores(scores.Length, N);
-        ReadScoresCore(scores);
+        CheckOutputLength(output.Length, N);
+        ReadOutputCore(output);
     }
 
     /// <inheritdoc/>
@@ -221,14 +221,14 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckTraining();
         if (!Spec!.InputGradient)
-            throw new InvalidOperationException("The gradient of the images was not asked for: compile with "
+            throw new InvalidOperationException("The gradient of the input was not asked for: compile with "
                 + "InputGradient: true.");
         if (!_hasInputGradient)
-            throw new InvalidOperationException("There is no gradient of the images to read: call Backward first, and "
+            throw new InvalidOperationException("There is no gradient of the input to read: call Backward first, and "
                 + "read before the next Forward.");
         if (values.Length != N * Graph.Input.Shape.Length)
             throw WrongLength(values.Length, N * Graph.Input.Shape.Length, nameof(values),
-                $"the gradient of {N} images of {Graph.Input.Shape}");
+                $"the gradient of {N} samples of {Graph.Input.Shape}");
         ReadInputGradientCore(values);
     }
 
@@ -253,10 +253,10 @@ public abstract partial class Executable : IExecutable
     {
     }
 
-    /// <summary>Computes the scores of <paramref name="n"/> images in training mode.</summary>
-    protected abstract void ForwardCore(ReadOnlySpan<float> images, int n);
+    /// <summary>Computes the output of <paramref name="n"/> samples in training mode.</summary>
+    protected abstract void ForwardCore(ReadOnlySpan<float> input, int n);
 
-    /// <summary>The mean loss of the batch; keeps the gradient of the scores for <see cref="BackwardCore"/>.</summary>
+    /// <summary>The mean loss of the batch; keeps the gradient of the output for <see cref="BackwardCore"/>.</summary>
     protected abstract double LossCore(Targets targets);
 
     /// <summary>Computes the gradients, from the loss when <paramref name="outputGradient"/> is empty.</summary>
@@ -279,11 +279,11 @@ public abstract partial class Executable : IExecutable
         StepCore(learningRate);
     }
 
-    /// <summary>The scores of <paramref name="n"/> images in inference mode.</summary>
-    protected abstract void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores);
+    /// <summary>The output of <paramref name="n"/> samples in inference mode.</summary>
+    protected abstract void InferCore(ReadOnlySpan<float> input, int n, Span<float> output);
 
-    /// <summary>Reads the scores of the last forward pass.</summary>
-    protected abstract void ReadScoresCore(Span<float> scores);
+    /// <summary>Reads the output of the last forward pass.</summary>
+    protected abstract void ReadOutputCore(Span<float> output);
 
     /// <summary>Reads a parameter or buffer.</summary>
     protected abstract void ReadCore(Parameter parameter, Span<float> values);
@@ -294,16 +294,16 @@ public abstract partial class Executable : IExecutable
     /// <summary>Reads a gradient.</summary>
     protected abstract void ReadGradientCore(Parameter parameter, Span<float> values);
 
-    /// <summary>Reads the gradient of the images.</summary>
+    /// <summary>Reads the gradient of the input.</summary>
     protected abstract void ReadInputGradientCore(Span<float> values);
 
     private string OrAgain => _phase == Phase.Differentiated
         ? " again (the last Backward has used up the values of its batch)" : "";
 
-    private void ForwardChecked(ReadOnlySpan<float> images)
+    private void ForwardChecked(ReadOnlySpan<float> input)
     {
         CheckTraining();
-        int n = CountImages(images);
+        int n = CountSamples(input);
         CheckWritten();
         (_phase, _hasInputGradient, _changedBy, _tookBack, _buffersWritten) = (Phase.Idle, false, null, false, false);
         N = n;
@@ -312,7 +312,7 @@ public abstract partial class Executable : IExecutable
         KeepBuffersCore();
         try
         {
-            ForwardCore(images, n);
+            ForwardCore(input, n);
         }
         catch
         {
@@ -364,14 +364,14 @@ public abstract partial class Executable : IExecutable
     }
 
     private double TrainStepChecked(
-        ReadOnlySpan<float> images, Targets targets, float learningRate, Span<float> scores)
+        ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output)
     {
-        ForwardChecked(images);
+        ForwardChecked(input);
         try
         {
             double loss = LossChecked(targets);
-            if (!scores.IsEmpty)
-                ReadScoresCore(scores);
+            if (!output.IsEmpty)
+                ReadOutputCore(output);
             _phase = Phase.Idle;
             if (!double.IsFinite(loss))
                 return loss;
@@ -449,11 +449,11 @@ public abstract partial class Executable : IExecutable
                 + "that trains.");
     }
 
-    private void CheckScores(int length, int n)
+    private void CheckOutputLength(int length, int n)
     {
         if (length != n * Output.Shape.Length)
-            throw WrongLength(length, n * Output.Shape.Length, "scores",
-                $"the scores of {n} samples, {Output.Shape} each");
+            throw WrongLength(length, n * Output.Shape.Length, "output",
+                $"the output of {n} samples, {Output.Shape} each");
     }
 
     private void CheckWritten()
@@ -485,19 +485,19 @@ public abstract partial class Executable : IExecutable
     {
         CheckTraining();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("Loss needs the scores of a batch: call Forward first.");
+            throw new InvalidOperationException("Loss needs the output of a batch: call Forward first.");
     }
 
-    private int CountImages(ReadOnlySpan<float> images)
+    private int CountSamples(ReadOnlySpan<float> input)
     {
         int length = Graph.Input.Shape.Length;
-        (int n, int rest) = Math.DivRem(images.Length, length);
+        (int n, int rest) = Math.DivRem(input.Length, length);
         if (rest != 0 || n == 0)
-            throw new ArgumentException(Invariant($"{images.Length:N0} values are no whole number of ")
-                + Invariant($"{Graph.Input.Shape} images, {length:N0} values each."), nameof(images));
+            throw new ArgumentException(Invariant($"{input.Length:N0} values are no whole number of ")
+                + Invariant($"{Graph.Input.Shape} samples, {length:N0} values each."), nameof(input));
         if (n > BatchSize)
-            throw new ArgumentException($"{n} images are more than a batch of {BatchSize}; give them in parts or "
-                + "compile for a larger batch.", nameof(images));
+            throw new ArgumentException($"{n} samples are more than a batch of {BatchSize}; give them in parts or "
+                + "compile for a larger batch.", nameof(input));
         return n;
     }
 

@@ -36,30 +36,30 @@ public static class TensorExtensions
         if (!values.Lengths.SequenceEqual(Lengths(parameter)))
             throw new ArgumentException($"A tensor of {string.Join("×", values.Lengths.ToArray())} does not fit "
                 + $"{parameter}.", nameof(values));
-        executable.Write(parameter, Dense(values));
+        executable.Write(parameter, Contiguous(values));
     }
 
-    /// <summary>The scores of a batch in inference mode, as N×C×H×W.</summary>
+    /// <summary>The output of a batch in inference mode, as N×C×H×W.</summary>
     /// <param name="executable">The executable.</param>
-    /// <param name="images">N×C×H×W with C, H, W of the graph's input.</param>
-    /// <exception cref="ArgumentException">The images have other dimensions than the graph's input, or are more than a
+    /// <param name="input">N×C×H×W with C, H, W of the graph's input.</param>
+    /// <exception cref="ArgumentException">The input has other dimensions than the graph's input, or is more than a
     /// batch.</exception>
-    public static Tensor<float> Infer(this IExecutable executable, Tensor<float> images)
+    public static Tensor<float> Infer(this IExecutable executable, Tensor<float> input)
     {
         ArgumentNullException.ThrowIfNull(executable);
-        ArgumentNullException.ThrowIfNull(images);
-        Shape input = executable.Graph.Input.Shape, output = executable.Graph.Output.Shape;
-        if (images.Rank != 4 || !images.Lengths[1..].SequenceEqual([input.C, input.H, input.W]))
-            throw new ArgumentException($"A tensor of {string.Join("×", images.Lengths.ToArray())} is no batch of "
-                + $"images; the graph takes N×{input}.", nameof(images));
-        var scores = new float[images.Lengths[0] * output.Length];
-        executable.Infer(Dense(images), scores);
-        return Tensor.Create(scores, [images.Lengths[0], output.C, output.H, output.W]);
+        ArgumentNullException.ThrowIfNull(input);
+        Shape x = executable.Graph.Input.Shape, y = executable.Graph.Output.Shape;
+        if (input.Rank != 4 || !input.Lengths[1..].SequenceEqual([x.C, x.H, x.W]))
+            throw new ArgumentException($"A tensor of {string.Join("×", input.Lengths.ToArray())} is no batch of "
+                + $"the input; the graph takes N×{x}.", nameof(input));
+        var output = new float[input.Lengths[0] * y.Length];
+        executable.Infer(Contiguous(input), output);
+        return Tensor.Create(output, [input.Lengths[0], y.C, y.H, y.W]);
     }
 
     private static nint[] Lengths(Parameter parameter) => [.. parameter.Dimensions.Select(size => (nint)size)];
 
-    private static float[] Dense(Tensor<float> tensor)
+    private static float[] Contiguous(Tensor<float> tensor)
     {
         var values = new float[tensor.FlattenedLength];
         tensor.FlattenTo(values);

@@ -88,6 +88,9 @@ public sealed class LayerDeclaration
     /// <summary>Its name in files, and the stem of its nodes' names.</summary>
     public string Kind { get; }
 
+    /// <summary>The name that earlier files have; null where it has always had its name.</summary>
+    public string? FormerKind { get; init; }
+
     /// <summary>What it computes, in a few words.</summary>
     public string Summary { get; }
 

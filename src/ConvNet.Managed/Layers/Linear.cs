@@ -7,55 +7,59 @@ namespace ConvNet;
 /// x: N×I, w: O×I, b: O, y: N×O.
 /// Backward: dx[n,i] = Σ_o w[o,i]·dy[n,o]; dw[o,i] = Σ_n dy[n,o]·x[n,i]; db[o] = Σ_n dy[n,o].
 /// </remarks>
-public sealed record Dense : SumLayer
+public sealed record Linear : SumLayer
 {
     private const bool UsualBias = true;
 
-    private static readonly AttributeDeclaration<int> s_units
-        = AttributeDeclaration.Integer<Dense>("units", layer => layer.Units, role: AttributeRole.Channels);
+    private static readonly AttributeDeclaration<int> s_outFeatures
+        = AttributeDeclaration.Integer<Linear>("outFeatures", layer => layer.OutFeatures,
+            role: AttributeRole.Channels, formerName: "units");
 
     private static readonly AttributeDeclaration<bool> s_bias
-        = AttributeDeclaration.Flag<Dense>("bias", layer => layer.Bias, UsualBias);
+        = AttributeDeclaration.Flag<Linear>("bias", layer => layer.Bias, UsualBias);
 
     /// <summary>The layer as files and checks know it.</summary>
-    public static LayerDeclaration Declared { get; } = new("dense", "fully connected layer over a vector",
-        [s_units, s_bias], values => new Dense(values.Get(s_units), values.Get(s_bias)))
+    public static LayerDeclaration Declared { get; } = new("linear", "fully connected layer over a vector",
+        [s_outFeatures, s_bias], values => new Linear(values.Get(s_outFeatures), values.Get(s_bias)))
     {
-        Examples = [new("dense", new Dense(10), 3, Shape.Vector(17))],
+        FormerKind = "dense",
+        Examples = [new("linear", new Linear(10), 3, Shape.Vector(17))],
         Random = [Random, Random],
-        LongSums = [Wide, ManyUnits, LargeBatch],
-        Fitting = (draw, _, x) => x.IsVector ? new Dense(draw.Of(3, 16, 19), draw.OneIn(2)) : null,
+        LongSums = [Wide, ManyFeatures, LargeBatch],
+        Fitting = (draw, _, x) => x.IsVector ? new Linear(draw.Of(3, 16, 19), draw.OneIn(2)) : null,
     };
 
     /// <summary>Describes a fully connected layer.</summary>
-    /// <param name="units">O, the number of outputs.</param>
+    /// <param name="outFeatures">O, the number of outputs.</param>
     /// <param name="bias">Whether a bias is added.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no unit.</exception>
-    public Dense(int units, bool bias = UsualBias)
+    /// <exception cref="ArgumentOutOfRangeException">There is no output feature.</exception>
+    public Linear(int outFeatures, bool bias = UsualBias)
     {
-        (Units, Bias) = (s_units.Check(Kind, units), bias);
+        (OutFeatures, Bias) = (s_outFeatures.Check(Kind, outFeatures), bias);
     }
 
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
     /// <summary>O, the number of outputs.</summary>
-    public int Units { get; }
+    public int OutFeatures { get; }
 
     /// <summary>Whether a bias is added.</summary>
     public bool Bias { get; }
 
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs).IsVector
-        ? Shape.Vector(Units)
-        : throw new ArgumentException($"dense reads a vector; {inputs[0]} was given. Put a Flatten before it.");
+        ? Shape.Vector(OutFeatures)
+        : throw new ArgumentException($"linear reads a vector; {inputs[0]} was given. Put a Flatten before it.");
 
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
     {
         int features = inputs[0].C;
-        var weight = new ParameterSpec("weight", ParameterRole.Weight, [Units, features], features, Units);
-        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [Units], features, Units)] : [weight];
+        var weight = new ParameterSpec("weight", ParameterRole.Weight, [OutFeatures, features], features, OutFeatures);
+        return Bias
+            ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [OutFeatures], features, OutFeatures)]
+            : [weight];
     }
 
     /// <inheritdoc/>
@@ -66,16 +70,16 @@ public sealed record Dense : SumLayer
 
     /// <inheritdoc/>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs)
-        => Math.Max(Math.Max(inputs[0].C, Units), batch);
+        => Math.Max(Math.Max(inputs[0].C, OutFeatures), batch);
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Inputs;
 
     /// <inheritdoc/>
-    public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs) => (long)Units * inputs[0].C;
+    public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs) => (long)OutFeatures * inputs[0].C;
 
     /// <inheritdoc/>
-    public override string Explain(params ReadOnlySpan<Shape> inputs) => $"{Units} units";
+    public override string Explain(params ReadOnlySpan<Shape> inputs) => $"{OutFeatures} features";
 
     /// <inheritdoc/>
     public override void Forward<T, TSum>(Frame<T, TSum> f)
@@ -84,8 +88,8 @@ public sealed record Dense : SumLayer
         f.For(f.N, n =>
         {
             ReadOnlySpan<T> x = f.X(0).Slice(n * features, features), w = f.W(0);
-            Span<TSum> y = f.Y.Slice(n * Units, Units);
-            for (int o = 0; o < Units; o++)
+            Span<TSum> y = f.Y.Slice(n * OutFeatures, OutFeatures);
+            for (int o = 0; o < OutFeatures; o++)
             {
                 TSum dot = Rows.Dot<T, TSum>(w.Slice(o * features, features), x);
                 y[o] = Bias ? dot + f.W(1)[o] : dot;
@@ -100,16 +104,17 @@ public sealed record Dense : SumLayer
         if (f.WantsDX(0))
         {
             f.For(f.N, n
-                => Combine(f.DX(0).Slice(n * features, features), f.W(0), features, f.DY.Slice(n * Units, Units), 1));
+                => Combine(f.DX(0).Slice(n * features, features), f.W(0), features,
+                    f.DY.Slice(n * OutFeatures, OutFeatures), 1));
         }
         if (!f.WantsDW(0))
             return;
-        f.For(Units, o =>
+        f.For(OutFeatures, o =>
         {
             ReadOnlySpan<T> dy = f.DY[o..];
-            Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, Units);
+            Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, OutFeatures);
             if (Bias)
-                f.DW(1)[o] = Rows.Sum<T, TSum>(dy, f.N, Units);
+                f.DW(1)[o] = Rows.Sum<T, TSum>(dy, f.N, OutFeatures);
         });
     }
 
@@ -134,15 +139,15 @@ public sealed record Dense : SumLayer
         int units = draw.OneIn(4) ? draw.Between(100, 260) : draw.Channels();
         int most = Math.Max(1, RandomDraw.MostWork / (features * units));
         int n = Math.Min(draw.OneIn(4) ? draw.Between(9, 70) : draw.Batch(), most);
-        return new("dense", new Dense(units, bias: !draw.OneIn(4)), n, Shape.Vector(features));
+        return new("linear", new Linear(units, bias: !draw.OneIn(4)), n, Shape.Vector(features));
     }
 
-    private static LayerExample Wide(RandomDraw draw) => new("dense", new Dense(draw.Between(1, 5), draw.OneIn(2)),
+    private static LayerExample Wide(RandomDraw draw) => new("linear", new Linear(draw.Between(1, 5), draw.OneIn(2)),
         draw.Between(1, 5), Shape.Vector(draw.ManyTerms()));
 
-    private static LayerExample ManyUnits(RandomDraw draw) => new("dense",
-        new Dense(draw.ManyTerms(), draw.OneIn(2)), draw.Between(1, 5), Shape.Vector(draw.Between(1, 5)));
+    private static LayerExample ManyFeatures(RandomDraw draw) => new("linear",
+        new Linear(draw.ManyTerms(), draw.OneIn(2)), draw.Between(1, 5), Shape.Vector(draw.Between(1, 5)));
 
-    private static LayerExample LargeBatch(RandomDraw draw) => new("dense",
-        new Dense(draw.Between(1, 3), draw.OneIn(2)), draw.ManyTerms(), Shape.Vector(draw.Between(1, 3)));
+    private static LayerExample LargeBatch(RandomDraw draw) => new("linear",
+        new Linear(draw.Between(1, 3), draw.OneIn(2)), draw.ManyTerms(), Shape.Vector(draw.Between(1, 3)));
 }
