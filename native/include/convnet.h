@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 11 };
+enum { CN_ABI_VERSION = 12 };
 
 enum { CN_BLOCK = 16 };
 
@@ -553,10 +553,11 @@ CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32
  * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
  *
  *   counter = low and high 32 bits of e, step, node     key = low and high 32 bits of seed
- *   e = ((sample * c + channel) * h + row) * w + column, the plain order of the batch
+ *   e = (((first_sample + sample) * c + channel) * h + row) * w + column
  *
- * A function of the position only, so the same call on dy gives dx. For a drop probability p:
- * threshold = floor(p 2^32), scale = 1 / (1 - p).
+ * A function of the position in the whole batch only: calls that share a batch, each with the
+ * number of its first sample in it, drop what one call would, and the same call on dy gives dx. For
+ * a drop probability p: threshold = floor(p 2^32), scale = 1 / (1 - p).
  */
 typedef struct cn_dropout {
   cn_tensor x, y; /* one shape and one layout, each with its own halo */
@@ -568,7 +569,7 @@ typedef struct cn_dropout {
 
 /* y from x; y may be x where the descriptors are equal. */
 CN_API int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
-                                uint32_t step, const float *x, float *y);
+                                int32_t first_sample, uint32_t step, const float *x, float *y);
 
 /* dst[i] += src[i], i < count; any alignment. */
 CN_API int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src,
@@ -576,6 +577,21 @@ CN_API int32_t cn_accumulate(const cn_context *context, int64_t count, const flo
 
 /* dst[i] = value, i < count; any alignment. */
 CN_API int32_t cn_fill(const cn_context *context, int64_t count, float value, float *dst);
+
+/* dst[i] *= factor, i < count; any alignment. */
+CN_API int32_t cn_scale(const cn_context *context, int64_t count, float factor, float *dst);
+
+/* dst[i] limited to -most..most, i < count; a NaN stays. most >= 0; any alignment. */
+CN_API int32_t cn_clamp(const cn_context *context, int64_t count, float most, float *dst);
+
+/*
+ * sums[k] = the sum of the squares of x[k CN_SUM_RUN] and the floats behind it, of which each of
+ * the ceil(count / CN_SUM_RUN) sums has CN_SUM_RUN and the last what is left. In double precision;
+ * the same bits for every instruction set and number of threads.
+ */
+enum { CN_SUM_RUN = 4096 };
+CN_API int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float *x,
+                                  double *sums);
 
 /* ---- Losses --------------------------------------------------------------------------------- */
 

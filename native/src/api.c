@@ -255,12 +255,13 @@ int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, c
 }
 
 int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
-                         uint32_t step, const float *x, float *y) {
+                         int32_t first_sample, uint32_t step, const float *x, float *y) {
   TRY(check_context(context));
   if (dropout == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&dropout->x, x, &dropout->y, y, n));
+  if (first_sample < 0) return CN_BAD_SHAPE;
   if (!isfinite(dropout->scale)) return CN_BAD_VALUE;
-  kernels_for(context)->dropout(context->threads, dropout, n, step, x, y);
+  kernels_for(context)->dropout(context->threads, dropout, n, first_sample, step, x, y);
   return CN_OK;
 }
 
@@ -323,6 +324,33 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
   TRY(check_count(count));
   TRY(check_floats(dst));
   kernels_for(context)->fill(context->threads, count, value, dst);
+  return CN_OK;
+}
+
+int32_t cn_scale(const cn_context *context, int64_t count, float factor, float *dst) {
+  TRY(check_context(context));
+  TRY(check_count(count));
+  TRY(check_floats(dst));
+  kernels_for(context)->scale(context->threads, count, factor, dst);
+  return CN_OK;
+}
+
+int32_t cn_clamp(const cn_context *context, int64_t count, float most, float *dst) {
+  TRY(check_context(context));
+  TRY(check_count(count));
+  if (!(most >= 0.0f)) return CN_BAD_VALUE;
+  TRY(check_floats(dst));
+  kernels_for(context)->clamp(context->threads, count, most, dst);
+  return CN_OK;
+}
+
+int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float *x, double *sums) {
+  TRY(check_context(context));
+  TRY(check_count(count));
+  TRY(check_floats(x));
+  if (sums == NULL) return CN_NULL_POINTER;
+  if ((uintptr_t)sums % sizeof(double) != 0) return CN_MISALIGNED;
+  kernels_for(context)->sums_of_squares(context->threads, count, x, sums);
   return CN_OK;
 }
 

@@ -400,11 +400,22 @@ static void elementwise(void) {
   EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
   EXPECT(CN_NULL_POINTER, cn_add(&context, &op, 1, a, NULL, out));
   const cn_dropout dropout = {.x = t, .y = t, .scale = INFINITY};
-  EXPECT(CN_BAD_VALUE, cn_dropout_apply(&context, &dropout, 1, 0, a, out));
+  EXPECT(CN_BAD_VALUE, cn_dropout_apply(&context, &dropout, 1, 0, 0, a, out));
+  EXPECT(CN_BAD_SHAPE, cn_dropout_apply(&context, &dropout, 1, -1, 0, a, out));
   EXPECT(CN_BAD_SHAPE, cn_accumulate(&context, -1, a, out));
   EXPECT(CN_BAD_SHAPE, cn_fill(&context, INT64_MAX, 0.0f, out));
   EXPECT(CN_BAD_SHAPE, cn_triad(&context, INT64_MIN, 1.0f, a, a, out));
   EXPECT(CN_NULL_POINTER, cn_fill(&context, 1, 0.0f, NULL));
+  double sums[1];
+  EXPECT(CN_BAD_SHAPE, cn_scale(&context, -1, 1.0f, out));
+  EXPECT(CN_NULL_POINTER, cn_scale(&context, 1, 1.0f, NULL));
+  EXPECT(CN_BAD_SHAPE, cn_clamp(&context, -1, 1.0f, out));
+  EXPECT(CN_BAD_VALUE, cn_clamp(&context, 1, -1.0f, out));
+  EXPECT(CN_BAD_VALUE, cn_clamp(&context, 1, NAN, out));
+  EXPECT(CN_NULL_POINTER, cn_clamp(&context, 1, 1.0f, NULL));
+  EXPECT(CN_BAD_SHAPE, cn_sums_of_squares(&context, -1, a, sums));
+  EXPECT(CN_NULL_POINTER, cn_sums_of_squares(&context, 1, a, NULL));
+  EXPECT(CN_MISALIGNED, cn_sums_of_squares(&context, 1, a, (double *)(void *)((char *)sums + 4)));
 }
 
 static void training(void) {

@@ -586,7 +586,7 @@ static void elementwise(bool extreme) {
     mark(out, operands[2].floats);
     CALL(out, cn_activation_backward, &context, &e, n, spoilt(a), b, spoilt(out));
     mark(out, operands[2].floats);
-    CALL(out, cn_dropout_apply, &context, &d, n, 3, spoilt(a), spoilt(out));
+    CALL(out, cn_dropout_apply, &context, &d, n, below(100) - 1, 3, spoilt(a), spoilt(out));
   }
   used = 0;
   too_large = false;
@@ -603,6 +603,8 @@ static void vectors(void) {
   float *a = next_input(count), *b = next_input(count), *out = next_input(count);
   CALL(NULL, cn_fill, &context, count, 1.0f, spoilt(out));
   CALL(NULL, cn_accumulate, &context, count, spoilt(a), spoilt(out));
+  CALL(NULL, cn_scale, &context, count, 0.5f, spoilt(out));
+  CALL(NULL, cn_clamp, &context, count, 0.5f, spoilt(out));
   CALL(NULL, cn_triad, &context, count, 2.0f, spoilt(a), b, spoilt(out));
   cn_segment segments[2] = {{0, count / 2, 1.0f, 0.0f}, {count / 2, count - count / 2, 0.5f, 0.1f}};
   spoil(&segments[0].rate_factor, 2);

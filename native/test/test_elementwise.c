@@ -233,9 +233,11 @@ static void the_oracle_gives_the_published_words(void) {
 }
 
 static void dropout_follows_its_counters(const cn_context *context) {
+  static const int32_t firsts[] = {0, 3, INT32_MAX};
   for (int i = 0; i < SHAPES; i++)
     for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++) {
       const shape_case *s = &shapes[i];
+      const int32_t first = firsts[layout];
       const cn_dropout d = {.x = tensor_of(s, layout, 1),
                             .y = tensor_of(s, layout, 2),
                             .seed = 0x123456789abcdef0u,
@@ -245,12 +247,13 @@ static void dropout_follows_its_counters(const cn_context *context) {
       const int64_t count = count_of(s);
       float *plain = new_reals(count), *expected = new_floats(count), *got = new_floats(count);
       for (int64_t e = 0; e < count; e++) {
-        uint32_t c[4] = {(uint32_t)e, 0, 42, d.node};
+        const uint64_t of_all = (uint64_t)(e + first * (count / s->n));
+        uint32_t c[4] = {(uint32_t)of_all, (uint32_t)(of_all >> 32), 42, d.node};
         philox4x32(c, (uint32_t)d.seed, (uint32_t)(d.seed >> 32));
         expected[e] = c[0] >= d.threshold ? d.scale * plain[e] : 0.0f;
       }
       float *x = new_tensor(&d.x, s->n, plain), *y = new_floats(cn_tensor_floats(&d.y, s->n));
-      CHECK(cn_dropout_apply(context, &d, s->n, 42, x, y) == CN_OK, "dropout");
+      CHECK(cn_dropout_apply(context, &d, s->n, first, 42, x, y) == CN_OK, "dropout");
       read_tensor("dropout", &d.y, s->n, y, got);
       check_equal("dropout", expected, got, count);
       float *all[] = {plain, expected, got, x, y};
@@ -273,6 +276,21 @@ static void runs_touch_exactly_their_floats(const cn_context *context) {
     for (int64_t j = 1; j <= count; j++) expected[j] = 2.5f;
     CHECK(cn_fill(context, count, 2.5f, dst + 1) == CN_OK, "fill");
     check_equal("fill", expected, dst, count + 2);
+    double sums[32], got = 0.0, squares = 0.0;
+    CHECK(cn_sums_of_squares(context, count, src + 1, sums) == CN_OK, "squares");
+    for (int64_t j = 0; j < (count + CN_SUM_RUN - 1) / CN_SUM_RUN; j++) got += sums[j];
+    for (int64_t j = 1; j <= count; j++) squares += (double)src[j] * (double)src[j];
+    CHECK(fabs(got - squares) <= 1e-13 * squares, "squares: %.17g for %.17g", got, squares);
+    memcpy(expected, src, (size_t)(count + 2) * sizeof(float));
+    for (int64_t j = 1; j <= count; j++) expected[j] *= -0.3f;
+    CHECK(cn_scale(context, count, -0.3f, src + 1) == CN_OK, "scale");
+    check_equal("scale", expected, src, count + 2);
+    for (int64_t j = 1; j <= count; j++) expected[j] = fmaxf(-0.1f, fminf(0.1f, expected[j]));
+    CHECK(cn_clamp(context, count, 0.1f, src + 1) == CN_OK, "clamp");
+    check_equal("clamp", expected, src, count + 2);
+    src[1] = NAN;
+    CHECK(cn_clamp(context, count < 1 ? count : 1, 0.1f, src + 1) == CN_OK, "clamp");
+    CHECK(isnan(src[1]), "a NaN stays");
     free(src);
     free(dst);
     free(expected);

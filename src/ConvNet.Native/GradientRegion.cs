@@ -49,6 +49,14 @@ internal sealed unsafe class GradientRegion(long offset, long length, Parameter[
     public void AddKept(in cn_context context)
         => Convnet.cn_accumulate(context, length, _kept!.Pointer, Gradients).ThrowIfFailed();
 
+    /// <summary>Multiplies the gradients by a factor.</summary>
+    public void Scale(in cn_context context, float factor)
+        => Convnet.cn_scale(context, length, factor, Gradients).ThrowIfFailed();
+
+    /// <summary>Limits the gradients to ±<paramref name="most"/>.</summary>
+    public void Clamp(in cn_context context, float most)
+        => Convnet.cn_clamp(context, length, most, Gradients).ThrowIfFailed();
+
     /// <summary>Frees the memory.</summary>
     public void Dispose()
     {

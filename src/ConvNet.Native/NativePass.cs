@@ -77,15 +77,19 @@ internal sealed unsafe class NativePass : IDisposable
     }
 
     /// <summary>Computes what depends on parameters alone, after they were written.</summary>
-    public void Prepare() => RunAll(_preparation, 0, 0);
+    public void Prepare() => RunAll(_preparation, new Run(_context, 0, 0));
 
     /// <summary>Computes the output.</summary>
-    public void Forward(ReadOnlySpan<float> input, int n, long step)
+    /// <param name="input">N×C×H×W.</param>
+    /// <param name="n">Samples.</param>
+    /// <param name="step">The number of the training pass.</param>
+    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    public void Forward(ReadOnlySpan<float> input, int n, long step, int firstSample)
     {
         fixed (float* pointer = CallerSpan.Aligned(input))
         {
             _input.Pointer = pointer;
-            RunAll(_forward, n, step);
+            RunAll(_forward, new Run(_context, n, step, firstSample));
             _input.Pointer = null;
         }
     }
@@ -99,8 +103,10 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Computes the gradients.</summary>
     /// <param name="n">Samples.</param>
     /// <param name="step">The number of the training pass.</param>
+    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
     /// <param name="inside">Where given, weights take this step inside their gradients.</param>
-    public void Backward(int n, long step, StepInside? inside = null) => RunAll(_backward, n, step, inside);
+    public void Backward(int n, long step, int firstSample, StepInside? inside = null)
+        => RunAll(_backward, new Run(_context, n, step, firstSample, inside));
 
     /// <summary>Reads the output of the last forward pass.</summary>
     public void ReadOutput(Span<float> output) => new ReadOnlySpan<float>(_output.Pointer, output.Length)
@@ -155,9 +161,8 @@ internal sealed unsafe class NativePass : IDisposable
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
-    private void RunAll(Step[] steps, int n, long step, StepInside? inside = null)
+    private static void RunAll(Step[] steps, in Run run)
     {
-        var run = new Run(_context, n, step, inside);
         foreach (Step next in steps)
             next.Run(run);
     }

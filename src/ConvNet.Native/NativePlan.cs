@@ -78,7 +78,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     {
         if (PoisonArena)
             Training.Poison();
-        Training.Forward(input, n, PassNumber);
+        Training.Forward(input, n, PassNumber, FirstSample);
     }
 
     /// <inheritdoc/>
@@ -96,7 +96,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
-        Training.Backward(N, PassNumber);
+        Training.Backward(N, PassNumber, FirstSample);
         if (accumulate)
             _parameters.AddKeptGradients();
     }
@@ -112,7 +112,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
-        Training.Backward(N, PassNumber, new StepInside(StepNumber, learningRate));
+        Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
         _prepared = false;
         if (_parameters.RestFloats == 0)
             return;
@@ -135,7 +135,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         if (!_prepared)
             pass.Prepare();
         _prepared = true;
-        pass.Forward(input, n, 0);
+        pass.Forward(input, n, 0, 0);
         pass.ReadOutput(output);
     }
 
@@ -159,6 +159,15 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
         => _parameters.WriteGradient(parameter, values);
+
+    /// <inheritdoc/>
+    protected override double GradientSquaresCore(Parameter parameter) => _parameters.GradientSquares(parameter);
+
+    /// <inheritdoc/>
+    protected override void ScaleGradientsCore(float factor) => _parameters.ScaleGradients(factor);
+
+    /// <inheritdoc/>
+    protected override void ClampGradientsCore(float most) => _parameters.ClampGradients(most);
 
     /// <inheritdoc/>
     protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)

@@ -146,6 +146,30 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
         => Pack(parameter, values, Gradient(parameter).Pointer);
 
+    /// <summary>The sum of the squares of a gradient.</summary>
+    public double GradientSquares(Parameter parameter)
+    {
+        Slot gradient = Gradient(parameter);
+        var sums = new double[(gradient.Floats + Convnet.CN_SUM_RUN - 1) / Convnet.CN_SUM_RUN];
+        fixed (double* pointer = sums)
+            Convnet.cn_sums_of_squares(_context, gradient.Floats, gradient.Pointer, pointer).ThrowIfFailed();
+        return sums.Sum();
+    }
+
+    /// <summary>Multiplies all gradients by a factor.</summary>
+    public void ScaleGradients(float factor)
+    {
+        _inside!.Scale(_context, factor);
+        _apart!.Scale(_context, factor);
+    }
+
+    /// <summary>Limits all gradients to ±<paramref name="most"/>.</summary>
+    public void ClampGradients(float most)
+    {
+        _inside!.Clamp(_context, most);
+        _apart!.Clamp(_context, most);
+    }
+
     /// <summary>Reads a state of a parameter.</summary>
     public void ReadState(Parameter parameter, int index, Span<float> values)
         => Unpack(parameter, State(index, _offsets[parameter.Index]), values);

@@ -8,7 +8,8 @@ namespace ConvNet;
 /// <param name="N">Samples in the batch.</param>
 /// <param name="Training">True in a training pass, false in inference.</param>
 /// <param name="Step">The number of training forward passes before this one.</param>
-internal readonly record struct Pass(int N, bool Training, long Step);
+/// <param name="FirstSample">The number of the first sample in the whole batch.</param>
+internal readonly record struct Pass(int N, bool Training, long Step, int FirstSample);
 
 /// <summary>A node as a call of torch.</summary>
 /// <param name="x">The outputs of the nodes that it reads.</param>
@@ -193,8 +194,9 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
             if (!pass.Training)
                 return x[0].alias();
             Span<float> values = mask.Values[..(pass.N * node.Shape.Length)];
+            long first = (long)pass.FirstSample * node.Shape.Length;
             for (int i = 0; i < values.Length; i++)
-                values[i] = Philox.Word(seed, node.Index, pass.Step, i) < layer.Threshold ? 0 : layer.Scale;
+                values[i] = Philox.Word(seed, node.Index, pass.Step, first + i) < layer.Threshold ? 0 : layer.Scale;
             return x[0].mul(mask.First(values.Length).reshape(dimensions));
         };
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
 
@@ -68,7 +69,7 @@ internal sealed class TorchSharpPlan : Executable
         EndPass();
         input.CopyTo(_input.Values);
         Tensor x = _lowering.Input(_input.First(input.Length));
-        _output = Run(x, new Pass(n, Training: true, PassNumber)).DetachFromDisposeScope();
+        _output = Run(x, new Pass(n, Training: true, PassNumber, FirstSample)).DetachFromDisposeScope();
     }
 
     protected override double LossCore(Targets targets)
@@ -130,7 +131,7 @@ internal sealed class TorchSharpPlan : Executable
         _inferenceInput ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
         input.CopyTo(_inferenceInput.Values);
         Tensor x = _lowering.Input(_inferenceInput.First(input.Length));
-        Run(x, new Pass(n, Training: false, 0)).ReadFloats(output);
+        Run(x, new Pass(n, Training: false, 0, 0)).ReadFloats(output);
     }
 
     protected override void ReadOutputCore(Span<float> output) => _output!.ReadFloats(output);
@@ -149,6 +150,28 @@ internal sealed class TorchSharpPlan : Executable
         Tensor parameterTensor = Of(parameter), gradient = zeros(parameterTensor.shape, ScalarType.Float32, CPU);
         gradient.WriteFloats(values);
         parameterTensor.grad = gradient;
+    }
+
+    protected override double GradientSquaresCore(Parameter parameter)
+    {
+        using TorchScope scope = OpenScope();
+        return Of(parameter).grad is { } gradient ? gradient.to(ScalarType.Float64).square().sum().item<double>() : 0;
+    }
+
+    protected override void ScaleGradientsCore(float factor)
+    {
+        using TorchScope scope = OpenScope();
+        using Scalar scalar = factor;
+        foreach (Tensor gradient in Gradients())
+            gradient.mul_(scalar);
+    }
+
+    protected override void ClampGradientsCore(float most)
+    {
+        using TorchScope scope = OpenScope();
+        using Scalar lowest = -most, highest = most;
+        foreach (Tensor gradient in Gradients())
+            gradient.clamp_(lowest, highest);
     }
 
     protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
@@ -176,6 +199,10 @@ internal sealed class TorchSharpPlan : Executable
         _inferenceInput?.Dispose();
         _pressure.Dispose();
     }
+
+    // A parameter that no value of the loss depends on has none.
+    private IEnumerable<Tensor> Gradients()
+        => Graph.Parameters.Where(p => p.Trainable).Select(p => Of(p).grad).OfType<Tensor>();
 
     private Tensor InputOfPass => _input.First(N * Graph.Input.Shape.Length);
 

@@ -12,6 +12,7 @@ typedef struct elementwise_job {
   const float *a, *b;
   float *out;
   const cn_dropout *dropout;
+  int64_t first_sample;
   uint32_t step;
 } elementwise_job;
 
@@ -266,7 +267,8 @@ static void dropout_items(const void *state, int64_t first, int64_t last, int th
     const int64_t y = item % t->h, plane = item / t->h % job->ov.planes;
     const int64_t sample = item / t->h / job->ov.planes;
     const int64_t channel = plain ? plane : plane * CN_BLOCK;
-    const uint64_t e = ((uint64_t)(sample * t->c + channel)) * pixels + (uint64_t)(y * t->w);
+    const int64_t map = (job->first_sample + sample) * t->c + channel;
+    const uint64_t e = (uint64_t)map * pixels + (uint64_t)(y * t->w);
     const float *in = job->a + plane_offset(&job->av, sample, plane) + y * job->av.row;
     float *out = job->out + plane_offset(&job->ov, sample, plane);
     float *to = out + y * job->ov.row;
@@ -280,14 +282,15 @@ static void dropout_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, uint32_t step,
-                       const float *x, float *y) {
+void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, int32_t first_sample,
+                       uint32_t step, const float *x, float *y) {
   const elementwise_job job = {.shape = &dropout->y,
                                .av = view_of(&dropout->x, n),
                                .ov = view_of(&dropout->y, n),
                                .a = x,
                                .out = y,
                                .dropout = dropout,
+                               .first_sample = first_sample,
                                .step = step};
   const int64_t rows = n * job.ov.planes * dropout->y.h;
   run_parallel(threads, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
@@ -295,12 +298,13 @@ void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, uint32
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */
 
-enum { RUN = 4096 }; /* floats of an item */
+enum { RUN = CN_SUM_RUN }; /* floats of an item */
 
 typedef struct run_job {
   int64_t count;
   const float *src;
   float value, *dst;
+  double *sums;
 } run_job;
 
 /* Items are runs of RUN floats. */
@@ -317,6 +321,42 @@ static void fill_items(const void *state, int64_t first, int64_t last, int threa
   for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) job->dst[i] = job->value;
 }
 
+static void scale_items(const void *state, int64_t first, int64_t last, int thread) {
+  const run_job *job = state;
+  (void)thread;
+  for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) job->dst[i] *= job->value;
+}
+
+/* A NaN is neither below nor above, and stays. */
+static void clamp_items(const void *state, int64_t first, int64_t last, int thread) {
+  const run_job *job = state;
+  const float most = job->value;
+  (void)thread;
+  for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) {
+    const float v = job->dst[i];
+    job->dst[i] = v < -most ? -most : v > most ? most : v;
+  }
+}
+
+/* A sum of its own for each run, over as many sums as lanes: the same bits on every processor. The
+ * square of a float is exact in double precision. */
+static void squares_items(const void *state, int64_t first, int64_t last, int thread) {
+  const run_job *job = state;
+  (void)thread;
+  for (int64_t run = first; run < last; run++) {
+    const float *x = job->src + run * RUN;
+    const int64_t count = min_i64(RUN, job->count - run * RUN);
+    double lanes[CN_BLOCK] = {0.0}, sum = 0.0;
+    for (int64_t i = 0; i + CN_BLOCK <= count; i += CN_BLOCK)
+      for (int lane = 0; lane < CN_BLOCK; lane++)
+        lanes[lane] += (double)x[i + lane] * (double)x[i + lane];
+    for (int64_t i = count / CN_BLOCK * CN_BLOCK; i < count; i++)
+      lanes[i % CN_BLOCK] += (double)x[i] * (double)x[i];
+    for (int lane = 0; lane < CN_BLOCK; lane++) sum += lanes[lane];
+    job->sums[run] = sum;
+  }
+}
+
 void ISA_NAME(accumulate)(int threads, int64_t count, const float *src, float *dst) {
   const run_job job = {.count = count, .src = src, .dst = dst};
   run_parallel(threads, 20.0 * count, accumulate_items, ceil_div(count, RUN), &job);
@@ -325,4 +365,19 @@ void ISA_NAME(accumulate)(int threads, int64_t count, const float *src, float *d
 void ISA_NAME(fill)(int threads, int64_t count, float value, float *dst) {
   const run_job job = {.count = count, .value = value, .dst = dst};
   run_parallel(threads, 10.0 * count, fill_items, ceil_div(count, RUN), &job);
+}
+
+void ISA_NAME(scale)(int threads, int64_t count, float factor, float *dst) {
+  const run_job job = {.count = count, .value = factor, .dst = dst};
+  run_parallel(threads, 20.0 * count, scale_items, ceil_div(count, RUN), &job);
+}
+
+void ISA_NAME(clamp)(int threads, int64_t count, float most, float *dst) {
+  const run_job job = {.count = count, .value = most, .dst = dst};
+  run_parallel(threads, 20.0 * count, clamp_items, ceil_div(count, RUN), &job);
+}
+
+void ISA_NAME(sums_of_squares)(int threads, int64_t count, const float *x, double *sums) {
+  const run_job job = {.count = count, .src = x, .sums = sums};
+  run_parallel(threads, 10.0 * count, squares_items, ceil_div(count, RUN), &job);
 }

@@ -58,6 +58,12 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void ClipGradientValue(float maxValue) => inner.ClipGradientValue(maxValue);
 
+    public int SampleOffset
+    {
+        get => inner.SampleOffset;
+        set => inner.SampleOffset = value;
+    }
+
     public TrainingState SaveState() => inner.SaveState();
 
     public void LoadState(TrainingState state) => inner.LoadState(state);

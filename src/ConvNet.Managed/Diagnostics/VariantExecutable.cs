@@ -56,6 +56,12 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
     public void ClipGradientValue(float maxValue)
         => Array.ForEach(executables, each => each.ClipGradientValue(maxValue));
 
+    public int SampleOffset
+    {
+        get => executables[0].SampleOffset;
+        set => Array.ForEach(executables, each => each.SampleOffset = value);
+    }
+
     public TrainingState SaveState() => executables[0].SaveState();
 
     public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));

@@ -28,7 +28,7 @@ public abstract partial class Executable
         if (!float.IsFinite(factor))
             throw new ArgumentOutOfRangeException(nameof(factor),
                 Invariant($"Gradients cannot be scaled by {factor}; give a finite number."));
-        ChangeGradients(g => g * factor);
+        ScaleGradientsCore(factor);
     }
 
     /// <inheritdoc/>
@@ -40,10 +40,7 @@ public abstract partial class Executable
         double squares = 0;
         foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable))
         {
-            double own = 0;
-            foreach (float g in GradientOf(parameter))
-                own += (double)g * g;
-            squares += own;
+            squares += GradientSquaresCore(parameter);
             if (!double.IsFinite(squares))
                 throw new ArithmeticException(
                     $"The gradient of {parameter.Name} has a value that is NaN or infinite, so the gradients have no "
@@ -51,7 +48,7 @@ public abstract partial class Executable
         }
         double norm = Math.Sqrt(squares), factor = maxNorm / (norm + NormFloor);
         if (factor < 1)
-            ChangeGradients(g => (float)(g * factor));
+            ScaleGradientsCore((float)factor);
         return norm;
     }
 
@@ -61,8 +58,7 @@ public abstract partial class Executable
         using Hold hold = Enter();
         CheckHasGradients(nameof(ClipGradientValue));
         CheckClip(maxValue, nameof(maxValue));
-        // A NaN stays one.
-        ChangeGradients(g => g < -maxValue ? -maxValue : g > maxValue ? maxValue : g);
+        ClampGradientsCore(maxValue);
     }
 
     /// <inheritdoc/>
@@ -107,6 +103,19 @@ public abstract partial class Executable
     /// <summary>Writes the gradient of a parameter.</summary>
     protected abstract void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values);
 
+    /// <summary>The sum of the squares of a gradient, in double precision.</summary>
+    /// <param name="parameter">The parameter.</param>
+    protected abstract double GradientSquaresCore(Parameter parameter);
+
+    /// <summary>Multiplies all gradients by a factor, where they lie.</summary>
+    /// <param name="factor">The factor, a finite number.</param>
+    protected abstract void ScaleGradientsCore(float factor);
+
+    /// <summary>Limits all values of the gradients to ±<paramref name="most"/>, where they lie; a NaN stays
+    /// one.</summary>
+    /// <param name="most">The limit, above 0.</param>
+    protected abstract void ClampGradientsCore(float most);
+
     /// <summary>Reads one of the optimiser's values of state for each value of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="index">The place among <see cref="Optimizer.StateNames"/>.</param>
@@ -119,19 +128,6 @@ public abstract partial class Executable
     /// <param name="values">The values, in the order of the parameter's dimensions.</param>
     /// <param name="steps">Steps made, for an optimiser that counts them itself.</param>
     protected abstract void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps);
-
-    private float[] GradientOf(Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        ReadGradientCore(parameter, values);
-        return values;
-    }
-
-    private void ChangeGradients(Func<float, float> change)
-    {
-        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable))
-            WriteGradientCore(parameter, Array.ConvertAll(GradientOf(parameter), g => change(g)));
-    }
 
     private void CheckHasGradients(string what)
     {

@@ -19,6 +19,7 @@ public abstract partial class Executable : IExecutable
     private Phase _phase;
     private int _state;
     private long _nextPass, _steps;
+    private int _sampleOffset;
     private bool _hasGradients, _hasInputGradient, _tookBack, _buffersWritten;
 
     // What has changed the parameters since the last forward pass; why gradients cannot be added to those that are
@@ -90,8 +91,25 @@ public abstract partial class Executable : IExecutable
     /// <remarks>A pass that throws has used its number up; one whose loss is not finite gives it back.</remarks>
     protected long PassNumber { get; private set; }
 
+    /// <summary>The number of the pass's first sample in the whole batch; keys its random masks.</summary>
+    protected int FirstSample { get; private set; }
+
     /// <summary>The number of the step that is made, or comes next, from 1.</summary>
     protected long StepNumber => _steps + 1;
+
+    /// <inheritdoc/>
+    public int SampleOffset
+    {
+        get => _sampleOffset;
+        set
+        {
+            using Hold hold = Enter();
+            _sampleOffset = value >= 0
+                ? value
+                : throw new ArgumentOutOfRangeException(nameof(value),
+                    $"A sample offset of {value} is before the batch; the first sample of a batch has number 0.");
+        }
+    }
 
     /// <inheritdoc/>
     public void Forward(ReadOnlySpan<float> input)
@@ -306,7 +324,7 @@ public abstract partial class Executable : IExecutable
         int n = CountSamples(input);
         CheckWritten();
         (_phase, _hasInputGradient, _changedBy, _tookBack, _buffersWritten) = (Phase.Idle, false, null, false, false);
-        N = n;
+        (N, FirstSample) = (n, _sampleOffset);
         // A layer that throws at one number would throw at it for ever if the next pass had the same.
         PassNumber = _nextPass++;
         KeepBuffersCore();

@@ -194,6 +194,17 @@ public interface IExecutable : IDisposable
     void ClipGradientValue(float maxValue);
 
     /// <summary>
+    /// The number of the executable's first sample in the whole batch, 0 unless set: executables that share a batch
+    /// then draw the random masks of one.
+    /// </summary>
+    /// <remarks>
+    /// It holds from the next <see cref="Forward"/> on, and is no part of the state. The loss of an executable is the
+    /// mean over its own samples, so the gradient of the whole batch is the mean of theirs, weighted by their samples.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    int SampleOffset { get; set; }
+
+    /// <summary>
     /// Everything that decides what the next step computes: parameters, buffers, the optimiser's state, the numbers of
     /// the step and of the pass.
     /// </summary>

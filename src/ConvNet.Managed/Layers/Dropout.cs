@@ -5,8 +5,9 @@ namespace ConvNet;
 /// <summary>Dropout: in training each value becomes 0 with probability p, else x / (1 − p); in inference y =
 /// x.</summary>
 /// <remarks>
-/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the batch, so it
-/// is the same on every backend and for any number of threads. Backward: dy through the same mask. Source: Srivastava
+/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the whole batch
+/// (<see cref="IExecutable.SampleOffset"/>), so it is the same on every backend, for any number of threads, and where
+/// executables share a batch. Backward: dy through the same mask. Source: Srivastava
 /// et al., JMLR 2014.
 /// </remarks>
 public sealed record Dropout : Layer
@@ -74,7 +75,8 @@ public sealed record Dropout : Layer
     private void Mask<T>(in Frame<T> f, ReadOnlySpan<T> from, Span<T> to) where T : unmanaged, IFloatingPointIeee754<T>
     {
         T scale = T.CreateChecked(Scale);
+        long first = (long)f.FirstSample * f.YShape.Length;
         for (int i = 0; i < to.Length; i++)
-            to[i] = Philox.Word(f.Seed, f.NodeIndex, f.Step, i) < Threshold ? T.Zero : from[i] * scale;
+            to[i] = Philox.Word(f.Seed, f.NodeIndex, f.Step, first + i) < Threshold ? T.Zero : from[i] * scale;
     }
 }

@@ -68,9 +68,9 @@ public readonly struct Frame<T>
     private readonly NodeMemory<T> _memory;
     private readonly bool _backward;
 
-    internal Frame(NodeMemory<T> memory, int n, bool training, long step, bool backward = false)
+    internal Frame(NodeMemory<T> memory, int n, bool training, long step, int firstSample = 0, bool backward = false)
     {
-        (_memory, N, Training, Step, _backward) = (memory, n, training, step, backward);
+        (_memory, N, Training, Step, FirstSample, _backward) = (memory, n, training, step, firstSample, backward);
     }
 
     /// <summary>Samples in this batch.</summary>
@@ -82,6 +82,10 @@ public readonly struct Frame<T>
     /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random
     /// numbers.</summary>
     public long Step { get; }
+
+    /// <summary>The number of the first sample in the whole batch, which executables may share: random numbers of a
+    /// sample are keyed by its number in the whole.</summary>
+    public int FirstSample { get; }
 
     /// <summary>The seed of the executable's random numbers.</summary>
     public ulong Seed => _memory.Seed;

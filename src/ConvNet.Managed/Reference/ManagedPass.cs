@@ -72,18 +72,23 @@ internal sealed class ManagedPass<T>
     public void Poison() => _arena.AsSpan().Fill(T.NaN);
 
     /// <summary>Runs the nodes in order.</summary>
-    public void Forward(int n, bool training, long step)
+    /// <param name="n">Samples.</param>
+    /// <param name="training">Whether this is a training pass.</param>
+    /// <param name="step">The number of the training pass.</param>
+    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    public void Forward(int n, bool training, long step, int firstSample = 0)
     {
         foreach (Node node in _graph.Nodes)
         {
             using PartTimer timer = Time(_parts?[node].Forward);
             if (node.Layer is { } layer)
-                new Frame<T>(_nodes[node.Index]!, n, training, step).RunForward(layer);
+                new Frame<T>(_nodes[node.Index]!, n, training, step, firstSample).RunForward(layer);
         }
     }
 
     /// <summary>Runs the nodes in reverse, from the gradient of the output.</summary>
-    public void Backward(int n, long step)
+    /// <inheritdoc cref="Forward" path="/param"/>
+    public void Backward(int n, long step, int firstSample)
     {
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
         {
@@ -92,7 +97,7 @@ internal sealed class ManagedPass<T>
                 continue;
             SumGradients(node, n);
             if (node.Layer is not null)
-                Backward(node, n, step);
+                Backward(node, n, step, firstSample);
         }
     }
 
@@ -137,7 +142,7 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    private void Backward(Node node, int n, long step)
+    private void Backward(Node node, int n, long step, int firstSample)
     {
         NodeMemory<T> memory = _nodes[node.Index]!;
         if (_parts?[node] is { Data: { } data, Weights: { } weights })
@@ -154,7 +159,7 @@ internal sealed class ManagedPass<T>
         void Backward(NodeMemory<T> of, int? part)
         {
             using PartTimer timer = Time(part);
-            new Frame<T>(of, n, true, step, backward: true).RunBackward(node.Layer!);
+            new Frame<T>(of, n, true, step, firstSample, backward: true).RunBackward(node.Layer!);
         }
     }
 

@@ -80,7 +80,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         if (PoisonArena)
             _training!.Poison();
         TensorPrimitives.ConvertChecked(input, _training!.Value(Graph.Input, n));
-        _training.Forward(n, training: true, PassNumber);
+        _training.Forward(n, training: true, PassNumber, FirstSample);
     }
 
     /// <inheritdoc/>
@@ -97,7 +97,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         if (!outputGradient.IsEmpty)
             TensorPrimitives.ConvertChecked(outputGradient, _training!.OutputGradient(N));
         T[][]? before = accumulate ? [.. _gradients.Select(g => g.ToArray())] : null;
-        _training!.Backward(N, PassNumber);
+        _training!.Backward(N, PassNumber, FirstSample);
         for (int i = 0; before is not null && i < before.Length; i++)
             TensorPrimitives.Add(before[i], _gradients[i], _gradients[i]);
     }
@@ -170,6 +170,33 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// <inheritdoc/>
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
         => TensorPrimitives.ConvertChecked(values, _gradients[parameter.Index]);
+
+    /// <inheritdoc/>
+    protected override double GradientSquaresCore(Parameter parameter)
+    {
+        double squares = 0;
+        foreach (T g in Gradient(parameter))
+            squares += double.CreateChecked(g) * double.CreateChecked(g);
+        return squares;
+    }
+
+    /// <inheritdoc/>
+    protected override void ScaleGradientsCore(float factor)
+    {
+        foreach (T[] gradient in _gradients)
+            TensorPrimitives.Multiply(gradient, T.CreateChecked(factor), gradient);
+    }
+
+    /// <inheritdoc/>
+    protected override void ClampGradientsCore(float most)
+    {
+        T highest = T.CreateChecked(most);
+        foreach (T[] gradient in _gradients)
+        {
+            foreach (ref T g in gradient.AsSpan())
+                g = g < -highest ? -highest : g > highest ? highest : g;
+        }
+    }
 
     /// <inheritdoc/>
     protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)

@@ -12,7 +12,7 @@ public static class Philox
     /// <param name="seed">The seed: the key.</param>
     /// <param name="node">The index of the node in its graph.</param>
     /// <param name="step">The number of training forward passes before this one; its low 32 bits count.</param>
-    /// <param name="index">The element's NCHW index in the batch.</param>
+    /// <param name="index">The element's NCHW index in the whole batch.</param>
     public static uint Word(ulong seed, int node, long step, long index)
         => Block((uint)index, (uint)(index >> 32), (uint)step, (uint)node, (uint)seed, (uint)(seed >> 32)).C0;
 

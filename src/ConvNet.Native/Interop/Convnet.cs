@@ -10,9 +10,10 @@ namespace ConvNet.Native.Interop;
 /// version.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 11;
+    public const int CN_ABI_VERSION = 12;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_STATES = 2;
+    public const int CN_SUM_RUN = 4096;
     public const int CN_MOST_SIZE = Limits.NativeSize;
     public const int CN_MOST_WINDOW = Limits.Window;
     public const int CN_MOST_MAXIMUM = Limits.NativeMaximum;
@@ -201,14 +202,23 @@ internal static unsafe partial class Convnet
         float* @out);
 
     [LibraryImport(Library)]
-    public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n, uint step, float* x,
-        float* y);
+    public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n,
+        int first_sample, uint step, float* x, float* y);
 
     [LibraryImport(Library)]
     public static partial int cn_accumulate(in cn_context context, long count, float* src, float* dst);
 
     [LibraryImport(Library)]
     public static partial int cn_fill(in cn_context context, long count, float value, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_scale(in cn_context context, long count, float factor, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_clamp(in cn_context context, long count, float most, float* dst);
+
+    [LibraryImport(Library)]
+    public static partial int cn_sums_of_squares(in cn_context context, long count, float* x, double* sums);
 
     [LibraryImport(Library)]
     public static partial int cn_softmax_cross_entropy(in cn_context context, int n, int classes, int pixels,

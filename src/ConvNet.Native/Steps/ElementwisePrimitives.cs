@@ -134,5 +134,6 @@ internal sealed unsafe class DropoutStep(cn_dropout dropout, Slot from, Slot to)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dropout_apply(run.Context, dropout, run.N, (uint)run.Step, from.Pointer, to.Pointer).ThrowIfFailed();
+        => cn_dropout_apply(run.Context, dropout, run.N, run.FirstSample, (uint)run.Step, from.Pointer, to.Pointer)
+            .ThrowIfFailed();
 }

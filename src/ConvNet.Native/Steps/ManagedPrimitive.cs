@@ -104,7 +104,8 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
     public override void Bind() => _memory = slots.Bind();
 
     /// <inheritdoc/>
-    public override void Run(in Run run) => new Frame<float>(_memory!, run.N, training, run.Step).RunForward(layer);
+    public override void Run(in Run run)
+        => new Frame<float>(_memory!, run.N, training, run.Step, run.FirstSample).RunForward(layer);
 }
 
 /// <summary>The backward pass of a layer in C#.</summary>
@@ -120,5 +121,5 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slot
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, true, run.Step, backward: true).RunBackward(layer);
+        => new Frame<float>(_memory!, run.N, true, run.Step, run.FirstSample, backward: true).RunBackward(layer);
 }

@@ -7,8 +7,10 @@ namespace ConvNet.Native.Steps;
 /// <param name="Context">Who computes.</param>
 /// <param name="N">Samples.</param>
 /// <param name="Step">The number of the training pass; keys random masks.</param>
+/// <param name="FirstSample">The number of the first sample in the whole batch; keys random masks too.</param>
 /// <param name="Inside">The step that weights take inside their gradients; null where they take none.</param>
-internal readonly record struct Run(cn_context Context, int N, long Step, StepInside? Inside = null);
+internal readonly record struct Run(cn_context Context, int N, long Step, int FirstSample = 0,
+    StepInside? Inside = null);
 
 /// <summary>A step of the optimiser inside a backward pass.</summary>
 /// <param name="Number">Its number, from 1.</param>

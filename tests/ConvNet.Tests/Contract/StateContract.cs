@@ -176,6 +176,100 @@ public sealed class StateContract(BackendCase backend)
     }
 
     [Test]
+    public void ClippingHasTheSameBitsForEveryNumberOfThreads([Values] bool keepGradients)
+    {
+        Graph graph = Network();
+        var results = new List<(double Norm, float[] Gradients)>();
+        foreach (int threads in (int[])[1, 2, 5])
+        {
+            using IBackend other = backend.Open(threads);
+            TrainingSpec spec = Spec(new Sgd()) with { KeepGradients = keepGradients };
+            using IExecutable net = other.Compile(graph, spec);
+            net.Initialize(new HeNormal(5));
+            Differentiate(net, 1);
+            double norm = net.ClipGradientNorm(0.01f);
+            net.ClipGradientValue(0.001f);
+            net.Step(1);
+            results.Add((norm, [.. graph.Parameters.SelectMany(p => Samples.Read(net, p))]));
+        }
+        foreach ((double norm, float[] gradients) in results)
+        {
+            Assert.That(norm, Is.EqualTo(results[0].Norm).Within(Tolerance));
+            Assert.That(gradients, Is.EqualTo(results[0].Gradients).Within(Tolerance));
+        }
+    }
+
+    [Test]
+    public void ExecutablesThatShareABatchDrawItsMasks()
+    {
+        Graph graph = Sequential.Of(new Shape(19, 3, 2), new Dropout(0.4f));
+        int length = graph.Input.Shape.Length;
+        TrainingSpec spec = new(6, new MeanSquaredError(), new Sgd()) { Seed = 11, InputGradient = true };
+        using IExecutable whole = _backend.Compile(graph, spec), part = _backend.Compile(graph, spec);
+        for (int pass = 0; pass < 2; pass++)
+        {
+            float[] all = [.. Enumerable.Range(1, 6 * length).Select(i => (float)i)];
+            (float[] scores, float[] gradient) = ThroughDropout(whole, all);
+            Assert.That(scores, Has.Some.Zero.And.Some.Not.Zero);
+            (float[] own, _) = ThroughDropout(part, all[..(2 * length)]);
+            Assert.That(own, Is.EqualTo(scores[..(2 * length)]), "the first two");
+        }
+        // The same pass of executables that have the other samples.
+        foreach ((int first, int count) in ((int, int)[])[(0, 2), (2, 1), (3, 3)])
+        {
+            using IExecutable share = _backend.Compile(graph, spec);
+            share.SampleOffset = first;
+            using IExecutable again = _backend.Compile(graph, spec);
+            float[] all = [.. Enumerable.Range(1, 6 * length).Select(i => (float)i)];
+            (float[] scores, float[] gradient) = ThroughDropout(again, all);
+            (float[] own, float[] ownGradient) = ThroughDropout(share, all[(first * length)..((first + count) * length)]);
+            Assert.That(own, Is.EqualTo(scores[(first * length)..((first + count) * length)]));
+            Assert.That(ownGradient, Is.EqualTo(gradient[(first * length)..((first + count) * length)]));
+        }
+    }
+
+    [Test]
+    public void TheOffsetOfAPassIsThatOfItsForward()
+    {
+        Graph graph = Sequential.Of(Shape.Vector(40), new Dropout(0.5f));
+        TrainingSpec spec = new(1, new MeanSquaredError(), new Sgd()) { InputGradient = true };
+        using IExecutable net = _backend.Compile(graph, spec);
+        float[] ones = [.. Enumerable.Repeat(1f, 40)], scores = new float[40], gradient = new float[40];
+        net.Forward(ones);
+        net.SampleOffset = 3;
+        net.ReadOutput(scores);
+        net.Backward(ones);
+        net.ReadInputGradient(gradient);
+        Assert.That(gradient, Is.EqualTo(scores));
+        Assert.That(net.SampleOffset, Is.EqualTo(3));
+        Assert.That(() => net.SampleOffset = -1, Throws.InstanceOf<ArgumentOutOfRangeException>()
+            .With.Message.Contains("-1"));
+    }
+
+    [Test]
+    public void TheGradientsOfTheSharesOfABatchAreTheWholes()
+    {
+        Graph graph = Sequential.Of(new Shape(2, 6, 5), new Conv2d(17, 3, padding: 1), new Relu(), new Dropout(0.25f),
+            new Conv2d(17, 3, groups: 17), new Flatten(), new Dropout(0.5f), new Linear(3));
+        float[] images = Samples.Uniform(Batch * graph.Input.Shape.Length, 3);
+        var gradients = new List<float[]>();
+        foreach ((int first, int count) in ((int, int)[])[(0, Batch), (0, Batch / 2), (Batch / 2, Batch / 2)])
+        {
+            using IExecutable net = _backend.Compile(graph, Spec(new Sgd()));
+            net.SampleOffset = first;
+            net.Initialize(new HeNormal(5));
+            int length = graph.Input.Shape.Length;
+            net.Forward(images.AsSpan(first * length, count * length));
+            net.Loss(Labels.AsSpan(first, count));
+            net.Backward();
+            gradients.Add(Gradients(net));
+        }
+        float[] mean = [.. gradients[1].Zip(gradients[2], (a, b) => (a + b) / 2)];
+        Assert.That(mean, Is.EqualTo(gradients[0]).Within(2e-6));
+        Assert.That(gradients[1], Is.Not.EqualTo(gradients[0]).Within(1e-2), "the bound says something");
+    }
+
+    [Test]
     public void WhatCannotBeClippedIsRefused()
     {
         using IExecutable net = Make(new Sgd());
@@ -242,6 +336,16 @@ public sealed class StateContract(BackendCase backend)
         net.Forward(Samples.Uniform(Batch * net.Graph.Input.Shape.Length, seed));
         net.Loss(Labels);
         net.Backward();
+    }
+
+    private static (float[] Scores, float[] Gradient) ThroughDropout(IExecutable net, float[] images)
+    {
+        float[] scores = new float[images.Length], gradient = new float[images.Length];
+        net.Forward(images);
+        net.ReadOutput(scores);
+        net.Backward(images);
+        net.ReadInputGradient(gradient);
+        return (scores, gradient);
     }
 
     private static float[] Gradients(IExecutable net)

@@ -84,6 +84,16 @@ public sealed class ExecutableTests
         {
         }
 
+        protected override double GradientSquaresCore(Parameter parameter) => 0;
+
+        protected override void ScaleGradientsCore(float factor)
+        {
+        }
+
+        protected override void ClampGradientsCore(float most)
+        {
+        }
+
         protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
         {
         }
