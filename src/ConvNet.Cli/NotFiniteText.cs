@@ -13,19 +13,10 @@ internal static class NotFiniteText
     /// <param name="network">The network that was tested.</param>
     /// <param name="images">The images that it was tested on.</param>
     /// <param name="test">What came of it; it has a score that is not finite.</param>
-    public static string Of(IExecutable network, Dataset images, Evaluation test)
+    public static string Of(IExecutable network, DataLoader images, Evaluation test)
     {
-        int first = test.FirstNotFinite!.Value, seen = 0;
-        float[] image = [];
-        foreach ((ReadOnlySpan<float> batch, ReadOnlySpan<int> labels) in images.Batches(network.BatchSize))
-        {
-            if (first < seen + labels.Length)
-            {
-                image = batch.Slice((first - seen) * images.Shape.Length, images.Shape.Length).ToArray();
-                break;
-            }
-            seen += labels.Length;
-        }
+        int first = test.FirstNotFinite!.Value;
+        float[] image = images.InputOf(first);
         var origin = NonFiniteOrigin.Find(network, image, step: null);
         return string.Create(CultureInfo.InvariantCulture,
             $"The scores of {test.NotFinite:N0} of {test.Count:N0} test images are not finite and name no class; "

@@ -33,7 +33,8 @@ internal sealed class EvalVerb : Verb
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it "
                 + "again with --save.");
-        Dataset images = normalization.Apply(data.Test, data.Classes);
+        normalization.CheckFor(data.Test);
+        DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;

@@ -15,9 +15,12 @@ internal sealed class TrainVerb : Verb
 {
     private const string Softmax = "softmax", Svm = "svm", Cosine = "cosine", Constant = "constant";
 
+    private const int DefaultWorkers = 1;
+
     private readonly Option<string> _data, _backend, _precision, _loss, _schedule;
     private readonly Option<string?> _model, _save, _load;
-    private readonly Option<int> _epochs, _batch, _seed;
+    private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
+    private readonly Option<bool> _flip;
     private readonly OptimizerOptions _optimizer = new();
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
@@ -27,6 +30,7 @@ internal sealed class TrainVerb : Verb
         "train --data fashion-mnist --model lenet5 --epochs 5",
         "train --report training.html",
         "train --optimizer adamw --lr 0.002",
+        "train --data fashion-mnist --flip --crop 2",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
     {
@@ -42,8 +46,13 @@ internal sealed class TrainVerb : Verb
             Add(option);
         _schedule = Choice("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine,
             Cosine, Constant);
-        _seed = Number("--seed", "Seed of the initial weights, of the order of the images and of dropout.", 1,
-            NumberRanges.Any, "N");
+        _flip = Flag("--flip", "Mirror half of the training images, left to right; others in every epoch.");
+        _crop = Number("--crop", "Shift every training image at random by up to N pixels, zeros coming in.", 0,
+            NumberRanges.Whole(0, ushort.MaxValue), "N");
+        _seed = Number("--seed", "Seed of the initial weights, of the order of the images, of --flip and --crop, and "
+            + "of dropout.", 1, NumberRanges.Any, "N");
+        _workers = Number("--workers", "Threads that prepare batches ahead; the batches are the same for any number.",
+            DefaultWorkers, NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
         _threads = ThreadsOption();
         _save = Written("--save",
             "Save the trained model here, as safetensors; it may be the file of --load, which is replaced as a whole.");
@@ -65,8 +74,9 @@ internal sealed class TrainVerb : Verb
         if (save is not null)
             SavedModel.CheckPath(save, graph);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
-        Dataset train = normalization.Apply(data.Train, data.Classes),
-            test = normalization.Apply(data.Test, data.Classes);
+        normalization.CheckFor(data.Train);
+        DataLoader train = TrainLoader(command, data.Train, normalization),
+            test = TestLoader(data.Test, normalization, command.GetValue(_batch), command.GetValue(_workers));
         int seed = command.GetValue(_seed);
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
@@ -86,7 +96,8 @@ internal sealed class TrainVerb : Verb
         Tables.Write(terminal.People, summary);
         var losses = new List<double>();
         TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
-            new Trainer(network, Recording(options, losses)).Train(train, test, terminal.Cancellation));
+            new Trainer(network, Recording(options, losses))
+                .Train(train, test, cancellation: terminal.Cancellation));
         terminal.People.Write(Tables.Of(result.Test!));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
             + $"{result.Test.Count:N0})");
@@ -133,7 +144,7 @@ internal sealed class TrainVerb : Verb
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
-        .. ((Option[])[_loss, _epochs, _batch, _schedule, _seed])
+        .. ((Option[])[_loss, _epochs, _batch, _schedule, _flip, _crop, _seed])
             .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),
         .. _optimizer.Facts(command).Select(fact => new Fact(fact.Name, fact.Value)),
     ];
@@ -147,12 +158,28 @@ internal sealed class TrainVerb : Verb
         Seed = Seed(command),
     };
 
+    private DataLoader TrainLoader(ParseResult command, PixelSet images, Normalization normalization)
+    {
+        int crop = command.GetValue(_crop);
+        Transform[] augmentation =
+        [
+            .. command.GetValue(_flip) ? (Transform[])[new RandomHorizontalFlip()] : [],
+            .. crop > 0 ? (Transform[])[new RandomCrop((images.Shape.H, images.Shape.W), crop)] : [],
+        ];
+        return new DataLoader(images, command.GetValue(_batch), new DataLoaderOptions
+        {
+            Shuffle = true,
+            Seed = Seed(command),
+            Transforms = [.. augmentation, normalization],
+            Workers = command.GetValue(_workers),
+        });
+    }
+
     private TrainerOptions Training(ParseResult command) => new()
     {
         Epochs = command.GetValue(_epochs),
         LearningRate = _optimizer.LearningRate(command),
         Schedule = command.GetValue(_schedule) == Cosine ? new CosineSchedule() : new ConstantSchedule(),
-        Seed = Seed(command),
     };
 
     private ulong Seed(ParseResult command) => unchecked((ulong)command.GetValue(_seed));

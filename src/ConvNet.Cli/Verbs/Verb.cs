@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Numerics;
+using ConvNet.Data;
 
 namespace ConvNet.Cli.Verbs;
 
@@ -202,6 +203,10 @@ internal abstract class Verb : Command
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*ubyte*")));
         return option;
     }
+
+    /// <summary>The batches that a network is tested on.</summary>
+    protected static DataLoader TestLoader(PixelSet images, Normalization normalization, int batch, int workers)
+        => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });
 
     /// <summary>Adds the options that name the files of a page of results.</summary>
     protected ReportOptions ReportFiles() => new(

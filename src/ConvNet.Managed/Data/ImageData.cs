@@ -15,8 +15,8 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
 
     private static readonly Shape DigitShape = new(1, 8, 8);
 
-    /// <summary>The number of classes: one more than the largest label.</summary>
-    public int Classes => 1 + Math.Max(Largest(Train), Largest(Test));
+    /// <summary>The number of classes: one more than the largest label of both parts.</summary>
+    public int Classes => Train.Target.Classes;
 
     /// <summary>Opens a data set by name, or a folder of IDX files.</summary>
     /// <param name="nameOrFolder"><c>digits</c>, <c>fashion-mnist</c>, or a folder.</param>
@@ -57,7 +57,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
                 .Select(value => byte.Parse(value, CultureInfo.InvariantCulture)));
             labels.Add(int.Parse(values[DigitShape.Length], CultureInfo.InvariantCulture));
         }
-        (PixelSet train, PixelSet test) = new PixelSet(DigitShape, 16, [.. pixels], [.. labels])
+        (PixelSet train, PixelSet test) = new PixelSet(DigitShape, 16, 10, [.. pixels], [.. labels])
             .SplitStratified(0.2, splitSeed);
         return new ImageData("digits", train, test);
     }
@@ -86,10 +86,12 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     {
         ArgumentNullException.ThrowIfNull(folder);
         using Part train = Part.Open(folder, "train"), test = Part.Open(folder, "t10k");
-        return train.Shape == test.Shape
-            ? new ImageData(folder, train.Read(), test.Read())
-            : throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images "
+        if (train.Shape != test.Shape)
+            throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images "
                 + $"{test.Shape}; both must have one shape.");
+        int[] trainLabels = train.ReadLabels(), testLabels = test.ReadLabels();
+        int classes = 1 + Math.Max(trainLabels.Max(), testLabels.Max());
+        return new ImageData(folder, train.Read(trainLabels, classes), test.Read(testLabels, classes));
     }
 
     private static string Find(string folder, string name, params string[] kinds)
@@ -124,12 +126,10 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
             }
         }
 
-        public PixelSet Read()
-        {
-            byte[] labels = Labels.ReadArray().Values;
-            return new PixelSet(
-                Shape, byte.MaxValue, Images.ReadArray().Values, Array.ConvertAll(labels, label => (int)label));
-        }
+        public int[] ReadLabels() => Array.ConvertAll(Labels.ReadArray().Values, label => (int)label);
+
+        public PixelSet Read(int[] labels, int classes)
+            => new(Shape, byte.MaxValue, classes, Images.ReadArray().Values, labels);
 
         public void Dispose()
         {
@@ -150,13 +150,5 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
                     + "one set.");
             return images is [_, int h, int w] ? new Shape(1, h, w) : new Shape(images[1], images[2], images[3]);
         }
-    }
-
-    private static int Largest(PixelSet images)
-    {
-        int largest = 0;
-        foreach (int label in images.Labels.Span)
-            largest = Math.Max(largest, label);
-        return largest;
     }
 }

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace ConvNet.Data;
 
 /// <summary>How pixels become the numbers a network reads: x = (pixel / max − μ_c) / σ_c, with μ and σ of channel
@@ -6,7 +8,7 @@ namespace ConvNet.Data;
 /// μ and σ are taken from the training images alone and applied to all: the test images stay unseen. A channel that is
 /// the same everywhere gets σ = 1. A saved model carries them, so that it reads later images the way it was trained.
 /// </remarks>
-public sealed class Normalization
+public sealed record Normalization : Transform
 {
     /// <summary>Describes a normalisation.</summary>
     /// <param name="maxValue">The value of a pixel that is fully on.</param>
@@ -41,57 +43,84 @@ public sealed class Normalization
     public static Normalization Of(PixelSet images)
     {
         ArgumentNullException.ThrowIfNull(images);
-        Shape shape = images.Shape;
-        var mean = new float[shape.C];
-        var deviation = new float[shape.C];
-        for (int c = 0; c < shape.C; c++)
-        {
-            // Sums of whole numbers: exact, whatever the order.
-            long sum = 0, squares = 0;
-            for (int n = 0; n < images.Count; n++)
-            {
-                foreach (byte pixel in images.Pixels.Span.Slice((n * shape.C + c) * shape.Area, shape.Area))
-                {
-                    sum += pixel;
-                    squares += pixel * pixel;
-                }
-            }
-            double count = (double)images.Count * shape.Area, average = sum / count;
-            double variance = Math.Max(0, squares / count - average * average);
-            mean[c] = (float)(average / images.MaxValue);
-            deviation[c] = variance > 0 ? (float)(Math.Sqrt(variance) / images.MaxValue) : 1f;
-        }
-        return new Normalization(images.MaxValue, mean, deviation);
+        return Of(images, images.MaxValue);
     }
 
-    /// <summary>The images as a network reads them.</summary>
-    /// <param name="images">The pixels.</param>
-    /// <param name="classes">The number of classes.</param>
-    /// <exception cref="ArgumentException">The images have other channels or another largest value than this
-    /// normalisation is for.</exception>
-    public Dataset Apply(PixelSet images, int classes)
+    /// <summary>The normalisation that gives these inputs mean 0 and standard deviation 1 in every channel.</summary>
+    /// <param name="data">The samples to train on.</param>
+    /// <param name="maxValue">The value of a pixel that is fully on; 1 for inputs that are no pixels.</param>
+    public static Normalization Of(IDataset data, byte maxValue)
     {
-        ArgumentNullException.ThrowIfNull(images);
-        Shape shape = images.Shape;
-        if (shape.C != Mean.Count || images.MaxValue != MaxValue)
-            throw new ArgumentException(
-                $"The normalisation is for {Mean.Count} channels of 0 to {MaxValue}; these images are {shape} of 0 to "
-                    + $"{images.MaxValue}. Use the data the model was trained on, or data like it.",
-                nameof(images));
-        var values = new float[images.Pixels.Length];
-        var table = new float[256];
-        for (int c = 0; c < shape.C; c++)
+        ArgumentNullException.ThrowIfNull(data);
+        Shape shape = data.Shape;
+        double[] sums = new double[shape.C], squares = new double[shape.C];
+        var reader = new SampleReader(data, []);
+        var x = new float[shape.Length];
+        // Sums of pixels are sums of whole numbers: exact, whatever the order.
+        for (int n = 0; n < data.Count; n++)
         {
-            for (int pixel = 0; pixel < table.Length; pixel++)
-                table[pixel] = ((float)pixel / MaxValue - Mean[c]) / StandardDeviation[c];
-            for (int n = 0; n < images.Count; n++)
+            reader.Read(n, 0, 0, x);
+            for (int c = 0; c < shape.C; c++)
             {
-                int start = (n * shape.C + c) * shape.Area;
-                ReadOnlySpan<byte> pixels = images.Pixels.Span.Slice(start, shape.Area);
-                for (int i = 0; i < pixels.Length; i++)
-                    values[start + i] = table[pixels[i]];
+                double sum = 0, square = 0;
+                foreach (float value in x.AsSpan(c * shape.Area, shape.Area))
+                {
+                    sum += value;
+                    square += (double)value * value;
+                }
+                sums[c] += sum;
+                squares[c] += square;
             }
         }
-        return new Dataset(shape, classes, values, images.Labels.ToArray());
+        float[] mean = new float[shape.C], deviation = new float[shape.C];
+        for (int c = 0; c < shape.C; c++)
+        {
+            double count = (double)data.Count * shape.Area, average = sums[c] / count;
+            double variance = Math.Max(0, squares[c] / count - average * average);
+            mean[c] = (float)(average / maxValue);
+            deviation[c] = variance > 0 ? (float)(Math.Sqrt(variance) / maxValue) : 1f;
+        }
+        return new Normalization(maxValue, mean, deviation);
     }
+
+    /// <summary>Throws unless these are images of the kind that the normalisation was made for.</summary>
+    /// <exception cref="ArgumentException">They have other channels or another largest value.</exception>
+    public void CheckFor(PixelSet images)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        if (images.Shape.C != Mean.Count || images.MaxValue != MaxValue)
+            throw new ArgumentException(
+                $"The normalisation is for {Mean.Count} channels of 0 to {MaxValue}; these images are {images.Shape} "
+                + $"of 0 to {images.MaxValue}. Use the data the model was trained on, or data like it.",
+                nameof(images));
+    }
+
+    /// <inheritdoc/>
+    public override Shape Infer(Shape input) => input.C == Mean.Count
+        ? input
+        : throw new ArgumentException($"The normalisation is for {Mean.Count} channels, and the inputs are {input}. "
+            + "Make one of the data that is trained on.", nameof(input));
+
+    /// <inheritdoc/>
+    public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)
+    {
+        TensorPrimitives.Divide(x, (float)MaxValue, y);
+        for (int c = 0; c < shape.C; c++)
+        {
+            Span<float> channel = y.Slice(c * shape.Area, shape.Area);
+            TensorPrimitives.Subtract(channel, Mean[c], channel);
+            TensorPrimitives.Divide(channel, StandardDeviation[c], channel);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Equals(Normalization? other) => other is not null && MaxValue == other.MaxValue
+        && Mean.SequenceEqual(other.Mean) && StandardDeviation.SequenceEqual(other.StandardDeviation);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(MaxValue, Mean[0], StandardDeviation[0]);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Normalization), (nameof(MaxValue), MaxValue),
+        (nameof(Mean), Mean), (nameof(StandardDeviation), StandardDeviation));
 }

@@ -2,7 +2,7 @@ namespace ConvNet;
 
 /// <summary>Random choices one after another, a function of a seed alone, and the sizes of random cases.</summary>
 /// <param name="seed">The seed.</param>
-public sealed class RandomDraw(ulong seed)
+public sealed class RandomDraw(ulong seed) : RandomSequence(seed, Stream)
 {
     /// <summary>A sum of more terms than this is a long one.</summary>
     public const int LongSum = 50_000;
@@ -12,23 +12,6 @@ public sealed class RandomDraw(ulong seed)
 
     // Values to check with come from streams of 0 and above.
     private const int Stream = -2;
-
-    private long _drawn;
-
-    /// <summary>A number from 0 to one less than the count.</summary>
-    public int Below(int count) => (int)((ulong)Next() * (uint)count >> 32);
-
-    /// <summary>A number between two, both included.</summary>
-    public int Between(int least, int most) => least + Below(most - least + 1);
-
-    /// <summary>One of several.</summary>
-    public T Of<T>(params ReadOnlySpan<T> choices) => choices[Below(choices.Length)];
-
-    /// <summary>True once in so many times.</summary>
-    public bool OneIn(int count) => Below(count) == 0;
-
-    /// <summary>True in that share of the times.</summary>
-    public bool Chance(double share) => Next() < share * 4294967296.0;
 
     /// <summary>Channels: 1, odd, prime, or one more or less than a vector.</summary>
     public int Channels() => Of(1, 2, 3, 5, 7, 8, 15, 16, 17, 18, 31, 33, 65);
@@ -60,6 +43,4 @@ public sealed class RandomDraw(ulong seed)
         return new Shape(channels, Size(outputs.H, window.Reach.H, window.Stride.H, window.Padding.H),
             Size(outputs.W, window.Reach.W, window.Stride.W, window.Padding.W));
     }
-
-    private uint Next() => Philox.Word(seed, Stream, 0, _drawn++);
 }

@@ -34,7 +34,7 @@ public sealed class Evaluation
     /// <summary>The number of images with a score that is NaN or infinite.</summary>
     public int NotFinite { get; }
 
-    /// <summary>The first such image, counted from 0 in the order of the data; null if there is none.</summary>
+    /// <summary>The number of the first such image in the data, from 0; null if there is none.</summary>
     public int? FirstNotFinite { get; }
 
     /// <summary>The share of images whose class was found, from 0 to 1.</summary>
@@ -47,34 +47,39 @@ public sealed class Evaluation
     /// <summary>Runs a network over a data set in inference mode. The guess is the class with the largest score, the
     /// first of equals.</summary>
     /// <param name="executable">The network.</param>
-    /// <param name="data">The images.</param>
+    /// <param name="data">The samples, all of them; the first pass is taken.</param>
     /// <param name="cancellation">Ends the run between two batches.</param>
-    /// <exception cref="ArgumentException">The images have another shape than the network's, or there are more classes
-    /// than scores.</exception>
+    /// <exception cref="ArgumentException">The data does not fit the network, or the loader leaves samples
+    /// out.</exception>
+    /// <exception cref="DatasetException">A sample cannot be read.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public static Evaluation Of(IExecutable executable, Dataset data, CancellationToken cancellation = default)
+    public static Evaluation Of(IExecutable executable, DataLoader data, CancellationToken cancellation = default)
     {
         CheckFit(executable, data);
-        int outputs = executable.Graph.Output.Shape.Length;
+        if (data.SampleCount < data.Dataset.Count)
+            throw new ArgumentException("An evaluation counts every sample, and the loader leaves the last "
+                + $"{data.Dataset.Count - data.SampleCount:N0} out; make one without {nameof(data.Options.DropLast)}.",
+                nameof(data));
+        int outputs = executable.Graph.Output.Shape.Length, notFinite = 0;
         var counts = new int[outputs, outputs];
-        var scores = new float[Math.Min(executable.BatchSize, data.Count) * outputs];
-        int before = 0, notFinite = 0;
+        var scores = new float[data.LargestBatch * outputs];
         int? first = null;
-        foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in data.Batches(executable.BatchSize))
+        foreach (Batch batch in data.From(LoaderPosition.Start, cancellation))
         {
-            cancellation.ThrowIfCancellationRequested();
-            executable.Infer(images, scores.AsSpan(0, labels.Length * outputs));
-            for (int i = 0; i < labels.Length; i++)
+            using (batch)
             {
-                if (Guess(scores, i, outputs) is { } guess)
+                executable.Infer(batch.Inputs, scores.AsSpan(0, batch.Count * outputs));
+                for (int i = 0; i < batch.Count; i++)
                 {
-                    counts[labels[i], guess]++;
-                    continue;
+                    if (Guess(scores, i, outputs) is { } guess)
+                    {
+                        counts[batch.Classes[i], guess]++;
+                        continue;
+                    }
+                    first = Math.Min(first ?? int.MaxValue, batch.Samples[i]);
+                    notFinite++;
                 }
-                first ??= before + i;
-                notFinite++;
             }
-            before += labels.Length;
         }
         return new Evaluation(counts, notFinite, first);
     }
@@ -88,18 +93,25 @@ public sealed class Evaluation
         return correct;
     }
 
-    /// <summary>Throws unless the network takes the images and has a score for every class.</summary>
-    internal static void CheckFit(IExecutable executable, Dataset data)
+    /// <summary>Throws unless the network takes the batches and has a score for every class.</summary>
+    internal static void CheckFit(IExecutable executable, DataLoader data)
     {
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(data);
         Graph graph = executable.Graph;
+        TargetDescription target = data.Dataset.Target;
         if (graph.Input.Shape != data.Shape)
             throw new ArgumentException($"The network reads {graph.Input.Shape} images and the data has {data.Shape}; "
                 + "describe the graph for the data's shape.", nameof(data));
-        if (graph.Output.Shape.Length < data.Classes)
+        if (target.Kind != TargetKind.Classes)
+            throw new ArgumentException("The data has no class for each image; give data with class labels.",
+                nameof(data));
+        if (graph.Output.Shape.Length < target.Classes)
             throw new ArgumentException($"The network has {graph.Output.Shape.Length} scores and the data "
-                + $"{data.Classes} classes; end the graph with {data.Classes} units.", nameof(data));
+                + $"{target.Classes} classes; end the graph with {target.Classes} units.", nameof(data));
+        if (data.LargestBatch > executable.BatchSize)
+            throw new ArgumentException($"The loader makes batches of {data.LargestBatch:N0} and the network was "
+                + $"compiled for {executable.BatchSize:N0}; give both one size.", nameof(data));
     }
 
     // −0 and +0 are equal, as numbers are compared; null where the largest means nothing.

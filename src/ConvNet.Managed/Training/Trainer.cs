@@ -17,9 +17,6 @@ public sealed record TrainerOptions
     /// <summary>How the learning rate goes on from there.</summary>
     public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
-    /// <summary>The seed of the order of the images.</summary>
-    public ulong Seed { get; init; }
-
     /// <summary>
     /// Whether a loss that is NaN or infinite ends the training with a <see cref="NonFiniteLossException"/>, and so at
     /// the end of an epoch a parameter, a buffer or a score that is. The step of such a loss is not made in either
@@ -34,12 +31,11 @@ public sealed record TrainerOptions
     public Action<EpochReport>? OnEpoch { get; init; }
 }
 
-/// <summary>Trains an executable on labelled images: epochs of forward, loss, backward, step in seeded random
-/// order.</summary>
+/// <summary>Trains an executable on labelled images: passes over the batches of a loader, a training step for
+/// each.</summary>
 /// <remarks>
-/// The images of an epoch are all used, in a smaller last batch where they do not divide. With the same seed, data and
-/// initial parameters, on a deterministic backend, every run gives the same numbers but for the times. For targets that
-/// are no classes, call the four steps of <see cref="IExecutable"/>.
+/// With the same loader and initial parameters, on a deterministic backend, every run gives the same numbers but for
+/// the times. For targets that are no classes, give the batches of a loader to <see cref="IExecutable.TrainStep"/>.
 /// </remarks>
 public sealed class Trainer
 {
@@ -75,29 +71,41 @@ public sealed class Trainer
         (_executable, _options) = (executable, options);
     }
 
+    /// <summary>Where the training stands: before a step, or after the last.</summary>
+    public TrainingProgress Progress { get; private set; } = TrainingProgress.Start;
+
     /// <summary>Trains.</summary>
     /// <param name="train">The images to learn from.</param>
     /// <param name="test">The images to test on after every epoch, if any.</param>
+    /// <param name="from">Where to go on: the <see cref="Progress"/> of a training that was interrupted, whose state
+    /// the executable has loaded. The beginning unless given.</param>
     /// <param name="cancellation">Ends the training between two steps; the parameters are those of the last whole
-    /// step.</param>
-    /// <exception cref="ArgumentException">The data does not fit the network.</exception>
+    /// step, and <see cref="Progress"/> says which it was.</param>
+    /// <exception cref="ArgumentException">The data does not fit the network, or has no such position.</exception>
     /// <exception cref="NonFiniteLossException">
     /// The loss is NaN or infinite, or what an epoch has left is; the message names the step and the layer.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// The executable has no parameters yet, or the schedule gives no finite rate.
     /// </exception>
+    /// <exception cref="DatasetException">A sample cannot be read.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public TrainingResult Train(Dataset train, Dataset? test = null, CancellationToken cancellation = default)
+    public TrainingResult Train(DataLoader train, DataLoader? test = null, TrainingProgress? from = null,
+        CancellationToken cancellation = default)
     {
         Evaluation.CheckFit(_executable, train);
         if (test is not null)
             Evaluation.CheckFit(_executable, test);
+        Progress = from ?? TrainingProgress.Start;
+        train.CheckPosition(Progress.Position);
+        if (Progress.Position.Epoch > _options.Epochs)
+            throw new ArgumentException($"The training has made its {_options.Epochs} epochs; give more to go on.",
+                nameof(from));
         var epochs = new List<EpochReport>();
         Evaluation? evaluation = null;
-        for (int done = 0; done < _options.Epochs; done++)
+        while (Progress.Position.Epoch <= _options.Epochs)
         {
-            EpochReport report = TrainEpoch(train, done + 1, cancellation);
+            EpochReport report = TrainEpoch(train, cancellation);
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
             report = report with { TestAccuracy = evaluation?.Accuracy };
             epochs.Add(report);
@@ -106,31 +114,32 @@ public sealed class Trainer
         return new TrainingResult(epochs, evaluation);
     }
 
-    private EpochReport TrainEpoch(Dataset train, int epoch, CancellationToken cancellation)
+    private EpochReport TrainEpoch(DataLoader train, CancellationToken cancellation)
     {
-        BatchSequence batches = train.Batches(_executable.BatchSize, _options.Seed, epoch);
-        var scores = new float[Math.Min(_executable.BatchSize, train.Count) * _executable.Graph.Output.Shape.Length];
-        long steps = (long)batches.Count * _options.Epochs, step = (long)batches.Count * (epoch - 1);
-        int images = 0, correct = 0;
-        double loss = 0, seconds = 0;
+        int epoch = Progress.Position.Epoch, before = Progress.Images;
+        var scores = new float[train.LargestBatch * _executable.Graph.Output.Shape.Length];
+        long steps = (long)train.BatchCount * _options.Epochs;
+        double seconds = 0;
+        TrainingProgress done = Progress;
         long start = Stopwatch.GetTimestamp();
-        foreach (Batch batch in batches)
+        foreach (Batch batch in train.From(Progress.Position, cancellation))
         {
-            cancellation.ThrowIfCancellationRequested();
-            Span<float> batchOutput = scores.AsSpan(0, batch.Labels.Length * _executable.Graph.Output.Shape.Length);
-            float learningRate = RateOf(step, steps);
-            double batchLoss = Step(batch, learningRate, step, batchOutput);
-            loss += batchLoss * batch.Labels.Length;
-            correct += Evaluation.CountCorrect(batchOutput, batch.Labels);
-            images += batch.Labels.Length;
-            step++;
-            seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            _options.OnStep?.Invoke(new StepReport(epoch, step, steps, batchLoss, loss / images,
-                (double)correct / images, images / seconds));
-            if (step % batches.Count == 0 && _options.StopAtNonFiniteLoss)
-                CheckFinite(batch, learningRate, step, batchOutput);
+            using (batch)
+            {
+                long step = (long)train.BatchCount * (epoch - 1) + batch.Position.Batch;
+                Span<float> batchOutput = scores.AsSpan(0, batch.Count * _executable.Graph.Output.Shape.Length);
+                float learningRate = RateOf(step, steps);
+                double batchLoss = Step(batch, learningRate, step, batchOutput);
+                done = done.With(batch, batchLoss, Evaluation.CountCorrect(batchOutput, batch.Classes));
+                Progress = batch.Next.Epoch == epoch ? done : TrainingProgress.Start with { Position = batch.Next };
+                seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                _options.OnStep?.Invoke(new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
+                    (done.Images - before) / seconds));
+                if (batch.Next.Epoch > epoch && _options.StopAtNonFiniteLoss)
+                    CheckFinite(batch, learningRate, step + 1, batchOutput);
+            }
         }
-        return new EpochReport(epoch, loss / images, (double)correct / images, null, seconds, images / seconds);
+        return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds);
     }
 
     private float RateOf(long step, long steps)
@@ -144,11 +153,11 @@ public sealed class Trainer
 
     private double Step(Batch batch, float learningRate, long step, Span<float> scores)
     {
-        double loss = _executable.TrainStep(batch.Images, batch.Labels, learningRate, scores);
+        double loss = _executable.TrainStep(batch.Inputs, batch.Targets, learningRate, scores);
         return double.IsFinite(loss) || !_options.StopAtNonFiniteLoss
             ? loss
             : throw new NonFiniteLossException(loss, step + 1, learningRate,
-                NonFiniteOrigin.Find(_executable, batch.Images, step));
+                NonFiniteOrigin.Find(_executable, batch.Inputs, _executable.SaveState().Pass));
     }
 
     // No loss tells what the last step has done.
@@ -156,12 +165,12 @@ public sealed class Trainer
     {
         if (NonFiniteOrigin.InParameters(_executable) is { } origin)
             throw new NonFiniteLossException(step, learningRate, origin);
-        _executable.Infer(batch.Images, scores);
+        _executable.Infer(batch.Inputs, scores);
         foreach (float score in scores)
         {
             if (!float.IsFinite(score))
                 throw new NonFiniteLossException(step, learningRate,
-                    NonFiniteOrigin.Find(_executable, batch.Images, step: null));
+                    NonFiniteOrigin.Find(_executable, batch.Inputs, step: null));
         }
     }
 }

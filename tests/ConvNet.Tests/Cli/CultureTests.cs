@@ -104,9 +104,10 @@ public sealed class CultureTests
                 using IExecutable network = backend.Compile(Sequential.Of(Shape.Vector(2), new Linear(2)),
                     new TrainingSpec(1, new SoftmaxCrossEntropy(), new Sgd()));
                 network.Initialize(new HeNormal(1));
-                var data = new ConvNet.Data.Dataset(Shape.Vector(2), 2, [float.NaN, 1], [0]);
+                var data = new ConvNet.Data.ArrayDataset(Shape.Vector(2), 2, [float.NaN, 1], [0]);
                 return Assert.Throws<NonFiniteLossException>(()
-                    => new Trainer(network, new TrainerOptions { LearningRate = 0.5f }).Train(data))!.Message;
+                    => new Trainer(network, new TrainerOptions { LearningRate = 0.5f })
+                        .Train(new ConvNet.Data.DataLoader(data, 1)))!.Message;
             });
             yield return Case("errors", () => string.Join('\n', ErrorsOf(
                 () => new Sgd(1.5f),
@@ -115,7 +116,7 @@ public sealed class CultureTests
                 () => new BatchNorm2d(momentum: 1.5f),
                 () => new BatchNorm2d(epsilon: -0.5f),
                 () => new Shape(1 << 20, 1 << 20, 1),
-                () => new ConvNet.Data.Dataset(Shape.Vector(3), 2, new float[123_456], [0]))));
+                () => new ConvNet.Data.ArrayDataset(Shape.Vector(3), 2, new float[123_456], [0]))));
         }
     }
 

@@ -174,7 +174,8 @@ public sealed partial class TableTests
             pixels[i * classes + (i % 7 == 0 ? i / classes % classes : labels[i])] = 1;
         using var managed = new ManagedBackend();
         using IExecutable network = managed.CompileInference(Sequential.Of(Shape.Vector(classes), new Flatten()), 64);
-        return Evaluation.Of(network, new Dataset(Shape.Vector(classes), classes, pixels, labels));
+        return Evaluation.Of(network,
+            new DataLoader(new ArrayDataset(Shape.Vector(classes), classes, pixels, labels), network.BatchSize));
     }
 
     private static void WritePlan(IAnsiConsole people, bool training)

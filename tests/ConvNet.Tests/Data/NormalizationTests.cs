@@ -6,7 +6,7 @@ namespace ConvNet.Tests.Data;
 public sealed class NormalizationTests
 {
     // Two images of two channels with one row of two pixels each.
-    private static readonly PixelSet TwoChannels = new(new Shape(2, 1, 2), 10, [0, 10, 5, 5, 10, 0, 5, 5], [0, 1]);
+    private static readonly PixelSet TwoChannels = new(new Shape(2, 1, 2), 10, 2, [0, 10, 5, 5, 10, 0, 5, 5], [0, 1]);
 
     [Test]
     public void EveryChannelGetsItsOwnMeanAndDeviation()
@@ -15,7 +15,7 @@ public sealed class NormalizationTests
         Assert.That(normalization.Mean, Is.EqualTo((float[])[0.5f, 0.5f]));
         Assert.That(normalization.StandardDeviation, Is.EqualTo((float[])[0.5f, 1f]),
             "a constant channel keeps its scale");
-        Assert.That(normalization.Apply(TwoChannels, 2).Images.ToArray(),
+        Assert.That(Inputs(TwoChannels, normalization),
             Is.EqualTo((float[])[-1, 1, 0, 0, 1, -1, 0, 0]));
     }
 
@@ -23,7 +23,7 @@ public sealed class NormalizationTests
     public void TheTrainingImagesGetMeanZeroAndDeviationOne()
     {
         var digits = ImageData.Digits();
-        float[] images = Normalization.Of(digits.Train).Apply(digits.Train, 10).Images.ToArray();
+        float[] images = Inputs(digits.Train, Normalization.Of(digits.Train));
         double mean = images.Average(x => (double)x);
         Assert.That(mean, Is.Zero.Within(1e-6));
         Assert.That(images.Average(x => (x - mean) * (x - mean)), Is.EqualTo(1).Within(1e-5));
@@ -32,8 +32,11 @@ public sealed class NormalizationTests
     [Test]
     public void ImagesOfAnotherKindAreRefused()
     {
-        var other = new PixelSet(new Shape(1, 1, 2), 255, [1, 2], [0]);
-        Assert.That(() => Normalization.Of(TwoChannels).Apply(other, 2),
+        var other = new PixelSet(new Shape(1, 1, 2), 255, 1, [1, 2], [0]);
+        var normalization = Normalization.Of(TwoChannels);
+        Assert.That(() => new DataLoader(other, 1, new DataLoaderOptions { Transforms = [normalization] }),
+            Throws.ArgumentException.With.Message.Contains("2 channels").And.Message.Contains("1×1×2"));
+        Assert.That(() => normalization.CheckFor(other),
             Throws.ArgumentException.With.Message.Contains("2 channels of 0 to 10")
                 .And.Message.Contains("1×1×2 of 0 to 255"));
         Assert.That(() => new Normalization(255, [0f], [0f]),
@@ -42,5 +45,23 @@ public sealed class NormalizationTests
             Throws.ArgumentException.With.Message.Contains("finite"));
         Assert.That(() => new Normalization(255, [0f, 0f], [1f]),
             Throws.ArgumentException.With.Message.Contains("2 means and 1 standard deviations"));
+    }
+
+    [Test]
+    public void EqualNormalizationsAreEqual()
+    {
+        Normalization one = Normalization.Of(TwoChannels), same = Normalization.Of(TwoChannels);
+        Assert.That(same, Is.EqualTo(one));
+        Assert.That(same.GetHashCode(), Is.EqualTo(one.GetHashCode()));
+        Assert.That(new Normalization(10, one.Mean, [0.5f, 2f]), Is.Not.EqualTo(one));
+        Assert.That($"{one}", Is.EqualTo(
+            "Normalization { MaxValue = 10, Mean = [0.5, 0.5], StandardDeviation = [0.5, 1] }"));
+    }
+
+    private static float[] Inputs(PixelSet images, Normalization normalization)
+    {
+        var loader = new DataLoader(images, images.Count, new DataLoaderOptions { Transforms = [normalization] });
+        using Batch all = loader.Epoch(1).Single();
+        return all.Inputs.ToArray();
     }
 }

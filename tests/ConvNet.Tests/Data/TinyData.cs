@@ -49,7 +49,17 @@ internal sealed class TinyData : IDisposable
                 pixels[n * Shape.Length + i] = (byte)(i / Shape.W / 2 == labels[n] ? 200 : pixels[n * Shape.Length + i]
                     / 4);
         }
-        return new PixelSet(Shape, byte.MaxValue, pixels, labels);
+        return new PixelSet(Shape, byte.MaxValue, Classes, pixels, labels);
+    }
+
+    /// <summary>The same as a network reads them, normalised as the training images are.</summary>
+    public static ArrayDataset Normalized(int count, int seed)
+    {
+        var normalization = Normalization.Of(Images(TrainCount, 1));
+        var loader = new DataLoader(Images(count, seed), count,
+            new DataLoaderOptions { Transforms = [normalization] });
+        using Batch all = loader.Epoch(1).Single();
+        return new ArrayDataset(Shape, Classes, all.Inputs.ToArray(), all.Classes.ToArray());
     }
 
     /// <summary>An IDX file's bytes.</summary>

@@ -27,7 +27,7 @@ public sealed class WinogradOverflowTests
         network.Initialize(new HeNormal(1));
         MakeLarge(network);
         NonFiniteLossException error = Assert.Throws<NonFiniteLossException>(()
-            => new Trainer(network, new TrainerOptions()).Train(Data()))!;
+            => new Trainer(network, new TrainerOptions()).Train(new DataLoader(Data(), 2)))!;
         Assert.Multiple(() =>
         {
             Assert.That((error.Origin.Place, error.Origin.Node!.Name, error.Origin.Algorithm),
@@ -44,7 +44,7 @@ public sealed class WinogradOverflowTests
         using NativePlan network = backend.Compile(Graph, new TrainingSpec(2, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
         MakeLarge(network);
-        network.Forward(Data().Images);
+        network.Forward(Data().Inputs);
         Assert.That(double.IsFinite(network.Loss(Data().Labels)));
     }
 
@@ -55,9 +55,9 @@ public sealed class WinogradOverflowTests
         using NativePlan network = backend.CompileInference(Graph, 2);
         network.Initialize(new HeNormal(1));
         MakeLarge(network);
-        Dataset data = Data();
-        Assert.That(Evaluation.Of(network, data).NotFinite, Is.Positive);
-        Assert.That(NonFiniteOrigin.Find(network, data.Images, step: null).Advice,
+        ArrayDataset data = Data();
+        Assert.That(Evaluation.Of(network, new DataLoader(data, 2)).NotFinite, Is.Positive);
+        Assert.That(NonFiniteOrigin.Find(network, data.Inputs, step: null).Advice,
             Does.Contain("conv2").And.Contain("Precision.Accurate"));
     }
 
@@ -84,7 +84,7 @@ public sealed class WinogradOverflowTests
         using IExecutable network = backend.CompileInference(Graph, 2);
         network.Initialize(new HeNormal(1));
         network.Write(network.Graph["conv2"].Parameters[1], [float.NaN, .. new float[15]]);
-        Assert.That(NonFiniteOrigin.Find(network, Data().Images, step: null).Advice, Is.Empty);
+        Assert.That(NonFiniteOrigin.Find(network, Data().Inputs, step: null).Advice, Is.Empty);
     }
 
     // conv1 copies the image, one value of which is near the end of the range, to 16 channels; conv2 keeps the centre
@@ -100,11 +100,11 @@ public sealed class WinogradOverflowTests
             [.. Enumerable.Repeat(1e-30f, network.Graph["linear1"].Parameters[0].Length)]);
     }
 
-    private static Dataset Data()
+    private static ArrayDataset Data()
     {
         var images = new float[2 * s_shape.Length];
         foreach (int place in s_large)
             images[place] = 1e38f;
-        return new Dataset(s_shape, 2, images, [0, 1]);
+        return new ArrayDataset(s_shape, 2, images, [0, 1]);
     }
 }

@@ -49,8 +49,12 @@ public sealed class AheadOfTimeTests
 
             var data = ImageData.Digits();
             var normalization = Normalization.Of(data.Train);
-            Dataset train = normalization.Apply(data.Train, data.Classes),
-                test = normalization.Apply(data.Test, data.Classes);
+            var train = new DataLoader(data.Train, 32, new DataLoaderOptions
+            {
+                Shuffle = true,
+                Transforms = [new RandomHorizontalFlip(), normalization],
+            });
+            var test = new DataLoader(data.Test, 32, new DataLoaderOptions { Transforms = [normalization] });
             foreach (IBackend backend in (IBackend[])[new ManagedBackend(threads: 1), new NativeBackend(threads: 1)])
             {
                 Graph graph = BuiltInModels.Create("digits");
@@ -65,7 +69,8 @@ public sealed class AheadOfTimeTests
                 SavedModel saved = SavedModel.Load(path);
                 using IExecutable copy = backend.CompileInference(saved.Graph, 64);
                 saved.CopyTo(copy);
-                Evaluation again = Evaluation.Of(copy, saved.Normalization!.Apply(data.Test, data.Classes));
+                Evaluation again = Evaluation.Of(copy, new DataLoader(data.Test, 64,
+                    new DataLoaderOptions { Transforms = [saved.Normalization!] }));
                 if (again.Correct != result.Test!.Correct)
                     throw new InvalidOperationException(
                         $"{again.Correct} are right after loading, {result.Test.Correct} before saving.");

@@ -17,7 +17,8 @@ public sealed class EvaluationTests(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(classes, 1, 1), new Flatten()),
             batch);
-        return Evaluation.Of(network, new Dataset(Shape.Vector(classes), classes, images, labels));
+        return Evaluation.Of(network,
+            new DataLoader(new ArrayDataset(Shape.Vector(classes), classes, images, labels), batch));
     }
 
     [Test]
@@ -66,9 +67,9 @@ public sealed class EvaluationTests(BackendCase backend)
             new Linear(2)), 2);
         foreach (Parameter parameter in network.Graph.Parameters)
             network.Write(parameter, [.. Enumerable.Repeat(1e25f, parameter.Length)]);
-        var data = new Dataset(Shape.Vector(2), 2, [0, 0, 1, 1], [0, 1]);
-        Assert.That(Evaluation.Of(network, data).NotFinite, Is.EqualTo(2));
-        var origin = NonFiniteOrigin.Find(network, data.Images, step: null);
+        var data = new ArrayDataset(Shape.Vector(2), 2, [0, 0, 1, 1], [0, 1]);
+        Assert.That(Evaluation.Of(network, new DataLoader(data, 2)).NotFinite, Is.EqualTo(2));
+        var origin = NonFiniteOrigin.Find(network, data.Inputs, step: null);
         Assert.That((origin.Place, origin.Node!.Name, origin.Algorithm),
             Is.EqualTo((NonFinitePlace.Output, "linear2", SumAlgorithm.Direct)));
     }

@@ -9,7 +9,8 @@ namespace ConvNet.Tests.Training;
 public sealed class TrainerTests
 {
     private readonly ManagedBackend _backend = new(threads: 1);
-    private readonly Dataset _train = Dataset(TinyData.TrainCount, 1), _test = Dataset(TinyData.TestCount, 2);
+    private readonly ArrayDataset _train = TinyData.Normalized(TinyData.TrainCount, 1),
+        _test = TinyData.Normalized(TinyData.TestCount, 2);
 
     [OneTimeTearDown]
     public void DisposeBackend() => _backend.Dispose();
@@ -19,7 +20,7 @@ public sealed class TrainerTests
     {
         using IExecutable network = Compile();
         TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 4, LearningRate = 0.1f })
-            .Train(_train, _test);
+            .Train(Shuffled(_train), InOrder(_test));
         Assert.Multiple(() =>
         {
             Assert.That(result.Epochs.Select(epoch => epoch.Epoch), Is.EqualTo((int[])[1, 2, 3, 4]));
@@ -43,8 +44,8 @@ public sealed class TrainerTests
         (TrainingResult, float[]) Run(ulong seed)
         {
             using IExecutable network = Compile();
-            TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, Seed = seed })
-                .Train(_train, _test);
+            TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2 })
+                .Train(Shuffled(_train, seed: seed), InOrder(_test));
             return (result, Weights(network));
         }
 
@@ -55,12 +56,12 @@ public sealed class TrainerTests
     public void AnEpochReportsTheMeanOverAllItsImages()
     {
         using IExecutable network = Compile(batchSize: 8), whole = Compile(batchSize: TinyData.TrainCount);
-        EpochReport epoch = new Trainer(network, new TrainerOptions { Epochs = 1, LearningRate = 0 }).Train(_train)
-            .Epochs[0];
-        whole.Forward(_train.Images);
+        EpochReport epoch = new Trainer(network, new TrainerOptions { Epochs = 1, LearningRate = 0 })
+            .Train(Shuffled(_train)).Epochs[0];
+        whole.Forward(_train.Inputs);
         Assert.That(epoch.Loss, Is.EqualTo(whole.Loss(_train.Labels)).Within(1e-5),
             "a smaller last batch counts by its images");
-        Assert.That(epoch.TrainAccuracy, Is.EqualTo(Evaluation.Of(whole, _train).Accuracy));
+        Assert.That(epoch.TrainAccuracy, Is.EqualTo(Evaluation.Of(whole, InOrder(_train)).Accuracy));
         Assert.That(epoch.TestAccuracy, Is.Null);
     }
 
@@ -73,13 +74,13 @@ public sealed class TrainerTests
             Epochs = 2,
             LearningRate = 0.1f,
             Schedule = new CosineSchedule(),
-            Seed = 1
-        }).Train(_train);
+        }).Train(Shuffled(_train, 45, seed: 1));
+        float[] rates = [0.1f, 0.085355339f, 0.05f, 0.014644661f];
         int step = 0;
         foreach (int epoch in (int[])[1, 2])
         {
-            foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in _train.Batches(45, seed: 1, epoch))
-                byHand.TrainStep(images, labels, ((float[])[0.1f, 0.085355339f, 0.05f, 0.014644661f])[step++]);
+            foreach (Batch batch in Shuffled(_train, 45, seed: 1).Epoch(epoch))
+                byHand.TrainStep(batch.Inputs, batch.Targets, rates[step++]);
         }
         Assert.That(Weights(network), Is.EqualTo(Weights(byHand)).Within(1e-6f));
         Assert.That(new ConstantSchedule().Rate(0.1f, 3, 4), Is.EqualTo(0.1f));
@@ -91,7 +92,7 @@ public sealed class TrainerTests
         var steps = new List<StepReport>();
         using IExecutable network = Compile(batchSize: 40);
         TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 2, OnStep = steps.Add })
-            .Train(_train);
+            .Train(Shuffled(_train, 40));
         Assert.That(steps.Select(s => (s.Epoch, s.Step, s.Steps)),
             Is.EqualTo(((int, long, long)[])[(1, 1, 6), (1, 2, 6), (1, 3, 6), (2, 4, 6), (2, 5, 6), (2, 6, 6)]));
         Assert.That(steps[^1].Loss, Is.EqualTo(result.Epochs[1].Loss));
@@ -108,7 +109,6 @@ public sealed class TrainerTests
         int steps = 0;
         var options = new TrainerOptions
         {
-            Seed = 2,
             OnStep = step =>
             {
                 steps++;
@@ -116,14 +116,12 @@ public sealed class TrainerTests
                     cancellation.Cancel();
             },
         };
-        Assert.That(() => new Trainer(network, options).Train(_train, _test, cancellation.Token),
+        Assert.That(() => new Trainer(network, options)
+            .Train(Shuffled(_train, seed: 2), InOrder(_test), cancellation: cancellation.Token),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(steps, Is.EqualTo(3));
-        foreach ((ReadOnlySpan<float> images, ReadOnlySpan<int> labels) in _train.Batches(8, seed: 2, epoch: 1))
-        {
-            if (steps-- > 0)
-                three.TrainStep(images, labels, options.LearningRate);
-        }
+        foreach (Batch batch in Shuffled(_train, seed: 2).Epoch(1).Take(steps))
+            three.TrainStep(batch.Inputs, batch.Targets, options.LearningRate);
         Assert.That(Weights(network), Is.EqualTo(Weights(three)));
     }
 
@@ -134,7 +132,8 @@ public sealed class TrainerTests
         Parameter bias = network.Graph["conv1"].Parameters[1];
         network.Write(bias, [0, float.NaN, 0, 0]);
         float[] before = Weights(network);
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions())
+            .Train(Shuffled(_train)));
         Assert.Multiple(() =>
         {
             Assert.That(error.Step, Is.EqualTo(1));
@@ -153,7 +152,8 @@ public sealed class TrainerTests
             new Linear(3));
         using IExecutable network = _backend.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions())
+            .Train(Shuffled(_train)));
         Assert.That((error.Origin.Place, error.Origin.Node!.Name),
             Is.EqualTo((NonFinitePlace.Output, "rootofminusone1")));
     }
@@ -164,7 +164,7 @@ public sealed class TrainerTests
         using IExecutable network = Compile();
         var steps = new List<StepReport>();
         var options = new TrainerOptions { LearningRate = 1e25f, OnStep = steps.Add };
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(Shuffled(_train)));
         Assert.That(error.Step, Is.EqualTo(steps.Count + 1).And.GreaterThan(1));
         Assert.That(steps.Select(step => double.IsFinite(step.Loss)), Has.All.True);
         Assert.That(error.Origin.Node, Is.Not.Null);
@@ -173,11 +173,12 @@ public sealed class TrainerTests
     [Test]
     public void ANaNInTheImagesIsTracedToThem()
     {
-        float[] images = _train.Images.ToArray();
+        float[] images = _train.Inputs.ToArray();
         images[^1] = float.NaN;
         using IExecutable network = Compile();
-        var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions()).Train(damaged));
+        var damaged = new ArrayDataset(_train.Shape, TinyData.Classes, images, _train.Labels.ToArray());
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions())
+            .Train(Shuffled(damaged)));
         Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Input));
         Assert.That(error.Message, Does.Contain("Clean the data"));
     }
@@ -189,7 +190,7 @@ public sealed class TrainerTests
         network.Write(network.Graph["conv1"].Parameters[1], [0, float.NaN, 0, 0]);
         float[] before = Weights(network);
         TrainingResult result = new Trainer(network, new TrainerOptions { Epochs = 1, StopAtNonFiniteLoss = false })
-            .Train(_train);
+            .Train(Shuffled(_train));
         Assert.That(result.Epochs[0].Loss, Is.NaN);
         Assert.That(Weights(network), Is.EqualTo(before), "no step is made against a loss that is not finite");
     }
@@ -199,16 +200,16 @@ public sealed class TrainerTests
     {
         Graph graph = Sequential.Of(TinyData.Shape, new Conv2d(4, 3), new BatchNorm2d(), new Relu(), new Flatten(),
             new Linear(TinyData.Classes));
-        float[] images = _train.Images.ToArray();
+        float[] images = _train.Inputs.ToArray();
         images[50] = float.NaN;
-        var damaged = new Dataset(_train.Shape, _train.Classes, images, _train.Labels.ToArray());
+        var damaged = new ArrayDataset(_train.Shape, TinyData.Classes, images, _train.Labels.ToArray());
         using IBackend opened = backend.Open();
         using IExecutable network =
             opened.Compile(graph, new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd(0.9f)));
         network.Initialize(new HeNormal(1));
         float[] before = Weights(network);
         var options = new TrainerOptions { Epochs = 1, OnStep = _ => before = Weights(network) };
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(damaged));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(Shuffled(damaged)));
         Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Input));
         Assert.That(Weights(network), Is.EqualTo(before));
         Assert.That(before, Has.All.Matches<float>(float.IsFinite));
@@ -218,13 +219,14 @@ public sealed class TrainerTests
     public void WeightsThatOverflowInTheLastStepAreFoundBehindIt([Values(1e30f, 3e38f)] float learningRate)
     {
         using IExecutable network = Compile(batchSize: TinyData.TrainCount);
+        DataLoader all = Shuffled(_train, TinyData.TrainCount);
         var options = new TrainerOptions { Epochs = 1, LearningRate = learningRate };
-        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(_train));
+        NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(all));
         Assert.That(error.Message, Does.Contain("After step 1").And.Contain("Lower the learning rate"));
         Assert.That(error.Origin.Place,
             Is.EqualTo(learningRate > 1e30f ? NonFinitePlace.Parameter : NonFinitePlace.Output));
         Assert.That(error.Origin.Node, Is.Not.Null);
-        Assert.That(() => new Trainer(network, options with { StopAtNonFiniteLoss = false }).Train(_train),
+        Assert.That(() => new Trainer(network, options with { StopAtNonFiniteLoss = false }).Train(all),
             Throws.Nothing);
     }
 
@@ -234,7 +236,7 @@ public sealed class TrainerTests
         using var cancellation = new CancellationTokenSource();
         using IExecutable network = Compile();
         var options = new TrainerOptions { Epochs = int.MaxValue, OnEpoch = _ => cancellation.Cancel() };
-        Assert.That(() => new Trainer(network, options).Train(_train, null, cancellation.Token),
+        Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), cancellation: cancellation.Token),
             Throws.InstanceOf<OperationCanceledException>());
     }
 
@@ -247,13 +249,14 @@ public sealed class TrainerTests
         {
             Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = null! }), Throws.ArgumentException
                 .With.Message.Contains("schedule"));
-            Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = new NaNFromStep(0) }).Train(_train),
+            Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = new NaNFromStep(0) })
+                    .Train(Shuffled(_train)),
                 Throws.InvalidOperationException
                     .With.Message.Contains("NaNFromStep gives a learning rate of NaN for step 1"));
             Assert.That(Weights(network), Is.EqualTo(before));
-            Assert.That(() => new Dataset(default, 3, [], [0]), Throws.ArgumentException
+            Assert.That(() => new ArrayDataset(default, 3, [], [0]), Throws.ArgumentException
                 .With.Message.Contains("default shape"));
-            Assert.That(() => new PixelSet(default, 255, [], [0]), Throws.ArgumentException
+            Assert.That(() => new PixelSet(default, 255, 1, [], [0]), Throws.ArgumentException
                 .With.Message.Contains("default shape"));
             Assert.That(() => new MulticlassSvm(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>()
                 .With.Message.Contains("margin"));
@@ -276,8 +279,8 @@ public sealed class TrainerTests
         using IExecutable regression =
             _backend.Compile(Graph(), new TrainingSpec(8, new MeanSquaredError(), new Sgd()));
         var options = new TrainerOptions();
-        var small = new Dataset(new Shape(1, 2, 2), 3, new float[4], [0]);
-        var many = new Dataset(TinyData.Shape, 4, new float[36], [0]);
+        var small = new ArrayDataset(new Shape(1, 2, 2), 3, new float[4], [0]);
+        var many = new ArrayDataset(TinyData.Shape, 4, new float[36], [0]);
         Assert.Multiple(() =>
         {
             Assert.That(() => new Trainer(inference, options),
@@ -288,9 +291,9 @@ public sealed class TrainerTests
                 .With.Message.Contains("0 epochs"));
             Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }),
                 Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
-            Assert.That(() => new Trainer(network, options).Train(small),
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(small)),
                 Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
-            Assert.That(() => new Trainer(network, options).Train(_train, many),
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), InOrder(many)),
                 Throws.ArgumentException.With.Message.Contains("3 scores and the data 4 classes"));
         });
     }
@@ -301,8 +304,8 @@ public sealed class TrainerTests
         // Scores are the image itself: the guess is the place of its largest value, the first of equals.
         var graph = Sequential.Of(Shape.Vector(3), new Relu());
         using IExecutable network = _backend.CompileInference(graph, 2);
-        var data = new Dataset(Shape.Vector(3), 3, [9, 1, 0, 0, 1, 9, 5, 5, 0, 0, 0, 1, 0, 2, 1], [0, 1, 0, 2, 1]);
-        var evaluation = Evaluation.Of(network, data);
+        var data = new ArrayDataset(Shape.Vector(3), 3, [9, 1, 0, 0, 1, 9, 5, 5, 0, 0, 0, 1, 0, 2, 1], [0, 1, 0, 2, 1]);
+        var evaluation = Evaluation.Of(network, InOrder(data, 2));
         Assert.Multiple(() =>
         {
             Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 4, 0.8)));
@@ -314,11 +317,10 @@ public sealed class TrainerTests
     private static NonFiniteLossException FailureOf(Action training)
         => Assert.Throws<NonFiniteLossException>(training)!;
 
-    private static Dataset Dataset(int count, int seed)
-    {
-        PixelSet images = TinyData.Images(count, seed);
-        return Normalization.Of(TinyData.Images(TinyData.TrainCount, 1)).Apply(images, TinyData.Classes);
-    }
+    private static DataLoader Shuffled(IDataset data, int batchSize = 8, ulong seed = 0)
+        => new(data, batchSize, new DataLoaderOptions { Shuffle = true, Seed = seed });
+
+    private static DataLoader InOrder(IDataset data, int batchSize = 8) => new(data, batchSize);
 
     private static Graph Graph() => Sequential.Of(TinyData.Shape,
         new Conv2d(4, 3, padding: 1), new Relu(), new MaxPool2d(2), new Flatten(), new Linear(TinyData.Classes));

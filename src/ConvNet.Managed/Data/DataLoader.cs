@@ -1,0 +1,262 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using static System.FormattableString;
+
+namespace ConvNet.Data;
+
+/// <summary>How a <see cref="DataLoader"/> makes batches.</summary>
+public sealed record DataLoaderOptions
+{
+    /// <summary>Whether every pass has the samples in a random order of its own; otherwise they keep their
+    /// order.</summary>
+    public bool Shuffle { get; init; }
+
+    /// <summary>The seed of the order and of random transforms.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>What changes the inputs, in this order.</summary>
+    public IReadOnlyList<Transform> Transforms { get; init; } = [];
+
+    /// <summary>Whether samples that are left at the end of a pass, too few for a batch, are left out.</summary>
+    public bool DropLast { get; init; }
+
+    /// <summary>
+    /// Threads that prepare batches in the background; with 0, a batch is made when it is asked for. The batches are
+    /// the same for any number.
+    /// </summary>
+    public int Workers { get; init; } = 1;
+
+    /// <summary>Batches that each worker may have ready before they are asked for.</summary>
+    public int BatchesAhead { get; init; } = 2;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(DataLoaderOptions), (nameof(Shuffle), Shuffle),
+        (nameof(Seed), Seed), (nameof(Transforms), Transforms), (nameof(DropLast), DropLast),
+        (nameof(Workers), Workers), (nameof(BatchesAhead), BatchesAhead));
+}
+
+/// <summary>Makes batches of a data set, in a seeded order, through transforms, ahead of their use.</summary>
+/// <remarks>
+/// A batch is a function of the data set, the options and its <see cref="LoaderPosition"/>: neither the number of
+/// workers nor where a pass began changes it. A loader holds no thread and no file between passes.
+/// </remarks>
+/// <example><code>
+/// var loader = new DataLoader(data, 64, new() { Shuffle = true, Seed = 1, Transforms = [normalization] });
+/// foreach (Batch batch in loader.Epoch(1))
+/// {
+///     using (batch)
+///         net.TrainStep(batch.Inputs, batch.Targets, 0.05f);
+/// }
+/// </code></example>
+public sealed class DataLoader
+{
+    private readonly DataLoaderOptions _options;
+    private readonly ConcurrentBag<BatchBuffers> _free = [];
+
+    /// <summary>Makes a loader.</summary>
+    /// <param name="dataset">The samples.</param>
+    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="options">How batches are made.</param>
+    /// <exception cref="ArgumentException">
+    /// The data set is empty, a transform does not take its inputs, or a number is out of range.
+    /// </exception>
+    public DataLoader(IDataset dataset, int batchSize, DataLoaderOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        options ??= new DataLoaderOptions();
+        Check(dataset, batchSize, options);
+        (Dataset, BatchSize, _options) = (dataset, batchSize, options with { Transforms = [.. options.Transforms] });
+        Shape = new SampleReader(dataset, _options.Transforms).Shape;
+        LargestBatch = Math.Min(batchSize, dataset.Count);
+        if ((long)LargestBatch * Math.Max(Shape.Length, dataset.Target.Length) > Array.MaxLength)
+            throw new ArgumentOutOfRangeException(nameof(batchSize),
+                Invariant($"A batch of {LargestBatch:N0} inputs of {Shape} is too large: it has at most ")
+                + Invariant($"{Array.MaxLength:N0} values. Take a smaller batch."));
+        BatchCount = options.DropLast ? dataset.Count / batchSize : (dataset.Count - 1) / batchSize + 1;
+    }
+
+    /// <summary>The samples.</summary>
+    public IDataset Dataset { get; }
+
+    /// <summary>Samples in a full batch.</summary>
+    public int BatchSize { get; }
+
+    /// <summary>C, H, W of the inputs behind the transforms.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>The batches of a pass.</summary>
+    public int BatchCount { get; }
+
+    /// <summary>The samples of a pass.</summary>
+    public int SampleCount => _options.DropLast ? BatchCount * BatchSize : Dataset.Count;
+
+    /// <summary>How batches are made.</summary>
+    public DataLoaderOptions Options => _options;
+
+    /// <summary>Samples in the largest batch.</summary>
+    internal int LargestBatch { get; }
+
+    /// <summary>The batches of one pass.</summary>
+    /// <param name="epoch">The pass, from 1; each has its own order and its own random transforms.</param>
+    /// <param name="cancellation">Ends the pass before the next batch.</param>
+    /// <inheritdoc cref="From"/>
+    public IEnumerable<Batch> Epoch(int epoch, CancellationToken cancellation = default)
+        => From(new LoaderPosition(epoch, 0), cancellation);
+
+    /// <summary>The batches from a position to the end of its pass.</summary>
+    /// <remarks>
+    /// Workers start when the enumeration does and have ended when it is over or disposed. Enumerating throws
+    /// <see cref="DatasetException"/> at the batch with a sample that cannot be read, and
+    /// <see cref="OperationCanceledException"/> when it was cancelled.
+    /// </remarks>
+    /// <param name="position">The first batch.</param>
+    /// <param name="cancellation">Ends the pass before the next batch.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such batch.</exception>
+    public IEnumerable<Batch> From(LoaderPosition position, CancellationToken cancellation = default)
+    {
+        CheckPosition(position);
+        return _options.Workers == 0 ? WhenAsked(position, cancellation) : Ahead(position, cancellation);
+    }
+
+    /// <summary>The input of one sample behind the transforms, in the first pass.</summary>
+    internal float[] InputOf(int sample)
+    {
+        var input = new float[Shape.Length];
+        var reader = new SampleReader(Dataset, _options.Transforms);
+        reader.Read(sample, _options.Seed, LoaderPosition.Start.Epoch, input);
+        return input;
+    }
+
+    /// <summary>Throws unless there is a batch at a position.</summary>
+    internal void CheckPosition(LoaderPosition position)
+    {
+        if (position.Epoch < 1 || position.Batch < 0 || position.Batch >= BatchCount)
+            throw new ArgumentOutOfRangeException(nameof(position),
+                Invariant($"There is no batch {position.Batch:N0} of epoch {position.Epoch}: epochs start at 1, and ")
+                + Invariant($"each has the batches 0 to {BatchCount - 1:N0}."));
+    }
+
+    /// <summary>Takes the memory of a batch back.</summary>
+    internal void Recycle(BatchBuffers buffers) => _free.Add(buffers);
+
+    private static void Check(IDataset dataset, int batchSize, DataLoaderOptions options)
+    {
+        if (batchSize < 1)
+            throw new ArgumentOutOfRangeException(nameof(batchSize),
+                $"A batch of {batchSize} samples is empty; the batch size starts at 1.");
+        if (dataset.Count < 1)
+            throw new ArgumentException($"The data set has {dataset.Count} samples; it needs at least one.",
+                nameof(dataset));
+        dataset.Shape.ThrowIfDefault("The data set", nameof(dataset));
+        if (dataset.Target.Length < 1)
+            throw new ArgumentException("The data set does not say what its targets are; make its Target with "
+                + $"{nameof(TargetDescription.OfClasses)}, {nameof(TargetDescription.OfClassesPerPixel)} or "
+                + $"{nameof(TargetDescription.OfValues)}.", nameof(dataset));
+        if (options.Transforms is null || options.Transforms.Contains(null!))
+            throw new ArgumentException("A transform is null; leave it out.", nameof(options));
+        if (options.Workers < 0)
+            throw new ArgumentOutOfRangeException(nameof(options),
+                $"{options.Workers} workers are none; give 0 to make batches when they are asked for.");
+        if (options.BatchesAhead < 1)
+            throw new ArgumentOutOfRangeException(nameof(options),
+                $"A worker with {options.BatchesAhead} batches ahead has nothing to do; give 1 or more, or 0 workers.");
+        if (options.DropLast && dataset.Count < batchSize)
+            throw new ArgumentException(
+                Invariant($"{dataset.Count:N0} samples fill no batch of {batchSize:N0}, and the last batch is left ")
+                + "out: nothing remains. Take a smaller batch, or keep the last one.", nameof(options));
+    }
+
+    private IEnumerable<Batch> WhenAsked(LoaderPosition position, CancellationToken cancellation)
+    {
+        var reader = new SampleReader(Dataset, _options.Transforms);
+        int[]? order = OrderOf(position.Epoch);
+        for (; position.Batch < BatchCount; position = position with { Batch = position.Batch + 1 })
+            yield return Prepare(reader, order, position, cancellation);
+    }
+
+    // Worker w of W makes the batches w, w + W, w + 2W… of those that are left, so that each has a queue in order.
+    private IEnumerable<Batch> Ahead(LoaderPosition position, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        CancellationToken stopped = stop.Token;
+        int[]? order = OrderOf(position.Epoch);
+        int first = position.Batch, count = Math.Min(_options.Workers, BatchCount - first);
+        var queues = new Channel<Batch>[count];
+        var workers = new Task[count];
+        for (int w = 0; w < count; w++)
+        {
+            Channel<Batch> queue = Channel.CreateBounded<Batch>(
+                new BoundedChannelOptions(_options.BatchesAhead) { SingleReader = true, SingleWriter = true });
+            LoaderPosition start = position with { Batch = first + w };
+            queues[w] = queue;
+            workers[w] = Task.Run(() => Work(queue.Writer, order, start, count, stopped), CancellationToken.None);
+        }
+        try
+        {
+            for (int batch = first; batch < BatchCount; batch++)
+            {
+                int w = (batch - first) % count;
+                yield return Take(queues[w].Reader, workers[w], cancellation);
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            // What a worker threw has reached the caller, or belongs to a batch that nobody asked for.
+            Task.WhenAll(workers).ContinueWith(all => all.Exception, TaskScheduler.Default)
+                .Wait(CancellationToken.None);
+            foreach (Channel<Batch> queue in queues)
+            {
+                while (queue.Reader.TryRead(out Batch? batch))
+                    batch.Dispose();
+            }
+        }
+    }
+
+    private async Task Work(ChannelWriter<Batch> queue, int[]? order, LoaderPosition position, int stride,
+        CancellationToken stopped)
+    {
+        try
+        {
+            var reader = new SampleReader(Dataset, _options.Transforms);
+            for (; position.Batch < BatchCount; position = position with { Batch = position.Batch + stride })
+            {
+                Batch batch = Prepare(reader, order, position, stopped);
+                await queue.WriteAsync(batch, stopped).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            // The reader takes what is there, and then the failure from the task.
+            queue.Complete();
+        }
+    }
+
+    private static Batch Take(ChannelReader<Batch> queue, Task worker, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        if (queue.TryRead(out Batch? batch))
+            return batch;
+        if (queue.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult() && queue.TryRead(out batch))
+            return batch;
+        worker.GetAwaiter().GetResult();
+        throw new InvalidOperationException("A worker ended before its batches did.");
+    }
+
+    private Batch Prepare(SampleReader reader, int[]? order, LoaderPosition position, CancellationToken cancellation)
+    {
+        int first = position.Batch * BatchSize, count = Math.Min(BatchSize, Dataset.Count - first);
+        if (!_free.TryTake(out BatchBuffers? buffers))
+            buffers = new BatchBuffers(LargestBatch, Shape.Length, Dataset.Target);
+        for (int i = 0; i < count; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int sample = order is null ? first + i : order[first + i];
+            buffers.Samples[i] = sample;
+            reader.Read(sample, _options.Seed, position.Epoch, buffers.Of(i, Shape.Length, Dataset.Target.Length));
+        }
+        return new Batch(this, buffers, position, count);
+    }
+
+    private int[]? OrderOf(int epoch) => _options.Shuffle ? Shuffle.Order(Dataset.Count, _options.Seed, epoch) : null;
+}
