@@ -1,134 +1,135 @@
 using System.CommandLine;
-using System.Globalization;
+using System.Numerics;
 using ConvNet.Cli.Verbs;
 using static System.FormattableString;
 
 namespace ConvNet.Cli;
 
-/// <summary>The optimiser that a command names, with its options.</summary>
+/// <summary>The optimiser that a command names, with its options: the attributes that the optimisers declare.</summary>
 internal sealed class OptimizerOptions
 {
-    private const string Default = "sgd";
+    private const string LearningRateName = "--lr";
 
-    private static readonly NumberRange<double> s_fraction =
-        new(0, MathF.BitDecrement(1), "a number from 0 to below 1, as 0.9");
-    private static readonly NumberRange<double> s_beta =
-        new(0, Math.BitDecrement(1), "a number from 0 to below 1, as 0.999");
-    private static readonly NumberRange<double> s_positive =
-        new(float.Epsilon, float.MaxValue, "a finite number above 0, as 0.001");
-    private static readonly NumberRange<double> s_decay =
-        new(0, float.MaxValue, "a finite number from 0 on, as 0.0001");
-
-    // The values that an optimiser's options have unless they are given, under their names.
-    private static readonly Kind[] s_kinds =
-    [
-        new("sgd", "stochastic gradient descent with momentum", 0.02,
-            [("--momentum", 0.9), ("--weight-decay", 1e-4), ("--nesterov", 0)],
-            v => new Sgd((float)v["--momentum"], (float)v["--weight-decay"], v["--nesterov"] > 0)),
-        new("adam", "Adam", 0.001,
-            [("--beta1", 0.9), ("--beta2", 0.999), ("--epsilon", 1e-8), ("--weight-decay", 0)],
-            v => new Adam(v["--beta1"], v["--beta2"], v["--epsilon"], (float)v["--weight-decay"])),
-        new("adamw", "Adam with decoupled weight decay", 0.001,
-            [("--beta1", 0.9), ("--beta2", 0.999), ("--epsilon", 1e-8), ("--weight-decay", 0.01)],
-            v => new AdamW(v["--beta1"], v["--beta2"], v["--epsilon"], (float)v["--weight-decay"])),
-        new("lars", "layer-wise adaptive rate scaling", 5,
-            [("--momentum", 0.9), ("--weight-decay", 1e-4), ("--trust-coefficient", 0.001)],
-            v => new Lars((float)v["--momentum"], (float)v["--weight-decay"], (float)v["--trust-coefficient"])),
-    ];
+    private static readonly IReadOnlyList<OptimizerDeclaration> s_kinds = OptimizerSet.BuiltIn.Declarations;
 
     private readonly Option<string> _optimizer;
     private readonly Option<float?> _learningRate;
-    private readonly Option<double?>[] _numbers;
-    private readonly Option<bool> _nesterov;
+    private readonly (AttributeDeclaration Attribute, Option Option)[] _options;
 
     /// <summary>Makes the options.</summary>
     public OptimizerOptions()
     {
+        string[] kinds = [.. s_kinds.Select(kind => kind.Kind)];
         _optimizer = new Option<string>("--optimizer")
         {
-            Description = $"{string.Join("; ", s_kinds.Select(kind => $"{kind.Name}: {kind.Description}"))}.",
-            DefaultValueFactory = _ => Default,
-            HelpName = string.Join('|', s_kinds.Select(kind => kind.Name)),
+            Description = $"{string.Join("; ", s_kinds.Select(kind => $"{kind.Kind}: {kind.Summary}"))}.",
+            DefaultValueFactory = _ => kinds[0],
+            HelpName = string.Join('|', kinds),
         };
-        Verb.AcceptOnly(_optimizer, [.. s_kinds.Select(kind => kind.Name)]);
-        _learningRate = new Option<float?>("--lr")
+        Verb.AcceptOnly(_optimizer, kinds);
+        _learningRate = new Option<float?>(LearningRateName)
         {
-            Description = $"Learning rate of the first step; unless given {Usual(kind => kind.LearningRate)}.",
+            Description = $"Learning rate of the first step; unless given {Usual(kind
+                => Invariant($"{kind.LearningRate}"))}.",
             HelpName = "RATE",
-            CustomParser = result => Verb.Read(result, "--lr",
+            CustomParser = result => Verb.Read(result, LearningRateName,
                 new NumberRange<float>(float.Epsilon, float.MaxValue, "a finite number above 0, as 0.02")),
         };
-        _numbers =
-        [
-            Number("--momentum", "Momentum.", s_fraction, "MU"),
-            Number("--weight-decay", "Weight decay.", s_decay, "LAMBDA"),
-            Number("--beta1", "How much of the mean of the gradients a step keeps.", s_beta, "BETA"),
-            Number("--beta2", "How much of the mean of their squares a step keeps.", s_beta, "BETA"),
-            Number("--epsilon", "Added to the root of that mean.", s_positive, "EPSILON"),
-            Number("--trust-coefficient", "A step's share of a parameter's norm, at a rate of 1.", s_positive, "ETA"),
-        ];
-        _nesterov = new Option<bool>("--nesterov") { Description = "Look ahead, with momentum (sgd)." };
+        _options = [.. s_kinds.SelectMany(kind => kind.Attributes).DistinctBy(each => each.Name)
+            .Select(each => (each, OptionOf(each))).OrderBy(each => each.Item2 is Option<bool>)];
     }
 
     /// <summary>All of them, in the order in which help lists them.</summary>
-    public IEnumerable<Option> All => [_optimizer, _learningRate, .. _numbers, _nesterov];
+    public IEnumerable<Option> All => [_optimizer, _learningRate, .. _options.Select(each => each.Option)];
 
-    /// <summary>The optimiser of a command.</summary>
-    /// <exception cref="ArgumentException">An option is given that the optimiser has not.</exception>
-    public Optimizer Of(ParseResult command) => KindOf(command).Make(Values(command));
-
-    /// <summary>The learning rate of a command: the optimiser's usual one unless it is given.</summary>
-    public float LearningRate(ParseResult command)
-        => command.GetValue(_learningRate) ?? (float)KindOf(command).LearningRate;
-
-    /// <summary>What the command comes to, option by option, as <c>--momentum</c> and 0.9.</summary>
-    public IEnumerable<(string Name, string Value)> Facts(ParseResult command)
-        => [("--optimizer", KindOf(command).Name), ("--lr", Invariant($"{LearningRate(command)}")),
-            .. Values(command).Select(of => (of.Key, Text(of)))];
-
-    private static string Text(KeyValuePair<string, double> of)
-        => of.Key == "--nesterov" ? $"{of.Value > 0}" : of.Value.ToString(CultureInfo.InvariantCulture);
-
-    private Dictionary<string, double> Values(ParseResult command)
+    /// <summary>The optimiser of a command: the one that goes on, or a new one, with the options that are
+    /// given.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="goesOn">The optimiser of a training that goes on; null for a new one.</param>
+    /// <exception cref="ArgumentException">
+    /// An option is given that the optimiser has not, or another optimiser than the one that goes on.
+    /// </exception>
+    public Optimizer Of(ParseResult command, Optimizer? goesOn = null)
     {
-        Kind kind = KindOf(command);
-        var values = kind.Options.ToDictionary(of => of.Name, of => of.Usual);
-        foreach (Option<double?> option in _numbers)
-        {
-            if (command.GetValue(option) is { } given)
-                Set(option.Name, given);
-        }
-        if (command.GetValue(_nesterov))
-            Set("--nesterov", 1);
-        return values;
-
-        void Set(string name, double value)
-        {
-            if (!values.ContainsKey(name))
-                throw new ArgumentException($"{name} is an option of {string.Join(" and ", s_kinds
-                    .Where(other => other.Options.Any(of => of.Name == name)).Select(other => other.Name))}; "
-                    + $"{kind.Name} has {string.Join(", ", kind.Options.Select(of => of.Name))}. Leave it out.");
-            values[name] = value;
-        }
+        OptimizerDeclaration kind = goesOn?.Declaration ?? KindOf(command);
+        if (command.GetResult(_optimizer) is { Implicit: false } && KindOf(command) != kind)
+            throw new ArgumentException($"The training goes on with {kind.Kind}, whose state it has, and --optimizer "
+                + $"is {KindOf(command).Kind}. Leave it out, or start a new training with --weights.");
+        Optimizer usual = goesOn ?? kind.Usual;
+        AttributeValues values = kind.ValuesOf(usual).With(_options
+            .Where(each => Given(command, each.Option) is not null)
+            .Select(each => (Own(kind, each.Attribute, each.Option), Given(command, each.Option)!)));
+        return kind.Make(values) with { Groups = usual.Groups };
     }
 
-    private Kind KindOf(ParseResult command)
-        => s_kinds.Single(kind => kind.Name == command.GetValue(_optimizer));
+    /// <summary>The learning rate of a command: the optimiser's usual one unless it is given.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="goesOn">That of a training that goes on.</param>
+    public float LearningRate(ParseResult command, float? goesOn = null)
+        => command.GetValue(_learningRate) ?? goesOn ?? KindOf(command).LearningRate;
 
-    private static Option<double?> Number(string name, string description, NumberRange<double> range, string helpName)
-        => new(name)
+    /// <summary>What the command comes to, option by option, as <c>--momentum</c> and 0.9.</summary>
+    public static IEnumerable<(string Name, string Value)> Facts(Optimizer optimizer, float learningRate)
+        => [("--optimizer", optimizer.Kind), (LearningRateName, Invariant($"{learningRate}")),
+            .. optimizer.Declaration!.Attributes.Select(each => (NameOf(each), each.TextOf(optimizer)))];
+
+    private OptimizerDeclaration KindOf(ParseResult command)
+        => s_kinds.Single(kind => kind.Kind == command.GetValue(_optimizer));
+
+    // The attribute of that name among the kind's own.
+    private static AttributeDeclaration Own(OptimizerDeclaration kind, AttributeDeclaration named, Option option)
+        => kind.Attributes.FirstOrDefault(own => own.Name == named.Name)
+        ?? throw new ArgumentException($"{option.Name} is an option of {string.Join(" and ", Having(named.Name)
+            .Select(other => other.Kind))}; {kind.Kind} has {string.Join(", ", kind.Attributes.Select(NameOf))}. "
+            + "Leave it out.");
+
+    // The value that an option was given; null where it was not.
+    private static object? Given(ParseResult command, Option option) => option switch
+    {
+        Option<bool> flag => command.GetValue(flag) ? true : null,
+        Option<float?> single => command.GetValue(single),
+        _ => command.GetValue((Option<double?>)option),
+    };
+
+    private static IEnumerable<OptimizerDeclaration> Having(string attribute)
+        => s_kinds.Where(kind => kind.Attributes.Any(own => own.Name == attribute));
+
+    // --weight-decay of weightDecay.
+    private static string NameOf(AttributeDeclaration attribute) => "--" + string.Concat(attribute.Name.Select(c
+        => char.IsAsciiLetterUpper(c) ? $"-{char.ToLowerInvariant(c)}" : $"{c}"));
+
+    private static Option OptionOf(AttributeDeclaration attribute) => attribute switch
+    {
+        AttributeDeclaration<bool> => new Option<bool>(NameOf(attribute))
         {
-            Description = $"{description[..^1]}; unless given {Usual(kind => kind.Options.Where(of => of.Name == name)
-                .Select(of => (double?)of.Usual).FirstOrDefault())}.",
-            HelpName = helpName,
+            Description = $"{attribute.Summary} ({string.Join(", ", Having(attribute.Name)
+                .Select(kind => kind.Kind))}).",
+        },
+        AttributeDeclaration<float> { Interval: { } interval }
+            => Number(attribute, NumberRanges.Single(interval, Example(attribute))),
+        AttributeDeclaration<double> { Interval: { } interval }
+            => Number(attribute, NumberRanges.Double(interval, Example(attribute))),
+        _ => throw new NotSupportedException($"No option of a command can be a {attribute.Type}."),
+    };
+
+    private static Option<T?> Number<T>(AttributeDeclaration attribute, NumberRange<T> range)
+        where T : struct, INumber<T>
+    {
+        string name = NameOf(attribute);
+        return new Option<T?>(name)
+        {
+            Description = $"{attribute.Summary}; unless given {Usual(kind => kind.Attributes
+                .FirstOrDefault(own => own.Name == attribute.Name)?.TextOf(kind.Usual))}.",
+            HelpName = name.Split('-')[^1].ToUpperInvariant(),
             CustomParser = result => Verb.Read(result, name, range),
         };
+    }
 
-    private static string Usual(Func<Kind, double?> value) => string.Join(", ", s_kinds
+    private static string Example(AttributeDeclaration attribute)
+        => Having(attribute.Name).Select(kind => attribute.TextOf(kind.Usual)).First();
+
+    private static string Usual(Func<OptimizerDeclaration, string?> value) => string.Join(", ", s_kinds
         .Where(kind => value(kind) is not null)
-        .GroupBy(kind => Invariant($"{value(kind)}"), kind => kind.Name)
+        .GroupBy(value, kind => kind.Kind)
         .Select(group => $"{group.Key} ({string.Join(", ", group)})"));
-
-    private sealed record Kind(string Name, string Description, double LearningRate,
-        (string Name, double Usual)[] Options, Func<IReadOnlyDictionary<string, double>, Optimizer> Make);
 }

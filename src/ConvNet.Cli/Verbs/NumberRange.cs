@@ -39,6 +39,22 @@ internal static class NumberRanges
     /// <summary>Numbers of threads.</summary>
     public static NumberRange<int> Threads { get; } = Whole(1, MostThreads);
 
+    /// <summary>The numbers of an interval, in single precision.</summary>
+    /// <param name="interval">The interval.</param>
+    /// <param name="example">One of them, for errors.</param>
+    public static NumberRange<float> Single(NumberInterval interval, string example) => new(
+        interval.HasLeast ? (float)interval.Least : MathF.BitIncrement((float)interval.Least),
+        interval.HasMost ? (float)interval.Most : MathF.BitDecrement((float)interval.Most),
+        $"{interval.Words}, as {example}");
+
+    /// <summary>The numbers of an interval, in double precision but of single precision's range, in which they are
+    /// used.</summary>
+    /// <inheritdoc cref="Single" path="/param"/>
+    public static NumberRange<double> Double(NumberInterval interval, string example) => new(
+        interval.HasLeast ? interval.Least : Math.BitIncrement(interval.Least),
+        Math.Min(interval.HasMost ? interval.Most : Math.BitDecrement(interval.Most), float.MaxValue),
+        $"{interval.Words}, as {example}");
+
     /// <summary>Whole numbers in a range.</summary>
     public static NumberRange<int> Whole(int least, int most)
         => new(least, most, $"a whole number from {least} to {most}");

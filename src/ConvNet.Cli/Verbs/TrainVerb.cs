@@ -146,7 +146,8 @@ internal sealed class TrainVerb : Verb
         new("Threads", $"{backend.Threads}"),
         .. ((Option[])[_loss, _epochs, _batch, _schedule, _flip, _crop, _seed])
             .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),
-        .. _optimizer.Facts(command).Select(fact => new Fact(fact.Name, fact.Value)),
+        .. OptimizerOptions.Facts(_optimizer.Of(command), _optimizer.LearningRate(command))
+            .Select(fact => new Fact(fact.Name, fact.Value)),
     ];
 
     private TrainingSpec Spec(ParseResult command) => new(

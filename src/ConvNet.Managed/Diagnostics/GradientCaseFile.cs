@@ -115,8 +115,7 @@ public static class GradientCaseFile
             $"A {layer.GetType().Name} has no form in JSON: it has no LayerDeclaration.");
         writer.WriteStartObject("layer");
         writer.WriteString("layer", declaration.Kind);
-        foreach (AttributeDeclaration attribute in declaration.Attributes)
-            attribute.Write(writer, layer);
+        declaration.Write(writer, layer);
         writer.WriteEndObject();
         writer.WriteStartArray("inputs");
         foreach (Shape shape in alone.Inputs)

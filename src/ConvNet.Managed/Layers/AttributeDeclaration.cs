@@ -29,10 +29,10 @@ public enum AttributeRole
     Groups,
 }
 
-/// <summary>One attribute of a layer, declared once: name, type, default and range.</summary>
+/// <summary>One attribute of a layer, an optimiser or a loss, declared once: name, type, default and range.</summary>
 /// <remarks>
-/// The files, the listing of layers, the shrinking of failing cases and the random cases read it, and the layer's
-/// constructor checks its argument with <see cref="AttributeDeclaration{T}.Check"/>.
+/// The files, the listing of layers, the options of commands, the shrinking of failing cases and the random cases read
+/// it, and the owner's constructor checks its argument with <see cref="AttributeDeclaration{T}.Check"/>.
 /// </remarks>
 public abstract class AttributeDeclaration
 {
@@ -61,6 +61,12 @@ public abstract class AttributeDeclaration
     /// <summary>The values that it may have, as <c>[0, 1)</c>.</summary>
     public abstract string Range { get; }
 
+    /// <summary>What it is, in a few words; empty where its name says all.</summary>
+    public string Summary { get; private protected init; } = "";
+
+    /// <summary>The numbers that it may have; null where it is none.</summary>
+    public NumberInterval? Interval { get; private protected init; }
+
     /// <summary>A whole number.</summary>
     /// <param name="name">The name, as files have it.</param>
     /// <param name="get">Its value in a layer.</param>
@@ -69,60 +75,85 @@ public abstract class AttributeDeclaration
     /// <param name="role">What it is to the layer.</param>
     /// <param name="multipleOf">What it must be a multiple of in a layer; 1 unless given.</param>
     /// <param name="formerName">The name that earlier files have, if another.</param>
-    public static AttributeDeclaration<int> Integer<TLayer>(string name, Func<TLayer, int> get, int? otherwise = null,
-        int least = 1, AttributeRole role = AttributeRole.Other, Func<TLayer, int>? multipleOf = null,
+    public static AttributeDeclaration<int> Integer<TOwner>(string name, Func<TOwner, int> get, int? otherwise = null,
+        int least = 1, AttributeRole role = AttributeRole.Other, Func<TOwner, int>? multipleOf = null,
         string? formerName = null)
-        where TLayer : Layer
-        => new(name, role, layer => get((TLayer)layer), otherwise, new()
+        => new(name, role, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "whole number",
             RangeWord = $"[{least}, ∞)",
             IsInRange = value => value >= least,
             Reader = (json, at) => json.Optional(at) is null ? null : json.Int(at),
             Writer = (json, at, value) => json.WriteNumber(at, value),
-            SmallerIn = layer => multipleOf?.Invoke((TLayer)layer) is > 1 and var unit
-                ? Smaller(get((TLayer)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
-                : Smaller(get((TLayer)layer), least),
+            SmallerIn = layer => multipleOf?.Invoke((TOwner)layer) is > 1 and var unit
+                ? Smaller(get((TOwner)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
+                : Smaller(get((TOwner)layer), least),
             Drawer = draw => Math.Max(least, draw.Of(least, 1, 2, 3, 5, 8, 16, 17)),
         }, formerName);
 
     /// <summary>A real number.</summary>
     /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
+    /// <param name="get">Its value in a layer, an optimiser or a loss.</param>
     /// <param name="range">The values that it may have.</param>
     /// <param name="otherwise">The default; the attribute must be given where this is null.</param>
-    public static AttributeDeclaration<float> Number<TLayer>(string name, Func<TLayer, float> get, NumberInterval range,
-        float? otherwise = null)
-        where TLayer : Layer
-        => new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+    /// <param name="summary">What it is, in a few words.</param>
+    public static AttributeDeclaration<float> Number<TOwner>(string name, Func<TOwner, float> get, NumberInterval range,
+        float? otherwise = null, string summary = "")
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
+        {
+            TypeWord = "number",
+            RangeWord = $"{range}",
+            IsInRange = value => range.Contains(value),
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Number(at, 0),
+            Writer = (json, at, value) => json.WriteNumber(at, value),
+            SmallerIn = owner => otherwise is { } usual && get((TOwner)owner) != usual ? [usual] : [],
+            Drawer = draw => (float)range.Inside(draw.Below(8) / 8f),
+        })
+        {
+            Summary = summary,
+            Interval = range,
+        };
+
+    /// <summary>A real number in double precision.</summary>
+    /// <inheritdoc cref="Number{TOwner}(string, Func{TOwner, float}, NumberInterval, float?, string)"/>
+    public static AttributeDeclaration<double> Number<TOwner>(string name, Func<TOwner, double> get,
+        NumberInterval range, double? otherwise = null, string summary = "")
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
         {
             TypeWord = "number",
             RangeWord = $"{range}",
             IsInRange = range.Contains,
-            Reader = (json, at) => json.Optional(at) is null ? null : json.Number(at, 0),
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Double(at),
             Writer = (json, at, value) => json.WriteNumber(at, value),
-            SmallerIn = layer => otherwise is { } usual && get((TLayer)layer) != usual ? [usual] : [],
+            SmallerIn = owner => otherwise is { } usual && get((TOwner)owner) != usual ? [usual] : [],
             Drawer = draw => range.Inside(draw.Below(8) / 8f),
-        });
+        })
+        {
+            Summary = summary,
+            Interval = range,
+        };
 
     /// <summary>True or false.</summary>
     /// <param name="name">The name, as files have it.</param>
     /// <param name="get">Its value in a layer.</param>
     /// <param name="otherwise">The default.</param>
     /// <param name="simplest">The value of the simpler layer, which a failing case is shrunk to.</param>
-    public static AttributeDeclaration<bool> Flag<TLayer>(string name, Func<TLayer, bool> get, bool otherwise,
-        bool simplest = false)
-        where TLayer : Layer
-        => new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+    /// <param name="summary">What it is, in a few words.</param>
+    public static AttributeDeclaration<bool> Flag<TOwner>(string name, Func<TOwner, bool> get, bool otherwise,
+        bool simplest = false, string summary = "")
+        => new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "flag",
             RangeWord = "true, false",
             IsInRange = _ => true,
             Reader = (json, at) => json.Optional(at) is null ? null : json.Flag(at, false),
             Writer = (json, at, value) => json.WriteBoolean(at, value),
-            SmallerIn = layer => get((TLayer)layer) == simplest ? [] : [simplest],
+            SmallerIn = layer => get((TOwner)layer) == simplest ? [] : [simplest],
             Drawer = draw => draw.OneIn(2),
-        });
+        })
+        {
+            Summary = summary,
+        };
 
     /// <summary>Rows and columns: one number for both, or two.</summary>
     /// <param name="name">The name, as files have it.</param>
@@ -133,11 +164,10 @@ public abstract class AttributeDeclaration
     /// <param name="otherwiseWords">The default in words, where the layer computes it.</param>
     /// <param name="role">What it is to the layer.</param>
     /// <param name="formerName">The name that earlier files have, if another.</param>
-    public static AttributeDeclaration<Extent> Size<TLayer>(string name, Func<TLayer, Extent> get, int least, int most,
+    public static AttributeDeclaration<Extent> Size<TOwner>(string name, Func<TOwner, Extent> get, int least, int most,
         Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other,
         string? formerName = null)
-        where TLayer : Layer
-        => new(name, role, layer => get((TLayer)layer), otherwise, new()
+        => new(name, role, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "size",
             DefaultWords = otherwiseWords,
@@ -151,7 +181,7 @@ public abstract class AttributeDeclaration
                 json.WriteNumberValue(value.W);
                 json.WriteEndArray();
             },
-            SmallerIn = layer => Smaller(get((TLayer)layer), least),
+            SmallerIn = layer => Smaller(get((TOwner)layer), least),
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
         }, formerName);
 
@@ -160,14 +190,13 @@ public abstract class AttributeDeclaration
     /// <param name="get">Its value in a layer.</param>
     /// <param name="words">The words with their values.</param>
     /// <param name="otherwise">The default.</param>
-    public static AttributeDeclaration<T> Choice<TLayer, T>(string name, Func<TLayer, T> get,
+    public static AttributeDeclaration<T> Choice<TOwner, T>(string name, Func<TOwner, T> get,
         IReadOnlyList<(string Word, T Value)> words, T otherwise)
-        where TLayer : Layer
         where T : struct
     {
         string WordOf(T value) => words.First(each => each.Value.Equals(value)).Word;
         string all = string.Join(", ", words.Select(each => each.Word));
-        return new(name, AttributeRole.Other, layer => get((TLayer)layer), otherwise, new()
+        return new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "word",
             RangeWord = all,
@@ -184,7 +213,7 @@ public abstract class AttributeDeclaration
                 throw json.Error($"\"{at}\" is \"{Excerpt.Of(word)}\"; it must be one of {all}.");
             },
             Writer = (json, at, value) => json.WriteString(at, WordOf(value)),
-            SmallerIn = layer => get((TLayer)layer).Equals(otherwise) ? [] : [otherwise],
+            SmallerIn = layer => get((TOwner)layer).Equals(otherwise) ? [] : [otherwise],
             Drawer = draw => draw.Of([.. words.Select(each => each.Value)]),
             Words = WordOf,
         });
@@ -195,17 +224,20 @@ public abstract class AttributeDeclaration
         => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
 
     /// <summary>The value that a layer has.</summary>
-    internal abstract object ValueOf(Layer layer);
+    internal abstract object ValueOf(object owner);
+
+    /// <summary>The value that a layer has, in words.</summary>
+    internal abstract string TextOf(object owner);
 
     /// <summary>Writes the value that a layer has.</summary>
-    internal abstract void Write(Utf8JsonWriter json, Layer layer);
+    internal abstract void Write(Utf8JsonWriter json, object owner);
 
     /// <summary>Reads a value; null where the default stands for it.</summary>
     /// <exception cref="InvalidDataException">The value is of another type, or missing.</exception>
     internal abstract object? Read(JsonReader json);
 
     /// <summary>Smaller values than the one that a layer has, the boldest step first.</summary>
-    internal abstract IEnumerable<object> Smaller(Layer layer);
+    internal abstract IEnumerable<object> Smaller(object owner);
 
     /// <summary>A value of the range.</summary>
     internal abstract object Draw(RandomDraw draw);
@@ -226,10 +258,10 @@ public abstract class AttributeDeclaration
 public sealed class AttributeDeclaration<T> : AttributeDeclaration
     where T : struct
 {
-    private readonly Func<Layer, T> _get;
+    private readonly Func<object, T> _get;
     private readonly AttributeRules<T> _rules;
 
-    internal AttributeDeclaration(string name, AttributeRole role, Func<Layer, T> get, T? otherwise,
+    internal AttributeDeclaration(string name, AttributeRole role, Func<object, T> get, T? otherwise,
         AttributeRules<T> rules, string? formerName = null)
         : base(name, role, formerName)
     {
@@ -257,10 +289,13 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         : throw new ArgumentOutOfRangeException(Name, $"{kind}: {Name} {Text(value)} is not in {Range}.");
 
     /// <inheritdoc/>
-    internal override object ValueOf(Layer layer) => _get(layer);
+    internal override object ValueOf(object owner) => _get(owner);
 
     /// <inheritdoc/>
-    internal override void Write(Utf8JsonWriter json, Layer layer) => _rules.Writer(json, Name, _get(layer));
+    internal override string TextOf(object owner) => Text(_get(owner));
+
+    /// <inheritdoc/>
+    internal override void Write(Utf8JsonWriter json, object owner) => _rules.Writer(json, Name, _get(owner));
 
     /// <inheritdoc/>
     internal override object? Read(JsonReader json)
@@ -269,8 +304,8 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
             ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
-    internal override IEnumerable<object> Smaller(Layer layer)
-        => _rules.SmallerIn(layer).Select(value => (object)value);
+    internal override IEnumerable<object> Smaller(object owner)
+        => _rules.SmallerIn(owner).Select(value => (object)value);
 
     /// <inheritdoc/>
     internal override object Draw(RandomDraw draw) => _rules.Drawer(draw);
@@ -293,7 +328,7 @@ internal sealed class AttributeRules<T>
 
     public required Action<Utf8JsonWriter, string, T> Writer { get; init; }
 
-    public required Func<Layer, IEnumerable<T>> SmallerIn { get; init; }
+    public required Func<object, IEnumerable<T>> SmallerIn { get; init; }
 
     public required Func<RandomDraw, T> Drawer { get; init; }
 
@@ -307,24 +342,50 @@ internal sealed class AttributeRules<T>
 /// <param name="Most">Its upper end.</param>
 /// <param name="HasLeast">Whether the lower end belongs to it.</param>
 /// <param name="HasMost">Whether the upper end belongs to it; never where it is infinite.</param>
-public readonly record struct NumberInterval(float Least, float Most, bool HasLeast, bool HasMost)
+public readonly record struct NumberInterval(double Least, double Most, bool HasLeast, bool HasMost)
 {
+    /// <summary>From 0 on: [0, ∞).</summary>
+    public static NumberInterval FromZero { get; } = new(0, double.PositiveInfinity, HasLeast: true, HasMost: false);
+
+    /// <summary>Above 0: (0, ∞).</summary>
+    public static NumberInterval AboveZero { get; } = new(0, double.PositiveInfinity, HasLeast: false, HasMost: false);
+
+    /// <summary>From 0 to below 1: [0, 1).</summary>
+    public static NumberInterval BelowOne { get; } = new(0, 1, HasLeast: true, HasMost: false);
+
+    /// <summary>Any finite number.</summary>
+    public static NumberInterval Finite { get; }
+        = new(double.NegativeInfinity, double.PositiveInfinity, HasLeast: false, HasMost: false);
+
+    /// <summary>In words, as <c>a number from 0 to below 1</c>.</summary>
+    internal string Words
+    {
+        get
+        {
+            if (this == Finite)
+                return "a finite number";
+            string least = $"{(HasLeast ? "from" : "above")} {Text(Least)}";
+            return double.IsPositiveInfinity(Most)
+                ? $"a finite number {least}{(HasLeast ? " on" : "")}"
+                : $"a number {least} to {(HasMost ? "" : "below ")}{Text(Most)}";
+        }
+    }
+
     /// <summary>Whether a number is inside.</summary>
-    public bool Contains(float value)
+    public bool Contains(double value)
         => (HasLeast ? value >= Least : value > Least) && (HasMost ? value <= Most : value < Most);
 
     /// <summary>As <c>(0, 1]</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{(HasLeast ? '[' : '(')}{Text(Least)}, {Text(Most)}{(HasMost ? ']' : ')')}");
+    public override string ToString() => $"{(HasLeast ? '[' : '(')}{Text(Least)}, {Text(Most)}{(HasMost ? ']' : ')')}";
 
     // A number of the interval, a share of the way through it.
-    internal float Inside(float share)
+    internal double Inside(float share)
     {
-        float least = float.IsFinite(Least) ? Least : -1, most = float.IsFinite(Most) ? Most : Math.Max(least, 0) + 1;
-        float value = least + (most - least) * share;
+        double least = double.IsFinite(Least) ? Least : -1;
+        double most = double.IsFinite(Most) ? Most : Math.Max(least, 0) + 1, value = least + (most - least) * share;
         return Contains(value) ? value : (least + most) / 2;
     }
 
-    private static string Text(float value) => float.IsPositiveInfinity(value) ? "∞"
-        : float.IsNegativeInfinity(value) ? "−∞" : value.ToString(CultureInfo.InvariantCulture);
+    private static string Text(double value) => double.IsPositiveInfinity(value) ? "∞"
+        : double.IsNegativeInfinity(value) ? "−∞" : value.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,37 +1,4 @@
-using ConvNet.Serialization;
-
 namespace ConvNet;
-
-/// <summary>The values of a layer's attributes, from which it is made.</summary>
-public sealed class AttributeValues
-{
-    private readonly Dictionary<AttributeDeclaration, object> _values;
-
-    internal AttributeValues(IEnumerable<KeyValuePair<AttributeDeclaration, object>> values)
-    {
-        _values = new Dictionary<AttributeDeclaration, object>(values);
-    }
-
-    /// <summary>The value of an attribute, or its default.</summary>
-    /// <exception cref="ArgumentException">It has neither.</exception>
-    public T Get<T>(AttributeDeclaration<T> attribute) where T : struct
-        => Find(attribute) ?? throw new ArgumentException($"{attribute.Name} is missing.", nameof(attribute));
-
-    /// <summary>The value of an attribute, or its default; null where the layer computes the default.</summary>
-    public T? Find<T>(AttributeDeclaration<T> attribute) where T : struct
-    {
-        ArgumentNullException.ThrowIfNull(attribute);
-        return _values.TryGetValue(attribute, out object? value) ? (T)value : attribute.Otherwise;
-    }
-
-    internal AttributeValues With(params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
-    {
-        var changed = new AttributeValues(_values);
-        foreach ((AttributeDeclaration attribute, object value) in changes)
-            changed._values[attribute] = value;
-        return changed;
-    }
-}
 
 /// <summary>A layer on inputs of some shapes: what it is checked and shown with.</summary>
 /// <param name="Name">What the case is called in reports.</param>
@@ -53,12 +20,8 @@ public sealed record LayerExample(string Name, Layer Layer, int BatchSize, param
 /// Every built-in layer has one, and a layer of the user's own that has one is saved, loaded, checked, shrunk and
 /// listed like them: <see cref="LayerSet.With"/> tells the readers of it.
 /// </remarks>
-public sealed class LayerDeclaration
+public sealed class LayerDeclaration : Declaration<Layer>
 {
-    private static readonly string[] s_taken = ["name", "layer", "inputs"];
-
-    private readonly Func<AttributeValues, Layer> _make;
-
     /// <summary>Declares a kind of layer.</summary>
     /// <param name="kind">Its name in files, and the stem of its nodes' names.</param>
     /// <param name="summary">What it computes, in a few words.</param>
@@ -69,33 +32,11 @@ public sealed class LayerDeclaration
     /// </exception>
     public LayerDeclaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, Layer> make)
+        : base(kind, summary, attributes, make, "name", "layer", "inputs")
     {
-        ArgumentException.ThrowIfNullOrEmpty(kind);
-        ArgumentNullException.ThrowIfNull(attributes);
-        ArgumentNullException.ThrowIfNull(make);
-        var names = new HashSet<string>(s_taken, StringComparer.Ordinal);
-        if (attributes.FirstOrDefault(attribute => !names.Add(attribute.Name)) is { } again)
-        {
-            throw new ArgumentException(
-                $"{kind} has an attribute \"{again.Name}\" whose name is taken: names are unique, and "
-                + $"{string.Join(", ", s_taken)} belong to the node.", nameof(attributes));
-        }
-        (Kind, Summary, Attributes, _make) = (kind, summary, attributes, make);
         Random = [FromAttributes];
         Fitting = (draw, _, x) => Fits(FromAttributesAlone(draw), x);
     }
-
-    /// <summary>Its name in files, and the stem of its nodes' names.</summary>
-    public string Kind { get; }
-
-    /// <summary>The name that earlier files have; null where it has always had its name.</summary>
-    public string? FormerKind { get; init; }
-
-    /// <summary>What it computes, in a few words.</summary>
-    public string Summary { get; }
-
-    /// <summary>All its attributes.</summary>
-    public IReadOnlyList<AttributeDeclaration> Attributes { get; }
 
     /// <summary>The fewest inputs that it reads.</summary>
     public int Inputs { get; init; } = 1;
@@ -119,14 +60,6 @@ public sealed class LayerDeclaration
     /// </summary>
     public Func<RandomDraw, int, Shape, Layer?> Fitting { get; init; }
 
-    /// <summary>Makes a layer.</summary>
-    /// <exception cref="ArgumentException">A value is out of its range, or values contradict one another.</exception>
-    internal Layer Make(AttributeValues values) => _make(values);
-
-    /// <summary>The values that a layer has.</summary>
-    internal AttributeValues ValuesOf(Layer layer)
-        => new(Attributes.Select(attribute => KeyValuePair.Create(attribute, attribute.ValueOf(layer))));
-
     /// <summary>The attribute of a role; null where there is none.</summary>
     internal AttributeDeclaration? Of(AttributeRole role)
         => Attributes.FirstOrDefault(attribute => attribute.Role == role);
@@ -134,18 +67,6 @@ public sealed class LayerDeclaration
     /// <summary>The layer with other values of some attributes; null where it refuses them.</summary>
     internal Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
         => Valid(ValuesOf(layer).With(changes));
-
-    /// <summary>Reads a layer.</summary>
-    internal Layer Read(JsonReader json)
-    {
-        var values = new List<KeyValuePair<AttributeDeclaration, object>>();
-        foreach (AttributeDeclaration attribute in Attributes)
-        {
-            if (attribute.Read(json) is { } value)
-                values.Add(KeyValuePair.Create(attribute, value));
-        }
-        return json.Checked(() => _make(new AttributeValues(values)));
-    }
 
     // A layer of random attributes on inputs that it takes; the first example where chance finds none.
     private LayerExample FromAttributes(RandomDraw draw)
@@ -183,7 +104,7 @@ public sealed class LayerDeclaration
     {
         try
         {
-            return _make(values);
+            return Make(values);
         }
         catch (ArgumentException)
         {

@@ -10,6 +10,18 @@ namespace ConvNet;
 /// <remarks>PyTorch's form. Source: Kingma and Ba, ICLR 2015.</remarks>
 public sealed record Adam : ElementwiseOptimizer
 {
+    private static readonly AttributeDeclaration<double>
+        s_beta1 = AdamRule.Beta1Of<Adam>(adam => adam.Beta1),
+        s_beta2 = AdamRule.Beta2Of<Adam>(adam => adam.Beta2),
+        s_epsilon = AdamRule.EpsilonOf<Adam>(adam => adam.Epsilon);
+
+    private static readonly AttributeDeclaration<float> s_weightDecay = OptimizerDeclaration.WeightDecay<Adam>();
+
+    /// <summary>The optimiser as files and commands know it.</summary>
+    public static OptimizerDeclaration Declared { get; } = new("adam", "Adam",
+        [s_beta1, s_beta2, s_epsilon, s_weightDecay], values => new Adam(values.Get(s_beta1), values.Get(s_beta2),
+            values.Get(s_epsilon), values.Get(s_weightDecay)));
+
     /// <summary>Describes the optimiser.</summary>
     /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
     /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
@@ -19,7 +31,9 @@ public sealed record Adam : ElementwiseOptimizer
     public Adam(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0f)
         : base(weightDecay)
     {
-        AdamRule.Check(beta1, beta2, epsilon);
+        s_beta1.Check(Kind, beta1);
+        s_beta2.Check(Kind, beta2);
+        AdamRule.CheckSingle(s_epsilon.Check(Kind, epsilon));
         (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
     }
 
@@ -31,6 +45,9 @@ public sealed record Adam : ElementwiseOptimizer
 
     /// <summary>ε.</summary>
     public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public override OptimizerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> StateNames => AdamRule.StateNames;
@@ -53,16 +70,24 @@ internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsi
     /// <summary>m and v.</summary>
     public static IReadOnlyList<string> StateNames { get; } = ["exp_avg", "exp_avg_sq"];
 
-    /// <summary>Throws unless the options are in their ranges.</summary>
-    public static void Check(double beta1, double beta2, double epsilon)
+    /// <summary>β₁ of an optimiser.</summary>
+    public static AttributeDeclaration<double> Beta1Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta1",
+        get, NumberInterval.BelowOne, 0.9, "How much of the mean of the gradients a step keeps");
+
+    /// <summary>β₂ of an optimiser.</summary>
+    public static AttributeDeclaration<double> Beta2Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta2",
+        get, NumberInterval.BelowOne, 0.999, "How much of the mean of their squares a step keeps");
+
+    /// <summary>ε of an optimiser.</summary>
+    public static AttributeDeclaration<double> EpsilonOf<T>(Func<T, double> get) => AttributeDeclaration.Number(
+        "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the root of that mean");
+
+    /// <summary>Throws where ε is 0 or infinite for float32.</summary>
+    public static void CheckSingle(double epsilon)
     {
-        if (beta1 is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(beta1), Invariant($"Beta1 {beta1} is not in [0, 1)."));
-        if (beta2 is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(beta2), Invariant($"Beta2 {beta2} is not in [0, 1)."));
         if ((float)epsilon is not (> 0 and < float.PositiveInfinity))
             throw new ArgumentOutOfRangeException(nameof(epsilon),
-                Invariant($"Epsilon {epsilon} is not a number above 0 in single precision; 1E-08 is usual."));
+                Invariant($"Epsilon {epsilon} is {(float)epsilon} in single precision; 1E-08 is usual."));
     }
 
     /// <summary>Moves some values.</summary>

@@ -6,6 +6,18 @@ namespace ConvNet;
 /// <remarks>PyTorch's form and its default λ. Source: Loshchilov and Hutter, ICLR 2019.</remarks>
 public sealed record AdamW : ElementwiseOptimizer
 {
+    private static readonly AttributeDeclaration<double>
+        s_beta1 = AdamRule.Beta1Of<AdamW>(adam => adam.Beta1),
+        s_beta2 = AdamRule.Beta2Of<AdamW>(adam => adam.Beta2),
+        s_epsilon = AdamRule.EpsilonOf<AdamW>(adam => adam.Epsilon);
+
+    private static readonly AttributeDeclaration<float> s_weightDecay = OptimizerDeclaration.WeightDecay<AdamW>(0.01f);
+
+    /// <summary>The optimiser as files and commands know it.</summary>
+    public static OptimizerDeclaration Declared { get; } = new("adamw", "Adam with decoupled weight decay",
+        [s_beta1, s_beta2, s_epsilon, s_weightDecay], values => new AdamW(values.Get(s_beta1), values.Get(s_beta2),
+            values.Get(s_epsilon), values.Get(s_weightDecay)));
+
     /// <summary>Describes the optimiser.</summary>
     /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
     /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
@@ -15,7 +27,9 @@ public sealed record AdamW : ElementwiseOptimizer
     public AdamW(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0.01f)
         : base(weightDecay)
     {
-        AdamRule.Check(beta1, beta2, epsilon);
+        s_beta1.Check(Kind, beta1);
+        s_beta2.Check(Kind, beta2);
+        AdamRule.CheckSingle(s_epsilon.Check(Kind, epsilon));
         (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
     }
 
@@ -27,6 +41,9 @@ public sealed record AdamW : ElementwiseOptimizer
 
     /// <summary>ε.</summary>
     public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public override OptimizerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> StateNames => AdamRule.StateNames;

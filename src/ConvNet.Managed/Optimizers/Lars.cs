@@ -1,5 +1,4 @@
 using System.Numerics;
-using static System.FormattableString;
 
 namespace ConvNet;
 
@@ -13,6 +12,22 @@ namespace ConvNet;
 /// </remarks>
 public sealed record Lars : WholeParameterOptimizer
 {
+    private static readonly AttributeDeclaration<float>
+        s_momentum = AttributeDeclaration.Number<Lars>("momentum", lars => lars.Momentum, NumberInterval.BelowOne, 0.9f,
+            "Momentum"),
+        s_weightDecay = OptimizerDeclaration.WeightDecay<Lars>(),
+        s_trustCoefficient = AttributeDeclaration.Number<Lars>("trustCoefficient", lars => lars.TrustCoefficient,
+            NumberInterval.AboveZero, 0.001f, "A step's share of a parameter's norm, at a rate of 1");
+
+    /// <summary>The optimiser as files and commands know it.</summary>
+    public static OptimizerDeclaration Declared { get; } = new("lars", "layer-wise adaptive rate scaling",
+        [s_momentum, s_weightDecay, s_trustCoefficient],
+        values => new Lars(values.Get(s_momentum), values.Get(s_weightDecay), values.Get(s_trustCoefficient)))
+    {
+        LearningRate = 5,
+        Usual = new Lars(weightDecay: 1e-4f),
+    };
+
     /// <summary>Describes the optimiser.</summary>
     /// <param name="momentum">μ, in [0, 1).</param>
     /// <param name="weightDecay">λ, not negative.</param>
@@ -22,12 +37,8 @@ public sealed record Lars : WholeParameterOptimizer
     public Lars(float momentum = 0.9f, float weightDecay = 0f, float trustCoefficient = 0.001f)
         : base(weightDecay)
     {
-        if (momentum is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum),
-                Invariant($"Momentum {momentum} is not in [0, 1)."));
-        if (trustCoefficient is not (> 0 and < float.PositiveInfinity))
-            throw new ArgumentOutOfRangeException(nameof(trustCoefficient),
-                Invariant($"Trust coefficient {trustCoefficient} is not a number above 0; 0.001 is usual."));
+        s_momentum.Check(Kind, momentum);
+        s_trustCoefficient.Check(Kind, trustCoefficient);
         (Momentum, TrustCoefficient) = (momentum, trustCoefficient);
     }
 
@@ -36,6 +47,9 @@ public sealed record Lars : WholeParameterOptimizer
 
     /// <summary>η.</summary>
     public float TrustCoefficient { get; }
+
+    /// <inheritdoc/>
+    public override OptimizerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> StateNames => ["momentum_buffer"];

@@ -35,6 +35,12 @@ public abstract record Optimizer
         }
     }
 
+    /// <summary>The name in files and commands; that of the type where it has no declaration.</summary>
+    internal string Kind => Declaration?.Kind ?? GetType().Name;
+
+    /// <summary>The optimiser as files and commands know it; null where they do not.</summary>
+    public virtual OptimizerDeclaration? Declaration => null;
+
     /// <summary>The names of the values of state that the rule keeps for each value of a parameter.</summary>
     /// <remarks>They are PyTorch's names. All state is zero before the first step.</remarks>
     public abstract IReadOnlyList<string> StateNames { get; }
@@ -81,7 +87,7 @@ public abstract record Optimizer
 
     /// <summary>A weight decay that is one.</summary>
     internal static float CheckedDecay(float weightDecay, string name)
-        => weightDecay is >= 0 and < float.PositiveInfinity
+        => NumberInterval.FromZero.Contains(weightDecay)
         ? weightDecay
         : throw new ArgumentOutOfRangeException(name, Invariant($"Weight decay {weightDecay} is not a number from 0."));
 

@@ -1,11 +1,26 @@
-using static System.FormattableString;
-
 namespace ConvNet;
 
 /// <summary>Stochastic gradient descent: g ← g + λw; v ← μv + g; w ← w − αv, or w − α(g + μv) with Nesterov.</summary>
 /// <remarks>PyTorch's form; without momentum w ← w − αg. Source: Sutskever et al., ICML 2013.</remarks>
 public sealed record Sgd : ElementwiseOptimizer
 {
+    private static readonly AttributeDeclaration<float>
+        s_momentum = AttributeDeclaration.Number<Sgd>("momentum", sgd => sgd.Momentum, NumberInterval.BelowOne, 0f,
+            "Momentum"),
+        s_weightDecay = OptimizerDeclaration.WeightDecay<Sgd>();
+
+    private static readonly AttributeDeclaration<bool> s_nesterov = AttributeDeclaration.Flag<Sgd>("nesterov",
+        sgd => sgd.Nesterov, false, summary: "Look ahead, with momentum");
+
+    /// <summary>The optimiser as files and commands know it.</summary>
+    public static OptimizerDeclaration Declared { get; } = new("sgd", "stochastic gradient descent with momentum",
+        [s_momentum, s_weightDecay, s_nesterov],
+        values => new Sgd(values.Get(s_momentum), values.Get(s_weightDecay), values.Get(s_nesterov)))
+    {
+        LearningRate = 0.02f,
+        Usual = new Sgd(0.9f, 1e-4f),
+    };
+
     /// <summary>Describes the optimiser.</summary>
     /// <param name="momentum">μ, in [0, 1).</param>
     /// <param name="weightDecay">λ, not negative.</param>
@@ -14,9 +29,7 @@ public sealed record Sgd : ElementwiseOptimizer
     public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false)
         : base(weightDecay)
     {
-        if (momentum is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(momentum),
-                Invariant($"Momentum {momentum} is not in [0, 1)."));
+        s_momentum.Check(Kind, momentum);
         if (nesterov && momentum == 0)
             throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
         (Momentum, Nesterov) = (momentum, nesterov);
@@ -27,6 +40,9 @@ public sealed record Sgd : ElementwiseOptimizer
 
     /// <summary>Whether the step looks ahead.</summary>
     public bool Nesterov { get; }
+
+    /// <inheritdoc/>
+    public override OptimizerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> StateNames => Momentum > 0 ? ["momentum_buffer"] : [];

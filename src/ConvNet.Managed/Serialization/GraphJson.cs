@@ -107,8 +107,7 @@ public static class GraphJson
         foreach (Node input in node.Inputs)
             writer.WriteStringValue(input.Name);
         writer.WriteEndArray();
-        foreach (AttributeDeclaration attribute in declaration.Attributes)
-            attribute.Write(writer, node.Layer);
+        declaration.Write(writer, node.Layer);
         writer.WriteEndObject();
     }
 

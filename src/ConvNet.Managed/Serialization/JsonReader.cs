@@ -156,6 +156,12 @@ internal sealed class JsonReader
             ? number
         : throw Wrong(name, value, "a number");
 
+    /// <summary>A number in double precision, which must be there.</summary>
+    public double Double(string name) => Required(name) is { ValueKind: JsonValueKind.Number } value
+        && value.TryGetDouble(out double number) && double.IsFinite(number)
+            ? number
+            : throw Wrong(name, Required(name), "a number");
+
     /// <summary>True or false.</summary>
     public bool Flag(string name, bool otherwise) => Optional(name) is not { } value ? otherwise
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()

@@ -73,7 +73,7 @@ public sealed class UsageTests
         CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
             "--beta1 is an option of adam and adamw; lars has --momentum, --weight-decay, --trust-coefficient.");
         CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
-            .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, as 0.001.");
+            .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, as 1E-08.");
         CommandLine.Run("train", "--save", "--epochs", "3")
             .IsRefusedWith("--save lacks its value: --save FILE, and --epochs after it.");
         CommandLine.Run("train", "--backend", "cuda")

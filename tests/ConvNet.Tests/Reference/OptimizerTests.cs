@@ -38,14 +38,14 @@ public sealed class OptimizerTests
     {
         Assert.Multiple(() =>
         {
-            Refused(() => new Adam(beta1: 1), "Beta1 1");
-            Refused(() => new Adam(beta2: double.NaN), "Beta2 NaN");
-            Refused(() => new Adam(epsilon: 0), "Epsilon 0", "1E-08");
-            Refused(() => new AdamW(beta1: -0.1), "Beta1 -0.1");
-            Refused(() => new AdamW(epsilon: 1e-60), "single precision");
+            Refused(() => new Adam(beta1: 1), "adam: beta1 1 is not in [0, 1)");
+            Refused(() => new Adam(beta2: double.NaN), "beta2 NaN");
+            Refused(() => new Adam(epsilon: 0), "adam: epsilon 0 is not in (0, ∞)");
+            Refused(() => new AdamW(beta1: -0.1), "adamw: beta1 -0.1");
+            Refused(() => new AdamW(epsilon: 1e-60), "single precision", "1E-08");
             Refused(() => new AdamW(weightDecay: -1), "Weight decay -1");
-            Refused(() => new Lars(momentum: 1), "Momentum 1");
-            Refused(() => new Lars(trustCoefficient: 0), "Trust coefficient 0", "0.001");
+            Refused(() => new Lars(momentum: 1), "lars: momentum 1");
+            Refused(() => new Lars(trustCoefficient: 0), "lars: trustCoefficient 0 is not in (0, ∞)");
         });
 
         static void Refused(Func<Optimizer> make, params string[] says)
