@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* Far below what overflows 64-bit offsets, far above what fits a machine. */
+/* Far below the overflow of 64-bit offsets, far above the memory of any machine. */
 static const int64_t most_floats = (int64_t)1 << 46;
 enum { MOST_THREADS = 1024, ALIGNMENT = 64 };
 
@@ -112,8 +112,8 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
   TRY(check_window(x->w, y->w, pool->kernel_w, pool->stride_w, pool->pad_w, 1));
   if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
-  const int64_t inside =
-      (int64_t)min_i32(pool->kernel_h, x->h) * min_i32(pool->kernel_w, x->w); /* of the image */
+  const int64_t inside = (int64_t)min_i32(pool->kernel_h, x->h) *
+                         min_i32(pool->kernel_w, x->w); /* pixels of a window inside the image */
   if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
   if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
     return CN_BAD_VALUE;

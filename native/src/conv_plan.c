@@ -458,7 +458,7 @@ weights_plan weights_plan_of(const conv_shape *shape) {
   }
 
   if (shape_is_narrow(s))
-    p.turned_floats = p.images * p.rows * NARROW_CHANNELS * blocks_of(s->y.w) * CN_BLOCK;
+    p.transposed_floats = p.images * p.rows * NARROW_CHANNELS * blocks_of(s->y.w) * CN_BLOCK;
   p.chunks = chunk_count(&p, s);
   p.chunk_floats = shape_weight_floats(s) + s->groups * s->y_blocks * CN_BLOCK;
   if (p.row_blocks * p.image_blocks == 1 && s->y.w <= ROW_TERMS)
@@ -504,7 +504,7 @@ static int64_t own_floats(const conv_shape *shape, bool backward) {
 static int64_t backward_weights_floats(const conv_shape *s, int32_t threads) {
   const weights_plan p = weights_plan_of(s);
   return (p.chunks > 1 ? p.chunks * p.chunk_floats : 0) +
-         threads * (p.pack_floats + p.tile_floats + p.turned_floats + p.earlier_floats);
+         threads * (p.pack_floats + p.tile_floats + p.transposed_floats + p.earlier_floats);
 }
 
 int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads) {

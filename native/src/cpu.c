@@ -2,8 +2,8 @@
 
 int32_t cn_abi_version(void) { return CN_ABI_VERSION; }
 
-/* The compiler's runtime asked the processor and the operating system when the library was loaded.
- */
+/* The compiler's runtime queried the processor and the operating system when the library was
+ * loaded. */
 int32_t cn_cpu_isa(void) {
   int32_t best = CN_SCALAR;
 #define ISA(name, value, available)                                                                \

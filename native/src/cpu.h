@@ -1,10 +1,10 @@
-/* The processor, and the kernels for it. */
+/* Selects the kernels for the processor. */
 #ifndef CN_CPU_H
 #define CN_CPU_H
 
 #include "kernels.h"
 
-/* The table of a checked context. */
+/* The kernel table for a validated context. */
 const kernel_table *kernels_for(const cn_context *context);
 
 #endif

@@ -1,13 +1,13 @@
 #include "depthwise_plan.h"
 
 enum {
-  STRIPS = 32,     /* offered to the threads at least, if rows are enough */
-  STRIP_ROWS = 8,  /* of a strip at least: the first rows of one are read again */
-  CHUNKS = 16,     /* of the samples, at most */
-  LEAST_ITEMS = 16 /* that backward-weights offers the threads, if blocks are enough */
+  STRIPS = 32,     /* fewest strips offered to the threads, if there are enough rows */
+  STRIP_ROWS = 8,  /* fewest rows of a strip, whose first rows the strip above reads too */
+  CHUNKS = 16,     /* most chunks of samples */
+  LEAST_ITEMS = 16 /* fewest items of backward-weights, if there are enough blocks */
 };
 
-/* The same sum, its taps in the order of the source. */
+/* The same sum with its taps in the order of the source. */
 static axis ascending(axis a) {
   if (a.taps == 0 || a.src_tap > 0) return a;
   const int32_t last = a.taps - 1;

@@ -1,6 +1,7 @@
 /*
- * Included by every file that is compiled once per instruction set: CN_SIMD, from CMake, names the
- * header with its vectors, and every name with external linkage gets its suffix.
+ * Included by every file that is compiled once per instruction set. CMake defines CN_SIMD as the
+ * header with the vector operations. ISA_NAME appends the instruction set to a name with external
+ * linkage.
  */
 #ifndef CN_ISA_H
 #define CN_ISA_H

@@ -1,11 +1,11 @@
-/* What the files in kernels/ share; each of them is compiled once per instruction set. */
+/* The kernel tables, one for each instruction set. */
 #ifndef CN_KERNELS_H
 #define CN_KERNELS_H
 
 #include "tensor.h"
 
-/* The kernels of one instruction set. Arguments have been checked; units and layouts as in
- * convnet.h. */
+/* The kernels of one instruction set. The caller has validated the arguments; units and layouts are
+ * those of convnet.h. */
 typedef struct kernel_table {
 #define KERNEL(name, parameters) void(*name) parameters;
 #include "kernels.def"

@@ -1,10 +1,10 @@
-/* Losses and their gradients: small matrices, double precision, one thread, the same code on every
- * processor. */
+/* Losses and their gradients: small matrices, in double precision, on one thread, with the same
+ * code on every processor. */
 #include "check.h"
 
 #include <math.h>
 
-enum { PIXELS = 64 }; /* pixels of a map that are worked on at a time */
+enum { PIXELS = 64 }; /* pixels of a map that are processed at a time */
 
 static int32_t check_output(const cn_context *context, int32_t n, int64_t length,
                             const float *output, const void *targets, const float *weights,
@@ -25,7 +25,7 @@ static int32_t check_labels(int64_t count, int32_t classes, const int32_t *label
   return CN_OK;
 }
 
-/* Sum of the weights; n without. */
+/* Sum of the sample weights, or n if there are none. */
 static int32_t total_weight(int32_t n, const float *weights, double *total) {
   *total = weights == NULL ? n : 0.0;
   for (int32_t i = 0; i < n && weights != NULL; i++) {
@@ -39,8 +39,10 @@ static double weight_of(const float *weights, int64_t sample) {
   return weights == NULL ? 1.0 : weights[sample];
 }
 
-/* Up to PIXELS pixels of one sample, whose maps are stride values apart: the sum over them of
- * -log softmax(s)[label]; ds[j] = weight (softmax(s)[j] - [j = label]) / total. */
+/*
+ * Up to PIXELS pixels of one sample whose maps are `stride` values apart. Returns the sum over the
+ * pixels of -log softmax(s)[label], and sets ds[j] = weight (softmax(s)[j] - [j = label]) / total.
+ */
 static double softmax_pixels(const float *s, int32_t classes, int64_t stride, int64_t pixels,
                              const int32_t *labels, double weight, double total, float *ds) {
   double max[PIXELS], sum[PIXELS] = {0.0}, loss = 0.0;
@@ -48,7 +50,7 @@ static double softmax_pixels(const float *s, int32_t classes, int64_t stride, in
   for (int32_t j = 1; j < classes; j++)
     for (int64_t p = 0; p < pixels; p++) {
       const double v = s[j * stride + p];
-      if (!(v <= max[p])) max[p] = v; /* a NaN stays, or takes the place of what was there */
+      if (!(v <= max[p])) max[p] = v; /* a NaN becomes and remains the maximum */
     }
   for (int32_t j = 0; j < classes; j++)
     for (int64_t p = 0; p < pixels; p++) sum[p] += exp(s[j * stride + p] - max[p]);
@@ -61,9 +63,9 @@ static double softmax_pixels(const float *s, int32_t classes, int64_t stride, in
   return loss;
 }
 
-enum { KEPT = 256 }; /* exponentials of a row that are not computed twice */
+enum { KEPT = 256 }; /* exponentials of a row that are stored instead of recomputed */
 
-/* The same of one vector of output. */
+/* The same for a sample that is one vector. */
 static double softmax_row(const float *s, int32_t classes, int32_t label, double weight,
                           double total, float *ds) {
   double max = s[0], sum = 0.0, kept[KEPT];
@@ -107,8 +109,7 @@ int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t c
   return CN_OK;
 }
 
-/* One sample: sum over j != label of max(0, s[j] - s[label] + margin); a NaN is not below the
- * hinge. */
+/* One sample: sum over j != label of max(0, s[j] - s[label] + margin). A NaN counts as active. */
 static double svm_row(const float *s, int32_t classes, int32_t label, float margin, double weight,
                       double total, float *ds) {
   double sum = 0.0;

@@ -6,33 +6,34 @@
 #include <stdlib.h>
 
 enum {
-  /* About 10 us of work on one core. To call a team takes 0.5 to 1 us when its threads are awake,
-   * but what one core wrote comes slowly to another that reads it next. */
+  /* About 10 us of work on one core. Calling a team whose threads are awake takes 0.5 to 1 us, but
+   * data that one core has written is slow to read from another. */
   SERIAL_OPERATIONS = 1500000,
   MOST_THREADS = 1024,
-  FEWEST_PIECES = 4,           /* of a share */
-  MOST_PIECES = 32,            /* and, where they are longer than this: */
-  PIECE_OPERATIONS = 30000000, /* some 150 us */
-  RUN_PIECES = 4,              /* that a thread takes of its own share at a time, at most */
-  SPINS = 64,                  /* looks at a word, between two at the clock */
+  FEWEST_PIECES = 4,           /* pieces per share */
+  MOST_PIECES = 32,            /* most pieces per share, if each is longer than PIECE_OPERATIONS */
+  PIECE_OPERATIONS = 30000000, /* about 150 us */
+  RUN_PIECES = 4,              /* most pieces that a thread takes from its own share at a time */
+  SPINS = 64,                  /* polls of a word between two readings of the clock */
   MICROSECOND = 1000,
   MILLISECOND = 1000 * MICROSECOND,
 };
 
-/* A thread that waits looks for so long before it sleeps, and leaves its processor to others: a
- * helper for the next call of a step, a caller for the last pieces of a phase. */
+/* How long a waiting thread polls before it sleeps and frees its processor: a helper waits for the
+ * next call, a caller for the last pieces of a phase. */
 static const int64_t helper_spins = 100 * MICROSECOND, caller_spins = 40 * MICROSECOND;
-static const int64_t start_again = 1000 * MILLISECOND; /* after a thread could not be made */
+static const int64_t start_again =
+    1000 * MILLISECOND; /* retry interval after a thread could not be created */
 
 /* ---- Teams ----------------------------------------------------------------------------------- */
 
-/* What is left of the share of one thread, on a cache line of its own. */
+/* What remains of the share of one thread, on its own cache line. */
 typedef struct share {
-  /* Number of the phase, first piece left, end: 32, 16 and 16 bits. A thread that comes late finds
-   * another number. */
+  /* Phase number, first remaining piece and end: 32, 16 and 16 bits. A late thread sees a different
+   * phase number and takes nothing. */
   _Alignas(64) _Atomic uint64_t left;
-  _Atomic uint64_t pace; /* number of the phase, nanoseconds of a piece: 32 bits each */
-  atomic_uint asleep;    /* 1: the thread waits until this is 0 */
+  _Atomic uint64_t pace; /* phase number and nanoseconds per piece: 32 bits each */
+  atomic_uint asleep;    /* 1: the thread sleeps until this is 0 */
 } share;
 
 typedef struct team team;
@@ -43,24 +44,24 @@ typedef struct member {
 } member;
 
 struct team {
-  /* The phase, for those who claim pieces of it: none of this changes before all pieces are done.
-   */
+  /* The current phase, read by threads that claim pieces. It does not change before all pieces are
+   * done. */
   _Alignas(64) atomic_uint number;
   atomic_int size;
   atomic_uint pieces, floats;
   _Atomic int64_t items;
   _Atomic phase_body body;
   _Atomic(const void *) state;
-  atomic_bool closed; /* the threads end */
+  atomic_bool closed; /* the threads must end */
 
-  _Alignas(64) atomic_uint done; /* pieces */
+  _Alignas(64) atomic_uint done; /* pieces done */
   atomic_uint caller_asleep;
 
-  /* What follows belongs to the caller who holds the team. */
-  _Alignas(64) int started; /* members 1..started run */
-  int64_t start_at;         /* no thread is made before */
-  int64_t process;          /* that the threads are of */
-  int64_t saved, lost;      /* nanoseconds: see weigh */
+  /* The fields below are accessed only by the caller that holds the team. */
+  _Alignas(64) int started; /* members 1..started are running */
+  int64_t start_at;         /* no thread is created before this time */
+  int64_t process;          /* process that the threads belong to */
+  int64_t saved, lost;      /* nanoseconds; see weigh */
   int64_t alone_until, pause;
   team *next_free, *next;
   member members[MOST_THREADS];
@@ -69,14 +70,14 @@ struct team {
 
 static atomic_uint teams_lock;
 static team *all_teams, *free_teams;
-static atomic_int busy; /* threads at work in calls on several threads */
+static atomic_int busy; /* threads in use by multi-threaded calls */
 
 static uint64_t pack(unsigned number, uint64_t first, uint64_t end) {
   return (uint64_t)number << 32 | first << 16 | end;
 }
 
-/* Takes some of the pieces that are left of a share: the owner from the front, in long runs, others
- * half of them from the back. False if there are none, or the phase is over. */
+/* Claims some of the remaining pieces of a share. The owner takes runs from the front, other
+ * threads half of the rest from the back. Returns false if nothing is left or the phase is over. */
 static bool claim(share *s, unsigned number, bool owner, uint64_t *first, uint64_t *end) {
   uint64_t seen = atomic_load_explicit(&s->left, memory_order_relaxed);
   for (;;) {
@@ -93,7 +94,7 @@ static bool claim(share *s, unsigned number, bool owner, uint64_t *first, uint64
   }
 }
 
-/* Pieces first..end - 1. */
+/* Processes pieces first..end - 1. */
 static void do_pieces(const team *t, uint64_t first, uint64_t end, int thread) {
   const int64_t items = atomic_load_explicit(&t->items, memory_order_relaxed);
   const int64_t pieces = atomic_load_explicit(&t->pieces, memory_order_relaxed);
@@ -102,14 +103,14 @@ static void do_pieces(const team *t, uint64_t first, uint64_t end, int thread) {
   body(state, items * (int64_t)first / pieces, items * (int64_t)end / pieces, thread);
 }
 
-/* From here on the phase may be over. */
+/* Reports finished pieces. After this call the phase may be over. */
 static void add_done(team *t, uint64_t pieces, bool caller) {
   const unsigned all = atomic_load_explicit(&t->pieces, memory_order_relaxed);
   const unsigned done = atomic_fetch_add(&t->done, (unsigned)pieces) + (unsigned)pieces;
   if (!caller && done == all && atomic_load(&t->caller_asleep) != 0) wake(&t->done);
 }
 
-/* All that a thread finds to do in a phase; returns how many pieces. */
+/* Processes pieces until none are left in the phase. Returns how many it did. */
 static uint64_t work(team *t, unsigned number, int thread, int size) {
   uint64_t first, end, own = 0, others = 0;
   share *s = &t->shares[thread];
@@ -137,7 +138,7 @@ static uint64_t work(team *t, unsigned number, int thread, int size) {
 
 /* ---- Members --------------------------------------------------------------------------------- */
 
-/* The number of the next phase; sleeps where that takes long. */
+/* Waits for the next phase and returns its number. Sleeps if that takes long. */
 static unsigned next_phase(team *t, share *s, unsigned seen, int64_t *sleep_at) {
   unsigned number;
   do
@@ -161,7 +162,7 @@ static void run_member(void *argument) {
   team *t = m->team;
   const int thread = (int)(m - t->members);
   int64_t sleep_at = nanoseconds() + helper_spins;
-  /* It may have been made for a phase that has begun. */
+  /* The thread may have been created for a phase that has already begun. */
   for (unsigned seen = atomic_load(&t->number) - 1; !atomic_load(&t->closed);) {
     seen = next_phase(t, &t->shares[thread], seen, &sleep_at);
     const int size = atomic_load_explicit(&t->size, memory_order_relaxed);
@@ -171,7 +172,7 @@ static void run_member(void *argument) {
   }
 }
 
-/* Makes what is missing of so many threads; returns how many there are, the caller's with them. */
+/* Creates missing threads. Returns the size of the team, including the caller. */
 static int start_members(team *t, int threads) {
   while (t->started + 1 < threads) {
     if (t->start_at > 0 && nanoseconds() < t->start_at) break;
@@ -200,7 +201,7 @@ static void end_members(team *t) {
 static void before_fork(void) { lock(&teams_lock); }
 static void after_fork(void) { unlock(&teams_lock); }
 
-/* A child has the thread that forked, and no other: its teams begin anew. */
+/* After a fork the child has only the thread that forked, so its teams start empty. */
 static void forget_members(void) {
   free_teams = NULL;
   for (team *t = all_teams; t != NULL; t = t->next) {
@@ -232,7 +233,7 @@ static team *new_team(void) {
   return t;
 }
 
-/* A team that nobody holds, the last that was used; null if there is no memory for another. */
+/* Takes the most recently used free team, or creates one. Null if memory is exhausted. */
 static team *take_team(void) {
   lock(&teams_lock);
   team *t = free_teams;
@@ -261,8 +262,8 @@ static void give_back(team *t) {
 }
 
 #if !defined(_WIN32)
-/* When the library is unloaded, or the process ends: then others may still be computing, and their
- * teams stay. */
+/* Runs when the library is unloaded or the process exits. At exit other threads may still be
+ * computing; their teams are not freed. */
 __attribute__((destructor)) static void end_teams(void) {
   lock(&teams_lock);
   team *all = all_teams;
@@ -280,7 +281,7 @@ __attribute__((destructor)) static void end_teams(void) {
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-/* Until all pieces are done. */
+/* Waits until all pieces are done. */
 static void wait_for_others(team *t, unsigned pieces) {
   const int64_t sleep_at = nanoseconds() + caller_spins;
   do
@@ -295,15 +296,16 @@ static void wait_for_others(team *t, unsigned pieces) {
 }
 
 /*
- * Helpers save the caller the time that their pieces take, and cost the time for which it waits for
- * the last of them. A helper that others keep from its processor costs more than it saves: then the
- * caller works alone for a while, and for a longer one if that happens again soon.
+ * Weighs the benefit of helper threads. They save the caller the time of the pieces that they do,
+ * and cost it the time for which it waits for the last piece. A helper that is kept off its
+ * processor costs more than it saves; the caller then works alone for a while, and longer if that
+ * soon happens again.
  */
 static void weigh(team *t, int64_t saved, int64_t lost) {
   enum {
     MEMORY = 40 * MILLISECOND,
     MARGIN = 4 * MILLISECOND,
-    MOST_LOST = 10 * MILLISECOND, /* in one phase: longer ones are not of the helper's making */
+    MOST_LOST = 10 * MILLISECOND, /* cap per phase: longer waits are not caused by helpers */
   };
   const int64_t shortest = 10 * MILLISECOND, longest = 500 * MILLISECOND;
   t->saved += saved;
@@ -319,7 +321,8 @@ static void weigh(team *t, int64_t saved, int64_t lost) {
   }
 }
 
-/* Nanoseconds of a piece for the fastest of the threads: one that lost its processor is slower. */
+/* Nanoseconds per piece of the fastest thread. One that lost its processor would show too long a
+ * time. */
 static int64_t pace_of(const team *t, unsigned number, int size, int64_t own_time,
                        uint64_t own_pieces) {
   int64_t pace = own_pieces > 0 ? own_time / (int64_t)own_pieces : INT64_MAX;
@@ -360,7 +363,7 @@ static void run_phase(team *t, int size, int64_t pieces, const phase *p, const v
   weigh(t, (pieces - (int64_t)own) * pace, end - worked);
 }
 
-/* False if the calling thread is to do it all. */
+/* Returns false if the calling thread must do all the work itself. */
 static bool run_team(int threads, double operations, const phase *phases, int count,
                      const void *state) {
   team *t = take_team();

@@ -1,14 +1,15 @@
 /*
- * The only place where work is shared among threads. The library keeps teams of threads of its own,
- * which it makes as calls need them and joins when it is unloaded: a call takes a team that is
- * free, and its own thread is always one of them.
+ * Distributes work over threads. The library keeps its own teams of threads, which are created on
+ * demand and joined when the library is unloaded. A call uses a free team; the calling thread is
+ * always part of it.
  */
 #ifndef CN_PARALLEL_H
 #define CN_PARALLEL_H
 
 #include <stdint.h>
 
-/* Does items first..last - 1 of a phase; thread numbers the caller's private workspace. */
+/* Processes items first..last - 1 of a phase. `thread` is the index of the thread's private
+ * workspace. */
 typedef void (*phase_body)(const void *state, int64_t first, int64_t last, int thread);
 
 typedef struct phase {
@@ -16,17 +17,21 @@ typedef struct phase {
   int64_t items;
 } phase;
 
-/* Threads that a call with this much work runs on. Floating-point operations; to read or write a
- * value of memory takes as long as five. */
+/* The number of threads for a call with this much work. `operations` counts floating-point
+ * operations; reading or writing a value in memory counts as five. */
 int team_size(int threads, double operations);
 
 /*
- * Runs the phases one after another on up to `threads` threads. Every thread has a share of
- * neighbouring items, which it does piece by piece, and then helps the others with theirs: nobody
- * waits for a thread that has not begun, only for pieces at work. What an item computes must not
- * depend on who does it, nor on the items beside it. On one thread everything runs on the caller's:
- * with less work than threads are worth, where no thread can be made or every processor has a
- * thread of another call, and for a while where helpers cost more time than they save.
+ * Runs the phases one after another on up to `threads` threads. Each thread owns a share of
+ * consecutive items, which it processes in pieces; when it is done it takes pieces of the other
+ * shares. A call therefore never waits for a thread that has not started, only for pieces in
+ * progress. The result of an item must not depend on the thread that computes it, nor on other
+ * items.
+ *
+ * The calling thread does all the work itself if
+ *   - there is too little work to be worth several threads;
+ *   - no thread can be created, or other calls occupy all processors;
+ *   - helper threads have recently cost more time than they saved (for a limited time).
  */
 void run_phases(int threads, double operations, const phase *phases, int count, const void *state);
 

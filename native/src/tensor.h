@@ -1,4 +1,4 @@
-/* Where the values of a tensor lie. */
+/* Offsets of the values of a tensor. */
 #ifndef CN_TENSOR_H
 #define CN_TENSOR_H
 
@@ -14,19 +14,19 @@ static inline int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Blocks of 16 that hold c channels; and the channels in block number `block`. */
+/* Blocks of 16 that hold c channels; channels in block `block`. */
 static inline int64_t blocks_of(int64_t c) { return ceil_div(c, CN_BLOCK); }
 static inline int64_t lanes_of(int64_t c, int64_t block) {
   return min_i64(CN_BLOCK, c - block * CN_BLOCK);
 }
 
 /*
- * Steps, in floats, from one column, row, plane and sample to the next; origin is where pixel (0,
- * 0) of the first plane is. A plane holds one channel (CN_PLAIN) or one block of 16.
+ * Strides in floats between columns, rows, planes and samples. origin is the offset of pixel (0, 0)
+ * of the first plane. A plane holds one channel (CN_PLAIN) or one block of 16.
  */
 typedef struct view {
   int64_t pixel, row, plane, sample, origin;
-  int64_t planes; /* of one sample */
+  int64_t planes; /* planes per sample */
 } view;
 
 static inline view view_of(const cn_tensor *t, int64_t n) {
@@ -40,8 +40,8 @@ static inline view view_of(const cn_tensor *t, int64_t n) {
   return v;
 }
 
-/* Zeroes the border beside rows y0..y1 of a plane, with the rows above the first and below the last
- * of the image. */
+/* Zeroes the halo beside rows y0..y1 - 1 of a plane, and the halo rows above and below the image if
+ * those are its first or last rows. */
 static inline void zero_border(const cn_tensor *t, const view *v, float *plane, int64_t y0,
                                int64_t y1) {
   if (t->halo == 0) return;
@@ -50,7 +50,7 @@ static inline void zero_border(const cn_tensor *t, const view *v, float *plane, 
   const size_t rows_bytes = (size_t)(t->halo * v->row) * sizeof(float);
   if (y0 == 0) memset(plane - t->halo * v->row - side, 0, rows_bytes);
   if (y0 < y1) memset(plane + y0 * v->row - side, 0, side_bytes);
-  for (int64_t y = y0; y < y1; y++) /* the end of a row, and the start of the next behind it */
+  for (int64_t y = y0; y < y1; y++) /* right halo of a row, and left halo of the next */
     memset(plane + y * v->row + t->w * v->pixel, 0, y + 1 < y1 ? 2 * side_bytes : side_bytes);
   if (y1 == t->h) memset(plane + t->h * v->row - side, 0, rows_bytes);
 }

@@ -9,7 +9,7 @@
 
 enum { STACK_BYTES = 1 << 20 };
 
-/* What a new thread is to do. */
+/* The function that a new thread runs. */
 typedef struct start {
   void (*body)(void *argument);
   void *argument;
@@ -74,7 +74,7 @@ void at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(voi
   (void)in_child;
 }
 
-/* A thread cannot end while the loader unloads the library that it runs in. */
+/* While the loader unloads a library, threads that run in it cannot end. */
 void stay_loaded(void) {
   HMODULE module;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
@@ -94,7 +94,7 @@ static void *run_thread(void *memory) {
   return NULL;
 }
 
-/* A thread inherits the signals that are blocked where it is made. */
+/* A thread inherits the signal mask of its creator. */
 bool thread_start(thread_handle *thread, void (*body)(void *argument), void *argument) {
   start *s = new_start(body, argument);
   pthread_attr_t attributes;
@@ -142,7 +142,7 @@ void wake(atomic_uint *word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Those that the process may run on. */
+/* The processors in the affinity mask of the process. */
 int processor_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
@@ -172,7 +172,7 @@ int processor_count(void) { return (int)sysconf(_SC_NPROCESSORS_ONLN); }
 #endif
 #endif
 
-/* 0: free; 1: held; 2: held, and somebody sleeps. */
+/* 0: free; 1: held; 2: held, with waiters. */
 void lock(atomic_uint *word) {
   unsigned seen = 0;
   if (atomic_compare_exchange_strong(word, &seen, 1)) return;

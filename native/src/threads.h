@@ -1,5 +1,5 @@
-/* What the operating system gives: threads, waiting for a word of memory to change, time. POSIX,
- * with futexes where Linux has them, and Windows. Used by parallel.c. */
+/* Operating-system services used by parallel.c: threads, waiting for a word of memory to change,
+ * and time. Implemented for POSIX (with futexes on Linux) and Windows. */
 #ifndef CN_THREADS_H
 #define CN_THREADS_H
 
@@ -14,31 +14,32 @@ typedef void *thread_handle;
 typedef pthread_t thread_handle;
 #endif
 
-/* Runs body(argument) on a new thread, which takes no signals; false if there can be no more. */
+/* Runs body(argument) on a new thread that blocks all signals. Returns false if no thread can be
+ * created. */
 bool thread_start(thread_handle *thread, void (*body)(void *argument), void *argument);
 void thread_join(thread_handle thread);
 
-/* Sleeps until somebody wakes the word, unless it has another value already. May return early. */
+/* Sleeps until wake(word), unless *word differs from value. May return early. */
 void sleep_while(atomic_uint *word, unsigned value);
 void wake(atomic_uint *word);
 
-/* Held for a few instructions. */
+/* A lock for critical sections of a few instructions. */
 void lock(atomic_uint *word);
 void unlock(atomic_uint *word);
 
 int64_t nanoseconds(void);
 int processor_count(void);
 
-/* The process by number: that of a child that was forked is another. */
+/* The process ID. A forked child has a different one. */
 int64_t process_number(void);
 
-/* Has functions called before a fork, and after it in the parent and in the child. */
+/* Registers functions to call before a fork, and after it in the parent and in the child. */
 void at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
-/* The library stays loaded where it could not end its threads while it is unloaded. */
+/* Keeps the library loaded on systems where threads cannot be joined during unloading. */
 void stay_loaded(void);
 
-/* Tells the processor that a loop waits. */
+/* Tells the processor that this is a spin-wait loop. */
 static inline void spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -47,8 +48,8 @@ static inline void spin_pause(void) {
 #endif
 }
 
-/* Rounding, flushing of subnormals and masks of the calling thread, without what has happened; 0
- * where only the default is known. */
+/* Rounding mode, subnormal flushing and exception masks of the calling thread, without the
+ * exception flags. 0 on processors whose state cannot be read. */
 static inline uint32_t float_state(void) {
 #if defined(__SSE2__)
   return __builtin_ia32_stmxcsr() & ~0x3fu;

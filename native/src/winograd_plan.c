@@ -2,17 +2,19 @@
 
 enum {
   TAP = CN_BLOCK * CN_BLOCK,
-  NEAR_FLOATS = 640 * 1024, /* transformed filters that stay in the second-level cache */
-  TILE_FLOATS = 220 * 1024, /* transformed tiles of a unit: 880 KiB, beside them */
-  FEWEST_NEAR = 42,         /* tiles of a unit: for which it pays to read the filters */
-  FEWEST_FAR = 112,         /* and where those are farther away */
+  NEAR_FLOATS = 640 * 1024, /* transformed filters that fit the second-level cache */
+  TILE_FLOATS = 220 * 1024, /* transformed tiles of a unit, which must fit beside them: 880 KiB */
+  FEWEST_NEAR = 42, /* fewest tiles in a unit that amortise reading the filters from cache */
+  FEWEST_FAR = 112, /* and from beyond the second-level cache */
   MOST_TILES = 196,
-  SUM_FLOATS = 640 * 1024,  /* of backward-weights: 2.5 MiB; more are cut by points */
-  SUM_PARTS = 4,            /* and then by blocks of y */
+  SUM_FLOATS =
+      640 * 1024, /* sums of backward-weights: 2.5 MiB; larger ones are divided by points */
+  SUM_SHARES = 4, /* and then into this many shares of the blocks of y */
   TERM_FLOATS = 400 * 1024, /* transformed tiles of x and dy: 1.6 MiB */
-  FEWEST_TERMS = 128,       /* tiles in a sum for which it pays to read and write the sums */
+  FEWEST_TERMS = 128,       /* fewest tiles in a sum that amortise reading and writing the sums */
   MOST_TERMS = 256,
-  FEWEST_CHUNKS = 4, /* worth cutting the tiles: else sums are cut by points as well */
+  FEWEST_CHUNKS =
+      4, /* fewest chunks worth dividing the tiles for; otherwise sums are divided by points too */
   MOST_CHUNKS = 8,
 };
 
@@ -23,13 +25,14 @@ bool winograd_fits(const cn_conv2d *conv) {
 
 static int32_t tile_size(const cn_conv2d *conv) { return conv->algorithm == CN_WINOGRAD_4 ? 4 : 2; }
 
-/* Planes an odd number of cache lines apart: else the same place of all of them falls into a few
- * sets of the cache. */
+/* Planes are an odd number of cache lines apart. Otherwise the same position in all planes would
+ * map to a few cache sets. */
 static int64_t odd_lines(int64_t blocks) { return (blocks | 1) * CN_BLOCK; }
 
 /*
- * As many rows of tiles as fill the cache, but enough units for the threads. Where the filters do
- * not fit it and tiles are few, threads share the filters out instead. Neither changes a sum.
+ * As many rows of tiles as fit the cache, but enough units for the threads. If the filters exceed
+ * the cache and there are few tiles, threads divide the filters among them instead. Neither changes
+ * the order of a sum.
  */
 static int64_t unit_rows(winograd_plan *p, int64_t n, int threads) {
   const int64_t tile_floats = p->points * (p->src_blocks + p->dst_blocks) * CN_BLOCK;
@@ -38,9 +41,9 @@ static int64_t unit_rows(winograd_plan *p, int64_t n, int threads) {
   const int64_t tiles = min_i64(MOST_TILES, max_i64(fewest, TILE_FLOATS / tile_floats));
   const int64_t all = n * p->tile_rows;
   const int64_t units = ceil_div(all, max_i64(1, tiles / p->tile_cols));
-  p->parts = 1;
+  p->shares = 1;
   if (far && units < threads) {
-    p->parts = min_i64(threads, ceil_div(p->dst_blocks, 2));
+    p->shares = min_i64(threads, ceil_div(p->dst_blocks, 2));
     return ceil_div(all, units);
   }
   return ceil_div(all, min_i64(all, ceil_div(units, threads) * threads));
@@ -85,7 +88,7 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
   return p;
 }
 
-/* Windows that share rows, or do not begin with a row of tiles, want whole images. */
+/* If windows overlap in rows, or do not start at a row of tiles, units must be whole images. */
 winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
                                       int threads) {
   winograd_plan p = winograd_plan_of(conv, CN_FORWARD, n, threads);
@@ -109,13 +112,13 @@ winograd_weights_plan winograd_weights_plan_of(const cn_conv2d *conv, int64_t n)
   p.sum_plane = odd_lines(s.y_blocks * s.x_blocks * CN_BLOCK);
   const int64_t sums = p.points * p.sum_plane, all_rows = n * p.tile_rows;
   const int64_t all_tiles = all_rows * p.tile_cols;
-  const bool cut = sums > SUM_FLOATS || all_tiles < FEWEST_CHUNKS * FEWEST_TERMS;
-  p.pairs_at_once = cut ? 1 : a / 2;
+  const bool divided = sums > SUM_FLOATS || all_tiles < FEWEST_CHUNKS * FEWEST_TERMS;
+  p.pairs_at_once = divided ? 1 : a / 2;
   p.pair_items = a / 2 / p.pairs_at_once;
-  p.y_parts = cut ? min_i64(SUM_PARTS, ceil_div(s.y_blocks, 2)) : 1;
-  p.items = p.pair_items * p.y_parts;
+  p.y_shares = divided ? min_i64(SUM_SHARES, ceil_div(s.y_blocks, 2)) : 1;
+  p.items = p.pair_items * p.y_shares;
   p.chunks = 1;
-  while (!cut && 2 * p.chunks <= min_i64(MOST_CHUNKS, all_tiles / FEWEST_TERMS) &&
+  while (!divided && 2 * p.chunks <= min_i64(MOST_CHUNKS, all_tiles / FEWEST_TERMS) &&
          2 * p.chunks <= all_rows)
     p.chunks *= 2;
   const int64_t fit =

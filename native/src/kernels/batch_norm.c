@@ -1,7 +1,8 @@
 /*
- * Batch normalisation, Ioffe and Szegedy 2015. Statistics are those of rows, then of chunks of
- * samples, then of all; chunks depend on the batch size only. Means and sums of squared deviations
- * are combined as Chan, Golub and LeVeque do (1983): a large mean costs no digits.
+ * Batch normalisation (Ioffe and Szegedy, 2015). Statistics are computed per row, combined per
+ * chunk of samples, and then over all chunks; the chunks depend on the batch size only. Means and
+ * sums of squared deviations are combined as in Chan, Golub and LeVeque (1983), so a large mean
+ * costs no precision.
  */
 #include "../batch_norm_plan.h"
 #include "conv.h"
@@ -11,28 +12,28 @@
 
 typedef struct norm_job {
   const cn_batch_norm *norm;
-  const cn_tensor *shape;      /* any of the tensors: c, h, w */
-  view xv, ov, ev;             /* ov: of y, or of dx; ev: of what is added, or of dy */
-  int64_t n, chunks, channels; /* channels: floats of a per-channel vector */
+  const cn_tensor *shape;      /* c, h, w; the same for all tensors */
+  view xv, ov, ev;             /* ov: of y or dx; ev: of the residual or dy */
+  int64_t n, chunks, channels; /* channels: floats in a per-channel vector */
   const float *x, *scale, *shift, *mean, *inverse_std, *statistics;
-  const float *extra; /* what is added; in the backward pass dy */
+  const float *extra; /* the residual; in the backward pass dy */
   float *out, *dscale, *dshift;
   float *new_mean, *new_inverse_std, *running_mean, *running_variance; /* training forward */
   const float *variance;                                               /* inference */
-  float *first, *second; /* [chunks][channels]: mean and squares, or sums of dy (x - mean) and dy */
+  float *first, *second; /* [chunks][channels]: mean, squares; or sums of dy (x - mean), dy */
 } norm_job;
 
-/* Values of one channel. */
+/* Number of values of one channel. */
 static double count_of(const norm_job *job) {
   return (double)job->n * job->shape->h * job->shape->w;
 }
 
-/* Samples of a chunk: from the first on, how many. */
+/* First sample of a chunk. */
 static int64_t chunk_begin(const norm_job *job, int64_t chunk) {
   return job->n * chunk / job->chunks;
 }
 
-/* Per channel: (x - k[0]) k[1] + k[2] is y; the others are those of the gradient. */
+/* Per-channel coefficients: y = (x - k[0]) k[1] + k[2]; k[3] and k[4] are used by the gradient. */
 enum { COEFFICIENTS = 5 };
 static inline vec normalised(vec x, const vec *k) { return vec_fma(vec_sub(x, k[0]), k[1], k[2]); }
 
@@ -42,7 +43,7 @@ static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
   k[2] = vec_load(job->shift + channel);
 }
 
-/* y (or dx) = f(x, extra) per channel, row by row. */
+/* out = f(x, extra), row by row; k holds the coefficients of the channels. */
 typedef vec (*row_formula)(vec x, vec extra, const vec *k);
 
 static inline __attribute__((always_inline)) void map_plane(const norm_job *job, int64_t sample,
@@ -66,7 +67,6 @@ static inline __attribute__((always_inline)) void map_plane(const norm_job *job,
   if (stream) stream_end();
 }
 
-/* Values of all planes, a few operations each. */
 static double cost(const norm_job *job) {
   return 20.0 * job->n * job->channels * job->shape->h * job->shape->w;
 }
@@ -98,36 +98,36 @@ void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n
   run_parallel(threads, 20.0 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
 }
 
-/* Sum over the rows of a chunk of d or d^2, where d is 16 lanes of the statistics from `offset` on,
- * less origin. */
+/* Sum of d or d^2 over the rows of a chunk, where d is 16 lanes of the row statistics, from
+ * `offset` on, minus origin. */
 static inline __attribute__((always_inline)) vec sum_rows(const norm_job *job, int64_t chunk,
                                                           int64_t block, int64_t offset, vec origin,
                                                           bool squared) {
   const int64_t h = job->shape->h, planes = job->xv.planes;
   pairwise sum;
   pairwise_clear(&sum);
-  vec part = vec_zero();
+  vec partial = vec_zero();
   int terms = 0;
   for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
     const float *row = job->statistics + (i * planes + block) * h * ROW_STATISTICS + offset;
     for (int64_t y = 0; y < h; y++, row += ROW_STATISTICS) {
       const vec d = vec_sub(vec_load(row), origin);
-      part = vec_add(part, squared ? vec_mul(d, d) : d);
-      if (++terms < PART_TERMS) continue;
-      pairwise_add(&sum, part);
-      part = vec_zero();
+      partial = vec_add(partial, squared ? vec_mul(d, d) : d);
+      if (++terms < LEAF_TERMS) continue;
+      pairwise_add(&sum, partial);
+      partial = vec_zero();
       terms = 0;
     }
   }
-  return pairwise_total(&sum, part);
+  return pairwise_total(&sum, partial);
 }
 
-/* Rows of a chunk. */
+/* Number of rows of a chunk. */
 static double rows_of(const norm_job *job, int64_t chunk) {
   return (double)((chunk_begin(job, chunk + 1) - chunk_begin(job, chunk)) * job->shape->h);
 }
 
-/* Items are (chunk, block): mean and sum of squared deviations from it, from those of the rows. */
+/* Items are (chunk, block): computes mean and sum of squared deviations from those of the rows. */
 static void chunk_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   const vec w = vec_set1((float)job->shape->w);
@@ -150,7 +150,7 @@ static float inverse_std(float variance, float epsilon) {
   return (float)(1.0 / sqrt((double)variance + (double)epsilon));
 }
 
-/* Items are channels, also those past the last: their statistics are zero. */
+/* Items are channels, including padding channels, whose statistics are zero. */
 static void channel_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   const float m = job->norm->momentum;
@@ -176,18 +176,18 @@ static void channel_items(const void *state, int64_t first, int64_t last, int th
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 
-static inline vec cut(vec y) { return vec_keep(vec_not_le(y, vec_zero()), y); }
+static inline vec relu_of(vec y) { return vec_keep(vec_not_le(y, vec_zero()), y); }
 
 static inline vec output(vec x, vec add, const vec *k) {
   (void)add;
   return normalised(x, k);
 }
-static inline vec output_relu(vec x, vec add, const vec *k) { return cut(output(x, add, k)); }
+static inline vec output_relu(vec x, vec add, const vec *k) { return relu_of(output(x, add, k)); }
 static inline vec output_sum(vec x, vec add, const vec *k) {
   return vec_add(normalised(x, k), add);
 }
 static inline vec output_sum_relu(vec x, vec add, const vec *k) {
-  return cut(output_sum(x, add, k));
+  return relu_of(output_sum(x, add, k));
 }
 
 /* Items are planes of y: (sample, block). */
@@ -210,7 +210,7 @@ static void output_items(const void *state, int64_t first, int64_t last, int thr
   }
 }
 
-/* The part of a job that training and inference share. */
+/* The fields of a job that training and inference share. */
 static norm_job forward_job(const cn_batch_norm *norm, int64_t n, const float *x, const float *add,
                             float *y) {
   return (norm_job){.norm = norm,
@@ -257,8 +257,7 @@ void ISA_NAME(batch_norm_apply)(int threads, const cn_batch_norm *norm, int32_t 
   run_parallel(threads, cost(&job), output_items, n * job.ov.planes, &job);
 }
 
-/* With running statistics: inverse standard deviations are computed per plane, there is no
- * workspace. */
+/* Inference: the inverse standard deviations are computed per plane, so no workspace is needed. */
 static void infer_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   float factor[CN_BLOCK];
@@ -285,7 +284,7 @@ void ISA_NAME(batch_norm_infer)(int threads, const cn_batch_norm *norm, int32_t 
 
 /* ---- Backward -------------------------------------------------------------------------------- */
 
-/* The gradient behind a ReLU: its mask is computed anew from x, which is read anyway. */
+/* The gradient through a fused ReLU. Its mask is recomputed from x, which is read anyway. */
 static inline vec slope(vec x, vec dy, const vec *k) {
   return vec_keep(vec_not_le(normalised(x, k), vec_zero()), dy);
 }
@@ -296,10 +295,10 @@ static inline vec unchanged(vec x, vec dy, const vec *k) {
 }
 
 /* Pixels of a row that are summed together. */
-enum { ROW_PIECE = 2 * PART_TERMS };
+enum { ROW_PIECE = 2 * LEAF_TERMS };
 
-/* Sums over w pixels of g (x - mean) and of g = f(x, dy), two of each so that additions do not
- * wait. */
+/* Sums over w pixels of g (x - mean) and of g = f(x, dy). Each has two accumulators, to hide the
+ * latency of additions. */
 static inline __attribute__((always_inline)) void
 sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k, vec sum[2]) {
   vec gx[2] = {vec_zero(), vec_zero()}, g[2] = {vec_zero(), vec_zero()};
@@ -329,7 +328,7 @@ static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job
     const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       const int64_t channel = block * CN_BLOCK + lane;
-      vec k[COEFFICIENTS], part[2] = {vec_zero(), vec_zero()};
+      vec k[COEFFICIENTS], partial[2] = {vec_zero(), vec_zero()};
       pairwise total[2];
       for (int j = 0; j < 2; j++) pairwise_clear(&total[j]);
       int pieces = 0;
@@ -340,17 +339,19 @@ static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job
         for (int64_t y = 0; y < t->h; y++)
           for (int64_t w = 0; w < t->w; w += ROW_PIECE) {
             sum_row(x + y * job->xv.row + w * CN_BLOCK, dy + y * job->ev.row + w * CN_BLOCK,
-                    min_i64(ROW_PIECE, t->w - w), f, k, part);
-            if (++pieces < PART_TERMS) continue;
+                    min_i64(ROW_PIECE, t->w - w), f, k, partial);
+            if (++pieces < LEAF_TERMS) continue;
             for (int j = 0; j < 2; j++) {
-              pairwise_add(&total[j], part[j]);
-              part[j] = vec_zero();
+              pairwise_add(&total[j], partial[j]);
+              partial[j] = vec_zero();
             }
             pieces = 0;
           }
       }
-      vec_store(job->first + chunk * job->channels + channel, pairwise_total(&total[0], part[0]));
-      vec_store(job->second + chunk * job->channels + channel, pairwise_total(&total[1], part[1]));
+      vec_store(job->first + chunk * job->channels + channel,
+                pairwise_total(&total[0], partial[0]));
+      vec_store(job->second + chunk * job->channels + channel,
+                pairwise_total(&total[1], partial[1]));
     }
   }
 }

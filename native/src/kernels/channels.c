@@ -1,4 +1,4 @@
-/* Channels as they are: runs of them copied, a value added to each, and each summed. */
+/* Per-channel operations: copying a range of channels, adding a bias, and its gradient. */
 #include "conv.h"
 #include "pairwise.h"
 
@@ -8,12 +8,13 @@ typedef struct copy_job {
   const cn_tensor *from, *to;
   view fv, tv;
   int64_t from_channel, to_channel, channels;
-  int64_t first_plane, planes; /* of dst, that get something */
+  int64_t first_plane, planes; /* planes of dst that are written */
   const float *src;
   float *dst;
 } copy_job;
 
-/* One row of the block of dst whose first channel is `channel`; row is its first pixel. */
+/* Writes one row of the block of dst whose first channel is `channel`. row points to its first
+ * pixel. */
 static void copy_row(const copy_job *job, int64_t sample, int64_t channel, int64_t y, float *row) {
   const int64_t end = job->to_channel + job->channels, w = job->to->w;
   const int64_t first = max_i64(job->to_channel - channel, 0);
@@ -102,7 +103,7 @@ static void add_items(const void *state, int64_t first, int64_t last, int thread
   }
 }
 
-/* Items are blocks. */
+/* Items are blocks of channels. */
 static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
   const bias_job *job = state;
   const cn_tensor *t = job->tensor;
@@ -111,20 +112,20 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
     for (int64_t i = 0; i < CN_BLOCK; i += VEC) {
       pairwise sum;
       pairwise_clear(&sum);
-      vec part = vec_zero();
+      vec partial = vec_zero();
       int terms = 0;
       for (int64_t row = 0; row < job->n * t->h; row++) {
         const float *dy =
             job->in + plane_offset(&job->v, row / t->h, block) + row % t->h * job->v.row;
         for (int64_t x = 0; x < t->w; x++) {
-          part = vec_add(part, vec_load(dy + x * CN_BLOCK + i));
-          if (++terms < PART_TERMS) continue;
-          pairwise_add(&sum, part);
-          part = vec_zero();
+          partial = vec_add(partial, vec_load(dy + x * CN_BLOCK + i));
+          if (++terms < LEAF_TERMS) continue;
+          pairwise_add(&sum, partial);
+          partial = vec_zero();
           terms = 0;
         }
       }
-      vec_store(job->out + block * CN_BLOCK + i, pairwise_total(&sum, part));
+      vec_store(job->out + block * CN_BLOCK + i, pairwise_total(&sum, partial));
     }
 }
 

@@ -1,4 +1,4 @@
-/* Which tiles cover a number of columns, and the calls for them. */
+/* Chooses the tiles that cover a number of columns. */
 #include "columns.h"
 
 static int most_columns(int blocks) {
@@ -9,8 +9,8 @@ int gemm_runs_together(int blocks, int64_t width) {
   return width == GEMM_SPLIT_RUN || 2 * width <= most_columns(blocks) ? 2 : 1;
 }
 
-/* `tiles` tiles of `blocks` blocks, from that block and column n on: those that lie side by side in
- * one run in one call. */
+/* Adds `tiles` tiles of `blocks` blocks, starting at call.block and column n. Adjacent tiles of one
+ * run become one call. */
 static void add_calls(gemm_plan *p, gemm_call call, int blocks, int32_t width, int32_t n,
                       int32_t tiles, int64_t b_n) {
   p->tiles += tiles;
@@ -27,8 +27,9 @@ static void add_calls(gemm_plan *p, gemm_call call, int blocks, int32_t width, i
   }
 }
 
-/* Equal tiles, some a column wider, for one block after the other (GEMM_BLOCKS at a time). Where
- * they were much less than full, the last columns are for a tile of two blocks. */
+/* Covers each group of GEMM_BLOCKS blocks with tiles of equal width, some of them one column wider.
+ * If such tiles would leave registers unused, the last columns go to one tile that spans two
+ * blocks. */
 gemm_plan gemm_plan_of(int blocks, int runs, int64_t width, int64_t b_n) {
   gemm_plan p = {.count = 0};
   const int32_t most = most_columns(blocks), w = (int32_t)width, columns = runs * w;

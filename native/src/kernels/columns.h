@@ -1,29 +1,30 @@
-/* Columns of any number as tiles of the micro-kernel. */
+/* Covers any number of columns with tiles of the micro-kernel. */
 #ifndef CN_COLUMNS_H
 #define CN_COLUMNS_H
 
 #include "prefetch.h"
 
 enum {
-  GEMM_PAIR = 2,  /* blocks that are best computed together */
-  GEMM_CALLS = 8, /* at most, for one block after the other: two widths of tiles, and one across */
+  GEMM_PAIR = 2,  /* the preferred number of blocks in a tile */
+  GEMM_CALLS = 8, /* upper bound: per block two widths of tiles, plus one tile over both blocks */
 };
 
-/* Tiles of `per` columns side by side in one run; or a single one, which may end in the second. */
+/* One call of the micro-kernel: adjacent tiles of `per` columns in one run, or a single tile, which
+ * may extend into the second run. */
 typedef struct gemm_call {
   gemm_kernel kernel;
-  int32_t block, run, column; /* where the first tile begins */
+  int32_t block, run, column; /* start of the first tile */
   int32_t per, tiles;
-  bool last; /* with the last block */
+  bool last; /* includes the last block */
 } gemm_call;
 
-/* The tiles of `blocks` blocks and one or two runs of as many columns. */
+/* The tiles that cover `blocks` blocks and one or two runs of equal width. */
 typedef struct gemm_plan {
   gemm_call calls[GEMM_CALLS];
   int32_t count, tiles;
 } gemm_plan;
 
-/* How many runs of `width` columns are best computed together: 1 or 2. */
+/* How many runs of `width` columns to compute together: 1 or 2. */
 #define gemm_runs_together ISA_NAME(gemm_runs_together)
 int gemm_runs_together(int blocks, int64_t width);
 
@@ -32,12 +33,13 @@ int gemm_runs_together(int blocks, int64_t width);
 gemm_plan gemm_plan_of(int blocks, int runs, int64_t width, int64_t b_n);
 
 /*
- * All the tiles of a plan; the two runs are b_group and c_group apart, g.lanes is of the last
- * block. With g.more everything is repeated, b_tile and c_tile further each time. Each call gets
- * its share of what is fetched ahead. g comes back as it was, but for that.
+ * Computes all tiles of a plan. Two runs are b_group and c_group apart; g.lanes refers to the last
+ * block. If g.more > 0 the whole plan is repeated g.more times, advancing b by b_tile and c by
+ * c_tile. Every call receives its share of the prefetches. On return g is unchanged, except for the
+ * prefetch fields.
  *
- * Inline, and without copies of g: a vector load of fields that have just been stored one by one
- * waits until all stores before it are done, those of the last tile too.
+ * The function is inline and does not copy g: a vector load of fields that were just stored one by
+ * one would stall until all earlier stores, including those of the previous tile, have completed.
  */
 static inline void gemm_run(const gemm_plan *p, gemm_args *g, prefetcher *ahead) {
   const float *a = g->a, *b = g->b, *bias = g->bias;

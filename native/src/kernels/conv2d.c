@@ -1,4 +1,5 @@
-/* The three passes of a convolution: which algorithm for which form of the weights. */
+/* The three passes of a convolution: selects the kernel for the algorithm and the form of the
+ * weights. */
 #include "conv.h"
 
 /* The micro-kernel's flags for those of the layer. */
@@ -7,7 +8,7 @@ static int gemm_flags(int32_t layer_flags) {
          ((layer_flags & CN_RELU) != 0 ? GEMM_RELU : 0);
 }
 
-/* A sum is cut off behind what is added to it. */
+/* With a residual input, ReLU applies to the sum, so the tail performs it. */
 static tail forward_tail(const cn_conv2d *conv, int64_t n, const float *add, float *statistics) {
   return (tail){.add = add,
                 .av = view_of(add == NULL ? &conv->y : &conv->add, n),

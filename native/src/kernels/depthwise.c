@@ -1,7 +1,7 @@
 /*
- * Depthwise convolution, forward and backward-data: every channel has a filter of its own, so lanes
- * never meet. A row of the source is read once for each filter row, and each of its pixels meets
- * all the filter columns in a register: the arithmetic hides behind the memory.
+ * Depthwise convolution, forward and backward-data. Every channel has its own filter, so lanes are
+ * independent. Each source row is read once per filter row, and each of its pixels is combined with
+ * all filter columns in registers, so that memory bandwidth bounds the time.
  */
 #include "../depthwise_plan.h"
 #include "conv.h"
@@ -10,12 +10,12 @@
 
 enum { MOST_NEIGHBOURS = 7 };
 
-/* One class of residues of the columns of dst. */
+/* The columns of dst with one residue modulo the stride. */
 typedef struct columns {
   axis x;
-  int64_t pieces, piece; /* the pixels fall into, all of one size: the last may begin in another */
-  bool
-      neighbours; /* taps are neighbours, and fewer than all of them are beside the image at once */
+  int64_t pieces,
+      piece; /* number and size of the pieces of pixels; the last may overlap the one before */
+  bool neighbours; /* taps are adjacent columns, and no pixel has all of them outside the image */
 } columns;
 
 /* Forward, or backward-data with src = dy and dst = dx. */
@@ -24,9 +24,9 @@ typedef struct depthwise_job {
   const float *in, *w, *bias;
   float *out;
   bool relu;
-  bool stream; /* store past the caches: whole lines, that nothing reads here again */
+  bool stream; /* use non-temporal stores */
   const tail *tail;
-  columns kept[KEPT_AXES]; /* of the first classes: divisions take longer than short rows */
+  columns kept[KEPT_AXES]; /* precomputed for the first residues, as divisions are slow */
 } depthwise_job;
 
 static columns columns_of(const depthwise_plan *p, int32_t residue) {
@@ -46,13 +46,13 @@ static columns columns_of(const depthwise_plan *p, int32_t residue) {
   return c;
 }
 
-/* The pixels of one class of residues in a row of dst. */
+/* The pixels of one residue in a row of dst. */
 typedef struct row_sums {
-  const float *in, *w;        /* column 0 of the source row of the first tap; the first tap, */
-  int64_t in_row, w_row;      /* to the next filter row, */
-  int64_t w_col;              /* and to the next tap of a row */
-  int64_t width;              /* columns of the source */
-  int32_t taps, rows, stride; /* taps of a row; rows inside the image; columns of src for one */
+  const float *in, *w;   /* in: column 0 of the source row of the first tap; w: the first tap */
+  int64_t in_row, w_row; /* strides to the next filter row */
+  int64_t w_col;         /* stride to the next tap of a row */
+  int64_t width;         /* columns of src */
+  int32_t taps, rows, stride; /* taps per row; filter rows inside the image; stride of src */
   const columns *columns;
   float *out;
   int64_t out_step;
@@ -62,12 +62,12 @@ typedef struct row_sums {
 
 static const float no_pixel[CN_BLOCK];
 
-/* Where column x of a source row lies; there are zeros beside the image. */
+/* Column x of a source row; zeros outside the image. */
 ALWAYS_INLINE const float *column(const row_sums *r, const float *row, int64_t x) {
   return (uint64_t)x < (uint64_t)r->width ? row + x * CN_BLOCK : no_pixel;
 }
 
-/* sum[p] += all of `taps` neighbours, p < count: each pixel is loaded once. */
+/* sum[p] += products of `taps` adjacent taps, p < count. Each pixel is loaded once. */
 ALWAYS_INLINE void add_neighbours(vec *sum, const row_sums *r, const float *row, const float *w,
                                   int64_t x0, int count, int taps, int stride) {
   const int reach = (count - 1) * stride + taps;
@@ -86,7 +86,7 @@ ALWAYS_INLINE void add_neighbours(vec *sum, const row_sums *r, const float *row,
   }
 }
 
-/* The same for some taps that lie anywhere. */
+/* The same for taps that are not adjacent. */
 ALWAYS_INLINE void add_taps(vec *sum, const row_sums *r, const float *row, const float *w,
                             int64_t x0, int count, int32_t taps) {
   for (int32_t j = 0; j < taps; j++, w += r->w_col, x0 += r->columns->x.src_tap) {
@@ -97,7 +97,7 @@ ALWAYS_INLINE void add_taps(vec *sum, const row_sums *r, const float *row, const
   }
 }
 
-/* The same for all the taps of a pixel, in sums of at most SUM_TERMS. */
+/* sum[p] += products of all taps, in partial sums of at most SUM_TERMS. */
 ALWAYS_INLINE void add_rows(vec *sum, const row_sums *r, int64_t x0, int count) {
   vec total[ROW_PIXELS];
 #pragma GCC unroll 14
@@ -122,7 +122,7 @@ ALWAYS_INLINE void add_rows(vec *sum, const row_sums *r, int64_t x0, int count) 
   for (int p = 0; p < count; p++) sum[p] = vec_add(total[p], sum[p]);
 }
 
-/* Pixels u..u + count - 1; taps and stride: 0, or those of neighbours. */
+/* Computes pixels u..u + count - 1. taps and stride are constants for adjacent taps, else 0. */
 ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int taps, int stride) {
   vec sum[ROW_PIXELS];
 #pragma GCC unroll 14
@@ -148,7 +148,7 @@ ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int taps,
   for (int p = 0; p < count; p++) vec_store(out + p * r->out_step, sum[p]);
 }
 
-/* All pixels of the class. */
+/* Computes all pixels of the residue. */
 ALWAYS_INLINE void sum_pieces(const row_sums *r, int taps, int stride) {
   const int64_t count = r->columns->x.count, piece = r->columns->piece;
   for (int64_t i = 0; i < r->columns->pieces; i++) {
@@ -164,15 +164,15 @@ ALWAYS_INLINE void sum_pieces(const row_sums *r, int taps, int stride) {
   }
 }
 
-/* Taps that are neighbours, and strides, which have code of their own. Backward-data with a stride
- * of 2 has classes of half as many taps. */
+/* The (taps, stride) pairs with specialised code for adjacent taps. Backward-data with a stride of
+ * 2 has half as many taps per residue. */
 #define EACH_NEIGHBOURS(F) F(3, 1) F(5, 1) F(7, 1) F(3, 2) F(5, 2) F(7, 2) F(1, 1) F(2, 1) F(4, 1)
 
 static void sum_row(const row_sums *r) {
   const bool neighbours = r->columns->neighbours && r->rows * r->taps <= SUM_TERMS;
-#define NEIGHBOURS(count, step)                                                                    \
-  if (neighbours && r->taps == count && r->stride == step) {                                       \
-    sum_pieces(r, count, step);                                                                    \
+#define NEIGHBOURS(count, each)                                                                    \
+  if (neighbours && r->taps == count && r->stride == each) {                                       \
+    sum_pieces(r, count, each);                                                                    \
     return;                                                                                        \
   }
   EACH_NEIGHBOURS(NEIGHBOURS)
@@ -180,13 +180,13 @@ static void sum_row(const row_sums *r) {
   sum_pieces(r, 0, 0);
 }
 
-/* Rows of dst, and the plane of src that they come from. */
+/* The planes that a strip of rows reads and writes. */
 typedef struct strip {
-  const float *in, *w, *bias; /* pixel (0, 0); of the block, bias or null */
+  const float *in, *w, *bias; /* in: pixel (0, 0); w, bias (or null): of the block */
   float *out;                 /* pixel (0, 0) */
 } strip;
 
-/* Row residue + t stride. */
+/* Computes row residue + t stride of dst. */
 static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, int64_t t,
                     float *row) {
   const depthwise_plan *p = &job->plan;

@@ -1,8 +1,8 @@
 /*
  * Depthwise backward-weights: dw[c][r][s] = sum over samples and pixels of dy[c] x[c], and db[c] =
- * sum of dy[c]. x and dy are read once: a row of dy meets all taps while it is in cache. Sums of up
- * to RUN_TERMS products, of one plane or of several small ones, are added up by chunk of samples,
- * and the chunks at the end.
+ * sum of dy[c]. x and dy are read once: a row of dy is combined with all taps while it is in cache.
+ * Partial sums have up to RUN_TERMS products, from one plane or several small ones. They are
+ * accumulated per chunk of samples, and the chunks are added at the end.
  */
 #include "../depthwise_plan.h"
 #include "conv.h"
@@ -11,9 +11,9 @@
 
 enum {
   RUN_TERMS = 256,
-  TAP_ROWS = 3, /* so many by so many taps are summed together, in registers: 15 of AVX2's 16 */
+  TAP_ROWS = 3, /* TAP_ROWS x TAP_COLS taps are accumulated in registers: 15 of AVX2's 16 */
   TAP_COLS = 5,
-  AHEAD = 64 * CN_BLOCK, /* floats that x and dy are fetched ahead: 4 KiB */
+  AHEAD = 64 * CN_BLOCK, /* prefetch distance in x and dy, in floats: 4 KiB */
 };
 
 typedef struct depthwise_weights {
@@ -23,13 +23,14 @@ typedef struct depthwise_weights {
   chunk_sums totals;
 } depthwise_weights;
 
-/* Pixels first..end - 1 of a row of dy, those from..to - 1 of which find all taps inside the image,
- * and what the taps see of some rows of x. */
+/* Pixels first..end - 1 of a row of dy, and the rows of x that the taps read. For pixels from..to -
+ * 1 all taps are inside the image. */
 typedef struct tap_run {
-  const float *dy, *x[TAP_ROWS]; /* pixel 0, and column 0 */
+  const float *dy, *x[TAP_ROWS]; /* dy: pixel 0; x: column 0 */
   int64_t first, from, to, end;
-  int64_t src, src_tap, stride, width; /* columns of x: of pixel 0 and tap 0, steps, how many */
-  float *sums;                         /* of the first tap, */
+  int64_t src, src_tap, stride,
+      width;   /* first column of x; its steps per tap and pixel; columns of x */
+  float *sums; /* sums of the first tap */
   int64_t sums_row;
 } tap_run;
 
@@ -107,26 +108,26 @@ static void sum_some(const tap_run *r, int rows, int cols) {
   }
 }
 
-/* sums[16] += count pixels, in four running sums */
+/* sums[16] += count pixels, with four accumulators */
 static void sum_bias(const float *dy, int64_t count, float *sums) {
-  vec part[4] = {vec_load(sums), vec_zero(), vec_zero(), vec_zero()};
+  vec partial[4] = {vec_load(sums), vec_zero(), vec_zero(), vec_zero()};
   int64_t q = 0;
   for (; q + 4 <= count; q += 4)
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) part[j] = vec_add(part[j], vec_load(dy + (q + j) * CN_BLOCK));
-  for (; q < count; q++) part[0] = vec_add(part[0], vec_load(dy + q * CN_BLOCK));
-  vec_store(sums, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
+    for (int j = 0; j < 4; j++) partial[j] = vec_add(partial[j], vec_load(dy + (q + j) * CN_BLOCK));
+  for (; q < count; q++) partial[0] = vec_add(partial[0], vec_load(dy + q * CN_BLOCK));
+  vec_store(sums, vec_add(vec_add(partial[0], partial[1]), vec_add(partial[2], partial[3])));
 }
 
-/* The next of equal parts, each at most `most`, of what is left. */
-static int32_t part_of(int32_t left, int32_t most) {
+/* Size of the next slice when `left` is split into equal slices of at most `most`. */
+static int32_t slice_of(int32_t left, int32_t most) {
   if (left <= most) return left;
-  const int32_t parts = (left + most - 1) / most;
-  return (left + parts - 1) / parts;
+  const int32_t slices = (left + most - 1) / most;
+  return (left + slices - 1) / slices;
 }
 
-/* Up to TAP_COLS neighbouring taps of a filter row, and the pixels of dy that find all of them
- * inside the image. */
+/* Up to TAP_COLS consecutive taps of a filter row, and the pixels from..to - 1 of dy for which all
+ * of them are inside the image. */
 typedef struct tap_group {
   int32_t first, cols;
   int64_t from, to;
@@ -134,7 +135,7 @@ typedef struct tap_group {
 
 static tap_group group_of(const depthwise_plan *p, int32_t first) {
   const axis *x = &p->x[0];
-  const int32_t cols = part_of(x->taps - first, TAP_COLS);
+  const int32_t cols = slice_of(x->taps - first, TAP_COLS);
   const int64_t left = -(x->src + (int64_t)first * x->src_tap);
   const int64_t right = p->src.w + left - (int64_t)(cols - 1) * x->src_tap;
   tap_group g = {.first = first, .cols = cols};
@@ -143,8 +144,8 @@ static tap_group group_of(const depthwise_plan *p, int32_t first) {
   return g;
 }
 
-/* sums += pixels first..end - 1 of row t of dy times what they meet of the plane of x; group: of
- * the first taps of a filter row. */
+/* sums += pixels first..end - 1 of row t of dy times the pixels of x that the taps read. group: the
+ * first taps of a filter row. */
 static void sum_run(const depthwise_plan *p, const tap_group *group, const float *x,
                     const float *dy, int64_t t, int64_t first, int64_t end, float *sums) {
   const axis *ax = &p->x[0], *ay = &p->y[0];
@@ -157,7 +158,7 @@ static void sum_run(const depthwise_plan *p, const tap_group *group, const float
                .width = p->src.w,
                .sums_row = (int64_t)p->conv->kernel_w * CN_BLOCK};
   for (int32_t i = inside.first, rows; i < inside.end; i += rows) {
-    rows = part_of(inside.end - i, TAP_ROWS);
+    rows = slice_of(inside.end - i, TAP_ROWS);
     for (int32_t k = 0; k < rows; k++)
       r.x[k] = x + (t * p->src_stride_h + ay->src + (int64_t)(i + k) * ay->src_tap) * p->sv.row;
     tap_group g = *group;
@@ -181,7 +182,9 @@ static void flush(int64_t floats, float *sums, float *total) {
   }
 }
 
-/* Planes of x and dy, and where the sums over them go: taps of the block, and its bias. */
+/*
+ * Planes of x and dy, and the totals that their sums are added to: taps of the block, and its bias.
+ */
 typedef struct plane_sums {
   const float *x, *dy; /* pixel (0, 0) */
   int64_t floats;      /* of dw */
@@ -193,8 +196,8 @@ static void flush_block(float *sums, const plane_sums *plane) {
   flush(CN_BLOCK, sums + plane->floats, plane->db);
 }
 
-/* Adds the sums over a plane to sums, of the taps and then of the bias, which have `terms` terms,
- * and those that are full to the totals of the plane. Returns how many terms are left in sums. */
+/* Accumulates a plane into sums (taps, then bias), which hold `terms` terms already. Sums that
+ * reach RUN_TERMS are added to the totals. Returns the number of terms that remain in sums. */
 static int64_t sum_plane(const depthwise_plan *p, const plane_sums *plane, int64_t terms,
                          float *sums) {
   const int64_t pieces = ceil_div(p->dst.w, RUN_TERMS), piece = ceil_div(p->dst.w, pieces);
@@ -232,7 +235,7 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
     memset(dw + block0 * taps_floats, 0, (size_t)((block1 - block0) * taps_floats) * sizeof(float));
     memset(db + block0 * CN_BLOCK, 0, (size_t)((block1 - block0) * CN_BLOCK) * sizeof(float));
     const int64_t end = p->n * (chunk + 1) / p->chunks;
-    int64_t terms = 0, then = 0; /* in the sums of every block, before and after a sample */
+    int64_t terms = 0, then = 0; /* terms in the sums of each block, before and after a sample */
     for (int64_t i = p->n * chunk / p->chunks; i < end; i++, terms = then)
       for (int64_t block = block0; block < block1; block++) {
         const plane_sums plane = {job->x + plane_offset(&p->sv, i, block),

@@ -5,15 +5,16 @@
 #include "conv.h"
 
 /*
- * e^x for x <= 0 within 2 ulp, 0 below -87; a NaN stays one. x = n ln 2 + r with |r| <= ln 2 / 2,
- * and e^r by the polynomial of Moshier, "Methods and programs for mathematical functions", 1989;
- * ln 2 is two parts, the first with so few bits that n times it is exact.
+ * e^x for x <= 0 to within 2 ulp; 0 below -87; NaN for NaN. x = n ln 2 + r with |r| <= ln 2 / 2,
+ * and e^r is a polynomial from Moshier, "Methods and programs for mathematical functions", 1989. ln
+ * 2 is split in two; the first constant has so few bits that its product with n is exact.
  */
 static inline vec vec_exp(vec x) {
   static const float terms[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
   const vec least = vec_set1(-87.0f);
-  const vec rounding = vec_set1(12582912.0f); /* 1.5 2^23: what is added to it loses its fraction */
+  const vec rounding =
+      vec_set1(12582912.0f); /* 1.5 * 2^23: adding and subtracting it rounds to an integer */
   const vec_mask in_range = vec_not_le(x, least);
   x = vec_select(in_range, x, least);
   const vec n = vec_sub(vec_add(vec_mul(x, vec_set1(1.44269504089f)), rounding), rounding);

@@ -15,13 +15,14 @@ typedef struct tile {
   vec v[MAX_M][MAX_N];
 } tile;
 
-/* Where the tile lies in c. A copy, so that stores to c do not make the compiler read it again. */
-typedef struct place {
+/* Location of the tile in c. A local copy, so that stores to c do not force the compiler to reload
+ * it. */
+typedef struct location {
   float *c;
   int64_t block, n, group;
-} place;
+} location;
 
-ALWAYS_INLINE float *element(place p, int i, int n, int first) {
+ALWAYS_INLINE float *element(location p, int i, int n, int first) {
   return p.c + i / V * p.block + i % V * VEC + (n < first ? n * p.n : (n - first) * p.n + p.group);
 }
 
@@ -41,7 +42,7 @@ ALWAYS_INLINE void tile_bias(tile *t, const gemm_args *g, int m, int nt) {
   }
 }
 
-ALWAYS_INLINE void tile_add(tile *t, place p, int m, int nt, int first) {
+ALWAYS_INLINE void tile_add(tile *t, location p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
@@ -49,14 +50,14 @@ ALWAYS_INLINE void tile_add(tile *t, place p, int m, int nt, int first) {
       t->v[i][n] = vec_add(vec_load(element(p, i, n, first)), t->v[i][n]);
 }
 
-ALWAYS_INLINE void tile_store(const tile *t, place p, int m, int nt, int first) {
+ALWAYS_INLINE void tile_store(const tile *t, location p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) vec_store(element(p, i, n, first), t->v[i][n]);
 }
 
-ALWAYS_INLINE void tile_stream(const tile *t, place p, int m, int nt, int first) {
+ALWAYS_INLINE void tile_stream(const tile *t, location p, int m, int nt, int first) {
 #pragma GCC unroll 4
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
@@ -71,7 +72,7 @@ ALWAYS_INLINE void tile_relu(tile *t, int m, int nt) {
       t->v[i][n] = vec_keep(vec_not_le(t->v[i][n], vec_zero()), t->v[i][n]);
 }
 
-/* Zeroes the lanes of the last block from `lanes` on, also where they hold 0 * infinity. */
+/* Zeroes the lanes of the last block from `lanes` on, even if they hold NaN (0 * infinity). */
 ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
 #pragma GCC unroll 4
   for (int i = m - V; i < m; i++) {
@@ -81,7 +82,7 @@ ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
   }
 }
 
-/* t[i][n] += a[i] b[n]; registers hold the shorter side of the tile. b1 is the second run. */
+/* t[i][n] += a[i] b[n]. Registers hold the shorter side of the tile. b1 is the second run. */
 ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, const float *b,
                                 const float *b1, int m, int nt, int first, int64_t b_n) {
   if (m <= nt) {
@@ -107,12 +108,13 @@ ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, con
   }
 }
 
-/* Lines ahead that are fetched to the first-level cache, and terms of a run for which it pays. */
+/* Distance of the prefetches to the first-level cache, in cache lines, and the least number of
+ * terms for which they pay. */
 enum { NEAR_LINES = 16, NEAR_TERMS = 32 };
 
-/* Where the columns are next, `shift` further than now: those of the first run, or of the second,
- * and the step to the next column (columns that are lines), or to a later term (columns in one
- * line). */
+/* Prefetch addresses, `shift` floats beyond the current columns of the first and the second run.
+ * step leads to the next column if each column is a cache line, or to a later term if all columns
+ * share one. */
 typedef struct near_lines {
   const float *first, *second;
   int64_t step;
@@ -124,8 +126,8 @@ ALWAYS_INLINE near_lines near_lines_of(const gemm_args *g, const float *b, int64
   return (near_lines){b + shift, b + shift + g->b_group, b_n};
 }
 
-/* To the first-level cache: the next line of b, one for each term, in turn from both runs, as the
- * next outer step begins with lines that nothing has touched; and the lines of a. */
+/* Prefetches to the first-level cache: one line of b per term, alternating between both runs,
+ * because the next outer step starts with lines not touched before; and the lines of a. */
 ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float *a, const float *b,
                               int m, bool split, int64_t b_n) {
   if (b_n == 1) {
@@ -144,7 +146,7 @@ ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float 
     prefetch_near(a + i / V * g->a_block + i % V * VEC + NEAR_LINES * CN_BLOCK);
 }
 
-/* Up to a step: `terms` rank-one updates of the tile. Returns the prefetch pointer, moved on. */
+/* Adds `terms` rank-one updates to the tile. Returns the advanced prefetch pointer. */
 ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
                                        const float *next, int m, int nt, int first, int64_t b_n,
                                        int64_t shift, int32_t terms) {
@@ -161,8 +163,8 @@ ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float 
   return next;
 }
 
-/* The tile at b and c. Returns the prefetch pointer, moved on. */
-ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer, place c,
+/* Computes the tile at b and c. Returns the advanced prefetch pointer. */
+ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer, location c,
                                         const float *next, int m, int nt, int first, int64_t b_n) {
   bool add = (g->flags & GEMM_ADD) != 0;
   const int32_t row_terms = g->cols * g->k;
@@ -175,11 +177,12 @@ ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer
   const float *a_outer = g->a;
   for (int32_t o = g->outers; o > 0; o--) {
     const float *a_row = a_outer, *b_row = b_outer;
-    /* The next step o begins there, or the next tile. */
+    /* Distance to where the next o, or the next tile, begins. */
     const int64_t shift = o > 1 ? g->b_outer : g->b_tile - (g->outers - 1) * g->b_outer;
     for (int32_t i = g->rows; i > 0; i--) {
       const float *a_col = a_row, *b_col = b_row;
-      int32_t whole = row_terms; /* that should come together: a row, or else what a part holds */
+      int32_t whole =
+          row_terms; /* at the start of a row: keep its terms in one partial sum, if they fit */
       for (int32_t j = g->cols; j > 0; j--, a_col += g->a_col, b_col += g->b_col) {
         const float *a = a_col, *b = b_col;
         for (int32_t left = g->k, some; left > 0; left -= some) {
@@ -219,13 +222,12 @@ ALWAYS_INLINE void gemm_body(const gemm_args *args, int blocks, int first, int s
                              int64_t b_n) {
   const gemm_args copy = *args, *g = &copy; /* stores to c cannot change it */
   const float *b = g->b, *next = g->next != NULL ? g->next : g->a;
-  place c = {g->c, g->c_block, g->c_n, g->c_group};
+  location c = {g->c, g->c_block, g->c_n, g->c_group};
   for (int32_t i = g->more; i >= 0; i--, b += g->b_tile, c.c += g->c_tile)
     next = tile_compute(g, b, c, next, blocks * V, first + second, first, b_n);
 }
 
-/* One function per tile; they differ in constants only. B_N is the name of the step, b_n its value.
- */
+/* One function per tile; they differ only in their constants. B_N names the stride b_n. */
 #define GEMM_NAME(blocks, first, second, B_N) gemm_##blocks##_##first##_##second##_##B_N
 #define GEMM_TILE(blocks, first, second, B_N, b_n)                                                 \
   static void GEMM_NAME(blocks, first, second, B_N)(const gemm_args *g) {                          \

@@ -1,6 +1,7 @@
 /*
- * Convolution with groups that do not fill blocks: plain loops over channels, weights in OIHW
- * order, sums in double precision. Correct for any shape; the other forms are the fast ones.
+ * Convolution with groups that do not fill blocks of channels: plain loops, weights in OIHW order,
+ * sums in double precision. Correct for any shape, but slow; the other forms have optimised
+ * kernels.
  */
 #include "conv.h"
 
@@ -113,7 +114,8 @@ static void backward_data_items(const void *state, int64_t first, int64_t last, 
   }
 }
 
-/* Items are output channels, in whole blocks so that db has its zero lanes. */
+/* Items are output channels, including the padding of the last block, so that its lanes of db
+ * become zero. */
 static void backward_weights_items(const void *state, int64_t first, int64_t last, int thread) {
   const grouped_job *job = state;
   const cn_conv2d *conv = job->conv;

@@ -2,11 +2,12 @@
 #include "conv.h"
 #include "prefetch.h"
 
-/* dy of a chunk of outputs: 256 KiB, in the second-level cache. */
+/* Size of dy for a chunk of outputs: 256 KiB, to fit the second-level cache. */
 enum { LINEAR_CHUNK_FLOATS = 64 * 1024 };
 
-/* Up to so many samples the lanes are outputs in both directions, and weights are one stream: the
- * other forms would mostly compute empty lanes or wait for memory. */
+/* Batches of up to this many samples use kernels with outputs in the lanes in both directions,
+ * which read the weights as one stream. The general kernels would leave most lanes empty or wait
+ * for memory. */
 enum { LINEAR_FEW = 4 };
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -19,12 +20,14 @@ typedef struct forward_job {
 } forward_job;
 
 enum {
-  CHAINS = 4,                       /* sums of a value of y, so that none waits for itself */
-  SLAB_BLOCKS = SUM_TERMS / CHAINS, /* of features, until they are added up: CHAINS terms each */
-  AHEAD_FLOATS = 1024,              /* 4 KiB of the weights are on their way from memory */
+  CHAINS = 4, /* independent sums per value of y, to hide the latency of an FMA */
+  SLAB_BLOCKS =
+      SUM_TERMS /
+      CHAINS, /* blocks of features per partial sum: SUM_TERMS / CHAINS terms in each chain */
+  AHEAD_FLOATS = 1024, /* prefetch distance in the weights: 4 KiB */
 };
 
-/* A block of y for `samples` samples: the weights are read once, as one stream. */
+/* Computes a block of y for `samples` samples, reading the weights once, as one stream. */
 static inline __attribute__((always_inline)) void few_outputs(const forward_job *job, int64_t o,
                                                               int samples) {
   const conv_shape *s = &job->shape;
@@ -110,8 +113,8 @@ void ISA_NAME(linear_backward_weights)(int threads, const cn_linear *linear, int
 /* ---- Backward-data --------------------------------------------------------------------------- */
 
 /*
- * dx[i] = sum over o of w[o][i] dy[o], with the samples in the lanes: that takes the weights as
- * they lie, which are the large operand, and transposes dy and dx, which are not.
+ * dx[i] = sum over o of w[o][i] dy[o], with samples in the lanes. The weights, the large operand,
+ * are used in their packed layout; dy and dx, the small ones, are transposed.
  */
 typedef struct linear_job {
   conv_shape shape;
@@ -121,12 +124,12 @@ typedef struct linear_job {
   float *dy_t, *dx_t; /* n blocks, y (x) blocks, 16 features, 16 samples */
 } linear_job;
 
-/* Columns of one tile: features of dx. */
+/* Columns of one tile are features of dx. */
 static int64_t tile_columns(const linear_job *job) {
   return gemm_columns((int)min_i64(GEMM_BLOCKS, job->n_blocks));
 }
 
-/* Items are blocks of dy; samples past the last are zero. */
+/* Items are blocks of dy. Lanes beyond the last sample become zero. */
 static void transpose_dy(const void *state, int64_t first, int64_t last, int thread) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
@@ -144,7 +147,7 @@ static void transpose_dy(const void *state, int64_t first, int64_t last, int thr
     }
 }
 
-/* The weights of the tile behind, which the next calls read. */
+/* The weights of the next tile, to be prefetched. */
 static memory_runs next_columns(const linear_job *job, int64_t column, int64_t o0,
                                 int64_t outputs) {
   const conv_shape *s = &job->shape;
@@ -154,7 +157,9 @@ static memory_runs next_columns(const linear_job *job, int64_t column, int64_t o
                        columns * CN_BLOCK};
 }
 
-/* Items are tiles of columns; all of them take one chunk of the outputs before the next. */
+/*
+ * Items are tiles of columns. All of them process one chunk of the outputs before the next chunk.
+ */
 static void linear_items(const void *state, int64_t first, int64_t last, int thread) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
@@ -192,7 +197,7 @@ static void linear_items(const void *state, int64_t first, int64_t last, int thr
   }
 }
 
-/* Items are blocks of dx; lanes that are no feature become zero. */
+/* Items are blocks of dx. Padding lanes become zero. */
 static void transpose_dx(const void *state, int64_t first, int64_t last, int thread) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
@@ -214,7 +219,7 @@ static void transpose_dx(const void *state, int64_t first, int64_t last, int thr
     }
 }
 
-/* sums[16f..] (+)= w[f] dy over outputs o0..o1, for the 16 features of a block. */
+/* sums[16f..] += w[f] dy over output blocks o0..o1 - 1, for the 16 features f of a block. */
 static void add_products(const linear_job *job, int64_t i, int64_t n, int64_t o0, int64_t o1,
                          float *sums) {
   const conv_shape *s = &job->shape;
@@ -237,8 +242,8 @@ static void add_products(const linear_job *job, int64_t i, int64_t n, int64_t o0
 }
 
 /*
- * Few samples would leave most lanes empty. Then the lanes are outputs, and a block of dx is the
- * sums of 16 vectors. Items are blocks of dx.
+ * For small batches the lanes are outputs: 16 vectors are accumulated for a block of dx, and each
+ * is summed over its lanes. Items are blocks of dx.
  */
 static void few_items(const void *state, int64_t first, int64_t last, int thread) {
   const linear_job *job = state;

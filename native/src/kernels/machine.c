@@ -1,10 +1,10 @@
-/* What the processor does at most: multiply-adds without memory, and memory without arithmetic to
- * speak of. The kernels are compared with these. */
+/* Measures the limits of the processor: multiply-adds without memory accesses, and memory bandwidth
+ * with almost no arithmetic. Benchmarks relate the kernels to these figures. */
 #include "conv.h"
 
 typedef struct fma_job {
   int64_t rounds;
-  /* Known at run time only, or the compiler would take the chains for one, or do the sums. */
+  /* Known at run time only; otherwise the compiler would merge the chains or evaluate them. */
   float zero[FMA_CHAINS], one;
   float *counts;
 } fma_job;
@@ -43,7 +43,7 @@ typedef struct triad_job {
   float *out;
 } triad_job;
 
-enum { RUN = 4096 }; /* floats of an item */
+enum { RUN = 4096 }; /* floats per item */
 
 /* out[i] = a[i] + scale * b[i] */
 static void triad_items(const void *state, int64_t first, int64_t last, int thread) {

@@ -1,9 +1,9 @@
 /*
- * Plain images and up to NARROW_CHANNELS filters, which would leave most lanes empty: here the
- * lanes hold pixels of a row. Output channels meet them as broadcast values, and blocks of 16
- * pixels by 16 channels are transposed on the way out (forward) or in (backward-weights). A max
- * pool over windows of 2x2 behind them has its windows in the lanes too, which leaves a quarter of
- * that.
+ * Convolution of plain images with up to NARROW_CHANNELS filters. Output channels would leave most
+ * lanes empty, so the lanes hold pixels of a row and the weights are broadcast. Blocks of 16 pixels
+ * by 16 channels are transposed on output (forward) or on input (backward-weights). A max pool over
+ * windows of 2x2 behind the convolution also works with windows in the lanes, which leaves a
+ * quarter of the values to transpose.
  */
 #include "conv.h"
 
@@ -14,7 +14,7 @@ enum {
   STRIP = 2 * CN_BLOCK, /* pixels of a row that are computed together */
 };
 
-/* to = `count` pixels of from, and zeros up to `end`. */
+/* Copies `count` pixels and fills with zeros up to pixel `end`. */
 ALWAYS_INLINE void copy_pixels(const float *from, int64_t count, int64_t end, float *to) {
   for (int64_t i = 0; i < count * CN_BLOCK; i += VEC) vec_store(to + i, vec_load(from + i));
   for (int64_t i = count * CN_BLOCK; i < end * CN_BLOCK; i += VEC) vec_store(to + i, vec_zero());
@@ -22,7 +22,7 @@ ALWAYS_INLINE void copy_pixels(const float *from, int64_t count, int64_t end, fl
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 
-/* sums[k][i] for the pixels i < vectors VEC at b, of which `left` are wanted. */
+/* sums[k][i] for pixels i < vectors * VEC at b, of which the first `left` are valid. */
 ALWAYS_INLINE void sum_pixels(const gemm_args *g, const float *b, int64_t left, int channels,
                               int vectors, float *sums) {
   vec sum[NARROW_CHANNELS][2];
@@ -94,17 +94,17 @@ void narrow_forward(const gemm_args *g, int64_t columns) {
 
 /* ---- Max pooling over windows of 2x2 --------------------------------------------------------- */
 
-/* A pixel of the windows against the largest before it. */
-ALWAYS_INLINE void meet(vec x, float number, vec *best, vec *at) {
+/* Compares a pixel of each window with the maximum so far. */
+ALWAYS_INLINE void compare(vec x, float number, vec *best, vec *at) {
   const vec_mask wins = vec_above_or_nan(x, *best);
   *best = vec_select(wins, x, *best);
   *at = vec_select(wins, vec_set1(number), *at);
 }
 
-void narrow_windows_init(bool cut, narrow_windows *to) {
-  const narrow_windows none = {.cut = cut};
+void narrow_windows_init(bool relu, narrow_windows *to) {
+  const narrow_windows none = {.relu = relu};
   *to = none;
-  for (int i = 0; cut && i < SQUARE; i++) to->winners[i] = CN_NO_WINNER;
+  for (int i = 0; relu && i < SQUARE; i++) to->winners[i] = CN_NO_WINNER;
 }
 
 void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, narrow_windows *w,
@@ -120,10 +120,10 @@ void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns
         const vec left_above = vec_load(w->above + a), right_above = vec_load(w->above + b);
         const vec left_below = vec_load(w->below + a), right_below = vec_load(w->below + b);
         vec best = vec_evens(left_above, right_above), at = vec_zero();
-        meet(vec_odds(left_above, right_above), 1.0f, &best, &at);
-        meet(vec_evens(left_below, right_below), 2.0f, &best, &at);
-        meet(vec_odds(left_below, right_below), 3.0f, &best, &at);
-        if (w->cut) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
+        compare(vec_odds(left_above, right_above), 1.0f, &best, &at);
+        compare(vec_evens(left_below, right_below), 2.0f, &best, &at);
+        compare(vec_odds(left_below, right_below), 3.0f, &best, &at);
+        if (w->relu) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
         vec_store(w->largest + k * CN_BLOCK + v, best);
         vec_store(w->winners + k * CN_BLOCK + v, at);
       }
@@ -139,8 +139,8 @@ void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
-/* to[k][i] = pixel i of dy in channel k, zero from pixel `count` on. */
-ALWAYS_INLINE void turn_pixels(const float *dy, int64_t count, float *to) {
+/* to[k][i] = channel k of pixel i of dy; zero from pixel `count` on. */
+ALWAYS_INLINE void transpose_pixels(const float *dy, int64_t count, float *to) {
   float pixels[SQUARE];
   if (count < CN_BLOCK) {
     copy_pixels(dy, count, CN_BLOCK, pixels);
@@ -149,21 +149,21 @@ ALWAYS_INLINE void turn_pixels(const float *dy, int64_t count, float *to) {
   transpose_block(dy, to);
 }
 
-/* to[image][row][channel][width] = dy, whose rows are filled up with zeros to `width` pixels. */
-static void turn_rows(const narrow_weights *n, int channels, int64_t width, float *to) {
+/* to[image][row][channel][width] = dy, with rows padded with zeros to `width` pixels. */
+static void transpose_rows(const narrow_weights *n, int channels, int64_t width, float *to) {
   for (int64_t i = 0; i < n->images; i++)
     for (int64_t y = 0; y < n->rows; y++, to += channels * width)
       for (int64_t x = 0; x < width; x += CN_BLOCK) {
-        float turned[SQUARE];
+        float transposed[SQUARE];
         const float *from = n->dy + i * n->dy_image + (n->row0 + y) * n->dy_row + x * CN_BLOCK;
-        turn_pixels(from, min_i64(CN_BLOCK, n->width - x), turned);
+        transpose_pixels(from, min_i64(CN_BLOCK, n->width - x), transposed);
         for (int k = 0; k < channels; k++)
-          copy_pixels(turned + k * CN_BLOCK, 1, 1, to + k * width + x);
+          copy_pixels(transposed + k * CN_BLOCK, 1, 1, to + k * width + x);
       }
 }
 
-/* What 16 windows of a channel give to their pixels number `number` and the next one: `left` pixels
- * of a row. */
+/* Gradients of one row of pixels under 16 windows of a channel: pixel `number` of each window and
+ * the next one. `left` pixels of the row remain. */
 ALWAYS_INLINE void spread_windows(const float *dy, const float *winners, float number, int64_t left,
                                   float *to) {
   for (int v = 0; v < CN_BLOCK; v += VEC) {
@@ -175,8 +175,8 @@ ALWAYS_INLINE void spread_windows(const float *dy, const float *winners, float n
   }
 }
 
-/* The same from the gradients of the pool behind them: both rows of a window at once. */
-static void turn_windows(const narrow_weights *n, int channels, int64_t width, float *to) {
+/* Like transpose_rows, from the gradients of the pool's output: both rows of a window at once. */
+static void transpose_windows(const narrow_weights *n, int channels, int64_t width, float *to) {
   for (int64_t i = 0; i < n->images; i++)
     for (int64_t y = n->row0, lines; y < n->row0 + n->rows; y += lines) {
       const int64_t window = y / 2;
@@ -190,7 +190,7 @@ static void turn_windows(const narrow_weights *n, int channels, int64_t width, f
         for (int64_t j = 0; j < SQUARE; j += VEC)
           vec_store(numbers + j, j < count * CN_BLOCK ? vec_load_bytes(from + j) : vec_zero());
         transpose_block(numbers, winners);
-        turn_pixels(n->dy + i * n->dy_image + window * n->dy_row + x * CN_BLOCK, count, dy);
+        transpose_pixels(n->dy + i * n->dy_image + window * n->dy_row + x * CN_BLOCK, count, dy);
         for (int64_t l = 0; l < lines; l++)
           for (int k = 0; k < channels; k++)
             spread_windows(dy + k * CN_BLOCK, winners + k * CN_BLOCK, 2.0f * (float)(y % 2 + l),
@@ -227,8 +227,8 @@ ALWAYS_INLINE void add_sums(const narrow_weights *n, const vec *sum, float *dw, 
       if (k < n->lanes) dw[j * CN_BLOCK + k] += vec_sum(sum[j * channels + k]);
 }
 
-/* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` taps that are neighbours, in sums of
- * at most SUM_TERMS vectors. */
+/* dw[j][k] += sum over the pixels of dy[k] x[j], for `cols` consecutive taps, in partial sums of at
+ * most SUM_TERMS vectors. */
 ALWAYS_INLINE void sum_taps(const narrow_weights *n, const float *x, const float *dy, int64_t width,
                             float *dw, int channels, int cols) {
   vec sum[NARROW_SUMS];
@@ -262,7 +262,7 @@ ALWAYS_INLINE void sum_taps(const narrow_weights *n, const float *x, const float
   add_sums(n, sum, dw, channels, cols);
 }
 
-/* All taps of a filter row. */
+/* Accumulates all taps of a filter row. */
 ALWAYS_INLINE void sum_filter_row(const narrow_weights *n, const float *x, const float *dy,
                                   int64_t width, float *dw, int channels) {
   for (int32_t j = 0, cols; j < n->kernel_w; j += cols) {
@@ -284,25 +284,26 @@ ALWAYS_INLINE void sum_filter_row(const narrow_weights *n, const float *x, const
   }
 }
 
-ALWAYS_INLINE void sum_weights(const narrow_weights *n, float *turned, float *dw, int channels) {
+ALWAYS_INLINE void sum_weights(const narrow_weights *n, float *transposed, float *dw,
+                               int channels) {
   const int64_t width = ceil_div(n->width, CN_BLOCK) * CN_BLOCK;
   if (n->winners != NULL)
-    turn_windows(n, channels, width, turned);
+    transpose_windows(n, channels, width, transposed);
   else
-    turn_rows(n, channels, width, turned);
-  if (n->db != NULL) sum_bias(n, turned, channels, width);
+    transpose_rows(n, channels, width, transposed);
+  if (n->db != NULL) sum_bias(n, transposed, channels, width);
   for (int32_t c = 0; c < n->channels; c++)
     for (int32_t i = 0; i < n->kernel_h; i++, dw += n->kernel_w * CN_BLOCK)
-      sum_filter_row(n, n->x + c * n->x_plane + i * n->tap_row, turned, width, dw, channels);
+      sum_filter_row(n, n->x + c * n->x_plane + i * n->tap_row, transposed, width, dw, channels);
 }
 
-void narrow_backward_weights(const narrow_weights *n, float *turned, float *dw) {
+void narrow_backward_weights(const narrow_weights *n, float *transposed, float *dw) {
   if (n->lanes <= 2)
-    sum_weights(n, turned, dw, 2);
+    sum_weights(n, transposed, dw, 2);
   else if (n->lanes <= 4)
-    sum_weights(n, turned, dw, 4);
+    sum_weights(n, transposed, dw, 4);
   else if (n->lanes <= 6)
-    sum_weights(n, turned, dw, 6);
+    sum_weights(n, transposed, dw, 6);
   else
-    sum_weights(n, turned, dw, 8);
+    sum_weights(n, transposed, dw, 8);
 }

@@ -1,8 +1,8 @@
-/* A step of the optimiser over segments of parameters. */
+/* One optimiser step over segments of parameters. */
 #include "../parallel.h"
 #include "update.h"
 
-enum { RUN = 4096 }; /* floats of an item */
+enum { RUN = 4096 }; /* floats per item */
 
 typedef struct optimizer_job {
   const cn_optimizer *optimizer;

@@ -1,5 +1,5 @@
-/* Sums of many vectors in pairs, pairs of pairs and so on. A running sum of equal terms rounds all
- * one way, up to n / 3 ulp; in pairs n terms are off by log2(n) / 2 ulp at most. */
+/* Pairwise summation of vectors. A running sum of n equal terms can be off by n / 3 ulp, because
+ * all its roundings go the same way; pairwise, the error is at most log2(n) / 2 ulp. */
 #ifndef CN_PAIRWISE_H
 #define CN_PAIRWISE_H
 
@@ -7,28 +7,28 @@
 
 enum {
   PAIRWISE_LEVELS = 48,
-  PART_TERMS = 64, /* that are summed one after the other before they are a part of such a sum */
+  LEAF_TERMS = 64, /* terms of a leaf, which are summed one after the other */
 };
 
-/* level[i] holds the sum of 2^i parts where bit i of their number is set. */
+/* level[i] holds the sum of 2^i leaves if bit i of `leaves` is set. */
 typedef struct pairwise {
-  int64_t parts;
+  int64_t leaves;
   vec level[PAIRWISE_LEVELS];
 } pairwise;
 
-static inline void pairwise_clear(pairwise *s) { s->parts = 0; }
+static inline void pairwise_clear(pairwise *s) { s->leaves = 0; }
 
-static inline void pairwise_add(pairwise *s, vec part) {
+static inline void pairwise_add(pairwise *s, vec leaf) {
   int i = 0;
-  for (; (s->parts >> i & 1) != 0; i++) part = vec_add(s->level[i], part);
-  s->level[i] = part;
-  s->parts++;
+  for (; (s->leaves >> i & 1) != 0; i++) leaf = vec_add(s->level[i], leaf);
+  s->level[i] = leaf;
+  s->leaves++;
 }
 
-/* The sum, and what is not yet a part of it. */
+/* The sum of all leaves, and of `rest`, an incomplete leaf. */
 static inline vec pairwise_total(const pairwise *s, vec rest) {
-  for (int i = 0; s->parts >> i != 0; i++)
-    if ((s->parts >> i & 1) != 0) rest = vec_add(s->level[i], rest);
+  for (int i = 0; s->leaves >> i != 0; i++)
+    if ((s->leaves >> i & 1) != 0) rest = vec_add(s->level[i], rest);
   return rest;
 }
 

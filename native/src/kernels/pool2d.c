@@ -67,8 +67,8 @@ static vec large_window_sum(const float *x, int64_t row, int64_t rows, int64_t c
   pairwise sum;
   pairwise_clear(&sum);
   for (int64_t y = 0; y < rows; y++)
-    for (int64_t first = 0; first < cols; first += PART_TERMS) {
-      const int64_t end = min_i64(first + PART_TERMS, cols);
+    for (int64_t first = 0; first < cols; first += LEAF_TERMS) {
+      const int64_t end = min_i64(first + LEAF_TERMS, cols);
       vec part = vec_zero();
       for (int64_t i = first; i < end; i++)
         part = vec_add(part, vec_load(x + y * row + i * CN_BLOCK));
@@ -219,8 +219,8 @@ static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int6
   pairwise sum;
   pairwise_clear(&sum);
   for (int64_t oy = rows.first; oy < rows.end; oy++)
-    for (int64_t first = cols.first; first < cols.end; first += PART_TERMS) {
-      const int64_t end = min_i64(first + PART_TERMS, cols.end);
+    for (int64_t first = cols.first; first < cols.end; first += LEAF_TERMS) {
+      const int64_t end = min_i64(first + LEAF_TERMS, cols.end);
       vec part = vec_zero();
       for (int64_t ox = first; ox < end; ox++) {
         const vec g = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);

@@ -1,4 +1,4 @@
-/* Tensors and weights from one layout to another. */
+/* Converts tensors and weights between layouts. */
 #include "conv.h"
 
 typedef struct reorder_job {
@@ -8,8 +8,8 @@ typedef struct reorder_job {
   float *dst;
 } reorder_job;
 
-/* One row of up to 16 channels. src and dst are at its first pixel in the first of those channels.
- */
+/* Converts one row of up to 16 channels. src and dst point to its first pixel in the first of those
+ * channels. */
 static void reorder_row(const reorder_job *job, int64_t lanes, const float *src, float *dst) {
   const int64_t w = job->from->w;
   const view *f = &job->fv, *t = &job->tv;
@@ -32,7 +32,7 @@ static void reorder_row(const reorder_job *job, int64_t lanes, const float *src,
   }
 }
 
-/* Planes of a layout that hold one block of channels. */
+/* Planes that hold one block of channels. */
 static int64_t planes_per_block(const cn_tensor *t) { return t->layout == CN_PLAIN ? CN_BLOCK : 1; }
 
 /* Items are (sample, block of channels, row). */
@@ -64,9 +64,9 @@ void ISA_NAME(reorder)(int threads, const cn_tensor *from, const cn_tensor *to, 
 /* ---- Weights --------------------------------------------------------------------------------- */
 
 /*
- * Packed weights are vectors of 16 floats, one for each output (depthwise: channel) of a block.
- * Where the plain weights have them: lane i at offset + i * stride, for lanes of them; the others
- * are padding.
+ * Packed weights are vectors of 16 floats, one lane for each output channel (depthwise: channel) of
+ * a block. In the plain weights, lane i of a vector is at offset + i * stride, for i < lanes; the
+ * remaining lanes are padding.
  */
 typedef struct weight_vector {
   int64_t offset, stride, lanes;

@@ -1,12 +1,12 @@
 /*
- * Backward-data into few channels: 16 samples in the lanes, where channels would leave most of them
- * empty. The gradients of 16 samples are transposed, pixel by pixel, before and after.
+ * Backward-data for a dx of few channels. Channels would leave most lanes empty, so the lanes hold
+ * 16 samples. The gradients of 16 samples are transposed, pixel by pixel, before and after.
  *
  *   dx[c][x][n] = sum over k, r, s of w[k][c][r][s] dy[k][pixel][n]
  *
- * An item is a band of rows of dx, to which one block of channels of dy is added after the other.
- * Neighbouring pixels by all the channels are a tile: a value of dy serves all the channels, a
- * weight all the pixels.
+ * An item is a band of rows of dx, to which the blocks of channels of dy are added one after the
+ * other. A tile covers consecutive pixels and all channels: each value of dy is used for all
+ * channels, each weight for all pixels.
  */
 #include "conv.h"
 
@@ -25,17 +25,19 @@ typedef struct samples_job {
   int64_t n;
   const float *dy, *w;
   float *dx, *own;
-  const tail *tail; /* for blocked dx */
+  const tail *tail; /* used if dx is blocked */
 } samples_job;
 
-/* Rows y0..y1 of dx of the samples from n0 on, and rows first..end of dy that they are sums of. */
+/* Rows y0..y1 - 1 of dx for the samples from n0 on, and the rows first..end - 1 of dy that
+ * contribute to them. */
 typedef struct band {
   int64_t n0, samples;
   int32_t y0, y1;
   int64_t first, end;
 } band;
 
-/* A row of dx, and the filter rows that it takes: from row `src` of dy and filter row `tap` on. */
+/* The filter rows that contribute to a row of dx, starting with filter row `tap`, which reads row
+ * `src` of dy. */
 typedef struct dx_row {
   int64_t src, tap;
   int32_t count, src_tap, tap_step;
@@ -69,8 +71,7 @@ static band band_at(const samples_job *job, int64_t item) {
   return b;
 }
 
-/* to[y][x][16k][16n]: a block of channels of the rows of dy, with columns of zeros on both sides.
- */
+/* Copies a block of channels of dy to to[y][x][16k][16n], with columns of zeros on both sides. */
 static void gather(const samples_job *job, const band *b, int64_t block, float *to) {
   const int64_t w = job->conv->dy.w, zeros = job->plan.zeros * SQUARE;
   const float *plane = job->dy + plane_offset(&job->dyv, b->n0, block);
@@ -88,20 +89,19 @@ static void gather(const samples_job *job, const band *b, int64_t block, float *
   }
 }
 
-/* Of a tile, or of all the tiles of a row: the first pixel and the first tap, and the steps from
- * there. */
+/* Operands and strides of a tile, or of all tiles of a row. */
 typedef struct samples_sum {
   const float *dy, *w;
   float *dx;
   int64_t dy_row, dy_col, w_row, w_col, w_channel, dx_channel, dx_pixel;
   int32_t rows, cols, k;
-  int32_t rows_together, taps_together; /* whose terms are added up before they are added to dx */
-  bool add;                             /* to what is there */
+  int32_t rows_together, taps_together; /* how many filter rows and taps form one partial sum */
+  bool add;                             /* accumulate into dx */
 } samples_sum;
 
-/* dx (=|+=) the sums of filter rows row..end and taps first..last - 1, for one vector of samples.
- * Meanwhile the pixels of the next row are fetched, or those of the next tile: with every tap some,
- * so all of them with four. */
+/* dx (=|+=) sum over filter rows row..end - 1 and taps first..last - 1, for one vector of samples.
+ * Meanwhile prefetches the pixels of the next row or of the next tile: a quarter of them per tap,
+ * so that four taps fetch them all. */
 ALWAYS_INLINE void sum_taps(const samples_sum *s, int64_t lane, int32_t row, int32_t end,
                             int32_t first, int32_t last, bool add, int channels, int pixels) {
   const int ahead = pixels / 4 + 1;
@@ -161,14 +161,14 @@ ALWAYS_INLINE void sum_tile(const samples_sum *s, int channels, int pixels) {
                  pixels);
 }
 
-/* The taps that find the image from pixel t or one of the next. */
+/* The taps that read inside the image for at least one of `pixels` pixels from t on. */
 ALWAYS_INLINE taps taps_of(const cn_conv2d *conv, const axis *a, int32_t t, int32_t pixels) {
   return axis_taps_inside(a, 1, conv->dy.w, t, min_i32(t + pixels, a->count) - 1);
 }
 
-/* The pixels of a row that have one residue: tiles of as many as the registers hold, and of half as
- * many at the end and where they find fewer taps. The last one may compute some that nobody wants.
- */
+/* Computes the pixels of a row with one residue. Tiles are as wide as the registers allow, or half
+ * as wide at the end of the row and where the narrower tile needs fewer taps. The last tile may
+ * compute pixels beyond the row, which are ignored. */
 ALWAYS_INLINE void sum_class(const cn_conv2d *conv, samples_sum s, const axis *a, int channels) {
   const int fit = SAMPLE_SUMS / channels, most = fit < SAMPLE_PIXELS ? fit : SAMPLE_PIXELS;
   const int half = (most + 1) / 2;
@@ -201,7 +201,7 @@ typedef void (*class_kernel)(const cn_conv2d *conv, const samples_sum *s, const 
 #define CLASS_ENTRY(channels) [channels] = sum_class_##channels,
 static const class_kernel class_kernels[SAMPLE_CHANNELS + 1] = {EACH_CHANNELS(CLASS_ENTRY)};
 
-/* to[y][c][x][16n] (=|+=) what a block of dy gives to the rows of a band. */
+/* to[y][c][x][16n] (=|+=) the contribution of a block of dy to the rows of a band. */
 static void add_block(const samples_job *job, const band *b, int64_t block, const float *dy,
                       float *to) {
   const cn_conv2d *c = job->conv;
@@ -234,7 +234,7 @@ static void add_block(const samples_job *job, const band *b, int64_t block, cons
   }
 }
 
-/* A row of plain dx from [c][x][16n]. */
+/* Writes a row of plain dx from [c][x][16n]. */
 static void spread_planes(const samples_job *job, const band *b, int64_t y, const float *row) {
   const cn_tensor *dx = &job->conv->dx;
   const view *v = &job->dxv;
@@ -254,7 +254,7 @@ static void spread_planes(const samples_job *job, const band *b, int64_t y, cons
   }
 }
 
-/* A row of blocked dx, and what follows on it. */
+/* Writes a row of blocked dx from [c][x][16n] and applies the tail to it. */
 static void spread_pixels(const samples_job *job, const band *b, int64_t y, const float *row) {
   const cn_tensor *dx = &job->conv->dx;
   const view *v = &job->dxv;

@@ -1,5 +1,5 @@
-/* Forward and backward-data: destination pixels, a few rows and two blocks of channels at a time.
- */
+/* Forward and backward-data: computes a few rows of destination pixels in two blocks of channels at
+ * a time. */
 #include "columns.h"
 #include "conv.h"
 
@@ -9,27 +9,27 @@ typedef struct sweep_job {
   float *dst, *packed;
   int flags;
   const tail *tail;
-  const float *plain_weights; /* backward-data: before they were transposed */
+  const float *plain_weights; /* backward-data: the weights before transposition */
   const cn_conv2d *stem;      /* backward-data of a stem: dst is its dx, which is CN_PLAIN */
   view stem_dx;
 } sweep_job;
 
-/* What a thread is at: blocks of dst, a unit, a chunk of src; and which rows its buffer holds. */
-typedef struct place {
+/* One work item of a thread: blocks of dst, a unit and a chunk of src. */
+typedef struct sweep_item {
   int64_t group, block, sample, chunk;
-  int64_t row0, row1, col0, col1; /* steps t */
+  int64_t row0, row1, col0, col1; /* in positions t */
   int64_t unit;
   int blocks;
-} place;
+} sweep_item;
 
 typedef struct source {
-  const float *base; /* the pixel that t = 0 and an offset of 0 mean, of the first block */
+  const float *base; /* pixel for t = 0 and tap offset 0, in the first block */
   int64_t row, plane;
 } source;
 
-static place place_of(const sweep *w, int64_t pair, int64_t unit, int64_t chunk) {
+static sweep_item item_of(const sweep *w, int64_t pair, int64_t unit, int64_t chunk) {
   const int64_t pairs = ceil_div(w->dst_blocks, GEMM_PAIR);
-  place p = {.group = pair / pairs, .block = pair % pairs * GEMM_PAIR, .unit = unit};
+  sweep_item p = {.group = pair / pairs, .block = pair % pairs * GEMM_PAIR, .unit = unit};
   p.blocks = (int)min_i64(GEMM_PAIR, w->dst_blocks - p.block);
   p.chunk = chunk;
   p.col0 = unit % w->col_units * w->cols;
@@ -41,9 +41,9 @@ static place place_of(const sweep *w, int64_t pair, int64_t unit, int64_t chunk)
   return p;
 }
 
-/* Where src is read: as it lies, or from the thread's buffer, filled if `at` is not what it holds.
- */
-static source source_at(const sweep_job *job, const place *at, bool fill, float *buffer) {
+/* The source of an item: the tensor itself, or the thread's packed copy, which is filled first if
+ * `fill` is set. */
+static source source_at(const sweep_job *job, const sweep_item *at, bool fill, float *buffer) {
   const sweep *w = job->w;
   const int64_t block = at->group * w->src_blocks + at->chunk;
   const float *plane = job->src + plane_offset(&w->sv, at->sample, block);
@@ -58,12 +58,12 @@ static source source_at(const sweep_job *job, const place *at, bool fill, float 
   return (source){buffer - rows.y0 * row - rows.x0 * w->sv.pixel, row, w->pack_rows * row};
 }
 
-/* The taps of rows t..t + runs - 1 but for those that find only the border. */
+/* The taps of rows t..t + runs - 1, without those that read padding only. */
 static inline taps taps_of_rows(const sweep *w, const axis *y, int64_t t, int64_t runs) {
   return axis_taps_inside(y, w->src_stride_h, w->src.h, t, t + runs - 1);
 }
 
-/* Moves g, which was `all` of pixel (0, 0), to row t and to some taps. */
+/* Sets g, a copy of `all` for pixel (0, 0), to row t and the taps `used`. */
 static inline void move_to_row(const gemm_args *all, int64_t t, taps used, int64_t src_row,
                                gemm_args *g) {
   g->rows = used.end - used.first;
@@ -71,9 +71,9 @@ static inline void move_to_row(const gemm_args *all, int64_t t, taps used, int64
   g->b = all->b + t * src_row + used.first * all->b_row;
 }
 
-/* Rows of windows of 2x2, straight from their sums. */
+/* Computes rows of 2x2 windows directly from their sums. */
 static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_args *g,
-                             const place *p, const axis *y, int64_t src_row) {
+                             const sweep_item *p, const axis *y, int64_t src_row) {
   const cn_pool2d *pool = &job->pool;
   float *to = job->y + plane_offset(&job->yv, p->sample, 0);
   narrow_windows windows;
@@ -89,16 +89,16 @@ static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_arg
   }
 }
 
-/* What a thread takes along from place to place: what it fetches ahead, and the tiles of its rows,
- * which are nearly always the same. */
-typedef struct companion {
+/* State that a thread carries from item to item: its prefetches, and the tiling of its rows, which
+ * rarely changes. */
+typedef struct thread_state {
   prefetcher ahead;
   int blocks, together;
   int64_t width;
-  gemm_plan plan, single; /* of `together` rows, and of one */
-} companion;
+  gemm_plan plan, single; /* plan: for `together` rows; single: for one row */
+} thread_state;
 
-static void plan_rows(companion *c, int blocks, int64_t width, int64_t b_n) {
+static void plan_rows(thread_state *c, int blocks, int64_t width, int64_t b_n) {
   if (c->blocks == blocks && c->width == width) return;
   c->blocks = blocks;
   c->width = width;
@@ -107,10 +107,11 @@ static void plan_rows(companion *c, int blocks, int64_t width, int64_t b_n) {
   c->plan = c->together == 1 ? c->single : gemm_plan_of(blocks, c->together, width, b_n);
 }
 
-/* Tiles of a row, and terms of a sum, at most, where a call for each row takes its time. */
+/* Rows of at most SHORT_ROW tiles and sums of at most SHORT_SUM terms are dominated by call
+ * overhead. */
 enum { SHORT_ROW = 2, SHORT_SUM = 2 * SUM_TERMS };
 
-/* How many times `together` rows from t on have the same taps, up to row1. */
+/* How many groups of `together` rows from t on, up to row1, use the same taps. */
 static int64_t alike_rows(const sweep *w, const axis *y, int64_t t, int64_t row1, int64_t together,
                           taps used) {
   int64_t times = 1;
@@ -121,10 +122,11 @@ static int64_t alike_rows(const sweep *w, const axis *y, int64_t t, int64_t row1
   return times;
 }
 
-/* Rows row0..row1, columns col0..col1 of one class of residues; g is set for its pixel (0, 0).
- * Short rows of short sums that have the same taps are one call for each tile. */
-static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *y, int64_t row1,
-                       int64_t col1, int64_t src_row, int64_t dst_row, companion *with) {
+/* Computes rows row0..row1 - 1 and columns col0..col1 - 1 of one residue; g is set for its pixel
+ * (0, 0). Short rows with short sums and equal taps are combined into one call per tile. */
+static void sweep_rows(const sweep *w, gemm_args g, const sweep_item *p, const axis *y,
+                       int64_t row1, int64_t col1, int64_t src_row, int64_t dst_row,
+                       thread_state *with) {
   const gemm_args all = g;
   const int64_t width = col1 - p->col0;
   if (width <= 0) return;
@@ -154,14 +156,14 @@ static void sweep_rows(const sweep *w, gemm_args g, const place *p, const axis *
   }
 }
 
-/* Where the sums of a place go, in dst or in memory of the thread's own: pixel (0, 0) of the first
- * of its blocks. */
+/* Where the sums of an item are stored, in dst or in a buffer of the thread: pixel (0, 0) of the
+ * first block. */
 typedef struct target {
   float *base;
   int64_t plane;
 } target;
 
-static target target_at(const sweep_job *job, const place *p, float *own) {
+static target target_at(const sweep_job *job, const sweep_item *p, float *own) {
   const sweep *w = job->w;
   const int64_t block = p->group * w->dst_blocks + p->block;
   if (job->stem != NULL) return (target){own, w->dv.plane};
@@ -169,8 +171,8 @@ static target target_at(const sweep_job *job, const place *p, float *own) {
   return (target){job->dst + plane_offset(&w->dv, p->sample, block), w->dv.plane};
 }
 
-static void sweep_class(const sweep_job *job, const place *p, source from, target to, axis y,
-                        axis x, companion *with) {
+static void sweep_class(const sweep_job *job, const sweep_item *p, source from, target to, axis y,
+                        axis x, thread_state *with) {
   const sweep *w = job->w;
   const conv_shape *s = &w->shape;
   const int64_t pixel = w->sv.pixel;
@@ -208,8 +210,8 @@ static void sweep_class(const sweep_job *job, const place *p, source from, targe
              w->src_stride_h * from.row, w->dst_stride_h * w->dv.row, with);
 }
 
-/* Rows y0..y1 of dx in its planes, from the pixels of a block. */
-static void spread_rows(const sweep_job *job, const place *p, const float *block, int64_t y0,
+/* Spreads rows y0..y1 - 1 of a block of pixels over the planes of dx. */
+static void spread_rows(const sweep_job *job, const sweep_item *p, const float *block, int64_t y0,
                         int64_t y1) {
   const cn_tensor *dx = &job->stem->dx;
   const view *v = &job->stem_dx;
@@ -225,15 +227,15 @@ static void spread_rows(const sweep_job *job, const place *p, const float *block
   for (int64_t c = 0; c < dx->c; c++) zero_border(dx, v, plane + c * v->plane, y0, y1);
 }
 
-/* Windows in the rows of a place. Those of the last rows may end before them. */
-static void pool_place(const sweep_job *job, const place *p, const float *rows, int64_t plane) {
+/* Pools the windows in the rows of an item. After the last windows there may be unused rows. */
+static void pool_item(const sweep_job *job, const sweep_item *p, const float *rows, int64_t plane) {
   const cn_pool2d *pool = &job->tail->pool->pool;
   const int64_t end = p->row1 == job->w->total_rows ? pool->y.h : p->row1 / pool->stride_h;
   pool_rows(job->tail->pool, plane, rows, p->row0 / pool->stride_h, min_i64(end, pool->y.h));
 }
 
-static void sweep_tile(const sweep_job *job, const place *p, source from, target to,
-                       companion *with) {
+static void sweep_tile(const sweep_job *job, const sweep_item *p, source from, target to,
+                       thread_state *with) {
   const sweep *w = job->w;
   for (int32_t i = 0; i < w->classes_h; i++) {
     const axis y = sweep_axis_y(w, i);
@@ -252,26 +254,29 @@ static void sweep_tile(const sweep_job *job, const place *p, source from, target
     const int64_t block = p->group * w->dst_blocks + p->block + b;
     float *values = to.base + b * to.plane;
     if (w->pool_floats > 0)
-      pool_place(job, p, values, p->sample * w->dv.planes + block);
+      pool_item(job, p, values, p->sample * w->dv.planes + block);
     else
       tail_rows(job->tail, &w->dst, &w->dv, p->sample, block, y0, y1, values);
   }
 }
 
-/* Item i: units inside pairs of dst blocks if the weights exceed the cache, else pairs inside
- * units. */
-static place place_at(const sweep *w, int64_t i, int64_t chunk) {
+/* Decodes item i. If the weights exceed the cache, units are the inner loop and pairs of dst blocks
+ * the outer one; otherwise the reverse. */
+static sweep_item item_at(const sweep *w, int64_t i, int64_t chunk) {
   const int64_t pairs = w->groups * ceil_div(w->dst_blocks, GEMM_PAIR);
-  return w->weights_outside ? place_of(w, i / w->units, i % w->units, chunk)
-                            : place_of(w, i % pairs, i / pairs, chunk);
+  return w->weights_outside ? item_of(w, i / w->units, i % w->units, chunk)
+                            : item_of(w, i % pairs, i / pairs, chunk);
 }
 
 static int64_t sweep_count(const sweep *w) {
   return w->units * w->groups * ceil_div(w->dst_blocks, GEMM_PAIR);
 }
 
-/* What a place reads of src, but for the rows and columns that its left neighbour has read too. */
-static memory_runs source_runs(const sweep_job *job, const place *p, const place *before) {
+/*
+ * The source memory that an item reads, without the rows that the item before it has read already.
+ */
+static memory_runs source_runs(const sweep_job *job, const sweep_item *p,
+                               const sweep_item *before) {
   const sweep *w = job->w;
   const float *plane =
       job->src + plane_offset(&w->sv, p->sample, p->group * w->src_blocks + p->chunk);
@@ -289,17 +294,17 @@ static memory_runs source_runs(const sweep_job *job, const place *p, const place
                        max_i64(floats, 0)};
 }
 
-/* The weights of a place. */
-static memory_runs weights_runs(const sweep_job *job, const place *p) {
+/* The weights that an item reads. */
+static memory_runs weights_runs(const sweep_job *job, const sweep_item *p) {
   const sweep *w = job->w;
   const int64_t block = p->group * w->dst_blocks + p->block;
   return (memory_runs){job->weights + block * w->w_block + p->chunk * w->w_outer, p->blocks,
                        w->w_block, min_i64(w->chunk, w->src_blocks - p->chunk) * w->w_outer};
 }
 
-/* Deals out what `next` reads and `p` does not, to the calls until then: those of `items` items. */
-static prefetcher next_place(const sweep_job *job, const place *p, const place *next, int64_t items,
-                             companion *with) {
+/* Distributes what `next` reads and `p` does not over the calls of the `items` items before it. */
+static prefetcher prefetch_next(const sweep_job *job, const sweep_item *p, const sweep_item *next,
+                                int64_t items, thread_state *with) {
   const sweep *w = job->w;
   plan_rows(with, p->blocks, p->col1 - p->col0, w->src_stride_w * w->sv.pixel);
   const int64_t calls = items * w->classes_h * w->classes_w *
@@ -312,8 +317,8 @@ static prefetcher next_place(const sweep_job *job, const place *p, const place *
 }
 
 /*
- * Items are (pair of dst blocks, unit). Chunks of src outside: a chunk stays in cache for all the
- * pairs. While the items that read the same are at work, what comes next is fetched.
+ * Items are (pair of dst blocks, unit). The outermost loop is over chunks of src: a chunk stays in
+ * cache for all pairs. While items that share an operand run, the next operand is prefetched.
  */
 static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
@@ -325,18 +330,19 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
   const int64_t together = !w->weights_outside ? sweep_count(w) / w->units
                            : w->source_stays   ? w->units
                                                : 1;
-  place held = {.group = -1};
-  companion with = {.ahead = {.at = 2}};
+  sweep_item held = {.group = -1};
+  thread_state with = {.ahead = {.at = 2}};
   for (int64_t chunk = 0; chunk < w->src_blocks; chunk += w->chunk)
     for (int64_t i = first; i < last; i++) {
-      const place p = place_at(w, i, chunk);
+      const sweep_item p = item_at(w, i, chunk);
       const bool fill = p.group != held.group || p.unit != held.unit || p.chunk != held.chunk;
       held = p;
       if (i == first || i % together == 0) {
         const int64_t then = i - i % together + together;
         const bool more = then < last, another = chunk + w->chunk < w->src_blocks;
-        const place next = more ? place_at(w, then, chunk) : place_at(w, first, chunk + w->chunk);
-        with.ahead = more || another ? next_place(job, &p, &next, min_i64(then, last) - i, &with)
+        const sweep_item next =
+            more ? item_at(w, then, chunk) : item_at(w, first, chunk + w->chunk);
+        with.ahead = more || another ? prefetch_next(job, &p, &next, min_i64(then, last) - i, &with)
                                      : (prefetcher){.at = 2};
       }
       sweep_tile(job, &p, source_at(job, &p, fill, buffer), target_at(job, &p, rows), &with);
@@ -344,8 +350,8 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
   if ((job->flags & GEMM_STREAM) != 0) stream_end();
 }
 
-/* Large results that nothing reads here again are stored past the caches: each sum must be one that
- * the micro-kernel keeps in registers, and lines that are neighbours be stored together. */
+/* Large results that are not read again here use non-temporal stores. This requires that each sum
+ * is complete in registers after one call, and that adjacent lines are stored together. */
 static int stream_flag(const sweep *w, const tail *t) {
   const conv_shape *s = &w->shape;
   const int64_t terms = w->src_blocks * w->k * s->kernel_h * (s->stem ? 1 : s->kernel_w);
@@ -369,7 +375,8 @@ void run_sweep(int threads, const sweep *w, const float *src, const float *weigh
   run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
 }
 
-/* Item (group, y block, x block): [r][s][16c][16k] to [r][s][16k][16c], blocks of x outermost. */
+/* Items are (group, y block, x block): transposes [r][s][16c][16k] to [r][s][16k][16c], with blocks
+ * of x outermost. */
 static void transpose_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const sweep *w = job->w;
@@ -386,7 +393,7 @@ static void transpose_items(const void *state, int64_t first, int64_t last, int 
   }
 }
 
-/* Item y block: the weights of a stem, [c][r][s][16k], to [r][s][16k][16c]. */
+/* Items are y blocks: transposes the weights of a stem, [c][r][s][16k], to [r][s][16k][16c]. */
 static void transpose_stem_items(const void *state, int64_t first, int64_t last, int thread) {
   const sweep_job *job = state;
   const conv_shape *s = &job->w->shape;
@@ -403,7 +410,7 @@ static void transpose_stem_items(const void *state, int64_t first, int64_t last,
     }
 }
 
-/* dst and stem are as in the job. */
+/* Runs backward-data: transposes the weights, then sweeps. dst and stem are set in job. */
 static void run_backward(int threads, sweep_job job, const float *weights, float *workspace,
                          phase_body transpose) {
   const conv_shape *s = &job.w->shape;

@@ -1,4 +1,4 @@
-/* What follows a convolution on rows whose sums are complete, while they are in cache. */
+/* The operations fused behind a convolution, applied to complete rows while they are in cache. */
 #include "conv.h"
 #include "pairwise.h"
 
@@ -14,8 +14,9 @@ static void finish_row(float *dst, const float *add, const float *mask, bool rel
   }
 }
 
-/* Four running sums each, so that additions do not wait for one another; longer rows are cut. */
-enum { SUMS = 4, ROW_PIECE = SUMS * PART_TERMS };
+/* Each sum has four accumulators, to hide the latency of additions. Longer rows are split into
+ * pieces. */
+enum { SUMS = 4, ROW_PIECE = SUMS * LEAF_TERMS };
 
 static vec total(const vec sum[SUMS]) {
   return vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3]));
@@ -32,7 +33,7 @@ static inline vec piece_sum(const float *p, int64_t w) {
   return total(sum);
 }
 
-/* Sum of their squared deviations. */
+/* Sum of squared deviations of w pixels from mean. */
 static inline vec piece_squares(const float *p, int64_t w, vec mean) {
   vec squares[SUMS] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
   int64_t i = 0;
@@ -49,7 +50,7 @@ static inline vec piece_squares(const float *p, int64_t w, vec mean) {
   return total(squares);
 }
 
-/* The same of a longer row. */
+/* The same for a row of several pieces. */
 static vec row_sum(const float *p, int64_t w) {
   pairwise sum;
   pairwise_clear(&sum);

@@ -1,6 +1,5 @@
 /*
- * A step of an optimiser on a run of values, wherever their gradients come from. The rules are
- * those of convnet.h.
+ * One optimiser step on a contiguous run of values. convnet.h documents the update rules.
  */
 #ifndef CN_UPDATE_H
 #define CN_UPDATE_H
@@ -10,16 +9,17 @@
 
 #include <math.h>
 
-/* The rule of one parameter's step: what depends on the options alone, rounded once. */
+/* The update rule for one parameter, with all factors that depend on the options alone precomputed
+ * and rounded once. */
 typedef struct update_rule {
   int32_t kind;
   bool nesterov;
   float momentum;
   float beta1, rest1, beta2, rest2; /* rest: 1 - beta */
   float root, epsilon;              /* root: 1 / sqrt(1 - beta2^step) */
-  float decay;                      /* of it the gradient gets decay w */
-  float keep;                       /* the weight is multiplied by, with CN_DECOUPLED; else 1 */
-  float rate;                       /* of the last line of the rule */
+  float decay;                      /* L2 penalty: decay * w is added to the gradient */
+  float keep;                       /* with CN_DECOUPLED the weight is multiplied by it; else 1 */
+  float rate;                       /* the effective learning rate, in the last line of the rule */
 } update_rule;
 
 static inline update_rule update_rule_of(const cn_optimizer *o, float learning_rate,
@@ -44,13 +44,13 @@ static inline update_rule update_rule_of(const cn_optimizer *o, float learning_r
   return r;
 }
 
-/* A parameter with its rule. */
+/* A parameter, its optimiser state and its rule. */
 typedef struct update_step {
   update_rule rule;
   float *values, *states[CN_MOST_STATES];
 } update_step;
 
-/* The steps of a layer's weights and bias; values is null where there is none. */
+/* The steps of a layer's weights and bias. values is null if there is no step. */
 typedef struct layer_steps {
   update_step weights, bias;
 } layer_steps;
@@ -68,7 +68,8 @@ static inline layer_steps layer_steps_of(const cn_update *u) {
                        update_step_of(&u->optimizer, &u->bias)};
 }
 
-/* ---- The rules, on one vector; they return the new weights ------------------------------------
+/*
+ * ---- The rules on one vector; they return the new weights -------------------------------------
  */
 
 static inline vec sgd_vec(const update_rule *r, vec g, vec *v, vec w) {
@@ -91,7 +92,8 @@ static inline vec adam_vec(const update_rule *r, vec g, vec *m, vec *v, vec w) {
   return vec_sub(w, vec_div(vec_mul(vec_set1(r->rate), *m), size));
 }
 
-/* ---- The rules, on a run; tail and body round alike -------------------------------------------
+/*
+ * ---- The rules on a run; tail and body round alike --------------------------------------------
  */
 
 static inline void sgd_run(const update_rule *rule, int64_t count, const float *g, float *velocity,
@@ -129,8 +131,8 @@ static inline void adam_run(const update_rule *rule, int64_t count, const float 
   vec_store_some(second + i, some, v);
 }
 
-/* Steps count values of a parameter from `at` on; state that the rule does not keep is not touched.
- */
+/* Applies the step to `count` values of a parameter from index `at` on. State that the rule does
+ * not use is not accessed. */
 static inline void step_run(const update_step *s, int64_t at, int64_t count, const float *g) {
   float *state[CN_MOST_STATES];
   for (int i = 0; i < CN_MOST_STATES; i++)

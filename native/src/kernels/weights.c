@@ -1,8 +1,8 @@
 /*
  * Backward-weights: dw[k][c][r][s] = sum over samples and pixels of dy[k] x[c], and db[k] = sum of
  * dy[k]. An item is a tile of outputs (pairs of blocks of y by blocks of x) over one chunk of the
- * pixels. With an update the sums go from cache into a step of the optimiser; they are stored only
- * where dw and db are asked for.
+ * pixels. If an optimiser step is fused, it takes the sums from cache; dw and db are stored only if
+ * requested.
  */
 #include "columns.h"
 #include "conv.h"
@@ -11,15 +11,17 @@
 typedef struct weights_job {
   const weights_plan *plan;
   const float *x, *dy;
-  const cn_pool2d *pool;  /* unless null, dy is behind it, */
-  const uint8_t *winners; /* with these winners */
+  const cn_pool2d *pool;  /* if not null, dy is the gradient of its output */
+  const uint8_t *winners; /* the winners of that pool */
   float *dw, *db;
-  bool bias; /* whether anybody wants db */
+  bool bias; /* db is stored or used by the fused step */
   chunk_sums sums;
-  float *packed, *tiles, *turned, *earlier;
+  float *packed, *tiles, *transposed, *earlier;
 } weights_job;
 
-/* A block of pixels, and x where its first tap reads: as it lies, or from the thread's buffer. */
+/*
+ * A block of pixels, and the address that its first tap reads in x or in the thread's packed copy.
+ */
 typedef struct pixels {
   int64_t sample, images, row0, row1;
   const float *x;
@@ -29,13 +31,13 @@ typedef struct pixels {
 /* A tile of outputs: pairs of blocks of y by blocks of x, in one group. */
 typedef struct tile {
   int64_t group, pair0, pair1, x0, x1;
-  int64_t offset;   /* of its first float in the packed weights */
-  float *dw;        /* its first float, */
-  int64_t dw_block; /* and from one block of y to the next */
-  float *db;        /* of its first block; null where another tile sums it */
+  int64_t offset;   /* offset in the packed weights */
+  float *dw;        /* gradients of the tile */
+  int64_t dw_block; /* stride between blocks of y */
+  float *db;        /* bias of its first block; null if another tile computes it */
 } tile;
 
-/* Where the blocks of y of a tile begin, and how many they are. */
+/* First block of y of a tile, and their number. */
 static int64_t first_block(const conv_shape *s, const tile *t) {
   return t->group * s->y_blocks + 2 * t->pair0;
 }
@@ -66,14 +68,14 @@ static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float 
 }
 
 /*
- * The columns of a micro-kernel come in runs: of a stem, which has few channels, a run is a filter
- * row of a channel, else it is the channels of a block at one tap. dw holds one run after the
- * other; two go together where the micro-kernel has room for both.
+ * The columns of a micro-kernel call form runs. For a stem, which has few channels, a run is one
+ * filter row of one channel; otherwise it is the channels of one block at one tap. dw stores the
+ * runs consecutively. Two runs are computed together if the micro-kernel has room for both.
  */
 typedef struct run {
-  int64_t x, columns; /* block of x (of a stem: its channel) */
+  int64_t x, columns; /* x: block of x (stem: channel) */
   int32_t row, col;   /* tap */
-  int64_t b;          /* where it reads, from the first pixel of the tile */
+  int64_t b;          /* offset that it reads, from the first pixel of the tile */
 } run;
 
 static run run_at(const conv_shape *s, const pixels *at, const tile *t, int64_t x, int32_t row,
@@ -94,8 +96,8 @@ static run run_after(const conv_shape *s, const pixels *at, const tile *t, const
   return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->kernel_w : x_lanes(s, r->x + 1));
 }
 
-/* All the runs of a tile, for `blocks` blocks of y. A large dw that is written once is what is
- * fetched meanwhile: the run but one. */
+/* Computes all runs of a tile for `blocks` blocks of y. A large dw that is written once is
+ * prefetched two runs ahead. */
 static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, const pixels *at,
                           int blocks, prefetcher *ahead) {
   const conv_shape *s = &p->shape;
@@ -103,7 +105,7 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   const float *b = g.b;
   const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
   gemm_plan plan;
-  int64_t planned = 0; /* columns of its runs */
+  int64_t planned = 0; /* columns per run in plan */
   bool plan_of_both = false;
   const memory_runs behind = {g.c, blocks, g.c_block, run_floats};
   int32_t fetched_by = 0; /* tiles */
@@ -168,9 +170,9 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
   }
 }
 
-/* The same for a narrow stem, which is one tile; its bias as well. */
+/* The same for a narrow stem, which is a single tile, including its bias. */
 static void update_narrow(const weights_job *job, const tile *t, const pixels *at, bool add,
-                          float *turned) {
+                          float *transposed) {
   const conv_shape *s = &job->plan->shape;
   const cn_pool2d *pool = job->pool;
   const view dyv = pool != NULL ? view_of(&pool->dy, s->n) : s->yv;
@@ -199,11 +201,10 @@ static void update_narrow(const weights_job *job, const tile *t, const pixels *a
   }
   if (!add && t->db != NULL) memset(t->db, 0, CN_BLOCK * sizeof(float));
   if (!add) memset(t->dw, 0, (size_t)shape_weight_floats(s) * sizeof(float));
-  narrow_backward_weights(&n, turned, t->dw);
+  narrow_backward_weights(&n, transposed, t->dw);
 }
 
-/* Rows of dw that belong to no channel: past the last channel, and the spare block of a linear
- * layer. */
+/* Zeroes the rows of dw beyond the last channel, and the spare block of a linear layer. */
 static void zero_padding(const conv_shape *s, const tile *t) {
   if (s->stem) return;
   const int64_t spare = s->w_block - s->x_blocks * s->w_outer;
@@ -221,7 +222,7 @@ static void zero_padding(const conv_shape *s, const tile *t) {
 
 void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
                    int64_t y1, bool add, float *to) {
-  enum { PIECE = 4 * PART_TERMS };
+  enum { PIECE = 4 * LEAF_TERMS };
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     pairwise total;
     pairwise_clear(&total);
@@ -232,14 +233,15 @@ void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images,
         for (int64_t x0 = 0; x0 < w; x0 += PIECE) {
           const float *row = plane + i * v->sample + y * v->row + lane;
           const int64_t x1 = min_i64(x0 + PIECE, w);
-          vec part[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+          vec partial[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
           int64_t x = x0;
           for (; x + 4 <= x1; x += 4)
             for (int j = 0; j < 4; j++)
-              part[j] = vec_add(part[j], vec_load(row + (x + j) * CN_BLOCK));
-          for (; x < x1; x++) part[0] = vec_add(part[0], vec_load(row + x * CN_BLOCK));
-          sum = vec_add(sum, vec_add(vec_add(part[0], part[1]), vec_add(part[2], part[3])));
-          if (++pieces < PART_TERMS) continue;
+              partial[j] = vec_add(partial[j], vec_load(row + (x + j) * CN_BLOCK));
+          for (; x < x1; x++) partial[0] = vec_add(partial[0], vec_load(row + x * CN_BLOCK));
+          sum = vec_add(sum,
+                        vec_add(vec_add(partial[0], partial[1]), vec_add(partial[2], partial[3])));
+          if (++pieces < LEAF_TERMS) continue;
           pairwise_add(&total, sum);
           sum = vec_zero();
           pieces = 0;
@@ -249,8 +251,8 @@ void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images,
   }
 }
 
-/* The sums of a tile go to their chunk; of the only one, to the result, or to the thread's own tile
- * where the result is not kept. */
+/* Selects where the sums of a tile are stored: in their chunk; with a single chunk in the result,
+ * or in a buffer of the thread if the result is not stored. */
 static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thread) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
@@ -275,7 +277,7 @@ static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thr
   return t;
 }
 
-/* earlier (=|+=) the sums of a tile; or those += earlier. */
+/* earlier (=|+=) the sums of a tile; with `back`, the sums += earlier. */
 static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, float *earlier) {
   const int64_t floats = (t->x1 - t->x0) * s->w_outer, blocks = block_count(s, t);
   for (int64_t block = 0; block <= blocks; block++, earlier += floats) {
@@ -290,7 +292,7 @@ static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, f
   }
 }
 
-/* The optimiser's step on the weights of a tile, and on its biases, from sums that are whole. */
+/* Applies the optimiser step to the weights and biases of a tile whose sums are complete. */
 static void step_tile(const weights_job *job, const tile *t) {
   const conv_shape *s = &job->plan->shape;
   const layer_steps *steps = &job->sums.steps;
@@ -301,7 +303,8 @@ static void step_tile(const weights_job *job, const tile *t) {
     step_run(&steps->bias, first_block(s, t) * CN_BLOCK, block_count(s, t) * CN_BLOCK, t->db);
 }
 
-/* What block b of the pixels reads of a tensor: planes of one image, or all planes of some. */
+/* The memory that block b of the pixels reads of a tensor: planes of one image, or all planes of
+ * several images. */
 static memory_runs pixel_runs(const weights_plan *p, const view *v, const float *base, int64_t b,
                               int64_t rows, int64_t first, int64_t planes) {
   const int64_t sample = b / p->row_blocks * p->images;
@@ -312,7 +315,7 @@ static memory_runs pixel_runs(const weights_plan *p, const view *v, const float 
   return (memory_runs){from + b % p->row_blocks * rows * v->row, planes, v->plane, rows * v->row};
 }
 
-/* Deals out the block of pixels that comes next to the calls of this one. */
+/* Distributes the next block of pixels over the calls of the current one. */
 static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, int64_t end) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
@@ -329,7 +332,7 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
       pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, first_block(s, t), block_count(s, t)), calls);
 }
 
-/* Items are (chunk, group, tile of y, tile of x). The first tile of x also sums the bias. */
+/* Items are (chunk, group, tile of y, tile of x). The first tile of x also computes the bias. */
 static void weights_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   const weights_plan *p = job->plan;
@@ -343,15 +346,15 @@ static void weights_items(const void *state, int64_t first, int64_t last, int th
     const int64_t end = pixel_blocks * (chunk + 1) / p->chunks;
     const tile t = tile_at(job, item % p->items, chunk, thread);
     float *earlier = job->earlier + thread * p->earlier_floats;
-    int64_t start = begin; /* of the blocks whose sums are in the tile */
+    int64_t start = begin; /* first block of pixels whose sums are in the tile */
     for (int64_t b = begin; b < end; b++) {
       if (b - start == SUM_BLOCKS) {
         move_sums(s, &t, start > begin, false, earlier);
         start = b;
       }
       const pixels at = pixels_of(job, &t, b, buffer);
-      if (p->turned_floats > 0) {
-        update_narrow(job, &t, &at, b > start, job->turned + thread * p->turned_floats);
+      if (p->transposed_floats > 0) {
+        update_narrow(job, &t, &at, b > start, job->transposed + thread * p->transposed_floats);
         continue;
       }
       prefetcher ahead = next_pixels(job, &t, b, end);
@@ -384,7 +387,7 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
   }
 }
 
-/* Items are vectors of 16 floats, of the weights and then of the bias. */
+/* Items are vectors of 16 floats of the weights, then of the bias. */
 static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   (void)thread;
@@ -395,7 +398,7 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                  const cn_pool2d *pool, const uint8_t *winners, float *dw, float *db,
                  const cn_update *update, float *workspace) {
   const conv_shape *s = &plan->shape;
-  const bool partial = plan->chunks > 1;
+  const bool chunked = plan->chunks > 1;
   weights_job job = {.plan = plan,
                      .x = x,
                      .dy = dy,
@@ -411,11 +414,11 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                               .db = db,
                               .steps = layer_steps_of(update)}};
   job.bias = wants_bias(&job.sums);
-  job.packed = workspace + (partial ? plan->chunks * plan->chunk_floats : 0);
+  job.packed = workspace + (chunked ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + threads * plan->pack_floats;
-  job.turned = job.tiles + threads * plan->tile_floats;
-  job.earlier = job.turned + threads * plan->turned_floats;
+  job.transposed = job.tiles + threads * plan->tile_floats;
+  job.earlier = job.transposed + threads * plan->transposed_floats;
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
-  run_phases(threads, shape_operations(s), phases, partial ? 2 : 1, &job);
+  run_phases(threads, shape_operations(s), phases, chunked ? 2 : 1, &job);
 }

@@ -4,7 +4,7 @@
 
 enum {
   TAP = CN_BLOCK * CN_BLOCK,
-  NEAR_FLOATS = 320 * 1024, /* transformed filters that stay in the second-level cache */
+  NEAR_FLOATS = 320 * 1024, /* transformed filters that fit the second-level cache */
 };
 
 /* ---- Tiles of src ---------------------------------------------------------------------------- */
@@ -60,10 +60,11 @@ typedef struct winograd_job {
   float *dst, *transformed, *own;
   int32_t flags; /* CN_RELU */
   const tail *tail;
-  bool stream; /* store dst past the caches: nothing reads it here again */
+  bool stream; /* use non-temporal stores: dst is not read again here */
 } winograd_job;
 
-/* G g G^T for 16 rows of lanes; g has its nine taps TAP apart, the points are `plane` apart. */
+/* G g G^T for 16 x 16 filters. The nine taps of g are TAP floats apart, the points `plane` floats
+ * apart. */
 ALWAYS_INLINE void transform_filters(int m, const float *g, float *to, int64_t plane) {
   const int a = m + 2;
   for (int i = 0; i < TAP; i += VEC) {
@@ -85,8 +86,8 @@ ALWAYS_INLINE void transform_filters(int m, const float *g, float *to, int64_t p
   }
 }
 
-/* Items are (group, block of dst, block of src). Backward-data takes the filters turned round, with
- * rows and columns exchanged. */
+/* Items are (group, block of dst, block of src). Backward-data uses the filters rotated by 180
+ * degrees, with input and output channels exchanged. */
 static void filter_items(const void *state, int64_t first, int64_t last, int thread) {
   const winograd_job *job = state;
   const winograd_plan *p = job->p;
@@ -97,10 +98,10 @@ static void filter_items(const void *state, int64_t first, int64_t last, int thr
     const int64_t group = item / (p->src_blocks * p->dst_blocks);
     const int64_t y = p->backward ? from : to, x = p->backward ? to : from;
     const float *g = job->weights + (group * s->y_blocks + y) * s->w_block + x * s->w_outer;
-    float turned[9 * TAP];
+    float rotated[9 * TAP];
     if (p->backward) {
-      for (int t = 0; t < 9; t++) transpose_block(g + t * TAP, turned + (8 - t) * TAP);
-      g = turned;
+      for (int t = 0; t < 9; t++) transpose_block(g + t * TAP, rotated + (8 - t) * TAP);
+      g = rotated;
     }
     float *out =
         job->transformed + group * p->points * p->weights_plane + (to * p->src_blocks + from) * TAP;
@@ -113,35 +114,36 @@ static void filter_items(const void *state, int64_t first, int64_t last, int thr
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-/* Rows of tiles of a tensor, as far as they are of the image of the first: `from` is at pixel (0,
- * 0) of the first plane of the image. */
+/* The memory of rows row..row1 - 1 of tiles, as far as they belong to the same image as the first.
+ * `from` points to pixel (0, 0) of the first plane of that image. */
 static memory_runs rows_of(const winograd_plan *p, const view *v, const float *from, int64_t blocks,
                            int64_t row, int64_t row1) {
   const int64_t y = row % p->tile_rows, rows = min_i64(row1 - row, p->tile_rows - y);
   return (memory_runs){from + y * p->m * v->row, blocks, v->plane, rows * p->m * v->row};
 }
 
-/* Part i of n of every run. */
+/* Slice i of n of every run. */
 static memory_runs slice_of(memory_runs m, int64_t i, int64_t n) {
   const int64_t first = m.floats * i / n, end = m.floats * (i + 1) / n;
   return (memory_runs){m.first + first, m.runs, m.stride, end - first};
 }
 
-/* What is fetched while a unit is multiplied: the rows of src that come next, and those of dst. Or,
- * where filters are many, the filters and tiles of the next point. */
+/* What is prefetched during the products of a unit: the next rows of src, and the rows of dst. If
+ * the filters exceed the cache, the filters and tiles of the next point are prefetched instead. */
 typedef struct unit_ahead {
   memory_runs src, dst;
   bool points;
 } unit_ahead;
 
-/* What an item computes: blocks block0..block1 of dst of a group, in rows row0..row1 of tiles. */
-typedef struct part {
+/* The share of an item: blocks block0..block1 - 1 of dst in a group, for rows row0..row1 - 1 of
+ * tiles. */
+typedef struct share {
   int64_t group, row0, row1, block0, block1;
-} part;
+} share;
 
-/* For every point and the blocks of dst of a part: [dst block][tile][16] = filters [dst block][src
+/* For every point and block of dst of a share: [dst block][tile][16] = filters [dst block][src
  * block][16][16] times tiles [src block][tile][16]. */
-static void multiply(const winograd_plan *p, const part *t, const float *filters, const float *src,
+static void multiply(const winograd_plan *p, const share *t, const float *filters, const float *src,
                      float *dst, const unit_ahead *next) {
   const int64_t tiles = (t->row1 - t->row0) * p->tile_cols, blocks = t->block1 - t->block0;
   const int64_t weights = blocks * p->src_blocks * TAP;
@@ -184,7 +186,7 @@ static void multiply(const winograd_plan *p, const part *t, const float *filters
 
 /* ---- Tiles of dst ---------------------------------------------------------------------------- */
 
-/* rows x cols values of A^T t A, plus the bias, cut off at zero with relu. */
+/* rows x cols values of A^T t A, plus the bias, with ReLU if requested. */
 ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const float *bias,
                                bool relu, bool stream, float *to, int64_t row, int64_t rows,
                                int64_t cols) {
@@ -220,7 +222,7 @@ ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const fl
   }
 }
 
-/* A row of tiles of one block; to is at pixel (0, 0) of the first. */
+/* A row of tiles of one block. to points to pixel (0, 0) of the first tile. */
 ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from, const float *bias,
                               float *to, int64_t rows) {
   const winograd_plan *p = job->p;
@@ -234,7 +236,9 @@ ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from,
   }
 }
 
-/* Windows in rows y0..y1 of a plane. Those of the last rows may end before them. */
+/*
+ * Pools the windows in rows y0..y1 - 1 of a plane. After the last windows there may be unused rows.
+ */
 static void pool_image_rows(const winograd_job *job, const float *values, int64_t plane, int64_t y0,
                             int64_t y1) {
   const cn_pool2d *pool = &job->tail->pool->pool;
@@ -242,7 +246,8 @@ static void pool_image_rows(const winograd_job *job, const float *values, int64_
   pool_rows(job->tail->pool, plane, values, y0 / pool->stride_h, end);
 }
 
-/* Rows row0..row1 of tiles, which are of one image, of block `block` of the group's dst. */
+/* Computes rows row0..row1 - 1 of tiles, which belong to one image, in block `block` of the group's
+ * dst. */
 static void output_block(const winograd_job *job, const float *from, int64_t group, int64_t block,
                          int64_t row0, int64_t row1, float *pooled) {
   const winograd_plan *p = job->p;
@@ -263,7 +268,7 @@ static void output_block(const winograd_job *job, const float *from, int64_t gro
     tail_rows(job->tail, &p->dst, &p->dv, sample, plane, y0, y1, values);
 }
 
-static unit_ahead ahead_of(const winograd_job *job, const part *t, bool more) {
+static unit_ahead ahead_of(const winograd_job *job, const share *t, bool more) {
   const winograd_plan *p = job->p;
   unit_ahead a = {.points = p->points * p->weights_plane > NEAR_FLOATS};
   if (more)
@@ -279,15 +284,15 @@ static unit_ahead ahead_of(const winograd_job *job, const part *t, bool more) {
   return a;
 }
 
-/* Items are (unit, group, part of the blocks of dst). */
-static part part_at(const winograd_plan *p, int64_t item) {
-  const int64_t pairs = ceil_div(p->dst_blocks, 2), number = item % p->parts;
-  const int64_t unit = item / p->parts / p->groups;
-  return (part){.group = item / p->parts % p->groups,
-                .row0 = unit_row(p, unit),
-                .row1 = unit_row(p, unit + 1),
-                .block0 = 2 * (pairs * number / p->parts),
-                .block1 = min_i64(2 * (pairs * (number + 1) / p->parts), p->dst_blocks)};
+/* Items are (unit, group, share of the blocks of dst). */
+static share share_at(const winograd_plan *p, int64_t item) {
+  const int64_t pairs = ceil_div(p->dst_blocks, 2), number = item % p->shares;
+  const int64_t unit = item / p->shares / p->groups;
+  return (share){.group = item / p->shares % p->groups,
+                 .row0 = unit_row(p, unit),
+                 .row1 = unit_row(p, unit + 1),
+                 .block0 = 2 * (pairs * number / p->shares),
+                 .block1 = min_i64(2 * (pairs * (number + 1) / p->shares), p->dst_blocks)};
 }
 
 static void winograd_items(const void *state, int64_t first, int64_t last, int thread) {
@@ -296,7 +301,7 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
   float *src = job->own + thread * p->own_floats, *dst = src + p->points * p->src_plane;
   float *pooled = dst + p->points * p->dst_plane;
   for (int64_t item = first; item < last; item++) {
-    const part t = part_at(p, item);
+    const share t = share_at(p, item);
     const int64_t tiles = (t.row1 - t.row0) * p->tile_cols;
     const tiles_job tiles_of = {.tensor = &p->src,
                                 .v = &p->sv,
@@ -312,7 +317,7 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
                                 .pair1 = p->a / 2,
                                 .to = src,
                                 .plane = p->src_plane};
-    if (item == first || item % p->parts == 0) transform_tiles(p->m, false, &tiles_of);
+    if (item == first || item % p->shares == 0) transform_tiles(p->m, false, &tiles_of);
     const unit_ahead next = ahead_of(job, &t, item + p->groups < last);
     multiply(p, &t, job->filters + t.group * p->points * p->weights_plane, src, dst, &next);
     for (int64_t block = t.block0; block < t.block1; block++)
@@ -342,7 +347,7 @@ void run_winograd(int threads, const winograd_plan *p, const float *src, const f
                             .stream = p->pool_floats == 0 && tail_is_empty(t) &&
                                       stores_stream(&p->dv, p->shape.n, BURSTS_FLOATS)};
   const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
-                          {winograd_items, p->groups * p->units * p->parts}};
+                          {winograd_items, p->groups * p->units * p->shares}};
   run_phases(threads, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
 }
 

@@ -3,14 +3,14 @@
  *
  * F(m x m, 3 x 3) computes y = A^T ((G w G^T) o (B^T x B)) A from a tile x of a x a values, a = m +
  * 2: Winograd's polynomial products at the points 0, infinity, 1, -1 and, for m = 4, 2 and -2
- * (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016). Rows are in
- * that order here, so they come in pairs that share most of their arithmetic: pair 0 is {0,
- * infinity}, pair 1 {1, -1}, pair 2 {2, -2}. The gradient is the adjoint: dw = G^T ((A dy A^T) o
- * (B^T x B)) G.
+ * (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016). The rows of the
+ * matrices are in that order here, so that they form pairs that share most of their arithmetic:
+ * pair 0 is {0, infinity}, pair 1 {1, -1}, pair 2 {2, -2}. The weight gradient is the adjoint: dw =
+ * G^T ((A dy A^T) o (B^T x B)) G.
  *
- * Of the three matrices G alone has entries that are no integers. They are multiplied and added
- * apart, so that multiples of 576 = 24^2 (of 4, for m = 2) give exact results: 1/6 rounded, times
- * a multiple of 6, rounds to the exact quotient.
+ * Only G has entries that are not integers. Its products are rounded before they are added, so that
+ * inputs that are multiples of 576 = 24^2 (4 for m = 2) give exact results: the rounded 1/6 times a
+ * multiple of 6 rounds to the exact quotient.
  */
 #ifndef CN_WINOGRAD_H
 #define CN_WINOGRAD_H
@@ -117,17 +117,17 @@ ALWAYS_INLINE void filter_gradient(int m, const vec *t, vec *g) {
   g[2] = vec_add(vec_add(even, vec_mul(sixth, s2)), t[1]);
 }
 
-/* size x size pixels of a plane; rows and columns outside what is in memory count as zero. */
+/* size x size pixels of a plane. Rows and columns outside the tensor's memory count as zero. */
 typedef struct patch {
   const float *row[MOST_A];
   int first, end; /* columns in memory */
-  bool whole;     /* all of it is */
+  bool whole;     /* the whole patch is in memory */
 } patch;
 
 static const float no_row[MOST_A * CN_BLOCK];
 
-/* The patch from pixel (y, x) on; src is at pixel (0, 0). What a halo holds is read, but not wanted
- * beyond the first `reach` pixels. */
+/* The patch starting at pixel (y, x). src points to pixel (0, 0). Values from the halo are read,
+ * including those that no output uses. */
 static inline patch patch_at(const cn_tensor *t, const view *v, const float *src, int64_t y,
                              int64_t x, int size) {
   const int64_t low = -t->halo, rows = t->h + t->halo, cols = t->w + t->halo;
@@ -138,8 +138,9 @@ static inline patch patch_at(const cn_tensor *t, const view *v, const float *src
   return p;
 }
 
-/* The first transform of rows `pair` for each column of a patch, then the second along the rows:
- * points 2 pair a to 2 pair a + 2 a - 1, `plane` apart. Of values (B^T x B), or of gradients. */
+/* Applies the first transform (rows 2 pair and 2 pair + 1) to each column of a patch, then the
+ * second one along the rows. Writes points 2 pair a to 2 pair a + 2 a - 1, `plane` floats apart, of
+ * B^T x B or, with `gradient`, of A dy A^T. */
 ALWAYS_INLINE void transform_pair(int m, bool gradient, int pair, const patch *p, bool whole,
                                   int lane, float *to, int64_t plane) {
   const int a = m + 2, size = gradient ? m : a;
@@ -166,21 +167,21 @@ ALWAYS_INLINE void transform_pair(int m, bool gradient, int pair, const patch *p
   }
 }
 
-/* Some pairs of rows of points of the tiles of one side. */
+/* Transforms the tiles of one operand at some pairs of rows of points. */
 typedef struct tiles_job {
   const cn_tensor *tensor;
   const view *v;
   const float *from;     /* the tensor */
-  int64_t block, blocks; /* of the tensor */
-  int64_t row0, row1;    /* of tiles, counted over the images */
+  int64_t block, blocks; /* blocks of the tensor */
+  int64_t row0, row1;    /* rows of tiles, counted over all images */
   int64_t tile_rows, tile_cols;
-  int32_t offset_y, offset_x; /* pixel of tile 0 */
+  int32_t offset_y, offset_x; /* pixel where tile 0 begins */
   int32_t pair0, pair1;
   float *to; /* [point][block][tile][16] */
   int64_t plane;
 } tiles_job;
 
-/* B^T x B, or A dy A^T with `gradient`, of all of them. */
+/* Computes B^T x B, or A dy A^T with `gradient`, for all tiles of the job. */
 #define transform_tiles ISA_NAME(transform_tiles)
 void transform_tiles(int m, bool gradient, const tiles_job *job);
 

@@ -1,5 +1,5 @@
-/* The Winograd algorithms in backward-weights: the terms of the sums at each point are the tiles.
- */
+/* Backward-weights with the Winograd algorithms: at each point, the terms of the sums are the
+ * tiles. */
 #include "columns.h"
 #include "winograd.h"
 
@@ -10,34 +10,36 @@ typedef struct weights_job {
   const float *x, *dy;
   float *dw, *db;
   layer_steps steps;
-  bool bias; /* its gradient is wanted */
+  bool bias; /* the bias gradient is stored or used by the fused step */
   float *chunks, *own;
 } weights_job;
 
-/* What some items compute: some pairs of rows of points, some blocks of y. */
-typedef struct part {
+/* The share of consecutive items: some pairs of rows of points, and some blocks of y. */
+typedef struct share {
   int64_t chunk, group;
   int32_t pair0, pair1;
   int64_t block0, block1; /* of y, within the group */
   int64_t items;
-} part;
+} share;
 
-/* Item `item` and those after it, before `last`, that differ in the blocks of y alone. */
-static part part_of(const winograd_weights_plan *p, int64_t item, int64_t last) {
-  const int64_t y_pairs = ceil_div(p->shape.y_blocks, 2), y_part = item % p->y_parts;
-  const int64_t y_end = min_i64(p->y_parts, y_part + last - item), pairs = item / p->y_parts;
-  part t = {.chunk = pairs / (p->pair_items * p->shape.groups),
-            .group = pairs / p->pair_items % p->shape.groups,
-            .pair0 = (int32_t)(pairs % p->pair_items * p->pairs_at_once),
-            .block0 = 2 * (y_pairs * y_part / p->y_parts),
-            .block1 = min_i64(2 * (y_pairs * y_end / p->y_parts), p->shape.y_blocks),
-            .items = y_end - y_part};
+/*
+ * Combines `item` with the following items, before `last`, that differ only in their blocks of y.
+ */
+static share share_of(const winograd_weights_plan *p, int64_t item, int64_t last) {
+  const int64_t y_pairs = ceil_div(p->shape.y_blocks, 2), y_share = item % p->y_shares;
+  const int64_t y_end = min_i64(p->y_shares, y_share + last - item), pairs = item / p->y_shares;
+  share t = {.chunk = pairs / (p->pair_items * p->shape.groups),
+             .group = pairs / p->pair_items % p->shape.groups,
+             .pair0 = (int32_t)(pairs % p->pair_items * p->pairs_at_once),
+             .block0 = 2 * (y_pairs * y_share / p->y_shares),
+             .block1 = min_i64(2 * (y_pairs * y_end / p->y_shares), p->shape.y_blocks),
+             .items = y_end - y_share};
   t.pair1 = t.pair0 + (int32_t)p->pairs_at_once;
   return t;
 }
 
-/* Rows row0..row1 of tiles of x, or of dy, at the points of a part. */
-static void transform_side(const weights_job *job, const part *t, bool gradient, int64_t row0,
+/* Transforms rows row0..row1 - 1 of tiles of x or dy at the points of a share. */
+static void transform_side(const weights_job *job, const share *t, bool gradient, int64_t row0,
                            int64_t row1, float *to) {
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
@@ -60,18 +62,18 @@ static void transform_side(const weights_job *job, const part *t, bool gradient,
   transform_tiles(p->m, gradient, &tiles);
 }
 
-/* For every point of the part: sums[y block][x block][16x][16y] (=|+=) dy tiles times x tiles. */
-static void multiply(const winograd_weights_plan *p, const part *t, const float *x, const float *dy,
-                     int64_t tiles, bool add, float *sums) {
+/* For every point of the share: sums[y block][x block][16x][16y] (=|+=) dy tiles times x tiles. */
+static void multiply(const winograd_weights_plan *p, const share *t, const float *x,
+                     const float *dy, int64_t tiles, bool add, float *sums) {
   const conv_shape *s = &p->shape;
-  const int64_t y_blocks = t->block1 - t->block0, parts = ceil_div(tiles, GEMM_SLAB);
+  const int64_t y_blocks = t->block1 - t->block0, slabs = ceil_div(tiles, GEMM_SLAB);
   const int64_t columns = min_i64(CN_BLOCK, s->x_channels);
   const int32_t points = (t->pair1 - t->pair0) * 2 * p->a;
   const int last = (int)((y_blocks - 1) % GEMM_PAIR) + 1;
   const gemm_plan pair = gemm_plan_of(GEMM_PAIR, 1, columns, 1);
   const gemm_plan rest = gemm_plan_of(last, 1, columns, 1);
   const int64_t calls =
-      parts * s->x_blocks * ((y_blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles);
+      slabs * s->x_blocks * ((y_blocks - last) / GEMM_PAIR * pair.tiles + rest.tiles);
   gemm_args g = {.a_block = tiles * CN_BLOCK,
                  .b_n = 1,
                  .b_k = CN_BLOCK,
@@ -93,25 +95,25 @@ static void multiply(const winograd_weights_plan *p, const part *t, const float 
           prefetcher_of((memory_runs){c + p->sum_plane, add, 0, y_blocks * s->x_blocks * TAP},
                         (memory_runs){b + p->x_plane, 1, 0, s->x_blocks * tiles * CN_BLOCK}, calls);
     for (int64_t block = 0; block < y_blocks; block += GEMM_PAIR)
-      for (int64_t n = 0; n < parts; n++) {
-        const int64_t first = tiles * n / parts;
+      for (int64_t n = 0; n < slabs; n++) {
+        const int64_t first = tiles * n / slabs;
         g.a = a + (block * tiles + first) * CN_BLOCK;
         g.b = b + first * CN_BLOCK;
         g.c = c + block * g.c_block;
-        g.k = (int32_t)(tiles * (n + 1) / parts - first);
+        g.k = (int32_t)(tiles * (n + 1) / slabs - first);
         g.flags = add || n > 0 ? GEMM_ADD : 0;
         gemm_run(block + GEMM_PAIR < y_blocks ? &pair : &rest, &g, &ahead);
       }
   }
 }
 
-/* The bias from the rows of pixels under rows row0..row1 of tiles. */
-static void sum_bias(const weights_job *job, const part *t, int64_t row0, int64_t row1, bool add,
+/* Computes the bias gradient from the pixels covered by rows row0..row1 - 1 of tiles. */
+static void sum_bias(const weights_job *job, const share *t, int64_t row0, int64_t row1, bool add,
                      float *db) {
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
   for (int64_t row = row0, end; row < row1; row = end) {
-    /* Whole images together, else rows of one. */
+    /* Several whole images at once, or rows of a single image. */
     const int64_t first = row % p->tile_rows, images = first > 0 ? 0 : (row1 - row) / p->tile_rows;
     const int64_t last = min_i64(first + row1 - row, p->tile_rows);
     end = row + (images > 0 ? images * p->tile_rows : last - first);
@@ -124,7 +126,7 @@ static void sum_bias(const weights_job *job, const part *t, int64_t row0, int64_
   }
 }
 
-/* Items are (chunk, group, pairs of rows of points, part of the blocks of y). */
+/* Items are (chunk, group, pairs of rows of points, share of the blocks of y). */
 static void winograd_sum_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
@@ -133,7 +135,7 @@ static void winograd_sum_items(const void *state, int64_t first, int64_t last, i
   float *x = job->own + thread * p->own_floats;
   float *dy = x + p->pairs_at_once * 2 * p->a * p->x_plane;
   for (int64_t item = first; item < last;) {
-    const part t = part_of(p, item, last);
+    const share t = share_of(p, item, last);
     const int64_t begin = rows * t.chunk / p->chunks, end = rows * (t.chunk + 1) / p->chunks;
     float *chunk = job->chunks + t.chunk * p->chunk_floats;
     float *sum =
@@ -150,7 +152,8 @@ static void winograd_sum_items(const void *state, int64_t first, int64_t last, i
   }
 }
 
-/* G^T t G of 16 x 16 sums, those of the chunks added up in their order; nine taps, TAP apart. */
+/* G^T t G of 16 x 16 sums, where t is added up over the chunks in order. The nine taps of dw are
+ * TAP floats apart. */
 ALWAYS_INLINE void filter_block(int m, const weights_job *job, const float *sums, float *dw) {
   const winograd_weights_plan *p = job->p;
   const int a = m + 2;
@@ -180,7 +183,7 @@ ALWAYS_INLINE void filter_block(int m, const weights_job *job, const float *sums
   }
 }
 
-/* Zeroes what belongs to no channel: rows of x and lanes of y past the last. */
+/* Zeroes the padding: rows of x and lanes of y beyond the last channel. */
 static void zero_padding(float *dw, int64_t x_lanes, int64_t y_lanes) {
   if (x_lanes == CN_BLOCK && y_lanes == CN_BLOCK) return;
   for (int64_t i = 0; i < 9 * CN_BLOCK; i++) {
@@ -189,8 +192,8 @@ static void zero_padding(float *dw, int64_t x_lanes, int64_t y_lanes) {
   }
 }
 
-/* Items are (group, block of y, block of x): sums to gradients, and the step. The first block of x
- * does the bias. */
+/* Items are (group, block of y, block of x): turns sums into gradients and applies the optimiser
+ * step. The items of the first block of x also handle the bias. */
 static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
@@ -210,12 +213,12 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
     if (job->steps.weights.values != NULL) step_run(&job->steps.weights, at, s->w_outer, dw);
     if (x > 0 || !job->bias) continue;
     float *db = job->db != NULL ? job->db + row * CN_BLOCK : own + 9 * TAP;
-    const float *parts = job->chunks + s->groups * group_sums + row * CN_BLOCK;
-    memcpy(db, parts, CN_BLOCK * sizeof(float));
+    const float *bias_sums = job->chunks + s->groups * group_sums + row * CN_BLOCK;
+    memcpy(db, bias_sums, CN_BLOCK * sizeof(float));
     for (int64_t k = 1; k < p->chunks; k++)
       for (int lane = 0; lane < CN_BLOCK; lane += VEC)
         vec_store(db + lane,
-                  vec_add(vec_load(db + lane), vec_load(parts + k * p->chunk_floats + lane)));
+                  vec_add(vec_load(db + lane), vec_load(bias_sums + k * p->chunk_floats + lane)));
     if (job->steps.bias.values != NULL) step_run(&job->steps.bias, row * CN_BLOCK, CN_BLOCK, db);
   }
 }

@@ -1,4 +1,4 @@
-/* AVX2 and FMA: a block of 16 floats is two vectors. scalar.h says what the operations mean. */
+/* AVX2 and FMA: a block of 16 floats is two vectors. scalar.h specifies the operations. */
 #ifndef CN_SIMD_AVX2_H
 #define CN_SIMD_AVX2_H
 
@@ -10,18 +10,19 @@
 
 enum { VEC = 8 };
 typedef __m256 vec;
-typedef __m256i vec_mask; /* all bits of a lane, or none */
+typedef __m256i vec_mask; /* all bits of a lane are set, or none */
 
-/* Sums that hide the latency of two multiply-adds per cycle. */
+/* Independent sums that hide the latency of two multiply-adds per cycle. */
 enum { FMA_CHAINS = 12 };
 
 /*
- * 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. With fewer than 10 the latency
- * shows: what tiles of 6 and 5 cannot cover of a row is 2 blocks x 3, with 3 registers of b and 1
- * of a. Two rows of 7 are 6 + (1 + 4) + 3 for two blocks, 5 + (2 + 3) + 4 for one.
+ * 1 block x 6: 12 accumulators, 2 registers of a, 1 of b: 15 of 16. With fewer than 10
+ * accumulators, latency limits the speed. Columns that tiles of 6 and 5 do not cover form tiles of
+ * 2 blocks x 3, with 3 registers of b and 1 of a. Two rows of 7 become 6 + (1 + 4) + 3 for two
+ * blocks, and 5 + (2 + 3) + 4 for one.
  */
 enum { GEMM_BLOCKS = 1, GEMM_N = 6, GEMM_N_ONE = 6, GEMM_PAIR_N = 3, GEMM_SPLIT_RUN = 7 };
-/* Loop overhead costs tiles of 5 columns 4%, fetching ahead of them 1%. */
+/* Without unrolling, loop overhead costs tiles of 5 columns 4%; GEMM_NEAR would cost 1%. */
 enum { GEMM_UNROLL = 2, GEMM_NEAR = 0 };
 #define GEMM_EACH_TILE(F, ...)                                                                     \
   F(1, 1, 0, __VA_ARGS__)                                                                          \
@@ -40,14 +41,16 @@ enum { GEMM_UNROLL = 2, GEMM_NEAR = 0 };
   F(2, 3, 0, __VA_ARGS__)                                                                          \
   F(2, 1, 1, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
+/*
+ * Sums in narrow.c that fit the registers together with their operands: at least NARROW_CHANNELS.
+ */
 enum { NARROW_SUMS = 12 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+/* The same for a tile in samples.c: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
 enum { SAMPLE_SUMS = 12 };
 
-/* Pixels of a depthwise row that are summed side by side: with a tap 15 of 16 registers. The maps
- * of usual networks come out even. */
+/* Pixels of a depthwise row that are computed together: with a tap 15 of 16 registers. These sizes
+ * divide the map widths of common networks evenly. */
 enum { ROW_PIXELS = 14 };
 #define EACH_ROW_PIECE(F, ...)                                                                     \
   F(14, __VA_ARGS__)                                                                               \
@@ -129,7 +132,7 @@ static inline float vec_sum(vec a) {
   return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
 }
 
-/* Without always_inline gcc 12 takes the function for one without effects and drops the calls. */
+/* Without always_inline, gcc 12 assumes that the function has no effects and removes the calls. */
 static inline __attribute__((always_inline)) void prefetch(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
@@ -137,7 +140,7 @@ static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
-/* One 8 x 8 quarter: rows of src are 16 apart, and so are those of dst. */
+/* Transposes one 8 x 8 quarter; rows of src and dst are 16 floats apart. */
 static inline void transpose_quarter(const float *src, float *dst) {
   __m256 a[8], b[8];
 #pragma GCC unroll 8

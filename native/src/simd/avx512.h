@@ -1,5 +1,4 @@
-/* AVX-512 F, BW, DQ, VL: a vector is one block of 16 floats. scalar.h says what the operations
- * mean. */
+/* AVX-512 F, BW, DQ, VL: a vector is one block of 16 floats. scalar.h specifies the operations. */
 #ifndef CN_SIMD_AVX512_H
 #define CN_SIMD_AVX512_H
 
@@ -13,11 +12,11 @@ enum { VEC = 16 };
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
-/* Sums that hide the latency of two multiply-adds per cycle. */
+/* Independent sums that hide the latency of two multiply-adds per cycle. */
 enum { FMA_CHAINS = 12 };
 
-/* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. One block alone x 16: all the
- * channels of a block, and a load of a for 16 of b. */
+/* 2 blocks x 14: 28 accumulators, 2 registers of a, 1 of b: 31 of 32. A single block x 16: all
+ * channels of a block, and one load of a for 16 of b. */
 enum {
   GEMM_UNROLL = 1,
   GEMM_NEAR = 1,
@@ -56,14 +55,16 @@ enum {
   F(1, 8, 8, __VA_ARGS__)                                                                          \
   GEMM_UP_TO_14(F, 2, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
+/*
+ * Sums in narrow.c that fit the registers together with their operands: at least NARROW_CHANNELS.
+ */
 enum { NARROW_SUMS = 30 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+/* The same for a tile in samples.c: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
 enum { SAMPLE_SUMS = 24 };
 
-/* Pixels of a depthwise row that are summed side by side: with a tap 15 of 32 registers. The maps
- * of usual networks come out even. */
+/* Pixels of a depthwise row that are computed together: with a tap 15 of 32 registers. These sizes
+ * divide the map widths of common networks evenly. */
 enum { ROW_PIXELS = 14 };
 #define EACH_ROW_PIECE(F, ...)                                                                     \
   F(14, __VA_ARGS__)                                                                               \
@@ -141,7 +142,7 @@ static inline float vec_sum(vec a) {
   return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
 }
 
-/* Without always_inline gcc 12 takes the function for one without effects and drops the calls. */
+/* Without always_inline, gcc 12 assumes that the function has no effects and removes the calls. */
 static inline __attribute__((always_inline)) void prefetch(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
@@ -149,7 +150,7 @@ static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
   _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
-/* Four rounds of pairing rows: 1 x 1, 1 x 2, 4 x 4 and 8 x 8 quarters change places. */
+/* Four rounds that exchange 1 x 1, 2 x 2, 4 x 4 and 8 x 8 blocks across the diagonal. */
 static inline void transpose_block(const float *src, float *dst) {
   __m512 a[16], b[16];
 #pragma GCC unroll 16

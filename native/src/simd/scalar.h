@@ -1,6 +1,6 @@
 /*
- * Portable C: a vector is 16 floats and a loop. Every operation has the meaning of its namesakes in
- * avx2.h and avx512.h; this file is the one to read.
+ * Portable C: a vector is 16 floats, and every operation a loop. The operations have the same
+ * meaning as those of the same names in avx2.h and avx512.h; this file is their specification.
  */
 #ifndef CN_SIMD_SCALAR_H
 #define CN_SIMD_SCALAR_H
@@ -21,18 +21,19 @@ typedef struct vec {
 /* One bit per lane. */
 typedef uint32_t vec_mask;
 
-/* Sums that hide the latency of a multiplication and an addition: eight registers of four lanes. */
+/* Independent sums that hide the latency of a multiplication and an addition: eight registers of
+ * four lanes. */
 enum { FMA_CHAINS = 2 };
 
 /*
  * The tiles of the micro-kernel: GEMM_BLOCKS blocks of 16 lanes by up to GEMM_N columns, or one
- * block by GEMM_N_ONE. Of two blocks that do not fit one tile, GEMM_PAIR_N columns go together
- * where that fills the registers better; two runs of GEMM_SPLIT_RUN columns are cut into tiles as
- * one. Loops over the terms are unrolled GEMM_UNROLL times. With GEMM_NEAR they fetch lines of a
- * and b to the first-level cache before they are read.
+ * block by up to GEMM_N_ONE. If two blocks do not fit one tile, GEMM_PAIR_N columns of both form a
+ * tile where that uses the registers better. Two runs of GEMM_SPLIT_RUN columns are tiled together.
+ * Loops over the terms are unrolled GEMM_UNROLL times; with GEMM_NEAR they prefetch lines of a and
+ * b to the first-level cache.
  *
- * GEMM_EACH_TILE(F): F(blocks, first, second) for tiles of one run of columns or of two. Here a
- * tile is 1 block x 4; the compiler places it.
+ * GEMM_EACH_TILE(F): F(blocks, first, second) for each tile of one run of columns, or of two. Here
+ * a tile is 1 block x 4; the compiler allocates the registers.
  */
 enum {
   GEMM_UNROLL = 1,
@@ -51,13 +52,15 @@ enum {
   F(1, 1, 1, __VA_ARGS__)                                                                          \
   F(1, 2, 2, __VA_ARGS__)
 
-/* Sums of narrow.c that fit the registers beside their operands: at least NARROW_CHANNELS. */
+/*
+ * Sums in narrow.c that fit the registers together with their operands: at least NARROW_CHANNELS.
+ */
 enum { NARROW_SUMS = 8 };
 
-/* Sums of a tile of samples.c, likewise: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
+/* The same for a tile in samples.c: at least SAMPLE_CHANNELS, at most MOST_SAMPLE_SUMS. */
 enum { SAMPLE_SUMS = 8 };
 
-/* Pixels of a depthwise row that are summed side by side. */
+/* Pixels of a depthwise row that are computed together. */
 enum { ROW_PIXELS = 4 };
 #define EACH_ROW_PIECE(F, ...) F(4, __VA_ARGS__) F(2, __VA_ARGS__) F(1, __VA_ARGS__)
 
@@ -75,7 +78,7 @@ static inline vec vec_load(const float *p) {
   return r;
 }
 static inline void vec_store(float *p, vec a) { memcpy(p, &a, sizeof a); }
-/* To aligned memory, past the caches; stream_end comes before another thread may read it. */
+/* Non-temporal store to aligned memory. Call stream_end before another thread may read it. */
 static inline void vec_stream(float *p, vec a) { vec_store(p, a); }
 static inline void stream_end(void) {}
 
@@ -99,19 +102,19 @@ static inline vec vec_sqrt(vec a) {
   EACH_LANE a.f[i] = sqrtf(a.f[i]);
   return a;
 }
-/* a b + c; rounded once where the processor can, twice here. */
+/* a b + c, rounded once if the processor can; twice here. */
 static inline vec vec_fma(vec a, vec b, vec c) {
   EACH_LANE a.f[i] = a.f[i] * b.f[i] + c.f[i];
   return a;
 }
 
-/* 2^n of whole numbers in -126..127; anything for a NaN. */
+/* 2^n for whole numbers n in -126..127; unspecified for a NaN. */
 static inline vec vec_pow2(vec n) {
   EACH_LANE n.f[i] = ldexpf(1.0f, n.f[i] == n.f[i] ? (int)n.f[i] : 0);
   return n;
 }
 
-/* The first n lanes; none where n <= 0. */
+/* The first n lanes; none if n <= 0. */
 static inline vec_mask vec_first(int64_t n) {
   return n >= VEC ? (1u << VEC) - 1 : n <= 0 ? 0 : (1u << n) - 1;
 }
@@ -121,7 +124,7 @@ static inline vec_mask vec_above_or_nan(vec a, vec b) {
   EACH_LANE m |= (uint32_t)(a.f[i] > b.f[i] || a.f[i] != a.f[i]) << i;
   return m;
 }
-/* Not a <= b: true for a NaN. */
+/* !(a <= b), so true if either is a NaN. */
 static inline vec_mask vec_not_le(vec a, vec b) {
   vec_mask m = 0;
   EACH_LANE m |= (uint32_t) !(a.f[i] <= b.f[i]) << i;
@@ -136,10 +139,10 @@ static inline vec vec_select(vec_mask m, vec yes, vec no) {
   EACH_LANE yes.f[i] = (m >> i & 1) != 0 ? yes.f[i] : no.f[i];
   return yes;
 }
-/* The lanes of the mask, zero elsewhere. */
+/* The lanes of the mask; zero elsewhere. */
 static inline vec vec_keep(vec_mask m, vec a) { return vec_select(m, a, vec_zero()); }
 
-/* The values of a, then of b, whose numbers are even; and those whose numbers are odd. */
+/* The values with even indices of a, then of b; and those with odd indices. */
 static inline vec vec_evens(vec a, vec b) {
   vec r;
   EACH_LANE r.f[i] = i < VEC / 2 ? a.f[2 * i] : b.f[2 * i - VEC];
@@ -150,7 +153,7 @@ static inline vec vec_odds(vec a, vec b) {
   EACH_LANE r.f[i] = i < VEC / 2 ? a.f[2 * i + 1] : b.f[2 * i + 1 - VEC];
   return r;
 }
-/* The first halves of a and b, one value of each in turn; and the second halves. */
+/* Interleaves the first halves of a and b; and their second halves. */
 static inline vec vec_zip_low(vec a, vec b) {
   vec r;
   EACH_LANE r.f[i] = i % 2 == 0 ? a.f[i / 2] : b.f[i / 2];
@@ -162,7 +165,7 @@ static inline vec vec_zip_high(vec a, vec b) {
   return r;
 }
 
-/* Neither touches memory outside the mask; lanes outside it load as zero. */
+/* Neither accesses memory outside the mask; lanes outside it load as zero. */
 static inline vec vec_load_some(const float *p, vec_mask m) {
   vec r;
   EACH_LANE r.f[i] = (m >> i & 1) != 0 ? p[i] : 0.0f;
@@ -172,7 +175,7 @@ static inline void vec_store_some(float *p, vec_mask m, vec a) {
   EACH_LANE if ((m >> i & 1) != 0) p[i] = a.f[i];
 }
 
-/* VEC whole numbers of 0..255, a byte each. */
+/* VEC integers in 0..255, one byte each. */
 static inline vec vec_load_bytes(const uint8_t *p) {
   vec r;
   EACH_LANE r.f[i] = (float)p[i];
@@ -180,14 +183,14 @@ static inline vec vec_load_bytes(const uint8_t *p) {
 }
 static inline void vec_store_bytes(uint8_t *p, vec a) { EACH_LANE p[i] = (uint8_t)a.f[i]; }
 
-/* Sum of the lanes: halves first, then halves of those. */
+/* Sum of the lanes: adds the two halves, then the halves of the result, and so on. */
 static inline float vec_sum(vec a) {
   for (int half = VEC / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) a.f[i] += a.f[i + half];
   return a.f[0];
 }
 
-/* Into the second-level cache; near: into the first. */
+/* Prefetches to the second-level cache; prefetch_near to the first. */
 static inline void prefetch(const void *p) { (void)p; }
 static inline void prefetch_near(const void *p) { (void)p; }
 
