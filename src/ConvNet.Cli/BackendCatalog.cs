@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 
 namespace ConvNet.Cli;

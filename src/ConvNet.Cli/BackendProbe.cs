@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli;
 
@@ -32,7 +32,7 @@ internal sealed record BackendProbe(string Name, bool Available, string? Version
             BackendInfo info = backend.Info;
             long? bytes = info.Library is { } library ? new FileInfo(library).Length : null;
             return new BackendProbe(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads,
-                info.Library, bytes, null, Diagnostics.SelfTest.Of(backend, cancellation), info.Limits);
+                info.Library, bytes, null, GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {

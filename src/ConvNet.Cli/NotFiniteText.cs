@@ -1,6 +1,5 @@
 using System.Globalization;
 using ConvNet.Data;
-using ConvNet.Diagnostics;
 using ConvNet.Training;
 
 namespace ConvNet.Cli;

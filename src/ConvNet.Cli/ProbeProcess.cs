@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli;
 

@@ -1,5 +1,5 @@
-using ConvNet.Diagnostics;
 using ConvNet.Measurement;
+using ConvNet.Profiling;
 using Spectre.Console;
 
 namespace ConvNet.Cli;

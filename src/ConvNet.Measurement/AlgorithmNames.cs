@@ -1,5 +1,3 @@
-using ConvNet.Diagnostics;
-
 namespace ConvNet.Measurement;
 
 /// <summary>The algorithms of a convolution by their names on a command line.</summary>

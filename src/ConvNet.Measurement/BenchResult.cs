@@ -1,4 +1,5 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 

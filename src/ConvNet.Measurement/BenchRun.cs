@@ -1,5 +1,6 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement.Workers;
+using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 

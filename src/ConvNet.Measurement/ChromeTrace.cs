@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using ConvNet.Diagnostics;
+using ConvNet.Profiling;
 using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;

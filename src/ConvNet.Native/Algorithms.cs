@@ -1,4 +1,3 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;

@@ -1,6 +1,6 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
+using ConvNet.Profiling;
 
 namespace ConvNet.Native;
 

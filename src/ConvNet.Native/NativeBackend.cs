@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics.X86;
-using ConvNet.Diagnostics;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
 
@@ -54,8 +53,10 @@ public sealed class NativeBackend : IBackend, IExplains
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
         Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
-        Info = new BackendInfo("native", version, (isa ?? best).ToString().ToLowerInvariant(), count, library.Path)
+        string isaName = (isa ?? best).ToString().ToLowerInvariant();
+        Info = new BackendInfo("native", version, isaName, count, library.Path)
         {
+            Option = $"native:{isaName}{(precision == Precision.Accurate ? ":accurate" : "")}",
             Precision = precision,
             Limits = [.. LimitsOf(best), .. BackendLimits.OfThreads(count),
                 .. BackendLimits.OfEnvironment(s_variables)],

@@ -1,7 +1,7 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 using ConvNet.Planning;
+using ConvNet.Profiling;
 
 namespace ConvNet.Native;
 

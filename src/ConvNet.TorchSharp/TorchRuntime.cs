@@ -24,6 +24,12 @@ internal sealed class TorchRuntime
                 || name.StartsWith("libiomp", StringComparison.Ordinal)));
         Info = new BackendInfo("torchsharp", Version(), Isa(), threads, library)
         {
+            Option = padding switch
+            {
+                ChannelPadding.Always => "torchsharp:padded",
+                ChannelPadding.Never => "torchsharp:unpadded",
+                _ => "torchsharp",
+            },
             Limits = [.. LimitsOf(padding, library), .. BackendLimits.OfThreads(threads),
                 .. TorchEnvironment.LimitsOf(threads, openMP)],
         };

@@ -1,5 +1,3 @@
-using ConvNet.Diagnostics;
-
 namespace ConvNet.Tests;
 
 /// <summary>A backend as the contract tests run it.</summary>

@@ -1,4 +1,5 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 
 namespace ConvNet.Cli.Gradcheck;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using ConvNet.Cli.Verbs;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -27,7 +27,7 @@ internal sealed class CaseOptions
     private readonly Option<string?> _target = new("--case-out")
     {
         Description = "Write the case that a failure is shrunk to here, which must not exist; "
-            + $"{FailureFile.UsualName}.json, or -2 and so on where there is one, unless given.",
+            + $"{GradientCaseFile.FailureName}.json, or -2 and so on where there is one, unless given.",
         HelpName = "FILE",
     };
 
@@ -92,5 +92,5 @@ internal sealed class CaseOptions
     /// <summary>The file to write a case to.</summary>
     public string Target(ParseResult command) => command.GetValue(_target) is { } given && !File.Exists(given)
         ? given
-        : FailureFile.Unused(path => _named.Contains(command, path));
+        : GradientCaseFile.UnusedName(path => _named.Contains(command, path));
 }

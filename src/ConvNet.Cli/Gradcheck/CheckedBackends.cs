@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 

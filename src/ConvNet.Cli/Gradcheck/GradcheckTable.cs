@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
@@ -19,7 +19,7 @@ internal static class GradcheckTable
         people.WriteLine(details
             ? "Errors are in units of their bound; where values must be equal, any difference is wrong."
             : "Numbers are the largest error in units of its bound, with its tensor; exact comparisons allow none.");
-        if (GradientWords.Samples(result.Report) is { } samples)
+        if (result.Report.Sampled is { } samples)
             people.WriteLine(samples);
         foreach (ExactCut cut in result.Report.Cuts)
             people.WriteLine($"exact mode is cut at {cut.Layer}: {cut.Reason}");
@@ -30,7 +30,7 @@ internal static class GradcheckTable
             people.WriteLine($"and {failures.Length - FailuresInWords} more; --json has them all");
         if (failures.Length == 0 && result.Report.Worst is { Tensor.WorstInBounds: > 0 } worst)
             people.WriteLine($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}.");
-        people.WriteLine($"{GradientWords.Summary(result.Report)}, in {result.Elapsed.TotalSeconds:0.0} s",
+        people.WriteLine($"{result.Report.Summary}, in {result.Elapsed.TotalSeconds:0.0} s",
             StyleOf(result.Report.Verdict));
         if (result.Reproduce is { } command)
             Cli.Tables.WriteUnbroken(people, $"again: {command}");

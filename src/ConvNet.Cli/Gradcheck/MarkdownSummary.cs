@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
@@ -30,7 +30,7 @@ internal static class MarkdownSummary
         }
         Line($"");
         Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
-        if (GradientWords.Samples(report) is { } samples)
+        if (report.Sampled is { } samples)
             Line($"\n{Escape(samples)}.\n");
         foreach ((BackendVariant backend, SelfTestResult test) in result.Backends.Zip(result.SelfTests)
             .Where(each => !each.Second.Passed))

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 
 namespace ConvNet.Cli.Gradcheck;
@@ -28,7 +28,7 @@ internal sealed record Reproduction(string Command, string CaseFile)
         say($"after {failure.Runs} runs: {failure}");
         GradientCaseFile.Save(target, failure.Case);
         say($"the case is in {target}");
-        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? $"--case {CheckOrigin.Quoted(target)}")} "
+        return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? GradientCaseFile.OptionFor(target))} "
             + $"{BackendsOf(failure, precision)}", target);
     }
 

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking.Research;
 
 namespace ConvNet.Cli.Gradcheck;
 

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 
 namespace ConvNet.Cli.Gradcheck;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using MathNet.Numerics.Statistics;
 
 namespace ConvNet.Cli.Gradcheck;

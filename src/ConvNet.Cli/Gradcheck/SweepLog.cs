@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Gradcheck;

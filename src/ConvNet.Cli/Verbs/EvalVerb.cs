@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ConvNet.Data;
+using ConvNet.GradientChecking;
 using ConvNet.Serialization;
 using ConvNet.Training;
 using Spectre.Console;

@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
 using ConvNet.Cli.Gradcheck;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Serialization;
 
@@ -186,7 +187,7 @@ internal sealed class GradcheckVerb : Verb
             GradientReport report = subject.Check(backends.Variants);
             reports.Add(subject.Listed(report));
             if (subjects.Count > 1)
-                terminal.Progress($"{subject.Title}: {GradientWords.Summary(report)}");
+                terminal.Progress($"{subject.Title}: {report.Summary}");
             if (report.Verdict != Verdict.Fail || again is not null)
                 continue;
             again = Reproduction.Of(subject, report, backends.Variants, PrecisionOf(command, _precision),

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using ConvNet.Diagnostics;
+using ConvNet.Summaries;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;

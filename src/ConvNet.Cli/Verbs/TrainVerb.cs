@@ -1,9 +1,10 @@
 using System.CommandLine;
 using ConvNet.Data;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Reports;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
+using ConvNet.Summaries;
 using ConvNet.Training;
 using Spectre.Console;
 

@@ -35,6 +35,12 @@ public sealed record BackendInfo(string Name, string Version, string Isa, int Th
     /// <summary>Whether it may take less exact algorithms.</summary>
     public Precision Precision { get; init; } = Precision.Accurate;
 
+    /// <summary>
+    /// The name under which the command line makes this backend, as <c>native:avx2:accurate</c>; null where it has
+    /// none.
+    /// </summary>
+    public string? Option { get; init; }
+
     /// <summary>What limits it on this machine, or is worked around; empty where nothing does.</summary>
     public IReadOnlyList<BackendLimit> Limits { get; init; } = [];
 

@@ -4,7 +4,7 @@ namespace ConvNet;
 public enum Precision
 {
     /// <summary>Algorithms that round more, where they take less time: Winograd's for 3×3 convolutions. Their errors
-    /// are a few times those of direct sums; <see cref="Diagnostics.DeclaredAccuracy"/> says how many.</summary>
+    /// are a few times those of direct sums; <see cref="DeclaredAccuracy"/> says how many.</summary>
     Fast,
 
     /// <summary>Nothing less exact than sums of the products themselves.</summary>

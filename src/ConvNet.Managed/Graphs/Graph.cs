@@ -209,7 +209,7 @@ public sealed class Node
     public IReadOnlyList<Parameter> Parameters { get; internal set; } = [];
 
     /// <summary>The shapes that the layer reads.</summary>
-    internal Shape[] InputShapes => [.. Inputs.Select(node => node.Shape)];
+    public Shape[] InputShapes => [.. Inputs.Select(node => node.Shape)];
 
     /// <summary>Name and layer, for errors.</summary>
     internal string Place => $"{Name} ({Layer?.GetType().Name ?? "Input"})";

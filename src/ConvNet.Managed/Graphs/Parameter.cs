@@ -97,7 +97,7 @@ public sealed class Parameter
     public bool Trainable { get; }
 
     /// <summary>The position among <see cref="Graph.Parameters"/>.</summary>
-    internal int Index { get; }
+    public int Index { get; }
 
     /// <summary>Name and dimensions.</summary>
     public override string ToString() => $"{Name} ({string.Join("×", Dimensions)})";

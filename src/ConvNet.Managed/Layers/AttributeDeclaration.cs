@@ -220,24 +220,24 @@ public abstract class AttributeDeclaration
     }
 
     /// <summary>Smaller numbers: the least, half, one less.</summary>
-    internal static IEnumerable<int> Smaller(int value, int least)
+    public static IEnumerable<int> Smaller(int value, int least)
         => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
 
     /// <summary>The value that a layer has.</summary>
-    internal abstract object ValueOf(object owner);
+    public abstract object ValueOf(object owner);
 
     /// <summary>The value that a layer has, in words.</summary>
     internal abstract string TextOf(object owner);
 
     /// <summary>Writes the value that a layer has.</summary>
-    internal abstract void Write(Utf8JsonWriter json, object owner);
+    public abstract void Write(Utf8JsonWriter json, object owner);
 
     /// <summary>Reads a value; null where the default stands for it.</summary>
     /// <exception cref="InvalidDataException">The value is of another type, or missing.</exception>
-    internal abstract object? Read(JsonReader json);
+    public abstract object? Read(JsonReader json);
 
     /// <summary>Smaller values than the one that a layer has, the boldest step first.</summary>
-    internal abstract IEnumerable<object> Smaller(object owner);
+    public abstract IEnumerable<object> Smaller(object owner);
 
     /// <summary>A value of the range.</summary>
     internal abstract object Draw(RandomDraw draw);
@@ -289,22 +289,22 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         : throw new ArgumentOutOfRangeException(Name, $"{kind}: {Name} {Text(value)} is not in {Range}.");
 
     /// <inheritdoc/>
-    internal override object ValueOf(object owner) => _get(owner);
+    public override object ValueOf(object owner) => _get(owner);
 
     /// <inheritdoc/>
     internal override string TextOf(object owner) => Text(_get(owner));
 
     /// <inheritdoc/>
-    internal override void Write(Utf8JsonWriter json, object owner) => _rules.Writer(json, Name, _get(owner));
+    public override void Write(Utf8JsonWriter json, object owner) => _rules.Writer(json, Name, _get(owner));
 
     /// <inheritdoc/>
-    internal override object? Read(JsonReader json)
+    public override object? Read(JsonReader json)
         => _rules.Reader(json, Name)
             ?? (FormerName is null ? null : _rules.Reader(json, FormerName))
             ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
-    internal override IEnumerable<object> Smaller(object owner)
+    public override IEnumerable<object> Smaller(object owner)
         => _rules.SmallerIn(owner).Select(value => (object)value);
 
     /// <inheritdoc/>

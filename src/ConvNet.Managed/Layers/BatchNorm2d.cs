@@ -1,5 +1,4 @@
 using System.Numerics;
-using ConvNet.Diagnostics;
 
 namespace ConvNet;
 
@@ -14,7 +13,7 @@ namespace ConvNet;
 public sealed record BatchNorm2d : Layer
 {
     /// <summary>Normalising over fewer values divides by what rounding made.</summary>
-    internal const int FewestValues = 8;
+    public const int FewestValues = 8;
 
     private const float UsualMomentum = 0.1f, UsualEpsilon = 1e-5f;
 

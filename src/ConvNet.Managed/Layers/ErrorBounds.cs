@@ -1,5 +1,3 @@
-using ConvNet.Diagnostics;
-
 namespace ConvNet;
 
 /// <summary>A training pass of a layer in double, and how far float32 may be from it, for the layer to fill
@@ -15,7 +13,10 @@ public sealed class ErrorBounds
     private readonly double[] _y;
     private readonly double[][] _dx, _dw, _buffers;
 
-    internal ErrorBounds(LayerValues<double> values)
+    /// <summary>Runs the layer; all bounds are 0.</summary>
+    /// <param name="values">What it runs on.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer and the number of samples.</exception>
+    public ErrorBounds(LayerValues<double> values)
     {
         (_values, _run) = (values, new LayerRun<double>(values));
         _y = new double[_run.Y.Length];
@@ -65,17 +66,4 @@ public sealed class ErrorBounds
 
     /// <summary>Bounds of a buffer after the pass.</summary>
     public Span<double> BufferBound(int i) => _buffers[i];
-
-    /// <summary>The results with their bounds.</summary>
-    internal LayerTruth ToTruth()
-    {
-        TruthTensor Of(string name, double[] values, double[] bounds)
-            => new(name, values) { Bounds = bounds, Terms = Terms };
-        return new LayerTruth(Of("y", _run.Y, _y),
-            [.. _run.DX.Select((dx, i) => Of(LayerReference.InputGradientName(_values, i), dx, _dx[i]))],
-            [.. _values.Specs.Select((spec, i) => spec.Trainable
-                ? Of(LayerReference.GradientName(spec), _run.DW[i], _dw[i])
-                : null)],
-            [.. _values.Specs.Select((spec, i) => spec.Trainable ? null : Of(spec.Name, _run.W[i], _buffers[i]))]);
-    }
 }

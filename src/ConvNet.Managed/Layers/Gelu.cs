@@ -1,4 +1,3 @@
-using ConvNet.Diagnostics;
 using MathNet.Numerics;
 
 namespace ConvNet;

@@ -61,11 +61,11 @@ public sealed class LayerDeclaration : Declaration<Layer>
     public Func<RandomDraw, int, Shape, Layer?> Fitting { get; init; }
 
     /// <summary>The attribute of a role; null where there is none.</summary>
-    internal AttributeDeclaration? Of(AttributeRole role)
+    public AttributeDeclaration? Of(AttributeRole role)
         => Attributes.FirstOrDefault(attribute => attribute.Role == role);
 
     /// <summary>The layer with other values of some attributes; null where it refuses them.</summary>
-    internal Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
+    public Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
         => Valid(ValuesOf(layer).With(changes));
 
     // A layer of random attributes on inputs that it takes; the first example where chance finds none.

@@ -125,19 +125,3 @@ public readonly ref struct Targets
                 + "least one a weight.");
     }
 }
-
-/// <summary>Targets that outlive a call.</summary>
-/// <param name="Classes">Class indices; null where the targets are values.</param>
-/// <param name="Values">Values; null where the targets are class indices.</param>
-/// <param name="SampleWeights">One weight for each sample; null where all count alike.</param>
-internal sealed record KeptTargets(int[]? Classes, float[]? Values, float[]? SampleWeights = null)
-{
-    /// <summary>A copy of the targets of a call.</summary>
-    public static KeptTargets Of(Targets targets) => new(
-        targets.AreClasses ? targets.Classes.ToArray() : null,
-        targets.AreClasses ? null : targets.Values.ToArray(),
-        targets.SampleWeights.IsEmpty ? null : targets.SampleWeights.ToArray());
-
-    /// <summary>The targets for a call.</summary>
-    public Targets Targets => (Classes is null ? Targets.Of(Values) : Targets.Of(Classes)).Weighted(SampleWeights);
-}

@@ -30,6 +30,7 @@ public sealed class ManagedBackend : IBackend
         int count = threads ?? Environment.ProcessorCount;
         Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", count, null)
         {
+            Option = "managed",
             Limits = [.. BackendLimits.OfThreads(count), .. BackendLimits.OfEnvironment(s_variables)],
         };
     }

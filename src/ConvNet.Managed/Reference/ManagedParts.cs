@@ -1,5 +1,5 @@
-using ConvNet.Diagnostics;
 using ConvNet.Planning;
+using ConvNet.Profiling;
 
 namespace ConvNet;
 

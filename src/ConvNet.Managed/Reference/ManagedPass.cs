@@ -1,8 +1,8 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using ConvNet.Diagnostics;
 using ConvNet.Planning;
+using ConvNet.Profiling;
 
 namespace ConvNet;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using ConvNet.Diagnostics;
+using ConvNet.Profiling;
 
 namespace ConvNet;
 
@@ -63,7 +63,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
 
     /// <summary>The values of a node of the last training pass. Its memory may serve others once nothing needs
     /// it.</summary>
-    internal ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
+    public ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
     /// <summary>The gradient of the input of the last backward pass.</summary>
     internal ReadOnlySpan<T> InputGradient => _training!.InputGradient(N);

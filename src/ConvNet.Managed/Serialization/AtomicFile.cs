@@ -8,7 +8,7 @@ namespace ConvNet.Serialization;
 /// ended can be told from what another one is just writing: the next to write or to check the same name removes what it
 /// can lock for itself.
 /// </remarks>
-internal static class AtomicFile
+public static class AtomicFile
 {
     private const string Mark = ".unfinished-";
     private const int WouldBlock = 11, NoSpace = 28, QuotaExceeded = 122;

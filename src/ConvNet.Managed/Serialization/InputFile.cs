@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace ConvNet.Serialization;
 
 /// <summary>Opens what is to be read: regular files alone, and no more of them than a reader has use for.</summary>
-internal static class InputFile
+public static class InputFile
 {
     /// <summary>The most bytes of a file of text: a graph, a case, a list of shapes, a page.</summary>
     public const int MaxTextBytes = 16 << 20;

@@ -6,7 +6,7 @@ namespace ConvNet.Serialization;
 
 /// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its
 /// place.</summary>
-internal sealed class JsonReader
+public sealed class JsonReader
 {
     private readonly JsonElement _object;
     private readonly string _place;

@@ -79,7 +79,7 @@ public abstract class Declaration<T>
         => new(Attributes.Select(attribute => KeyValuePair.Create(attribute, attribute.ValueOf(owner))));
 
     /// <summary>Reads one.</summary>
-    internal T Read(JsonReader json)
+    public T Read(JsonReader json)
     {
         var values = new List<KeyValuePair<AttributeDeclaration, object>>();
         foreach (AttributeDeclaration attribute in Attributes)
@@ -91,7 +91,7 @@ public abstract class Declaration<T>
     }
 
     /// <summary>Writes the attributes of one.</summary>
-    internal void Write(Utf8JsonWriter json, T owner)
+    public void Write(Utf8JsonWriter json, T owner)
     {
         foreach (AttributeDeclaration attribute in Attributes)
             attribute.Write(json, owner);
@@ -128,7 +128,7 @@ public abstract class DeclarationSet<TDeclaration, T>
     internal string Kinds => string.Join(", ", Declarations.Select(declaration => declaration.Kind));
 
     /// <summary>Reads what an object describes.</summary>
-    internal T Read(JsonReader json)
+    public T Read(JsonReader json)
     {
         string kind = json.Text(_what) ?? throw json.Error($"\"{_what}\" is missing.");
         return _byKind.TryGetValue(kind, out TDeclaration? declaration)

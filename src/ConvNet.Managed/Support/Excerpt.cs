@@ -5,7 +5,7 @@ namespace ConvNet;
 /// <summary>
 /// What an error quotes of its input: the beginning of it, without anything that a terminal would act on.
 /// </summary>
-internal static class Excerpt
+public static class Excerpt
 {
     /// <summary>The most characters that are quoted.</summary>
     public const int Most = 100;

@@ -6,7 +6,7 @@ namespace ConvNet;
 
 /// <summary>Records as text: as the compiler would print them, but with the elements of collections instead of the
 /// names of their types.</summary>
-internal static class RecordText
+public static class RecordText
 {
     // Of a long collection the first few say what it is.
     private const int MostElements = 8;

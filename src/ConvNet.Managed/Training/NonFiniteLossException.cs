@@ -1,5 +1,4 @@
 using System.Globalization;
-using ConvNet.Diagnostics;
 
 namespace ConvNet.Training;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using ConvNet.Data;
-using ConvNet.Diagnostics;
 using static System.FormattableString;
 
 namespace ConvNet.Training;

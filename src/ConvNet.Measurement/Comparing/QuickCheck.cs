@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using static System.FormattableString;
 
 namespace ConvNet.Measurement;

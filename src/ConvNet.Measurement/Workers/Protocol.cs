@@ -1,7 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.Profiling;
 
 namespace ConvNet.Measurement.Workers;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using ConvNet.Diagnostics;
+using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 

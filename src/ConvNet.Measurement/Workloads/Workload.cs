@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 

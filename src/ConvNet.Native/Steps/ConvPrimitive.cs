@@ -1,5 +1,5 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
+using ConvNet.Profiling;
 using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;

@@ -1,5 +1,5 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native.Interop;
+using ConvNet.Profiling;
 
 namespace ConvNet.Native.Steps;
 

@@ -1,5 +1,5 @@
-using ConvNet.Diagnostics;
 using ConvNet.Measurement;
+using ConvNet.Profiling;
 using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.Summaries;
 using ConvNet.Training;
 using static System.FormattableString;
 

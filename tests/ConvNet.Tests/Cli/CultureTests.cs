@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using ConvNet.Cli;
 using ConvNet.Cli.Verbs;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 using ConvNet.Models;
 using ConvNet.Reports;

@@ -1,7 +1,8 @@
 using System.Text.Json;
 using ConvNet.Cli;
 using ConvNet.Cli.Gradcheck;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Tests.Contract;
 using NUnit.Framework;
 

@@ -1,6 +1,7 @@
 using System.Xml.Linq;
 using ConvNet.Cli.Gradcheck;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using NUnit.Framework;
 using Spectre.Console;
 

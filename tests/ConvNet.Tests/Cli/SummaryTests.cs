@@ -1,7 +1,7 @@
 using System.Text.Json;
 using ConvNet.Cli;
-using ConvNet.Diagnostics;
 using ConvNet.Models;
+using ConvNet.Summaries;
 using NUnit.Framework;
 using Spectre.Console;
 

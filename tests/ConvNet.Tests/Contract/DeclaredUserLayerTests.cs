@@ -1,5 +1,6 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Serialization;
+using ConvNet.Summaries;
 using ConvNet.UserLayers;
 using NUnit.Framework;
 

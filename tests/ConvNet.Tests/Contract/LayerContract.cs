@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using ConvNet.Cli;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Docs;

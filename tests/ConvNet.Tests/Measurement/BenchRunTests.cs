@@ -1,6 +1,7 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
+using ConvNet.Profiling;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Measurement;

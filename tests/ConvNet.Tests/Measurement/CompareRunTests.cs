@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using ConvNet.Models;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Models;
 using NUnit.Framework;

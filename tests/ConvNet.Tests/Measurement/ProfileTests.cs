@@ -1,8 +1,8 @@
 using System.Text.Json;
-using ConvNet.Diagnostics;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using ConvNet.Models;
+using ConvNet.Profiling;
 using ConvNet.Tests.Native;
 using NUnit.Framework;
 

@@ -1,4 +1,3 @@
-using ConvNet.Diagnostics;
 using ConvNet.Models;
 using ConvNet.Native;
 using ConvNet.Native.Interop;

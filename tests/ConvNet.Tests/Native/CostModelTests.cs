@@ -1,4 +1,3 @@
-using ConvNet.Diagnostics;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;

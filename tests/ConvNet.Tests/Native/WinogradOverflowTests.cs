@@ -1,5 +1,5 @@
 using ConvNet.Data;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Training;
 using NUnit.Framework;
 

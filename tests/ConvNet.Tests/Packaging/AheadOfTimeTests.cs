@@ -29,6 +29,7 @@ public sealed class AheadOfTimeTests
                 <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
               </PropertyGroup>
               <ItemGroup>
+                <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.GradientCheck.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Managed.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Native.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "MathNet.Numerics.dll")}" />
@@ -41,7 +42,7 @@ public sealed class AheadOfTimeTests
         File.WriteAllText(folder.File("Program.cs"), """
             using ConvNet;
             using ConvNet.Data;
-            using ConvNet.Diagnostics;
+            using ConvNet.GradientChecking;
             using ConvNet.Models;
             using ConvNet.Native;
             using ConvNet.Serialization;

@@ -11,6 +11,9 @@ namespace ConvNet.Tests.Packaging;
 [Category("Packaging")]
 public sealed class PackageTests
 {
+    private static readonly string[] Packages =
+        ["ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.TorchSharp"];
+
     [Test]
     public void AFreshProjectTrainsWithThePackages()
     {
@@ -22,6 +25,9 @@ public sealed class PackageTests
             "pack", "ConvNative.sln", "-c", Repository.Configuration, "--no-build", $"-p:Version={version}", "-o",
                 folder.File("feed"));
         Assert.That(packed.ExitCode, Is.Zero, packed.Output);
+        // The checks of the checker, the measurements and the tool are in none.
+        Assert.That(Directory.GetFiles(folder.File("feed")).Select(Path.GetFileName),
+            Is.EquivalentTo(Packages.Select(package => $"{package}.{version}.nupkg")));
 
         AddTorchSharpOfThisPlatform(folder.File("feed"));
 
@@ -49,6 +55,7 @@ public sealed class PackageTests
                 <RestoreFallbackFolders>{cache}</RestoreFallbackFolders>
               </PropertyGroup>
               <ItemGroup>
+                <PackageReference Include="ConvNet.GradientCheck" Version="{version}" />
                 <PackageReference Include="ConvNet.Managed" Version="{version}" />
                 <PackageReference Include="ConvNet.Native" Version="{version}" />
                 <PackageReference Include="ConvNet.TorchSharp" Version="{version}" />
@@ -64,8 +71,7 @@ public sealed class PackageTests
             "project.assets.json"))));
         string[] taken = [.. assets.RootElement.GetProperty("libraries").EnumerateObject().Select(library
             => library.Name).Where(name => name.StartsWith("ConvNet.", StringComparison.Ordinal))];
-        Assert.That(taken, Is.EquivalentTo((string[])[$"ConvNet.Managed/{version}", $"ConvNet.Native/{version}",
-            $"ConvNet.TorchSharp/{version}"]));
+        Assert.That(taken, Is.EquivalentTo(Packages.Select(package => $"{package}/{version}")));
         string built = Directory.GetFiles(folder.File("bin"), "ConvNet.Managed.dll",
             SearchOption.AllDirectories).Single();
         Assert.That(File.ReadAllBytes(built), Is.EqualTo(File.ReadAllBytes(Repository.Path("src", "ConvNet.Managed",

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Properties;

@@ -1,4 +1,3 @@
-using ConvNet.Diagnostics;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;

@@ -1,6 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;

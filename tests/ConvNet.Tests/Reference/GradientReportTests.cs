@@ -1,4 +1,5 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;
@@ -89,7 +90,7 @@ public sealed class GradientReportTests
         GradientReport report = GradientCheck.Run(new MulticlassSvm(), 5, [faulty], s_options);
         Assert.That(() => report.ThrowIfFailed(),
             Throws.TypeOf<GradientCheckException>().With.Message.Contains("again: GradientCheck.Run of MulticlassSvm")
-                .And.Message.Contains("for 5 scores"));
+                .And.Message.Contains("for 5 outputs"));
     }
 
     [Test]

@@ -1,7 +1,8 @@
 using System.Collections;
 using System.Reflection;
 using System.Runtime.CompilerServices;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Reports;
 using NUnit.Framework;
@@ -12,8 +13,9 @@ namespace ConvNet.Tests.Reference;
 public sealed class RecordTextTests
 {
     private static readonly Assembly[] s_assemblies =
-        [typeof(Graph).Assembly, typeof(NativeBackend).Assembly, typeof(TorchSharpBackend).Assembly,
-            typeof(BenchResult).Assembly, typeof(Page).Assembly];
+        [typeof(Graph).Assembly, typeof(GradientReport).Assembly, typeof(CanaryReport).Assembly,
+            typeof(NativeBackend).Assembly, typeof(TorchSharpBackend).Assembly, typeof(BenchResult).Assembly,
+            typeof(Page).Assembly];
 
     private static IEnumerable<Type> Records => s_assemblies.SelectMany(assembly => assembly.GetExportedTypes())
         .Where(type => !type.IsAbstract && !type.ContainsGenericParameters && IsRecord(type)

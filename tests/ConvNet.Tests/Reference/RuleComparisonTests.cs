@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking.Research;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;

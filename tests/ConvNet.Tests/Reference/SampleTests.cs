@@ -1,4 +1,5 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
+using ConvNet.GradientChecking.Research;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;

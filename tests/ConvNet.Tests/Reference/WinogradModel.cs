@@ -1,5 +1,3 @@
-using ConvNet.Diagnostics;
-
 namespace ConvNet.Tests.Reference;
 
 /// <summary>A convolution by Winograd's algorithms in plain float32, its constants open to be spoilt.</summary>

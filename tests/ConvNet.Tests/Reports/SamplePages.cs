@@ -1,8 +1,9 @@
-using ConvNet.Diagnostics;
 using ConvNet.Measurement;
 using ConvNet.Models;
+using ConvNet.Profiling;
 using ConvNet.Reports;
 using ConvNet.Reports.Pages;
+using ConvNet.Summaries;
 using ConvNet.Training;
 
 namespace ConvNet.Tests.Reports;

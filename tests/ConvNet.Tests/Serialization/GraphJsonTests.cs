@@ -1,6 +1,6 @@
-using ConvNet.Diagnostics;
 using ConvNet.Models;
 using ConvNet.Serialization;
+using ConvNet.Summaries;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Serialization;

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.Data;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 using ConvNet.Models;
 using ConvNet.Serialization;

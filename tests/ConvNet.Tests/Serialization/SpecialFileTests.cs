@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.Data;
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 using ConvNet.Models;
 using ConvNet.Serialization;

@@ -1,4 +1,4 @@
-using ConvNet.Diagnostics;
+using ConvNet.GradientChecking;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using ConvNet.Tests.Cli;

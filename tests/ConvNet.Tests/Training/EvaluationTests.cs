@@ -1,5 +1,4 @@
 using ConvNet.Data;
-using ConvNet.Diagnostics;
 using ConvNet.Training;
 using NUnit.Framework;
 

@@ -1,0 +1,143 @@
+using ConvNet.Serialization;
+
+namespace ConvNet.GradientChecking.Research;
+
+/// <summary>An executable whose results are spoilt when they are read; gradients that were added to others stay
+/// right.</summary>
+internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun)
+    : IExecutable, IDeclaresAlgorithms
+{
+    private readonly Random _random = new(fault.Seed);
+    private int _passes;
+    private TrainingPass? _pass, _before;
+
+    public Graph Graph => inner.Graph;
+
+    public int BatchSize => inner.BatchSize;
+
+    public TrainingSpec? Spec => inner.Spec;
+
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass)
+        ?? SumAlgorithm.Direct;
+
+    public void Forward(ReadOnlySpan<float> input)
+    {
+        float[][] state = [.. Graph.Parameters.Select(ReadRight)];
+        inner.Forward(input);
+        (_before, _pass) = (_pass, new TrainingPass(_passes++, state, input.ToArray()));
+        backend.Injected = 0;
+    }
+
+    public double Loss(Targets targets)
+    {
+        double loss = inner.Loss(targets);
+        _pass = _pass! with { Targets = KeptTargets.Of(targets) };
+        return Spoilt(loss);
+    }
+
+    public void Backward(bool accumulate = false)
+    {
+        inner.Backward(accumulate);
+        _pass = _pass! with { Accumulates = accumulate };
+    }
+
+    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    {
+        inner.Backward(outputGradient, accumulate);
+        _pass = _pass! with { OutputGradient = outputGradient.ToArray(), Accumulates = accumulate };
+    }
+
+    public void Step(float learningRate) => inner.Step(learningRate);
+
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+        => inner.WriteGradient(parameter, values);
+
+    public void ScaleGradients(float factor) => inner.ScaleGradients(factor);
+
+    public double ClipGradientNorm(float maxNorm) => inner.ClipGradientNorm(maxNorm);
+
+    public void ClipGradientValue(float maxValue) => inner.ClipGradientValue(maxValue);
+
+    public int SampleOffset
+    {
+        get => inner.SampleOffset;
+        set => inner.SampleOffset = value;
+    }
+
+    public TrainingState SaveState() => inner.SaveState();
+
+    public void LoadState(TrainingState state) => inner.LoadState(state);
+
+    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
+        Span<float> output = default)
+    {
+        _passes++;
+        return inner.TrainStep(input, targets, learningRate, output);
+    }
+
+    public void Infer(ReadOnlySpan<float> input, Span<float> output) => inner.Infer(input, output);
+
+    public void ReadOutput(Span<float> output)
+    {
+        inner.ReadOutput(output);
+        Spoil(output, FaultTarget.Output, null);
+    }
+
+    public void ReadInputGradient(Span<float> values)
+    {
+        inner.ReadInputGradient(values);
+        if (!_pass!.Accumulates)
+            Spoil(values, FaultTarget.InputGradient, null);
+    }
+
+    public void ReadGradient(Parameter parameter, Span<float> values)
+    {
+        inner.ReadGradient(parameter, values);
+        if (!_pass!.Accumulates)
+            Spoil(values, parameter.Role == ParameterRole.Bias ? FaultTarget.BiasGradient : FaultTarget.WeightGradient,
+                parameter);
+    }
+
+    public void Read(Parameter parameter, Span<float> values)
+    {
+        inner.Read(parameter, values);
+        if (!parameter.Trainable && _pass is not null)
+            Spoil(values, FaultTarget.Buffer, parameter);
+    }
+
+    public void Write(Parameter parameter, ReadOnlySpan<float> values) => inner.Write(parameter, values);
+
+    public void Dispose() => inner.Dispose();
+
+    private double Spoilt(double loss)
+    {
+        float[] value = [(float)loss];
+        return Spoil(value, FaultTarget.Loss, null) ? value[0] : loss;
+    }
+
+    private bool Spoil(Span<float> values, FaultTarget target, Parameter? parameter)
+    {
+        if (target != fault.Target)
+            return false;
+        float[] right = values.ToArray(),
+            wrong = new FaultySpot(fault, _random, rerun, Graph, _pass!, _before, parameter).Spoilt(right);
+        int injected = 0;
+        for (int i = 0; i < right.Length; i++)
+        {
+            if (wrong[i] == right[i])
+                continue;
+            injected++;
+            backend.InjectedAt = i;
+        }
+        backend.Injected += injected;
+        wrong.CopyTo(values);
+        return injected > 0;
+    }
+
+    private float[] ReadRight(Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        inner.Read(parameter, values);
+        return values;
+    }
+}

@@ -1,0 +1,165 @@
+namespace ConvNet.GradientChecking.Research;
+
+/// <summary>One result of one pass into which a fault is put.</summary>
+/// <param name="fault">The fault.</param>
+/// <param name="random">Chooses the place.</param>
+/// <param name="rerun">Runs passes again.</param>
+/// <param name="graph">The graph.</param>
+/// <param name="pass">The pass.</param>
+/// <param name="before">The pass before; null where there was none.</param>
+/// <param name="parameter">The parameter or buffer of the result; null where it has none.</param>
+internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph graph, TrainingPass pass,
+    TrainingPass? before, Parameter? parameter)
+{
+    private const int Trials = 100, Vector = 8;
+
+    private int N => pass.Input.Length / graph.Input.Shape.Length;
+
+    // The outermost first; N×C×H×W but for what belongs to a parameter.
+    private IReadOnlyList<int> Dimensions => (fault.Target, parameter) switch
+    {
+        (FaultTarget.Loss, _) => [],
+        (_, not null) => parameter.Dimensions,
+        (FaultTarget.Output, _) => [N, graph.Output.Shape.C, graph.Output.Shape.H, graph.Output.Shape.W],
+        _ => [N, graph.Input.Shape.C, graph.Input.Shape.H, graph.Input.Shape.W],
+    };
+
+    /// <summary>The result as it is with the fault; as it was where the fault does not apply.</summary>
+    public float[] Spoilt(float[] right) => fault.Kind switch
+    {
+        FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)],
+            .. NotComputed(right.Length)[((right.Length - 1) / Vector * Vector)..]],
+        FaultKind.PaddingOffByOne when fault.Target == FaultTarget.InputGradient => Shifted(right),
+        FaultKind.PaddingOffByOne => With(right, pass with { Input = Shifted(pass.Input) }),
+        FaultKind.BiasMissing
+            => With(right,
+            pass with
+            {
+                State = [.. graph.Parameters.Select(p => p.Role == ParameterRole.Bias ? new float[p.Length]
+            : pass.State[p.Index])]
+            }),
+        FaultKind.StaleGradient => before is null ? right : Sum(right, rerun.Of(before, fault.Target, parameter)),
+        FaultKind.FactorOfTwo => Array.ConvertAll(right, v => 2 * v),
+        FaultKind.AllZero => NotComputed(right.Length),
+        FaultKind.SwappedStride => Transposed(right),
+        FaultKind.TermLeftOut => WithoutTerm(right, (_, without) => without),
+        FaultKind.TermTwice => IsMaximum ? right : WithoutTerm(right, (with, without) => with + (with - without)),
+        FaultKind.NeighbourTaken => AtOnePlace(right, i => right[(i + 1) % right.Length]),
+        FaultKind.SignFlipped => AtOnePlace(right, i => -right[i]),
+        FaultKind.ChannelsSwapped => WithSlices(right, parameter is null ? 1 : 0, exchanged: true),
+        FaultKind.SampleMixedUp => SampleMixedUp(right),
+        FaultKind.CountOffByOne => Array.ConvertAll(right, v => (float)(v * (double)N / (N + 1))),
+        _ => right,
+    };
+
+    private bool IsMaximum
+        => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
+
+    private float[] With(float[] right, TrainingPass other)
+        => rerun.OfOther(right, pass, other, fault.Target, parameter);
+
+    // A buffer that is not computed keeps its values.
+    private float[] NotComputed(int length) => fault.Target == FaultTarget.Buffer ? pass.State[parameter!.Index]
+        : new float[length];
+
+    private static float[] Sum(float[] a, float[] b) => [.. a.Select((v, i) => i < b.Length ? v + b[i] : v)];
+
+    // What one image value, or one value of the output's gradient, adds to one result.
+    private float[] WithoutTerm(float[] right, Func<float, float, float> wrong)
+    {
+        bool ofInput = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
+            || pass.OutputGradient.Length == 0;
+        float[] source = ofInput ? pass.Input : pass.OutputGradient;
+        for (int trial = 0; trial < Trials; trial++)
+        {
+            int left = random.Next(source.Length);
+            if (Absent(left, ofInput) is not { } absent || source[left] == absent)
+                continue;
+            float[] without = [.. source];
+            without[left] = absent;
+            float[] result = With(right, ofInput ? pass with { Input = without } : pass
+                with
+            { OutputGradient = without });
+            float[] spoilt = AtOnePlace(right, i => wrong(right[i], result[i]));
+            if (!spoilt.AsSpan().SequenceEqual(right))
+                return spoilt;
+        }
+        return right;
+    }
+
+    // What a value is that counts for nothing; null where there is none.
+    private float? Absent(int place, bool ofInput)
+    {
+        bool isOutput = ofInput && graph.Nodes.Skip(1).All(node => node.Layer!.IsView);
+        if (isOutput && pass.Targets?.Classes is { } labels)
+        {
+            (int sample, int value) = Math.DivRem(place, graph.Input.Shape.Length);
+            (int channel, int pixel) = Math.DivRem(value, graph.Input.Shape.Area);
+            int each = labels.Length * graph.Input.Shape.Length / pass.Input.Length;
+            return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
+        }
+        return isOutput && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
+            : 0;
+    }
+
+    private float[] AtOnePlace(float[] right, Func<int, float> wrongAt)
+    {
+        int[] places = [.. Enumerable.Range(0, right.Length).Where(i => wrongAt(i) != right[i])];
+        if (places.Length == 0)
+            return right;
+        float[] wrong = [.. right];
+        int place = places[random.Next(places.Length)];
+        wrong[place] = wrongAt(place);
+        return wrong;
+    }
+
+    // One column to the left within every row; a 0 comes in from the right. A vector is one row.
+    private float[] Shifted(float[] input)
+    {
+        Shape shape = graph.Input.Shape;
+        int width = shape.IsVector ? shape.C : shape.W;
+        return [.. input.Select((_, i) => (i + 1) % width == 0 ? 0 : input[i + 1])];
+    }
+
+    // The two innermost sizes above 1, with the strides of each other.
+    private float[] Transposed(float[] right)
+    {
+        int[] sizes = [.. Dimensions.Where(size => size > 1).TakeLast(2)];
+        if (sizes.Length < 2)
+            return right;
+        (int rows, int columns) = (sizes[0], sizes[1]);
+        return [.. right.Select(
+            (_, i) => right[i / (rows * columns) * rows * columns + i % columns * rows + i / columns % rows])];
+    }
+
+    private float[] SampleMixedUp(float[] right) => fault.Target switch
+    {
+        FaultTarget.Output or FaultTarget.InputGradient => WithSlices(right, 0, exchanged: false),
+        FaultTarget.WeightGradient or FaultTarget.Loss when N > 1
+            => With(right,
+                pass with
+                {
+                    Input = [.. pass.Input[graph.Input.Shape.Length..],
+                .. pass.Input[..graph.Input.Shape.Length]]
+                }),
+        _ => right,
+    };
+
+    /// <summary>At one place of an axis, at random, all values are those of the next place; the next place gets those
+    /// that were there, or keeps its own.</summary>
+    private float[] WithSlices(float[] right, int axis, bool exchanged)
+    {
+        if (Dimensions.Count <= axis || Dimensions[axis] < 2)
+            return right;
+        int length = Dimensions.Skip(axis + 1).Aggregate(1, (product, size) => product * size),
+            place = random.Next(Dimensions[axis] - 1);
+        float[] wrong = [.. right];
+        for (int start = place * length; start < right.Length; start += Dimensions[axis] * length)
+        {
+            right.AsSpan(start + length, length).CopyTo(wrong.AsSpan(start));
+            if (exchanged)
+                right.AsSpan(start, length).CopyTo(wrong.AsSpan(start + length));
+        }
+        return wrong;
+    }
+}

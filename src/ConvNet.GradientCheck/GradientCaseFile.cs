@@ -1,0 +1,222 @@
+using System.Text;
+using System.Text.Json;
+using ConvNet.Serialization;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>Cases of a gradient check as JSON: what is checked and how, without a word about backends.</summary>
+/// <remarks>
+/// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7,
+///   "largestInteger": 16, "values": "uniform", "mostTerms": 134217728,
+///   "layer": { "layer": "conv", "outChannels": 1, "kernelSize": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
+/// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and
+/// <c>inputs</c>.
+/// </remarks>
+public static class GradientCaseFile
+{
+    /// <summary>The usual name of the file with the case of a failed check, without its ending.</summary>
+    public const string FailureName = "gradcheck-failure";
+
+    private const string Format = "convnet-gradient-case";
+    private const int Version = 1;
+
+    // Values of one tensor, of all samples: no check is of use that needs more.
+    private const long MaxValues = 1 << 28;
+
+    private static readonly (string Name, CheckModes Mode)[] Modes =
+    [
+        ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments),
+            ("end-to-end", CheckModes.EndToEnd),
+        ("finite-differences", CheckModes.FiniteDifferences),
+    ];
+
+    /// <summary>Writes a case.</summary>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// JSON.</exception>
+    public static string Write(GradientCase made)
+    {
+        ArgumentNullException.ThrowIfNull(made);
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("format", Format);
+            writer.WriteNumber("version", Version);
+            WriteOptions(writer, made.Options);
+            WriteSubject(writer, made);
+            writer.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>Reads a case.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="source">Where it comes from, for errors.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
+    /// <exception cref="InvalidDataException">The text describes no case; the message says where and why.</exception>
+    public static GradientCase Read(string json, string source = "case", LayerSet? layers = null)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        return Read(InputFile.ToUtf8(json, source), source, layers);
+    }
+
+    /// <summary>Reads a case from a text in UTF-8.</summary>
+    internal static GradientCase Read(ReadOnlyMemory<byte> utf8, string source, LayerSet? layers = null)
+    {
+        using JsonDocument document = JsonReader.Parse(utf8, source);
+        var root = new JsonReader(document.RootElement, source);
+        root.CheckFormat(Format, Version, "a case of a gradient check");
+        GradientCheckOptions options = ReadOptions(root);
+        GradientCase read = root.Optional("graph") is { } graph
+            ? new GraphGradientCase(GraphJson.Read(graph, $"{source}, graph", layers), options)
+            : ReadLayer(root, source, options, layers ?? LayerSet.BuiltIn);
+        root.RejectOthers();
+        CheckSize(root, read);
+        return read;
+    }
+
+    /// <summary>Reads a case from a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
+    /// <exception cref="InvalidDataException">The file describes no case; the message says where and why.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    public static GradientCase Load(string path, LayerSet? layers = null)
+        => Read(InputFile.Bytes(path, "case of a gradient check"), path, layers);
+
+    /// <summary>Writes a case to a file, which is whole or not there.</summary>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// JSON.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Save(string path, GradientCase made)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(Write(made));
+        AtomicFile.Write(path, "the case", stream => stream.Write(text), text.Length);
+    }
+
+    /// <summary>A file in the current folder that is not there yet: <see cref="FailureName"/>, or with -2 and so on
+    /// behind it.</summary>
+    /// <param name="isTaken">Whether a name is meant for something else.</param>
+    public static string UnusedName(Func<string, bool>? isTaken = null)
+    {
+        string path = $"{FailureName}.json";
+        for (int number = 2; File.Exists(path) || isTaken?.Invoke(path) == true; number++)
+            path = $"{FailureName}-{number}.json";
+        return path;
+    }
+
+    /// <summary>The option of <c>convnet gradcheck</c> that names a file, as a shell takes it.</summary>
+    /// <param name="path">The file.</param>
+    public static string OptionFor(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return path.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '.' or '-' or '_'))
+            ? $"--case '{path.Replace("'", "'\\''", StringComparison.Ordinal)}'"
+            : $"--case {path}";
+    }
+
+    private static void WriteOptions(Utf8JsonWriter writer, GradientCheckOptions options)
+    {
+        writer.WriteStartArray("modes");
+        foreach ((string name, _) in Modes.Where(mode => options.Modes.HasFlag(mode.Mode)))
+            writer.WriteStringValue(name);
+        writer.WriteEndArray();
+        writer.WriteNumber("batch", options.BatchSize);
+        writer.WriteNumber("seed", options.Seed);
+        writer.WriteNumber("largestInteger", options.LargestInteger);
+        writer.WriteString("values", Word(options.Values));
+        writer.WriteNumber("mostTerms", options.MostTerms);
+    }
+
+    private static void WriteSubject(Utf8JsonWriter writer, GradientCase made)
+    {
+        if (made is not LayerGradientCase { Layer: var layer } alone)
+        {
+            writer.WritePropertyName("graph");
+            writer.WriteRawValue(GraphJson.Write(((GraphGradientCase)made).Graph));
+            return;
+        }
+        LayerDeclaration declaration = layer.Declaration ?? throw new NotSupportedException(
+            $"A {layer.GetType().Name} has no form in JSON: it has no LayerDeclaration.");
+        writer.WriteStartObject("layer");
+        writer.WriteString("layer", declaration.Kind);
+        declaration.Write(writer, layer);
+        writer.WriteEndObject();
+        writer.WriteStartArray("inputs");
+        foreach (Shape shape in alone.Inputs)
+        {
+            writer.WriteStartArray();
+            foreach (int size in (int[])[shape.C, shape.H, shape.W])
+                writer.WriteNumberValue(size);
+            writer.WriteEndArray();
+        }
+        writer.WriteEndArray();
+    }
+
+    private static GradientCheckOptions ReadOptions(JsonReader root)
+    {
+        CheckModes modes = CheckModes.None;
+        foreach (string text in root.Texts("modes"))
+        {
+            modes |= Array.Find(Modes, mode => mode.Name == text) is { Name: not null } known
+                ? known.Mode
+                : throw root.Error(
+                    $"mode \"{Excerpt.Of(text)}\" is unknown; there are "
+                    + $"{string.Join(", ", Modes.Select(mode => mode.Name))}.");
+        }
+        if (modes == CheckModes.None)
+            throw root.Error("\"modes\" names no comparison to make.");
+        RealValues[] distributions = Enum.GetValues<RealValues>();
+        int values = root.Text("values") is { } word ? Array.FindIndex(distributions, each => Word(each) == word) : 0;
+        if (values < 0)
+            throw root.Error(
+                $"\"values\" are \"{Excerpt.Of(root.Text("values"))}\"; there are "
+                + $"{string.Join(", ", distributions.Select(Word))}.");
+        var usual = new GradientCheckOptions();
+        return root.Checked(() => new GradientCheckOptions
+        {
+            Modes = modes,
+            Values = distributions[values],
+            BatchSize = root.Int("batch"),
+            Seed = root.Long("seed"),
+            LargestInteger = root.Int("largestInteger", usual.LargestInteger),
+            MostTerms = (long)Math.Min(root.Long("mostTerms", (ulong)usual.MostTerms), long.MaxValue),
+        });
+    }
+
+    private static string Word(RealValues values) => $"{values}".ToLowerInvariant();
+
+    private static LayerGradientCase ReadLayer(JsonReader root, string source, GradientCheckOptions options,
+        LayerSet layers)
+    {
+        if (root.Optional("layer") is not { } element)
+            throw root.Error("there is neither a \"graph\" nor a \"layer\".");
+        var json = new JsonReader(element, $"{source}, layer");
+        Layer layer = layers.Read(json);
+        json.RejectOthers();
+        Shape[] inputs = [.. root.List("inputs").Select(shape => ReadShape(root, shape))];
+        root.Checked(() => layer.Infer(inputs));
+        return new LayerGradientCase(layer, inputs, options);
+    }
+
+    private static Shape ReadShape(JsonReader root, JsonElement element)
+    {
+        int[] sizes = element.ValueKind == JsonValueKind.Array
+            ? [.. element.EnumerateArray().Select(size => size.ValueKind == JsonValueKind.Number
+            && size.TryGetInt32(out int value) ? value : 0)] : [];
+        return sizes is [> 0, > 0, > 0]
+            ? root.Checked(() => new Shape(sizes[0], sizes[1], sizes[2]))
+            : throw root.Error("\"inputs\" lists each input's channels, rows and columns, as [[3, 5, 7]].");
+    }
+
+    private static void CheckSize(JsonReader root, GradientCase read)
+    {
+        // One sample more is run before the batch that is checked.
+        long n = read.Options.BatchSize + 1L;
+        long largest = root.Checked(() => read.Layers.Max(each => Math.Max(
+            n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
+            each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));
+        if (largest > MaxValues)
+            throw root.Error($"a tensor of {largest:N0} values is too large for a check; at most {MaxValues:N0} are "
+                + "taken.");
+    }
+}

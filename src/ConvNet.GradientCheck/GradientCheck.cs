@@ -1,0 +1,115 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>Cross-validation of gradients: do backends compute the same, and is it right?</summary>
+/// <remarks>
+/// Every layer is run by itself on each backend and on the double reference, on the same float32 values: on whole
+/// numbers, where float32 does not round and the results must be equal bit for bit, and on real numbers, where each
+/// element has the error bound that its own terms imply (<see cref="BoundedSum"/>). Then whole stretches of the
+/// network, the whole network, and the reference against finite differences. It takes any backend and any layer, those
+/// of the caller's own included.
+/// </remarks>
+public static class GradientCheck
+{
+    /// <summary>Checks every layer of a graph, and the graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="backends">The backends.</param>
+    /// <param name="options">How to check.</param>
+    /// <exception cref="NotSupportedException">A backend lacks a layer of the graph; the message names it.</exception>
+    public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(backends);
+        options ??= new GradientCheckOptions();
+        var reports = new List<LayerReport>();
+        var cuts = new List<ExactCut>();
+        foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
+            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options), options.Modes, backends,
+                reports, cuts, x, w);
+        if (options.Modes.HasFlag(CheckModes.Segments))
+            ExactSegments.Check(graph, backends, options, reports, cuts);
+        if (options.Modes.HasFlag(CheckModes.EndToEnd))
+            reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
+                .Check(backends, options.Cancellation));
+        var made = new GraphGradientCase(graph, options);
+        return new GradientReport(reports, cuts)
+        {
+            Origin = CheckOrigin.Of($"a graph of {graph.Nodes.Count - 1} layers", options, made, backends),
+        };
+    }
+
+    /// <summary>Checks one layer by itself.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="inputs">The shapes of its inputs.</param>
+    /// <param name="backends">The backends.</param>
+    /// <param name="options">How to check; what needs a whole graph is left out.</param>
+    /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes.</exception>
+    /// <exception cref="NotSupportedException">A backend lacks the layer.</exception>
+    public static GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(backends);
+        options ??= new GradientCheckOptions();
+        var reports = new List<LayerReport>();
+        var cuts = new List<ExactCut>();
+        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, cuts, null,
+            null);
+        var made = new LayerGradientCase(layer, inputs, options);
+        return new GradientReport(reports, cuts)
+        {
+            Origin = CheckOrigin.Of($"{layer} for inputs of {string.Join(" + ", inputs)}", options, made, backends),
+        };
+    }
+
+    /// <summary>Checks a loss and its gradient.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="classes">Outputs per sample, or per pixel where the loss takes a class for each.</param>
+    /// <param name="backends">The backends.</param>
+    /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
+    /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
+    public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(backends);
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        options ??= new GradientCheckOptions();
+        var check = new LossCheck(loss, classes, options);
+        IEnumerable<LayerReport> exact = options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [];
+        IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.Real)
+            ? check.Real(backends).Concat(check.Weighted(backends))
+            : [];
+        return new GradientReport([.. exact, .. real],
+            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name,
+                reason)] : [])
+        {
+            Origin = CheckOrigin.Of($"{loss} for {classes} outputs", options, made: null, backends),
+        };
+    }
+
+
+    private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
+    {
+        Loss loss = graph.Output.Shape is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
+            : new MeanSquaredError();
+        return new TrainingSpec(options.BatchSize, loss, new Sgd()) { Seed = options.Seed };
+    }
+
+    private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,
+        List<LayerReport> reports, List<ExactCut> cuts,
+        float[][]? x, float[][]? w)
+    {
+        if (modes.HasFlag(CheckModes.Exact))
+        {
+            reports.AddRange(check.Exact(backends, out ExactCut? cut));
+            if (cut is not null)
+                cuts.Add(cut);
+        }
+        if (modes.HasFlag(CheckModes.Real))
+            reports.AddRange(check.Real(backends, x, w));
+        if (modes.HasFlag(CheckModes.FiniteDifferences))
+            reports.Add(check.FiniteDifferences());
+    }
+}

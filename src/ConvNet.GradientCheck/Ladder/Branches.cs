@@ -1,0 +1,67 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>A value so close to a kink that float32 may take either side.</summary>
+/// <param name="Layer">The node of the kink.</param>
+/// <param name="Margin">How far the value is from it.</param>
+internal readonly record struct NearBranch(string Layer, double Margin)
+{
+    /// <summary>What a report says of it.</summary>
+    public override string ToString()
+        => FormattableString.Invariant($"branch flip at margin {Margin:G3} in layer {Layer}");
+}
+
+/// <summary>Finds where backends may differ because of a kink, not because a gradient is wrong.</summary>
+/// <remarks>
+/// A kink is near where the double run's margin, to zero at a ReLU and between the two largest at a maximum, is no more
+/// than what a backend may be off there: 8 times the distance of the float32 reference, or more where it says so, and
+/// one rounding.
+/// </remarks>
+internal static class Branches
+{
+    /// <summary>Every near kink of one forward pass.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="n">Samples.</param>
+    /// <param name="input">The input.</param>
+    /// <param name="parameters">Values by parameter index.</param>
+    /// <param name="seed">The seed of random masks.</param>
+    /// <param name="allowance">How many times as far off as the float32 reference a backend may be.</param>
+    /// <param name="cancellation">Ends it between two layers.</param>
+    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] input, float[][] parameters, ulong seed,
+        double allowance = MeasuredBounds.Allowance,
+        CancellationToken cancellation = default)
+    {
+        var exact = new double[graph.Nodes.Count][];
+        var single = new float[graph.Nodes.Count][];
+        (exact[0], single[0]) = (Array.ConvertAll(input, v => (double)v), input);
+        foreach (Node node in graph.Nodes.Skip(1))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
+            LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n,
+                [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
+            double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
+            // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
+            foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])],
+                node.InputShapes))
+            {
+                if (kink.Margin > 0 && kink.Margin <= kink.Values * error)
+                    yield return new NearBranch(node.Name, kink.Margin);
+            }
+            exact[node.Index] =
+                new LayerRun<double>(At(exact, Array.ConvertAll(w, v => Array.ConvertAll(v, x => (double)x))),
+                backward: false).Y;
+            single[node.Index] = new LayerRun<float>(At(single, w), backward: false).Y;
+        }
+    }
+
+    private static double AllowedError(double allowance, double[] exact, float[] single)
+    {
+        double distance = 0, largest = 0;
+        for (int i = 0; i < exact.Length; i++)
+        {
+            distance = Math.Max(distance, Math.Abs(exact[i] - single[i]));
+            largest = Math.Max(largest, Math.Abs(exact[i]));
+        }
+        return distance == 0 ? 0 : allowance * distance + BoundedSum.UnitRoundoff * largest;
+    }
+}

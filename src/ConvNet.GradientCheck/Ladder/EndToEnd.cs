@@ -1,0 +1,174 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to
+/// be.</summary>
+/// <remarks>
+/// For one that declares algorithms less accurate than direct sums it is 8 times their largest λ over that of direct
+/// sums. No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32
+/// has to be away is the largest distance of some runs of the float32 reference, from the parameters and from
+/// parameters that are each moved by one ulp: one run alone may come close by chance, and where sums cancel it often
+/// does. One rounding of the result is allowed in any case. A network whose values come so close to a kink that float32
+/// may take either side is suspect, not wrong, when it is further away; the kink is named. After the given number of
+/// optimiser steps the output, the loss, the gradients and the parameters are compared.
+/// </remarks>
+internal sealed class EndToEnd
+{
+    // Of large networks a run takes seconds, and chance evens out over their many terms.
+    private const int MovedRuns = 4, MovedRunsOfLarge = 1;
+    private const long Large = 1 << 30;
+
+    private readonly Graph _graph;
+    private readonly TrainingSpec _spec;
+    private readonly int _steps;
+    private readonly float _learningRate;
+    private readonly float[][] _parameters, _input;
+    private readonly KeptTargets[] _targets;
+
+    /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="spec">How it trains.</param>
+    /// <param name="steps">Optimiser steps before the comparison.</param>
+    /// <param name="learningRate">Their rate.</param>
+    public EndToEnd(Graph graph, TrainingSpec spec, int steps, float learningRate)
+    {
+        (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
+        var fill = new Fill(spec.Seed);
+        int stream = 0;
+        _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes))
+            .Select(p => fill.Parameter(stream++, p))];
+        _input = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
+        int targets = spec.BatchSize * spec.Loss.TargetsPerSample(graph.Output.Shape);
+        _targets = [.. Batches(_ => spec.Loss.Takes == TargetKind.Values
+            ? new KeptTargets(null, fill.Uniform(stream++, targets, 1))
+            : new KeptTargets(fill.Labels(stream++, targets, graph.Output.Shape.C), null))];
+        T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
+    }
+
+    /// <summary>Runs the references and every backend, and compares.</summary>
+    /// <param name="backends">The backends.</param>
+    /// <param name="cancellation">Ends it between two passes of the network.</param>
+    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends, CancellationToken cancellation = default)
+    {
+        using var reference = new ManagedBackend();
+        using ManagedPlan<double> plan = reference.Compile<double>(_graph, _spec);
+        double[][] truth = Run(plan, plan, _parameters, cancellation);
+        double[] unavoidable = DistancesOfFloat(reference, truth, cancellation);
+        foreach (IBackend backend in backends)
+        {
+            using IExecutable executable = backend.Compile(_graph, _spec);
+            double[][] got = Run(executable, null, _parameters, cancellation);
+            double allowance = MeasuredBounds.Allowance * Loosest(executable);
+            yield return BackendVariant.Completed(WithFlipsNamed(allowance,
+                new LayerReport(BackendVariant.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
+                [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, unavoidable[i]))]),
+                    cancellation), backend);
+        }
+    }
+
+    // λ of the least accurate sums of an executable over that of direct ones.
+    private static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1
+        : executable.Graph.Nodes.Skip(1)
+            .SelectMany(node => Enum.GetValues<SumPass>()
+                .Select(pass => DeclaredAccuracy.Lambda(declaring.AlgorithmOf(node, pass), pass)))
+            .Max() / DeclaredAccuracy.Direct;
+
+    private double[] DistancesOfFloat(ManagedBackend reference, double[][] truth, CancellationToken cancellation)
+    {
+        var largest = new double[truth.Length];
+        bool large = _spec.BatchSize * _graph.Nodes.Skip(1)
+            .Sum(node => node.Layer!.MultiplyAdds(node.InputShapes)) > Large;
+        for (int moved = 0; moved <= (large ? MovedRunsOfLarge : MovedRuns); moved++)
+        {
+            using ManagedPlan<float> plan = reference.Compile<float>(_graph, _spec);
+            double[][] single = Run(plan, null, moved == 0 ? _parameters : Moved(moved), cancellation);
+            for (int i = 0; i < largest.Length; i++)
+                largest[i] = Math.Max(largest[i], Distance(single[i], truth[i]));
+        }
+        return largest;
+    }
+
+    // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only
+    // suspect.
+    private LayerReport WithFlipsNamed(double allowance, LayerReport report, CancellationToken cancellation)
+    {
+        if (report.Verdict != Verdict.Fail || _steps > 0)
+            return report;
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _input[0], _parameters, _spec.Seed, allowance,
+            cancellation).OrderBy(branch => branch.Margin)];
+        return near.Length == 0 ? report : report with
+        {
+            Tensors = [.. report.Tensors.Select(
+                t => t with { Failed = 0, Suspects = t.Failed + t.Suspects, Flips = t.Failed > 0 ? near.Length : 0 })],
+            Remark = near.Length == 1 ? near[0].ToString() : $"{near[0]}, and {near.Length - 1} more",
+        };
+    }
+
+    private static TensorReport Compare(string name, double[] got, double[] truth, double allowance, double unavoidable)
+    {
+        double norm = Math.Sqrt(truth.Sum(v => v * v)), distance = Distance(got, truth);
+        double allowed = allowance * Math.Max(unavoidable, BoundedSum.UnitRoundoff * norm);
+        double inBounds = distance == 0 ? 0 : distance / allowed;
+        bool passes = inBounds <= 1;
+        int worst = 0;
+        for (int i = 1; i < got.Length; i++)
+            worst = Math.Abs(got[i] - truth[i]) > Math.Abs(got[worst] - truth[worst]) || double.IsNaN(got[i]) ? i
+                : worst;
+        return new TensorReport(name, got.Length, double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds, 0, worst,
+            got[worst], truth[worst],
+            passes ? 0 : 1, 0);
+    }
+
+    private IEnumerable<string> Names() =>
+        ["output", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"),
+            .. _graph.Parameters.Select(p => p.Name)];
+
+    private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
+
+    private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters,
+        CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        foreach (Parameter p in _graph.Parameters)
+            executable.Write(p, parameters[p.Index]);
+        for (int step = 0; step < _steps; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            executable.TrainStep(_input[step], _targets[step].Targets, _learningRate);
+        }
+        executable.Forward(_input[_steps]);
+        double[] output = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadOutput)
+            : [.. exact.Activation(_graph.Output)];
+        double loss = executable.Loss(_targets[_steps].Targets);
+        cancellation.ThrowIfCancellationRequested();
+        executable.Backward();
+        double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values))
+            : [.. exact.Gradient(p)];
+        double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values))
+            : [.. exact.Values(p)];
+        return [output, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
+    }
+
+    private float[][] Moved(int run)
+    {
+        long place = 0;
+        return Array.ConvertAll(_parameters, values => Array.ConvertAll(values,
+            v => (Philox.Word(_spec.Seed, run, -1, place++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
+    }
+
+    private delegate void Reader(Span<float> values);
+
+    private static double[] Read(int length, Reader read)
+    {
+        var values = new float[length];
+        read(values);
+        return Array.ConvertAll(values, v => (double)v);
+    }
+
+    private static double Distance(double[] a, double[] b)
+    {
+        double squares = 0;
+        for (int i = 0; i < a.Length; i++)
+            squares += (a[i] - b[i]) * (a[i] - b[i]);
+        return Math.Sqrt(squares);
+    }
+}

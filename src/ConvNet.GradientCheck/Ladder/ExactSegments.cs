@@ -1,0 +1,67 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>Exact mode over a whole network: in stretches as long as float32 stays exact in, down to the updated
+/// weights.</summary>
+internal static class ExactSegments
+{
+    /// <summary>Checks every stretch on every backend; a layer that always rounds is left to the other modes and named
+    /// in a cut.</summary>
+    public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
+        List<LayerReport> reports, List<ExactCut> cuts)
+    {
+        int first = 1;
+        while (first < graph.Nodes.Count)
+        {
+            int count = Longest(graph, first, backends, options, out Segment? segment, out Segment.Values? values,
+                out Segment.Truth? truth);
+            Node start = graph.Nodes[first], end = graph.Nodes[first + Math.Max(count, 1) - 1];
+            if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
+                cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
+            if (count > 0 && first > 1)
+                cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ "
+                    + "that float32 counts exactly"));
+            first = end.Index + 1;
+            if (count == 0)
+                continue;
+            Segment.Values before = segment!.Integers(new Fill(options.Seed + 1), options.BatchSize);
+            string name = count == 1 ? start.Name : $"{start.Name}…{end.Name}";
+            foreach (IBackend backend in backends)
+            {
+                options.Cancellation.ThrowIfCancellationRequested();
+                IReadOnlyList<TensorReport> tensors = segment.Check(backend, before, values!, truth!, options.Seed);
+                reports.Add(BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), name,
+                    "segment", CheckModes.Segments, tensors), backend));
+            }
+        }
+    }
+
+    // Doubles the stretch while it is exact, then halves what is left: a proof costs a run of the reference.
+    private static int Longest(Graph graph, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
+        out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
+    {
+        (segment, values, truth) = (null, null, null);
+        int good = 0, left = graph.Nodes.Count - first;
+        for (int step = Math.Min(left, 4); step > 0;)
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            var candidate = new Segment([.. graph.Nodes.Skip(first).Take(good + step)], backends, options.BatchSize);
+            Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
+            Segment.Truth? result = candidate.Evaluate(given, options.Seed);
+            if (result is null)
+            {
+                step /= 2;
+                continue;
+            }
+            (segment, values, truth) = (candidate, given, result);
+            good += step;
+            step = Math.Min(step, left - good);
+        }
+        return good;
+    }
+
+    private static string ReasonFor(Node node, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
+        => new Segment([node], backends, options.BatchSize).Grain is > 1 and var grain
+            ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that "
+                + "float32 counts exactly"
+            : $"{node.Layer!.Kind} rounds in float32";
+}

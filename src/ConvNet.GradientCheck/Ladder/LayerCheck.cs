@@ -1,0 +1,172 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>One layer on the same values on every backend, against the reference.</summary>
+internal sealed class LayerCheck
+{
+    private const int MostRedraws = 16;
+
+    private readonly Layer _layer;
+    private readonly Shape[] _shapes;
+    private readonly string _name;
+    private readonly GradientCheckOptions _options;
+    private readonly LayerProbe _probe;
+    private readonly Fill _fill, _other;
+    private readonly IReadOnlyList<ParameterSpec> _specs;
+    private (LayerAlgorithms[] Algorithms, ExactValues Values)? _exact;
+    private (LayerValues<float> Values, LayerTruth Truth)? _madeUp;
+
+    /// <summary>Prepares the check.</summary>
+    /// <param name="name">The name to report.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="shapes">Shapes of its inputs.</param>
+    /// <param name="options">How to check.</param>
+    public LayerCheck(string name, Layer layer, IReadOnlyList<Shape> shapes, GradientCheckOptions options)
+    {
+        (_name, _layer, _shapes, _options) = (name, layer, [.. shapes], options);
+        _probe = new LayerProbe(layer, shapes);
+        (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
+        _specs = layer.Parameters(_shapes);
+    }
+
+    /// <summary>Exact mode: whole numbers, tolerance zero.</summary>
+    /// <param name="backends">The backends.</param>
+    /// <param name="cut">What of the layer cannot be exact, and why; null where all is.</param>
+    public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactCut? cut)
+    {
+        LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize))
+            .Distinct()];
+        if (_exact is not { } known || !known.Algorithms.SequenceEqual(algorithms))
+            _exact = known = (algorithms, WholeNumbers(algorithms));
+        ExactValues exact = known.Values;
+        cut = exact.Remainder is { } reason ? new ExactCut(_name, reason) : null;
+        if (exact.Runs.Count == 0)
+            return [];
+        LayerValues<float> before = Integers(_other, _options.LargestInteger);
+        return [.. backends.Select(backend => Exact(backend, exact.Runs, before))];
+    }
+
+    // A few values may all be zero by chance behind a ReLU: others are drawn then.
+    private ExactValues WholeNumbers(LayerAlgorithms[] algorithms)
+    {
+        for (ulong redraw = 0; ; redraw++)
+        {
+            var fill = new Fill(_options.Seed + (redraw << 32));
+            var exact = new ExactValues(_layer, algorithms, _options.LargestInteger,
+                (range, weightGrain, gradientGrain, oneIn) =>
+            {
+                _options.Cancellation.ThrowIfCancellationRequested();
+                return Integers(fill, range, weightGrain, gradientGrain, oneIn);
+            });
+            if (redraw == MostRedraws || !exact.Runs.Any(run => run.Results && MostlyZero(run.Truth.Y.Values)))
+                return exact;
+        }
+    }
+
+    private LayerReport Exact(IBackend backend, IReadOnlyList<ExactRun> runs, LayerValues<float> before)
+    {
+        var tensors = new List<TensorReport>();
+        string remark = "";
+        foreach (ExactRun run in runs)
+        {
+            _options.Cancellation.ThrowIfCancellationRequested();
+            string zeros = run.Results && MostlyZero(run.Truth.Y.Values)
+                ? "most of y is zero on these values, which proves nothing" : "";
+            LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth,
+                zeros, run.Results, run.Gradients);
+            tensors.AddRange(report.Tensors);
+            remark += report.Remark;
+        }
+        return new LayerReport(BackendVariant.NameOf(backend), _name, _layer.Kind, CheckModes.Exact, tensors, remark);
+    }
+
+    /// <summary>Real-valued mode: the error bound of every element.</summary>
+    /// <param name="backends">The backends.</param>
+    /// <param name="x">The inputs; made up unless given.</param>
+    /// <param name="w">The parameters; made up unless given.</param>
+    public IReadOnlyList<LayerReport> Real(IReadOnlyList<IBackend> backends, float[][]? x = null, float[][]? w = null)
+    {
+        (LayerValues<float> values, LayerTruth truth) = x is null && w is null ? _madeUp ??= Evaluated(null, null)
+            : Evaluated(x, w);
+        // One sample more: the batch that is checked is a smaller last one.
+        LayerValues<float> before = Reals(_other, _options.BatchSize + 1, null, null);
+        var truths = new Dictionary<LayerAlgorithms, LayerTruth>();
+        return [.. backends.Select(backend =>
+        {
+            _options.Cancellation.ThrowIfCancellationRequested();
+            LayerResult got = _probe.Run(backend, values, before);
+            if (!truths.TryGetValue(got.Algorithms, out LayerTruth? computed))
+                truths[got.Algorithms] = computed = truth.Computed(got.Algorithms, values);
+            return Report(backend, CheckModes.Real, got, computed, "");
+        })];
+    }
+
+    private (LayerValues<float> Values, LayerTruth Truth) Evaluated(float[][]? x, float[][]? w)
+    {
+        _options.Cancellation.ThrowIfCancellationRequested();
+        LayerValues<float> values = Reals(_fill, _options.BatchSize, x, w);
+        return (values, LayerReference.Evaluate(values, SampleOf(_options.BatchSize)));
+    }
+
+    /// <summary>The reference itself, against finite differences.</summary>
+    public LayerReport FiniteDifferences()
+        => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
+            ConvNet.GradientChecking.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null)
+                .To(v => (double)v), _options.Seed, SampleOf(_options.BatchSize), _options.Cancellation));
+
+    private Sample? SampleOf(int n) => Sample.Of(_layer, _shapes, n, _options.MostTerms);
+
+    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark,
+        bool results = true, bool gradients = true)
+    {
+        var tensors = new List<TensorReport>();
+        void Add(bool wanted, float[] values, TruthTensor? tensor)
+        {
+            if (wanted && tensor is not null)
+                tensors.Add(mode == CheckModes.Exact ? Comparison.Exactly(values, tensor)
+                    : Comparison.WithinBounds(values, tensor));
+        }
+        Add(results, got.Y, truth.Y);
+        for (int i = 0; i < got.DX.Length; i++)
+            Add(results, got.DX[i], truth.DX[i]);
+        for (int i = 0; i < got.DW.Length; i++)
+            Add(gradients, got.DW[i] ?? [], truth.DW[i]);
+        for (int i = 0; i < got.Buffers.Length; i++)
+            Add(results, got.Buffers[i] ?? [], truth.Buffers[i]);
+        if (remark.Length > 0)
+            tensors[0] = tensors[0] with { Failed = tensors[0].Elements };
+        bool overflows = got.Algorithms != default && tensors.Exists(tensor => !double.IsFinite(tensor.Got)
+            && double.IsFinite(tensor.Truth));
+        string[] remarks = [.. ((string[])[remark, overflows ? DeclaredAccuracy.OverflowAdvice : ""])
+            .Where(text => text.Length > 0)];
+        return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), _name, _layer.Kind, mode,
+            tensors, string.Join("; ", remarks)), backend);
+    }
+
+    private LayerValues<float> Integers(Fill fill, int range, int weightGrain = 1, int gradientGrain = 1, int oneIn = 1)
+    {
+        int stream = 0, n = _options.BatchSize;
+        float[] Parameter(ParameterSpec spec) => spec.Role == ParameterRole.Weight
+            ? fill.Integers(stream++, spec.Length, range, weightGrain, oneIn)
+            : fill.Integers(stream++, spec.Length, range);
+        return Values(n, 1,
+            [.. _shapes.Select(s => fill.Integers(stream++, n * s.Length, range))],
+            [.. _specs.Select(Parameter)],
+            fill.Integers(stream, n * _layer.Infer(_shapes).Length, range, gradientGrain, oneIn));
+    }
+
+    private LayerValues<float> Reals(Fill fill, int n, float[][]? x, float[][]? w)
+    {
+        int stream = 0;
+        return Values(n, 1,
+            x ?? [.. _shapes.Select(s => fill.Reals(stream++, n * s.Length, 1, _options.Values))],
+            w ?? [.. _specs.Select(s => fill.Parameter(stream++, s))],
+            fill.Reals(_shapes.Length + _specs.Count, n * _layer.Infer(_shapes).Length, 1.0 / n,
+                _options.Values == RealValues.Rectified ? RealValues.Normal : _options.Values));
+    }
+
+    // Step 1: the values are those of the second pass of the probe.
+    private LayerValues<float> Values(int n, long step, float[][] x, float[][] w, float[] dy)
+        => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, step, _options.Seed);
+
+    private static bool MostlyZero(double[] values) => values.Count(v => v == 0) > values.Length * 3L / 4;
+}

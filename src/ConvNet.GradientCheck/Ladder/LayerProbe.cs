@@ -1,0 +1,84 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>What a backend computed for one layer, and how.</summary>
+internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers,
+    LayerAlgorithms Algorithms);
+
+/// <summary>A graph of one layer, to run it on a backend with values of the caller's choice for everything it
+/// reads.</summary>
+internal sealed class LayerProbe
+{
+    private readonly Canvas _inputs;
+
+    /// <summary>Makes the graph.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="shapes">Shapes of its inputs.</param>
+    public LayerProbe(Layer layer, IReadOnlyList<Shape> shapes)
+    {
+        _inputs = new Canvas(shapes);
+        Graph = new Graph(_inputs.Shape);
+        Tested = Graph.Add("tested", layer, _inputs.Split(Graph, Graph.Input));
+    }
+
+    /// <summary>The graph.</summary>
+    public Graph Graph { get; }
+
+    /// <summary>The node of the layer.</summary>
+    public Node Tested { get; }
+
+    /// <summary>Runs the layer on a backend, after a pass over other values that must leave no trace.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="values">What it is run on.</param>
+    /// <param name="before">What the pass before runs on; its batch is the one that is compiled for.</param>
+    public LayerResult Run(IBackend backend, LayerValues<float> values, LayerValues<float> before)
+    {
+        using IExecutable executable = Compile(backend, before.N, values.Seed);
+        foreach ((Parameter parameter, float[] weights) in _inputs.Weights)
+            executable.Write(parameter, weights);
+        Train(executable, before);
+        float[] y = Train(executable, values);
+        var dx = new float[values.N * Graph.Input.Shape.Length];
+        executable.ReadInputGradient(dx);
+        return new LayerResult(y, _inputs.Unpack(dx, values.N),
+            [.. Tested.Parameters.Select(p => p.Trainable ? ReadGradient(executable, p) : null)],
+            [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))],
+            LayerAlgorithms.Of(executable, Tested));
+    }
+
+    /// <summary>How a backend computes the layer for a batch size.</summary>
+    public LayerAlgorithms AlgorithmsOn(IBackend backend, int batchSize)
+    {
+        using IExecutable executable = Compile(backend, batchSize, seed: 0);
+        return LayerAlgorithms.Of(executable, Tested);
+    }
+
+    // The loss is never evaluated: the gradient of the output is given.
+    private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
+        => backend.Compile(Graph,
+            new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });
+
+    private float[] Train(IExecutable executable, LayerValues<float> values)
+    {
+        for (int i = 0; i < Tested.Parameters.Count; i++)
+            executable.Write(Tested.Parameters[i], values.W[i]);
+        executable.Forward(_inputs.Pack(values.X, values.N));
+        var y = new float[values.N * Tested.Shape.Length];
+        executable.ReadOutput(y);
+        executable.Backward(values.DY);
+        return y;
+    }
+
+    private static float[] ReadGradient(IExecutable executable, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        executable.ReadGradient(parameter, values);
+        return values;
+    }
+
+    private static float[] Read(IExecutable executable, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        executable.Read(parameter, values);
+        return values;
+    }
+}

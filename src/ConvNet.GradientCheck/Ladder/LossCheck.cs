@@ -1,0 +1,124 @@
+using System.Numerics;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>A loss on the same output on every backend, against the reference.</summary>
+/// <remarks>It runs behind a layer that only copies, so that the input is the output and their gradient is the
+/// loss's.</remarks>
+internal sealed class LossCheck
+{
+    private const int LargestWhole = 16;
+    private const double LargestReal = 5;
+
+    private readonly Loss _loss;
+    private readonly Shape _shape;
+    private readonly int _n;
+    private readonly Graph _graph;
+    private readonly Fill _fill, _other;
+    private Given? _whole, _real, _weighted;
+
+    private sealed record Given(float[] Output, KeptTargets Targets, LossTruth Truth);
+
+    /// <summary>Prepares the check.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="classes">Outputs per sample.</param>
+    /// <param name="options">The batch size and the seed.</param>
+    public LossCheck(Loss loss, int classes, GradientCheckOptions options)
+    {
+        (_loss, _n) = (loss, options.BatchSize);
+        // Maps of more pixels than one, and H ≠ W, where every pixel has a target.
+        _shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
+        _graph = Sequential.Of(_shape, _shape.IsVector ? new Flatten() : new MaxPool2d(1));
+        (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
+    }
+
+    /// <summary>Why there is no exact mode; null where there is.</summary>
+    public string? Rounds => _loss switch
+    {
+        MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
+            => Divides(_n, "samples"),
+        MeanSquaredError => Divides(_n * _shape.Length, "outputs"),
+        _ => "its value and its gradient round in float32 on whole numbers",
+    };
+
+    /// <summary>Exact mode: whole numbers, whose sums are far from the 2²⁴ that float32 counts exactly; no report where
+    /// the loss rounds.</summary>
+    public IEnumerable<LayerReport> Exact(IReadOnlyList<IBackend> backends)
+    {
+        if (Rounds is not null)
+            return [];
+        Given given = _whole ??= Make(_fill, _n, (fill, stream)
+            => fill.Integers(stream, _n * _shape.Length, LargestWhole));
+        return backends.Select(backend => Report(backend, CheckModes.Exact, given, ""));
+    }
+
+    /// <summary>Real-valued mode: the error bounds of <see cref="LossBounds"/>.</summary>
+    public IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends)
+        => Real(backends, _real ??= Uniform(null));
+
+    /// <summary>Real-valued mode with a weight for each sample.</summary>
+    public IEnumerable<LayerReport> Weighted(IReadOnlyList<IBackend> backends)
+        => Real(backends,
+            _weighted ??= Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]));
+
+    private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given)
+        => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given)));
+
+    private Given Uniform(float[]? weights)
+        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? LargestReal : 1),
+            weights);
+
+    private static string Remark(Given given)
+    {
+        string flips = given.Truth.Flips.Count == 0 ? ""
+            : $"{given.Truth.Flips.Count} outputs at a hinge whose margin is below its error: either branch is right";
+        return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights"
+            : $"sample weights; {flips}";
+    }
+
+    // The largest differences, squared and summed, must stay below 2²⁴ too.
+    private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length
+        <= (1 << 24) / (4 * LargestWhole * LargestWhole)
+        ? null
+        : $"the mean over {count} {what} rounds in float32";
+
+    private Given Make(Fill fill, int n, Func<Fill, int, float[]> values, float[]? weights = null)
+    {
+        float[] output = values(fill, 0);
+        KeptTargets targets = _loss.Takes == TargetKind.Values
+            ? new KeptTargets(null, values(fill, 1), weights)
+            : new KeptTargets(fill.Labels(2, n * _loss.TargetsPerSample(_shape), _shape.C), null, weights);
+        return new Given(output, targets, LossBounds.Evaluate(_loss, _shape, output, targets.Targets));
+    }
+
+    private LayerReport Report(IBackend backend, CheckModes mode, Given given, string remark)
+    {
+        // One sample more than are there: a mean divides by those that are.
+        using IExecutable executable =
+            backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
+        Given before =
+            Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, LargestWhole));
+        Run(executable, before);
+        (double value, float[] gradient) = Run(executable, given);
+        (TruthTensor loss, TruthTensor truth) = (given.Truth.Loss, given.Truth.Gradient);
+        string kind = _loss.GetType().Name;
+        if (mode == CheckModes.Exact)
+            return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), kind, "loss", mode,
+                [Comparison.Exactly([(float)value], loss), Comparison.Exactly(gradient, truth)]), backend);
+        foreach (int flip in given.Truth.Flips)
+            gradient[flip] = (float)truth.Values[flip];
+        return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), kind, "loss", mode,
+            [Comparison.WithinBounds([(float)value], loss), Comparison.WithinBounds(gradient, truth)
+                with { Flips = given.Truth.Flips.Count }], remark), backend);
+    }
+
+    private static (double Loss, float[] Gradient) Run(IExecutable executable, Given given)
+    {
+        executable.Forward(given.Output);
+        double loss = executable.Loss(given.Targets.Targets);
+        executable.Backward();
+        var gradient = new float[given.Output.Length];
+        executable.ReadInputGradient(gradient);
+        return (loss, gradient);
+    }
+}

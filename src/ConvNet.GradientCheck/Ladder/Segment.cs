@@ -1,0 +1,241 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>Consecutive nodes of a graph as a graph of their own, to run them together on whole numbers.</summary>
+internal sealed class Segment
+{
+    private const int InputRange = 2, BiasRange = 2, WeightRange = 1, GradientRange = 1;
+
+    // Of the terms of a sum whose factors come in multiples, as many as that are left where there are more.
+    private const int TermsLeft = 36;
+
+    private const float LearningRate = 0.25f;
+
+    private readonly IReadOnlyList<Node> _nodes;
+    private readonly Canvas _inputs, _outputs;
+    private readonly Node[] _sources, _own;
+    private readonly List<int> _exits = [];
+    private readonly bool _endsInOutput;
+    private readonly LayerAlgorithms[][] _algorithms;
+
+    /// <summary>Copies the nodes into a graph.</summary>
+    /// <param name="nodes">Nodes that follow one another in a graph.</param>
+    /// <param name="backends">Who runs them.</param>
+    /// <param name="n">Samples.</param>
+    public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, int n)
+    {
+        _nodes = nodes;
+        int first = nodes[0].Index, last = nodes[^1].Index;
+        Node[] outside = [.. nodes.SelectMany(node => node.Inputs).Where(input => input.Index < first).Distinct()];
+        _inputs = new Canvas([.. outside.Select(node => node.Shape)]);
+        Graph = new Graph(_inputs.Shape);
+        _sources = _inputs.Split(Graph, Graph.Input);
+        _own = new Node[nodes.Count];
+        for (int i = 0; i < nodes.Count; i++)
+        {
+            Node node = nodes[i];
+            _own[i] = Graph.Add(node.Layer!,
+                [.. node.Inputs.Select(input => input.Index < first ? _sources[Array.IndexOf(outside, input)]
+                : _own[input.Index - first])]);
+            if (node == node.Graph.Output || node.Consumers.Any(consumer => consumer.Index > last))
+                _exits.Add(i);
+        }
+        _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
+        _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
+        _endsInOutput = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1]
+            .Shape is { IsVector: true, C: > 1 };
+        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n)
+            : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
+    }
+
+    /// <summary>The nodes as a graph.</summary>
+    public Graph Graph { get; }
+
+    /// <summary>The values that the segment runs on and what they give, all exact.</summary>
+    /// <param name="N">Samples.</param>
+    /// <param name="X">What the segment reads.</param>
+    /// <param name="W">Parameters of each node.</param>
+    /// <param name="DY">Gradients of the values that leave the segment; null where a hinge loss gives it.</param>
+    /// <param name="Labels">Labels for the hinge loss.</param>
+    internal sealed record Values(int N, float[][] X, float[][][] W, float[][]? DY, int[] Labels);
+
+    /// <summary>What the reference makes of a segment's values.</summary>
+    internal sealed record Truth(TruthTensor Y, TruthTensor DX,
+        (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
+
+    /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1
+    /// where nothing.</summary>
+    public int Grain => Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, Enum.GetValues<SumPass>()));
+
+    /// <summary>Small whole numbers for everything the segment reads, and where an algorithm wants it multiples of
+    /// such.</summary>
+    public Values Integers(Fill fill, int n)
+    {
+        int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
+        bool hinge = _endsInOutput && int.IsPow2(n) && grain == 1;
+        float[] Weights(int i, Parameter p) => GrainOf(i, SumPass.Forward, SumPass.InputGradient) is > 1
+            and var multiple
+            ? fill.Integers(stream++, p.Length, WeightRange, multiple, (int)Math.Max(1, p.FanIn / TermsLeft))
+            : fill.Integers(stream++, p.Length, WeightRange);
+        float[] Gradient(Shape shape) => fill.Integers(stream++, n * shape.Length, GradientRange, grain,
+            grain > 1 ? Math.Max(1, n * shape.Area / TermsLeft) : 1);
+        return new Values(n,
+            [.. _sources.Select(s => fill.Integers(stream++, n * s.Shape.Length, InputRange))],
+            [.. _own.Select(
+                (node, i) => (float[][])[.. node.Parameters.Select(p => p.Role == ParameterRole.Weight ? Weights(i, p)
+                : fill.Integers(stream++, p.Length, BiasRange))])],
+            hinge ? null : [.. _exits.Select(i => Gradient(_own[i].Shape))],
+            hinge ? fill.Labels(stream, n, _own[^1].Shape.C) : []);
+    }
+
+    /// <summary>Runs the reference.</summary>
+    /// <returns>What it computes; null where float32 would round somewhere.</returns>
+    public Truth? Evaluate(Values values, ulong seed)
+    {
+        var y = new float[Graph.Nodes.Count][];
+        for (int i = 0; i < _sources.Length; i++)
+            y[_sources[i].Index] = values.X[i];
+        foreach (int i in Enumerable.Range(0, _own.Length))
+        {
+            double[] output = new LayerRun<double>(At(i, values, y, [], seed).To(v => (double)v), backward: false).Y;
+            y[_own[i].Index] = Array.ConvertAll(output, v => (float)v);
+            if (output.Where((v, place) => y[_own[i].Index][place] != v).Any())
+                return null;
+        }
+        return Differentiate(values, y, seed);
+    }
+
+    /// <summary>Runs the segment on a backend, through one step of the optimiser, and compares.</summary>
+    public IReadOnlyList<TensorReport> Check(IBackend backend, Values before, Values values, Truth truth, ulong seed)
+    {
+        Loss loss = values.DY is null ? new MulticlassSvm() : new MeanSquaredError();
+        using IExecutable executable = backend.Compile(Graph, SpecFor(loss, values.N, seed));
+        foreach ((Parameter parameter, float[] weights) in _inputs.Weights.Concat(_outputs.Weights))
+            executable.Write(parameter, weights);
+        var reports = new List<TensorReport>();
+        Train(executable, before, y => { });
+        double got = Train(executable, values, y => reports.Add(Comparison.Exactly(y, truth.Y)));
+        if (values.DY is null)
+            reports.Add(Comparison.Exactly([(float)got], TruthTensor.Rounded("loss", [truth.Loss])));
+        var dx = new float[values.N * Graph.Input.Shape.Length];
+        executable.ReadInputGradient(dx);
+        reports.Add(Comparison.Exactly(dx, truth.DX));
+        foreach ((Parameter parameter, TruthTensor gradient, _) in truth.Parameters)
+            reports.Add(Comparison.Exactly(Read(parameter, executable.ReadGradient), gradient));
+        executable.Step(LearningRate);
+        foreach ((Parameter parameter, _, TruthTensor updated) in truth.Parameters)
+            reports.Add(Comparison.Exactly(Read(parameter, executable.Read), updated));
+        return reports;
+    }
+
+    private LayerAlgorithms[][] AlgorithmsOn(IReadOnlyList<IBackend> backends, int n)
+    {
+        var algorithms = new List<LayerAlgorithms[]>();
+        foreach (IBackend backend in backends)
+        {
+            using IExecutable executable = backend.Compile(Graph, SpecFor(new MeanSquaredError(), n, seed: 0));
+            algorithms.Add([.. _own.Select(node => LayerAlgorithms.Of(executable, node))]);
+        }
+        return [.. _own.Select((_, i) => (LayerAlgorithms[])[.. algorithms.Select(of => of[i]).Distinct()])];
+    }
+
+    private int GrainOf(int i, params SumPass[] passes)
+        => passes.Max(pass => _algorithms[i].Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
+
+    private static TrainingSpec SpecFor(Loss loss, int n, ulong seed)
+        => new(n, loss, new Sgd()) { InputGradient = true, Seed = seed };
+
+    private Truth? Differentiate(Values values, float[][] y, ulong seed)
+    {
+        double loss = 0;
+        var gradients = new BoundedSum[Graph.Nodes.Count][];
+        float[][] dy = values.DY ?? [HingeGradient(values, y[_own[^1].Index], out loss)];
+        for (int i = 0; i < _exits.Count; i++)
+            AddTo(gradients, _own[_exits[i]], dy[i]);
+        var parameters = new List<(Parameter, TruthTensor, TruthTensor)>();
+        for (int i = _own.Length - 1; i >= 0; i--)
+        {
+            if (!Array.TrueForAll(gradients[_own[i].Index], sum => sum.IsExact))
+                return null;
+            LayerValues<float> at =
+                At(i, values, y, Array.ConvertAll(gradients[_own[i].Index], sum => (float)sum.Value), seed);
+            LayerTruth truth = ExactReference.Evaluate(at);
+            if (!truth.IsExact || !Array.TrueForAll(_algorithms[i],
+                of => Array.TrueForAll(Enum.GetValues<SumPass>(), pass => WinogradBudget.IsExact(at, of[pass], pass))))
+                return null;
+            for (int k = 0; k < truth.DX.Length; k++)
+                AddTo(gradients, _own[i].Inputs[k], Array.ConvertAll(truth.DX[k].Values, v => (float)v));
+            for (int k = 0; k < truth.DW.Length; k++)
+            {
+                if (truth.DW[k] is { } gradient && !AddParameter(parameters, i, k, gradient, values.W[i][k]))
+                    return null;
+            }
+        }
+        float[] Of(Node node) => Array.ConvertAll(gradients[node.Index], sum => (float)sum.Value);
+        return new Truth(
+            TruthTensor.Rounded("y", Doubles(_outputs.Pack([.. _exits.Select(i => y[_own[i].Index])], values.N))),
+            TruthTensor.Rounded("dx", Doubles(_inputs.Pack([.. _sources.Select(Of)], values.N))),
+            [.. parameters], loss);
+    }
+
+    // The step in the order of the optimiser; it must be exact too.
+    private bool AddParameter(List<(Parameter, TruthTensor, TruthTensor)> parameters, int i, int k,
+        TruthTensor gradient, float[] w)
+    {
+        string name = $"{_nodes[i].Name}.{gradient.Name}";
+        BoundedSum[] updated =
+            [.. w.Select((value, place) => BoundedSum.Of(value) + -LearningRate * gradient.Values[place])];
+        parameters.Add((_own[i].Parameters[k], TruthTensor.Rounded(name, gradient.Values),
+            TruthTensor.Of($"{_nodes[i].Name}.{gradient.Name[1..]} after a step", updated)));
+        return Array.TrueForAll(updated, sum => sum.IsExact);
+    }
+
+    private double Train(IExecutable executable, Values values, Action<float[]> seeOutput)
+    {
+        for (int i = 0; i < _own.Length; i++)
+        {
+            for (int k = 0; k < _own[i].Parameters.Count; k++)
+                executable.Write(_own[i].Parameters[k], values.W[i][k]);
+        }
+        executable.Forward(_inputs.Pack(values.X, values.N));
+        var y = new float[values.N * Graph.Output.Shape.Length];
+        executable.ReadOutput(y);
+        seeOutput(y);
+        if (values.DY is null)
+        {
+            double loss = executable.Loss(values.Labels);
+            executable.Backward();
+            return loss;
+        }
+        executable.Backward(_outputs.Pack(values.DY, values.N));
+        return 0;
+    }
+
+    private LayerValues<float> At(int i, Values values, float[][] y, float[] dy, ulong seed)
+        => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
+            values.W[i], dy, _own[i].Index, 1, seed);
+
+    private static float[] HingeGradient(Values values, float[] output, out double loss)
+    {
+        var gradient = new double[output.Length];
+        loss = new MulticlassSvm().Evaluate(
+            new LossFrame<double>(Shape.Vector(output.Length / values.N), Doubles(output), values.Labels, gradient));
+        return Array.ConvertAll(gradient, v => (float)v);
+    }
+
+    private static void AddTo(BoundedSum[][] gradients, Node node, float[] gradient)
+    {
+        BoundedSum[]? before = gradients[node.Index];
+        gradients[node.Index] = [.. gradient.Select((v, i) => before is null ? BoundedSum.Of(v) : before[i] + v)];
+    }
+
+    private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
+
+    private delegate void Reader(Parameter parameter, Span<float> values);
+
+    private static float[] Read(Parameter parameter, Reader read)
+    {
+        var values = new float[parameter.Length];
+        read(parameter, values);
+        return values;
+    }
+}

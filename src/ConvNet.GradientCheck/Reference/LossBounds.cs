@@ -1,0 +1,146 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>What a loss is on given outputs, with the error that float32 may make.</summary>
+/// <param name="Loss">The mean loss: one value.</param>
+/// <param name="Gradient">The gradient of the output.</param>
+/// <param name="Flips">Outputs whose gradient is either of two values, because the margin of a hinge is below its own
+/// error.</param>
+internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOnlySet<int> Flips);
+
+/// <summary>How far a float32 loss and its gradient may be from the double one.</summary>
+/// <remarks>
+/// u = 2⁻²⁴, N samples of K outputs; an exponential and a logarithm are taken to be right within 4u.
+/// <list type="bullet">
+/// <item>Softmax, with a = s − max s, e = exp a, S = Σe: a is off by u|a|, so e by (u|a| + 4u)e and S by ε = Σe(u|a| +
+/// 4u)/S + Ku, relatively. p = e/S or exp(a − log S) is off by δp, δ = 2u|a| + ε + 4u·log S + u|log p| + 6u, and (p −
+/// [j = y])/N by that over N and three roundings. The loss of a sample, log S − a_y, is off by ε + 4u·log S + 2u(|a_y|
+/// + loss).</item>
+/// <item>Hinge: a margin s_j − s_y + Δ is off by e = u(|s_j − s_y| + |margin|). Where |margin| ≤ e either side is
+/// right, for class j and for y. A gradient is a multiple of 1/N, summed: Ku of it. The loss is off by Σe/N and the sum
+/// of its NK margins.</item>
+/// <item>Mean squared error: a distance is off by u|s − t|; its square by 3u; the gradient by 4u; the sum by its own
+/// bound.</item>
+/// <item>Any other loss: 8 times what a float32 run of it is off, as for layers of which nothing is known.</item>
+/// </list>
+/// </remarks>
+internal static class LossBounds
+{
+    private const double U = BoundedSum.UnitRoundoff;
+
+    /// <summary>The loss and its gradient, in double, with their bounds.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="output">The shape of one output.</param>
+    /// <param name="y">The outputs, N×C×H×W.</param>
+    /// <param name="targets">What they are compared with.</param>
+    public static LossTruth Evaluate(Loss loss, Shape output, float[] y, Targets targets)
+    {
+        double[] wide = Array.ConvertAll(y, v => (double)v), gradient = new double[y.Length],
+            bounds = new double[y.Length];
+        var frame = new LossFrame<double>(output, wide, targets, gradient);
+        double value = loss.Evaluate(frame);
+        var flips = new HashSet<int>();
+        double error = loss switch
+        {
+            SoftmaxCrossEntropy => Softmax(frame, bounds),
+            MulticlassSvm svm => Hinge(svm, frame, bounds, flips),
+            MeanSquaredError => Squares(frame, bounds),
+            _ => Measured(loss, y, value, frame, bounds),
+        };
+        // The sum of the weights and the product with a weight round a few times more.
+        if (!targets.SampleWeights.IsEmpty)
+        {
+            double more = (frame.N + 4) * U;
+            error += more * Math.Abs(value);
+            for (int i = 0; i < bounds.Length; i++)
+                bounds[i] += more * Math.Abs(gradient[i]);
+        }
+        return new LossTruth(
+            new TruthTensor("loss", [value]) { Bounds = [error + U * Math.Abs(value)] },
+            new TruthTensor("doutput", gradient) { Bounds = bounds }, flips);
+    }
+
+    private static double Softmax(in LossFrame<double> f, double[] bounds)
+    {
+        (int classes, int pixels) = (f.Output.C, f.Output.Area);
+        double share = 1 / (f.TotalWeight * pixels), error = 0, total = 0;
+        for (int n = 0; n < f.N; n++)
+        {
+            double weight = f.Weight(n);
+            for (int pixel = 0; pixel < pixels; pixel++)
+            {
+                int first = n * f.Output.Length + pixel;
+                ReadOnlySpan<double> y = f.Y[first..], dy = f.DY[first..];
+                double largest = y[0], sum = 0, weighted = 0;
+                for (int j = 0; j < classes; j++)
+                    largest = Math.Max(largest, y[j * pixels]);
+                for (int j = 0; j < classes; j++)
+                {
+                    double e = Math.Exp(y[j * pixels] - largest);
+                    sum += e;
+                    weighted += e * U * (largest - y[j * pixels] + 4);
+                }
+                double sumError = weighted / sum + classes * U, log = Math.Log(sum);
+                for (int j = 0; j < classes; j++)
+                {
+                    double a = y[j * pixels] - largest, logP = a - log, p = Math.Exp(logP);
+                    double relative = 2 * U * Math.Abs(a) + sumError + 4 * U * log + U * Math.Abs(logP) + 6 * U;
+                    bounds[first + j * pixels] = p * relative * weight * share + 3 * U * Math.Abs(dy[j * pixels]);
+                }
+                double own = y[f.Targets.Classes[n * pixels + pixel] * pixels] - largest, loss = log - own;
+                total += weight * loss;
+                error += weight * (sumError + 4 * U * log + 2 * U * (Math.Abs(own) + loss));
+            }
+        }
+        return share * (error + ((long)f.N * pixels + 1) * U * total);
+    }
+
+    private static double Hinge(MulticlassSvm svm, in LossFrame<double> f, double[] bounds, HashSet<int> flips)
+    {
+        int classes = f.Output.C;
+        double share = 1 / f.TotalWeight, error = 0;
+        BoundedSum total = default;
+        for (int n = 0; n < f.N; n++)
+        {
+            ReadOnlySpan<double> y = f.Y.Slice(n * classes, classes);
+            double weight = f.Weight(n);
+            int target = f.Targets.Classes[n];
+            for (int j = 0; j < classes; j++)
+            {
+                bounds[n * classes + j] = classes * U * Math.Abs(f.DY[n * classes + j]);
+                if (j == target)
+                    continue;
+                double margin = y[j] - y[target] + svm.Margin,
+                    off = U * (Math.Abs(y[j] - y[target]) + Math.Abs(margin));
+                total += weight * Math.Max(margin, 0);
+                error += weight * off;
+                // At a margin of exactly 0 the subtractions do not round, and the derivative is 0 by convention.
+                if (Math.Abs(margin) <= off && margin != 0)
+                    flips.UnionWith([n * classes + j, n * classes + target]);
+            }
+        }
+        return share * (error + total.Bound()) + 2 * U * share * total.Value;
+    }
+
+    private static double Squares(in LossFrame<double> f, double[] bounds)
+    {
+        BoundedSum total = default;
+        for (int i = 0; i < bounds.Length; i++)
+        {
+            double distance = f.Y[i] - f.Targets.Values[i];
+            total += f.Weight(i / f.Output.Length) * (distance * distance);
+            bounds[i] = 4 * U * Math.Abs(f.DY[i]);
+        }
+        return (total.Bound() + 4 * U * total.Value) / (f.TotalWeight * f.Output.Length);
+    }
+
+    private static double Measured(Loss loss, float[] y, double value, in LossFrame<double> f, double[] bounds)
+    {
+        var single = new float[y.Length];
+        double got = loss.Evaluate(new LossFrame<float>(f.Output, y, f.Targets, single));
+        double largest = 0;
+        for (int i = 0; i < single.Length; i++)
+            largest = Math.Max(largest, Math.Max(Math.Abs(single[i] - f.DY[i]), U * Math.Abs(f.DY[i])));
+        Array.Fill(bounds, MeasuredBounds.Allowance * largest);
+        return MeasuredBounds.Allowance * Math.Max(Math.Abs(got - value), U * Math.Abs(value));
+    }
+}

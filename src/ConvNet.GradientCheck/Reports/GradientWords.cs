@@ -1,0 +1,59 @@
+using System.Globalization;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>Gradient checks in words, for every report and error that tells of one.</summary>
+public static class GradientWords
+{
+    /// <summary>As <c>end to end</c>.</summary>
+    public static string Of(CheckModes mode) => mode switch
+    {
+        CheckModes.EndToEnd => "end to end",
+        CheckModes.FiniteDifferences => "finite differences",
+        _ => $"{mode}".ToLowerInvariant(),
+    };
+
+    /// <summary>As <c>pass</c>.</summary>
+    public static string Of(Verdict verdict) => $"{verdict}".ToLowerInvariant();
+
+    /// <summary>One comparison in words: what was compared, with what, how far it is off, and what is
+    /// allowed.</summary>
+    public static string Explain(LayerReport layer, TensorReport tensor)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        ArgumentNullException.ThrowIfNull(tensor);
+        string where = $"{tensor.Name} of {layer.Layer} on {layer.Backend}, {Of(layer.Mode)}", counts = tensor.Verdict
+            == Verdict.Pass ? "" : Counts(tensor);
+        return Invariant($"{where}: {Comparison(layer, tensor)}{counts}{Remark(layer)}");
+    }
+
+    private static string Comparison(LayerReport layer, TensorReport tensor)
+    {
+        double distance = Math.Abs(tensor.Got - tensor.Truth);
+        string values = Invariant($"element {tensor.Index} is {tensor.Got:G9}");
+        return (tensor.Against.Length > 0, layer.Mode) switch
+        {
+            (true, _) => Invariant($"{values}, and {tensor.Against} it is {tensor.Truth:G9}; the bits must be equal"),
+            (_, CheckModes.Exact or CheckModes.Segments)
+                => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; on these ")
+                    + "whole numbers float32 does not round, so the bits must be equal",
+            (_, CheckModes.EndToEnd)
+                => Invariant($"the whole tensor is {tensor.WorstInBounds:0.00} of the distance away that float32 may ")
+                    + Invariant($"be; its worst {values}, in double {tensor.Truth:G9}"),
+            (_, CheckModes.FiniteDifferences)
+                => Invariant($"the slope along a random direction is {tensor.Truth:G9} by finite differences and ")
+                    + Invariant($"{tensor.Got:G9} by the gradient, {tensor.WorstInBounds:0.00} of what is allowed"),
+            _ => Invariant($"{values}, and the double reference on the same float32 values has {tensor.Truth:G9}: ")
+                + Invariant($"{distance:G3} or {tensor.WorstInUlps:N0} ulp away, {tensor.WorstInBounds:0.00} of the ")
+                + Invariant($"bound {distance / tensor.WorstInBounds:G3} that its own terms imply"),
+        };
+    }
+
+    private static string Counts(TensorReport tensor)
+        => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong, {tensor.Suspects:N0} suspect")
+            + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} on either side of a branch") : "");
+
+    private static string Remark(LayerReport layer) => layer.Remark.Length > 0 ? $" ({layer.Remark})" : "";
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,67 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>Cases on smaller inputs.</summary>
+internal static class ShapeShrinks
+{
+    /// <summary>Fewer channels of all inputs.</summary>
+    public static IEnumerable<GradientCase> Channels(GradientCase made)
+        => Sizes(made, shape => shape.C, (shape, c) => new Shape(Math.Min(c, shape.C), shape.H, shape.W));
+
+    /// <summary>Fewer rows.</summary>
+    public static IEnumerable<GradientCase> Rows(GradientCase made)
+        => Sizes(made, shape => shape.H, (shape, h) => new Shape(shape.C, Math.Min(h, shape.H), shape.W));
+
+    /// <summary>Fewer columns.</summary>
+    public static IEnumerable<GradientCase> Columns(GradientCase made)
+        => Sizes(made, shape => shape.W, (shape, w) => new Shape(shape.C, shape.H, Math.Min(w, shape.W)));
+
+    /// <summary>Fewer groups of as many channels each; in a graph, where the channels are another layer's, the same
+    /// channels in fewer groups.</summary>
+    public static IEnumerable<GradientCase> Groups(GradientCase made)
+    {
+        if (made is GraphGradientCase whole)
+            return GraphShrinks.WithLayers(whole, FewerGroups);
+        if (made is not LayerGradientCase alone)
+            return [];
+        int groups = LayerShrinks.GroupsOf(alone.Layer);
+        Shape[] InGroups(int fewer) => [.. alone.Inputs.Select(x => new Shape(x.C / groups * fewer, x.H, x.W))];
+        return AttributeDeclaration.Smaller(groups, 1)
+            .Select(fewer => alone with
+            {
+                Layer = LayerShrinks.InGroups(alone.Layer, fewer),
+                Inputs = InGroups(fewer)
+            });
+    }
+
+    private static IEnumerable<Layer> FewerGroups(Layer layer)
+        => AttributeDeclaration.Smaller(LayerShrinks.GroupsOf(layer), 1)
+            .Select(groups => LayerShrinks.InGroups(layer, groups));
+
+    /// <summary>The case, if its layer takes its inputs.</summary>
+    /// <exception cref="ArgumentException">It does not.</exception>
+    public static LayerGradientCase Checked(LayerGradientCase made)
+    {
+        made.Layer.Infer([.. made.Inputs]);
+        return made;
+    }
+
+    private static IEnumerable<GradientCase> Sizes(GradientCase made, Func<Shape, int> size,
+        Func<Shape, int, Shape> with)
+    {
+        Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
+            : [((GraphGradientCase)made).Graph.Input.Shape];
+        int largest = inputs.Max(size);
+        // A window that has to fit takes steps of its stride.
+        return AttributeDeclaration.Smaller(largest, 1)
+            .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1))
+                .Distinct()
+            .Select(value => WithInputs(made, [.. inputs.Select(shape => with(shape, value))])).OfType<GradientCase>();
+    }
+
+    private static int StepsOf(GradientCase made) => made.Layers.Max(each => each.Layer.Sees(each.Inputs)
+        is { Stride: var stride } ? Math.Max(stride.H, stride.W) : 1) - 1;
+
+    private static GradientCase? WithInputs(GradientCase made, Shape[] inputs) => made is LayerGradientCase alone
+        ? Shrinker.Valid(() => Checked(alone with { Inputs = inputs }))
+        : GraphShrinks.WithInput((GraphGradientCase)made, inputs[0]);
+}

@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>A backend under a name of the caller's choice, with several numbers of threads that must all give the same
+/// bits.</summary>
+/// <remarks>
+/// Every check of the variant runs on each number of threads and compares whatever it reads, bit for bit, with what the
+/// first gave; the reports carry a tensor <c>threads</c> for all that is equal and one for each result that is not.
+/// </remarks>
+public sealed class BackendVariant : IBackend
+{
+    private readonly IBackend[] _backends;
+    private readonly List<TensorReport> _differences = [];
+    private long _equal;
+
+    /// <summary>Names a backend.</summary>
+    /// <param name="name">What reports call it.</param>
+    /// <param name="backends">The backend, once for each number of threads; they belong to the variant from now
+    /// on.</param>
+    /// <exception cref="ArgumentException">There is no backend.</exception>
+    public BackendVariant(string name, params IReadOnlyList<IBackend> backends)
+    {
+        ArgumentNullException.ThrowIfNull(backends);
+        if (backends.Count == 0)
+            throw new ArgumentException($"The variant {name} has no backend; give it one for each number of threads.",
+                nameof(backends));
+        (Name, _backends) = (name, [.. backends]);
+    }
+
+    /// <summary>What reports call it.</summary>
+    public string Name { get; }
+
+    /// <summary>What the first of them runs on.</summary>
+    public BackendInfo Info => _backends[0].Info;
+
+    /// <summary>The numbers of threads.</summary>
+    public IEnumerable<int> Threads => _backends.Select(backend => backend.Info.Threads);
+
+    /// <inheritdoc/>
+    public IExecutable Compile(Graph graph, TrainingSpec spec) => Together(backend => backend.Compile(graph, spec));
+
+    /// <inheritdoc/>
+    public IExecutable CompileInference(Graph graph, int batchSize)
+        => Together(backend => backend.CompileInference(graph, batchSize));
+
+    /// <inheritdoc/>
+    public void Dispose() => Array.ForEach(_backends, backend => backend.Dispose());
+
+    /// <summary>What a report calls a backend.</summary>
+    internal static string NameOf(IBackend backend) => backend is BackendVariant variant ? variant.Name
+        : $"{backend.Info.Name}/{backend.Info.Isa}";
+
+    /// <summary>A report of a backend with what its numbers of threads were compared to.</summary>
+    internal static LayerReport Completed(LayerReport report, IBackend backend) => backend is BackendVariant variant
+        ? report with { Tensors = [.. report.Tensors, .. variant.TakeComparisons()] }
+        : report;
+
+    /// <summary>Compares what the number of threads at <paramref name="place"/> gave with what the first did.</summary>
+    internal void Compare(string tensor, int place, ReadOnlySpan<float> first, ReadOnlySpan<float> got)
+    {
+        ReadOnlySpan<int> expected = MemoryMarshal.Cast<float, int>(first), bits = MemoryMarshal.Cast<float, int>(got);
+        int at = expected.CommonPrefixLength(bits), different = 0;
+        if (at == bits.Length)
+        {
+            _equal += bits.Length;
+            return;
+        }
+        for (int i = at; i < bits.Length; i++)
+            different += bits[i] != expected[i] ? 1 : 0;
+        _differences.Add(new TensorReport($"{tensor}, {Count(place)}", bits.Length, double.PositiveInfinity,
+            Comparison.Ulps(got[at], first[at]), at, got[at], first[at], different, 0)
+        {
+            Against = $"the same with {Count(0)}",
+        });
+    }
+
+    /// <summary>What was compared since the last call.</summary>
+    internal IEnumerable<TensorReport> TakeComparisons()
+    {
+        TensorReport[] taken = _equal == 0
+            ? [.. _differences]
+            : [.. _differences, new TensorReport("threads", (int)Math.Min(_equal, int.MaxValue), 0, 0, 0, 0, 0, 0,
+                0) { Against = "the same with another number of threads" }];
+        _differences.Clear();
+        _equal = 0;
+        return taken;
+    }
+
+    private IExecutable Together(Func<IBackend, IExecutable> compile)
+        => _backends.Length == 1 ? compile(_backends[0])
+            : new VariantExecutable(this, Array.ConvertAll(_backends, backend => compile(backend)));
+
+    private string Count(int place) => _backends[place].Info.Threads is var count && count == 1 ? "1 thread"
+        : $"{count} threads";
+}

@@ -1,0 +1,125 @@
+using ConvNet.Serialization;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the
+/// others with it.</summary>
+internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable,
+    IDeclaresAlgorithms
+{
+    private delegate void Reader(IExecutable executable, Span<float> values);
+
+    public Graph Graph => executables[0].Graph;
+
+    public int BatchSize => executables[0].BatchSize;
+
+    public TrainingSpec? Spec => executables[0].Spec;
+
+    public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
+        => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
+
+    public void Forward(ReadOnlySpan<float> input)
+    {
+        foreach (IExecutable each in executables)
+            each.Forward(input);
+    }
+
+    public double Loss(Targets targets)
+    {
+        var losses = new double[executables.Length];
+        for (int i = 0; i < losses.Length; i++)
+            losses[i] = executables[i].Loss(targets);
+        return Agreed(losses);
+    }
+
+    public void Backward(bool accumulate = false) => Array.ForEach(executables, each => each.Backward(accumulate));
+
+    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    {
+        foreach (IExecutable each in executables)
+            each.Backward(outputGradient, accumulate);
+    }
+
+    public void Step(float learningRate) => Array.ForEach(executables, each => each.Step(learningRate));
+
+    public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        foreach (IExecutable each in executables)
+            each.WriteGradient(parameter, values);
+    }
+
+    public void ScaleGradients(float factor) => Array.ForEach(executables, each => each.ScaleGradients(factor));
+
+    public double ClipGradientNorm(float maxNorm)
+        => Agreed([.. executables.Select(each => each.ClipGradientNorm(maxNorm))]);
+
+    public void ClipGradientValue(float maxValue)
+        => Array.ForEach(executables, each => each.ClipGradientValue(maxValue));
+
+    public int SampleOffset
+    {
+        get => executables[0].SampleOffset;
+        set => Array.ForEach(executables, each => each.SampleOffset = value);
+    }
+
+    public TrainingState SaveState() => executables[0].SaveState();
+
+    public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));
+
+    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
+        Span<float> output = default)
+    {
+        var losses = new double[executables.Length];
+        var other = new float[output.Length];
+        for (int i = 0; i < losses.Length; i++)
+        {
+            losses[i] = executables[i].TrainStep(input, targets, learningRate, i == 0 ? output : other);
+            if (i > 0)
+                variant.Compare("y", i, output, other);
+        }
+        return Agreed(losses);
+    }
+
+    public void Infer(ReadOnlySpan<float> input, Span<float> output)
+    {
+        float[] copy = input.ToArray();
+        Read("inferred output", output, (each, values) => each.Infer(copy, values));
+    }
+
+    public void ReadOutput(Span<float> output) => Read("y", output, (each, values) => each.ReadOutput(values));
+
+    public void Read(Parameter parameter, Span<float> values)
+        => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));
+
+    public void Write(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        foreach (IExecutable each in executables)
+            each.Write(parameter, values);
+    }
+
+    public void ReadGradient(Parameter parameter, Span<float> values)
+        => Read($"gradient of {parameter.Name}", values, (each, own) => each.ReadGradient(parameter, own));
+
+    public void ReadInputGradient(Span<float> values) => Read("dx", values, (each, own) => each.ReadInputGradient(own));
+
+    public void Dispose() => Array.ForEach(executables, each => each.Dispose());
+
+    private void Read(string tensor, Span<float> values, Reader read)
+    {
+        read(executables[0], values);
+        var other = new float[values.Length];
+        for (int i = 1; i < executables.Length; i++)
+        {
+            read(executables[i], other);
+            variant.Compare(tensor, i, values, other);
+        }
+    }
+
+    // The loss is a double; what float32 keeps of it must be equal.
+    private double Agreed(double[] losses)
+    {
+        for (int i = 1; i < losses.Length; i++)
+            variant.Compare("loss", i, [(float)losses[0]], [(float)losses[i]]);
+        return losses[0];
+    }
+}

@@ -1,0 +1,104 @@
+namespace ConvNet;
+
+/// <summary>A sum of float products, in double, together with what bounds the error of the same sum in
+/// float32.</summary>
+/// <remarks>
+/// With n terms, Q = √Σ term² and M the largest partial sum in magnitude, a float32 sum lies within λ·u·√n·(Q + M) of
+/// the true one, u = 2⁻²⁴, when its roundings are independent, and within n·u·Σ|term| in any case (Higham, "Accuracy
+/// and Stability of Numerical Algorithms", SIAM 2002, §4.2; Higham and Mary, SIAM J. Sci. Comput. 41, 2019). The
+/// default value is the empty sum.
+/// </remarks>
+public readonly record struct BoundedSum : ISum<double, BoundedSum>
+{
+    /// <summary>u, the unit roundoff of float32: 2⁻²⁴.</summary>
+    public const double UnitRoundoff = 1.0 / (1 << 24);
+
+    // 2⁻¹⁴⁹: what a product may lose where it underflows
+    private const double SmallestFloat = 1.401298464324817e-45;
+    private const int FinenessOrigin = 1100, NotDyadic = 4000;
+
+    private BoundedSum(double value, int count, double squares, double magnitudes, double peak, int fineness)
+    {
+        (Value, Count, Squares, Magnitudes, Peak, _fineness) = (value, count, squares, magnitudes, peak, fineness);
+    }
+
+    // Every term is a multiple of 2^(FinenessOrigin − _fineness); 0 while there is none.
+    private readonly int _fineness;
+
+    /// <inheritdoc/>
+    public double Value { get; }
+
+    /// <summary>n, the number of roundings: terms and factors.</summary>
+    public int Count { get; }
+
+    /// <summary>Q², the sum of the squared terms.</summary>
+    public double Squares { get; }
+
+    /// <summary>Σ|term|; no partial sum in any order is larger.</summary>
+    public double Magnitudes { get; }
+
+    /// <summary>M, the largest partial sum in magnitude.</summary>
+    public double Peak { get; }
+
+    /// <summary>What a float32 result may be away from <see cref="Value"/>: λ·u·√n·(Q + M); 0 for a copied
+    /// value.</summary>
+    /// <param name="lambda">λ of the algorithm.</param>
+    public double Bound(double lambda = DeclaredAccuracy.Direct)
+        => lambda * UnitRoundoff * Math.Sqrt(Count) * (Math.Sqrt(Squares) + Peak) + Count * SmallestFloat;
+
+    /// <summary>What no float32 summation of the terms exceeds: n·u·Σ|term|.</summary>
+    public double Ceiling => Count * (UnitRoundoff * Magnitudes + SmallestFloat);
+
+    /// <summary>Whether float32 gets <see cref="Value"/> exactly in every order of the terms: all are multiples of one
+    /// power of two and their magnitudes sum to less than 2²⁴ of it.</summary>
+    public bool IsExact => Magnitudes == 0 || Math.ScaleB(Magnitudes, _fineness - FinenessOrigin) < 1 << 24;
+
+    /// <summary>The largest power of two that every term is a multiple of; infinite where all are 0, and 0 where one is
+    /// no number.</summary>
+    public double Unit => _fineness == 0 ? double.PositiveInfinity : Math.ScaleB(1, FinenessOrigin - _fineness);
+
+    /// <inheritdoc/>
+    public static BoundedSum Of(double value)
+        => new(value, 0, 0, Math.Abs(value), Math.Abs(value), FinenessOf(value));
+
+    /// <inheritdoc/>
+    public static BoundedSum operator +(BoundedSum sum, double term)
+    {
+        double value = sum.Value + term;
+        return new(value, sum.Count + 1, sum.Squares + term * term, sum.Magnitudes + Math.Abs(term),
+            Math.Max(sum.Peak, Math.Abs(value)), Math.Max(sum._fineness, FinenessOf(term)));
+    }
+
+    /// <inheritdoc/>
+    public static BoundedSum operator +(BoundedSum sum, BoundedSum part)
+    {
+        double value = sum.Value + part.Value;
+        return new(value, sum.Count + part.Count, sum.Squares + part.Squares, sum.Magnitudes + part.Magnitudes,
+            Math.Max(Math.Max(sum.Peak, part.Peak), Math.Abs(value)), Math.Max(sum._fineness, part._fineness));
+    }
+
+    /// <inheritdoc/>
+    public static BoundedSum operator *(BoundedSum sum, double factor)
+    {
+        double magnitude = Math.Abs(factor);
+        int fineness = sum._fineness == 0 ? 0
+            : Math.Clamp(sum._fineness + FinenessOf(factor) - FinenessOrigin, 1, NotDyadic);
+        return new(sum.Value * factor, factor == 1 ? sum.Count : sum.Count + 1, sum.Squares * factor * factor,
+            sum.Magnitudes * magnitude,
+            sum.Peak * magnitude, fineness);
+    }
+
+    // How far the lowest set bit stands below 2^FinenessOrigin.
+    private static int FinenessOf(double value)
+    {
+        if (value == 0)
+            return 0;
+        if (!double.IsFinite(value))
+            return NotDyadic;
+        long bits = BitConverter.DoubleToInt64Bits(value), fraction = bits & ((1L << 52) - 1);
+        int exponent = (int)(bits >> 52) & 0x7FF;
+        return exponent == 0
+            ? FinenessOrigin + 1074 - System.Numerics.BitOperations.TrailingZeroCount(fraction)
+            : FinenessOrigin + 1075 - exponent - System.Numerics.BitOperations.TrailingZeroCount(fraction | 1L << 52);
+    }
+}

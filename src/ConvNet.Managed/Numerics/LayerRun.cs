@@ -1,0 +1,163 @@
+using System.Numerics;
+
+namespace ConvNet;
+
+/// <summary>A layer by itself and the values of one training pass.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="XShapes">Shapes of the inputs, of one sample.</param>
+/// <param name="N">Samples.</param>
+/// <param name="X">Inputs, N×C×H×W each.</param>
+/// <param name="W">Parameters and buffers.</param>
+/// <param name="DY">Gradient of the output; empty where only the forward pass is run.</param>
+/// <param name="NodeIndex">The node's index in its graph, which keys random masks.</param>
+/// <param name="Step">Training passes before this one, which keys random masks.</param>
+/// <param name="Seed">The seed of random masks.</param>
+public sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
+    long Step, ulong Seed)
+{
+    /// <summary>Shape of one output sample.</summary>
+    public Shape YShape { get; } = Layer.Infer(XShapes);
+
+    /// <summary>The layer's parameters and buffers.</summary>
+    public IReadOnlyList<ParameterSpec> Specs { get; } = Layer.Parameters(XShapes);
+
+    /// <summary>The same in another element type.</summary>
+    public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
+        => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)),
+            Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
+            Array.ConvertAll(DY, convert), NodeIndex, Step, Seed);
+}
+
+/// <summary>The reference of one layer, run forward and backward on given values.</summary>
+public sealed class LayerRun<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    /// <summary>Runs the layer. The values given are not changed.</summary>
+    /// <param name="values">What it runs on.</param>
+    /// <param name="backward">Whether the backward pass runs too.</param>
+    /// <param name="sample">
+    /// Selects, of so many independent parts of a result, those that are computed; the rest are 0. Null computes all.
+    /// Only layers that ask <see cref="Frame{T}.For"/> for their loops know of it.
+    /// </param>
+    /// <exception cref="ArgumentException">A length does not fit the layer and the number of samples.</exception>
+    public LayerRun(LayerValues<T> values, bool backward = true, Func<int, int[]>? sample = null)
+    {
+        NodeMemory<T> memory = MemoryOf(values, backward, sample);
+        new Frame<T>(memory, values.N, true, values.Step).RunForward(values.Layer);
+        if (backward)
+            new Frame<T>(memory, values.N, true, values.Step, backward: true).RunBackward(values.Layer);
+        (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat),
+            Array.ConvertAll(memory.W, Flat));
+    }
+
+    /// <summary>A run's results in another element type.</summary>
+    private LayerRun(T[] y, T[][] dx, T[][] dw, T[][] w)
+    {
+        (Y, DX, DW, W) = (y, dx, dw, w);
+    }
+
+    /// <summary>The output.</summary>
+    public T[] Y { get; }
+
+    /// <summary>Gradients of the inputs.</summary>
+    public T[][] DX { get; }
+
+    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    public T[][] DW { get; }
+
+    /// <summary>Parameters and buffers after the forward pass.</summary>
+    public T[][] W { get; }
+
+    /// <summary>The results in double.</summary>
+    public LayerRun<double> ToDouble()
+    {
+        double[] Convert(T[] values) => Array.ConvertAll(values, double.CreateChecked);
+        return new(Convert(Y), Array.ConvertAll(DX, Convert), Array.ConvertAll(DW, Convert),
+            Array.ConvertAll(W, Convert));
+    }
+
+    /// <summary>The memory of a node that runs on copies of the values.</summary>
+    internal static NodeMemory<T> MemoryOf(LayerValues<T> values, bool backward, Func<int, int[]>? sample)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        Check(values, backward);
+        return new NodeMemory<T>
+        {
+            Name = values.Layer.Kind,
+            Reads = values.Layer.BackwardReads,
+            XShapes = values.XShapes,
+            YShape = values.YShape,
+            X = Array.ConvertAll(values.X, x => new Memory<T>(x)),
+            Y = new T[values.N * values.YShape.Length],
+            W = Array.ConvertAll(values.W, w => new Memory<T>([.. w])),
+            Saved = new T[values.Layer.SavedLength(values.N, values.XShapes)],
+            DY = values.DY,
+            DX = Array.ConvertAll(values.X, x => new Memory<T>(new T[x.Length])),
+            DW = [.. values.Specs.Select(s => new Memory<T>(new T[s.Trainable ? s.Length : 0]))],
+            Seed = values.Seed,
+            NodeIndex = values.NodeIndex,
+            Threads = Environment.ProcessorCount,
+            Sample = sample,
+        };
+    }
+
+    private static void Check(LayerValues<T> values, bool backward)
+    {
+        Check(values, "inputs", values.X, [.. values.XShapes.Select(shape => values.N * shape.Length)]);
+        Check(values, "parameters and buffers", values.W, [.. values.Specs.Select(spec => spec.Length)]);
+        if (backward)
+            Check(values, "gradients of the output", [values.DY], [values.N * values.YShape.Length]);
+    }
+
+    private static void Check(LayerValues<T> values, string what, T[][] tensors, int[] lengths)
+    {
+        int[] got = Array.ConvertAll(tensors, tensor => tensor.Length);
+        if (!got.AsSpan().SequenceEqual(lengths))
+            throw new ArgumentException($"The {what} of {values.Layer.Kind} for {values.N} samples have "
+                + $"[{string.Join(", ", got)}] values; they need [{string.Join(", ", lengths)}].", nameof(values));
+    }
+
+    private static T[] Flat(Memory<T> memory) => memory.ToArray();
+}
+
+/// <summary>The reference of a <see cref="SumLayer"/>, run forward and backward with sums of another kind.</summary>
+public sealed class LayerSums<TSum>
+    where TSum : unmanaged, ISum<double, TSum>
+{
+    /// <summary>Runs the layer. The values given are not changed.</summary>
+    /// <param name="values">What it runs on.</param>
+    /// <param name="sample">As in <see cref="LayerRun{T}"/>.</param>
+    /// <param name="unknown">What stands for a result that the sample leaves out.</param>
+    /// <exception cref="ArgumentException">
+    /// The layer is no <see cref="SumLayer"/>, or a length does not fit it and the number of samples.
+    /// </exception>
+    public LayerSums(LayerValues<double> values, Func<int, int[]>? sample = null, TSum unknown = default)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        SumLayer layer = values.Layer as SumLayer ?? throw new ArgumentException(
+            $"{values.Layer.GetType().Name} does not derive from SumLayer, so it has no sums to look at.",
+            nameof(values));
+        NodeMemory<double> memory = LayerRun<double>.MemoryOf(values, backward: true, sample);
+        TSum[] Unknown(Memory<double> tensor)
+        {
+            var sums = new TSum[tensor.Length];
+            Array.Fill(sums, unknown);
+            return sums;
+        }
+        (Y, DX, DW) = (Unknown(memory.Y), Array.ConvertAll(memory.DX, Unknown), Array.ConvertAll(memory.DW, Unknown));
+        var kept = new SumMemory<TSum> { Y = Y, DX = DX, DW = DW };
+        Frame<double, TSum> Frame(bool backward)
+            => new(new Frame<double>(memory, values.N, true, values.Step, backward: backward), kept);
+        layer.Forward(Frame(backward: false));
+        layer.Backward(Frame(backward: true));
+    }
+
+    /// <summary>The output.</summary>
+    public TSum[] Y { get; }
+
+    /// <summary>Gradients of the inputs.</summary>
+    public TSum[][] DX { get; }
+
+    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    public TSum[][] DW { get; }
+}

@@ -1,0 +1,36 @@
+namespace ConvNet;
+
+/// <summary>How a backend computes the sums of a layer.</summary>
+public enum SumAlgorithm
+{
+    /// <summary>It adds the products themselves, in any order.</summary>
+    Direct,
+
+    /// <summary>Winograd's F(2×2, 3×3): tiles of 2×2 results from transformed tiles and filters.</summary>
+    Winograd2,
+
+    /// <summary>Winograd's F(4×4, 3×3).</summary>
+    Winograd4,
+}
+
+/// <summary>What is computed of a layer.</summary>
+public enum SumPass
+{
+    /// <summary>The output, y.</summary>
+    Forward,
+
+    /// <summary>The gradient of the first input, dx.</summary>
+    InputGradient,
+
+    /// <summary>The gradient of the weights, dw.</summary>
+    WeightGradient,
+}
+
+/// <summary>An executable that computes some sums otherwise than directly, and says which.</summary>
+/// <remarks>The checks hold what it says to the error that <see cref="DeclaredAccuracy"/> allows the algorithm; all
+/// sums of any other executable are direct.</remarks>
+public interface IDeclaresAlgorithms
+{
+    /// <summary>The algorithm of a node's pass, in training where the executable trains.</summary>
+    SumAlgorithm AlgorithmOf(Node node, SumPass pass);
+}

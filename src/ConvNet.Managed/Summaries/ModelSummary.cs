@@ -1,0 +1,133 @@
+namespace ConvNet.Summaries;
+
+/// <summary>What one layer of a graph is and costs.</summary>
+/// <param name="Name">The node.</param>
+/// <param name="Type">The layer's kind.</param>
+/// <param name="Inputs">The nodes it reads.</param>
+/// <param name="Output">The output volume of one sample.</param>
+/// <param name="Formula">The formula that gave the output's size, with its numbers; empty where the shape is
+/// kept.</param>
+/// <param name="Weights">Trainable values that multiply: weights and batch norm's scales.</param>
+/// <param name="Biases">Trainable values that add.</param>
+/// <param name="ReceptiveField">
+/// Rows and columns of the image that one output sees, borders not cut off; at most 2^31 − 1.
+/// </param>
+/// <param name="MultiplyAdds">Multiply-adds of one sample's forward pass.</param>
+/// <param name="SavedBytes">
+/// Bytes in float32 that the layer's backward pass reads of one sample's forward pass: inputs and output, as far as it
+/// needs them, and what it saves besides. Layers that need the same value each count it.
+/// </param>
+public sealed record LayerSummary(
+    string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases,
+        Extent ReceptiveField, long MultiplyAdds, long SavedBytes)
+{
+    /// <summary>Weights and biases.</summary>
+    public long Parameters => Weights + Biases;
+
+    /// <summary>Bytes of one sample's output in float32.</summary>
+    public long ActivationBytes => (long)Output.Length * sizeof(float);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(LayerSummary), (nameof(Name), Name),
+        (nameof(Type), Type), (nameof(Inputs), Inputs), (nameof(Output), Output), (nameof(Formula), Formula),
+        (nameof(Weights), Weights), (nameof(Biases), Biases), (nameof(ReceptiveField), ReceptiveField),
+        (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
+}
+
+/// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
+/// <remarks>
+/// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride;
+/// of several inputs the largest r and j count. A linear layer sees all positions of the map that was flattened.
+/// Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019.
+/// </remarks>
+/// <param name="Input">C, H, W of one sample.</param>
+/// <param name="Layers">The layers in the order of the graph, without the input.</param>
+public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layers)
+{
+    /// <summary>Trainable values that multiply.</summary>
+    public long Weights => Layers.Sum(layer => layer.Weights);
+
+    /// <summary>Trainable values that add.</summary>
+    public long Biases => Layers.Sum(layer => layer.Biases);
+
+    /// <summary>Trainable values.</summary>
+    public long Parameters => Layers.Sum(layer => layer.Parameters);
+
+    /// <summary>Multiply-adds of one sample's forward pass.</summary>
+    public long MultiplyAdds => Layers.Sum(layer => layer.MultiplyAdds);
+
+    /// <summary>Bytes of one sample's outputs in float32, all layers together.</summary>
+    public long ActivationBytes => Layers.Sum(layer => layer.ActivationBytes);
+
+    /// <summary>Summarises a graph.</summary>
+    public static ModelSummary Of(Graph graph)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        var views = new View[graph.Nodes.Count];
+        views[0] = new View(1, 1, 1);
+        var layers = new List<LayerSummary>();
+        foreach (Node node in graph.Nodes.Skip(1))
+        {
+            views[node.Index] = View.Of(node, views);
+            layers.Add(new LayerSummary(
+                node.Name, node.Layer!.Kind, [.. node.Inputs.Select(input => input.Name)], node.Shape,
+                    node.Layer.Explain(node.InputShapes),
+                Count(node, ParameterRole.Weight, ParameterRole.Scale), Count(node, ParameterRole.Bias),
+                views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes), SavedBytes(node)));
+        }
+        return new ModelSummary(graph.Input.Shape, layers);
+    }
+
+    private static long SavedBytes(Node node)
+    {
+        Layer layer = node.Layer!;
+        long values = layer.SavedLength(1, node.InputShapes);
+        if (layer.BackwardReads.HasFlag(BackwardReads.Inputs))
+            values += node.Inputs.Distinct().Sum(input => (long)input.Shape.Length);
+        if (layer.BackwardReads.HasFlag(BackwardReads.Output))
+            values += node.Shape.Length;
+        return values * sizeof(float);
+    }
+
+    private static long Count(Node node, params ParameterRole[] roles)
+        => node.Parameters.Where(p => roles.Contains(p.Role)).Sum(p => (long)p.Length);
+
+    /// <summary>What an output sees of the image.</summary>
+    /// <param name="Field">r: its rows and columns.</param>
+    /// <param name="Jump">j: the distance in the image between neighbouring outputs.</param>
+    /// <param name="Spread">Rows and columns of outputs that lie side by side in a vector since they were
+    /// flattened.</param>
+    private readonly record struct View(Extent Field, Extent Jump, Extent Spread)
+    {
+        public static View Of(Node node, View[] views)
+        {
+            View x = node.Inputs.Select(input => views[input.Index]).Aggregate(Larger);
+            Shape[] shapes = node.InputShapes;
+            Layer layer = node.Layer!;
+            if (layer.IsView && node.Shape != shapes[0])
+                return x with { Spread = Extended((long)x.Spread.H * shapes[0].H, (long)x.Spread.W * shapes[0].W) };
+            if (layer.ReadsAllFeatures)
+                return x.Through(x.Spread, 1) with { Spread = 1 };
+            return layer.Sees(shapes) is { } window ? x.Through(window.Reach, window.Stride) : x;
+        }
+
+        private View Through(Extent reach, Extent stride) => this with
+        {
+            Field = Extended(Field.H + (reach.H - 1L) * Jump.H, Field.W + (reach.W - 1L) * Jump.W),
+            Jump = Extended((long)Jump.H * stride.H, (long)Jump.W * stride.W),
+        };
+
+        // What is beyond the largest image says no more than that.
+        private static Extent Extended(long h, long w)
+            => ((int)Math.Min(h, int.MaxValue), (int)Math.Min(w, int.MaxValue));
+
+        private static View Larger(View a, View b)
+            => new(Larger(a.Field, b.Field), Larger(a.Jump, b.Jump), Larger(a.Spread, b.Spread));
+
+        private static Extent Larger(Extent a, Extent b) => (Math.Max(a.H, b.H), Math.Max(a.W, b.W));
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(ModelSummary), (nameof(Input), Input),
+        (nameof(Layers), Layers));
+}

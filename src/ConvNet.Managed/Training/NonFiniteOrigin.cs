@@ -1,0 +1,172 @@
+using System.Globalization;
+
+namespace ConvNet.Training;
+
+/// <summary>What holds the first value that is not finite.</summary>
+public enum NonFinitePlace
+{
+    /// <summary>Nothing that can be found again: the output is finite, or the reference computes finite
+    /// ones.</summary>
+    Loss,
+
+    /// <summary>The input.</summary>
+    Input,
+
+    /// <summary>A parameter or buffer of a node.</summary>
+    Parameter,
+
+    /// <summary>The output of a node.</summary>
+    Output,
+
+    /// <summary>The output of a node that ran a Winograd algorithm, on values for which the reference's direct sums are
+    /// finite.</summary>
+    Algorithm,
+}
+
+/// <summary>The first value in the order of a forward pass that is NaN or infinite.</summary>
+/// <param name="Place">What holds it.</param>
+/// <param name="Node">The node that it belongs to; null when it is the loss.</param>
+/// <param name="Description">Where it stands, as part of a sentence.</param>
+public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string Description)
+{
+    /// <summary>The algorithm of the node's forward pass in the executable.</summary>
+    public SumAlgorithm Algorithm { get; private init; }
+
+    /// <summary>What to do about an algorithm that spreads such values, as a sentence; empty where the sums are
+    /// direct.</summary>
+    public string Advice => Algorithm == SumAlgorithm.Direct ? ""
+        : $"\"{Node!.Name}\" ran {Words(Algorithm)}: {DeclaredAccuracy.OverflowAdvice}.";
+
+    /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not
+    /// finite.</summary>
+    /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
+    /// <param name="input">The batch.</param>
+    /// <param name="step">
+    /// The number of training forward passes before this one; keys the random masks. Null in inference mode.
+    /// </param>
+    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> input, long? step)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        Graph graph = executable.Graph;
+        NonFiniteOrigin? overflowing = null;
+        int n = input.Length / graph.Input.Shape.Length;
+        var values = new float[graph.Nodes.Count][];
+        values[0] = input.ToArray();
+        if (FirstIn(values[0]) is int bad)
+            return new(NonFinitePlace.Input, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch ")
+                + Text($"has a {values[0][bad]}"));
+        foreach (Node node in graph.Nodes.Skip(1))
+        {
+            float[][] parameters = [.. node.Parameters.Select(p => new float[p.Length])];
+            for (int i = 0; i < parameters.Length; i++)
+            {
+                if (In(executable, node.Parameters[i], parameters[i]) is { } origin)
+                    return origin;
+            }
+            float[] y = values[node.Index] = Forward(node, values, parameters, n, executable.Spec?.Seed ?? 0, step);
+            if (FirstIn(y) is int first)
+            {
+                string where = Text($"the output of \"{node.Name}\" ({node.Layer!.Kind})");
+                return new(NonFinitePlace.Output, node,
+                    Text($"{where} is the first with a {y[first]}, in sample {first / node.Shape.Length}"))
+                {
+                    Algorithm = AlgorithmOf(executable, node),
+                };
+            }
+            float[] x = values[node.Inputs[0].Index];
+            if (overflowing is null && AlgorithmOf(executable, node) is not SumAlgorithm.Direct and var algorithm
+                && MayOverflow(algorithm, node, x, parameters[0]))
+            {
+                string up = Text($"up to {Largest(x):G3}");
+                string what = $"{Words(algorithm)} overflows in \"{node.Name}\", which reads values of {up}";
+                overflowing = new(NonFinitePlace.Algorithm, node, $"the reference's direct sums are finite, and {what}")
+                {
+                    Algorithm = algorithm,
+                };
+            }
+        }
+        return overflowing ?? new(NonFinitePlace.Loss, null,
+            "every parameter and every output that the reference computes from them is finite");
+    }
+
+    /// <summary>
+    /// Looks for the first parameter or buffer with a value that is not finite; null where there is none.
+    /// </summary>
+    /// <param name="executable">The executable; nothing of it changes.</param>
+    public static NonFiniteOrigin? InParameters(IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        return executable.Graph.Parameters.Select(p => In(executable, p, new float[p.Length]))
+            .FirstOrDefault(origin => origin is not null);
+    }
+
+    private static NonFiniteOrigin? In(IExecutable executable, Parameter parameter, float[] values)
+    {
+        executable.Read(parameter, values);
+        return FirstIn(values) is int index
+            ? new(NonFinitePlace.Parameter, parameter.Node,
+                Text($"{parameter} of \"{parameter.Node.Name}\" has a {values[index]} at index {index:N0}"))
+            {
+                Algorithm = AlgorithmOf(executable, parameter.Node),
+            }
+            : null;
+    }
+
+    private static SumAlgorithm AlgorithmOf(IExecutable executable, Node node)
+        => node.Layer is not null && executable is IDeclaresAlgorithms declaring
+            ? declaring.AlgorithmOf(node, SumPass.Forward)
+            : SumAlgorithm.Direct;
+
+    // The largest intermediate that the transforms can give: the row sums of |Bᵀ|, |G| and |Aᵀ|, twice each, times the
+    // terms of a sum.
+    private static bool MayOverflow(SumAlgorithm algorithm, Node node, ReadOnlySpan<float> x, ReadOnlySpan<float> w)
+    {
+        (double input, double filter, double output) = algorithm == SumAlgorithm.Winograd2 ? (2.0, 1.5, 3.0)
+            : (10.0, 1.0, 19.0);
+        double growth = input * filter * output;
+        return growth * growth * node.InputShapes[0].C * Largest(x) * Largest(w) > float.MaxValue
+            || input * input * Largest(x) > float.MaxValue;
+    }
+
+    private static double Largest(ReadOnlySpan<float> values)
+    {
+        double largest = 0;
+        foreach (float value in values)
+            largest = Math.Max(largest, Math.Abs((double)value));
+        return largest;
+    }
+
+    private static string Words(SumAlgorithm algorithm) => algorithm == SumAlgorithm.Winograd2
+        ? "Winograd's F(2×2, 3×3)" : "Winograd's F(4×4, 3×3)";
+
+    private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long? step)
+    {
+        var memory = new NodeMemory<float>
+        {
+            Name = node.Place,
+            Reads = node.Layer!.BackwardReads,
+            XShapes = node.InputShapes,
+            YShape = node.Shape,
+            X = [.. node.Inputs.Select(input => values[input.Index].AsMemory())],
+            Y = new float[n * node.Shape.Length],
+            W = [.. parameters.Select(p => p.AsMemory())],
+            Saved = new float[node.Layer!.SavedLength(n, node.InputShapes)],
+            Seed = seed,
+            NodeIndex = node.Index,
+        };
+        new Frame<float>(memory, n, training: step is not null, step ?? 0).RunForward(node.Layer);
+        return memory.Y.ToArray();
+    }
+
+    private static int? FirstIn(ReadOnlySpan<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!float.IsFinite(values[i]))
+                return i;
+        }
+        return null;
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
