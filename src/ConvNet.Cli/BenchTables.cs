@@ -4,10 +4,10 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>Measurements for people and as a document.</summary>
+/// <summary>Formats benchmark results as tables and as a JSON document.</summary>
 internal static class BenchTables
 {
-    /// <summary>Writes the peak, a row for every case and backend with the ratios, and what was skipped.</summary>
+    /// <summary>Writes the peak, a row for each case and backend with the ratios, and the skipped cases.</summary>
     public static void Write(IAnsiConsole people, BenchResult result)
     {
         people.WriteLine(Machine.Processor);
@@ -15,9 +15,9 @@ internal static class BenchTables
             .Select(peak => $"{peak.Value:0.0} GFLOP/s on {Threads(peak.Key)}"));
         people.WriteLine($"FMA peak {peaks}; memory {result.MemoryGBs:0.0} GB/s");
         if (result.WasDisturbed)
-            people.WriteLine($"The machine is busy: half of the time its peak was below {100 * result.Steadiness:0}% "
-                + "of the best. Trust the ratios, not the figures.");
-        foreach (string sentence in result.Distrust)
+            people.WriteLine($"The machine was not idle: its median FMA peak was {100 * result.Steadiness:0}% "
+                + "of the best. Rely on the ratios rather than on absolute figures.");
+        foreach (string sentence in result.SelfTestWarnings)
             people.WriteLine(sentence);
         string[] rivals = [.. result.Ratios.Select(ratio => ratio.Rival).Distinct()];
         var table = new TextTable(4, ["case", "pass", TableHead.Figure("threads"), "backend",
@@ -37,13 +37,14 @@ internal static class BenchTables
         }
         people.Write(table);
         foreach (Skip skip in result.Skipped)
-            people.WriteLine($"{skip.Case.Title} {skip.Case.Pass.Word()} without {skip.Backend}: {skip.Reason}");
+            people.WriteLine($"{skip.Case.Title} {skip.Case.Pass.Word()}: skipped {skip.Backend}: {skip.Reason}");
         WriteChoices(people, [.. result.Choices]);
         foreach (Row row in result.Rows.Where(row => row.Profile is not null))
             ProfileTable.Write(people, ProfileTitle(row), row.Profile!, result.RooflineOf(row.Case));
     }
 
-    /// <summary>What was profiled, as <c>lenet5, batch 64, train, native, 2 threads</c>.</summary>
+    /// <summary>Formats the title of a profile, for example <c>lenet5, batch 64, train, native, 2
+    /// threads</c>.</summary>
     public static string ProfileTitle(Row row) => $"{row.Case.Title}, batch {row.Case.Batch}, {row.Case.Pass.Word()}, "
         + $"{row.Backend}, {Threads(row.Case.Threads)}";
 
@@ -61,7 +62,7 @@ internal static class BenchTables
             + $"{choices.Length} cases; in all passes on {good} of {shapes} shapes");
     }
 
-    /// <summary>The document of <c>--json</c>.</summary>
+    /// <summary>Returns the JSON document of <c>--json</c>.</summary>
     public static object Document(BenchResult result) => new
     {
         processor = Machine.Processor,

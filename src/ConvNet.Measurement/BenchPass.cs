@@ -1,25 +1,25 @@
 namespace ConvNet.Measurement;
 
-/// <summary>What is timed.</summary>
+/// <summary>The pass that a benchmark times.</summary>
 public enum BenchPass
 {
-    /// <summary>The output of a layer: <c>fwd</c>.</summary>
+    /// <summary>Forward pass of a layer: <c>fwd</c>.</summary>
     Forward,
 
-    /// <summary>The gradient of a layer's input: <c>bwd_d</c>.</summary>
+    /// <summary>Backward pass of a layer with respect to its input: <c>bwd_d</c>.</summary>
     BackwardData,
 
-    /// <summary>The gradient of a layer's weights: <c>bwd_w</c>.</summary>
+    /// <summary>Backward pass of a layer with respect to its weights: <c>bwd_w</c>.</summary>
     BackwardWeights,
 
-    /// <summary>A training step of a network (forward, loss, backward, optimiser): <c>train</c>.</summary>
+    /// <summary>Training step of a network (forward, loss, backward, optimiser): <c>train</c>.</summary>
     Train,
 
-    /// <summary>The scores of a network in inference mode: <c>infer</c>.</summary>
+    /// <summary>Inference of a network: <c>infer</c>.</summary>
     Infer,
 }
 
-/// <summary>BenchPasses by their names, which are those of benchdnn where it has one.</summary>
+/// <summary>Names of the benchmark passes. Layer passes have the names that benchdnn gives them.</summary>
 public static class BenchPasses
 {
     private static readonly (BenchPass Pass, string Word)[] Words =
@@ -28,18 +28,18 @@ public static class BenchPasses
             (BenchPass.Train, "train"), (BenchPass.Infer, "infer"),
     ];
 
-    /// <summary>All names.</summary>
+    /// <summary>All names, separated by commas.</summary>
     public static string Names => string.Join(", ", Words.Select(known => known.Word));
 
-    /// <summary>Whether a pass is one of a layer, not of a network.</summary>
+    /// <summary>Whether a pass belongs to a layer rather than to a network.</summary>
     public static bool IsOfLayer(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData
         or BenchPass.BackwardWeights;
 
-    /// <summary>The name of a pass.</summary>
+    /// <summary>Returns the name of a pass.</summary>
     public static string Word(this BenchPass pass) => Words.Single(known => known.Pass == pass).Word;
 
-    /// <summary>The pass of a name.</summary>
-    /// <exception cref="ArgumentException">There is none.</exception>
+    /// <summary>Returns the pass with a given name.</summary>
+    /// <exception cref="ArgumentException">The name is unknown.</exception>
     public static BenchPass Parse(string word)
     {
         foreach ((BenchPass pass, string known) in Words)

@@ -4,12 +4,12 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Measures cases, backends taking turns: what disturbs the machine for a while disturbs all of
-/// them.</summary>
+/// <summary>Benchmarks cases on several backends. The backends take turns, so that a temporary disturbance affects all
+/// of them.</summary>
 /// <remarks>
-/// In each round every backend has one turn, in the same order. The FMA peak is measured again after the turns of a
-/// round, in the native worker; percentages of it are of that one, the median of the rounds: processors change their
-/// speed.
+/// In each round, every backend has one turn, always in the same order. After each round, the native worker measures
+/// the FMA peak again, because processors change their clock frequency. Each turn is compared with the peak of its
+/// round, and the median over the rounds is reported.
 /// </remarks>
 public sealed class BenchRun
 {
@@ -30,15 +30,15 @@ public sealed class BenchRun
         => (_settings, _start, _clock, _progress, _machine) =
             (settings, start, clock, progress, new MachineMeter(settings.Isa));
 
-    /// <summary>Measures.</summary>
-    /// <param name="cases">The cases, in their order.</param>
-    /// <param name="settings">How it goes.</param>
+    /// <summary>Runs the benchmark.</summary>
+    /// <param name="cases">The cases, in the order in which they are measured.</param>
+    /// <param name="settings">The settings.</param>
     /// <param name="start">Starts the worker of a backend.</param>
-    /// <param name="clock">Tells the time since some moment, for <see cref="BenchSettings.PatienceSeconds"/>.</param>
-    /// <param name="progress">Gets a line when a case begins.</param>
-    /// <param name="cancellation">Ends it between two turns.</param>
-    /// <exception cref="WorkerException">A worker died.</exception>
-    /// <exception cref="NotSupportedException">No backend does any of the cases, or the peak cannot be
+    /// <param name="clock">Returns the elapsed time, for <see cref="BenchSettings.PatienceSeconds"/>.</param>
+    /// <param name="progress">Receives a line when a case starts.</param>
+    /// <param name="cancellation">Cancels the run between two turns.</param>
+    /// <exception cref="WorkerException">A worker ended unexpectedly.</exception>
+    /// <exception cref="NotSupportedException">No backend supports any of the cases, or the FMA peak cannot be
     /// measured.</exception>
     public static BenchResult Measure(IReadOnlyList<Case> cases, BenchSettings settings, Func<string, IWorker> start,
         Func<TimeSpan> clock,
@@ -64,13 +64,13 @@ public sealed class BenchRun
 
     private void MeasureMachine(IReadOnlyList<Case> cases)
     {
-        _progress("the processor's peak and the memory rate");
+        _progress("FMA peak and memory bandwidth");
         using IWorker worker = _start(Native);
         _machine.Measure(worker, cases.Select(c => c.Threads), memoryOfEach: _settings.ProfileMilliseconds > 0);
     }
 
-    // In a process of its own, so that nothing of it is in what is measured. A program that is no backend has no such
-    // test, and one that cannot be loaded says so when it is to be measured.
+    // The self-test runs in its own process so that it cannot influence the measurements. Peer programs have no
+    // self-test. A backend that cannot be loaded reports that when it is measured.
     private void Test(Case first, string backend)
     {
         using IWorker worker = _start(FamilyOf(backend));
@@ -78,7 +78,7 @@ public sealed class BenchRun
             return;
         _selfTests[backend] = test;
         if (!test.Passed)
-            _progress($"warning: {BenchResult.DistrustOf(backend, test)}");
+            _progress($"warning: {BenchResult.SelfTestWarning(backend, test)}");
     }
 
     private void Measure(Case next, WorkerGroup workers, CancellationToken cancellation)
@@ -123,11 +123,11 @@ public sealed class BenchRun
         string? wanted = AlgorithmOf(backend);
         Response response = worker.Ask(RequestOf(next, backend));
         string? reason = response.Error
-            ?? (wanted is null || response.Algorithm == wanted ? null : $"the layer cannot take {wanted}");
+            ?? (wanted is null || response.Algorithm == wanted ? null : $"{wanted} does not support this layer");
         if (reason is not null)
         {
             _skipped.Add(new Skip(next, backend, reason));
-            _progress($"without {backend}: {reason}");
+            _progress($"skipping {backend}: {reason}");
             return null;
         }
         _libraries.TryAdd(backend, response.Library ?? "");
@@ -138,7 +138,7 @@ public sealed class BenchRun
     {
         if (_timings.Count == 0)
             throw new NotSupportedException($"Nothing could be measured: {_skipped[0].Backend}: {_skipped[0].Reason}");
-        // A program that runs networks need not know their operations: another backend does.
+        // A peer program need not report the operations of a network; another backend does.
         var operations = _timings.GroupBy(timing => timing.Case)
             .ToDictionary(of => of.Key, of => of.Max(timing => timing.Prepared.Operations));
         Row[] rows = [.. _timings.Select(timing => timing.ToRow(operations[timing.Case]))];
@@ -170,7 +170,7 @@ public sealed class BenchRun
 
     private static bool IsNative(string backend) => FamilyOf(backend) == Native;
 
-    /// <summary>One case on one backend while it is measured, beside the peak of each round.</summary>
+    /// <summary>The measurements of one case on one backend, and the FMA peak of each round.</summary>
     private sealed record Timing(Case Case, string Backend, IWorker Worker, Response Prepared,
         IReadOnlyList<double> Peaks)
     {
@@ -199,7 +199,7 @@ public sealed class BenchRun
         }
     }
 
-    /// <summary>The workers of some cases, started when they are needed.</summary>
+    /// <summary>The workers that a group of cases shares. They are started on first use.</summary>
     private sealed class WorkerGroup(Func<string, IWorker> start) : IDisposable
     {
         private readonly Dictionary<string, IWorker> _workers = [];

@@ -1,39 +1,43 @@
 namespace ConvNet.Measurement;
 
-/// <summary>How a measurement goes.</summary>
+/// <summary>The settings of a benchmark run.</summary>
 public sealed record BenchSettings
 {
-    /// <summary>The backends, in the order in which they take turns. With a colon, an algorithm of the native one,
-    /// which is left out where it cannot be taken: <c>native:winograd4</c>; or a variant of torchsharp:
-    /// <c>torchsharp:unpadded</c>.</summary>
+    /// <summary>The backends, in the order in which they take turns. A suffix selects an algorithm of the native
+    /// backend (<c>native:winograd4</c>), which is skipped for layers that do not support it, or a variant of
+    /// torchsharp (<c>torchsharp:unpadded</c>).</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
-    /// <summary>Turns that every backend has in each case.</summary>
+    /// <summary>Turns per backend and case.</summary>
     public int Rounds { get; init; } = 7;
 
-    /// <summary>Length of a turn in milliseconds; a call that takes longer is a turn by itself.</summary>
+    /// <summary>The length of a turn in milliseconds. A call that takes longer forms a turn by itself.</summary>
     public double TurnMilliseconds { get; init; } = 150;
 
-    /// <summary>Warm-up before the first turn in milliseconds, two calls at least.</summary>
+    /// <summary>The length of the warm-up before the first turn, in milliseconds. It includes at least two
+    /// calls.</summary>
     public double WarmMilliseconds { get; init; } = 150;
 
-    /// <summary>Length of the profile of a network in milliseconds, behind its turns; none where it is 0.</summary>
+    /// <summary>The length of the profile that follows the turns of a network, in milliseconds; 0 for no
+    /// profile.</summary>
     public double ProfileMilliseconds { get; init; }
 
-    /// <summary>Calls of a profile of which it is also told when each part ran.</summary>
+    /// <summary>The number of profiled calls for which the time span of each layer is recorded.</summary>
     public int TracedCalls { get; init; }
 
-    /// <summary>Seconds after which a case gets no further round, but for the first.</summary>
+    /// <summary>The time in seconds after which no further round of a case is started. The first round always
+    /// runs.</summary>
     public double PatienceSeconds { get; init; } = 60;
 
-    /// <summary>The instruction set of the native backend and of the peak; the best one where it is null.</summary>
+    /// <summary>The instruction set of the native backend and of the FMA peak. Null selects the best available
+    /// one.</summary>
     public string? Isa { get; init; }
 
-    /// <summary>The algorithm of the native backend where its name does not say; what cannot take it runs
-    /// direct.</summary>
+    /// <summary>The algorithm of the native backend if its name does not specify one. Layers that do not support it use
+    /// the direct algorithm.</summary>
     public string Algorithm { get; init; } = AlgorithmNames.Auto;
 
-    /// <summary>The precision of the native backend, as <c>fast</c>; its own default where it is null.</summary>
+    /// <summary>The precision of the native backend, for example <c>fast</c>. Null selects its default.</summary>
     public string? Precision { get; init; }
 
     /// <inheritdoc/>

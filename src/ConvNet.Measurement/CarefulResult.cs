@@ -7,22 +7,21 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A measurement that is kept in the repository, by processor: the files
+/// <summary>A benchmark result that is stored in the repository, by processor, in the files
 /// <c>bench/results/PROCESSOR/NAME.md</c> and <c>.json</c>.</summary>
-/// <remarks>The names do not change from commit to commit, so that one commit's result replaces that of the one
-/// before.</remarks>
-/// <param name="Name">What was measured, as <c>LayerBench</c>.</param>
-/// <param name="Processor">The processor, as <see cref="Machine.Processor"/> has it.</param>
-/// <param name="Threads">Threads of the machine.</param>
-/// <param name="PeakGflops">The FMA peak on all of them, before and after.</param>
-/// <param name="Versions">What computed and what measured, with their versions.</param>
+/// <remarks>The file names do not depend on the commit, so a new result replaces the previous one.</remarks>
+/// <param name="Name">The name of the benchmark, for example <c>LayerBench</c>.</param>
+/// <param name="Processor">The processor, see <see cref="Machine.Processor"/>.</param>
+/// <param name="Threads">The number of logical processors.</param>
+/// <param name="PeakGflops">The FMA peak on all threads, before and after the benchmark.</param>
+/// <param name="Versions">The versions of the backends and tools.</param>
 /// <param name="Commit">The commit of the source.</param>
 /// <param name="Rows">The figures.</param>
 public sealed partial record CarefulResult(
     string Name, string Processor, int Threads, (double Before, double After) PeakGflops,
         IReadOnlyList<string> Versions, string Commit, IReadOnlyList<CarefulRow> Rows)
 {
-    private const double LeastSteadiness = 0.95;
+    private const double MinSteadiness = 0.95;
 
     private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web)
     {
@@ -35,22 +34,23 @@ public sealed partial record CarefulResult(
         (nameof(Processor), Processor), (nameof(Threads), Threads), (nameof(PeakGflops), PeakGflops),
         (nameof(Versions), Versions), (nameof(Commit), Commit), (nameof(Rows), Rows));
 
-    /// <summary>Whether others computed on this machine before it or after it.</summary>
-    public bool WasDisturbed => Math.Min(PeakGflops.Before, PeakGflops.After) < LeastSteadiness
+    /// <summary>Whether other processes loaded the machine before or after the benchmark.</summary>
+    public bool WasDisturbed => Math.Min(PeakGflops.Before, PeakGflops.After) < MinSteadiness
         * Math.Max(PeakGflops.Before, PeakGflops.After);
 
-    /// <summary>The name of a processor's folder, as <c>intel-xeon-processor-family-6-model-207</c>.</summary>
+    /// <summary>Returns the folder name of a processor, for example
+    /// <c>intel-xeon-processor-family-6-model-207</c>.</summary>
     public static string FolderOf(string processor)
     {
         ArgumentNullException.ThrowIfNull(processor);
         return NoLetters().Replace(Marks().Replace(processor.ToLowerInvariant(), ""), "-").Trim('-');
     }
 
-    /// <summary>Writes both files.</summary>
-    /// <param name="folder">The folder of all processors.</param>
-    /// <param name="table">The table for people, in Markdown.</param>
-    /// <returns>The files.</returns>
-    /// <exception cref="IOException">They cannot be written.</exception>
+    /// <summary>Writes the Markdown and the JSON file.</summary>
+    /// <param name="folder">The folder that contains one folder for each processor.</param>
+    /// <param name="table">The table in Markdown.</param>
+    /// <returns>The paths of the files.</returns>
+    /// <exception cref="IOException">A file cannot be written.</exception>
     public IReadOnlyList<string> Write(string folder, string table)
     {
         string own = Path.Combine(folder, FolderOf(Processor)), markdown = Path.Combine(own, $"{Name}.md"),
@@ -67,8 +67,9 @@ public sealed partial record CarefulResult(
     {
         get
         {
-            string busy = WasDisturbed ? "The machine was busy with other things: its peak was not the same before "
-                + "and after.\n" : "";
+            string busy = WasDisturbed
+                ? "The machine was not idle: the FMA peak before and after the benchmark differs.\n"
+                : "";
             return string.Create(CultureInfo.InvariantCulture, $"""
                 # {Name}
 
@@ -98,14 +99,14 @@ public sealed partial record CarefulResult(
     private static partial Regex NoLetters();
 }
 
-/// <summary>The figures of one case.</summary>
-/// <param name="Case">What was called.</param>
-/// <param name="Parameters">With what.</param>
-/// <param name="MedianNs">The median of the samples, in nanoseconds a call.</param>
-/// <param name="MeanNs">Their mean.</param>
-/// <param name="StandardDeviationNs">Their standard deviation.</param>
-/// <param name="Samples">Their number.</param>
-/// <param name="AllocatedBytes">Managed memory that a call takes; null where it was not measured.</param>
+/// <summary>The results of one benchmark case.</summary>
+/// <param name="Case">The benchmark method.</param>
+/// <param name="Parameters">The parameters.</param>
+/// <param name="MedianNs">The median time per call, in nanoseconds.</param>
+/// <param name="MeanNs">The mean time per call.</param>
+/// <param name="StandardDeviationNs">The standard deviation of the time per call.</param>
+/// <param name="Samples">The number of samples.</param>
+/// <param name="AllocatedBytes">The managed memory allocated per call. Null if it was not measured.</param>
 public sealed record CarefulRow(
     string Case, IReadOnlyDictionary<string, string> Parameters, double MedianNs, double MeanNs,
         double StandardDeviationNs, int Samples, long? AllocatedBytes)

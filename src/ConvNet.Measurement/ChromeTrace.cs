@@ -6,11 +6,12 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Profiles as a file for Perfetto (ui.perfetto.dev) and chrome://tracing: JSON in the trace event
-/// format.</summary>
+/// <summary>Writes profiles in the trace event format (JSON) of Perfetto (ui.perfetto.dev) and
+/// chrome://tracing.</summary>
 /// <remarks>
-/// One process for each profile, with the thread that calls the kernels; each call is a complete event, with its parts
-/// inside. Times are microseconds since the recording began. Source: "Trace Event Format", the Catapult project.
+/// Each profile is a process with one thread, the one that calls the kernels. Each network call is a complete event
+/// that contains the events of its layers. Times are microseconds since the recording began. Source: "Trace Event
+/// Format", the Catapult project.
 /// </remarks>
 public static class ChromeTrace
 {
@@ -23,11 +24,11 @@ public static class ChromeTrace
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Writes a trace.</summary>
-    /// <param name="path">The file; what was there is replaced.</param>
-    /// <param name="profiles">Each profile with what its process and its calls are called.</param>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <summary>Writes a trace file.</summary>
+    /// <param name="path">The file. An existing file is replaced.</param>
+    /// <param name="profiles">The profiles, each with the names of its process and of its calls.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to the folder is denied.</exception>
     public static void Write(string path, IEnumerable<(string Process, string Call, NetworkProfile Profile)> profiles)
     {
         var events = profiles.SelectMany((of, i) => Events(i + 1, of.Process, of.Call, of.Profile));
@@ -66,7 +67,7 @@ public static class ChromeTrace
     private static TraceEvent Name(string what, int process, string name)
         => new("M", what, process, Thread) { Args = new { name } };
 
-    /// <summary>A line of the trace: X is a complete event, M metadata.</summary>
+    /// <summary>A trace event. Its phase is X for a complete event and M for metadata.</summary>
     private sealed record TraceEvent(string Ph, string Name, int Pid, int Tid)
     {
         public string? Cat { get; init; }

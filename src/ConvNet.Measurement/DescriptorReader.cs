@@ -1,12 +1,12 @@
 namespace ConvNet.Measurement;
 
-/// <summary>Reads one descriptor from left to right, then fills in what it leaves out.</summary>
+/// <summary>Parses a layer descriptor and fills in the sizes that it omits.</summary>
 internal sealed class DescriptorReader
 {
-    private const int MostSize = 1 << 24;
+    private const int MaxSize = 1 << 24;
 
-    // Two letters before one, or "d" would hide "dh"; those of a third dimension are known so that they can be refused
-    // by name.
+    // Longer keys come first, because "d" is a prefix of "dh". The keys of a third dimension are known so that the
+    // error can name them.
     private static readonly string[] Keys =
         ["mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "id", "od", "kd",
             "sd", "pd", "dd", "g"];
@@ -30,7 +30,7 @@ internal sealed class DescriptorReader
         _start = PrefixOf(_operator).Length;
     }
 
-    /// <summary>What a descriptor of an operator begins with.</summary>
+    /// <summary>Returns the prefix of the descriptors of an operator.</summary>
     public static string PrefixOf(LayerOperator of) => Prefixes.FirstOrDefault(known => known.Operator == of).Prefix
         ?? "";
 
@@ -47,7 +47,7 @@ internal sealed class DescriptorReader
                 LayerOperator.Sum => reader.Convolution(),
                 _ => reader.Pooling(),
             };
-            // What the layer itself says of its sizes.
+            // The layer validates its sizes.
             _ = Sequential.Of(shape.Reads, shape.ToLayer());
             return shape;
         }
@@ -74,21 +74,21 @@ internal sealed class DescriptorReader
                 return;
             }
             if (key is null)
-                throw Error(at, $"\"{_text[at..Math.Min(at + 2, _text.Length)]}\" is no size; there are mb, g, ic, "
-                    + "oc, and i, o, k, s, p, d with h or w, and at the end n\"name\"");
+                throw Error(at, $"\"{_text[at..Math.Min(at + 2, _text.Length)]}\" is not a size; use mb, g, ic, oc, or "
+                    + "i, o, k, s, p, d with h or w, and n\"name\" at the end");
             if (key.Length == 2 && key[1] == 'd')
-                throw Error(at, $"{key} is a size of three dimensions; there are layers of two");
+                throw Error(at, $"{key} is a size of a third dimension; layers have two");
             if (_values.ContainsKey(key))
                 throw Error(at, $"{key} is given twice");
             int digits = at + key.Length, end = digits;
             while (end < _text.Length && char.IsAsciiDigit(_text[end]))
                 end++;
             if (end == digits)
-                throw Error(digits, $"{key} lacks its number");
-            if (!int.TryParse(_text.AsSpan(digits, end - digits), out int value) || value > MostSize)
-                throw Error(digits, $"{key} is over {MostSize:N0}");
+                throw Error(digits, $"the number after {key} is missing");
+            if (!int.TryParse(_text.AsSpan(digits, end - digits), out int value) || value > MaxSize)
+                throw Error(digits, $"{key} must be at most {MaxSize:N0}");
             if (value == 0 && key[0] is not ('p' or 'd'))
-                throw Error(digits, $"{key} starts at 1");
+                throw Error(digits, $"{key} must be at least 1");
             _values[key] = value;
             at = end;
         }
@@ -99,15 +99,15 @@ internal sealed class DescriptorReader
         string name = _text[start..];
         bool open = name.StartsWith('"'), closed = name.Length > 1 && name.EndsWith('"');
         if (open != closed)
-            throw Error(start, "the name's quotes do not pair");
+            throw Error(start, "the name has only one quote");
         name = open ? name[1..^1] : name;
         return name.Length > 0 && !name.Contains('"', StringComparison.Ordinal) ? name
-            : throw Error(start, "a name is one or more characters other than a quote");
+            : throw Error(start, "a name has at least one character and no quote inside");
     }
 
     private LayerShape BatchNorm()
     {
-        Refuse("a batch normalisation has only mb, ic, ih and iw", key => key is not ("mb" or "ic" or "ih" or "iw"));
+        Refuse("a batch normalisation takes only mb, ic, ih and iw", key => key is not ("mb" or "ic" or "ih" or "iw"));
         int ih = Required("ih");
         var shape = new Shape(Required("ic"), ih, _values.GetValueOrDefault("iw", ih));
         return new LayerShape
@@ -122,7 +122,7 @@ internal sealed class DescriptorReader
 
     private LayerShape Pooling()
     {
-        Refuse("a pooling has one window for every channel", key => key is "g" or "oc" || key[0] == 'd');
+        Refuse("pooling has neither groups, oc nor dilation", key => key is "g" or "oc" || key[0] == 'd');
         _values["oc"] = Required("ic");
         Required("kh");
         return Convolution() with { Operator = _operator };
@@ -131,14 +131,14 @@ internal sealed class DescriptorReader
     private void Refuse(string because, Func<string, bool> wrong)
     {
         if (_values.Keys.FirstOrDefault(wrong) is { } key)
-            throw Error(_text.Length, $"{key} is not for {_text[.._start]} {because}");
+            throw Error(_text.Length, $"{key} does not apply to {_text[.._start]} {because}");
     }
 
     private LayerShape InnerProduct()
     {
         if (_values.Keys.FirstOrDefault(key => key[0] is 'k' or 's' or 'p' or 'd' or 'g' || key is "oh" or "ow")
             is { } key)
-            throw Error(_text.Length, $"{key} is of a convolution, and its kernel, kh, is missing");
+            throw Error(_text.Length, $"{key} belongs to a convolution, whose kernel size kh is missing");
         int ih = _values.GetValueOrDefault("ih", 1);
         return new LayerShape
         {
@@ -155,7 +155,7 @@ internal sealed class DescriptorReader
         Axis rows = AxisOf('h', null), columns = square ? rows : AxisOf('w', rows);
         int groups = _values.GetValueOrDefault("g", 1), ic = Required("ic"), oc = Required("oc");
         if (ic % groups != 0 || oc % groups != 0)
-            throw Error(_text.Length, $"{ic} and {oc} channels do not divide into {groups} groups");
+            throw Error(_text.Length, $"{ic} and {oc} channels are not divisible by {groups} groups");
         return new LayerShape
         {
             Batch = _values.GetValueOrDefault("mb", 2),
@@ -183,8 +183,8 @@ internal sealed class DescriptorReader
             : 0);
         long span = input + 2 * pad - reach;
         if (span < 0)
-            throw Error(_text.Length, $"a kernel that reaches over {reach} does not fit {input} and a padding of "
-                + $"{pad}");
+            throw Error(_text.Length, $"a kernel with an extent of {reach} does not fit an input of {input} "
+                + $"with a padding of {pad}");
         long computed = span / stride + 1;
         if (output is { } given && given != computed)
             throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = "
@@ -193,7 +193,7 @@ internal sealed class DescriptorReader
             ? new Axis(input, (int)computed, kernel, stride, (int)pad, dilation)
             : throw Error(
                 _text.Length,
-                $"o{side}{computed} takes a padding of {pad:N0} around {input}; at most {Limits.Window:N0} can be");
+                $"o{side}{computed} needs a padding of {pad:N0} around {input}; the maximum is {Limits.Window:N0}");
     }
 
     private int Required(string key) => _values.TryGetValue(key, out int value) ? value

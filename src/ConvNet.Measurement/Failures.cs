@@ -2,31 +2,30 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Tells what users can mend from faults of the program, where a process ends or answers for what went wrong
-/// in it.</summary>
+/// <summary>Distinguishes errors that the user can correct from bugs, at the boundary of a process.</summary>
 public static class Failures
 {
-    /// <summary>Whether a failure says what is wrong with arguments, files, data, sizes or a backend; anything else is
-    /// a fault of the program.</summary>
+    /// <summary>Whether an exception reports invalid arguments, files, data, sizes or an unusable backend. Any other
+    /// exception is a bug.</summary>
     public static bool IsExpected(Exception failure) => Cause(failure)
         is ArgumentException or FormatException or InvalidDataException or IOException or UnauthorizedAccessException
         or NotSupportedException or DllNotFoundException or NativeCallException or ExternalException
         or OutOfMemoryException or OverflowException;
 
-    /// <summary>What it says, in one line.</summary>
+    /// <summary>Returns the message in one line.</summary>
     public static string Message(Exception failure)
     {
         Exception cause = Cause(failure);
         string message = cause switch
         {
-            // Torch adds the places in its sources, line by line.
+            // Torch appends a stack trace, one frame per line.
             ExternalException => $"torch: {cause.Message.Split('\n')[0]}",
             OutOfMemoryException and not InsufficientMemoryException
-                => $"There is not enough memory. {cause.Message} A smaller batch, smaller images or a smaller network "
-                + $"need less.",
+                => $"There is not enough memory. {cause.Message} Use a smaller batch, smaller images or a smaller "
+                + "network.",
             OverflowException
-                => $"A size is too large to be computed with. {cause.Message} A smaller batch, smaller images or a "
-                + $"smaller network fit.",
+                => $"A size is too large. {cause.Message} Use a smaller batch, smaller images or a smaller "
+                + "network.",
             _ => cause.PlainMessage(),
         };
         return message.ReplaceLineEndings(" ");

@@ -3,56 +3,59 @@ using System.Text;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What a descriptor describes.</summary>
+/// <summary>The operator that a descriptor describes.</summary>
 public enum LayerOperator
 {
-    /// <summary>A convolution, or without a kernel a linear layer.</summary>
+    /// <summary>A convolution; without a kernel size, a linear layer.</summary>
     Sum,
 
     /// <summary>Max pooling: <c>max:</c>.</summary>
     MaxPool,
 
-    /// <summary>Average pooling that counts the padding: <c>avg_p:</c>, as benchdnn calls it.</summary>
+    /// <summary>Average pooling that includes the padding in the average: <c>avg_p:</c>, as in benchdnn.</summary>
     AveragePool,
 
-    /// <summary>Average pooling that does not count the padding: <c>avg_np:</c>.</summary>
+    /// <summary>Average pooling that excludes the padding from the average: <c>avg_np:</c>.</summary>
     AveragePoolInside,
 
     /// <summary>Batch normalisation: <c>bnorm:</c>.</summary>
     BatchNorm,
 }
 
-/// <summary>A layer with its batch, as one of oneDNN's benchdnn descriptors says it.</summary>
+/// <summary>A layer and its batch size, described in the notation of oneDNN's benchdnn.</summary>
 /// <remarks>
-/// As <c>mb32ic64ih56oc64oh56kh3ph1n"name"</c>: mb samples (2 unless given), g groups (1), ic and oc channels in all
-/// groups, ih and iw input, oh and ow output, kh and kw kernel, sh and sw stride (1), ph and pw padding on the first
-/// side, dh and dw dilation where 0 is dense (0). What is left out of the width follows the height. An output left out
-/// is computed; a padding left out is what the output needs, or 0 where that is left out as well. A given output may be
-/// the rounded-down one. Without a kernel it is an inner product, as <c>mb64ic4096oc4096</c>: a linear layer of
-/// ic·ih·iw
-/// features and oc outputs. The symbol _ is ignored. The name is the rest of the text; its quotes may be missing. A
-/// pooling is announced by its algorithm, as <c>max:mb2ic64ih112oh56kh3sh2ph1</c>, and a batch normalisation as
-/// <c>bnorm:mb2ic64ih56</c>; these have neither g nor oc.
-/// Operations are 2·mb·oc·(ic/g)·kh·kw·oh·ow, taps on the padding counted; pooling and batch normalisation count none.
+/// Example: <c>mb32ic64ih56oc64oh56kh3ph1n"name"</c>. The sizes, with their defaults in parentheses, are mb samples
+/// (2), g groups (1), ic input and oc output channels over all groups, ih and iw input size, oh and ow output size, kh
+/// and kw kernel, sh and sw stride (1), ph and pw leading padding, and dh and dw dilation, where 0 means dense (0).
+/// A size omitted for the width equals that of the height. An omitted output size is computed. An omitted padding is
+/// the one that the output size requires, or 0 if that is omitted too. A given output size may be the result of
+/// rounding down.
+/// Without a kernel size, the descriptor is an inner product, for example <c>mb64ic4096oc4096</c>: a linear layer with
+/// ic·ih·iw inputs and oc outputs. The character _ is ignored. The name is the rest of the text; its quotes are
+/// optional.
+/// Pooling starts with its algorithm, for example <c>max:mb2ic64ih112oh56kh3sh2ph1</c>, and batch normalisation with
+/// <c>bnorm:</c>, for example <c>bnorm:mb2ic64ih56</c>. Neither takes g or oc.
+/// A pass has 2·mb·oc·(ic/g)·kh·kw·oh·ow operations, including taps on the padding. Pooling and batch normalisation
+/// count as none.
 /// </remarks>
 public sealed record LayerShape
 {
-    /// <summary>What it computes.</summary>
+    /// <summary>The operator.</summary>
     public LayerOperator Operator { get; init; }
 
-    /// <summary>Samples.</summary>
+    /// <summary>The batch size.</summary>
     public required int Batch { get; init; }
 
-    /// <summary>Groups of channels.</summary>
+    /// <summary>The number of channel groups.</summary>
     public int Groups { get; init; } = 1;
 
-    /// <summary>Input of one sample.</summary>
+    /// <summary>The input shape of one sample.</summary>
     public required Shape Input { get; init; }
 
-    /// <summary>Output of one sample.</summary>
+    /// <summary>The output shape of one sample.</summary>
     public required Shape Output { get; init; }
 
-    /// <summary>Rows and columns of a filter or a window; 0×0 where the layer is dense or has none.</summary>
+    /// <summary>Rows and columns of the kernel or window; 0×0 for a linear layer or batch normalisation.</summary>
     public Extent Kernel { get; init; }
 
     /// <summary>Stride.</summary>
@@ -61,29 +64,28 @@ public sealed record LayerShape
     /// <summary>Padding.</summary>
     public Extent Padding { get; init; }
 
-    /// <summary>Distance between neighbouring taps, one more than benchdnn's number.</summary>
+    /// <summary>The distance between neighbouring taps: benchdnn's value plus one.</summary>
     public Extent Dilation { get; init; } = 1;
 
-    /// <summary>What people call it; null where it has no name.</summary>
+    /// <summary>The name. Null if there is none.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Whether it is an inner product, not a convolution.</summary>
+    /// <summary>Whether the layer is an inner product.</summary>
     public bool IsLinear => Operator == LayerOperator.Sum && Kernel == default;
 
-    /// <summary>Floating-point operations of one pass, two for each multiply-add.</summary>
+    /// <summary>Floating-point operations of one pass. A multiply-add counts as two.</summary>
     public double Operations => Operator != LayerOperator.Sum ? 0
         : IsLinear ? 2.0 * Batch * Input.Length * Output.C
         : 2.0 * Batch * Output.Length * (Input.C / Groups) * Kernel.Area;
 
-    /// <summary>Bytes of the input, the weights and the output together: what a pass moves that moves everything
-    /// once.</summary>
-    public double LeastBytes => sizeof(float) * ((double)Batch * (Input.Length + Output.Length) + Weights);
+    /// <summary>Total size of input, weights and output in bytes: the least memory traffic of a pass.</summary>
+    public double MinTrafficBytes => sizeof(float) * ((double)Batch * (Input.Length + Output.Length) + Weights);
 
-    /// <summary>What the layer reads: <see cref="Input"/>, which a linear layer reads flattened.</summary>
+    /// <summary>The shape that the layer reads. A linear layer reads its <see cref="Input"/> flattened.</summary>
     public Shape Reads => IsLinear ? Shape.Vector(Input.Length) : Input;
 
-    /// <summary>The layer, for samples of <see cref="Reads"/>.</summary>
-    /// <param name="bias">Whether a convolution or a linear layer adds one.</param>
+    /// <summary>Creates the layer, which takes samples of shape <see cref="Reads"/>.</summary>
+    /// <param name="bias">Whether a convolution or a linear layer has a bias.</param>
     public Layer ToLayer(bool bias = false) => Operator switch
     {
         LayerOperator.MaxPool => new MaxPool2d(Kernel, Stride, Padding, roundDown: true),
@@ -94,16 +96,17 @@ public sealed record LayerShape
         _ => new Conv2d(Output.C, Kernel, Stride, Padding, Dilation, Groups, bias, roundDown: true),
     };
 
-    /// <summary>Reads a descriptor.</summary>
-    /// <exception cref="FormatException">It is none; the message says where and why.</exception>
+    /// <summary>Parses a descriptor.</summary>
+    /// <exception cref="FormatException">The descriptor is invalid; the message gives the position and the
+    /// reason.</exception>
     public static LayerShape Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return DescriptorReader.Read(text);
     }
 
-    /// <summary>The descriptor with all that is not a default of this type; <see cref="Parse"/> reads it
-    /// back.</summary>
+    /// <summary>Returns the descriptor, without sizes that have their default value. <see cref="Parse"/> accepts
+    /// it.</summary>
     public override string ToString()
     {
         var text = new StringBuilder(DescriptorReader.PrefixOf(Operator));
@@ -133,7 +136,7 @@ public sealed record LayerShape
     private void Append(StringBuilder text, char letter, Extent size)
     {
         text.Append(CultureInfo.InvariantCulture, $"{letter}h{size.H}");
-        // Where the input is not square, nothing about the width is left to be guessed.
+        // If the input is not square, the width is always explicit.
         if (size.W != size.H || Input.W != Input.H)
             text.Append(CultureInfo.InvariantCulture, $"{letter}w{size.W}");
     }

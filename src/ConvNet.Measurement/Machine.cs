@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Measurement;
 
-/// <summary>The machine that measures, as far as the system tells.</summary>
+/// <summary>Properties of this machine, as far as the operating system reports them.</summary>
 public static class Machine
 {
     private const string CpuInfo = "/proc/cpuinfo", SystemTimes = "/proc/stat",
         Caches = "/sys/devices/system/cpu/cpu0/cache";
 
-    /// <summary>The processor's name, with family and model where Linux knows them.</summary>
+    /// <summary>The name of the processor, with family and model on Linux.</summary>
     public static string Processor
     {
         get
@@ -29,15 +29,15 @@ public static class Machine
         }
     }
 
-    /// <summary>Bytes of the largest cache that a core sees; 0 where the system does not tell.</summary>
+    /// <summary>The size of the last-level cache in bytes; 0 if the system does not report it.</summary>
     public static long LastLevelCacheBytes => !Directory.Exists(Caches) ? 0
         : Directory.EnumerateDirectories(Caches, "index*")
         .Select(folder => Path.Combine(folder, "size")).Where(File.Exists)
             .Select(file => Size(File.ReadAllText(file).Trim()))
         .DefaultIfEmpty().Max();
 
-    /// <summary>How long all processors together have computed since the system started, for anybody and for other
-    /// virtual machines; null but on Linux.</summary>
+    /// <summary>The total busy time of all processors since the system started, including time used by other virtual
+    /// machines. Null on systems other than Linux.</summary>
     public static TimeSpan? BusyTime
     {
         get
@@ -51,7 +51,7 @@ public static class Machine
         }
     }
 
-    /// <summary>The machine, with what was measured of it.</summary>
+    /// <summary>Describes this machine and its measured limits.</summary>
     public static MachineFacts Facts(MachineMeter meter)
     {
         ArgumentNullException.ThrowIfNull(meter);

@@ -2,9 +2,9 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What the machine does at most, and what others make it do meanwhile.</summary>
-/// <remarks>The FMA peak is measured again and again, and the best of all counts: it is what the processor can do, and
-/// a run that comes near it was not disturbed.</remarks>
+/// <summary>Measures the limits of the machine and the load that other processes cause.</summary>
+/// <remarks>The FMA peak is measured repeatedly, and the best result counts as what the processor can do. A run whose
+/// results stay close to it was not disturbed.</remarks>
 public sealed class MachineMeter
 {
     private readonly string? _isa;
@@ -14,37 +14,37 @@ public sealed class MachineMeter
     private TimeSpan _watched, _othersBusy;
     private bool _othersKnown;
 
-    /// <summary>A meter that has measured nothing yet.</summary>
-    /// <param name="isa">The instruction set of the peak; the best one where it is null.</param>
-    /// <param name="busy">Tells how long all processors together have computed, for anybody; the system's figure unless
-    /// given.</param>
+    /// <summary>Creates a meter without measurements.</summary>
+    /// <param name="isa">The instruction set of the FMA peak. Null selects the best available one.</param>
+    /// <param name="busy">Returns the total busy time of all processors. Defaults to the system's figure.</param>
     public MachineMeter(string? isa = null, Func<TimeSpan?>? busy = null)
         => (_isa, _busy) = (isa, busy ?? (() => Machine.BusyTime));
 
-    /// <summary>The FMA peak for each number of threads, in 10⁹ operations per second.</summary>
+    /// <summary>The FMA peak for each thread count, in GFLOP/s.</summary>
     public IReadOnlyDictionary<int, double> Peaks => _peaks;
 
-    /// <summary>The memory rate with the most threads, in 10⁹ bytes per second.</summary>
+    /// <summary>The memory bandwidth with the highest thread count, in GB/s.</summary>
     public double MemoryGBs => _memoryRates.MaxBy(rate => rate.Key).Value;
 
-    /// <summary>The memory rate for each number of threads for which it was measured, in 10⁹ bytes per
-    /// second.</summary>
+    /// <summary>The memory bandwidth for each thread count for which it was measured, in GB/s.</summary>
     public IReadOnlyDictionary<int, double> MemoryRates => _memoryRates;
 
-    /// <summary>The median of all measurements of the peak over the best: 1 on a quiet machine, less where others
-    /// computed too.</summary>
+    /// <summary>The median of all peak measurements divided by the best one: 1 on an idle machine, less if other
+    /// processes were running.</summary>
     public double Steadiness => Statistics.Median(_measured.Select(peak => peak.Gflops / _peaks[peak.Threads]));
 
-    /// <summary>Processors that others kept busy on average while it was watched; null where the system does not
-    /// tell.</summary>
+    /// <summary>The average number of processors that other processes kept busy during <see cref="Watch"/>. Null if the
+    /// system does not report it.</summary>
     public double? OtherProcessors => _othersKnown && _watched > TimeSpan.Zero ? Math.Max(0, _othersBusy / _watched)
         : null;
 
-    /// <summary>Measures the peak of some threads and the memory rate.</summary>
+    /// <summary>Measures the FMA peak for some thread counts, and the memory bandwidth.</summary>
     /// <param name="native">A worker of the native backend.</param>
-    /// <param name="threads">Numbers of threads.</param>
-    /// <param name="memoryOfEach">Whether the memory rate is measured for each of them, or for the most only.</param>
-    /// <exception cref="NotSupportedException">It cannot be measured; the message says why.</exception>
+    /// <param name="threads">The thread counts.</param>
+    /// <param name="memoryOfEach">Whether to measure the memory bandwidth for every thread count instead of only the
+    /// highest.</param>
+    /// <exception cref="NotSupportedException">The measurement is not possible; the message gives the
+    /// reason.</exception>
     public void Measure(IWorker native, IEnumerable<int> threads, bool memoryOfEach = false)
     {
         ArgumentNullException.ThrowIfNull(native);
@@ -55,8 +55,8 @@ public sealed class MachineMeter
             _memoryRates[count] = native.Get(new Request(Order.Memory) { Threads = count, Isa = _isa }).Rate;
     }
 
-    /// <summary>Measures the peak of some threads once more.</summary>
-    /// <returns>This one, which others may surpass.</returns>
+    /// <summary>Measures the FMA peak once more.</summary>
+    /// <returns>The result of this measurement, which may be below the best one.</returns>
     /// <inheritdoc cref="Measure" path="/exception"/>
     public double MeasurePeak(IWorker native, int threads)
     {
@@ -66,10 +66,10 @@ public sealed class MachineMeter
         return peak;
     }
 
-    /// <summary>Watches who computes while something runs.</summary>
-    /// <param name="action">What runs.</param>
-    /// <param name="own">Tells how long processes of our own have computed.</param>
-    /// <param name="clock">Tells the time since some moment.</param>
+    /// <summary>Measures the load of other processes while an action runs.</summary>
+    /// <param name="action">The action.</param>
+    /// <param name="own">Returns the processor time of our own processes.</param>
+    /// <param name="clock">Returns the elapsed time.</param>
     internal void Watch(Action action, Func<TimeSpan> own, Func<TimeSpan> clock)
     {
         TimeSpan? busy = _busy();

@@ -3,14 +3,14 @@ using System.Text;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A measurement as Markdown: a sentence that says what was measured on what, and a table with the backends
-/// side by side.</summary>
+/// <summary>Formats a benchmark result as Markdown: a description of the machine and versions, and a table that
+/// compares the backends.</summary>
 public static class MarkdownReport
 {
-    /// <summary>The block of a measurement.</summary>
-    /// <param name="result">What was measured.</param>
-    /// <param name="commit">The commit of the source.</param>
-    /// <param name="command">The command line that measures it again.</param>
+    /// <summary>Returns the Markdown of a benchmark result.</summary>
+    /// <param name="result">The benchmark result.</param>
+    /// <param name="commit">The source commit.</param>
+    /// <param name="command">The command line that repeats the benchmark.</param>
     public static string Of(BenchResult result, string commit, string command)
     {
         ArgumentNullException.ThrowIfNull(result);
@@ -22,9 +22,9 @@ public static class MarkdownReport
             + $"{result.MemoryGBs:0} GB/s; {libraries}; commit {commit}.\n");
         text.Append(CultureInfo.InvariantCulture, $"`{command}`\n");
         if (result.WasDisturbed)
-            text.Append(CultureInfo.InvariantCulture, $"The machine was busy with other things: half of the time its "
-                + $"peak was below {100 * result.Steadiness:0}% of the best.\n");
-        foreach (string sentence in result.Distrust)
+            text.Append(CultureInfo.InvariantCulture, $"The machine was not idle: its median FMA peak was "
+                + $"{100 * result.Steadiness:0}% of the best.\n");
+        foreach (string sentence in result.SelfTestWarnings)
             text.Append(CultureInfo.InvariantCulture, $"**{sentence}**\n");
         string[] backends = [.. result.Rows.Select(row => row.Backend).Distinct()],
             rivals = [.. result.Ratios.Select(ratio => $"{ratio.Backend} / {ratio.Rival}").Distinct()];

@@ -4,15 +4,15 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What the processor does at most, measured in the process that asks.</summary>
+/// <summary>Measures the limits of the processor, in the calling process.</summary>
 public static unsafe class ProcessorPeak
 {
-    // Some 2 ms a call: long enough to be what kernels can keep up, and short enough that nobody disturbs one of them.
+    // About 2 ms per call: long enough to be sustainable, short enough that some calls run undisturbed.
     private const int Rounds = 1 << 20, Calls = 8;
 
     private const int TriadCalls = 8;
 
-    /// <summary>Multiply-adds in registers, in operations per second over 10⁹: the best of many short runs.</summary>
+    /// <summary>Returns the FMA peak in GFLOP/s: multiply-adds in registers, the best of several short runs.</summary>
     public static double Gflops(NativeBackend backend)
     {
         ArgumentNullException.ThrowIfNull(backend);
@@ -30,10 +30,10 @@ public static unsafe class ProcessorPeak
         return 2 * multiplyAdds / shortest / 1e9;
     }
 
-    /// <summary>The memory rate in 10⁹ bytes per second: STREAM's triad over three arrays that together are twice the
+    /// <summary>Returns the memory bandwidth in GB/s: STREAM triad over three arrays whose total size is twice the
     /// last-level cache.</summary>
-    /// <remarks>Twelve bytes count for each element; that the store reads its line first is not counted, as STREAM does
-    /// not.</remarks>
+    /// <remarks>Counts 12 bytes per element. As in STREAM, the read that a store to an uncached line causes is not
+    /// counted.</remarks>
     public static double MemoryGigabytesPerSecond(NativeBackend backend)
     {
         ArgumentNullException.ThrowIfNull(backend);

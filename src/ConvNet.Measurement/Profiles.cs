@@ -1,22 +1,22 @@
 namespace ConvNet.Measurement;
 
-/// <summary>Who can tell where its time goes.</summary>
+/// <summary>The backends that support profiling.</summary>
 public static class Profiles
 {
     private static readonly string[] Names = ["native", "managed"];
 
-    /// <summary>The backends that tell, for help and errors.</summary>
+    /// <summary>Their names, for help texts and errors.</summary>
     public static string Backends => string.Join(" and ", Names);
 
-    /// <summary>Whether a backend, which is no variant of one, tells.</summary>
+    /// <summary>Whether a backend, named without a variant, supports profiling.</summary>
     public static bool AreOf(string backend) => Names.Contains(backend);
 
-    /// <summary>Throws unless all backends tell where their time goes, before anything is measured.</summary>
-    /// <exception cref="ArgumentException">One does not; the message says which do.</exception>
+    /// <summary>Throws unless all backends support profiling.</summary>
+    /// <exception cref="ArgumentException">A backend does not; the message lists those that do.</exception>
     public static void Check(IEnumerable<string> backends)
     {
         ArgumentNullException.ThrowIfNull(backends);
         if (backends.FirstOrDefault(backend => !Names.Contains(backend.Split(':')[0])) is { } other)
-            throw new ArgumentException($"{other} does not tell where its time goes: {Backends} do.");
+            throw new ArgumentException($"{other} does not support profiling; {Backends} do.");
     }
 }

@@ -2,20 +2,20 @@ using System.Globalization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>The peak of a process's resident memory, counted anew from a moment on. Linux only: elsewhere there is no
-/// figure.</summary>
+/// <summary>Measures the peak resident memory of this process from a given point in time. Supported on Linux
+/// only.</summary>
 internal sealed class ResidentMemory
 {
     private const string Status = "/proc/self/status", ClearReferences = "/proc/self/clear_refs";
 
-    // Written to clear_refs it sets the peak to what is resident now.
+    // Written to clear_refs, resets the peak to the current resident size.
     private const string ResetPeak = "5";
 
     private readonly double? _start;
 
     private ResidentMemory(double? start) => _start = start;
 
-    /// <summary>Counts from now on.</summary>
+    /// <summary>Starts counting.</summary>
     public static ResidentMemory StartCounting()
     {
         if (!OperatingSystem.IsLinux())
@@ -25,7 +25,7 @@ internal sealed class ResidentMemory
         return new ResidentMemory(Megabytes("VmRSS"));
     }
 
-    /// <summary>The peak since the start beyond what was resident then, in 10⁶ bytes.</summary>
+    /// <summary>The peak since the start, less the resident size at the start, in MB. Null if not supported.</summary>
     public double? PeakMegabytes => _start is { } start ? Math.Max(0, Megabytes("VmHWM") - start) : null;
 
     private static double Megabytes(string name)

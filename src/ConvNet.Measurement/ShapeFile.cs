@@ -2,20 +2,22 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A list of layers: one descriptor a line; empty lines and lines that begin with # are skipped, as benchdnn
-/// does.</summary>
+/// <summary>Reads a list of layer descriptors, one per line. As in benchdnn, empty lines and lines that start with #
+/// are ignored.</summary>
 public static class ShapeFile
 {
     /// <summary>Reads a file.</summary>
-    /// <exception cref="FormatException">A line is no descriptor; the message begins with file and line.</exception>
-    /// <exception cref="InvalidDataException">The file is too large, or no text.</exception>
-    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    /// <exception cref="FormatException">A line is not a valid descriptor; the message starts with the file and
+    /// line.</exception>
+    /// <exception cref="InvalidDataException">The file is too large or not a text file.</exception>
+    /// <exception cref="IOException">The file cannot be read or is not a regular file.</exception>
     public static IReadOnlyList<LayerShape> Read(string path) => Parse(InputFile.Text(path, "list of shapes"), path);
 
-    /// <summary>Reads a list.</summary>
+    /// <summary>Parses a list.</summary>
     /// <param name="content">The text.</param>
-    /// <param name="path">Where it comes from, for errors.</param>
-    /// <exception cref="FormatException">A line is no descriptor; the message begins with file and line.</exception>
+    /// <param name="path">The path of the file, for error messages.</param>
+    /// <exception cref="FormatException">A line is not a valid descriptor; the message starts with the file and
+    /// line.</exception>
     internal static IReadOnlyList<LayerShape> Parse(string content, string path)
     {
         var shapes = new List<LayerShape>();
@@ -35,6 +37,6 @@ public static class ShapeFile
                 throw new FormatException($"{path}:{number}: {error.Message}", error);
             }
         }
-        return shapes.Count > 0 ? shapes : throw new FormatException($"{path}: there is no shape in it.");
+        return shapes.Count > 0 ? shapes : throw new FormatException($"{path}: the file contains no shape.");
     }
 }

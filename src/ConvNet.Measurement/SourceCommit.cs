@@ -3,11 +3,11 @@ using System.Diagnostics;
 
 namespace ConvNet.Measurement;
 
-/// <summary>The commit that a working copy is at.</summary>
+/// <summary>The commit of a working copy.</summary>
 public static class SourceCommit
 {
-    /// <summary>The abbreviated hash, with a word if there are changes; <c>unknown</c> where there is no git or no
-    /// repository.</summary>
+    /// <summary>Returns the abbreviated hash, with a note if there are local changes, or <c>unknown</c> without git or
+    /// a repository.</summary>
     public static string Of(string folder)
     {
         string? hash = Git(folder, "rev-parse", "--short", "HEAD");
@@ -31,7 +31,7 @@ public static class SourceCommit
         }
         catch (Win32Exception)
         {
-            // There is no git, which is no reason not to measure.
+            // git is not installed; the commit remains unknown.
             return null;
         }
     }

@@ -5,7 +5,7 @@ public static class SourceTree
 {
     private const string Solution = "ConvNative.sln";
 
-    /// <summary>Its folder; null where the program was brought elsewhere.</summary>
+    /// <summary>The root folder. Null if the program is not inside a repository.</summary>
     public static string? Root
     {
         get

@@ -2,40 +2,40 @@ using MathNet.Numerics.Distributions;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Figures from samples.</summary>
+/// <summary>Statistics of samples.</summary>
 public static class Statistics
 {
-    /// <summary>How often an interval holds the true value.</summary>
+    /// <summary>The confidence level of intervals.</summary>
     public const double Confidence = 0.95;
 
-    /// <summary>The median; the mean of the two in the middle where their number is even.</summary>
-    /// <exception cref="ArgumentException">There is no sample.</exception>
+    /// <summary>Returns the median. For an even number of samples, this is the mean of the two middle ones.</summary>
+    /// <exception cref="ArgumentException">There are no samples.</exception>
     public static double Median(IEnumerable<double> samples)
     {
         double[] sorted = [.. samples.Order()];
         return sorted.Length > 0
             ? (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2
-            : throw new ArgumentException("No samples have no median.", nameof(samples));
+            : throw new ArgumentException("The median of zero samples is undefined.", nameof(samples));
     }
 
-    /// <summary>The geometric mean.</summary>
+    /// <summary>Returns the geometric mean.</summary>
     /// <inheritdoc cref="Median"/>
     public static double GeometricMean(IEnumerable<double> samples)
     {
         double[] logarithms = [.. samples.Select(sample => Math.Log(sample))];
         return logarithms.Length > 0
             ? Math.Exp(logarithms.Average())
-            : throw new ArgumentException("No samples have no geometric mean.", nameof(samples));
+            : throw new ArgumentException("The geometric mean of zero samples is undefined.", nameof(samples));
     }
 
-    /// <summary>The median of positive samples with its interval of 95%.</summary>
+    /// <summary>Returns the median of positive samples with its 95% confidence interval.</summary>
     /// <remarks>
-    /// From six samples on the interval ends at two of them, the k-th from below and from above with the largest k that
-    /// keeps the binomial distribution's 95% (the sign test turned round): it takes the samples to be independent and
-    /// nothing else, and a few disturbed ones, however far off, do not widen it. Two to five samples are too few for
-    /// that: Student's t about the mean of their logarithms. One has no interval.
+    /// With six or more samples, the interval ends at the k-th smallest and the k-th largest sample, where k is the
+    /// largest number for which the binomial distribution yields at least 95% (the inverted sign test). This assumes
+    /// only that the samples are independent, and outliers do not widen the interval. With two to five samples, the
+    /// interval is Student's t interval about the mean of their logarithms. A single sample has no interval.
     /// </remarks>
-    /// <exception cref="ArgumentException">There is no sample.</exception>
+    /// <exception cref="ArgumentException">There are no samples.</exception>
     public static Interval IntervalOfMedian(IReadOnlyCollection<double> samples)
     {
         ArgumentNullException.ThrowIfNull(samples);
@@ -55,13 +55,13 @@ public static class Statistics
         return new Interval(median, Math.Exp(mean - reach), Math.Exp(mean + reach));
     }
 
-    /// <summary>The value that a share of the samples does not exceed: the smallest such sample.</summary>
+    /// <summary>Returns the smallest sample that at least the given share of the samples does not exceed.</summary>
     /// <inheritdoc cref="Median"/>
     public static double Quantile(IEnumerable<double> samples, double share)
     {
         double[] sorted = [.. samples.Order()];
         return sorted.Length > 0
             ? sorted[Math.Max(0, (int)Math.Ceiling(share * sorted.Length) - 1)]
-            : throw new ArgumentException("No samples have no quantile.", nameof(samples));
+            : throw new ArgumentException("The quantile of zero samples is undefined.", nameof(samples));
     }
 }

@@ -1,6 +1,6 @@
 namespace ConvNet.Measurement;
 
-/// <summary>The variants of the torchsharp backend by the word behind its name, as in
+/// <summary>The variants of the torchsharp backend. The name of a variant follows that of the backend, as in
 /// <c>torchsharp:unpadded</c>.</summary>
 public static class TorchVariants
 {
@@ -13,17 +13,16 @@ public static class TorchVariants
         ["unpadded"] = ChannelPadding.Never,
     };
 
-    /// <summary>The backend's variants by name.</summary>
+    /// <summary>The full names of the variants.</summary>
     public static IEnumerable<string> Names => s_words.Keys.Select(word => $"{Backend}:{word}");
 
-    /// <summary>The variant that a name has behind its colon; null where the name is no variant of
-    /// torchsharp.</summary>
+    /// <summary>Returns the variant part of a name. Null if the name is not a torchsharp variant.</summary>
     public static string? WordOf(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         return name.Split(':') is [Backend, var word] && s_words.ContainsKey(word) ? word : null;
     }
 
-    /// <summary>Which convolutions a variant pads; null stands for the backend itself.</summary>
+    /// <summary>Returns the channel padding of a variant. Null stands for the backend without a variant.</summary>
     public static ChannelPadding PaddingOf(string? word) => word is null ? ChannelPadding.WhereNeeded : s_words[word];
 }

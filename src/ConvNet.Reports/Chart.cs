@@ -2,24 +2,25 @@ using ConvNet.Measurement;
 
 namespace ConvNet.Reports;
 
-/// <summary>A drawing of figures; the same figures stand beside it as a table.</summary>
-/// <param name="Title">What it shows, with the unit.</param>
-/// <param name="Description">What it says to whom does not see it: one sentence.</param>
+/// <summary>A chart. The same figures are available as a table.</summary>
+/// <param name="Title">The title, with the unit.</param>
+/// <param name="Description">A description in one sentence, for readers who cannot see the chart.</param>
 public abstract record Chart(string Title, string Description) : Block
 {
-    /// <summary>The figures that are drawn.</summary>
+    /// <summary>The figures as a table.</summary>
     public abstract DataTable Figures { get; }
 }
 
-/// <summary>Horizontal bars in groups, with the interval of each where it is known.</summary>
-/// <param name="Title">What it shows.</param>
-/// <param name="Description">What it says to whom does not see it.</param>
+/// <summary>Horizontal bars in groups, with optional intervals.</summary>
+/// <param name="Title">The title.</param>
+/// <param name="Description">A description for readers who cannot see the chart.</param>
 /// <param name="Unit">The unit of the bars.</param>
 /// <param name="Groups">The groups, from top to bottom.</param>
 public sealed record BarChart(string Title, string Description, string Unit, IReadOnlyList<BarGroup> Groups)
     : Chart(Title, Description)
 {
-    /// <summary>Whether the bars are ratios: they start at 1, to both sides, on a logarithmic axis.</summary>
+    /// <summary>Whether the bars are ratios. They then start at 1 and extend to both sides on a logarithmic
+    /// axis.</summary>
     public bool AreRatios { get; init; }
 
     /// <inheritdoc/>
@@ -30,8 +31,9 @@ public sealed record BarChart(string Title, string Description, string Unit, IRe
             bool named = Groups.Any(group => group.Name.Length > 0),
                 intervals = Groups.Any(group => group.Bars.Any(bar => bar.Low is not null));
             return new DataTable(Title,
-                [.. named ? [new Column("of")] : (Column[])[], new Column("what"), new Column(Unit, IsNumber: true),
-                    .. intervals ? [new Column("least", IsNumber: true), new Column("greatest", IsNumber: true)]
+                [.. named ? [new Column("group")] : (Column[])[], new Column("series"),
+                    new Column(Unit, IsNumber: true),
+                    .. intervals ? [new Column("low", IsNumber: true), new Column("high", IsNumber: true)]
                         : (Column[])[]],
                 [.. from of in Groups
                     from bar in of.Bars
@@ -46,8 +48,8 @@ public sealed record BarChart(string Title, string Description, string Unit, IRe
         (nameof(AreRatios), AreRatios));
 }
 
-/// <summary>Bars that belong together.</summary>
-/// <param name="Name">What they are about; empty where there is only one group.</param>
+/// <summary>A group of bars.</summary>
+/// <param name="Name">The name of the group. Empty if there is only one group.</param>
 /// <param name="Bars">The bars.</param>
 public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
 {
@@ -56,29 +58,29 @@ public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
 }
 
 /// <summary>A bar.</summary>
-/// <param name="Series">Whose it is: bars of the same series have the same colour.</param>
-/// <param name="Value">Where it ends.</param>
-/// <param name="Low">Where its interval begins; null where it has none.</param>
-/// <param name="High">Where its interval ends.</param>
+/// <param name="Series">The series. Bars of the same series have the same colour.</param>
+/// <param name="Value">The value.</param>
+/// <param name="Low">The lower bound of the interval. Null if there is none.</param>
+/// <param name="High">The upper bound of the interval. Null if there is none.</param>
 public sealed record Bar(string Series, double Value, double? Low = null, double? High = null)
 {
-    /// <summary>What else its name says, in parentheses behind the series; empty for nothing.</summary>
+    /// <summary>A remark that follows the series in parentheses. Empty for none.</summary>
     public string Remark { get; init; } = "";
 
-    /// <summary>The series with the remark.</summary>
+    /// <summary>The series and the remark.</summary>
     public string Name => Remark.Length > 0 ? $"{Series} ({Remark})" : Series;
 }
 
 /// <summary>Values over steps or epochs.</summary>
-/// <param name="Title">What it shows.</param>
-/// <param name="Description">What it says to whom does not see it.</param>
-/// <param name="X">The name of the horizontal axis, whose values are whole numbers.</param>
-/// <param name="Y">The name of the vertical axis with its unit.</param>
+/// <param name="Title">The title.</param>
+/// <param name="Description">A description for readers who cannot see the chart.</param>
+/// <param name="X">The label of the horizontal axis, whose values are integers.</param>
+/// <param name="Y">The label of the vertical axis, with the unit.</param>
 /// <param name="Lines">The lines.</param>
 public sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines)
     : Chart(Title, Description)
 {
-    /// <summary>The greatest value that there can be, as 100%; infinite where there is none.</summary>
+    /// <summary>The upper limit of the values, for example 100 for percentages; infinite if there is none.</summary>
     public double Most { get; init; } = double.PositiveInfinity;
 
     /// <inheritdoc/>
@@ -94,21 +96,21 @@ public sealed record LineChart(string Title, string Description, string X, strin
             Most));
 }
 
-/// <summary>A line.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Points">Its points, from left to right.</param>
+/// <summary>A line of a chart.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Points">The points, from left to right.</param>
 public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Points)
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(Line), (nameof(Name), Name), (nameof(Points), Points));
 }
 
-/// <summary>What layers reach, beside what the processor and its memory allow at their operations per byte.</summary>
-/// <remarks>Both axes are logarithmic. The roof is the lesser of the FMA peak and of the memory rate times the
+/// <summary>The performance of layers, compared with the roofline of the machine.</summary>
+/// <remarks>Both axes are logarithmic. The roof is the minimum of the FMA peak and of the memory bandwidth times the
 /// operations per byte.</remarks>
-/// <param name="Title">What it shows.</param>
-/// <param name="Description">What it says to whom does not see it.</param>
-/// <param name="Roofline">The processor's peak and its memory rate.</param>
+/// <param name="Title">The title.</param>
+/// <param name="Description">A description for readers who cannot see the chart.</param>
+/// <param name="Roofline">The FMA peak and the memory bandwidth.</param>
 /// <param name="Points">The layers.</param>
 public sealed record RooflineChart(string Title, string Description, Roofline Roofline,
     IReadOnlyList<RooflinePoint> Points) : Chart(Title, Description)
@@ -122,7 +124,7 @@ public sealed record RooflineChart(string Title, string Description, Roofline Ro
             point => (string[])[point.Name, point.Series, Number.Text(point.Intensity), Number.Text(point.Gflops),
             Number.Percent(point.Gflops / RoofAt(point.Intensity)), Number.Percent(point.Share)])]);
 
-    /// <summary>The most operations per second over 10⁹ at so many operations per byte.</summary>
+    /// <summary>Returns the attainable performance in GFLOP/s for a given number of operations per byte.</summary>
     public double RoofAt(double intensity) => Math.Min(Roofline.PeakGflops, intensity * Roofline.MemoryGBs);
 
     /// <inheritdoc/>
@@ -130,10 +132,10 @@ public sealed record RooflineChart(string Title, string Description, Roofline Ro
         (nameof(Description), Description), (nameof(Roofline), Roofline), (nameof(Points), Points));
 }
 
-/// <summary>A layer under the roof.</summary>
+/// <summary>A layer in a roofline chart.</summary>
 /// <param name="Name">The layer.</param>
-/// <param name="Series">The pass: points of the same series look alike.</param>
-/// <param name="Intensity">Operations per byte of memory.</param>
-/// <param name="Gflops">Operations per second over 10⁹.</param>
-/// <param name="Share">Its share of all the time, from 0 to 1.</param>
+/// <param name="Series">The pass. Points of the same series look alike.</param>
+/// <param name="Intensity">Operations per byte of memory traffic.</param>
+/// <param name="Gflops">The performance in GFLOP/s.</param>
+/// <param name="Share">The share of the total time, from 0 to 1.</param>
 public sealed record RooflinePoint(string Name, string Series, double Intensity, double Gflops, double Share);

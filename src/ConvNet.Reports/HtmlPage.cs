@@ -8,16 +8,15 @@ using ConvNet.Reports.Plots;
 
 namespace ConvNet.Reports;
 
-/// <summary>A page as one HTML file that needs nothing else: no script, no font, no image from elsewhere, and a policy
-/// that forbids them.</summary>
+/// <summary>Writes a page as a self-contained HTML file, without scripts, external fonts or images. A content security
+/// policy forbids them.</summary>
 /// <remarks>
-/// The file is well-formed XML as well: elements and texts go through System.Xml, which escapes them, and no element
-/// but the void ones is left empty. Every chart is drawn twice, for wide and for narrow windows; the style sheet shows
-/// one of them.
+/// The file is also well-formed XML. System.Xml escapes all text, and only void elements are empty. Each chart is drawn
+/// twice, for wide and narrow windows, and the style sheet shows one of the drawings.
 /// </remarks>
 public static class HtmlPage
 {
-    /// <summary>The id of the element that has the raw data.</summary>
+    /// <summary>The id of the element that contains the raw data.</summary>
     public const string DataId = "data";
 
     private const double Wide = 880, Narrow = 340;
@@ -26,7 +25,7 @@ public static class HtmlPage
 
     private static readonly XNamespace Html = "http://www.w3.org/1999/xhtml";
 
-    // The default encoder leaves no < and no & in the text.
+    // The default encoder escapes < and &.
     private static readonly JsonSerializerOptions JsonForm = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -35,7 +34,7 @@ public static class HtmlPage
 
     /// <summary>Writes a page.</summary>
     /// <param name="page">The page.</param>
-    /// <param name="stream">Where it goes, as UTF-8.</param>
+    /// <param name="stream">The stream, which receives UTF-8.</param>
     public static void Write(Page page, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(page);
@@ -50,7 +49,7 @@ public static class HtmlPage
         html.WriteTo(xml);
     }
 
-    /// <summary>Writes the blocks of one page; it counts the charts, whose names must differ.</summary>
+    /// <summary>Writes the blocks of a page and numbers the charts and sections.</summary>
     private sealed class Writer(Page page)
     {
         private readonly IReadOnlyDictionary<Type, Palette> _palettes = Palette.Of(page);
@@ -84,7 +83,7 @@ public static class HtmlPage
             Chart chart => Figure(chart),
             RawData data => Details("Raw data (JSON)",
                 Element("pre", Attribute("id", DataId), JsonSerializer.Serialize(data.Document, JsonForm))),
-            _ => throw new NotSupportedException($"HTML has no {block.GetType().Name}."),
+            _ => throw new NotSupportedException($"{block.GetType().Name} cannot be written as HTML."),
         };
 
         private XElement Section(Section section, int level)
@@ -110,7 +109,7 @@ public static class HtmlPage
                 Details("The same as a table", Table(chart.Figures, caption: false)));
         }
 
-        // A wide table scrolls in its own box, which the keyboard can reach.
+        // A wide table scrolls inside its own box, which is focusable for keyboard users.
         private static XElement Table(DataTable table, bool caption) => Element("div", Attribute("class", "scroll"),
             Attribute("tabindex", "0"), Attribute("role", "region"), Attribute("aria-label", PlainText.Of(table.Title)),
             Element("table",

@@ -4,17 +4,17 @@ using System.Text.RegularExpressions;
 
 namespace ConvNet.Reports;
 
-/// <summary>A page as Markdown (GitHub's): charts are the tables of their figures, and the raw data is left to
-/// <c>--json</c>.</summary>
-/// <remarks>Of a long curve the table has a selection of its points, and says so; the HTML page has all.</remarks>
+/// <summary>Writes a page as GitHub-flavoured Markdown. Charts become tables, and the raw data is omitted.</summary>
+/// <remarks>A long curve is reduced to a selection of its points, with a remark. The HTML page contains all
+/// points.</remarks>
 public static partial class MarkdownPage
 {
-    // A curve with no more points than these has all of them; of a longer one as many stand at equal distances.
-    private const int MostPoints = 20;
+    // Longer curves are reduced to this many points at equal distances.
+    private const int MaxPoints = 20;
 
     /// <summary>Writes a page.</summary>
     /// <param name="page">The page.</param>
-    /// <param name="stream">Where it goes, as UTF-8.</param>
+    /// <param name="stream">The stream, which receives UTF-8.</param>
     public static void Write(Page page, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(page);
@@ -55,25 +55,25 @@ public static partial class MarkdownPage
                 Write(chart.Figures, writer);
                 break;
             default:
-                throw new NotSupportedException($"Markdown has no {block.GetType().Name}.");
+                throw new NotSupportedException($"{block.GetType().Name} cannot be written as Markdown.");
         }
     }
 
-    // All points of the short lines and, of the long ones, some from the first to the last.
+    // Short lines keep all points; long lines keep a selection from the first to the last.
     private static void WriteSelection(LineChart chart, TextWriter writer)
     {
-        Line[] selection = [.. chart.Lines.Select(line => line.Points.Count <= MostPoints ? line : line with
+        Line[] selection = [.. chart.Lines.Select(line => line.Points.Count <= MaxPoints ? line : line with
         {
-            Points = [.. Enumerable.Range(0, MostPoints).Select(i
-                => line.Points[(int)((long)i * (line.Points.Count - 1) / (MostPoints - 1))])],
+            Points = [.. Enumerable.Range(0, MaxPoints).Select(i
+                => line.Points[(int)((long)i * (line.Points.Count - 1) / (MaxPoints - 1))])],
         })];
         Write((chart with { Lines = selection }).Figures, writer);
-        foreach (Line line in chart.Lines.Where(line => line.Points.Count > MostPoints))
+        foreach (Line line in chart.Lines.Where(line => line.Points.Count > MaxPoints))
         {
             writer.WriteLine();
             writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{MostPoints} of the {line.Points.Count} points of {Escaped(line.Name)}; the page of --report has "
-                    + $"all."));
+                $"{MaxPoints} of the {line.Points.Count} points of {Escaped(line.Name)}. The page of --report has "
+                    + $"all of them."));
         }
     }
 

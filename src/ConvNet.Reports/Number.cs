@@ -2,24 +2,24 @@ using System.Globalization;
 
 namespace ConvNet.Reports;
 
-/// <summary>Numbers as people read them: three figures or so.</summary>
+/// <summary>Formats numbers with about three significant digits.</summary>
 internal static class Number
 {
-    /// <summary>What stands where there is no number.</summary>
+    /// <summary>The placeholder for a missing number.</summary>
     public const string None = "–";
 
-    /// <summary>A number; whole ones without a point.</summary>
+    /// <summary>Formats a number. Integers have no decimal point.</summary>
     public static string Text(double? number) => number is not { } value || double.IsNaN(value)
         ? None
         : value.ToString(FormatOf(value), CultureInfo.InvariantCulture);
 
-    /// <summary>A number beside an axis, without zeros at its end.</summary>
+    /// <summary>Formats an axis label, without trailing zeros.</summary>
     public static string Tick(double value) => value.ToString("#,0.######", CultureInfo.InvariantCulture);
 
-    /// <summary>A share in percent, without the sign.</summary>
+    /// <summary>Formats a share as a percentage, without the sign.</summary>
     public static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture);
 
-    /// <summary>A number of threads.</summary>
+    /// <summary>Formats a thread count.</summary>
     public static string Threads(int count) => count == 1 ? "1 thread" : $"{count} threads";
 
     private static string FormatOf(double value) => Math.Abs(value) switch

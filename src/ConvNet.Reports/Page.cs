@@ -1,9 +1,9 @@
 namespace ConvNet.Reports;
 
-/// <summary>A page of results, from which HTML and Markdown are both written.</summary>
-/// <param name="Title">What it is about.</param>
-/// <param name="Lead">What came out, in a sentence or two.</param>
-/// <param name="Blocks">What it shows, in order.</param>
+/// <summary>A page of results that can be written as HTML or Markdown.</summary>
+/// <param name="Title">The title.</param>
+/// <param name="Lead">The main result, in one or two sentences.</param>
+/// <param name="Blocks">The content, in order.</param>
 public sealed record Page(string Title, string Lead, IReadOnlyList<Block> Blocks)
 {
     /// <inheritdoc/>
@@ -11,12 +11,12 @@ public sealed record Page(string Title, string Lead, IReadOnlyList<Block> Blocks
         (nameof(Blocks), Blocks));
 }
 
-/// <summary>A part of a page. Texts are plain: whoever writes the page escapes them.</summary>
+/// <summary>A block of a page. Texts are plain and are escaped by the writer.</summary>
 public abstract record Block;
 
 /// <summary>Blocks under a heading.</summary>
 /// <param name="Title">The heading.</param>
-/// <param name="Blocks">What stands under it.</param>
+/// <param name="Blocks">The content.</param>
 public sealed record Section(string Title, IReadOnlyList<Block> Blocks) : Block
 {
     /// <inheritdoc/>
@@ -37,15 +37,15 @@ public sealed record Facts(params IReadOnlyList<Fact> Items) : Block
 /// <param name="Value">The value.</param>
 public sealed record Fact(string Name, string Value);
 
-/// <summary>A sentence that the reader must not miss.</summary>
-/// <param name="Text">The sentence.</param>
-/// <param name="IsWarning">Whether the figures mean less for it.</param>
+/// <summary>A remark that the reader should not miss.</summary>
+/// <param name="Text">The remark.</param>
+/// <param name="IsWarning">Whether it is a warning about the figures.</param>
 public sealed record Note(string Text, bool IsWarning = false) : Block;
 
 /// <summary>A table.</summary>
-/// <param name="Title">Its caption.</param>
-/// <param name="Columns">Its columns.</param>
-/// <param name="Rows">Its rows, a text for every column.</param>
+/// <param name="Title">The caption.</param>
+/// <param name="Columns">The columns.</param>
+/// <param name="Rows">The rows, with one cell per column.</param>
 public sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
     IReadOnlyList<IReadOnlyList<string>> Rows) : Block
 {
@@ -55,10 +55,10 @@ public sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
 }
 
 /// <summary>A column of a table.</summary>
-/// <param name="Head">Its head, with the unit.</param>
-/// <param name="IsNumber">Whether its texts are numbers, which stand on the right.</param>
+/// <param name="Head">The heading, with the unit.</param>
+/// <param name="IsNumber">Whether the column contains numbers, which are right-aligned.</param>
 public sealed record Column(string Head, bool IsNumber = false);
 
-/// <summary>All that the page was made from, as a JSON document.</summary>
-/// <param name="Document">What is serialised.</param>
+/// <summary>All data of the page, as a JSON document.</summary>
+/// <param name="Document">The object to serialise.</param>
 public sealed record RawData(object Document) : Block;

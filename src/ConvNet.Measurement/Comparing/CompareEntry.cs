@@ -2,7 +2,7 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
 
-/// <summary>One contestant with one number of threads while it is compared.</summary>
+/// <summary>A contestant with one thread count during a comparison.</summary>
 internal sealed class CompareEntry(Contestant contestant, int threads)
 {
     private IWorker? _worker;
@@ -13,28 +13,29 @@ internal sealed class CompareEntry(Contestant contestant, int threads)
 
     public string Title => $"{contestant.Name} on {CompareText.Threads(threads)}";
 
-    /// <summary>What is known so far.</summary>
+    /// <summary>The results so far.</summary>
     public CompareRow Row { get; set; } = new(contestant.Name, threads);
 
-    /// <summary>Single images, in milliseconds.</summary>
+    /// <summary>Latencies of single images, in milliseconds.</summary>
     public List<double> Latencies { get; } = [];
 
-    /// <summary>The time of a single image when nothing was warm yet.</summary>
+    /// <summary>The time of a single image before the warm-up, in milliseconds.</summary>
     public double ImageMs { get; set; }
 
-    /// <summary>Floating-point operations of a call.</summary>
+    /// <summary>Floating-point operations per training step.</summary>
     public double TrainingOperations { get; set; }
 
-    /// <summary>Floating-point operations of a call.</summary>
+    /// <summary>Floating-point operations per inference call.</summary>
     public double InferenceOperations { get; set; }
 
-    /// <summary>Whether it can run the batch, and the time limit has room for it.</summary>
+    /// <summary>Whether it can run the batch within the time limit.</summary>
     public bool TakesBatches { get; set; } = true;
 
-    /// <summary>Compilation, and the first step, in a process that has run something before.</summary>
+    /// <summary>Times of the compilation and of the first step in a process that has already run other
+    /// networks.</summary>
     public (double Compile, double Step) Warm { get; set; }
 
-    /// <summary>The worker that measures now, in place of the one before.</summary>
+    /// <summary>The current worker. Setting it ends the previous one.</summary>
     public IWorker Worker
     {
         get => _worker!;
@@ -45,7 +46,7 @@ internal sealed class CompareEntry(Contestant contestant, int threads)
         }
     }
 
-    /// <summary>How long the worker has computed.</summary>
+    /// <summary>The processor time of the worker.</summary>
     public TimeSpan ProcessorTime => _worker?.ProcessorTime ?? TimeSpan.Zero;
 
     /// <summary>Ends the worker.</summary>

@@ -1,12 +1,12 @@
 namespace ConvNet.Measurement;
 
-/// <summary>Makes figures of turns.</summary>
+/// <summary>Computes the figures of a comparison from its turns.</summary>
 internal sealed class CompareFigures(Graph graph, int batch, MachineMeter machine)
 {
-    // With fewer calls the 99th percentile is but the longest of them.
-    private const int FewestForP99 = 100;
+    // With fewer calls, the 99th percentile equals the maximum.
+    private const int MinCallsForP99 = 100;
 
-    /// <summary>How fast a pass is; null where it had no turn.</summary>
+    /// <summary>Returns the speed of a pass. Null if it had no turn.</summary>
     public Speed? SpeedOf(CompareEntry entry, PairedRounds<CompareEntry> rounds, double operations, bool isTraining)
     {
         if (!rounds.Measured.Contains(entry))
@@ -21,9 +21,9 @@ internal sealed class CompareFigures(Graph graph, int batch, MachineMeter machin
             bytes / 1e6, 100 * bytes / (time.Value * 1e6) / machine.MemoryGBs);
     }
 
-    /// <summary>What single images took; null where there was none.</summary>
+    /// <summary>Returns the latency of single images. Null if none was measured.</summary>
     public static Latency? LatencyOf(IReadOnlyCollection<double> calls) => calls.Count == 0 ? null : new Latency(
-        Statistics.Quantile(calls, 0.5), calls.Count >= FewestForP99 ? Statistics.Quantile(calls, 0.99) : null,
+        Statistics.Quantile(calls, 0.5), calls.Count >= MinCallsForP99 ? Statistics.Quantile(calls, 0.99) : null,
             calls.Max(), calls.Count);
 
     private double ImagesPerSecond(double milliseconds) => batch / milliseconds * 1e3;

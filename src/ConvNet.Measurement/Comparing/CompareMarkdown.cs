@@ -3,10 +3,10 @@ using System.Text;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A comparison as Markdown: what was measured on what, the tables, and what to take.</summary>
+/// <summary>Formats a comparison as Markdown: machine and versions, the tables, and the recommendation.</summary>
 public static class CompareMarkdown
 {
-    /// <summary>The block of a comparison.</summary>
+    /// <summary>Returns the Markdown of a comparison.</summary>
     public static string Of(CompareResult result)
     {
         ArgumentNullException.ThrowIfNull(result);

@@ -2,20 +2,20 @@ using System.Text.Json.Serialization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What <c>convnet compare</c> found: one network on every backend that can run it, measured in turns. It is
-/// the document of <c>--json</c>.</summary>
-/// <param name="Model">The network, as it was named.</param>
-/// <param name="Input">Channels, rows and columns of an image.</param>
-/// <param name="Parameters">Trainable values of the network.</param>
-/// <param name="Machine">Where it was measured.</param>
-/// <param name="Commit">The commit of the source.</param>
-/// <param name="Command">The command line that measures it again.</param>
-/// <param name="Comparisons">One for each batch size.</param>
+/// <summary>The result of <c>convnet compare</c>: one network, measured in turns on every backend that supports it. It
+/// is also the JSON document of <c>--json</c>.</summary>
+/// <param name="Model">The name of the network, as given.</param>
+/// <param name="Input">The shape of an image: channels, rows, columns.</param>
+/// <param name="Parameters">The number of trainable parameters.</param>
+/// <param name="Machine">The machine.</param>
+/// <param name="Commit">The source commit.</param>
+/// <param name="Command">The command line that repeats the comparison.</param>
+/// <param name="Comparisons">One comparison for each batch size.</param>
 public sealed record CompareResult(
     string Model, string Input, long Parameters, MachineFacts Machine, string Commit, string Command,
         IReadOnlyList<BatchComparison> Comparisons)
 {
-    /// <summary>What to take, for the first batch size.</summary>
+    /// <summary>The recommendation for the first batch size.</summary>
     public Recommendation Recommendation => Comparisons[0].Recommendation;
 
     /// <inheritdoc/>
@@ -24,13 +24,13 @@ public sealed record CompareResult(
         (nameof(Commit), Commit), (nameof(Command), Command), (nameof(Comparisons), Comparisons));
 }
 
-/// <summary>The machine, and what it does at most.</summary>
-/// <param name="Processor">The processor's name.</param>
-/// <param name="Processors">Logical processors.</param>
+/// <summary>The machine and its measured limits.</summary>
+/// <param name="Processor">The name of the processor.</param>
+/// <param name="Processors">The number of logical processors.</param>
 /// <param name="System">The operating system.</param>
-/// <param name="Runtime">The version of .NET.</param>
-/// <param name="Peaks">The FMA peak for each number of threads.</param>
-/// <param name="MemoryGBs">The memory rate with the most threads, in 10⁹ bytes per second.</param>
+/// <param name="Runtime">The .NET version.</param>
+/// <param name="Peaks">The FMA peak for each thread count.</param>
+/// <param name="MemoryGBs">The memory bandwidth with the highest thread count, in GB/s.</param>
 public sealed record MachineFacts(string Processor, int Processors, string System, string Runtime,
     IReadOnlyList<ThreadPeak> Peaks, double MemoryGBs)
 {
@@ -40,19 +40,19 @@ public sealed record MachineFacts(string Processor, int Processors, string Syste
         (nameof(Peaks), Peaks), (nameof(MemoryGBs), MemoryGBs));
 }
 
-/// <summary>The FMA peak of some threads.</summary>
-/// <param name="Threads">The threads.</param>
-/// <param name="Gflops">10⁹ operations per second, two for each multiply-add.</param>
+/// <summary>The FMA peak for a thread count.</summary>
+/// <param name="Threads">The number of threads.</param>
+/// <param name="Gflops">The peak in GFLOP/s. A multiply-add counts as two operations.</param>
 public sealed record ThreadPeak(int Threads, double Gflops);
 
-/// <summary>The backends side by side at one batch size.</summary>
-/// <param name="Batch">Images in a batch.</param>
-/// <param name="Seconds">How long it took.</param>
-/// <param name="LimitSeconds">How long it might take.</param>
-/// <param name="Rows">What was measured, in the order of the backends and of the threads.</param>
-/// <param name="Absent">What was not, and why.</param>
-/// <param name="Noise">Whether the machine was quiet enough.</param>
-/// <param name="Recommendation">What to take.</param>
+/// <summary>The comparison for one batch size.</summary>
+/// <param name="Batch">The batch size.</param>
+/// <param name="Seconds">The duration in seconds.</param>
+/// <param name="LimitSeconds">The time limit in seconds.</param>
+/// <param name="Rows">The results, ordered by backend and thread count.</param>
+/// <param name="Absent">The measurements that are missing, with reasons.</param>
+/// <param name="Noise">Whether the machine was idle enough for reliable figures.</param>
+/// <param name="Recommendation">The recommendation.</param>
 public sealed record BatchComparison(
     int Batch, double Seconds, double LimitSeconds, IReadOnlyList<CompareRow> Rows, IReadOnlyList<Absence> Absent,
         Noise Noise, Recommendation Recommendation)
@@ -63,169 +63,170 @@ public sealed record BatchComparison(
         (nameof(Absent), Absent), (nameof(Noise), Noise), (nameof(Recommendation), Recommendation));
 }
 
-/// <summary>One backend with one number of threads.</summary>
-/// <param name="Backend">The backend with its variant, as <c>native:accurate</c>.</param>
-/// <param name="Threads">Threads that compute.</param>
+/// <summary>The results of one backend with one thread count.</summary>
+/// <param name="Backend">The backend and its variant, for example <c>native:accurate</c>.</param>
+/// <param name="Threads">The number of threads.</param>
 public sealed record CompareRow(string Backend, int Threads)
 {
-    /// <summary>What computes, with its version and instruction set.</summary>
+    /// <summary>The backend library with its version and instruction set.</summary>
     public string Library { get; init; } = "";
 
-    /// <summary>The algorithms that training takes, as <c>direct+winograd4</c>; <c>auto</c> where a library decides by
-    /// itself.</summary>
+    /// <summary>The algorithms used in training, for example <c>direct+winograd4</c>, or <c>auto</c> if the library
+    /// decides.</summary>
     public string Algorithm { get; init; } = AlgorithmNames.Auto;
 
-    /// <summary>Whether its gradients are right.</summary>
+    /// <summary>The result of the gradient check.</summary>
     public GradientAgreement Gradients { get; init; } = GradientAgreement.NotChecked;
 
-    /// <summary>Training steps; null where there was no time for one.</summary>
+    /// <summary>The training speed. Null if there was no time to measure it.</summary>
     public Speed? Training { get; init; }
 
-    /// <summary>Inference with the same batch; null where there was no time for it.</summary>
+    /// <summary>The inference speed with the same batch size. Null if there was no time to measure it.</summary>
     public Speed? Inference { get; init; }
 
-    /// <summary>Inference of single images.</summary>
+    /// <summary>The latency of single images.</summary>
     public Latency? Latency { get; init; }
 
-    /// <summary>How long until training begins; null where there was no time for it.</summary>
+    /// <summary>The time to the first training step. Null if there was no time to measure it.</summary>
     public FirstStep? FirstStep { get; init; }
 
-    /// <summary>Peak of memory in training in 10⁶ bytes, beyond what the process has with its libraries loaded; null
-    /// where the system does not tell.</summary>
+    /// <summary>Peak memory in training, in MB, less what the process used once its libraries were loaded. Null if the
+    /// system does not report it.</summary>
     public double? PeakMemoryMB { get; init; }
 }
 
-/// <summary>A figure with the interval in which the true one lies in 95 of 100 runs.</summary>
-/// <param name="Value">The figure: a median over rounds.</param>
-/// <param name="Low">The lower end; null where there was one round only, which tells nothing about its error.</param>
-/// <param name="High">The upper end.</param>
+/// <summary>A value with its 95% confidence interval.</summary>
+/// <param name="Value">The value: a median over rounds.</param>
+/// <param name="Low">The lower bound. Null if there was only one round, which yields no interval.</param>
+/// <param name="High">The upper bound. Null if <paramref name="Low"/> is null.</param>
 public sealed record Interval(double Value, double? Low, double? High)
 {
-    /// <summary>Its width relative to the figure, as the logarithm of the ratio of its ends; null where it has
-    /// none.</summary>
+    /// <summary>The relative width of the interval: the logarithm of the ratio of its bounds. Null without an
+    /// interval.</summary>
     public double? Width => Low is { } low && High is { } high ? Math.Log(high / low) : null;
 }
 
-/// <summary>How fast one pass is.</summary>
-/// <param name="ImagesPerSecond">Images in a second.</param>
-/// <param name="Ratio">The time over that of the fastest row whose gradients are right, round by round: 1 is the
-/// fastest, 2 takes twice as long.</param>
-/// <param name="MedianMs">Milliseconds of a call: the median over rounds of the median over a turn's calls.</param>
-/// <param name="Rounds">Turns that were taken.</param>
-/// <param name="Gflops">10⁹ operations per second: multiply-adds of direct sums, so that an algorithm with fewer may
-/// come above the peak.</param>
-/// <param name="PercentOfPeak">The same in percent of the FMA peak with as many threads.</param>
-/// <param name="TrafficMB">10⁶ bytes that a call must move at least if every layer reads and writes memory; an estimate
+/// <summary>The speed of a pass.</summary>
+/// <param name="ImagesPerSecond">Images per second.</param>
+/// <param name="Ratio">The time relative to that of the fastest row with correct gradients, compared round by round. 1
+/// is the fastest; 2 takes twice as long.</param>
+/// <param name="MedianMs">Milliseconds per call: the median over rounds; each round contributes the median of its
+/// calls.</param>
+/// <param name="Rounds">The number of turns.</param>
+/// <param name="Gflops">GFLOP/s, counting the operations of direct convolution. An algorithm with fewer operations may
+/// exceed the peak.</param>
+/// <param name="PercentOfPeak">Percentage of the FMA peak with the same thread count.</param>
+/// <param name="TrafficMB">The memory traffic of a call in MB if every layer reads and writes main memory. Estimated
 /// from the graph, see <see cref="CompulsoryTraffic"/>.</param>
-/// <param name="PercentOfBandwidth">That traffic over the time, in percent of the memory rate: above 100 where caches
-/// and fused layers save it.</param>
+/// <param name="PercentOfBandwidth">That traffic per time as a percentage of the memory bandwidth. Caches and fused
+/// layers can raise it above 100.</param>
 public sealed record Speed(
     Interval ImagesPerSecond, Interval Ratio, double MedianMs, int Rounds, double Gflops, double PercentOfPeak,
         double TrafficMB, double PercentOfBandwidth);
 
-/// <summary>How long a single image takes.</summary>
-/// <param name="P50Ms">Half of the calls took at most this long.</param>
-/// <param name="P99Ms">99 of 100 calls did; null with fewer than 100 calls.</param>
+/// <summary>The latency of single images.</summary>
+/// <param name="P50Ms">The median (50th percentile) latency.</param>
+/// <param name="P99Ms">The 99th percentile latency. Null with fewer than 100 calls.</param>
 /// <param name="MaxMs">The longest call.</param>
-/// <param name="Calls">Calls that were timed, one by one.</param>
+/// <param name="Calls">The number of calls.</param>
 public sealed record Latency(double P50Ms, double? P99Ms, double MaxMs, int Calls);
 
-/// <summary>How long it takes until training begins.</summary>
-/// <param name="ColdMs">From the start of a process to the end of its first training step: runtime, libraries,
-/// compilation, initial weights, the step.</param>
-/// <param name="WarmMs">In a process that has run other networks: compilation and the first step.</param>
-/// <param name="CompileMs">Of that, the compilation of the graph.</param>
+/// <summary>The time to the first training step.</summary>
+/// <param name="ColdMs">Time from the start of a new process to the end of its first step. Includes the runtime, the
+/// libraries, compilation and weight initialisation.</param>
+/// <param name="WarmMs">Time of compilation and first step in a process that has already run other networks.</param>
+/// <param name="CompileMs">The compile time included in <paramref name="WarmMs"/>.</param>
 public sealed record FirstStep(double ColdMs, double WarmMs, double CompileMs);
 
-/// <summary>What a gradient check says of a backend.</summary>
+/// <summary>The verdict of a gradient check.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<GradientVerdict>))]
 public enum GradientVerdict
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>The gradients were not checked.</summary>
     [JsonStringEnumMemberName("notChecked")]
     NotChecked,
 
-    /// <summary>Every value is right.</summary>
+    /// <summary>All values are correct.</summary>
     [JsonStringEnumMemberName("right")]
     Right,
 
-    /// <summary>Some value is further off than rounding probably explains, none further than it possibly
-    /// does.</summary>
+    /// <summary>Some values deviate more than rounding probably explains, but none more than it possibly can.</summary>
     [JsonStringEnumMemberName("suspect")]
     Suspect,
 
-    /// <summary>Some value is wrong.</summary>
+    /// <summary>Some values are wrong.</summary>
     [JsonStringEnumMemberName("wrong")]
     Wrong,
 }
 
-/// <summary>The outcome of a quick gradient check against the double reference.</summary>
+/// <summary>The result of a quick gradient check against the reference in double precision.</summary>
 /// <param name="Verdict">The verdict.</param>
-/// <param name="Checked">Values that were compared.</param>
-/// <param name="Failed">Values that are wrong.</param>
-/// <param name="Detail">The worst finding in words, or what was checked.</param>
+/// <param name="Checked">The number of values compared.</param>
+/// <param name="Failed">The number of wrong values.</param>
+/// <param name="Detail">The worst deviation in words, or what was checked.</param>
 public sealed record GradientAgreement(GradientVerdict Verdict, long Checked, long Failed, string Detail)
 {
-    /// <summary>No check was made.</summary>
+    /// <summary>The result if no check was made.</summary>
     public static GradientAgreement NotChecked { get; } = new(GradientVerdict.NotChecked, 0, 0, "");
 }
 
-/// <summary>What was not measured.</summary>
-/// <param name="Backend">The backend with its variant.</param>
-/// <param name="Threads">Its threads; null for any number.</param>
-/// <param name="What">What is missing: <c>all</c>, <c>training</c> or <c>inference</c>.</param>
-/// <param name="Reason">Why.</param>
+/// <summary>A measurement that is missing.</summary>
+/// <param name="Backend">The backend and its variant.</param>
+/// <param name="Threads">The thread count. Null for all thread counts.</param>
+/// <param name="What">The missing measurement: <c>all</c>, <c>training</c> or <c>inference</c>.</param>
+/// <param name="Reason">The reason.</param>
 public sealed record Absence(string Backend, int? Threads, string What, string Reason);
 
-/// <summary>Whether figures can be trusted.</summary>
+/// <summary>The reliability of the figures.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<NoiseVerdict>))]
 public enum NoiseVerdict
 {
-    /// <summary>The machine was quiet and the intervals are as narrow as they should be.</summary>
+    /// <summary>The machine was idle and the intervals are as narrow as required.</summary>
     [JsonStringEnumMemberName("quiet")]
     Quiet,
 
-    /// <summary>The time was over before every interval was narrow enough: they say how far the ratios are
-    /// known.</summary>
+    /// <summary>The time limit was reached before every interval was narrow enough. The intervals show the precision of
+    /// the ratios.</summary>
     [JsonStringEnumMemberName("imprecise")]
     Imprecise,
 
-    /// <summary>Others computed on this machine meanwhile: the ratios may be others on a quiet one, whatever the
-    /// intervals say.</summary>
+    /// <summary>Other processes loaded the machine. On an idle machine the ratios may differ, even beyond their
+    /// intervals.</summary>
     [JsonStringEnumMemberName("busy")]
     Busy,
 }
 
-/// <summary>How quiet the machine was while turns were taken.</summary>
+/// <summary>The load on the machine during the measurement.</summary>
 /// <param name="Verdict">The verdict.</param>
-/// <param name="OtherProcessors">Processors that others kept busy on average; null where the system does not
-/// tell.</param>
-/// <param name="Steadiness">The median of all measurements of the FMA peak over the best: 1 on a quiet machine.</param>
+/// <param name="OtherProcessors">The average number of processors that other processes kept busy. Null if the system
+/// does not report it.</param>
+/// <param name="Steadiness">The median of all FMA peak measurements divided by the best one; 1 on an idle
+/// machine.</param>
 /// <param name="Explanation">The verdict in a sentence.</param>
 public sealed record Noise(NoiseVerdict Verdict, double? OtherProcessors, double Steadiness, string Explanation);
 
-/// <summary>How sure a recommendation is.</summary>
+/// <summary>The confidence in a recommendation.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Confidence>))]
 public enum Confidence
 {
-    /// <summary>It is the fastest, beyond the error of the measurement.</summary>
+    /// <summary>The backend is the fastest by more than the measurement error.</summary>
     [JsonStringEnumMemberName("clear")]
     Clear,
 
-    /// <summary>Another is as fast as far as the measurement can tell; what decided is in the reason.</summary>
+    /// <summary>Another backend is equally fast within the measurement error. The reason explains the choice.</summary>
     [JsonStringEnumMemberName("close")]
     Close,
 
-    /// <summary>The machine was too busy to tell.</summary>
+    /// <summary>The machine was too busy for a reliable recommendation.</summary>
     [JsonStringEnumMemberName("cannotTell")]
     CannotTell,
 }
 
-/// <summary>What to take.</summary>
-/// <param name="Backend">The backend with its variant; null where none was measured whose gradients are right.</param>
-/// <param name="Threads">Its threads.</param>
-/// <param name="Confidence">How sure that is.</param>
-/// <param name="Reason">Why, with figures.</param>
-/// <param name="Sentence">All of it in one sentence.</param>
+/// <summary>The recommended backend.</summary>
+/// <param name="Backend">The backend and its variant. Null if no backend with correct gradients was measured.</param>
+/// <param name="Threads">The thread count.</param>
+/// <param name="Confidence">The confidence.</param>
+/// <param name="Reason">The reason, with figures.</param>
+/// <param name="Sentence">The recommendation as a sentence.</param>
 public sealed record Recommendation(string? Backend, int? Threads, Confidence Confidence, string Reason,
     string Sentence);

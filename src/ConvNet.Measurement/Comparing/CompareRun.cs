@@ -3,26 +3,27 @@ using static System.FormattableString;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Compares backends on one network and one batch size.</summary>
+/// <summary>Compares backends on one network with one batch size.</summary>
 /// <remarks>
-/// Every backend with every number of threads has a process of its own, and they take turns
-/// (<see cref="PairedRounds{T}"/>). A first process checks the gradients and measures the first step after something
-/// else has run, single images, and inference with the batch; a second one is new, and measures the first step from the
-/// start of the process, the peak of memory, and training. What would take too much of the time limit, by the time of
-/// one image, is left out and says so. A backend whose process dies takes no further part.
+/// Each combination of backend and thread count runs in its own process, and they take turns
+/// (<see cref="PairedRounds{T}"/>). A first process checks the gradients and measures the first step after other work,
+/// the latency of single images, and inference with the batch. A second, new process measures the first step from
+/// process start, the peak memory, and training. A backend that would take too much of the time limit, judged by the
+/// time of one image, is skipped with a remark. A backend whose process ends unexpectedly is excluded from the rest.
 /// </remarks>
 public sealed class CompareRun
 {
-    /// <summary>The share of the time limit that one step may take to be measured at all.</summary>
+    /// <summary>The largest share of the time limit that one training step may take; slower backends are
+    /// skipped.</summary>
     public const double LargestStep = 0.06;
 
     private const string Everything = "all", Training = "training", TrainingAndInference = "training and inference";
     private const int LatencyTurns = 5;
 
-    // The share of what is left of the time limit that inference may take.
+    // The share of the remaining time that inference may take.
     private const double InferenceShare = 0.3;
 
-    // A step computes two gradients besides, of about the same size.
+    // A training step also computes two gradients of about the same cost.
     private const int StepOverInference = 3;
 
     private readonly CompareSettings _settings;
@@ -46,20 +47,20 @@ public sealed class CompareRun
         _meter = start(MeterBackend);
     }
 
-    // The kernels that measure the machine are the native backend's.
+    // The native backend contains the kernels that measure the machine.
     private const string MeterBackend = "native";
 
-    /// <summary>Measures.</summary>
+    /// <summary>Runs the comparison.</summary>
     /// <param name="graph">The network.</param>
-    /// <param name="settings">How it goes.</param>
+    /// <param name="settings">The settings.</param>
     /// <param name="start">Starts the worker of a backend.</param>
-    /// <param name="machine">Learns what the machine does at most, unless it knows, and who else computes.</param>
-    /// <param name="clock">Tells the time since some moment.</param>
-    /// <param name="progress">Gets a line when something begins.</param>
-    /// <param name="cancellation">Ends it between two turns.</param>
-    /// <exception cref="ArgumentException">There is no such backend.</exception>
-    /// <exception cref="NotSupportedException">No backend can run the network, or the machine cannot be measured; the
-    /// message says why.</exception>
+    /// <param name="machine">Measures the machine limits if they are unknown, and the load of other processes.</param>
+    /// <param name="clock">Returns the elapsed time.</param>
+    /// <param name="progress">Receives a line when a phase starts.</param>
+    /// <param name="cancellation">Cancels the run between two turns.</param>
+    /// <exception cref="ArgumentException">A backend name is unknown.</exception>
+    /// <exception cref="NotSupportedException">No backend supports the network, or the machine cannot be measured; the
+    /// message gives the reason.</exception>
     public static BatchComparison Measure(Graph graph, CompareSettings settings, Func<string, IWorker> start,
         MachineMeter machine,
         Func<TimeSpan> clock, Action<string> progress, CancellationToken cancellation = default)
@@ -95,7 +96,7 @@ public sealed class CompareRun
     {
         if (_machine.Peaks.Count == 0)
         {
-            _progress("the processor's peak and the memory rate");
+            _progress("FMA peak and memory bandwidth");
             _machine.Measure(_meter, _settings.Threads);
         }
         ForEach(_entries, Everything, Probe);
@@ -115,13 +116,13 @@ public sealed class CompareRun
             _absent, noise, Recommender.Of(rows, noise));
     }
 
-    /// <summary>Starts a worker: the gradients, one image, and the first step of a process that has run
-    /// something.</summary>
+    /// <summary>Starts a worker, checks its gradients, and measures one image and the first step after other
+    /// work.</summary>
     private void Probe(CompareEntry entry)
     {
         _progress($"{entry.Title}: gradients and first calls");
         entry.Worker = _start(entry.Contestant.Backend);
-        // With other threads the same code runs.
+        // The thread count does not change which code runs, so gradients are checked once per contestant.
         CompareEntry? twin = _entries.Find(other => other.Contestant == entry.Contestant && other.Row.Gradients
             != GradientAgreement.NotChecked);
         entry.Row = entry.Row
@@ -140,7 +141,7 @@ public sealed class CompareRun
         CompareEntry? plain = _entries.Find(other => other.Contestant.Name == entry.Contestant.Backend && other.Threads
             == entry.Threads);
         if (entry.Contestant.IsAccurate && plain is not null && plain.Row.Algorithm == compiled.Algorithm)
-            throw new NotSupportedException($"it takes the algorithms of {plain.Contestant.Name} on this network");
+            throw new NotSupportedException($"it uses the same algorithms as {plain.Contestant.Name} on this network");
         entry.Row = entry.Row with { Algorithm = compiled.Algorithm! };
         entry.TrainingOperations = compiled.Operations;
         entry.Warm = (compiled.CompileMs, entry.Worker.Get(new Request(Order.First)).MinMs);
@@ -151,8 +152,8 @@ public sealed class CompareRun
         double step = entry.ImageMs / 1e3 * _settings.Batch * StepOverInference, most = _settings.LimitSeconds
             * LargestStep;
         return step <= most ? null
-            : Invariant($"by the time of one image a training step takes some {step:0} s, which a limit of ")
-            + Invariant($"{_settings.LimitSeconds:0} s has no room for; one of {step / LargestStep:0} s has");
+            : Invariant($"judging by one image, a training step takes about {step:0} s, too long for a time limit ")
+            + Invariant($"of {_settings.LimitSeconds:0} s; use at least {step / LargestStep:0} s");
     }
 
     private void MeasureLatency()
@@ -165,7 +166,7 @@ public sealed class CompareRun
         });
         for (int turn = 0; turn < LatencyTurns; turn++)
         {
-            // One call that takes longer than a turn is enough.
+            // A single call is enough if it takes longer than a turn.
             ForEach(_entries.Where(entry => entry.Latencies.Count == 0
                 || entry.Latencies[0] < _settings.TurnMilliseconds), Everything, entry =>
                 entry.Latencies.AddRange(
@@ -190,7 +191,7 @@ public sealed class CompareRun
         return Rounds(End);
     }
 
-    /// <summary>Starts a new process, up to the end of its first training step.</summary>
+    /// <summary>Starts a new process and runs its first training step.</summary>
     private void Start(CompareEntry entry)
     {
         TimeSpan start = _clock();
@@ -207,8 +208,8 @@ public sealed class CompareRun
 
     private PairedRounds<CompareEntry> Rounds(TimeSpan end)
     {
-        // A call that takes longer than a turn needs no warming: the first one has been made, and the next one forgets
-        // it.
+        // Calls that take longer than a turn need no warm-up: one has already run, and its effects do not last until
+        // the next.
         foreach (CompareEntry entry
             in Running.Where(entry => entry.ImageMs * _settings.Batch < _settings.TurnMilliseconds))
             entry.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.TurnMilliseconds });
@@ -238,8 +239,8 @@ public sealed class CompareRun
     private Request Request(CompareEntry entry, Order order)
         => entry.Contestant.Request(order, _settings, entry.Threads);
 
-    /// <summary>Does something with entries; one that cannot, or whose process dies, is left out with the
-    /// reason.</summary>
+    /// <summary>Applies an action to entries. An entry that does not support it, or whose process ends unexpectedly, is
+    /// skipped and the reason is recorded.</summary>
     private void ForEach(IEnumerable<CompareEntry> entries, string what, Action<CompareEntry> action)
     {
         foreach (CompareEntry entry in entries.ToArray())
@@ -264,6 +265,6 @@ public sealed class CompareRun
     {
         entry.TakesBatches = false;
         _absent.Add(new Absence(entry.Contestant.Name, entry.Threads, what, reason));
-        _progress($"{entry.Title} without {what}: {reason}");
+        _progress($"{entry.Title}: skipping {what}: {reason}");
     }
 }

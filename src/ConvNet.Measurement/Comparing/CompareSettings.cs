@@ -1,28 +1,28 @@
 namespace ConvNet.Measurement;
 
-/// <summary>How a comparison goes.</summary>
+/// <summary>The settings of a comparison.</summary>
 public sealed record CompareSettings
 {
-    /// <summary>The network: a name or a file.</summary>
+    /// <summary>The network: a built-in name or a file.</summary>
     public required string Model { get; init; }
 
-    /// <summary>Channels, rows and columns of an image; the network's own where it is null.</summary>
+    /// <summary>The shape of an image: channels, rows, columns. Null selects the default of the network.</summary>
     public string? Input { get; init; }
 
-    /// <summary>Images in a batch.</summary>
+    /// <summary>The batch size.</summary>
     public required int Batch { get; init; }
 
-    /// <summary>The backends with their variants, as <c>native</c>, <c>native:avx2</c>,
+    /// <summary>The backends and variants, for example <c>native</c>, <c>native:avx2</c>,
     /// <c>native:accurate</c>.</summary>
     public required IReadOnlyList<string> Backends { get; init; }
 
-    /// <summary>Numbers of threads. A variant runs with the most only.</summary>
+    /// <summary>The thread counts. Variants run only with the highest.</summary>
     public required IReadOnlyList<int> Threads { get; init; }
 
-    /// <summary>Seconds after which no further turn is taken.</summary>
+    /// <summary>The time in seconds after which no further turn starts.</summary>
     public double LimitSeconds { get; init; } = 50;
 
-    /// <summary>Length of a turn in milliseconds; a call that takes longer is a turn by itself.</summary>
+    /// <summary>The length of a turn in milliseconds. A call that takes longer forms a turn by itself.</summary>
     public double TurnMilliseconds { get; init; } = 100;
 
     /// <inheritdoc/>

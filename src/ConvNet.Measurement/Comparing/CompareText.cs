@@ -2,9 +2,9 @@ using System.Globalization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A table of texts.</summary>
-/// <param name="Heads">The heads of the columns.</param>
-/// <param name="Rows">A text for every column.</param>
+/// <summary>A table of text cells.</summary>
+/// <param name="Heads">The column headings.</param>
+/// <param name="Rows">The rows, with one cell per column.</param>
 public sealed record CompareTable(IReadOnlyList<string> Heads, IReadOnlyList<IReadOnlyList<string>> Rows)
 {
     /// <inheritdoc/>
@@ -12,12 +12,12 @@ public sealed record CompareTable(IReadOnlyList<string> Heads, IReadOnlyList<IRe
         (nameof(Rows), Rows));
 }
 
-/// <summary>A comparison in words, for every form in which it is printed.</summary>
+/// <summary>Texts and tables of a comparison, shared by all output formats.</summary>
 public static class CompareText
 {
     private const string Missing = "–";
 
-    /// <summary>Two tables with a row for every backend and number of threads: how fast, and what it costs.</summary>
+    /// <summary>Returns two tables with a row for each backend and thread count: speed, and cost.</summary>
     public static IReadOnlyList<CompareTable> TablesOf(BatchComparison comparison)
     {
         ArgumentNullException.ThrowIfNull(comparison);
@@ -44,14 +44,14 @@ public static class CompareText
         ];
     }
 
-    /// <summary>What was left out and why, what is wrong, how quiet the machine was, and what to take: a line
-    /// each.</summary>
+    /// <summary>Returns remarks, one per line: missing measurements, wrong gradients, the load of the machine, and the
+    /// recommendation.</summary>
     public static IEnumerable<string> RemarksOf(BatchComparison comparison)
     {
         ArgumentNullException.ThrowIfNull(comparison);
         foreach (Absence absence in comparison.Absent)
-            yield return $"{absence.Backend}{(absence.Threads is { } threads ? $" on {Threads(threads)}" : "")} "
-                + $"without {absence.What}: {absence.Reason}";
+            yield return $"{absence.Backend}{(absence.Threads is { } threads ? $" on {Threads(threads)}" : "")}: "
+                + $"skipped {absence.What}: {absence.Reason}";
         foreach (CompareRow row in comparison.Rows.Where(row => row.Gradients.Verdict is GradientVerdict.Wrong
             or GradientVerdict.Suspect).DistinctBy(row => row.Backend))
             yield return $"{row.Backend}: gradients {Word(row.Gradients.Verdict)}: {row.Gradients.Detail}";
@@ -59,10 +59,10 @@ public static class CompareText
         yield return comparison.Recommendation.Sentence;
     }
 
-    /// <summary>As <c>2 threads</c>.</summary>
+    /// <summary>Formats a thread count, for example <c>2 threads</c>.</summary>
     public static string Threads(int count) => Text($"{count} {(count == 1 ? "thread" : "threads")}");
 
-    /// <summary>A verdict in a word or two.</summary>
+    /// <summary>Formats a verdict.</summary>
     public static string Word(GradientVerdict verdict) => verdict == GradientVerdict.NotChecked ? "not checked"
         : $"{verdict}".ToLowerInvariant();
 
@@ -72,8 +72,8 @@ public static class CompareText
     {
         null => Missing,
         { Value: 1, Width: 0 } => "1",
-        // The interval of two rounds is so wide that it says nothing.
-        { Low: { } low, High: { } high } ratio when speed.Rounds >= Recommender.LeastRoundsOfAnInterval
+        // The interval of two rounds is too wide to be meaningful.
+        { Low: { } low, High: { } high } ratio when speed.Rounds >= Recommender.MinRoundsForInterval
             => Text($"{ratio.Value:0.00} ({low:0.00}–{high:0.00})"),
         { } ratio => Text($"{ratio.Value:0.00} ({(speed.Rounds == 1 ? "once" : "twice")})"),
     };

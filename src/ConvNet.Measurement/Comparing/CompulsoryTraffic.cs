@@ -1,22 +1,22 @@
 namespace ConvNet.Measurement;
 
-/// <summary>What a network must move to and from memory if every layer does it for itself: an estimate from the graph
-/// alone.</summary>
+/// <summary>Estimates the memory traffic of a network from its graph, assuming that every layer reads from and writes
+/// to main memory.</summary>
 /// <remarks>
-/// Forward, a layer reads its inputs and its parameters and writes its output. Backward, it reads the gradient of its
-/// output, its inputs and its weights, and writes the gradients of its inputs, but for the images', and of its weights.
-/// SGD with momentum reads weights, gradients and velocities and writes weights and velocities. Everything counts once,
-/// in float32. Backends that fuse layers, and caches that hold what the next layer reads, move less; workspaces and
-/// copies between layouts are more.
+/// In the forward pass, a layer reads its inputs and parameters and writes its output. In the backward pass, it reads
+/// the gradient of its output, its inputs and its weights, and writes the gradients of its weights and inputs, except
+/// that of the images. SGD with momentum reads weights, gradients and velocities, and writes weights and velocities.
+/// Each tensor counts once, in float32. Fused layers and caches reduce the actual traffic; workspaces and layout
+/// conversions increase it.
 /// </remarks>
 public static class CompulsoryTraffic
 {
     private const int PerOptimizedWeight = 5;
 
-    /// <summary>Bytes of one call.</summary>
+    /// <summary>Returns the bytes of one call.</summary>
     /// <param name="graph">The network.</param>
-    /// <param name="batch">Images of a call.</param>
-    /// <param name="training">A training step, or else an inference.</param>
+    /// <param name="batch">The batch size.</param>
+    /// <param name="training">Whether the call is a training step rather than an inference.</param>
     public static double Bytes(Graph graph, int batch, bool training)
     {
         ArgumentNullException.ThrowIfNull(graph);

@@ -1,52 +1,53 @@
 namespace ConvNet.Measurement;
 
-/// <summary>Rounds in which contestants take turns, until the ratios of their times are known.</summary>
+/// <summary>Runs rounds in which contestants take turns until the ratios of their times are known precisely.</summary>
 /// <remarks>
-/// A ratio is that of two times of one round, so that what disturbs the machine for a while disturbs both; over the
-/// rounds that both took part in it has a median with an interval (<see cref="Statistics.IntervalOfMedian"/>). Rounds
-/// begin with another contestant each time, since a turn may feel what the one before it left behind. They end when
-/// every interval is narrower than <see cref="Goal"/>, from the eighth round on, or when the time is over. Whoever is
-/// known well enough sits out, but for the fastest, with which all are compared; and so does whoever has used its share
-/// of the time, so that one slow contestant does not take it from all others. Looking at the intervals in order to stop
-/// makes them hold the true ratio less often at some levels of noise: with one turn in twenty disturbed, 93 to 98 times
-/// in a hundred, as a test counts.
+/// A ratio compares two times of the same round, so that a temporary disturbance affects both. The ratios of all common
+/// rounds yield a median and an interval (<see cref="Statistics.IntervalOfMedian"/>). Each round starts with a
+/// different contestant, because a turn may be influenced by the preceding one. Rounds end when every interval is
+/// narrower than <see cref="Goal"/>, after at least eight rounds, or at the time limit. A contestant whose ratio is
+/// known sits out, except the fastest, with which all others are compared. A contestant that has used up its share of
+/// the time sits out too, so that a slow one does not use the time of the others. Stopping based on the intervals
+/// slightly lowers their coverage at some noise levels: with one in twenty turns disturbed, 93% to 98% of the intervals
+/// contain the true ratio, as a test verifies.
 /// </remarks>
-/// <typeparam name="T">What takes turns.</typeparam>
+/// <typeparam name="T">The type of a contestant.</typeparam>
 internal sealed class PairedRounds<T>(IReadOnlyList<T> contestants, Func<T, bool> mayBeBest) where T : class
 {
-    /// <summary>The width of an interval that is narrow enough, relative to the ratio.</summary>
+    /// <summary>The relative width below which an interval is narrow enough.</summary>
     public const double Goal = 0.03;
 
-    private const int FewestRounds = 8, MostRounds = 400;
+    private const int MinRounds = 8, MaxRounds = 400;
 
-    // Of the time of all rounds, what one contestant may take where another needs it too.
+    // The share of the total time that one contestant may use while others need time too.
     private const double Share = 0.25;
 
     private readonly Dictionary<T,
         SortedList<int, double>> _times = contestants.ToDictionary(of => of, _ => new SortedList<int, double>());
 
-    /// <summary>The fastest of those that may be it, or of all where none may; null where none had a turn.</summary>
+    /// <summary>The fastest contestant among those that may be the best, or among all if there are none. Null if none
+    /// had a turn.</summary>
     public T? Best => (Measured.Any(mayBeBest) ? Measured.Where(mayBeBest) : Measured)
         .MinBy(of => Statistics.Median(_times[of].Values));
 
-    /// <summary>What took part.</summary>
+    /// <summary>The contestants that had a turn.</summary>
     public IEnumerable<T> Measured => contestants.Where(of => _times[of].Count > 0);
 
-    /// <summary>The time of each of a contestant's turns, in milliseconds.</summary>
+    /// <summary>The times of the turns of a contestant, in milliseconds.</summary>
     public IList<double> TimesOf(T contestant) => _times[contestant].Values;
 
-    /// <summary>A contestant's time over another's, in the rounds that both took part in; everybody does in the
-    /// first.</summary>
+    /// <summary>Returns the time of a contestant relative to another, over the rounds in which both took part. All take
+    /// part in the first round.</summary>
     public Interval Ratio(T contestant, T other) => contestant == other ? new Interval(1, 1, 1)
         : Statistics.IntervalOfMedian(
         [.. _times[contestant].Where(turn => _times[other].ContainsKey(turn.Key))
             .Select(turn => turn.Value / _times[other][turn.Key])]);
 
-    /// <summary>Takes turns.</summary>
-    /// <param name="turn">Takes the turn of a contestant and tells its time in milliseconds.</param>
-    /// <param name="afterRound">What is done after each round.</param>
-    /// <param name="clock">Tells the time since some moment.</param>
-    /// <param name="end">When the time is over; everybody has one turn all the same.</param>
+    /// <summary>Runs the rounds.</summary>
+    /// <param name="turn">Runs the turn of a contestant and returns its time in milliseconds.</param>
+    /// <param name="afterRound">The action after each round.</param>
+    /// <param name="clock">Returns the elapsed time.</param>
+    /// <param name="end">The time limit. Every contestant has at least one turn.</param>
     public void Run(Func<T, double> turn, Action afterRound, Func<TimeSpan> clock, TimeSpan end)
     {
         if (contestants.Count == 0)
@@ -54,12 +55,12 @@ internal sealed class PairedRounds<T>(IReadOnlyList<T> contestants, Func<T, bool
         TimeSpan share = (end - clock()) * Math.Max(Share, 1.0 / contestants.Count);
         var spent = contestants.ToDictionary(of => of, _ => TimeSpan.Zero);
         var last = contestants.ToDictionary(of => of, _ => TimeSpan.Zero);
-        for (int round = 0; round < MostRounds; round++)
+        for (int round = 0; round < MaxRounds; round++)
         {
             T[] playing = [
                 .. Rotated(round).Where(of => round == 0 || (!IsKnown(of) && spent[of] + last[of] <= share))];
-            // The fastest by itself has nobody to be compared with, and needs rounds for its own interval only.
-            if (playing.Length == 0 || (round >= FewestRounds && playing.All(of => of == Best)))
+            // A contestant without a rival only needs enough rounds for its own interval.
+            if (playing.Length == 0 || (round >= MinRounds && playing.All(of => of == Best)))
                 return;
             foreach (T contestant in playing)
             {
@@ -80,5 +81,5 @@ internal sealed class PairedRounds<T>(IReadOnlyList<T> contestants, Func<T, bool
         .Concat(contestants.Take(round % contestants.Count));
 
     private bool IsKnown(T contestant) => Best is { } best && contestant != best && _times[contestant].Count
-        >= FewestRounds && Ratio(contestant, best).Width < Goal;
+        >= MinRounds && Ratio(contestant, best).Width < Goal;
 }

@@ -3,22 +3,23 @@ using static System.FormattableString;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A gradient check that takes a second or two: a fast wrong backend shall be seen to be wrong.</summary>
+/// <summary>A gradient check that takes one or two seconds, so that a backend with wrong results is never reported as
+/// merely fast.</summary>
 /// <remarks>
-/// Every different layer of a network runs by itself on whole numbers, bit for bit, and on real ones, within their
-/// error bounds. Layers that take long get smaller images, or vectors, of the same channels. A network that is small
-/// enough then runs as a whole on whole numbers, through a step of the optimiser. A backend that fails its self-test is
-/// wrong, whatever the network. <c>convnet gradcheck</c> checks more, and leaves nothing out.
+/// Every distinct layer of a network is checked alone: exactly on integers, and within error bounds on real values.
+/// Expensive layers get smaller images or vectors with the same channels. A network that is small enough is also
+/// checked as a whole, on integers and including an optimiser update. A backend that fails its self-test is wrong for
+/// every network. <c>convnet gradcheck</c> is the complete check.
 /// </remarks>
 internal static class QuickCheck
 {
-    // For one sample: the double reference does some 10⁹ in a second.
-    private const double MostOfALayer = 1e6, MostOfANetwork = 15e6;
+    // Multiply-adds per sample; the double reference computes about 10⁹ per second.
+    private const double MaxLayerCost = 1e6, MaxNetworkCost = 15e6;
 
     private const int Batch = 2;
 
-    /// <summary>Checks a backend.</summary>
-    /// <exception cref="NotSupportedException">The backend lacks a layer of the network; the message names
+    /// <summary>Checks the gradients of a backend.</summary>
+    /// <exception cref="NotSupportedException">The backend does not support a layer of the network; the message names
     /// it.</exception>
     public static GradientAgreement Of(Graph graph, IBackend backend)
     {
@@ -28,12 +29,12 @@ internal static class QuickCheck
             .DistinctBy(of => (of.Item1, string.Join(' ', of.Item2)))];
         List<GradientReport> reports =
             [.. layers.Select(of => GradientCheck.Run(of.Layer, of.Shapes, [backend], options))];
-        bool whole = graph.Nodes.Skip(1).Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MostOfANetwork;
+        bool whole = graph.Nodes.Skip(1).Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MaxNetworkCost;
         if (whole)
             reports.Add(GradientCheck.Run(graph, [backend], options with { Modes = CheckModes.Segments }));
         SelfTestResult test = SelfTest.Of(backend);
         return Agreement(reports, test,
-            $"{layers.Length} different layers by themselves{(whole ? ", and the whole network" : "")}");
+            $"{layers.Length} distinct layers{(whole ? " and the whole network" : "")}");
     }
 
     private static GradientAgreement Agreement(List<GradientReport> reports, SelfTestResult test, string what)
@@ -64,11 +65,11 @@ internal static class QuickCheck
     private static double Cost(Layer layer, Shape[] shapes)
         => Math.Max(layer.MultiplyAdds(shapes), shapes.Sum(shape => (double)shape.Length));
 
-    /// <summary>Shapes of inputs with the same channels that do not cost more than a layer may, or vectors that are
-    /// shorter.</summary>
+    /// <summary>Reduces input shapes to the allowed cost of a layer: smaller images with the same channels, or shorter
+    /// vectors.</summary>
     private static Shape[] Smaller(Layer layer, Shape[] shapes)
     {
-        double share = MostOfALayer / Cost(layer, shapes);
+        double share = MaxLayerCost / Cost(layer, shapes);
         if (share >= 1)
             return shapes;
         Shape[] smaller = Array.ConvertAll(shapes, shape => shape.IsVector
@@ -76,7 +77,7 @@ internal static class QuickCheck
             : new Shape(shape.C, Side(shape.H, extent => extent.H), Side(shape.W, extent => extent.W)));
         return Takes(layer, smaller) ? smaller : shapes;
 
-        // Whole strides are cut off, so that windows tile what is left as they tiled the whole.
+        // The size shrinks by whole strides, so that windows tile the smaller image as they tile the original.
         int Side(int size, Func<Extent, int> side)
         {
             (int stride, int reach) = layer.Sees(shapes) is { } window ? (side(window.Stride), side(window.Reach))
@@ -86,7 +87,7 @@ internal static class QuickCheck
         }
     }
 
-    // A layer of the user's own may want what no window tells.
+    // A user-defined layer may impose constraints that its window does not show.
     private static bool Takes(Layer layer, Shape[] shapes)
     {
         try

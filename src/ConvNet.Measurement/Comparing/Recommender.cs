@@ -2,53 +2,53 @@ using System.Globalization;
 
 namespace ConvNet.Measurement;
 
-/// <summary>Says whether figures can be trusted, and what to take.</summary>
+/// <summary>Judges the reliability of a comparison and recommends a backend.</summary>
 /// <remarks>
-/// The fastest in training of those whose gradients are right. Whatever cannot be told from it (less than three times
-/// its time, and an interval that reaches 1, or one or two rounds, whose interval tells next to nothing) may be as
-/// fast; of those within 3% of it by a known interval the one with the fewest threads is taken. What takes three times
-/// as long or more is slower, however wide the interval of its few rounds. On a busy machine nothing is sure: a core
-/// that others use slows one backend more than another, in every round
-/// alike, and no interval shows it. A processor that changes its speed slows all alike, so where the system tells who
-/// computes, its peak may vary more.
+/// The recommendation is the fastest backend in training among those with correct gradients. A row counts as equally
+/// fast if it takes less than three times as long and its interval includes 1, or if it has only one or two rounds,
+/// whose intervals are meaningless. Among rows within 3% of the fastest by a known interval, the one with the fewest
+/// threads wins. A row that takes at least three times as long is slower, however wide its interval.
+/// On a busy machine no recommendation is certain: other processes may slow one backend more than another in every
+/// round, which no interval shows. A change of the clock frequency affects all backends alike, so the FMA peak may vary
+/// more if the system reports the load of other processes.
 /// </remarks>
 public static class Recommender
 {
-    // Of all processors, what others may use before ratios mean little.
+    // The share of all processors that other processes may use before ratios become unreliable.
     private const double LargestShareOfOthers = 0.05;
 
-    private const double SurelySlower = 3, LeastSteadinessAlone = 0.8;
+    private const double SurelySlower = 3, MinSteadinessAlone = 0.8;
 
-    // Of two, Student's interval is twelve standard deviations wide to either side.
-    internal const int LeastRoundsOfAnInterval = 3;
+    // With two rounds, the Student interval extends twelve standard deviations to each side.
+    internal const int MinRoundsForInterval = 3;
 
-    /// <summary>Whether the machine was quiet enough.</summary>
-    /// <param name="rows">What was measured.</param>
-    /// <param name="machine">Who else computed.</param>
+    /// <summary>Judges whether the machine was idle enough.</summary>
+    /// <param name="rows">The results.</param>
+    /// <param name="machine">The load of other processes.</param>
     public static Noise Judge(IReadOnlyList<CompareRow> rows, MachineMeter machine)
     {
         ArgumentNullException.ThrowIfNull(machine);
         double? others = machine.OtherProcessors;
         double steadiness = machine.Steadiness;
         if (others > LargestShareOfOthers * Environment.ProcessorCount)
-            return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Others kept {others:0.0} of ")
-                + Text($"{Environment.ProcessorCount} processors busy: on a quiet machine the ratios may be others."));
-        if (steadiness < (others is null ? BenchResult.LeastSteadiness : LeastSteadinessAlone))
-            return new Noise(NoiseVerdict.Busy, others, steadiness, "Half of the time the processor reached "
-                + Text($"less than {100 * steadiness:0}% of its best: something slowed it, and on a quiet machine the ")
-                + "ratios may be others.");
+            return new Noise(NoiseVerdict.Busy, others, steadiness, Text($"Other processes kept {others:0.0} of ")
+                + Text($"{Environment.ProcessorCount} processors busy: on an idle machine the ratios may differ."));
+        if (steadiness < (others is null ? BenchResult.MinSteadiness : MinSteadinessAlone))
+            return new Noise(NoiseVerdict.Busy, others, steadiness, "The median FMA peak was only "
+                + Text($"{100 * steadiness:0}% of the best: the processor was slowed down, and on an idle machine the ")
+                + "ratios may differ.");
         CompareRow[] open = [.. Right(rows).Where(row => IsAsFast(row) && !(row.Training!.Ratio.Width < Goal))];
         return open.Length == 0
             ? new Noise(NoiseVerdict.Quiet, others, steadiness,
-                "The machine was quiet: every row is slower than the fastest beyond its error or takes at least "
-                    + Text($"{SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
-            : new Noise(NoiseVerdict.Imprecise, others, steadiness, "The time was over before "
-                + Text($"{string.Join(" and ", open.Select(Name))} could be told from the fastest."));
+                "The machine was idle: every row is slower than the fastest by more than its error, takes at "
+                    + Text($"least {SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
+            : new Noise(NoiseVerdict.Imprecise, others, steadiness, "The time limit was reached "
+                + Text($"before {string.Join(" and ", open.Select(Name))} could be distinguished from the fastest."));
     }
 
-    /// <summary>What to take.</summary>
-    /// <param name="rows">What was measured.</param>
-    /// <param name="noise">Whether it can be trusted.</param>
+    /// <summary>Returns the recommendation.</summary>
+    /// <param name="rows">The results.</param>
+    /// <param name="noise">The reliability of the results.</param>
     public static Recommendation Of(IReadOnlyList<CompareRow> rows, Noise noise)
     {
         ArgumentNullException.ThrowIfNull(noise);
@@ -62,9 +62,9 @@ public static class Recommender
             ? Confidence.Close : Confidence.Clear;
         string reason = string.Join("; ", Reasons(rows, right, close, taken));
         string sentence = confidence == Confidence.CannotTell
-            ? $"This run cannot tell: {Lower(noise.Explanation)[..^1]}; {Name(taken)} was the one to take here: "
+            ? $"This run is inconclusive: {Lower(noise.Explanation)[..^1]}; here, {Name(taken)} was the best choice: "
                 + $"{reason}."
-            : $"Take {Name(taken)}: {reason}.";
+            : $"Use {Name(taken)}: {reason}.";
         return new Recommendation(taken.Backend, taken.Threads, confidence, reason, sentence);
     }
 
@@ -74,14 +74,14 @@ public static class Recommender
         => rows.Where(row => row.Training is not null && row.Gradients.Verdict != GradientVerdict.Wrong);
 
     private static bool IsAsFast(CompareRow row) => row.Training!.Ratio.Value < SurelySlower
-        && (row.Training is not { Rounds: >= LeastRoundsOfAnInterval, Ratio.Low: { } low } || low <= 1);
+        && (row.Training is not { Rounds: >= MinRoundsForInterval, Ratio.Low: { } low } || low <= 1);
 
     private static Recommendation Nothing(IReadOnlyList<CompareRow> rows)
     {
         string[] wrong = [.. rows.Where(row => row.Training is not null).Select(row => row.Backend).Distinct()];
         string reason = wrong.Length > 0
             ? $"the gradients of {string.Join(", ", wrong)} are wrong"
-            : "no training step fitted the time limit";
+            : "no training step fits the time limit";
         return new Recommendation(null, null, Confidence.CannotTell, reason,
             $"There is nothing to recommend: {reason}.");
     }
@@ -91,8 +91,9 @@ public static class Recommender
     {
         yield return Text($"{taken.Training!.ImagesPerSecond.Value:#,0} images/s in training");
         if (close.Length > 1)
-            yield return $"{string.Join(" and ", close.Where(row => row != taken).Select(Name))} cannot be told from "
-                + "it" + (right[0].Threads > taken.Threads ? ", and it needs fewer threads" : "");
+            yield return $"{string.Join(" and ", close.Where(row => row != taken).Select(Name))} "
+                + "cannot be distinguished from it"
+                + (right[0].Threads > taken.Threads ? ", and it needs fewer threads" : "");
         CompareRow? rival = Array.Find(right, row => Family(row) != Family(taken) && !close.Contains(row));
         if (rival is not null)
             yield return $"{Times(rival.Training!)} times as fast as {Name(rival)}";
@@ -112,7 +113,7 @@ public static class Recommender
 
     private static string Times(Speed speed) => speed is
     {
-        Rounds: >= LeastRoundsOfAnInterval, Ratio:
+        Rounds: >= MinRoundsForInterval, Ratio:
         {
             Low: { } low,
             High: { } high

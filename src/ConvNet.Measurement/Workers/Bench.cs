@@ -2,16 +2,16 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>Makes the workloads of one backend.</summary>
+/// <summary>Creates the workloads of one backend.</summary>
 internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
 {
     private IBackend? _backend;
 
-    /// <summary>What computes, with its version.</summary>
+    /// <summary>The backend library with its version.</summary>
     public string Library => _backend is { Info: var info } ? $"{info.Name} {info.Version} ({info.Isa})" : "";
 
-    /// <summary>The bench of a backend.</summary>
-    /// <exception cref="ArgumentException">There is no such backend.</exception>
+    /// <summary>Returns the bench of a backend.</summary>
+    /// <exception cref="ArgumentException">The backend name is unknown.</exception>
     public static Bench Of(string backend, Func<string, Shape?, Graph> models) => backend switch
     {
         "native" => new NativeBench(models),
@@ -20,14 +20,14 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
         _ => throw new ArgumentException($"There is no backend \"{backend}\" to measure."),
     };
 
-    /// <summary>Loads what computes, with the threads of a request, before any memory is counted.</summary>
+    /// <summary>Loads the backend with the thread count of a request, before memory is measured.</summary>
     public void Load(Request request)
     {
         _backend?.Dispose();
         _backend = Open(request);
     }
 
-    /// <summary>Makes what a request asks for.</summary>
+    /// <summary>Creates the workload of a request.</summary>
     public virtual Workload Create(Request request)
     {
         var pass = BenchPasses.Parse(request.Pass ?? "");
@@ -35,7 +35,7 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
             return new ModelWorkload(_backend!, Model(request), request.Batch, pass);
         return pass.IsOfLayer()
             ? Layer(_backend!, LayerShape.Parse(shape), pass)
-            : throw new ArgumentException($"{pass.Word()} is a pass of a network; a layer has fwd, bwd_d and bwd_w.");
+            : throw new ArgumentException($"{pass.Word()} is a network pass; layers support fwd, bwd_d and bwd_w.");
     }
 
     /// <summary>Checks gradients.</summary>
@@ -50,17 +50,17 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
     private Graph Model(Request request)
         => models(request.Model ?? "", request.Input is { } input ? Shape.Parse(input) : null);
 
-    /// <summary>Makes the backend.</summary>
+    /// <summary>Creates the backend.</summary>
     protected abstract IBackend Open(Request request);
 
-    /// <summary>Makes a pass of a layer.</summary>
+    /// <summary>Creates the workload of a layer pass.</summary>
     protected abstract Workload Layer(IBackend backend, LayerShape shape, BenchPass pass);
 }
 
 /// <summary>The bench of the native backend.</summary>
 internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
-    /// <summary>The backend of a request.</summary>
+    /// <summary>Creates the backend of a request.</summary>
     public static NativeBackend Backend(Request request) => new(
         request.Threads,
         request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null,
@@ -77,7 +77,7 @@ internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(mo
         => NativeLayer.Create((NativeBackend)backend, shape, pass);
 }
 
-/// <summary>The bench of torch.</summary>
+/// <summary>The bench of the torchsharp backend.</summary>
 internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>
@@ -89,7 +89,7 @@ internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(model
         => TorchLayer.Create(backend, shape, pass);
 }
 
-/// <summary>The bench of the reference.</summary>
+/// <summary>The bench of the managed backend.</summary>
 internal sealed class ManagedBench(Func<string, Shape?, Graph> models) : Bench(models)
 {
     /// <inheritdoc/>

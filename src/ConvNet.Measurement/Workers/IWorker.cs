@@ -1,23 +1,22 @@
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>Whoever answers requests.</summary>
+/// <summary>Answers measurement requests.</summary>
 public interface IWorker : IDisposable
 {
-    /// <summary>Answers a request.</summary>
-    /// <exception cref="WorkerException">There is no answer any more.</exception>
+    /// <summary>Sends a request and returns the response.</summary>
+    /// <exception cref="WorkerException">The worker has ended.</exception>
     Response Ask(Request request);
 
-    /// <summary>How long it has computed in a process of its own; nothing where it has none.</summary>
+    /// <summary>The processor time of the worker process; zero if it has no process of its own.</summary>
     TimeSpan ProcessorTime => TimeSpan.Zero;
 }
 
-/// <summary>What is the same for every worker.</summary>
+/// <summary>Extension methods for workers.</summary>
 public static class WorkerExtensions
 {
-    /// <summary>The answer to a request that must have one.</summary>
-    /// <exception cref="NotSupportedException">The worker says that it cannot be; the message is the
-    /// worker's.</exception>
-    /// <exception cref="WorkerException">There is no answer any more.</exception>
+    /// <summary>Sends a request and returns the response, which must not be an error.</summary>
+    /// <exception cref="NotSupportedException">The response is an error; the message is that of the worker.</exception>
+    /// <exception cref="WorkerException">The worker has ended.</exception>
     public static Response Get(this IWorker worker, Request request)
     {
         Response response = worker.Ask(request);
@@ -25,7 +24,7 @@ public static class WorkerExtensions
     }
 }
 
-/// <summary>A worker died or does not keep to the protocol.</summary>
+/// <summary>The exception for a worker that ended or violated the protocol.</summary>
 public sealed class WorkerException : Exception
 {
     internal WorkerException(string message, Exception? innerException = null) : base(message, innerException)

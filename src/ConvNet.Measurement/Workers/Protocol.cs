@@ -6,135 +6,135 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>What a worker is told to do next.</summary>
+/// <summary>The command of a request.</summary>
 public enum Order
 {
-    /// <summary>Make a workload the current one, in place of the one before.</summary>
+    /// <summary>Creates a workload, which replaces the current one.</summary>
     Prepare,
 
-    /// <summary>Run the current workload for a while, untimed, and see how long a call takes.</summary>
+    /// <summary>Warms up the current workload and estimates the time of a call.</summary>
     Warm,
 
-    /// <summary>Time the current workload for a while.</summary>
+    /// <summary>Times the current workload.</summary>
     Measure,
 
-    /// <summary>Run the current workload once, timed: its first call is not as the others.</summary>
+    /// <summary>Times a single call of the current workload, because its first call differs from later ones.</summary>
     First,
 
-    /// <summary>Time the current workload for a while, every call by itself.</summary>
+    /// <summary>Times every call of the current workload separately.</summary>
     Latency,
 
-    /// <summary>Check the gradients of the backend on the layers of a model; the current workload ends.</summary>
+    /// <summary>Checks the gradients of the backend on the layers of a model. Ends the current workload.</summary>
     Check,
 
-    /// <summary>Run the self-test of the backend; the current workload ends.</summary>
+    /// <summary>Runs the self-test of the backend. Ends the current workload.</summary>
     SelfTest,
 
-    /// <summary>Measure what the processor does at most.</summary>
+    /// <summary>Measures the FMA peak.</summary>
     Peak,
 
-    /// <summary>Measure the memory rate.</summary>
+    /// <summary>Measures the memory bandwidth.</summary>
     Memory,
 
-    /// <summary>Run the current workload, a network, for a while and tell where its time goes.</summary>
+    /// <summary>Profiles the current workload, which must be a network.</summary>
     Profile,
 }
 
-/// <summary>A line to a worker: one flat JSON object.</summary>
-/// <remarks>A worker reads lines from standard input until it ends, and answers each with one line on standard
+/// <summary>A request to a worker: one line with a flat JSON object.</summary>
+/// <remarks>A worker reads requests from standard input until it is closed, and answers each with one line on standard
 /// output.</remarks>
-/// <param name="Do">What to do.</param>
+/// <param name="Do">The command.</param>
 public sealed record Request([property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] Order Do)
 {
-    /// <summary>The descriptor of a layer; null where a model is meant.</summary>
+    /// <summary>The descriptor of a layer. Null for a model.</summary>
     public string? Shape { get; init; }
 
-    /// <summary>A model by its name.</summary>
+    /// <summary>The name of a model.</summary>
     public string? Model { get; init; }
 
-    /// <summary>Channels, rows and columns of an image of the model; its own where it is null.</summary>
+    /// <summary>The shape of an image: channels, rows, columns. Null selects the default of the model.</summary>
     public string? Input { get; init; }
 
-    /// <summary>Images in a batch of the model.</summary>
+    /// <summary>The batch size of the model.</summary>
     public int Batch { get; init; }
 
-    /// <summary>The pass by its name.</summary>
+    /// <summary>The name of the pass.</summary>
     public string? Pass { get; init; }
 
-    /// <summary>The algorithm that is asked for.</summary>
+    /// <summary>The requested algorithm.</summary>
     public string? Algorithm { get; init; }
 
-    /// <summary>Whether less exact algorithms may be chosen, as <c>fast</c>; the backend's own default where it is
-    /// null.</summary>
+    /// <summary>The precision, for example <c>fast</c>, which permits less accurate algorithms. Null selects the
+    /// default of the backend.</summary>
     public string? Precision { get; init; }
 
-    /// <summary>The instruction set; the best one where it is null.</summary>
+    /// <summary>The instruction set. Null selects the best available one.</summary>
     public string? Isa { get; init; }
 
-    /// <summary>The variant of torchsharp, as <c>unpadded</c>; the backend itself where it is null.</summary>
+    /// <summary>The torchsharp variant, for example <c>unpadded</c>. Null selects the backend itself.</summary>
     public string? Padding { get; init; }
 
-    /// <summary>Threads that compute.</summary>
+    /// <summary>The number of threads.</summary>
     public int Threads { get; init; }
 
-    /// <summary>How long to warm up, to measure or to profile; a call that takes longer ends, and is the only
-    /// one.</summary>
+    /// <summary>The duration of the warm-up, measurement or profile. A call that takes longer is completed and is then
+    /// the only one.</summary>
     public double Milliseconds { get; init; }
 
-    /// <summary>Profile: calls of which it is also told when each part ran.</summary>
+    /// <summary>Profile: the number of calls for which the time span of each layer is recorded.</summary>
     public int Spans { get; init; }
 }
 
-/// <summary>A line from a worker: what the order asked for, or why it cannot be.</summary>
+/// <summary>A response of a worker: the result of the command, or an error.</summary>
 public sealed record Response
 {
-    /// <summary>Why not; null where all went well.</summary>
+    /// <summary>The error message. Null on success.</summary>
     public string? Error { get; init; }
 
-    /// <summary>Prepare: what computes, with its version.</summary>
+    /// <summary>Prepare: the backend library with its version.</summary>
     public string? Library { get; init; }
 
-    /// <summary>Prepare: how it computes.</summary>
+    /// <summary>Prepare: the algorithm.</summary>
     public string? Algorithm { get; init; }
 
-    /// <summary>Prepare: the algorithm that <c>auto</c> takes; null where there is no choice.</summary>
+    /// <summary>Prepare: the algorithm that <c>auto</c> selects. Null if there is no choice.</summary>
     public string? Auto { get; init; }
 
-    /// <summary>Prepare: the time that compiling a model took, in milliseconds.</summary>
+    /// <summary>Prepare: the compile time of a model in milliseconds.</summary>
     public double CompileMs { get; init; }
 
-    /// <summary>Prepare: floating-point operations of a call.</summary>
+    /// <summary>Prepare: floating-point operations per call.</summary>
     public double Operations { get; init; }
 
-    /// <summary>Prepare: samples of a call.</summary>
+    /// <summary>Prepare: samples per call.</summary>
     public int Images { get; init; }
 
-    /// <summary>Measure: the median over calls, in milliseconds.</summary>
+    /// <summary>Measure: the median time per call, in milliseconds.</summary>
     public double MedianMs { get; init; }
 
-    /// <summary>Measure: the shortest call. First: the call.</summary>
+    /// <summary>Measure: the time of the fastest call. First: the time of the call.</summary>
     public double MinMs { get; init; }
 
-    /// <summary>Measure: the calls.</summary>
+    /// <summary>Measure: the number of calls.</summary>
     public int Calls { get; init; }
 
-    /// <summary>Latency: every call, in milliseconds.</summary>
+    /// <summary>Latency: the time of each call, in milliseconds.</summary>
     public IReadOnlyList<double>? CallsMs { get; init; }
 
-    /// <summary>Measure and First: the peak of resident memory since the preparation began, beyond what was resident
-    /// then, in 10⁶ bytes.</summary>
+    /// <summary>Measure and First: the peak resident memory since the preparation, less the resident memory before it,
+    /// in MB.</summary>
     public double? PeakMemoryMB { get; init; }
 
-    /// <summary>Check: what was found.</summary>
+    /// <summary>Check: the result.</summary>
     public GradientAgreement? Gradients { get; init; }
 
-    /// <summary>SelfTest: what was found.</summary>
+    /// <summary>SelfTest: the result.</summary>
     public SelfTestResult? SelfTest { get; init; }
 
-    /// <summary>Peak: 10⁹ operations per second. Memory: 10⁹ bytes per second.</summary>
+    /// <summary>Peak: GFLOP/s. Memory: GB/s.</summary>
     public double Rate { get; init; }
 
-    /// <summary>Profile: where the time went.</summary>
+    /// <summary>Profile: the time per layer.</summary>
     public NetworkProfile? Profile { get; init; }
 
     /// <inheritdoc/>
@@ -147,7 +147,7 @@ public sealed record Response
         (nameof(Profile), Profile));
 }
 
-/// <summary>Lines of the protocol.</summary>
+/// <summary>Serialises requests and responses.</summary>
 public static class Protocol
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)
@@ -157,21 +157,21 @@ public static class Protocol
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>A request or a response as a line.</summary>
+    /// <summary>Formats a request or response as a line.</summary>
     public static string Line<T>(T message) => JsonSerializer.Serialize(message, Form);
 
-    /// <summary>The request or response of a line.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <summary>Parses the request or response in a line.</summary>
+    /// <exception cref="FormatException">The line is not valid.</exception>
     public static T Read<T>(string line)
     {
         try
         {
             return JsonSerializer.Deserialize<T>(line, Form)
-                ?? throw new FormatException($"No {typeof(T).Name}: {line}");
+                ?? throw new FormatException($"Not a valid {typeof(T).Name}: {line}");
         }
         catch (JsonException error)
         {
-            throw new FormatException($"No {typeof(T).Name}: {line}", error);
+            throw new FormatException($"Not a valid {typeof(T).Name}: {line}", error);
         }
     }
 }

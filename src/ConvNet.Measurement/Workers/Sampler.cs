@@ -5,13 +5,13 @@ namespace ConvNet.Measurement.Workers;
 /// <summary>Times the calls of a workload.</summary>
 internal sealed class Sampler(Workload workload)
 {
-    // Shorter calls are timed several at once: reading the clock twice takes some 50 ns.
+    // Shorter calls are timed in groups: reading the clock twice takes about 50 ns.
     private const double ShortestSampleMs = 0.02;
 
     private int _callsPerSample = 1;
 
-    /// <summary>Runs the workload without looking at single calls, at least twice: the first call meets cold caches and
-    /// unmapped memory.</summary>
+    /// <summary>Runs the workload without timing single calls, at least twice, because the first call runs with cold
+    /// caches and unmapped memory.</summary>
     public void Warm(double milliseconds)
     {
         workload.Run();
@@ -28,8 +28,8 @@ internal sealed class Sampler(Workload workload)
         _callsPerSample = (int)Math.Clamp(Math.Ceiling(ShortestSampleMs * calls / elapsed), 1, 1e6);
     }
 
-    /// <summary>Times calls for a while, one at least.</summary>
-    /// <returns>Milliseconds of a call, one figure for each sample, and the number of calls.</returns>
+    /// <summary>Times calls, at least one.</summary>
+    /// <returns>The time per call of each sample, in milliseconds, and the number of calls.</returns>
     public (List<double> Samples, int Calls) Measure(double milliseconds)
     {
         var samples = new List<double>();
@@ -46,8 +46,8 @@ internal sealed class Sampler(Workload workload)
         return (samples, samples.Count * _callsPerSample);
     }
 
-    /// <summary>Times every call by itself for a while, one at least.</summary>
-    /// <returns>Milliseconds of each call.</returns>
+    /// <summary>Times each call separately, at least one.</summary>
+    /// <returns>The time of each call in milliseconds.</returns>
     public List<double> Latencies(double milliseconds)
     {
         var calls = new List<double>();

@@ -3,25 +3,24 @@ using System.Runtime.Intrinsics.X86;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>The environment of a worker: the machine's own settings of BLAS and OpenMP would decide a
-/// comparison.</summary>
+/// <summary>The environment variables of a worker. User settings of BLAS and OpenMP are removed, because they would
+/// bias a comparison.</summary>
 public static class WorkerEnvironment
 {
-    /// <summary>The variable by which OpenBLAS takes the kernels of a processor that it does not know.</summary>
+    /// <summary>The variable that sets the processor type of OpenBLAS.</summary>
     public const string CoreType = "OPENBLAS_CORETYPE";
 
-    // GOTO_ and the bare names are older spellings that OpenBLAS still reads.
+    // GOTO_ is an older prefix that OpenBLAS still reads.
     private static readonly string[] Families = ["OPENBLAS", "GOTO_", "BLIS_", "MKL_", "OMP_", "GOMP_", "KMP_",
         "ONEDNN_", "DNNL_"];
 
-    /// <summary>What a worker of any backend gets, from what this process has.</summary>
+    /// <summary>Returns the environment of a worker, derived from that of this process.</summary>
     /// <remarks>
-    /// Settings of BLAS, oneDNN and OpenMP are left out. OpenBLAS is told its processor, since an OpenBLAS older than
-    /// the processor takes kernels of 2004 for it. OpenMP's threads, of torchsharp and onednn, sleep soon where they
-    /// wait, as in <c>./convnet</c>: later than the gap between two kernels, and so soon that workers which wait for
-    /// their turn do not disturb the one that has it. .NET compiles
-    /// each method once: its second compilation would run beside the first turns, and what is measured is hardly in
-    /// .NET.
+    /// Settings of BLAS, oneDNN and OpenMP are removed. OpenBLAS is told the processor type, because a version older
+    /// than the processor would fall back to kernels of 2004. Waiting OpenMP threads (torchsharp, onednn) go to sleep
+    /// soon, as in <c>./convnet</c>: late enough to span the gap between two kernels, early enough not to disturb the
+    /// turn of another worker. Tiered compilation is off, since recompilation would run during the first turns, and
+    /// little of the measured time is spent in .NET.
     /// </remarks>
     public static IReadOnlyDictionary<string, string> From(IReadOnlyDictionary<string, string> environment)
     {
@@ -36,8 +35,8 @@ public static class WorkerEnvironment
         return clean;
     }
 
-    /// <summary>Gives what <see cref="From"/> says to all processes that this one starts from now on; its own C
-    /// libraries keep what they have.</summary>
+    /// <summary>Applies <see cref="From"/> to the environment of this process, for processes that it starts from now
+    /// on. C libraries already loaded are not affected.</summary>
     public static void PassOn()
     {
         IReadOnlyDictionary<string, string> inherited = Inherited, clean = From(inherited);
@@ -45,14 +44,14 @@ public static class WorkerEnvironment
             Environment.SetEnvironmentVariable(name, clean.GetValueOrDefault(name));
     }
 
-    /// <summary>What this process has.</summary>
+    /// <summary>The environment of this process.</summary>
     internal static IReadOnlyDictionary<string, string> Inherited => Environment.GetEnvironmentVariables()
         .Cast<DictionaryEntry>()
         .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "",
             StringComparer.Ordinal);
 
-    /// <summary>The newest core of OpenBLAS 0.3.21 that this processor can be; null where it is none of x86's with
-    /// AVX2.</summary>
+    /// <summary>The best processor type of OpenBLAS 0.3.21 that this processor supports. Null if it is not an x86
+    /// processor with AVX2.</summary>
     public static string? BestCore => Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported ? "SkylakeX"
         : Avx2.IsSupported && Fma.IsSupported ? "Haswell"
         : null;

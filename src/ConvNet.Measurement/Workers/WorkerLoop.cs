@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>The side of the protocol that computes: one backend in a process of its own.</summary>
+/// <summary>The worker side of the protocol: measures one backend in its own process.</summary>
 public sealed class WorkerLoop : IWorker
 {
     private readonly Bench _bench;
@@ -10,15 +10,15 @@ public sealed class WorkerLoop : IWorker
     private Sampler? _sampler;
     private ResidentMemory? _memory;
 
-    /// <summary>A worker in this process.</summary>
+    /// <summary>Creates a worker in this process.</summary>
     internal WorkerLoop(Bench bench) => _bench = bench;
 
-    /// <summary>Answers requests until they end.</summary>
-    /// <param name="backend">What computes: native, managed or torchsharp.</param>
-    /// <param name="models">Finds the graph of a model, with images of a shape or with its own.</param>
+    /// <summary>Answers requests until the input ends.</summary>
+    /// <param name="backend">The backend: native, managed or torchsharp.</param>
+    /// <param name="models">Returns the graph of a model, for images of a given shape or of the default shape.</param>
     /// <param name="requests">Lines of <see cref="Request"/>.</param>
-    /// <param name="responses">Gets a line of <see cref="Response"/> for each.</param>
-    /// <exception cref="ArgumentException">There is no such backend.</exception>
+    /// <param name="responses">Receives a line with a <see cref="Response"/> for each request.</param>
+    /// <exception cref="ArgumentException">The backend name is unknown.</exception>
     public static void Serve(string backend, Func<string, Shape?, Graph> models, TextReader requests,
         TextWriter responses)
     {
@@ -27,7 +27,7 @@ public sealed class WorkerLoop : IWorker
         Serve(Bench.Of(backend, models), requests, responses);
     }
 
-    /// <summary>Answers requests to a bench until they end.</summary>
+    /// <summary>Answers requests to a bench until the input ends.</summary>
     internal static void Serve(Bench bench, TextReader requests, TextWriter responses)
     {
         using var worker = new WorkerLoop(bench);
@@ -65,7 +65,7 @@ public sealed class WorkerLoop : IWorker
         }
     }
 
-    /// <summary>Frees the current workload.</summary>
+    /// <summary>Releases the current workload.</summary>
     public void Dispose()
     {
         _workload?.Dispose();
@@ -134,5 +134,5 @@ public sealed class WorkerLoop : IWorker
 
     private Sampler Current => _sampler ?? throw NothingPrepared;
 
-    private static ArgumentException NothingPrepared => new("There is nothing to run: prepare comes first.");
+    private static ArgumentException NothingPrepared => new("No workload is prepared. Send prepare first.");
 }

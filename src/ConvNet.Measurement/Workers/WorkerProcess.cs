@@ -3,15 +3,15 @@ using System.Diagnostics;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>A worker in a process of its own, with the environment of <see cref="WorkerEnvironment"/>.</summary>
+/// <summary>A worker in its own process, with the environment of <see cref="WorkerEnvironment"/>.</summary>
 public sealed class WorkerProcess : IWorker
 {
-    // Ended by SIGINT, as shells number it.
+    // The exit code after SIGINT.
     private const int Interrupted = 130;
 
     private static readonly TimeSpan PatienceAtTheEnd = TimeSpan.FromSeconds(5);
 
-    // A signal from the terminal reaches the workers at the moment at which it reaches this process.
+    // A signal from the terminal reaches the workers and this process at the same time.
     private static readonly TimeSpan PatienceForTheSignal = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
@@ -21,9 +21,9 @@ public sealed class WorkerProcess : IWorker
     private readonly string _name;
 
     /// <summary>Starts a worker.</summary>
-    /// <param name="name">What it is called in errors.</param>
+    /// <param name="name">The name of the worker in error messages.</param>
     /// <param name="command">The program and its arguments.</param>
-    /// <param name="cancellation">Ends the process, whatever it is doing.</param>
+    /// <param name="cancellation">Ends the process at once.</param>
     /// <exception cref="WorkerException">The program cannot be started.</exception>
     public WorkerProcess(string name, IReadOnlyList<string> command, CancellationToken cancellation = default)
     {
@@ -46,14 +46,15 @@ public sealed class WorkerProcess : IWorker
         }
         catch (Win32Exception error)
         {
-            throw new WorkerException($"The worker of {name} cannot be started: {command[0]}: {error.Message}", error);
+            throw new WorkerException($"The worker for {name} could not be started: {command[0]}: {error.Message}",
+                error);
         }
         _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
         _ending = cancellation.Register(Kill);
     }
 
     /// <inheritdoc/>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The operation was cancelled.</exception>
     public Response Ask(Request request)
     {
         try
@@ -77,7 +78,7 @@ public sealed class WorkerProcess : IWorker
     public void Dispose()
     {
         _ending.Dispose();
-        // Past the writer, which would fail once more with what a dead worker has not read.
+        // Closes the stream below the writer, whose Dispose would fail to flush to a dead worker.
         _process.StandardInput.BaseStream.Dispose();
         if (!_process.WaitForExit(PatienceAtTheEnd))
             Kill();
@@ -93,6 +94,6 @@ public sealed class WorkerProcess : IWorker
             _cancellation.WaitHandle.WaitOne(PatienceForTheSignal);
         _cancellation.ThrowIfCancellationRequested();
         string code = _process.HasExited ? $" with exit code {_process.ExitCode}" : "";
-        return new WorkerException($"The worker of {_name} ended{code}: {_errors.Result.Trim()}", cause);
+        return new WorkerException($"The worker for {_name} ended unexpectedly{code}: {_errors.Result.Trim()}", cause);
     }
 }

@@ -1,6 +1,6 @@
 namespace ConvNet.Measurement;
 
-/// <summary>One pass of a layer in the reference's loops.</summary>
+/// <summary>One pass of a layer on the managed backend.</summary>
 internal sealed class ManagedLayer : Workload
 {
     private readonly LayerShape _shape;

@@ -3,15 +3,15 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 
-/// <summary>A training step or an inference of a network, as a user of the library calls it: images in, loss or scores
+/// <summary>A training step or an inference of a network through the public API: images in, loss or scores
 /// out.</summary>
-/// <remarks>SGD with momentum; the gradients are not kept. The learning rate is so small that the values stay what they
-/// are: a network that learns its one batch by heart ends with gradients that are subnormal, and their arithmetic is
-/// many times slower.</remarks>
+/// <remarks>Uses SGD with momentum and does not keep gradients. The learning rate is so small that the weights hardly
+/// change: a network that memorises its only batch ends up with subnormal gradients, which are many times slower to
+/// compute with.</remarks>
 internal sealed class ModelWorkload : Workload
 {
     private const float LearningRate = 1e-20f, Momentum = 0.9f;
-    private const int FewestCalls = 3;
+    private const int MinCalls = 3;
 
     private readonly string _backend;
     private readonly IExecutable _network;
@@ -23,7 +23,7 @@ internal sealed class ModelWorkload : Workload
     public ModelWorkload(IBackend backend, Graph graph, int batch, BenchPass pass)
     {
         if (pass.IsOfLayer())
-            throw new ArgumentException($"{pass.Word()} is a pass of a layer; a network has {BenchPass.Train.Word()} "
+            throw new ArgumentException($"{pass.Word()} is a layer pass; networks support {BenchPass.Train.Word()} "
                 + $"and {BenchPass.Infer.Word()}.");
         _backend = backend.Info.Name;
         _training = pass == BenchPass.Train;
@@ -42,15 +42,15 @@ internal sealed class ModelWorkload : Workload
         _labels = RandomValues.Labels(batch * loss.TargetsPerSample(output), output.C);
     }
 
-    /// <summary>Multiply-adds of the layers that have them: forward, and in training two gradients of each, but for the
-    /// images'.</summary>
+    /// <summary>Operations of all layers with multiply-adds: the forward pass and, in training, the gradients of
+    /// weights and inputs. The gradient of the images is not computed.</summary>
     public override double Operations => 2.0 * Images * _graph.Nodes.Skip(1).Sum(MultiplyAdds);
 
     public override int Images { get; }
 
     public override double CompileMs { get; }
 
-    /// <summary>All that its convolutions take; <c>auto</c> where the backend does not tell.</summary>
+    /// <summary>All algorithms that its convolutions use, or <c>auto</c> if the backend does not report them.</summary>
     public override string Algorithm => _network is not IDeclaresAlgorithms declaring ? AlgorithmNames.Auto
         : string.Join('+',
         from algorithm in _graph.Nodes.Where(node => node.Layer?.Accuracy == Accuracy.Sums)
@@ -68,13 +68,13 @@ internal sealed class ModelWorkload : Workload
     public override NetworkProfile Profile(double milliseconds, int spans)
     {
         if (_network is not IProfiles profiles)
-            throw new NotSupportedException($"{_backend} does not tell where its time goes: {Profiles.Backends} do.");
-        // The first calls of what records are compiled.
+            throw new NotSupportedException($"{_backend} does not support profiling; {Profiles.Backends} do.");
+        // The first recorded call includes JIT compilation.
         using (profiles.Record())
             Run();
         using Recording recording = profiles.Record();
         long start = Stopwatch.GetTimestamp();
-        for (int calls = 0; calls < FewestCalls || Stopwatch.GetElapsedTime(start).TotalMilliseconds < milliseconds;
+        for (int calls = 0; calls < MinCalls || Stopwatch.GetElapsedTime(start).TotalMilliseconds < milliseconds;
             calls++)
             recording.Call(Run);
         return recording.Profile(spans);

@@ -5,8 +5,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Measurement;
 
-/// <summary>One pass of a layer in the native kernels: tensors in the layouts that the kernels like best, weights
-/// packed, nothing else timed.</summary>
+/// <summary>One pass of a layer in the native kernels. Tensors have the layouts that the kernels prefer and weights are
+/// packed; only the kernel is timed.</summary>
 internal abstract unsafe class NativeLayer : Workload
 {
     private readonly List<NativeBlock> _blocks = [];
@@ -26,7 +26,7 @@ internal abstract unsafe class NativeLayer : Workload
 
     protected BenchPass Pass { get; }
 
-    /// <summary>What the kernels call the pass.</summary>
+    /// <summary>The pass as the kernels name it.</summary>
     protected cn_pass Kernel => Pass switch
     {
         BenchPass.Forward => cn_pass.CN_FORWARD,
@@ -34,11 +34,11 @@ internal abstract unsafe class NativeLayer : Workload
         _ => cn_pass.CN_BACKWARD_WEIGHTS,
     };
 
-    /// <summary>Makes the kernel call of a pass.</summary>
+    /// <summary>Creates the workload of a pass.</summary>
     public static NativeLayer Create(NativeBackend backend, LayerShape shape, BenchPass pass)
         => shape.IsLinear ? new NativeLinear(backend, shape, pass) : new NativeConvolution(backend, shape, pass);
 
-    /// <summary>Memory for so many floats, zero.</summary>
+    /// <summary>Allocates zeroed memory for a number of floats.</summary>
     protected float* Allocate(long floats)
     {
         var block = new NativeBlock(floats, clear: true);
@@ -46,7 +46,7 @@ internal abstract unsafe class NativeLayer : Workload
         return block.Pointer;
     }
 
-    /// <summary>A tensor of random values.</summary>
+    /// <summary>Allocates a tensor and fills it with random values.</summary>
     protected float* Values(cn_tensor tensor)
     {
         float* values = Allocate(cn_tensor_floats(tensor, Shape.Batch).SizeOrThrow());

@@ -1,14 +1,13 @@
 namespace ConvNet.Measurement;
 
-/// <summary>The data that is computed on: reals in −0.5 to 0.5, the same on every run. Zeros or ones would be
-/// multiplied as fast, but look odd in a profile.</summary>
+/// <summary>Input data of the benchmarks: reproducible values from −0.5 to 0.5.</summary>
 internal static class RandomValues
 {
     private const int Period = 65_521;
 
     private static readonly float[] Values = Draw();
 
-    /// <summary>So many values.</summary>
+    /// <summary>Returns the given number of values.</summary>
     public static float[] Make(long count)
     {
         float[] values = new float[count];
@@ -17,7 +16,7 @@ internal static class RandomValues
         return values;
     }
 
-    /// <summary>So many class labels.</summary>
+    /// <summary>Returns the given number of class labels.</summary>
     public static int[] Labels(int count, int classes) => [.. Enumerable.Range(0, count).Select(i => i * 7 % classes)];
 
     private static float[] Draw()

@@ -2,35 +2,35 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;
 
-/// <summary>What is timed: a call that computes the same again and again, with its data in place.</summary>
+/// <summary>A computation to time. Every call does the same work on the same data.</summary>
 public abstract class Workload : IDisposable
 {
-    /// <summary>Floating-point operations of a call, two for each multiply-add.</summary>
+    /// <summary>Floating-point operations per call. A multiply-add counts as two.</summary>
     public abstract double Operations { get; }
 
-    /// <summary>Samples of a call.</summary>
+    /// <summary>Samples per call.</summary>
     public abstract int Images { get; }
 
-    /// <summary>How it is computed, as <c>direct</c>; <c>auto</c> where a library decides by itself.</summary>
+    /// <summary>The algorithm, for example <c>direct</c>, or <c>auto</c> if the library decides.</summary>
     public abstract string Algorithm { get; }
 
-    /// <summary>What <c>auto</c> takes where there is a choice; else null.</summary>
+    /// <summary>The algorithm that <c>auto</c> selects. Null if there is no choice.</summary>
     public virtual string? Auto => null;
 
-    /// <summary>The time that compiling took, in milliseconds; 0 where nothing is compiled.</summary>
+    /// <summary>The compile time in milliseconds; 0 if nothing is compiled.</summary>
     public virtual double CompileMs => 0;
 
-    /// <summary>Computes once.</summary>
+    /// <summary>Runs one call.</summary>
     public abstract void Run();
 
-    /// <summary>Computes for a while, a few times at least, and tells where the time went.</summary>
-    /// <param name="milliseconds">How long.</param>
-    /// <param name="spans">Calls of which it is also told when each part ran.</param>
-    /// <exception cref="NotSupportedException">What computes does not tell.</exception>
+    /// <summary>Runs several calls and returns the time per layer.</summary>
+    /// <param name="milliseconds">The minimum duration in milliseconds.</param>
+    /// <param name="spans">The number of calls for which the time span of each layer is recorded.</param>
+    /// <exception cref="NotSupportedException">The workload does not support profiling.</exception>
     public virtual NetworkProfile Profile(double milliseconds, int spans)
-        => throw new NotSupportedException("A pass of a layer is one piece of work; a profile is of a network.");
+        => throw new NotSupportedException("Only networks can be profiled; this workload is a single layer pass.");
 
-    /// <summary>Frees what it holds.</summary>
+    /// <summary>Releases all resources.</summary>
     public void Dispose()
     {
         Dispose(true);

@@ -3,13 +3,13 @@ using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
-/// <summary>The page of <c>convnet bench</c>: bars of the cases, the ratios with their intervals, layers under the
-/// roof, and all rows.</summary>
+/// <summary>The page of <c>convnet bench</c>: bars for each case, the ratios with their ranges, layers under the
+/// roofline, and all figures.</summary>
 public static class BenchPage
 {
-    /// <summary>The page of a measurement.</summary>
-    /// <param name="result">What was measured.</param>
-    /// <param name="origin">Where and how.</param>
+    /// <summary>Creates the page of a benchmark run.</summary>
+    /// <param name="result">The benchmark result.</param>
+    /// <param name="origin">How the figures were measured.</param>
     /// <param name="document">The document of <c>--json</c>.</param>
     public static Page Of(BenchResult result, Origin origin, object document)
     {
@@ -19,7 +19,7 @@ public static class BenchPage
         return new Page(titles.Length > 3 ? $"Benchmark of {titles.Length} cases"
             : $"Benchmark of {string.Join(", ", titles)}", Lead(result),
         [
-            .. result.Distrust.Select(sentence => new Note(sentence, IsWarning: true)),
+            .. result.SelfTestWarnings.Select(sentence => new Note(sentence, IsWarning: true)),
             .. Disturbance(result.Steadiness, result.WasDisturbed),
             .. Networks(result),
             .. Layers(result),
@@ -30,21 +30,21 @@ public static class BenchPage
             new Section("All figures",
                 [Table(result),
                 .. result.Skipped.Select(
-                skip => new Note($"{Name(skip.Case)} without {skip.Backend}: {skip.Reason}"))]),
+                skip => new Note($"{Name(skip.Case)}: skipped {skip.Backend}: {skip.Reason}"))]),
             new Section("Machine and versions", [origin.With(
                 [.. result.Peaks.OrderBy(peak => peak.Key)
                     .Select(peak
                     => new Fact($"FMA peak, {Number.Threads(peak.Key)}", $"{Number.Text(peak.Value)} GFLOP/s")),
-                    new Fact("Memory rate", $"{Number.Text(result.MemoryGBs)} GB/s"),
+                    new Fact("Memory bandwidth", $"{Number.Text(result.MemoryGBs)} GB/s"),
                         .. result.Libraries.Select(library => new Fact(library.Key, library.Value))])]),
             new RawData(document),
         ]);
     }
 
-    /// <summary>A warning where others computed meanwhile.</summary>
+    /// <summary>Returns a warning if other processes loaded the machine.</summary>
     internal static IEnumerable<Block> Disturbance(double steadiness, bool wasDisturbed) => wasDisturbed
-        ? [new Note(Invariant($"The machine was busy with other things: half of the time its peak was below ")
-            + Invariant($"{100 * steadiness:0}% of the best. Trust the ratios, not the figures."), IsWarning: true)]
+        ? [new Note(Invariant($"The machine was not idle: its median FMA peak was {100 * steadiness:0}% of the best. ")
+            + "Rely on the ratios rather than on absolute figures.", IsWarning: true)]
         : [];
 
     private static string Lead(BenchResult result)
@@ -69,8 +69,8 @@ public static class BenchPage
         [
             .. from of in rows.GroupBy(row => (row.Case.Model, row.Case.Pass))
                let what = of.Key.Pass == BenchPass.Train ? "training" : "inference"
-               select Bars(of, $"{of.Key.Model}, {what}, images/s", "Images per second of every backend, by the "
-                   + "median of its turns; longer is faster.", "images/s",
+               select Bars(of, $"{of.Key.Model}, {what}, images/s", "Images per second of each backend, from the "
+                   + "median of its turns. Longer is faster.", "images/s",
                    of => $"batch {of.Batch}, {Number.Threads(of.Threads)}", row => row.ImagesPerSecond),
         ]);
     }
@@ -83,8 +83,8 @@ public static class BenchPage
         yield return new Section("Layers",
         [
             .. from of in rows.GroupBy(row => row.Case.Pass)
-               select Bars(of, $"{of.Key.Word()}, % of the FMA peak", "Operations per second in percent of the "
-                   + "processor's peak with as many threads; Winograd's algorithms may pass 100.", "% of the FMA peak",
+               select Bars(of, $"{of.Key.Word()}, % of the FMA peak", "Performance as a percentage of the FMA "
+                   + "peak with the same thread count. Winograd algorithms may exceed 100.", "% of the FMA peak",
                    of => $"{of.Title}, {Number.Threads(of.Threads)}", row => row.PercentOfPeak),
             .. from of in rows.Where(row => row.Gflops > 0 && row.Case.Threads == rows.Max(other => other.Case.Threads))
                 .GroupBy(row => row.Backend)
@@ -100,11 +100,11 @@ public static class BenchPage
 
     private static RooflineChart Roofline(string backend, Row[] rows, BenchResult result) => new(
         $"{backend}: layers under the roofline, {Number.Threads(rows[0].Case.Threads)}",
-        "What every layer reaches, against its operations per byte where each of its tensors is moved once. Below the "
-            + "slope the memory is the limit, below the flat roof the arithmetic.",
+        "The performance of each layer against its operations per byte if each tensor is moved once. Layers below "
+            + "the slope are limited by memory bandwidth, layers below the flat roof by arithmetic.",
         result.RooflineOf(rows[0].Case),
         [.. rows.Select(row => new RooflinePoint(row.Case.Title, row.Case.Pass.Word(), row.Case.Shape!.Operations
-            / row.Case.Shape.LeastBytes, row.Gflops, row.MedianMs / rows.Sum(other => other.MedianMs)))]);
+            / row.Case.Shape.MinTrafficBytes, row.Gflops, row.MedianMs / rows.Sum(other => other.MedianMs)))]);
 
     private static IEnumerable<Block> Ratios(BenchResult result)
     {
@@ -114,8 +114,8 @@ public static class BenchPage
         [
             .. from of in result.Ratios.GroupBy(ratio => (ratio.Backend, ratio.Rival))
                select new BarChart($"{of.Key.Backend} against {of.Key.Rival}",
-                   $"How many times as fast {of.Key.Backend} is as {of.Key.Rival}: the median over rounds in which "
-                       + "both had a turn, and the least and the greatest of them. Left of 1 it is slower.",
+                   $"The speed of {of.Key.Backend} relative to {of.Key.Rival}: the median, minimum and maximum over "
+                       + "rounds. Values below 1 are slower.",
                    "times as fast",
                        [.. of.Select(ratio => new BarGroup(Name(ratio.Case),
                        [new Bar($"{ratio.Backend} / {ratio.Rival}", ratio.Value, ratio.Low, ratio.High)]))])

@@ -3,13 +3,14 @@ using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
-/// <summary>The page of <c>convnet compare</c>: what to take and why, the backends side by side, the machine.</summary>
+/// <summary>The page of <c>convnet compare</c>: the recommendation, the comparison of the backends, and the
+/// machine.</summary>
 public static class ComparePage
 {
-    /// <summary>The page of a comparison.</summary>
-    /// <param name="result">What was found.</param>
-    /// <param name="profiles">Where the time of some of the backends goes.</param>
-    /// <param name="origin">Where and how.</param>
+    /// <summary>Creates the page of a comparison.</summary>
+    /// <param name="result">The comparison.</param>
+    /// <param name="profiles">The profiles of some of the backends.</param>
+    /// <param name="origin">How the figures were measured.</param>
     public static Page Of(CompareResult result, IReadOnlyList<ProfiledRun> profiles, Origin origin)
     {
         ArgumentNullException.ThrowIfNull(result);
@@ -27,7 +28,7 @@ public static class ComparePage
             [
                 .. result.Machine.Peaks.Select(peak
                     => new Fact($"FMA peak, {Number.Threads(peak.Threads)}", $"{Number.Text(peak.Gflops)} GFLOP/s")),
-                new Fact("Memory rate", $"{Number.Text(result.Machine.MemoryGBs)} GB/s"),
+                new Fact("Memory bandwidth", $"{Number.Text(result.Machine.MemoryGBs)} GB/s"),
                 new Fact("Network",
                     Invariant($"{result.Model}, images of {result.Input}, {result.Parameters:N0} parameters")),
                 .. libraries,
@@ -45,17 +46,17 @@ public static class ComparePage
            select new Note($"The gradients of {of.Key.Backend} are {Words(of.Key.Gradients.Verdict)}: "
                + $"{of.Key.Gradients.Detail}", IsWarning: true),
         .. Bars(comparison, $"Training, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are "
-            + "the intervals in which the true figure lies in 95 of 100 runs; one without an end goes on.", "images/s",
+            + "95% confidence intervals; a line without an end mark extends beyond the plot.", "images/s",
             row => row.Training is { ImagesPerSecond: var speed } ? (speed.Value, speed.Low, speed.High) : null),
         .. Bars(comparison, $"Inference, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are "
-            + "the intervals in which the true figure lies in 95 of 100 runs; one without an end goes on.", "images/s",
+            + "95% confidence intervals; a line without an end mark extends beyond the plot.", "images/s",
             row => row.Inference is { ImagesPerSecond: var speed } ? (speed.Value, speed.Low, speed.High) : null),
-        .. Bars(comparison, "Inference of a single image, ms", "Shorter is faster. Half of the calls took as long as "
-            + "the bar at most, 99 of 100 calls as long as the thin line at most.", "ms",
+        .. Bars(comparison, "Inference of a single image, ms", "Shorter is faster. Bars are median latencies; thin "
+            + "lines end at the 99th percentile.", "ms",
             row => row.Latency is { } latency
                 ? (latency.P50Ms, latency.P99Ms is null ? null : latency.P50Ms, latency.P99Ms) : null),
-        .. Bars(comparison, $"Peak of memory in training, batch {comparison.Batch}, MB", "What training takes beyond "
-            + "the runtime and the libraries. Shorter is less.", "MB",
+        .. Bars(comparison, $"Peak memory in training, batch {comparison.Batch}, MB", "Memory of training in "
+            + "addition to the runtime and the libraries. Shorter is less.", "MB",
             row => row.PeakMemoryMB is { } memory ? (memory, null, null) : null),
         Speeds(comparison),
         Times(comparison),
@@ -76,13 +77,13 @@ public static class ComparePage
         return groups.Length == 0 ? [] : [new BarChart(title, description, unit, groups)];
     }
 
-    // A fast wrong backend must not look like a fast one.
+    // A fast backend with wrong gradients must be recognisable.
     private static string Remark(CompareRow row) => row.Gradients.Verdict == GradientVerdict.Wrong ? "wrong" : "";
 
     private static DataTable Speeds(BatchComparison comparison) => new("Speed",
         [new("backend"), new("threads", true), new("gradients"), new("algorithm"), new("training, images/s", true),
-            new("interval", true), new("time over the fastest", true), new("% of the FMA peak", true),
-            new("% of the memory rate", true), new("inference, images/s", true), new("interval", true),
+            new("interval", true), new("time / fastest", true), new("% of the FMA peak", true),
+            new("% of memory bandwidth", true), new("inference, images/s", true), new("interval", true),
                 new("% of the FMA peak", true)],
         [.. comparison.Rows.Select(
             row => (string[])[row.Backend, $"{row.Threads}", Words(row.Gradients.Verdict), row.Algorithm,
@@ -93,8 +94,8 @@ public static class ComparePage
 
     private static DataTable Times(BatchComparison comparison) => new("Latency, start and memory",
         [new("backend"), new("threads", true), new("image, p50 ms", true), new("image, p99 ms", true),
-            new("first step, ms", true), new("first step once running, ms", true), new("compile, ms", true),
-            new("peak of memory, MB", true)],
+            new("first step, new process, ms", true), new("first step, warm process, ms", true),
+            new("compile, ms", true), new("peak memory, MB", true)],
         [.. comparison.Rows.Select(row => (string[])[row.Backend, $"{row.Threads}", Number.Text(row.Latency?.P50Ms),
             Number.Text(row.Latency?.P99Ms),
             Number.Text(row.FirstStep?.ColdMs), Number.Text(row.FirstStep?.WarmMs),

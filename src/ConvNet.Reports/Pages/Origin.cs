@@ -4,13 +4,13 @@ using ConvNet.Measurement;
 
 namespace ConvNet.Reports.Pages;
 
-/// <summary>Where figures come from: what somebody needs who wants to measure them again.</summary>
+/// <summary>The origin of figures: what is needed to repeat the measurement.</summary>
 /// <param name="Command">The command line.</param>
-/// <param name="Commit">The commit of the source.</param>
-/// <param name="Time">When it was measured.</param>
+/// <param name="Commit">The source commit.</param>
+/// <param name="Time">The time of the measurement.</param>
 public sealed record Origin(string Command, string Commit, DateTimeOffset Time)
 {
-    /// <summary>The machine, then facts of the measurement, then versions and the command.</summary>
+    /// <summary>Lists the machine, facts of the measurement, versions and the command.</summary>
     internal Facts With(params IReadOnlyList<Fact> more) => new(
     [
         new Fact("Processor", Machine.Processor),

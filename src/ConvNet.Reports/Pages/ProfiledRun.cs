@@ -4,25 +4,25 @@ using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
-/// <summary>A network whose time was looked into.</summary>
-/// <param name="Title">What ran: the network, the batch, the backend, the threads.</param>
-/// <param name="Profile">Where its time went.</param>
-/// <param name="Roofline">What bounds it.</param>
+/// <summary>A profiled run of a network.</summary>
+/// <param name="Title">The network, batch size, backend and thread count.</param>
+/// <param name="Profile">The time per layer.</param>
+/// <param name="Roofline">The roofline of the machine.</param>
 public sealed record ProfiledRun(string Title, NetworkProfile Profile, Roofline Roofline)
 {
-    private const int MostBars = 12;
+    private const int MaxBars = 12;
 
-    /// <summary>The pieces that take the most time, every layer under the roofline, and the table of all
-    /// pieces.</summary>
+    /// <summary>The section of the page: the most expensive layers, all layers under the roofline, and a
+    /// table.</summary>
     internal Section Section => new($"Where the time goes: {Title}", [.. Bars, .. Points, Table]);
 
     private IEnumerable<Block> Bars
     {
         get
         {
-            LayerProfile[] longest = [.. Profile.Layers.OrderByDescending(layer => layer.TotalMs).Take(MostBars)];
+            LayerProfile[] longest = [.. Profile.Layers.OrderByDescending(layer => layer.TotalMs).Take(MaxBars)];
             if (longest.Length > 0)
-                yield return new BarChart("The longest pieces, % of the time", "Shares of "
+                yield return new BarChart("The most expensive layers, % of the time", "Shares of "
                     + $"{Number.Text(Profile.MedianMs)} ms, the median of {Profile.Calls} calls.", "% of the time",
                     [.. longest.Select(layer
                         => new BarGroup($"{layer.Title}, {Word(layer)}", [new Bar("share", 100 * Share(layer))]))]);
@@ -37,14 +37,14 @@ public sealed record ProfiledRun(string Title, NetworkProfile Profile, Roofline 
                 .Select(layer => new RooflinePoint(layer.Title, Word(layer), layer.Intensity, layer.Gflops,
                     Share(layer)))];
             if (points.Length > 0)
-                yield return new RooflineChart("Layers under the roofline", "What every layer with multiply-adds "
-                    + "reaches, against its operations per byte that it must move. "
-                    + "Below the slope the memory is the limit, below the flat roof the arithmetic; a larger point "
-                    + "takes more of the time.", Roofline, points);
+                yield return new RooflineChart("Layers under the roofline", "The performance of each layer with "
+                    + "multiply-adds against its operations per byte of memory traffic. Layers below the slope are "
+                    + "limited by memory bandwidth, layers below the flat roof by arithmetic. Larger points take "
+                    + "more of the time.", Roofline, points);
         }
     }
 
-    private DataTable Table => new("Every piece of work",
+    private DataTable Table => new("All layers",
         [new("layer"), new("pass"), new("median ms", true), new("% of the time", true), new("GFLOP/s", true),
             new("MB", true), new("GB/s", true), new("bound ms", true), new("bound by"),
             new("% of the bound", true), new("threads", true), new("kernel"), new("algorithm"), new("shape")],

@@ -4,12 +4,12 @@ using static System.FormattableString;
 
 namespace ConvNet.Reports.Pages;
 
-/// <summary>A training that has ended.</summary>
+/// <summary>A completed training run.</summary>
 /// <param name="Model">The network.</param>
-/// <param name="Data">The images.</param>
-/// <param name="Settings">What it was trained with.</param>
-/// <param name="Summary">The network's layers.</param>
-/// <param name="Result">What it gave.</param>
+/// <param name="Data">The data set.</param>
+/// <param name="Settings">The settings.</param>
+/// <param name="Summary">The layers of the network.</param>
+/// <param name="Result">The result.</param>
 /// <param name="BatchLosses">The loss of every step.</param>
 public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> Settings, ModelSummary Summary,
     TrainingResult Result, IReadOnlyList<double> BatchLosses)
@@ -20,16 +20,15 @@ public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> 
         (nameof(BatchLosses), BatchLosses));
 }
 
-/// <summary>The page of <c>convnet train</c>: the curves of loss and accuracy, what was taken for what, the
-/// layers.</summary>
+/// <summary>The page of <c>convnet train</c>: loss and accuracy curves, the confusion matrix, and the layers.</summary>
 public static class TrainPage
 {
-    // A curve of more points than this is no clearer.
-    private const int MostPoints = 200;
+    // The maximum number of points of a curve; more would not add detail.
+    private const int MaxPoints = 200;
 
-    /// <summary>The page of a training.</summary>
-    /// <param name="run">The training.</param>
-    /// <param name="origin">Where and how.</param>
+    /// <summary>Creates the page of a training run.</summary>
+    /// <param name="run">The training run.</param>
+    /// <param name="origin">How the figures were measured.</param>
     /// <param name="document">The document of <c>--json</c>.</param>
     public static Page Of(TrainingRun run, Origin origin, object document)
     {
@@ -51,7 +50,7 @@ public static class TrainPage
     {
         double seconds = run.Result.Epochs.Sum(epoch => epoch.Seconds);
         string outcome = run.Result.Test is { } test
-            ? Invariant($"the right class for {test.Accuracy:0.00%} of {test.Count:N0} test images")
+            ? Invariant($"{test.Accuracy:0.00%} accuracy on {test.Count:N0} test images")
             : Invariant($"a loss of {run.Result.Epochs[^1].Loss:0.0000}");
         return $"{run.Model} on {run.Data}: {outcome} after {run.Result.Epochs.Count} "
             + $"{(run.Result.Epochs.Count == 1 ? "epoch" : "epochs")} in {Number.Text(seconds)} s, "
@@ -61,10 +60,10 @@ public static class TrainPage
     private static LineChart Loss(TrainingRun run)
     {
         IReadOnlyList<double> losses = run.BatchLosses;
-        int window = Math.Max(1, losses.Count / MostPoints), stepsOfAnEpoch = losses.Count / run.Result.Epochs.Count;
+        int window = Math.Max(1, losses.Count / MaxPoints), stepsOfAnEpoch = losses.Count / run.Result.Epochs.Count;
         string batches = window == 1 ? "batch" : $"mean of {window} batches";
-        return new LineChart("Loss", "The mean loss of the images, taken before the step that learned from them: of "
-            + "the batches, and of each epoch at its last step.", "step", "loss",
+        return new LineChart("Loss", "The mean loss of each batch before its optimiser update, and of each epoch, "
+            + "shown at its last step.", "step", "loss",
         [
             new Line(batches,
                 [.. losses.Chunk(window).Select((chunk, i) => ((double)(i * window + chunk.Length), chunk.Average()))]),
@@ -75,18 +74,19 @@ public static class TrainPage
 
     private static LineChart Accuracy(IReadOnlyList<EpochReport> epochs)
     {
-        Line train = new("training, while it learned",
+        Line train = new("training, during the epoch",
             [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
         Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? []
             : [new Line("test, after the epoch",
             [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];
-        return new LineChart("Accuracy", "The share of images whose class was found.", "epoch", "%", [train, .. test])
+        return new LineChart("Accuracy", "The percentage of correctly classified images.", "epoch", "%",
+            [train, .. test])
         {
             Most = 100,
         };
     }
 
-    private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("What every epoch gave",
+    private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("Results of each epoch",
         [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true),
             new("seconds", true), new("images/s", true)],
         [.. epochs.Select(epoch
@@ -95,9 +95,10 @@ public static class TrainPage
             epoch.TestAccuracy is { } test ? Invariant($"{100 * test:0.00}")
                 : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
 
-    private static DataTable Confusion(Evaluation test) => new("Rows: the class; columns: what it was taken for",
+    private static DataTable Confusion(Evaluation test)
+        => new("Confusion matrix (rows: true class, columns: predicted class)",
         [new("class", true), .. Enumerable.Range(0, test.Classes).Select(guess => new Column($"{guess}", true)),
-            new("right, %", true)],
+            new("correct, %", true)],
         [.. Enumerable.Range(0, test.Classes)
             .Select(truth
             => (string[])[$"{truth}", .. Enumerable.Range(0, test.Classes).Select(guess => $"{test[truth, guess]}"),
@@ -106,7 +107,7 @@ public static class TrainPage
 
     private static DataTable Layers(ModelSummary summary) => new("Layers",
         [new("layer"), new("output"), new("size"), new("parameters", true), new("receptive field"),
-            new("multiply-adds of an image", true)],
+            new("multiply-adds per image", true)],
         [.. summary.Layers.Select(layer
             => (string[])[layer.Name, $"{layer.Output}", layer.Formula, Invariant($"{layer.Parameters:N0}"),
             $"{layer.ReceptiveField}", Invariant($"{layer.MultiplyAdds:N0}")])]);

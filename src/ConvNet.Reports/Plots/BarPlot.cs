@@ -5,21 +5,21 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="BarChart"/>: a row for every bar, its series at the left, its value behind it; the name of
-/// a group above its bars.</summary>
+/// <summary>Draws a <see cref="BarChart"/>: one row per bar with the series on the left and the value on the right;
+/// group names stand above their bars.</summary>
 internal static class BarPlot
 {
     private const double BarHeight = 16, Pitch = 22, HeadHeight = 22, GroupGap = 10, AxisHeight = 44, Gap = 6,
-        WidestName = 0.4, WhiskerEnd = 4, MostOfBars = 1.6;
+        WidestName = 0.4, WhiskerEnd = 4, MaxOfBars = 1.6;
 
     public static Plot Of(BarChart chart, double width, Palette palette)
     {
-        // One bar in every group, all of the same series: the groups themselves are the rows, if their names have room.
+        // If each group has a single bar of the same series, the groups become the rows, provided that their names fit.
         bool plain = chart.Groups.All(group => group.Bars is [var only] && only.Name == chart.Groups[0].Bars[0].Name)
             && chart.Groups.All(group => group.Name.Length > 0 && Lettering.Width(group.Name) <= WidestName * width);
         bool heads = !plain && chart.Groups.Any(group => group.Name.Length > 0);
         string[] series = [.. chart.Groups.SelectMany(group => group.Bars).Select(bar => bar.Name).Distinct()];
-        // What all bars share need not be said at each of them.
+        // A series name shared by all bars is not repeated.
         IEnumerable<string> names = plain ? chart.Groups.Select(group => group.Name) : heads && series.Length == 1 ? []
             : series;
         double left = Math.Ceiling(Math.Min(names.Select(Lettering.Width).DefaultIfEmpty().Max(), WidestName * width))
@@ -50,10 +50,10 @@ internal static class BarPlot
     private static Axis ValueAxis(BarChart chart)
     {
         Bar[] bars = [.. chart.Groups.SelectMany(group => group.Bars)];
-        // An interval that says nothing leaves the plot instead of making all bars short.
+        // A very wide interval is clipped rather than making all bars short.
         double least = bars.Min(bar => Math.Min(bar.Value, bar.Low ?? bar.Value)), longest = bars.Max(bar => bar.Value);
         double most = Math.Min(bars.Max(bar => Math.Max(bar.Value, bar.High ?? bar.Value)), chart.AreRatios
-            ? double.PositiveInfinity : MostOfBars * longest);
+            ? double.PositiveInfinity : MaxOfBars * longest);
         Axis axis = chart.AreRatios
             ? Plot.Styled(new LogarithmicAxis
             {
@@ -67,7 +67,7 @@ internal static class BarPlot
         return axis;
     }
 
-    /// <summary>The rows, from top to bottom.</summary>
+    /// <summary>The rows of the plot.</summary>
     private sealed class Rows(PlotModel model, BarChart chart, Axis values, double left, double span, Palette palette,
         bool named)
     {
@@ -114,10 +114,10 @@ internal static class BarPlot
         private void Write(string text, double y, OxyColor colour)
             => model.Annotations.Add(Text(text, new DataPoint(values.Minimum, y), -left, colour));
 
-        private static TextAnnotation Text(string text, DataPoint place, double offset, OxyColor colour) => new()
+        private static TextAnnotation Text(string text, DataPoint position, double offset, OxyColor colour) => new()
         {
             Text = text,
-            TextPosition = place,
+            TextPosition = position,
             Offset = new ScreenVector(offset, 0),
             TextHorizontalAlignment = HorizontalAlignment.Left,
             TextVerticalAlignment = VerticalAlignment.Middle,

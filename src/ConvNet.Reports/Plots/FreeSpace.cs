@@ -2,19 +2,19 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>The part of a plot that nothing stands in yet.</summary>
-/// <param name="area">The plot.</param>
+/// <summary>Tracks the free area of a plot.</summary>
+/// <param name="area">The plot area.</param>
 internal sealed class FreeSpace(OxyRect area)
 {
     private const double Thickness = 4;
 
     private readonly List<OxyRect> _taken = [];
 
-    /// <summary>Puts something there, whatever else may be there.</summary>
+    /// <summary>Occupies a square, even if it overlaps something.</summary>
     public void Take(ScreenPoint centre, double radius)
         => _taken.Add(new OxyRect(centre.X - radius, centre.Y - radius, 2 * radius, 2 * radius));
 
-    /// <summary>Puts a line there.</summary>
+    /// <summary>Occupies a line, even if it overlaps something.</summary>
     public void Take(ScreenPoint from, ScreenPoint to)
     {
         int pieces = (int)Math.Ceiling(from.DistanceTo(to) / Thickness);
@@ -22,7 +22,7 @@ internal sealed class FreeSpace(OxyRect area)
             Take(from + (to - from) * ((double)i / Math.Max(1, pieces)), Thickness / 2);
     }
 
-    /// <summary>Puts something there if it lies in the plot and there is nothing else.</summary>
+    /// <summary>Occupies a box if it lies inside the plot and overlaps nothing.</summary>
     public bool TryTake(OxyRect box)
     {
         bool isFree = box.Left >= area.Left && box.Right <= area.Right && box.Top >= area.Top && box.Bottom

@@ -4,31 +4,31 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Colours by what they are for. A plot is drawn in numbers that stand for them; the page's style sheet says
-/// how they look, in the light and in the dark.</summary>
-/// <remarks>A mark's number carries which mark it is, so that the drawing can be given its name afterwards.</remarks>
+/// <summary>Colours by purpose. Plots are drawn in placeholder colours, which are replaced by variables of the style
+/// sheet, so that they adapt to light and dark mode.</summary>
+/// <remarks>The placeholder colour of a mark encodes its number, so that the drawing can add its tooltip.</remarks>
 internal static partial class Ink
 {
-    /// <summary>The number of colours that series have; then they begin again.</summary>
+    /// <summary>The number of series colours. After that, colours repeat.</summary>
     public const int SeriesColours = 6;
 
     private const byte Words = 1, QuietWords = 2, Rules = 3, FirstSeries = 10;
 
-    /// <summary>Texts.</summary>
+    /// <summary>Text.</summary>
     public static OxyColor Text { get; } = OxyColor.FromRgb(Words, 0, 0);
 
-    /// <summary>Texts that stand back: numbers and titles of axes, names that repeat.</summary>
+    /// <summary>Secondary text: axis labels and repeated names.</summary>
     public static OxyColor Quiet { get; } = OxyColor.FromRgb(QuietWords, 0, 0);
 
-    /// <summary>Axes and the lines of a grid.</summary>
+    /// <summary>Axes and grid lines.</summary>
     public static OxyColor Rule { get; } = OxyColor.FromRgb(Rules, 0, 0);
 
-    /// <summary>A series, and which of the plot's marks it is; 0 where it is none.</summary>
+    /// <summary>Returns the colour of a series that also encodes the number of a mark, or 0.</summary>
     public static OxyColor Series(int series, int mark = 0)
         => OxyColor.FromRgb((byte)(FirstSeries + series % SeriesColours), (byte)(mark >> 8), (byte)mark);
 
-    /// <summary>A style of the drawing with the names of the style sheet, and the number of the mark; 0 where it is
-    /// none.</summary>
+    /// <summary>Replaces the placeholder colours in a style by variables of the style sheet, and returns the number of
+    /// the mark, or 0.</summary>
     public static (string Style, int Mark) Resolve(string style)
     {
         int mark = 0;

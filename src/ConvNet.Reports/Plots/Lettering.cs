@@ -2,29 +2,28 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>The letters of plots. Widths are those of Arial, whose metrics Helvetica and Liberation Sans
-/// share.</summary>
+/// <summary>The font of plots. Text widths are those of Arial, which Helvetica and Liberation Sans share.</summary>
 internal static class Lettering
 {
-    /// <summary>The family.</summary>
+    /// <summary>The font family.</summary>
     public const string Family = "Arial";
 
-    /// <summary>The size of all texts.</summary>
+    /// <summary>The font size.</summary>
     public const double Size = 12;
 
     private const double Regular = 400;
     private const string Ellipsis = "...";
 
-    /// <summary>What measures texts.</summary>
+    /// <summary>The context that measures texts.</summary>
     public static IRenderContext Measurer { get; } = new Metrics();
 
-    /// <summary>The width of a text.</summary>
+    /// <summary>Returns the width of a text.</summary>
     public static double Width(string text) => Measurer.MeasureText(text, Family, Size, Regular).Width;
 
-    /// <summary>The height of a line, with some air.</summary>
+    /// <summary>The height of a line, including spacing.</summary>
     public const double LineHeight = 16;
 
-    /// <summary>The text, or as much of its beginning as fits.</summary>
+    /// <summary>Shortens a text with an ellipsis to fit a width.</summary>
     public static string Fit(string text, double width)
     {
         if (Width(text) <= width)
@@ -32,14 +31,14 @@ internal static class Lettering
         int length = text.Length;
         while (length > 0 && Width(text[..length] + Ellipsis) > width)
             length--;
-        // Not half of a letter of two units.
+        // Do not split a surrogate pair.
         if (length > 0 && char.IsHighSurrogate(text[length - 1]))
             length--;
         return text[..length].TrimEnd() + Ellipsis;
     }
 
-    /// <summary>The metrics of a PDF's Arial, in points where plots count in pixels. They end with Latin-1; other
-    /// letters count as squares.</summary>
+    /// <summary>The metrics of Arial in PDF, converted from points to pixels. They cover Latin-1; any other character
+    /// counts as a square.</summary>
     private sealed class Metrics() : PdfRenderContext(1, 1, OxyColors.Undefined)
     {
         private const double PixelsOfAPoint = 4 / 3.0;

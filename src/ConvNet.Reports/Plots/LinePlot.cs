@@ -5,14 +5,14 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="LineChart"/>: every line with a colour and a dash of its own, its points marked where
-/// there are few.</summary>
+/// <summary>Draws a <see cref="LineChart"/>. Each line has its own colour and dash pattern. Points are marked if there
+/// are few.</summary>
 internal static class LinePlot
 {
-    private const double HeightOfWidth = 0.42, LeastHeight = 240, MarkerSize = 3.5, RoomAboveLegend = 6;
-    private const int MostMarkers = 40;
+    private const double HeightOfWidth = 0.42, MinHeight = 240, MarkerSize = 3.5, RoomAboveLegend = 6;
+    private const int MaxMarkers = 40;
 
-    // The least value is so near to 0, as a share of the greatest, that the axis may as well begin there.
+    // If the minimum is below this share of the maximum, the axis starts at 0.
     private const double NearZero = 0.15, MarginOfRange = 0.06;
 
     private static readonly LineStyle[] Dashes = [LineStyle.Solid, LineStyle.Dash, LineStyle.Dot, LineStyle.DashDot];
@@ -37,13 +37,13 @@ internal static class LinePlot
             };
             drawn.Points.AddRange(line.Points.Select(point => new DataPoint(point.X, point.Y)));
             model.Series.Add(drawn);
-            if (line.Points.Count <= MostMarkers)
+            if (line.Points.Count <= MaxMarkers)
                 AddMarkers(model, chart, line, i, palette[line.Name], marks);
         }
-        return new Plot(model, width, Math.Max(LeastHeight, Math.Round(width * HeightOfWidth)), marks);
+        return new Plot(model, width, Math.Max(MinHeight, Math.Round(width * HeightOfWidth)), marks);
     }
 
-    /// <summary>Puts a legend above the plot, which breaks its line where it must.</summary>
+    /// <summary>Adds a legend above the plot. It wraps if necessary.</summary>
     public static void AddLegend(PlotModel model)
     {
         model.Padding = new OxyThickness(0, RoomAboveLegend, 0, 0);
@@ -63,7 +63,7 @@ internal static class LinePlot
         LegendBorderThickness = 0,
     };
 
-    /// <summary>A point of a series, with its number among the plot's marks.</summary>
+    /// <summary>Creates a marker for a point of a series, with its number among the marks of the plot.</summary>
     public static ScatterSeries Marker(int series, int colour, int mark, double x, double y, double size)
     {
         var point = new ScatterSeries
@@ -78,7 +78,7 @@ internal static class LinePlot
         return point;
     }
 
-    /// <summary>The shape of a series' points.</summary>
+    /// <summary>Returns the marker shape of a series.</summary>
     public static MarkerType ShapeOf(int series) => (series % 4)
         switch
     { 0 => MarkerType.Circle, 1 => MarkerType.Triangle, 2 => MarkerType.Square, _ => MarkerType.Diamond };
@@ -93,7 +93,7 @@ internal static class LinePlot
         }
     }
 
-    // What the values span with a margin, and 0 where that is near; not more than there can be.
+    // Spans the values with a margin, includes 0 if it is near, and does not exceed the maximum of the chart.
     private static LinearAxis YAxis(LineChart chart)
     {
         IEnumerable<double> values = chart.Lines.SelectMany(line => line.Points).Select(point => point.Y);
@@ -109,7 +109,7 @@ internal static class LinePlot
         }, AxisPosition.Left, chart.Y);
     }
 
-    // Half a step to both sides of a single point, so that there is an axis.
+    // A single point gets a margin, because an axis cannot be empty.
     private static LinearAxis XAxis(LineChart chart)
     {
         double[] x = [.. chart.Lines.SelectMany(line => line.Points).Select(point => point.X)];

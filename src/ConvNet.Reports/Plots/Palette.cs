@@ -1,10 +1,10 @@
 namespace ConvNet.Reports.Plots;
 
-/// <summary>The colours of a page's series: a name has the same one in all charts of its kind, whatever else they show
-/// and in whatever order.</summary>
+/// <summary>Assigns colours to the series of a page. A name has the same colour in all charts of the same kind,
+/// independent of the other series and their order.</summary>
 /// <remarks>
-/// Each name has a colour that it prefers on every page; where two prefer the same, one takes the next that is free.
-/// Beyond <see cref="Ink.SeriesColours"/> names they share colours.
+/// Each name has a preferred colour, which is the same on every page. If two names prefer the same colour, one gets the
+/// next free one. With more than <see cref="Ink.SeriesColours"/> names, colours repeat.
 /// </remarks>
 internal sealed class Palette
 {
@@ -23,14 +23,14 @@ internal sealed class Palette
         }
     }
 
-    /// <summary>The colour of a series.</summary>
+    /// <summary>Returns the colour of a series.</summary>
     public int this[string name] => _colours[name];
 
-    /// <summary>The palette of a chart by itself.</summary>
+    /// <summary>Creates the palette of a single chart.</summary>
     public static Palette Of(Chart chart) => new(NamesOf(chart));
 
-    /// <summary>The palettes of a page, by the kind of chart: backends, curves and passes are different
-    /// things.</summary>
+    /// <summary>Creates the palettes of a page, one for each kind of chart: backends, curves and passes are
+    /// unrelated.</summary>
     public static IReadOnlyDictionary<Type, Palette> Of(Page page)
         => ChartsOf(page.Blocks).GroupBy(chart => chart.GetType()).ToDictionary(of => of.Key,
             of => new Palette(of.SelectMany(NamesOf)));
@@ -47,10 +47,10 @@ internal sealed class Palette
         BarChart bars => bars.Groups.SelectMany(group => group.Bars).Select(bar => bar.Series),
         LineChart lines => lines.Lines.Select(line => line.Name),
         RooflineChart roofline => roofline.Points.Select(point => point.Series),
-        _ => throw new NotSupportedException($"There is no plot of a {chart.GetType().Name}."),
+        _ => throw new NotSupportedException($"{chart.GetType().Name} cannot be plotted."),
     };
 
-    // FNV-1a: the same in every process.
+    // FNV-1a, which unlike string.GetHashCode is the same in every process.
     private static int PreferredOf(string name) => (int)(name.Aggregate(2166136261u,
         (hash, c) => unchecked((hash ^ c) * 16777619u)) % Ink.SeriesColours);
 }

@@ -3,11 +3,11 @@ using OxyPlot.Axes;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>A chart drawn for a width.</summary>
-/// <param name="Model">What OxyPlot draws.</param>
+/// <summary>A chart drawn for a given width.</summary>
+/// <param name="Model">The OxyPlot model.</param>
 /// <param name="Width">The width.</param>
 /// <param name="Height">The height.</param>
-/// <param name="Marks">What the marks say when they are pointed at, by their numbers from 1.</param>
+/// <param name="Marks">The tooltips of the marks. Mark numbers start at 1.</param>
 internal sealed record Plot(PlotModel Model, double Width, double Height, IReadOnlyList<string> Marks)
 {
     private const double Gap = 8, TickToLabel = 8;
@@ -18,10 +18,10 @@ internal sealed record Plot(PlotModel Model, double Width, double Height, IReadO
         BarChart bars => BarPlot.Of(bars, width, palette),
         LineChart lines => LinePlot.Of(lines, width, palette),
         RooflineChart roofline => RooflinePlot.Of(roofline, width, palette),
-        _ => throw new NotSupportedException($"There is no plot of a {chart.GetType().Name}."),
+        _ => throw new NotSupportedException($"{chart.GetType().Name} cannot be plotted."),
     };
 
-    /// <summary>A model with the common look: no frame, quiet axes.</summary>
+    /// <summary>Creates a model with the common style: no frame and unobtrusive axes.</summary>
     public static PlotModel NewModel() => new()
     {
         DefaultFont = Lettering.Family,
@@ -33,7 +33,7 @@ internal sealed record Plot(PlotModel Model, double Width, double Height, IReadO
         IsLegendVisible = true,
     };
 
-    /// <summary>Gives an axis the common look.</summary>
+    /// <summary>Applies the common style to an axis.</summary>
     public static T Styled<T>(T axis, AxisPosition position, string title) where T : Axis
     {
         axis.Position = position;

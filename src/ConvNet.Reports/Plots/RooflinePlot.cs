@@ -5,11 +5,11 @@ using OxyPlot.Series;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>Draws <see cref="RooflineChart"/>: the roof, a point for every layer whose area is its share of the time,
-/// and the names of those that take the most.</summary>
+/// <summary>Draws a <see cref="RooflineChart"/>: the roof, a point for each layer with an area proportional to its
+/// share of the time, and the names of the layers that take the most time.</summary>
 internal sealed class RooflinePlot
 {
-    private const double HeightOfWidth = 0.55, LeastHeight = 320, LeastMarker = 3, MostMarker = 9, WidthOfAName = 70,
+    private const double HeightOfWidth = 0.55, MinHeight = 320, MinMarker = 3, MaxMarker = 9, WidthOfAName = 70,
         LongestName = 140, SlopeInView = 20, Gap = 4;
 
     private readonly RooflineChart _chart;
@@ -30,11 +30,11 @@ internal sealed class RooflinePlot
         _y = LogarithmicAxis(AxisPosition.Left, "GFLOP/s",
             Math.Min(chart.Roofline.PeakGflops / SlopeInView, _points.Min(point => point.Gflops) / 2),
             1.8 * Math.Max(chart.Roofline.PeakGflops, _points.Max(point => point.Gflops)));
-        // The slope comes into the plot at the left or from below.
+        // The slope enters the plot at the left or bottom edge.
         double foot = Math.Max(_x.Minimum, _y.Minimum / chart.Roofline.MemoryGBs);
         _roof = [new(foot, chart.RoofAt(foot)), new(ridge, chart.Roofline.PeakGflops),
             new(_x.Maximum, chart.Roofline.PeakGflops)];
-        _plot = new Plot(Plot.NewModel(), width, Math.Max(LeastHeight, Math.Round(width * HeightOfWidth)),
+        _plot = new Plot(Plot.NewModel(), width, Math.Max(MinHeight, Math.Round(width * HeightOfWidth)),
             [.. _points.Select(TextOf)]);
     }
 
@@ -42,7 +42,7 @@ internal sealed class RooflinePlot
     {
         var roofline = new RooflinePlot(chart, width, palette);
         roofline.AddRoofAndPoints();
-        // Where a name finds room is known once the plot was laid out.
+        // Free space for names is known only after the layout.
         SvgDrawing.Layout(roofline._plot);
         roofline.AddNames((int)(width / WidthOfAName));
         return roofline._plot;
@@ -75,7 +75,7 @@ internal sealed class RooflinePlot
                 MarkerType = LinePlot.ShapeOf(i),
                 MarkerFill = Ink.Series(_palette[series[i]]),
                 MarkerStrokeThickness = 0,
-                MarkerSize = MostMarker / 2
+                MarkerSize = MaxMarker / 2
             });
         for (int i = 0; i < _points.Length; i++)
             model.Series.Add(LinePlot.Marker(Array.IndexOf(series, _points[i].Series), _palette[_points[i].Series],
@@ -83,7 +83,7 @@ internal sealed class RooflinePlot
     }
 
     private static double SizeOf(RooflinePoint point)
-        => Math.Clamp(2 * MostMarker * Math.Sqrt(point.Share), LeastMarker, MostMarker);
+        => Math.Clamp(2 * MaxMarker * Math.Sqrt(point.Share), MinMarker, MaxMarker);
 
     private string TextOf(RooflinePoint point)
         => $"{point.Name}, {point.Series}: {Number.Text(point.Gflops)} GFLOP/s at {Number.Text(point.Intensity)} "
@@ -91,16 +91,16 @@ internal sealed class RooflinePlot
             + $"{Number.Percent(point.Gflops / _chart.RoofAt(point.Intensity))}% of the roof, "
             + $"{Number.Percent(point.Share)}% of the time";
 
-    // A name covers no other name, not the roof and no point; where there is no such place it is left to the table.
+    // A name must not cover another name, the roof or a point. A name that does not fit appears only in the table.
     private void AddNames(int most)
     {
         var space = new FreeSpace(_plot.Model.PlotArea);
-        ScreenPoint[] roof = [.. _roof.Select(PlaceOf)];
+        ScreenPoint[] roof = [.. _roof.Select(PositionOf)];
         space.Take(roof[0], roof[1]);
         space.Take(roof[1], roof[2]);
         AddNamesOfRoof(space, roof);
         foreach (RooflinePoint point in _points)
-            space.Take(PlaceOf(new DataPoint(point.Intensity, point.Gflops)), SizeOf(point));
+            space.Take(PositionOf(new DataPoint(point.Intensity, point.Gflops)), SizeOf(point));
         foreach (TextAnnotation label in _points.Select(point => NameOf(point, space)).OfType<TextAnnotation>()
             .Take(most))
             _plot.Model.Annotations.Add(label);
@@ -113,7 +113,7 @@ internal sealed class RooflinePlot
         space.TryTake(BoxOf(peak));
         _plot.Model.Annotations.Add(peak);
 
-        // Along the slope and above it.
+        // Above the slope and parallel to it.
         ScreenVector slope = roof[1] - roof[0], up = new(slope.Y / slope.Length, -slope.X / slope.Length);
         var middle = new DataPoint(Math.Sqrt(_roof[0].X * _roof[1].X), Math.Sqrt(_roof[0].Y * _roof[1].Y));
         TextAnnotation memory = Label($"memory {Number.Text(_chart.Roofline.MemoryGBs)} GB/s", middle, up * Gap,
@@ -125,42 +125,42 @@ internal sealed class RooflinePlot
 
     private TextAnnotation? NameOf(RooflinePoint point, FreeSpace space)
     {
-        var place = new DataPoint(point.Intensity, point.Gflops);
+        var position = new DataPoint(point.Intensity, point.Gflops);
         string name = Lettering.Fit(point.Name, LongestName);
         double away = SizeOf(point) + Gap;
-        TextAnnotation[] places =
+        TextAnnotation[] candidates =
         [
-            Label(name, place, new ScreenVector(away, 0), HorizontalAlignment.Left, VerticalAlignment.Middle),
-            Label(name, place, new ScreenVector(-away, 0), HorizontalAlignment.Right, VerticalAlignment.Middle),
-            Label(name, place, new ScreenVector(0, -away), HorizontalAlignment.Center, VerticalAlignment.Bottom),
-            Label(name, place, new ScreenVector(0, away), HorizontalAlignment.Center, VerticalAlignment.Top),
+            Label(name, position, new ScreenVector(away, 0), HorizontalAlignment.Left, VerticalAlignment.Middle),
+            Label(name, position, new ScreenVector(-away, 0), HorizontalAlignment.Right, VerticalAlignment.Middle),
+            Label(name, position, new ScreenVector(0, -away), HorizontalAlignment.Center, VerticalAlignment.Bottom),
+            Label(name, position, new ScreenVector(0, away), HorizontalAlignment.Center, VerticalAlignment.Top),
         ];
-        return places.FirstOrDefault(label => space.TryTake(BoxOf(label)));
+        return candidates.FirstOrDefault(label => space.TryTake(BoxOf(label)));
     }
 
-    private static TextAnnotation Label(string text, DataPoint place, ScreenVector offset,
+    private static TextAnnotation Label(string text, DataPoint position, ScreenVector offset,
         HorizontalAlignment horizontal, VerticalAlignment vertical) => new()
         {
             Text = text,
-            TextPosition = place,
+            TextPosition = position,
             Offset = offset,
             TextHorizontalAlignment = horizontal,
             TextVerticalAlignment = vertical,
             TextColor = Ink.Text,
-            // What is under a text is dimmed around its letters; points are not.
+            // Below the series, the halo of the text does not dim the points.
             Layer = AnnotationLayer.BelowSeries,
             StrokeThickness = 0,
             Padding = new OxyThickness(0),
         };
 
-    private ScreenPoint PlaceOf(DataPoint point) => new(_x.Transform(point.X), _y.Transform(point.Y));
+    private ScreenPoint PositionOf(DataPoint point) => new(_x.Transform(point.X), _y.Transform(point.Y));
 
-    // OxyPlot numbers alignments −1, 0, 1: left or top of the place, around it, right or below.
+    // OxyPlot numbers alignments −1, 0, 1: left or top, centre, right or bottom.
     private OxyRect BoxOf(TextAnnotation label)
     {
         double width = Lettering.Width(label.Text!), height = Lettering.LineHeight;
-        ScreenPoint place = PlaceOf(label.TextPosition) + label.Offset;
-        return new OxyRect(place.X - width * ((int)label.TextHorizontalAlignment + 1) / 2,
-            place.Y - height * ((int)label.TextVerticalAlignment + 1) / 2, width, height);
+        ScreenPoint position = PositionOf(label.TextPosition) + label.Offset;
+        return new OxyRect(position.X - width * ((int)label.TextHorizontalAlignment + 1) / 2,
+            position.Y - height * ((int)label.TextVerticalAlignment + 1) / 2, width, height);
     }
 }

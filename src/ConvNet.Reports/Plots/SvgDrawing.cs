@@ -4,22 +4,23 @@ using OxyPlot;
 
 namespace ConvNet.Reports.Plots;
 
-/// <summary>A plot as an SVG element that may stand in a page: it scales, has a name, takes its colours from the page,
-/// and its marks say what they are.</summary>
+/// <summary>Converts a plot to an SVG element for embedding in a page. The drawing scales, has an accessible name and
+/// tooltips, and takes its colours from the page.</summary>
 internal static partial class SvgDrawing
 {
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
     /// <summary>Draws a chart.</summary>
     /// <param name="chart">The chart.</param>
-    /// <param name="width">Its width.</param>
-    /// <param name="id">What the names inside begin with: it must be the page's only one.</param>
-    /// <param name="palette">The colours of its series.</param>
+    /// <param name="width">The width.</param>
+    /// <param name="id">The prefix of the ids in the drawing. It must be unique in the page.</param>
+    /// <param name="palette">The colours of the series.</param>
     public static XElement Of(Chart chart, double width, string id, Palette palette)
     {
         Plot plot = Plot.Of(chart, width, palette);
         XElement drawing = XElement.Parse(Layout(plot));
-        // Nothing reaches out of its plot but names and figures beside the bars, which must not be cut off.
+        // The clipping groups are dropped: only names and figures beside the bars extend beyond the plot, and they must
+        // not be clipped.
         XElement[] drawn = [.. drawing.Elements(Svg + "g").Elements().Where(element => !IsInvisible(element))];
         foreach (XElement element in drawn)
             Finish(element, plot.Marks);
@@ -32,8 +33,8 @@ internal static partial class SvgDrawing
             drawn);
     }
 
-    /// <summary>Lays a plot out: its axes know from then on where a value is drawn.</summary>
-    /// <returns>The drawing.</returns>
+    /// <summary>Lays out a plot. Afterwards its axes can map values to positions.</summary>
+    /// <returns>The drawing as SVG text.</returns>
     public static string Layout(Plot plot)
         => SvgExporter.ExportToString(plot.Model, plot.Width, plot.Height, false, Lettering.Measurer);
 

@@ -32,12 +32,12 @@ public sealed partial class ChoosingABackendTests
     [GeneratedRegex(@"^\| ([\w:]+) \| (\d+) \| [\d,–]+ \| ([\d.]+|–)", RegexOptions.Multiline)]
     private static partial Regex Row();
 
-    [GeneratedRegex("[^.;]*(cannot be told from it|could be told from the fastest)")]
+    [GeneratedRegex("[^.;]*(cannot be distinguished from it|could be distinguished from the fastest)")]
     private static partial Regex Close();
 
     [GeneratedRegex(@"([\w:]+) on (\d+) threads?")]
     private static partial Regex Contender();
 
-    [GeneratedRegex("Take ([^:]+(?::\\w+)? on \\d+ threads?)")]
+    [GeneratedRegex("Use ([^:]+(?::\\w+)? on \\d+ threads?)")]
     private static partial Regex Taken();
 }

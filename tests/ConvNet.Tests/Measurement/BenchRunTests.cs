@@ -141,12 +141,12 @@ public sealed class BenchRunTests
         _wrong = "torchsharp";
         BenchResult result = Measure([Layer], 1, "native", "torchsharp:unpadded", "onednn");
         const string sentence = "torchsharp:unpadded failed its self-test: conv2: dx[0] is 714 and should be 765; "
-            + "what it computes is wrong, however fast.";
+            + "its results are wrong, so its speed is meaningless.";
         Assert.Multiple(() =>
         {
             Assert.That(result.Rows.Select(row => row.Backend), Is
                 .EqualTo((string[])["native", "torchsharp:unpadded", "onednn"]));
-            Assert.That(result.Distrust, Is.EqualTo((string[])[sentence]));
+            Assert.That(result.SelfTestWarnings, Is.EqualTo((string[])[sentence]));
             Assert.That(result.SelfTests.Keys, Is.EqualTo((string[])["native", "torchsharp:unpadded"]));
             Assert.That(_log, Has.Some.EqualTo($"# warning: {sentence}"));
             Assert.That(_paddings, Is.EqualTo((string[])["torchsharp unpadded"]));
@@ -203,7 +203,7 @@ public sealed class BenchRunTests
                 case Order.Peak:
                     return new Response { Rate = ++_test._peak };
                 case Order.SelfTest when _backend == "onednn":
-                    return new Response { Error = "There is nothing to run: prepare comes first." };
+                    return new Response { Error = "No workload is prepared. Send prepare first." };
                 case Order.SelfTest:
                     if (request.Padding is { } padding)
                         _test._paddings.Add($"{_backend} {padding}");

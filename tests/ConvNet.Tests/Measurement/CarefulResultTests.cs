@@ -53,7 +53,7 @@ public sealed class CarefulResultTests
     {
         using var folder = new TemporaryFolder();
         CarefulResult busy = Result with { PeakGflops = (100, 94) };
-        Assert.That(File.ReadAllText(busy.Write(folder.Path, "")[0]), Does.Contain("The machine was busy"));
+        Assert.That(File.ReadAllText(busy.Write(folder.Path, "")[0]), Does.Contain("The machine was not idle"));
         Assert.That((busy.WasDisturbed, Result.WasDisturbed), Is.EqualTo((true, false)));
     }
 }

@@ -56,7 +56,7 @@ public sealed class CompareRunTests
                 Is.EqualTo(new Recommendation("native", 2, Confidence.Clear, result.Recommendation.Reason,
                 result.Recommendation.Sentence)));
             Assert.That(result.Recommendation.Sentence,
-                Does.StartWith("Take native on 2 threads: 400 images/s in training")
+                Does.StartWith("Use native on 2 threads: 400 images/s in training")
                 .And.Contain("2.50 (2.50 to 2.50) times as fast as torchsharp on 2 threads")
                     .And.Contain("1.80 (1.80 to 1.80) times as fast as on 1 thread")
                     .And.Contain("its gradients are right"));
@@ -146,8 +146,8 @@ public sealed class CompareRunTests
         _steps["native 2"] = turn => turn % 2 == 0 ? 10 : 10.1;
         Recommendation taken = Compare(["native"], [1, 2]).Recommendation;
         Assert.That((taken.Backend, taken.Threads, taken.Confidence), Is.EqualTo(("native", 1, Confidence.Close)));
-        Assert.That(taken.Sentence, Does.Contain("native on 2 threads cannot be told from it, and it needs fewer "
-            + "threads"));
+        Assert.That(taken.Sentence, Does.Contain("native on 2 threads cannot be distinguished from it, "
+            + "and it needs fewer threads"));
     }
 
     [Test]
@@ -168,7 +168,7 @@ public sealed class CompareRunTests
             new("c", 1) { Training = one with { Ratio = new Interval(4, null, null) } }];
         Recommendation open = Recommender.Of(rows, new Noise(NoiseVerdict.Imprecise, 0, 1, "Imprecise."));
         Assert.That((open.Backend, open.Confidence), Is.EqualTo(("b", Confidence.Close)));
-        Assert.That(open.Sentence, Does.Contain("a on 1 thread cannot be told from it")
+        Assert.That(open.Sentence, Does.Contain("a on 1 thread cannot be distinguished from it")
             .And.Not.Contain("c on 1 thread cannot").And.Contain("4.0 times as fast as c on 1 thread"));
     }
 
@@ -185,7 +185,8 @@ public sealed class CompareRunTests
             [new("a", 1) { Training = speed }, new("b", 2) { Training = speed with { Ratio = new Interval(1, 1, 1) } }];
         Recommendation taken = Recommender.Of(rows, new Noise(NoiseVerdict.Quiet, 0, 1, "Quiet."));
         Assert.That(taken.Confidence, Is.EqualTo(asFast ? Confidence.Close : Confidence.Clear));
-        Assert.That(taken.Sentence.Contains("cannot be told from it", StringComparison.Ordinal), Is.EqualTo(asFast),
+        Assert.That(taken.Sentence.Contains("cannot be distinguished from it", StringComparison.Ordinal),
+            Is.EqualTo(asFast),
             taken.Sentence);
     }
 
@@ -213,8 +214,9 @@ public sealed class CompareRunTests
             Assert.That(result.Noise.OtherProcessors, Is.EqualTo(0.1 * Environment.ProcessorCount)
                 .Within(0.02 * Environment.ProcessorCount));
             Assert.That(result.Recommendation.Confidence, Is.EqualTo(Confidence.CannotTell));
-            Assert.That(result.Recommendation.Sentence, Does.StartWith("This run cannot tell: others kept ")
-                .And.Contain("native on 1 thread was the one to take here"));
+            Assert.That(result.Recommendation.Sentence, Does
+                .StartWith("This run is inconclusive: other processes kept ")
+                .And.Contain("native on 1 thread was the best choice"));
         });
     }
 
@@ -274,7 +276,7 @@ public sealed class CompareRunTests
         _algorithms["native"] = "direct";
         BatchComparison same = Compare(["native", "native:accurate"], [2]);
         Assert.That(same.Rows.Select(row => row.Backend), Is.EqualTo((string[])["native"]));
-        Assert.That(same.Absent.Single().Reason, Does.Contain("takes the algorithms of native"));
+        Assert.That(same.Absent.Single().Reason, Does.Contain("uses the same algorithms as native"));
     }
 
     [Test]

@@ -92,7 +92,7 @@ public sealed class CompareStatisticsTests
         using var backend = new NativeBackend(1);
         GradientAgreement agreement = QuickCheck.Of(graph, backend);
         Assert.That(agreement.Verdict, Is.EqualTo(GradientVerdict.Right), agreement.Detail);
-        Assert.That(agreement.Detail, Is.EqualTo("5 different layers by themselves"));
+        Assert.That(agreement.Detail, Is.EqualTo("5 distinct layers"));
     }
 
     [Test]
@@ -117,7 +117,7 @@ public sealed class CompareStatisticsTests
     [TestCase("abacus", "native:accurate")]
     [TestCase("native:fft", "torchsharp")]
     [TestCase("torchsharp:accurate", "torchsharp:unpadded")]
-    [TestCase("auto", "says which of them it measures")]
+    [TestCase("auto", "a measurement needs explicit names")]
     public void WhatIsNoContestantIsRefused(string name, string expected)
         => Assert.That(Assert.Throws<ArgumentException>(() => Contestant.Parse(name))!.Message, Does.Contain(expected));
 

@@ -96,37 +96,37 @@ public sealed class LayerShapeTests
     [TestCase("g2mb2ic4ih8oc6kh3ph1", 2 * (4 * 64 + 6 * 64) + 6 * 2 * 9)]
     [TestCase("mb3ic5ih2oc7", 3 * (5 * 4 + 7) + 5 * 4 * 7)]
     public void WhatIsMovedOnceIsTheInputTheWeightsAndTheOutput(string text, double values)
-        => Assert.That(LayerShape.Parse(text).LeastBytes, Is.EqualTo(sizeof(float) * values));
+        => Assert.That(LayerShape.Parse(text).MinTrafficBytes, Is.EqualTo(sizeof(float) * values));
 
     [TestCase("", "ic is missing", 1)]
-    [TestCase("mb", "mb lacks its number", 3)]
-    [TestCase("mb2icx", "ic lacks its number", 6)]
-    [TestCase("mb2 ic4oc4", "\" i\" is no size", 4)]
-    [TestCase("mb2ic4oc4ih8kh3q1", "\"q1\" is no size", 16)]
+    [TestCase("mb", "the number after mb is missing", 3)]
+    [TestCase("mb2icx", "the number after ic is missing", 6)]
+    [TestCase("mb2 ic4oc4", "\" i\" is not a size", 4)]
+    [TestCase("mb2ic4oc4ih8kh3q1", "\"q1\" is not a size", 16)]
     [TestCase("mb2mb3ic4oc4", "mb is given twice", 4)]
-    [TestCase("mb0ic4oc4", "mb starts at 1", 3)]
-    [TestCase("mb2ic99999999999oc4", "ic is over", 6)]
-    [TestCase("mb2ic4id3ih3oc4kh3", "id is a size of three dimensions", 7)]
-    [TestCase("mb2ic4oc4oh3", "oh is of a convolution, and its kernel, kh, is missing", 13)]
+    [TestCase("mb0ic4oc4", "mb must be at least 1", 3)]
+    [TestCase("mb2ic99999999999oc4", "ic must be at most 16,777,216", 6)]
+    [TestCase("mb2ic4id3ih3oc4kh3", "id is a size of a third dimension", 7)]
+    [TestCase("mb2ic4oc4oh3", "oh belongs to a convolution, whose kernel size kh is missing", 13)]
     [TestCase("mb2ic4oc4kh3", "ih is missing", 13)]
     [TestCase("mb2ic4ih8kh3", "oc is missing", 13)]
     [TestCase("mb2ic4ih8oc4oh9kh3ph1", "oh9 contradicts (8 − 3 + 2·1) / 1 + 1 = 8", 22)]
     [TestCase("mb2ic4ih8oc4oh8ow7kh3ph1", "ow7 contradicts", 25)]
-    [TestCase("mb2ic4ih2oc4kh5ph1", "a kernel that reaches over 5 does not fit 2 and a padding of 1", 19)]
-    [TestCase("g3mb2ic4ih8oc6kh3", "4 and 6 channels do not divide into 3 groups", 18)]
-    [TestCase("max:mb2ic4oc4ih8kh2", "oc is not for max: a pooling", 20)]
-    [TestCase("avg_p:mb2ic4ih8kh2dh1", "dh is not for avg_p: a pooling", 22)]
+    [TestCase("mb2ic4ih2oc4kh5ph1", "a kernel with an extent of 5 does not fit an input of 2 with a padding of 1", 19)]
+    [TestCase("g3mb2ic4ih8oc6kh3", "4 and 6 channels are not divisible by 3 groups", 18)]
+    [TestCase("max:mb2ic4oc4ih8kh2", "oc does not apply to max: pooling", 20)]
+    [TestCase("avg_p:mb2ic4ih8kh2dh1", "dh does not apply to avg_p: pooling", 22)]
     [TestCase("max:mb2ic4ih8", "kh is missing", 14)]
     [TestCase("max:mb2ic4ih8kh2ph2", "padding alone", 20)]
-    [TestCase("ic1ih1oc1oh16777216kh1sh16777216", "oh16777216 takes a padding of 140,737,479,966,720 around 1", 33)]
+    [TestCase("ic1ih1oc1oh16777216kh1sh16777216", "oh16777216 needs a padding of 140,737,479,966,720 around 1", 33)]
     [TestCase("mb2ic1ih16777216iw16777216oc1kh1", "too large", 33)]
     [TestCase("mb2ic1ih3000000iw1oc1kh2000000kw1", "at most 1,048,576", 34)]
     [TestCase("max:mb2ic1ih8kh2sh2000000", "at most 1,048,576", 26)]
-    [TestCase("bnorm:mb2ic4ih8kh3", "kh is not for bnorm: a batch normalisation", 19)]
+    [TestCase("bnorm:mb2ic4ih8kh3", "kh does not apply to bnorm: a batch normalisation", 19)]
     [TestCase("bnorm:mb2ic4", "ih is missing", 13)]
-    [TestCase("min:mb2ic4ih8kh2", "\"mi\" is no size", 1)]
-    [TestCase("mb2ic4oc4n\"open", "the name's quotes do not pair", 11)]
-    [TestCase("mb2ic4oc4n", "a name is one or more characters", 11)]
+    [TestCase("min:mb2ic4ih8kh2", "\"mi\" is not a size", 1)]
+    [TestCase("mb2ic4oc4n\"open", "the name has only one quote", 11)]
+    [TestCase("mb2ic4oc4n", "a name has at least one character", 11)]
     public void AWrongDescriptorSaysWhatIsWrongAndWhere(string text, string reason, int character)
     {
         string message = Assert.Throws<FormatException>(() => LayerShape.Parse(text))!.Message;
@@ -144,7 +144,7 @@ public sealed class LayerShapeTests
             Is.EqualTo((string[])["mb2ic4oc4", "mb2ic4ih8oc4oh6kh3ph0n\"b\""]));
         File.WriteAllText(file, "mb2ic4oc4\nmb2ic4oc\n");
         Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.StartWith($"{file}:2: ")
-            .And.Contain("oc lacks its number"));
+            .And.Contain("the number after oc is missing"));
         File.WriteAllText(file, "# nothing\n");
         Assert.That(Assert.Throws<FormatException>(() => ShapeFile.Read(file))!.Message, Does.Contain("no shape"));
     }

@@ -207,17 +207,17 @@ public sealed class ProfileTests
     public void WhoDoesNotTellIsNamedWithThoseWhoDo()
     {
         Assert.That(Assert.Throws<ArgumentException>(() => Profiles.Check(["native", "torchsharp"]))!.Message,
-            Is.EqualTo("torchsharp does not tell where its time goes: native and managed do."));
+            Is.EqualTo("torchsharp does not support profiling; native and managed do."));
         Assert.DoesNotThrow(() => Profiles.Check(["native:winograd4", "managed"]));
         Assert.That(Profile("torchsharp", "digits", "infer", batch: 1).Profiled.Error,
-            Is.EqualTo("torchsharp does not tell where its time goes: native and managed do."));
+            Is.EqualTo("torchsharp does not support profiling; native and managed do."));
         using var input =
             new StringReader(
             Protocol.Line(new Request(Order.Prepare) { Shape = "mb2ic4oc4", Pass = "fwd", Threads = 1 }) + "\n"
             + Protocol.Line(new Request(Order.Profile)));
         using var output = new StringWriter();
         WorkerLoop.Serve("native", (name, shape) => BuiltInModels.Create(name, shape), input, output);
-        Assert.That(output.ToString(), Does.Contain("a profile is of a network"));
+        Assert.That(output.ToString(), Does.Contain("Only networks can be profiled"));
     }
 
     [Test]

@@ -63,8 +63,8 @@ public sealed class WorkerTests
                 new Request(Order.Prepare) { Model = "vgg99", Pass = "train", Batch = 1, Threads = 1 },
             new Request(Order.Prepare) { Model = "lenet5", Pass = "fwd", Batch = 1, Threads = 1 },
                 Prepare("mb2ic4oc4", "fwd"));
-        string[] reasons = ["prepare comes first", "oc lacks its number", "no pass \"sideways\"",
-            "train is a pass of a network", "no model \"vgg99\"", "fwd is a pass of a layer"];
+        string[] reasons = ["Send prepare first", "the number after oc is missing", "no pass \"sideways\"",
+            "train is a network pass", "no model \"vgg99\"", "fwd is a layer pass"];
         for (int i = 0; i < reasons.Length; i++)
             Assert.That(responses[i].Error, Does.Contain(reasons[i]));
         Assert.That(responses[^1].Error, Is.Null);

@@ -140,7 +140,7 @@ public sealed partial class PageTests
         Assert.That(lines, Is.EqualTo((string[])
         [
             "# A \\*title\\*", "", "What came out.", "", "## Bars", "", "**Speed**", "",
-            "| of | what | images/s | least | greatest |", "| --- | --- | ---: | ---: | ---: |",
+            "| group | series | images/s | low | high |", "| --- | --- | ---: | ---: | ---: |",
                 "| batch 1 | a\\|b | 1,234 | 1,200 | 1,250 |", "| batch 1 | c | 0.500 | – | – |", "",
             "- Processor: one", "", "> **Note:** Trust it not.",
         ]));

@@ -86,7 +86,7 @@ internal static class SamplePages
                                 select RowOf(backend, threads, threads * backend.Length * 37.5)];
         BatchComparison Of(int batch, NoiseVerdict noise)
             => new(batch, 42, 60, rows, [new Absence("onednn", null, "all", $"the program cannot read {model}")],
-            new Noise(noise, 0.4, 0.93, "Others kept 0.4 processors busy."),
+            new Noise(noise, 0.4, 0.93, "Other processes kept 0.4 processors busy."),
                 new("native", 2, Confidence.Clear, "it is the fastest",
                 $"Take native with 2 threads for {model}: it is 2.1 times as fast as torchsharp."));
         return new(model, "3x32x32", 272_474, new MachineFacts("A processor", 2, "Linux", ".NET 10",

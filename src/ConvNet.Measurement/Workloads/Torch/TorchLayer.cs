@@ -6,9 +6,9 @@ namespace ConvNet.Measurement;
 
 /// <summary>One pass of a layer in torch, on dense tensors.</summary>
 /// <remarks>
-/// A backward pass is torch's own, from a graph that is kept: only the tensor whose gradient is timed asks for one, so
-/// torch computes no other. The gradient is dropped before each call, as an optimiser's zero_grad does, or torch would
-/// add to it.
+/// A backward pass runs on a retained autograd graph. Only the tensor whose gradient is timed requires one, so torch
+/// computes no other gradient. The gradient is cleared before each call, like zero_grad of an optimiser; otherwise
+/// torch would accumulate into it.
 /// </remarks>
 internal sealed class TorchLayer : Workload
 {
@@ -39,7 +39,7 @@ internal sealed class TorchLayer : Workload
 
     public override string Algorithm => "auto";
 
-    /// <summary>Makes the call of a pass.</summary>
+    /// <summary>Creates the workload of a pass.</summary>
     public static Workload Create(IBackend backend, LayerShape shape, BenchPass pass)
         => new TorchLayer(((TorchSharpBackend)backend).Runtime, shape, pass);
 
@@ -65,7 +65,7 @@ internal sealed class TorchLayer : Workload
             _shape.Groups);
     }
 
-    // A copy in torch's own memory, with the alignment that its kernels are used to.
+    // The values are copied into memory that torch allocates, which has the alignment that its kernels expect.
     private static Tensor Values(long[] size, bool wantsGradient)
     {
         long count = size.Aggregate((product, extent) => product * extent);
