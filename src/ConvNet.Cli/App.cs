@@ -9,35 +9,34 @@ using ConvNet.Training;
 
 namespace ConvNet.Cli;
 
-/// <summary>The command <c>convnet</c>: parses, runs a verb, and turns what the user can mend into one line and an exit
-/// code.</summary>
+/// <summary>The command <c>convnet</c>. Parses the command line, runs a verb, and reports errors that the user can
+/// correct as one line and an exit code.</summary>
 internal static class App
 {
-    /// <summary>All went well.</summary>
+    /// <summary>Success.</summary>
     public const int Ok = 0;
 
-    /// <summary>A check failed, a training came to nothing, or what was measured died.</summary>
+    /// <summary>A check failed, training diverged, or a worker ended unexpectedly.</summary>
     public const int Failed = 1;
 
-    /// <summary>Wrong usage: an option, a file, a model, a size or a backend that cannot be used as asked, or a
-    /// document that cannot be written.</summary>
+    /// <summary>Invalid usage: an option, file, model, size or backend that cannot be used as requested, or output that
+    /// cannot be written.</summary>
     public const int WrongUsage = 2;
 
-    /// <summary>A fault of this program, which shows where it happened.</summary>
+    /// <summary>An internal error, reported with a stack trace.</summary>
     public const int InternalError = 70;
 
-    /// <summary>Interrupted by SIGINT, as shells number it.</summary>
+    /// <summary>Interrupted by SIGINT: 128 plus the signal number, as shells report it.</summary>
     public const int Interrupted = 130;
 
     private const string JsonOption = "--json";
 
-    /// <summary>Runs one command line, by the invariant culture: numbers are read and written alike for
-    /// everybody.</summary>
-    /// <param name="args">The words after <c>convnet</c>.</param>
-    /// <param name="output">Where results go.</param>
-    /// <param name="error">Where errors go, and with <c>--json</c> all that is for people.</param>
-    /// <param name="files">Gets the files that are written.</param>
-    /// <param name="cancellation">Ends what the verb does between two steps.</param>
+    /// <summary>Runs a command line. Numbers are read and written in the invariant culture.</summary>
+    /// <param name="args">The arguments after <c>convnet</c>.</param>
+    /// <param name="output">Receives the results.</param>
+    /// <param name="error">Receives errors and, with <c>--json</c>, all human-readable output.</param>
+    /// <param name="files">Records the files that are written.</param>
+    /// <param name="cancellation">Cancels the verb between two steps.</param>
     /// <returns>The exit code.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter error, FilesWritten? files = null,
         CancellationToken cancellation = default)
@@ -53,12 +52,12 @@ internal static class App
             int code = Run(command, results, messages, written);
             if (code != Ok || results.Failure is not { } lost)
                 return code;
-            // A reader of a table that has seen enough closes the pipe; one of a document has not.
+            // A reader may close the pipe after seeing enough of a table, but a JSON document must be complete.
             bool json = command.GetValue<bool>(JsonOption);
             if (results.ReaderHasGone && !json)
                 return code;
-            string what = json ? $"the document of {JsonOption}" : "all that there is to show";
-            messages.WriteLine($"convnet: Standard output did not take {what}: {lost.Message}");
+            string what = json ? $"the document of {JsonOption}" : "the results";
+            messages.WriteLine($"convnet: Writing {what} to standard output failed: {lost.Message}");
             return WrongUsage;
         }
         finally
@@ -67,7 +66,7 @@ internal static class App
         }
     }
 
-    /// <summary>The verbs with their options.</summary>
+    /// <summary>Builds the verbs and their options.</summary>
     internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
 
     private static int Run(ParseResult command, TextWriter output, TextWriter error, FilesWritten files)
@@ -106,8 +105,8 @@ internal static class App
         }
         catch (Exception failure)
         {
-            error.WriteLine($"convnet: internal error, a fault of this program; please report it with the command "
-                + $"line and these lines:\n{failure}");
+            error.WriteLine($"convnet: internal error. Please report it with the command line and the following "
+                + $"text:\n{failure}");
             return InternalError;
         }
     }
@@ -116,10 +115,10 @@ internal static class App
     {
         var json = new Option<bool>(JsonOption)
         {
-            Description = "Print one JSON document on stdout; all else goes to stderr.",
+            Description = "Print one JSON document to stdout; all other output goes to stderr.",
             Recursive = true,
         };
-        var root = new RootCommand("Trains convolutional networks, and checks that every backend computes the same.")
+        var root = new RootCommand("Trains convolutional networks and checks that all backends agree.")
         {
             json,
         };
@@ -141,7 +140,7 @@ internal static class App
         return root;
     }
 
-    /// <summary>The usual help, then the examples of the verb.</summary>
+    /// <summary>The standard help followed by the examples of the verb.</summary>
     private sealed class HelpWithExamples(HelpAction usual) : SynchronousCommandLineAction
     {
         public override int Invoke(ParseResult parseResult)

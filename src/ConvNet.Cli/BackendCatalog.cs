@@ -4,16 +4,17 @@ using ConvNet.Measurement;
 
 namespace ConvNet.Cli;
 
-/// <summary>The backends by name.</summary>
+/// <summary>Creates backends by name.</summary>
 internal static class BackendCatalog
 {
-    /// <summary>The backend that is used unless another is named.</summary>
+    /// <summary>The default backend.</summary>
     public const string Default = "native";
 
-    /// <summary>The name that stands for the fastest backend that can run here and computes right.</summary>
+    /// <summary>The name that selects the fastest backend that can run on this machine and passes its
+    /// self-test.</summary>
     public const string Auto = "auto";
 
-    /// <summary>The backend of libtorch.</summary>
+    /// <summary>The name of the libtorch backend.</summary>
     public const string Torch = TorchVariants.Backend;
 
     private const string Accurate = "accurate";
@@ -22,55 +23,53 @@ internal static class BackendCatalog
 
     private static readonly Dictionary<string, Func<int?, Precision, IBackend>> Makers = ByName();
 
-    /// <summary>All names, for help and errors.</summary>
+    /// <summary>All names, for help texts and errors.</summary>
     public static string Names => string.Join(", ", Makers.Keys);
 
-    /// <summary>The backends, without the names that force an instruction set or a precision.</summary>
+    /// <summary>The names of the backends, without those that select an instruction set or precision.</summary>
     public static IEnumerable<string> Families
         => Makers.Keys.Where(name => !name.Contains(':', StringComparison.Ordinal));
 
-    /// <summary>Every backend on every instruction set, and native with <see cref="Precision.Accurate"/> besides where
-    /// that is wanted.</summary>
+    /// <summary>Returns every backend with every instruction set, optionally including native with
+    /// <see cref="Precision.Accurate"/>.</summary>
     public static IEnumerable<string> Variants(bool accurate)
         => Makers.Keys.Where(name => name is not Default and not $"{Default}:{Accurate}"
             && (accurate || !name.EndsWith($":{Accurate}", StringComparison.Ordinal))
             && !name.StartsWith($"{Torch}:", StringComparison.Ordinal)
             && !Winograd.Any(algorithm => name.EndsWith($":{algorithm.Word()}", StringComparison.Ordinal)));
 
-    /// <summary>The names that force an instruction set of a backend, and nothing else.</summary>
+    /// <summary>Returns the names that select only an instruction set of a backend.</summary>
     public static IEnumerable<string> InstructionSetsOf(string family)
         => Enum.GetValues<NativeIsa>().OrderDescending().Select(isa => $"{family}:{isa.ToString().ToLowerInvariant()}")
             .Where(Has);
 
-    /// <summary>Whether there is a backend of a name.</summary>
+    /// <summary>Whether a backend name is known.</summary>
     public static bool Has(string name) => Makers.ContainsKey(name);
 
-    /// <summary>The error for a name that is none.</summary>
+    /// <summary>Creates the error for an unknown name.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="others">What else could stand there.</param>
+    /// <param name="others">Other names that are valid in this context.</param>
     public static ArgumentException NoSuch(string name, params string[] others)
         => NearMisses.NoSuch("backend", name, [.. others, .. Makers.Keys]);
 
-    /// <summary>Makes a backend.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="threads">Threads to use; all processors unless given.</param>
-    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native
-    /// can.</param>
-    /// <exception cref="ArgumentException">There is no backend of this name.</exception>
-    /// <exception cref="Exception">The backend cannot run here, as <see cref="IsUnavailable"/> tells; the message says
-    /// why and what to do.</exception>
+    /// <summary>Creates a backend.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
+    /// <param name="precision">The precision, if the name does not specify one. Only native supports a choice.</param>
+    /// <exception cref="ArgumentException">The name is unknown.</exception>
+    /// <exception cref="Exception">The backend cannot run on this machine, see <see cref="IsUnavailable"/>; the message
+    /// gives the reason and the remedy.</exception>
     public static IBackend Create(string name, int? threads, Precision precision = Precision.Fast)
         => Makers.TryGetValue(name, out Func<int?, Precision, IBackend>? make)
         ? make(threads, precision)
         : throw NoSuch(name);
 
-    /// <summary>Makes a backend and tests it, or with the name <see cref="Auto"/> the first of <see cref="Ranking"/>
-    /// that passes its self-test.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="threads">Threads to use; all processors unless given.</param>
-    /// <param name="precision">Whether it may trade accuracy for time where its name does not say; only native
-    /// can.</param>
-    /// <param name="cancellation">Ends the test of a backend that was named.</param>
+    /// <summary>Creates a backend and runs its self-test. <see cref="Auto"/> selects the first backend of
+    /// <see cref="Ranking"/> that passes.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
+    /// <param name="precision">The precision, if the name does not specify one. Only native supports a choice.</param>
+    /// <param name="cancellation">Cancels the self-test of a named backend.</param>
     /// <inheritdoc cref="Create" path="/exception"/>
     public static BackendChoice Choose(string name, int? threads, Precision precision, CancellationToken cancellation)
     {
@@ -91,8 +90,8 @@ internal static class BackendCatalog
         }
     }
 
-    /// <summary>The backends, the fastest first, as docs/choosing-a-backend.md has measured them: without vector
-    /// instructions torch's own kernels are ahead.</summary>
+    /// <summary>The backends from fastest to slowest, as measured in docs/choosing-a-backend.md. Without vector
+    /// instructions, the kernels of torch are the fastest.</summary>
     public static IReadOnlyList<string> Ranking => Vector256.IsHardwareAccelerated ? [Default, Torch, "managed"]
         : [Torch, Default, "managed"];
 
@@ -119,7 +118,7 @@ internal static class BackendCatalog
         return makers;
     }
 
-    /// <summary>Whether a failure says that a backend cannot run here: its library, or what the library needs, is
-    /// missing.</summary>
+    /// <summary>Whether an exception reports that a backend cannot run on this machine, because its library or a
+    /// dependency is missing.</summary>
     public static bool IsUnavailable(Exception failure) => failure is DllNotFoundException or NotSupportedException;
 }

@@ -2,27 +2,27 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli;
 
-/// <summary>What was found of a backend on this machine. The JSON documents of <c>backends</c> and <c>doctor</c> have
-/// it so.</summary>
-/// <param name="Name">The backend, as <c>native:avx2</c>.</param>
-/// <param name="Available">Whether it can run here.</param>
-/// <param name="Version">The version of what computes; null where it cannot run.</param>
+/// <summary>The state of a backend on this machine. Also part of the JSON documents of <c>backends</c> and
+/// <c>doctor</c>.</summary>
+/// <param name="Name">The backend, for example <c>native:avx2</c>.</param>
+/// <param name="Available">Whether the backend can run.</param>
+/// <param name="Version">The version. Null if the backend cannot run.</param>
 /// <param name="Isa">The instruction set.</param>
-/// <param name="Precision">Whether it may take less exact algorithms.</param>
-/// <param name="Threads">Threads that it uses.</param>
-/// <param name="Library">The path of the library that was loaded; null where there is none.</param>
-/// <param name="LibraryBytes">The size of that file.</param>
-/// <param name="Reason">Why it cannot run, and what to do; null where it can.</param>
-/// <param name="SelfTest">What its self-test found; null where it cannot run.</param>
-/// <param name="Limits">What limits it, or is worked around.</param>
+/// <param name="Precision">The precision, which determines whether less accurate algorithms may be used.</param>
+/// <param name="Threads">The number of threads.</param>
+/// <param name="Library">The path of the loaded library. Null if there is none.</param>
+/// <param name="LibraryBytes">The size of the library file.</param>
+/// <param name="Reason">Why the backend cannot run, and the remedy. Null if it can.</param>
+/// <param name="SelfTest">The self-test result. Null if the backend cannot run.</param>
+/// <param name="Limits">Limitations and workarounds.</param>
 internal sealed record BackendProbe(string Name, bool Available, string? Version, string? Isa, string? Precision,
     int? Threads, string? Library, long? LibraryBytes, string? Reason, SelfTestResult? SelfTest,
     IReadOnlyList<BackendLimit> Limits)
 {
-    /// <summary>Looks at a backend.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="threads">Threads to use; all processors unless given.</param>
-    /// <param name="cancellation">Ends its self-test.</param>
+    /// <summary>Probes a backend.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
+    /// <param name="cancellation">Cancels the self-test.</param>
     public static BackendProbe Of(string name, int? threads, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -40,7 +40,7 @@ internal sealed record BackendProbe(string Name, bool Available, string? Version
         }
     }
 
-    /// <summary>The one of some that <c>--backend auto</c> takes; null for none.</summary>
+    /// <summary>Returns the backend that <c>--backend auto</c> selects, or null if there is none.</summary>
     public static string? Auto(IReadOnlyCollection<BackendProbe> probes)
         => BackendCatalog.Ranking.FirstOrDefault(name
             => probes.Any(probe => probe.Name == name && probe.SelfTest is { Passed: true }));

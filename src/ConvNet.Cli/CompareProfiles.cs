@@ -4,22 +4,22 @@ using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli;
 
-/// <summary>Where the time of the compared backends goes, for the page: a look of its own behind the comparison, so
-/// that it disturbs none of its figures.</summary>
+/// <summary>Profiles the compared backends for the report page. This happens after the comparison, so that it does not
+/// affect its figures.</summary>
 internal static class CompareProfiles
 {
     private const double Milliseconds = 500;
 
-    // A page is not worth the wait for the few steps of a backend that takes longer.
+    // Slower backends would need too long for a few steps.
     private const double LongestStepMs = 500;
 
-    /// <summary>Profiles a training step, with the first batch size and the most threads, on each backend that tells
-    /// and is not too slow.</summary>
+    /// <summary>Profiles a training step with the first batch size and the highest thread count on each backend that
+    /// supports profiling and is fast enough.</summary>
     /// <param name="result">The comparison.</param>
-    /// <param name="input">The images' shape where it is not the model's own.</param>
+    /// <param name="input">The shape of the images. Null selects the default of the model.</param>
     /// <param name="start">Starts the worker of a backend.</param>
-    /// <param name="progress">Gets a line when a backend begins.</param>
-    /// <exception cref="WorkerException">A worker died.</exception>
+    /// <param name="progress">Receives a line when a backend starts.</param>
+    /// <exception cref="WorkerException">A worker ended unexpectedly.</exception>
     public static IReadOnlyList<ProfiledRun> Measure(CompareResult result, string? input, Func<string, IWorker> start,
         Action<string> progress)
     {
@@ -43,7 +43,7 @@ internal static class CompareProfiles
 
         ProfiledRun Profile(string backend, Request prepare)
         {
-            progress($"{backend}: where the time goes");
+            progress($"{backend}: profiling");
             using IWorker worker = start(backend);
             worker.Get(prepare);
             return new ProfiledRun($"{backend}, training with batches of {prepare.Batch}, {threads} "

@@ -3,10 +3,10 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>A comparison for people.</summary>
+/// <summary>Writes a comparison as tables.</summary>
 internal static class CompareTables
 {
-    /// <summary>Writes the machine, and for each batch size the tables and what to take.</summary>
+    /// <summary>Writes the machine and, for each batch size, the tables and the recommendation.</summary>
     public static void Write(IAnsiConsole people, CompareResult result)
     {
         string peaks = string.Join(", ",

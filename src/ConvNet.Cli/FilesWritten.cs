@@ -1,12 +1,12 @@
 namespace ConvNet.Cli;
 
-/// <summary>The files that a call has written so far, for what is said when it is interrupted.</summary>
+/// <summary>Records the files that a command has written, for the message after an interruption.</summary>
 internal sealed class FilesWritten
 {
     private readonly Lock _lock = new();
     private readonly List<string> _files = [];
 
-    /// <summary>Adds a file that is whole on the disk.</summary>
+    /// <summary>Adds a completely written file.</summary>
     public void Add(string file)
     {
         lock (_lock)
@@ -16,7 +16,7 @@ internal sealed class FilesWritten
         }
     }
 
-    /// <summary>What an interruption leaves.</summary>
+    /// <summary>Describes the files for that message.</summary>
     public string Words
     {
         get

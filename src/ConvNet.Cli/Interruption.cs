@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Cli;
 
-/// <summary>SIGINT and SIGTERM: the first asks the verb to end, and ends the process where the verb has not within a
-/// second or two; the second ends it at once.</summary>
+/// <summary>Handles SIGINT and SIGTERM. The first signal cancels the verb and, if it does not end within 1.5 seconds,
+/// ends the process. The second signal ends the process at once.</summary>
 internal sealed class Interruption : IDisposable
 {
     private const int BaseOfSignals = 128, SignalInterrupt = 2, SignalTerminate = 15;
 
-    // Between two steps a verb sees that it was asked; one layer of the reference may take minutes.
+    // Cancellation takes effect between steps, but one layer of the reference may take minutes.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1.5);
 
     private readonly CancellationTokenSource _source = new();
@@ -17,8 +17,8 @@ internal sealed class Interruption : IDisposable
     private readonly Timer _deadline;
     private int _signals;
 
-    /// <summary>Listens for the signals.</summary>
-    /// <param name="files">What the process has written.</param>
+    /// <summary>Starts listening for signals.</summary>
+    /// <param name="files">The files written by the process.</param>
     public Interruption(FilesWritten files)
     {
         _files = files;
@@ -27,14 +27,13 @@ internal sealed class Interruption : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal)];
     }
 
-    /// <summary>Is cancelled by the first signal.</summary>
+    /// <summary>The token that the first signal cancels.</summary>
     public CancellationToken Token => _source.Token;
 
-    /// <summary>The exit code of a process that was interrupted, as shells number it: 130 for SIGINT, 143 for
-    /// SIGTERM.</summary>
+    /// <summary>The exit code after an interruption, as shells report it: 130 for SIGINT, 143 for SIGTERM.</summary>
     public int ExitCode { get; private set; } = App.Interrupted;
 
-    /// <summary>The line that says so.</summary>
+    /// <summary>Formats the message after an interruption.</summary>
     public static string Message(FilesWritten files) => $"convnet: interrupted; {files.Words}.";
 
     /// <summary>Stops listening.</summary>
@@ -47,7 +46,7 @@ internal sealed class Interruption : IDisposable
 
     private void OnSignal(PosixSignalContext context)
     {
-        // Not cancelled, the second one does what the system does with it.
+        // The default action of the system applies to the second signal.
         context.Cancel = Interlocked.Increment(ref _signals) == 1;
         if (!context.Cancel)
             return;
@@ -64,9 +63,9 @@ internal sealed class Interruption : IDisposable
         }
         catch (IOException)
         {
-            // Nobody reads it.
+            // Standard error is closed.
         }
-        // Past the destructors of libraries whose threads still compute.
+        // Skips destructors of libraries whose threads are still running.
         if (!OperatingSystem.IsWindows())
             ExitAtOnce(ExitCode);
         Environment.Exit(ExitCode);

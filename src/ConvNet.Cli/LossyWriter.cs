@@ -3,29 +3,29 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ConvNet.Cli;
 
-/// <summary>A stream of text that may be lost: what a full disk or a closed pipe does not take is dropped, and ends no
-/// training.</summary>
-/// <param name="inner">Where the text goes.</param>
+/// <summary>A text writer that never throws: text that a full disk or closed pipe rejects is dropped, so that it cannot
+/// abort training.</summary>
+/// <param name="inner">The underlying writer.</param>
 internal sealed class LossyWriter(TextWriter inner) : TextWriter
 {
-    // EPIPE, and what Windows says of a pipe without a reader.
+    // EPIPE and its Windows equivalents.
     private const int BrokenPipe = 32, NoData = unchecked((int)0x800700E8),
         BrokenPipeOfWindows = unchecked((int)0x8007006D);
 
-    /// <summary>Why something was lost; null while nothing was.</summary>
+    /// <summary>The first write error. Null if there was none.</summary>
     public IOException? Failure { get; private set; }
 
-    /// <summary>Whether the reader has gone, which is its own affair.</summary>
+    /// <summary>Whether the reader has closed the pipe.</summary>
     public bool ReaderHasGone => Failure is { HResult: BrokenPipe or NoData or BrokenPipeOfWindows };
 
-    /// <summary>Where the text goes.</summary>
+    /// <summary>The underlying writer.</summary>
     public TextWriter Inner => inner;
 
     /// <inheritdoc/>
     public override Encoding Encoding => inner.Encoding;
 
-    /// <summary>Standard output. A pipe is written past the console, which keeps it to itself that its reader has
-    /// gone.</summary>
+    /// <summary>Returns standard output. A pipe is opened directly, because the console hides the error when its reader
+    /// closes it.</summary>
     public static TextWriter StandardOutput()
     {
         if (OperatingSystem.IsWindows() || !Console.IsOutputRedirected)

@@ -3,21 +3,21 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli;
 
-/// <summary>Finds the graph that <c>--model</c> names: a built-in network or a JSON file.</summary>
+/// <summary>Resolves the value of <c>--model</c>: a built-in network or a JSON file.</summary>
 internal static class ModelChoice
 {
-    /// <summary>What <c>--model</c> takes, for help.</summary>
+    /// <summary>The description of <c>--model</c> in help texts.</summary>
     public static string Description => $"{string.Join(", ", BuiltInModels.Names)}, or a JSON file of the graph.";
 
-    /// <summary>Those models that are files.</summary>
+    /// <summary>Returns the models that are files.</summary>
     public static IEnumerable<string> Files(IEnumerable<string> models)
         => models.Where(model => !BuiltInModels.Names.Contains(model));
 
-    /// <summary>The graph.</summary>
-    /// <param name="model">A built-in name or a file.</param>
-    /// <param name="input">The shape of the images; a built-in network's own unless given. A file's must be this
-    /// one.</param>
-    /// <param name="classes">The number of classes of a built-in network; its own unless given.</param>
+    /// <summary>Opens a model.</summary>
+    /// <param name="model">The name of a built-in network, or a file.</param>
+    /// <param name="input">The shape of the images. Null selects the default of the model. A file must have this
+    /// shape.</param>
+    /// <param name="classes">The number of classes of a built-in network. Null selects its default.</param>
     public static Graph Open(string model, Shape? input, int? classes = null)
     {
         if (BuiltInModels.Names.Contains(model))
@@ -31,7 +31,7 @@ internal static class ModelChoice
         Graph graph = GraphJson.Load(model);
         return input is null || graph.Input.Shape == input
             ? graph
-            : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, and {input} is asked for; its "
-                + "\"input\" says what it reads.");
+            : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, not {input}. Change the "
+                + "\"input\" in the file or the requested shape.");
     }
 }

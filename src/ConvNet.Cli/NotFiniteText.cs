@@ -4,21 +4,22 @@ using ConvNet.Training;
 
 namespace ConvNet.Cli;
 
-/// <summary>Scores that are no numbers, in words.</summary>
+/// <summary>Describes scores that are not finite.</summary>
 internal static class NotFiniteText
 {
-    /// <summary>How many images have such scores, which is the first, and where the first such value arises in the
-    /// network.</summary>
+    /// <summary>Returns how many images have such scores, the first of them, and the layer where the first such value
+    /// arises.</summary>
     /// <param name="network">The network that was tested.</param>
-    /// <param name="images">The images that it was tested on.</param>
-    /// <param name="test">What came of it; it has a score that is not finite.</param>
+    /// <param name="images">The loader of the test images.</param>
+    /// <param name="test">The result of the test, with at least one score that is not finite.</param>
     public static string Of(IExecutable network, DataLoader images, Evaluation test)
     {
         int first = test.FirstNotFinite!.Value;
         float[] image = images.InputOf(first);
         var origin = NonFiniteOrigin.Find(network, image, step: null);
         return string.Create(CultureInfo.InvariantCulture,
-            $"The scores of {test.NotFinite:N0} of {test.Count:N0} test images are not finite and name no class; "
-            + $"the first of them is image {first:N0}, from 0: {origin.Description}. {origin.Advice}").TrimEnd();
+            $"The scores of {test.NotFinite:N0} of {test.Count:N0} test images are not finite, so these have no "
+            + $"predicted class. The first is image {first:N0} (counting from 0): {origin.Description}. "
+            + $"{origin.Advice}").TrimEnd();
     }
 }

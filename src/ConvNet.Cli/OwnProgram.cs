@@ -2,10 +2,10 @@ using ConvNet.Cli.Verbs;
 
 namespace ConvNet.Cli;
 
-/// <summary>This program, to be started again.</summary>
+/// <summary>Starts this program again.</summary>
 internal static class OwnProgram
 {
-    /// <summary>The program and its arguments for a command line of it.</summary>
+    /// <summary>Returns the executable and arguments that run this program with a command line.</summary>
     public static IReadOnlyList<string> CommandFor(params IReadOnlyList<string> words)
     {
         string program = Environment.ProcessPath ?? "dotnet", library = typeof(Verb).Assembly.Location;

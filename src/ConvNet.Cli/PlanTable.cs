@@ -2,11 +2,11 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>The plan of a backend as people see it: a row for every kernel call, under the layer that it belongs
+/// <summary>Writes the plan of a backend as a table: a row for each kernel call below the layer that it belongs
 /// to.</summary>
 internal static class PlanTable
 {
-    /// <summary>Writes the layers with their calls, and the memory.</summary>
+    /// <summary>Writes the layers with their calls, and the memory use.</summary>
     public static void Write(IAnsiConsole people, PlanDescription plan)
     {
         var table = new TextTable(1, ["layer and kernels", "algorithm",

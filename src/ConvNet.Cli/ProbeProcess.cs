@@ -5,18 +5,18 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli;
 
-/// <summary>A look at a backend in a process of its own: one that ends its process shows that it is wrong, and takes
-/// nothing with it.</summary>
+/// <summary>Probes a backend in its own process, so that a crash is reported as a failure of the backend and does not
+/// end this process.</summary>
 internal static class ProbeProcess
 {
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web);
 
-    // A signal from the terminal reaches that process at the moment at which it reaches this one.
+    // A signal from the terminal reaches that process and this one at the same time.
     private static readonly TimeSpan s_patienceForTheSignal = TimeSpan.FromSeconds(1);
 
-    /// <summary>Looks at a backend, with the environment of this process.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="threads">Threads to use; all processors unless given.</param>
+    /// <summary>Probes a backend with the environment of this process.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
     /// <param name="cancellation">Ends the process.</param>
     public static BackendProbe Of(string name, int? threads, CancellationToken cancellation)
     {
@@ -39,7 +39,7 @@ internal static class ProbeProcess
         return process.ExitCode is App.Ok or App.Failed ? Read(output) : Ended(name, process.ExitCode, errors.Result);
     }
 
-    // Libraries may write before the document, as oneDNN does with ONEDNN_VERBOSE.
+    // Libraries may write before the document, for example oneDNN with ONEDNN_VERBOSE.
     private static BackendProbe Read(string output)
     {
         int start = output.StartsWith('{') ? 0 : output.IndexOf("\n{", StringComparison.Ordinal) + 1;
@@ -50,7 +50,7 @@ internal static class ProbeProcess
     private static BackendProbe Ended(string name, int code, string errors)
     {
         string last = errors.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-            .FirstOrDefault("nothing was said");
+            .FirstOrDefault("no error output");
         string finding = string.Create(CultureInfo.InvariantCulture,
             $"failed its self-test: the process ended with exit code {code}: {Excerpt.Of(last)}");
         return new BackendProbe(name, true, null, null, null, null, null, null, null,

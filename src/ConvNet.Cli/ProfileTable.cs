@@ -4,17 +4,17 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>Where the time of a network goes, for people and as a document.</summary>
+/// <summary>Formats a network profile as a table and as a JSON document.</summary>
 internal static class ProfileTable
 {
-    /// <summary>Writes a row for every piece of work, and what belongs to none.</summary>
-    /// <param name="people">Where to.</param>
+    /// <summary>Writes a row for each layer and pass, and one for the time between layers.</summary>
+    /// <param name="people">The console.</param>
     /// <param name="title">What was profiled.</param>
-    /// <param name="profile">Where its time goes.</param>
-    /// <param name="roofline">What bounds it.</param>
+    /// <param name="profile">The profile.</param>
+    /// <param name="roofline">The roofline of the machine.</param>
     public static void Write(IAnsiConsole people, string title, NetworkProfile profile, Roofline roofline)
     {
-        people.WriteLine($"{title}: {profile.MedianMs:0.000} ms a call, {profile.Calls} calls; roofline of "
+        people.WriteLine($"{title}: {profile.MedianMs:0.000} ms per call, {profile.Calls} calls; roofline of "
             + $"{roofline.PeakGflops:0} GFLOP/s and {roofline.MemoryGBs:0} GB/s");
         var table = new TextTable(2, ["layer", "pass", .. TableHead.Figures("median ms", "% of time", "GFLOP/s", "MB",
             "GB/s", "bound ms"), "bound by",
@@ -32,7 +32,7 @@ internal static class ProfileTable
         people.Write(table);
     }
 
-    /// <summary>The document of <c>--json</c>: the profile with the bounds.</summary>
+    /// <summary>Returns the JSON document of <c>--json</c>: the profile with its bounds.</summary>
     public static object Document(NetworkProfile profile, Roofline roofline) => new
     {
         profile.Calls,

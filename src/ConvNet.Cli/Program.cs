@@ -1,7 +1,7 @@
 using ConvNet.Cli;
 using ConvNet.Cli.Verbs;
 
-// The program that started a worker ends it; signals from the terminal do what they do to any program.
+// A worker is ended by the program that started it, so it keeps the default signal handling.
 if (args is [WorkerVerb.Word, ..])
     return App.Run(args, Console.Out, Console.Error);
 var files = new FilesWritten();

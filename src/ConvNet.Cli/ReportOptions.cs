@@ -7,15 +7,15 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli;
 
-/// <summary>The files that a verb writes its page of results to.</summary>
+/// <summary>The options that write the results of a verb to a report page.</summary>
 /// <param name="Html">The option <c>--report</c>.</param>
 /// <param name="Markdown">The option <c>--markdown</c>.</param>
 internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markdown)
 {
-    /// <summary>Writes the files that were asked for.</summary>
-    /// <param name="command">The command line, which the page names.</param>
-    /// <param name="terminal">Where it is said that they are written.</param>
-    /// <param name="pageOf">Makes the page.</param>
+    /// <summary>Writes the requested files.</summary>
+    /// <param name="command">The command line, which appears on the page.</param>
+    /// <param name="terminal">The terminal for messages.</param>
+    /// <param name="pageOf">Creates the page.</param>
     public void Write(ParseResult command, Terminal terminal, Func<Origin, Page> pageOf)
     {
         string? html = command.GetValue(Html), markdown = command.GetValue(Markdown);
@@ -33,6 +33,6 @@ internal sealed record ReportOptions(Option<string?> Html, Option<string?> Markd
             return;
         AtomicFile.Write(file, "the report", write);
         terminal.Wrote(file);
-        terminal.Progress($"report in {file}");
+        terminal.Progress($"report written to {file}");
     }
 }

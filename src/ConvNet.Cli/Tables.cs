@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>The tables that people see.</summary>
+/// <summary>Tables for human readers.</summary>
 internal static class Tables
 {
     /// <summary>Writes the layers of a network with their sizes and costs, and the totals.</summary>
@@ -29,12 +29,13 @@ internal static class Tables
         people.Write(table);
     }
 
-    /// <summary>The confusion matrix: a row for every true class, a column for every guess.</summary>
+    /// <summary>Creates the confusion matrix: a row for each true class and a column for each predicted
+    /// class.</summary>
     public static TextTable Of(Evaluation evaluation)
     {
         int[] classes = [.. Enumerable.Range(0, evaluation.Classes)];
-        var table = new TextTable(1, ["is \\ taken for", .. TableHead.Figures([.. classes.Select(guess => $"{guess}"),
-            "right"])]);
+        var table = new TextTable(1, ["true \\ predicted", .. TableHead.Figures([.. classes.Select(guess => $"{guess}"),
+            "correct"])]);
         foreach (int truth in classes)
         {
             int[] counts = [.. classes.Select(guess => evaluation[truth, guess])];
@@ -44,7 +45,7 @@ internal static class Tables
         return table;
     }
 
-    /// <summary>Writes a line that is to be copied, as a command: it is left to the terminal to break it.</summary>
+    /// <summary>Writes a line without wrapping, such as a command to be copied.</summary>
     public static void WriteUnbroken(IAnsiConsole people, string line, Style? style = null)
         => people.Write(new UnbrokenLine(line, style ?? Style.Plain));
 

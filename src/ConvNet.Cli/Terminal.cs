@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>Where a verb writes: tables and progress for people, or one JSON document for programs.</summary>
+/// <summary>The output of a verb: tables and progress for people, or one JSON document for programs.</summary>
 internal sealed class Terminal
 {
     private const int WidthOfFiles = 400;
@@ -21,12 +21,13 @@ internal sealed class Terminal
     private readonly TextWriter _output, _error;
     private readonly FilesWritten _files;
 
-    /// <summary>Directs the output.</summary>
+    /// <summary>Creates a terminal.</summary>
     /// <param name="output">Standard output.</param>
     /// <param name="error">Standard error.</param>
-    /// <param name="json">Whether standard output takes JSON alone; then people read standard error.</param>
-    /// <param name="files">Gets the files that are written.</param>
-    /// <param name="cancellation">Ends what a verb does between two steps.</param>
+    /// <param name="json">Whether standard output is reserved for JSON. Human-readable output then goes to standard
+    /// error.</param>
+    /// <param name="files">Records the files that are written.</param>
+    /// <param name="cancellation">Cancels a verb between two steps.</param>
     public Terminal(LossyWriter output, LossyWriter error, bool json, FilesWritten files,
         CancellationToken cancellation)
     {
@@ -34,49 +35,49 @@ internal sealed class Terminal
         People = AnsiConsole.Create(new AnsiConsoleSettings { Out = new LossyOutput(json ? error : output) });
         if (!People.Profile.Out.IsTerminal)
         {
-            // A pipe or a file gets no escape sequences, whatever TERM says.
+            // Pipes and files receive no escape sequences, regardless of TERM.
             People.Profile.Width = WidthOfFiles;
             People.Profile.Capabilities.Ansi = false;
             People.Profile.Capabilities.ColorSystem = ColorSystem.NoColors;
         }
     }
 
-    /// <summary>Whether standard output takes JSON alone.</summary>
+    /// <summary>Whether standard output is reserved for JSON.</summary>
     public bool Json { get; }
 
-    /// <summary>Ends what a verb does between two steps.</summary>
+    /// <summary>Cancels a verb between two steps.</summary>
     public CancellationToken Cancellation { get; }
 
-    /// <summary>What people read.</summary>
+    /// <summary>The console for human-readable output.</summary>
     public IAnsiConsole People { get; }
 
-    /// <summary>Writes a line that tells how far a long run is, to standard error.</summary>
+    /// <summary>Writes a progress line to standard error.</summary>
     public void Progress(string line) => _error.WriteLine(line);
 
-    /// <summary>Writes what the user must know though the verb goes on, to standard error.</summary>
+    /// <summary>Writes a warning to standard error.</summary>
     public void Warn(string message) => _error.WriteLine($"convnet: warning: {message}");
 
-    /// <summary>Writes what came to nothing, with exit code <see cref="App.Failed"/>, to standard error.</summary>
+    /// <summary>Writes an error to standard error and returns the exit code <see cref="App.Failed"/>.</summary>
     public int Fail(string message)
     {
         _error.WriteLine($"convnet: {message}");
         return App.Failed;
     }
 
-    /// <summary>Takes down that a file is whole on the disk, for what is said when the verb is interrupted.</summary>
+    /// <summary>Records a completely written file, for the message after an interruption.</summary>
     public void Wrote(string file) => _files.Add(file);
 
-    /// <summary>Whether lines can be drawn over.</summary>
+    /// <summary>Whether output can be redrawn.</summary>
     public bool IsInteractive => People.Profile.Out.IsTerminal && People.Profile.Capabilities.Ansi;
 
-    /// <summary>Writes a document where JSON was asked for.</summary>
+    /// <summary>Writes a JSON document if <c>--json</c> is given.</summary>
     public void WriteJson(object document)
     {
         if (Json)
             _output.WriteLine(JsonSerializer.Serialize(document, JsonForm));
     }
 
-    /// <summary>What Spectre has to know of a stream: all of it is so of the one inside.</summary>
+    /// <summary>Adapts a stream to Spectre, with the properties of the underlying console.</summary>
     private sealed class LossyOutput(LossyWriter writer) : IAnsiConsoleOutput
     {
         private readonly AnsiConsoleOutput _inner = new(writer.Inner);

@@ -3,66 +3,65 @@ using Spectre.Console.Rendering;
 
 namespace ConvNet.Cli;
 
-/// <summary>What stands in a column, and so how it gives way where there is little room.</summary>
+/// <summary>The content of a column, which determines how it shrinks.</summary>
 internal enum ColumnKind
 {
-    /// <summary>Names and words: lines break between words.</summary>
+    /// <summary>Names and words. Lines break between words.</summary>
     Text,
 
-    /// <summary>Numbers, at the right; a line never breaks in one.</summary>
+    /// <summary>Numbers, right-aligned. A number is never broken.</summary>
     Figure,
 
-    /// <summary>Sentences and formulas. They come last where the columns stand below one another.</summary>
+    /// <summary>Sentences and formulas. They are placed last if columns are spread over several tables.</summary>
     Prose,
 }
 
-/// <summary>The head of a column.</summary>
-/// <param name="Text">The head.</param>
-/// <param name="Kind">What stands below.</param>
+/// <summary>The heading of a column.</summary>
+/// <param name="Text">The heading.</param>
+/// <param name="Kind">The content of the column.</param>
 internal readonly record struct TableHead(string Text, ColumnKind Kind = ColumnKind.Text)
 {
     public static implicit operator TableHead(string text) => new(text);
 
-    /// <summary>The head of numbers.</summary>
+    /// <summary>Creates the heading of a column of numbers.</summary>
     public static TableHead Figure(string text) => new(text, ColumnKind.Figure);
 
-    /// <summary>The heads of numbers.</summary>
+    /// <summary>Creates the headings of columns of numbers.</summary>
     public static IEnumerable<TableHead> Figures(params IEnumerable<string> texts) => texts.Select(Figure);
 
-    /// <summary>The head of sentences.</summary>
+    /// <summary>Creates the heading of a column of sentences.</summary>
     public static TableHead Prose(string text) => new(text, ColumnKind.Prose);
 }
 
-/// <summary>A text in a table.</summary>
+/// <summary>A cell of a table.</summary>
 /// <param name="Text">The text.</param>
-/// <param name="Style">How it looks; plain unless given.</param>
+/// <param name="Style">The style. Null for plain text.</param>
 internal readonly record struct TableCell(string Text, Style? Style = null)
 {
     public static implicit operator TableCell(string text) => new(text);
 }
 
-/// <summary>A table that is whole at every width.</summary>
+/// <summary>A table that shows all its content at any width.</summary>
 /// <remarks>
-/// Where all columns fit beside one another they stand so; heads and texts may take several lines. Where they do not,
-/// they are spread over several tables, each of which begins with the keys, the first columns, which say what a row is
-/// about. Where the keys take more than half of the width, or a word is too long for what they leave, each row becomes
-/// a paragraph.
+/// If all columns fit, the table is shown in the usual form; headings and texts may take several lines. Otherwise, the
+/// columns are spread over several tables, each of which starts with the key columns. If the keys take more than half
+/// of the width, or a word does not fit beside them, each row becomes a paragraph.
 /// </remarks>
-/// <param name="keys">How many of the first columns say what a row is about.</param>
-/// <param name="heads">The heads of the columns.</param>
+/// <param name="keys">The number of leading columns that identify a row.</param>
+/// <param name="heads">The column headings.</param>
 internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) : Renderable
 {
-    // Texts are not broken into narrower columns than these.
-    private const int LeastKey = 12, LeastText = 16, LeastProse = 24;
+    // The minimum column widths to which texts may be wrapped.
+    private const int MinKey = 12, MinText = 16, MinProse = 24;
 
     private static readonly Padding s_roomy = new(1, 0), s_tight = new(0, 0, 1, 0);
 
-    private const string BetweenParts = "   ", Indent = "  ";
+    private const string Separator = "   ", Indent = "  ";
 
     private readonly TableHead[] _heads = [.. heads];
     private readonly List<TableCell[]> _rows = [];
 
-    /// <summary>Adds a row; the cells that it lacks at its end are empty.</summary>
+    /// <summary>Adds a row. Missing trailing cells are empty.</summary>
     public void Add(params IEnumerable<TableCell> cells)
     {
         TableCell[] row = [.. cells];
@@ -72,7 +71,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
     /// <summary>Adds a row of plain texts.</summary>
     public void Add(params IEnumerable<string> cells) => Add(cells.Select(cell => new TableCell(cell)));
 
-    /// <summary>The table with all columns beside one another, however wide.</summary>
+    /// <summary>Returns the table in the usual form, however wide.</summary>
     public Table Whole() => Draw(EveryColumn.Select(column => (column, (int?)null)), s_roomy);
 
     /// <inheritdoc/>
@@ -91,7 +90,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
             : _rows.Select(row => Paragraph(row, options, width));
     }
 
-    // How narrow a column may be before a word breaks or it reads badly, and how wide its lines are.
+    // Returns the minimum width of a column, at which no word breaks and the text is readable, and its natural width.
     private Room RoomOf(int column, RenderOptions options)
     {
         (int word, int natural) = WidthsOf(_heads[column].Text, options);
@@ -105,25 +104,25 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
         return new Room(Math.Max(word, _heads[column].Kind switch
         {
             ColumnKind.Figure => line,
-            ColumnKind.Prose => Math.Min(natural, LeastProse),
-            _ => Math.Min(natural, column < keys ? LeastKey : LeastText),
+            ColumnKind.Prose => Math.Min(natural, MinProse),
+            _ => Math.Min(natural, column < keys ? MinKey : MinText),
         }), natural);
     }
 
-    // The widths of a text's longest word and of its longest line.
+    // Returns the widths of the longest word and of the longest line of a text.
     private static (int Word, int Line) WidthsOf(string text, RenderOptions options)
     {
         Spectre.Console.Rendering.Measurement widths = ((IRenderable)new Text(text)).Measure(options, int.MaxValue);
         return (widths.Min, widths.Max);
     }
 
-    // The columns of each table; null where the rows have to become paragraphs.
+    // Returns the columns of each table, or null if the rows have to become paragraphs.
     private List<int[]>? Bands(Room[] rooms, int width)
     {
         if (Fits(EveryColumn))
             return [EveryColumn];
         int[] shared = EveryColumn[..keys];
-        if (WidthOf(shared.Select(column => rooms[column].Least), s_tight) > width / 2)
+        if (WidthOf(shared.Select(column => rooms[column].Min), s_tight) > width / 2)
             return null;
         var bands = new List<int[]>();
         int[] band = shared;
@@ -140,17 +139,17 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
         }
         return [.. bands, band];
 
-        bool Fits(int[] columns) => WidthOf(columns.Select(column => rooms[column].Least), s_tight) <= width;
+        bool Fits(int[] columns) => WidthOf(columns.Select(column => rooms[column].Min), s_tight) <= width;
     }
 
-    // Spectre's table has a column of spaces before, between and behind its columns.
+    // Spectre adds one space before, between and after columns.
     private static int WidthOf(IEnumerable<int> columns, Padding padding)
         => columns.Sum(column => column + padding.Left + padding.Right + 1) + 1;
 
-    // Each column has the least that it needs; what is left goes to those that lack most.
+    // Each column gets its minimum width; the rest goes to the columns that lack most.
     private static IEnumerable<(int Column, int? Width)> Widths(Room[] rooms, int[] columns, int width)
     {
-        int[] widths = [.. columns.Select(column => rooms[column].Least)];
+        int[] widths = [.. columns.Select(column => rooms[column].Min)];
         for (int left = width - WidthOf(widths, s_tight); left > 0; left--)
         {
             int neediest = Enumerable.Range(0, columns.Length).MaxBy(i => rooms[columns[i]].Natural - widths[i]);
@@ -179,7 +178,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
         return table;
     }
 
-    // The cells with their heads, as many as have room in a line.
+    // Writes the cells with their headings, as many per line as fit.
     private Paragraph Paragraph(TableCell[] row, RenderOptions options, int width)
     {
         var paragraph = new Paragraph();
@@ -188,9 +187,9 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
         {
             string label = $"{head.Text}: ";
             int length = WidthsOf(label + cell.Text, options).Line;
-            string before = used == 0 ? "" : used + BetweenParts.Length + length <= width ? BetweenParts
+            string before = used == 0 ? "" : used + Separator.Length + length <= width ? Separator
                 : $"\n{Indent}";
-            used = before == BetweenParts ? used + BetweenParts.Length + length : before.Length == 0 ? length
+            used = before == Separator ? used + Separator.Length + length : before.Length == 0 ? length
                 : Indent.Length + length;
             paragraph.Append($"{before}{label}").Append(cell.Text, cell.Style);
         }
@@ -198,7 +197,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
     }
 
     /// <summary>The widths of a column.</summary>
-    /// <param name="Least">The least, so that no word breaks and it reads well.</param>
-    /// <param name="Natural">What its longest line takes.</param>
-    private readonly record struct Room(int Least, int Natural);
+    /// <param name="Min">The minimum width, at which no word breaks and the text is readable.</param>
+    /// <param name="Natural">The width of its longest line.</param>
+    private readonly record struct Room(int Min, int Natural);
 }

@@ -5,26 +5,25 @@ using Spectre.Console;
 
 namespace ConvNet.Cli;
 
-/// <summary>Shows a training while it runs: a line per epoch, and on a terminal a bar below them.</summary>
+/// <summary>Shows the progress of training: a line per epoch and, on a terminal, a progress bar below.</summary>
 internal static class TrainProgress
 {
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(100);
 
-    // Of the bar's line: the columns of the percentage and of the time that remains, and the space between columns and
-    // behind the last.
+    // The width of the rest of the line: percentage, remaining time, and the space between and after columns.
     private const int BesideBar = 4 + 8 + 4, WidestBar = 40, NarrowestBar = 10;
 
-    /// <summary>Runs a training and shows it.</summary>
-    /// <param name="terminal">Where it is shown.</param>
+    /// <summary>Runs training and shows its progress.</summary>
+    /// <param name="terminal">The terminal.</param>
     /// <param name="options">The options, without callbacks.</param>
-    /// <param name="train">Trains with the options it is given.</param>
+    /// <param name="train">Trains with the given options.</param>
     public static TrainingResult Show(Terminal terminal, TrainerOptions options,
         Func<TrainerOptions, TrainingResult> train)
         => terminal.IsInteractive
             ? Bar(terminal.People, options, train)
             : train(options with { OnEpoch = epoch => terminal.People.WriteLine(Line(epoch, options)) });
 
-    /// <summary>Runs a training with a line per epoch and a bar, which is gone when the training is over.</summary>
+    /// <summary>Runs training with a line per epoch and a progress bar, which disappears at the end.</summary>
     internal static TrainingResult Bar(
         IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
     {
@@ -56,7 +55,7 @@ internal static class TrainProgress
         => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  ")
             + Text($"test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
 
-    // As much as has room in one line, the most important first.
+    // As much as fits on one line, most important first.
     private static string Description(StepReport step, TrainerOptions options, int room)
     {
         string text = Text($"epoch {step.Epoch}/{options.Epochs}");

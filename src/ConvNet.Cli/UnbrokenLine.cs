@@ -3,10 +3,10 @@ using Spectre.Console.Rendering;
 
 namespace ConvNet.Cli;
 
-/// <summary>A line that is written as it is, however long: the terminal breaks it where it must, and a selection of it
-/// has no breaks.</summary>
+/// <summary>A line that is not wrapped. The terminal breaks it if necessary, and a selection of it contains no line
+/// breaks.</summary>
 /// <param name="line">The line.</param>
-/// <param name="style">How it looks.</param>
+/// <param name="style">The style.</param>
 internal sealed class UnbrokenLine(string line, Style style) : Renderable
 {
     /// <inheritdoc/>

@@ -3,24 +3,25 @@ using ConvNet.GradientChecking.Research;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary><c>gradcheck --canaries</c>: faults put into real backends, and how many of them the check finds.</summary>
+/// <summary>The tables of <c>gradcheck --canaries</c>: faults injected into real backends, and the share that the check
+/// detects.</summary>
 internal static class CanaryTables
 {
-    /// <summary>What was found.</summary>
+    /// <summary>Creates the tables of a report.</summary>
     public static SelfCheck Of(CanaryReport report)
     {
         CanaryRow[] exact = [.. report.Rows.Where(row => row.Mode == CheckModes.Exact)],
             real = [.. report.Rows.Where(row => row.Mode == CheckModes.Real)];
         string[] backends = [.. report.Rows.Select(row => row.Backend).Distinct()];
-        string lead = $"{Enum.GetValues<FaultKind>().Length} kinds of faults in every result of "
+        string lead = $"{Enum.GetValues<FaultKind>().Length} kinds of faults injected into every result of "
             + $"{report.Rows.Select(row => row.Case).Distinct().Count()} layers and losses on "
             + $"{string.Join(", ", backends)}. "
             + $"Of those that changed a value, exact mode caught {Of(exact)} and real mode {Of(real)}.";
         return new SelfCheck(report.Missed.Count > 0, lead,
         [
             ("By layer:", ByLayer(report.Rows)),
-            ("By kind of fault and layer, the share that exact mode · real mode caught; – where the fault changes "
-                + "nothing, or float32 rounds on whole numbers too:", Matrix(report.Rows)),
+            ("By kind of fault and layer: the share caught by exact mode · real mode. – means that the fault changes "
+                + "nothing, or that float32 rounds even on integers:", Matrix(report.Rows)),
         ], [.. report.Missed.Select(Words)], Document(report));
     }
 
@@ -28,11 +29,11 @@ internal static class CanaryTables
         + $"{SelfCheck.Number(rows.Sum(row => row.Injected))}, "
         + $"{SelfCheck.Share(rows.Sum(Caught), rows.Sum(row => row.Injected))}";
 
-    // An alarm is an alarm: a suspect value is looked at again.
+    // A suspect value counts as caught, because it is reported.
     private static int Caught(CanaryRow row) => row.Caught + row.Suspected;
 
     private static TextTable ByLayer(IReadOnlyList<CanaryRow> rows) => SelfCheck.TableOf(
-        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "called wrong", "suspect", "caught"],
+        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "reported wrong", "suspect", "caught"],
             1,
         rows.GroupBy(row => row.Case).Select(of =>
         {
@@ -65,13 +66,13 @@ internal static class CanaryTables
         return rows.Length == 0 ? "–" : $"{Rate(CheckModes.Exact)} · {Rate(CheckModes.Real)}";
     }
 
-    /// <summary>As <c>term left out</c>.</summary>
+    /// <summary>Formats a kind of fault, for example <c>term left out</c>.</summary>
     public static string Words(FaultKind kind)
         => string.Concat($"{kind}".Select((c, i) => char.IsUpper(c) && i > 0 ? $" {char.ToLowerInvariant(c)}"
         : $"{char.ToLowerInvariant(c)}"));
 
     private static string Words(CanaryMiss miss)
-        => $"{GradientWords.Of(miss.Mode)} mode let through on {miss.Backend}: {Words(miss.Fault.Kind)} in "
+        => $"{GradientWords.Of(miss.Mode)} mode missed on {miss.Backend}: {Words(miss.Fault.Kind)} in "
             + $"{miss.Fault.Target} of {miss.Case}, "
         + $"element {miss.Index}, fault {miss.Fault.Seed} on the values of seed {miss.ValuesSeed}";
 

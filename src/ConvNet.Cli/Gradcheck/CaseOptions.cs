@@ -4,30 +4,30 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>The options of <c>gradcheck</c> about cases: those from files, those from the generator, and where a
-/// failure's own goes.</summary>
+/// <summary>The options of <c>gradcheck</c> that concern cases: cases from files, random cases, and the file for the
+/// case of a failure.</summary>
 internal sealed class CaseOptions
 {
-    private const int MostGraphs = 10_000;
+    private const int MaxGraphs = 10_000;
 
     private readonly Option<string[]> _files = new("--case")
     {
-        Description = "A case from a file, as a failure leaves one; it has mode, batch and seed in it.",
+        Description = "A case file, as written for a failure. It includes mode, batch size and seed.",
         DefaultValueFactory = _ => [],
         HelpName = "FILE",
     };
 
     private readonly Option<int?> _random = new("--random")
     {
-        Description = $"So many random graphs, at most {MostGraphs}, from --seed on: chains with branches, residual "
-            + "sums and odd shapes.",
+        Description = $"Check N random graphs (at most {MaxGraphs}), starting with the seed of --seed: chains with "
+            + "branches, residual sums and odd shapes.",
         HelpName = "N",
     };
 
     private readonly Option<string?> _target = new("--case-out")
     {
-        Description = "Write the case that a failure is shrunk to here, which must not exist; "
-            + $"{GradientCaseFile.FailureName}.json, or -2 and so on where there is one, unless given.",
+        Description = "Write the reduced case of a failure to this file, which must not exist. Default: "
+            + $"{GradientCaseFile.FailureName}.json, or the next free name ({GradientCaseFile.FailureName}-2.json, …).",
         HelpName = "FILE",
     };
 
@@ -39,7 +39,7 @@ internal sealed class CaseOptions
         _named = verb.Files;
         _random.CustomParser = result =>
         {
-            var range = NumberRanges.Whole(1, MostGraphs);
+            var range = NumberRanges.Whole(1, MaxGraphs);
             if (range.Read(_random.Name, result.Tokens[0].Value, out int count) is { } error)
                 result.AddError(error);
             return count;
@@ -51,12 +51,12 @@ internal sealed class CaseOptions
         verb.Add(_target);
     }
 
-    /// <summary>The cases that are asked for.</summary>
+    /// <summary>Returns the requested cases.</summary>
     /// <param name="command">The command line.</param>
-    /// <param name="options">How a random graph is checked, its seed being the first one's; what a file says
-    /// stands.</param>
-    /// <param name="batch">Images in a batch of a random graph; its own unless given.</param>
-    /// <exception cref="InvalidDataException">A file describes no case.</exception>
+    /// <param name="options">The options for random graphs; the seed is that of the first graph. Files contain their
+    /// own options.</param>
+    /// <param name="batch">The batch size of random graphs. Null selects their default.</param>
+    /// <exception cref="InvalidDataException">A file does not contain a valid case.</exception>
     public IEnumerable<Subject> Subjects(ParseResult command, GradientCheckOptions options, int? batch)
     {
         string[] files = command.GetValue(_files)!;
@@ -81,15 +81,15 @@ internal sealed class CaseOptions
         }
     }
 
-    /// <summary>Throws where the file for a case is there already.</summary>
-    /// <exception cref="ArgumentException">It is.</exception>
+    /// <summary>Throws if the file for a case already exists.</summary>
+    /// <exception cref="ArgumentException">The file exists.</exception>
     public void CheckTarget(ParseResult command)
     {
         if (command.GetValue(_target) is { } path && File.Exists(path))
-            throw new ArgumentException($"{path} is there already; --case-out takes the name of a new file.");
+            throw new ArgumentException($"{path} already exists. --case-out needs the name of a new file.");
     }
 
-    /// <summary>The file to write a case to.</summary>
+    /// <summary>Returns the file for the case of a failure.</summary>
     public string Target(ParseResult command) => command.GetValue(_target) is { } given && !File.Exists(given)
         ? given
         : GradientCaseFile.UnusedName(path => _named.Contains(command, path));

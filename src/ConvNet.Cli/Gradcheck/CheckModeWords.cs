@@ -2,28 +2,28 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>What <c>--mode</c> takes.</summary>
+/// <summary>The values of <c>--mode</c>.</summary>
 internal static class CheckModeWords
 {
     private static readonly (string Word, CheckModes Modes, string Help)[] Known =
     [
-        ("exact", CheckModes.Exact | CheckModes.Segments, "on whole numbers, bit for bit, layer by layer and a "
-            + "network in segments"),
-        ("real", CheckModes.Real | CheckModes.EndToEnd, "on real numbers, layer by layer within error bounds and a "
-            + "network end to end"),
-        ("fd", CheckModes.FiniteDifferences, "the reference against finite differences"),
-        ("all", CheckModes.All, "all of them"),
+        ("exact", CheckModes.Exact | CheckModes.Segments, "exact comparison on integers, layer by layer and for "
+            + "segments of the network"),
+        ("real", CheckModes.Real | CheckModes.EndToEnd, "comparison on real numbers within error bounds, layer "
+            + "by layer and end to end"),
+        ("fd", CheckModes.FiniteDifferences, "the reference compared with finite differences"),
+        ("all", CheckModes.All, "all modes"),
     ];
 
-    /// <summary>The words for help.</summary>
+    /// <summary>The help text.</summary>
     public static string Help => string.Join("; ", Known.Select(known => $"{known.Word}: {known.Help}")) + ".";
 
-    /// <summary>The modes; all where no word is given.</summary>
-    /// <exception cref="ArgumentException">A word is none.</exception>
+    /// <summary>Parses modes. No words select all modes.</summary>
+    /// <exception cref="ArgumentException">A word is not a mode.</exception>
     public static CheckModes Parse(IReadOnlyList<string> words)
         => words.Count == 0 ? CheckModes.All : words.Aggregate(CheckModes.None, (modes, word) => modes | ModesOf(word));
 
-    /// <summary>The first word whose modes have those of a single comparison.</summary>
+    /// <summary>Returns the first word whose modes include that of a comparison.</summary>
     public static string WordOf(CheckModes mode) => Known.First(known => known.Modes.HasFlag(mode)).Word;
 
     private static CheckModes ModesOf(string word)

@@ -3,10 +3,10 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>The backends of a check, each with every number of threads that is wanted.</summary>
+/// <summary>The backends of a check, each with all requested thread counts.</summary>
 internal sealed class CheckedBackends : IDisposable
 {
-    /// <summary>The word for every backend, instruction set and precision.</summary>
+    /// <summary>Selects every backend, instruction set and precision.</summary>
     public const string All = "all";
 
     private readonly List<BackendVariant> _variants = [];
@@ -19,15 +19,15 @@ internal sealed class CheckedBackends : IDisposable
     /// <summary>The backends.</summary>
     public IReadOnlyList<BackendVariant> Variants => _variants;
 
-    /// <summary>What the self-test of each found.</summary>
+    /// <summary>The self-test result of each backend.</summary>
     public IReadOnlyList<SelfTestResult> SelfTests => _selfTests;
 
-    /// <summary>Opens backends, and warns of those that fail their self-test.</summary>
-    /// <param name="names">Their names, or <see cref="All"/>; none for every backend on every instruction set. What
-    /// cannot run here is left out unless it is named.</param>
-    /// <param name="threads">Numbers of threads; none for all processors.</param>
-    /// <param name="precision">Of a native backend whose name does not say.</param>
-    /// <param name="terminal">Gets what is left out, and the warnings.</param>
+    /// <summary>Opens backends and warns of failed self-tests.</summary>
+    /// <param name="names">The names, or <see cref="All"/>. If empty, every backend with every instruction set.
+    /// Backends that cannot run on this machine are skipped unless they are named.</param>
+    /// <param name="threads">The thread counts. If empty, all processors.</param>
+    /// <param name="precision">The precision of native backends whose names do not specify one.</param>
+    /// <param name="terminal">Receives the skipped backends and the warnings.</param>
     /// <exception cref="ArgumentException">A backend is unknown or named twice.</exception>
     public static CheckedBackends Open(IReadOnlyList<string> names, IReadOnlyList<int> threads, Precision precision,
         Terminal terminal)
@@ -38,7 +38,7 @@ internal sealed class CheckedBackends : IDisposable
             if (names.Count > 0 && !names.Contains(All))
             {
                 if (names.GroupBy(name => name).FirstOrDefault(same => same.Count() > 1) is { } twice)
-                    throw new ArgumentException($"--backends names {twice.Key} twice; once is enough.");
+                    throw new ArgumentException($"--backends contains {twice.Key} twice. Name it once.");
                 foreach (string name in names)
                     backends.Open(name, threads, precision, terminal);
             }
@@ -56,7 +56,7 @@ internal sealed class CheckedBackends : IDisposable
         }
     }
 
-    /// <summary>Ends them.</summary>
+    /// <summary>Closes the backends.</summary>
     public void Dispose() => _variants.ForEach(variant => variant.Dispose());
 
     private void OpenIfAvailable(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
@@ -67,11 +67,12 @@ internal sealed class CheckedBackends : IDisposable
         }
         catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
         {
-            terminal.People.WriteLine($"without {name}: {failure.Message}");
+            terminal.People.WriteLine($"skipping {name}: {failure.Message}");
         }
     }
 
-    // libtorch has one number of threads per process and promises no bits: it runs on the most.
+    // libtorch has one thread count per process and does not guarantee identical results, so it runs with the highest
+    // count.
     private void Open(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
         if (!BackendCatalog.Has(name))
@@ -81,7 +82,7 @@ internal sealed class CheckedBackends : IDisposable
             : isTorch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
         IBackend[] backends = [.. counts.Select(count => BackendCatalog.Create(name, count, precision))];
         _variants.Add(new BackendVariant(name, backends));
-        // With other threads the same code runs.
+        // The thread count does not change which code runs.
         _selfTests.Add(SelfTest.Of(backends[0], terminal.Cancellation));
         BackendText.WarnIfWrong(terminal, name, _selfTests[^1]);
     }

@@ -2,10 +2,10 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check as the document of <c>--json</c>.</summary>
+/// <summary>The JSON document of a gradient check.</summary>
 internal static class GradcheckDocument
 {
-    /// <summary>The document.</summary>
+    /// <summary>Creates the document.</summary>
     public static object Of(GradcheckResult result) => new
     {
         title = result.Title,

@@ -2,18 +2,18 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A finished check: what the report writers turn into a table, a document or a file.</summary>
+/// <summary>The result of a gradient check, from which the reports are made.</summary>
 /// <param name="Title">What was checked.</param>
-/// <param name="Backends">On what.</param>
+/// <param name="Backends">The backends.</param>
 /// <param name="Report">The comparisons.</param>
-/// <param name="Elapsed">How long it took.</param>
-/// <param name="Reproduce">The command line that shows a failure again; null where there is none.</param>
+/// <param name="Elapsed">The duration.</param>
+/// <param name="Reproduce">The command line that reproduces a failure. Null if there is none.</param>
 internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVariant> Backends, GradientReport Report,
     TimeSpan Elapsed, string? Reproduce)
 {
-    /// <summary>The file with the case that the failure was shrunk to; null where there is none.</summary>
+    /// <summary>The file with the reduced case of the failure. Null if there is none.</summary>
     public string? CaseFile { get; init; }
 
-    /// <summary>What the self-test of each backend found.</summary>
+    /// <summary>The self-test result of each backend.</summary>
     public IReadOnlyList<SelfTestResult> SelfTests { get; init; } = [];
 }

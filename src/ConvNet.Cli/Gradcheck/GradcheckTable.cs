@@ -3,8 +3,7 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check for people: a table with a colour per verdict, and the worst comparison in
-/// words.</summary>
+/// <summary>Writes a gradient check as a table, coloured by verdict, and describes the worst comparison.</summary>
 internal static class GradcheckTable
 {
     private const int FailuresInWords = 10;
@@ -12,30 +11,30 @@ internal static class GradcheckTable
     /// <summary>Writes the report.</summary>
     /// <param name="people">The terminal.</param>
     /// <param name="result">The check.</param>
-    /// <param name="details">Whether every tensor has a row of its own.</param>
+    /// <param name="details">Whether to write a row for every tensor.</param>
     public static void Write(IAnsiConsole people, GradcheckResult result, bool details)
     {
         people.Write(details ? Tensors(result.Report) : Layers(result.Report));
         people.WriteLine(details
-            ? "Errors are in units of their bound; where values must be equal, any difference is wrong."
-            : "Numbers are the largest error in units of its bound, with its tensor; exact comparisons allow none.");
+            ? "Errors are in units of their bound. Where values must be equal, any difference is wrong."
+            : "Numbers are the largest error in units of its bound, and its tensor. Exact comparisons allow no error.");
         if (result.Report.Sampled is { } samples)
             people.WriteLine(samples);
         foreach (ExactCut cut in result.Report.Cuts)
-            people.WriteLine($"exact mode is cut at {cut.Layer}: {cut.Reason}");
+            people.WriteLine($"exact mode starts a new segment at {cut.Layer}: {cut.Reason}");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
             people.WriteLine(GradientWords.Explain(layer, tensor), StyleOf(tensor.Verdict));
         if (failures.Length > FailuresInWords)
-            people.WriteLine($"and {failures.Length - FailuresInWords} more; --json has them all");
+            people.WriteLine($"and {failures.Length - FailuresInWords} more; --json lists all");
         if (failures.Length == 0 && result.Report.Worst is { Tensor.WorstInBounds: > 0 } worst)
             people.WriteLine($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}.");
         people.WriteLine($"{result.Report.Summary}, in {result.Elapsed.TotalSeconds:0.0} s",
             StyleOf(result.Report.Verdict));
         if (result.Reproduce is { } command)
-            Cli.Tables.WriteUnbroken(people, $"again: {command}");
+            Cli.Tables.WriteUnbroken(people, $"reproduce: {command}");
         if (result.CaseFile is { } file)
-            people.WriteLine($"the case: {file}");
+            people.WriteLine($"case file: {file}");
     }
 
     private static TextTable Layers(GradientReport report)

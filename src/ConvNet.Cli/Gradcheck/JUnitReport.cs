@@ -5,8 +5,8 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check in JUnit's XML, as CI systems read it: a suite for each backend, a case for each layer and
-/// mode.</summary>
+/// <summary>Writes a gradient check as JUnit XML for CI systems: a suite for each backend, and a case for each layer
+/// and mode.</summary>
 internal static class JUnitReport
 {
     /// <summary>Writes the document.</summary>
@@ -55,7 +55,7 @@ internal static class JUnitReport
             Attribute(xml, "type", "gradient");
             Attribute(xml, "message", notes[0]);
             xml.WriteString(
-                Clean(string.Join('\n', result.Reproduce is { } again ? notes.Append($"again: {again}") : notes)));
+                Clean(string.Join('\n', result.Reproduce is { } again ? notes.Append($"reproduce: {again}") : notes)));
             xml.WriteEndElement();
         }
         else if (notes.Length > 0)
@@ -68,6 +68,6 @@ internal static class JUnitReport
     private static void Attribute(XmlWriter xml, string name, string value)
         => xml.WriteAttributeString(name, Clean(value));
 
-    // Names come from the user's files, and XML has no way to write some characters.
+    // Names come from user files and may contain characters that XML cannot represent.
     private static string Clean(string text) => string.Concat(text.Select(c => XmlConvert.IsXmlChar(c) ? c : '?'));
 }

@@ -4,13 +4,13 @@ using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A gradient check in Markdown, for the summary of a CI job.</summary>
+/// <summary>Formats a gradient check as Markdown for the summary of a CI job.</summary>
 internal static class MarkdownSummary
 {
     private const int FailuresInWords = 20;
 
-    /// <summary>The text: the verdict, a table of backends and modes, what is wrong, and the cuts of exact
-    /// mode.</summary>
+    /// <summary>Returns the text: the verdict, a table of backends and modes, the failures, and the segment boundaries
+    /// of exact mode.</summary>
     public static string Of(GradcheckResult result)
     {
         GradientReport report = result.Report;
@@ -29,7 +29,7 @@ internal static class MarkdownSummary
             Line($"| {Escape(backend.Key)} | {string.Join(" | ", cells)} |");
         }
         Line($"");
-        Line($"Of each mode: the layers that agree, and the largest error in units of its bound.");
+        Line($"For each mode: the number of layers that agree, and the largest error in units of its bound.");
         if (report.Sampled is { } samples)
             Line($"\n{Escape(samples)}.\n");
         foreach ((BackendVariant backend, SelfTestResult test) in result.Backends.Zip(result.SelfTests)
@@ -41,11 +41,11 @@ internal static class MarkdownSummary
         if (failures.Length > FailuresInWords)
             Line($"- and {failures.Length - FailuresInWords} more");
         if (result.Reproduce is { } again)
-            Line($"\nAgain: `{again}`");
+            Line($"\nReproduce: `{again}`");
         if (report.Cuts.Count > 0)
         {
             IEnumerable<string> cuts = report.Cuts.Select(cut => $"\n- at {Escape(cut.Layer)}: {Escape(cut.Reason)}");
-            Line($"\nExact mode is cut:\n{string.Concat(cuts)}");
+            Line($"\nExact mode starts new segments:\n{string.Concat(cuts)}");
         }
         return text.ToString();
 

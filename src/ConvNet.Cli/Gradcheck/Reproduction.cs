@@ -3,36 +3,36 @@ using ConvNet.Measurement;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A failure that can be shown again.</summary>
+/// <summary>How to reproduce a failure.</summary>
 /// <param name="Command">The command line.</param>
-/// <param name="CaseFile">The file of the shrunk case.</param>
+/// <param name="CaseFile">The file with the reduced case.</param>
 internal sealed record Reproduction(string Command, string CaseFile)
 {
-    // Of a large network a run takes seconds; what shrinks at all is small after a few.
-    private const int MostRuns = 300;
+    // One run of a large network takes seconds. Reducible cases become small after a few runs.
+    private const int MaxRuns = 300;
 
-    /// <summary>Shrinks what is wrong in a report, and writes the case down.</summary>
-    /// <param name="subject">What was checked.</param>
-    /// <param name="report">What came of it.</param>
-    /// <param name="backends">On what.</param>
+    /// <summary>Reduces a failing case and writes it to a file.</summary>
+    /// <param name="subject">The checked subject.</param>
+    /// <param name="report">The report.</param>
+    /// <param name="backends">The backends.</param>
     /// <param name="precision">The precision of backends whose names do not say.</param>
     /// <param name="target">The file to write.</param>
-    /// <param name="say">Takes what there is to say about it.</param>
-    /// <returns>The reproduction; null where nothing is wrong but that zeros prove nothing.</returns>
+    /// <param name="say">Receives progress messages.</param>
+    /// <returns>The reproduction. Null if the only failure is that all-zero values prove nothing.</returns>
     public static Reproduction? Of(Subject subject, GradientReport report, IReadOnlyList<BackendVariant> backends,
         Precision precision, string target, Action<string> say)
     {
-        say($"shrinking what is wrong in {subject.Title}");
-        if (ShrunkFailure.Of(subject.Case, report, backends, MostRuns) is not { } failure)
+        say($"reducing the failure in {subject.Title}");
+        if (ShrunkFailure.Of(subject.Case, report, backends, MaxRuns) is not { } failure)
             return null;
         say($"after {failure.Runs} runs: {failure}");
         GradientCaseFile.Save(target, failure.Case);
-        say($"the case is in {target}");
+        say($"case written to {target}");
         return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? GradientCaseFile.OptionFor(target))} "
             + $"{BackendsOf(failure, precision)}", target);
     }
 
-    /// <summary>The options of the backends that disagree.</summary>
+    /// <summary>Returns the options that select the backends that disagree.</summary>
     private static string BackendsOf(ShrunkFailure failure, Precision precision)
     {
         BackendVariant[] backends = [.. failure.Backends.Cast<BackendVariant>()];
@@ -43,7 +43,7 @@ internal sealed record Reproduction(string Command, string CaseFile)
             + (precision == Precision.Fast ? "" : $" --precision {BackendText.Words(precision)}");
     }
 
-    /// <summary>The options that describe the layer, if a descriptor can, and the values that go with it show the
+    /// <summary>Returns the options that describe the layer, if a descriptor with random values reproduces the
     /// failure.</summary>
     private static string? LayerOf(ShrunkFailure failure)
     {
@@ -60,7 +60,7 @@ internal sealed record Reproduction(string Command, string CaseFile)
         return null;
     }
 
-    // What the descriptors can say of the layer: of each operator, by the layer's window and weights.
+    // Returns the descriptors that match the window and weights of the layer, one per operator.
     private static IEnumerable<LayerShape> ShapesOf(LayerGradientCase made)
     {
         Shape[] inputs = [.. made.Inputs];

@@ -2,21 +2,21 @@ using ConvNet.GradientChecking.Research;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary><c>gradcheck --rules</c>: what the rules in common use catch, and how often they call wrong what is
-/// right.</summary>
+/// <summary>The tables of <c>gradcheck --rules</c>: what commonly used tolerance rules detect, and how often they
+/// report correct results as wrong.</summary>
 internal static class RuleTables
 {
-    /// <summary>What was found.</summary>
+    /// <summary>Creates the tables of a report.</summary>
     public static SelfCheck Of(IReadOnlyList<RuleRow> rows)
     {
         RuleRow[] right = [.. rows.Where(row => row.Kind is null)],
             wrong = [.. rows.Where(row => row.Kind is not null)];
         string[] ours = [.. RuleComparison.Rules.TakeLast(2)];
         string[] broken = [.. rows.Where(row => ours.Contains(row.Rule) && row.Kind is null && row.Alarms > 0)
-            .Select(row => $"{row.Rule} called {row.Alarms} right results of {row.Backend} wrong: {row.Target}, "
+            .Select(row => $"{row.Rule} reported {row.Alarms} correct results of {row.Backend} as wrong: {row.Target}, "
                 + $"{row.Terms:N0} terms"),
             .. wrong.Where(row => row.Rule == ours[^1] && row.Alarms < row.Results)
-                .Select(row => $"{row.Rule} let through {CanaryTables.Words(row.Kind!.Value)} in {row.Target} of "
+                .Select(row => $"{row.Rule} missed {CanaryTables.Words(row.Kind!.Value)} in {row.Target} of "
                     + $"{row.Backend}, {row.Terms:N0} terms")];
         string lead = "Outputs, input gradients and weight gradients on "
             + $"{string.Join(", ", rows.Select(row => row.Backend).Distinct())}. The gradient of the output has the "
@@ -24,13 +24,13 @@ internal static class RuleTables
             + "or a hundredth of that (1/12,800), as it has behind some layers.";
         return new SelfCheck(broken.Length > 0, lead,
         [
-            ("False alarms: results that are right and were called wrong, by the terms of their sums and by the scale "
+            ("False alarms: correct results reported as wrong, by the number of terms of their sums and by the scale "
                 + "of the gradient.", ByLengthAndScale(right, null)),
-            ("One term of one element left out: what was caught, by the same.",
+            ("One term of one element left out: share caught, by number of terms and scale.",
                 ByLengthAndScale(wrong, FaultKind.TermLeftOut)),
-            ("Every kind of fault in gradients of the scale 1/12,800: what was caught.",
+            ("All kinds of faults in gradients of scale 1/12,800: share caught.",
                 ByKind([.. wrong.Where(row => row.Scale == RuleComparison.Scales[^1])])),
-            ("Every kind of fault, all lengths and scales: what was caught.", ByKind(wrong)),
+            ("All kinds of faults, all lengths and scales: share caught.", ByKind(wrong)),
         ], broken, new
         {
             rows = rows.Select(row => new

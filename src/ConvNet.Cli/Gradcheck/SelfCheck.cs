@@ -5,19 +5,19 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>What came out of checking the check itself: tables for people and for a document, and one for
-/// programs.</summary>
-/// <param name="Failed">Whether the check proved wrong.</param>
-/// <param name="Lead">What was done, in one or two sentences.</param>
-/// <param name="Tables">The tables, each under a sentence that says what it shows.</param>
-/// <param name="Findings">What is wrong, a line each.</param>
+/// <summary>The result of testing the gradient check itself: tables for people and for a Markdown file, and a JSON
+/// document.</summary>
+/// <param name="Failed">Whether the check made an error.</param>
+/// <param name="Lead">A summary in one or two sentences.</param>
+/// <param name="Tables">The tables with their captions.</param>
+/// <param name="Findings">The errors, one per line.</param>
 /// <param name="Document">The document of <c>--json</c>.</param>
 internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string Caption, TextTable Table)> Tables,
     IReadOnlyList<string> Findings, object Document)
 {
-    private const int MostFindings = 20;
+    private const int MaxFindings = 20;
 
-    /// <summary>Writes it for people.</summary>
+    /// <summary>Writes the result to the console.</summary>
     public void Write(IAnsiConsole people)
     {
         people.WriteLine(Lead);
@@ -27,29 +27,29 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
             people.WriteLine(caption);
             people.Write(table);
         }
-        foreach (string finding in Findings.Take(MostFindings))
+        foreach (string finding in Findings.Take(MaxFindings))
             Cli.Tables.WriteUnbroken(people, finding, new Style(Color.Red));
-        if (Findings.Count > MostFindings)
-            people.WriteLine($"and {Findings.Count - MostFindings} more; --json has them all");
+        if (Findings.Count > MaxFindings)
+            people.WriteLine($"and {Findings.Count - MaxFindings} more; --json lists all");
     }
 
-    /// <summary>The same in Markdown.</summary>
-    /// <param name="commit">The commit of the source.</param>
-    /// <param name="command">The command line that does it again.</param>
+    /// <summary>Formats the result as Markdown.</summary>
+    /// <param name="commit">The source commit.</param>
+    /// <param name="command">The command line that repeats the test.</param>
     public string Markdown(string commit, string command)
     {
         var text = new StringBuilder()
             .Append(CultureInfo.InvariantCulture, $"{Lead}\n\n{Machine.Processor}; commit {commit}.\n`{command}`\n");
         foreach ((string caption, TextTable table) in Tables)
             text.Append(CultureInfo.InvariantCulture, $"\n{caption}\n\n{MarkdownOf(table)}\n");
-        foreach (string finding in Findings.Take(MostFindings))
+        foreach (string finding in Findings.Take(MaxFindings))
             text.Append(CultureInfo.InvariantCulture, $"\n- {finding}");
         return text.ToString();
     }
 
-    /// <summary>A table whose columns of figures stand to the right.</summary>
-    /// <param name="heads">The heads, those of the texts first.</param>
-    /// <param name="texts">Columns of texts.</param>
+    /// <summary>Creates a table whose figures are right-aligned.</summary>
+    /// <param name="heads">The column headings; text columns come first.</param>
+    /// <param name="texts">The number of text columns.</param>
     /// <param name="rows">The cells.</param>
     public static TextTable TableOf(IEnumerable<string> heads, int texts, IEnumerable<IEnumerable<string>> rows)
     {
@@ -60,7 +60,7 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
         return table;
     }
 
-    /// <summary>As <c>99.5%</c>: 100% only where it is all of them, and 0% where it is none.</summary>
+    /// <summary>Formats a share, for example <c>99.5%</c>. 100% and 0% appear only for all and none.</summary>
     public static string Share(long part, long whole)
     {
         if (whole == 0)
@@ -70,7 +70,7 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
             : string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(percent, 0.1, 99.9):0.0}%");
     }
 
-    /// <summary>As <c>1,234</c>.</summary>
+    /// <summary>Formats an integer, for example <c>1,234</c>.</summary>
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string MarkdownOf(TextTable table)

@@ -6,21 +6,21 @@ using MathNet.Numerics.Statistics;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary><c>gradcheck --sweep</c>: random layers on backends that are taken to be right, to see whether the check
-/// calls anything wrong.</summary>
+/// <summary><c>gradcheck --sweep</c>: checks random layers on backends assumed to be correct, to find false
+/// alarms.</summary>
 internal static class Sweep
 {
     private const double SecondsBetweenLines = 5;
 
-    // The last one ends at the long sums.
+    // The last range starts beyond the long sums.
     private static readonly int[] Steps = [0, 1, 10, 100, 1_000, 10_000, RandomCases.LongSum + 1];
 
-    /// <summary>Checks the cases from a seed on, but for those that the log has.</summary>
-    /// <param name="count">Cases.</param>
-    /// <param name="seed">The seed of the first; each next case has the next one.</param>
+    /// <summary>Checks a number of cases, except those already in the log.</summary>
+    /// <param name="count">The number of cases.</param>
+    /// <param name="seed">The seed of the first case. Seeds are consecutive.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="log">A file that keeps what was found, case by case; null for none.</param>
-    /// <param name="terminal">Told how far it is.</param>
+    /// <param name="log">The log file, which stores the result of each case. Null for none.</param>
+    /// <param name="terminal">Receives progress messages.</param>
     public static SelfCheck Run(int count, ulong seed, IReadOnlyList<BackendVariant> backends, string? log,
         Terminal terminal)
     {
@@ -37,7 +37,7 @@ internal static class Sweep
                 terminal.Cancellation.ThrowIfCancellationRequested();
                 if (clock.Elapsed >= next)
                 {
-                    terminal.Progress($"{i:N0} of {count:N0} cases; seed {of} is next");
+                    terminal.Progress($"{i:N0} of {count:N0} cases; next seed: {of}");
                     next = clock.Elapsed + TimeSpan.FromSeconds(SecondsBetweenLines);
                 }
                 found = SoundnessSweep.Check(of, backends, terminal.Cancellation);
@@ -57,20 +57,20 @@ internal static class Sweep
             [.. cases.SelectMany(
             of => of.Outcomes.Select((outcome, i) => (Case: of, Outcome: outcome, Backend: backends[i])))
             .Where(row => row.Outcome.Verdict != Verdict.Pass)
-            .Select(row => $"{row.Backend} is called {GradientWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: "
-                + $"{Words(row.Outcome)}; again: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends "
+            .Select(row => $"{row.Backend} is reported as {GradientWords.Of(row.Outcome.Verdict)} in {row.Case.Layer}: "
+                + $"{Words(row.Outcome)}; reproduce: convnet gradcheck --sweep 1 --seed {row.Case.Seed} --backends "
                 + $"{string.Join(',', backends)}")];
         string lead = $"{SelfCheck.Number(cases.Count)} random layers on {backends.Length} backends, "
             + $"{SelfCheck.Share(longest, cases.Count)} of them with sums of over "
             + $"{SelfCheck.Number(RandomCases.LongSum)} terms: {SelfCheck.Number(alarms.Length)} false alarms.";
         return new SelfCheck(alarms.Length > 0, lead,
         [
-            ("Per backend, what the two modes said. A suspect value is over its bound, but not over what rounding can "
-                + "do at worst; where exact mode passes the tensor it is no alarm.",
+            ("Results of both modes per backend. A suspect value exceeds its probable bound, but not the largest "
+                + "possible rounding error; it is no alarm if exact mode passes the tensor.",
                 PerBackend(cases, backends)),
-            ("The largest error in real mode, in units of its bound, by the kind of the layer:",
+            ("The largest error in real mode, in units of its bound, by kind of layer:",
                 Worst(cases, backends)),
-            ("n, the terms of the longest sum of a case: "
+            ("n, the number of terms of the longest sum of a case: "
                 + $"{string.Join(", ", Quantiles(cases).Select(q => $"{q.Name} {SelfCheck.Number(q.Terms)}"))}.",
                     Histogram(cases)),
         ], alarms, Document(cases, backends, alarms));

@@ -5,8 +5,7 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>What a sweep found, a line of JSON for every case, so that one that was interrupted goes on where it
-/// was.</summary>
+/// <summary>The log of a sweep: one line of JSON per case. An interrupted sweep resumes where it stopped.</summary>
 internal sealed class SweepLog : IDisposable
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)
@@ -15,9 +14,9 @@ internal sealed class SweepLog : IDisposable
         Converters = { new JsonStringEnumConverter() },
     };
 
-    // A case takes some three hundred bytes.
-    private const long MostBytes = 1L << 30;
-    private const int UsualLineBytes = 1 << 14, MostLineBytes = 1 << 20;
+    // A case takes about 300 bytes.
+    private const long MaxBytes = 1L << 30;
+    private const int InitialLineBytes = 1 << 14, MaxLineBytes = 1 << 20;
 
     private readonly Stream _stream;
     private readonly Dictionary<ulong, SweepCase> _cases = [];
@@ -26,22 +25,22 @@ internal sealed class SweepLog : IDisposable
 
     private SweepLog(Stream stream) => _stream = stream;
 
-    /// <summary>Opens a log, or begins one.</summary>
+    /// <summary>Opens a log, or creates one.</summary>
     /// <param name="file">The file.</param>
     /// <param name="backends">The backends of the sweep.</param>
-    /// <exception cref="ArgumentException">It is of other backends, or no log.</exception>
+    /// <exception cref="ArgumentException">The file is not a log, or is the log of other backends.</exception>
     public static SweepLog Open(string file, string[] backends)
     {
         InputFile.CheckKind(file);
         var log = new SweepLog(new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
         try
         {
-            if (log._stream.Length > MostBytes)
+            if (log._stream.Length > MaxBytes)
                 throw new ArgumentException(
-                    $"{file} is no log of a sweep: it has {log._stream.Length:N0} bytes, and at most {MostBytes:N0} "
-                    + "are read.");
+                    $"{file} is not a sweep log: it has {log._stream.Length:N0} bytes, more than the limit of "
+                    + $"{MaxBytes:N0}.");
             long whole = log.Read(log._stream, file, backends);
-            // What is behind the last end of a line was cut off while it was written.
+            // An incomplete last line was interrupted while it was written, and is removed.
             log._stream.SetLength(whole);
             log._stream.Seek(0, SeekOrigin.End);
             if (whole == 0)
@@ -55,17 +54,17 @@ internal sealed class SweepLog : IDisposable
         }
     }
 
-    /// <summary>Reads a log that is not written to.</summary>
+    /// <summary>Validates a log without opening it for writing.</summary>
     internal static void Check(Stream stream, string file, string[] backends)
     {
         using var log = new SweepLog(stream);
         log.Read(stream, file, backends);
     }
 
-    /// <summary>What is known of a case; null where it is still to be checked.</summary>
+    /// <summary>Returns the result of a case, or null if it has not been checked.</summary>
     public SweepCase? Find(ulong seed) => _cases.GetValueOrDefault(seed);
 
-    /// <summary>Adds a case.</summary>
+    /// <summary>Appends the result of a case.</summary>
     public void Append(SweepCase of)
     {
         _cases[of.Seed] = of;
@@ -75,10 +74,10 @@ internal sealed class SweepLog : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => _stream.Dispose();
 
-    // The bytes of all whole lines.
+    // Returns the number of bytes of all complete lines.
     private long Read(Stream stream, string file, string[] backends)
     {
-        var buffer = new byte[UsualLineBytes];
+        var buffer = new byte[InitialLineBytes];
         int start = 0, filled = 0, number = 0;
         long whole = 0;
         while (true)
@@ -93,9 +92,9 @@ internal sealed class SweepLog : IDisposable
             }
             buffer.AsSpan(start, filled - start).CopyTo(buffer);
             (start, filled) = (0, filled - start);
-            if (filled == MostLineBytes)
+            if (filled == MaxLineBytes)
                 throw new ArgumentException(
-                    $"{file} is no log of a sweep: line {number + 1} has more than {MostLineBytes:N0} bytes.");
+                    $"{file} is not a sweep log: line {number + 1} has more than {MaxLineBytes:N0} bytes.");
             if (filled == buffer.Length)
                 Array.Resize(ref buffer, 2 * filled);
             int read = stream.Read(buffer.AsSpan(filled));
@@ -103,7 +102,7 @@ internal sealed class SweepLog : IDisposable
                 break;
             filled += read;
         }
-        // A file of one line without an end is no log whose writer was interrupted, unless it begins like one.
+        // A single incomplete line may be an interrupted log, but only if it starts like one.
         if (number == 0 && filled > 0)
             Parse(buffer.AsMemory(0, filled), file, 1, backends);
         return whole;
@@ -120,27 +119,27 @@ internal sealed class SweepLog : IDisposable
                 _cases[of.Seed] = of;
             else
                 throw new ArgumentException(
-                    $"{file} is no log of a sweep: line {number} is no case of {backends.Length} backends: "
+                    $"{file} is not a sweep log: line {number} is not a case of {backends.Length} backends: "
                     + $"\"{Excerpt.OfUtf8(line.Span)}\".");
         }
         catch (Exception failure) when (failure is JsonException or InvalidDataException)
         {
             throw new ArgumentException(
-                $"{file} is no log of a sweep: line {number}: {Excerpt.Of(failure.Message)}", failure);
+                $"{file} is not a sweep log: line {number}: {Excerpt.Of(failure.Message)}", failure);
         }
     }
 
     private static void CheckHead(string[]? known, string file, string[] backends)
     {
         if (known is null)
-            throw new ArgumentException($"{file} is no log of a sweep: its first line names no backends.");
+            throw new ArgumentException($"{file} is not a sweep log: its first line contains no backends.");
         if (!known.SequenceEqual(backends))
             throw new ArgumentException(
                 $"{file} is the log of a sweep over {Excerpt.Of(string.Join(", ", known))}, not over "
-                + $"{string.Join(", ", backends)}; name another file, or those backends.");
+                + $"{string.Join(", ", backends)}. Use another file or those backends.");
     }
 
-    // A document may leave members out, or have null where the types of this program have values.
+    // The JSON may omit members or contain null where this program never writes null.
     private static bool IsWhole(SweepCase of, int backends)
         => of is { Layer: not null, Kind: not null, Outcomes: { } outcomes }
         && outcomes.Count == backends && outcomes.All(outcome => outcome is { Findings: { } findings }

@@ -3,10 +3,11 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet backends</c>: what can compute here, and why not where it cannot.</summary>
+/// <summary><c>convnet backends</c>: lists the backends, and why they are not available.</summary>
 internal sealed class BackendsVerb : Verb
 {
-    public BackendsVerb() : base("backends", "Lists the backends, and why one is not available.", "backends --json")
+    public BackendsVerb() : base("backends",
+        "Lists the backends and explains why any of them is not available.", "backends --json")
     {
     }
 
@@ -23,18 +24,18 @@ internal sealed class BackendsVerb : Verb
                 foreach (BackendLimit limit in probe.Limits)
                     terminal.People.WriteLine($"{probe.Name}: {limit.What} {limit.Why}");
             }
-            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}: the first of "
+            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} selects {auto ?? "none"}: the first of "
                 + $"{string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
         }
         terminal.WriteJson(new { backends = probes, auto });
         return App.Ok;
     }
 
-    /// <summary>A row for every backend.</summary>
+    /// <summary>Creates a table with a row for each backend.</summary>
     internal static TextTable TableOf(IEnumerable<BackendProbe> probes)
     {
         var table = new TextTable(1, "backend", "available", "version", "isa", "precision", "threads",
-            TableHead.Prose("self-test"), TableHead.Prose("library, or why not"));
+            TableHead.Prose("self-test"), TableHead.Prose("library, or reason"));
         foreach (BackendProbe probe in probes)
             table.Add(probe.Name, probe.Available ? "yes" : "no", probe.Version ?? "", probe.Isa ?? "",
                 probe.Precision ?? "", $"{probe.Threads}", probe.SelfTest?.Finding ?? "",

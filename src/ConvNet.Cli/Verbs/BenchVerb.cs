@@ -6,11 +6,11 @@ using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet bench</c>: how fast layers and networks are, backends in turn, beside what the processor can
-/// do.</summary>
+/// <summary><c>convnet bench</c>: measures the speed of layers and networks on several backends, which take turns, and
+/// compares it with the peak of the processor.</summary>
 internal sealed class BenchVerb : Verb
 {
-    private const int UsualBatch = 64, TracedCalls = 10;
+    private const int DefaultBatch = 64, TracedCalls = 10;
     private const double ProfileMilliseconds = 500;
 
     private static readonly NumberRange<double> Milliseconds = new(double.Epsilon, 600_000,
@@ -25,7 +25,8 @@ internal sealed class BenchVerb : Verb
     private readonly Option<string> _section;
     private readonly ReportOptions _report;
 
-    public BenchVerb() : base("bench", "Times layers and networks, backends in turn, beside the processor's peak.",
+    public BenchVerb() : base("bench",
+        "Measures the speed of layers and networks on several backends, relative to the processor's peak.",
         "bench --layer mb32ic64ih56oc64oh56kh3ph1 --pass fwd,bwd_d,bwd_w --threads 1,2",
         "bench --shapes bench/shapes/kernels.txt --backends native,torchsharp --json",
         "bench --model lenet5 --batch 1,64 --backends native,torchsharp",
@@ -33,34 +34,35 @@ internal sealed class BenchVerb : Verb
         "bench --shapes bench/shapes/algorithms.txt --algorithm all --threads 1 --rounds 3 --turn 20",
         "bench --model resnet20 --pass train --profile --trace resnet20.json --report resnet20.html")
     {
-        _layers = Several("--layer", "A layer as benchdnn describes it; docs/PERFORMANCE.md says how.", "SHAPE");
-        _files = Several("--shapes", "A file with one such layer a line.", "FILE");
+        _layers = Several("--layer", "A layer as a benchdnn descriptor; see docs/PERFORMANCE.md.", "SHAPE");
+        _files = Several("--shapes", "A file with one layer descriptor per line.", "FILE");
         Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
-        _models = Several("--model", $"{ModelChoice.Description} With :N its batch, without those of --batch.",
+        _models = Several("--model", $"{ModelChoice.Description} Append :N to set its batch size instead of --batch.",
             "MODEL");
         Files.Add(_models, FileUse.Read, command => ModelChoice.Files(
-            Words(command, _models).SelectMany(word => WithBatches(word, [UsualBatch])).Select(each => each.Model)));
-        _batches = Several("--batch", $"Images in a batch of a --model that does not say; {UsualBatch} unless given.",
+            Words(command, _models).SelectMany(word => WithBatches(word, [DefaultBatch])).Select(each => each.Model)));
+        _batches = Several("--batch", $"Batch sizes of each --model without its own. Default: {DefaultBatch}.",
             "N");
-        _passes = Several("--pass", $"{BenchPasses.Names}; all that a layer or a network has unless given.", "PASS");
-        _backends = Several("--backends", $"{Contenders.Names}; native unless given.", "NAME");
-        _threads = Several("--threads", "Numbers of threads; all processors unless given.", "N");
+        _passes = Several("--pass", $"{BenchPasses.Names}. Default: all that apply.", "PASS");
+        _backends = Several("--backends", $"{Contenders.Names}. Default: native.", "NAME");
+        _threads = Several("--threads", "Thread counts. Default: all processors.", "N");
         _isa = Optional<string>("--isa",
-            "Instruction set of native and of the peak: avx512, avx2 or scalar; the best one unless given.");
+            "Instruction set of native and of the peak: avx512, avx2 or scalar. Default: the best available.");
         AcceptOnly(_isa, ["avx512", "avx2", "scalar"]);
         string algorithms = string.Join(", ", Contenders.Algorithms);
         _algorithm = Choice("--algorithm",
-            $"How native computes a convolution that has the choice: {algorithms} in turn.",
+            $"Convolution algorithm of native: {algorithms} in turn.",
             AlgorithmNames.Auto, [.. Contenders.Algorithms]);
         _precision = PrecisionOption();
-        _rounds = Number("--rounds", "Turns of every backend in each case.", 7, NumberRanges.FromOne, "N");
-        _turn = Number("--turn", "Milliseconds of a turn; a longer call is a turn by itself.", 150.0, Milliseconds,
-            "MS");
-        _profile = WithDefault("--profile", "Show where the time of a --model goes, layer by layer, beside what the "
-            + $"processor could do; {Profiles.Backends} tell.", false);
+        _rounds = Number("--rounds", "Turns per backend and case.", 7, NumberRanges.FromOne, "N");
+        _turn = Number("--turn", "Length of a turn in milliseconds. A longer call forms a turn by itself.", 150.0,
+            Milliseconds, "MS");
+        _profile = WithDefault("--profile", "Show the time of each layer of a --model and the bound set by the "
+            + $"processor. Supported by {Profiles.Backends}.", false);
         _trace = Written("--trace",
-            $"Write {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or chrome://tracing.");
-        _update = Updated("--update", "A Markdown file whose --section gets the table.");
+            $"Write a trace of {TracedCalls} calls of each --model to this file, for ui.perfetto.dev or "
+            + "chrome://tracing.");
+        _update = Updated("--update", "Write the table to the --section of this Markdown file.");
         _section = SectionOption();
         _report = ReportFiles();
     }
@@ -71,8 +73,8 @@ internal sealed class BenchVerb : Verb
         string algorithm = command.GetValue(_algorithm)!;
         string? trace = command.GetValue(_trace);
         if (algorithm != AlgorithmNames.Auto && PrecisionOf(command, _precision) == Precision.Accurate)
-            throw new ArgumentException("--precision accurate leaves no choice of an algorithm; leave --algorithm "
-                + $"{algorithm} out.");
+            throw new ArgumentException("--precision accurate always uses the direct algorithm. Omit --algorithm "
+                + $"{algorithm}.");
         var settings = new BenchSettings
         {
             Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct()
@@ -121,8 +123,8 @@ internal sealed class BenchVerb : Verb
     private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends)
     {
         if (cases.Find(c => c.Shape is not null) is { } layer)
-            throw new ArgumentException($"{layer.Title} is a layer, one piece of work; --profile and --trace are of "
-                + "networks, which --model names.");
+            throw new ArgumentException($"{layer.Title} is a layer, but --profile and --trace support only networks. "
+                + "Use --model.");
         Profiles.Check(backends);
     }
 
@@ -131,16 +133,16 @@ internal sealed class BenchVerb : Verb
         BenchPass[] passes = [.. Words(command, _passes).Select(BenchPasses.Parse)];
         int[] threads = [.. Numbers(command, _threads, NumberRanges.Threads)
             .DefaultIfEmpty(Environment.ProcessorCount)];
-        int[] batches = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(UsualBatch)];
+        int[] batches = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(DefaultBatch)];
         LayerShape[] shapes = [.. command.GetValue(_layers)!.Select(LayerShape.Parse),
             .. command.GetValue(_files)!.SelectMany(ShapeFile.Read)];
         if (Array.Find(shapes, shape => shape.Operator != LayerOperator.Sum) is { } other)
-            throw new ArgumentException($"{other} cannot be timed: bench has convolutions and linear layers; convnet "
-                + "gradcheck checks the others too.");
+            throw new ArgumentException($"{other} cannot be timed: bench supports convolutions and linear layers only; "
+                + "convnet gradcheck supports all layers.");
         (string Model, int Batch)[] models =
             [.. Words(command, _models).SelectMany(word => WithBatches(word, batches))];
         if (shapes.Length + models.Length == 0)
-            throw new ArgumentException("There is nothing to measure: --layer, --shapes or --model says what.");
+            throw new ArgumentException("There is nothing to measure. Use --layer, --shapes or --model.");
         foreach (string model in models.Select(chosen => chosen.Model).Distinct())
             ModelChoice.Open(model, null);
 
@@ -153,11 +155,11 @@ internal sealed class BenchVerb : Verb
             .. from chosen in models from pass in Of(layer: false) from count in threads
                 select Case.Of(chosen.Model, chosen.Batch, pass, count),
         ];
-        return cases.Count > 0 ? cases : throw new ArgumentException("--pass leaves nothing to measure: a layer has "
-            + "fwd, bwd_d and bwd_w, a network train and infer.");
+        return cases.Count > 0 ? cases : throw new ArgumentException("--pass excludes every case: layers support "
+            + "fwd, bwd_d and bwd_w, networks train and infer.");
     }
 
-    // A colon with a number behind it; what is before may be a file with colons of its own.
+    // The batch size follows the last colon; the part before may be a file name with colons.
     private static IEnumerable<(string Model, int Batch)> WithBatches(string word, int[] batches)
         => word.LastIndexOf(':') is > 0 and var colon
             && int.TryParse(word.AsSpan(colon + 1), CultureInfo.InvariantCulture, out int batch) && batch > 0

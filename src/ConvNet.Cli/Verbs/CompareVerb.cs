@@ -5,22 +5,22 @@ using ConvNet.Reports.Pages;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet compare</c>: which backend, how many threads, what does it cost, for one network on this
-/// machine.</summary>
+/// <summary><c>convnet compare</c>: compares backends and thread counts on one network on this machine, and recommends
+/// one.</summary>
 internal sealed class CompareVerb : Verb
 {
-    private const int UsualBatch = 64;
+    private const int DefaultBatch = 64;
 
-    // From so many processors on two are likely to share a core, so that half of them may be as fast.
+    // With this many processors, two are likely to share a core, so that half of them may be as fast.
     private const int ManyProcessors = 4;
 
     private static readonly NumberRange<double> Seconds = new(double.Epsilon, 86_400,
         "a number above 0, and at most 86400");
 
-    private static readonly CompareSettings Usual = new()
+    private static readonly CompareSettings Default = new()
     {
         Model = "",
-        Batch = UsualBatch,
+        Batch = DefaultBatch,
         Backends = [],
         Threads = []
     };
@@ -31,7 +31,7 @@ internal sealed class CompareVerb : Verb
     private readonly Option<double> _seconds;
     private readonly ReportOptions _report;
 
-    public CompareVerb() : base("compare", "Compares the backends on a network, and says which to take.",
+    public CompareVerb() : base("compare", "Compares the backends on a network and recommends one.",
         "compare --model resnet20 --batch 64",
         "compare --model lenet5 --batch 1,64 --threads 1,2,4 --json",
         "compare --model resnet20 --report resnet20.html",
@@ -45,16 +45,16 @@ internal sealed class CompareVerb : Verb
         };
         Add(_model);
         ReadsModel(_model);
-        _batches = Several("--batch", $"Images in a batch; {UsualBatch} unless given.", "N");
-        _threads = Several("--threads", "Numbers of threads; one, all processors, and of many their half unless "
-            + "given. Variants run with the most only.", "N");
-        _backends = Several("--backends", $"{Contestant.Names}; all that make sense here unless given.", "NAME");
-        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own "
-            + "unless given.", "CxHxW");
+        _batches = Several("--batch", $"Batch sizes. Default: {DefaultBatch}.", "N");
+        _threads = Several("--threads", "Thread counts. Default: one, all processors and, if there are many, half of "
+            + "them. Variants run with the highest only.", "N");
+        _backends = Several("--backends", $"{Contestant.Names}. Default: all that are useful on this machine.", "NAME");
+        _input = Optional<string>("--input",
+            "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
         _seconds = Number("--seconds",
-            "The time limit for each batch size; it ends earlier when every ratio is known to 3%.", Usual.LimitSeconds,
+            "The time limit per batch size. Ends earlier once every ratio is known within 3%.", Default.LimitSeconds,
             Seconds, "LIMIT");
-        _update = Updated("--update", "A Markdown file whose --section gets the tables.");
+        _update = Updated("--update", "Write the tables to the --section of this Markdown file.");
         _section = SectionOption();
         _report = ReportFiles();
     }
@@ -66,14 +66,14 @@ internal sealed class CompareVerb : Verb
         Graph graph = ModelChoice.Open(model, input is null ? null : Shape.Parse(input));
         string[] backends = [.. Words(command, _backends).Distinct()];
         int[] threads = [.. Numbers(command, _threads, NumberRanges.Threads).Distinct()];
-        CompareSettings[] each = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(UsualBatch)
-            .Distinct().Select(batch => Usual with
+        CompareSettings[] each = [.. Numbers(command, _batches, NumberRanges.FromOne).DefaultIfEmpty(DefaultBatch)
+            .Distinct().Select(batch => Default with
         {
             Model = model,
             Input = input,
             Batch = batch,
             Backends = backends.Length > 0 ? backends : Contestant.Usual,
-            Threads = threads.Length > 0 ? threads : UsualThreads,
+            Threads = threads.Length > 0 ? threads : DefaultThreads,
             LimitSeconds = command.GetValue(_seconds),
         })];
         foreach (string backend in backends)
@@ -111,6 +111,6 @@ internal sealed class CompareVerb : Verb
                 => clock.Elapsed, terminal.Progress, cancellation))];
     }
 
-    private static int[] UsualThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all]
+    private static int[] DefaultThreads => Environment.ProcessorCount is var all && all < ManyProcessors ? [1, all]
         : [1, all / 2, all];
 }

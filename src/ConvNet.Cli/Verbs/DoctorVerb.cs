@@ -5,21 +5,21 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet doctor</c>: does every backend compute right here, what limits it and why, and what would make
-/// it right?</summary>
+/// <summary><c>convnet doctor</c>: runs the self-tests of the backends and reports limitations with their reasons and
+/// remedies.</summary>
 internal sealed class DoctorVerb : Verb
 {
     private readonly Option<string?> _backend;
     private readonly Option<int?> _threads;
 
     public DoctorVerb() : base("doctor",
-        "Examines the backends: what was found, what limits each and why, and what would make it right.",
+        "Tests the backends and reports their limitations, with reasons and remedies.",
         "doctor",
         "doctor --backend torchsharp:unpadded",
         "doctor --threads 8 --json")
     {
         _backend = Optional<string>("--backend",
-            $"Examine this one alone: {BackendCatalog.Names}; every backend on every instruction set unless given.",
+            $"Test only this backend: {BackendCatalog.Names}. Default: every backend on every instruction set.",
             "NAME");
         _threads = ThreadsOption();
     }
@@ -32,7 +32,7 @@ internal sealed class DoctorVerb : Verb
         int? threads = command.GetValue(_threads);
         List<BackendProbe> probes = [.. name is null
             ? All(threads, terminal.Cancellation) : [BackendProbe.Of(name, threads, terminal.Cancellation)]];
-        // Of one backend alone it cannot be said what is taken of all.
+        // A single backend does not determine which one auto selects.
         string? auto = name is null ? BackendProbe.Auto(probes) : null;
         BackendProbe[] wrong = [.. probes.Where(probe => probe.SelfTest is { Passed: false })];
         bool right = wrong.Length == 0 && (name is null ? auto is not null : probes[0].Available);
@@ -44,9 +44,9 @@ internal sealed class DoctorVerb : Verb
                 .DistinctBy(each => each.Library))
                 Tables.WriteUnbroken(terminal.People, $"{one.Name}: {one.Library}, {one.LibraryBytes / 1e6:N1} MB");
             if (name is null)
-                terminal.People.WriteLine($"--backend {BackendCatalog.Auto} takes {auto ?? "none"}.");
+                terminal.People.WriteLine($"--backend {BackendCatalog.Auto} selects {auto ?? "none"}.");
             if (right)
-                terminal.People.WriteLine("Every backend that can run here computes right.");
+                terminal.People.WriteLine("All backends that can run on this machine pass their self-tests.");
         }
         terminal.WriteJson(new
         {
@@ -66,35 +66,36 @@ internal sealed class DoctorVerb : Verb
         if (right)
             return App.Ok;
         return terminal.Fail(wrong.Length > 0 ? WhatIsWrong(wrong)
-            : $"{(name is null ? "No backend can" : $"{name} cannot")} run here; why, and what to do, stands above.");
+            : $"{(name is null ? "No backend can" : $"{name} cannot")} run on this machine; see above for reason and "
+                + "remedy.");
     }
 
-    /// <summary>Writes a row for every backend, and one for everything that limits one.</summary>
+    /// <summary>Writes a row for each backend, and one for each limitation.</summary>
     internal static void Write(IAnsiConsole people, IReadOnlyList<BackendProbe> probes)
     {
         var found = new TextTable(1, "backend", "computes", "version", "isa", "precision", TableHead.Figure("threads"),
-            TableHead.Prose("self-test, or why it cannot run"));
+            TableHead.Prose("self-test, or reason"));
         foreach (BackendProbe probe in probes)
         {
-            string computes = probe.SelfTest switch { null => "not here", { Passed: true } => "right", _ => "wrong" };
+            string computes = probe.SelfTest is not { } test ? "unavailable" : test.Passed ? "right" : "wrong";
             found.Add(probe.Name, computes, probe.Version ?? "", probe.Isa ?? "", probe.Precision ?? "",
                 $"{probe.Threads}", probe.SelfTest?.Finding ?? probe.Reason ?? "");
         }
         people.Write(found);
-        // What several backends share stands once.
+        // Limitations shared by several backends are listed once.
         IGrouping<BackendLimit, string>[] limits = [.. probes
             .SelectMany(probe => probe.Limits.Select(limit => (probe.Name, Limit: limit)))
             .GroupBy(each => each.Limit, each => each.Name)];
         if (limits.Length == 0)
             return;
-        var table = new TextTable(1, "backend", TableHead.Prose("what was found"), TableHead.Prose("why it matters"),
-            TableHead.Prose("what would make it right"));
+        var table = new TextTable(1, "backend", TableHead.Prose("limitation"), TableHead.Prose("effect"),
+            TableHead.Prose("remedy"));
         foreach (IGrouping<BackendLimit, string> limit in limits)
             table.Add(string.Join(", ", limit), limit.Key.What, limit.Key.Why, limit.Key.Remedy);
         people.Write(table);
     }
 
-    // Every backend, and native on the other instruction sets too, each in a process of its own.
+    // Every backend, including the other instruction sets of native, each in its own process.
     private static IEnumerable<BackendProbe> All(int? threads, CancellationToken cancellation)
     {
         foreach (string name in BackendCatalog.Families)
@@ -111,7 +112,7 @@ internal sealed class DoctorVerb : Verb
 
     private static string MachineText()
     {
-        string quota = Processors.Quota is { } most ? $"; a control group leaves the time of {most:0.##}" : "";
+        string quota = Processors.Quota is { } most ? $"; limited by a control group to {most:0.##}" : "";
         return $"{Machine.Processor}, {Processors.Online} processors, {Environment.ProcessorCount} of them for this "
             + $"process{quota}; {RuntimeInformation.OSDescription}; {RuntimeInformation.FrameworkDescription}";
     }
@@ -119,9 +120,9 @@ internal sealed class DoctorVerb : Verb
     private static string WhatIsWrong(BackendProbe[] wrong)
     {
         string names = string.Join(", ", wrong.Select(probe => probe.Name));
-        string limits = wrong.All(probe => probe.Limits.Count > 0) ? "what would make it right stands above; " : "";
-        return $"{names} {(wrong.Length == 1 ? "computes" : "compute")} wrong on this machine: {limits}"
-            + $"--backend {BackendCatalog.Auto} takes none that does, and convnet gradcheck --backends "
+        string limits = wrong.All(probe => probe.Limits.Count > 0) ? "see above for remedies; " : "";
+        return $"{names} {(wrong.Length == 1 ? "computes" : "compute")} wrong results on this machine: {limits}"
+            + $"--backend {BackendCatalog.Auto} never selects such a backend, and convnet gradcheck --backends "
             + $"{wrong[0].Name} shows which layers are affected.";
     }
 }

@@ -9,10 +9,9 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet gradcheck</c>: do the backends compute the same gradients, layer by layer, and are they
-/// right?</summary>
-/// <remarks>What is checked is a <see cref="Subject"/>, by what a <see cref="CheckedBackends"/>; the writers of reports
-/// stand beside them in Gradcheck/.</remarks>
+/// <summary><c>convnet gradcheck</c>: checks, layer by layer, that the backends compute correct gradients.</summary>
+/// <remarks>Checks each <see cref="Subject"/> on the <see cref="CheckedBackends"/>. The report writers are in the
+/// folder Gradcheck/.</remarks>
 internal sealed class GradcheckVerb : Verb
 {
     private const string DefaultModel = "digits";
@@ -28,8 +27,8 @@ internal sealed class GradcheckVerb : Verb
     private readonly Option<string?> _log, _update, _section;
     private readonly CaseOptions _cases;
 
-    public GradcheckVerb() : base("gradcheck", "Checks every layer's gradients on several backends against the double "
-        + "reference.",
+    public GradcheckVerb() : base("gradcheck", "Compares the gradients of every layer on several backends with a "
+        + "double-precision reference.",
         "gradcheck --model lenet5",
         "gradcheck --layer mb2ic16ih14oc32kh3 max:mb2ic32ih14kh2sh2 bnorm:mb4ic32ih7",
         "gradcheck --shapes bench/shapes/networks/alexnet.txt --backends all",
@@ -40,49 +39,49 @@ internal sealed class GradcheckVerb : Verb
         "gradcheck --sweep 10000 --log sweep.jsonl",
         "gradcheck --canaries --backends native:avx2")
     {
-        _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless something else is to "
-            + "be checked.", "MODEL");
+        _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}, unless other "
+            + "subjects are given.", "MODEL");
         ReadsModel(_model);
-        _input = Optional<string>("--input", "Channels, rows and columns of a model's images, as 3x32x32; the model's "
-            + "own unless given.", "CxHxW");
-        _layers = Several("--layer", "A layer as benchdnn describes it, as mb2ic3ih8oc4kh3, max:mb2ic4ih8kh2sh2 or "
-            + "bnorm:mb2ic4ih8; docs/PERFORMANCE.md says how.", "SHAPE");
-        _files = Several("--shapes", "A file with one such layer a line; bench/shapes/networks has published "
-            + "networks.", "FILE");
+        _input = Optional<string>("--input",
+            "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
+        _layers = Several("--layer", "A layer as a benchdnn descriptor, for example mb2ic3ih8oc4kh3, "
+            + "max:mb2ic4ih8kh2sh2 or bnorm:mb2ic4ih8; see docs/PERFORMANCE.md.", "SHAPE");
+        _files = Several("--shapes", "A file with one layer descriptor per line; bench/shapes/networks contains "
+            + "published networks.", "FILE");
         Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
         _cases = new CaseOptions(this);
-        _backends = Several("--backends", $"What is checked: {BackendCatalog.Names}; all adds the accurate ones to "
-            + "what runs here on every instruction set, which it is unless given.", "NAME");
-        _modes = Several("--mode", $"{CheckModeWords.Help} All of them unless given.", "MODE");
-        _threads = Several("--threads", "Numbers of threads, as 1,2,5: each backend is checked with all of them, and "
-            + "they must give the same bits; all processors unless given.", "N");
+        _backends = Several("--backends", $"{BackendCatalog.Names}; or all, including the accurate variants. "
+            + "Default: every backend on every instruction set that can run on this machine.", "NAME");
+        _modes = Several("--mode", $"{CheckModeWords.Help} Default: all.", "MODE");
+        _threads = Several("--threads", "Thread counts, for example 1,2,5. Each backend is checked with all of them, "
+            + "and the results must be identical. Default: all processors.", "N");
         _batch = OptionalNumber("--batch",
-            "Images in a batch; a power of two keeps the mean exact. 4 of a model, and those of its descriptor of a "
-            + "layer, unless given.", NumberRanges.FromOne, "N");
+            "Batch size. A power of two keeps the mean exact. Default: 4 for a model, that of the descriptor for a "
+            + "layer.", NumberRanges.FromOne, "N");
         _seed = Number("--seed", "Seed of all values.", 1, NumberRanges.Any, "N");
         _precision = PrecisionOption();
-        _whole = Flag("--whole", "Compare all values of every layer on real numbers; by default a layer of more than "
-            + "33 million multiply-adds is compared on a sample.");
-        _details = Flag("--details", "Print a row for every tensor: values, error in bounds and ulp, index, both "
-            + "values.");
-        _junit = Written("--junit", "Write the outcome here in JUnit's XML.");
-        _markdown = Written("--markdown", "Write a summary here in Markdown.");
+        _whole = Flag("--whole", "Compare all values of every layer in real mode. By default, layers with more than "
+            + "33 million multiply-adds are compared on a sample.");
+        _details = Flag("--details", "Print a row for every tensor: number of values, error in bounds and ulp, "
+            + "index, both values.");
+        _junit = Written("--junit", "Write the results to this file as JUnit XML.");
+        _markdown = Written("--markdown", "Write a summary to this file as Markdown.");
         _sweep = OptionalNumber("--sweep",
-            "Check the check: so many random layers, seed by seed, on backends taken to be right; what is called "
-            + "wrong is a false alarm.", NumberRanges.FromOne, "N");
+            "Test the check itself: check N random layers, one per seed, on backends assumed to be correct. Every "
+            + "failure is a false alarm.", NumberRanges.FromOne, "N");
         _log = Updated("--log",
-            "Keep what --sweep finds here, case by case; the same command goes on where an earlier one ended.");
-        _canaries = Flag("--canaries", "Check the check: put faults of every kind into every result of every kind of "
-            + "layer; exact mode must catch them all.");
-        _rules = Flag("--rules", "Measure what tolerance rules in common use catch and falsely report, beside this "
-            + "check.");
+            "Store the results of --sweep in this file. The same command resumes an interrupted sweep.");
+        _canaries = Flag("--canaries", "Test the check itself: inject faults of every kind into every result of every "
+            + "kind of layer. Exact mode must catch all of them.");
+        _rules = Flag("--rules", "Measure detection and false alarms of commonly used tolerance rules, compared with "
+            + "this check.");
         _trials = OptionalNumber("--trials",
-            "How often --canaries (20 times unless given) and --rules (5 times) try each fault.", NumberRanges.FromOne,
+            "Trials per fault. Default: 20 for --canaries, 5 for --rules.", NumberRanges.FromOne,
             "N");
         _update = Updated("--update",
-            "A Markdown file whose --section gets the tables of --sweep, --canaries or --rules.");
-        _section = Optional<string>("--section", "The section of --update: what stands between <!-- bench NAME --> "
-            + "and <!-- end -->; sweep, canaries or rules unless given.", "NAME");
+            "Write the tables of --sweep, --canaries or --rules to the --section of this Markdown file.");
+        _section = Optional<string>("--section", "The section of --update: the text between <!-- bench NAME --> and "
+            + "<!-- end -->. Default: sweep, canaries or rules.", "NAME");
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -106,17 +105,17 @@ internal sealed class GradcheckVerb : Verb
         return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
     }
 
-    // The option that asks for a check of the check, as its name; null where none does.
+    // Returns the name of the option that tests the check itself, or null.
     private string? SelfCheckOf(ParseResult command)
     {
         string[] wanted = [.. command.GetValue(_sweep) is null ? [] : (string[])["sweep"],
             .. command.GetValue(_canaries) ? (string[])["canaries"] : [], .. command.GetValue(_rules)
             ? (string[])["rules"] : []];
         if (wanted.Length > 1)
-            throw new ArgumentException($"--{wanted[0]} and --{wanted[1]} are checks of their own; give one at a "
+            throw new ArgumentException($"--{wanted[0]} and --{wanted[1]} cannot be combined. Use one at a "
                 + "time.");
         if (wanted is not ["sweep"] && command.GetValue(_log) is not null)
-            throw new ArgumentException("--log keeps what --sweep finds; give --sweep N with it.");
+            throw new ArgumentException("--log requires --sweep N.");
         return wanted.SingleOrDefault();
     }
 
@@ -167,11 +166,11 @@ internal sealed class GradcheckVerb : Verb
         if (model is not null)
             subjects.Insert(0, Subject.Model(model, input, options));
         else if (input is not null)
-            throw new ArgumentException("--input is for --model; a layer's descriptor has the size of its input in "
-                + "it.");
+            throw new ArgumentException("--input requires --model; the descriptor of a layer includes its input "
+                + "size.");
         return subjects.GroupBy(subject => subject.Title).FirstOrDefault(same => same.Count() > 1) is { } twice
-            ? throw new ArgumentException($"\"{twice.Key}\" is given twice; once is enough, and two layers need two "
-                + "names.")
+            ? throw new ArgumentException($"\"{twice.Key}\" is given twice. Name it once, or give the two layers "
+                + "different names.")
             : subjects;
     }
 

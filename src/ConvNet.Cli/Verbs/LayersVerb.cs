@@ -2,12 +2,12 @@ using System.CommandLine;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet layers</c>: the layers that a file may have, with their attributes, from their
+/// <summary><c>convnet layers</c>: lists the layers of model files with their attributes, from their
 /// declarations.</summary>
 internal sealed class LayersVerb : Verb
 {
     public LayersVerb() : base("layers",
-        "Lists the layers that a file may have, with the type, default and range of every attribute.", "layers --json")
+        "Lists the layers of model files with type, default and range of each attribute.", "layers --json")
     {
     }
 
@@ -34,7 +34,7 @@ internal sealed class LayersVerb : Verb
         return App.Ok;
     }
 
-    /// <summary>A row for every attribute, and one for a layer without.</summary>
+    /// <summary>Creates a table with a row for each attribute, and one for each layer without attributes.</summary>
     internal static TextTable TableOf(IEnumerable<LayerDeclaration> layers)
     {
         var table = new TextTable(2, "layer", "attribute", "type", "default", "range", TableHead.Prose("computes"));

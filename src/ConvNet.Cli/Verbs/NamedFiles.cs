@@ -3,47 +3,47 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary>What a verb does with the file that an option names.</summary>
+/// <summary>How a verb uses the file that an option names.</summary>
 internal enum FileUse
 {
-    /// <summary>It is read.</summary>
+    /// <summary>The file is read.</summary>
     Read,
 
-    /// <summary>It is written anew.</summary>
+    /// <summary>The file is created or replaced.</summary>
     Written,
 
-    /// <summary>It is read, and written with what is new in it.</summary>
+    /// <summary>The file is read and updated.</summary>
     Updated,
 }
 
-/// <summary>The files that a verb's options name. No file that is written may be another one of the same
-/// call.</summary>
+/// <summary>The files that the options of a verb name. A written file must differ from all other files of the
+/// command.</summary>
 /// <remarks>
-/// Files are the same where they are behind all links; another hard link is another file, since files are replaced as
-/// a whole (<see cref="AtomicFile"/>) and the other link keeps what it had.
+/// Symbolic links are resolved before files are compared. Hard links count as different files: files are replaced as a
+/// whole (<see cref="AtomicFile"/>), so the other link keeps its content.
 /// </remarks>
 internal sealed class NamedFiles
 {
-    private const int MostLinks = 40;
+    private const int MaxLinks = 40;
 
-    // As the file systems of the system usually are.
+    // The usual case sensitivity of file systems on each platform.
     private static readonly StringComparison Case = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
         ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
     private readonly List<(Option Option, FileUse Use, Func<ParseResult, IEnumerable<string>> Files)> _options = [];
     private readonly List<(Option Written, Option Read)> _replacements = [];
 
-    /// <summary>The options, with what is done with their files.</summary>
+    /// <summary>The options and how their files are used.</summary>
     public IEnumerable<(Option Option, FileUse Use)> Options => _options.Select(each => (each.Option, each.Use));
 
     /// <summary>Adds an option.</summary>
     /// <param name="option">The option.</param>
-    /// <param name="use">What is done with its files.</param>
-    /// <param name="files">The files that it names on a command line.</param>
+    /// <param name="use">How its files are used.</param>
+    /// <param name="files">Returns the files that it names on a command line.</param>
     public void Add(Option option, FileUse use, Func<ParseResult, IEnumerable<string>> files)
         => _options.Add((option, use, files));
 
-    /// <summary>Lets one option name the file of another: it is read as a whole before it is replaced.</summary>
+    /// <summary>Permits two options to name the same file: it is read completely before it is replaced.</summary>
     public void AllowReplacement(Option written, Option read) => _replacements.Add((written, read));
 
     /// <summary>Whether a command line names a file.</summary>
@@ -53,10 +53,10 @@ internal sealed class NamedFiles
         return Of(command).Any(named => named.Behind.Equals(behind, Case));
     }
 
-    /// <summary>Throws unless every file that is written can be, and is no other file of the call.</summary>
+    /// <summary>Throws unless every output file is writable and differs from all other files of the command.</summary>
     /// <exception cref="ArgumentException">Two options name the same file.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">A folder may not be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access to a folder is denied.</exception>
     public void Check(ParseResult command)
     {
         (Option Option, FileUse Use, string File, string Behind)[] named = [.. Of(command)];
@@ -71,24 +71,24 @@ internal sealed class NamedFiles
                     continue;
                 string files = file == otherFile ? file : $"{file} and {otherFile}";
                 throw new ArgumentException(otherUse == FileUse.Read
-                    ? $"{option.Name} would overwrite what {other.Name} reads: {files} "
-                        + $"{(file == otherFile ? "is" : "are")} the same file; name another one."
-                    : $"{option.Name} and {other.Name} name the same file, {files}; give each its own.");
+                    ? $"{option.Name} would overwrite the input of {other.Name}: {files} "
+                        + $"{(file == otherFile ? "is" : "are")} the same file. Choose another output file."
+                    : $"{option.Name} and {other.Name} name the same file, {files}. Use different files.");
             }
             if (use == FileUse.Written)
-                AtomicFile.Probe(file, "what is to be written");
+                AtomicFile.Probe(file, "the output");
         }
     }
 
     private IEnumerable<(Option Option, FileUse Use, string File, string Behind)> Of(ParseResult command)
         => _options.SelectMany(each => each.Files(command).Select(file => (each.Option, each.Use, file, Behind(file))));
 
-    /// <summary>The full path of what is behind all links, those of the folders too; the end of the path need not be
-    /// there.</summary>
+    /// <summary>Resolves all links of a path, including those of its folders. The end of the path need not
+    /// exist.</summary>
     internal static string Behind(string path)
     {
         string full = Path.GetFullPath(path);
-        for (int links = 0; links < MostLinks; links++)
+        for (int links = 0; links < MaxLinks; links++)
         {
             string behind = WithoutFirstLink(full);
             if (behind == full)

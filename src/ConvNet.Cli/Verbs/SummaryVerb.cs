@@ -4,8 +4,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet summary</c>: the layers of a network with the sizes and costs of each, or how a backend runs
-/// them.</summary>
+/// <summary><c>convnet summary</c>: prints the layers of a network with their sizes and costs, or the plan of a
+/// backend.</summary>
 internal sealed class SummaryVerb : Verb
 {
     private readonly Option<string> _model;
@@ -15,8 +15,8 @@ internal sealed class SummaryVerb : Verb
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
 
-    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs, for one image, "
-        + "or how they are run.",
+    public SummaryVerb() : base("summary", "Prints the layers of a network with their sizes and costs for one image, "
+        + "or the plan of a backend.",
         "summary --model lenet5",
         "summary --model resnet18 --input 3x256x256 --json",
         "summary --model cifarnet --plan --batch 128",
@@ -25,16 +25,16 @@ internal sealed class SummaryVerb : Verb
     {
         _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
         ReadsModel(_model);
-        _input = Optional<string>("--input", "Channels, rows and columns of an image, as 3x32x32; the model's own "
-            + "unless given.", "CxHxW");
-        _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, and why they "
-            + "were chosen.", false);
+        _input = Optional<string>("--input",
+            "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
+        _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, with the "
+            + "reasons for their choice.", false);
         _backend = BackendOption();
         _precision = PrecisionOption();
-        _batch = Number("--batch", "Images in a batch of the plan.", 32, NumberRanges.FromOne, "N");
-        _inference = WithDefault("--inference", "Plan for inference, not for training.", false);
-        _keepGradients = WithDefault("--keep-gradients", "Whether the gradients of the plan can be read; without, the "
-            + "optimiser may run inside them.", true);
+        _batch = Number("--batch", "Batch size of the plan.", 32, NumberRanges.FromOne, "N");
+        _inference = WithDefault("--inference", "Plan for inference instead of training.", false);
+        _keepGradients = WithDefault("--keep-gradients", "Whether gradients can be read after a step. If not, the "
+            + "optimiser update may be fused into the backward pass.", true);
         _threads = ThreadsOption();
     }
 
@@ -53,8 +53,8 @@ internal sealed class SummaryVerb : Verb
         using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads),
             PrecisionOf(command, _precision));
         if (backend is not IExplains explains)
-            throw new ArgumentException($"The backend {name} has no plan to show: it runs the layers as they are. "
-                + "--plan takes --backend native or torchsharp.");
+            throw new ArgumentException($"The backend {name} has no plan: it runs the layers unchanged. "
+                + "Use --plan with --backend native or torchsharp.");
         int batch = command.GetValue(_batch);
         var loss = new SoftmaxCrossEntropy(PerPixel: graph.Output.Shape.Area > 1);
         var spec = new TrainingSpec(batch, loss, new Sgd(momentum: 0.9f))
@@ -83,9 +83,9 @@ internal sealed class SummaryVerb : Verb
                 layer.Name,
                 layer.Kind,
                 layer.Fused,
-                reads = layer.Reads.Select(Lying),
-                writes = Lying(layer.Writes),
-                gradient = Lying(layer.Gradient),
+                reads = layer.Reads.Select(LayoutOf),
+                writes = LayoutOf(layer.Writes),
+                gradient = LayoutOf(layer.Gradient),
                 layer.Weights,
                 calls = layer.Calls.Select(call => new
                 {
@@ -104,7 +104,7 @@ internal sealed class SummaryVerb : Verb
         return App.Ok;
     }
 
-    private static object? Lying(PlannedTensor? tensor)
+    private static object? LayoutOf(PlannedTensor? tensor)
         => tensor is null ? null : new { tensor.Layout, shape = Sizes(tensor.Shape), tensor.Halo, tensor.Bytes };
 
     private int RunSummary(ModelSummary summary, ParseResult command, Terminal terminal)

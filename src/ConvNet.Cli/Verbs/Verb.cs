@@ -5,20 +5,20 @@ using ConvNet.Data;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary>One verb of the command.</summary>
+/// <summary>A verb of the command <c>convnet</c>.</summary>
 internal abstract class Verb : Command
 {
-    /// <summary>Names the verb.</summary>
-    /// <param name="name">The word.</param>
-    /// <param name="description">What it does, in one sentence.</param>
-    /// <param name="examples">Command lines that work, without <c>convnet</c>.</param>
+    /// <summary>Creates a verb.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="description">A description in one sentence.</param>
+    /// <param name="examples">Example command lines, without <c>convnet</c>.</param>
     protected Verb(string name, string description, params string[] examples) : base(name, description)
         => Examples = examples;
 
-    /// <summary>Command lines that work.</summary>
+    /// <summary>Example command lines.</summary>
     public IReadOnlyList<string> Examples { get; }
 
-    /// <summary>The files that its options name.</summary>
+    /// <summary>The files that the options name.</summary>
     public NamedFiles Files { get; } = new();
 
     /// <summary>Runs the verb.</summary>
@@ -38,7 +38,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Adds an option that may be left out.</summary>
+    /// <summary>Adds an optional option.</summary>
     protected Option<T?> Optional<T>(string name, string description, string? helpName = null)
     {
         var option = new Option<T?>(name) { Description = description, HelpName = helpName };
@@ -54,8 +54,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Refuses what no option of the verb takes: an empty value, and a word that looks like an
-    /// option.</summary>
+    /// <summary>Adds validators that reject empty values and unknown words that look like options.</summary>
     public void CheckValues()
     {
         string[] names = [.. UsageError.OptionsOf(this).SelectMany(option => option.Aliases.Prepend(option.Name))];
@@ -68,17 +67,17 @@ internal abstract class Verb : Command
                 foreach (string word in result.Tokens.Select(token => token.Value))
                 {
                     if (names.Contains(word))
-                        result.AddError($"{option.Name} lacks its value: {wanted}, and {word} after it.");
+                        result.AddError($"{option.Name} needs a value: {wanted}, followed by {word}.");
                     else if (word.StartsWith("--", StringComparison.Ordinal))
                         result.AddError(UsageError.NoOption(this, word));
                     else if (word.Trim(' ', ',').Length == 0)
-                        result.AddError($"{option.Name} is \"{word}\", which is empty: {wanted}.");
+                        result.AddError($"The value \"{word}\" of {option.Name} is empty: {wanted}.");
                 }
             });
         }
     }
 
-    /// <summary>Adds an option that takes a number, with a default.</summary>
+    /// <summary>Adds a numeric option with a default.</summary>
     protected Option<T> Number<T>(string name, string description, T otherwise, NumberRange<T> range,
         string helpName) where T : struct, INumber<T>
     {
@@ -87,7 +86,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Adds an option that takes a number and may be left out.</summary>
+    /// <summary>Adds a numeric option without a default.</summary>
     protected Option<T?> OptionalNumber<T>(string name, string description, NumberRange<T> range,
         string helpName) where T : struct, INumber<T>
     {
@@ -96,7 +95,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Reads the number that an option was given.</summary>
+    /// <summary>Parses the number given for an option.</summary>
     internal static T Read<T>(ArgumentResult result, string option, NumberRange<T> range) where T : struct, INumber<T>
     {
         if (range.Read(option, result.Tokens[0].Value, out T number) is { } error)
@@ -104,7 +103,7 @@ internal abstract class Verb : Command
         return number;
     }
 
-    /// <summary>Adds an option that takes one of some words, with a default.</summary>
+    /// <summary>Adds an option with a fixed set of values and a default.</summary>
     protected Option<string> Choice(string name, string description, string otherwise, params string[] words)
     {
         Option<string> option = WithDefault(name, description, otherwise);
@@ -112,7 +111,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Lets an option take nothing but some words.</summary>
+    /// <summary>Restricts an option to a fixed set of values.</summary>
     internal static void AcceptOnly(Option option, string[] words)
     {
         option.CompletionSources.Add(words);
@@ -124,7 +123,7 @@ internal abstract class Verb : Command
         });
     }
 
-    /// <summary>Adds an option that names a file which is written anew.</summary>
+    /// <summary>Adds an option that names an output file.</summary>
     protected Option<string?> Written(string name, string description)
     {
         Option<string?> option = Optional<string>(name, description, "FILE");
@@ -132,7 +131,7 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Adds an option that names a file which is read, and written with what is new in it.</summary>
+    /// <summary>Adds an option that names a file to update.</summary>
     protected Option<string?> Updated(string name, string description)
     {
         Option<string?> option = Optional<string>(name, description, "FILE");
@@ -140,15 +139,15 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>Says that an option names a model, which may be a file.</summary>
+    /// <summary>Declares that an option names a model, which may be a file.</summary>
     protected void ReadsModel(Option option)
         => Files.Add(option, FileUse.Read, command => ModelChoice.Files(ValueOf(command, option)));
 
-    /// <summary>The value of an option; nothing where it is left out.</summary>
+    /// <summary>Returns the value of an option, or nothing if it is omitted.</summary>
     protected static IEnumerable<string> ValueOf(ParseResult command, Option option)
         => command.GetResult(option)?.GetValueOrDefault<string?>() is { } value ? [value] : [];
 
-    /// <summary>Adds an option that takes words, one or more, apart or with commas.</summary>
+    /// <summary>Adds an option that takes one or more words, separated by spaces or commas.</summary>
     protected Option<string[]> Several(string name, string description, string helpName)
     {
         var option = new Option<string[]>(name)
@@ -163,12 +162,12 @@ internal abstract class Verb : Command
         return option;
     }
 
-    /// <summary>The words of such an option, those between commas by themselves.</summary>
+    /// <summary>Returns the words of such an option.</summary>
     protected static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
         => command.GetValue(option)!.SelectMany(word => word.Split(',', StringSplitOptions.RemoveEmptyEntries));
 
-    /// <summary>The words as numbers.</summary>
-    /// <exception cref="ArgumentException">A word is no number of the range.</exception>
+    /// <summary>Returns the words as numbers.</summary>
+    /// <exception cref="ArgumentException">A word is not a number in the range.</exception>
     protected static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option, NumberRange<int> range)
         => Words(command, option).Select(word => range.Read(option.Name, word, out int number) is { } error
             ? throw new ArgumentException(error)
@@ -176,21 +175,21 @@ internal abstract class Verb : Command
 
     /// <summary>Adds the option that names a backend.</summary>
     protected Option<string> BackendOption()
-        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
+        => WithDefault("--backend", $"The backend: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
 
-    /// <summary>Adds the option that names a backend, or leaves the choice to the program.</summary>
+    /// <summary>Adds the option that names a backend or selects it automatically.</summary>
     protected Option<string> BackendOrAutoOption()
-        => WithDefault("--backend", $"What computes: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest "
+        => WithDefault("--backend", $"The backend: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest "
             + "that passes its self-test.", BackendCatalog.Default, "NAME");
 
-    /// <summary>Adds the option that says whether the backend may trade accuracy for time.</summary>
+    /// <summary>Adds the option that selects the precision.</summary>
     protected Option<string> PrecisionOption()
         => Choice("--precision",
-            "fast: native may take Winograd's algorithms, which round more, and in which one infinite or very large "
-            + "value makes the whole tile of results around it NaN; accurate: nothing less exact than direct sums.",
+            "fast: native may use Winograd algorithms, which are less accurate and where an infinite or very large "
+            + "value turns the whole output tile around it into NaN; accurate: native uses only the direct algorithm.",
             BackendText.Words(Precision.Fast), [.. Enum.GetValues<Precision>().Select(BackendText.Words)]);
 
-    /// <summary>What the option says.</summary>
+    /// <summary>Returns the precision.</summary>
     protected static Precision PrecisionOf(ParseResult command, Option<string> option)
         => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
 
@@ -198,31 +197,31 @@ internal abstract class Verb : Command
     protected Option<string> DataOption()
     {
         Option<string> option = WithDefault("--data",
-            "digits, fashion-mnist, or a folder of IDX files named as MNIST's.", "digits", "DATA");
+            "digits, fashion-mnist, or a folder of IDX files with the names of the MNIST files.", "digits", "DATA");
         Files.Add(option, FileUse.Read, command => ValueOf(command, option).Where(Directory.Exists)
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*ubyte*")));
         return option;
     }
 
-    /// <summary>The batches that a network is tested on.</summary>
+    /// <summary>Creates the loader of the test images.</summary>
     protected static DataLoader TestLoader(PixelSet images, Normalization normalization, int batch, int workers)
         => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });
 
-    /// <summary>Adds the options that name the files of a page of results.</summary>
+    /// <summary>Adds the options that name the report files.</summary>
     protected ReportOptions ReportFiles() => new(
-        Written("--report", "Write the results here as one HTML page, with charts, the machine and the raw data."),
-        Written("--markdown", "Write the same page here as Markdown."));
+        Written("--report", "Write the results to this file as HTML, with charts, machine details and raw data."),
+        Written("--markdown", "Write the same page to this file as Markdown."));
 
-    /// <summary>The command line as it can be given to a shell again.</summary>
+    /// <summary>Formats the command line for use in a shell.</summary>
     internal static string CommandLineOf(ParseResult command)
         => string.Join(' ', command.Tokens.Select(token => token.Value)
         .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
 
     /// <summary>Adds the option that sets the number of threads.</summary>
     protected Option<int?> ThreadsOption()
-        => OptionalNumber("--threads", "Threads to use; all processors unless given.", NumberRanges.Threads, "N");
+        => OptionalNumber("--threads", "Number of threads. Default: all processors.", NumberRanges.Threads, "N");
 
-    /// <summary>Adds the option that names the part of a file that gets what was measured.</summary>
-    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: what stands "
+    /// <summary>Adds the option that names the section of a file for the results.</summary>
+    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: the text "
         + "between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
 }

@@ -3,22 +3,22 @@ using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet worker BACKEND</c>, for <c>bench</c> and <c>compare</c>: measures what it is told on standard
-/// input, line by line.</summary>
+/// <summary><c>convnet worker BACKEND</c>: measures on behalf of <c>bench</c> and <c>compare</c>, controlled by lines
+/// on standard input.</summary>
 internal sealed class WorkerVerb : Verb
 {
-    /// <summary>Its name.</summary>
+    /// <summary>The name of the verb.</summary>
     public const string Word = "worker";
 
-    private readonly Argument<string> _backend = new("BACKEND") { Description = "What computes." };
+    private readonly Argument<string> _backend = new("BACKEND") { Description = "The backend." };
 
-    public WorkerVerb() : base(Word, "Measures what it is told on standard input: one JSON object a line.")
+    public WorkerVerb() : base(Word, "Answers measurement requests on standard input, one JSON object per line.")
     {
         Hidden = true;
         Add(_backend);
     }
 
-    /// <summary>The command that starts a worker: this program again.</summary>
+    /// <summary>Returns the command line that starts a worker with this program.</summary>
     public static IReadOnlyList<string> CommandFor(string backend) => OwnProgram.CommandFor(Word, backend);
 
     public override int Run(ParseResult command, Terminal terminal)

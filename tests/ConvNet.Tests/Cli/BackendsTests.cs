@@ -31,5 +31,5 @@ public sealed class BackendsTests
     [Test]
     public void PeopleSeeATable()
         => Assert.That(CommandLine.Run("backends").Output, Does.Contain("managed").And.Contain("yes")
-            .And.Contain("threads").And.Contain("--backend auto takes "));
+            .And.Contain("threads").And.Contain("--backend auto selects "));
 }

@@ -69,7 +69,7 @@ public sealed class CompareTests
         CommandLine.Run("compare", "--model", "digits", "--backends", "abacus")
             .IsRefusedWith("\"abacus\"", "native:accurate");
         CommandLine.Run("compare", "--model", "digits", "--backends", "auto")
-            .IsRefusedWith("auto takes one of the backends");
+            .IsRefusedWith("auto selects a backend");
         CommandLine.Run("compare", "--model", "digits", "--input", "1x1x1").IsRefusedWith("1×1×1");
         CommandLine.Run("compare", "--model", "digits", "--update", "no-such-file.md").IsRefusedWith("no-such-file.md");
     }

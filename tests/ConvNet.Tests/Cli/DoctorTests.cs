@@ -57,7 +57,7 @@ public sealed class DoctorTests
         foreach (JsonProperty part in limit.EnumerateObject())
             Assert.That(run.Output, Does.Contain(part.Value.GetString()));
         Assert.That(run.Output, Does.Contain($"{Environment.ProcessorCount + 1} threads on ")
-            .And.Contain("Every backend that can run here computes right.").And.Not.Contain("\u001b"));
+            .And.Contain("All backends that can run on this machine pass their self-tests.").And.Not.Contain("\u001b"));
     }
 
     [Test]
@@ -88,12 +88,12 @@ public sealed class DoctorTests
             ["exec", typeof(App).Assembly.Location, "doctor", "--backend", "native"],
             new Dictionary<string, string?> { ["CONVNET_NATIVE_LIBRARY"] = "/no/such/libconvnet.so" });
         Assert.That(one.ExitCode, Is.EqualTo(App.Failed), one.Output);
-        Assert.That(one.Output, Does.Contain("not here").And.Contain("/no/such/libconvnet.so")
-            .And.Contain("native cannot run here"));
+        Assert.That(one.Output, Does.Contain("unavailable").And.Contain("/no/such/libconvnet.so")
+            .And.Contain("native cannot run on this machine"));
         CommandResult all = Repository.Run(Repository.Root, "dotnet", ["exec", typeof(App).Assembly.Location, "doctor"],
             new Dictionary<string, string?> { ["CONVNET_NATIVE_LIBRARY"] = "/no/such/libconvnet.so" });
         Assert.That(all.ExitCode, Is.EqualTo(App.Ok), "the others can run, and are right");
-        Assert.That(all.Output, Does.Contain("--backend auto takes torchsharp.")
-            .Or.Contain("--backend auto takes managed."));
+        Assert.That(all.Output, Does.Contain("--backend auto selects torchsharp.")
+            .Or.Contain("--backend auto selects managed."));
     }
 }

@@ -58,7 +58,7 @@ public sealed class GradcheckCaseTests
         using var folder = new TemporaryFolder();
         string file = folder.File("case.json");
         File.WriteAllText(file, "mine");
-        CommandLine.Run("gradcheck", "--random", "1", "--case-out", file).IsRefusedWith(file, "there already");
+        CommandLine.Run("gradcheck", "--random", "1", "--case-out", file).IsRefusedWith(file, "already exists");
         Assert.That(File.ReadAllText(file), Is.EqualTo("mine"));
     }
 

@@ -51,7 +51,7 @@ public sealed class GradcheckReportTests
         Assert.That(failed.Attribute("classname")!.Value, Is.EqualTo("gradcheck.faulty | <net>.wrong"));
         Assert.That(failed.Element("failure")!.Attribute("message")!.Value,
             Does.Contain("dw of conv1 on wrong, exact: element "));
-        Assert.That(failed.Element("failure")!.Value, Does.Contain($"again: {Again}"));
+        Assert.That(failed.Element("failure")!.Value, Does.Contain($"reproduce: {Again}"));
     }
 
     [Test]
@@ -73,7 +73,7 @@ public sealed class GradcheckReportTests
         Assert.That(lines.Single(line => line.StartsWith("| wrong |", StringComparison.Ordinal)),
             Does.StartWith("| wrong | **1 wrong** of 2, "));
         Assert.That(lines, Has.Some.StartsWith("- dw of conv1 on wrong, exact: element "));
-        Assert.That(lines, Has.Some.EqualTo($"Again: `{Again}`"));
+        Assert.That(lines, Has.Some.EqualTo($"Reproduce: `{Again}`"));
     }
 
     [Test]
@@ -87,7 +87,7 @@ public sealed class GradcheckReportTests
             .Tensors.Single(tensor => tensor.Name == "dw");
         Assert.That(text.ToString(), Does.Contain($"dw of conv1 on wrong, exact: element {dw.Index} is {dw.Got:G9} "
             + $"and should be {dw.Truth:G9}, ")
-            .And.Contain($"; 1 of {dw.Elements} are wrong, 0 suspect").And.Contain($"again: {Again}")
+            .And.Contain($"; 1 of {dw.Elements} are wrong, 0 suspect").And.Contain($"reproduce: {Again}")
                 .And.Contain("fail: "));
     }
 

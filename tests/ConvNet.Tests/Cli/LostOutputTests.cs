@@ -42,7 +42,7 @@ public sealed class LostOutputTests
         Assert.That(App.Run([.. Training, "--save", _data.File("b.safetensors")], full, error),
             Is.EqualTo(App.WrongUsage));
         Assert.That(error.ToString(),
-            Does.Contain("convnet: Standard output did not take all that there is to show: "));
+            Does.Contain("convnet: Writing the results to standard output failed: "));
         Assert.That(_data.File("b.safetensors"), Does.Exist);
     }
 
@@ -53,7 +53,8 @@ public sealed class LostOutputTests
         using var lost = new LostStream(cause);
         using var error = new StringWriter();
         Assert.That(App.Run(["summary", "--json"], lost, error), Is.EqualTo(App.WrongUsage));
-        Assert.That(error.ToString(), Does.StartWith("convnet: Standard output did not take the document of --json: "));
+        Assert.That(error.ToString(),
+            Does.StartWith("convnet: Writing the document of --json to standard output failed: "));
     }
 
     [Test]

@@ -84,7 +84,7 @@ public sealed class NamedFilesTests
     [Test]
     public void AModelWithItsBatchIsComparedWithoutIt()
         => CommandLine.Run("bench", "--model", $"{File}:3", "--trace", File)
-            .IsRefusedWith("--trace would overwrite what --model reads");
+            .IsRefusedWith("--trace would overwrite the input of --model");
 
     [Test]
     public void TheFilesOfTheDataAreNotWrittenOver()
@@ -93,7 +93,7 @@ public sealed class NamedFilesTests
         string images = data.File("train-images-idx3-ubyte");
         byte[] before = System.IO.File.ReadAllBytes(images);
         CommandLine.Run("train", "--data", data.Folder, "--model", data.Model, "--save", images)
-            .IsRefusedWith("--save would overwrite what --data reads");
+            .IsRefusedWith("--save would overwrite the input of --data");
         Assert.That(System.IO.File.ReadAllBytes(images), Is.EqualTo(before));
     }
 

@@ -44,8 +44,8 @@ public sealed class NotFiniteScoresTests
         {
             Assert.That((run.ExitCode, json.ExitCode), Is.EqualTo((App.Failed, App.Failed)));
             Assert.That(run.Error, Does.StartWith("convnet: The scores of ")
-                .And.Contain($"of {TinyData.TestCount} test images are not finite and name no class; the first of "
-                + $"them is image 0, from 0: ")
+                .And.Contain($"of {TinyData.TestCount} test images are not finite, so these have no predicted "
+                + "class. The first is image 0 (counting from 0): ")
                 .And.Contain("the output of \"linear1\" (linear) is the first with"));
             Assert.That(run.Error.TrimEnd(), Does.Not.Contain("\n"));
             using var document = JsonDocument.Parse(json.Output);

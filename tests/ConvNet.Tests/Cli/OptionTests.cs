@@ -45,7 +45,7 @@ public sealed class OptionTests
     [TestCaseSource(nameof(WithValue))]
     public void AMissingValueIsNamed(string verb, string option)
     {
-        Refused(verb, option).IsRefusedWith($"{option} lacks its value");
+        Refused(verb, option).IsRefusedWith($"{option} needs a value");
         Refused(verb, option, "--json").IsRefusedWith(option);
     }
 
@@ -58,7 +58,7 @@ public sealed class OptionTests
 
     [TestCaseSource(nameof(WithOneValue))]
     public void TwoValuesAreRefused(string verb, string option)
-        => Refused(verb, option, "1", option, "1").IsRefusedWith($"{option} is given 2 times; once is enough.");
+        => Refused(verb, option, "1", option, "1").IsRefusedWith($"{option} is given 2 times. Give it once.");
 
     [TestCaseSource(nameof(WithNumber))]
     public void WhatIsNoSuchNumberIsSaidInPlainWords(string verb, string option)

@@ -42,7 +42,8 @@ public sealed class ReportTests
             Assert.That(Texts(page, "figcaption").Count(), Is.EqualTo(2), "bars and a roofline");
             Assert.That(File.ReadAllText(markdown), Does.StartWith("# Benchmark of \\<b\\>tiny")
                 .And.Contain("| \\<b\\>tiny, 1 thread | native | "));
-            Assert.That(run.Error, Does.Contain($"report in {html}").And.Contain($"report in {markdown}"));
+            Assert.That(run.Error, Does.Contain($"report written to {html}")
+                .And.Contain($"report written to {markdown}"));
             Assert.That(Directory.GetFiles(folder.Path), Has.Length.EqualTo(2), "no temporary file");
         });
     }
@@ -75,7 +76,8 @@ public sealed class ReportTests
             Assert.That(JsonElement.DeepEquals(DataOf(page), json), Is.True, "the document of --json");
             Assert.That(Texts(page, "strong"), Is.EqualTo((string[])["Loss", "Accuracy"]));
             Assert.That(Texts(page, "caption"),
-                Is.EqualTo((string[])["What every epoch gave", "Rows: the class; columns: what it was taken for",
+                Is.EqualTo((string[])["Results of each epoch",
+                    "Confusion matrix (rows: true class, columns: predicted class)",
                 "Layers"]));
             Assert.That(Texts(page, "dd"), Has.Some.EqualTo("0.01"), "the learning rate");
             Assert.That(losses, Has.Length.EqualTo(3 * (int)Math.Ceiling(TinyData.TrainCount / 8.0)),

@@ -99,7 +99,7 @@ public sealed class SelfCheckTests
                 Caught: 1, Suspected: 0)],
             [new CanaryMiss("native/avx2", "conv 3×3", CheckModes.Exact, fault, ValuesSeed: 5, Index: 7)]));
         Assert.That(result.Failed);
-        Assert.That(result.Findings, Is.EqualTo(new[] { "exact mode let through on native/avx2: term left out in "
+        Assert.That(result.Findings, Is.EqualTo(new[] { "exact mode missed on native/avx2: term left out in "
             + "WeightGradient of conv 3×3, element 7, fault 3 on the values of seed 5" }));
     }
 
@@ -153,7 +153,7 @@ public sealed class SelfCheckTests
         CommandLine.Run(sweep);
         string text = $"{File.ReadAllText(Log)}{line}\n";
         File.WriteAllText(Log, text);
-        CommandLine.Run(sweep).IsRefusedWith(Log, "no log of a sweep");
+        CommandLine.Run(sweep).IsRefusedWith(Log, "not a sweep log");
         Assert.That(File.ReadAllText(Log), Is.EqualTo(text));
     }
 
@@ -164,7 +164,8 @@ public sealed class SelfCheckTests
     public void AFileThatIsNoLogIsRefusedAndKept(string text)
     {
         File.WriteAllText(Log, text);
-        CommandLine.Run("gradcheck", "--sweep", "1", "--backends", Backends, "--log", Log).IsRefusedWith(Log, "no log");
+        CommandLine.Run("gradcheck", "--sweep", "1", "--backends", Backends, "--log", Log)
+            .IsRefusedWith(Log, "not a sweep log");
         Assert.That(File.ReadAllText(Log), Is.EqualTo(text));
     }
 }

@@ -103,7 +103,7 @@ public sealed partial class TableTests
             + "--backends managed"
         };
         Assert.That(Render(people => GradcheckTable.Write(people, failed, details: false), 80).Split('\n'),
-            Has.One.EqualTo($"again: {failed.Reproduce}"));
+            Has.One.EqualTo($"reproduce: {failed.Reproduce}"));
     }
 
     [Test]

@@ -22,7 +22,7 @@ public sealed class TrainTests
         CommandLine run = Train("--epochs", "2");
         Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
         int place = -1;
-        foreach (string part in (string[])["receptive field", "epoch 1/2", "epoch 2/2", "is \\ taken for",
+        foreach (string part in (string[])["receptive field", "epoch 1/2", "epoch 2/2", "true \\ predicted",
             "test accuracy 100.00% (31 of 31)"])
         {
             int next = run.Output.IndexOf(part, StringComparison.Ordinal);
@@ -52,7 +52,7 @@ public sealed class TrainTests
                 Is.EqualTo("loss, trainAccuracy, testAccuracy, seconds, imagesPerSecond"));
             Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1.0));
             Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2")
-                .And.Contain("is \\ taken for"));
+                .And.Contain("true \\ predicted"));
         });
     }
 
@@ -65,7 +65,7 @@ public sealed class TrainTests
         Assert.That(candidates[^1].GetProperty("isTaken").GetBoolean(), Is.True);
         Assert.That(json.GetProperty("backend").GetString(),
             Is.EqualTo(candidates[^1].GetProperty("name").GetString()));
-        Assert.That(run.Error, Does.Contain($"auto: takes {json.GetProperty("backend").GetString()}: passed its "
+        Assert.That(run.Error, Does.Contain($"auto: selected {json.GetProperty("backend").GetString()}: passed its "
             + "self-test"));
     }
 
@@ -100,7 +100,7 @@ public sealed class TrainTests
         Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(trained));
         Assert.That(trained, Is.LessThan(1), "a model that is not done yet tells more");
         CommandLine people = CommandLine.Run("eval", "--load", file, "--data", _data.Folder, "--backend", "managed");
-        Assert.That(people.Output, Does.Contain("is \\ taken for").And.Contain($"test accuracy {trained:0.00%}"));
+        Assert.That(people.Output, Does.Contain("true \\ predicted").And.Contain($"test accuracy {trained:0.00%}"));
     }
 
     [Test]

@@ -65,9 +65,9 @@ public sealed class UsageTests
             .IsRefusedWith("bench has no option \"--rond\". Did you mean \"--rounds\"?");
         CommandLine.Run("--versoin").IsRefusedWith("convnet has no option \"--versoin\". Did you mean \"--version\"?");
         CommandLine.Run("train", "digits")
-            .IsRefusedWith("train takes no word by itself, and \"digits\" follows no option that could take it.");
+            .IsRefusedWith("train takes no arguments, and \"digits\" does not belong to an option.");
         CommandLine.Run("train", "--epochs", "abc")
-            .IsRefusedWith("--epochs is \"abc\"; it takes a whole number from 1 on.");
+            .IsRefusedWith("--epochs is \"abc\"; it takes a whole number of at least 1.");
         CommandLine.Run("train", "--optimizer", "adma")
             .IsRefusedWith("--optimizer is \"adma\"; it takes sgd, adam, adamw or lars.", "Did you mean \"adam\"");
         CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
@@ -75,7 +75,7 @@ public sealed class UsageTests
         CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
             .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, as 1E-08.");
         CommandLine.Run("train", "--save", "--epochs", "3")
-            .IsRefusedWith("--save lacks its value: --save FILE, and --epochs after it.");
+            .IsRefusedWith("--save needs a value: --save FILE, followed by --epochs.");
         CommandLine.Run("train", "--backend", "cuda")
             .IsRefusedWith("There is no backend \"cuda\"; there are auto, managed, native, ", ", torchsharp:unpadded.");
         CommandLine.Run("train", "--backend", "natve").IsRefusedWith("Did you mean \"native\"?");
@@ -97,7 +97,7 @@ public sealed class UsageTests
         CommandLine.Run("summary", "--model", "lenet5", "--input", "1x3x3")
             .IsRefusedWith("lenet5", "1×3×3", "1×28×28", "maxpool1");
         CommandLine.Run("train", "--backend", "managed", "--batch", "0")
-            .IsRefusedWith("--batch is \"0\"; it takes a whole number from 1 on.");
+            .IsRefusedWith("--batch is \"0\"; it takes a whole number of at least 1.");
         CommandLine.Run("train", "--sped", "9").IsRefusedWith("See: convnet train --help");
     }
 
