@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Sets up what the tests need, builds, and runs every test: the C tests plain and under ASan + UBSan, then NUnit.
-# The last line counts them all. CONVNET_NO_INSTALL=1 keeps it from installing anything.
+# Installs the dependencies of the tests, builds, and runs all tests: the C tests, the C tests with ASan and UBSan, and
+# the NUnit tests.
+# The last line is the total. CONVNET_NO_INSTALL=1 prevents it from installing anything.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 source eng/env
 
 passed=0 failed=0 skipped=0
 
-# number <attribute> <report>: the attribute's value where the report first has it
+# number <attribute> <report>: the first value of the attribute in the report
 number() { grep -o -m 1 "[[:space:]]$1=\"[0-9]*\"" "$2" | head -n 1 | tr -dc 0-9; }
 
-# count <runner> <its exit code> [total failed skipped]; a runner that fails without a failed test counts as one
+# count <runner> <exit code> [total failed skipped]: a runner that fails without a failed test counts as one failure
 count() {
   local total=${3:-0} failures=${4:-0} ignored=${5:-0}
   local successes=$((total - failures - ignored))
@@ -35,7 +36,7 @@ c_tests() {
   fi
 }
 
-# A trx counts no skipped tests: they are its total less the executed ones.
+# A trx report does not count skipped tests: they are the total minus the executed ones.
 nunit_tests() {
   local report=build/nunit/tests.trx code=0 total executed
   rm -f "$report"

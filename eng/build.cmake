@@ -1,16 +1,15 @@
-# Configures a CMake project and builds one target of it, always optimised. CMake.targets calls it from MSBuild, and
-# test.sh does.
+# Configures a CMake project and builds one of its targets, always optimised. Called by CMake.targets and test.sh.
 #   cmake -DSOURCE=<folder of CMakeLists.txt> -DBUILD=<build folder> -DTARGET=<target> -DINPUTS=<file or folder>;...
 #         [-DOPTIONS=<option>;...] -P build.cmake
-# The library lands in BUILD itself under every generator. One process at a time works in a build folder.
-# make and ninja go by time alone. INPUTS are the sources: where one has another content than it had when the target was
-# last built, and is not newer than that, all is built anew.
+# The library is written to BUILD itself with every generator. A lock admits one process at a time to a build folder.
+# INPUTS are the sources. make and ninja compare only time stamps, so everything is rebuilt if a source has changed
+# since the last build but is not newer than it.
 cmake_minimum_required(VERSION 3.21)
 
 get_filename_component(SOURCE "${SOURCE}" ABSOLUTE)
 file(LOCK "${BUILD}.lock" GUARD PROCESS TIMEOUT 900)
 
-# A copied or moved repository brings a cache along that names the old place.
+# The cache of a copied or moved repository contains the old path.
 if(EXISTS "${BUILD}/CMakeCache.txt")
   file(STRINGS "${BUILD}/CMakeCache.txt" home REGEX "^CMAKE_HOME_DIRECTORY:")
   if(NOT home STREQUAL "CMAKE_HOME_DIRECTORY:INTERNAL=${SOURCE}")
@@ -18,7 +17,7 @@ if(EXISTS "${BUILD}/CMakeCache.txt")
   endif()
 endif()
 
-# $<0:> is empty, but keeps a multi-configuration generator from appending /Release.
+# $<0:> is empty, but prevents multi-configuration generators from appending /Release.
 execute_process(
   COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD} -DCMAKE_BUILD_TYPE=Release
           "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${BUILD}$<0:>" "-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${BUILD}$<0:>" ${OPTIONS}
@@ -29,7 +28,7 @@ elseif(failed)
   message(FATAL_ERROR "${output}")
 endif()
 
-# The hashes and paths of what was built last, a line each.
+# The hashes and paths of the sources of the last build, one per line.
 set(built "${BUILD}/${TARGET}.inputs")
 set(known)
 if(EXISTS "${built}")

@@ -21,7 +21,7 @@ internal static class Program
                 return 0;
         }
 #endif
-        // Every benchmark runs in a process of its own.
+        // BenchmarkDotNet runs every benchmark in its own process, which inherits this environment.
         WorkerEnvironment.PassOn();
         return ResultFiles.Run(args);
     }

@@ -11,18 +11,18 @@ using ConvNet.Models;
 
 namespace ConvNet.Bench;
 
-/// <summary>Runs benchmarks and keeps the results of those that ran whole: in bench/results, by processor.</summary>
+/// <summary>Runs benchmarks and stores complete results in bench/results, by processor.</summary>
 internal static class ResultFiles
 {
-    // On a busy machine a build takes longer than BenchmarkDotNet's own two minutes.
+    // On a busy machine, a build takes longer than the default of two minutes.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
-    /// <summary>Runs what BenchmarkDotNet's arguments choose.</summary>
-    /// <returns>0, or 1 where a benchmark failed or its result could not be kept.</returns>
+    /// <summary>Runs the benchmarks selected by the arguments of BenchmarkDotNet.</summary>
+    /// <returns>0, or 1 if a benchmark failed or its result was not stored.</returns>
     public static int Run(string[] args)
     {
-        string folder = Path.Combine(SourceTree.Root ?? throw new InvalidOperationException("There is no repository "
-            + $"above {AppContext.BaseDirectory} to keep results in."), "bench", "results");
+        string folder = Path.Combine(SourceTree.Root ?? throw new InvalidOperationException("Results are stored in "
+            + $"the repository, but {AppContext.BaseDirectory} is not inside one."), "bench", "results");
         double before = Peak();
         Summary[] summaries = [.. BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly)
             .Run(args, ManualConfig.Create(DefaultConfig.Instance).WithBuildTimeout(Patience))];
@@ -38,16 +38,16 @@ internal static class ResultFiles
         return kept ? 0 : 1;
     }
 
-    // A part would replace the whole of the commit before, and a figure of one call is none.
+    // An incomplete result must not replace a complete one, and a single call is not a measurement.
     private static string? WhyNotKept(Summary summary)
     {
         Type[] types = [.. summary.BenchmarksCases.Select(c => c.Descriptor.Type).Distinct()];
         if (types.Length > 1)
-            return $"{string.Join(", ", types.Select(type => type.Name))} are not kept: run them without --join.";
+            return $"{string.Join(", ", types.Select(type => type.Name))} are not stored: run them without --join.";
         int all = BenchmarkConverter.TypeToBenchmarks(types[0]).BenchmarksCases.Length,
             measured = summary.Reports.Count(report => report.ResultStatistics is { N: > 1 });
-        return measured == all ? null : $"{types[0].Name} is not kept: {measured} of its {all} cases were measured, "
-            + $"more than once. --filter '*{types[0].Name}*' runs all.";
+        return measured == all ? null : $"{types[0].Name} is not stored: only {measured} of its {all} cases were "
+            + $"measured more than once. Use --filter '*{types[0].Name}*' to run all.";
     }
 
     private static CarefulResult ResultOf(Summary summary, (double, double) peaks) => new(

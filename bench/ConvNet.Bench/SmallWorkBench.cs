@@ -4,11 +4,11 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Bench;
 
-/// <summary>What a step pays besides its arithmetic: calls into the library, waking and joining threads, and changes of
-/// layout.</summary>
+/// <summary>The overhead of a step besides its arithmetic: calls into the library, waking and joining threads, and
+/// layout conversions.</summary>
 public unsafe class SmallWorkBench : IDisposable
 {
-    // Enough that more than one thread shares it: a call with less work runs on one.
+    // Enough work for several threads; a smaller call runs on one.
     private const int Rounds = 8192;
 
     private readonly cn_tensor _plain = new(64, 56, 56, 0, cn_layout.CN_PLAIN),
@@ -28,12 +28,12 @@ public unsafe class SmallWorkBench : IDisposable
         _blocks = new NativeBlock(cn_tensor_floats(_blocked, 1).SizeOrThrow(), clear: true);
     }
 
-    /// <summary>A call that multiplies a few numbers: the way from C# into C and back.</summary>
+    /// <summary>A trivial call: the cost of the transition from C# to C and back.</summary>
     [Benchmark]
     public long PInvoke() => cn_tensor_floats(_plain, 1);
 
-    /// <summary>The same work for every thread: what two threads take longer than one is what waking and joining them
-    /// costs.</summary>
+    /// <summary>Equal work for every thread. The extra time with two threads is the cost of waking and joining
+    /// them.</summary>
     [Benchmark]
     public int ForkJoin() => cn_fma_rounds(_backend.Context, Rounds, _counts.Pointer);
 

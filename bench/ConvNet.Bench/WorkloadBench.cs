@@ -5,7 +5,7 @@ using ConvNet.Models;
 
 namespace ConvNet.Bench;
 
-/// <summary>A workload of the measuring library as a benchmark, each case in a process of its own.</summary>
+/// <summary>Benchmarks a workload of ConvNet.Measurement, each case in its own process.</summary>
 public abstract class WorkloadBench
 {
     private Measurement.Workers.Bench _bench = null!;
@@ -14,7 +14,7 @@ public abstract class WorkloadBench
     [Params("native", "torchsharp")]
     public string Backend { get; set; } = null!;
 
-    /// <summary>What is prepared.</summary>
+    /// <summary>The case to prepare.</summary>
     private protected abstract Case Case { get; }
 
     [GlobalSetup]
@@ -63,7 +63,7 @@ public class TrainStepBench : WorkloadBench
     private protected override Case Case => Case.Of(Model, Batch, BenchPass.Train, Environment.ProcessorCount);
 }
 
-/// <summary>The scores of a batch.</summary>
+/// <summary>Inference of a batch.</summary>
 [MemoryDiagnoser(displayGenColumns: false)]
 public class InferenceBench : WorkloadBench
 {

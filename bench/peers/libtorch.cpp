@@ -1,5 +1,5 @@
-/* Training steps of three networks in libtorch's C++ interface, as its users write them: what the
- * torchsharp backend is held to. */
+/* Training and inference of three networks, written for the C++ API of libtorch as its users would
+ * write them. The torchsharp backend is compared with this program. */
 #include "worker.h"
 
 #include <dlfcn.h>
@@ -57,7 +57,7 @@ struct CifarNet : nn::Module {
   }
 };
 
-/* Two convolutions and the way past them, which is a 1x1 convolution where the size changes. */
+/* Two convolutions and a shortcut, which is a 1x1 convolution if the size changes. */
 struct Residual : nn::Module {
   nn::Conv2d conv1, conv2, shortcut{nullptr};
   nn::BatchNorm2d norm1, norm2, norm3{nullptr};
@@ -139,10 +139,10 @@ peer::Workload make(const peer::Request &request) {
   if (model == "lenet5") return training<LeNet5>({batch, 1, 28, 28}, infer);
   if (model == "cifarnet") return training<CifarNet>({batch, 3, 32, 32}, infer);
   if (model == "resnet20") return training<ResNet20>({batch, 3, 32, 32}, infer);
-  throw std::invalid_argument("This program has lenet5, cifarnet and resnet20.");
+  throw std::invalid_argument("This program supports lenet5, cifarnet and resnet20.");
 }
 
-/* OpenBLAS has threads of its own, which torch's setting does not reach. */
+/* OpenBLAS has its own thread pool, which the setting of torch does not affect. */
 void set_threads(int threads) {
   torch::set_num_threads(threads);
   using Setter = void (*)(int);
@@ -153,7 +153,7 @@ void set_threads(int threads) {
 } // namespace
 
 int main() {
-  /* As the backend does: memory that is freed stays with the process. */
+  /* Like the backend, keep freed memory in the process. */
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::ostringstream library;

@@ -1,4 +1,4 @@
-/* Layers in oneDNN, in the layouts that it likes best: the primitive is timed, no reorder. */
+/* Layers in oneDNN, in the layouts that it prefers. Only the primitive is timed, not reorders. */
 #include "worker.h"
 
 #include <dnnl.hpp>
@@ -11,7 +11,7 @@ namespace {
 using dnnl::memory;
 using tag = memory::format_tag;
 
-/* A descriptor with all sizes of the height, as the measuring library writes it. */
+/* A layer descriptor with explicit sizes for the height, as ConvNet.Measurement writes it. */
 class Shape {
 public:
   explicit Shape(const std::string &text) {
@@ -29,7 +29,7 @@ public:
     const auto found = sizes_.find(key);
     return found == sizes_.end() ? otherwise : found->second;
   }
-  /* A size and what the width has for it, which follows the height. */
+  /* The sizes for height and width. The width defaults to the height. */
   memory::dims pair(char letter, long otherwise) const {
     const long h = get(std::string(1, letter) + "h", otherwise);
     return {h, get(std::string(1, letter) + "w", h)};
@@ -79,7 +79,7 @@ peer::Workload call(const Descriptor &pd, int x, int w, int y, const dnnl::engin
   return workload;
 }
 
-/* Layer is convolution or inner_product; make gives the descriptor of one of its three passes. */
+/* Creates one of the three passes of a layer; make creates its descriptor. */
 template <typename Forward, typename Data, typename Weights, typename Make>
 peer::Workload pass(const std::string &name, const dnnl::engine &engine, const Make &make) {
   const typename Forward::primitive_desc forward(
@@ -93,10 +93,10 @@ peer::Workload pass(const std::string &name, const dnnl::engine &engine, const M
     return call(typename Weights::primitive_desc(make.template operator()<typename Weights::desc>(),
                                                  engine, forward),
                 DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST, engine);
-  throw std::invalid_argument("There is no pass " + name + " of a layer.");
+  throw std::invalid_argument("There is no layer pass " + name + ".");
 }
 
-/* The layer's sizes in front of which stands what a pass needs besides. */
+/* Creates a descriptor from the sizes of a layer; forward passes also have a propagation kind. */
 struct MakeConvolution {
   memory::desc x, w, y;
   memory::dims strides, dilates, pad_before, pad_after;
@@ -150,7 +150,7 @@ peer::Workload inner_product(const Shape &s, const std::string &name, const dnnl
 
 peer::Workload make(const peer::Request &request) {
   if (request.text("shape").empty())
-    throw std::invalid_argument("oneDNN has layers, and no networks.");
+    throw std::invalid_argument("onednn supports layers, not networks.");
   const Shape shape(request.text("shape"));
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   peer::Workload workload = shape.dense() ? inner_product(shape, request.text("pass"), engine)

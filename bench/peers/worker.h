@@ -1,7 +1,7 @@
 /*
- * The side of the measuring protocol that computes, for programs in C++: requests on standard
- * input, one flat JSON object a line, each answered with one line on standard output.
- * src/ConvNet.Measurement/Workers/Protocol.cs says what the members mean.
+ * The worker side of the measurement protocol, for peer programs in C++. Requests arrive on
+ * standard input, one flat JSON object per line, and each is answered with one line on standard
+ * output. src/ConvNet.Measurement/Workers/Protocol.cs documents the members.
  */
 #ifndef CN_PEERS_WORKER_H
 #define CN_PEERS_WORKER_H
@@ -21,7 +21,7 @@
 
 namespace peer {
 
-/* A request: strings and numbers by their names; what is missing is empty or 0. */
+/* A request: strings and numbers by name. Missing members are empty or 0. */
 class Request {
 public:
   explicit Request(std::string line) : line_(std::move(line)) {}
@@ -52,15 +52,15 @@ private:
   std::string line_;
 };
 
-/* What is timed. */
+/* A computation to time. */
 struct Workload {
   std::function<void()> run;
-  double operations = 0; /* of a call */
-  int images = 0;        /* of a call */
+  double operations = 0; /* per call */
+  int images = 0;        /* per call */
   std::string algorithm = "auto";
 };
 
-/* The peak of resident memory since it was made, beyond what was resident then. Linux only. */
+/* The peak resident memory since construction, less the resident memory then. Linux only. */
 class Memory {
 public:
   Memory() {
@@ -85,7 +85,7 @@ inline double milliseconds_since(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
-/* Times calls as the workers in C# do: shorter calls than 0.02 ms several at once. */
+/* Times calls like the workers in C#: calls shorter than 0.02 ms are timed in groups. */
 class Sampler {
 public:
   explicit Sampler(Workload workload) : workload_(std::move(workload)) {}
@@ -103,7 +103,7 @@ public:
     calls_per_sample_ = (int)std::min(1e6, std::max(1.0, std::ceil(0.02 * calls / elapsed)));
   }
 
-  /* {"medianMs", "minMs", "calls"} without the braces. */
+  /* Returns the members medianMs, minMs and calls, without braces. */
   std::string measure(double milliseconds) const {
     std::vector<double> samples;
     const auto start = std::chrono::steady_clock::now();
@@ -135,7 +135,7 @@ inline std::string escaped(const std::string &text) {
   return safe;
 }
 
-/* Answers requests until they end. make prepares a workload, after load has loaded the library. */
+/* Answers requests until the input ends. load loads the library; make then creates a workload. */
 inline int serve(const std::string &library, const std::function<void(const Request &)> &load,
                  const std::function<Workload(const Request &)> &make) {
   std::vector<Sampler> current;
@@ -156,14 +156,14 @@ inline int serve(const std::string &library, const std::function<void(const Requ
                << ",\"images\":" << workload.images;
         current.assign(1, Sampler(workload));
       } else if (current.empty()) {
-        throw std::invalid_argument("There is nothing to run: prepare comes first.");
+        throw std::invalid_argument("No workload is prepared. Send prepare first.");
       } else if (order == "warm") {
         current[0].warm(request.number("milliseconds"));
       } else if (order == "measure") {
         answer << current[0].measure(request.number("milliseconds"))
                << ",\"peakMemoryMB\":" << memory[0].peak();
       } else {
-        throw std::invalid_argument("There is no order \"" + order + "\" here.");
+        throw std::invalid_argument("This program does not support the order \"" + order + "\".");
       }
     } catch (const std::exception &error) {
       answer.str("");

@@ -5,27 +5,27 @@ using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet.Bench.Torch;
 
-/// <summary>A network that calls torch by hand, as a TorchSharp user writes it: what the torchsharp backend is held
-/// to.</summary>
+/// <summary>A network that calls torch directly, as a TorchSharp user would write it. The torchsharp backend is
+/// compared with it.</summary>
 internal abstract class DirectNetwork : IDisposable
 {
     private static readonly long[] One = [1, 1], Two = [2, 2], None = [0, 0];
 
     private readonly DisposeScope _scope = NewDisposeScope();
 
-    /// <summary>All that is trained.</summary>
+    /// <summary>The trainable parameters.</summary>
     public List<TorchParameter> Parameters { get; } = [];
 
-    /// <summary>The scores of a batch.</summary>
+    /// <summary>Computes the scores of a batch.</summary>
     public abstract Tensor Forward(Tensor x, bool training);
 
-    /// <summary>The network of a name.</summary>
+    /// <summary>Creates a network by name.</summary>
     public static DirectNetwork Of(string model) => model switch
     {
         "lenet5" => new DirectLeNet5(),
         "cifarnet" => new DirectCifarNet(),
         "resnet20" => new DirectResNet20(),
-        _ => throw new NotSupportedException($"{model} is not written by hand; lenet5, cifarnet and resnet20 are."),
+        _ => throw new NotSupportedException($"{model} has no direct version; lenet5, cifarnet and resnet20 have."),
     };
 
     public void Dispose()
@@ -37,8 +37,8 @@ internal abstract class DirectNetwork : IDisposable
     protected TorchParameter Parameter(params long[] size)
     {
         Tensor values = zeros(size);
-        // As spread as the backend's first weights, with biases of zero: how often a maximum changes its place decides
-        // how long pooling takes.
+        // The same variance as the initial weights of the backend, with biases of zero, because the time of max pooling
+        // depends on how often the maximum changes its position.
         float spread = size.Length == 1 ? 0
             : MathF.Sqrt(24f * size[0] / size.Aggregate((product, extent) => product * extent));
         Span<float> floats = values.Floats();
@@ -52,8 +52,8 @@ internal abstract class DirectNetwork : IDisposable
 
     protected static Tensor Buffer(long length) => zeros([length]);
 
-    /// <summary>The images with channels last, which torch's calls then keep; faster where there are 16 channels or
-    /// more.</summary>
+    /// <summary>Converts images to channels-last format, which later calls keep. Faster with 16 or more
+    /// channels.</summary>
     protected static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 
     protected static Tensor Conv(Tensor x, Tensor w, Tensor? bias, long padding, long stride = 1)

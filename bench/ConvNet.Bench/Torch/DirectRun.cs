@@ -8,7 +8,7 @@ using static TorchSharp.torch.nn;
 
 namespace ConvNet.Bench.Torch;
 
-/// <summary>The torchsharp backend beside the same networks written by hand, in turns.</summary>
+/// <summary>Compares the torchsharp backend with the same networks written directly in TorchSharp.</summary>
 internal static class DirectRun
 {
     public static void Print()
@@ -25,7 +25,7 @@ internal static class DirectRun
             "dotnet run -c Release --project bench/ConvNet.Bench -- direct"));
     }
 
-    /// <summary>The side that computes; <see cref="Print"/> starts this program again for it.</summary>
+    /// <summary>Runs a worker. <see cref="Print"/> starts this program again as a worker.</summary>
     public static void Serve(string backend) => WorkerLoop.Serve(
         backend == Program.Direct ? new DirectBench() : Measurement.Workers.Bench.Of(backend, (model, input)
             => BuiltInModels.Create(model, input)), Console.In, Console.Out);
@@ -33,8 +33,7 @@ internal static class DirectRun
     private static WorkerProcess Start(string backend)
         => new(backend, ["dotnet", "exec", typeof(DirectRun).Assembly.Location, Program.Worker, backend]);
 
-    /// <summary>The networks written by hand, as something to measure. The backend is there for its
-    /// allocator.</summary>
+    /// <summary>A bench for the direct networks. It loads the backend for its allocator settings.</summary>
     private sealed class DirectBench() : TorchSharpBench((model, input) => BuiltInModels.Create(model, input))
     {
         public override Workload Create(Request request)
@@ -44,7 +43,7 @@ internal static class DirectRun
         }
     }
 
-    /// <summary>A training step or an inference, images and labels copied in as the backend does.</summary>
+    /// <summary>A training step or an inference that copies images and labels in, as the backend does.</summary>
     private sealed class DirectStep : Workload
     {
         private readonly DirectNetwork _network;

@@ -30,7 +30,7 @@ public sealed class LauncherTests
         {
             Assert.That(answer, Is.EqualTo("csharp1 embedded1 1001"), "standard output is the tool's alone");
             Assert.That(said[0],
-                Is.EqualTo("convnet: building the tool first, which takes a few minutes in a fresh clone"));
+                Is.EqualTo("convnet: building the tool; the first build takes a few minutes"));
             Assert.That(said[1..], Has.Length.GreaterThanOrEqualTo(3).And.All.Match(
                 @"^convnet:   (restoring packages|compiling libconvnet\.so from C|compiling C#) \.\.\. \d+ s$"));
             Assert.That(said[1], Does.Contain("restoring packages"));
@@ -86,7 +86,7 @@ public sealed class LauncherTests
         CommandResult failed = _tree.Launch();
         Assert.That(failed.ExitCode, Is.Not.Zero);
         Assert.That(failed.Output,
-            Does.Contain("convnet: building what has changed").And.Contain("answer.c").And.Contain("error"));
+            Does.Contain("convnet: rebuilding changed files").And.Contain("answer.c").And.Contain("error"));
         _tree.Edit(SmallTree.C, "retrun", "return");
         Assert.That(_tree.Launch().ExitCode, Is.Zero);
     }
@@ -122,7 +122,7 @@ public sealed class LauncherTests
     {
         CommandResult result = Repository.Run(Repository.Root, Repository.Path("eng", "setup"), ["torhc"]);
         Assert.That(result.Output.Trim(),
-            Is.EqualTo("setup: no such task: torhc; there are build, torch, fashion-mnist, peers, browser and format"));
+            Is.EqualTo("setup: unknown task: torhc; use build, torch, fashion-mnist, peers, browser or format"));
         Assert.That(result.ExitCode, Is.EqualTo(2));
     }
 
