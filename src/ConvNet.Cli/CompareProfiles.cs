@@ -29,7 +29,7 @@ internal static class CompareProfiles
         return
         [
             .. from row in comparison.Rows
-               where row.Threads == threads && Profiles.AreOf(row.Backend) && row.Training
+               where row.Threads == threads && Profiles.SupportedBy(row.Backend) && row.Training
                    is { MedianMs: <= LongestStepMs }
                select Profile(row.Backend, new Request(Order.Prepare)
                {

@@ -12,7 +12,7 @@ internal static class ProbeProcess
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web);
 
     // A signal from the terminal reaches that process and this one at the same time.
-    private static readonly TimeSpan s_patienceForTheSignal = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_signalTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>Probes a backend with the environment of this process.</summary>
     /// <param name="name">The name.</param>
@@ -34,7 +34,7 @@ internal static class ProbeProcess
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode == App.Interrupted)
-            cancellation.WaitHandle.WaitOne(s_patienceForTheSignal);
+            cancellation.WaitHandle.WaitOne(s_signalTimeout);
         cancellation.ThrowIfCancellationRequested();
         return process.ExitCode is App.Ok or App.Failed ? Read(output) : Ended(name, process.ExitCode, errors.Result);
     }

@@ -29,7 +29,7 @@ internal static class UsageError
         if (result.Tokens.Count == 0 && result.Option.Arity.MinimumNumberOfValues > 0)
             return $"{name} needs a value: {name} {value}.";
         return result.IdentifierTokenCount > 1 && result.Tokens.Count > result.Option.Arity.MaximumNumberOfValues
-            ? $"{name} is given {result.IdentifierTokenCount} times; once is enough."
+            ? $"{name} is given {result.IdentifierTokenCount} times. Give it once."
             : error.Message;
     }
 

@@ -32,7 +32,7 @@ public static class BenchPasses
     public static string Names => string.Join(", ", Words.Select(known => known.Word));
 
     /// <summary>Whether a pass belongs to a layer rather than to a network.</summary>
-    public static bool IsOfLayer(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData
+    public static bool IsLayerPass(this BenchPass pass) => pass is BenchPass.Forward or BenchPass.BackwardData
         or BenchPass.BackwardWeights;
 
     /// <summary>Returns the name of a pass.</summary>

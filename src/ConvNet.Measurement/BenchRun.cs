@@ -34,7 +34,7 @@ public sealed class BenchRun
     /// <param name="cases">The cases, in the order in which they are measured.</param>
     /// <param name="settings">The settings.</param>
     /// <param name="start">Starts the worker of a backend.</param>
-    /// <param name="clock">Returns the elapsed time, for <see cref="BenchSettings.PatienceSeconds"/>.</param>
+    /// <param name="clock">Returns the elapsed time, for <see cref="BenchSettings.TimeLimitSeconds"/>.</param>
     /// <param name="progress">Receives a line when a case starts.</param>
     /// <param name="cancellation">Cancels the run between two turns.</param>
     /// <exception cref="WorkerException">A worker ended unexpectedly.</exception>
@@ -92,7 +92,7 @@ public sealed class BenchRun
             timing.Worker.Get(new Request(Order.Warm) { Milliseconds = _settings.WarmMilliseconds });
         TimeSpan start = _clock();
         for (int round = 0; round < _settings.Rounds
-            && (round == 0 || (_clock() - start).TotalSeconds < _settings.PatienceSeconds); round++)
+            && (round == 0 || (_clock() - start).TotalSeconds < _settings.TimeLimitSeconds); round++)
         {
             foreach (Timing timing in timings)
             {

@@ -27,7 +27,7 @@ public sealed record BenchSettings
 
     /// <summary>The time in seconds after which no further round of a case is started. The first round always
     /// runs.</summary>
-    public double PatienceSeconds { get; init; } = 60;
+    public double TimeLimitSeconds { get; init; } = 60;
 
     /// <summary>The instruction set of the native backend and of the FMA peak. Null selects the best available
     /// one.</summary>
@@ -44,6 +44,6 @@ public sealed record BenchSettings
     public override string ToString() => RecordText.Of(nameof(BenchSettings), (nameof(Backends), Backends),
         (nameof(Rounds), Rounds), (nameof(TurnMilliseconds), TurnMilliseconds),
         (nameof(WarmMilliseconds), WarmMilliseconds), (nameof(ProfileMilliseconds), ProfileMilliseconds),
-        (nameof(TracedCalls), TracedCalls), (nameof(PatienceSeconds), PatienceSeconds), (nameof(Isa), Isa),
+        (nameof(TracedCalls), TracedCalls), (nameof(TimeLimitSeconds), TimeLimitSeconds), (nameof(Isa), Isa),
         (nameof(Algorithm), Algorithm), (nameof(Precision), Precision));
 }

@@ -9,7 +9,7 @@ public static class Profiles
     public static string Backends => string.Join(" and ", Names);
 
     /// <summary>Whether a backend, named without a variant, supports profiling.</summary>
-    public static bool AreOf(string backend) => Names.Contains(backend);
+    public static bool SupportedBy(string backend) => Names.Contains(backend);
 
     /// <summary>Throws unless all backends support profiling.</summary>
     /// <exception cref="ArgumentException">A backend does not; the message lists those that do.</exception>

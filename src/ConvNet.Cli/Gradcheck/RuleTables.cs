@@ -21,7 +21,7 @@ internal static class RuleTables
         string lead = "Outputs, input gradients and weight gradients on "
             + $"{string.Join(", ", rows.Select(row => row.Backend).Distinct())}. The gradient of the output has the "
             + "scale of a sum over the batch (1), of a mean over 128 samples (1/128), "
-            + "or a hundredth of that (1/12,800), as it has behind some layers.";
+            + "or a hundredth of that (1/12,800), as occurs in some networks.";
         return new SelfCheck(broken.Length > 0, lead,
         [
             ("False alarms: correct results reported as wrong, by the number of terms of their sums and by the scale "

@@ -147,7 +147,7 @@ internal sealed class BenchVerb : Verb
             ModelChoice.Open(model, null);
 
         IEnumerable<BenchPass> Of(bool layer) => (passes.Length > 0 ? passes : Enum.GetValues<BenchPass>())
-            .Where(pass => pass.IsOfLayer() == layer);
+            .Where(pass => pass.IsLayerPass() == layer);
         List<Case> cases =
         [
             .. from shape in shapes from pass in Of(layer: true) from count in threads

@@ -72,7 +72,7 @@ internal sealed class CompareVerb : Verb
             Model = model,
             Input = input,
             Batch = batch,
-            Backends = backends.Length > 0 ? backends : Contestant.Usual,
+            Backends = backends.Length > 0 ? backends : Contestant.Default,
             Threads = threads.Length > 0 ? threads : DefaultThreads,
             LimitSeconds = command.GetValue(_seconds),
         })];

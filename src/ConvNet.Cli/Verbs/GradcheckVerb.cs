@@ -81,7 +81,7 @@ internal sealed class GradcheckVerb : Verb
         _update = Updated("--update",
             "Write the tables of --sweep, --canaries or --rules to the --section of this Markdown file.");
         _section = Optional<string>("--section", "The section of --update: the text between <!-- bench NAME --> and "
-            + "<!-- end -->. Default: sweep, canaries or rules.", "NAME");
+            + "<!-- end -->. Default: the name of the test.", "NAME");
     }
 
     public override int Run(ParseResult command, Terminal terminal)

@@ -6,7 +6,7 @@ namespace ConvNet.Cli.Verbs;
 /// <summary>The range of numbers that an option accepts. Numbers are parsed in the invariant culture.</summary>
 /// <param name="Least">The minimum.</param>
 /// <param name="Most">The maximum.</param>
-/// <param name="Words">The range in words: <c>a whole number from 1 on</c>.</param>
+/// <param name="Words">The range in words: <c>a whole number of at least 1</c>.</param>
 internal sealed record NumberRange<T>(T Least, T Most, string Words) where T : struct, INumber<T>
 {
     /// <summary>Parses a number.</summary>
@@ -30,7 +30,7 @@ internal static class NumberRanges
     public const int MostThreads = 1024;
 
     /// <summary>Integers from 1.</summary>
-    public static NumberRange<int> FromOne { get; } = new(1, int.MaxValue, "a whole number from 1 on");
+    public static NumberRange<int> FromOne { get; } = new(1, int.MaxValue, "a whole number of at least 1");
 
     /// <summary>Any 32-bit integer.</summary>
     public static NumberRange<int> Any { get; } = new(int.MinValue, int.MaxValue,

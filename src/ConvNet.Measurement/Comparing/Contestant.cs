@@ -35,7 +35,7 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
 
     /// <summary>The default contestants: every backend, and the variants of native that are useful on this
     /// machine.</summary>
-    public static IReadOnlyList<string> Usual
+    public static IReadOnlyList<string> Default
     {
         get
         {

@@ -17,7 +17,7 @@ public static class Recommender
     // The share of all processors that other processes may use before ratios become unreliable.
     private const double LargestShareOfOthers = 0.05;
 
-    private const double SurelySlower = 3, MinSteadinessAlone = 0.8;
+    private const double ClearlySlower = 3, MinSteadinessAlone = 0.8;
 
     // With two rounds, the Student interval extends twelve standard deviations to each side.
     internal const int MinRoundsForInterval = 3;
@@ -41,7 +41,7 @@ public static class Recommender
         return open.Length == 0
             ? new Noise(NoiseVerdict.Quiet, others, steadiness,
                 "The machine was idle: every row is slower than the fastest by more than its error, takes at "
-                    + Text($"least {SurelySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
+                    + Text($"least {ClearlySlower:0} times as long, or is known to be within {100 * Goal:0}% of it."))
             : new Noise(NoiseVerdict.Imprecise, others, steadiness, "The time limit was reached "
                 + Text($"before {string.Join(" and ", open.Select(Name))} could be distinguished from the fastest."));
     }
@@ -73,7 +73,7 @@ public static class Recommender
     private static IEnumerable<CompareRow> Right(IReadOnlyList<CompareRow> rows)
         => rows.Where(row => row.Training is not null && row.Gradients.Verdict != GradientVerdict.Wrong);
 
-    private static bool IsAsFast(CompareRow row) => row.Training!.Ratio.Value < SurelySlower
+    private static bool IsAsFast(CompareRow row) => row.Training!.Ratio.Value < ClearlySlower
         && (row.Training is not { Rounds: >= MinRoundsForInterval, Ratio.Low: { } low } || low <= 1);
 
     private static Recommendation Nothing(IReadOnlyList<CompareRow> rows)

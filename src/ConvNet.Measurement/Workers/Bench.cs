@@ -33,7 +33,7 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
         var pass = BenchPasses.Parse(request.Pass ?? "");
         if (request.Shape is not { } shape)
             return new ModelWorkload(_backend!, Model(request), request.Batch, pass);
-        return pass.IsOfLayer()
+        return pass.IsLayerPass()
             ? Layer(_backend!, LayerShape.Parse(shape), pass)
             : throw new ArgumentException($"{pass.Word()} is a network pass; layers support fwd, bwd_d and bwd_w.");
     }

@@ -9,10 +9,10 @@ public sealed class WorkerProcess : IWorker
     // The exit code after SIGINT.
     private const int Interrupted = 130;
 
-    private static readonly TimeSpan PatienceAtTheEnd = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ExitTimeout = TimeSpan.FromSeconds(5);
 
     // A signal from the terminal reaches the workers and this process at the same time.
-    private static readonly TimeSpan PatienceForTheSignal = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SignalTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
     private readonly CancellationToken _cancellation;
@@ -80,7 +80,7 @@ public sealed class WorkerProcess : IWorker
         _ending.Dispose();
         // Closes the stream below the writer, whose Dispose would fail to flush to a dead worker.
         _process.StandardInput.BaseStream.Dispose();
-        if (!_process.WaitForExit(PatienceAtTheEnd))
+        if (!_process.WaitForExit(ExitTimeout))
             Kill();
         _process.Dispose();
     }
@@ -89,9 +89,9 @@ public sealed class WorkerProcess : IWorker
 
     private WorkerException Died(Exception? cause)
     {
-        _process.WaitForExit(PatienceAtTheEnd);
+        _process.WaitForExit(ExitTimeout);
         if (_process.HasExited && _process.ExitCode == Interrupted)
-            _cancellation.WaitHandle.WaitOne(PatienceForTheSignal);
+            _cancellation.WaitHandle.WaitOne(SignalTimeout);
         _cancellation.ThrowIfCancellationRequested();
         string code = _process.HasExited ? $" with exit code {_process.ExitCode}" : "";
         return new WorkerException($"The worker for {_name} ended unexpectedly{code}: {_errors.Result.Trim()}", cause);

@@ -22,7 +22,7 @@ internal sealed class ModelWorkload : Workload
 
     public ModelWorkload(IBackend backend, Graph graph, int batch, BenchPass pass)
     {
-        if (pass.IsOfLayer())
+        if (pass.IsLayerPass())
             throw new ArgumentException($"{pass.Word()} is a layer pass; networks support {BenchPass.Train.Word()} "
                 + $"and {BenchPass.Infer.Word()}.");
         _backend = backend.Info.Name;

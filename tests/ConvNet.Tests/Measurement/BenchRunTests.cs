@@ -20,7 +20,7 @@ public sealed class BenchRunTests
 
     private BenchResult Measure(IReadOnlyList<Case> cases, int rounds, params string[] backends)
     {
-        var settings = new BenchSettings { Backends = backends, Rounds = rounds, PatienceSeconds = 10 };
+        var settings = new BenchSettings { Backends = backends, Rounds = rounds, TimeLimitSeconds = 10 };
         return BenchRun.Measure(cases, settings, backend => new FakeWorker(this, backend), () => _now,
             line => _log.Add($"# {line}"));
     }
