@@ -1,5 +1,5 @@
-/* Entry points of tensors, pooling, batch normalisation, elementwise functions and the optimiser,
-   and the size of a team. */
+/* Entry points for tensors, pooling, batch normalisation, elementwise functions and optimisers, and
+ * the size of a team. */
 #include "batch_norm_plan.h"
 #include "check.h"
 #include "cpu.h"
@@ -112,7 +112,7 @@ int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, in
   return CN_OK;
 }
 
-/* What is added to y; null where nothing is. */
+/* Validates the residual; null if there is none. */
 static int32_t check_norm_add(const cn_batch_norm *norm, const float *add, int32_t n) {
   if (add == NULL) return CN_OK;
   TRY(check_like(&norm->x, &norm->add, n));
@@ -206,7 +206,7 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
 
 /* ---- Elementwise ----------------------------------------------------------------------------- */
 
-/* Two or three operands of one shape. In place is only possible where rows lie alike. */
+/* Two or three operands of the same shape. Working in place requires equal descriptors. */
 static int32_t check_operand(const cn_tensor *in, const float *values, const cn_tensor *out,
                              const float *result, int32_t n) {
   TRY(check_batch(in, n));

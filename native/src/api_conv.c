@@ -1,11 +1,11 @@
-/* Entry points of the convolution and of the linear layer. */
+/* Entry points for the convolution and the linear layer. */
 #include "check.h"
 #include "cpu.h"
 #include "winograd_plan.h"
 
 enum { LINEAR_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFORMED };
 
-/* Packed weights stay below this many floats: 4 TiB. */
+/* Upper bound for the floats of packed weights: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
 
 /* The image with its border, and as far as a filter reaches beyond it: rows are copied so. */

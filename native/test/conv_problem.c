@@ -86,7 +86,7 @@ const conv_case conv_cases[CONV_CASES] = {
     {"channel multiplier", 1, 17, 5, 6, 34, 3, 3, 1, 1, 1, 1, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
 };
 
-/* Multiples of 24^2 of weights and of dy give exact results with the fractions of F(4x4, 3x3). */
+/* With weights and dy that are multiples of 24^2, the fractions in F(4x4, 3x3) are exact. */
 enum { WINOGRAD_SCALE = 576 };
 
 static int32_t output_size(int32_t in, int32_t kernel, int32_t stride, int32_t pad,
@@ -125,7 +125,7 @@ bool takes(const conv_case *t, int32_t algorithm) {
   return cn_conv2d_weight_floats(&conv) >= 0 && (most == NULL || products <= strtod(most, NULL));
 }
 
-/* From the name, so that a case has its data wherever it stands. */
+/* Derived from the name, so that a case has the same data wherever it is in the list. */
 static uint64_t seed_of(const conv_case *t) {
   uint64_t seed = 1;
   for (const char *c = t->name; *c != '\0'; c++) seed = 31 * seed + (unsigned char)*c;
@@ -153,7 +153,7 @@ problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail)
   if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
   if (tail) {
     p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
-    if (seed_of(t) % 2 == 0) /* else the mask alone */
+    if (seed_of(t) % 2 == 0) /* else only the mask */
       p.dx_add = exact ? new_scaled(p.x_count, 50, scale * scale) : new_reals(p.x_count);
   }
   return p;
@@ -171,7 +171,7 @@ static float *new_workspace(const cn_context *context, const problem *p, int32_t
   return new_floats(*floats);
 }
 
-/* What is added lies with another halo than what it is added to. */
+/* The residual has a different halo than the tensor that it is added to. */
 static float *new_add(cn_conv2d *conv, const cn_tensor *out, int32_t n, const float *plain) {
   if (plain == NULL) return NULL;
   conv->add = *out;

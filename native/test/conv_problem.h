@@ -1,4 +1,6 @@
-/* Convolutions to test, each with its data in plain order, and all three passes of one. */
+/*
+ * Convolution test cases with their data in plain order, and a function that runs all three passes.
+ */
 #ifndef CN_TEST_CONV_PROBLEM_H
 #define CN_TEST_CONV_PROBLEM_H
 
@@ -9,7 +11,8 @@ typedef struct conv_case {
   int32_t n, c, h, w, k, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h,
       dilation_w, groups, flags, layout;
   int32_t x_halo, y_halo, dx_halo, dy_halo;
-  int32_t unread_h, unread_w; /* rows and columns of the largest y that are left out */
+  int32_t unread_h,
+      unread_w; /* rows and columns by which y is smaller than the largest possible y */
 } conv_case;
 
 enum { CONV_CASES = 79 };
@@ -17,8 +20,8 @@ extern const conv_case conv_cases[CONV_CASES];
 
 cn_conv2d conv_of(const conv_case *t);
 
-/* Not for cases of more products than CN_TEST_PRODUCTS, if there is one: these take most of the
- * time. */
+/* Whether a case supports an algorithm. False for cases of more products than CN_TEST_PRODUCTS, if
+ * set, as these take most of the time. */
 bool takes(const conv_case *t, int32_t algorithm);
 
 /* One case with its data in plain order. */
@@ -28,16 +31,17 @@ typedef struct problem {
   int32_t n;
   int64_t x_count, y_count, w_count;
   float *x, *w, *bias, *dy;
-  float *y_add, *dx_add; /* null: the passes alone, without what may follow them */
-  bool mask;             /* dx only where x > 0 */
-  bool statistics;       /* of the rows of y */
+  float *y_add, *dx_add; /* residuals to add; null if none */
+  bool mask;             /* mask dx where x <= 0 */
+  bool statistics;       /* compute the statistics of the rows of y */
 } problem;
 
-/* Whole numbers where exact, else reals; with tail, what may follow the passes follows them. */
+/* Whole numbers if exact, else reals. With tail, the operations that can be fused behind the passes
+ * are included. */
 problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail);
 void free_problem(problem *p);
 
-/* What the three passes wrote. */
+/* The results of the three passes. */
 typedef struct outputs {
   float *y, *dx, *dw, *db, *statistics;
   int64_t y_floats, dx_floats, dw_floats, db_floats, statistics_floats;

@@ -1,5 +1,5 @@
-/* A few lines of test harness: data, layouts written out naively, comparison, and what to run
- * everything with. */
+/* The test harness: data, a naive implementation of the layouts, comparisons, and the
+ * configurations to test. */
 #ifndef CN_TEST_HARNESS_H
 #define CN_TEST_HARNESS_H
 
@@ -13,8 +13,8 @@
 
 extern int failures;
 
-/* Counts and prints a failure; the test goes on, or ends here if the environment has CN_TEST_STOP.
- */
+/* Counts and prints a failure. The test continues, or stops if the environment variable
+ * CN_TEST_STOP is set. */
 #define CHECK(condition, ...)                                                                      \
   do {                                                                                             \
     if (!(condition)) {                                                                            \
@@ -26,11 +26,12 @@ extern int failures;
     }                                                                                              \
   } while (0)
 
-/* The instruction sets to test: from this one, the number in CN_TEST_FROM_ISA or else that of the
- * portable code, to cn_cpu_isa(). */
+/*
+ * The first instruction set to test, CN_TEST_FROM_ISA or else CN_SCALAR; the last is cn_cpu_isa().
+ */
 int32_t first_isa(void);
 
-/* Thread counts that must not change a bit, the first being the one to compare with. */
+/* Thread counts, none of which may change a bit. The first is the reference. */
 enum { THREAD_COUNTS = 5 };
 extern const int32_t thread_counts[THREAD_COUNTS];
 
@@ -38,21 +39,22 @@ static inline cn_context context_of(int32_t isa, int32_t threads) {
   return (cn_context){.abi_version = CN_ABI_VERSION, .isa = isa, .threads = threads};
 }
 
-/* Memory for exactly count floats, on 64 bytes, filled with NaN: what is not written shows. */
+/* Memory for exactly count floats, aligned to 64 bytes and filled with NaN to reveal unwritten
+ * values. */
 float *new_floats(int64_t count);
 void fill_nan(float *p, int64_t count);
 
-/* Seeded values: whole numbers in -most..most, or reals in -1..1. */
+/* Seeded random values: whole numbers in -most..most, or reals in -1..1. */
 void seed_values(uint64_t seed);
 uint64_t next_random(void);
 float *new_integers(int64_t count, int32_t most);
 float *new_reals(int64_t count);
 
-/* Where value (sample, channel, row, column) of a tensor lies, from the formula in convnet.h. */
+/* Index of value (sample, channel, row, column) in a tensor, by the formula in convnet.h. */
 int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y, int64_t x);
 
-/* Values in plain order into a tensor (zero elsewhere), and back; the latter checks that the rest
- * is zero. */
+/* Copies values in plain order into a tensor that is zero elsewhere, and back. read_tensor also
+ * checks that all other values are zero. */
 float *new_tensor(const cn_tensor *t, int32_t n, const float *plain);
 void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *values,
                  float *plain);
@@ -60,8 +62,8 @@ void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *v
 /* A per-channel vector of count values, padded with zeros. */
 float *new_channels(int64_t count, const float *values);
 
-/* A sum with what the error bound needs: |got - sum| <= 4 u sqrt(terms) (root of squares + largest
- * partial sum). */
+/* A sum that records what its error bound needs: |got - sum| <= 4 u sqrt(terms) (root of squares +
+ * largest partial sum). */
 typedef struct tracked_sum {
   double sum, squares, largest;
   int64_t terms;
@@ -74,17 +76,18 @@ static inline void add_term(tracked_sum *s, double term) {
   s->terms++;
 }
 
-/* Every value equal to the sum where exact, else within its bound. */
+/* Checks values against sums: equal if exact, else within the bound. */
 void check_sums(const char *what, const tracked_sum *expected, const float *got, int64_t count,
                 bool exact);
 
-/* Values within `ulps` units in the last place of the larger of |expected| and `scale`. */
+/* Checks that values are within `ulps` units in the last place of the larger of |expected| and
+ * `scale`. */
 void check_close(const char *what, const double *expected, const float *got, int64_t count,
                  double scale, double ulps);
 
 void check_same_bits(const char *what, const float *expected, const float *got, int64_t count);
 
-/* For main: prints the verdict, returns the exit code. */
+/* For main: prints the verdict and returns the exit code. */
 int verdict(const char *name);
 
 #endif

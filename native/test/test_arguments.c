@@ -1,7 +1,7 @@
-/* Bad arguments are named by a status, before anything is written. */
+/* Invalid arguments are reported by a status before anything is written. */
 #include "harness.h"
 
-static float *memory, *odd; /* enough for every call here; odd is off by one float */
+static float *memory, *odd; /* large enough for every call here; odd is misaligned by one float */
 static cn_context context;
 
 #define EXPECT(status, call)                                                                       \
@@ -138,7 +138,7 @@ static void convolution_shapes(void) {
   EXPECT(0, cn_conv2d_workspace_floats(&context, &gradients, CN_FORWARD, 1));
 }
 
-/* The gradients' descriptions are looked at by everything that belongs to their pass. */
+/* The descriptors of gradients are validated by every function of their pass. */
 static void convolution_gradients(void) {
   cn_conv2d good = good_conv();
   float *w = memory, *transformed = memory + 16384;
@@ -164,8 +164,7 @@ static void convolution_gradients(void) {
   EXPECT(1, cn_conv2d_halo(&bad, CN_FORWARD));
 }
 
-/* Sizes are computed in 64 bits, in time that does not grow with them, and those that would come
- * near to overflowing are refused. */
+/* Sizes are computed in 64 bits, in constant time, and sizes near overflow are rejected. */
 static void convolution_sizes(void) {
   for (int32_t width = 1 << 20; width <= 1 << 29; width *= 2) {
     const cn_tensor x = {3, 1, width, 0, CN_PLAIN}, y = {16, 1, width, 0, CN_BLOCKED};
@@ -219,7 +218,7 @@ static void convolution_pointers(void) {
          cn_conv2d_forward(&context, &conv, 1, memory, w, bias, add, y, y + 1, NULL, 0));
   conv.flags = 0;
   EXPECT(CN_BAD_VALUE, forward(&conv, memory, w, bias, y));
-  conv.x.halo = 0; /* now rows are copied: that needs a workspace */
+  conv.x.halo = 0; /* rows must be copied now, which needs a workspace */
   EXPECT(CN_WORKSPACE_TOO_SMALL, forward(&conv, memory, w, NULL, y));
   EXPECT(CN_NULL_POINTER,
          cn_conv2d_forward(&context, &conv, 1, memory, w, NULL, NULL, y, NULL, NULL, 1 << 20));
@@ -230,7 +229,7 @@ static void convolution_pointers(void) {
     }
 }
 
-/* The largest windows, and those beyond. */
+/* The largest windows, and larger ones. */
 static void windows(void) {
   enum { FAR = CN_MOST_WINDOW };
   cn_conv2d conv = good_conv();
@@ -310,7 +309,7 @@ static void pooling(void) {
   EXPECT(CN_NULL_POINTER, cn_pool2d_forward(&context, NULL, 1, memory, memory + 4096, NULL));
 }
 
-/* The gradients of weights from behind a pool. */
+/* Weight gradients from the gradient of a pool's output. */
 static void pooled_gradients(void) {
   const cn_tensor x = {1, 8, 8, 1, CN_PLAIN}, y = {6, 8, 8, 0, CN_BLOCKED};
   const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED};

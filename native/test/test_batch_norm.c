@@ -3,7 +3,7 @@
 
 typedef struct norm_case {
   int32_t n, c, h, w, x_halo, y_halo, dx_halo, dy_halo, flags;
-  float offset; /* of all values: statistics must not suffer from a large mean */
+  float offset; /* added to all values: a large mean must not degrade the statistics */
 } norm_case;
 
 static const norm_case cases[] = {
@@ -24,7 +24,7 @@ typedef struct truth {
 typedef struct problem {
   const norm_case *t;
   cn_batch_norm norm;
-  int64_t count, channels; /* values; floats of a per-channel vector */
+  int64_t count, channels; /* values of a tensor; floats of a per-channel vector */
   float *x, *dy, *add, *scale, *shift, *running_mean, *running_variance;
   truth expected;
 } problem;
@@ -35,7 +35,7 @@ static double *new_doubles(int64_t count) {
   return p;
 }
 
-/* Value j of channel c, counting over the batch. */
+/* Value j of channel c, counted over the batch. */
 static int64_t value_at(const norm_case *t, int64_t c, int64_t j) {
   const int64_t pixels = (int64_t)t->h * t->w;
   return (j / pixels * t->c + c) * pixels + j % pixels;
@@ -45,8 +45,8 @@ static double clamp(const norm_case *t, double y) {
   return (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : y;
 }
 
-/* y_sum adds to y before the ReLU; the gradient is that of y, behind its ReLU where there is one.
- */
+/* y_sum has a residual added before the ReLU. The gradient is with respect to y, after its ReLU if
+ * any. */
 static void solve_channel(problem *p, int64_t c) {
   const norm_case *t = p->t;
   const int64_t m = (int64_t)t->n * t->h * t->w;
@@ -125,7 +125,7 @@ static void free_problem(problem *p) {
   free(p->expected.dx);
 }
 
-/* One block of memory: y, with what is added, of inference, dx, then the per-channel vectors. */
+/* One block of memory: y, y with a residual, y of inference, dx, then the per-channel vectors. */
 typedef struct outputs {
   float *all, *y, *y_sum, *infer, *dx, *channel[CHANNEL_VECTORS];
   int64_t floats;
@@ -155,7 +155,8 @@ static outputs run(const cn_context *context, const problem *p) {
   CHECK(cn_batch_norm_infer(context, norm, t->n, x_values, scale, shift, mean, variance, NULL,
                             o.infer) == CN_OK,
         "infer");
-  /* The sum first: the statistics that it leaves are those of the batch, and come out the same. */
+  /* The call with a residual comes first: the statistics that it stores are those of the batch, and
+   * must be recomputed identically. */
   for (int sum = 1; sum >= 0; sum--) {
     memcpy(o.channel[2], mean, bytes);
     memcpy(o.channel[3], variance, bytes);
@@ -186,7 +187,7 @@ static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
   const double offset = fabs(t->offset), root = sqrt((double)t->n * t->h * t->w);
   char what[96];
   snprintf(what, sizeof what, "n %d c %d, isa %d", (int)t->n, (int)t->c, (int)isa);
-  /* x - mean loses what the offset costs; the rest is a handful of roundings. */
+  /* x - mean is inaccurate by the rounding of the offset; the rest is a few roundings. */
   const double deviation = 64.0 * (1.0 + offset);
   float *plain = new_floats(p->count);
   read_tensor(what, &p->norm.y, t->n, o->y, plain);

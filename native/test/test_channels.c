@@ -1,4 +1,4 @@
-/* Copies of channels, and the bias of a tensor by itself, against loops over the plain order. */
+/* Copies of channels, and the bias operations of a tensor, against loops in plain order. */
 #include "harness.h"
 
 typedef struct copy_case {
@@ -12,7 +12,9 @@ static const copy_case copies[] = {
     {2, 6, 4, 64, 35, 32, 16, 19},
 };
 
-/* What is not copied stays; the lanes past the last channel and the halo are zero. */
+/*
+ * Channels that are not copied stay unchanged; lanes beyond the last channel and the halo are zero.
+ */
 static void channels_are_copied(const cn_context *context) {
   for (size_t k = 0; k < sizeof copies / sizeof copies[0]; k++)
     for (int32_t layout = CN_PLAIN; layout <= CN_BLOCKED; layout++)
@@ -34,7 +36,7 @@ static void channels_are_copied(const cn_context *context) {
               "copy %d", (int)k);
         read_tensor("copy of channels", &to, c->n, dst, got);
         check_same_bits("copy of channels", expected, got, count);
-        if (c->channels == c->to_c) { /* all of it is written: whatever was there before */
+        if (c->channels == c->to_c) { /* everything is written, whatever it contained */
           fill_nan(dst, cn_tensor_floats(&to, c->n));
           CHECK(cn_copy_channels(context, &from, &to, c->n, c->from_channel, c->to_channel,
                                  c->channels, src, dst) == CN_OK,

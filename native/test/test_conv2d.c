@@ -1,8 +1,8 @@
-/* The three passes of convolution against double-precision loops, in exact mode and with the error
- * bound. */
+/* The three passes of convolution against double-precision loops, exactly on whole numbers and
+ * within the error bound on reals. */
 #include "conv_problem.h"
 
-/* What a problem must give. */
+/* The expected results of a problem. */
 typedef struct solution {
   tracked_sum *y, *dx, *dw, *db;
 } solution;
@@ -13,8 +13,8 @@ static tracked_sum *new_sums(int64_t count) {
   return s;
 }
 
-/* The seven loops; every product is a term of one y, one dx and one dw. What is added is a term
- * too; then come the ReLU of y, and that of x where values were added to dx. */
+/* The seven loops. Every product is a term of one y, one dx and one dw, and a residual is a term
+ * too. Then ReLU is applied to y, and the mask of x to dx where values were added. */
 static solution solve(const problem *p) {
   const cn_conv2d *c = &p->conv;
   const solution s = {new_sums(p->y_count), new_sums(p->x_count), new_sums(p->w_count),
@@ -51,7 +51,8 @@ static solution solve(const problem *p) {
   return s;
 }
 
-/* The values of a tile share their errors: the largest bound of a tensor holds for all of it. */
+/* The values of a Winograd tile share their rounding errors, so the largest bound in a tensor
+ * applies to all its values. */
 static void check_values(const char *what, const problem *p, const tracked_sum *expected,
                          const float *got, int64_t count, bool exact) {
   if (exact || p->conv.algorithm == CN_DIRECT) {
@@ -93,7 +94,7 @@ static void check_outputs(const cn_context *context, const problem *p, const sol
     check_same_bits("statistics of rows", statistics, o->statistics, o->statistics_floats);
     free(statistics);
   }
-  /* Packing what was unpacked gives the same floats: padding is zero. */
+  /* Packing unpacked weights gives the same floats: the padding is zero. */
   float *again = new_floats(o->dw_floats);
   CHECK(cn_conv2d_pack_weights(context, c, dw, again) == CN_OK, "%s", what);
   for (int64_t i = 0; i < o->dw_floats; i++)
@@ -113,7 +114,7 @@ static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tai
   const solution s = solve(&p);
   for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
-    /* Exact sums have the same bits in any order: there one run says all. */
+    /* Exact sums have the same bits in any order, so one run suffices. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       outputs o = run_passes(&context, &p);
@@ -137,8 +138,8 @@ static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tai
 }
 
 /*
- * Which tiles cover a row, or the filter rows of a stem, depends on its width and on the blocks of
- * channels: every width that an instruction set has tiles for, and more.
+ * The tiles that cover a row, or the filter rows of a stem, depend on its width and on the blocks
+ * of channels. Tests every width for which an instruction set has tiles, and larger ones.
  */
 static void every_width_is_covered(void) {
   for (int32_t width = 1; width <= 20; width++)
@@ -157,7 +158,8 @@ static void every_width_is_covered(void) {
     }
 }
 
-/* The gradient of few channels has samples in the lanes, and tiles of its own for each number. */
+/* Gradients of few channels use samples in the lanes, with separate tiles for each number of
+ * channels. */
 static void every_number_of_few_channels_is_covered(void) {
   for (int32_t channels = 1; channels <= 8; channels++)
     for (int layout = 0; layout < 2; layout++) {
@@ -191,7 +193,7 @@ static void every_number_of_few_channels_is_covered(void) {
     }
 }
 
-/* With the halo that the query names, no pass needs to copy rows; with less it does. */
+/* With the halo that the query returns, no pass needs to copy rows; with a smaller one it does. */
 static void the_halo_query_names_the_halo_that_saves_copies(void) {
   const cn_context context = context_of(CN_SCALAR, 1);
   for (int i = 0; i < CONV_CASES; i++)

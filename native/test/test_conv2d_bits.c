@@ -1,11 +1,12 @@
-/* Passes that take more along, or find filters transformed, give the bits of the passes alone. */
+/* Passes with fused operations, or with filters transformed beforehand, give the bits of the
+ * separate operations. */
 #include "conv_problem.h"
 
-/* Convolutions that were pooled along with: the rest do not stay in cache. */
+/* Number of convolutions with fused pooling; the rest do not fit the cache. */
 static int pooled_cases;
-static int gradients_behind_pools; /* those with a kernel for them */
+static int gradients_behind_pools; /* number of cases with a kernel for them */
 
-/* Pooling along with a convolution gives the bits of the one behind the other. */
+/* Fused pooling gives the bits of convolution followed by pooling. */
 static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *window) {
   problem p = problem_of(t, algorithm, false, false);
   cn_conv2d conv = p.conv;
@@ -26,7 +27,7 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
   float *x = new_tensor(&conv.x, p.n, p.x), *w = new_floats(cn_conv2d_weight_floats(&conv));
   float *bias = p.bias != NULL ? new_channels(conv.y.c, p.bias) : NULL;
   float *whole = new_floats(cn_tensor_floats(&conv.y, p.n));
-  /* The winners, if there are some, lie behind y. */
+  /* The winners, if any, are stored behind y. */
   const bool wins = winner_floats > 0;
   const int64_t all = y_floats + winner_floats;
   float *expected = new_floats(all), *got = new_floats(all);
@@ -60,7 +61,8 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
   free_problem(&p);
 }
 
-/* The gradients from behind a pool have the bits of those from what it gives to the pixels. */
+/* Weight gradients computed from the gradient of the pool's output have the bits of those computed
+ * from the gradient of its input. */
 static void run_pool_backward(const conv_case *t, int32_t flags) {
   problem p = problem_of(t, CN_DIRECT, false, false);
   const cn_conv2d *c = &p.conv;
@@ -87,7 +89,7 @@ static void run_pool_backward(const conv_case *t, int32_t flags) {
   for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
-      /* What won in some values, and those values, are a gradient and its winners. */
+      /* Use the winners of a random tensor as winners, and its values as a gradient. */
       CHECK(cn_pool2d_forward(&context, &pool, p.n, whole, y, (uint8_t *)winners) == CN_OK, "%s",
             t->name);
       CHECK(cn_pool2d_backward(&context, &pool, p.n, NULL, (uint8_t *)winners, y, whole) == CN_OK,
@@ -134,7 +136,7 @@ static void gradients_behind_a_pool_have_the_same_bits(void) {
   CHECK(gradients_behind_pools >= 12, "only %d cases were pooled", gradients_behind_pools);
 }
 
-/* Filters that were transformed before give the bits of those that the pass transforms. */
+/* Filters transformed beforehand give the bits of filters that the pass transforms. */
 static void run_transformed(const conv_case *t, int32_t algorithm, int32_t isa) {
   problem p = problem_of(t, algorithm, false, false);
   const cn_context context = context_of(isa, 2);

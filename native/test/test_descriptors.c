@@ -1,7 +1,7 @@
 /*
- * Descriptions drawn at random, legal and not, to every function: each refuses them before it
- * writes anything, or stays within the floats that the queries name. Operands end at a page that
- * nobody may touch. CN_TEST_ROUNDS multiplies the number of rounds.
+ * Random descriptors, valid and invalid, for every function. Each call either rejects them before
+ * writing anything, or stays within the sizes that the queries return. Operands end at an
+ * inaccessible page. CN_TEST_ROUNDS multiplies the number of rounds.
  */
 #define _DEFAULT_SOURCE
 #include "harness.h"
@@ -10,24 +10,24 @@
 #include <sys/mman.h>
 
 enum {
-  ROOM = 1 << 15,      /* floats of an operand at most: larger ones are only asked about */
-  PAGE = 1 << 16,      /* a multiple of the size of a page, in bytes */
-  OPERANDS = 16,       /* of a call, at most */
-  FRINGE = 16,         /* floats beside an operand that must stay as they are */
-  MOST_WORK = 2000000, /* multiply-adds of a call */
+  ROOM = 1 << 15,      /* most floats of an operand; larger ones are only queried */
+  PAGE = 1 << 16,      /* bytes; a multiple of the page size */
+  OPERANDS = 16,       /* most operands of a call */
+  FRINGE = 16,         /* floats beside an operand that must stay unchanged */
+  MOST_WORK = 2000000, /* most multiply-adds of a call */
 };
 
 /* ---- Operands -------------------------------------------------------------------------------- */
 
 typedef struct operand {
-  float *start;  /* ROOM floats and the fringe, up to the page */
-  float *values; /* of the call */
+  float *start;  /* ROOM floats and the fringe, up to the inaccessible page */
+  float *values; /* the operand of the current call */
   int64_t before, floats;
 } operand;
 
 static operand operands[OPERANDS];
 static int used;
-static bool too_large; /* an operand of this call */
+static bool too_large; /* an operand of this call exceeds ROOM */
 
 static const uint32_t untouched = 0x7fc0ca11; /* a NaN */
 
@@ -52,8 +52,8 @@ static bool is_marked(const float *p, int64_t count) {
   return true;
 }
 
-/* The next operand: so many floats, marked, as near to the forbidden page as 64 bytes allow. What
- * the queries refuse to size gets a few. */
+/* The next operand: `floats` marked floats, as close to the inaccessible page as 64-byte alignment
+ * allows. Sizes that the queries reject become a few floats. */
 static float *next_operand(int64_t floats) {
   if (floats > ROOM) too_large = true;
   if (floats < 1 || floats > ROOM) floats = 16;
@@ -66,7 +66,7 @@ static float *next_operand(int64_t floats) {
   return o->values;
 }
 
-/* The same with values that are read: small numbers, many of them equal, none of them a NaN. */
+/* The same for an input: small numbers, many of them equal, without NaN. */
 static float *next_input(int64_t floats) {
   float *p = next_operand(floats);
   for (int64_t i = 0; i < operands[used - 1].floats; i++) p[i] = (float)(next_random() % 5) - 2.0f;
@@ -83,7 +83,7 @@ static float *next_image(const cn_tensor *t, int32_t n) {
 
 static bool chance(int percent) { return (int)(next_random() % 100) < percent; }
 
-/* Now and then a pointer that no function takes: null, or between two floats. */
+/* Occasionally an invalid pointer: null, or misaligned. */
 static float *spoilt(float *p) {
   if (chance(97)) return p;
   return chance(50) ? NULL : (float *)(void *)((char *)p + 2);
@@ -91,7 +91,7 @@ static float *spoilt(float *p) {
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-static int64_t calls, done; /* and how many of them computed */
+static int64_t calls, done; /* calls, and those that returned CN_OK */
 
 static void check_status(const char *function, int64_t status) {
   calls++;
@@ -107,7 +107,7 @@ static void check_status(const char *function, int64_t status) {
   }
 }
 
-/* What a refused call would have written. */
+/* Checks that a rejected call left its output unchanged. */
 static void check_refused(const char *function, int64_t status, const float *output) {
   for (int i = 0; i < used && status != CN_OK; i++)
     CHECK(operands[i].values != output || is_marked(output, operands[i].floats),
@@ -121,7 +121,7 @@ static void check_refused(const char *function, int64_t status, const float *out
     check_refused(#function, call_status, output);                                                 \
   } while (0)
 
-/* A size or a status; sizes are far from overflowing. */
+/* Checks the result of a query: a status, or a size far from overflow. */
 static int64_t check_size(const char *query, int64_t size) {
   calls++;
   CHECK(size >= CN_WORKSPACE_TOO_SMALL && size <= (int64_t)1 << 60, "%s returns %lld", query,
@@ -141,7 +141,7 @@ static int32_t one_of(const int32_t *values, int32_t count) { return values[belo
   one_of((const int32_t[]){__VA_ARGS__},                                                           \
          (int32_t)(sizeof(int32_t[]){__VA_ARGS__} / sizeof(int32_t)))
 
-/* Overwrites some of `count` numbers: with the ends of ranges, with neighbours of what they were,
+/* Overwrites some of `count` numbers with limits of ranges, with neighbours of their old values, or
  * with one another. */
 static void spoil(void *description, int32_t count) {
   int32_t *fields = description;
@@ -181,7 +181,7 @@ static cn_tensor any_tensor(int32_t layout) {
                  .w = 1 + below(9),
                  .halo = layout == CN_FLAT ? 0 : below(3),
                  .layout = layout};
-  if (chance(10)) { /* rows that are cut into columns */
+  if (chance(10)) { /* rows that are divided into columns */
     t.h = 1;
     t.w = 150 + below(400);
     t.halo = 0;
@@ -261,7 +261,7 @@ static cn_pool2d any_pool(const cn_tensor *x) {
 
 /* ---- Functions ------------------------------------------------------------------------------- */
 
-/* Multiply-adds of a pass over the sizes as they are, legal or not. */
+/* Multiply-adds of a pass with the given sizes, valid or not. */
 static bool is_long(const cn_conv2d *c, int32_t n) {
   return fabs((double)n * c->y.c * c->y.h * c->y.w) * fabs((double)c->x.c * c->kernel_h) *
                  fabs((double)c->kernel_w) >
@@ -358,7 +358,7 @@ static cn_parameter any_parameter(int64_t floats) {
   return p;
 }
 
-/* A step of weights like those of the layer. */
+/* An optimiser step on weights like those of the layer. */
 static cn_update any_update(int64_t floats, float *bias, int64_t channels) {
   cn_update u = {.optimizer = any_optimizer()};
   u.weights = any_parameter(floats);
@@ -507,7 +507,7 @@ static void pools(bool extreme) {
   CALL(dx, cn_pool2d_backward, &context, &p, n, spoilt(images), seen, spoilt(dy), spoilt(dx));
 }
 
-/* Numbers before the first that is no int32_t. */
+/* Number of fields before the first that is not an int32_t. */
 #define NUMBERS_BEFORE(type, member) ((int32_t)(offsetof(type, member) / sizeof(int32_t)))
 
 static void normalisations(bool extreme) {

@@ -1,5 +1,5 @@
-/* Reorders, ReLU, sums, dropout and runs of floats: every value is a formula, so every bit is
- * compared. */
+/* Reorders, activations, sums, dropout and operations on runs of floats. Most results are exact
+ * formulas and are compared by their bits. */
 #include "harness.h"
 
 typedef struct shape_case {
@@ -18,7 +18,7 @@ static cn_tensor tensor_of(const shape_case *s, int32_t layout, int32_t halo) {
   return (cn_tensor){s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout};
 }
 
-/* Bits, but for NaN, which has many. */
+/* Compares bits, except that any NaN equals any other. */
 static void check_equal(const char *what, const float *expected, const float *got, int64_t count) {
   int64_t bad = 0, at = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -49,7 +49,7 @@ static void reorders_keep_every_value(const cn_context *context) {
       }
 }
 
-/* A few of every kind of float. */
+/* A few floats of every kind. */
 static float *new_awkward(int64_t count) {
   static const float values[] = {0.0f,   -0.0f,   NAN,  INFINITY, -INFINITY,
                                  1e-40f, -1e-40f, 1.0f, -1.0f};
@@ -119,8 +119,8 @@ static void functions_follow_their_formulas(const cn_context *context) {
 
 /* ---- Activations ----------------------------------------------------------------------------- */
 
-/* f and its slope in double; the kernel is within `ulps` units in the last place of what it returns
- * or of x, respectively dy. */
+/* An activation and its derivative in double precision. The kernel must be within `ulps` units in
+ * the last place of its result or of x (dy for the derivative). */
 typedef struct activation_case {
   cn_activation_kind activation;
   double (*f)(double x), (*slope)(double x);
@@ -135,7 +135,7 @@ static double gelu_of(double x) { return x * erfc(-x / sqrt(2)) / 2; }
 static double gelu_slope_of(double x) {
   return erfc(-x / sqrt(2)) / 2 + x * exp(-x * x / 2) / sqrt(2 * acos(-1));
 }
-/* By 1 - tanh z = 2 / (1 + e^(2 z)), which cancels nowhere. */
+/* Uses 1 - tanh z = 2 / (1 + e^(2 z)), which avoids cancellation. */
 static double half_tanh_of(double x) {
   return 1 / (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
@@ -153,7 +153,7 @@ static const activation_case activation_cases[] = {
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
 
-/* What is not finite in one is not finite in the other, and the same infinity. */
+/* Non-finite values must correspond, with equal infinities. */
 static bool is_near(double expected, double got, double scale, double ulps) {
   if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got);
   if (isinf(expected) || isinf(got)) return expected == got;
@@ -185,7 +185,10 @@ static void check_activation(const cn_context *context, const activation_case *c
   read_tensor("slope", &op.out, s->n, out, got);
   for (int64_t i = 0; i < count; i++) {
     const double f = c->f(x_plain[i]), slope = c->slope(x_plain[i]);
-    /* A slope that float32 cannot tell from 0 makes NaN or an infinity of one. */
+    /*
+     * If the derivative rounds to 0 in float32, an infinite dy gives NaN or infinity; either is
+     * accepted.
+     */
     const bool vanishes = isinf(dy_plain[i]) && fabs(x_plain[i]) > 4 && !c->from_y;
     const double dx = slope == 0 && c->from_y ? 0 : slope * dy_plain[i];
     CHECK(is_near(f, y_plain[i], x_plain[i], c->ulps), "activation %d of %g is %g, not %g",
@@ -209,7 +212,7 @@ static void activations_follow_their_formulas(const cn_context *context) {
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
 
-/* Written from the paper, all four words. */
+/* Written from the paper, with all four words. */
 static void philox4x32(uint32_t c[4], uint32_t k0, uint32_t k1) {
   for (int round = 0; round < 10; round++) {
     const uint64_t even = 0xD2511F53ull * c[0], odd = 0xCD9E8D57ull * c[2];

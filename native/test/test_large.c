@@ -1,7 +1,9 @@
-/* Results that are stored past the caches, for their size, have the bits of those that are not. */
+/*
+ * Large results, which use non-temporal stores, have the same bits as smaller ones, which do not.
+ */
 #include "harness.h"
 
-enum { N = 9, C = 16, SIZE = 256, TAPS = 9 }; /* 36 MiB of values, 4 MiB a sample */
+enum { N = 9, C = 16, SIZE = 256, TAPS = 9 }; /* 36 MiB of values, 4 MiB per sample */
 
 typedef struct data {
   cn_conv2d conv;
@@ -59,7 +61,7 @@ static int32_t normalise(const cn_context *context, const data *d, int32_t n, co
                              y);
 }
 
-/* All samples at once, and one by one. */
+/* All samples in one call, and one sample per call. */
 static void check_kernel(const char *what, kernel run, const data *d) {
   const int64_t in = cn_tensor_floats(&plain, 1), out = cn_tensor_floats(&bordered, 1);
   float *whole = new_floats(N * out), *parts = new_floats(N * out);

@@ -78,7 +78,7 @@ static void free_problem(problem *p) {
   for (int i = 0; i < 4; i++) free(sums[i]);
 }
 
-/* All that one set of calls writes, in one block of memory: y, dx, dw, db. */
+/* All results of one set of calls, in one block of memory: y, dx, dw, db. */
 typedef struct outputs {
   float *all, *y, *dx, *dw, *db;
   int64_t floats;
@@ -166,7 +166,7 @@ static void run_case(const linear_case *t, bool exact) {
   problem p = problem_of(t, exact);
   for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
     outputs first = {0};
-    /* Exact sums have the same bits in any order: there one run says all. */
+    /* Exact sums have the same bits in any order, so one run suffices. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
       const cn_context context = context_of(isa, thread_counts[i]);
       outputs o = run(&context, &p);
@@ -183,7 +183,7 @@ static void run_case(const linear_case *t, bool exact) {
   free_problem(&p);
 }
 
-/* 100,000 equal terms: a plain running sum would exceed the bound many times over. */
+/* 100,000 equal terms: a running sum would exceed the bound many times over. */
 static void long_sums_of_equal_terms_stay_within_the_bound(void) {
   const cn_linear linear = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
   const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT};

@@ -1,10 +1,10 @@
-/* The multiply-adds and the moves that are timed are really done, all of them. */
+/* The operations that the machine measurements time are all performed. */
 #include "harness.h"
 
 static void every_multiply_add_is_counted(const cn_context *context, int32_t chains) {
   static const int64_t all_rounds[] = {1, 7, 5000, 1 << 20};
   const int32_t lanes = context->isa == CN_AVX2 ? 8 : CN_BLOCK;
-  /* The most that is allowed, once. */
+  /* The largest number of rounds, once. */
   for (int i = 0; i < (context->threads == 1 ? 4 : 3); i++) {
     const int64_t rounds = all_rounds[i];
     float *counts = new_floats((int64_t)context->threads * CN_BLOCK);

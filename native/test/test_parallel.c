@@ -1,7 +1,7 @@
 /*
- * Teams of threads: every item is done once, whoever calls, however many threads can be made, in a
- * child process too, and with the caller's rounding. Built from the library's own source, and
- * through its functions.
+ * Teams of threads: every item is processed once, for any caller and any number of available
+ * threads, in child processes too, and with the caller's rounding mode. Compiled from the library's
+ * source, and also tested through its functions.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
-enum { FORKS = 0, UNLOADS = 0, ROUNDS = 20 }; /* its runtime does not follow a fork */
+enum { FORKS = 0, UNLOADS = 0, ROUNDS = 20 }; /* the sanitizer's runtime does not support fork */
 #elif defined(__SANITIZE_ADDRESS__)
 enum { FORKS = 10, UNLOADS = 0, ROUNDS = 20 };
 #else
@@ -26,11 +26,11 @@ enum { MOST_ITEMS = 4096, MOST_PHASES = 3, MOST_TEAM = 64 };
 
 /* ---- Threads that cannot be made ------------------------------------------------------------- */
 
-static atomic_int allowed = 1 << 20; /* threads that the process may still make */
+static atomic_int allowed = 1 << 20; /* threads that the process may still create */
 
 typedef int (*create_function)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-/* In place of the C library's. */
+/* Replaces the function of the C library. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
                    void *argument) {
   static create_function create;
@@ -48,14 +48,14 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 /* ---- A job that knows what was done ---------------------------------------------------------- */
 
 typedef struct job {
-  atomic_int times[MOST_PHASES][MOST_ITEMS]; /* that an item was done */
+  atomic_int times[MOST_PHASES][MOST_ITEMS]; /* how often each item was processed */
   atomic_int phase_done[MOST_PHASES];        /* items */
-  atomic_bool in_use[MOST_TEAM];             /* a number of a thread */
+  atomic_bool in_use[MOST_TEAM];             /* whether a thread index is in use */
   atomic_int wrong;
   int64_t items[MOST_PHASES];
   int threads;
-  int work;  /* of an item */
-  int delay; /* microseconds that every thread but the caller's waits at first */
+  int work;  /* work per item */
+  int delay; /* initial delay of every thread except the caller, in microseconds */
   uint32_t floats;
 } job;
 
@@ -87,7 +87,7 @@ static void third_phase(const void *state, int64_t first, int64_t last, int thre
   do_items((job *)(uintptr_t)state, 2, first, last, thread);
 }
 
-/* Runs a job of up to three phases; whether all was done once, in order. */
+/* Runs a job of up to three phases. Returns whether every item was processed once, in order. */
 static bool run_job(job *j, int threads, double operations, int phases, const int64_t *items,
                     int work, int delay) {
   memset(j, 0, sizeof *j);
@@ -131,7 +131,7 @@ static void every_item_once(void) {
   free(j);
 }
 
-/* Helpers that are slow to begin, and slow with all they do. */
+/* Helpers that start late and work slowly. */
 static void slow_helpers(void) {
   job *j = new_job();
   const int64_t items[] = {64, 64};
@@ -143,10 +143,10 @@ static void slow_helpers(void) {
 typedef struct held_job {
   int64_t items;
   atomic_int done; /* items */
-  atomic_int held; /* items that one helper waits with, or 0 */
+  atomic_int held; /* items in the piece that a helper holds, or 0 */
 } held_job;
 
-/* The first helper goes on with its piece when all other items are done. */
+/* The first helper continues with its piece after all other items are done. */
 static void hold_items(const void *state, int64_t first, int64_t last, int thread) {
   held_job *j = (held_job *)(uintptr_t)state;
   const int count = (int)(last - first);
@@ -156,8 +156,7 @@ static void hold_items(const void *state, int64_t first, int64_t last, int threa
   atomic_fetch_add(&j->done, count);
 }
 
-/* A helper that loses its processor holds up the piece that it has begun and no other: this ends.
- */
+/* A helper that loses its processor delays only the piece in progress, so this terminates. */
 static void held_helpers(void) {
   alarm(120);
   for (int i = 0; i < ROUNDS; i++) {
@@ -263,7 +262,7 @@ static void children(void) {
   CHECK(wrong == NULL, "the other caller");
 }
 
-/* Here no thread may exist before: so first of all. */
+/* Must run first, before any thread exists. */
 static void no_threads(void) {
   for (int count = 0; count < 4; count++) {
     if (FORKS == 0) {
@@ -286,7 +285,8 @@ static void no_threads(void) {
 
 /* ---- Rounding and subnormal numbers ---------------------------------------------------------- */
 
-/* Values small enough that sums of products flush, in a call on so many threads; the result. */
+/* Values so small that sums of products are flushed, in a call on `threads` threads. Returns the
+ * result. */
 static float *products(int32_t threads, int64_t count) {
   const cn_context context = context_of(cn_cpu_isa(), threads);
   seed_values(5);
@@ -305,7 +305,7 @@ static void float_states(void) {
   enum { COUNT = 1 << 20 };
   const uint32_t before = float_state();
 #if defined(__SSE2__)
-  enum { FLUSH = 0x8040, DOWNWARD = 0x2000, UPWARD = 0x4000 }; /* of the control register */
+  enum { FLUSH = 0x8040, DOWNWARD = 0x2000, UPWARD = 0x4000 }; /* bits of the control register */
   static const uint32_t states[] = {0, FLUSH, DOWNWARD, UPWARD, FLUSH | UPWARD};
 #else
   static const uint32_t states[] = {0};
@@ -343,7 +343,7 @@ static int threads_of_process(void) {
   return count;
 }
 
-/* Each time a copy of the library of its own, which ends its threads. */
+/* Loads a separate copy of the library each time, which ends its threads when unloaded. */
 static void unloading(void) {
   const int before = threads_of_process();
   for (int i = 0; i < UNLOADS; i++) {

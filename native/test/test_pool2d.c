@@ -1,4 +1,4 @@
-/* Pooling against loops over windows, ties and NaN included. */
+/* Pooling against loops over windows, including ties and NaN. */
 #include "harness.h"
 
 typedef struct pool_case {
@@ -41,7 +41,7 @@ static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include
                      .count_include_pad = count_include_pad};
 }
 
-/* One window of plane x: the value, and what it gives to dx for dy. */
+/* One window of plane x: its value, and its contribution to dx for dy. */
 static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox, double dy,
                      double *dx) {
   const int64_t top = oy * p->stride_h - p->pad_h, left = ox * p->stride_w - p->pad_w;
@@ -75,7 +75,7 @@ static void solve(const cn_pool2d *p, int32_t n, const float *x, const float *dy
     }
 }
 
-/* Equal values, or both NaN. */
+/* Whether values are equal or both NaN. */
 static void check_values(const char *name, int32_t isa, const double *expected, const float *got,
                          int64_t count, bool exact) {
   for (int64_t i = 0; i < count; i++) {
@@ -89,11 +89,11 @@ static void check_values(const char *name, int32_t isa, const double *expected, 
   }
 }
 
-/* Pixels of larger windows have no number of their own in a byte. */
+/* Pixel numbers of larger windows do not fit a byte. */
 static bool has_winners(const pool_case *t) { return t->kernel_h * t->kernel_w <= CN_NO_WINNER; }
 
-/* The gradient from the winners that the forward pass kept, then, for maxima, from x alone. With
- * CN_RELU only the former: it is what the mark of a window without a winner is for. */
+/* The gradient from the winners that the forward pass stored and, for maxima, from x alone. With
+ * CN_RELU only the former, because only winners record windows without one. */
 static void run(const pool_case *t, const cn_context *context, const cn_pool2d *pool,
                 const float *x, const float *dy, float *y, float *dx) {
   const int64_t bytes = cn_pool2d_winner_bytes(pool, t->n);

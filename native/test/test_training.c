@@ -1,5 +1,5 @@
-/* Losses and the optimiser: against hand-computed values, definitions in double precision, and
- * formulas by bits; a step inside a weight gradient against one after it. */
+/* Losses and optimisers, against hand-computed values, definitions in double precision, and
+ * formulas compared by their bits; a step fused into a weight gradient against a separate one. */
 #include "harness.h"
 
 static bool near(double a, double b) { return fabs(a - b) <= 1e-12 * fmax(1.0, fabs(b)); }
@@ -14,7 +14,7 @@ static void losses_give_the_values_computed_by_hand(const cn_context *context) {
   CHECK(near(loss, (2.75 + 2.0) / 2.0), "svm is %.17g", loss);
   const float svm[] = {-0.5f, 0.5f, 0.0f, 0.5f, 0.5f, -1.0f};
   for (int i = 0; i < 6; i++) CHECK(d[i] == svm[i], "svm gradient %d is %g", i, (double)d[i]);
-  /* At the hinge the slope is 0. */
+  /* At the hinge the derivative is 0. */
   const float hinge[] = {2.0f, 1.0f};
   CHECK(cn_multiclass_svm(context, 1, 2, 1.0f, hinge, labels, NULL, &loss, d) == CN_OK, "svm");
   CHECK(loss == 0.0 && d[0] == 0.0f && d[1] == 0.0f, "svm at the hinge: %g", (double)d[1]);
@@ -36,7 +36,7 @@ static void losses_give_the_values_computed_by_hand(const cn_context *context) {
   CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
 }
 
-/* More classes than the loss keeps exponentials of. */
+/* More classes than the loss stores exponentials for. */
 static void softmax_of_many_classes_is_its_definition(const cn_context *context) {
   enum { CLASSES = 1000 };
   seed_values(21);
@@ -56,8 +56,8 @@ static void softmax_of_many_classes_is_its_definition(const cn_context *context)
   free(scores);
 }
 
-/* Maps of pixels are the same scores as rows of classes, transposed, by bits of the row's own code;
- * more pixels than are worked on at a time. */
+/* Maps of pixels give the bits of the transposed rows of classes, also with more pixels than are
+ * processed at a time. */
 static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *context) {
   enum { N = 2, CLASSES = 5, MAP = 150, ALL = N * CLASSES * MAP };
   seed_values(22);
@@ -89,7 +89,7 @@ static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *contex
   free(maps);
 }
 
-/* A weight of 2 is a sample that is there twice, a weight of 0 one that is not there. */
+/* A weight of 2 equals a duplicated sample, a weight of 0 an absent one. */
 static void weights_count_samples(const cn_context *context) {
   const float scores[] = {3.25f, 5.0f, -1.75f, 1.0f, 2.0f, 1.0f, 0.5f, 0.25f, 4.0f};
   const float twice[] = {3.25f, 5.0f, -1.75f, 3.25f, 5.0f, -1.75f, 0.5f, 0.25f, 4.0f};
@@ -173,7 +173,7 @@ static int states_of(const cn_optimizer *o) {
   return o->kind == CN_ADAM ? 2 : o->momentum > 0.0 ? 1 : 0;
 }
 
-/* One parameter, every operation rounded to float by a store. */
+/* One parameter. Every operation is rounded to float by a store. */
 static void reference_sgd(const cn_optimizer *o, float rate, float decay, float gradient, float *v,
                           float *w) {
   const float momentum = (float)o->momentum;
@@ -269,7 +269,7 @@ static void a_rule_follows_its_formula(const cn_context *context, const cn_optim
   free(g);
 }
 
-/* What lies past the real channels of packed weights stays zero. */
+/* The padding of packed weights stays zero. */
 static void zeros_stay_zero(const cn_context *context, const cn_optimizer *o) {
   float w[20] = {0}, states[2][20] = {{0}};
   const float g[20] = {0};
@@ -282,12 +282,12 @@ static void zeros_stay_zero(const cn_context *context, const cn_optimizer *o) {
           (int)o->kind, i, (double)w[i]);
 }
 
-/* ---- A step inside a weight gradient --------------------------------------------------------- */
+/* ---- A step fused into a weight gradient ----------------------------------------------------- */
 
 typedef struct layer {
   const char *name;
   cn_conv2d conv;
-  cn_linear linear; /* outputs 0: the layer is the convolution */
+  cn_linear linear; /* if outputs is 0 the layer is the convolution */
   int32_t n;
 } layer;
 
@@ -364,7 +364,7 @@ static int32_t backward_weights(const cn_context *context, const layer *l, const
   return status;
 }
 
-/* Packed weights and the bias, then their state twice: zero past the real channels. */
+/* Packed weights and the bias, then both of their states; zero in the padding. */
 static float *new_state(const cn_context *context, const layer *l, int64_t weights,
                         int64_t biases) {
   const cn_conv2d conv = whole(&l->conv);
