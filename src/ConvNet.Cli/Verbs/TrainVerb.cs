@@ -14,12 +14,11 @@ namespace ConvNet.Cli.Verbs;
 /// matrix.</summary>
 internal sealed class TrainVerb : Verb
 {
-    private const string Softmax = "softmax", Svm = "svm", Cosine = "cosine", Constant = "constant";
-
     private const int DefaultWorkers = 1;
+    private const string DefaultModel = "digits";
 
     private readonly Option<string> _data, _backend, _precision, _loss, _schedule;
-    private readonly Option<string?> _model, _save, _load;
+    private readonly Option<string?> _model, _save, _load, _weights;
     private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
     private readonly Option<bool> _flip;
     private readonly OptimizerOptions _optimizer = new();
@@ -33,20 +32,22 @@ internal sealed class TrainVerb : Verb
         "train --optimizer adamw --lr 0.002",
         "train --data fashion-mnist --flip --crop 2",
         "train --backend auto",
-        "train --backend managed --loss svm --lr 0.01 --save digits.safetensors")
+        "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
+        "train --load digits.safetensors --save digits.safetensors --epochs 30")
     {
         _data = DataOption();
-        _model = Optional<string>("--model", $"{ModelChoice.Description} digits unless given.", "MODEL");
+        _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless given.", "MODEL");
         ReadsModel(_model);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
-        _loss = Choice("--loss", "softmax (cross-entropy) or svm (multi-class hinge).", Softmax, Softmax, Svm);
-        _epochs = Number("--epochs", "Passes over the training images.", 15, NumberRanges.FromOne, "N");
+        _loss = Kind("--loss", Loss.BuiltIn.Declarations.Where(kind
+            => Loss.BuiltIn.Make(kind.Kind).Takes == TargetKind.Classes));
+        _epochs = Number("--epochs", "Passes over the training images, those before --load among them.", 15,
+            NumberRanges.FromOne, "N");
         _batch = Number("--batch", "Images per step.", 32, NumberRanges.FromOne, "N");
         foreach (Option option in _optimizer.All)
             Add(option);
-        _schedule = Choice("--schedule", "cosine (the rate falls to 0 along half a cosine) or constant.", Cosine,
-            Cosine, Constant);
+        _schedule = Kind("--schedule", LearningRateSchedule.BuiltIn.Declarations);
         _flip = Flag("--flip", "Mirror half of the training images, left to right; others in every epoch.");
         _crop = Number("--crop", "Shift every training image at random by up to N pixels, zeros coming in.", 0,
             NumberRanges.Whole(0, ushort.MaxValue), "N");
@@ -55,59 +56,73 @@ internal sealed class TrainVerb : Verb
         _workers = Number("--workers", "Threads that prepare batches ahead; the batches are the same for any number.",
             DefaultWorkers, NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
         _threads = ThreadsOption();
-        _save = Written("--save",
-            "Save the trained model here, as safetensors; it may be the file of --load, which is replaced as a whole.");
-        _load = Optional<string>("--load", "Train a saved model on instead of a new one.", "FILE");
-        Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
-        Files.AllowReplacement(_save, _load);
+        _save = Written("--save", "Save model and training here after every epoch, and when interrupted, as "
+            + "safetensors; it may be the file of --load or --weights, which is replaced as a whole.");
+        _load = Optional<string>("--load", "Go on with a saved training: with its data, options and state, but for "
+            + "what is given.", "FILE");
+        _weights = Optional<string>("--weights", "Start a new training from the weights of a saved model.", "FILE");
+        foreach (Option<string?> file in (Option<string?>[])[_load, _weights])
+        {
+            Files.Add(file, FileUse.Read, command => ValueOf(command, file));
+            Files.AllowReplacement(_save, file);
+        }
         _report = ReportFiles();
     }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        string? save = command.GetValue(_save), load = command.GetValue(_load), model = command.GetValue(_model);
-        if (load is not null && model is not null)
-            throw new ArgumentException("--load brings its own network; leave --model out.");
-        TrainingSpec spec = Spec(command);
-        SavedModel? saved = load is null ? null : SavedModel.Load(load);
-        var data = ImageData.Open(command.GetValue(_data)!);
-        Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? "digits", data.Train.Shape, data.Classes);
-        if (save is not null)
-            SavedModel.CheckPath(save, graph);
+        string? save = command.GetValue(_save), model = command.GetValue(_model);
+        (string? file, SavedModel? saved, SavedTraining? goesOn) = Loaded(command);
+        TrainingSpec spec = Spec(command, goesOn);
+        var data = ImageData.Open(goesOn?.Data is { } before && !IsGiven(command, _data) ? before
+            : command.GetValue(_data)!);
+        Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? DefaultModel, data.Train.Shape, data.Classes);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         normalization.CheckFor(data.Train);
-        DataLoader train = TrainLoader(command, data.Train, normalization),
-            test = TestLoader(data.Test, normalization, command.GetValue(_batch), command.GetValue(_workers));
-        int seed = command.GetValue(_seed);
+        DataLoader train = TrainLoader(command, data.Train, normalization, spec, goesOn),
+            test = TestLoader(data.Test, normalization, spec.BatchSize, command.GetValue(_workers));
+        var training = new SavedTraining(spec, Training(command, goesOn), train.Options, data.Train.Count,
+            goesOn?.Progress ?? TrainingProgress.Start)
+        {
+            Data = ImageData.Names.Contains(data.Name) ? data.Name : Path.GetFullPath(data.Name),
+        };
+        if (save is not null)
+            SavedModel.CheckPath(save, graph, normalization, training);
         BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.Compile(graph, spec);
-        if (saved is null)
-            network.Initialize(new HeNormal(seed));
-        else
+        if (goesOn is not null)
+            saved!.LoadStateInto(network);
+        else if (saved is not null)
             saved.CopyTo(network);
+        else
+            network.Initialize(new HeNormal((int)spec.Seed));
 
-        string name = model ?? load ?? "digits";
+        string name = model ?? file ?? DefaultModel;
         terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to "
             + $"train, {data.Test.Count:N0} to test");
-        terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {seed}");
+        terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {(int)spec.Seed}");
+        if (goesOn is not null)
+            terminal.People.WriteLine($"goes on at epoch {training.Progress.Position.Epoch} of "
+                + $"{training.Options.Epochs}, batch {training.Progress.Position.Batch + 1:N0} of "
+                + $"{train.BatchCount:N0}");
         BackendText.WriteChoice(terminal, choice);
         ModelSummary summary = ModelSummary.Of(graph);
         Tables.Write(terminal.People, summary);
         var losses = new List<double>();
-        TrainingResult result = TrainProgress.Show(terminal, Training(command), options =>
-            new Trainer(network, Recording(options, losses))
-                .Train(train, test, cancellation: terminal.Cancellation));
+        TrainingResult result = Train(terminal, network, training, train, test, losses, progress =>
+        {
+            if (save is null)
+                return;
+            SavedModel.Save(save, network, normalization, training: training with { Progress = progress });
+            terminal.Wrote(save);
+        });
         terminal.People.Write(Tables.Of(result.Test!));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
             + $"{result.Test.Count:N0})");
         if (save is not null)
-        {
-            SavedModel.Save(save, network, normalization);
-            terminal.Wrote(save);
             terminal.People.WriteLine($"saved to {save}");
-        }
         var document = new
         {
             model = name,
@@ -117,7 +132,7 @@ internal sealed class TrainVerb : Verb
             choice.SelfTest,
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
-            seed,
+            seed = (int)spec.Seed,
             parameters = graph.ParameterCount,
             epochs = result.Epochs.Select(
                 e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
@@ -126,63 +141,135 @@ internal sealed class TrainVerb : Verb
         };
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin
-            => TrainPage.Of(new TrainingRun(name, data.Name, Settings(command, backend.Info, choice.SelfTest), summary,
-            result, losses), origin, document));
+            => TrainPage.Of(new TrainingRun(name, data.Name, Settings(training, backend.Info, choice.SelfTest), summary,
+                result, losses)
+            {
+                StepsOfAnEpoch = train.BatchCount,
+            }, origin, document));
         return result.Test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
-    private static TrainerOptions Recording(TrainerOptions options, List<double> losses) => options with
-    {
-        OnStep = step =>
+    // Saves after every epoch, and where the training is interrupted between two steps.
+    private static TrainingResult Train(Terminal terminal, IExecutable network, SavedTraining training,
+        DataLoader train, DataLoader test, List<double> losses, Action<TrainingProgress> save)
+        => TrainProgress.Show(terminal, training.Options, options =>
         {
-            losses.Add(step.BatchLoss);
-            options.OnStep?.Invoke(step);
-        },
-    };
+            Trainer? trainer = null;
+            trainer = new Trainer(network, options with
+            {
+                OnStep = step =>
+                {
+                    losses.Add(step.BatchLoss);
+                    options.OnStep?.Invoke(step);
+                },
+                OnEpoch = epoch =>
+                {
+                    save(trainer!.Progress);
+                    options.OnEpoch?.Invoke(epoch);
+                },
+            });
+            try
+            {
+                return trainer.Train(train, test, training.Progress, terminal.Cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                if (losses.Count > 0)
+                    save(trainer.Progress);
+                throw;
+            }
+        });
 
-    private Fact[] Settings(ParseResult command, BackendInfo backend, SelfTestResult test) =>
+    private (string? File, SavedModel? Saved, SavedTraining? GoesOn) Loaded(ParseResult command)
+    {
+        string? load = command.GetValue(_load), weights = command.GetValue(_weights);
+        if (load is not null && weights is not null)
+            throw new ArgumentException("--load goes on with a training and --weights starts a new one; leave one "
+                + "out.");
+        if ((load ?? weights) is not { } file)
+            return default;
+        string option = load is null ? _weights.Name : _load.Name;
+        if (command.GetValue(_model) is not null)
+            throw new ArgumentException($"{option} brings its own network; leave --model out.");
+        SavedModel saved = SavedModel.Load(file);
+        if (load is null)
+            return (file, saved, null);
+        SavedTraining goesOn = saved.Training ?? throw new InvalidDataException(
+            $"{file}: it holds a model, but no training that could go on. --weights {file} starts a new one.");
+        int epochs = Value(command, _epochs, goesOn.Options.Epochs);
+        return goesOn.Progress.Position.Epoch <= epochs
+            ? (file, saved, goesOn)
+            : throw new ArgumentException($"The training in {file} has made {goesOn.Progress.Position.Epoch - 1} of "
+                + $"its {epochs} epochs. To go on, give --epochs {goesOn.Progress.Position.Epoch} or more; --weights "
+                + $"{file} starts a new one.");
+    }
+
+    private Fact[] Settings(SavedTraining training, BackendInfo backend, SelfTestResult test) =>
     [
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
-        .. ((Option[])[_loss, _epochs, _batch, _schedule, _flip, _crop, _seed])
-            .Select(option => new Fact(option.Name, $"{command.GetResult(option)!.GetValueOrDefault<object>()}")),
-        .. OptimizerOptions.Facts(_optimizer.Of(command), _optimizer.LearningRate(command))
+        new(_loss.Name, training.Spec.Loss.Declaration!.Kind),
+        new(_epochs.Name, $"{training.Options.Epochs}"),
+        new(_batch.Name, $"{training.Spec.BatchSize}"),
+        new(_schedule.Name, training.Options.Schedule.Declaration!.Kind),
+        new(_seed.Name, $"{(int)training.Spec.Seed}"),
+        new("Transforms", string.Join(", ", training.Loader.Transforms)),
+        .. OptimizerOptions.Facts(training.Spec.Optimizer, training.Options.LearningRate)
             .Select(fact => new Fact(fact.Name, fact.Value)),
     ];
 
-    private TrainingSpec Spec(ParseResult command) => new(
-        command.GetValue(_batch),
-        command.GetValue(_loss) == Svm ? new MulticlassSvm() : new SoftmaxCrossEntropy(),
-        _optimizer.Of(command))
+    private TrainingSpec Spec(ParseResult command, SavedTraining? goesOn) => new(
+        Value(command, _batch, goesOn?.Spec.BatchSize),
+        goesOn is null || IsGiven(command, _loss) ? Loss.BuiltIn.Make(command.GetValue(_loss)!) : goesOn.Spec.Loss,
+        _optimizer.Of(command, goesOn?.Spec.Optimizer))
     {
         KeepGradients = false,
-        Seed = Seed(command),
+        Seed = Seed(command, goesOn),
     };
 
-    private DataLoader TrainLoader(ParseResult command, PixelSet images, Normalization normalization)
+    private DataLoader TrainLoader(ParseResult command, PixelSet images, Normalization normalization,
+        TrainingSpec spec, SavedTraining? goesOn)
     {
         int crop = command.GetValue(_crop);
-        Transform[] augmentation =
+        IEnumerable<Transform> given =
         [
             .. command.GetValue(_flip) ? (Transform[])[new RandomHorizontalFlip()] : [],
             .. crop > 0 ? (Transform[])[new RandomCrop((images.Shape.H, images.Shape.W), crop)] : [],
+            normalization,
         ];
-        return new DataLoader(images, command.GetValue(_batch), new DataLoaderOptions
+        DataLoaderOptions usual = goesOn?.Loader ?? new DataLoaderOptions { Shuffle = true };
+        var loader = new DataLoader(images, spec.BatchSize, usual with
         {
-            Shuffle = true,
-            Seed = Seed(command),
-            Transforms = [.. augmentation, normalization],
+            Seed = goesOn is null || IsGiven(command, _seed) ? spec.Seed : usual.Seed,
+            Transforms = [.. goesOn is null || IsGiven(command, _flip) || IsGiven(command, _crop) ? given
+                : usual.Transforms],
             Workers = command.GetValue(_workers),
         });
+        goesOn?.CheckFor(loader);
+        return loader;
     }
 
-    private TrainerOptions Training(ParseResult command) => new()
+    private TrainerOptions Training(ParseResult command, SavedTraining? goesOn) => new()
     {
-        Epochs = command.GetValue(_epochs),
-        LearningRate = _optimizer.LearningRate(command),
-        Schedule = command.GetValue(_schedule) == Cosine ? new CosineSchedule() : new ConstantSchedule(),
+        Epochs = Value(command, _epochs, goesOn?.Options.Epochs),
+        LearningRate = _optimizer.LearningRate(command, goesOn?.Options.LearningRate),
+        Schedule = goesOn is null || IsGiven(command, _schedule)
+            ? LearningRateSchedule.BuiltIn.Make(command.GetValue(_schedule)!) : goesOn.Options.Schedule,
+        StopAtNonFiniteLoss = goesOn?.Options.StopAtNonFiniteLoss ?? true,
     };
 
-    private ulong Seed(ParseResult command) => unchecked((ulong)command.GetValue(_seed));
+    private ulong Seed(ParseResult command, SavedTraining? goesOn) => goesOn is null || IsGiven(command, _seed)
+        ? unchecked((ulong)command.GetValue(_seed)) : goesOn.Spec.Seed;
+
+    private Option<string> Kind<T>(string name, IEnumerable<Declaration<T>> kinds)
+        where T : class
+        => Choice(name, $"{string.Join("; ", kinds.Select(kind => $"{kind.Kind}: {kind.Summary}"))}.",
+            kinds.First().Kind, [.. kinds.Select(kind => kind.Kind)]);
+
+    private static bool IsGiven(ParseResult command, Option option) => command.GetResult(option) is { Implicit: false };
+
+    // What is given, or what the training that goes on has, or the default.
+    private static int Value(ParseResult command, Option<int> option, int? goesOn)
+        => goesOn is { } own && !IsGiven(command, option) ? own : command.GetValue(option);
 }

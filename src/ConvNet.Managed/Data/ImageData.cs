@@ -13,7 +13,12 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     /// <summary>Where Debian's package dataset-fashion-mnist puts its files.</summary>
     public const string FashionMnistFolder = "/usr/share/datasets/fashion-mnist";
 
+    private const string DigitsName = "digits", FashionMnistName = "fashion-mnist";
+
     private static readonly Shape DigitShape = new(1, 8, 8);
+
+    /// <summary>The names of the data that is no folder of the user's.</summary>
+    public static IReadOnlyList<string> Names { get; } = [DigitsName, FashionMnistName];
 
     /// <summary>The number of classes: one more than the largest label of both parts.</summary>
     public int Classes => Train.Target.Classes;
@@ -24,8 +29,8 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     /// <exception cref="InvalidDataException">A file is damaged, or the files do not fit together.</exception>
     public static ImageData Open(string nameOrFolder) => nameOrFolder switch
     {
-        "digits" => Digits(),
-        "fashion-mnist" => FashionMnist(),
+        DigitsName => Digits(),
+        FashionMnistName => FashionMnist(),
         _ when Directory.Exists(nameOrFolder) => Folder(nameOrFolder),
         _ when FileKind.NotRegular(nameOrFolder) is { } kind
             => throw new IOException($"{nameOrFolder} is {kind}, not a folder of IDX files."),
@@ -33,7 +38,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
             => throw new IOException($"{nameOrFolder} is a file; name the folder that has the IDX files in it."),
         _ => throw new DirectoryNotFoundException($"There is no data \"{nameOrFolder}\": it is neither digits nor "
             + $"fashion-mnist nor a folder of IDX files."
-            + NearMisses.Question(nameOrFolder, ["digits", "fashion-mnist"])),
+            + NearMisses.Question(nameOrFolder, Names)),
     };
 
     /// <summary>1,797 handwritten digits, 8×8 pixels of 0 to 16, embedded in this library; every fifth of a class is
@@ -59,7 +64,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         }
         (PixelSet train, PixelSet test) = new PixelSet(DigitShape, 16, 10, [.. pixels], [.. labels])
             .SplitStratified(0.2, splitSeed);
-        return new ImageData("digits", train, test);
+        return new ImageData(DigitsName, train, test);
     }
 
     /// <summary>Fashion-MNIST: 60,000 and 10,000 images of clothes, 28×28, in ten classes, as Debian packages
@@ -68,7 +73,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     /// <exception cref="DirectoryNotFoundException">The package is not installed; the message has the
     /// command.</exception>
     public static ImageData FashionMnist() => Directory.Exists(FashionMnistFolder)
-        ? Folder(FashionMnistFolder) with { Name = "fashion-mnist" }
+        ? Folder(FashionMnistFolder) with { Name = FashionMnistName }
         : throw new DirectoryNotFoundException($"Fashion-MNIST is not in {FashionMnistFolder}. Install it with: sudo "
             + "apt-get install dataset-fashion-mnist");
 

@@ -6,17 +6,25 @@ namespace ConvNet.Data;
 /// </remarks>
 public sealed record RandomCrop : Transform
 {
+    private static readonly AttributeDeclaration<Extent>
+        s_size = AttributeDeclaration.Size<RandomCrop>("size", crop => crop.Size, 1, int.MaxValue),
+        s_padding = AttributeDeclaration.Size<RandomCrop>("padding", crop => crop.Padding, 0, MostPadding,
+            new Extent(0, 0));
+
+    // The position of a crop is a number of 32 bits.
+    private const int MostPadding = 1 << 20;
+
+    /// <summary>The transform as files know it.</summary>
+    public static Declaration<Transform> Declared { get; } = new("crop", "cuts a part out at random",
+        [s_size, s_padding], values => new RandomCrop(values.Get(s_size), values.Get(s_padding)));
+
     /// <summary>Describes the crop.</summary>
     /// <param name="size">Rows and columns of the output.</param>
     /// <param name="padding">Rows above and below, columns left and right, that are added to the input.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or a padding below 0.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or a padding below 0 or above 2^20.</exception>
     public RandomCrop(Extent size, Extent padding = default)
     {
-        if (size.H < 1 || size.W < 1)
-            throw new ArgumentOutOfRangeException(nameof(size), $"A crop of {size} is empty; sizes start at 1.");
-        if (padding.H < 0 || padding.W < 0)
-            throw new ArgumentOutOfRangeException(nameof(padding), $"A padding of {padding} is none; give 0 or more.");
-        (Size, Padding) = (size, padding);
+        (Size, Padding) = (s_size.Check("crop", size), s_padding.Check("crop", padding));
     }
 
     /// <summary>Rows and columns of the output.</summary>
@@ -24,6 +32,9 @@ public sealed record RandomCrop : Transform
 
     /// <summary>Rows above and below, columns left and right, that are added to the input.</summary>
     public Extent Padding { get; }
+
+    /// <inheritdoc/>
+    public override Declaration<Transform> Declaration => Declared;
 
     /// <inheritdoc/>
     public override Shape Infer(Shape input)

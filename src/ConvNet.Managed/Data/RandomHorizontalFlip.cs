@@ -3,19 +3,30 @@ namespace ConvNet.Data;
 /// <summary>Mirrors an image, left to right, with probability p.</summary>
 public sealed record RandomHorizontalFlip : Transform
 {
+    private const double Usual = 0.5;
+
+    private static readonly AttributeDeclaration<double> s_probability
+        = AttributeDeclaration.Number<RandomHorizontalFlip>("probability", flip => flip.Probability,
+            new NumberInterval(0, 1, HasLeast: true, HasMost: true), Usual);
+
+    /// <summary>The transform as files know it.</summary>
+    public static Declaration<Transform> Declared { get; } = new("horizontalFlip",
+        "mirrors images at random, left to right", [s_probability],
+        values => new RandomHorizontalFlip(values.Get(s_probability)));
+
     /// <summary>Describes the flip.</summary>
     /// <param name="probability">p, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1].</exception>
-    public RandomHorizontalFlip(double probability = 0.5)
+    public RandomHorizontalFlip(double probability = Usual)
     {
-        if (probability is not (>= 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(probability),
-                FormattableString.Invariant($"A flip of probability {probability} is none; give one in [0, 1]."));
-        Probability = probability;
+        Probability = s_probability.Check("horizontalFlip", probability);
     }
 
     /// <summary>p.</summary>
     public double Probability { get; }
+
+    /// <inheritdoc/>
+    public override Declaration<Transform> Declaration => Declared;
 
     /// <inheritdoc/>
     public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)

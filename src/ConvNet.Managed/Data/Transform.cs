@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace ConvNet.Data;
 
 /// <summary>Changes the input of a sample on its way from a data set into a batch.</summary>
@@ -7,6 +9,14 @@ namespace ConvNet.Data;
 /// </remarks>
 public abstract record Transform
 {
+    /// <summary>Every transform of this library but <see cref="Normalization"/>, which a saved model has
+    /// itself.</summary>
+    public static KindSet<Transform> BuiltIn { get; } = new("transform", RandomHorizontalFlip.Declared,
+        RandomCrop.Declared);
+
+    /// <summary>The transform as files know it; null where they do not.</summary>
+    public virtual Declaration<Transform>? Declaration => null;
+
     /// <summary>The shape of what it gives; the input's own unless it says otherwise.</summary>
     /// <param name="input">The shape of the input.</param>
     /// <exception cref="ArgumentException">It takes no inputs of this shape.</exception>
@@ -18,4 +28,7 @@ public abstract record Transform
     /// <param name="y">The output, in memory of its own.</param>
     /// <param name="random">Random choices of this transform for this sample in this epoch.</param>
     public abstract void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random);
+
+    /// <summary>Derived records print their own members alone.</summary>
+    protected virtual bool PrintMembers(StringBuilder builder) => false;
 }

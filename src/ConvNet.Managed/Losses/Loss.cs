@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Text;
 
 namespace ConvNet;
 
@@ -9,6 +10,13 @@ namespace ConvNet;
 /// </remarks>
 public abstract record Loss
 {
+    /// <summary>Every loss of this library.</summary>
+    public static KindSet<Loss> BuiltIn { get; } = new("loss", SoftmaxCrossEntropy.Declared, MulticlassSvm.Declared,
+        MeanSquaredError.Declared);
+
+    /// <summary>The loss as files and commands know it; null where they do not.</summary>
+    public virtual Declaration<Loss>? Declaration => null;
+
     /// <summary>The kind of targets it compares the output with.</summary>
     public abstract TargetKind Takes { get; }
 
@@ -42,6 +50,14 @@ public abstract record Loss
     /// <param name="f">Output and targets of the batch, and the gradient to write.</param>
     /// <typeparam name="T">float or double.</typeparam>
     public abstract T Evaluate<T>(in LossFrame<T> f) where T : unmanaged, IFloatingPointIeee754<T>;
+
+    /// <summary>Derived records print what they take and their own members.</summary>
+    protected virtual bool PrintMembers(StringBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Append(nameof(Takes)).Append(" = ").Append(Takes);
+        return true;
+    }
 }
 
 /// <summary>What a loss reads and writes.</summary>

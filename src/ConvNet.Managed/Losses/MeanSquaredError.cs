@@ -6,6 +6,13 @@ namespace ConvNet;
 /// </remarks>
 public sealed record MeanSquaredError : Loss
 {
+    /// <summary>The loss as files and commands know it.</summary>
+    public static Declaration<Loss> Declared { get; } = new("mse", "mean squared error", [],
+        _ => new MeanSquaredError());
+
+    /// <inheritdoc/>
+    public override Declaration<Loss> Declaration => Declared;
+
     /// <inheritdoc/>
     public override TargetKind Takes => TargetKind.Values;
 

@@ -10,6 +10,16 @@ namespace ConvNet;
 /// <exception cref="ArgumentOutOfRangeException">The margin is not finite.</exception>
 public sealed record MulticlassSvm(float Margin = 1f) : Loss
 {
+    private static readonly AttributeDeclaration<float> s_margin = AttributeDeclaration.Number<MulticlassSvm>("margin",
+        loss => loss.Margin, NumberInterval.Finite, 1f);
+
+    /// <summary>The loss as files and commands know it.</summary>
+    public static Declaration<Loss> Declared { get; } = new("svm", "multi-class hinge", [s_margin],
+        values => new MulticlassSvm(values.Get(s_margin)));
+
+    /// <inheritdoc/>
+    public override Declaration<Loss> Declaration => Declared;
+
     /// <summary>Δ, a finite number.</summary>
     public float Margin { get; init; } = float.IsFinite(Margin)
         ? Margin

@@ -10,6 +10,16 @@ namespace ConvNet;
 /// segmentation.</param>
 public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
 {
+    private static readonly AttributeDeclaration<bool> s_perPixel
+        = AttributeDeclaration.Flag<SoftmaxCrossEntropy>("perPixel", loss => loss.PerPixel, false);
+
+    /// <summary>The loss as files and commands know it.</summary>
+    public static Declaration<Loss> Declared { get; } = new("softmax", "cross-entropy", [s_perPixel],
+        values => new SoftmaxCrossEntropy(values.Get(s_perPixel)));
+
+    /// <inheritdoc/>
+    public override Declaration<Loss> Declaration => Declared;
+
     /// <inheritdoc/>
     public override TargetKind Takes => PerPixel ? TargetKind.ClassesPerPixel : TargetKind.Classes;
 

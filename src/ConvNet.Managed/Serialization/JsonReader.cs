@@ -110,6 +110,9 @@ public sealed class JsonReader
             throw Error($"version {number} of the format is not known; this program reads version {version}.");
     }
 
+    /// <summary>The place of a part of this object, for errors.</summary>
+    public string PlaceOf(string part) => $"{_place}, {part}";
+
     /// <summary>An error at this object.</summary>
     public InvalidDataException Error(string what, Exception? inner = null) => new($"{_place}: {what}", inner);
 

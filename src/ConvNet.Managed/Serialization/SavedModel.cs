@@ -4,23 +4,26 @@ using ConvNet.Data;
 
 namespace ConvNet.Serialization;
 
-/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, and how its images were
-/// normalised.</summary>
+/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, how its images were
+/// normalised, and, where the training is to go on, all that its next step depends on.</summary>
 /// <remarks>
 /// The file is a safetensors file of <see cref="SafeTensors"/>; its metadata holds <c>graph</c>
 /// (<see cref="GraphJson"/>) and <c>normalization</c>
-/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). The optimiser's state is not kept: a
-/// training that goes on starts with momentum 0; <see cref="TrainingState"/> keeps it.
+/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). With a training it also has
+/// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state as a
+/// <see cref="TrainingState"/> has them.
 /// </remarks>
 public sealed class SavedModel
 {
     private const string Content = "the trained model";
 
     private readonly Dictionary<string, float[]> _values;
+    private readonly TrainingState? _state;
 
-    private SavedModel(Graph graph, Normalization? normalization, Dictionary<string, float[]> values)
+    private SavedModel(Graph graph, Normalization? normalization, SavedTraining? training, TrainingState? state,
+        Dictionary<string, float[]> values)
     {
-        (Graph, Normalization, _values) = (graph, normalization, values);
+        (Graph, Normalization, Training, _state, _values) = (graph, normalization, training, state, values);
     }
 
     /// <summary>The graph.</summary>
@@ -29,44 +32,56 @@ public sealed class SavedModel
     /// <summary>How the images were normalised; null when the file does not say.</summary>
     public Normalization? Normalization { get; }
 
+    /// <summary>The training that can go on; null where the file has the model alone.</summary>
+    public SavedTraining? Training { get; }
+
     /// <summary>Saves an executable's graph and parameters: whole or not at all.</summary>
     /// <param name="path">The file; one that is there is replaced and keeps its mode.</param>
     /// <param name="executable">What is saved.</param>
     /// <param name="normalization">How the images were normalised, if the file is to say so.</param>
     /// <param name="allowNonFinite">
-    /// Whether values that are NaN or infinite are saved as well; <see cref="Load(string, bool, LayerSet?)"/> then
-    /// reads them only when it is told the same.
+    /// Whether values that are NaN or infinite are saved as well;
+    /// <see cref="Load(string, bool, LayerSet?, TrainingKinds?)"/> then reads them only when it is told the same.
     /// </param>
+    /// <param name="training">The training, if it is to go on from the file; the executable's state is saved with it.
+    /// Saving then takes the memory of that state.</param>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; what was there is untouched.</exception>
+    /// <exception cref="ArgumentException">The executable trains by another spec than the training.</exception>
     /// <exception cref="NotSupportedException">
-    /// The graph has a layer that has no form in JSON, or is too large for the file's header.
+    /// The graph has a layer, or the training a part, that has no form in JSON, or it is too large for the file's
+    /// header.
     /// </exception>
     /// <exception cref="IOException">The file cannot be written; what was there is untouched.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
-    public static void Save(
-        string path, IExecutable executable, Normalization? normalization = null, bool allowNonFinite = false)
+    public static void Save(string path, IExecutable executable, Normalization? normalization = null,
+        bool allowNonFinite = false, SavedTraining? training = null)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        if (training is not null && !training.Spec.Equals(executable.Spec))
+            throw new ArgumentException("The training has another spec than the executable; give it the executable's.",
+                nameof(training));
         Graph graph = executable.Graph;
-        byte[] header = Header(graph, normalization);
+        TrainingState? state = training is null ? null : executable.SaveState();
+        byte[] header = Header(graph, normalization, training, state?.Step ?? 0, state?.Pass ?? 0);
         AtomicFile.Probe(path, Content);
-        var values = new float[graph.Parameters.Select(parameter => parameter.Length).DefaultIfEmpty().Max()];
-        ReadOnlyMemory<float> Values(Parameter parameter)
+        var buffer = new float[state is null ? graph.Parameters.Select(p => p.Length).DefaultIfEmpty().Max() : 0];
+        ReadOnlyMemory<float> ValuesOf(Parameter parameter)
         {
-            executable.Read(parameter, values.AsSpan(0, parameter.Length));
-            return values.AsMemory(0, parameter.Length);
+            executable.Read(parameter, buffer.AsSpan(0, parameter.Length));
+            return buffer.AsMemory(0, parameter.Length);
         }
-        foreach (Parameter parameter in allowNonFinite ? [] : graph.Parameters)
+        IEnumerable<(string Name, ReadOnlyMemory<float> Values)> tensors = state is null
+            ? graph.Parameters.Select(parameter => ($"{parameter}", ValuesOf(parameter)))
+            : state.Tensors.Select(tensor => (NameOf(tensor), (ReadOnlyMemory<float>)tensor.Values));
+        foreach ((string name, ReadOnlyMemory<float> values) in allowNonFinite ? [] : tensors)
         {
-            ReadOnlySpan<float> saved = Values(parameter).Span;
-            if (Floats.IndexOfNonFinite(saved) is >= 0 and var bad)
+            if (Floats.IndexOfNonFinite(values.Span) is >= 0 and var bad)
                 throw new InvalidDataException(
-                    $"{path} was not written: {Excerpt.Of($"{parameter}")} has a {saved[bad]} at index {bad:N0}, so "
-                        + "the training went wrong. "
-                    + "What was there is untouched. To save it all the same, call Save with "
-                        + $"{nameof(allowNonFinite)}: true.");
+                    $"{path} was not written: {Excerpt.Of(name)} has a {values.Span[bad]} at index {bad:N0}, so the "
+                    + "training went wrong. What was there is untouched. To save it all the same, call Save with "
+                    + $"{nameof(allowNonFinite)}: true.");
         }
-        SafeTensors.Write(path, Content, header, Count(graph), graph.Parameters.Select(Values));
+        SafeTensors.Write(path, Content, header, Count(graph, training), tensors.Select(tensor => tensor.Values));
     }
 
     /// <summary>Throws when <see cref="Save"/> could not write to a path: to be asked before a long training.</summary>
@@ -77,15 +92,22 @@ public sealed class SavedModel
     /// <summary>
     /// Throws when <see cref="Save"/> could not write this graph to a path: to be asked before a long training.
     /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="graph">The graph.</param>
+    /// <param name="normalization">How the images are normalised.</param>
+    /// <param name="training">The training, if it is to go on from the file.</param>
     /// <exception cref="NotSupportedException">
-    /// The graph has a layer that has no form in JSON, or is too large for the file's header.
+    /// The graph has a layer, or the training a part, that has no form in JSON, or it is too large for the file's
+    /// header.
     /// </exception>
     /// <exception cref="IOException">The file cannot be written, or there is no room for it.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
-    public static void CheckPath(string path, Graph graph)
+    public static void CheckPath(string path, Graph graph, Normalization? normalization = null,
+        SavedTraining? training = null)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        AtomicFile.Probe(path, Content, SafeTensors.FileBytes(Header(graph, null), Count(graph)));
+        AtomicFile.Probe(path, Content, SafeTensors.FileBytes(
+            Header(graph, normalization, training, long.MaxValue, long.MaxValue), Count(graph, training)));
     }
 
     /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is
@@ -93,18 +115,21 @@ public sealed class SavedModel
     /// <param name="path">The file.</param>
     /// <param name="allowNonFinite">Whether values that are NaN or infinite are taken as they are.</param>
     /// <param name="layers">The layers that the graph may have; those of this library unless given.</param>
+    /// <param name="kinds">What the training may have; those of this library unless given.</param>
     /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says
     /// what.</exception>
     /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
-    public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null)
+    public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null,
+        TrainingKinds? kinds = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         using FileStream file = InputFile.Open(path);
-        return Load(file, path, allowNonFinite, layers);
+        return Load(file, path, allowNonFinite, layers, kinds);
     }
 
     /// <summary>Loads an open file.</summary>
-    internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false, LayerSet? layers = null)
+    internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false, LayerSet? layers = null,
+        TrainingKinds? kinds = null)
     {
         SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
         if (!header.Metadata.TryGetValue("graph", out string? json))
@@ -112,7 +137,9 @@ public sealed class SavedModel
         Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
         Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
             ? ReadNormalization(text, path) : null;
-        CheckTensors(graph, header.Tensors, path);
+        SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
+            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) : null;
+        CheckTensors(graph, training, header.Tensors, path);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
         foreach (TensorEntry entry in header.Tensors)
         {
@@ -123,13 +150,18 @@ public sealed class SavedModel
                         + $"index {bad:N0}; the training that gave it went wrong.");
             values[entry.Name] = read;
         }
-        return new SavedModel(graph, normalization, values);
+        TrainingState? state = training is null ? null : TrainingState.Of(header.Metadata,
+            [.. header.Tensors.Select(entry => new NamedTensor(entry.Name, entry.Dimensions, values[entry.Name]))],
+            path);
+        return new SavedModel(graph, normalization, training, state, values);
     }
 
-    // Every parameter has a tensor of its dimensions and the other way round, before a value is read.
-    private static void CheckTensors(Graph graph, IReadOnlyList<TensorEntry> tensors, string path)
+    // Every parameter and every state has a tensor of its dimensions and the other way round, before a value is read.
+    private static void CheckTensors(Graph graph, SavedTraining? training, IReadOnlyList<TensorEntry> tensors,
+        string path)
     {
-        var missing = graph.Parameters.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        var missing = TensorsOf(graph, training).ToDictionary(each => each.Name, each => each.Parameter,
+            StringComparer.Ordinal);
         foreach (TensorEntry tensor in tensors)
         {
             if (!missing.Remove(tensor.Name, out Parameter? parameter))
@@ -141,9 +173,39 @@ public sealed class SavedModel
                     $"{path}: the graph has {Excerpt.Of($"{parameter}")}, and the file's tensor is "
                     + $"{Excerpt.OfSizes(tensor.Dimensions)}.");
         }
-        if (missing.Count > 0)
-            throw new InvalidDataException(
-                $"{path}: the graph's {Excerpt.Of($"{missing.Values.First()}")} has no tensor in the file.");
+        if (missing.Count == 0)
+            return;
+        (string name, Parameter first) = missing.First();
+        throw new InvalidDataException(name == first.Name
+            ? $"{path}: the graph's {Excerpt.Of($"{first}")} has no tensor in the file."
+            : $"{path}: the optimiser's \"{Excerpt.Of(name)}\" has no tensor in the file.");
+    }
+
+    // What a file has, in its order: parameters and buffers, then the optimiser's state.
+    private static IEnumerable<(string Name, Parameter Parameter)> TensorsOf(Graph graph, SavedTraining? training)
+    {
+        IReadOnlyList<string> states = training?.Spec.Optimizer.StateNames ?? [];
+        return graph.Parameters.Select(parameter => (parameter.Name, parameter))
+            .Concat(from parameter in graph.Parameters
+                    where parameter.Trainable
+                    from state in states
+                    select (TrainingState.NameOf(parameter, state), parameter));
+    }
+
+    private static string NameOf(NamedTensor tensor) => $"{tensor.Name} ({string.Join('×', tensor.Dimensions)})";
+
+    /// <summary>Gives the state of the training to an executable of <see cref="Graph"/> that was compiled with
+    /// <see cref="SavedTraining.Spec"/>, on any backend.</summary>
+    /// <exception cref="ArgumentException">
+    /// The executable has other parameters or another optimiser; nothing was written.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The file has no training, or the executable does not
+    /// train.</exception>
+    public void LoadStateInto(IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        executable.LoadState(_state ?? throw new InvalidOperationException(
+            $"The file has a model alone, without a training; use {nameof(CopyTo)} for its parameters."));
     }
 
     /// <summary>Writes the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
@@ -166,15 +228,22 @@ public sealed class SavedModel
             executable.Write(parameter, _values[parameter.Name]);
     }
 
-    private static byte[] Header(Graph graph, Normalization? normalization)
+    private static byte[] Header(Graph graph, Normalization? normalization, SavedTraining? training, long step,
+        long pass)
     {
         var metadata = new Dictionary<string, string> { ["format"] = "convnet", ["graph"] = GraphJson.Write(graph) };
         if (normalization is not null)
             metadata["normalization"] = Write(normalization);
+        if (training is not null)
+        {
+            metadata["training"] = TrainingJson.Write(training, normalization);
+            foreach ((string key, string text) in TrainingState.Metadata(step, pass))
+                metadata[key] = text;
+        }
         try
         {
             return SafeTensors.Header(
-                metadata, [.. graph.Parameters.Select(parameter => (parameter.Name, parameter.Dimensions))]);
+                metadata, [.. TensorsOf(graph, training).Select(each => (each.Name, each.Parameter.Dimensions))]);
         }
         catch (ArgumentException error)
         {
@@ -182,7 +251,8 @@ public sealed class SavedModel
         }
     }
 
-    private static long Count(Graph graph) => graph.Parameters.Sum(parameter => (long)parameter.Length);
+    private static long Count(Graph graph, SavedTraining? training)
+        => TensorsOf(graph, training).Sum(each => (long)each.Parameter.Length);
 
     private static string Write(Normalization normalization)
     {

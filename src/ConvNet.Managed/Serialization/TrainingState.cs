@@ -28,29 +28,37 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
 
     /// <summary>Writes it as a safetensors file: whole or not at all.</summary>
     /// <inheritdoc cref="SafeTensors.Write(string)"/>
-    public void Write(string path) => new SafeTensors(
-        new Dictionary<string, string>
-        {
-            [StepKey] = Step.ToString(CultureInfo.InvariantCulture),
-            [PassKey] = Pass.ToString(CultureInfo.InvariantCulture),
-        },
-        Tensors).Write(path);
+    public void Write(string path) => new SafeTensors(new Dictionary<string, string>(Metadata(Step, Pass)), Tensors)
+        .Write(path);
 
     /// <summary>Reads what <see cref="Write"/> has written.</summary>
     /// <inheritdoc cref="SafeTensors.Read(string)"/>
     public static TrainingState Read(string path)
     {
         SafeTensors file = SafeTensors.Read(path);
-        return new TrainingState(Number(file, StepKey, path), Number(file, PassKey, path), file.Tensors);
+        return Of(file.Metadata, file.Tensors, path);
     }
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingState), (nameof(Step), Step),
         (nameof(Pass), Pass), (nameof(Tensors), Tensors));
 
-    private static long Number(SafeTensors file, string key, string path)
+    /// <summary>The counters as a file has them.</summary>
+    internal static IEnumerable<KeyValuePair<string, string>> Metadata(long step, long pass) =>
+    [
+        new(StepKey, step.ToString(CultureInfo.InvariantCulture)),
+        new(PassKey, pass.ToString(CultureInfo.InvariantCulture)),
+    ];
+
+    /// <summary>The state of a file.</summary>
+    /// <exception cref="InvalidDataException">A counter is missing or is none.</exception>
+    internal static TrainingState Of(IReadOnlyDictionary<string, string> metadata, IReadOnlyList<NamedTensor> tensors,
+        string path)
+        => new(Number(metadata, StepKey, path), Number(metadata, PassKey, path), tensors);
+
+    private static long Number(IReadOnlyDictionary<string, string> metadata, string key, string path)
     {
-        if (!file.Metadata.TryGetValue(key, out string? text))
+        if (!metadata.TryGetValue(key, out string? text))
             throw new InvalidDataException($"{path}: its metadata has no \"{key}\"; it is no training state.");
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
             ? number

@@ -34,13 +34,27 @@ public sealed class AttributeValues
     }
 }
 
-/// <summary>A kind of layer, optimiser or loss: its name in files and commands, its attributes, and how one is
-/// made.</summary>
-/// <typeparam name="T">Layer, optimiser or loss.</typeparam>
-public abstract class Declaration<T>
+/// <summary>A kind of layer, optimiser, loss, schedule or transform: its name in files and commands, its attributes,
+/// and how one is made.</summary>
+/// <typeparam name="T">What it is a kind of.</typeparam>
+public class Declaration<T>
     where T : class
 {
     private readonly Func<AttributeValues, T> _make;
+
+    /// <summary>Declares a kind.</summary>
+    /// <param name="kind">Its name.</param>
+    /// <param name="summary">What it is, in a few words.</param>
+    /// <param name="attributes">All its attributes.</param>
+    /// <param name="make">Makes one of given values of the attributes.</param>
+    /// <exception cref="ArgumentException">
+    /// The kind is empty, or an attribute has a name that is not unique or that files use themselves.
+    /// </exception>
+    public Declaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
+        Func<AttributeValues, T> make)
+        : this(kind, summary, attributes, make, "loss", "schedule", "transform")
+    {
+    }
 
     private protected Declaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, T> make, params string[] taken)
@@ -100,7 +114,7 @@ public abstract class Declaration<T>
 
 /// <summary>Kinds by name: those that a reader of files or a command knows.</summary>
 /// <typeparam name="TDeclaration">What declares a kind.</typeparam>
-/// <typeparam name="T">Layer, optimiser or loss.</typeparam>
+/// <typeparam name="T">What it is a kind of.</typeparam>
 public abstract class DeclarationSet<TDeclaration, T>
     where TDeclaration : Declaration<T>
     where T : class
@@ -135,4 +149,30 @@ public abstract class DeclarationSet<TDeclaration, T>
             ? declaration.Read(json)
             : throw json.Error($"{_what} \"{Excerpt.Of(kind)}\" is unknown; there are {Kinds}.");
     }
+}
+
+/// <summary>Kinds of losses, schedules or transforms by name: those that a reader of files or a command
+/// knows.</summary>
+/// <remarks>A set never changes; <see cref="With"/> gives another.</remarks>
+/// <typeparam name="T">Loss, schedule or transform.</typeparam>
+public sealed class KindSet<T> : DeclarationSet<Declaration<T>, T>
+    where T : class
+{
+    private readonly string _what;
+
+    internal KindSet(string what, params IReadOnlyList<Declaration<T>> declarations)
+        : base(what, declarations)
+    {
+        _what = what;
+    }
+
+    /// <summary>This set and some more kinds.</summary>
+    /// <param name="declarations">Their declarations.</param>
+    /// <exception cref="ArgumentException">A kind is in the set already.</exception>
+    public KindSet<T> With(params IEnumerable<Declaration<T>> declarations)
+        => new(_what, [.. Declarations, .. declarations]);
+
+    /// <summary>One of a kind, with its defaults.</summary>
+    internal T Make(string kind)
+        => Declarations.Single(declaration => declaration.Kind == kind).Make(new AttributeValues([]));
 }

@@ -14,6 +14,9 @@ namespace ConvNet.Reports.Pages;
 public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> Settings, ModelSummary Summary,
     TrainingResult Result, IReadOnlyList<double> BatchLosses)
 {
+    /// <summary>Steps of a whole epoch; the first that is shown has fewer where it went on in the middle.</summary>
+    public int StepsOfAnEpoch { get; init; } = BatchLosses.Count / Math.Max(1, Result.Epochs.Count);
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingRun), (nameof(Model), Model),
         (nameof(Data), Data), (nameof(Settings), Settings), (nameof(Summary), Summary), (nameof(Result), Result),
@@ -60,7 +63,7 @@ public static class TrainPage
     private static LineChart Loss(TrainingRun run)
     {
         IReadOnlyList<double> losses = run.BatchLosses;
-        int window = Math.Max(1, losses.Count / MaxPoints), stepsOfAnEpoch = losses.Count / run.Result.Epochs.Count;
+        int window = Math.Max(1, losses.Count / MaxPoints), epochs = run.Result.Epochs.Count;
         string batches = window == 1 ? "batch" : $"mean of {window} batches";
         return new LineChart("Loss", "The mean loss of each batch before its optimiser update, and of each epoch, "
             + "shown at its last step.", "step", "loss",
@@ -68,7 +71,8 @@ public static class TrainPage
             new Line(batches,
                 [.. losses.Chunk(window).Select((chunk, i) => ((double)(i * window + chunk.Length), chunk.Average()))]),
             new Line("epoch",
-                [.. run.Result.Epochs.Select(epoch => ((double)epoch.Epoch * stepsOfAnEpoch, epoch.Loss))]),
+                [.. run.Result.Epochs.Select((epoch, i)
+                    => ((double)losses.Count - (epochs - 1 - i) * run.StepsOfAnEpoch, epoch.Loss))]),
         ]);
     }
 

@@ -25,6 +25,9 @@ internal sealed record CommandLine(int ExitCode, string Output, string Error)
         return document.RootElement.Clone();
     }
 
+    /// <summary>Asserts that all went well.</summary>
+    public void Succeeds() => Assert.That(ExitCode, Is.Zero, Error);
+
     /// <summary>The names of an object's properties, in their order.</summary>
     public static string NamesOf(JsonElement element)
         => string.Join(", ", element.EnumerateObject().Select(property => property.Name));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Cli;
+using ConvNet.Serialization;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Cli;
@@ -35,8 +36,10 @@ public sealed class InterruptionTests
     [
         new TestCaseData(s_whole, Interrupt, 130, "nothing was saved").SetArgDisplayNames("whole", Interrupt),
         new TestCaseData(s_whole, Terminate, 143, "nothing was saved").SetArgDisplayNames("whole", Terminate),
-        new TestCaseData(s_training, Interrupt, 130, "nothing was saved").SetArgDisplayNames("train", Interrupt),
-        new TestCaseData(s_training, Terminate, 143, "nothing was saved").SetArgDisplayNames("train", Terminate),
+        new TestCaseData(s_training, Interrupt, 130, "saved before: model.safetensors")
+            .SetArgDisplayNames("train", Interrupt),
+        new TestCaseData(s_training, Terminate, 143, "saved before: model.safetensors")
+            .SetArgDisplayNames("train", Terminate),
         new TestCaseData(s_sweep, Terminate, 143, "saved before: sweep.jsonl").SetArgDisplayNames("sweep", Terminate),
         new TestCaseData(s_bench, Interrupt, 130, "nothing was saved").SetArgDisplayNames("bench", Interrupt),
         new TestCaseData(s_bench, Terminate, 143, "nothing was saved").SetArgDisplayNames("bench", Terminate),
@@ -56,6 +59,8 @@ public sealed class InterruptionTests
         if (words == s_sweep)
             WaitFor(() => File.Exists(folder.File("sweep.jsonl"))
                 && File.ReadLines(folder.File("sweep.jsonl")).Count() > 2);
+        else if (words == s_training)
+            WaitFor(() => File.Exists(folder.File("model.safetensors")));
         else
             Thread.Sleep(TimeSpan.FromSeconds(3));
         int[] children = ChildrenOf(process.Id);
@@ -66,10 +71,12 @@ public sealed class InterruptionTests
             Assert.That(process.ExitCode, Is.EqualTo(code), error.Result);
             Assert.That(error.Result, Does.Contain($"convnet: interrupted; {saved}.").And.Not.Contain("   at "));
             Assert.That(output.Result, Does.Not.Contain("interrupted"));
-            Assert.That(Directory.GetFiles(folder.Path).Select(Path.GetFileName),
-                Is.SubsetOf((string[])["page.md", "sweep.jsonl"]));
+            string[] written = ["page.md", "sweep.jsonl", .. words == s_training ? ["model.safetensors"] : (string[])[]];
+            Assert.That(Directory.GetFiles(folder.Path).Select(Path.GetFileName), Is.SubsetOf(written));
             Assert.That(File.ReadAllText(folder.File("page.md")), Is.EqualTo("<!-- bench results -->\n<!-- end -->\n"));
         });
+        if (words == s_training)
+            Assert.That(SavedModel.Load(folder.File("model.safetensors")).Training, Is.Not.Null);
         if (words == s_bench || words == s_compare)
             Assert.That(children, Is.Not.Empty, "a worker was at work");
         WaitFor(() => children.All(HasEnded));

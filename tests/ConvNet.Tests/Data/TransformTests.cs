@@ -36,9 +36,12 @@ public sealed class TransformTests
         for (int place = 0; place < 18; place++)
         {
             (int top, int left) = (place / 6 - 1, place % 6 - 2);
-            float At(int i) => (top + (i / 2 % 2), left + (i % 2)) is (>= 0 and < 2, >= 0 and < 3) inside
-                ? s_image[((i / 4 * 2) + inside.Item1) * 3 + inside.Item2]
-                : 0;
+            float At(int i)
+            {
+                (int row, int column) = (top + (i / 2 % 2), left + (i % 2));
+                return row is >= 0 and < 2 && column is >= 0 and < 3 ? s_image[((i / 4 * 2) + row) * 3 + column] : 0;
+            }
+
             string text = string.Join(' ', Enumerable.Range(0, 8).Select(At));
             expected[text] = expected.GetValueOrDefault(text) + 500;
         }

@@ -7,6 +7,7 @@ using ConvNet.Measurement;
 using ConvNet.Models;
 using ConvNet.Serialization;
 using ConvNet.Tests.Data;
+using ConvNet.Training;
 using NUnit.Framework;
 using NUnit.Framework.Constraints;
 
@@ -37,6 +38,8 @@ public sealed class HostileInputTests
             "graph case", Case(RandomCases.Graph(2)), bytes => GradientCaseFile.Read(bytes, Name));
         yield return Reader<InvalidDataException>(
             "saved model", Model, bytes => SavedModel.Load(new MemoryStream(bytes), Name));
+        yield return Reader<InvalidDataException>(
+            "saved training", Training(), bytes => SavedModel.Load(new MemoryStream(bytes), Name));
         yield return Reader<InvalidDataException>(
             "header", Model[8..^44], bytes => SafeTensorsHeader.Read(bytes, Name));
         byte[] idx = TinyData.Idx([1, 2, 3, 4, 5, 6], 2, 3), zipped = TinyData.Zip(idx);
@@ -233,6 +236,23 @@ public sealed class HostileInputTests
         network.Initialize(new HeNormal(1));
         SavedModel.Save(folder.File("model"), network, new Normalization(255, [0.5f], [0.25f]));
         return File.ReadAllBytes(folder.File("model"));
+    }
+
+    private static byte[] Training()
+    {
+        using var folder = new TemporaryFolder();
+        using var backend = new ManagedBackend(threads: 1);
+        var spec = new TrainingSpec(3, new SoftmaxCrossEntropy(), new Sgd(0.9f)
+        {
+            Groups = [new ParameterGroup("*.bias") { WeightDecay = 0 }],
+        });
+        using IExecutable network = backend.Compile(Sequential.Of(Shape.Vector(3), new Linear(2)), spec);
+        network.Initialize(new HeNormal(1));
+        var normalization = new Normalization(255, [0.5f], [0.25f]);
+        var loader = new DataLoaderOptions { Transforms = [new RandomCrop((1, 1), 1), normalization] };
+        SavedModel.Save(folder.File("training"), network, normalization,
+            training: new SavedTraining(spec, new TrainerOptions(), loader, 5, TrainingProgress.Start));
+        return File.ReadAllBytes(folder.File("training"));
     }
 
     private static byte[] FileOf(string header)

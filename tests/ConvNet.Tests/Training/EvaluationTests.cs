@@ -41,6 +41,21 @@ public sealed class EvaluationTests(BackendCase backend)
     }
 
     [Test]
+    public void EverySampleCountsWhateverTheOrderAndTheSizeOfBatches([Values(1, 2, 3, 5, 8)] int size)
+    {
+        using IBackend opened = backend.Open();
+        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(2, 1, 1), new Flatten()), 8);
+        var data = new ArrayDataset(Shape.Vector(2), 2, [3, 1, 1, 2, NaN, 0, 0, 4, 5, 0], [0, 0, 1, 1, 0]);
+        var evaluation = Evaluation.Of(network,
+            new DataLoader(data, size, new DataLoaderOptions { Shuffle = true, Seed = 3 }));
+        Assert.That((evaluation.Count, evaluation.Correct, evaluation.NotFinite, evaluation.FirstNotFinite),
+            Is.EqualTo((5, 3, 1, (int?)2)));
+        var without = new DataLoader(data, 2, new DataLoaderOptions { DropLast = true });
+        Assert.That(() => Evaluation.Of(network, without), Throws.ArgumentException
+            .With.Message.Contains("leaves the last 1 out"));
+    }
+
+    [Test]
     public void OfEqualScoresTheFirstWinsWhateverTheSignOfZero()
     {
         Evaluation evaluation = Of(3, [-0f, 0f, -1, 0f, -0f, 0f, 2, 2, 1], [0, 0, 0], batch: 3);

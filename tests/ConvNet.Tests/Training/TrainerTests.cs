@@ -280,6 +280,8 @@ public sealed class TrainerTests
         var options = new TrainerOptions();
         var small = new ArrayDataset(new Shape(1, 2, 2), 3, new float[4], [0]);
         var many = new ArrayDataset(TinyData.Shape, 4, new float[36], [0]);
+        var values = new ArrayDataset(TinyData.Shape, new float[36], [1f]);
+        TrainingProgress At(int epoch, int batch) => TrainingProgress.Start with { Position = new(epoch, batch) };
         Assert.Multiple(() =>
         {
             Assert.That(() => new Trainer(inference, options),
@@ -290,6 +292,14 @@ public sealed class TrainerTests
                 .With.Message.Contains("0 epochs"));
             Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }),
                 Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train, 9)), Throws.ArgumentException
+                .With.Message.Contains("batches of 9").And.Message.Contains("compiled for 8"));
+            Assert.That(() => new Trainer(network, options).Train(InOrder(values)),
+                Throws.ArgumentException.With.Message.Contains("no class for each image"));
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(11, 0)),
+                Throws.ArgumentException.With.Message.Contains("has made its 10 epochs"));
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(1, 12)),
+                Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("no batch 12 of epoch 1"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(small)),
                 Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), InOrder(many)),

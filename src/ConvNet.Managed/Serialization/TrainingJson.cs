@@ -1,0 +1,227 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using ConvNet.Data;
+using ConvNet.Training;
+
+namespace ConvNet.Serialization;
+
+/// <summary>The kinds that a training in a file may have; those of this library unless told.</summary>
+public sealed record TrainingKinds
+{
+    /// <summary>Optimisers.</summary>
+    public OptimizerSet Optimizers { get; init; } = OptimizerSet.BuiltIn;
+
+    /// <summary>Losses.</summary>
+    public KindSet<Loss> Losses { get; init; } = Loss.BuiltIn;
+
+    /// <summary>Schedules of the learning rate.</summary>
+    public KindSet<LearningRateSchedule> Schedules { get; init; } = LearningRateSchedule.BuiltIn;
+
+    /// <summary>Transforms.</summary>
+    public KindSet<Transform> Transforms { get; init; } = Transform.BuiltIn;
+}
+
+/// <summary>Trainings as JSON: everything that their steps depend on but network, data and state.</summary>
+/// <remarks>
+/// <code>{ "format": "convnet-training", "version": 1, "batchSize": 32, "seed": 1, "keepGradients": false,
+///   "inputGradient": false, "loss": { "loss": "softmax", "perPixel": false },
+///   "optimizer": { "optimizer": "sgd", "momentum": 0.9, "weightDecay": 0.0001, "nesterov": false,
+///     "groups": [{ "patterns": ["*.bias"], "learningRateFactor": 1, "weightDecay": 0 }] },
+///   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule": "cosine" }, "stopAtNonFiniteLoss": true,
+///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
+///     { "transform": "horizontalFlip", "probability": 0.5 }, { "transform": "normalization" }] },
+///   "progress": { "epoch": 3, "batch": 0, "images": 0, "correct": 0, "lossSum": "0" } }</code>
+/// The transform <c>normalization</c> stands for the normalisation of the saved model.
+/// </remarks>
+internal static class TrainingJson
+{
+    private const string Format = "convnet-training", OfModel = "normalization";
+    private const int Version = 1;
+
+    /// <summary>Writes a training.</summary>
+    /// <exception cref="NotSupportedException">A part of it has no form in JSON; the message names it.</exception>
+    public static string Write(SavedTraining training, Normalization? normalization)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("format", Format);
+            json.WriteNumber("version", Version);
+            WriteSpec(json, training.Spec);
+            json.WriteNumber("epochs", training.Options.Epochs);
+            json.WriteNumber("learningRate", training.Options.LearningRate);
+            WriteKind(json, "schedule", training.Options.Schedule, training.Options.Schedule.Declaration);
+            json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
+            WriteData(json, training, normalization);
+            TrainingProgress progress = training.Progress;
+            json.WriteStartObject("progress");
+            json.WriteNumber("epoch", progress.Position.Epoch);
+            json.WriteNumber("batch", progress.Position.Batch);
+            json.WriteNumber("images", progress.Images);
+            json.WriteNumber("correct", progress.Correct);
+            // As text: it may be NaN where the training goes on after such a loss.
+            json.WriteString("lossSum", progress.LossSum.ToString("R", CultureInfo.InvariantCulture));
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>Reads a training.</summary>
+    /// <exception cref="InvalidDataException">The text describes none; the message says where and why.</exception>
+    public static SavedTraining Read(string text, string source, Normalization? normalization, TrainingKinds kinds)
+    {
+        using JsonDocument document = JsonReader.Parse(InputFile.ToUtf8(text, source), source);
+        var json = new JsonReader(document.RootElement, source);
+        json.CheckFormat(Format, Version, "a training");
+        TrainingSpec spec = ReadSpec(json, source, kinds);
+        json.Required("learningRate");
+        var options = new TrainerOptions
+        {
+            Epochs = json.Int("epochs"),
+            LearningRate = json.Number("learningRate", 0),
+            Schedule = ReadKind(json, "schedule", source, kinds.Schedules),
+            StopAtNonFiniteLoss = json.Flag("stopAtNonFiniteLoss", true),
+        };
+        var data = new JsonReader(json.Required("data"), $"{source}, data");
+        int samples = data.Int("samples");
+        string? name = data.Text("name");
+        var loader = new DataLoaderOptions
+        {
+            Seed = data.Long("seed"),
+            Shuffle = data.Flag("shuffle", false),
+            DropLast = data.Flag("dropLast", false),
+            Transforms = ReadTransforms(data, normalization, kinds),
+        };
+        data.RejectOthers();
+        var at = new JsonReader(json.Required("progress"), $"{source}, progress");
+        string? sum = at.Text("lossSum");
+        if (!double.TryParse(sum, NumberStyles.Float, CultureInfo.InvariantCulture, out double lossSum))
+            throw at.Error($"\"lossSum\" is \"{Excerpt.Of(sum ?? "")}\"; it must be a number as a text.");
+        var progress = new TrainingProgress(
+            new LoaderPosition(at.Int("epoch"), at.Int("batch")), at.Int("images"), at.Int("correct"), lossSum);
+        at.RejectOthers();
+        json.RejectOthers();
+        if (progress.Position.Epoch < 1 || progress.Position.Batch < 0 || progress.Images < 0 || progress.Correct < 0)
+            throw at.Error("epochs are counted from 1, all else from 0.");
+        return new SavedTraining(spec, options, loader, samples, progress) { Data = name };
+    }
+
+    private static void WriteSpec(Utf8JsonWriter json, TrainingSpec spec)
+    {
+        json.WriteNumber("batchSize", spec.BatchSize);
+        json.WriteNumber("seed", spec.Seed);
+        json.WriteBoolean("keepGradients", spec.KeepGradients);
+        json.WriteBoolean("inputGradient", spec.InputGradient);
+        WriteKind(json, "loss", spec.Loss, spec.Loss.Declaration);
+        OptimizerDeclaration declared = spec.Optimizer.Declaration ?? throw NoForm(spec.Optimizer);
+        json.WriteStartObject("optimizer");
+        json.WriteString("optimizer", declared.Kind);
+        declared.Write(json, spec.Optimizer);
+        json.WriteStartArray("groups");
+        foreach (ParameterGroup group in spec.Optimizer.Groups)
+        {
+            json.WriteStartObject();
+            json.WriteStartArray("patterns");
+            foreach (string pattern in group.Patterns)
+                json.WriteStringValue(pattern);
+            json.WriteEndArray();
+            json.WriteNumber("learningRateFactor", group.LearningRateFactor);
+            if (group.WeightDecay is { } decay)
+                json.WriteNumber("weightDecay", decay);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static TrainingSpec ReadSpec(JsonReader json, string source, TrainingKinds kinds)
+    {
+        var of = new JsonReader(json.Required("optimizer"), $"{source}, optimizer");
+        Optimizer optimizer = kinds.Optimizers.Read(of);
+        ParameterGroup[] groups = [.. of.List("groups")
+            .Select((element, i) => ReadGroup(new JsonReader(element, $"{source}, optimizer, groups[{i}]")))];
+        of.RejectOthers();
+        int batchSize = json.Int("batchSize");
+        if (batchSize < 1)
+            throw json.Error($"\"batchSize\" is {batchSize}; it starts at 1.");
+        return new TrainingSpec(batchSize, ReadKind(json, "loss", source, kinds.Losses),
+            optimizer with { Groups = groups })
+        {
+            Seed = json.Long("seed"),
+            KeepGradients = json.Flag("keepGradients", true),
+            InputGradient = json.Flag("inputGradient", false),
+        };
+    }
+
+    private static ParameterGroup ReadGroup(JsonReader json)
+    {
+        string[] patterns = json.Texts("patterns");
+        float factor = json.Number("learningRateFactor", 1);
+        float? decay = json.Optional("weightDecay") is null ? null : json.Number("weightDecay", 0);
+        json.RejectOthers();
+        return json.Checked(() => new ParameterGroup(patterns) { LearningRateFactor = factor, WeightDecay = decay });
+    }
+
+    private static void WriteData(Utf8JsonWriter json, SavedTraining training, Normalization? normalization)
+    {
+        json.WriteStartObject("data");
+        if (training.Data is not null)
+            json.WriteString("name", training.Data);
+        json.WriteNumber("samples", training.Samples);
+        json.WriteNumber("seed", training.Loader.Seed);
+        json.WriteBoolean("shuffle", training.Loader.Shuffle);
+        json.WriteBoolean("dropLast", training.Loader.DropLast);
+        json.WriteStartArray("transforms");
+        foreach (Transform transform in training.Loader.Transforms)
+        {
+            json.WriteStartObject();
+            bool ofModel = transform is Normalization && transform.Equals(normalization);
+            Declaration<Transform>? declared = ofModel ? null : transform.Declaration ?? throw NoForm(transform);
+            json.WriteString("transform", declared?.Kind ?? OfModel);
+            declared?.Write(json, transform);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static Transform[] ReadTransforms(JsonReader data, Normalization? normalization, TrainingKinds kinds)
+    {
+        var transforms = new List<Transform>();
+        foreach (JsonElement element in data.List("transforms"))
+        {
+            var json = new JsonReader(element, data.PlaceOf($"transforms[{transforms.Count}]"));
+            Transform transform = json.Text("transform") == OfModel
+                ? normalization ?? throw json.Error("the file has no normalisation.")
+                : kinds.Transforms.Read(json);
+            json.RejectOthers();
+            transforms.Add(transform);
+        }
+        return [.. transforms];
+    }
+
+    private static void WriteKind<T>(Utf8JsonWriter json, string what, T owner, Declaration<T>? declared)
+        where T : class
+    {
+        json.WriteStartObject(what);
+        json.WriteString(what, (declared ?? throw NoForm(owner)).Kind);
+        declared.Write(json, owner);
+        json.WriteEndObject();
+    }
+
+    private static T ReadKind<T>(JsonReader json, string what, string source, KindSet<T> kinds)
+        where T : class
+    {
+        var own = new JsonReader(json.Required(what), $"{source}, {what}");
+        T read = kinds.Read(own);
+        own.RejectOthers();
+        return read;
+    }
+
+    private static NotSupportedException NoForm(object owner) => new(
+        $"A training with {owner.GetType().Name} has no form in a file: it has no Declaration. Save the model alone, "
+        + "or declare it.");
+}

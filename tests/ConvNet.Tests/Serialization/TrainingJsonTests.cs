@@ -1,0 +1,178 @@
+using ConvNet.Data;
+using ConvNet.Serialization;
+using ConvNet.Tests.Data;
+using ConvNet.Training;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Serialization;
+
+/// <summary>Trainings in files come back as they were, and what is wrong in one is named.</summary>
+public sealed class TrainingJsonTests
+{
+    private static readonly Normalization s_normalization = new(255, [0.25f], [0.1f]);
+
+    private static readonly SavedTraining s_training = new(
+        new TrainingSpec(12, new MulticlassSvm(0.3f), new AdamW(0.8, 0.99, 1e-7, 0.1f)
+        {
+            Groups =
+            [
+                new ParameterGroup("*.bias", "bn?.*") { WeightDecay = 0.25f },
+                new ParameterGroup("conv1.*") { LearningRateFactor = 0.1f },
+            ],
+        })
+        { Seed = ulong.MaxValue - 3, KeepGradients = false, InputGradient = true },
+        new TrainerOptions
+        {
+            Epochs = 7,
+            LearningRate = 0.1f,
+            Schedule = new CosineSchedule(),
+            StopAtNonFiniteLoss = false,
+        },
+        new DataLoaderOptions
+        {
+            Seed = 5,
+            Shuffle = true,
+            DropLast = true,
+            Transforms = [new RandomCrop((5, 6), (2, 1)), s_normalization, new RandomHorizontalFlip(0.1)],
+        },
+        1234, new TrainingProgress(new LoaderPosition(3, 4), 48, 17, 1 / 3.0))
+    {
+        Data = "digits",
+    };
+
+    public static IEnumerable<Optimizer> Optimizers => OptimizerCases.All.Select(each => each.Optimizer);
+
+    [Test]
+    public void ATrainingComesBackAsItWas()
+    {
+        SavedTraining read = Read(Write(s_training));
+        Assert.Multiple(() =>
+        {
+            Assert.That(read.Spec with { Optimizer = s_training.Spec.Optimizer }, Is.EqualTo(s_training.Spec));
+            Assert.That($"{read.Spec.Optimizer}", Is.EqualTo($"{s_training.Spec.Optimizer}"));
+            Assert.That(read.Options, Is.EqualTo(s_training.Options));
+            Assert.That(read.Loader.Transforms, Is.EqualTo(s_training.Loader.Transforms));
+            Assert.That(read.Loader with { Transforms = [] }, Is.EqualTo(s_training.Loader with
+            {
+                Transforms = [],
+            }));
+            Assert.That((read.Samples, read.Data, read.Progress), Is.EqualTo((1234, "digits", s_training.Progress)));
+        });
+    }
+
+    [TestCaseSource(nameof(Optimizers))]
+    public void EveryOptimizerComesBack(Optimizer optimizer)
+    {
+        SavedTraining made = s_training with { Spec = s_training.Spec with { Optimizer = optimizer } };
+        Assert.That($"{Read(Write(made)).Spec.Optimizer}", Is.EqualTo($"{optimizer}"));
+    }
+
+    [Test]
+    public void EveryLossAndScheduleComesBack()
+    {
+        foreach (Loss loss in (Loss[])[new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true),
+            new MulticlassSvm(), new MeanSquaredError()])
+        {
+            SavedTraining made = s_training with { Spec = s_training.Spec with { Loss = loss } };
+            Assert.That(Read(Write(made)).Spec.Loss, Is.EqualTo(loss));
+        }
+        Assert.That(Loss.BuiltIn.Declarations.Select(each => Loss.BuiltIn.Make(each.Kind).GetType()),
+            Is.EquivalentTo(Concrete(typeof(Loss))));
+        Assert.That(LearningRateSchedule.BuiltIn.Declarations
+            .Select(each => LearningRateSchedule.BuiltIn.Make(each.Kind).GetType()),
+            Is.EquivalentTo(Concrete(typeof(LearningRateSchedule))));
+        SavedTraining constant = s_training with
+        {
+            Options = s_training.Options with { Schedule = new ConstantSchedule() },
+        };
+        Assert.That(Read(Write(constant)).Options.Schedule, Is.EqualTo(new ConstantSchedule()));
+    }
+
+    [Test]
+    public void ALossThatIsNotFiniteSoFarComesBack()
+    {
+        SavedTraining made = s_training with { Progress = s_training.Progress with { LossSum = double.NaN } };
+        Assert.That(Read(Write(made)).Progress.LossSum, Is.NaN);
+    }
+
+    [TestCase("\"sgd\"", "\"sdg\"", "optimizer \"sdg\" is unknown; there are sgd, adam, adamw, lars")]
+    [TestCase("\"momentum\":0.5", "\"momentum\":1.5", "optimizer: sgd: momentum 1.5 is not in [0, 1)")]
+    [TestCase("\"momentum\":0.5", "\"momentun\":0.5", "\"momentun\" is unknown here")]
+    [TestCase("\"batchSize\":12", "\"batchSize\":0", "\"batchSize\" is 0")]
+    [TestCase("\"epoch\":3", "\"epoch\":0", "epochs are counted from 1")]
+    [TestCase("\"lossSum\":\"0.5\"", "\"lossSum\":\"half\"", "\"lossSum\" is \"half\"")]
+    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: transform \"cut\" is unknown; there are horizontalFlip")]
+    [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; there are cosine, constant")]
+    [TestCase("\"patterns\":[\"*\"]", "\"patterns\":[]", "groups[0]: A parameter group needs patterns")]
+    [TestCase("\"version\":1", "\"version\":2", "version 2")]
+    public void WhatIsWrongIsNamedWithItsPlace(string part, string wrong, string says)
+    {
+        SavedTraining made = s_training with
+        {
+            Spec = s_training.Spec with { Optimizer = new Sgd(0.5f) { Groups = [new ParameterGroup("*")] } },
+            Progress = s_training.Progress with { LossSum = 0.5 },
+        };
+        string json = Write(made);
+        Assert.That(json, Does.Contain(part));
+        Assert.That(() => Read(json.Replace(part, wrong)), Throws.TypeOf<InvalidDataException>()
+            .With.Message.StartsWith("here").And.Message.Contains(says));
+    }
+
+    [Test]
+    public void WhatHasNoFormIsNamed()
+    {
+        SavedTraining mine = s_training with
+        {
+            Spec = s_training.Spec with { Optimizer = new UndeclaredSgd() },
+        };
+        Assert.That(() => Write(mine), Throws.TypeOf<NotSupportedException>().With.Message.Contains("UndeclaredSgd"));
+        SavedTraining other = s_training with
+        {
+            Loader = s_training.Loader with { Transforms = [new Normalization(1, [0f], [1f])] },
+        };
+        Assert.That(() => Write(other), Throws.TypeOf<NotSupportedException>().With.Message.Contains("Normalization"));
+    }
+
+    [Test]
+    public void TheBatchesOfAnEpochThatHasBegunCannotChange()
+    {
+        PixelSet images = TinyData.Images(90, 1);
+        var training = new SavedTraining(new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()),
+            new TrainerOptions(), new DataLoaderOptions { Shuffle = true, Seed = 1 }, 90,
+            new TrainingProgress(new LoaderPosition(2, 3), 24, 0, 0));
+        training.CheckFor(new DataLoader(images, 8, training.Loader with { Workers = 4 }));
+        Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2", "a batch size of 8; 9");
+        Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "seed 1; 2");
+        Refused(new DataLoader(images, 8, training.Loader with { Shuffle = false }), "shuffling");
+        Refused(new DataLoader(images, 8, training.Loader with { DropLast = true }), "the last batch");
+        Refused(new DataLoader(images, 8, training.Loader with { Transforms = [new RandomHorizontalFlip()] }),
+            "transforms");
+        Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader), "samples 90; 91");
+        SavedTraining between = training with { Progress = TrainingProgress.Start with { Position = new(2, 0) } };
+        between.CheckFor(new DataLoader(images, 9, training.Loader));
+
+        void Refused(DataLoader loader, params string[] says)
+        {
+            string message = Assert.Throws<ArgumentException>(() => training.CheckFor(loader))!.Message;
+            foreach (string each in says)
+                Assert.That(message, Does.Contain(each));
+        }
+    }
+
+    private static IEnumerable<Type> Concrete(Type kind)
+        => kind.Assembly.GetTypes().Where(type => type.IsSubclassOf(kind) && !type.IsAbstract);
+
+    private static string Write(SavedTraining training) => TrainingJson.Write(training, s_normalization);
+
+    private static SavedTraining Read(string json)
+        => TrainingJson.Read(json, "here", s_normalization, new TrainingKinds());
+
+    private sealed record UndeclaredSgd : ElementwiseOptimizer
+    {
+        public override IReadOnlyList<string> StateNames => [];
+
+        public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
+        {
+        }
+    }
+}
