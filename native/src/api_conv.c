@@ -8,7 +8,9 @@ enum { LINEAR_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFOR
 /* Upper bound for the floats of packed weights: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
 
-/* The image with its border, and as far as a filter reaches beyond it: rows are copied so. */
+/*
+ * Floats of an image with its padding, as far as a filter reaches, because rows are copied with it.
+ */
 static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
   const double rows =
       (double)conv->x.h + 2.0 * conv->pad_h + (double)conv->dilation_h * (conv->kernel_h - 1);
@@ -18,7 +20,7 @@ static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
   return check_total(n * channels * rows * cols);
 }
 
-/* The layer, for n samples: what every pass reads of its description. */
+/* Validates the fields of the layer that every pass uses, for n samples. */
 static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   if (conv == NULL) return CN_NULL_POINTER;
   TRY(check_batch(&conv->x, n));
@@ -51,8 +53,8 @@ static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   return winograd_fits(conv) ? CN_OK : CN_BAD_VALUE;
 }
 
-/* The one check of a convolution: the layer, and the tensors of a pass. What has no pass of its own
- * reads what the forward pass does. */
+/* Validates a convolution: the layer, and the tensors of a pass. Functions outside a pass use those
+ * of the forward pass. */
 static int32_t check_conv(const cn_conv2d *conv, int32_t pass, int32_t n) {
   TRY(check_layer(conv, n));
   TRY(check_pass(pass));
@@ -67,12 +69,12 @@ static int32_t check_conv(const cn_conv2d *conv, int32_t pass, int32_t n) {
   return CN_OK;
 }
 
-/* OIHW weights of a group form that packs nothing need no alignment. */
+/* OIHW weights of the form that is not packed need no alignment. */
 static int32_t check_weights(const cn_conv2d *conv, const float *w) {
   return conv_form_of(conv) == FORM_OTHER ? check_floats(w) : check_aligned(w);
 }
 
-/* A bias (or its gradient, which may be missing) fits the flags. */
+/* A bias (or its gradient, which may be null) must match the flags. */
 static int32_t check_bias(int32_t flags, const float *bias, bool required) {
   if ((flags & CN_BIAS) == 0) return bias != NULL ? CN_BAD_VALUE : CN_OK;
   return bias == NULL && !required ? CN_OK : check_aligned(bias);
@@ -98,7 +100,7 @@ int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
   return conv_weight_floats(conv);
 }
 
-/* Floats of the workspace of a pass. */
+/* Workspace floats of a pass. */
 static int64_t conv_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
                            int32_t n) {
   return conv->algorithm == CN_DIRECT ? conv_workspace_floats(conv, pass, n, context->threads)
@@ -142,7 +144,7 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
   return CN_OK;
 }
 
-/* What can be transformed: filters for a pass that uses them. */
+/* Validates that a pass uses transformed filters. */
 static int32_t check_transform(const cn_conv2d *conv, int32_t pass) {
   TRY(check_conv(conv, pass, 1));
   return conv->algorithm == CN_DIRECT || pass == CN_BACKWARD_WEIGHTS ? CN_BAD_VALUE : CN_OK;
@@ -163,7 +165,9 @@ int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_conv2d *
   return CN_OK;
 }
 
-/* What a pass adds to its output, of the same shape; null where it adds nothing. */
+/*
+ * Validates the residual that a pass adds to its output, of the same shape; null if there is none.
+ */
 static int32_t check_add(const cn_conv2d *conv, const cn_tensor *out, const float *add, int32_t n) {
   if (add == NULL) return CN_OK;
   TRY(check_batch(&conv->add, n));
@@ -188,7 +192,7 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
   return CN_OK;
 }
 
-/* A convolution and the pooling behind it. */
+/* Validates a convolution and the pooling of its output. */
 static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
   TRY(check_conv(conv, CN_FORWARD, n));
   if (pool == NULL) return CN_NULL_POINTER;
@@ -197,7 +201,7 @@ static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int
   return conv->y.halo != 0 ? CN_BAD_SHAPE : CN_OK;
 }
 
-/* The Winograd algorithms compute whole rows of tiles, and hold as many images as that takes. */
+/* The Winograd algorithms compute whole rows of tiles, and buffer as many images as these cover. */
 static bool pools(const cn_conv2d *conv, const cn_pool2d *pool) {
   return conv->algorithm != CN_DIRECT || conv_pools(conv, pool);
 }
@@ -256,7 +260,7 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
   return CN_OK;
 }
 
-/* All of backward-weights but dy. */
+/* Validates all arguments of backward-weights except dy. */
 static int32_t check_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
                                       const float *x, const float *dw, const float *db,
                                       const cn_update *update, const float *workspace,
@@ -285,7 +289,7 @@ int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *c
   return CN_OK;
 }
 
-/* A convolution and the gradients of the pooling behind it. */
+/* Validates a convolution and the gradients of the pooling of its output. */
 static int32_t check_pool_backward(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
   TRY(check_conv(conv, CN_BACKWARD_WEIGHTS, n));
   if (pool == NULL) return CN_NULL_POINTER;

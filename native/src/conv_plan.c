@@ -3,31 +3,31 @@
 #include "depthwise_plan.h"
 
 enum {
-  TAP = CN_BLOCK * CN_BLOCK, /* floats of one tap of packed weights */
-  SOURCE_FLOATS = 64 * 1024, /* source of one unit of a sweep: 256 KiB, in the second-level cache */
-  WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache while units pass */
-  SLAB_FLOATS = 78 * 1024,     /* else about 310 KiB of them do */
+  TAP = CN_BLOCK * CN_BLOCK,   /* floats of one tap of packed weights */
+  SOURCE_FLOATS = 64 * 1024,   /* source of a unit of a sweep: 256 KiB, in the second-level cache */
+  WEIGHTS_FLOATS = 175 * 1024, /* up to 700 KiB of weights stay in cache for all units */
+  SLAB_FLOATS = 78 * 1024,     /* otherwise weights are processed in slabs of about 310 KiB */
   CHUNK_SOURCE_FLOATS = 64 * 1024,
-  STAYING_FLOATS = 128 * 1024,     /* of src stay in cache besides: 512 KiB */
-  POOLED_FLOATS = 64 * 1024,       /* rows that wait for pooling: 256 KiB, if windows allow */
+  STAYING_FLOATS = 128 * 1024,     /* a source of up to 512 KiB also stays in cache */
+  POOLED_FLOATS = 64 * 1024,       /* preferred size of rows before pooling: 256 KiB */
   MOST_POOLED_FLOATS = 128 * 1024, /* and at most */
-  WIDEST_PAIR = 8,                 /* no tile has more columns than two rows of so many */
-  COLUMNS = 168,              /* of a unit of one row, a multiple of every tile width: so many, */
-  MOST_COLUMNS = 5 * COLUMNS, /* to so many */
-  PIXEL_FLOATS = 9 * 1024,    /* x and dy of a block of pixels: 36 KiB, first-level cache */
-  STEM_PIXEL_FLOATS = 32 * 1024,   /* dy of one, of a stem: 128 KiB */
+  WIDEST_PAIR = 8,                 /* no tile is wider than two rows of this width */
+  COLUMNS = 168, /* fewest columns of a unit of one row, a multiple of every tile width */
+  MOST_COLUMNS = 5 * COLUMNS, /* most columns of such a unit */
+  PIXEL_FLOATS = 9 * 1024, /* x and dy of a block of pixels: 36 KiB, to fit the first-level cache */
+  STEM_PIXEL_FLOATS = 32 * 1024,   /* dy of a block of pixels of a stem: 128 KiB */
   TILE_FLOATS = 40 * 1024,         /* dw of one tile: 160 KiB */
-  PARALLEL_ITEMS = 16,             /* offered to the threads at least, where it is worth it */
-  CHUNK_OPERATIONS = 1000000,      /* work that is worth a partial sum of its own */
-  FETCH_FLOATS = 64 * 1024,        /* 256 KiB */
-  STREAM_FLOATS = 4096 * 1024,     /* 16 MiB */
-  SAMPLE_FLOATS = 256 * 1024,      /* gradients of 16 samples: 1 MiB, in the second-level cache, */
+  PARALLEL_ITEMS = 16,             /* fewest items to offer the threads, if there is enough work */
+  CHUNK_OPERATIONS = 1000000,      /* work that justifies a separate partial sum */
+  FETCH_FLOATS = 64 * 1024,        /* dw of at least 256 KiB is prefetched */
+  STREAM_FLOATS = 4096 * 1024,     /* dw of at least 16 MiB uses non-temporal stores */
+  SAMPLE_FLOATS = 256 * 1024,      /* preferred size of the gradients of 16 samples: 1 MiB */
   MOST_SAMPLE_FLOATS = 640 * 1024, /* and at most */
-  SAMPLE_ITEMS = 4,                /* where so many are not cut into rows, they are */
-  ROW_TERMS = 256, /* merged rows of pixels are no longer: sums are cut at their ends */
+  SAMPLE_ITEMS = 4,                /* fewer items than this are divided into bands of rows */
+  ROW_TERMS = 256, /* longest merged row of pixels, because sums are split at its end */
 };
 
-/* Rounded up to 64 bytes, so that what follows is aligned. */
+/* Rounds up to 64 bytes, to align what follows. */
 static int64_t aligned(int64_t floats) { return ceil_div(floats, CN_BLOCK) * CN_BLOCK; }
 
 conv_form conv_form_of(const cn_conv2d *conv) {
@@ -40,8 +40,7 @@ conv_form conv_form_of(const cn_conv2d *conv) {
 
 /* ---- Shapes ---------------------------------------------------------------------------------- */
 
-/* Rows of pixels that lie one behind the other, as fewer longer or more shorter ones: h w pixels in
- * rows of w. */
+/* Treats h w contiguous pixels as h rows of w. */
 static void set_rows(conv_shape *s, int32_t h, int32_t w) {
   s->x.h = s->y.h = h;
   s->x.w = s->y.w = w;
@@ -49,7 +48,7 @@ static void set_rows(conv_shape *s, int32_t h, int32_t w) {
   s->yv.row = w * s->yv.pixel;
 }
 
-/* A 1x1 convolution sees no borders between rows where nothing lies between them. */
+/* Whether a 1x1 convolution may treat all pixels as one row, because rows are contiguous. */
 static bool rows_touch(const conv_shape *s) {
   return !s->stem && !s->keep_rows && s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 &&
          s->stride_w == 1 && s->pad_h == 0 && s->pad_w == 0 && s->x.halo == 0 && s->y.halo == 0 &&
@@ -96,7 +95,7 @@ conv_shape linear_shape_of(const cn_linear *linear, int64_t n) {
   conv_shape s = conv_shape_of(&one, &x, &y, 1);
   s.spatial = (int64_t)linear->h * linear->w;
   s.x_blocks *= s.spatial;
-  /* Rows a multiple of 4 KiB apart would share cache sets. */
+  /* Rows that are multiples of 4 KiB apart would share cache sets. */
   s.w_block = (s.x_blocks + (s.x_blocks % 4 == 0)) * TAP;
   return s;
 }
@@ -121,7 +120,7 @@ axis axis_forward(int32_t kernel, int32_t dilation, int32_t pad, int32_t count) 
       .count = count, .taps = kernel, .src = -pad, .src_tap = dilation, .tap = 0, .tap_step = 1};
 }
 
-/* The greatest common divisor of a and b; and factor, with which factor a = it modulo b. */
+/* The greatest common divisor of a and b, and a factor with factor * a = divisor modulo b. */
 static int64_t divisor_of(int64_t a, int64_t b, int64_t *factor) {
   int64_t next = 0;
   *factor = 1;
@@ -136,9 +135,9 @@ static int64_t divisor_of(int64_t a, int64_t b, int64_t *factor) {
 }
 
 /*
- * dst pixel p = residue + t stride gets filter row r from src pixel (p + pad - r dilation) /
- * stride, where that is whole. Those r are an arithmetic progression; going up by one of its steps
- * goes back in src by a whole number.
+ * Filter row r contributes to dst pixel p = residue + t stride from src pixel (p + pad - r
+ * dilation) / stride, if that is a whole number. These r form an arithmetic progression; each of
+ * its steps moves back by a fixed number of src pixels.
  */
 axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad, int32_t size,
                    int32_t residue) {
@@ -172,8 +171,8 @@ axis sweep_axis_x(const sweep *w, int32_t residue) {
              : axis_forward(s->kernel_w, s->dilation_w, s->pad_w, s->y.w);
 }
 
-/* Widens [low, high] by the taps of an axis, and the halo by the source pixels outside 0..size - 1.
- */
+/* Extends [low, high] by the taps of an axis, and the halo by the source pixels outside 0..size -
+ * 1. */
 static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low, int32_t *high,
                   int32_t *halo) {
   if (a->taps == 0 || a->count == 0) return;
@@ -184,7 +183,7 @@ static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low,
   *halo = max_i32(*halo, max_i32(-first, (a->count - 1) * src_stride + last - (size - 1)));
 }
 
-/* The same by the taps of all residues: each tap is one of a single residue. */
+/* The same for the taps of all residues; each tap belongs to one residue. */
 static void widen_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad,
                            int32_t dst_size, int32_t src_size, int32_t *low, int32_t *high,
                            int32_t *halo) {
@@ -218,7 +217,7 @@ static int64_t tile_row_floats(const sweep *w) {
   return min_i64(2, w->dst_blocks) * w->dst.w * CN_BLOCK;
 }
 
-/* As many rows as stay in cache until they are pooled: whole windows. */
+/* The number of rows, in whole windows, that stay in cache until they are pooled. */
 static int64_t pooled_rows(const sweep *w) {
   const int64_t multiple = w->shape.pooled_rows;
   const int64_t most = min_i64(w->rows, POOLED_FLOATS / tile_row_floats(w));
@@ -226,14 +225,14 @@ static int64_t pooled_rows(const sweep *w) {
   return min_i64(w->total_rows, max_i64(1, most / multiple) * multiple);
 }
 
-/* Columns of a unit of one row: what they read stays in cache, and there are units for many
- * threads. */
+/* The columns of a unit of one row: few enough for their source to fit the cache, and for enough
+ * units to occupy the threads. */
 static int64_t unit_columns(const sweep *w) {
   const int64_t most = SOURCE_FLOATS / (w->src_blocks * w->sv.pixel) / COLUMNS * COLUMNS;
   const int64_t others = w->n * w->groups * ceil_div(w->dst_blocks, 2);
-  const int64_t parts = max_i64(ceil_div(w->total_cols, min_i64(MOST_COLUMNS, max_i64(1, most))),
-                                ceil_div(PARALLEL_ITEMS, others));
-  return min_i64(w->total_cols, ceil_div(ceil_div(w->total_cols, parts), COLUMNS) * COLUMNS);
+  const int64_t pieces = max_i64(ceil_div(w->total_cols, min_i64(MOST_COLUMNS, max_i64(1, most))),
+                                 ceil_div(PARALLEL_ITEMS, others));
+  return min_i64(w->total_cols, ceil_div(ceil_div(w->total_cols, pieces), COLUMNS) * COLUMNS);
 }
 
 static void set_units(sweep *w) {
@@ -256,8 +255,8 @@ static void set_units(sweep *w) {
   }
 }
 
-/* The sweep that nothing follows. What follows a sum must not change its bits, so chunks are those
- * of this one. */
+/* The sweep without fused operations. Fused operations must not change the bits of a sum, so they
+ * use the chunks of this sweep. */
 static sweep plain_sweep(const conv_shape *shape, bool backward) {
   conv_shape plain = *shape;
   plain.keep_rows = false;
@@ -306,7 +305,7 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
   return w;
 }
 
-/* Windows that share rows, or begin in the padding, want the whole image at once. */
+/* If windows overlap in rows or start in the padding, the whole image is computed at once. */
 sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n) {
   conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
   const bool apart = pool->kernel_h <= pool->stride_h && pool->pad_h == 0;
@@ -322,8 +321,8 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
   const conv_form form = conv_form_of(conv);
   if (form != FORM_STEM && form != FORM_FULL) return false;
   const sweep w = sweep_with_pool(conv, pool, 1);
-  /* Narrow rows are computed in pairs, which skip the taps outside the image together: the bits
-   * are the same only where units are. */
+  /* Narrow rows are computed in pairs, which skip taps outside the image together. The bits are the
+   * same only if the units are. */
   const bool same_pairs = w.dst.w > WIDEST_PAIR || w.rows == plain_sweep(&w.shape, false).rows;
   return same_pairs && w.chunk == w.src_blocks && w.pool_floats <= MOST_POOLED_FLOATS;
 }
@@ -335,7 +334,7 @@ bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
 
 /* ---- Backward-data with samples in the lanes ------------------------------------------------- */
 
-/* Rows of dy that some rows of dx are sums of, at most. */
+/* Upper bound for the rows of dy that contribute to `rows` rows of dx. */
 static int64_t rows_below(const cn_conv2d *conv, int64_t rows) {
   const int64_t filter = (int64_t)(conv->kernel_h - 1) * conv->dilation_h;
   return min_i64(conv->dy.h, ceil_div(rows + filter, conv->stride_h) + 1);
@@ -347,8 +346,8 @@ static void set_bands(samples_plan *p, const cn_conv2d *conv, int64_t rows) {
   p->own_floats = p->dy_floats + rows * p->dx_row;
 }
 
-/* As many rows as the second-level cache holds with what they need; fewer where there would be no
- * work for many threads. */
+/* As many rows as fit the second-level cache with their operands; fewer if there would be too few
+ * items for the threads. */
 samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
   const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
   const int32_t last = (conv->dx.w - 1 + conv->pad_w) / conv->stride_w; /* column of dy */
@@ -366,7 +365,7 @@ samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
   p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;
   const int64_t stride = conv->stride_h, steps = ceil_div(conv->dx.h, stride);
   const int64_t least = min_i64(steps, ceil_div(SAMPLE_ITEMS, ceil_div(n, CN_BLOCK)));
-  int64_t low = least, high = steps; /* more bands are smaller: the fewest that fit, or all */
+  int64_t low = least, high = steps; /* search for the smallest number of bands that fit */
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
     set_bands(&p, conv, ceil_div(steps, middle) * stride);
@@ -389,7 +388,7 @@ bool samples_fit(const cn_conv2d *conv, int64_t n) {
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
-/* Longer rows cost less; rows of more than ROW_TERMS pixels would be one long sum. */
+/* Longer rows have less overhead, but more than ROW_TERMS pixels would be one long sum. */
 static void merge_rows(conv_shape *s) {
   const int32_t pixels = s->y.h * s->y.w;
   int32_t w = min_i32(pixels, ROW_TERMS);
@@ -398,9 +397,9 @@ static void merge_rows(conv_shape *s) {
 }
 
 /*
- * A micro-kernel call of a pair of blocks of y and a block of x reads their pixels; the calls for
- * the other taps and channels read the same ones, which should still be in the first-level cache.
- * A stem reads little of x, and more columns at a time.
+ * A micro-kernel call for a pair of blocks of y and a block of x reads their pixels. The calls for
+ * the other taps and channels read the same pixels, which should still be in the first-level cache.
+ * A stem reads little of x, and has more columns.
  */
 static void set_pixel_blocks(weights_plan *p, const conv_shape *s) {
   const int64_t dy_floats = min_i64(2, s->y_blocks) * s->yv.row;
@@ -413,23 +412,24 @@ static void set_pixel_blocks(weights_plan *p, const conv_shape *s) {
   p->image_blocks = ceil_div(s->n, p->images);
 }
 
-/* Cuts `count` into the fewest equal parts of at most `most`; returns the size of one. */
-static int64_t equal_parts(int64_t count, int64_t most) {
+/* Size of a piece when `count` is divided into the fewest equal pieces of at most `most`. */
+static int64_t equal_pieces(int64_t count, int64_t most) {
   return ceil_div(count, ceil_div(count, max_i64(1, most)));
 }
 
-/* Tiles of dw that stay in the second-level cache while the pixels pass. */
+/* Chooses tiles of dw that stay in the second-level cache for all pixels. */
 static void set_tiles(weights_plan *p, const conv_shape *s) {
   const int64_t pair_floats = 2 * s->w_outer, pairs = ceil_div(s->y_blocks, 2);
-  p->tile_blocks = s->stem ? s->x_blocks : equal_parts(s->x_blocks, TILE_FLOATS / pair_floats);
-  p->tile_pairs = equal_parts(pairs, TILE_FLOATS / (pair_floats * p->tile_blocks));
+  p->tile_blocks = s->stem ? s->x_blocks : equal_pieces(s->x_blocks, TILE_FLOATS / pair_floats);
+  p->tile_pairs = equal_pieces(pairs, TILE_FLOATS / (pair_floats * p->tile_blocks));
   p->x_tiles = ceil_div(s->x_blocks, p->tile_blocks);
   p->y_tiles = ceil_div(pairs, p->tile_pairs);
   p->items = s->groups * p->y_tiles * p->x_tiles;
 }
 
-/* Where tiles are few, the pixels are cut into chunks: a power of two, so that they come out even
- * for most numbers of threads, and each with so much work that its own sum does not matter. */
+/* If there are few tiles, the pixels are divided into chunks. Their number is a power of two, which
+ * balances well for most thread counts, and each has enough work to make the cost of its separate
+ * sum negligible. */
 static int64_t chunk_count(const weights_plan *p, const conv_shape *s) {
   const double most = shape_operations(s) / CHUNK_OPERATIONS;
   int64_t chunks = 1;
@@ -489,8 +489,8 @@ int64_t conv_weight_floats(const cn_conv2d *conv) {
   return shape_weight_floats(&s);
 }
 
-/* A thread's buffers in a sweep. A row is cut into columns unless something follows on it: then the
- * buffer holds all of it. */
+/* Per-thread buffers of a sweep. A row may be divided into columns unless a tail needs whole rows;
+ * the size allows for that case. */
 static int64_t own_floats(const conv_shape *shape, bool backward) {
   sweep w = sweep_of(shape, backward);
   if (w.packed && w.col_units > 1) {
@@ -536,6 +536,6 @@ int64_t linear_weight_floats(const cn_linear *linear) {
 int64_t linear_workspace_floats(const cn_linear *linear, int32_t pass, int64_t n, int32_t threads) {
   const conv_shape s = linear_shape_of(linear, n);
   if (pass == CN_BACKWARD_WEIGHTS) return backward_weights_floats(&s, threads);
-  /* dy and dx with the samples in the lanes. */
+  /* dy and dx with samples in the lanes. */
   return pass == CN_BACKWARD_DATA ? blocks_of(n) * (s.y_blocks + s.x_blocks) * TAP : 0;
 }

@@ -1,7 +1,7 @@
-"""Finds the mutants of a C file: one operator changed, one at a time.
+"""Finds the mutants of a C file: each changes one operator.
 
-A tokenizer, no parser: it skips comments, strings, preprocessor lines and what only prefetches, and tells the
-star of a product from that of a pointer by the names of types. What it gets wrong does not compile, and does not count.
+This is a tokenizer, not a parser. It skips comments, strings, preprocessor lines and prefetches, and distinguishes
+multiplication from a pointer declarator by type names. Mutants that it gets wrong do not compile, and do not count.
 """
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ KEYWORDS = {"return", "case", "else", "do", "sizeof"}
 
 
 def type_names(texts):
-    """The names that a star after them makes pointers of."""
+    """The names of types, after which a star declares a pointer."""
     found = set(TYPES)
     for text in texts:
         found.update(re.findall(r"\btypedef\s+(?:struct|enum|union)?\s*(\w+)", text))
@@ -51,7 +51,7 @@ def tokens_of(text):
     while at < len(text):
         match = TOKEN.match(text, at)
         if match is None:
-            raise ValueError(f"character {at} is no C: {text[at:at + 20]!r}")
+            raise ValueError(f"character {at} is not C: {text[at:at + 20]!r}")
         if match.lastgroup != "skip":
             found.append(Token(match.lastgroup, match.group(), match.start(), match.end()))
         at = match.end()
@@ -59,24 +59,24 @@ def tokens_of(text):
 
 
 def is_operand_end(token, types):
-    """Whether a value ends with this token, so that an operator behind it has two operands."""
+    """Whether this token ends an operand, so that an operator after it is binary."""
     if token.kind == "name":
         return token.text not in types and token.text not in KEYWORDS
     return token.kind == "number" or token.text in (")", "]")
 
 
 def closing(tokens, i):
-    """The bracket that closes that of token i."""
+    """The index of the bracket that closes the one at token i."""
     depth = 0
     for j in range(i, len(tokens)):
         depth += {"[": 1, "]": -1}.get(tokens[j].text, 0)
         if depth == 0:
             return j
-    raise ValueError("a bracket is not closed")
+    raise ValueError("unbalanced bracket")
 
 
 def mutants_of(file, text, types):
-    """Every mutant of a file, in the order of the text."""
+    """Every mutant of a file, in source order."""
     tokens, found, lines = tokens_of(text), [], text.split("\n")
     for i in range(1, len(tokens) - 1):
         before, token = tokens[i - 1], tokens[i]
@@ -97,7 +97,7 @@ def mutants_of(file, text, types):
 
 
 def declares(tokens, i, types):
-    """Whether the name at token i is being declared: behind a type, or a star behind one."""
+    """Whether the name at token i is being declared: it follows a type, or a star after one."""
     while i > 0 and tokens[i - 1].text in ("*", "const", "restrict"):
         i -= 1
     return i > 0 and tokens[i - 1].kind == "name" and tokens[i - 1].text in types

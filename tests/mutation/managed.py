@@ -1,4 +1,4 @@
-"""The mutants of the C# planning passes: one build holds them all, and an environment variable chooses one."""
+"""The mutants of the C# planning passes: one build contains them all, and an environment variable selects one."""
 import json
 import os
 import shutil
@@ -10,7 +10,7 @@ PROGRAM = "ConvNet.Mutation.dll"
 
 
 class ManagedMutants:
-    """What tests/mutation/ConvNet.Mutation does, from here."""
+    """Runs tests/mutation/ConvNet.Mutation."""
 
     def __init__(self, machine, root, scratch, isa, quick):
         self.machine = machine
@@ -28,7 +28,7 @@ class ManagedMutants:
         return list(self.numbers)
 
     def prepare(self, mutants):
-        """Compiles the mutants that compile into one copy of the program."""
+        """Compiles the mutants, except those that do not compile, into one copy of the program."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.built, self.folder)
         wanted = sorted(self.numbers[m] for m in mutants)
@@ -38,7 +38,7 @@ class ManagedMutants:
         return json.loads(self.machine.run(["dotnet", self.built / PROGRAM, *question]))
 
     def test(self):
-        """The verdict of the NUnit tests on the product as it is; also learns how long they take."""
+        """The verdict of the NUnit tests on the unmodified product. Also records how long they take."""
         verdict, why, seconds = self.run_tests(MOST_SECONDS)
         self.limit = limit_of(seconds)
         return verdict, why
@@ -48,7 +48,7 @@ class ManagedMutants:
         return self.run_tests(self.limit, number)[:2] if number in self.compiled else (Verdict.NOT_COMPILED, "")
 
     def try_library(self, library):
-        """The verdict of the NUnit tests on another library of kernels."""
+        """The verdict of the NUnit tests on another kernel library."""
         return self.run_tests(self.limit, library=library)[:2]
 
     def run_tests(self, limit, number=0, library=None):

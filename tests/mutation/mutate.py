@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Changes one operator of the product at a time and sees whether the tests notice. README.md beside this file says more."""
+"""Changes one operator of the product at a time and checks that the tests fail. See README.md in this folder."""
 import argparse
 import json
 import random
@@ -45,7 +45,7 @@ def main():
 
 
 def prepare(source, mutants, args, machine):
-    """Builds what the mutants need, sees that the tests pass without one, and returns what tries one."""
+    """Builds what the mutants need, checks that the tests pass without one, and returns a function that tries one."""
     source.prepare(mutants)
     nunit = None
     if args.nunit and args.language == "c":
@@ -53,7 +53,7 @@ def prepare(source, mutants, args, machine):
         nunit.prepare([])
     verdict, why = (nunit or source).test()
     if verdict != Verdict.SURVIVED:
-        sys.exit(f"The tests fail on the sources as they are, so they can tell nothing of mutants: {why}")
+        sys.exit(f"The tests fail on the unmodified sources, so mutants cannot be tried: {why}")
     if nunit is None:
         return source.try_mutant
 
@@ -66,8 +66,8 @@ def prepare(source, mutants, args, machine):
 
 def sample(mutants, count, seed):
     """
-    `count` of them, all where it is 0; the same for the same seed. Files have shares by their number of mutants, and no file has
-    none. In an order in which every beginning is a sample too.
+    A sample of `count` mutants, or all if 0, determined by the seed. Each file is represented in proportion to its number
+    of mutants, by at least one. The order is random, so that every prefix is a sample too.
     """
     by_file = defaultdict(list)
     for mutant in mutants:
@@ -85,7 +85,7 @@ def sample(mutants, count, seed):
 
 
 class Results:
-    """What is known of each mutant, a line of JSON each time one was tried; the last one counts."""
+    """The results so far: one line of JSON for each trial of a mutant, of which the last counts."""
 
     def __init__(self, path):
         self.path = path
@@ -108,16 +108,22 @@ class Results:
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("language", choices=["c", "csharp"], help="the C sources, or the C# planning passes")
-    parser.add_argument("--sample", type=int, default=300, metavar="N", help="mutants to try, 0 for all (300)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (1)")
-    parser.add_argument("--only", metavar="TEXT", help="only those with this in file:line:column change")
-    parser.add_argument("--list", action="store_true", help="print them and do nothing")
-    parser.add_argument("--survivors", action="store_true", help="those that have survived so far and are not known to be equivalent, with all tests instead of the quicker ones")
-    parser.add_argument("--sanitize", action="store_true", help="C: run the C tests under the address and undefined-behaviour sanitizers")
-    parser.add_argument("--nunit", action="store_true", help="C: run the NUnit tests of the native backend instead of the C tests")
-    parser.add_argument("--isa", choices=["Scalar", "Avx2", "Avx512"], default="Avx2", help="whose kernels are changed and tested (Avx2)")
-    parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", help="where to work (build/mutation)")
-    parser.add_argument("--lock", metavar="FILE", help="a lock file: rest while someone holds it for himself alone, to measure something")
+    parser.add_argument("--sample", type=int, default=300, metavar="N", help="number of mutants to try, 0 for all (300)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the sample (1)")
+    parser.add_argument("--only", metavar="TEXT", help="only mutants whose file:line:column and change contain this text")
+    parser.add_argument("--list", action="store_true", help="print the mutants without trying them")
+    parser.add_argument("--survivors", action="store_true", 
+                        help="retry survivors that are not known to be equivalent, with all tests instead of the quicker ones")
+    parser.add_argument("--sanitize", action="store_true", 
+                        help="C: run the C tests under the address and undefined-behaviour sanitizers")
+    parser.add_argument("--nunit", action="store_true", 
+                        help="C: run the NUnit tests of the native backend instead of the C tests")
+    parser.add_argument("--isa", choices=["Scalar", "Avx2", "Avx512"], default="Avx2", 
+                        help="instruction set of the kernels to mutate and test (Avx2)")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", 
+                        help="working folder (build/mutation)")
+    parser.add_argument("--lock", metavar="FILE", 
+                        help="a lock file; pauses while another process holds it exclusively, for example to measure")
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import csource
 from tests import MOST_SECONDS, Verdict, limit_of, reason
 
-# From the cheapest to the dearest; one that bears the name of the changed file comes first.
+# In order of increasing cost. A test named after the changed file runs first.
 TESTS = ["arguments", "machine", "pool2d", "batch_norm", "linear", "training", "conv2d", "elementwise"]
 FIRST = {"optimizer": "training", "update": "training", "loss": "training", "reorder": "elementwise"}
 ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
@@ -18,8 +18,8 @@ ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
 
 class NativeMutants:
     """
-    The mutants of native/src. Only the kernels of one instruction set are changed and tested, for it is one source for all: so
-    the headers of the other ones have none.
+    The mutants of native/src. The kernels have one source for all instruction sets, so they are mutated and tested for
+    one of them only. The headers of the others are not mutated.
     """
 
     def __init__(self, machine, root, scratch, isa, quick, sanitize):
@@ -35,7 +35,7 @@ class NativeMutants:
         return [m for file, text in self.texts.items() for m in csource.mutants_of(file, text, self.types)]
 
     def prepare(self, mutants):
-        """Copies the sources and builds them, quickly rather than well."""
+        """Copies the sources and builds them with little optimisation."""
         tree = self.folder / "tree"
         shutil.rmtree(tree, ignore_errors=True)
         shutil.copytree(self.root / "native", tree / "native")
@@ -43,7 +43,7 @@ class NativeMutants:
         options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
         self.machine.run(["cmake", "-S", tree, "-B", self.build, *options])
         entries = json.loads((self.build / "compile_commands.json").read_text())
-        # test_parallel is built from a copy of what it tests.
+        # test_parallel compiles its own copy of the code under test.
         self.commands = [command_of(entry) for entry in entries if "test_parallel.dir" not in entry["command"]]
         self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
         for command, _, output in self.commands:
@@ -59,7 +59,7 @@ class NativeMutants:
                 self.link(self.build, source.stem, [output, *shared], f"-L{self.build}", "-lconvnet")
 
     def test(self):
-        """The verdict of the C tests on the sources as they are; also learns how long each test takes."""
+        """The verdict of the C tests on the unmodified sources. Also records how long each test takes."""
         self.limits = {}
         for name in TESTS:
             verdict, why, seconds = self.run_test(name, self.build, MOST_SECONDS)
@@ -79,7 +79,7 @@ class NativeMutants:
         return Verdict.SURVIVED, ""
 
     def run_test(self, name, folder, limit):
-        """Runs a C test with the library in a folder: the verdict, what failed, and how long it took."""
+        """Runs a C test with the library in a folder. Returns the verdict, what failed, and the time."""
         environment = os.environ | {
             "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)),
         }
@@ -91,27 +91,27 @@ class NativeMutants:
         return Verdict.KILLED, f"test_{name}: {reason(code, output)}".replace(f"{self.folder / 'tree'}/", ""), seconds
 
     def build_mutant(self, mutant):
-        """The library with a mutant in it; None where it does not compile."""
-        place = self.folder / "mutant"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
+        """The library with a mutant; None if it does not compile."""
+        target = self.folder / "mutant"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
         path = self.folder / "tree" / mutant.file
         path.write_text(mutant.apply(self.texts[mutant.file]))
         try:
-            objects = [self.compile(command, output, path, place) for command, output in self.library]
+            objects = [self.compile(command, output, path, target) for command, output in self.library]
         finally:
             path.write_text(self.texts[mutant.file])
         if None in objects:
             return None
-        self.link(place, "libconvnet.so", objects, "-shared")
-        return place / "libconvnet.so"
+        self.link(target, "libconvnet.so", objects, "-shared")
+        return target / "libconvnet.so"
 
-    def compile(self, command, output, changed, place):
-        """The object that is there, or a new one where it is made from the changed file; None where that does not compile."""
+    def compile(self, command, output, changed, target):
+        """The existing object, or a new one if it depends on the changed file. None if that does not compile."""
         isa = re.search(r"kernels_(\w+)\.dir", str(output))
         if changed not in self.reads[output] or isa is not None and isa.group(1) != self.isa.lower():
             return output
-        new = place / f"{output.parent.name}_{output.name}"
+        new = target / f"{output.parent.name}_{output.name}"
         code, _, _ = self.machine.run_for(None, [new if part == output else part for part in command])
         return new if code == 0 else None
 
@@ -126,7 +126,7 @@ def order_of(stem):
 
 
 def command_of(entry):
-    """CMake's command, quicker to compile: -O1, and nothing at all for gemm.c, whose many tiles would take 13 s. With source and output."""
+    """CMake's command with -O1, or -O0 for gemm.c, whose many tiles would take 13 s; its source and its output."""
     source, command = Path(entry["file"]), shlex.split(entry["command"])
     level = "-O0" if source.name == "gemm.c" else "-O2" if source.parent.name == "test" else "-O1"
     command = [part for part in command if part not in ("-Werror", "-O1", "-O3")] + [level, "-w"]
@@ -136,7 +136,7 @@ def command_of(entry):
 
 
 def files_of(command, tree):
-    """The files of the tree that an object is made from."""
+    """The files of the tree that an object depends on."""
     at = command.index("-o")
     command = [part for part in command[:at] + command[at + 2 :] if part != "-c"]
     rule = subprocess.run([*command, "-MM", "-MT", "object"], check=True, capture_output=True, text=True).stdout

@@ -13,7 +13,8 @@ LANGUAGES = {"c": "C: kernels and their planning", "csharp": "C#: planning passe
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", help="where mutate.py worked (build/mutation)")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build/mutation", metavar="FOLDER", 
+                        help="working folder of mutate.py (build/mutation)")
     args = parser.parse_args()
     groups = json.loads(JUDGED.read_text())
     reasons = {(file, code, change): group for group in groups for file, code, change in group["mutants"]}

@@ -1,4 +1,4 @@
-"""What a mutant is, and how a program is run against one."""
+"""Mutants, and running a program with limits."""
 import fcntl
 import os
 import resource
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    file: str       # from the root of the repository
+    file: str       # relative to the root of the repository
     line: int       # from 1
-    start: int      # the character of the file at which the change begins
+    start: int      # character offset of the change in the file
     before: str
     after: str
-    code: str       # the line as it is, without what is around it
+    code: str       # the unmodified line, without surrounding white space
 
     @property
     def change(self):
@@ -34,17 +34,17 @@ class Verdict:
     KILLED, SURVIVED, NOT_COMPILED = "killed", "survived", "not compiled"
 
 
-MOST_SECONDS = 900      # of processor time, for what has no mutant in it
-MOST_WAITING = 1800     # for a program that does nothing, as in a deadlock
+MOST_SECONDS = 900      # processor time without a mutant
+MOST_WAITING = 1800     # elapsed time, for programs that hang
 
 
 def limit_of(seconds):
-    """The processor time that a program gets with a mutant in it, by what it takes without."""
+    """The limit of the processor time with a mutant, from the time without one."""
     return 5 + 3 * seconds
 
 
 class Machine:
-    """Runs programs, and stops them while someone holds the lock file for himself alone, to measure something."""
+    """Runs programs, and pauses them while another process holds the lock file exclusively."""
 
     def __init__(self, lock):
         self.lock = lock
@@ -57,7 +57,7 @@ class Machine:
         return output
 
     def run_for(self, seconds, command, **options):
-        """The exit code, what was printed, and the seconds of processor time, of which there are no more than the first argument."""
+        """Runs a program with a limit of its processor time. Returns the exit code, the output and the processor time."""
         def limit():
             if seconds is not None:
                 resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
@@ -100,9 +100,9 @@ class Machine:
 
 
 def reason(code, output):
-    """One line that says why a program failed."""
+    """The reason of a failure, in one line."""
     if -code in (signal.SIGXCPU, signal.SIGKILL):
-        return "runs on and on"
+        return "time limit exceeded"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if code < 0:
         return signal.Signals(-code).name

@@ -1,14 +1,14 @@
-/* One value in, one value out: activations, sums, dropout. An operation is a formula; the loops
- * over rows exist once. */
+/* Elementwise functions: activations, sums, dropout. Each is a formula; the loops over rows are
+ * shared. */
 #include "conv.h"
 #include "exp.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef struct elementwise_job {
-  const cn_tensor *shape; /* of out: its halo is written */
+  const cn_tensor *shape; /* descriptor of out, whose halo is written */
   view av, bv, ov;
-  int64_t planes, rows, floats; /* planes of all samples; rows of a plane and their floats */
+  int64_t planes, rows, floats; /* planes of all samples; rows per plane; floats per row */
   const float *a, *b;
   float *out;
   const cn_dropout *dropout;
@@ -16,7 +16,7 @@ typedef struct elementwise_job {
   uint32_t step;
 } elementwise_job;
 
-/* Flattened tensors are planes of one row; so are those in which no halo parts the rows. */
+/* Flattened tensors are planes of one row, and so are tensors without halos. */
 static elementwise_job job_of(const cn_tensor *a, const cn_tensor *b, const cn_tensor *out,
                               int64_t n) {
   elementwise_job job = {
@@ -29,7 +29,7 @@ static elementwise_job job_of(const cn_tensor *a, const cn_tensor *b, const cn_t
   return job;
 }
 
-/* Work that only moves data counts more than its operations. */
+/* Memory-bound work counts more than its operations. */
 static double cost(const elementwise_job *job) {
   return 20.0 * job->planes * job->rows * job->floats;
 }
@@ -46,9 +46,9 @@ ALWAYS_INLINE vec relu(vec a, vec b) {
 /* dx[i] = y[i] <= 0 ? 0 : dy[i]. The mask comes from y: a fused layer keeps only y. */
 ALWAYS_INLINE vec relu_slope(vec y, vec dy) { return vec_keep(vec_not_le(y, vec_zero()), dy); }
 /*
- * P(Z > a) of a normal Z for a >= 0, as k P(k) e^(-a a / 2) / 2 with k = 1 / (1 + 0.35 a / sqrt 2),
- * and the exponential. P is the polynomial through erfc(t) e^(t t) / k at the Chebyshev nodes of 0
- * <= t <= 9.5, within 1e-8 of it.
+ * P(Z > a) for a standard normal Z and a >= 0, computed as k P(k) e^(-a a / 2) / 2 with k = 1 / (1
+ * + 0.35 a / sqrt 2); also returns the exponential. P is the polynomial that interpolates erfc(t)
+ * e^(t t) / k at the Chebyshev nodes of 0 <= t <= 9.5, to within 1e-8.
  */
 ALWAYS_INLINE vec normal_tail(vec a, vec *e) {
   static const float terms[] = {
@@ -62,7 +62,7 @@ ALWAYS_INLINE vec normal_tail(vec a, vec *e) {
   return vec_mul(vec_mul(vec_mul(k, p), vec_set1(0.5f)), *e);
 }
 
-/* |a|; a NaN stays one. */
+/* |a|; NaN for NaN. */
 ALWAYS_INLINE vec magnitude(vec a) {
   return vec_select(vec_not_le(a, vec_zero()), a, vec_sub(vec_zero(), a));
 }
@@ -83,7 +83,8 @@ ALWAYS_INLINE vec gelu_slope(vec x, vec dy) {
   return vec_mul(dy, vec_fma(x, phi, cdf));
 }
 
-/* e^(-2 |z|) of z = sqrt(2 / pi) (a + 0.044715 a^3) for a >= 0; beyond 64 it is that of 64, 0. */
+/* e^(-2 |z|) of z = sqrt(2 / pi) (a + 0.044715 a^3) for a >= 0. Arguments beyond 64 are limited to
+ * 64, where it is 0. */
 ALWAYS_INLINE vec logistic_tail(vec a) {
   const vec cubic = vec_fma(vec_mul(a, a), vec_set1(0.044715f), vec_set1(1.0f));
   return vec_exp(vec_mul(vec_mul(a, cubic), vec_set1(-1.59576912f)));
@@ -167,8 +168,7 @@ static void sum_relu_items(const void *state, int64_t first, int64_t last, int t
   map_rows(state, first, last, sum_relu);
 }
 
-/* The loops of every activation and of its slope, and their work as a multiple of moving a value.
- */
+/* The loops of every activation and its derivative, and their cost relative to moving a value. */
 static const struct {
   void (*forward)(const void *state, int64_t first, int64_t last, int thread);
   void (*slope)(const void *state, int64_t first, int64_t last, int thread);
@@ -213,9 +213,8 @@ void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float
 enum { WORDS = CN_BLOCK };
 
 /*
- * kept[i] = 1 where word 0 of Philox4x32-10 of (e + i stride, step, node), keyed by the seed,
- * reaches the threshold, else 0. With the rounds unrolled the compiler computes counters side by
- * side.
+ * kept[i] = 1 if word 0 of Philox4x32-10 of (e + i stride, step, node), keyed by the seed, reaches
+ * the threshold, else 0. With the rounds unrolled, the compiler vectorises over i.
  */
 static void philox(const elementwise_job *job, uint64_t e, uint64_t stride,
                    float kept[restrict WORDS]) {
@@ -243,7 +242,8 @@ static void philox(const elementwise_job *job, uint64_t e, uint64_t stride,
   }
 }
 
-/* `lanes` channels of one pixel, or one channel of `lanes` pixels: elements e, e + stride, ... */
+/* Applies dropout to `lanes` channels of one pixel, or one channel of `lanes` pixels: elements e, e
+ * + stride, ... */
 static void drop(const elementwise_job *job, uint64_t e, uint64_t stride, int64_t lanes,
                  const float *x, float *y) {
   const vec scale = vec_set1(job->dropout->scale);
@@ -298,7 +298,7 @@ void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, int32_
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */
 
-enum { RUN = CN_SUM_RUN }; /* floats of an item */
+enum { RUN = CN_SUM_RUN }; /* floats per item */
 
 typedef struct run_job {
   int64_t count;

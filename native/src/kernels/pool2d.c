@@ -1,4 +1,4 @@
-/* Maximum and average over windows; lanes are channels and never meet. */
+/* Max and average pooling. Lanes are channels and are independent. */
 #include "conv.h"
 #include "pairwise.h"
 
@@ -23,7 +23,7 @@ ALWAYS_INLINE float divisor(const cn_pool2d *p, window_part w) {
                               : (float)(w.rows * w.cols);
 }
 
-/* The first maximum in row-major order, of NaNs the last; and which pixel it is, counted in that
+/* The first maximum in row-major order (of NaNs the last), and the index of its pixel in that
  * order. */
 typedef struct peak {
   vec best, at;
@@ -42,7 +42,7 @@ ALWAYS_INLINE peak peak_of(const float *x, int64_t row, int64_t rows, int64_t co
   return p;
 }
 
-/* Windows of 2x2 and 3x3 are unrolled. */
+/* 2x2 and 3x3 windows are unrolled. */
 ALWAYS_INLINE peak peak_in(const pool_job *job, const float *x, window_part w) {
   const int64_t row = job->xv.row;
   if (w.rows == 2 && w.cols == 2) return peak_of(x, row, 2, 2);
@@ -50,7 +50,8 @@ ALWAYS_INLINE peak peak_in(const pool_job *job, const float *x, window_part w) {
   return peak_of(x, row, w.rows, w.cols);
 }
 
-/* dx += dy at that pixel, or dx = dy there and 0 elsewhere if no other window holds the pixels. */
+/* dx += dy at pixel `at`; or, if windows do not overlap, dx = dy there and 0 in the rest of the
+ * window. */
 ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, int64_t rows,
                           int64_t cols) {
   float number = 0.0f;
@@ -62,7 +63,7 @@ ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, in
     }
 }
 
-/* Sum of a large window: in pairs of runs of pixels. */
+/* Sum of a large window: pairwise over runs of pixels. */
 static vec large_window_sum(const float *x, int64_t row, int64_t rows, int64_t cols) {
   pairwise sum;
   pairwise_clear(&sum);
@@ -77,7 +78,7 @@ static vec large_window_sum(const float *x, int64_t row, int64_t rows, int64_t c
   return pairwise_total(&sum, vec_zero());
 }
 
-/* Sum of a window: a small one row by row. */
+/* Sum of a window; small ones are summed row by row. */
 ALWAYS_INLINE vec window_sum(const float *x, int64_t row, window_part w) {
   if (w.rows * w.cols > SUM_TERMS) return large_window_sum(x, row, w.rows, w.cols);
   vec sum = vec_zero();
@@ -89,7 +90,7 @@ ALWAYS_INLINE vec window_sum(const float *x, int64_t row, window_part w) {
   return sum;
 }
 
-/* y at one pixel, and the winner where it is wanted. */
+/* Computes y at one pixel, and the winner unless null. */
 ALWAYS_INLINE void pool_pixel(const pool_job *job, const float *x, window_part w, float *y,
                               uint8_t *winner) {
   if (job->pool.kind == CN_POOL_AVERAGE) {
@@ -138,7 +139,7 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-/* Puts dy to the winner of one window. */
+/* Adds dy at the winner of one window. */
 ALWAYS_INLINE void spread_max(const pool_job *job, vec at, vec dy, window_part w, float *dx) {
   const int64_t row = job->dxv.row;
   if (job->alone && w.rows == 2 && w.cols == 2)
@@ -161,13 +162,13 @@ ALWAYS_INLINE void spread_average(const pool_job *job, vec dy, window_part w, fl
     }
 }
 
-/* Zeroes rows of dx from *clean to end, before windows write to them. */
+/* Zeroes rows *clean..end - 1 of dx before windows write to them. */
 ALWAYS_INLINE void clear_rows(const pool_job *job, float *dx, int64_t *clean, int64_t end) {
   const size_t bytes = (size_t)job->pool.dx.w * CN_BLOCK * sizeof(float);
   for (; *clean < end; ++*clean) memset(dx + *clean * job->dxv.row, 0, bytes);
 }
 
-/* One window of plane `item` at pixel (oy, ox) of dy. */
+/* Backward pass of one window of plane `item`, at pixel (oy, ox) of dy. */
 ALWAYS_INLINE void spread(const pool_job *job, int64_t item, const float *x, const float *dy,
                           int64_t oy, int64_t ox, float *dx) {
   const cn_pool2d *p = &job->pool;
@@ -187,7 +188,7 @@ ALWAYS_INLINE void spread(const pool_job *job, int64_t item, const float *x, con
   }
 }
 
-/* Outputs first..end - 1 of an axis: those whose windows hold pixel i. */
+/* Outputs first..end - 1 of an axis, whose windows contain pixel i. */
 typedef struct run {
   int64_t first, end;
 } run;
@@ -206,13 +207,13 @@ ALWAYS_INLINE run cols_over(const cn_pool2d *p, int64_t x) {
   return windows_over(x, p->kernel_w, p->stride_w, p->pad_w, p->dy.w);
 }
 
-/* Whether so many windows may hold one pixel that they are no short sum. */
+/* Whether a pixel may belong to more than SUM_TERMS windows. */
 static bool is_crowded(const cn_pool2d *p) {
   const int64_t rows = min_i64(p->dy.h, (p->kernel_h - 1) / p->stride_h + 1);
   return rows * min_i64(p->dy.w, (p->kernel_w - 1) / p->stride_w + 1) > SUM_TERMS;
 }
 
-/* A pixel of dx in many windows: the sum of their dy / count, in pairs of runs. */
+/* A pixel of dx in many windows: the pairwise sum of their dy / count. */
 static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int64_t x) {
   const cn_pool2d *p = &job->pool;
   const run rows = rows_over(p, y), cols = cols_over(p, x);
@@ -233,14 +234,14 @@ static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int6
   return p->count_include_pad ? vec_div(total, vec_set1(divisor(p, (window_part){0}))) : total;
 }
 
-/* Some windows, and the numbers of their winners. */
+/* A group of windows with the indices of their winners. */
 typedef struct window_group {
   run rows, cols;
   window_part part[SUM_TERMS];
   vec at[SUM_TERMS];
 } window_group;
 
-/* What the windows of a group give to a pixel of dx. */
+/* The contribution of the windows of a group to a pixel of dx. */
 ALWAYS_INLINE vec group_sum(const pool_job *job, const window_group *g, const float *dy, int64_t y,
                             int64_t x) {
   const run rows = rows_over(&job->pool, y), cols = cols_over(&job->pool, x);
@@ -257,8 +258,8 @@ ALWAYS_INLINE vec group_sum(const pool_job *job, const window_group *g, const fl
   return sum;
 }
 
-/* One vector of a plane of dx, which is zero, from the maxima of large windows: groups of windows
- * add to it, each with one sum for a pixel. */
+/* Adds the gradients of maxima of large windows to one vector of a zeroed plane of dx. Each group
+ * of windows adds one sum to each pixel. */
 static void crowded_maxima(const pool_job *job, const float *x, const float *dy, float *dx) {
   const cn_pool2d *p = &job->pool;
   const int64_t width = min_i64(p->dy.w, SUM_TERMS), height = SUM_TERMS / width;
@@ -282,7 +283,7 @@ static void crowded_maxima(const pool_job *job, const float *x, const float *dy,
     }
 }
 
-/* A plane of dx whose pixels are in many windows each. */
+/* A plane of dx whose pixels belong to many windows each. */
 static void crowded_plane(const pool_job *job, const float *x, const float *dy, float *dx) {
   const cn_pool2d *p = &job->pool;
   int64_t clean = 0;
@@ -299,7 +300,7 @@ static void crowded_plane(const pool_job *job, const float *x, const float *dy, 
   }
 }
 
-/* Items are planes of dx: (sample, block). Windows are added in row-major order. */
+/* Items are planes of dx: (sample, block). Windows are processed in row-major order. */
 static void backward_items(const void *state, int64_t first, int64_t last, int thread) {
   const pool_job copy = *(const pool_job *)state, *job = &copy;
   const cn_pool2d *p = &copy.pool;
@@ -347,7 +348,7 @@ void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, co
                   .winners = winners,
                   .dy = dy,
                   .dx = dx};
-  /* Winners have numbers below 255, and so few windows hold a pixel. */
+  /* Winner indices are below 255, so a pixel belongs to few windows. */
   job.crowded = winners == NULL && is_crowded(pool);
   job.alone = pool->kind == CN_POOL_MAX && pool->stride_h >= pool->kernel_h &&
               pool->stride_w >= pool->kernel_w;
