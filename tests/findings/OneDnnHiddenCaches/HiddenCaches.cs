@@ -4,31 +4,31 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Findings;
 
-/// <summary>Puts oneDNN into the state that it is in where the processor hides its caches, on a machine whose processor
-/// tells them.</summary>
+/// <summary>Simulates a processor that hides its caches, for oneDNN, on a machine whose processor reports
+/// them.</summary>
 /// <remarks>
-/// oneDNN reads the caches once, into an object of its own, when it is first used. Their sizes are looked for in the
-/// writable memory of libtorch and set to one byte, which is what oneDNN 3.7.1 makes of a CPUID leaf of zeros. Linux on
-/// x64 only. Call it before the convolutions that are to be wrong, for oneDNN keeps what it has compiled.
+/// oneDNN reads the cache sizes once, on first use. This class searches the writable memory of libtorch for them and
+/// sets them to one byte, as oneDNN 3.7.1 does for a CPUID leaf of zeros. Linux on x64 only. Call it before the
+/// convolutions under test, because oneDNN caches compiled kernels.
 /// </remarks>
 internal static class HiddenCaches
 {
     private const int AmdLeaf = unchecked((int)0x8000001D), IntelLeaf = 4;
 
-    /// <summary>Whether the processor hides its caches by itself.</summary>
+    /// <summary>Whether this processor hides its caches.</summary>
     public static bool AreHere { get; } = X86Base.IsSupported && IsAmd && X86Base.CpuId(AmdLeaf, 0) is (0, 0, 0, 0);
 
     private static bool IsAmd => X86Base.CpuId(0, 0).Ebx == 0x68747541; // Auth
 
-    /// <summary>Hides them. oneDNN must have been used already.</summary>
-    /// <returns>Whether they are hidden now; false where oneDNN's copy was not found.</returns>
+    /// <summary>Hides the caches from oneDNN, which must have been used before.</summary>
+    /// <returns>Whether they are hidden now; false if oneDNN's copy was not found.</returns>
     public static bool Hide()
     {
         if (AreHere)
             return true;
         if (!OperatingSystem.IsLinux() || !X86Base.IsSupported)
             return false;
-        // Level 1 is in subleaf 0, behind it the instructions' cache, then levels 2 and 3.
+        // Subleaf 0 is the level 1 data cache, 1 the instruction cache; then levels 2 and 3.
         uint[] sizes = [SizeOf(0), SizeOf(2), SizeOf(3)], hidden = [1, 1, 1];
         bool isFound = false;
         using var memory = new FileStream("/proc/self/mem", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite,
@@ -51,7 +51,7 @@ internal static class HiddenCaches
         return isFound;
     }
 
-    // Line size, partitions and ways are in EBX, sets in ECX, each less one.
+    // EBX has line size, partitions and ways, ECX the sets, each minus one.
     private static uint SizeOf(int subleaf)
     {
         (_, int b, int sets, _) = X86Base.CpuId(IsAmd ? AmdLeaf : IntelLeaf, subleaf);
@@ -59,10 +59,10 @@ internal static class HiddenCaches
         return ways * partitions * line * ((uint)sets + 1);
     }
 
-    // The library's own data, and what lies behind it without a name: its zero-initialised part.
+    // The library's data segment, and the unnamed mapping after it: its zero-initialised data.
     private static List<(long Start, long End)> WritableMemoryOfTorch()
     {
-        var parts = new List<(long, long)>();
+        var ranges = new List<(long, long)>();
         bool isBehind = false;
         foreach (string line in File.ReadLines("/proc/self/maps"))
         {
@@ -72,9 +72,9 @@ internal static class HiddenCaches
             if (!isBehind || !columns[1].StartsWith("rw", StringComparison.Ordinal))
                 continue;
             string[] range = columns[0].Split('-');
-            parts.Add((long.Parse(range[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
+            ranges.Add((long.Parse(range[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
                 long.Parse(range[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
         }
-        return parts;
+        return ranges;
     }
 }

@@ -1,10 +1,11 @@
-// Convolutions of libtorch 2.10 that are wrong where an AMD processor hides its caches; see docs/found-by-gradcheck.md.
+// Convolutions that libtorch 2.10 computes wrong on AMD processors that hide their caches:
+// see docs/found-by-gradcheck.md.
 //
-//   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches                     on this processor as it is
-//   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches -- --hide-caches    as if it hid them (Linux)
+//   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches                     this processor
+//   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches -- --hide-caches    hidden caches (Linux)
 //
-// All values are small whole numbers, so that float32 is exact in any order: what differs from float64 is wrong.
-// The exit code is 1 when something is, 2 when the caches could not be hidden.
+// All values are small whole numbers, so float32 is exact in any order and every difference from float64 is an error.
+// The exit code is 1 if there are errors, 2 if the caches could not be hidden.
 using Findings;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -29,11 +30,11 @@ using (NewDisposeScope())
     functional.conv2d(ones(1, 16, 4, 4), ones(16, 16, 3, 3), null, [1, 1], [1, 1], [1, 1], 1);
 if (args.Contains("--hide-caches") && !HiddenCaches.Hide())
 {
-    Console.Error.WriteLine("oneDNN's copy of the cache sizes was not found; this needs libtorch 2.10 on Linux x64.");
+    Console.Error.WriteLine("oneDNN's copy of the cache sizes was not found. This needs libtorch 2.10 on Linux x64.");
     return 2;
 }
-Console.WriteLine($"libtorch {__version__}; the processor {(HiddenCaches.AreHere ? "hides" : "tells")} its caches");
-Console.WriteLine("n,c,h,w,filters,kernel,padding,stride: values that are wrong, of how many");
+Console.WriteLine($"libtorch {__version__}; the processor {(HiddenCaches.AreHere ? "hides" : "reports")} its caches");
+Console.WriteLine("n,c,h,w,filters,kernel,padding,stride: wrong values of all values");
 long wrong = 0;
 foreach (Case each in cases)
 {

@@ -3,12 +3,12 @@ using System.Text.Json;
 
 namespace ConvNet.Mutation;
 
-/// <summary>What mutate.py needs to know of C#: the mutants, assemblies that hold them, and the tests with one of them
-/// chosen.</summary>
+/// <summary>The C# side of mutate.py: lists mutants, compiles them into assemblies, and runs the tests with one of them
+/// selected.</summary>
 internal static class Program
 {
-    /// <summary>The environment variable with the number of the mutant to run; none or 0 for the product as it
-    /// is.</summary>
+    /// <summary>The environment variable with the number of the mutant to run; unset or 0 for the unmodified
+    /// product.</summary>
     public const string Variable = "CONVNET_MUTANT";
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -16,7 +16,7 @@ internal static class Program
     private static int Main(string[] args)
     {
         var root = new Argument<string>("root") { Description = "The root of the repository, built in Release" };
-        var folder = new Argument<string>("folder") { Description = "A copy of the folder of this program" };
+        var folder = new Argument<string>("folder") { Description = "A copy of this program's folder" };
         var numbers = new Argument<int[]>("numbers") { Description = "The mutants" };
         var isa = new Option<NativeIsa>("--isa") { Description = "The instruction set to test with",
             DefaultValueFactory = _ => NativeBackend.SupportedIsas[^1] };

@@ -8,7 +8,7 @@ using Microsoft.CodeAnalysis.Emit;
 
 namespace ConvNet.Mutation;
 
-/// <summary>A project of the product, built in Release before, to be compiled again with mutants in it.</summary>
+/// <summary>A project of the product, already built in Release, which is recompiled with mutants.</summary>
 /// <param name="root">The root of the repository.</param>
 /// <param name="name">Its name.</param>
 /// <param name="places">The files and folders of it that are mutated.</param>
@@ -18,13 +18,13 @@ internal sealed class Project(string root, string name, params string[] places)
 
     private readonly string _folder = Path.Combine(root, "src", name);
 
-    /// <summary>The file of its assembly.</summary>
+    /// <summary>The name of its assembly file.</summary>
     public string AssemblyFile => $"{name}.dll";
 
-    /// <summary>Writes mutants into the sources.</summary>
+    /// <summary>Inserts mutants into the sources.</summary>
     /// <param name="first">The number of the first mutant of the project.</param>
-    /// <param name="wanted">Whether a mutant is to be written.</param>
-    /// <returns>Every mutant, written or not, and the sources.</returns>
+    /// <param name="wanted">Whether to insert a mutant.</param>
+    /// <returns>Every mutant, inserted or not, and the sources.</returns>
     public (List<Mutant> Mutants, List<SyntaxTree> Trees) Mutate(int first, Func<int, bool> wanted)
     {
         (List<Mutant> mutants, List<SyntaxTree> trees) = ([], []);
@@ -44,10 +44,10 @@ internal sealed class Project(string root, string name, params string[] places)
         return (mutants, trees);
     }
 
-    /// <summary>Compiles the project with mutants in it, less those that do not compile.</summary>
+    /// <summary>Compiles the project with mutants, except those that do not compile.</summary>
     /// <param name="first">The number of the first mutant of the project.</param>
-    /// <param name="wanted">The mutants to write; those that do not compile leave it.</param>
-    /// <param name="folder">The folder with the assemblies of the tests, in which that of the project is
+    /// <param name="wanted">The mutants to insert; those that do not compile are removed.</param>
+    /// <param name="folder">The folder with the test assemblies, in which the project's assembly is
     /// replaced.</param>
     public void Compile(int first, HashSet<int> wanted, string folder)
     {

@@ -5,16 +5,16 @@ using NUnit.Framework.Internal;
 
 namespace ConvNet.Mutation;
 
-/// <summary>The tests of the native backend, from the cheapest on, up to the first that fails.</summary>
-/// <param name="isa">The instruction set with which the contract tests are run.</param>
-/// <param name="all">Whether all of them are run, or those that take a third of the time and find nearly as
-/// much.</param>
+/// <summary>Runs the tests of the native backend in order of increasing cost, up to the first failure.</summary>
+/// <param name="isa">The instruction set of the contract tests.</param>
+/// <param name="all">Whether to run all tests, or a subset that takes a third of the time and detects almost as
+/// many mutants.</param>
 internal sealed class Suite(NativeIsa isa, bool all) : ITestListener
 {
-    /// <summary>What failed; null as long as nothing has.</summary>
+    /// <summary>The first failure; null if there is none.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>How many tests passed.</summary>
+    /// <summary>The number of tests that passed.</summary>
     public int Passed { get; private set; }
 
     /// <summary>Runs the tests.</summary>

@@ -5,16 +5,16 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace ConvNet.Mutation;
 
 /// <summary>
-/// Finds the mutants of a file, and writes those that are wanted into it, each behind a switch: a + b becomes
-/// (Mutants.Is(7) ? a - b : a + b). So one build holds them all.
+/// Finds the mutants of a file and inserts the selected ones, each behind a switch: a + b becomes
+/// (Mutants.Is(7) ? a - b : a + b). One build contains them all.
 /// </summary>
-/// <param name="file">The file's path from the root of the repository.</param>
-/// <param name="tree">What is in it.</param>
+/// <param name="file">The file's path, relative to the root of the repository.</param>
+/// <param name="tree">Its syntax tree.</param>
 /// <param name="first">The number of its first mutant.</param>
-/// <param name="wanted">Whether a mutant is to be written.</param>
+/// <param name="wanted">Whether to insert a mutant.</param>
 internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int, bool> wanted) : CSharpSyntaxRewriter
 {
-    /// <summary>What asks for a mutant at run time.</summary>
+    /// <summary>The method that tests at run time whether a mutant is selected.</summary>
     public const string Question = "global::ConvNet.Mutation.Mutants.Is";
 
     private static readonly Dictionary<string, string> Swaps = new()
@@ -27,7 +27,7 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
 
     private readonly string[] _lines = tree.ToString().Split('\n');
 
-    /// <summary>Every mutant of the file, written or not.</summary>
+    /// <summary>Every mutant of the file, inserted or not.</summary>
     public List<Mutant> Mutants { get; } = [];
 
     public override SyntaxNode? VisitBinaryExpression(BinaryExpressionSyntax node)
@@ -57,7 +57,7 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
         return Switch(number, $"+{inside.Operand}", inside);
     }
 
-    // i++ for its effect alone.
+    // i++ as a statement.
     public override SyntaxNode? VisitPostfixUnaryExpression(PostfixUnaryExpressionSyntax node)
     {
         bool steps = node.Kind() is SyntaxKind.PostIncrementExpression or SyntaxKind.PostDecrementExpression;
@@ -101,14 +101,15 @@ internal sealed class Switches(string file, SyntaxTree tree, int first, Func<int
     private static ExpressionSyntax Parse(string text, SyntaxNode original) => SyntaxFactory.ParseExpression(text)
         .WithTriviaFrom(original);
 
-    private int Add(SyntaxNodeOrToken place, string after)
+    private int Add(SyntaxNodeOrToken location, string after)
     {
-        int number = first + Mutants.Count, line = tree.GetLineSpan(place.Span).StartLinePosition.Line;
-        Mutants.Add(new Mutant(number, file, line + 1, place.Span.Start, place.ToString(), after, _lines[line].Trim()));
+        int number = first + Mutants.Count, line = tree.GetLineSpan(location.Span).StartLinePosition.Line;
+        Mutants.Add(new Mutant(number, file, line + 1, location.Span.Start, location.ToString(), after,
+            _lines[line].Trim()));
         return number;
     }
 
-    // A constant has no switch, and a variable that is declared inside would be declared twice.
+    // A constant cannot contain a switch, and a variable declared inside would be declared twice.
     private static bool CanStandTwice(ExpressionSyntax node)
         => !node.DescendantNodes().Any(n => n is VariableDesignationSyntax or DeclarationExpressionSyntax)
             && !node.Ancestors().Any(n => n is AttributeSyntax or EnumMemberDeclarationSyntax or ParameterSyntax
