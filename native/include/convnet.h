@@ -61,7 +61,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 12 };
+enum { CN_ABI_VERSION = 13 };
 
 enum { CN_BLOCK = 16 };
 
@@ -260,12 +260,24 @@ typedef enum cn_algorithm {
 } cn_algorithm;
 
 /*
+ * A window that slides over an image: that of position (p, q) has its first tap at row p stride_h -
+ * pad_top and column q stride_w - pad_left. The padding before and behind the image may differ.
+ */
+typedef struct cn_window {
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t pad_top, pad_left, pad_bottom, pad_right;
+  int32_t dilation_h, dilation_w; /* from one tap to the next */
+} cn_window;
+
+/*
  * y[k, p, q] = bias[k] + sum over c, r, s of w[k, c, r, s] *
- *              x[c, p stride_h + r dilation_h - pad_h, q stride_w + s dilation_w - pad_w]
+ *              x[c, p stride_h + r dilation_h - pad_top, q stride_w + s dilation_w - pad_left]
  *
  * where x is zero outside the image; with groups, a filter sees the c / groups channels of its own
- * group. y.h is at most floor((x.h + 2 pad_h - dilation_h (kernel_h - 1) - 1) / stride_h) + 1, and
- * y.w likewise; a smaller y leaves rows or columns of the input unread.
+ * group. y.h is at most
+ *   floor((x.h + pad_top + pad_bottom - dilation_h (kernel_h - 1) - 1) / stride_h) + 1,
+ * and y.w likewise; a smaller y leaves rows or columns of the input unread.
  *
  * dx has the shape and layout of x, and dy those of y, each with its own halo. Every function uses
  * the descriptors x and y, both backward passes dy, and backward-data dx. y and dy are CN_BLOCKED.
@@ -283,10 +295,7 @@ typedef enum cn_algorithm {
 typedef struct cn_conv2d {
   cn_tensor x, y, dx, dy;
   cn_tensor add; /* used by passes that add a residual */
-  int32_t kernel_h, kernel_w;
-  int32_t stride_h, stride_w;
-  int32_t pad_h, pad_w;
-  int32_t dilation_h, dilation_w;
+  cn_window window;
   int32_t groups;
   int32_t flags;     /* CN_BIAS | CN_RELU | CN_TRANSFORMED */
   int32_t algorithm; /* cn_algorithm of the pass; the packed form is the same for all */
@@ -394,18 +403,17 @@ typedef enum cn_pool_kind {
 } cn_pool_kind;
 
 /*
- * Windows of kernel_h x kernel_w every stride_h rows and stride_w columns, the first at (-pad_h,
- * -pad_w), clipped at the border. All tensors are CN_BLOCKED; dx has the shape of x, dy that of y.
- * pad < kernel, and y.h, y.w are at most those of cn_conv2d with dilation 1: every window then
- * holds a pixel of the image.
+ * Windows, clipped at the border. All tensors are CN_BLOCKED; dx has the shape of x, dy that of y.
+ * The dilation is 1 and each padding less than the kernel. y.h is at most that of cn_conv2d, but
+ * rounded up: the last window may end behind the padding, and begins in the image or the padding
+ * before it. y.w likewise. So every window holds a pixel of the image.
  */
 typedef struct cn_pool2d {
   cn_tensor x, y, dx, dy;
-  int32_t kernel_h, kernel_w;
-  int32_t stride_h, stride_w;
-  int32_t pad_h, pad_w;
+  cn_window window;
   int32_t kind;              /* cn_pool_kind */
-  int32_t count_include_pad; /* average: 1 divides by kernel_h kernel_w, 0 by the pixels inside */
+  int32_t count_include_pad; /* average: 1 divides by the pixels of the window inside the image and
+                                its padding, 0 by those inside the image */
   int32_t flags;             /* maximum: CN_RELU if x is the output of a ReLU, see below */
 } cn_pool2d;
 

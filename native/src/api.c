@@ -40,7 +40,8 @@ int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_te
 int64_t cn_pool2d_winner_bytes(const cn_pool2d *pool, int32_t n) {
   if (pool == NULL) return CN_NULL_POINTER;
   TRY(check_pool(pool, &pool->x, &pool->y, n));
-  if (pool->kind != CN_POOL_MAX || (int64_t)pool->kernel_h * pool->kernel_w > CN_NO_WINNER)
+  if (pool->kind != CN_POOL_MAX ||
+      (int64_t)pool->window.kernel_h * pool->window.kernel_w > CN_NO_WINNER)
     return 0;
   return (int64_t)n * blocks_of(pool->y.c) * pool->y.h * pool->y.w * CN_BLOCK;
 }

@@ -12,10 +12,11 @@ static const double most_weights = (double)((int64_t)1 << 40);
  * Floats of an image with its padding, as far as a filter reaches, because rows are copied with it.
  */
 static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
+  const cn_window *w = &conv->window;
   const double rows =
-      (double)conv->x.h + 2.0 * conv->pad_h + (double)conv->dilation_h * (conv->kernel_h - 1);
+      (double)conv->x.h + w->pad_top + w->pad_bottom + (double)w->dilation_h * (w->kernel_h - 1);
   const double cols =
-      (double)conv->x.w + 2.0 * conv->pad_w + (double)conv->dilation_w * (conv->kernel_w - 1);
+      (double)conv->x.w + w->pad_left + w->pad_right + (double)w->dilation_w * (w->kernel_w - 1);
   const double channels = (double)max_i64(blocks_of(conv->x.c), blocks_of(conv->y.c)) * CN_BLOCK;
   return check_total(n * channels * rows * cols);
 }
@@ -27,13 +28,10 @@ static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   TRY(check_batch(&conv->y, n));
   TRY(check_layout(&conv->y, CN_BLOCKED));
   if (conv->x.layout == CN_FLAT) return CN_BAD_LAYOUT;
-  TRY(check_window(conv->x.h, conv->y.h, conv->kernel_h, conv->stride_h, conv->pad_h,
-                   conv->dilation_h));
-  TRY(check_window(conv->x.w, conv->y.w, conv->kernel_w, conv->stride_w, conv->pad_w,
-                   conv->dilation_w));
-  if ((int64_t)conv->kernel_h * conv->dilation_h > CN_MOST_WINDOW ||
-      (int64_t)conv->kernel_w * conv->dilation_w > CN_MOST_WINDOW ||
-      (int64_t)conv->kernel_h * conv->kernel_w > CN_MOST_SIZE)
+  TRY(check_window(&conv->window, &conv->x, &conv->y));
+  if ((int64_t)conv->window.kernel_h * conv->window.dilation_h > CN_MOST_WINDOW ||
+      (int64_t)conv->window.kernel_w * conv->window.dilation_w > CN_MOST_WINDOW ||
+      (int64_t)conv->window.kernel_h * conv->window.kernel_w > CN_MOST_SIZE)
     return CN_BAD_SHAPE;
   if (conv->groups < 1 || conv->x.c % conv->groups != 0 || conv->y.c % conv->groups != 0)
     return CN_BAD_SHAPE;
@@ -44,7 +42,7 @@ static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   const double weights = packed ? (double)blocks_of(per_group) * blocks_of(filters) * CN_BLOCK *
                                       CN_BLOCK * conv->groups
                                 : (double)per_group * blocks_of(conv->y.c) * CN_BLOCK;
-  if (weights * conv->kernel_h * conv->kernel_w > most_weights) return CN_BAD_SHAPE;
+  if (weights * conv->window.kernel_h * conv->window.kernel_w > most_weights) return CN_BAD_SHAPE;
   TRY(check_reach(conv, n));
   if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
   if (conv->algorithm == CN_DIRECT)

@@ -93,13 +93,48 @@ int32_t check_rates(float learning_rate, float weight_decay) {
                                                                                    : CN_BAD_VALUE;
 }
 
-int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
-                     int64_t dilation) {
-  if (kernel < 1 || stride < 1 || dilation < 1 || pad < 0) return CN_BAD_SHAPE;
-  if (kernel > CN_MOST_SIZE || dilation > CN_MOST_WINDOW) return CN_BAD_SHAPE;
-  if (stride > CN_MOST_WINDOW || pad > CN_MOST_WINDOW) return CN_BAD_SHAPE;
-  const int64_t room = in + 2 * pad - dilation * (kernel - 1) - 1;
-  return room < 0 || out > room / stride + 1 ? CN_BAD_SHAPE : CN_OK;
+/* A window along one axis. */
+typedef struct window_axis {
+  int64_t kernel, stride, before, behind, dilation;
+} window_axis;
+
+/* `room` is how far it can move over `in` pixels; every size is in its range. */
+static int32_t check_axis(const window_axis *a, int64_t in, int64_t *room) {
+  if (a->kernel < 1 || a->stride < 1 || a->dilation < 1 || a->before < 0 || a->behind < 0)
+    return CN_BAD_SHAPE;
+  if (a->kernel > CN_MOST_SIZE || a->dilation > CN_MOST_WINDOW) return CN_BAD_SHAPE;
+  if (a->stride > CN_MOST_WINDOW || a->before > CN_MOST_WINDOW || a->behind > CN_MOST_WINDOW)
+    return CN_BAD_SHAPE;
+  *room = in + a->before + a->behind - a->dilation * (a->kernel - 1) - 1;
+  return *room < 0 ? CN_BAD_SHAPE : CN_OK;
+}
+
+static window_axis rows_of_window(const cn_window *w) {
+  return (window_axis){w->kernel_h, w->stride_h, w->pad_top, w->pad_bottom, w->dilation_h};
+}
+
+static window_axis columns_of_window(const cn_window *w) {
+  return (window_axis){w->kernel_w, w->stride_w, w->pad_left, w->pad_right, w->dilation_w};
+}
+
+static int32_t check_filter_axis(window_axis a, int64_t in, int64_t out) {
+  int64_t room;
+  TRY(check_axis(&a, in, &room));
+  return out > room / a.stride + 1 ? CN_BAD_SHAPE : CN_OK;
+}
+
+int32_t check_window(const cn_window *w, const cn_tensor *x, const cn_tensor *y) {
+  TRY(check_filter_axis(rows_of_window(w), x->h, y->h));
+  return check_filter_axis(columns_of_window(w), x->w, y->w);
+}
+
+/* Every window holds a pixel: the last begins before the end of the image, the first ends in it. */
+static int32_t check_pool_axis(window_axis a, int64_t in, int64_t out) {
+  int64_t room;
+  TRY(check_axis(&a, in, &room));
+  if (a.dilation != 1 || a.before >= a.kernel || a.behind >= a.kernel) return CN_BAD_SHAPE;
+  if (out > ceil_div(room, a.stride) + 1) return CN_BAD_SHAPE;
+  return (out - 1) * a.stride >= in + a.before ? CN_BAD_SHAPE : CN_OK;
 }
 
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n) {
@@ -108,12 +143,12 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
   TRY(check_layout(x, CN_BLOCKED));
   TRY(check_layout(y, CN_BLOCKED));
   if (x->c != y->c) return CN_BAD_SHAPE;
-  TRY(check_window(x->h, y->h, pool->kernel_h, pool->stride_h, pool->pad_h, 1));
-  TRY(check_window(x->w, y->w, pool->kernel_w, pool->stride_w, pool->pad_w, 1));
-  if (pool->pad_h >= pool->kernel_h || pool->pad_w >= pool->kernel_w) return CN_BAD_SHAPE;
+  TRY(check_pool_axis(rows_of_window(&pool->window), x->h, y->h));
+  TRY(check_pool_axis(columns_of_window(&pool->window), x->w, y->w));
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
-  const int64_t inside = (int64_t)min_i32(pool->kernel_h, x->h) *
-                         min_i32(pool->kernel_w, x->w); /* pixels of a window inside the image */
+  const int64_t inside =
+      (int64_t)min_i32(pool->window.kernel_h, x->h) *
+      min_i32(pool->window.kernel_w, x->w); /* pixels of a window inside the image */
   if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
   if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
     return CN_BAD_VALUE;
@@ -122,7 +157,8 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
 
 int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners) {
   if (winners == NULL) return CN_OK;
-  if (pool->kind != CN_POOL_MAX || (int64_t)pool->kernel_h * pool->kernel_w > CN_NO_WINNER)
+  if (pool->kind != CN_POOL_MAX ||
+      (int64_t)pool->window.kernel_h * pool->window.kernel_w > CN_NO_WINNER)
     return CN_BAD_VALUE;
   return check_aligned(winners);
 }

@@ -49,9 +49,8 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
 /* Winners require max pooling over windows of at most CN_NO_WINNER pixels. */
 int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners);
 
-/* A window that moves over a padded axis: all sizes must be in range, and `out` at most the number
- * of positions. */
-int32_t check_window(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
-                     int64_t dilation);
+/* The window of a convolution: all sizes must be in range, and y at most the number of positions.
+ */
+int32_t check_window(const cn_window *w, const cn_tensor *x, const cn_tensor *y);
 
 #endif

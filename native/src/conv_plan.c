@@ -50,9 +50,10 @@ static void set_rows(conv_shape *s, int32_t h, int32_t w) {
 
 /* Whether a 1x1 convolution may treat all pixels as one row, because rows are contiguous. */
 static bool rows_touch(const conv_shape *s) {
-  return !s->stem && !s->keep_rows && s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 &&
-         s->stride_w == 1 && s->pad_h == 0 && s->pad_w == 0 && s->x.halo == 0 && s->y.halo == 0 &&
-         s->x.h == s->y.h && s->x.w == s->y.w;
+  return !s->stem && !s->keep_rows && s->window.kernel_h == 1 && s->window.kernel_w == 1 &&
+         s->window.stride_h == 1 && s->window.stride_w == 1 && s->window.pad_top == 0 &&
+         s->window.pad_left == 0 && s->x.halo == 0 && s->y.halo == 0 && s->x.h == s->y.h &&
+         s->x.w == s->y.w;
 }
 
 conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_tensor *y, int64_t n) {
@@ -61,14 +62,7 @@ conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_ten
                   .xv = view_of(x, n),
                   .yv = view_of(y, n),
                   .n = n,
-                  .kernel_h = conv->kernel_h,
-                  .kernel_w = conv->kernel_w,
-                  .stride_h = conv->stride_h,
-                  .stride_w = conv->stride_w,
-                  .pad_h = conv->pad_h,
-                  .pad_w = conv->pad_w,
-                  .dilation_h = conv->dilation_h,
-                  .dilation_w = conv->dilation_w,
+                  .window = conv->window,
                   .groups = conv->groups,
                   .x_channels = x->c / conv->groups,
                   .y_channels = y->c / conv->groups,
@@ -77,19 +71,13 @@ conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_ten
   s.x_blocks = s.stem ? x->c : blocks_of(s.x_channels);
   s.y_blocks = blocks_of(s.y_channels);
   s.w_tap = s.stem ? CN_BLOCK : TAP;
-  s.w_outer = s.kernel_h * s.kernel_w * s.w_tap;
+  s.w_outer = s.window.kernel_h * s.window.kernel_w * s.w_tap;
   s.w_block = s.x_blocks * s.w_outer;
   return s;
 }
 
 conv_shape linear_shape_of(const cn_linear *linear, int64_t n) {
-  const cn_conv2d one = {.kernel_h = 1,
-                         .kernel_w = 1,
-                         .stride_h = 1,
-                         .stride_w = 1,
-                         .dilation_h = 1,
-                         .dilation_w = 1,
-                         .groups = 1};
+  const cn_conv2d one = {.window = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, .groups = 1};
   const cn_tensor x = {linear->c, 1, (int32_t)n, 0, CN_BLOCKED};
   const cn_tensor y = {linear->outputs, 1, (int32_t)n, 0, CN_BLOCKED};
   conv_shape s = conv_shape_of(&one, &x, &y, 1);
@@ -110,7 +98,8 @@ conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n) {
 double shape_operations(const conv_shape *s) {
   const int64_t lanes = s->stem ? 1 : min_i64(s->x_channels, CN_BLOCK);
   return 2.0 * (double)(s->n * s->y.h * s->y.w) *
-         (double)(s->groups * s->y_channels * s->x_blocks * lanes * s->kernel_h * s->kernel_w);
+         (double)(s->groups * s->y_channels * s->x_blocks * lanes * s->window.kernel_h *
+                  s->window.kernel_w);
 }
 
 /* ---- Forward and backward-data --------------------------------------------------------------- */
@@ -160,15 +149,17 @@ axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad
 axis sweep_axis_y(const sweep *w, int32_t residue) {
   const conv_shape *s = &w->shape;
   return w->backward
-             ? axis_backward(s->kernel_h, s->stride_h, s->dilation_h, s->pad_h, s->x.h, residue)
-             : axis_forward(s->kernel_h, s->dilation_h, s->pad_h, s->y.h);
+             ? axis_backward(s->window.kernel_h, s->window.stride_h, s->window.dilation_h,
+                             s->window.pad_top, s->x.h, residue)
+             : axis_forward(s->window.kernel_h, s->window.dilation_h, s->window.pad_top, s->y.h);
 }
 
 axis sweep_axis_x(const sweep *w, int32_t residue) {
   const conv_shape *s = &w->shape;
   return w->backward
-             ? axis_backward(s->kernel_w, s->stride_w, s->dilation_w, s->pad_w, s->x.w, residue)
-             : axis_forward(s->kernel_w, s->dilation_w, s->pad_w, s->y.w);
+             ? axis_backward(s->window.kernel_w, s->window.stride_w, s->window.dilation_w,
+                             s->window.pad_left, s->x.w, residue)
+             : axis_forward(s->window.kernel_w, s->window.dilation_w, s->window.pad_left, s->y.w);
 }
 
 /* Extends [low, high] by the taps of an axis, and the halo by the source pixels outside 0..size -
@@ -201,10 +192,10 @@ static void widen_backward(int32_t kernel, int32_t stride, int32_t dilation, int
 static void set_reach(sweep *w) {
   const conv_shape *s = &w->shape;
   if (w->backward) {
-    widen_backward(s->kernel_h, s->stride_h, s->dilation_h, s->pad_h, s->x.h, s->y.h, &w->low_y,
-                   &w->high_y, &w->halo);
-    widen_backward(s->kernel_w, s->stride_w, s->dilation_w, s->pad_w, s->x.w, s->y.w, &w->low_x,
-                   &w->high_x, &w->halo);
+    widen_backward(s->window.kernel_h, s->window.stride_h, s->window.dilation_h, s->window.pad_top,
+                   s->x.h, s->y.h, &w->low_y, &w->high_y, &w->halo);
+    widen_backward(s->window.kernel_w, s->window.stride_w, s->window.dilation_w, s->window.pad_left,
+                   s->x.w, s->y.w, &w->low_x, &w->high_x, &w->halo);
     return;
   }
   const axis y = sweep_axis_y(w, 0), x = sweep_axis_x(w, 0);
@@ -281,14 +272,14 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
              .dst_channels = backward ? s->x_channels : s->y_channels,
              .w_outer = s->w_outer,
              .w_block = backward ? s->y_blocks * s->w_outer : s->w_block,
-             .src_stride_h = backward ? 1 : s->stride_h,
-             .src_stride_w = backward ? 1 : s->stride_w,
-             .dst_stride_h = backward ? s->stride_h : 1,
-             .dst_stride_w = backward ? s->stride_w : 1};
+             .src_stride_h = backward ? 1 : s->window.stride_h,
+             .src_stride_w = backward ? 1 : s->window.stride_w,
+             .dst_stride_h = backward ? s->window.stride_h : 1,
+             .dst_stride_w = backward ? s->window.stride_w : 1};
   w.classes_h = min_i32(w.dst_stride_h, w.dst.h);
   w.classes_w = min_i32(w.dst_stride_w, w.dst.w);
   w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
-  if (s->stem) w.k = s->kernel_w;
+  if (s->stem) w.k = s->window.kernel_w;
   if (s->plain_x) w.spread_floats = w.dv.plane + TAP;
   w.total_rows = ceil_div(w.dst.h, w.dst_stride_h);
   w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
@@ -308,11 +299,11 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
 /* If windows overlap in rows or start in the padding, the whole image is computed at once. */
 sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n) {
   conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
-  const bool apart = pool->kernel_h <= pool->stride_h && pool->pad_h == 0;
+  const bool apart = pool->window.kernel_h <= pool->window.stride_h && pool->window.pad_top == 0;
   shape.keep_rows = true;
-  shape.pooled_rows = apart ? pool->stride_h : conv->y.h;
+  shape.pooled_rows = apart ? pool->window.stride_h : conv->y.h;
   sweep w = sweep_of(&shape, false);
-  w.pools_narrow = shape_pools_narrow(&shape, pool);
+  w.pools_narrow = shape_pools_narrow(&shape, pool, &pool->y);
   if (w.pools_narrow) w.pool_floats = 0;
   return w;
 }
@@ -329,15 +320,15 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
 
 bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
   const conv_shape s = conv_shape_of(conv, &conv->x, &conv->dy, 1);
-  return conv->algorithm == CN_DIRECT && shape_pools_narrow(&s, pool);
+  return conv->algorithm == CN_DIRECT && shape_pools_narrow(&s, pool, &pool->dy);
 }
 
 /* ---- Backward-data with samples in the lanes ------------------------------------------------- */
 
 /* Upper bound for the rows of dy that contribute to `rows` rows of dx. */
 static int64_t rows_below(const cn_conv2d *conv, int64_t rows) {
-  const int64_t filter = (int64_t)(conv->kernel_h - 1) * conv->dilation_h;
-  return min_i64(conv->dy.h, ceil_div(rows + filter, conv->stride_h) + 1);
+  const int64_t filter = (int64_t)(conv->window.kernel_h - 1) * conv->window.dilation_h;
+  return min_i64(conv->dy.h, ceil_div(rows + filter, conv->window.stride_h) + 1);
 }
 
 static void set_bands(samples_plan *p, const cn_conv2d *conv, int64_t rows) {
@@ -350,20 +341,21 @@ static void set_bands(samples_plan *p, const cn_conv2d *conv, int64_t rows) {
  * items for the threads. */
 samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n) {
   const conv_shape s = conv_shape_of(conv, &conv->dx, &conv->dy, n);
-  const int32_t last = (conv->dx.w - 1 + conv->pad_w) / conv->stride_w; /* column of dy */
+  const int32_t last =
+      (conv->dx.w - 1 + conv->window.pad_left) / conv->window.stride_w; /* column of dy */
   samples_plan p = {.y_blocks = s.y_blocks,
                     .margin = min_i32(SAMPLE_PIXELS, MOST_SAMPLE_SUMS / conv->dx.c) - 1,
                     .w_channel = s.stem ? s.w_outer : CN_BLOCK,
-                    .w_row = s.kernel_w * s.w_tap,
+                    .w_row = s.window.kernel_w * s.w_tap,
                     .w_col = s.w_tap,
                     .w_block = s.w_block,
                     .k = (int32_t)min_i64(CN_BLOCK, s.y_channels)};
-  p.zeros =
-      min_i32(p.margin, max_i32((conv->kernel_w - 1) * conv->dilation_w, last - conv->dy.w + 1));
+  p.zeros = min_i32(p.margin, max_i32((conv->window.kernel_w - 1) * conv->window.dilation_w,
+                                      last - conv->dy.w + 1));
   p.dy_row = ((int64_t)conv->dy.w + 2 * p.margin) * TAP;
-  p.dx_cols = aligned(conv->dx.w + p.margin * conv->stride_w);
+  p.dx_cols = aligned(conv->dx.w + p.margin * conv->window.stride_w);
   p.dx_row = conv->dx.c * p.dx_cols * CN_BLOCK;
-  const int64_t stride = conv->stride_h, steps = ceil_div(conv->dx.h, stride);
+  const int64_t stride = conv->window.stride_h, steps = ceil_div(conv->dx.h, stride);
   const int64_t least = min_i64(steps, ceil_div(SAMPLE_ITEMS, ceil_div(n, CN_BLOCK)));
   int64_t low = least, high = steps; /* search for the smallest number of bands that fit */
   while (low < high) {
@@ -445,15 +437,19 @@ weights_plan weights_plan_of(const conv_shape *shape) {
   if (rows_touch(s)) merge_rows(s);
   set_tiles(&p, s);
 
-  const int32_t high_y = (s->y.h - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h - s->pad_h;
-  const int32_t high_x = (s->y.w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w - s->pad_w;
-  const int32_t reach =
-      max_i32(max_i32(s->pad_h, high_y - (s->x.h - 1)), max_i32(s->pad_w, high_x - (s->x.w - 1)));
+  const int32_t high_y = (s->y.h - 1) * s->window.stride_h +
+                         (s->window.kernel_h - 1) * s->window.dilation_h - s->window.pad_top;
+  const int32_t high_x = (s->y.w - 1) * s->window.stride_w +
+                         (s->window.kernel_w - 1) * s->window.dilation_w - s->window.pad_left;
+  const int32_t reach = max_i32(max_i32(s->window.pad_top, high_y - (s->x.h - 1)),
+                                max_i32(s->window.pad_left, high_x - (s->x.w - 1)));
   p.packed = reach > s->x.halo;
   set_pixel_blocks(&p, s);
   if (p.packed) {
-    p.pack_rows = (p.rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
-    p.pack_cols = (s->y.w - 1) * (int64_t)s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    p.pack_rows =
+        (p.rows - 1) * s->window.stride_h + (s->window.kernel_h - 1) * s->window.dilation_h + 1;
+    p.pack_cols = (s->y.w - 1) * (int64_t)s->window.stride_w +
+                  (s->window.kernel_w - 1) * s->window.dilation_w + 1;
     p.pack_floats = aligned(p.tile_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
   }
 
@@ -476,7 +472,7 @@ weights_plan weights_plan_of(const conv_shape *shape) {
 /* ---- Sizes ----------------------------------------------------------------------------------- */
 
 int64_t conv_weight_floats(const cn_conv2d *conv) {
-  const int64_t taps = (int64_t)conv->kernel_h * conv->kernel_w;
+  const int64_t taps = (int64_t)conv->window.kernel_h * conv->window.kernel_w;
   switch (conv_form_of(conv)) {
   case FORM_DEPTHWISE:
     return blocks_of(conv->x.c) * taps * CN_BLOCK;

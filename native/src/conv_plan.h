@@ -26,7 +26,7 @@ typedef struct conv_shape {
   cn_tensor x, y;
   view xv, yv;
   int64_t n;
-  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+  cn_window window;
   int64_t groups;
   int64_t x_channels, y_channels;
   int64_t x_blocks, y_blocks; /* stem: x_blocks counts planes of one channel */
@@ -55,14 +55,18 @@ enum { NARROW_CHANNELS = 8 };
 /* Whether a stem has so few filters that narrow.c computes it, with pixels in the lanes. Its sums
  * are short. */
 static inline bool shape_is_narrow(const conv_shape *s) {
-  return s->stem && s->stride_w == 1 && s->y_channels <= NARROW_CHANNELS &&
-         s->x_channels * s->kernel_h * s->kernel_w <= SUM_TERMS;
+  return s->stem && s->window.stride_w == 1 && s->y_channels <= NARROW_CHANNELS &&
+         s->x_channels * s->window.kernel_h * s->window.kernel_w <= SUM_TERMS;
 }
 
-/* Whether narrow.c also computes this max pool behind the stem. */
-static inline bool shape_pools_narrow(const conv_shape *s, const cn_pool2d *p) {
-  return shape_is_narrow(s) && p->kind == CN_POOL_MAX && p->kernel_h == 2 && p->kernel_w == 2 &&
-         p->stride_h == 2 && p->stride_w == 2 && p->pad_h == 0 && p->pad_w == 0;
+/* Whether narrow.c also computes this max pool behind the stem; pooled is the tensor of the pool
+ * that the pass works with, y or dy. */
+static inline bool shape_pools_narrow(const conv_shape *s, const cn_pool2d *p,
+                                      const cn_tensor *pooled) {
+  return shape_is_narrow(s) && p->kind == CN_POOL_MAX && p->window.kernel_h == 2 &&
+         p->window.kernel_w == 2 && p->window.stride_h == 2 && p->window.stride_w == 2 &&
+         p->window.pad_top == 0 && p->window.pad_left == 0 && 2 * pooled->h <= s->y.h &&
+         2 * pooled->w <= s->y.w;
 }
 
 /* Channels in block `block` of x, which may be flattened. */

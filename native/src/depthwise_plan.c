@@ -22,16 +22,18 @@ static axis ascending(axis a) {
 
 static axis new_axis_y(const depthwise_plan *p, int32_t residue) {
   const cn_conv2d *c = p->conv;
-  if (!p->backward) return axis_forward(c->kernel_h, c->dilation_h, c->pad_h, p->dst.h);
-  return ascending(
-      axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, p->dst.h, residue));
+  if (!p->backward)
+    return axis_forward(c->window.kernel_h, c->window.dilation_h, c->window.pad_top, p->dst.h);
+  return ascending(axis_backward(c->window.kernel_h, c->window.stride_h, c->window.dilation_h,
+                                 c->window.pad_top, p->dst.h, residue));
 }
 
 static axis new_axis_x(const depthwise_plan *p, int32_t residue) {
   const cn_conv2d *c = p->conv;
-  if (!p->backward) return axis_forward(c->kernel_w, c->dilation_w, c->pad_w, p->dst.w);
-  return ascending(
-      axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, p->dst.w, residue));
+  if (!p->backward)
+    return axis_forward(c->window.kernel_w, c->window.dilation_w, c->window.pad_left, p->dst.w);
+  return ascending(axis_backward(c->window.kernel_w, c->window.stride_w, c->window.dilation_w,
+                                 c->window.pad_left, p->dst.w, residue));
 }
 
 axis depthwise_axis_y(const depthwise_plan *p, int32_t residue) {
@@ -55,7 +57,7 @@ static void set_strips(depthwise_plan *p) {
 }
 
 static void set_chunks(depthwise_plan *p) {
-  const int64_t taps = (int64_t)p->conv->kernel_h * p->conv->kernel_w;
+  const int64_t taps = (int64_t)p->conv->window.kernel_h * p->conv->window.kernel_w;
   p->chunks = min_i64(p->n, CHUNKS);
   p->block_groups = min_i64(p->sv.planes, ceil_div(LEAST_ITEMS, p->chunks));
   p->sum_floats = (taps + 1) * CN_BLOCK;
@@ -72,10 +74,10 @@ depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n)
                              : pass == CN_FORWARD ? conv->y
                                                   : conv->dy,
                       .n = n,
-                      .src_stride_h = backward ? 1 : conv->stride_h,
-                      .src_stride_w = backward ? 1 : conv->stride_w,
-                      .dst_stride_h = backward ? conv->stride_h : 1,
-                      .dst_stride_w = backward ? conv->stride_w : 1};
+                      .src_stride_h = backward ? 1 : conv->window.stride_h,
+                      .src_stride_w = backward ? 1 : conv->window.stride_w,
+                      .dst_stride_h = backward ? conv->window.stride_h : 1,
+                      .dst_stride_w = backward ? conv->window.stride_w : 1};
   p.sv = view_of(&p.src, n);
   p.dv = view_of(&p.dst, n);
   set_axes(&p);
@@ -89,5 +91,6 @@ int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads) {
 }
 
 double depthwise_operations(const cn_conv2d *conv, int64_t n) {
-  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * conv->kernel_h * conv->kernel_w;
+  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * conv->window.kernel_h *
+         conv->window.kernel_w;
 }

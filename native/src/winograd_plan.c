@@ -19,8 +19,9 @@ enum {
 };
 
 bool winograd_fits(const cn_conv2d *conv) {
-  return conv->kernel_h == 3 && conv->kernel_w == 3 && conv->stride_h == 1 && conv->stride_w == 1 &&
-         conv->dilation_h == 1 && conv->dilation_w == 1 && conv_form_of(conv) == FORM_FULL;
+  return conv->window.kernel_h == 3 && conv->window.kernel_w == 3 && conv->window.stride_h == 1 &&
+         conv->window.stride_w == 1 && conv->window.dilation_h == 1 &&
+         conv->window.dilation_w == 1 && conv_form_of(conv) == FORM_FULL;
 }
 
 static int32_t tile_size(const cn_conv2d *conv) { return conv->algorithm == CN_WINOGRAD_4 ? 4 : 2; }
@@ -77,8 +78,8 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
                      .src_blocks = backward ? s.y_blocks : s.x_blocks,
                      .dst_blocks = backward ? s.x_blocks : s.y_blocks,
                      .dst_channels = backward ? s.x_channels : s.y_channels,
-                     .offset_y = backward ? s.pad_h - 2 : -s.pad_h,
-                     .offset_x = backward ? s.pad_w - 2 : -s.pad_w};
+                     .offset_y = backward ? s.window.pad_top - 2 : -s.window.pad_top,
+                     .offset_x = backward ? s.window.pad_left - 2 : -s.window.pad_left};
   p.k = (int32_t)min_i64(CN_BLOCK, backward ? s.y_channels : s.x_channels);
   p.tile_rows = ceil_div(p.dst.h, m);
   p.tile_cols = ceil_div(p.dst.w, m);
@@ -92,8 +93,8 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
 winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
                                       int threads) {
   winograd_plan p = winograd_plan_of(conv, CN_FORWARD, n, threads);
-  const bool apart =
-      pool->kernel_h <= pool->stride_h && pool->pad_h == 0 && p.m % pool->stride_h == 0;
+  const bool apart = pool->window.kernel_h <= pool->window.stride_h && pool->window.pad_top == 0 &&
+                     p.m % pool->window.stride_h == 0;
   const int64_t grain = apart ? 1 : p.tile_rows, rows = ceil_div(p.rows, grain) * grain;
   p.pool_floats = rows * p.m * p.dv.row;
   set_unit(&p, rows, grain);

@@ -11,11 +11,12 @@ typedef struct conv_case {
   int32_t n, c, h, w, k, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h,
       dilation_w, groups, flags, layout;
   int32_t x_halo, y_halo, dx_halo, dy_halo;
-  int32_t unread_h,
-      unread_w; /* rows and columns by which y is smaller than the largest possible y */
+  /* Rows and columns by which y is smaller than the largest possible y. Negative: by which y is
+   * larger, with more padding at the bottom and on the right. */
+  int32_t unread_h, unread_w;
 } conv_case;
 
-enum { CONV_CASES = 79 };
+enum { CONV_CASES = 89 };
 extern const conv_case conv_cases[CONV_CASES];
 
 cn_conv2d conv_of(const conv_case *t);

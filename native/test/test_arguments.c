@@ -70,14 +70,7 @@ static cn_conv2d good_conv(void) {
                      .y = y,
                      .dx = x,
                      .dy = y,
-                     .kernel_h = 3,
-                     .kernel_w = 3,
-                     .stride_h = 1,
-                     .stride_w = 1,
-                     .pad_h = 1,
-                     .pad_w = 1,
-                     .dilation_h = 1,
-                     .dilation_w = 1,
+                     .window = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
                      .groups = 1,
                      .flags = CN_BIAS};
 }
@@ -90,21 +83,22 @@ static int32_t forward(const cn_conv2d *conv, const float *x, const float *w, co
 static void convolution_shapes(void) {
   const cn_conv2d good = good_conv();
   EXPECT(2 * 9 * 256, cn_conv2d_weight_floats(&good));
-  cn_conv2d bad[12];
-  for (int i = 0; i < 12; i++) bad[i] = good;
-  bad[0].kernel_h = 0;
-  bad[1].stride_w = 0;
-  bad[2].pad_h = -1;
-  bad[3].dilation_w = 0;
+  cn_conv2d bad[13];
+  for (int i = 0; i < 13; i++) bad[i] = good;
+  bad[0].window.kernel_h = 0;
+  bad[1].window.stride_w = 0;
+  bad[2].window.pad_top = -1;
+  bad[3].window.dilation_w = 0;
   bad[4].groups = 3;
   bad[5].groups = 0;
   bad[6].y.h = 9;
   bad[7].y.w = 9;
-  bad[8].kernel_h = 11;
-  bad[9].stride_h = 1 << 20;
+  bad[8].window.kernel_h = 11;
+  bad[9].window.stride_h = 1 << 20;
   bad[10].x.c = 0;
-  bad[11].dilation_h = 5;
-  for (int i = 0; i < 12; i++) EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad[i]));
+  bad[11].window.dilation_h = 5;
+  bad[12].window.pad_bottom = -1;
+  for (int i = 0; i < 13; i++) EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad[i]));
   cn_conv2d layout = good;
   layout.y.layout = CN_PLAIN;
   EXPECT(CN_BAD_LAYOUT, cn_conv2d_weight_floats(&layout));
@@ -123,7 +117,7 @@ static void convolution_shapes(void) {
   EXPECT(2 * 9 * 256, cn_conv2d_weight_floats(&algorithm));
   EXPECT(CN_BAD_VALUE, cn_conv2d_transformed_floats(&algorithm, CN_BACKWARD_WEIGHTS));
   EXPECT(CN_BAD_VALUE, cn_conv2d_transformed_floats(&good, CN_FORWARD));
-  algorithm.stride_w = 2;
+  algorithm.window.stride_w = 2;
   algorithm.y.w = algorithm.dy.w = 3;
   EXPECT(CN_BAD_VALUE, cn_conv2d_weight_floats(&algorithm));
   cn_conv2d transformed = good;
@@ -168,7 +162,7 @@ static void convolution_gradients(void) {
 static void convolution_sizes(void) {
   for (int32_t width = 1 << 20; width <= 1 << 29; width *= 2) {
     const cn_tensor x = {3, 1, width, 0, CN_PLAIN}, y = {16, 1, width, 0, CN_BLOCKED};
-    const cn_conv2d wide = {x, y, x, y, y, 1, 3, 1, 1, 0, 1, 1, 1, 1, 0, CN_DIRECT};
+    const cn_conv2d wide = {x, y, x, y, y, {1, 3, 1, 1, 0, 1, 0, 1, 1, 1}, 1, 0, CN_DIRECT};
     for (int32_t n = 1; n <= 16; n += 15) {
       cn_context one = context, two = context;
       one.threads = 1;
@@ -180,18 +174,18 @@ static void convolution_sizes(void) {
     }
   }
   const cn_tensor tall = {1, 1 << 24, 64, 0, CN_PLAIN}, y = {16, 1 << 24, 64, 0, CN_BLOCKED};
-  const cn_conv2d high = {tall, y, tall, y, y, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, CN_DIRECT};
+  const cn_conv2d high = {tall, y, tall, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
   CHECK(cn_conv2d_workspace_floats(&context, &high, CN_BACKWARD_DATA, 16) > 0, "16M rows");
   cn_conv2d strides = good_conv();
-  strides.stride_h = strides.stride_w = 20000;
+  strides.window.stride_h = strides.window.stride_w = 20000;
   strides.y.h = strides.y.w = strides.dy.h = strides.dy.w = 1;
   for (int i = 0; i < 1000; i++) EXPECT(0, cn_conv2d_halo(&strides, CN_BACKWARD_DATA));
   cn_conv2d padded = good_conv();
   padded.x = padded.dx = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
   padded.y = padded.dy = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
-  padded.pad_h = 1 << 15;
-  padded.kernel_h = 3;
-  padded.dilation_h = 1 << 15;
+  padded.window.pad_top = 1 << 15;
+  padded.window.kernel_h = 3;
+  padded.window.dilation_h = 1 << 15;
   EXPECT(CN_BAD_SHAPE, cn_conv2d_workspace_floats(&context, &padded, CN_FORWARD, 1 << 10));
 }
 
@@ -236,29 +230,30 @@ static void windows(void) {
   const cn_tensor x = {16, 1, 2 * FAR, 0, CN_BLOCKED}, y = {32, 1, 2, 0, CN_BLOCKED};
   conv.x = conv.dx = x;
   conv.y = conv.dy = y;
-  conv.kernel_h = conv.kernel_w = 1;
-  conv.pad_h = conv.pad_w = 0;
-  conv.stride_h = conv.stride_w = FAR;
+  conv.window.kernel_h = conv.window.kernel_w = 1;
+  conv.window.pad_top = conv.window.pad_left = conv.window.pad_bottom = conv.window.pad_right = 0;
+  conv.window.stride_h = conv.window.stride_w = FAR;
   for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_WEIGHTS; pass++) {
     EXPECT(0, cn_conv2d_halo(&conv, pass));
     CHECK(cn_conv2d_workspace_floats(&context, &conv, pass, 3) >= 0, "pass %d", (int)pass);
   }
   cn_conv2d bad = conv;
-  bad.stride_w++;
+  bad.window.stride_w++;
   EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
   bad = conv;
-  bad.kernel_w = FAR;
-  bad.stride_w = 1;
+  bad.window.kernel_w = FAR;
+  bad.window.stride_w = 1;
   EXPECT(2 * 256 * (int64_t)FAR, cn_conv2d_weight_floats(&bad));
-  bad.dilation_w = 2;
+  bad.window.dilation_w = 2;
   EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
-  bad.kernel_w /= 2;
+  bad.window.kernel_w /= 2;
   EXPECT(2 * 256 * (int64_t)FAR / 2, cn_conv2d_weight_floats(&bad));
   const cn_tensor in = {8, 1, 9300000, 0, CN_BLOCKED}, out = {1, 1, 9300000, 0, CN_BLOCKED};
-  const cn_conv2d wide = {in, out, in, out, out, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, CN_DIRECT};
+  const cn_conv2d wide = {in, out, in, out, out, {1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, 1, 0, CN_DIRECT};
   CHECK(cn_conv2d_workspace_floats(&context, &wide, CN_BACKWARD_DATA, 16) > 0, "a long row");
   const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED}, mean = {16, 1, 1, 0, CN_BLOCKED};
-  cn_pool2d pool = {map, mean, map, mean, 4100, 4100, 1, 1, 0, 0, CN_POOL_AVERAGE, 0, 0};
+  cn_pool2d pool = {map, mean, map, mean, {4100, 4100, 1, 1, 0, 0, 0, 0, 1, 1}, CN_POOL_AVERAGE,
+                    0,   0};
   EXPECT(0, cn_pool2d_winner_bytes(&pool, 3));
   pool.kind = CN_POOL_MAX;
   EXPECT(CN_BAD_SHAPE, cn_pool2d_winner_bytes(&pool, 3));
@@ -281,10 +276,23 @@ static void linear_layers(void) {
 
 static void pooling(void) {
   const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED}, y = {16, 4, 4, 0, CN_BLOCKED};
-  const cn_pool2d good = {x, y, x, y, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0, 0};
+  const cn_pool2d good = {x, y, x, y, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
   cn_pool2d bad = good;
-  bad.pad_h = 2;
+  bad.window.pad_top = 2;
   EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad = good;
+  bad.window.pad_right = 2;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad = good;
+  bad.window.dilation_w = 2;
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad = good;
+  bad.y.h = 5; /* of 8 rows; of 9 the last window would begin in the image */
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad.window.pad_bottom = 1; /* where it begins, with nothing of the image in it */
+  EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad.x.h = 9;
+  EXPECT(CN_OK, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
   bad = good;
   bad.y.c = 17;
   EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
@@ -313,8 +321,8 @@ static void pooling(void) {
 static void pooled_gradients(void) {
   const cn_tensor x = {1, 8, 8, 1, CN_PLAIN}, y = {6, 8, 8, 0, CN_BLOCKED};
   const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED};
-  const cn_conv2d conv = {x, y, x, y, y, 3, 3, 1, 1, 1, 1, 1, 1, 1, 0, CN_DIRECT};
-  const cn_pool2d good = {y, pooled, y, pooled, 2, 2, 2, 2, 0, 0, CN_POOL_MAX, 0, 0};
+  const cn_conv2d conv = {x, y, x, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
+  const cn_pool2d good = {y, pooled, y, pooled, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
   const uint8_t *winners = (const uint8_t *)(memory + 8192);
   const int64_t room = cn_conv2d_workspace_floats(&context, &conv, CN_BACKWARD_WEIGHTS, 1);
   float *dy = memory + 4096, *dw = memory + 12288, *workspace = memory + 16384;

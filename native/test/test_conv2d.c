@@ -28,13 +28,16 @@ static solution solve(const problem *p) {
         if (p->bias != NULL) add_term(&s.y[out], p->bias[k]);
         add_term(&s.db[k], p->dy[out]);
         for (int64_t j = 0; j < channels; j++)
-          for (int64_t tap = 0; tap < (int64_t)c->kernel_h * c->kernel_w; tap++) {
-            const int64_t iy = oy * c->stride_h + tap / c->kernel_w * c->dilation_h - c->pad_h;
-            const int64_t ix = ox * c->stride_w + tap % c->kernel_w * c->dilation_w - c->pad_w;
+          for (int64_t tap = 0; tap < (int64_t)c->window.kernel_h * c->window.kernel_w; tap++) {
+            const int64_t iy = oy * c->window.stride_h +
+                               tap / c->window.kernel_w * c->window.dilation_h - c->window.pad_top;
+            const int64_t ix = ox * c->window.stride_w +
+                               tap % c->window.kernel_w * c->window.dilation_w - c->window.pad_left;
             if (iy < 0 || ix < 0 || iy >= c->x.h || ix >= c->x.w) continue;
             const int64_t channel = k / filters * channels + j;
             const int64_t in = ((i * c->x.c + channel) * c->x.h + iy) * c->x.w + ix;
-            const int64_t weight = (k * channels + j) * c->kernel_h * c->kernel_w + tap;
+            const int64_t weight =
+                (k * channels + j) * c->window.kernel_h * c->window.kernel_w + tap;
             add_term(&s.y[out], (double)p->w[weight] * p->x[in]);
             add_term(&s.dx[in], (double)p->w[weight] * p->dy[out]);
             add_term(&s.dw[weight], (double)p->x[in] * p->dy[out]);

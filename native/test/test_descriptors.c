@@ -193,9 +193,17 @@ static void other_halo(cn_tensor *t) {
   if (t->layout != CN_FLAT) t->halo = below(3);
 }
 
-static int32_t window_size(int32_t in, int32_t kernel, int32_t stride, int32_t pad,
+static int32_t window_size(int32_t in, int32_t kernel, int32_t stride, int32_t pads,
                            int32_t dilation) {
-  return (in + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+  return (in + pads - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+/* The same for a pool, now and then rounded up. */
+static int32_t pooled_size(int32_t in, int32_t kernel, int32_t stride, int32_t before,
+                           int32_t behind) {
+  const int32_t down = window_size(in, kernel, stride, before + behind, 1);
+  const bool rest = (in + before + behind - kernel) % stride != 0;
+  return rest && down * stride < in + before && chance(50) ? down + 1 : down;
 }
 
 static cn_conv2d any_conv(void) {
@@ -214,16 +222,20 @@ static cn_conv2d any_conv(void) {
     c.groups = c.x.c;
     filters = 2 * c.x.c;
   }
-  c.kernel_h = one_of(kernels, 8);
-  c.kernel_w = chance(70) ? c.kernel_h : one_of(kernels, 8);
-  c.stride_h = chance(60) ? 1 : 1 + below(4);
-  c.stride_w = chance(70) ? c.stride_h : 1 + below(4);
-  c.dilation_h = chance(70) ? 1 : 1 + below(3);
-  c.dilation_w = chance(70) ? c.dilation_h : 1 + below(3);
-  c.pad_h = c.dilation_h * (c.kernel_h - 1) / 2 + below(2);
-  c.pad_w = c.dilation_w * (c.kernel_w - 1) / 2 + below(2);
-  const int32_t h = window_size(c.x.h, c.kernel_h, c.stride_h, c.pad_h, c.dilation_h);
-  const int32_t w = window_size(c.x.w, c.kernel_w, c.stride_w, c.pad_w, c.dilation_w);
+  c.window.kernel_h = one_of(kernels, 8);
+  c.window.kernel_w = chance(70) ? c.window.kernel_h : one_of(kernels, 8);
+  c.window.stride_h = chance(60) ? 1 : 1 + below(4);
+  c.window.stride_w = chance(70) ? c.window.stride_h : 1 + below(4);
+  c.window.dilation_h = chance(70) ? 1 : 1 + below(3);
+  c.window.dilation_w = chance(70) ? c.window.dilation_h : 1 + below(3);
+  c.window.pad_top = c.window.dilation_h * (c.window.kernel_h - 1) / 2 + below(2);
+  c.window.pad_left = c.window.dilation_w * (c.window.kernel_w - 1) / 2 + below(2);
+  c.window.pad_bottom = chance(60) ? c.window.pad_top : c.window.pad_top + below(3);
+  c.window.pad_right = chance(60) ? c.window.pad_left : c.window.pad_left + below(3);
+  const int32_t h = window_size(c.x.h, c.window.kernel_h, c.window.stride_h,
+                                c.window.pad_top + c.window.pad_bottom, c.window.dilation_h);
+  const int32_t w = window_size(c.x.w, c.window.kernel_w, c.window.stride_w,
+                                c.window.pad_left + c.window.pad_right, c.window.dilation_w);
   c.y = (cn_tensor){filters, h, w, below(2), CN_BLOCKED};
   if (h > 1 && chance(10)) c.y.h--;
   c.dx = c.x;
@@ -237,19 +249,21 @@ static cn_conv2d any_conv(void) {
 }
 
 static cn_pool2d any_pool(const cn_tensor *x) {
-  cn_pool2d p = {.x = *x,
-                 .kernel_h = 1 + below(3),
-                 .kernel_w = 1 + below(3),
-                 .stride_h = 1 + below(3),
-                 .stride_w = 1 + below(3),
-                 .kind = chance(70) ? CN_POOL_MAX : CN_POOL_AVERAGE,
-                 .count_include_pad = below(2)};
-  if (chance(40)) p.kernel_h = p.kernel_w = p.stride_h = p.stride_w = 2;
-  p.pad_h = below(p.kernel_h);
-  p.pad_w = below(p.kernel_w);
-  if (chance(50)) p.pad_h = p.pad_w = 0;
-  const int32_t h = window_size(x->h, p.kernel_h, p.stride_h, p.pad_h, 1);
-  const int32_t w = window_size(x->w, p.kernel_w, p.stride_w, p.pad_w, 1);
+  cn_pool2d p = {
+      .x = *x,
+      .window = {1 + below(3), 1 + below(3), 1 + below(3), 1 + below(3), 0, 0, 0, 0, 1, 1},
+      .kind = chance(70) ? CN_POOL_MAX : CN_POOL_AVERAGE,
+      .count_include_pad = below(2)};
+  if (chance(40)) p.window.kernel_h = p.window.kernel_w = p.window.stride_h = p.window.stride_w = 2;
+  cn_window *v = &p.window;
+  if (chance(50)) {
+    v->pad_top = v->pad_bottom = below(v->kernel_h);
+    v->pad_left = v->pad_right = below(v->kernel_w);
+  }
+  if (chance(30)) v->pad_bottom = below(v->kernel_h);
+  if (chance(30)) v->pad_right = below(v->kernel_w);
+  const int32_t h = pooled_size(x->h, v->kernel_h, v->stride_h, v->pad_top, v->pad_bottom);
+  const int32_t w = pooled_size(x->w, v->kernel_w, v->stride_w, v->pad_left, v->pad_right);
   p.y = (cn_tensor){x->c, h, w, below(2), CN_BLOCKED};
   p.dx = p.x;
   p.dy = p.y;
@@ -263,11 +277,11 @@ static cn_pool2d any_pool(const cn_tensor *x) {
 
 /* Multiply-adds of a pass with the given sizes, valid or not. */
 static bool is_long(const cn_conv2d *c, int32_t n) {
-  return fabs((double)n * c->y.c * c->y.h * c->y.w) * fabs((double)c->x.c * c->kernel_h) *
-                 fabs((double)c->kernel_w) >
+  return fabs((double)n * c->y.c * c->y.h * c->y.w) * fabs((double)c->x.c * c->window.kernel_h) *
+                 fabs((double)c->window.kernel_w) >
              MOST_WORK ||
-         fabs((double)n * c->dx.c * c->dx.h * c->dx.w) * fabs((double)c->y.c * c->kernel_h) *
-                 fabs((double)c->kernel_w) >
+         fabs((double)n * c->dx.c * c->dx.h * c->dx.w) * fabs((double)c->y.c * c->window.kernel_h) *
+                 fabs((double)c->window.kernel_w) >
              MOST_WORK;
 }
 
@@ -290,8 +304,8 @@ static float *bias_of(int32_t flags, int64_t channels) {
 
 static void conv_weights(const cn_context *context, const cn_conv2d *c) {
   const int64_t floats = cn_conv2d_weight_floats(c);
-  const double plain =
-      (double)c->y.c * c->x.c / (c->groups > 0 ? c->groups : 1) * c->kernel_h * c->kernel_w;
+  const double plain = (double)c->y.c * c->x.c / (c->groups > 0 ? c->groups : 1) *
+                       c->window.kernel_h * c->window.kernel_w;
   const int64_t values = plain >= 1 && plain <= ROOM ? (int64_t)plain : plain > ROOM ? ROOM + 1 : 1;
   used = 0;
   too_large = false;
@@ -379,14 +393,8 @@ static void conv_backward_weights(const cn_context *context, const cn_conv2d *c,
   const cn_update u = any_update(floats, db, c->y.c);
   const int64_t given = chance(5) ? room - 1 : room;
   if (pooled) {
-    const cn_pool2d forward = {.x = p->dx,
-                               .y = p->dy,
-                               .dx = p->dx,
-                               .dy = p->dy,
-                               .kernel_h = p->kernel_h,
-                               .kernel_w = p->kernel_w,
-                               .stride_h = p->stride_h,
-                               .stride_w = p->stride_w};
+    const cn_pool2d forward = {
+        .x = p->dx, .y = p->dy, .dx = p->dx, .dy = p->dy, .window = p->window};
     const int64_t bytes = cn_pool2d_winner_bytes(&forward, n);
     uint8_t *winners = (uint8_t *)next_operand((bytes + 3) / 4);
     if (too_large) return;
@@ -488,7 +496,7 @@ static void pools(bool extreme) {
   const int64_t bytes = SIZE(cn_pool2d_winner_bytes, &p, n);
   const double work =
       fabs((double)n * p.y.c * p.y.h * p.y.w) + fabs((double)n * p.dy.c * p.dy.h * p.dy.w);
-  if (extreme || work * fabs((double)p.kernel_h * p.kernel_w) > MOST_WORK) return;
+  if (extreme || work * fabs((double)p.window.kernel_h * p.window.kernel_w) > MOST_WORK) return;
   used = 0;
   too_large = false;
   float *x = next_image(&p.x, n), *y = next_tensor(&p.y, n);

@@ -21,14 +21,7 @@ static cn_conv2d convolution(int32_t groups, int32_t size, int32_t algorithm) {
                      .y = bordered,
                      .dx = bordered,
                      .dy = plain,
-                     .kernel_h = size,
-                     .kernel_w = size,
-                     .stride_h = 1,
-                     .stride_w = 1,
-                     .pad_h = size / 2,
-                     .pad_w = size / 2,
-                     .dilation_h = 1,
-                     .dilation_w = 1,
+                     .window = {size, size, 1, 1, size / 2, size / 2, size / 2, size / 2, 1, 1},
                      .groups = groups,
                      .algorithm = algorithm};
 }

@@ -3,40 +3,45 @@
 
 typedef struct pool_case {
   const char *name;
-  int32_t n, c, h, w, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
-  int32_t x_halo, y_halo, dx_halo, dy_halo, unread;
+  int32_t n, c, h, w, kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom,
+      pad_right;
+  int32_t x_halo, y_halo, dx_halo, dy_halo;
+  int32_t unread; /* rows and columns of the largest y; less than 0: that are more, rounded up */
 } pool_case;
 
 static const pool_case cases[] = {
-    {"one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0},
-    {"2x2 stride 2", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0},
-    {"2x2 stride 2, halos", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 2, 1, 3, 1, 0},
-    {"overlapping", 2, 16, 9, 7, 3, 3, 2, 2, 1, 1, 1, 0, 0, 2, 0},
-    {"overlapping, stride 1", 2, 33, 5, 8, 3, 2, 1, 1, 1, 0, 0, 0, 1, 0, 0},
-    {"stride > kernel", 2, 5, 11, 12, 2, 1, 3, 4, 0, 0, 0, 1, 1, 0, 0},
-    {"rounded down", 1, 20, 8, 8, 3, 3, 2, 2, 0, 0, 1, 0, 0, 0, 1},
-    {"2x2, unread column", 2, 17, 6, 7, 2, 2, 2, 2, 0, 0, 0, 0, 1, 0, 0},
-    {"2x2, unread row", 2, 17, 7, 6, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0},
-    {"15x17, just numbered", 1, 3, 16, 18, 15, 17, 1, 1, 0, 0, 0, 0, 0, 0, 0},
-    {"16x16, too many pixels", 1, 3, 17, 18, 16, 16, 1, 1, 0, 0, 0, 0, 0, 0, 0},
-    {"wide padding", 2, 3, 5, 6, 4, 5, 2, 3, 3, 4, 0, 0, 0, 0, 0},
-    {"global", 2, 19, 7, 7, 7, 7, 1, 1, 0, 0, 1, 0, 1, 0, 0},
-    {"many planes", 8, 40, 12, 12, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0},
+    {"one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"2x2 stride 2", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"2x2 stride 2, halos", 3, 17, 6, 8, 2, 2, 2, 2, 0, 0, 0, 0, 2, 1, 3, 1, 0},
+    {"overlapping", 2, 16, 9, 7, 3, 3, 2, 2, 1, 1, 1, 1, 1, 0, 0, 2, 0},
+    {"overlapping, stride 1", 2, 33, 5, 8, 3, 2, 1, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0},
+    {"stride > kernel", 2, 5, 11, 12, 2, 1, 3, 4, 0, 0, 0, 0, 0, 1, 1, 0, 0},
+    {"rounded down", 1, 20, 8, 8, 3, 3, 2, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1},
+    {"2x2, unread column", 2, 17, 6, 7, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0},
+    {"2x2, unread row", 2, 17, 7, 6, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"15x17, just numbered", 1, 3, 16, 18, 15, 17, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"16x16, too many pixels", 1, 3, 17, 18, 16, 16, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"wide padding", 2, 3, 5, 6, 4, 5, 2, 3, 3, 4, 3, 4, 0, 0, 0, 0, 0},
+    {"global", 2, 19, 7, 7, 7, 7, 1, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0},
+    {"padded below", 2, 17, 6, 8, 3, 3, 2, 2, 0, 1, 2, 1, 1, 0, 0, 2, 0},
+    {"padded on three sides", 1, 16, 7, 9, 4, 3, 1, 2, 3, 0, 1, 2, 0, 1, 0, 0, 0},
+    {"2x2, rounded up", 2, 17, 7, 9, 2, 2, 2, 2, 0, 0, 0, 0, 1, 0, 2, 0, -1},
+    {"3x3, rounded up", 2, 33, 8, 6, 3, 3, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, -1},
+    {"3x3, padded, rounded up", 2, 5, 8, 12, 3, 3, 2, 4, 1, 1, 1, 0, 0, 1, 1, 0, -1},
+    {"16x17, rounded up", 1, 3, 21, 18, 16, 17, 3, 2, 1, 0, 1, 0, 0, 0, 0, 0, -1},
+    {"crowded, rounded up", 1, 3, 41, 47, 37, 38, 2, 2, 2, 3, 1, 1, 0, 0, 0, 0, -1},
+    {"many planes", 8, 40, 12, 12, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 };
 
 static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include_pad) {
-  const int32_t h = (t->h + 2 * t->pad_h - t->kernel_h) / t->stride_h + 1 - t->unread;
-  const int32_t w = (t->w + 2 * t->pad_w - t->kernel_w) / t->stride_w + 1 - t->unread;
+  const int32_t h = (t->h + t->pad_top + t->pad_bottom - t->kernel_h) / t->stride_h + 1 - t->unread;
+  const int32_t w = (t->w + t->pad_left + t->pad_right - t->kernel_w) / t->stride_w + 1 - t->unread;
   return (cn_pool2d){.x = {t->c, t->h, t->w, t->x_halo, CN_BLOCKED},
                      .y = {t->c, h, w, t->y_halo, CN_BLOCKED},
                      .dx = {t->c, t->h, t->w, t->dx_halo, CN_BLOCKED},
                      .dy = {t->c, h, w, t->dy_halo, CN_BLOCKED},
-                     .kernel_h = t->kernel_h,
-                     .kernel_w = t->kernel_w,
-                     .stride_h = t->stride_h,
-                     .stride_w = t->stride_w,
-                     .pad_h = t->pad_h,
-                     .pad_w = t->pad_w,
+                     .window = {t->kernel_h, t->kernel_w, t->stride_h, t->stride_w, t->pad_top,
+                                t->pad_left, t->pad_bottom, t->pad_right, 1, 1},
                      .kind = kind,
                      .count_include_pad = count_include_pad};
 }
@@ -44,11 +49,13 @@ static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include
 /* One window of plane x: its value, and its contribution to dx for dy. */
 static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox, double dy,
                      double *dx) {
-  const int64_t top = oy * p->stride_h - p->pad_h, left = ox * p->stride_w - p->pad_w;
-  int64_t best = -1, count = 0;
+  const int64_t top = oy * p->window.stride_h - p->window.pad_top,
+                left = ox * p->window.stride_w - p->window.pad_left;
+  int64_t best = -1, count = 0, padded = 0;
   double sum = 0.0;
-  for (int64_t y = top; y < top + p->kernel_h; y++)
-    for (int64_t i = left; i < left + p->kernel_w; i++) {
+  for (int64_t y = top; y < top + p->window.kernel_h; y++)
+    for (int64_t i = left; i < left + p->window.kernel_w; i++) {
+      if (y < p->x.h + p->window.pad_bottom && i < p->x.w + p->window.pad_right) padded++;
       if (y < 0 || i < 0 || y >= p->x.h || i >= p->x.w) continue;
       const int64_t at = y * p->x.w + i;
       if (best < 0 || x[at] > x[best] || isnan(x[at])) best = at;
@@ -59,9 +66,9 @@ static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox,
     if ((p->flags & CN_RELU) == 0 || !(x[best] <= 0.0f)) dx[best] += dy;
     return x[best];
   }
-  if (p->count_include_pad) count = (int64_t)p->kernel_h * p->kernel_w;
-  for (int64_t y = top; y < top + p->kernel_h; y++)
-    for (int64_t i = left; i < left + p->kernel_w; i++)
+  if (p->count_include_pad) count = padded;
+  for (int64_t y = top; y < top + p->window.kernel_h; y++)
+    for (int64_t i = left; i < left + p->window.kernel_w; i++)
       if (y >= 0 && i >= 0 && y < p->x.h && i < p->x.w) dx[y * p->x.w + i] += dy / (double)count;
   return sum / (double)count;
 }

@@ -54,7 +54,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
     // The minimum column widths to which texts may be wrapped.
     private const int MinKey = 12, MinText = 16, MinProse = 24;
 
-    private static readonly Padding s_roomy = new(1, 0), s_tight = new(0, 0, 1, 0);
+    private static readonly Spectre.Console.Padding s_roomy = new(1, 0), s_tight = new(0, 0, 1, 0);
 
     private const string Separator = "   ", Indent = "  ";
 
@@ -143,7 +143,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
     }
 
     // Spectre adds one space before, between and after columns.
-    private static int WidthOf(IEnumerable<int> columns, Padding padding)
+    private static int WidthOf(IEnumerable<int> columns, Spectre.Console.Padding padding)
         => columns.Sum(column => column + padding.Left + padding.Right + 1) + 1;
 
     // Each column gets its minimum width; the rest goes to the columns that lack most.
@@ -159,7 +159,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
         return columns.Zip(widths, (column, given) => (column, (int?)given));
     }
 
-    private Table Draw(IEnumerable<(int Column, int? Width)> columns, Padding padding)
+    private Table Draw(IEnumerable<(int Column, int? Width)> columns, Spectre.Console.Padding padding)
     {
         Table table = new Table().Border(TableBorder.Simple);
         int[] shown = [.. columns.Select(column => column.Column)];

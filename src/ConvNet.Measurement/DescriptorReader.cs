@@ -164,7 +164,7 @@ internal sealed class DescriptorReader
             Output = new Shape(oc, rows.Output, columns.Output),
             Kernel = (rows.Kernel, columns.Kernel),
             Stride = (rows.Stride, columns.Stride),
-            Padding = (rows.Padding, columns.Padding),
+            Padding = (rows.Before, columns.Before, rows.Behind, columns.Behind),
             Dilation = (rows.Dilation, columns.Dilation),
             Name = _name,
         };
@@ -177,23 +177,28 @@ internal sealed class DescriptorReader
         int kernel = Given('k') ?? height?.Kernel ?? Required("kh");
         int stride = Given('s') ?? height?.Stride ?? 1;
         int dilation = Given('d') is { } gap ? gap + 1 : height?.Dilation ?? 1;
-        int? output = Given('o'), padding = Given('p') ?? (_values.ContainsKey("ph") ? height?.Padding : null);
+        int? output = Given('o'), before = Given('p') ?? (_values.ContainsKey("ph") ? height?.Before : null);
         long reach = (kernel - 1L) * dilation + 1;
-        long pad = padding ?? (output is { } wanted ? Math.Max(0, ((wanted - 1L) * stride - input + reach + 1) / 2)
+        long pad = before ?? (output is { } wanted ? Math.Max(0, ((wanted - 1L) * stride - input + reach + 1) / 2)
             : 0);
-        long span = input + 2 * pad - reach;
+        long behind = pad;
+        // One output or another fits both sides alike; any other says what the second side is.
+        if (output is { } asked && (input + 2 * pad - reach) / stride + 1 != asked)
+            behind = Math.Max(0, (asked - 1L) * stride - input + reach - pad);
+        long span = input + pad + behind - reach;
         if (span < 0)
             throw Error(_text.Length, $"a kernel with an extent of {reach} does not fit an input of {input} "
                 + $"with a padding of {pad}");
         long computed = span / stride + 1;
         if (output is { } given && given != computed)
-            throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + 2·{pad}) / {stride} + 1 = "
-                + $"{computed}");
-        return pad <= Limits.Window && computed <= int.MaxValue
-            ? new Axis(input, (int)computed, kernel, stride, (int)pad, dilation)
+            throw Error(_text.Length, $"o{side}{given} contradicts ({input} − {reach} + "
+                + $"{WindowAxis.PaddingOfBoth(pad, behind)}) / {stride} + 1 = {computed}");
+        return Math.Max(pad, behind) <= Limits.Window && computed <= int.MaxValue
+            ? new Axis(input, (int)computed, kernel, stride, (int)pad, (int)behind, dilation)
             : throw Error(
                 _text.Length,
-                $"o{side}{computed} needs a padding of {pad:N0} around {input}; the maximum is {Limits.Window:N0}");
+                $"o{side}{computed} needs a padding of {Math.Max(pad, behind):N0} around {input}; the maximum is "
+                + $"{Limits.Window:N0}");
     }
 
     private int Required(string key) => _values.TryGetValue(key, out int value) ? value
@@ -202,5 +207,6 @@ internal sealed class DescriptorReader
     private FormatException Error(int at, string reason, Exception? because = null)
         => new($"Shape {Excerpt.Of(_text)}: {reason}, at character {at + 1}.", because);
 
-    private readonly record struct Axis(int Input, int Output, int Kernel, int Stride, int Padding, int Dilation);
+    private readonly record struct Axis(
+        int Input, int Output, int Kernel, int Stride, int Before, int Behind, int Dilation);
 }

@@ -28,8 +28,8 @@ public enum LayerOperator
 /// (2), g groups (1), ic input and oc output channels over all groups, ih and iw input size, oh and ow output size, kh
 /// and kw kernel, sh and sw stride (1), ph and pw leading padding, and dh and dw dilation, where 0 means dense (0).
 /// A size omitted for the width equals that of the height. An omitted output size is computed. An omitted padding is
-/// the one that the output size requires, or 0 if that is omitted too. A given output size may be the result of
-/// rounding down.
+/// the one that the output size requires, or 0 if that is omitted too. The trailing padding equals the leading one, or
+/// is what a given output size requires. A given output size may be the result of rounding down.
 /// Without a kernel size, the descriptor is an inner product, for example <c>mb64ic4096oc4096</c>: a linear layer with
 /// ic·ih·iw inputs and oc outputs. The character _ is ignored. The name is the rest of the text; its quotes are
 /// optional.
@@ -62,7 +62,7 @@ public sealed record LayerShape
     public Extent Stride { get; init; } = 1;
 
     /// <summary>Padding.</summary>
-    public Extent Padding { get; init; }
+    public Padding Padding { get; init; }
 
     /// <summary>The distance between neighbouring taps: benchdnn's value plus one.</summary>
     public Extent Dilation { get; init; } = 1;
@@ -88,12 +88,13 @@ public sealed record LayerShape
     /// <param name="bias">Whether a convolution or a linear layer has a bias.</param>
     public Layer ToLayer(bool bias = false) => Operator switch
     {
-        LayerOperator.MaxPool => new MaxPool2d(Kernel, Stride, Padding, roundDown: true),
-        LayerOperator.AveragePool => new AvgPool2d(Kernel, Stride, Padding, roundDown: true),
-        LayerOperator.AveragePoolInside => new AvgPool2d(Kernel, Stride, Padding, roundDown: true, countPadding: false),
+        LayerOperator.MaxPool => new MaxPool2d(Kernel, Stride, Padding, rounding: Rounding.Floor),
+        LayerOperator.AveragePool => new AvgPool2d(Kernel, Stride, Padding, rounding: Rounding.Floor),
+        LayerOperator.AveragePoolInside
+            => new AvgPool2d(Kernel, Stride, Padding, Rounding.Floor, countIncludePad: false),
         LayerOperator.BatchNorm => new BatchNorm2d(),
         _ when IsLinear => new Linear(Output.C, bias),
-        _ => new Conv2d(Output.C, Kernel, Stride, Padding, Dilation, Groups, bias, roundDown: true),
+        _ => new Conv2d(Output.C, Kernel, Stride, Padding, Dilation, Groups, bias, rounding: Rounding.Floor),
     };
 
     /// <summary>Parses a descriptor.</summary>
@@ -123,7 +124,7 @@ public sealed record LayerShape
             Append(text, 'k', Kernel);
             if (Stride != 1)
                 Append(text, 's', Stride);
-            Append(text, 'p', Padding);
+            Append(text, 'p', new Extent(Padding.Top, Padding.Left));
             if (Dilation != 1)
                 Append(text, 'd', new Extent(Dilation.H - 1, Dilation.W - 1));
         }

@@ -21,7 +21,7 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
     public static bool HasChoice(in cn_conv2d conv)
         => conv is
         {
-            kernel_h: 3, kernel_w: 3, stride_h: 1, stride_w: 1, dilation_h: 1, dilation_w: 1,
+            window: { kernel_h: 3, kernel_w: 3, stride_h: 1, stride_w: 1, dilation_h: 1, dilation_w: 1 },
             x.layout: cn_layout.CN_BLOCKED
         } && Algorithms.HasPackedBlocks(conv);
 

@@ -31,7 +31,8 @@ internal static class Algorithms
     public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats, string selected)
     {
         int perGroup = conv.x.c / conv.groups;
-        long multiplyAdds = (long)conv.y.c * conv.y.h * conv.y.w * perGroup * conv.kernel_h * conv.kernel_w;
+        long multiplyAdds = (long)conv.y.c * conv.y.h * conv.y.w * perGroup
+            * conv.window.kernel_h * conv.window.kernel_w;
         (string algorithm, string reason) = Form(conv, perGroup);
         if (selected.Length > 0)
             reason += $"; {selected}";
@@ -40,9 +41,9 @@ internal static class Algorithms
             string form = algorithm[algorithm.IndexOf(',', StringComparison.Ordinal)..];
             return new Choice($"Winograd {NameOf((SumAlgorithm)conv.algorithm)}{form}", reason, multiplyAdds);
         }
-        if (pass == cn_pass.CN_BACKWARD_DATA && (conv.stride_h > 1 || conv.stride_w > 1))
-            reason += $"; the stride of {conv.stride_h}×{conv.stride_w} splits it into "
-                + $"{conv.stride_h * conv.stride_w} sums without one";
+        if (pass == cn_pass.CN_BACKWARD_DATA && (conv.window.stride_h > 1 || conv.window.stride_w > 1))
+            reason += $"; the stride of {conv.window.stride_h}×{conv.window.stride_w} splits it into "
+                + $"{conv.window.stride_h * conv.window.stride_w} sums without one";
         cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
         int halo = Convnet.cn_conv2d_halo(conv, pass).SizeOrThrow();
         if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)

@@ -58,7 +58,7 @@ internal static class CostModel
         int channels = conv.x.c / conv.groups, filters = conv.y.c / conv.groups;
         (int inputs, int outputs) = backward ? (filters, channels) : (channels, filters);
         double sources = Tiles(inputs, Block), lanes = Tiles(outputs, Block), single = lanes % 2;
-        int tile = DeclaredAccuracy.Tile(algorithm), points = direct ? conv.kernel_h * conv.kernel_w
+        int tile = DeclaredAccuracy.Tile(algorithm), points = direct ? conv.window.kernel_h * conv.window.kernel_w
             : (tile + 2) * (tile + 2);
         double tiles = (double)n * conv.groups * Tiles(results.h, tile) * Tiles(results.w, tile);
         double terms = direct && (sources == 1 || pass == cn_pass.CN_BACKWARD_WEIGHTS) ? Math.Min(Block, inputs)

@@ -27,9 +27,10 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     // 2^18 to 2^20.
     private const int MostStrides = 1 << 15;
 
-    private static readonly long[] s_one = [1, 1];
+    private static readonly long[] s_one = [1, 1], s_none = [0, 0];
 
-    private readonly List<HostBuffer<float>> _masks = [];
+    // Masks of dropout, and what sums are divided by.
+    private readonly List<HostBuffer<float>> _constants = [];
 
     /// <summary>Whether maps lie with their channels last, which is faster with many channels.</summary>
     /// <remarks>
@@ -54,8 +55,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Linear layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
         Conv2d layer => ("conv2d", OnMaps(node, Conv(node, layer, w))),
         ConvTranspose2d layer => ("conv_transpose2d", OnMaps(node, ConvTranspose(node, layer, w))),
-        MaxPool2d layer => ("max_pool2d", OnMaps(node, MaxPool(layer))),
-        AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(layer))),
+        MaxPool2d layer => ("max_pool2d", OnMaps(node, MaxPool(node, layer))),
+        AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(node, layer))),
         GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
         Dropout layer => ("mul", Drop(layer, node)),
@@ -76,7 +77,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     /// <summary>The dimensions of the tensor of a node; −1 stands for the samples.</summary>
     private static long[] Dimensions(Shape shape) => shape.IsVector ? [-1, shape.C] : [-1, shape.C, shape.H, shape.W];
 
-    public void Dispose() => _masks.ForEach(mask => mask.Dispose());
+    public void Dispose() => _constants.ForEach(values => values.Dispose());
 
     /// <summary>The channels that a node's convolution is given, and why; null where the node is none or nothing is
     /// padded at all.</summary>
@@ -92,19 +93,20 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     private Func<Tensor, Tensor> Conv(Node node, Conv2d layer, Tensor[] w)
     {
-        long[] stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding),
-            dilation = Pair(layer.Window.Dilation);
-        return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null,
-            (x, weights, bias) => functional.conv2d(x, weights, bias, stride, padding, dilation, layer.Groups));
+        long[] stride = Pair(layer.Window.Stride), padding = Sides.Both(layer.Window.Padding),
+            dilation = Pair(layer.Window.Dilation), rest = Sides.Rest(layer.Window.Padding);
+        return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null, (x, weights, bias)
+            => functional.conv2d(Sides.Pad(x, rest), weights, bias, stride, padding, dilation, layer.Groups));
     }
 
     private Func<Tensor, Tensor> ConvTranspose(Node node, ConvTranspose2d layer, Tensor[] w)
     {
-        long[] stride = Pair(layer.Window.Stride), padding = Pair(layer.Window.Padding),
-            dilation = Pair(layer.Window.Dilation), outputPadding = Pair(layer.OutputPadding);
+        long[] stride = Pair(layer.Window.Stride), padding = Sides.Both(layer.Window.Padding),
+            dilation = Pair(layer.Window.Dilation), outputPadding = Pair(layer.OutputPadding),
+            cut = [.. Sides.Rest(layer.Window.Padding).Select(size => -size)];
         return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null,
-            (x, weights, bias) => functional.conv_transpose2d(
-                x, weights, bias, stride, padding, outputPadding, dilation, layer.Groups));
+            (x, weights, bias) => Sides.Pad(functional.conv_transpose2d(
+                x, weights, bias, stride, padding, outputPadding, dilation, layer.Groups), cut));
     }
 
     private Func<Tensor, Tensor> Convolution(Node node, Window window, long groups, Tensor w, Tensor? bias,
@@ -141,18 +143,58 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         };
     }
 
-    private static Func<Tensor, Tensor> MaxPool(MaxPool2d layer)
+    private static Func<Tensor, Tensor> MaxPool(Node node, MaxPool2d layer)
     {
-        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride),
-            padding = Pair(layer.Window.Padding);
-        return x => functional.max_pool2d(x, kernel, stride, padding, s_one);
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride);
+        if (!layer.Window.Padding.IsSymmetric)
+        {
+            long[] sides = AsFarAsWindowsReach(node, layer.Window);
+            return x => functional.max_pool2d(Sides.Pad(x, sides, double.NegativeInfinity), kernel, stride, s_none,
+                s_one);
+        }
+        long[] padding = Sides.Both(layer.Window.Padding);
+        bool roundsUp = layer.Window.Rounding == Rounding.Ceiling;
+        return x => functional.max_pool2d(x, kernel, stride, padding, s_one, roundsUp);
     }
 
-    private static Func<Tensor, Tensor> AvgPool(AvgPool2d layer)
+    private Func<Tensor, Tensor> AvgPool(Node node, AvgPool2d layer)
     {
-        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride),
-            padding = Pair(layer.Window.Padding);
-        return x => functional.avg_pool2d(x, kernel, stride, padding, false, layer.CountPadding);
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride);
+        if (!layer.Window.Padding.IsSymmetric)
+            return UnevenAvgPool(node, layer, kernel, stride);
+        long[] padding = Sides.Both(layer.Window.Padding);
+        bool roundsUp = layer.Window.Rounding == Rounding.Ceiling;
+        return x => functional.avg_pool2d(x, kernel, stride, padding, roundsUp, layer.CountIncludePad);
+    }
+
+    // Torch pads opposite sides alike: here the sums of the padded windows, over how many values each of them counts.
+    private Func<Tensor, Tensor> UnevenAvgPool(Node node, AvgPool2d layer, long[] kernel, long[] stride)
+    {
+        (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, layer.Window.Padding);
+        Extent most = layer.CountIncludePad ? (x.H + padding.Bottom, x.W + padding.Right) : (x.H, x.W);
+        Extent least = layer.CountIncludePad ? (-padding.Top, -padding.Left) : (0, 0);
+        var counts = new HostBuffer<float>(y.Area, ScalarType.Float32);
+        _constants.Add(counts);
+        for (int i = 0; i < y.Area; i++)
+        {
+            (int row, int column) = Math.DivRem(i, y.W);
+            int top = row * layer.Window.Stride.H - padding.Top, left = column * layer.Window.Stride.W - padding.Left;
+            int rows = Math.Min(top + layer.Window.Kernel.H, most.H) - Math.Max(top, least.H);
+            int columns = Math.Min(left + layer.Window.Kernel.W, most.W) - Math.Max(left, least.W);
+            counts.Values[i] = (float)((long)rows * columns);
+        }
+        long[] sides = AsFarAsWindowsReach(node, layer.Window);
+        return values => functional.avg_pool2d(Sides.Pad(values, sides), kernel, stride, s_none, false, true, 1)
+            .div(counts.First(y.Area).reshape(y.H, y.W));
+    }
+
+    // All the padding of a pool, behind the map as far as its last window; less than 0 where that ends in the map.
+    private static long[] AsFarAsWindowsReach(Node node, Window window)
+    {
+        (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, window.Padding);
+        long below = (y.H - 1L) * window.Stride.H + window.Kernel.H - padding.Top - x.H,
+            beside = (y.W - 1L) * window.Stride.W + window.Kernel.W - padding.Left - x.W;
+        return [padding.Left, beside, padding.Top, below];
     }
 
     // Layers that slide a window want N×C×H×W, even where a map has one value.
@@ -187,7 +229,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     private TorchCall Drop(Dropout layer, Node node)
     {
         var mask = new HostBuffer<float>(batchSize * node.Shape.Length, ScalarType.Float32);
-        _masks.Add(mask);
+        _constants.Add(mask);
         long[] dimensions = Dimensions(node.Shape);
         return (x, pass) =>
         {

@@ -193,7 +193,7 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
   const axis y = depthwise_axis_y(p, residue);
   const taps inside = axis_taps_inside(&y, p->src_stride_h, p->src.h, t, t);
   const int64_t source = t * p->src_stride_h + y.src + inside.first * y.src_tap;
-  const int64_t filter_row = p->conv->kernel_w * CN_BLOCK;
+  const int64_t filter_row = p->conv->window.kernel_w * CN_BLOCK;
   row_sums r = {.in_row = y.src_tap * p->sv.row,
                 .w_row = y.tap_step * filter_row,
                 .width = p->src.w,
@@ -224,7 +224,7 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
 static void depthwise_items(const void *state, int64_t first, int64_t last, int thread) {
   const depthwise_job *job = state;
   const depthwise_plan *p = &job->plan;
-  const int64_t taps = (int64_t)p->conv->kernel_h * p->conv->kernel_w;
+  const int64_t taps = (int64_t)p->conv->window.kernel_h * p->conv->window.kernel_w;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t plane = item / p->strips;

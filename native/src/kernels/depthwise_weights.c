@@ -156,7 +156,7 @@ static void sum_run(const depthwise_plan *p, const tap_group *group, const float
                .src_tap = ax->src_tap,
                .stride = p->src_stride_w,
                .width = p->src.w,
-               .sums_row = (int64_t)p->conv->kernel_w * CN_BLOCK};
+               .sums_row = (int64_t)p->conv->window.kernel_w * CN_BLOCK};
   for (int32_t i = inside.first, rows; i < inside.end; i += rows) {
     rows = slice_of(inside.end - i, TAP_ROWS);
     for (int32_t k = 0; k < rows; k++)

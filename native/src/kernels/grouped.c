@@ -20,7 +20,9 @@ static int64_t value_offset(const view *v, int64_t sample, int64_t channel, int6
 
 /* Offset of w[k][c][r][s], c counted within the group. */
 static int64_t weight_offset(const cn_conv2d *conv, int64_t k, int64_t c, int64_t r, int64_t s) {
-  return ((k * (conv->x.c / conv->groups) + c) * conv->kernel_h + r) * conv->kernel_w + s;
+  return ((k * (conv->x.c / conv->groups) + c) * conv->window.kernel_h + r) *
+             conv->window.kernel_w +
+         s;
 }
 
 static double output_value(const grouped_job *job, int64_t sample, int64_t k, int64_t oy,
@@ -30,10 +32,12 @@ static double output_value(const grouped_job *job, int64_t sample, int64_t k, in
   const int64_t c0 = k / (conv->y.c / conv->groups) * channels;
   double sum = job->bias != NULL ? job->bias[k] : 0.0;
   for (int64_t c = 0; c < channels; c++)
-    for (int64_t r = 0; r < conv->kernel_h; r++)
-      for (int64_t s = 0; s < conv->kernel_w; s++) {
-        const int64_t iy = oy * conv->stride_h + r * conv->dilation_h - conv->pad_h;
-        const int64_t ix = ox * conv->stride_w + s * conv->dilation_w - conv->pad_w;
+    for (int64_t r = 0; r < conv->window.kernel_h; r++)
+      for (int64_t s = 0; s < conv->window.kernel_w; s++) {
+        const int64_t iy =
+            oy * conv->window.stride_h + r * conv->window.dilation_h - conv->window.pad_top;
+        const int64_t ix =
+            ox * conv->window.stride_w + s * conv->window.dilation_w - conv->window.pad_left;
         if (iy < 0 || iy >= conv->x.h || ix < 0 || ix >= conv->x.w) continue;
         sum += (double)job->w[weight_offset(conv, k, c, r, s)] *
                job->x[value_offset(&job->xv, sample, c0 + c, iy, ix)];
@@ -48,12 +52,13 @@ static double input_gradient(const grouped_job *job, int64_t sample, int64_t c, 
   const int64_t k0 = c / channels * filters;
   double sum = 0.0;
   for (int64_t k = k0; k < k0 + filters; k++)
-    for (int64_t r = 0; r < conv->kernel_h; r++)
-      for (int64_t s = 0; s < conv->kernel_w; s++) {
-        const int64_t py = iy + conv->pad_h - r * conv->dilation_h;
-        const int64_t px = ix + conv->pad_w - s * conv->dilation_w;
-        if (py < 0 || px < 0 || py % conv->stride_h != 0 || px % conv->stride_w != 0) continue;
-        const int64_t oy = py / conv->stride_h, ox = px / conv->stride_w;
+    for (int64_t r = 0; r < conv->window.kernel_h; r++)
+      for (int64_t s = 0; s < conv->window.kernel_w; s++) {
+        const int64_t py = iy + conv->window.pad_top - r * conv->window.dilation_h;
+        const int64_t px = ix + conv->window.pad_left - s * conv->window.dilation_w;
+        if (py < 0 || px < 0 || py % conv->window.stride_h != 0 || px % conv->window.stride_w != 0)
+          continue;
+        const int64_t oy = py / conv->window.stride_h, ox = px / conv->window.stride_w;
         if (oy >= conv->dy.h || ox >= conv->dy.w) continue;
         sum += (double)job->w[weight_offset(conv, k, c % channels, r, s)] *
                job->dy[value_offset(&job->yv, sample, k, oy, ox)];
@@ -67,8 +72,10 @@ static double weight_gradient(const grouped_job *job, int64_t k, int64_t c, int6
   for (int64_t i = 0; i < job->n; i++)
     for (int64_t oy = 0; oy < conv->dy.h; oy++)
       for (int64_t ox = 0; ox < conv->dy.w; ox++) {
-        const int64_t iy = oy * conv->stride_h + r * conv->dilation_h - conv->pad_h;
-        const int64_t ix = ox * conv->stride_w + s * conv->dilation_w - conv->pad_w;
+        const int64_t iy =
+            oy * conv->window.stride_h + r * conv->window.dilation_h - conv->window.pad_top;
+        const int64_t ix =
+            ox * conv->window.stride_w + s * conv->window.dilation_w - conv->window.pad_left;
         if (iy < 0 || iy >= conv->x.h || ix < 0 || ix >= conv->x.w) continue;
         sum += (double)job->dy[value_offset(&job->yv, i, k, oy, ox)] *
                job->x[value_offset(&job->xv, i, c, iy, ix)];
@@ -128,16 +135,16 @@ static void backward_weights_items(const void *state, int64_t first, int64_t las
         bias += job->dy[value_offset(&job->yv, i, k, p / conv->dy.w, p % conv->dy.w)];
     if (job->db != NULL) job->db[k] = (float)bias;
     for (int64_t c = 0; c < channels && k < conv->y.c; c++)
-      for (int64_t r = 0; r < conv->kernel_h; r++)
-        for (int64_t s = 0; s < conv->kernel_w; s++)
+      for (int64_t r = 0; r < conv->window.kernel_h; r++)
+        for (int64_t s = 0; s < conv->window.kernel_w; s++)
           job->dw[weight_offset(conv, k, c, r, s)] =
               (float)weight_gradient(job, k, k / filters * channels + c, r, s);
   }
 }
 
 static double operations(const cn_conv2d *conv, int64_t n) {
-  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * (conv->x.c / conv->groups) * conv->kernel_h *
-         conv->kernel_w;
+  return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * (conv->x.c / conv->groups) *
+         conv->window.kernel_h * conv->window.kernel_w;
 }
 
 void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,

@@ -4,23 +4,27 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* The part of a window inside the image: rows x cols pixels from (y, x). */
+/* The part of a window inside the image: rows x cols pixels from (y, x); and how many pixels it has
+ * in the image and its padding. */
 typedef struct window_part {
-  int64_t y, x, rows, cols;
+  int64_t y, x, rows, cols, padded;
 } window_part;
 
 ALWAYS_INLINE window_part part_of(const cn_pool2d *p, int64_t oy, int64_t ox) {
-  const int64_t y = oy * p->stride_h - p->pad_h, x = ox * p->stride_w - p->pad_w;
+  const int64_t y = oy * p->window.stride_h - p->window.pad_top,
+                x = ox * p->window.stride_w - p->window.pad_left;
   const int64_t y0 = max_i64(y, 0), x0 = max_i64(x, 0);
+  const int64_t height = min_i64(p->window.kernel_h, p->x.h + p->window.pad_bottom - y);
+  const int64_t width = min_i64(p->window.kernel_w, p->x.w + p->window.pad_right - x);
   return (window_part){.y = y0,
                        .x = x0,
-                       .rows = min_i64(y + p->kernel_h, p->x.h) - y0,
-                       .cols = min_i64(x + p->kernel_w, p->x.w) - x0};
+                       .rows = min_i64(y + p->window.kernel_h, p->x.h) - y0,
+                       .cols = min_i64(x + p->window.kernel_w, p->x.w) - x0,
+                       .padded = height * width};
 }
 
 ALWAYS_INLINE float divisor(const cn_pool2d *p, window_part w) {
-  return p->count_include_pad ? (float)((int64_t)p->kernel_h * p->kernel_w)
-                              : (float)(w.rows * w.cols);
+  return (float)(p->count_include_pad ? w.padded : w.rows * w.cols);
 }
 
 /* The first maximum in row-major order (of NaNs the last), and the index of its pixel in that
@@ -200,23 +204,35 @@ ALWAYS_INLINE run windows_over(int64_t i, int64_t kernel, int64_t stride, int64_
 }
 
 ALWAYS_INLINE run rows_over(const cn_pool2d *p, int64_t y) {
-  return windows_over(y, p->kernel_h, p->stride_h, p->pad_h, p->dy.h);
+  return windows_over(y, p->window.kernel_h, p->window.stride_h, p->window.pad_top, p->dy.h);
 }
 
 ALWAYS_INLINE run cols_over(const cn_pool2d *p, int64_t x) {
-  return windows_over(x, p->kernel_w, p->stride_w, p->pad_w, p->dy.w);
+  return windows_over(x, p->window.kernel_w, p->window.stride_w, p->window.pad_left, p->dy.w);
 }
 
 /* Whether a pixel may belong to more than SUM_TERMS windows. */
 static bool is_crowded(const cn_pool2d *p) {
-  const int64_t rows = min_i64(p->dy.h, (p->kernel_h - 1) / p->stride_h + 1);
-  return rows * min_i64(p->dy.w, (p->kernel_w - 1) / p->stride_w + 1) > SUM_TERMS;
+  const int64_t rows = min_i64(p->dy.h, (p->window.kernel_h - 1) / p->window.stride_h + 1);
+  return rows * min_i64(p->dy.w, (p->window.kernel_w - 1) / p->window.stride_w + 1) > SUM_TERMS;
+}
+
+/* Whether all windows are means of as many pixels: the padding counts, and the last ones end in it.
+ */
+static bool counts_alike(const cn_pool2d *p) {
+  const cn_window *w = &p->window;
+  return p->count_include_pad &&
+         (p->dy.h - 1) * (int64_t)w->stride_h + w->kernel_h <=
+             (int64_t)p->x.h + w->pad_top + w->pad_bottom &&
+         (p->dy.w - 1) * (int64_t)w->stride_w + w->kernel_w <=
+             (int64_t)p->x.w + w->pad_left + w->pad_right;
 }
 
 /* A pixel of dx in many windows: the pairwise sum of their dy / count. */
 static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int64_t x) {
   const cn_pool2d *p = &job->pool;
   const run rows = rows_over(p, y), cols = cols_over(p, x);
+  const bool alike = counts_alike(p);
   pairwise sum;
   pairwise_clear(&sum);
   for (int64_t oy = rows.first; oy < rows.end; oy++)
@@ -225,13 +241,13 @@ static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int6
       vec part = vec_zero();
       for (int64_t ox = first; ox < end; ox++) {
         const vec g = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
-        const float count = p->count_include_pad ? 1.0f : divisor(p, part_of(p, oy, ox));
-        part = vec_add(part, p->count_include_pad ? g : vec_div(g, vec_set1(count)));
+        const float count = alike ? 1.0f : divisor(p, part_of(p, oy, ox));
+        part = vec_add(part, alike ? g : vec_div(g, vec_set1(count)));
       }
       pairwise_add(&sum, part);
     }
   const vec total = pairwise_total(&sum, vec_zero());
-  return p->count_include_pad ? vec_div(total, vec_set1(divisor(p, (window_part){0}))) : total;
+  return alike ? vec_div(total, vec_set1(divisor(p, part_of(p, 0, 0)))) : total;
 }
 
 /* A group of windows with the indices of their winners. */
@@ -313,7 +329,9 @@ static void backward_items(const void *state, int64_t first, int64_t last, int t
     int64_t clean = job->whole ? p->dx.h : 0;
     if (job->crowded) crowded_plane(job, x, dy, dx);
     for (int64_t oy = 0; oy < p->dy.h && !job->crowded; oy++) {
-      clear_rows(job, dx, &clean, min_i64(oy * p->stride_h - p->pad_h + p->kernel_h, p->dx.h));
+      clear_rows(
+          job, dx, &clean,
+          min_i64(oy * p->window.stride_h - p->window.pad_top + p->window.kernel_h, p->dx.h));
       for (int64_t ox = 0; ox < p->dy.w; ox++) spread(job, item, x, dy, oy, ox, dx);
     }
     if (!job->crowded) clear_rows(job, dx, &clean, p->dx.h);
@@ -323,7 +341,8 @@ static void backward_items(const void *state, int64_t first, int64_t last, int t
 
 /* Every window is read once, and in the backward pass written once. */
 static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
-  return 10.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * p->kernel_h * p->kernel_w;
+  return 10.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * p->window.kernel_h *
+         p->window.kernel_w;
 }
 
 void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
@@ -350,10 +369,11 @@ void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, co
                   .dx = dx};
   /* Winner indices are below 255, so a pixel belongs to few windows. */
   job.crowded = winners == NULL && is_crowded(pool);
-  job.alone = pool->kind == CN_POOL_MAX && pool->stride_h >= pool->kernel_h &&
-              pool->stride_w >= pool->kernel_w;
-  job.whole = job.alone && pool->stride_h == pool->kernel_h && pool->stride_w == pool->kernel_w &&
-              pool->pad_h == 0 && pool->pad_w == 0 && pool->dy.h * pool->stride_h == pool->dx.h &&
-              pool->dy.w * pool->stride_w == pool->dx.w;
+  job.alone = pool->kind == CN_POOL_MAX && pool->window.stride_h >= pool->window.kernel_h &&
+              pool->window.stride_w >= pool->window.kernel_w;
+  job.whole = job.alone && pool->window.stride_h == pool->window.kernel_h &&
+              pool->window.stride_w == pool->window.kernel_w && pool->window.pad_top == 0 &&
+              pool->window.pad_left == 0 && pool->dy.h * pool->window.stride_h == pool->dx.h &&
+              pool->dy.w * pool->window.stride_w == pool->dx.w;
   run_parallel(threads, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
 }

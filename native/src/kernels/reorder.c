@@ -131,7 +131,7 @@ static void conv_weights(int threads, const cn_conv2d *conv, phase_body body, co
   }
   const weight_job job = {.shape = conv_shape_of(conv, &conv->x, &conv->y, 1),
                           .depthwise = form == FORM_DEPTHWISE,
-                          .taps = (int64_t)conv->kernel_h * conv->kernel_w,
+                          .taps = (int64_t)conv->window.kernel_h * conv->window.kernel_w,
                           .src = src,
                           .dst = dst};
   run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);

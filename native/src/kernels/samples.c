@@ -44,9 +44,9 @@ typedef struct dx_row {
 } dx_row;
 
 static dx_row row_at(const cn_conv2d *c, int32_t y) {
-  const axis a =
-      axis_backward(c->kernel_h, c->stride_h, c->dilation_h, c->pad_h, c->dx.h, y % c->stride_h);
-  const int64_t t = y / c->stride_h;
+  const axis a = axis_backward(c->window.kernel_h, c->window.stride_h, c->window.dilation_h,
+                               c->window.pad_top, c->dx.h, y % c->window.stride_h);
+  const int64_t t = y / c->window.stride_h;
   const taps inside = axis_taps_inside(&a, 1, c->dy.h, t, t);
   return (dx_row){.src = t + a.src + inside.first * a.src_tap,
                   .tap = a.tap + inside.first * a.tap_step,
@@ -209,9 +209,9 @@ static void add_block(const samples_job *job, const band *b, int64_t block, cons
   const float *w = job->w + block * p->w_block;
   for (int32_t y = b->y0; y < b->y1; y++, to += p->dx_row) {
     const dx_row r = row_at(c, y);
-    for (int32_t residue = 0; residue < min_i32(c->stride_w, c->dx.w); residue++) {
-      const axis a =
-          axis_backward(c->kernel_w, c->stride_w, c->dilation_w, c->pad_w, c->dx.w, residue);
+    for (int32_t residue = 0; residue < min_i32(c->window.stride_w, c->dx.w); residue++) {
+      const axis a = axis_backward(c->window.kernel_w, c->window.stride_w, c->window.dilation_w,
+                                   c->window.pad_left, c->dx.w, residue);
       const int32_t row_terms = max_i32(1, a.taps * p->k);
       const samples_sum s = {.dy =
                                  dy + (r.src - b->first) * p->dy_row + (p->margin + a.src) * SQUARE,
@@ -223,7 +223,7 @@ static void add_block(const samples_job *job, const band *b, int64_t block, cons
                              .w_col = a.tap_step * p->w_col,
                              .w_channel = p->w_channel,
                              .dx_channel = p->dx_cols * CN_BLOCK,
-                             .dx_pixel = (int64_t)c->stride_w * CN_BLOCK,
+                             .dx_pixel = (int64_t)c->window.stride_w * CN_BLOCK,
                              .rows = r.count,
                              .k = p->k,
                              .rows_together = max_i32(1, SUM_TERMS / row_terms),

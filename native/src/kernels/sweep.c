@@ -180,9 +180,9 @@ static void sweep_class(const sweep_job *job, const sweep_item *p, source from, 
   const int64_t chunk = min_i64(w->chunk, w->src_blocks - p->chunk);
   const bool first = p->chunk == 0, last = p->chunk + chunk == w->src_blocks;
   gemm_args g = {.a = job->weights + dst_block * w->w_block + p->chunk * w->w_outer +
-                      ((int64_t)y.tap * s->kernel_w + x.tap) * s->w_tap,
+                      ((int64_t)y.tap * s->window.kernel_w + x.tap) * s->w_tap,
                  .a_outer = w->w_outer,
-                 .a_row = (int64_t)y.tap_step * s->kernel_w * s->w_tap,
+                 .a_row = (int64_t)y.tap_step * s->window.kernel_w * s->w_tap,
                  .a_col = x.tap_step * s->w_tap,
                  .a_block = w->w_block,
                  .b = from.base + y.src * from.row + x.src * pixel,
@@ -230,8 +230,8 @@ static void spread_rows(const sweep_job *job, const sweep_item *p, const float *
 /* Pools the windows in the rows of an item. After the last windows there may be unused rows. */
 static void pool_item(const sweep_job *job, const sweep_item *p, const float *rows, int64_t plane) {
   const cn_pool2d *pool = &job->tail->pool->pool;
-  const int64_t end = p->row1 == job->w->total_rows ? pool->y.h : p->row1 / pool->stride_h;
-  pool_rows(job->tail->pool, plane, rows, p->row0 / pool->stride_h, min_i64(end, pool->y.h));
+  const int64_t end = p->row1 == job->w->total_rows ? pool->y.h : p->row1 / pool->window.stride_h;
+  pool_rows(job->tail->pool, plane, rows, p->row0 / pool->window.stride_h, min_i64(end, pool->y.h));
 }
 
 static void sweep_tile(const sweep_job *job, const sweep_item *p, source from, target to,
@@ -354,7 +354,8 @@ static void sweep_items(const void *state, int64_t first, int64_t last, int thre
  * is complete in registers after one call, and that adjacent lines are stored together. */
 static int stream_flag(const sweep *w, const tail *t) {
   const conv_shape *s = &w->shape;
-  const int64_t terms = w->src_blocks * w->k * s->kernel_h * (s->stem ? 1 : s->kernel_w);
+  const int64_t terms =
+      w->src_blocks * w->k * s->window.kernel_h * (s->stem ? 1 : s->window.kernel_w);
   const bool once = w->chunk >= w->src_blocks && terms <= SUM_TERMS && w->dst_stride_w == 1;
   return once && w->pool_floats == 0 && tail_is_empty(t) &&
                  stores_stream(&w->dv, w->n, STREAMED_FLOATS)

@@ -52,15 +52,15 @@ static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float 
   at.images = min_i64(p->images, s->n - at.sample);
   at.row1 = min_i64(at.row0 + p->rows, s->y.h);
   const float *x = job->x + plane_offset(&s->xv, at.sample, t->group * s->x_blocks + t->x0);
-  const int64_t y0 = at.row0 * s->stride_h - s->pad_h;
+  const int64_t y0 = at.row0 * s->window.stride_h - s->window.pad_top;
   if (p->packed) {
-    const window rows = {y0, -s->pad_w, p->pack_rows, p->pack_cols, t->x1 - t->x0};
+    const window rows = {y0, -s->window.pad_left, p->pack_rows, p->pack_cols, t->x1 - t->x0};
     pack_window(&s->x, &s->xv, x, rows, buffer);
     at.x = buffer;
     at.x_row = p->pack_cols * s->xv.pixel;
     at.x_plane = p->pack_rows * at.x_row;
   } else {
-    at.x = x + y0 * s->xv.row - s->pad_w * s->xv.pixel;
+    at.x = x + y0 * s->xv.row - s->window.pad_left * s->xv.pixel;
     at.x_row = s->xv.row;
     at.x_plane = s->xv.plane;
   }
@@ -80,20 +80,20 @@ typedef struct run {
 
 static run run_at(const conv_shape *s, const pixels *at, const tile *t, int64_t x, int32_t row,
                   int32_t col, int64_t columns) {
-  const int64_t b = (x - t->x0) * at->x_plane + row * s->dilation_h * at->x_row +
-                    col * s->dilation_w * s->xv.pixel;
+  const int64_t b = (x - t->x0) * at->x_plane + row * s->window.dilation_h * at->x_row +
+                    col * s->window.dilation_w * s->xv.pixel;
   return (run){x, columns, row, col, b};
 }
 
 static run first_run(const conv_shape *s, const pixels *at, const tile *t) {
-  return run_at(s, at, t, t->x0, 0, 0, s->stem ? s->kernel_w : x_lanes(s, t->x0));
+  return run_at(s, at, t, t->x0, 0, 0, s->stem ? s->window.kernel_w : x_lanes(s, t->x0));
 }
 
 static run run_after(const conv_shape *s, const pixels *at, const tile *t, const run *r) {
-  if (!s->stem && r->col + 1 < s->kernel_w)
+  if (!s->stem && r->col + 1 < s->window.kernel_w)
     return run_at(s, at, t, r->x, r->row, r->col + 1, r->columns);
-  if (r->row + 1 < s->kernel_h) return run_at(s, at, t, r->x, r->row + 1, 0, r->columns);
-  return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->kernel_w : x_lanes(s, r->x + 1));
+  if (r->row + 1 < s->window.kernel_h) return run_at(s, at, t, r->x, r->row + 1, 0, r->columns);
+  return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->window.kernel_w : x_lanes(s, r->x + 1));
 }
 
 /* Computes all runs of a tile for `blocks` blocks of y. A large dw that is written once is
@@ -103,7 +103,7 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   const conv_shape *s = &p->shape;
   const bool fetch = p->dw_stores == DW_FETCH;
   const float *b = g.b;
-  const int64_t run_floats = s->stem ? s->kernel_w * s->w_tap : s->w_tap;
+  const int64_t run_floats = s->stem ? s->window.kernel_w * s->w_tap : s->w_tap;
   gemm_plan plan;
   int64_t planned = 0; /* columns per run in plan */
   bool plan_of_both = false;
@@ -153,9 +153,9 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
                          .a_block = s->yv.plane,
                          .b = at->x,
                          .b_outer = s->xv.sample,
-                         .b_row = s->stride_h * at->x_row,
-                         .b_n = s->stem ? s->dilation_w : 1,
-                         .b_k = s->stride_w * s->xv.pixel,
+                         .b_row = s->window.stride_h * at->x_row,
+                         .b_n = s->stem ? s->window.dilation_w : 1,
+                         .b_k = s->window.stride_w * s->xv.pixel,
                          .c = t->dw + (block - 2 * t->pair0) * t->dw_block,
                          .c_block = t->dw_block,
                          .c_n = CN_BLOCK,
@@ -180,9 +180,9 @@ static void update_narrow(const weights_job *job, const tile *t, const pixels *a
                       .dy = job->dy + plane_offset(&dyv, at->sample, 0),
                       .x_image = s->xv.sample,
                       .x_plane = at->x_plane,
-                      .x_row = s->stride_h * at->x_row,
-                      .tap_row = s->dilation_h * at->x_row,
-                      .tap_col = s->dilation_w,
+                      .x_row = s->window.stride_h * at->x_row,
+                      .tap_row = s->window.dilation_h * at->x_row,
+                      .tap_col = s->window.dilation_w,
                       .dy_image = dyv.sample,
                       .dy_row = dyv.row,
                       .images = at->images,
@@ -190,8 +190,8 @@ static void update_narrow(const weights_job *job, const tile *t, const pixels *a
                       .rows = at->row1 - at->row0,
                       .width = s->y.w,
                       .channels = (int32_t)s->x_channels,
-                      .kernel_h = s->kernel_h,
-                      .kernel_w = s->kernel_w,
+                      .kernel_h = s->window.kernel_h,
+                      .kernel_w = s->window.kernel_w,
                       .lanes = (int32_t)s->y_channels,
                       .db = t->db};
   if (pool != NULL) {
@@ -321,14 +321,14 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
   const conv_shape *s = &p->shape;
   if (b + 1 >= end) return (prefetcher){.at = 2};
   const int blocks = (int)min_i64(GEMM_PAIR, block_count(s, t));
-  const int64_t columns = s->stem ? s->kernel_w : x_lanes(s, t->x0);
-  const int64_t runs = s->stem ? s->kernel_h : s->kernel_h * s->kernel_w;
+  const int64_t columns = s->stem ? s->window.kernel_w : x_lanes(s, t->x0);
+  const int64_t runs = s->stem ? s->window.kernel_h : s->window.kernel_h * s->window.kernel_w;
   const int together = gemm_runs_together(blocks, columns);
   const int64_t calls = (t->pair1 - t->pair0) * ceil_div((t->x1 - t->x0) * runs, together) *
                         gemm_plan_of(blocks, together, columns, 1).tiles;
   return prefetcher_of(
-      pixel_runs(p, &s->xv, job->x, b + 1, p->rows * s->stride_h, t->group * s->x_blocks + t->x0,
-                 t->x1 - t->x0),
+      pixel_runs(p, &s->xv, job->x, b + 1, p->rows * s->window.stride_h,
+                 t->group * s->x_blocks + t->x0, t->x1 - t->x0),
       pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, first_block(s, t), block_count(s, t)), calls);
 }
 

@@ -242,8 +242,9 @@ ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from,
 static void pool_image_rows(const winograd_job *job, const float *values, int64_t plane, int64_t y0,
                             int64_t y1) {
   const cn_pool2d *pool = &job->tail->pool->pool;
-  const int64_t end = y1 == job->p->dst.h ? pool->y.h : min_i64(y1 / pool->stride_h, pool->y.h);
-  pool_rows(job->tail->pool, plane, values, y0 / pool->stride_h, end);
+  const int64_t end =
+      y1 == job->p->dst.h ? pool->y.h : min_i64(y1 / pool->window.stride_h, pool->y.h);
+  pool_rows(job->tail->pool, plane, values, y0 / pool->window.stride_h, end);
 }
 
 /* Computes rows row0..row1 - 1 of tiles, which belong to one image, in block `block` of the group's

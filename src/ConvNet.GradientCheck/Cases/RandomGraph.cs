@@ -63,7 +63,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         int padding = fits && draw.OneIn(3) ? 0 : reach / 2;
         int groups = draw.OneIn(4) ? x.Shape.C : 1, filters = groups == 1 ? Filters() : groups * draw.Of(1, 1, 2);
         return _graph.Add(new Conv2d(filters, kernel, draw.Of(1, 1, 1, 2, 3), padding, dilation, groups, draw.OneIn(2),
-            roundDown: true), x);
+            rounding: Rounding.Floor), x);
     }
 
     private Node Same(Node x, int filters)
@@ -82,8 +82,8 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
     {
         int kernel = draw.Of(2, 3), padding = kernel > Math.Min(x.Shape.H, x.Shape.W) ? kernel / 2 : draw.Below(2);
         return _graph.Add(draw.OneIn(3)
-            ? new AvgPool2d(kernel, draw.Of(1, 2, 3), padding, roundDown: true, countPadding: draw.OneIn(2))
-            : new MaxPool2d(kernel, draw.Of(1, 2, 3), padding, roundDown: true), x);
+            ? new AvgPool2d(kernel, draw.Of(1, 2, 3), padding, rounding: Rounding.Floor, countIncludePad: draw.OneIn(2))
+            : new MaxPool2d(kernel, draw.Of(1, 2, 3), padding, rounding: Rounding.Floor), x);
     }
 
     private Node Residual(Node x)
@@ -98,8 +98,9 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
     private Node Projection(Node x)
     {
         int filters = Filters();
-        Node branch = Same(_graph.Add(new Conv2d(filters, 3, stride: 2, padding: 1, roundDown: true), x), filters);
-        Node projected = _graph.Add(new Conv2d(filters, 1, stride: 2, bias: false, roundDown: true), x);
+        Node branch
+            = Same(_graph.Add(new Conv2d(filters, 3, stride: 2, padding: 1, rounding: Rounding.Floor), x), filters);
+        Node projected = _graph.Add(new Conv2d(filters, 1, stride: 2, bias: false, rounding: Rounding.Floor), x);
         return _graph.Append(_graph.Add(new Add(), branch, projected), new Relu());
     }
 

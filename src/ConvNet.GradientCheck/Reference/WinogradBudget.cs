@@ -29,7 +29,7 @@ internal sealed class WinogradBudget
         G4 = { { 6, 0, 0 }, { -4, -4, -4 }, { -4, 4, -4 }, { 1, 2, 4 }, { 1, -2, 4 }, { 0, 0, 24 } },
         A4 = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, -1, 1, -1 }, { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
 
-    private readonly Extent _padding;
+    private readonly Extent _before;
     private readonly int _groups;
     private readonly Shape _x, _y;
     private readonly int _n, _m;
@@ -38,7 +38,8 @@ internal sealed class WinogradBudget
 
     private WinogradBudget(Layer layer, Shape x, Shape y, int n, SumAlgorithm algorithm)
     {
-        _padding = layer.Sees(x)!.Value.Padding;
+        Padding padding = layer.Sees(x)!.Value.Padding;
+        _before = (padding.Top, padding.Left);
         _groups = x.C / layer.Parameters(x)[0].Dimensions[1];
         (_x, _y, _n, _m) = (x, y, n, DeclaredAccuracy.Tile(algorithm));
         (_b, _g, _a, _denominator) = _m == 2 ? (B2, G2, A2, 4) : (B4, G4, A4, 576);
@@ -68,7 +69,7 @@ internal sealed class WinogradBudget
 
     private bool Forward(float[] x, float[] w, double bias)
     {
-        Extent first = (-_padding.H, -_padding.W);
+        Extent first = (-_before.H, -_before.W);
         return Sums(x, _x, Depth, w, _y, PerGroup, first, (group, to, from)
             => ((group * PerGroup + to) * Depth + from, false), bias);
     }
@@ -76,7 +77,7 @@ internal sealed class WinogradBudget
     // The filters turned round, over dy.
     private bool InputGradient(float[] dy, float[] w)
     {
-        Extent first = (_padding.H - Taps + 1, _padding.W - Taps + 1);
+        Extent first = (_before.H - Taps + 1, _before.W - Taps + 1);
         return Sums(dy, _y, PerGroup, w, _x, Depth, first, (group, to, from)
             => ((group * PerGroup + from) * Depth + to, true), 0);
     }
@@ -160,7 +161,7 @@ internal sealed class WinogradBudget
                 return false;
             sample = n;
             for (int c = 0; c < _x.C; c++)
-                tiles[c] = Absolute(Both(_b, Patch(x, _x, n, c, row - _padding.H, column - _padding.W, _m + Taps - 1)));
+                tiles[c] = Absolute(Both(_b, Patch(x, _x, n, c, row - _before.H, column - _before.W, _m + Taps - 1)));
             Parallel.For(0, _y.C, k =>
             {
                 double[,] spread = Absolute(Both(_a, Patch(dy, _y, n, k, row, column, _m)));

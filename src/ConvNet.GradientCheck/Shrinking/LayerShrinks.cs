@@ -19,7 +19,8 @@ internal static class LayerShrinks
             return [];
         if (declared.Of(AttributeRole.Padding) is not { } padding)
             return Of(layer, AttributeRole.Kernel);
-        Extent taps = (Extent)kernel.ValueOf(layer), before = (Extent)padding.ValueOf(layer);
+        Extent taps = (Extent)kernel.ValueOf(layer);
+        var before = (Padding)padding.ValueOf(layer);
         Extent dilation = declared.Of(AttributeRole.Dilation)?.ValueOf(layer) is Extent value ? value : 1;
         return from fewer in kernel.Smaller(layer).Cast<Extent>()
                from less in new[] { KeepingSize(before, taps, fewer, dilation), before }.Distinct()
@@ -45,11 +46,13 @@ internal static class LayerShrinks
             ?? layer;
     }
 
-    private static Extent KeepingSize(Extent padding, Extent taps, Extent fewer, Extent dilation)
+    private static Padding KeepingSize(Padding padding, Extent taps, Extent fewer, Extent dilation)
     {
-        static int Less(int padding, int taps, int dilation)
-            => taps * dilation / 2 is var less && less <= padding && taps * dilation % 2 == 0
-                ? padding - less : padding;
-        return (Less(padding.H, taps.H - fewer.H, dilation.H), Less(padding.W, taps.W - fewer.W, dilation.W));
+        static (int, int) Less(int before, int behind, int reach)
+            => reach % 2 == 0 && reach / 2 <= Math.Min(before, behind) ? (before - reach / 2, behind - reach / 2)
+                : (before, behind);
+        (int top, int bottom) = Less(padding.Top, padding.Bottom, (taps.H - fewer.H) * dilation.H);
+        (int left, int right) = Less(padding.Left, padding.Right, (taps.W - fewer.W) * dilation.W);
+        return (top, left, bottom, right);
     }
 }

@@ -20,16 +20,16 @@ public readonly record struct Extent(int H, int W)
 
 /// <summary>A window that slides over a map: the geometry that convolution and pooling share.</summary>
 /// <remarks>
-/// Output size, per direction: (W − F + 2P) / S + 1 with F the kernel's reach, (kernel − 1)·dilation + 1.
-/// It must be a whole number unless <see cref="RoundDown"/> is set.
+/// Output size, per direction: (W − F + P) / S + 1 with F the kernel's reach, (kernel − 1)·dilation + 1, and P the
+/// padding of both sides. It must be a whole number unless <see cref="Rounding"/> says what to do with another.
 /// </remarks>
 /// <param name="Kernel">F, the window's rows and columns.</param>
 /// <param name="Stride">S, the step from one position to the next.</param>
 /// <param name="Padding">P, the border added on each side.</param>
 /// <param name="Dilation">Distance between neighbouring taps; 1 is dense.</param>
-/// <param name="RoundDown">Whether an output size that is not whole is rounded down.</param>
-public readonly record struct Window(Extent Kernel, Extent Stride, Extent Padding, Extent Dilation,
-    bool RoundDown = false)
+/// <param name="Rounding">What becomes of an output size that is not whole.</param>
+public readonly record struct Window(Extent Kernel, Extent Stride, Padding Padding, Extent Dilation,
+    Rounding Rounding = Rounding.Exact)
 {
     /// <summary>Rows and columns from the first tap to the last: (kernel − 1)·dilation + 1.</summary>
     public Extent Reach => new((Kernel.H - 1) * Dilation.H + 1, (Kernel.W - 1) * Dilation.W + 1);
@@ -43,7 +43,7 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         if (Kernel.H < 1 || Kernel.W < 1 || Stride.H < 1 || Stride.W < 1 || Dilation.H < 1 || Dilation.W < 1)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, stride {Stride} and dilation "
                 + $"{Dilation} start at 1.");
-        if (Padding.H < 0 || Padding.W < 0)
+        if (Padding.Least < 0)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: padding {Padding} is negative; 0 adds no border.");
         if (!IsInRange)
         {
@@ -55,8 +55,8 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
     }
 
     /// <summary>Whether every size is in its range.</summary>
-    internal bool IsInRange => IsInRangeAlong(Kernel.H, Stride.H, Padding.H, Dilation.H)
-        && IsInRangeAlong(Kernel.W, Stride.W, Padding.W, Dilation.W);
+    internal bool IsInRange => Padding.Least >= 0 && Padding.Most <= Limits.Window
+        && IsInRangeAlong(Kernel.H, Stride.H, Dilation.H) && IsInRangeAlong(Kernel.W, Stride.W, Dilation.W);
 
     /// <summary>Rows and columns of the output for an input map.</summary>
     /// <exception cref="ArgumentException">The window does not tile the map; the message names settings that
@@ -92,13 +92,16 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         && FitsShape(channels, Rows(input).Output, Columns(input).Output);
 
     /// <summary>Whether no window of a pooling can lie on padding alone.</summary>
-    internal bool PadsAtMostHalf => Padding.H <= Kernel.H / 2 && Padding.W <= Kernel.W / 2;
+    internal bool PadsAtMostHalf => Math.Max(Padding.Top, Padding.Bottom) <= Kernel.H / 2
+        && Math.Max(Padding.Left, Padding.Right) <= Kernel.W / 2;
 
     /// <summary>The window along the rows of a map.</summary>
-    internal WindowAxis Rows(Shape input) => new(input.H, Kernel.H, Stride.H, Padding.H, Dilation.H, RoundDown);
+    internal WindowAxis Rows(Shape input) => new(input.H, Kernel.H, Stride.H, Padding.Top, Padding.Bottom, Dilation.H,
+        Rounding);
 
     /// <summary>The window along the columns of a map.</summary>
-    internal WindowAxis Columns(Shape input) => new(input.W, Kernel.W, Stride.W, Padding.W, Dilation.W, RoundDown);
+    internal WindowAxis Columns(Shape input) => new(input.W, Kernel.W, Stride.W, Padding.Left, Padding.Right,
+        Dilation.W, Rounding);
 
     /// <summary>
     /// The formula of the output's size with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>; rows × columns where
@@ -110,28 +113,28 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Extent Paddin
         return rows == columns ? columns : $"{rows} × {columns}";
     }
 
-    private static bool IsInRangeAlong(int kernel, int stride, int padding, int dilation)
-        => kernel >= 1 && stride >= 1 && dilation >= 1 && padding >= 0
-            && (long)kernel * dilation <= Limits.Window && padding <= Limits.Window && stride <= Limits.Window;
+    private static bool IsInRangeAlong(int kernel, int stride, int dilation) => kernel >= 1 && stride >= 1
+        && dilation >= 1 && (long)kernel * dilation <= Limits.Window && stride <= Limits.Window;
 
     private static bool FitsShape(int channels, long h, long w)
         => h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * channels <= int.MaxValue;
 }
 
 /// <summary>A window in one direction of a map.</summary>
-internal readonly record struct WindowAxis(int Size, int Kernel, int Stride, int Padding, int Dilation, bool RoundDown)
+internal readonly record struct WindowAxis(
+    int Size, int Kernel, int Stride, int Before, int Behind, int Dilation, Rounding Rounding)
 {
     /// <summary>From the first tap to the last.</summary>
     public long Reach => (Kernel - 1L) * Dilation + 1;
 
     /// <summary>How far the window can move.</summary>
-    public long Span => Size - Reach + 2L * Padding;
+    public long Span => Size - Reach + Before + Behind;
 
-    /// <summary>Whether it fits, and ends at the end of the padded map or may be rounded down.</summary>
-    public bool Tiles => Span >= 0 && (RoundDown || Span % Stride == 0);
+    /// <summary>Whether it fits, and ends at the end of the padded map or may be rounded.</summary>
+    public bool Tiles => Span >= 0 && (Rounding != Rounding.Exact || Span % Stride == 0);
 
     /// <summary>Positions of the window, where it fits.</summary>
-    public long Output => Span / Stride + 1;
+    public long Output => Span / Stride + (RoundsUp ? 2 : 1);
 
     /// <summary>Why it does not tile; null where it does.</summary>
     public string? Problem(Window window, bool pools, string direction)
@@ -147,11 +150,21 @@ internal readonly record struct WindowAxis(int Size, int Kernel, int Stride, int
     }
 
     /// <summary>The formula with its numbers, and whether it was rounded.</summary>
-    public string Explain() => Formula + (Span % Stride == 0 ? "" : ", rounded down");
+    public string Explain() => Formula + (Span % Stride == 0 ? "" : RoundsUp ? ", rounded up" : ", rounded down");
+
+    // A last window that would begin behind the map and the padding before it is left out, as torch does.
+    private bool RoundsUp => Rounding == Rounding.Ceiling && Span % Stride != 0
+        && (Span / Stride + 1) * Stride < (long)Size + Before;
+
+    private string Padding => Before == Behind ? $"{Before}" : $"{Before} + {Behind}";
 
     private string Formula => string.Create(
         CultureInfo.InvariantCulture,
-        $"({Size} − {Reach} + 2·{Padding}) / {Stride} + 1 = {(double)Span / Stride + 1:0.##}");
+        $"({Size} − {Reach} + {PaddingOfBoth(Before, Behind)}) / {Stride} + 1 = {(double)Span / Stride + 1:0.##}");
+
+    /// <summary>The padding of both sides in a formula: <c>2·1</c>, or <c>0 + 1</c> where they differ.</summary>
+    public static string PaddingOfBoth(long before, long behind)
+        => before == behind ? $"2·{before}" : $"{before} + {behind}";
 }
 
 /// <summary>The outputs of one row for which a tap falls inside the input:

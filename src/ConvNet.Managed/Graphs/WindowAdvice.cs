@@ -15,8 +15,8 @@ internal enum WindowSetting
     /// <summary>The distance between taps.</summary>
     Dilation,
 
-    /// <summary>Whether the output size is rounded down.</summary>
-    RoundDown,
+    /// <summary>What becomes of an output size that is not whole.</summary>
+    Rounding,
 }
 
 /// <summary>A change of one setting with which a window fits.</summary>
@@ -24,15 +24,28 @@ internal enum WindowSetting
 /// <param name="Window">The window with the change.</param>
 internal readonly record struct WindowChange(WindowSetting Setting, Window Window)
 {
-    /// <summary>The new value, as a layer takes it.</summary>
-    public Extent Value => Setting switch
+    /// <summary>The new value, as a layer takes it and a file has it.</summary>
+    public string Value => Setting switch
     {
-        WindowSetting.Padding => Window.Padding,
-        WindowSetting.Stride => Window.Stride,
-        WindowSetting.Kernel => Window.Kernel,
-        WindowSetting.Dilation => Window.Dilation,
-        _ => default,
+        WindowSetting.Padding => Window.Padding is { IsSymmetric: true, Before: var sides } ? Text(sides)
+            : Window.Padding.ToString(),
+        WindowSetting.Stride => Text(Window.Stride),
+        WindowSetting.Kernel => Text(Window.Kernel),
+        WindowSetting.Dilation => Text(Window.Dilation),
+        _ => Window.Rounding == Rounding.Floor ? "floor" : "ceiling",
     };
+
+    /// <summary>What changes of one setting are ordered by.</summary>
+    public (int, int, int, int) Order => Setting switch
+    {
+        WindowSetting.Padding => (Window.Padding.Top, Window.Padding.Left, Window.Padding.Bottom, Window.Padding.Right),
+        WindowSetting.Stride => (Window.Stride.H, Window.Stride.W, 0, 0),
+        WindowSetting.Kernel => (Window.Kernel.H, Window.Kernel.W, 0, 0),
+        WindowSetting.Dilation => (Window.Dilation.H, Window.Dilation.W, 0, 0),
+        _ => ((int)Window.Rounding, 0, 0, 0),
+    };
+
+    private static string Text(Extent value) => value.H == value.W ? $"{value.H}" : value.ToString();
 }
 
 /// <summary>The changes that make a window fit a map, each by itself; found in constant time.</summary>
@@ -53,8 +66,12 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         List<WindowChange> changes = [.. search.Paddings(), .. search.Strides()];
         if (!changes.Exists(change => change.Setting == WindowSetting.Stride))
             changes.AddRange([.. search.Kernels(), .. search.Dilations()]);
-        if (!window.RoundDown)
-            changes.AddRange(search.Fitting(WindowSetting.RoundDown, [window with { RoundDown = true }], 1));
+        if (window.Rounding == Rounding.Exact)
+        {
+            IEnumerable<Rounding> others = pools ? [Rounding.Floor, Rounding.Ceiling] : [Rounding.Floor];
+            changes.AddRange(search.Fitting(WindowSetting.Rounding,
+                others.Select(rounding => window with { Rounding = rounding }), 2));
+        }
         return new WindowAdvice(changes);
     }
 
@@ -64,21 +81,21 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         List<string> settings =
         [
             .. from change in Changes
-               where change.Setting != WindowSetting.RoundDown
+               where change.Setting != WindowSetting.Rounding
                group change by change.Setting into same
-               let values = same.Select(change => change.Value).OrderBy(value => value.H).ThenBy(value => value.W)
-               select $"{same.Key.ToString().ToLowerInvariant()} {string.Join(", ", values.Select(ValueText))}",
+               let values = same.OrderBy(change => change.Order).Select(change => change.Value)
+               select $"{same.Key.ToString().ToLowerInvariant()} {string.Join(", ", values)}",
         ];
-        bool rounds = Changes.Any(change => change.Setting == WindowSetting.RoundDown);
-        if (settings.Count == 0 && rounds)
-            return "Set roundDown.";
+        string rounding = string.Join(" or ", Changes.Where(change => change.Setting == WindowSetting.Rounding)
+            .Select(change => change.Value));
+        if (settings.Count == 0 && rounding.Length > 0)
+            return $"Set rounding to {rounding}.";
         if (settings.Count == 0)
             return "No other padding, stride, kernel or dilation fits by itself: change two, or the input.";
         string all = settings.Count == 1 ? settings[0] : $"{string.Join(", ", settings.SkipLast(1))} or {settings[^1]}";
-        return $"{char.ToUpperInvariant(all[0])}{all[1..]} fits{(rounds ? ", or set roundDown" : "")}.";
+        return $"{char.ToUpperInvariant(all[0])}{all[1..]} fits"
+            + $"{(rounding.Length > 0 ? $", or set rounding to {rounding}" : "")}.";
     }
-
-    private static string ValueText(Extent value) => value.H == value.W ? $"{value.H}" : value.ToString();
 
     /// <summary>The window, the map, and what is tried with them.</summary>
     private readonly record struct Search(Window Window, Shape Input, int Channels, bool Pools)
@@ -90,8 +107,20 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         public IEnumerable<WindowChange> Paddings()
         {
             Window window = Window;
-            return Nearest(WindowSetting.Padding, Window.Padding, Paddings(Rows), Paddings(Columns),
-                value => window with { Padding = value }, MostPaddings);
+            if (window.Padding.IsSymmetric)
+            {
+                IEnumerable<WindowChange> symmetric = Nearest(WindowSetting.Padding, window.Padding.Before,
+                    Paddings(Rows), Paddings(Columns), value => window with { Padding = value }, MostPaddings);
+                if (symmetric.Any())
+                    return symmetric;
+            }
+            (int top, int left, int bottom, int right) = window.Padding;
+            long[] rows = PaddingsBehind(Rows), columns = PaddingsBehind(Columns);
+            return Fitting(WindowSetting.Padding,
+                from below in rows
+                from beside in columns
+                where (below, beside) != (bottom, right)
+                select window with { Padding = (top, left, (int)below, (int)beside) }, MostPaddings);
         }
 
         public IEnumerable<WindowChange> Strides()
@@ -155,29 +184,42 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
                 select make(((int)h, (int)w)), most);
         }
 
+        // before + p ≡ reach − size modulo the stride.
+        private static long[] PaddingsBehind(WindowAxis axis)
+        {
+            long lacks = axis.Reach - axis.Size - axis.Before;
+            long stride = axis.Rounding == Rounding.Exact ? axis.Stride : 1;
+            return Nearby(axis, axis.Behind, Modulo(lacks, stride), stride, lacks);
+        }
+
+        // Paddings of a residue modulo a step, from the least on, near to the one that there is.
+        private static long[] Nearby(WindowAxis axis, int now, long residue, long step, long least)
+        {
+            long first = residue + Math.Max(0, (Math.Max(0, least) - residue + step - 1) / step) * step;
+            long near = Math.Max(first, residue + (now - residue) / step * step);
+            return [.. from value in (long[])[near, near + step, near - step, near + 2 * step]
+                       where value >= first && value <= Math.Max(first, (long)now + axis.Stride)
+                       orderby Math.Abs(value - now)
+                       select value];
+        }
+
         // 2p ≡ reach − size modulo the stride: every stride-th padding, or every second one of them.
         private static long[] Paddings(WindowAxis axis)
         {
-            long lacks = axis.Reach - axis.Size, stride = axis.RoundDown ? 1 : axis.Stride;
+            long lacks = axis.Reach - axis.Size, stride = axis.Rounding == Rounding.Exact ? axis.Stride : 1;
             long step = stride % 2 == 0 ? stride / 2 : stride;
             if (stride % 2 == 0 && lacks % 2 != 0)
                 return [];
             long residue = stride % 2 == 0
                 ? Modulo(lacks / 2, step)
                 : Modulo(Modulo(lacks, stride) * ((stride + 1) / 2), stride);
-            long least = Math.Max(0, lacks > 0 ? (lacks + 1) / 2 : 0);
-            long first = residue + Math.Max(0, (least - residue + step - 1) / step) * step;
-            long near = Math.Max(first, residue + (axis.Padding - residue) / step * step);
-            return [.. from value in (long[])[near, near + step, near - step, near + 2 * step]
-                       where value >= first && value <= Math.Max(first, (long)axis.Padding + axis.Stride)
-                       orderby Math.Abs(value - axis.Padding)
-                       select value];
+            return Nearby(axis, axis.Before, residue, step, (lacks + 1) / 2);
         }
 
         private static long[] Strides(WindowAxis axis) => axis.Tiles ? [axis.Stride] : Divisors(axis.Span, axis.Stride);
 
         // From the first tap to the last there is room for Room + 1 values.
-        private static long Room(WindowAxis axis) => axis.Size + 2L * axis.Padding - 1;
+        private static long Room(WindowAxis axis) => axis.Size + (long)axis.Before + axis.Behind - 1;
 
         private static long[] Kernels(WindowAxis axis) => axis.Tiles
             ? [axis.Kernel]

@@ -41,11 +41,11 @@ public sealed record Add : SumLayer
             return "Neither is the larger in rows and in columns: give both the same with other strides or paddings.";
         Extent stride = ((large.H - 1) / small.H + 1, (large.W - 1) / small.W + 1);
         Extent whole = (large.H - small.H + 1, large.W - small.W + 1);
-        Window strided = new(1, stride, 0, 1, RoundDown: true), dense = new(whole, 1, 0, 1);
+        Window strided = new(1, stride, 0, 1, Rounding.Floor), dense = new(whole, 1, 0, 1);
         bool strides = strided.IsInRange && strided.Output(large, small.C, pools: false) == small;
         if (!strides && (!dense.IsInRange || (double)whole.H * whole.W * small.C * large.C > int.MaxValue))
             return "Give both the same channels, rows and columns.";
-        string settings = stride == 1 ? "" : strides ? $", stride {stride} and roundDown" : "";
+        string settings = stride == 1 ? "" : strides ? $", stride {stride} and rounding floor" : "";
         Extent kernel = strides ? 1 : whole;
         return $"A {kernel} convolution with {small.C} filters{settings} brings the {large} to the other's shape.";
     }

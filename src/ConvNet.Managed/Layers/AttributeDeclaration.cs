@@ -51,7 +51,7 @@ public abstract class AttributeDeclaration
     /// <summary>The name that earlier files have; null where it has always had its name.</summary>
     public string? FormerName { get; }
 
-    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c> or
+    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c> or
     /// <c>word</c>.</summary>
     public abstract string Type { get; }
 
@@ -139,8 +139,9 @@ public abstract class AttributeDeclaration
     /// <param name="otherwise">The default.</param>
     /// <param name="simplest">The value of the simpler layer, which a failing case is shrunk to.</param>
     /// <param name="summary">What it is, in a few words.</param>
+    /// <param name="formerName">The name that earlier files have, if another.</param>
     public static AttributeDeclaration<bool> Flag<TOwner>(string name, Func<TOwner, bool> get, bool otherwise,
-        bool simplest = false, string summary = "")
+        bool simplest = false, string summary = "", string? formerName = null)
         => new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "flag",
@@ -150,7 +151,7 @@ public abstract class AttributeDeclaration
             Writer = (json, at, value) => json.WriteBoolean(at, value),
             SmallerIn = layer => get((TOwner)layer) == simplest ? [] : [simplest],
             Drawer = draw => draw.OneIn(2),
-        })
+        }, formerName)
         {
             Summary = summary,
         };
@@ -174,27 +175,47 @@ public abstract class AttributeDeclaration
             RangeWord = $"[{least}, {most}]",
             IsInRange = value => value.H >= least && value.W >= least && value.H <= most && value.W <= most,
             Reader = (json, at) => json.Extent(at),
-            Writer = (json, at, value) =>
-            {
-                json.WriteStartArray(at);
-                json.WriteNumberValue(value.H);
-                json.WriteNumberValue(value.W);
-                json.WriteEndArray();
-            },
+            Writer = (json, at, value) => WriteNumbers(json, at, value.H, value.W),
             SmallerIn = layer => Smaller(get((TOwner)layer), least),
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
         }, formerName);
+
+    /// <summary>Rows and columns around a map: one number, two or four.</summary>
+    /// <param name="name">The name, as files have it.</param>
+    /// <param name="get">Its value in a layer.</param>
+    /// <param name="most">The most on any side.</param>
+    public static AttributeDeclaration<Padding> Pads<TOwner>(string name, Func<TOwner, Padding> get, int most)
+        => new(name, AttributeRole.Padding, layer => get((TOwner)layer), (Padding)0, new()
+        {
+            TypeWord = "padding",
+            RangeWord = $"[0, {most}]",
+            IsInRange = value => value.Least >= 0 && value.Most <= most,
+            Reader = (json, at) => json.Padding(at),
+            Writer = (json, at, value) =>
+            {
+                if (value.IsSymmetric)
+                    WriteNumbers(json, at, value.Top, value.Left);
+                else
+                    WriteNumbers(json, at, value.Top, value.Left, value.Bottom, value.Right);
+            },
+            SmallerIn = layer => Smaller(get((TOwner)layer)),
+            Drawer = draw => draw.OneIn(2)
+                ? (draw.Below(3), draw.Below(3))
+                : (draw.Below(3), draw.Below(3), draw.Below(3), draw.Below(3)),
+        });
 
     /// <summary>One of several words.</summary>
     /// <param name="name">The name, as files have it.</param>
     /// <param name="get">Its value in a layer.</param>
     /// <param name="words">The words with their values.</param>
     /// <param name="otherwise">The default.</param>
+    /// <param name="formerFlag">The flag that earlier files have instead, and what it stands for.</param>
     public static AttributeDeclaration<T> Choice<TOwner, T>(string name, Func<TOwner, T> get,
-        IReadOnlyList<(string Word, T Value)> words, T otherwise)
+        IReadOnlyList<(string Word, T Value)> words, T otherwise, (string Name, T Value)? formerFlag = null)
         where T : struct
     {
-        string WordOf(T value) => words.First(each => each.Value.Equals(value)).Word;
+        string WordOf(T value)
+            => words.FirstOrDefault(each => each.Value.Equals(value)).Word ?? $"{value}".ToLowerInvariant();
         string all = string.Join(", ", words.Select(each => each.Word));
         return new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
         {
@@ -203,6 +224,8 @@ public abstract class AttributeDeclaration
             IsInRange = value => words.Any(each => each.Value.Equals(value)),
             Reader = (json, at) =>
             {
+                if (at == formerFlag?.Name)
+                    return json.Flag(at, false) ? formerFlag.Value.Value : null;
                 if (json.Text(at) is not { } word)
                     return null;
                 foreach ((string each, T value) in words)
@@ -216,7 +239,7 @@ public abstract class AttributeDeclaration
             SmallerIn = layer => get((TOwner)layer).Equals(otherwise) ? [] : [otherwise],
             Drawer = draw => draw.Of([.. words.Select(each => each.Value)]),
             Words = WordOf,
-        });
+        }, formerFlag?.Name);
     }
 
     /// <summary>Smaller numbers: the least, half, one less.</summary>
@@ -241,6 +264,33 @@ public abstract class AttributeDeclaration
 
     /// <summary>A value of the range.</summary>
     internal abstract object Draw(RandomDraw draw);
+
+    private static void WriteNumbers(Utf8JsonWriter json, string at, params ReadOnlySpan<int> numbers)
+    {
+        json.WriteStartArray(at);
+        foreach (int number in numbers)
+            json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+
+    // None, as much on opposite sides, and less on one side after another.
+    private static IEnumerable<Padding> Smaller(Padding padding)
+    {
+        (int top, int left, int bottom, int right) = padding;
+        if (padding != 0)
+            yield return 0;
+        Extent least = (Math.Min(top, bottom), Math.Min(left, right));
+        if (!padding.IsSymmetric && least != 0)
+            yield return least;
+        foreach (int less in Smaller(top, 0))
+            yield return (less, left, padding.IsSymmetric ? less : bottom, right);
+        foreach (int less in Smaller(left, 0))
+            yield return (top, less, bottom, padding.IsSymmetric ? less : right);
+        foreach (int less in padding.IsSymmetric ? [] : Smaller(bottom, 0))
+            yield return (top, left, less, right);
+        foreach (int less in padding.IsSymmetric ? [] : Smaller(right, 0))
+            yield return (top, left, bottom, less);
+    }
 
     private static IEnumerable<Extent> Smaller(Extent size, int least)
     {

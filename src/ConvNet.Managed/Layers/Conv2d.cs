@@ -1,47 +1,30 @@
-using System.Numerics;
-
 namespace ConvNet;
 
 /// <summary>2-D convolution (cross-correlation): y[n,k,oh,ow] = b[k] + Σ_{c,r,s}
-/// w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P].</summary>
+/// w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P], with P the padding above and on the left.</summary>
 /// <remarks>
-/// x: N×C×H×W, w: K×(C/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − F + 2P) / S + 1 a whole number.
+/// x: N×C×H×W, w: K×(C/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − F + P) / S + 1 a whole number, where P is the
+/// padding of both sides.
 /// Backward: dx[n,c,h,w] = Σ w[k,c,r,s]·dy[n,k,oh,ow] over all k, r, s, oh, ow that read x[n,c,h,w];
 /// dw[k,c,r,s] = Σ_{n,oh,ow} dy[n,k,oh,ow]·x[n,c,…]; db[k] = Σ_{n,oh,ow} dy[n,k,oh,ow].
 /// With groups, filter k sees the channels of its own group only. Source: LeCun et al., Proc. IEEE 1998.
 /// </remarks>
-public sealed record Conv2d : SumLayer
+public sealed record Conv2d : Convolution2d
 {
-    private const int UsualGroups = 1;
-    private const bool UsualBias = true;
-
-    private static readonly WindowAttributes s_window = WindowAttributes.Of<Conv2d>(layer => layer.Window, (Extent)1);
-
-    private static readonly AttributeDeclaration<int>
-        s_outChannels = AttributeDeclaration.Integer<Conv2d>("outChannels", layer => layer.OutChannels,
-            role: AttributeRole.Channels, multipleOf: layer => layer.Groups, formerName: "filters"),
-        s_groups = AttributeDeclaration.Integer<Conv2d>("groups", layer => layer.Groups, UsualGroups,
-            role: AttributeRole.Groups);
-
-    private static readonly AttributeDeclaration<Extent> s_dilation = AttributeDeclaration.Size<Conv2d>("dilation",
-        layer => layer.Window.Dilation, 1, Limits.Window, (Extent)1, role: AttributeRole.Dilation);
-
-    private static readonly AttributeDeclaration<bool> s_bias
-        = AttributeDeclaration.Flag<Conv2d>("bias", layer => layer.Bias, UsualBias);
-
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("conv", "2-D convolution",
-        [s_outChannels, s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown,
-            s_dilation, s_groups, s_bias],
-        values => new Conv2d(values.Get(s_outChannels), values.Get(s_window.Kernel), values.Get(s_window.Stride),
-            values.Get(s_window.Padding), values.Get(s_dilation), values.Get(s_groups), values.Get(s_bias),
-            values.Get(s_window.RoundDown)))
+        [OutChannelsAttribute, WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding,
+            WindowAttributes.Rounding, DilationAttribute, GroupsAttribute, BiasAttribute],
+        values => new Conv2d(values.Get(OutChannelsAttribute), values.Get(WindowAttributes.Kernel),
+            values.Get(WindowAttributes.Stride), values.Get(WindowAttributes.Padding), values.Get(DilationAttribute),
+            values.Get(GroupsAttribute), values.Get(BiasAttribute), values.Get(WindowAttributes.Rounding)))
     {
         Examples =
         [
             new("conv 3×3", new Conv2d(17, 3, padding: 1), 2, new Shape(16, 7, 9)),
             new("conv 5×5 stride 2", new Conv2d(5, 5, stride: 2, padding: 2), 3, new Shape(3, 7, 5)),
             new("conv depthwise", new Conv2d(17, 3, padding: 1, groups: 17), 2, new Shape(17, 5, 7)),
+            new("conv padded below", new Conv2d(18, 3, stride: 2, padding: (0, 0, 1, 1)), 2, new Shape(17, 8, 6)),
         ],
         Random = [Random, Random, Random, Random, RandomDepthwise, RandomGrouped],
         LongSums = [LongWeightGradient, LongWeightGradient, Deep, ManyFilters],
@@ -52,72 +35,30 @@ public sealed record Conv2d : SumLayer
     /// <param name="outChannels">K, the number of output channels.</param>
     /// <param name="kernelSize">F, rows and columns of a filter.</param>
     /// <param name="stride">S, rows and columns from one position to the next; 1 unless given.</param>
-    /// <param name="padding">P, zeros added on each side.</param>
+    /// <param name="padding">P, zeros added on each side: one number, rows and columns, or top, left, bottom,
+    /// right.</param>
     /// <param name="dilation">Distance between taps; 1 unless given.</param>
     /// <param name="groups">Groups of channels that do not see one another.</param>
     /// <param name="bias">Whether a bias is added.</param>
-    /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <param name="rounding">What becomes of an output size that is not whole: it is refused, or rounded down.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or it would be rounded up.</exception>
     /// <exception cref="ArgumentException">The output channels do not divide into the groups.</exception>
-    public Conv2d(int outChannels, Extent kernelSize, Extent? stride = null, Extent padding = default,
+    public Conv2d(int outChannels, Extent kernelSize, Extent? stride = null, Padding padding = default,
         Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias,
-        bool roundDown = WindowAttributes.UsualRounding)
+        Rounding rounding = ConvNet.WindowAttributes.UsualRounding)
+        : base(outChannels, new Window(kernelSize, stride ?? 1, padding, dilation ?? 1, rounding), groups, bias)
     {
-        (OutChannels, Groups, Bias) = (s_outChannels.Check(Kind, outChannels), s_groups.Check(Kind, groups), bias);
-        if (outChannels % groups != 0)
+        if (rounding == Rounding.Ceiling)
         {
-            throw new ArgumentException(
-                $"conv: {outChannels} output channels do not divide into {groups} groups. "
-                + $"Groups {Nearest(outChannels, groups)} fits.",
-                nameof(groups));
+            throw new ArgumentOutOfRangeException(nameof(rounding),
+                $"{Kind}: a convolution rounds its output size down or not at all; only pools round it up. "
+                + "Padding below and to the right, as (0, 0, 1, 1), makes more outputs.");
         }
-        Window = new Window(kernelSize, stride ?? 1, padding, dilation ?? 1, roundDown);
-        Window.Validate(Kind);
+        WindowAttributes.Rounding.Check(Kind, rounding);
     }
 
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
-
-    /// <summary>K, the number of output channels.</summary>
-    public int OutChannels { get; }
-
-    /// <summary>Kernel, stride, padding and dilation.</summary>
-    public Window Window { get; }
-
-    /// <summary>Groups of channels that do not see one another.</summary>
-    public int Groups { get; }
-
-    /// <summary>Whether a bias is added.</summary>
-    public bool Bias { get; }
-
-    /// <inheritdoc/>
-    public override Shape Infer(params ReadOnlySpan<Shape> inputs)
-    {
-        Shape x = Single(inputs);
-        if (x.C % Groups != 0)
-        {
-            throw ArgumentErrors.WithAdvice(
-                $"{x.C} input channels do not divide into {Groups} groups.",
-                $"Groups {Nearest(Common(x.C, OutChannels), Groups)} fits.");
-        }
-        return Window.Output(x, OutChannels, pools: false);
-    }
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
-    {
-        int depth = inputs[0].C / Groups;
-        long area = Window.Kernel.Area;
-        var weight = new ParameterSpec("weight", ParameterRole.Weight,
-            [OutChannels, depth, Window.Kernel.H, Window.Kernel.W],
-            depth * area, OutChannels / Groups * area);
-        return Bias
-            ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [OutChannels], weight.FanIn, weight.FanOut)]
-            : [weight];
-    }
-
-    /// <inheritdoc/>
-    public override bool IsBilinear => true;
 
     /// <inheritdoc/>
     /// <remarks>Taps on the padding are counted.</remarks>
@@ -137,9 +78,6 @@ public sealed record Conv2d : SumLayer
     }
 
     /// <inheritdoc/>
-    public override BackwardReads BackwardReads => BackwardReads.Inputs;
-
-    /// <inheritdoc/>
     public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs)
         => (long)Infer(inputs).Length * (inputs[0].C / Groups) * Window.Kernel.Area;
 
@@ -152,121 +90,30 @@ public sealed record Conv2d : SumLayer
     /// <inheritdoc/>
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.W(0).Length / OutChannels / depth;
-        RowTap[] taps = RowTap.All(Window, xs, ys);
-        f.For(f.N * OutChannels, map =>
-        {
-            (int n, int k) = Math.DivRem(map, OutChannels);
-            int firstChannel = n * xs.C + k / (OutChannels / Groups) * depth;
-            ReadOnlySpan<T> w = f.W(0).Slice(k * depth * area, depth * area);
-            Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
-            var blocks = new BlockedRows<T, TSum>(y);
-            for (int c = 0; c < depth; c++)
-            {
-                ReadOnlySpan<T> x = f.X(0).Slice((firstChannel + c) * xs.Area, xs.Area);
-                foreach (RowTap tap in taps)
-                {
-                    if (tap.IsFirst)
-                        blocks.Next();
-                    Rows.AddScaled(y.Slice(tap.Output, tap.Count), x[tap.Input..], w[c * area + tap.Weight],
-                        Window.Stride.W);
-                }
-            }
-            blocks.Complete();
-            for (int i = 0; Bias && i < y.Length; i++)
-                y[i] += f.W(1)[k];
-        });
+        var sums = new ConvolutionSums<T, TSum>(f, this, f.XShape(0), f.YShape);
+        sums.Gather(() => f.X(0), () => f.Y, Bias);
     }
 
     /// <inheritdoc/>
     public override void Backward<T, TSum>(Frame<T, TSum> f)
     {
-        RowTap[] taps = RowTap.All(Window, f.XShape(0), f.YShape);
+        var sums = new ConvolutionSums<T, TSum>(f, this, f.XShape(0), f.YShape);
         if (f.WantsDX(0))
-            BackwardData(f, taps);
+            sums.Scatter(() => f.DY, () => f.DX(0), bias: false);
         if (f.WantsDW(0))
-            BackwardWeights(f, taps);
+            sums.Correlate(() => f.DY, () => f.X(0));
         if (Bias && f.WantsDW(1))
-            ChannelSums.Write(f);
+            sums.BiasGradient();
     }
 
-    internal static int Common(int a, int b)
-    {
-        while (b != 0)
-            (a, b) = (b, a % b);
-        return a;
-    }
+    private protected override Shape OutputOf(Shape x) => Window.Output(x, OutChannels, pools: false);
 
-    // The largest divisor that is not above a number of groups.
-    internal static int Nearest(int channels, int groups)
+    private protected override ParameterSpec WeightOf(Shape x)
     {
-        int nearest = 1;
-        for (int small = 1; small <= channels / small; small++)
-        {
-            int large = channels / small;
-            if (channels % small == 0)
-                nearest = Math.Max(nearest, large <= groups ? large : small <= groups ? small : 1);
-        }
-        return nearest;
-    }
-
-    private void BackwardData<T, TSum>(Frame<T, TSum> f, RowTap[] taps)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.W(0).Length / OutChannels / depth, perGroup = OutChannels / Groups;
-        f.For(f.N * xs.C, map =>
-        {
-            (int n, int channel) = Math.DivRem(map, xs.C);
-            (int group, int c) = Math.DivRem(channel, depth);
-            Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
-            var blocks = new BlockedRows<T, TSum>(dx);
-            for (int j = 0; j < perGroup; j++)
-            {
-                int k = group * perGroup + j;
-                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
-                ReadOnlySpan<T> w = f.W(0).Slice((k * depth + c) * area, area);
-                foreach (RowTap tap in taps)
-                {
-                    if (tap.IsFirst)
-                        blocks.Next();
-                    Rows.ScatterScaled(dx[tap.Input..], dy.Slice(tap.Output, tap.Count), w[tap.Weight],
-                        Window.Stride.W);
-                }
-            }
-            blocks.Complete();
-        });
-    }
-
-    private void BackwardWeights<T, TSum>(Frame<T, TSum> f, RowTap[] taps)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, area = f.DW(0).Length / OutChannels / depth;
-        RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / ys.W / Rows.Block).Select(rows => rows.ToArray())];
-        f.For(OutChannels * depth, slice =>
-        {
-            (int k, int c) = Math.DivRem(slice, depth);
-            Span<TSum> dw = f.DW(0).Slice(slice * area, area);
-            var blocks = new BlockedRows<T, TSum>(dw);
-            for (int n = 0; n < f.N; n++)
-            {
-                int channel = k / (OutChannels / Groups) * depth + c;
-                ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + channel) * xs.Area, xs.Area);
-                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
-                foreach (RowTap[] rows in rowBlocks)
-                {
-                    foreach (RowTap tap in rows)
-                        dw[tap.Weight] += Rows.Dot<T, TSum>(dy.Slice(tap.Output, tap.Count), x[tap.Input..],
-                            Window.Stride.W);
-                    blocks.EndBlock();
-                }
-            }
-            blocks.Complete();
-        });
+        int depth = x.C / Groups;
+        long area = Window.Kernel.Area;
+        return new ParameterSpec("weight", ParameterRole.Weight,
+            [OutChannels, depth, Window.Kernel.H, Window.Kernel.W], depth * area, OutChannels / Groups * area);
     }
 
     private static LayerExample Random(RandomDraw draw) => Random(draw, draw.Channels(), draw.Channels(), 1);
@@ -291,10 +138,11 @@ public sealed record Conv2d : SumLayer
         Extent reach = new Window(kernel, stride, 0, dilation).Reach;
         // Taps so far apart, or so far outside, may see padding alone: a bias keeps the output from being all zero.
         bool far = draw.OneIn(8), bias = far || dilation != 1 || !draw.OneIn(4);
-        Extent padding = draw.OneIn(3)
+        Padding padding = draw.OneIn(3)
             ? 0
-            : (draw.Between(0, reach.H / 2 + (far ? 3 : 0)), draw.Between(0, reach.W / 2 + (far ? 3 : 0)));
-        var layer = new Conv2d(filters, kernel, stride, padding, dilation, groups, bias, roundDown: draw.OneIn(3));
+            : draw.Padding((reach.H / 2 + (far ? 3 : 0), reach.W / 2 + (far ? 3 : 0)));
+        var layer = new Conv2d(filters, kernel, stride, padding, dilation, groups, bias,
+            draw.OneIn(3) ? Rounding.Floor : Rounding.Exact);
         // Batch and map as large as the work allows.
         long work = (long)(channels / groups) * filters * kernel.Area;
         int positions = (int)Math.Max(1, RandomDraw.MostWork / work);

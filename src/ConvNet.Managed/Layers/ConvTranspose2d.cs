@@ -1,50 +1,29 @@
-using System.Numerics;
-
 namespace ConvNet;
 
 /// <summary>
 /// 2-D transposed convolution: y[n,k,h,w] = b[k] + Σ x[n,c,i,j]·w[c,k,r,s] over all c, i, j, r, s with h = i·S + r·D −
-/// P and w = j·S + s·D − P.
+/// P and w = j·S + s·D − P, with P the padding above and on the left.
 /// </summary>
 /// <remarks>
 /// It is the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W, w:
-/// C×(K/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − 1)·S − 2P + F + O and F = (R − 1)·D + 1; the output padding O
-/// names one of the sizes that such a convolution maps to H.
+/// C×(K/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − 1)·S − P + F + O and F = (R − 1)·D + 1, where P is the padding
+/// of both sides; the output padding O names one of the sizes that such a convolution maps to H.
 /// Backward: dx is that convolution of dy; dw[c,k,r,s] = Σ x[n,c,i,j]·dy[n,k,i·S+r·D−P,j·S+s·D−P]; db[k] = Σ dy[n,k,…].
 /// Source: Zeiler et al., CVPR 2010; the semantics are those of torch.
 /// </remarks>
-public sealed record ConvTranspose2d : SumLayer
+public sealed record ConvTranspose2d : Convolution2d
 {
-    private const int UsualGroups = 1;
-    private const bool UsualBias = true;
-
-    private static readonly WindowAttributes s_window
-        = WindowAttributes.Of<ConvTranspose2d>(layer => layer.Window, (Extent)1);
-
-    private static readonly AttributeDeclaration<int>
-        s_outChannels = AttributeDeclaration.Integer<ConvTranspose2d>("outChannels",
-            layer => layer.OutChannels, formerName: "filters",
-            role: AttributeRole.Channels, multipleOf: layer => layer.Groups),
-        s_groups = AttributeDeclaration.Integer<ConvTranspose2d>("groups", layer => layer.Groups, UsualGroups,
-            role: AttributeRole.Groups);
-
-    private static readonly AttributeDeclaration<Extent>
-        s_outputPadding = AttributeDeclaration.Size<ConvTranspose2d>("outputPadding", layer => layer.OutputPadding, 0,
-            Limits.Window, (Extent)0),
-        s_dilation = AttributeDeclaration.Size<ConvTranspose2d>("dilation", layer => layer.Window.Dilation, 1,
-            Limits.Window, (Extent)1, role: AttributeRole.Dilation);
-
-    private static readonly AttributeDeclaration<bool> s_bias
-        = AttributeDeclaration.Flag<ConvTranspose2d>("bias", layer => layer.Bias, UsualBias);
+    private static readonly AttributeDeclaration<Extent> s_outputPadding
+        = AttributeDeclaration.Size<ConvTranspose2d>("outputPadding", layer => layer.OutputPadding, 0, Limits.Window,
+            (Extent)0);
 
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("convtranspose", "2-D transposed convolution",
-        [s_outChannels, s_window.Kernel, s_window.Stride, s_window.Padding, s_outputPadding, s_dilation, s_groups,
-            s_bias],
-        values => new ConvTranspose2d(values.Get(s_outChannels), values.Get(s_window.Kernel),
-            values.Get(s_window.Stride), values.Get(s_window.Padding), values.Get(s_outputPadding),
-            values.Get(s_dilation), values.Get(s_groups),
-            values.Get(s_bias)))
+        [OutChannelsAttribute, WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding,
+            s_outputPadding, DilationAttribute, GroupsAttribute, BiasAttribute],
+        values => new ConvTranspose2d(values.Get(OutChannelsAttribute), values.Get(WindowAttributes.Kernel),
+            values.Get(WindowAttributes.Stride), values.Get(WindowAttributes.Padding), values.Get(s_outputPadding),
+            values.Get(DilationAttribute), values.Get(GroupsAttribute), values.Get(BiasAttribute)))
     {
         Examples =
         [
@@ -56,6 +35,8 @@ public sealed record ConvTranspose2d : SumLayer
             new("convtranspose in groups", new ConvTranspose2d(6, (2, 3), (3, 1), groups: 3), 2, new Shape(9, 3, 4)),
             new("convtranspose depthwise", new ConvTranspose2d(17, 3, 2, 1, groups: 17), 2, new Shape(17, 4, 3)),
             new("convtranspose dilated", new ConvTranspose2d(4, 3, 1, 2, dilation: (2, 3)), 1, new Shape(3, 6, 7)),
+            new("convtranspose cut below", new ConvTranspose2d(18, 3, 2, (0, 1, 1, 0), outputPadding: (1, 0)), 2,
+                new Shape(17, 4, 3)),
             new("convtranspose of one", new ConvTranspose2d(1, 1), 1, new Shape(1, 1, 1)),
         ],
         Random = [Random, Random],
@@ -69,7 +50,8 @@ public sealed record ConvTranspose2d : SumLayer
     /// <param name="outChannels">K, the channels of the output.</param>
     /// <param name="kernelSize">R and S, rows and columns of a filter.</param>
     /// <param name="stride">S, rows and columns from one input's window to the next; 1 unless given.</param>
-    /// <param name="padding">P, rows and columns cut off each side of the output.</param>
+    /// <param name="padding">P, rows and columns cut off each side of the output: one number, rows and columns, or top,
+    /// left, bottom, right.</param>
     /// <param name="outputPadding">O, rows and columns added to the lower and the right side; below stride or
     /// dilation.</param>
     /// <param name="dilation">D, the distance between taps; 1 unless given.</param>
@@ -79,17 +61,10 @@ public sealed record ConvTranspose2d : SumLayer
     /// <exception cref="ArgumentException">
     /// The output channels do not divide into the groups, or the output padding is not below stride or dilation.
     /// </exception>
-    public ConvTranspose2d(int outChannels, Extent kernelSize, Extent? stride = null, Extent padding = default,
+    public ConvTranspose2d(int outChannels, Extent kernelSize, Extent? stride = null, Padding padding = default,
         Extent outputPadding = default, Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias)
+        : base(outChannels, new Window(kernelSize, stride ?? 1, padding, dilation ?? 1), groups, bias)
     {
-        (OutChannels, Groups, Bias) = (s_outChannels.Check(Kind, outChannels), s_groups.Check(Kind, groups), bias);
-        if (outChannels % groups != 0)
-        {
-            throw new ArgumentException($"{Kind}: {outChannels} output channels do not divide into {groups} groups. "
-                + $"Groups {Conv2d.Nearest(outChannels, groups)} fits.", nameof(groups));
-        }
-        Window = new Window(kernelSize, stride ?? 1, padding, dilation ?? 1);
-        Window.Validate(Kind);
         Extent most = (Math.Max(Window.Stride.H, Window.Dilation.H) - 1,
             Math.Max(Window.Stride.W, Window.Dilation.W) - 1);
         OutputPadding = s_outputPadding.Check(Kind, outputPadding);
@@ -103,58 +78,8 @@ public sealed record ConvTranspose2d : SumLayer
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>K, the channels of the output.</summary>
-    public int OutChannels { get; }
-
-    /// <summary>Kernel, stride, padding and dilation, of the convolution that maps the output to the input.</summary>
-    public Window Window { get; }
-
     /// <summary>O, rows and columns added to the lower and the right side.</summary>
     public Extent OutputPadding { get; }
-
-    /// <summary>Groups of channels that do not see one another.</summary>
-    public int Groups { get; }
-
-    /// <summary>Whether a bias is added.</summary>
-    public bool Bias { get; }
-
-    /// <inheritdoc/>
-    public override Shape Infer(params ReadOnlySpan<Shape> inputs)
-    {
-        Shape x = Single(inputs);
-        if (x.C % Groups != 0)
-        {
-            throw ArgumentErrors.WithAdvice($"{x.C} input channels do not divide into {Groups} groups.",
-                $"Groups {Conv2d.Nearest(Conv2d.Common(x.C, OutChannels), Groups)} fits.");
-        }
-        long h = Size(x.H, Window.Stride.H, Window.Padding.H, Window.Reach.H, OutputPadding.H);
-        long w = Size(x.W, Window.Stride.W, Window.Padding.W, Window.Reach.W, OutputPadding.W);
-        if (h < 1 || w < 1)
-        {
-            throw ArgumentErrors.WithAdvice($"The padding {Window.Padding} cuts all off an output of "
-                + $"{h + 2L * Window.Padding.H}×{w + 2L * Window.Padding.W}.", "Less padding fits.");
-        }
-        return h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * OutChannels <= int.MaxValue
-            ? new Shape(OutChannels, (int)h, (int)w)
-            : throw new ArgumentException(
-                $"An output of {OutChannels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
-    }
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
-    {
-        int perGroup = OutChannels / Groups;
-        long terms = inputs[0].C / Groups * Meeting, reached = perGroup * Window.Kernel.Area;
-        var weight = new ParameterSpec("weight", ParameterRole.Weight,
-            [inputs[0].C, perGroup, Window.Kernel.H, Window.Kernel.W], terms, reached);
-        return Bias ? [weight, new ParameterSpec("bias", ParameterRole.Bias, [OutChannels], terms, reached)] : [weight];
-    }
-
-    /// <inheritdoc/>
-    public override BackwardReads BackwardReads => BackwardReads.Inputs;
-
-    /// <inheritdoc/>
-    public override bool IsBilinear => true;
 
     /// <inheritdoc/>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => Math.Max(
@@ -172,119 +97,75 @@ public sealed record ConvTranspose2d : SumLayer
     /// <inheritdoc/>
     public override string Explain(params ReadOnlySpan<Shape> inputs)
     {
-        string rows = Formula(inputs[0].H, Window.Stride.H, Window.Padding.H, Window.Reach.H, OutputPadding.H);
-        string columns = Formula(inputs[0].W, Window.Stride.W, Window.Padding.W, Window.Reach.W, OutputPadding.W);
+        string rows = Formula(Window.Rows(inputs[0]), OutputPadding.H),
+            columns = Formula(Window.Columns(inputs[0]), OutputPadding.W);
         return rows == columns ? columns : $"{rows} × {columns}";
     }
 
     /// <inheritdoc/>
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
-        RowTap[] taps = RowTap.All(Window, ys, xs);
-        f.For(f.N * OutChannels, map =>
-        {
-            (int n, int k) = Math.DivRem(map, OutChannels);
-            (int group, int j) = Math.DivRem(k, perGroup);
-            Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
-            var blocks = new BlockedRows<T, TSum>(y);
-            for (int c = group * depth; c < (group + 1) * depth; c++)
-            {
-                ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + c) * xs.Area, xs.Area);
-                ReadOnlySpan<T> w = f.W(0).Slice((c * perGroup + j) * area, area);
-                foreach (RowTap tap in taps)
-                {
-                    if (tap.IsFirst)
-                        blocks.Next();
-                    Rows.ScatterScaled(y[tap.Input..], x.Slice(tap.Output, tap.Count), w[tap.Weight], Window.Stride.W);
-                }
-            }
-            blocks.Complete();
-            for (int i = 0; Bias && i < y.Length; i++)
-                y[i] += f.W(1)[k];
-        });
+        var sums = new ConvolutionSums<T, TSum>(f, this, f.YShape, f.XShape(0));
+        sums.Scatter(() => f.X(0), () => f.Y, Bias);
     }
 
     /// <inheritdoc/>
     public override void Backward<T, TSum>(Frame<T, TSum> f)
     {
-        RowTap[] taps = RowTap.All(Window, f.YShape, f.XShape(0));
+        var sums = new ConvolutionSums<T, TSum>(f, this, f.YShape, f.XShape(0));
         if (f.WantsDX(0))
-            BackwardData(f, taps);
+            sums.Gather(() => f.DY, () => f.DX(0), bias: false);
         if (f.WantsDW(0))
-            BackwardWeights(f, taps);
+            sums.Correlate(() => f.X(0), () => f.DY);
         if (Bias && f.WantsDW(1))
-            ChannelSums.Write(f);
+            sums.BiasGradient();
+    }
+
+    private protected override Shape OutputOf(Shape x)
+    {
+        WindowAxis rows = Window.Rows(x), columns = Window.Columns(x);
+        long h = Size(rows, OutputPadding.H), w = Size(columns, OutputPadding.W);
+        if (h < 1 || w < 1)
+        {
+            (int top, int bottom) = Leaving(rows, h);
+            (int left, int right) = Leaving(columns, w);
+            throw ArgumentErrors.WithAdvice($"The padding {Window.Padding} cuts all off an output of "
+                + $"{h + rows.Before + rows.Behind}×{w + columns.Before + columns.Behind}.",
+                $"Padding {new Padding(top, left, bottom, right)} fits.");
+        }
+        return h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * OutChannels <= int.MaxValue
+            ? new Shape(OutChannels, (int)h, (int)w)
+            : throw new ArgumentException(
+                $"An output of {OutChannels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
+    }
+
+    private protected override ParameterSpec WeightOf(Shape x)
+    {
+        int perGroup = OutChannels / Groups;
+        return new ParameterSpec("weight", ParameterRole.Weight,
+            [x.C, perGroup, Window.Kernel.H, Window.Kernel.W], x.C / Groups * Meeting, perGroup * Window.Kernel.Area);
     }
 
     // Terms that one channel gives to an output, at most.
     private long Meeting => Sees([])!.Value.Kernel.Area;
 
-    private static long Size(int size, int stride, int padding, long reach, int outputPadding)
-        => (size - 1L) * stride - 2L * padding + reach + outputPadding;
+    private static long Size(WindowAxis axis, int outputPadding)
+        => (axis.Size - 1L) * axis.Stride - axis.Before - axis.Behind + axis.Reach + outputPadding;
 
-    private static string Formula(int size, int stride, int padding, int reach, int outputPadding)
-        => $"({size} − 1)·{stride} − 2·{padding} + {reach}{(outputPadding > 0 ? $" + {outputPadding}" : "")} = "
-            + $"{Size(size, stride, padding, reach, outputPadding)}";
-
-    private void BackwardData<T, TSum>(Frame<T, TSum> f, RowTap[] taps)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
+    // The padding with which a row or a column is left, or almost two.
+    private static (int Before, int Behind) Leaving(WindowAxis axis, long size)
     {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
-        f.For(f.N * xs.C, map =>
-        {
-            (int n, int c) = Math.DivRem(map, xs.C);
-            Span<TSum> dx = f.DX(0).Slice(map * xs.Area, xs.Area);
-            var blocks = new BlockedRows<T, TSum>(dx);
-            for (int j = 0; j < perGroup; j++)
-            {
-                int k = c / depth * perGroup + j;
-                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
-                ReadOnlySpan<T> w = f.W(0).Slice((c * perGroup + j) * area, area);
-                foreach (RowTap tap in taps)
-                {
-                    if (tap.IsFirst)
-                        blocks.Next();
-                    Rows.AddScaled(dx.Slice(tap.Output, tap.Count), dy[tap.Input..], w[tap.Weight], Window.Stride.W);
-                }
-            }
-            blocks.Complete();
-        });
+        int most = (int)((size + axis.Before + axis.Behind - 1) / 2);
+        return size >= 1 ? (axis.Before, axis.Behind) : (most, most);
     }
 
-    private void BackwardWeights<T, TSum>(Frame<T, TSum> f, RowTap[] taps)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        Shape xs = f.XShape(0), ys = f.YShape;
-        int depth = xs.C / Groups, perGroup = OutChannels / Groups, area = (int)Window.Kernel.Area;
-        RowTap[][] rowBlocks = [.. taps.GroupBy(tap => tap.Output / xs.W / Rows.Block).Select(rows => rows.ToArray())];
-        f.For(xs.C * perGroup, slice =>
-        {
-            (int c, int j) = Math.DivRem(slice, perGroup);
-            Span<TSum> dw = f.DW(0).Slice(slice * area, area);
-            var blocks = new BlockedRows<T, TSum>(dw);
-            for (int n = 0; n < f.N; n++)
-            {
-                int k = c / depth * perGroup + j;
-                ReadOnlySpan<T> x = f.X(0).Slice((n * xs.C + c) * xs.Area, xs.Area);
-                ReadOnlySpan<T> dy = f.DY.Slice((n * OutChannels + k) * ys.Area, ys.Area);
-                foreach (RowTap[] rows in rowBlocks)
-                {
-                    foreach (RowTap tap in rows)
-                    {
-                        dw[tap.Weight] += Rows.Dot<T, TSum>(x.Slice(tap.Output, tap.Count), dy[tap.Input..],
-                            Window.Stride.W);
-                    }
-                    blocks.EndBlock();
-                }
-            }
-            blocks.Complete();
-        });
-    }
+    private static string Formula(WindowAxis axis, int outputPadding)
+        => $"({axis.Size} − 1)·{axis.Stride} − {Subtracted(axis)} + {axis.Reach}"
+            + $"{(outputPadding > 0 ? $" + {outputPadding}" : "")} = {Size(axis, outputPadding)}";
+
+    private static string Subtracted(WindowAxis axis) => axis.Before == axis.Behind
+        ? WindowAxis.PaddingOfBoth(axis.Before, axis.Behind)
+        : $"({WindowAxis.PaddingOfBoth(axis.Before, axis.Behind)})";
 
     private static LayerExample Random(RandomDraw draw)
     {
@@ -299,9 +180,9 @@ public sealed record ConvTranspose2d : SumLayer
             dilation: dilation, groups: groups, bias: !draw.OneIn(4));
         Shape x = new(channels, draw.Between(1, 6), draw.Between(1, 6)), y = layer.Infer(x);
         // No more padding than leaves something, and no more than half the reach, beyond which no output is whole.
-        Extent padding = draw.OneIn(3) ? 0 : (draw.Below(Math.Min(layer.Window.Reach.H, y.H + 1) / 2 + 1),
-            draw.Below(Math.Min(layer.Window.Reach.W, y.W + 1) / 2 + 1));
-        if (2 * padding.H >= y.H || 2 * padding.W >= y.W)
+        Padding padding = draw.OneIn(3) ? 0
+            : draw.Padding((Math.Min(layer.Window.Reach.H, y.H + 1) / 2, Math.Min(layer.Window.Reach.W, y.W + 1) / 2));
+        if (padding.Top + padding.Bottom >= y.H || padding.Left + padding.Right >= y.W)
             padding = 0;
         return new("convtranspose",
             new ConvTranspose2d(filters, kernel, stride, padding, extra, dilation, groups, layer.Bias),

@@ -4,45 +4,43 @@ namespace ConvNet;
 
 /// <summary>Max pooling: y[n,c,oh,ow] = the largest x in a window; windows are clipped at the border.</summary>
 /// <remarks>
-/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + 2P) / S + 1. Padding never wins. A tie goes to the first maximum in
-/// row-major order of the window; of NaNs the last wins.
+/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + P) / S + 1, where P is the padding of both sides. Padding never wins. A
+/// tie goes to the first maximum in row-major order of the window; of NaNs the last wins.
 /// Backward: dy goes to the winner; where windows overlap, sums in blocks, in row-major order of the outputs.
 /// </remarks>
-public sealed record MaxPool2d : SumLayer
+public sealed record MaxPool2d : Pool2d
 {
-    private static readonly WindowAttributes s_window = WindowAttributes.Of<MaxPool2d>(layer => layer.Window, null);
-
     /// <summary>The layer as files and checks know it.</summary>
     public static LayerDeclaration Declared { get; } = new("maxpool", "largest value of a window",
-        [s_window.Kernel, s_window.Stride, s_window.Padding, s_window.RoundDown],
-        values => new MaxPool2d(values.Get(s_window.Kernel), values.Find(s_window.Stride), values.Get(s_window.Padding),
-            values.Get(s_window.RoundDown)))
+        [WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding, WindowAttributes.Rounding],
+        values => new MaxPool2d(values.Get(WindowAttributes.Kernel), values.Find(WindowAttributes.Stride),
+            values.Get(WindowAttributes.Padding), values.Get(WindowAttributes.Rounding)))
     {
-        Examples = [new("maxpool 3×3", new MaxPool2d(3, stride: 2), 2, new Shape(3, 7, 9))],
+        Examples =
+        [
+            new("maxpool 3×3", new MaxPool2d(3, stride: 2), 2, new Shape(3, 7, 9)),
+            new("maxpool rounded up", new MaxPool2d(3, 2, (0, 1, 1, 0), Rounding.Ceiling), 2, new Shape(17, 7, 8)),
+        ],
         Random = [Random],
-        Fitting = (draw, _, x) => new MaxPool2d(2, draw.Between(1, 2), Math.Min(x.H, x.W) < 2 ? 1 : 0, roundDown: true),
+        Fitting = (draw, _, x) => new MaxPool2d(2, draw.Between(1, 2), Math.Min(x.H, x.W) < 2 ? 1 : 0,
+            draw.Of(Rounding.Floor, Rounding.Ceiling)),
     };
 
     /// <summary>Describes a max pooling layer.</summary>
     /// <param name="kernelSize">F, rows and columns of the window.</param>
     /// <param name="stride">S; the kernel unless given.</param>
-    /// <param name="padding">P, at most half the kernel.</param>
-    /// <param name="roundDown">Whether an output size that is not whole is rounded down instead of refused.</param>
+    /// <param name="padding">P, at most half the kernel: one number, rows and columns, or top, left, bottom,
+    /// right.</param>
+    /// <param name="rounding">What becomes of an output size that is not whole.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
-    public MaxPool2d(Extent kernelSize, Extent? stride = null, Extent padding = default,
-        bool roundDown = WindowAttributes.UsualRounding)
+    public MaxPool2d(Extent kernelSize, Extent? stride = null, Padding padding = default,
+        Rounding rounding = ConvNet.WindowAttributes.UsualRounding)
+        : base(kernelSize, stride, padding, rounding)
     {
-        Window = Pooling.Window(Kind, kernelSize, stride, padding, roundDown);
     }
 
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
-
-    /// <summary>Kernel, stride and padding.</summary>
-    public Window Window { get; }
-
-    /// <inheritdoc/>
-    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Pooling.Infer(Window, Single(inputs));
 
     /// <inheritdoc/>
     /// <remarks>By how much the largest value of every window is ahead of the next.</remarks>
@@ -52,7 +50,7 @@ public sealed record MaxPool2d : SumLayer
         for (int map = 0; map < x[0].Length / xs.Area; map++)
         {
             for (int i = 0; i < ys.Area; i++)
-                yield return new Kink(Lead(x[0].AsSpan(map * xs.Area, xs.Area), xs, Pooling.Clip(Window, xs, ys, i)),
+                yield return new Kink(Lead(x[0].AsSpan(map * xs.Area, xs.Area), xs, Clip(xs, ys, i)),
                     Values: 2);
         }
     }
@@ -67,12 +65,6 @@ public sealed record MaxPool2d : SumLayer
     public override BackwardReads BackwardReads => BackwardReads.Inputs;
 
     /// <inheritdoc/>
-    public override Window? Sees(params ReadOnlySpan<Shape> inputs) => Window;
-
-    /// <inheritdoc/>
-    public override string Explain(params ReadOnlySpan<Shape> inputs) => Window.Explain(inputs[0]);
-
-    /// <inheritdoc/>
     public override void Forward<T, TSum>(Frame<T, TSum> f)
     {
         Shape xs = f.XShape(0), ys = f.YShape;
@@ -81,7 +73,7 @@ public sealed record MaxPool2d : SumLayer
             ReadOnlySpan<T> x = f.X(0).Slice(map * xs.Area, xs.Area);
             Span<TSum> y = f.Y.Slice(map * ys.Area, ys.Area);
             for (int i = 0; i < y.Length; i++)
-                y[i] = TSum.Of(x[Winner(x, xs, Pooling.Clip(Window, xs, ys, i))]);
+                y[i] = TSum.Of(x[Winner(x, xs, Clip(xs, ys, i))]);
         });
     }
 
@@ -98,15 +90,15 @@ public sealed record MaxPool2d : SumLayer
             var blocks = new BlockedRows<T, TSum>(dx);
             for (int i = 0; i < dy.Length; i++)
             {
-                if (Pooling.EndsBlock(Window, ys, i))
+                if (EndsBlock(ys, i))
                     blocks.EndBlock();
-                dx[Winner(x, xs, Pooling.Clip(Window, xs, ys, i))] += dy[i];
+                dx[Winner(x, xs, Clip(xs, ys, i))] += dy[i];
             }
             blocks.Complete();
         });
     }
 
-    private static int Winner<T>(ReadOnlySpan<T> x, Shape xs, Pooling.Patch patch)
+    private static int Winner<T>(ReadOnlySpan<T> x, Shape xs, Patch patch)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         int winner = patch.Top * xs.W + patch.Left;
@@ -122,7 +114,7 @@ public sealed record MaxPool2d : SumLayer
         return winner;
     }
 
-    private static double Lead(ReadOnlySpan<double> x, Shape xs, Pooling.Patch patch)
+    private static double Lead(ReadOnlySpan<double> x, Shape xs, Patch patch)
     {
         double first = double.NegativeInfinity, second = double.NegativeInfinity;
         for (int h = patch.Top; h < patch.Bottom; h++)
@@ -135,8 +127,8 @@ public sealed record MaxPool2d : SumLayer
 
     private static LayerExample Random(RandomDraw draw)
     {
-        (Extent kernel, Extent stride, Extent padding) = Pooling.RandomWindow(draw);
-        var layer = new MaxPool2d(kernel, stride, padding, draw.OneIn(3));
+        (Extent kernel, Extent stride, Padding padding, Rounding rounding) = RandomWindow(draw);
+        var layer = new MaxPool2d(kernel, stride, padding, rounding);
         return new("maxpool", layer, draw.Batch(),
             draw.InputFor(layer.Window, draw.Channels(), (draw.Between(1, 6), draw.Between(1, 6))));
     }

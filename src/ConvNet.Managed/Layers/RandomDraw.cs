@@ -35,12 +35,21 @@ public sealed class RandomDraw(ulong seed) : RandomSequence(seed, Stream)
     /// <summary>The input for which a window has so many outputs, or a few more where that would be no input.</summary>
     public Shape InputFor(Window window, int channels, Extent outputs)
     {
-        int Size(int count, int reach, int stride, int padding)
+        int Size(int count, WindowAxis axis)
         {
-            int size = (count - 1) * stride + reach - 2 * padding + (window.RoundDown ? Below(stride) : 0);
-            return size >= 1 ? size : size + (stride - size) / stride * stride;
+            int rest = axis.Rounding == Rounding.Floor ? Below(axis.Stride)
+                : axis.Rounding == Rounding.Ceiling && count > 1 ? -Below(axis.Stride) : 0;
+            int size = (count - 1) * axis.Stride + (int)axis.Reach - axis.Before - axis.Behind + rest;
+            return size >= 1 ? size : size + (axis.Stride - size) / axis.Stride * axis.Stride;
         }
-        return new Shape(channels, Size(outputs.H, window.Reach.H, window.Stride.H, window.Padding.H),
-            Size(outputs.W, window.Reach.W, window.Stride.W, window.Padding.W));
+        var any = new Shape(channels, 1, 1);
+        return new Shape(channels, Size(outputs.H, window.Rows(any)), Size(outputs.W, window.Columns(any)));
+    }
+
+    /// <summary>Padding of up to so much on a side: as much on opposite sides, or one time in three not.</summary>
+    public Padding Padding(Extent most)
+    {
+        int top = Below(most.H + 1), left = Below(most.W + 1);
+        return OneIn(3) ? (top, left, Below(most.H + 1), Below(most.W + 1)) : (top, left);
     }
 }

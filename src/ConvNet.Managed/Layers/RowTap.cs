@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace ConvNet;
 
 /// <summary>
@@ -22,11 +20,11 @@ internal readonly record struct RowTap(int Weight, int Output, int Input, int Co
         var taps = new List<RowTap>();
         for (int r = 0; r < window.Kernel.H; r++)
         {
-            int top = r * window.Dilation.H - window.Padding.H;
+            int top = r * window.Dilation.H - window.Padding.Top;
             TapRange rows = TapRange.Of(ys.H, xs.H, window.Stride.H, top);
             for (int s = 0; s < window.Kernel.W; s++)
             {
-                int left = s * window.Dilation.W - window.Padding.W;
+                int left = s * window.Dilation.W - window.Padding.Left;
                 TapRange columns = TapRange.Of(ys.W, xs.W, window.Stride.W, left);
                 for (int i = 0; i < rows.Count && columns.Count > 0; i++)
                 {
@@ -37,29 +35,5 @@ internal readonly record struct RowTap(int Weight, int Output, int Input, int Co
             }
         }
         return [.. taps];
-    }
-}
-
-/// <summary>The gradient of a bias: db[k] = Σ dy over samples and positions, in blocks.</summary>
-internal static class ChannelSums
-{
-    /// <summary>Sums the output's gradient per channel.</summary>
-    /// <param name="f">The frame of the backward pass.</param>
-    public static void Write<T, TSum>(Frame<T, TSum> f)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TSum : unmanaged, ISum<T, TSum>
-    {
-        int channels = f.YShape.C, area = f.YShape.Area;
-        f.For(channels, k =>
-        {
-            Span<TSum> sum = f.DW(1).Slice(k, 1);
-            var blocks = new BlockedRows<T, TSum>(sum);
-            for (int n = 0; n < f.N; n++)
-            {
-                blocks.Next();
-                sum[0] += Rows.Sum<T, TSum>(f.DY.Slice((n * channels + k) * area, area));
-            }
-            blocks.Complete();
-        });
     }
 }

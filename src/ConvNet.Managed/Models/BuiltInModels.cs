@@ -102,7 +102,7 @@ public static class BuiltInModels
         new Flatten(), new Linear(classes));
 
     private static Graph AlexNet(Shape input, int classes) => Sequential.Of(input,
-        new Conv2d(64, 11, stride: 4, padding: 2, roundDown: true), new Relu(), new MaxPool2d(3, stride: 2),
+        new Conv2d(64, 11, stride: 4, padding: 2, rounding: Rounding.Floor), new Relu(), new MaxPool2d(3, stride: 2),
         new Conv2d(192, 5, padding: 2), new Relu(), new MaxPool2d(3, stride: 2),
         new Conv2d(384, 3, padding: 1), new Relu(), new Conv2d(256, 3, padding: 1), new Relu(),
             new Conv2d(256, 3, padding: 1), new Relu(),
@@ -126,9 +126,10 @@ public static class BuiltInModels
     private static Graph ResNet18(Shape input, int classes)
     {
         var graph = new Graph(input);
-        Node x = graph.Append(graph.Input, new Conv2d(64, 7, stride: 2, padding: 3, bias: false, roundDown: true),
+        Node x = graph.Append(graph.Input, 
+            new Conv2d(64, 7, stride: 2, padding: 3, bias: false, rounding: Rounding.Floor),
             new BatchNorm2d(), new Relu(),
-            new MaxPool2d(3, stride: 2, padding: 1, roundDown: true));
+            new MaxPool2d(3, stride: 2, padding: 1, rounding: Rounding.Floor));
         foreach ((int filters, int stride) in ((int, int)[])[(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1),
             (512, 2), (512, 1)])
             x = BasicBlock(graph, x, filters, stride);
@@ -151,12 +152,13 @@ public static class BuiltInModels
 
     private static Node BasicBlock(Graph graph, Node x, int filters, int stride)
     {
+        Rounding rounding = stride > 1 ? Rounding.Floor : Rounding.Exact;
         Node branch = graph.Append(x,
-            new Conv2d(filters, 3, stride, padding: 1, bias: false, roundDown: stride > 1), new BatchNorm2d(),
+            new Conv2d(filters, 3, stride, padding: 1, bias: false, rounding: rounding), new BatchNorm2d(),
                 new Relu(),
             new Conv2d(filters, 3, padding: 1, bias: false), new BatchNorm2d());
         Node shortcut = stride > 1 || x.Shape.C != filters
-            ? graph.Append(x, new Conv2d(filters, 1, stride, bias: false, roundDown: stride > 1), new BatchNorm2d())
+            ? graph.Append(x, new Conv2d(filters, 1, stride, bias: false, rounding: rounding), new BatchNorm2d())
             : x;
         return graph.Add(new Relu(), graph.Add(new Add(), branch, shortcut));
     }

@@ -176,6 +176,22 @@ public sealed class JsonReader
         : value.GetArrayLength() == 2 ? (Whole(name, value[0]), Whole(name, value[1]))
         : throw Wrong(name, value, "a number or [rows, columns]");
 
+    /// <summary>One number for all sides, [rows, columns], or [top, left, bottom, right].</summary>
+    public Padding? Padding(string name)
+    {
+        if (Optional(name) is not { } value)
+            return null;
+        if (value.ValueKind != JsonValueKind.Array)
+            return Whole(name, value);
+        int[] sizes = [.. value.EnumerateArray().Select(each => Whole(name, each))];
+        return sizes.Length switch
+        {
+            2 => (sizes[0], sizes[1]),
+            4 => (sizes[0], sizes[1], sizes[2], sizes[3]),
+            _ => throw Wrong(name, value, "a number, [rows, columns] or [top, left, bottom, right]"),
+        };
+    }
+
     /// <summary>A list; empty when it is missing.</summary>
     public IReadOnlyList<JsonElement> List(string name) => Optional(name) is not { } value ? []
         : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()]

@@ -53,14 +53,34 @@ internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2, CN_TRANSFORMED = 4 
 
 internal enum cn_algorithm { CN_DIRECT = 0, CN_WINOGRAD_2 = 1, CN_WINOGRAD_4 = 2 }
 
+internal record struct cn_window
+{
+    public int kernel_h, kernel_w;
+    public int stride_h, stride_w;
+    public int pad_top, pad_left, pad_bottom, pad_right;
+    public int dilation_h, dilation_w;
+
+    /// <summary>The window of a layer.</summary>
+    public static cn_window Of(Window window) => new()
+    {
+        kernel_h = window.Kernel.H,
+        kernel_w = window.Kernel.W,
+        stride_h = window.Stride.H,
+        stride_w = window.Stride.W,
+        pad_top = window.Padding.Top,
+        pad_left = window.Padding.Left,
+        pad_bottom = window.Padding.Bottom,
+        pad_right = window.Padding.Right,
+        dilation_h = window.Dilation.H,
+        dilation_w = window.Dilation.W,
+    };
+}
+
 internal record struct cn_conv2d
 {
     public cn_tensor x, y, dx, dy;
     public cn_tensor add;
-    public int kernel_h, kernel_w;
-    public int stride_h, stride_w;
-    public int pad_h, pad_w;
-    public int dilation_h, dilation_w;
+    public cn_window window;
     public int groups;
     public cn_flags flags;
     public cn_algorithm algorithm;
@@ -80,9 +100,7 @@ internal enum cn_pool_kind { CN_POOL_MAX = 0, CN_POOL_AVERAGE = 1 }
 internal record struct cn_pool2d
 {
     public cn_tensor x, y, dx, dy;
-    public int kernel_h, kernel_w;
-    public int stride_h, stride_w;
-    public int pad_h, pad_w;
+    public cn_window window;
     public cn_pool_kind kind;
     public int count_include_pad;
     public cn_flags flags;

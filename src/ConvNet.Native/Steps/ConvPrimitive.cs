@@ -42,14 +42,7 @@ internal sealed class ConvPrimitive : Primitive
         y = y,
         dx = x,
         dy = y,
-        kernel_h = window.Kernel.H,
-        kernel_w = window.Kernel.W,
-        stride_h = window.Stride.H,
-        stride_w = window.Stride.W,
-        pad_h = window.Padding.H,
-        pad_w = window.Padding.W,
-        dilation_h = window.Dilation.H,
-        dilation_w = window.Dilation.W,
+        window = cn_window.Of(window),
         groups = groups,
     };
 

@@ -6,8 +6,8 @@ namespace ConvNet.Native.Steps;
 /// <summary>What a pooling layer asks of the kernels.</summary>
 /// <param name="Window">Its window.</param>
 /// <param name="Kind">What it takes of a window.</param>
-/// <param name="CountPadding">Whether the padding's zeros count in a mean.</param>
-internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPadding = true)
+/// <param name="CountIncludePad">Whether the padding's zeros count in a mean.</param>
+internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIncludePad = true)
 {
     /// <summary>Whether a byte names the winner of a window.</summary>
     public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W
@@ -21,14 +21,9 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountPa
         y = y,
         dx = dx,
         dy = dy,
-        kernel_h = Window.Kernel.H,
-        kernel_w = Window.Kernel.W,
-        stride_h = Window.Stride.H,
-        stride_w = Window.Stride.W,
-        pad_h = Window.Padding.H,
-        pad_w = Window.Padding.W,
+        window = cn_window.Of(Window),
         kind = Kind,
-        count_include_pad = CountPadding ? 1 : 0,
+        count_include_pad = CountIncludePad ? 1 : 0,
         flags = cuts ? cn_flags.CN_RELU : cn_flags.None,
     };
 

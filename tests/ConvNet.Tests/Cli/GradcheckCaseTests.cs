@@ -69,7 +69,7 @@ public sealed class GradcheckCaseTests
         var fault = new Fault(FaultKind.TermLeftOut, FaultTarget.WeightGradient);
         using var variant = new BackendVariant("managed", new FaultyBackend(new ManagedBackend(threads: 1), fault));
         Reproduction again = Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new Conv2d(5, 3, padding: 1),
-            new Relu(), new MaxPool2d(2, roundDown: true), new Flatten(), new Linear(4)));
+            new Relu(), new MaxPool2d(2, rounding: Rounding.Floor), new Flatten(), new Linear(4)));
         Assert.That(again.Command, Is.EqualTo("convnet gradcheck --layer mb1ic1ih1oc1oh1kh1ph0 --mode exact --seed 1 "
             + "--batch 1 --backends managed --threads 1"));
         Assert.That(GradientCaseFile.Load(again.CaseFile).Run([variant]).Verdict, Is.EqualTo(Verdict.Fail),
@@ -85,7 +85,7 @@ public sealed class GradcheckCaseTests
             new Fault(FaultKind.SignFlipped, FaultTarget.InputGradient),
             graph => graph.Nodes.Any(node => node.Layer is Relu && node.Inputs[0].Layer is Conv2d)));
         Reproduction again =
-            Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new MaxPool2d(2, roundDown: true),
+            Reproduce(folder, variant, Sequential.Of(new Shape(3, 9, 8), new MaxPool2d(2, rounding: Rounding.Floor),
             new Conv2d(5, 3, padding: 1), new Relu(), new Flatten(), new Linear(4)));
         Assert.That(again.Command, Is.EqualTo($"convnet gradcheck --case {again.CaseFile} --backends managed "
             + "--threads 1"));

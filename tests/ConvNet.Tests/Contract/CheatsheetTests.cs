@@ -20,13 +20,13 @@ public sealed class CheatsheetTests
         var layer = new Conv2d(1, 3, stride: 3);
         string message = Assert.Throws<ArgumentException>(() => layer.Infer(new Shape(1, 7, 7)))!.Message;
         foreach (string part in (string[])["W = 7", "F = 3", "S = 3", "P = 0", "2.33", "Padding 1", "stride 1, 2, 4",
-            "roundDown"])
+            "rounding to floor"])
             Assert.That(message, Does.Contain(part));
         // What the message proposes fits.
         Assert.That(new Conv2d(1, 3, stride: 3, padding: 1).Infer(new Shape(1, 7, 7)).W, Is.EqualTo(3));
         foreach (int stride in (int[])[1, 2, 4])
             Assert.That(() => new Conv2d(1, 3, stride).Infer(new Shape(1, 7, 7)), Throws.Nothing);
-        Assert.That(new Conv2d(1, 3, stride: 3, roundDown: true).Infer(new Shape(1, 7, 7)).W, Is.EqualTo(2));
+        Assert.That(new Conv2d(1, 3, stride: 3, rounding: Rounding.Floor).Infer(new Shape(1, 7, 7)).W, Is.EqualTo(2));
     }
 
     [Test]
@@ -36,7 +36,7 @@ public sealed class CheatsheetTests
             Throws.ArgumentException.With.Message.Contains("3.5"));
         Assert.That(() => new AvgPool2d(3, stride: 2).Infer(new Shape(1, 8, 8)),
             Throws.ArgumentException.With.Message.Contains("3.5"));
-        Assert.That(new MaxPool2d(3, stride: 2, roundDown: true).Infer(new Shape(1, 8, 8)),
+        Assert.That(new MaxPool2d(3, stride: 2, rounding: Rounding.Floor).Infer(new Shape(1, 8, 8)),
             Is.EqualTo(new Shape(1, 3, 3)));
     }
 

@@ -19,10 +19,10 @@ public sealed class LimitContract(BackendCase backend)
         yield return Case("windows far apart", new Shape(2, 1, 80_001), new MaxPool2d(1, stride: (1, 40_000)));
         yield return Case("a large window", new Shape(2, 1, 80_000), new MaxPool2d((1, 40_000)));
         yield return Case("a mean of a large window", new Shape(2, 80_000, 1),
-            new AvgPool2d((40_000, 1), padding: (20_000, 0), roundDown: true));
+            new AvgPool2d((40_000, 1), padding: (20_000, 0), rounding: Rounding.Floor));
         yield return Case("the largest stride", new Shape(1, 1, MostWindow + 1), new Conv2d(1, 1, stride: MostWindow));
         yield return Case("a stride of two primes", new Shape(16, 1, 100_000),
-            new Conv2d(16, (1, 3), stride: (1, 32_749), dilation: (1, 32_771), roundDown: true));
+            new Conv2d(16, (1, 3), stride: (1, 32_749), dilation: (1, 32_771), rounding: Rounding.Floor));
         yield return Case("a long filter", new Shape(1, 1, 32_773), new Conv2d(1, (1, 32_770)));
         yield return Case("taps far apart", new Shape(1, 1, 300_000), new Conv2d(1, (1, 2), dilation: (1, 299_990)));
         yield return Case("many classes", new Shape(1, 1, 40_000), new Flatten());
@@ -117,10 +117,10 @@ public sealed class LimitContract(BackendCase backend)
         {
             Layer layer = random.Next(9) switch
             {
-                0 or 1 => new Conv2d(Upto(40), kernel, stride, half, dilation, roundDown: true),
-                2 => new Conv2d(x.C, kernel, stride, half, dilation, groups: x.C, roundDown: true),
-                3 => new MaxPool2d(kernel, stride, half, roundDown: true),
-                4 => new AvgPool2d(kernel, stride, half, roundDown: true, countPadding: random.Next(2) == 0),
+                0 or 1 => new Conv2d(Upto(40), kernel, stride, half, dilation, rounding: Rounding.Floor),
+                2 => new Conv2d(x.C, kernel, stride, half, dilation, groups: x.C, rounding: Rounding.Floor),
+                3 => new MaxPool2d(kernel, stride, half, rounding: Rounding.Floor),
+                4 => new AvgPool2d(kernel, stride, half, Rounding.Floor, countIncludePad: random.Next(2) == 0),
                 5 => new GlobalAvgPool2d(),
                 6 => new BatchNorm2d(),
                 7 => new Dropout(0.25f),

@@ -149,7 +149,7 @@ public sealed class LongSumContract(BackendCase backend)
         new("average of overlapping windows", 3_000,
             (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1), new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
         new("average inside overlapping windows", 3_000,
-            (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1, countPadding: false),
+            (b, n, v) => Layer(b, new AvgPool2d(Rows(n), 1, countIncludePad: false),
             new Shape(2, (2 * Rows(n)) - 1, (2 * Rows(n)) - 1), 1, v)),
         new("maximum of overlapping rows", 3_000,
             (b, n, v) => Layer(b, new MaxPool2d((1, n), 1), new Shape(2, 1, (2 * n) - 1), 1, v)),
@@ -283,8 +283,8 @@ public sealed class LongSumContract(BackendCase backend)
             return count;
         }
         int width = ofOutput ? output.W : input.W;
-        return Along(i / width, input.H, output.H, window.Kernel.H, window.Stride.H, window.Padding.H)
-            * Along(i % width, input.W, output.W, window.Kernel.W, window.Stride.W, window.Padding.W);
+        return Along(i / width, input.H, output.H, window.Kernel.H, window.Stride.H, window.Padding.Top)
+            * Along(i % width, input.W, output.W, window.Kernel.W, window.Stride.W, window.Padding.Left);
     }
 
     // x = ±v in turn: the mean is 0 and every squared distance v². Then x = v, whose mean is v.

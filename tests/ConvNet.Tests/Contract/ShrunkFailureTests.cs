@@ -27,7 +27,8 @@ public sealed class ShrunkFailureTests
     public void AUsersLayerWithAWrongGradientShrinksToOneValue()
     {
         Graph graph = Sequential.Of(new Shape(3, 9, 8), new Conv2d(5, 3), new Relu(),
-            new ScaledSquare(GradientFactor: 1.001), new MaxPool2d(2, roundDown: true), new Flatten(), new Linear(3));
+            new ScaledSquare(GradientFactor: 1.001), new MaxPool2d(2, rounding: Rounding.Floor), new Flatten(),
+            new Linear(3));
         using var managed = new ManagedBackend();
         ShrunkFailure shrunk = Find(new GraphGradientCase(graph, new GradientCheckOptions()), managed);
         var least = (LayerGradientCase)shrunk.Case;

@@ -87,7 +87,7 @@ public sealed class CompareStatisticsTests
     public void LargeLayersAreCheckedOnSmallerImages()
     {
         var graph = Sequential.Of(new Shape(3, 225, 225),
-            new Conv2d(16, 7, stride: 2, padding: 3), new MaxPool2d(3, stride: 2, padding: 1, roundDown: true),
+            new Conv2d(16, 7, stride: 2, padding: 3), new MaxPool2d(3, stride: 2, padding: 1, rounding: Rounding.Floor),
                 new Conv2d(64, 3, padding: 1), new Flatten(), new Linear(100));
         using var backend = new NativeBackend(1);
         GradientAgreement agreement = QuickCheck.Of(graph, backend);

@@ -41,6 +41,15 @@ public sealed class LayerShapeTests
         yield return new("mb4ic5ih9oc6kh3sw2ph1", Conv(4, new(5, 9, 9), new(6, 9, 5), 3)
             with
         { Padding = 1, Stride = (1, 2) });
+        yield return new("mb2ic17ih8oc18oh4kh3sh2ph0", Conv(2, new(17, 8, 8), new(18, 4, 4), 3)
+            with
+        { Stride = 2, Padding = (0, 0, 1, 1) });
+        yield return new("mb2ic4ih8oc4oh9kh3ph1", Conv(2, new(4, 8, 8), new(4, 9, 9), 3)
+            with
+        { Padding = (1, 1, 2, 2) });
+        yield return new("max:mb2ic8ih8iw9oh4ow5kh3sh2ph0pw1", Conv(2, new(8, 8, 9), new(8, 4, 5), 3)
+            with
+        { Operator = LayerOperator.MaxPool, Stride = 2, Padding = (0, 1, 1, 1) });
         yield return new("mb64ic4096oc4096",
             new LayerShape { Batch = 64, Input = Shape.Vector(4096), Output = Shape.Vector(4096) });
         yield return new("mb64ic16ih5oc120n\"linear1\"",
@@ -110,8 +119,8 @@ public sealed class LayerShapeTests
     [TestCase("mb2ic4oc4oh3", "oh belongs to a convolution, whose kernel size kh is missing", 13)]
     [TestCase("mb2ic4oc4kh3", "ih is missing", 13)]
     [TestCase("mb2ic4ih8kh3", "oc is missing", 13)]
-    [TestCase("mb2ic4ih8oc4oh9kh3ph1", "oh9 contradicts (8 − 3 + 2·1) / 1 + 1 = 8", 22)]
-    [TestCase("mb2ic4ih8oc4oh8ow7kh3ph1", "ow7 contradicts", 25)]
+    [TestCase("mb2ic4ih8oc4oh5kh3ph1", "oh5 contradicts (8 − 3 + 1 + 0) / 1 + 1 = 7", 22)]
+    [TestCase("mb2ic4ih8oc4oh8ow5kh3ph1", "ow5 contradicts", 25)]
     [TestCase("mb2ic4ih2oc4kh5ph1", "a kernel with an extent of 5 does not fit an input of 2 with a padding of 1", 19)]
     [TestCase("g3mb2ic4ih8oc6kh3", "4 and 6 channels are not divisible by 3 groups", 18)]
     [TestCase("max:mb2ic4oc4ih8kh2", "oc does not apply to max: pooling", 20)]

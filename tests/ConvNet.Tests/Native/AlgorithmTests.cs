@@ -33,7 +33,7 @@ public sealed class AlgorithmTests
     {
         using var backend = new NativeBackend(precision: Precision.Accurate) { Algorithm = algorithm };
         var graph = Sequential.Of(new Shape(3, 12, 12), new Conv2d(32, 3), new Conv2d(32, 3, groups: 2),
-            new Conv2d(32, 3, groups: 32), new Conv2d(16, 3, stride: 2, roundDown: true), new Conv2d(9, 1));
+            new Conv2d(32, 3, groups: 32), new Conv2d(16, 3, stride: 2, rounding: Rounding.Floor), new Conv2d(9, 1));
         using NativePlan net = backend.Compile(graph, new TrainingSpec(2, new MeanSquaredError(), new Sgd()));
         SumAlgorithm[] expected = [SumAlgorithm.Direct, algorithm, SumAlgorithm.Direct, SumAlgorithm.Direct,
             SumAlgorithm.Direct];

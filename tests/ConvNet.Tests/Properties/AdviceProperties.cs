@@ -14,21 +14,21 @@ public sealed class AdviceProperties
 
     /// <summary>A layer with a window, as it is described.</summary>
     private sealed record Described(
-        Kind Kind, Extent Kernel, Extent? Stride, Extent Padding, Extent? Dilation, bool RoundDown)
+        Kind Kind, Extent Kernel, Extent? Stride, Padding Padding, Extent? Dilation, Rounding Rounding)
     {
         public Layer Make() => Kind switch
         {
-            Kind.Conv => new Conv2d(2, Kernel, Stride, Padding, Dilation, roundDown: RoundDown),
-            Kind.Max => new MaxPool2d(Kernel, Stride, Padding, RoundDown),
-            _ => new AvgPool2d(Kernel, Stride, Padding, RoundDown),
+            Kind.Conv => new Conv2d(2, Kernel, Stride, Padding, Dilation, rounding: Rounding),
+            Kind.Max => new MaxPool2d(Kernel, Stride, Padding, Rounding),
+            _ => new AvgPool2d(Kernel, Stride, Padding, Rounding),
         };
 
-        public Described With(string setting, Extent value) => setting switch
+        public Described With(string setting, string value) => setting switch
         {
-            "padding" => this with { Padding = value },
-            "stride" => this with { Stride = value },
-            "kernelSize" => this with { Kernel = value },
-            "dilation" => this with { Dilation = value },
+            "padding" => this with { Padding = Sides(value) },
+            "stride" => this with { Stride = Size(value) },
+            "kernel" => this with { Kernel = Size(value) },
+            "dilation" => this with { Dilation = Size(value) },
             _ => throw new AssertionException($"a setting \"{setting}\""),
         };
     }
@@ -59,7 +59,8 @@ public sealed class AdviceProperties
     public void AnAveragePoolIsNotToldToPadBeyondHalfOfItsWindow()
     {
         string message = Refusal(() => new AvgPool2d(3).Infer(new Shape(1, 8, 8)))!;
-        Assert.That(message, Does.EndWith("P = 0). Stride 1, 5 fits, or set roundDown."));
+        Assert.That(message, Does.EndWith(
+            "P = 0). Padding (0, 0, 1, 1) or stride 1, 5 fits, or set rounding to floor or ceiling."));
     }
 
     [Test]
@@ -74,7 +75,7 @@ public sealed class AdviceProperties
     {
         for (int stride = 3; stride < 3000; stride++)
         {
-            var layer = new Described(Kind.Conv, 1, (1, stride), 0, null, false);
+            var layer = new Described(Kind.Conv, 1, (1, stride), 0, null, Rounding.Exact);
             if (Refusal(() => layer.Make().Infer(new Shape(1, 1, int.MaxValue))) is { } message)
                 Assert.That(WaysOut(layer, message), Is.Not.Empty, message);
         }
@@ -99,7 +100,7 @@ public sealed class AdviceProperties
                 continue;
             Match found = Regex.Match(
                 message,
-                @"A (\S+) convolution with (\d+) filters(?:, stride (\S+) and roundDown)? brings the (\S+) to");
+                @"A (\S+) convolution with (\d+) filters(?:, stride (\S+) and rounding floor)? brings the (\S+) to");
             if (!found.Success)
                 continue;
             convolved++;
@@ -107,7 +108,8 @@ public sealed class AdviceProperties
             bool strides = found.Groups[3].Success;
             int filters = int.Parse(found.Groups[2].Value, CultureInfo.InvariantCulture);
             Extent? stride = strides ? Size(found.Groups[3].Value) : null;
-            var conv = new Conv2d(filters, Size(found.Groups[1].Value), stride, roundDown: strides);
+            var conv = new Conv2d(filters, Size(found.Groups[1].Value), stride,
+                rounding: strides ? Rounding.Floor : Rounding.Exact);
             Assert.That(conv.Infer(large), Is.EqualTo(small), message);
         }
         Assert.That(convolved, Is.GreaterThan(1000));
@@ -130,6 +132,33 @@ public sealed class AdviceProperties
             Assert.That(() => Of(Advised(message)).Infer(x), Throws.Nothing, message);
     }
 
+    [TestCase(3, 1, 4)]
+    [TestCase(1, 1, 5)]
+    [TestCase(2, 3, 2)]
+    public void AdviceForThePaddingOfATransposedConvolutionWorks(int kernel, int size, int padding)
+    {
+        Padding[] all = [padding, (padding, 0), (0, 0, 2 * padding, 0), (1, padding, 0, 2 * padding)];
+        foreach (Padding sides in all)
+        {
+            if (Refusal(() => Infer(sides)) is not { } message)
+                continue;
+            Match found = Regex.Match(message, @"Padding (\d+×\d+|\(\d+(?:, \d+){3}\)) fits\.");
+            Assert.That(found.Success, message);
+            Assert.That(() => Infer(Sides(found.Groups[1].Value)), Throws.Nothing, message);
+        }
+        Assert.That(Refusal(() => Infer(padding)), Is.Not.Null);
+        Shape Infer(Padding sides) => new ConvTranspose2d(1, kernel, padding: sides).Infer(new Shape(1, size, size));
+    }
+
+    [Test]
+    public void AConvolutionThatIsToRoundUpIsToldToPad()
+    {
+        string message = Refusal(() => _ = new Conv2d(1, 3, stride: 2, rounding: Rounding.Ceiling))!;
+        Assert.That(message, Does.Contain("(0, 0, 1, 1)"));
+        Assert.That(new Conv2d(1, 3, stride: 2, padding: (0, 0, 1, 1)).Infer(new Shape(1, 8, 8)),
+            Is.EqualTo(new Shape(1, 4, 4)));
+    }
+
     [Test]
     public void AdviceForThePaddingOfAPoolWorks()
     {
@@ -148,7 +177,7 @@ public sealed class AdviceProperties
             return;
         MatchCollection sizes = Regex.Matches(message, @"\d+×\d+×\d+");
         Assert.That(message, Does.Contain(model).And.Contain(" fit."));
-        Assert.That(message, Does.Not.Contain("Padding").And.Not.Contain("roundDown"));
+        Assert.That(message, Does.Not.Contain("Padding").And.Not.Contain("rounding"));
         foreach (Match size in sizes.Skip(1))
             Assert.That(() => BuiltInModels.Create(model, Shape.Parse(size.Value)), Throws.Nothing, message);
     }
@@ -182,16 +211,26 @@ public sealed class AdviceProperties
         return (sizes[0], sizes[^1]);
     }
 
-    // "Padding 1, 2×3 or stride 1 fits, or set roundDown."
+    private static Padding Sides(string text)
+    {
+        if (!text.StartsWith('('))
+            return Size(text);
+        string[] words = text.Trim('(', ')').Split(", ");
+        int[] sides = [.. words.Select(side => int.Parse(side, CultureInfo.InvariantCulture))];
+        return (sides[0], sides[1], sides[2], sides[3]);
+    }
+
+    // "Padding 1, 2×3, (0, 0, 1, 1) or stride 1 fits, or set rounding to floor or ceiling."
     private static IEnumerable<Described> WaysOut(Described layer, string message)
     {
-        if (message.Contains("set roundDown", StringComparison.OrdinalIgnoreCase))
-            yield return layer with { RoundDown = true };
-        const string Values = @"(padding|stride|kernel|dilation) (\d+(?:×\d+)?(?:, \d+(?:×\d+)?)*)(?=,? |\.)";
+        foreach (Match way in Regex.Matches(message, "(?<=set rounding to .*)(floor|ceiling)", RegexOptions.IgnoreCase))
+            yield return layer with { Rounding = Enum.Parse<Rounding>(way.Value, ignoreCase: true) };
+        const string One = @"(?:\d+(?:×\d+)?|\(\d+(?:, \d+){3}\))";
+        const string Values = @$"(padding|stride|kernel|dilation) ({One}(?:, {One})*)(?=,? (?!\+)|\.)";
         foreach (Match setting in Regex.Matches(message, Values, RegexOptions.IgnoreCase))
         {
-            foreach (string value in setting.Groups[2].Value.Split(", "))
-                yield return layer.With(setting.Groups[1].Value.ToLowerInvariant(), Size(value));
+            foreach (Match value in Regex.Matches(setting.Groups[2].Value, One))
+                yield return layer.With(setting.Groups[1].Value.ToLowerInvariant(), value.Value);
         }
     }
 
@@ -203,11 +242,13 @@ public sealed class AdviceProperties
         var kind = (Kind)random.Next(3);
         Extent kernel = Pair(() => Upto(9));
         int mostPadding = kind == Kind.Conv ? 3 : Math.Min(kernel.H, kernel.W) / 2;
-        Extent padding = Pair(() => random.Next(mostPadding + 1));
+        Extent before = Pair(() => random.Next(mostPadding + 1)), behind = Pair(() => random.Next(mostPadding + 1));
+        Padding padding = random.Next(4) == 0 ? (before.H, before.W, behind.H, behind.W) : before;
         Extent? stride = random.Next(4) == 0 ? null : Pair(() => Upto(6));
         Extent? dilation = kind == Kind.Conv && random.Next(2) == 0 ? Pair(() => Upto(5)) : null;
         int most = large ? 30_000 : 14, h = Upto(most);
         var x = new Shape(2, h, random.Next(2) == 0 ? Upto(most) : h);
-        return (new Described(kind, kernel, stride, padding, dilation, random.Next(6) == 0), x);
+        Rounding rounding = random.Next(6) == 0 ? Rounding.Floor : Rounding.Exact;
+        return (new Described(kind, kernel, stride, padding, dilation, rounding), x);
     }
 }

@@ -38,7 +38,7 @@ public sealed class LayerProperties(BackendCase backend)
         var given = (Conv2d)made.Layer;
         Window window = given.Window;
         var layer = new Conv2d(given.OutChannels, window.Kernel, window.Stride, 0, window.Dilation, given.Groups,
-            given.Bias, roundDown: true);
+            given.Bias, rounding: Rounding.Floor);
         Shape x = made.Inputs[0];
         var canvas = new Shape(x.C, Math.Max(x.H, window.Reach.H) + window.Stride.H, Math.Max(x.W, window.Reach.W) + 2
             * window.Stride.W);
@@ -72,7 +72,7 @@ public sealed class LayerProperties(BackendCase backend)
             made with
             {
                 Layer = new Conv2d(layer.OutChannels + More, window.Kernel, window.Stride, window.Padding,
-            window.Dilation, 1, layer.Bias, window.RoundDown)
+            window.Dilation, 1, layer.Bias, window.Rounding)
             });
         float[] image = run.Image(1), dy = run.Upstream(2);
         float[][] w = run.Weights(3);

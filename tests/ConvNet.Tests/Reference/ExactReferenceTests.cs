@@ -22,7 +22,7 @@ public sealed class ExactReferenceTests
             foreach (int grain in (int[])[1, 576])
             {
                 yield return new(new Conv2d(4, 3, padding: 1, groups: 2), new Shape(6, 5, 4), range, grain);
-                yield return new(new Conv2d(3, 2, stride: 2, bias: false, roundDown: true), new Shape(2, 5, 4), range,
+                yield return new(new Conv2d(3, 2, 2, bias: false, rounding: Rounding.Floor), new Shape(2, 5, 4), range,
                     grain);
                 yield return new(new Linear(5), Shape.Vector(11), range, grain);
             }

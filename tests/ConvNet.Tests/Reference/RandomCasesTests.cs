@@ -45,11 +45,12 @@ public sealed class RandomCasesTests
             ["strided"] = Of((layer, _) => layer.Window.Stride != 1),
             ["stride beyond the kernel"] = Of((layer, _) => layer.Window.Stride.H > layer.Window.Kernel.H),
             ["padded"] = Of((layer, _) => layer.Window.Padding != 0),
-            ["padding beyond the kernel"] = Of((layer, _) => layer.Window.Padding.H >= layer.Window.Kernel.H),
+            ["padding beyond the kernel"] = Of((layer, _) => layer.Window.Padding.Top >= layer.Window.Kernel.H),
+            ["padded on one side more"] = Of((layer, _) => !layer.Window.Padding.IsSymmetric),
             ["not square"] = Of((layer, _) => layer.Window.Kernel.H != layer.Window.Kernel.W),
             ["rows unlike columns"] = Of((_, x) => x.H != x.W),
             ["rounded down"] = Of(
-                (layer, x) => (x.H + 2 * layer.Window.Padding.H - layer.Window.Reach.H) % layer.Window.Stride.H != 0),
+                (layer, x) => layer.Window.Rounding == Rounding.Floor && layer.Explain(x).Contains("rounded down")),
             ["without bias"] = Of((layer, _) => !layer.Bias),
             ["one channel"] = Of((_, x) => x.C == 1),
             ["more than a vector"] = Of((_, x) => x.C is 17 or 33),
@@ -57,6 +58,23 @@ public sealed class RandomCasesTests
         int Of(Func<Conv2d, Shape, bool> special) => convolutions.Count(made => special(made.Layer, made.X));
         Assert.That(seen.Where(pair => pair.Value < convolutions.Length / 100), Is.Empty,
             $"of {convolutions.Length} convolutions");
+    }
+
+    [Test]
+    public void EverySpecialityOfAPoolComesUp()
+    {
+        (Pool2d Layer, Shape X)[] pools =
+            [.. Layers.Where(made => made.Layer is Pool2d).Select(made => ((Pool2d)made.Layer, made.Inputs[0]))];
+        // Of a window that is not rounded up there would be one less.
+        static bool IsRoundedUp(Pool2d layer, Shape x) => layer.Window.Rounding == Rounding.Ceiling
+            && layer.Infer(x).H > (layer.Window with { Rounding = Rounding.Floor }).Output(x).H;
+        Assert.Multiple(() =>
+        {
+            Assert.That(pools.Count(made => !made.Layer.Window.Padding.IsSymmetric), Is.GreaterThan(pools.Length / 20));
+            Assert.That(pools.Count(made => IsRoundedUp(made.Layer, made.X)), Is.GreaterThan(pools.Length / 20));
+            Assert.That(pools.Count(made => made.Layer is AvgPool2d { CountIncludePad: false }),
+                Is.GreaterThan(pools.Length / 20));
+        });
     }
 
     [Test]

@@ -17,7 +17,8 @@ public sealed class ShrinkerTests
     [Test]
     public void AConvolutionShrinksToWhatTheFailureNeeds()
     {
-        var made = new LayerGradientCase(new Conv2d(18, (5, 7), (2, 3), (2, 1), (1, 2), groups: 6, roundDown: true),
+        var made = new LayerGradientCase(
+            new Conv2d(18, (5, 7), (2, 3), (2, 1), (1, 2), groups: 6, rounding: Rounding.Floor),
             [new Shape(12, 19, 23)],
             new GradientCheckOptions { BatchSize = 7, Seed = 99 });
         Predicate<GradientCase> wide = candidate
@@ -28,7 +29,7 @@ public sealed class ShrinkerTests
         Assert.Multiple(() =>
         {
             Assert.That(((LayerGradientCase)least).Layer,
-                Is.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false, roundDown: true))
+                Is.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false, rounding: Rounding.Floor))
                 .Or.EqualTo(new Conv2d(2, (1, 2), (1, 3), groups: 2, bias: false)));
             Assert.That(((LayerGradientCase)least).Inputs.Single().C, Is.EqualTo(2));
             Assert.That(((LayerGradientCase)least).Inputs.Single().H, Is.EqualTo(1));
@@ -46,7 +47,7 @@ public sealed class ShrinkerTests
         // A sum of two convolutions, behind layers that have nothing to do with it and in front of others.
         var graph = new Graph(new Shape(3, 9, 7));
         Node x = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(),
-            new MaxPool2d(2, roundDown: true));
+            new MaxPool2d(2, rounding: Rounding.Floor));
         Node a = graph.Append(x, new Conv2d(8, 3, padding: 1), new Relu(), new Conv2d(5, 1)),
             b = graph.Add(new Conv2d(5, 3, padding: 1), x);
         graph.Append(graph.Add(new Add(), a, b), new Relu(), new Conv2d(3, 1), new Flatten(), new Linear(10));

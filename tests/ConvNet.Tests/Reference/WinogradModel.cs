@@ -42,7 +42,7 @@ internal sealed class WinogradModel
     public float[] Forward(LayerValues<float> values)
     {
         Window window = ((Conv2d)values.Layer).Window;
-        return Results(values, values.X[0], values.XShapes[0], values.YShape, -window.Padding.H, -window.Padding.W,
+        return Results(values, values.X[0], values.XShapes[0], values.YShape, -window.Padding.Top, -window.Padding.Left,
             (k, c) => Taps(values.W[0], k * values.XShapes[0].C + c));
     }
 
@@ -50,7 +50,8 @@ internal sealed class WinogradModel
     public float[] InputGradient(LayerValues<float> values)
     {
         Window window = ((Conv2d)values.Layer).Window;
-        return Results(values, values.DY, values.YShape, values.XShapes[0], window.Padding.H - 2, window.Padding.W - 2,
+        return Results(values, values.DY, values.YShape, values.XShapes[0], window.Padding.Top - 2,
+            window.Padding.Left - 2,
             (c, k) => [.. Taps(values.W[0], k * values.XShapes[0].C + c).Reverse()
                 .Select(row => row.Reverse().ToArray())]);
     }
@@ -70,7 +71,7 @@ internal sealed class WinogradModel
                 foreach ((int n, int row, int column) in Tiles(values.N, ys))
                 {
                     float[][] x = Both(Input,
-                        Patch(values.X[0], xs, n, c, row - window.Padding.H, column - window.Padding.W, _m + 2));
+                        Patch(values.X[0], xs, n, c, row - window.Padding.Top, column - window.Padding.Left, _m + 2));
                     AddProducts(sum, Both(spread, Patch(values.DY, ys, n, k, row, column, _m)), x);
                 }
                 gradient.AddRange(Both(back, sum).SelectMany(taps => taps));

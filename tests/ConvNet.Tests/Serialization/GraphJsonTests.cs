@@ -15,10 +15,11 @@ public sealed class GraphJsonTests
     {
         var graph = new Graph(new Shape(4, 23, 17));
         Node x = graph.Add("first",
-            new Conv2d(6, (5, 3), (2, 1), (1, 2), (2, 3), groups: 2, bias: false, roundDown: true), graph.Input);
+            new Conv2d(6, (5, 3), (2, 1), (1, 2, 0, 3), (2, 3), groups: 2, bias: false, rounding: Rounding.Floor),
+            graph.Input);
         x = graph.Add(new BatchNorm2d(0.3f, 1e-3f), x);
-        x = graph.Add(new MaxPool2d((3, 2), (2, 1), (1, 1), roundDown: true), x);
-        x = graph.Add(new AvgPool2d((2, 3), (1, 2), (1, 0), roundDown: true, countPadding: false), x);
+        x = graph.Add(new MaxPool2d((3, 2), (2, 1), (1, 0, 0, 1), rounding: Rounding.Ceiling), x);
+        x = graph.Add(new AvgPool2d((2, 3), (1, 2), (1, 0), rounding: Rounding.Floor, countIncludePad: false), x);
         x = graph.Add("sum", new Add(), graph.Add(new Relu(), x), x, x);
         x = graph.Add(new Dropout(0.25f), graph.Add(new Flatten(), x));
         graph.Add(new Linear(3, bias: false), x);
@@ -47,16 +48,24 @@ public sealed class GraphJsonTests
     {
         Graph graph = Parse("""
             { "layer": "conv", "filters": 6, "kernel": 5 }, { "layer": "convtranspose", "filters": 3, "kernel": 3 },
-            { "layer": "maxpool", "kernel": 2 }, { "layer": "avgpool", "kernel": 2, "roundDown": true },
+            { "layer": "maxpool", "kernel": 2 },
+            { "layer": "avgpool", "kernel": 2, "roundDown": true, "countPadding": false },
             { "layer": "flatten" }, { "layer": "dense", "units": 10 }
             """);
         Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
             Is.EqualTo((Layer[])[new Conv2d(6, 5), new ConvTranspose2d(3, 3), new MaxPool2d(2),
-                new AvgPool2d(2, roundDown: true), new Flatten(), new Linear(10)]));
+                new AvgPool2d(2, rounding: Rounding.Floor, countIncludePad: false), new Flatten(), new Linear(10)]));
     }
 
     [TestCase("""{ "layer": "conv", "outChannels": 6, "filters": 6, "kernelSize": 5 }""",
         "\"filters\" is unknown here")]
+    [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3] }""",
+        "\"padding\" is [1, 2, 3]; it must be a number, [rows, columns] or [top, left, bottom, right].")]
+    [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3, -4] }""", "is negative")]
+    [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "rounding": "ceiling" }""",
+        "\"rounding\" is \"ceiling\"; it must be one of exact, floor.")]
+    [TestCase("""{ "layer": "maxpool", "kernelSize": 5, "rounding": "up" }""",
+        "\"rounding\" is \"up\"; it must be one of exact, floor, ceiling.")]
     [TestCase("""{ "layer": "cnov" }""", "nodes[0]: layer \"cnov\" is unknown; there are conv, ")]
     [TestCase("""{ "layer": "relu", "slope": 1 }""", "nodes[0]: \"slope\" is unknown here")]
     [TestCase("""{ "layer": "relu" }, { "layer": "conv", "outChannels": 6 }""", "nodes[1]: \"kernelSize\" is missing")]

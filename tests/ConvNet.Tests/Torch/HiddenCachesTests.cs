@@ -184,7 +184,7 @@ public sealed class HiddenCachesTests
         where groups == 1 || channels > 17
         from layer in (Layer[])
         [
-            new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, roundDown: true),
+            new Conv2d(filters * groups, 3, stride, padding: 1, groups: groups, rounding: Rounding.Floor),
             new ConvTranspose2d(filters * groups, 3, stride, padding: 1, groups: groups),
         ]
         select (layer, new Shape(channels * groups, 6, 7));

@@ -61,8 +61,8 @@ internal sealed class TorchLayer : Workload
     {
         if (_shape.IsLinear)
             return functional.linear(_x, _w);
-        return functional.conv2d(_x, _w, null, Pair(_shape.Stride), Pair(_shape.Padding), Pair(_shape.Dilation),
-            _shape.Groups);
+        return functional.conv2d(Sides.Pad(_x, Sides.Rest(_shape.Padding)), _w, null, Pair(_shape.Stride),
+            Sides.Both(_shape.Padding), Pair(_shape.Dilation), _shape.Groups);
     }
 
     // The values are copied into memory that torch allocates, which has the alignment that its kernels expect.

@@ -1,0 +1,87 @@
+namespace ConvNet;
+
+/// <summary>What the pools share: a window that is clipped at the border of the map.</summary>
+public abstract record Pool2d : SumLayer
+{
+    private protected Pool2d(Extent kernelSize, Extent? stride, Padding padding, Rounding rounding)
+    {
+        Window = new Window(kernelSize, stride ?? kernelSize, padding, 1,
+            WindowAttributes.Rounding.Check(Kind, rounding));
+        Window.Validate(Kind);
+        if (!Window.PadsAtMostHalf)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(padding),
+                $"{Kind}: padding {padding} is more than half of the {kernelSize} window, "
+                + "which could then see padding alone. "
+                + $"Padding {new Extent(kernelSize.H / 2, kernelSize.W / 2)} or less fits.");
+        }
+    }
+
+    /// <summary>Kernel, stride and padding.</summary>
+    public Window Window { get; }
+
+    /// <inheritdoc/>
+    public sealed override Shape Infer(params ReadOnlySpan<Shape> inputs)
+    {
+        Shape x = Single(inputs);
+        return Window.Output(x, x.C, pools: true);
+    }
+
+    /// <inheritdoc/>
+    public sealed override Window? Sees(params ReadOnlySpan<Shape> inputs) => Window;
+
+    /// <inheritdoc/>
+    public sealed override string Explain(params ReadOnlySpan<Shape> inputs) => Window.Explain(inputs[0]);
+
+    private protected static WindowAttributes WindowAttributes { get; }
+        = ConvNet.WindowAttributes.Of<Pool2d>(layer => layer.Window, null, pools: true);
+
+    /// <summary>The window of output <paramref name="index"/> of a map, clipped to the input.</summary>
+    private protected Patch Clip(Shape xs, Shape ys, int index)
+    {
+        (int oh, int ow) = Math.DivRem(index, ys.W);
+        int top = oh * Window.Stride.H - Window.Padding.Top, left = ow * Window.Stride.W - Window.Padding.Left;
+        int bottom = top + Window.Kernel.H, right = left + Window.Kernel.W;
+        return new Patch(Math.Max(top, 0), Math.Min(bottom, xs.H), Math.Max(left, 0), Math.Min(right, xs.W))
+        {
+            Padded = (Math.Min(bottom, (long)xs.H + Window.Padding.Bottom) - top)
+                * (Math.Min(right, (long)xs.W + Window.Padding.Right) - left)
+        };
+    }
+
+    /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in
+    /// more of its windows than a block has terms.</summary>
+    private protected bool EndsBlock(Shape ys, int index)
+    {
+        int rows = Overlap(Window.Kernel.H, Window.Stride.H, ys.H),
+            columns = Overlap(Window.Kernel.W, Window.Stride.W, ys.W);
+        if (index == 0 || (long)rows * columns <= Rows.Block)
+            return false;
+        return index % (columns < Rows.Block ? Rows.Block / columns * ys.W : Rows.Block) == 0;
+    }
+
+    /// <summary>A random window: its kernel, stride, padding and rounding.</summary>
+    private protected static (Extent Kernel, Extent Stride, Padding Padding, Rounding Rounding) RandomWindow(
+        RandomDraw draw)
+    {
+        Extent kernel = draw.OneIn(3) ? (draw.Between(1, 5), draw.Between(1, 5)) : draw.Of(2, 2, 3, 3, 4, 5);
+        Extent stride = draw.OneIn(2) ? kernel : (draw.Between(1, 4), draw.Between(1, 4));
+        Padding padding = draw.OneIn(2) ? 0 : draw.Padding((kernel.H / 2, kernel.W / 2));
+        return (kernel, stride, padding, draw.Of(Rounding.Exact, Rounding.Floor, Rounding.Ceiling));
+    }
+
+    // Windows that one row or column of the input is in, at most.
+    private static int Overlap(int kernel, int stride, int windows) => Math.Min(windows, (kernel - 1) / stride + 1);
+
+    /// <summary>The part of a window that lies inside the map: rows Top to Bottom − 1, columns Left to Right −
+    /// 1.</summary>
+    private protected readonly record struct Patch(int Top, int Bottom, int Left, int Right)
+    {
+        /// <summary>Values inside the map.</summary>
+        public long Area => (long)(Bottom - Top) * (Right - Left);
+
+        /// <summary>Values inside the map and its padding.</summary>
+        public long Padded { get; init; }
+    }
+}
