@@ -135,6 +135,7 @@ public sealed class ShrinkerTests
     {
         int number => number,
         Extent size => size.H + size.W,
+        Padding sides => sides.Top + sides.Left + sides.Bottom + sides.Right,
         _ => attribute.Smaller(layer).Any() ? 1L : 0,
     });
 }

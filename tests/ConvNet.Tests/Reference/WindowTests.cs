@@ -35,9 +35,8 @@ public sealed class WindowTests
         Graph graph = Sequential.Of(new Shape(1, 1, 4), layer);
         using var managed = new ManagedBackend();
         using IExecutable executable = managed.CompileInference(graph, 1);
-        executable.Forward([1, 2, 3, 4]);
         var y = new float[3];
-        executable.ReadOutput(y);
+        executable.Infer([1, 2, 3, 4], y);
         Assert.That(y, Is.EqualTo(expected));
     }
 
