@@ -20,11 +20,12 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (inner as IDeclaresAlgorithms)?.AlgorithmOf(node, pass)
         ?? SumAlgorithm.Direct;
 
-    public void Forward(ReadOnlySpan<float> input)
+    public void Forward(BatchValues input)
     {
         float[][] state = [.. Graph.Parameters.Select(ReadRight)];
         inner.Forward(input);
-        (_before, _pass) = (_pass, new TrainingPass(_passes++, state, input.ToArray()));
+        (_before, _pass) = (_pass, new TrainingPass(_passes++, state,
+            input.InOrderOf(Graph.Inputs, "input").ToArrays(Graph.Inputs.Count)));
         backend.Injected = 0;
     }
 
@@ -41,10 +42,13 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         _pass = _pass! with { Accumulates = accumulate };
     }
 
-    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    public double ReadLoss(string output) => inner.ReadLoss(output);
+
+    public void Backward(BatchValues outputGradient, bool accumulate = false)
     {
         inner.Backward(outputGradient, accumulate);
-        _pass = _pass! with { OutputGradient = outputGradient.ToArray(), Accumulates = accumulate };
+        _pass = _pass! with { OutputGradient = outputGradient.InOrderOf(NodesWithLoss, "output with a loss", all: false).ToArrays(NodesWithLoss.Length),
+            Accumulates = accumulate };
     }
 
     public void Step(float learningRate) => inner.Step(learningRate);
@@ -68,26 +72,25 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void LoadState(TrainingState state) => inner.LoadState(state);
 
-    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
-        Span<float> output = default)
+    public double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default)
     {
         _passes++;
         return inner.TrainStep(input, targets, learningRate, output);
     }
 
-    public void Infer(ReadOnlySpan<float> input, Span<float> output) => inner.Infer(input, output);
+    public void Infer(BatchValues input, BatchBuffers output) => inner.Infer(input, output);
 
-    public void ReadOutput(Span<float> output)
+    public void ReadOutput(BatchBuffers output)
     {
         inner.ReadOutput(output);
-        Spoil(output, FaultTarget.Output, null);
+        Spoil(output.InOrderOf(Graph.Outputs, "output"), FaultTarget.Output, Graph.Outputs);
     }
 
-    public void ReadInputGradient(Span<float> values)
+    public void ReadInputGradient(BatchBuffers values)
     {
         inner.ReadInputGradient(values);
         if (!_pass!.Accumulates)
-            Spoil(values, FaultTarget.InputGradient, null);
+            Spoil(values.InOrderOf(Graph.Inputs, "input"), FaultTarget.InputGradient, Graph.Inputs);
     }
 
     public void ReadGradient(Parameter parameter, Span<float> values)
@@ -115,12 +118,20 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         return Spoil(value, FaultTarget.Loss, null) ? value[0] : loss;
     }
 
-    private bool Spoil(Span<float> values, FaultTarget target, Parameter? parameter)
+    // One of several inputs or outputs: the fault is one.
+    private void Spoil(BatchBuffers values, FaultTarget target, IReadOnlyList<Node> nodes)
+    {
+        int spoilt = fault.Seed % nodes.Count;
+        if (!values[spoilt].IsEmpty)
+            Spoil(values[spoilt], target, null, nodes[spoilt]);
+    }
+
+    private bool Spoil(Span<float> values, FaultTarget target, Parameter? parameter, Node? node = null)
     {
         if (target != fault.Target)
             return false;
         float[] right = values.ToArray(),
-            wrong = new FaultySpot(fault, _random, rerun, Graph, _pass!, _before, parameter).Spoilt(right);
+            wrong = new FaultySpot(fault, _random, rerun, Graph, _pass!, _before, parameter, node).Spoilt(right);
         int injected = 0;
         for (int i = 0; i < right.Length; i++)
         {
@@ -133,6 +144,8 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         wrong.CopyTo(values);
         return injected > 0;
     }
+
+    private Node[] NodesWithLoss => [.. Spec!.Losses.For(Graph).Select(objective => objective.Output)];
 
     private float[] ReadRight(Parameter parameter)
     {

@@ -8,20 +8,20 @@ namespace ConvNet.GradientChecking.Research;
 /// <param name="pass">The pass.</param>
 /// <param name="before">The pass before; null where there was none.</param>
 /// <param name="parameter">The parameter or buffer of the result; null where it has none.</param>
+/// <param name="node">The input or output of the result; null where it has none.</param>
 internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph graph, TrainingPass pass,
-    TrainingPass? before, Parameter? parameter)
+    TrainingPass? before, Parameter? parameter, Node? node)
 {
     private const int Trials = 100, Vector = 8;
 
-    private int N => pass.Input.Length / graph.Input.Shape.Length;
+    private int N => pass.SamplesOf(graph);
 
     // The outermost first; N×C×H×W but for what belongs to a parameter.
     private IReadOnlyList<int> Dimensions => (fault.Target, parameter) switch
     {
         (FaultTarget.Loss, _) => [],
         (_, not null) => parameter.Dimensions,
-        (FaultTarget.Output, _) => [N, graph.Output.Shape.C, graph.Output.Shape.H, graph.Output.Shape.W],
-        _ => [N, graph.Input.Shape.C, graph.Input.Shape.H, graph.Input.Shape.W],
+        _ => [N, node!.Shape.C, node.Shape.H, node.Shape.W],
     };
 
     /// <summary>The result as it is with the fault; as it was where the fault does not apply.</summary>
@@ -29,8 +29,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     {
         FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)],
             .. NotComputed(right.Length)[((right.Length - 1) / Vector * Vector)..]],
-        FaultKind.PaddingOffByOne when fault.Target == FaultTarget.InputGradient => Shifted(right),
-        FaultKind.PaddingOffByOne => With(right, pass with { Input = Shifted(pass.Input) }),
+        FaultKind.PaddingOffByOne when fault.Target == FaultTarget.InputGradient => Shifted(right, node!.Shape),
+        FaultKind.PaddingOffByOne => With(right, pass with { Inputs = OfEachInput(Shifted) }),
         FaultKind.BiasMissing
             => With(right,
             pass with
@@ -38,7 +38,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
                 State = [.. graph.Parameters.Select(p => p.Role == ParameterRole.Bias ? new float[p.Length]
             : pass.State[p.Index])]
             }),
-        FaultKind.StaleGradient => before is null ? right : Sum(right, rerun.Of(before, fault.Target, parameter)),
+        FaultKind.StaleGradient => before is null ? right : Sum(right, rerun.Of(before, fault.Target, parameter, node)),
         FaultKind.FactorOfTwo => Array.ConvertAll(right, v => 2 * v),
         FaultKind.AllZero => NotComputed(right.Length),
         FaultKind.SwappedStride => Transposed(right),
@@ -53,10 +53,10 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     };
 
     private bool IsMaximum
-        => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(graph.Output.Layer!.NeutralInput);
+        => fault.Target == FaultTarget.Output && float.IsNegativeInfinity(node!.Layer!.NeutralInput);
 
     private float[] With(float[] right, TrainingPass other)
-        => rerun.OfOther(right, pass, other, fault.Target, parameter);
+        => rerun.OfOther(right, pass, other, fault.Target, parameter, node);
 
     // A buffer that is not computed keeps its values.
     private float[] NotComputed(int length) => fault.Target == FaultTarget.Buffer ? pass.State[parameter!.Index]
@@ -69,15 +69,17 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     {
         bool ofInput = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
             || pass.OutputGradient.Length == 0;
-        float[] source = ofInput ? pass.Input : pass.OutputGradient;
+        float[][] sources = ofInput ? pass.Inputs : pass.OutputGradient;
+        int length = sources.Sum(values => values.Length);
         for (int trial = 0; trial < Trials; trial++)
         {
-            int left = random.Next(source.Length);
-            if (Absent(left, ofInput) is not { } absent || source[left] == absent)
+            (int source, int left) = Located(random.Next(length), sources);
+            if (Absent(left, ofInput) is not { } absent || sources[source][left] == absent)
                 continue;
-            float[] without = [.. source];
-            without[left] = absent;
-            float[] result = With(right, ofInput ? pass with { Input = without } : pass
+            float[][] without = [.. sources];
+            without[source] = [.. sources[source]];
+            without[source][left] = absent;
+            float[] result = With(right, ofInput ? pass with { Inputs = without } : pass
                 with
             { OutputGradient = without });
             float[] spoilt = AtOnePlace(right, i => wrong(right[i], result[i]));
@@ -87,15 +89,25 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         return right;
     }
 
+    // The tensor and the place in it, of one place among all values of some tensors.
+    private static (int Tensor, int Place) Located(int place, float[][] tensors)
+    {
+        int tensor = 0;
+        for (; place >= tensors[tensor].Length; tensor++)
+            place -= tensors[tensor].Length;
+        return (tensor, place);
+    }
+
     // What a value is that counts for nothing; null where there is none.
     private float? Absent(int place, bool ofInput)
     {
-        bool isOutput = ofInput && graph.Nodes.Skip(1).All(node => node.Layer!.IsView);
+        bool isOutput = ofInput && graph.LayerNodes.All(node => node.Layer!.IsView);
         if (isOutput && pass.Targets?.Classes is { } labels)
         {
-            (int sample, int value) = Math.DivRem(place, graph.Input.Shape.Length);
-            (int channel, int pixel) = Math.DivRem(value, graph.Input.Shape.Area);
-            int each = labels.Length * graph.Input.Shape.Length / pass.Input.Length;
+            Shape shape = graph.Input.Shape;
+            (int sample, int value) = Math.DivRem(place, shape.Length);
+            (int channel, int pixel) = Math.DivRem(value, shape.Area);
+            int each = labels.Length / N;
             return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
         }
         return isOutput && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
@@ -113,12 +125,14 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         return wrong;
     }
 
+    private float[][] OfEachInput(Func<float[], Shape, float[]> change)
+        => [.. graph.Inputs.Select((input, i) => change(pass.Inputs[i], input.Shape))];
+
     // One column to the left within every row; a 0 comes in from the right. A vector is one row.
-    private float[] Shifted(float[] input)
+    private static float[] Shifted(float[] values, Shape shape)
     {
-        Shape shape = graph.Input.Shape;
         int width = shape.IsVector ? shape.C : shape.W;
-        return [.. input.Select((_, i) => (i + 1) % width == 0 ? 0 : input[i + 1])];
+        return [.. values.Select((_, i) => (i + 1) % width == 0 ? 0 : values[i + 1])];
     }
 
     // The two innermost sizes above 1, with the strides of each other.
@@ -136,12 +150,10 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     {
         FaultTarget.Output or FaultTarget.InputGradient => WithSlices(right, 0, exchanged: false),
         FaultTarget.WeightGradient or FaultTarget.Loss when N > 1
-            => With(right,
-                pass with
-                {
-                    Input = [.. pass.Input[graph.Input.Shape.Length..],
-                .. pass.Input[..graph.Input.Shape.Length]]
-                }),
+            => With(right, pass with
+            {
+                Inputs = OfEachInput((values, shape) => [.. values[shape.Length..], .. values[..shape.Length]]),
+            }),
         _ => right,
     };
 

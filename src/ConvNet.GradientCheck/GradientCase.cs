@@ -22,15 +22,21 @@ public abstract record GradientCase
 /// <param name="Options">How it is checked.</param>
 public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options) : GradientCase(Options)
 {
-    internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => Graph.Nodes.Skip(1)
+    internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => Graph.LayerNodes
         .Select(node => (node.Layer!, node.InputShapes));
 
     /// <inheritdoc/>
     public override GradientReport Run(IReadOnlyList<IBackend> backends) => GradientCheck.Run(Graph, backends, Options);
 
     /// <summary>The layers with their shapes, and the options.</summary>
-    public override string ToString() => $"{Graph.Input.Shape}, "
-        + $"{string.Join(", ", Graph.Nodes.Skip(1).Select(Describe))}; {Options}";
+    public override string ToString() => $"{Inputs}, {string.Join(", ", Graph.LayerNodes.Select(Describe))}; "
+        + $"{Outputs}{Options}";
+
+    private string Inputs => Graph.Inputs.Count == 1 ? $"{Graph.Input.Shape}"
+        : string.Join(", ", Graph.Inputs.Select(input => $"{input.Name} {input.Shape}"));
+
+    private string Outputs => Graph.Outputs.Count == 1 ? ""
+        : $"outputs {string.Join(", ", Graph.Outputs.Select(output => output.Name))}; ";
 
     private static string Describe(Node node)
         => $"{node.Name}({string.Join(" ", node.Inputs.Select(input => input.Name))}) {node.Layer} {node.Shape}";

@@ -34,7 +34,7 @@ public static class GradientCheck
         var made = new GraphGradientCase(graph, options);
         return new GradientReport(reports, cuts)
         {
-            Origin = CheckOrigin.Of($"a graph of {graph.Nodes.Count - 1} layers", options, made, backends),
+            Origin = CheckOrigin.Of($"a graph of {graph.LayerNodes.Count()} layers", options, made, backends),
         };
     }
 
@@ -90,11 +90,14 @@ public static class GradientCheck
     }
 
 
+    // Several losses have weights of their own, so that one which is left out shows.
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
     {
-        Loss loss = graph.Output.Shape is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
+        static Loss LossFor(Shape output) => output is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
             : new MeanSquaredError();
-        return new TrainingSpec(options.BatchSize, loss, new Sgd()) { Seed = options.Seed };
+        IEnumerable<OutputLoss> losses = graph.Outputs.Select((output, i)
+            => new OutputLoss(output.Name, LossFor(output.Shape), i == 0 ? 1 : 0.25f + i % 3));
+        return new TrainingSpec(options.BatchSize, Losses.Of([.. losses]), new Sgd()) { Seed = options.Seed };
     }
 
     private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,

@@ -28,7 +28,7 @@ internal static class Explanation
         }
         (long values, long gradients, long state) = plan.Parameters.Bytes;
         long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots)
-            .Concat(plan.Loss?.Slots ?? [])
+            .Concat(plan.Losses.SelectMany(loss => loss.Slots))
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
         var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state,
             sizeof(float) * preparedFloats);
@@ -51,10 +51,10 @@ internal static class Explanation
             .. plan.BackwardSteps.Select(
                 step => Part(pass, step, Of(pass, PlannedPass.Backward, step), ProfiledPass.BackwardData)),
         ];
-        if (plan.Loss is { } loss)
+        if (pass.Training is { } training)
         {
-            parts.Add(Part(NameOfEnds(pass), Of(loss), ProfiledPass.Loss, $"{plan.Graph.Output.Node.Shape}"));
-            TrainingSpec training = pass.Training!;
+            parts.Add(Part(NameOfEnds(pass), Of(plan.Losses), ProfiledPass.Loss,
+                string.Join(" + ", plan.Graph.Objectives.Select(value => value.Node.Shape))));
             parts.Add(Part(training.Optimizer.GetType().Name, Optimizer(plan, training), ProfiledPass.Update,
                 $"{plan.Parameters.RestFloats}"));
         }
@@ -99,12 +99,12 @@ internal static class Explanation
             weights is null ? null : primitive.PackingOf(weights).Form, calls);
     }
 
-    // What belongs to no layer: the output, their loss, and the gradient of the input.
+    // What belongs to no layer: the outputs, their losses, and the gradients of the inputs.
     private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
     {
         string name = NameOfEnds(plan.Pass);
-        return new PlannedLayer(name, name.ToLowerInvariant(), [], [Of(plan.Output.Tensor, plan.Pass.BatchSize)], null,
-            null, null, calls);
+        return new PlannedLayer(name, name.ToLowerInvariant(), [],
+            [.. plan.Outputs.Select(output => Of(output.Tensor, plan.Pass.BatchSize))], null, null, null, calls);
     }
 
     // What has not taken its step inside a gradient.
@@ -129,18 +129,18 @@ internal static class Explanation
             yield return (step.Owner, Of(plan.Pass, PlannedPass.Preparation, step));
         foreach (PlannedStep step in plan.ForwardSteps)
             yield return (step.Owner, Of(plan.Pass, PlannedPass.Forward, step));
-        if (plan.Loss is { } loss)
-            yield return (null, Of(loss));
+        if (plan.Losses.Count > 0)
+            yield return (null, Of(plan.Losses));
         foreach (PlannedStep step in plan.BackwardSteps)
             yield return (step.Owner, Of(plan.Pass, PlannedPass.Backward, step));
     }
 
-    private static PlannedCall Of(LossStep loss)
+    private static PlannedCall Of(IReadOnlyList<LossStep> losses)
         => new(PlannedPass.Forward, "loss", "one pass over the output", "a few values for each sample", 0,
-            loss.Slots.Sum(Bytes), 0, 1);
+            losses.SelectMany(loss => loss.Slots).Sum(Bytes), 0, 1);
 
-    private static string NameOfEnds(PassSpec pass) => pass.Training is { } training ? training.Loss.GetType().Name
-        : "Output";
+    private static string NameOfEnds(PassSpec pass) => pass.Training is null ? "Output"
+        : string.Join(" + ", pass.Objectives.Select(objective => objective.Loss.GetType().Name));
 
     private static IEnumerable<PlannedStep> All(params IReadOnlyList<PlannedStep>[] lists)
         => lists.SelectMany(steps => steps);

@@ -2,7 +2,7 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>A value of the graph that lies in memory: the input, or what an operation writes.</summary>
+/// <summary>A value of the graph that lies in memory: an input, or what an operation writes.</summary>
 internal sealed class Value(Node node, Operation? producer)
 {
     private readonly List<Use> _uses = [];
@@ -10,11 +10,14 @@ internal sealed class Value(Node node, Operation? producer)
     /// <summary>The node whose values these are; after fusion the last of the nodes that were fused.</summary>
     public Node Node { get; internal set; } = node;
 
-    /// <summary>What writes it; null for the input.</summary>
+    /// <summary>What writes it; null for an input.</summary>
     public Operation? Producer { get; } = producer;
 
     /// <summary>Who reads it, in the order of the operations.</summary>
     public IReadOnlyList<Use> Uses => _uses;
+
+    /// <summary>Whether it is an output that has a loss, so that a part of its gradient comes from there.</summary>
+    public bool HasLoss { get; internal set; }
 
     internal void AddUse(Use use) => _uses.Add(use);
 }
@@ -88,9 +91,12 @@ internal sealed class Operation
 
 /// <summary>A graph after fusion.</summary>
 /// <param name="Operations">The operations in the order in which they run.</param>
-/// <param name="Input">The input.</param>
-/// <param name="Output">The output.</param>
-internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, Value Input, Value Output);
+/// <param name="Inputs">The inputs, in the order of the graph's.</param>
+/// <param name="Outputs">The outputs, in the order of the graph's. One value may be several: it and its flattened
+/// form.</param>
+/// <param name="Objectives">The outputs that have a loss, in the order of the pass's.</param>
+internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, IReadOnlyList<Value> Inputs,
+    IReadOnlyList<Value> Outputs, IReadOnlyList<Value> Objectives);
 
 /// <summary>First planning pass: finds the operations of a graph.</summary>
 /// <remarks>
@@ -118,11 +124,10 @@ internal static class Fusion
             places.Add(operation);
             return operation.Output;
         }
-        values[0] = new Value(graph.Input, null);
-        foreach (Node node in graph.Nodes)
+        foreach (Node input in graph.Inputs)
+            values[input.Index] = new Value(input, null);
+        foreach (Node node in graph.LayerNodes)
         {
-            if (node.Layer is null)
-                continue;
             Value x = values[node.Inputs[0].Index];
             if (node.Layer is Flatten || node.Layer is Dropout && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
@@ -145,12 +150,16 @@ internal static class Fusion
             for (int i = 0; i < operation.Inputs.Count; i++)
                 operation.Inputs[i].AddUse(new Use(operation, i));
         }
+        Value[] Of(IEnumerable<Node> nodes) => [.. nodes.Select(node => values[node.Index])];
+        Value[] objectives = Of(pass.Objectives.Select(objective => objective.Output));
+        foreach (Value value in objectives)
+            value.HasLoss = true;
         foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
             MoveCut(pool);
         foreach (Operation conv in operations.Where(operation => operation.Node.Layer is Conv2d))
             conv.GivesStatistics = pass.Fuse && conv.Pool is null && pass.Kind == PassKind.Training
                 && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
-        return new FusedGraph(operations, values[0], values[graph.Output.Index]);
+        return new FusedGraph(operations, Of(graph.Inputs), Of(graph.Outputs), objectives);
     }
 
     // The gradient of a max pool over a ReLU can be cut before the pool, where there is less of it: a window whose
@@ -158,7 +167,7 @@ internal static class Fusion
     private static void MoveCut(Operation pool)
     {
         Value x = pool.Inputs[0];
-        if (x.Producer is { CutsGradient: true } producer && x.Uses.Count == 1)
+        if (x.Producer is { CutsGradient: true } producer && x.Uses.Count == 1 && !x.HasLoss)
             (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
 
@@ -171,9 +180,9 @@ internal static class Fusion
     private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d }
         && use.Operation.Node.Inputs[0] == x.Node;
 
-    // A value that others read too, or read through a flatten, must stay as it is.
+    // A value that others read too, or read through a flatten, must stay as it is, and so must an output.
     private static bool AloneReads(Node node, int input, Value x) => x.Node == node.Inputs[input]
-        && x.Node.Consumers.Count == 1;
+        && x.Node.Consumers.Count == 1 && !x.Node.IsOutput;
 
     // The operation into which a sum of two goes; null where there is none.
     private static Operation? FuseSum(Node node, Value[] values)

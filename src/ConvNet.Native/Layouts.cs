@@ -15,11 +15,13 @@ internal sealed class Layouts
     private const int WidestHalo = 3;
 
     private readonly FusedGraph _graph;
+    private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<Operation, Primitive> _primitives = [];
     private readonly Dictionary<Value, cn_tensor> _written = [], _gradients = [];
     private readonly Dictionary<(Value, cn_tensor), int> _halos = [];
 
-    private Layouts(FusedGraph graph) => _graph = graph;
+    private Layouts(FusedGraph graph, Func<Value, bool> wantsGradient)
+        => (_graph, _wantsGradient) = (graph, wantsGradient);
 
     /// <summary>The primitives in the order of the operations.</summary>
     public IEnumerable<Primitive> Primitives => _graph.Operations.Select(operation => _primitives[operation]);
@@ -29,10 +31,10 @@ internal sealed class Layouts
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
     public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient)
     {
-        var layouts = new Layouts(graph);
+        var layouts = new Layouts(graph, wantsGradient);
         layouts.ChoosePrimitives();
         layouts.ChooseHalos();
-        layouts.ChooseGradients(wantsGradient);
+        layouts.ChooseGradients();
         return layouts;
     }
 
@@ -65,25 +67,31 @@ internal sealed class Layouts
         return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
     }
 
+    /// <summary>The places at which a value is read from which a part of its gradient comes.</summary>
+    public IEnumerable<Use> GradientUses(Value value)
+        => value.Uses.Where(use => _wantsGradient(use.Operation.Output));
+
     /// <summary>Whether an operation is the last to give its part of the gradient of its first input, in the layout of
     /// the whole gradient.</summary>
     public bool CompletesGradient(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
-        return value.Uses[0] == new Use(reader.Operation, 0)
+        return GradientUses(value).FirstOrDefault() == new Use(reader.Operation, 0)
             && value.Uses.Count(use => use.Operation == reader.Operation) == 1
-            && value != _graph.Output && reader.X(0) == _written[value] with { halo = 0 };
+            && !value.HasLoss && reader.X(0) == _written[value] with { halo = 0 };
     }
 
     private bool IsSoleReader(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
-        return value.Uses.Count == 1 && value != _graph.Output && reader.X(input) == _written[value] with { halo = 0 };
+        return !value.HasLoss && GradientUses(value).Take(2).ToArray() is [var only]
+            && only == new Use(reader.Operation, input) && reader.X(input) == _written[value] with { halo = 0 };
     }
 
     private void ChoosePrimitives()
     {
-        _written[_graph.Input] = Tensor(cn_layout.CN_PLAIN, _graph.Input.Node.Shape);
+        foreach (Value input in _graph.Inputs)
+            _written[input] = Tensor(cn_layout.CN_PLAIN, input.Node.Shape);
         foreach (Operation operation in _graph.Operations)
         {
             try
@@ -120,13 +128,14 @@ internal sealed class Layouts
         }
     }
 
-    private void ChooseGradients(Func<Value, bool> wantsGradient)
+    private void ChooseGradients()
     {
-        _gradients[_graph.Input] = _written[_graph.Input];
+        foreach (Value input in _graph.Inputs)
+            _gradients[input] = _written[input];
         foreach (Operation operation in _graph.Operations)
         {
             Primitive primitive = _primitives[operation];
-            int halo = operation.Inputs.Any(wantsGradient) ? Limit(primitive.DYHalo) : 0;
+            int halo = operation.Inputs.Any(_wantsGradient) ? Limit(primitive.DYHalo) : 0;
             for (int i = 0; i < operation.Inputs.Count; i++)
             {
                 if (primitive.PassesGradient(i) && IsSoleReader(primitive, i))

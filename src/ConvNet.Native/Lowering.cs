@@ -4,7 +4,7 @@ using ConvNet.Native.Steps;
 namespace ConvNet.Native;
 
 /// <summary>A step with what there is to say of it.</summary>
-/// <param name="Owner">The primitive that it belongs to; null where it serves the input or the output.</param>
+/// <param name="Owner">The primitive that it belongs to; null where it serves inputs or outputs.</param>
 /// <param name="Step">The step.</param>
 /// <param name="Choice">How it computes, and why so.</param>
 internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
@@ -28,15 +28,21 @@ internal sealed class Lowering
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
     private readonly Dictionary<Use, Slot> _gradients = [];
-    private readonly Dictionary<Value, Slot> _completed = [], _statistics = [], _again = [];
+    private readonly Dictionary<Value, Slot> _inputs, _completed = [], _statistics = [], _again = [];
+    private readonly Dictionary<Value, List<Slot>> _lossGradients = [];
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
+    private readonly List<LossStep> _losses = [];
     private Primitive? _owner;
+    private bool _lowersBackward;
 
     private Lowering(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient,
         ParameterStore parameters)
     {
         (Pass, _graph, _layouts, _wantsGradient, Parameters) = (pass, graph, layouts, wantsGradient, parameters);
-        Input = new Slot(layouts.Written(graph.Input), pass.BatchSize, SlotOwner.Other);
+        _inputs = graph.Inputs.ToDictionary(input => input,
+            input => new Slot(layouts.Written(input), pass.BatchSize, SlotOwner.Other));
+        Inputs = [.. graph.Inputs.Select(input => _inputs[input])];
+        InputGradients = new Slot?[graph.Inputs.Count];
     }
 
     /// <summary>What is planned.</summary>
@@ -48,17 +54,18 @@ internal sealed class Lowering
     /// <summary>The parameters.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>The caller's input; whoever runs the steps points it at them.</summary>
-    public Slot Input { get; }
+    /// <summary>The caller's inputs, in the order of the graph's; whoever runs the steps points the slots at
+    /// them.</summary>
+    public IReadOnlyList<Slot> Inputs { get; }
 
-    /// <summary>The output, plain.</summary>
-    public Slot Output { get; private set; } = null!;
+    /// <summary>The outputs, plain, in the order of the graph's.</summary>
+    public IReadOnlyList<Slot> Outputs { get; private set; } = [];
 
-    /// <summary>The loss; null without training.</summary>
-    public LossStep? Loss { get; private set; }
+    /// <summary>The losses, in the order of the objectives; none without training.</summary>
+    public IReadOnlyList<LossStep> Losses => _losses;
 
-    /// <summary>The gradient of the input, plain; null where it is not wanted.</summary>
-    public Slot? InputGradient { get; private set; }
+    /// <summary>The gradients of the inputs, plain; null where one is not wanted.</summary>
+    public Slot?[] InputGradients { get; }
 
     /// <summary>The steps that prepare parameters after they were written.</summary>
     public IReadOnlyList<PlannedStep> PreparationSteps => _preparation;
@@ -80,8 +87,8 @@ internal sealed class Lowering
     {
         var plan = new Lowering(pass, graph, layouts, wantsGradient, parameters);
         plan.LowerForward();
-        if (pass.Training is { } training)
-            plan.LowerBackward(training.Loss);
+        if (pass.Training is not null)
+            plan.LowerBackward();
         return plan;
     }
 
@@ -94,7 +101,7 @@ internal sealed class Lowering
     /// <summary>Adds a step to the pass that is being lowered.</summary>
     /// <param name="step">The step.</param>
     /// <param name="choice">How it computes, and why so.</param>
-    public void Add(Step step, Choice choice) => (Loss is null ? _forward : _backward)
+    public void Add(Step step, Choice choice) => (_lowersBackward ? _backward : _forward)
         .Add(new PlannedStep(_owner, step, choice));
 
     /// <summary>Adds a step that prepares parameters.</summary>
@@ -133,7 +140,7 @@ internal sealed class Lowering
         if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
             return DX(reader) is { } dx ? new GradientParts(dx, null, null) : null;
         cn_tensor tensor = _layouts.Gradient(value);
-        Slot? others = SumOf(value, [.. value.Uses.Skip(1).Reverse().Select(use => _gradients[use])],
+        Slot? others = SumOf(value, [.. _layouts.GradientUses(value).Skip(1).Reverse().Select(use => _gradients[use])],
             tensor with { halo = 0 });
         bool cut = value.Producer is { CutsGradient: true } producer && !_layouts.Of(producer).CutsGradient;
         _completed[value] = new Slot(tensor, Pass.BatchSize);
@@ -191,20 +198,34 @@ internal sealed class Lowering
     {
         foreach (Primitive primitive in _layouts.Primitives)
             Lower(primitive, LowerForward);
-        Output = ValueAs(_graph.Output, _layouts.Written(_graph.Output) with { layout = cn_layout.CN_PLAIN, halo = 0 });
+        Outputs = [.. _graph.Outputs.Select(Plain)];
     }
 
-    private void LowerBackward(Loss loss)
+    private Slot Plain(Value value)
+        => ValueAs(value, _layouts.Written(value) with { layout = cn_layout.CN_PLAIN, halo = 0 });
+
+    private void LowerBackward()
     {
-        var outputGradient = new Slot(Output.Tensor, Pass.BatchSize);
-        Loss = new LossStep(loss, Output, outputGradient, _graph.Output.Node.Graph.Output.Shape);
+        for (int i = 0; i < _graph.Objectives.Count; i++)
+        {
+            Value value = _graph.Objectives[i];
+            Slot output = Plain(value), gradient = new(output.Tensor, Pass.BatchSize);
+            _losses.Add(new LossStep(Pass.Objectives[i], output, gradient));
+            if (!_lossGradients.TryGetValue(value, out List<Slot>? gradients))
+                _lossGradients.Add(value, gradients = []);
+            gradients.Add(gradient);
+        }
+        _lowersBackward = true;
         foreach (Primitive primitive in _layouts.Primitives.Reverse())
         {
             if (_wantsGradient(primitive.Operation.Output))
-                Lower(primitive, each => LowerBackward(each, outputGradient));
+                Lower(primitive, LowerBackward);
         }
-        if (_wantsGradient(_graph.Input))
-            InputGradient = GatherGradient(_graph.Input, outputGradient);
+        for (int i = 0; i < _graph.Inputs.Count; i++)
+        {
+            if (_wantsGradient(_graph.Inputs[i]))
+                InputGradients[i] = GatherGradient(_graph.Inputs[i]);
+        }
     }
 
     private void Lower(Primitive primitive, Action<Primitive> lower)
@@ -231,24 +252,24 @@ internal sealed class Lowering
         primitive.Forward(this);
     }
 
-    private void LowerBackward(Primitive primitive, Slot outputGradient)
+    private void LowerBackward(Primitive primitive)
     {
         Value y = primitive.Operation.Output;
-        Slot dy = GatherGradient(y, outputGradient);
+        Slot dy = GatherGradient(y);
         if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
             dy = Cut(primitive, dy);
         primitive.Backward(this, dy);
     }
 
-    // The input has no slot of their own: every layout of them is a copy, since the caller's memory is gone when the
+    // An input has no slot of its own: every layout of it is a copy, since the caller's memory is gone when the
     // backward pass runs.
     private Slot ValueAs(Value value, cn_tensor tensor)
     {
-        if (Loss is not null && Again(value, tensor) is { } again)
+        if (_lowersBackward && Again(value, tensor) is { } again)
             return again;
         if (_values.TryGetValue((value, tensor), out Slot? slot))
             return slot;
-        Slot from = value == _graph.Input ? Input : _values[(value, _layouts.Written(value))];
+        Slot from = value.Producer is null ? _inputs[value] : _values[(value, _layouts.Written(value))];
         return _values[(value, tensor)] = Reorder(from, tensor);
     }
 
@@ -280,7 +301,7 @@ internal sealed class Lowering
         }
         var slot = new Slot(to, Pass.BatchSize);
         Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: "
-            + $"{(from == Input ? "the input comes plain" : "its two sides agree on no layout")}"));
+            + $"{(from.Owner == SlotOwner.Other ? "the input comes plain" : "its two sides agree on no layout")}"));
         return slot;
     }
 
@@ -288,14 +309,13 @@ internal sealed class Lowering
 
     private static bool IsLinear(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
 
-    // The gradient of a value: what its readers, and the loss, give for it.
-    private Slot GatherGradient(Value value, Slot outputGradient)
+    // The gradient of a value: what its readers, and its losses, give for it.
+    private Slot GatherGradient(Value value)
     {
         if (_completed.TryGetValue(value, out Slot? completed))
             return completed;
-        IEnumerable<Slot> parts = value.Uses.Reverse().Select(use => _gradients[use]);
-        return SumOf(value, [.. value == _graph.Output ? parts.Prepend(outputGradient) : parts],
-            _layouts.Gradient(value))!;
+        return SumOf(value, [.. _lossGradients.GetValueOrDefault(value, []),
+            .. _layouts.GradientUses(value).Reverse().Select(use => _gradients[use])], _layouts.Gradient(value))!;
     }
 
     private Slot? SumOf(Value value, Slot[] parts, cn_tensor tensor)

@@ -12,7 +12,7 @@ internal static class NativeLimits
     public static void Check(Graph graph, int batchSize)
     {
         if (batchSize > Convnet.CN_MOST_SIZE)
-            throw Beyond(graph.Input, $"{batchSize:N0} samples in a batch");
+            throw Beyond(graph.Inputs[0], $"{batchSize:N0} samples in a batch");
         foreach (Node node in graph.Nodes)
         {
             if (node.Shape.C > Convnet.CN_MOST_SIZE)

@@ -12,9 +12,6 @@ internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
     private readonly Lowering _plan;
-    private readonly Slot _input, _output;
-    private readonly Slot? _inputGradient;
-    private readonly LossStep? _loss;
     private readonly Placement _arena, _own;
     private readonly Dictionary<Node, Primitive> _primitives;
     private NativeBlock? _arenaBlock, _ownBlock;
@@ -24,8 +21,7 @@ internal sealed unsafe class NativePass : IDisposable
     private NativePass(Lowering plan)
     {
         _plan = plan;
-        (_context, _input, _output, _inputGradient, _loss) = (plan.Pass.Context, plan.Input, plan.Output,
-            plan.InputGradient, plan.Loss);
+        _context = plan.Pass.Context;
         (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps),
             Steps(plan.BackwardSteps));
         _primitives = plan.Layouts.Primitives.ToDictionary(primitive => primitive.Operation.Node);
@@ -38,13 +34,14 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="pass">What is planned.</param>
     /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none
     /// yet.</param>
-    public static NativePass Plan(Graph graph, PassSpec pass, Func<IEnumerable<Primitive>, ParameterStore> parameters)
+    public static NativePass Plan(Graph graph, PassSpec pass,
+        Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
     {
-        var liveness = new Liveness(graph, pass.Kind == PassKind.Training, pass.Training?.InputGradient ?? false);
+        var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
         var layouts = Layouts.Apply(fused, WantsGradient);
-        return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient, parameters(layouts.Primitives)));
+        return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient, parameters(layouts.Primitives, liveness)));
     }
 
     /// <summary>Takes the memory and gives every slot its place.</summary>
@@ -79,26 +76,23 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>Computes what depends on parameters alone, after they were written.</summary>
     public void Prepare() => RunAll(_preparation, new Run(_context, 0, 0));
 
-    /// <summary>Computes the output.</summary>
-    /// <param name="input">N×C×H×W.</param>
+    /// <summary>Computes the outputs.</summary>
+    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
     /// <param name="n">Samples.</param>
     /// <param name="step">The number of the training pass.</param>
     /// <param name="firstSample">The number of the first sample in the whole batch.</param>
-    public void Forward(ReadOnlySpan<float> input, int n, long step, int firstSample)
-    {
-        fixed (float* pointer = CallerSpan.Aligned(input))
-        {
-            _input.Pointer = pointer;
-            RunAll(_forward, new Run(_context, n, step, firstSample));
-            _input.Pointer = null;
-        }
-    }
+    public void Forward(BatchValues input, int n, long step, int firstSample)
+        => Forward(0, input, new Run(_context, n, step, firstSample));
 
-    /// <summary>Computes the loss, and the gradient of the output.</summary>
-    public double Loss(Targets targets, int n) => _loss!.Evaluate(new Run(_context, n, 0), targets);
+    /// <summary>Computes a loss, and its gradient.</summary>
+    /// <param name="index">The number of the objective.</param>
+    /// <param name="targets">What its output is compared with.</param>
+    /// <param name="n">Samples.</param>
+    public double Loss(int index, Targets targets, int n)
+        => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets);
 
-    /// <summary>The gradient of the output, from which the backward pass starts.</summary>
-    public Span<float> OutputGradient(int n) => _loss!.Gradient(n);
+    /// <summary>The gradient of a loss, from which the backward pass starts.</summary>
+    public Span<float> LossGradient(int index, int n) => _plan.Losses[index].Gradient(n);
 
     /// <summary>Computes the gradients.</summary>
     /// <param name="n">Samples.</param>
@@ -108,13 +102,22 @@ internal sealed unsafe class NativePass : IDisposable
     public void Backward(int n, long step, int firstSample, StepInside? inside = null)
         => RunAll(_backward, new Run(_context, n, step, firstSample, inside));
 
-    /// <summary>Reads the output of the last forward pass.</summary>
-    public void ReadOutput(Span<float> output) => new ReadOnlySpan<float>(_output.Pointer, output.Length)
-        .CopyTo(output);
+    /// <summary>Reads an output of the last forward pass.</summary>
+    /// <param name="index">Its number among the graph's outputs.</param>
+    /// <param name="values">Its values.</param>
+    public void ReadOutput(int index, Span<float> values)
+        => new ReadOnlySpan<float>(_plan.Outputs[index].Pointer, values.Length).CopyTo(values);
 
-    /// <summary>Reads the gradient of the input of the last backward pass.</summary>
-    public void ReadInputGradient(Span<float> values) => new ReadOnlySpan<float>(_inputGradient!.Pointer, values.Length)
-        .CopyTo(values);
+    /// <summary>Reads the gradient of an input of the last backward pass; zero where there is none.</summary>
+    /// <param name="index">Its number among the graph's inputs.</param>
+    /// <param name="values">The values.</param>
+    public void ReadInputGradient(int index, Span<float> values)
+    {
+        if (_plan.InputGradients[index] is { } gradient)
+            new ReadOnlySpan<float>(gradient.Pointer, values.Length).CopyTo(values);
+        else
+            values.Clear();
+    }
 
     /// <summary>Frees the memory.</summary>
     public void Dispose()
@@ -161,6 +164,22 @@ internal sealed unsafe class NativePass : IDisposable
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
+    // Each input holds its place in memory while those behind it are placed.
+    private void Forward(int index, BatchValues input, in Run run)
+    {
+        if (index == _plan.Inputs.Count)
+        {
+            RunAll(_forward, run);
+            return;
+        }
+        fixed (float* pointer = CallerSpan.Aligned(input[index]))
+        {
+            _plan.Inputs[index].Pointer = pointer;
+            Forward(index + 1, input, run);
+            _plan.Inputs[index].Pointer = null;
+        }
+    }
+
     private static void RunAll(Step[] steps, in Run run)
     {
         foreach (Step next in steps)
@@ -180,12 +199,11 @@ internal sealed unsafe class NativePass : IDisposable
         }
         foreach (Step step in _forward)
             Touch(step.Slots);
-        // The output can be read until the backward pass starts, the gradient of the input until the next forward
-        // pass.
-        Touch(_loss?.Slots ?? [_output]);
+        // Outputs can be read until the backward pass starts, gradients of inputs until the next forward pass.
+        Touch([.. _plan.Outputs, .. _plan.Losses.SelectMany(loss => loss.Slots)]);
         foreach (Step step in _backward)
             Touch(step.Slots);
-        Touch(_inputGradient is null ? [] : [_inputGradient]);
+        Touch(_plan.InputGradients.OfType<Slot>());
 
         Slot[] slots = [.. lifetimes.Keys];
         Arena plan = Arena.Plan([.. slots.Select(slot => lifetimes[slot])], Convnet.CN_BLOCK);

@@ -1,5 +1,6 @@
 using ConvNet.Native;
 using ConvNet.Native.Steps;
+using ConvNet.Planning;
 using ConvNet.Profiling;
 
 namespace ConvNet;
@@ -25,7 +26,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         NativeLimits.Check(graph, batchSize);
         ParameterStore? parameters = null;
         NativePass pass = Plan(spec is null ? PassKind.Inference : PassKind.Training,
-            primitives => parameters = new ParameterStore(graph, primitives, spec?.Optimizer,
+            (primitives, liveness) => parameters = new ParameterStore(graph, primitives, liveness, spec?.Optimizer,
                 spec?.KeepGradients ?? false, backend.Context));
         _parameters = parameters!;
         _training = spec is null ? null : pass;
@@ -74,7 +75,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
-    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
+    protected override void ForwardCore(BatchValues input, int n)
     {
         if (PoisonArena)
             Training.Poison();
@@ -82,20 +83,26 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override double LossCore(Targets targets)
+    protected override double LossCore(int index, Targets targets)
     {
         using PartTimer timer = Training.TimeLoss();
-        return Training.Loss(targets, N);
+        return Training.Loss(index, targets, N);
     }
 
     /// <inheritdoc/>
-    protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+    protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
     {
-        if (!outputGradient.IsEmpty)
-            outputGradient.CopyTo(Training.OutputGradient(N));
+        for (int i = 0; !outputGradient.IsEmpty && i < Objectives.Count; i++)
+        {
+            if (outputGradient[i].IsEmpty)
+                Training.LossGradient(i, N).Clear();
+            else
+                outputGradient[i].CopyTo(Training.LossGradient(i, N));
+        }
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
+        _parameters.ClearUnreached();
         Training.Backward(N, PassNumber, FirstSample);
         if (accumulate)
             _parameters.AddKeptGradients();
@@ -112,6 +119,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
+        _parameters.ClearUnreached();
         Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
         _prepared = false;
         if (_parameters.RestFloats == 0)
@@ -127,7 +135,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void ExchangeBuffersCore() => _parameters.ExchangeBuffers();
 
     /// <inheritdoc/>
-    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
+    protected override void InferCore(BatchValues input, int n, BatchBuffers output)
     {
         NativePass pass = Inference;
         if (PoisonArena)
@@ -136,11 +144,15 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
             pass.Prepare();
         _prepared = true;
         pass.Forward(input, n, 0, 0);
-        pass.ReadOutput(output);
+        for (int i = 0; i < Graph.Outputs.Count; i++)
+        {
+            if (!output[i].IsEmpty)
+                pass.ReadOutput(i, output[i]);
+        }
     }
 
     /// <inheritdoc/>
-    protected override void ReadOutputCore(Span<float> output) => Training.ReadOutput(output);
+    protected override void ReadOutputCore(int index, Span<float> values) => Training.ReadOutput(index, values);
 
     /// <inheritdoc/>
     protected override void ReadCore(Parameter parameter, Span<float> values) => _parameters.Read(parameter, values);
@@ -178,7 +190,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         => _parameters.WriteState(parameter, index, values);
 
     /// <inheritdoc/>
-    protected override void ReadInputGradientCore(Span<float> values) => Training.ReadInputGradient(values);
+    protected override void ReadInputGradientCore(int index, Span<float> values)
+        => Training.ReadInputGradient(index, values);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -194,7 +207,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 
     private NativePass Evaluation()
     {
-        NativePass pass = Plan(PassKind.Evaluation, _ => _parameters);
+        NativePass pass = Plan(PassKind.Evaluation, (_, _) => _parameters);
         try
         {
             pass.Allocate();
@@ -207,10 +220,11 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         }
     }
 
-    private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, ParameterStore> parameters)
+    private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
     {
         TrainingSpec? training = kind == PassKind.Training ? Spec : null;
         return NativePass.Plan(Graph,
-            new PassSpec(kind, BatchSize, training, _backend.Fuse, _backend.Algorithms, _backend.Context), parameters);
+            new PassSpec(kind, BatchSize, training, training is null ? [] : Objectives, _backend.Fuse,
+                _backend.Algorithms, _backend.Context), parameters);
     }
 }

@@ -1,5 +1,6 @@
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
+using ConvNet.Planning;
 
 namespace ConvNet.Native;
 
@@ -18,7 +19,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot[] _values;
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
-    private readonly Parameter[] _buffers;
+    private readonly Parameter[] _buffers, _unreached = [];
     private readonly ParameterOptions[] _options;
     private readonly long _valueFloats, _firstBuffer;
     private readonly int _stateNames;
@@ -31,11 +32,12 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Decides where everything lies; <see cref="Allocate"/> takes the memory.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
+    /// <param name="liveness">Which of them a loss depends on.</param>
     /// <param name="optimizer">The rule that moves them; null where nothing does.</param>
     /// <param name="keepGradients">Whether gradients can be read after every step.</param>
     /// <param name="context">Who computes.</param>
-    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Optimizer? optimizer, bool keepGradients,
-        cn_context context)
+    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Liveness liveness, Optimizer? optimizer,
+        bool keepGradients, cn_context context)
     {
         (_context, _optimizer) = (context, optimizer);
         _kernel = optimizer is null ? null : OptimizerKernels.Of(optimizer);
@@ -52,7 +54,7 @@ internal sealed unsafe class ParameterStore : IDisposable
             foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters
                 ?? []))
                 _packings[p.Index] = primitive.PackingOf(p);
-            if (primitive.StepsInside)
+            if (primitive.StepsInside && liveness.ReachesLoss(primitive.Operation.Node))
                 inside.UnionWith(primitive.Operation.Node.Parameters);
         }
         Parameter[] first = [.. graph.Parameters.Where(inside.Contains)],
@@ -65,6 +67,7 @@ internal sealed unsafe class ParameterStore : IDisposable
         _firstBuffer = trainable;
         if (optimizer is null)
             return;
+        _unreached = [.. then.Where(p => !liveness.ReachesLoss(p.Node))];
         _inside = Region(first, 0, middle);
         _apart = Region(then, middle, trainable);
     }
@@ -191,6 +194,16 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     /// <summary>Makes room for all gradients, before a backward pass that runs apart from its step.</summary>
     public void NeedGradients() => _inside!.Allocate();
+
+    /// <summary>Makes the gradients of what no loss depends on zero: no step of a backward pass writes them.</summary>
+    public void ClearUnreached()
+    {
+        foreach (Parameter p in _unreached)
+        {
+            Slot gradient = Gradient(p);
+            new Span<float>(gradient.Pointer, checked((int)gradient.Floats)).Clear();
+        }
+    }
 
     /// <summary>Puts the gradients aside before a backward pass overwrites them.</summary>
     public void KeepGradients()

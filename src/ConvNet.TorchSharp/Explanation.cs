@@ -1,3 +1,4 @@
+using ConvNet.Planning;
 using TorchSharp;
 using static System.FormattableString;
 using static TorchSharp.torch;
@@ -14,11 +15,11 @@ internal static class Explanation
     /// <exception cref="NotSupportedException">Torch lacks a layer, the loss or the optimiser.</exception>
     public static PlanDescription Of(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime)
     {
-        Executable.Check(graph, batchSize, spec);
+        IReadOnlyList<Objective> objectives = Executable.Check(graph, batchSize, spec);
         using var lowering = new Lowering(graph, batchSize: 0, seed: 0, runtime);
         using DisposeScope scope = NewDisposeScope();
-        var pass = new ExplainedPass(graph, batchSize, spec, runtime.Info.Threads, lowering.ChannelsLast);
-        List<PlannedLayer> layers = [.. graph.Nodes.Skip(1).Select(node => Of(node, lowering, pass))];
+        var pass = new ExplainedPass(graph, batchSize, spec, objectives, runtime.Info.Threads, lowering.ChannelsLast);
+        List<PlannedLayer> layers = [.. graph.LayerNodes.Select(node => Of(node, lowering, pass))];
         layers.AddRange(Ends(pass));
         string purpose = spec is null ? "inference" : "training";
         return new PlanDescription(purpose, runtime.Info.Isa, runtime.Info.Threads, batchSize, layers,
@@ -72,16 +73,18 @@ internal static class Explanation
     {
         if (pass.Spec is not { } spec)
             yield break;
-        Node output = pass.Graph.Output;
-        long values = pass.BytesOf(output), parameters = pass.TrainableBytes;
-        using (TorchLoss loss = TorchLoss.Of(spec.Loss, batchSize: 0, output.Shape))
+        long parameters = pass.TrainableBytes;
+        foreach (Objective objective in pass.Objectives)
         {
-            string name = spec.Loss.GetType().Name;
-            yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(output)], null, null, null,
-            [
-                new(PlannedPass.Forward, loss.Function, "libtorch's choice", "", 0, values, 0, pass.Threads),
-                new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),
-            ]);
+            using TorchLoss loss = TorchLoss.Of(objective.Loss, batchSize: 0, objective.Output.Shape);
+            string name = objective.Loss.GetType().Name;
+            long values = pass.BytesOf(objective.Output);
+            yield return new PlannedLayer(name, name.ToLowerInvariant(), [], [pass.Lying(objective.Output)], null, null,
+                null,
+                [
+                    new(PlannedPass.Forward, loss.Function, "libtorch's choice", "", 0, values, 0, pass.Threads),
+                    new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),
+                ]);
         }
         _ = TorchOptimizers.Of(spec.Optimizer);
         string optimizer = spec.Optimizer.GetType().Name;
@@ -110,20 +113,15 @@ internal static class Explanation
     /// <summary>What is the same for all layers of a plan.</summary>
     private sealed class ExplainedPass
     {
-        private readonly HashSet<Node> _wanted = [];
+        private readonly Liveness _liveness;
         private readonly bool _channelsLast;
 
-        public ExplainedPass(Graph graph, int batchSize, TrainingSpec? spec, int threads, bool channelsLast)
+        public ExplainedPass(Graph graph, int batchSize, TrainingSpec? spec, IReadOnlyList<Objective> objectives,
+            int threads, bool channelsLast)
         {
             _channelsLast = channelsLast;
-            (Graph, BatchSize, Spec, Threads) = (graph, batchSize, spec, threads);
-            // As torch's requires_grad.
-            foreach (Node node in graph.Nodes.Where(_ => spec is not null))
-            {
-                if (node == graph.Input ? spec!.InputGradient : node.Parameters.Any(parameter => parameter.Trainable)
-                    || node.Inputs.Any(_wanted.Contains))
-                    _wanted.Add(node);
-            }
+            (Graph, BatchSize, Spec, Objectives, Threads) = (graph, batchSize, spec, objectives, threads);
+            _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false);
         }
 
         public Graph Graph { get; }
@@ -132,11 +130,13 @@ internal static class Explanation
 
         public TrainingSpec? Spec { get; }
 
+        public IReadOnlyList<Objective> Objectives { get; }
+
         public int Threads { get; }
 
         public long TrainableBytes => Graph.Parameters.Where(parameter => parameter.Trainable).Sum(Bytes);
 
-        public bool WantsGradient(Node node) => _wanted.Contains(node);
+        public bool WantsGradient(Node node) => _liveness.WantsGradient(node);
 
         public long BytesOf(Node node) => sizeof(float) * (long)BatchSize * node.Shape.Length;
 

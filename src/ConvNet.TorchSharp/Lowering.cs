@@ -63,15 +63,16 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Layer layer => throw new NotSupportedException(
             $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed "
                 + "backend runs every layer."),
-        null => throw new ArgumentException($"{node.Name} is the input; nothing computes it.", nameof(node)),
+        null => throw new ArgumentException($"{node.Name} is an input; nothing computes it.", nameof(node)),
     };
 
     /// <summary>A batch of input as the first calls take it.</summary>
     /// <param name="values">Its values, dense N×C×H×W.</param>
-    public Tensor Input(Tensor values)
+    /// <param name="shape">The shape of one sample.</param>
+    public Tensor Input(Tensor values, Shape shape)
     {
-        Tensor x = values.reshape(Dimensions(graph.Input.Shape));
-        return ChannelsLast && !graph.Input.Shape.IsVector ? x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) : x;
+        Tensor x = values.reshape(Dimensions(shape));
+        return ChannelsLast && !shape.IsVector ? x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) : x;
     }
 
     /// <summary>The dimensions of the tensor of a node; −1 stands for the samples.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ConvNet.Planning;
 using TorchSharp;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
@@ -7,7 +8,7 @@ namespace ConvNet;
 
 /// <summary>A graph compiled for libtorch: its nodes as calls, its parameters as tensors.</summary>
 /// <remarks>
-/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The output and the loss
+/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The outputs and the losses
 /// outlive it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
 /// </remarks>
 internal sealed class TorchSharpPlan : Executable
@@ -15,17 +16,19 @@ internal sealed class TorchSharpPlan : Executable
     private readonly TorchRuntime _runtime;
     private readonly Tensor[] _parameters;
     private readonly Lowering _lowering;
-    private readonly TorchCall[] _calls;
+    private readonly TorchCall?[] _calls;
     private readonly int[][] _inputs, _lastReads;
     private readonly Tensor[][] _arguments;
-    private readonly HostBuffer<float> _input, _outputGradient;
-    private readonly TorchLoss? _torchLoss;
+    private readonly HostBuffer<float>[] _inputValues, _outputGradients;
+    private readonly TorchLoss[] _torchLosses = [];
+    private readonly Tensor[] _lossWeights = [];
+    private readonly Parameter[] _unreached = [];
     private readonly OptimizerGroup[] _groups = [];
     private readonly FusedOptimizer? _optimizer;
     private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
-    private HostBuffer<float>? _inferenceInput;
-    private Tensor? _output, _loss;
+    private readonly Tensor?[] _outputs, _losses;
+    private HostBuffer<float>[] _inferenceInputs = [];
 
     internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime,
         Func<bool> backendDisposed)
@@ -36,64 +39,81 @@ internal sealed class TorchSharpPlan : Executable
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         _lastReads = LastReads(graph);
         _arguments = Array.ConvertAll(_inputs, inputs => new Tensor[inputs.Length]);
-        int input = spec is null ? 0 : batchSize * graph.Input.Shape.Length;
-        int output = spec is null ? 0 : batchSize * Output.Shape.Length;
+        (_outputs, _losses) = (new Tensor?[graph.Outputs.Count], new Tensor?[Objectives.Count]);
         _pressure = new NativeMemoryPressure(NativeBytes());
         using TorchScope scope = OpenScope();
         try
         {
             _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
-            _calls = [.. graph.Nodes.Skip(1)
-                .Select(node => _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
-            _input = new HostBuffer<float>(input, ScalarType.Float32, spec?.InputGradient ?? false);
-            _outputGradient = new HostBuffer<float>(output, ScalarType.Float32);
+            _calls = [.. graph.Nodes.Select(node => node.Layer is null ? null
+                : _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
+            _inputValues = spec is null ? [] : BuffersFor(graph.Inputs, spec.InputGradient);
+            _outputGradients = BuffersFor(Objectives.Select(objective => objective.Output));
             _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
         }
         catch (Exception error) when (IsOutOfMemory(error))
         {
-            long asked = (long)input + output + graph.Parameters.Sum(p => (long)p.Length);
+            long asked = Objectives.Sum(objective => (long)batchSize * objective.Output.Shape.Length)
+                + (spec is null ? 0 : graph.Inputs.Sum(input => (long)batchSize * input.Shape.Length))
+                + graph.Parameters.Sum(p => (long)p.Length);
             throw MemoryNeed.Of<float>(graph, batchSize).Exceeded(sizeof(float) * asked, error);
         }
         if (spec is null)
             return;
-        _torchLoss = TorchLoss.Of(spec.Loss, batchSize, Output.Shape);
+        _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
+        _lossWeights = [.. Objectives.Select(of => tensor(of.Weight).DetachFromDisposeScope())];
+        var liveness = new Liveness(graph, Objectives, spec.InputGradient);
+        _unreached = [.. graph.Parameters.Where(p => p.Trainable && !liveness.ReachesLoss(p.Node))];
         _groups = [.. graph.Parameters.Where(p => p.Trainable).GroupBy(spec.Optimizer.OptionsOf)
             .Select(group => new OptimizerGroup([.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
         // Torch refuses an optimiser of nothing.
         _optimizer = _groups.Length == 0 ? null : TorchOptimizers.Of(spec.Optimizer)(_groups);
     }
 
-    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
+    protected override void ForwardCore(BatchValues input, int n)
     {
         using TorchScope scope = OpenScope();
         EndPass();
-        input.CopyTo(_input.Values);
-        Tensor x = _lowering.Input(_input.First(input.Length));
-        _output = Run(x, new Pass(n, Training: true, PassNumber, FirstSample)).DetachFromDisposeScope();
+        Tensor[] values = Run(_inputValues, input, new Pass(n, Training: true, PassNumber, FirstSample));
+        for (int i = 0; i < _outputs.Length; i++)
+            _outputs[i] = values[Graph.Outputs[i].Index].DetachFromDisposeScope();
     }
 
-    protected override double LossCore(Targets targets)
+    protected override double LossCore(int index, Targets targets)
     {
         using TorchScope scope = OpenScope();
-        return Keep(_torchLoss!.Evaluate(_output!, targets));
+        Tensor loss = _torchLosses[index].Evaluate(OutputOf(Objectives[index]), targets);
+        _losses[index]?.Dispose();
+        _losses[index] = loss.DetachFromDisposeScope();
+        return loss.Floats()[0];
     }
 
-    protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+    protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
     {
         using TorchScope scope = OpenScope();
         foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
             Of(parameter).grad = null;
-        if (Spec!.InputGradient)
-            InputOfPass.grad = null;
-        // Without a parameter and without the gradient of the input there is nothing that torch could differentiate.
-        if (_output!.requires_grad && outputGradient.IsEmpty)
+        for (int i = 0; Spec!.InputGradient && i < _inputValues.Length; i++)
+            InputOfPass(i).grad = null;
+        // Where neither parameters nor inputs want a gradient there is nothing that torch could differentiate.
+        List<Tensor> from = [], gradients = [];
+        for (int i = 0; i < Objectives.Count; i++)
         {
-            _loss!.backward();
+            Tensor y = OutputOf(Objectives[i]);
+            if (!y.requires_grad || (!outputGradient.IsEmpty && outputGradient[i].IsEmpty))
+                continue;
+            Tensor root = outputGradient.IsEmpty ? _losses[i]! : y;
+            from.Add(root);
+            gradients.Add((outputGradient.IsEmpty ? _lossWeights[i] : GradientOf(i, outputGradient[i])).view_as(root));
         }
-        else if (_output.requires_grad)
+        if (from.Count > 0)
+            autograd.backward(from, gradients);
+        // Torch leaves out of a step what has no gradient; here it has one of zeros.
+        foreach (Parameter parameter in outputGradient.IsEmpty ? _unreached : Graph.Parameters.Where(p => p.Trainable))
         {
-            outputGradient.CopyTo(_outputGradient.Values);
-            _output.backward([_outputGradient.First(outputGradient.Length).view_as(_output)]);
+            using Tensor? gradient = Of(parameter).grad;
+            if (gradient is null)
+                Of(parameter).grad = zeros_like(Of(parameter));
         }
         EndPass();
     }
@@ -124,17 +144,21 @@ internal sealed class TorchSharpPlan : Executable
         }
     }
 
-    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
+    protected override void InferCore(BatchValues input, int n, BatchBuffers output)
     {
         using TorchScope scope = OpenScope();
         using IDisposable noGrad = no_grad();
-        _inferenceInput ??= new HostBuffer<float>(BatchSize * Graph.Input.Shape.Length, ScalarType.Float32);
-        input.CopyTo(_inferenceInput.Values);
-        Tensor x = _lowering.Input(_inferenceInput.First(input.Length));
-        Run(x, new Pass(n, Training: false, 0, 0)).ReadFloats(output);
+        if (_inferenceInputs.Length == 0)
+            _inferenceInputs = BuffersFor(Graph.Inputs);
+        Tensor[] values = Run(_inferenceInputs, input, new Pass(n, Training: false, 0, 0));
+        for (int i = 0; i < _outputs.Length; i++)
+        {
+            if (!output[i].IsEmpty)
+                values[Graph.Outputs[i].Index].ReadFloats(output[i]);
+        }
     }
 
-    protected override void ReadOutputCore(Span<float> output) => _output!.ReadFloats(output);
+    protected override void ReadOutputCore(int index, Span<float> values) => _outputs[index]!.ReadFloats(values);
 
     protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).ReadFloats(values);
 
@@ -184,7 +208,8 @@ internal sealed class TorchSharpPlan : Executable
         _optimizer.Steps = steps;
     }
 
-    protected override void ReadInputGradientCore(Span<float> values) => ReadGradient(InputOfPass, values);
+    protected override void ReadInputGradientCore(int index, Span<float> values)
+        => ReadGradient(InputOfPass(index), values);
 
     protected override void Dispose(bool disposing)
     {
@@ -193,10 +218,11 @@ internal sealed class TorchSharpPlan : Executable
         _optimizer?.Dispose();
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
-        _torchLoss?.Dispose();
-        _input.Dispose();
-        _outputGradient.Dispose();
-        _inferenceInput?.Dispose();
+        Array.ForEach(_torchLosses, loss => loss.Dispose());
+        Array.ForEach(_lossWeights, weight => weight.Dispose());
+        foreach (HostBuffer<float> buffer in (HostBuffer<float>[])[.. _inputValues, .. _outputGradients,
+            .. _inferenceInputs])
+            buffer.Dispose();
         _pressure.Dispose();
     }
 
@@ -204,7 +230,25 @@ internal sealed class TorchSharpPlan : Executable
     private IEnumerable<Tensor> Gradients()
         => Graph.Parameters.Where(p => p.Trainable).Select(p => Of(p).grad).OfType<Tensor>();
 
-    private Tensor InputOfPass => _input.First(N * Graph.Input.Shape.Length);
+    private Tensor InputOfPass(int index) => _inputValues[index].First(N * Graph.Inputs[index].Shape.Length);
+
+    private Tensor OutputOf(Objective objective)
+    {
+        int index = 0;
+        while (Graph.Outputs[index] != objective.Output)
+            index++;
+        return _outputs[index]!;
+    }
+
+    private Tensor GradientOf(int objective, ReadOnlySpan<float> values)
+    {
+        values.CopyTo(_outputGradients[objective].Values);
+        return _outputGradients[objective].First(values.Length);
+    }
+
+    private HostBuffer<float>[] BuffersFor(IEnumerable<Node> nodes, bool requiresGradient = false)
+        => [.. nodes.Select(node
+            => new HostBuffer<float>(BatchSize * node.Shape.Length, ScalarType.Float32, requiresGradient))];
 
     // Of the runtime's arrays, or of torch's own allocator, which has no type for it.
     private static bool IsOutOfMemory(Exception error) => error is OutOfMemoryException
@@ -235,20 +279,26 @@ internal sealed class TorchSharpPlan : Executable
 
     private TorchScope OpenScope() => new(_runtime.Info.Threads);
 
-    private Tensor Run(Tensor x, Pass pass)
+    private Tensor[] Run(HostBuffer<float>[] buffers, BatchValues input, Pass pass)
     {
         var values = new Tensor[Graph.Nodes.Count];
-        values[0] = x;
-        for (int i = 1; i < values.Length; i++)
+        for (int i = 0; i < buffers.Length; i++)
         {
+            input[i].CopyTo(buffers[i].Values);
+            values[Graph.Inputs[i].Index] = _lowering.Input(buffers[i].First(input[i].Length), Graph.Inputs[i].Shape);
+        }
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (_calls[i] is not { } call)
+                continue;
             Tensor[] read = _arguments[i];
-            for (int input = 0; input < read.Length; input++)
-                read[input] = values[_inputs[i][input]];
-            values[i] = _calls[i - 1](read, pass);
+            for (int x = 0; x < read.Length; x++)
+                read[x] = values[_inputs[i][x]];
+            values[i] = call(read, pass);
             foreach (int last in _lastReads[i])
                 values[last].Dispose();
         }
-        return values[^1];
+        return values;
     }
 
     // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for
@@ -261,23 +311,18 @@ internal sealed class TorchSharpPlan : Executable
             foreach (Node input in node.Inputs)
                 reader[input.Index] = node.Index;
         }
-        ILookup<int, int> read = Enumerable.Range(0, reader.Length).Where(value => reader[value] > 0)
+        ILookup<int, int> read = Enumerable.Range(0, reader.Length)
+            .Where(value => reader[value] > 0 && !graph.Nodes[value].IsOutput)
             .ToLookup(value => reader[value]);
         return [.. graph.Nodes.Select(node => read[node.Index].ToArray())];
     }
 
-    private double Keep(Tensor loss)
-    {
-        _loss?.Dispose();
-        _loss = loss.DetachFromDisposeScope();
-        return loss.Floats()[0];
-    }
-
     private void EndPass()
     {
-        _loss?.Dispose();
-        _output?.Dispose();
-        (_loss, _output) = (null, null);
+        foreach (Tensor? ended in (Tensor?[])[.. _losses, .. _outputs])
+            ended?.Dispose();
+        Array.Clear(_losses);
+        Array.Clear(_outputs);
     }
 
     // A parameter that no value of the loss depends on has no gradient in torch: it is zero.

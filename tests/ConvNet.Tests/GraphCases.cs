@@ -82,6 +82,13 @@ public static class GraphCases
         new("projection block", 4, ProjectionBlock),
         new("sum as second input, without relu", 4, SumAsSecondInput),
         new("relu read by groups and a sum", 2, ReluReadByGroups),
+        new("two inputs in one", 2, TwoInputs),
+        new("inputs of a sum, of which one is flattened", 3, InputsOfASum),
+        new("outputs of every fusion", 4, OutputsOfFusions),
+        new("outputs that are pooled and summed", 4, OutputsBeforePools),
+        new("a value and its flattened form", 2, FlattenedOutput),
+        new("two heads", 4, TwoHeads),
+        new("an input is an output", 2, InputAsOutput),
     ];
 
     public static IEnumerable<GraphCase> Networks =>
@@ -192,6 +199,77 @@ public static class GraphCases
         Node some = graph.Add(new Conv2d(6, 3, padding: 1, groups: 3), x),
             each = graph.Add(new Conv2d(6, 3, padding: 1, groups: 6), x);
         graph.Append(graph.Add(new Add(), graph.Add(new Add(), some, x), each), new Relu());
+        return graph;
+    }
+
+    private static Graph TwoInputs()
+    {
+        var graph = new Graph();
+        Node image = graph.AddInput("image", new Shape(3, 6, 5));
+        Node features = graph.Append(image, new Conv2d(17, 3, padding: 1), new Relu(), new GlobalAvgPool2d());
+        Node position = graph.AddInput("position", Shape.Vector(5));
+        Node mask = graph.AddInput("mask", new Shape(17, 1, 1));
+        graph.Append(graph.Add(new Concat(), position, graph.Add(new Add(), features, mask)), new Linear(7), new Relu(),
+            new Linear(3));
+        return graph;
+    }
+
+    private static Graph InputsOfASum()
+    {
+        var graph = new Graph(new Shape(3, 4, 4));
+        Node image = graph.Input, other = graph.AddInput("other", new Shape(3, 4, 4));
+        Node wide = graph.AddInput("wide", Shape.Vector(48));
+        Node sum = graph.Add(new Add(), image, graph.Add(new Conv2d(3, 3, padding: 1), other), other);
+        graph.Append(graph.Add(new Add(), wide, graph.Add(new Flatten(), sum)), new Relu(), new Linear(4));
+        return graph;
+    }
+
+    private static Graph OutputsOfFusions()
+    {
+        var graph = new Graph(new Shape(3, 8, 8));
+        Node conv = graph.Add(new Conv2d(17, 3, padding: 1), graph.Input), relu = graph.Add(new Relu(), conv);
+        Node pool = graph.Add(new MaxPool2d(2), relu), next = graph.Add(new Conv2d(17, 3, padding: 1), pool);
+        Node norm = graph.Add(new BatchNorm2d(), next), sum = graph.Add(new Add(), norm, pool);
+        Node last = graph.Append(sum, new Relu(), new Conv2d(4, 3), new Flatten(), new Linear(3));
+        graph.SetOutputs(last, conv, norm, sum);
+        return graph;
+    }
+
+    private static Graph OutputsBeforePools()
+    {
+        var graph = new Graph(new Shape(3, 8, 8));
+        Node relu = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu());
+        Node pool = graph.Add(new MaxPool2d(2), relu);
+        Node dropped = graph.Append(pool, new Conv2d(6, 3, padding: 1), new BatchNorm2d(), new Dropout(0.5f));
+        Node sum = graph.Add(new Add(), graph.Append(pool, new Conv2d(6, 1)), dropped);
+        graph.SetOutputs(relu, dropped, graph.Append(sum, new Relu(), new GlobalAvgPool2d(), new Linear(3)));
+        return graph;
+    }
+
+    private static Graph FlattenedOutput()
+    {
+        var graph = new Graph(new Shape(3, 5, 4));
+        Node maps = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new Relu());
+        Node flat = graph.Add(new Flatten(), maps);
+        graph.SetOutputs(flat, maps, graph.Add(new Linear(3), flat));
+        return graph;
+    }
+
+    private static Graph TwoHeads()
+    {
+        var graph = new Graph(new Shape(3, 6, 6));
+        Node features = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new MaxPool2d(2), new Flatten());
+        graph.SetOutputs(graph.Append(features, new Linear(19), new Relu(), new Linear(10)),
+            graph.Add(new Linear(4), features));
+        return graph;
+    }
+
+    private static Graph InputAsOutput()
+    {
+        var graph = new Graph(new Shape(3, 5, 5));
+        Node conv = graph.Append(graph.Input, new Conv2d(5, 3), new Relu());
+        graph.SetOutputs(conv, graph.Input);
         return graph;
     }
 

@@ -56,8 +56,9 @@ internal sealed class SummaryVerb : Verb
             throw new ArgumentException($"The backend {name} has no plan: it runs the layers unchanged. "
                 + "Use --plan with --backend native or torchsharp.");
         int batch = command.GetValue(_batch);
-        var loss = new SoftmaxCrossEntropy(PerPixel: graph.Output.Shape.Area > 1);
-        var spec = new TrainingSpec(batch, loss, new Sgd(momentum: 0.9f))
+        IEnumerable<OutputLoss> losses = graph.Outputs.Select(output
+            => new OutputLoss(output.Name, new SoftmaxCrossEntropy(PerPixel: output.Shape.Area > 1)));
+        var spec = new TrainingSpec(batch, Losses.Of([.. losses]), new Sgd(momentum: 0.9f))
         {
             KeepGradients = command.GetValue(_keepGradients),
         };
@@ -111,13 +112,14 @@ internal sealed class SummaryVerb : Verb
     {
         if (!terminal.Json)
         {
-            terminal.People.WriteLine($"{command.GetValue(_model)} on {summary.Input} images, one image in float32");
+            terminal.People.WriteLine($"{command.GetValue(_model)} on {Words(summary)}");
             Tables.Write(terminal.People, summary);
         }
         terminal.WriteJson(new
         {
             model = command.GetValue(_model),
-            input = Sizes(summary.Input),
+            inputs = summary.Inputs.Select(input => new { input.Name, shape = Sizes(input.Shape) }),
+            summary.Outputs,
             layers = summary.Layers.Select(layer => new
             {
                 layer.Name,
@@ -145,6 +147,11 @@ internal sealed class SummaryVerb : Verb
         });
         return App.Ok;
     }
+
+    private static string Words(ModelSummary summary) => summary is { Inputs: [var only], Outputs.Count: 1 }
+        ? $"{only.Shape} images, one image in float32"
+        : $"{string.Join(", ", summary.Inputs.Select(input => $"{input.Name} {input.Shape}"))}, one sample in float32; "
+            + $"outputs {string.Join(", ", summary.Outputs)}";
 
     private static int[] Sizes(Shape shape) => [shape.C, shape.H, shape.W];
 }

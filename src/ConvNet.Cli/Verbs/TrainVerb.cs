@@ -209,7 +209,7 @@ internal sealed class TrainVerb : Verb
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
-        new(_loss.Name, training.Spec.Loss.Declaration!.Kind),
+        new(_loss.Name, training.Spec.Losses[0].Loss.Declaration!.Kind),
         new(_epochs.Name, $"{training.Options.Epochs}"),
         new(_batch.Name, $"{training.Spec.BatchSize}"),
         new(_schedule.Name, training.Options.Schedule.Declaration!.Kind),
@@ -221,7 +221,9 @@ internal sealed class TrainVerb : Verb
 
     private TrainingSpec Spec(ParseResult command, SavedTraining? goesOn) => new(
         Value(command, _batch, goesOn?.Spec.BatchSize),
-        goesOn is null || IsGiven(command, _loss) ? Loss.BuiltIn.Make(command.GetValue(_loss)!) : goesOn.Spec.Loss,
+        goesOn is null || IsGiven(command, _loss)
+            ? Loss.BuiltIn.Make(command.GetValue(_loss)!)
+            : goesOn.Spec.Losses[0].Loss,
         _optimizer.Of(command, goesOn?.Spec.Optimizer))
     {
         KeepGradients = false,

@@ -10,19 +10,46 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
 
     private readonly Graph _graph = new(new Shape(draw.Of(1, 2, 3, 5, 17), draw.Between(3, 11), draw.Between(3, 11)));
 
-    /// <summary>Blocks one after another, and a head.</summary>
+    /// <summary>Blocks one after another, and a head; sometimes another input, and several outputs.</summary>
     public Graph Build()
     {
         Node x = _graph.Input;
         for (int blocks = draw.Between(1, MostBlocks); blocks > 0; blocks--)
             x = Block(x);
+        if (draw.OneIn(4))
+            x = WithOtherInput(x);
+        if (x.Layer is null || !draw.OneIn(3))
+            x = Head(x);
         if (draw.OneIn(3))
-            return _graph;
+            _graph.SetOutputs([x, .. OtherOutputs(x)]);
+        return _graph;
+    }
+
+    private Node WithOtherInput(Node x)
+    {
+        Node other = _graph.AddInput("other", x.Shape);
+        return _graph.Add(draw.OneIn(2) ? new Add() : new Concat(), draw.OneIn(2) ? [x, other] : [other, x]);
+    }
+
+    private Node Head(Node x)
+    {
         x = _graph.Add(draw.Of<Layer>(new Flatten(), new Flatten(), new GlobalAvgPool2d()), x);
         if (draw.OneIn(3))
             x = _graph.Append(x, new Linear(draw.Of(3, 16, 19), draw.OneIn(2)), new Relu());
-        _graph.Add(new Linear(draw.Of(1, 2, 3, 10, 17)), x);
-        return _graph;
+        return _graph.Add(new Linear(draw.Of(1, 2, 3, 10, 17)), x);
+    }
+
+    // Nodes that others read as well, and heads of their own.
+    private Node[] OtherOutputs(Node last)
+    {
+        var outputs = new List<Node>();
+        for (int more = draw.Between(1, 2); more > 0; more--)
+        {
+            Node[] nodes = [.. _graph.LayerNodes.Except(outputs)];
+            Node node = nodes[draw.Below(nodes.Length)];
+            outputs.Add(node == last || draw.OneIn(2) ? Head(node) : node);
+        }
+        return [.. outputs];
     }
 
     private Node Block(Node x) => draw.Below(12) switch

@@ -9,17 +9,21 @@ internal static class Activations
     {
         var fill = new Fill(options.Seed);
         var values = new float[graph.Nodes.Count][];
-        values[0] = fill.Uniform(0, options.BatchSize * graph.Input.Shape.Length, 1);
-        foreach (Node node in graph.Nodes)
+        for (int i = 0; i < graph.Inputs.Count; i++)
         {
-            if (node.Layer is null)
-                continue;
+            // The streams of the parameters stand between that of the first input and those of the others.
+            Node input = graph.Inputs[i];
+            values[input.Index] = fill.Uniform(i == 0 ? 0 : graph.Parameters.Count + i,
+                options.BatchSize * input.Shape.Length, 1);
+        }
+        foreach (Node node in graph.LayerNodes)
+        {
             float[][] x = [.. node.Inputs.Select(input => values[input.Index])];
-            float[][] w = [.. node.Layer.Parameters(node.InputShapes)
+            float[][] w = [.. node.Layer!.Parameters(node.InputShapes)
                 .Select((spec, i) => fill.Parameter(1 + node.Parameters[i].Index, spec))];
             yield return (node, x, w);
             options.Cancellation.ThrowIfCancellationRequested();
-            var given = new LayerValues<float>(node.Layer, node.InputShapes, options.BatchSize, x, w, [], node.Index, 0,
+            var given = new LayerValues<float>(node.Layer!, node.InputShapes, options.BatchSize, x, w, [], node.Index, 0,
                 options.Seed);
             values[node.Index] = Array.ConvertAll(new LayerRun<double>(given.To(v => (double)v), backward: false).Y,
                 v => (float)v);

@@ -21,19 +21,20 @@ internal static class Branches
     /// <summary>Every near kink of one forward pass.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="n">Samples.</param>
-    /// <param name="input">The input.</param>
+    /// <param name="inputs">The values of the inputs, in the order of the graph's.</param>
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="seed">The seed of random masks.</param>
     /// <param name="allowance">How many times as far off as the float32 reference a backend may be.</param>
     /// <param name="cancellation">Ends it between two layers.</param>
-    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[] input, float[][] parameters, ulong seed,
+    public static IEnumerable<NearBranch> Near(Graph graph, int n, float[][] inputs, float[][] parameters, ulong seed,
         double allowance = MeasuredBounds.Allowance,
         CancellationToken cancellation = default)
     {
         var exact = new double[graph.Nodes.Count][];
         var single = new float[graph.Nodes.Count][];
-        (exact[0], single[0]) = (Array.ConvertAll(input, v => (double)v), input);
-        foreach (Node node in graph.Nodes.Skip(1))
+        foreach ((Node input, float[] values) in graph.Inputs.Zip(inputs))
+            (exact[input.Index], single[input.Index]) = (Array.ConvertAll(values, v => (double)v), values);
+        foreach (Node node in graph.LayerNodes)
         {
             cancellation.ThrowIfCancellationRequested();
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];

@@ -21,7 +21,9 @@ internal sealed class EndToEnd
     private readonly TrainingSpec _spec;
     private readonly int _steps;
     private readonly float _learningRate;
-    private readonly float[][] _parameters, _input;
+    private readonly IReadOnlyList<Objective> _objectives;
+    private readonly float[][] _parameters;
+    private readonly float[][][] _inputs;
     private readonly KeptTargets[] _targets;
 
     /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
@@ -34,13 +36,19 @@ internal sealed class EndToEnd
         (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
         var fill = new Fill(spec.Seed);
         int stream = 0;
-        _parameters = [.. graph.Nodes.Skip(1).SelectMany(node => node.Layer!.Parameters(node.InputShapes))
+        _objectives = spec.Losses.For(graph);
+        _parameters = [.. graph.LayerNodes.SelectMany(node => node.Layer!.Parameters(node.InputShapes))
             .Select(p => fill.Parameter(stream++, p))];
-        _input = [.. Batches(_ => fill.Uniform(stream++, spec.BatchSize * graph.Input.Shape.Length, 1))];
-        int targets = spec.BatchSize * spec.Loss.TargetsPerSample(graph.Output.Shape);
-        _targets = [.. Batches(_ => spec.Loss.Takes == TargetKind.Values
-            ? new KeptTargets(null, fill.Uniform(stream++, targets, 1))
-            : new KeptTargets(fill.Labels(stream++, targets, graph.Output.Shape.C), null))];
+        _inputs = [.. Batches(_ => graph.Inputs
+            .Select(input => fill.Uniform(stream++, spec.BatchSize * input.Shape.Length, 1)).ToArray())];
+        _targets = [.. Batches(_ => KeptTargets.Of(Targets.Of([.. _objectives.Select(TargetsOf)])))];
+        OutputTargets TargetsOf(Objective of)
+        {
+            int length = spec.BatchSize * of.Loss.TargetsPerSample(of.Output.Shape);
+            return of.Loss.Takes == TargetKind.Values
+                ? new OutputTargets(of.Output.Name, fill.Uniform(stream++, length, 1))
+                : new OutputTargets(of.Output.Name, fill.Labels(stream++, length, of.Output.Shape.C));
+        }
         T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
     }
 
@@ -67,7 +75,7 @@ internal sealed class EndToEnd
 
     // λ of the least accurate sums of an executable over that of direct ones.
     private static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1
-        : executable.Graph.Nodes.Skip(1)
+        : executable.Graph.LayerNodes
             .SelectMany(node => Enum.GetValues<SumPass>()
                 .Select(pass => DeclaredAccuracy.Lambda(declaring.AlgorithmOf(node, pass), pass)))
             .Max() / DeclaredAccuracy.Direct;
@@ -75,7 +83,7 @@ internal sealed class EndToEnd
     private double[] DistancesOfFloat(ManagedBackend reference, double[][] truth, CancellationToken cancellation)
     {
         var largest = new double[truth.Length];
-        bool large = _spec.BatchSize * _graph.Nodes.Skip(1)
+        bool large = _spec.BatchSize * _graph.LayerNodes
             .Sum(node => node.Layer!.MultiplyAdds(node.InputShapes)) > Large;
         for (int moved = 0; moved <= (large ? MovedRunsOfLarge : MovedRuns); moved++)
         {
@@ -93,7 +101,7 @@ internal sealed class EndToEnd
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _input[0], _parameters, _spec.Seed, allowance,
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _inputs[0], _parameters, _spec.Seed, allowance,
             cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
@@ -119,8 +127,14 @@ internal sealed class EndToEnd
     }
 
     private IEnumerable<string> Names() =>
-        ["output", "loss", .. Trainable().Select(p => $"gradient of {p.Name}"),
-            .. _graph.Parameters.Select(p => p.Name)];
+    [
+        .. _graph.Outputs.Select(output => NameOf("output", output)),
+        .. _objectives.Select(objective => NameOf("loss", objective.Output)),
+        .. Trainable().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name),
+    ];
+
+    private string NameOf(string what, Node output)
+        => _graph.Outputs.Count == 1 ? what : $"{what} of {output.Name}";
 
     private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
 
@@ -133,19 +147,22 @@ internal sealed class EndToEnd
         for (int step = 0; step < _steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
-            executable.TrainStep(_input[step], _targets[step].Targets, _learningRate);
+            executable.TrainStep(BatchValues.InOrder(_inputs[step]), _targets[step].Targets, _learningRate);
         }
-        executable.Forward(_input[_steps]);
-        double[] output = exact is null ? Read(_spec.BatchSize * _graph.Output.Shape.Length, executable.ReadOutput)
-            : [.. exact.Activation(_graph.Output)];
-        double loss = executable.Loss(_targets[_steps].Targets);
+        executable.Forward(BatchValues.InOrder(_inputs[_steps]));
+        double[] Output(Node output) => exact is not null ? [.. exact.Activation(output)] : Read(
+            _spec.BatchSize * output.Shape.Length,
+            values => executable.ReadOutput(BatchBuffers.Of((output.Name, values))));
+        double[][] outputs = [.. _graph.Outputs.Select(Output)];
+        executable.Loss(_targets[_steps].Targets);
+        double[][] losses = [.. _objectives.Select(of => new[] { executable.ReadLoss(of.Output.Name) })];
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();
         double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values))
             : [.. exact.Gradient(p)];
         double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values))
             : [.. exact.Values(p)];
-        return [output, [loss], .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
+        return [.. outputs, .. losses, .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
     }
 
     private float[][] Moved(int run)
@@ -155,7 +172,7 @@ internal sealed class EndToEnd
             v => (Philox.Word(_spec.Seed, run, -1, place++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
     }
 
-    private delegate void Reader(Span<float> values);
+    private delegate void Reader(float[] values);
 
     private static double[] Read(int length, Reader read)
     {

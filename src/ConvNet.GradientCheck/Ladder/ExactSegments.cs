@@ -9,18 +9,19 @@ internal static class ExactSegments
     public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
         List<LayerReport> reports, List<ExactCut> cuts)
     {
-        int first = 1;
-        while (first < graph.Nodes.Count)
+        Node[] nodes = [.. graph.LayerNodes];
+        int first = 0;
+        while (first < nodes.Length)
         {
-            int count = Longest(graph, first, backends, options, out Segment? segment, out Segment.Values? values,
+            int count = Longest(nodes, first, backends, options, out Segment? segment, out Segment.Values? values,
                 out Segment.Truth? truth);
-            Node start = graph.Nodes[first], end = graph.Nodes[first + Math.Max(count, 1) - 1];
+            Node start = nodes[first], end = nodes[first + Math.Max(count, 1) - 1];
             if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
                 cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
-            if (count > 0 && first > 1)
+            if (count > 0 && first > 0)
                 cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ "
                     + "that float32 counts exactly"));
-            first = end.Index + 1;
+            first += Math.Max(count, 1);
             if (count == 0)
                 continue;
             Segment.Values before = segment!.Integers(new Fill(options.Seed + 1), options.BatchSize);
@@ -36,15 +37,15 @@ internal static class ExactSegments
     }
 
     // Doubles the stretch while it is exact, then halves what is left: a proof costs a run of the reference.
-    private static int Longest(Graph graph, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
+    private static int Longest(Node[] nodes, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
         out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
     {
         (segment, values, truth) = (null, null, null);
-        int good = 0, left = graph.Nodes.Count - first;
+        int good = 0, left = nodes.Length - first;
         for (int step = Math.Min(left, 4); step > 0;)
         {
             options.Cancellation.ThrowIfCancellationRequested();
-            var candidate = new Segment([.. graph.Nodes.Skip(first).Take(good + step)], backends, options.BatchSize);
+            var candidate = new Segment(nodes[first..(first + good + step)], backends, options.BatchSize);
             Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
             Segment.Truth? result = candidate.Evaluate(given, options.Seed);
             if (result is null)

@@ -8,16 +8,13 @@ internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float
 /// reads.</summary>
 internal sealed class LayerProbe
 {
-    private readonly Canvas _inputs;
-
     /// <summary>Makes the graph.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="shapes">Shapes of its inputs.</param>
     public LayerProbe(Layer layer, IReadOnlyList<Shape> shapes)
     {
-        _inputs = new Canvas(shapes);
-        Graph = new Graph(_inputs.Shape);
-        Tested = Graph.Add("tested", layer, _inputs.Split(Graph, Graph.Input));
+        Graph = new Graph();
+        Tested = Graph.Add("tested", layer, [.. shapes.Select((shape, i) => Graph.AddInput($"x{i}", shape))]);
     }
 
     /// <summary>The graph.</summary>
@@ -33,13 +30,11 @@ internal sealed class LayerProbe
     public LayerResult Run(IBackend backend, LayerValues<float> values, LayerValues<float> before)
     {
         using IExecutable executable = Compile(backend, before.N, values.Seed);
-        foreach ((Parameter parameter, float[] weights) in _inputs.Weights)
-            executable.Write(parameter, weights);
         Train(executable, before);
         float[] y = Train(executable, values);
-        var dx = new float[values.N * Graph.Input.Shape.Length];
-        executable.ReadInputGradient(dx);
-        return new LayerResult(y, _inputs.Unpack(dx, values.N),
+        float[][] dx = [.. Graph.Inputs.Select(input => new float[values.N * input.Shape.Length])];
+        executable.ReadInputGradient(BatchBuffers.InOrder(dx));
+        return new LayerResult(y, dx,
             [.. Tested.Parameters.Select(p => p.Trainable ? ReadGradient(executable, p) : null)],
             [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))],
             LayerAlgorithms.Of(executable, Tested));
@@ -61,7 +56,7 @@ internal sealed class LayerProbe
     {
         for (int i = 0; i < Tested.Parameters.Count; i++)
             executable.Write(Tested.Parameters[i], values.W[i]);
-        executable.Forward(_inputs.Pack(values.X, values.N));
+        executable.Forward(BatchValues.InOrder(values.X));
         var y = new float[values.N * Tested.Shape.Length];
         executable.ReadOutput(y);
         executable.Backward(values.DY);

@@ -11,37 +11,32 @@ internal sealed class Segment
     private const float LearningRate = 0.25f;
 
     private readonly IReadOnlyList<Node> _nodes;
-    private readonly Canvas _inputs, _outputs;
-    private readonly Node[] _sources, _own;
+    private readonly Node[] _outside, _sources, _own;
     private readonly List<int> _exits = [];
     private readonly bool _endsInOutput;
     private readonly LayerAlgorithms[][] _algorithms;
 
     /// <summary>Copies the nodes into a graph.</summary>
-    /// <param name="nodes">Nodes that follow one another in a graph.</param>
+    /// <param name="nodes">Nodes with layers that follow one another in a graph.</param>
     /// <param name="backends">Who runs them.</param>
     /// <param name="n">Samples.</param>
     public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, int n)
     {
         _nodes = nodes;
-        int first = nodes[0].Index, last = nodes[^1].Index;
-        Node[] outside = [.. nodes.SelectMany(node => node.Inputs).Where(input => input.Index < first).Distinct()];
-        _inputs = new Canvas([.. outside.Select(node => node.Shape)]);
-        Graph = new Graph(_inputs.Shape);
-        _sources = _inputs.Split(Graph, Graph.Input);
+        _outside = [.. nodes.SelectMany(node => node.Inputs).Except(nodes)];
+        Graph = new Graph();
+        _sources = Array.ConvertAll(_outside, node => Graph.AddInput($"into {node.Name}", node.Shape));
+        Dictionary<Node, Node> copies = _outside.Zip(_sources).ToDictionary(pair => pair.First, pair => pair.Second);
         _own = new Node[nodes.Count];
         for (int i = 0; i < nodes.Count; i++)
         {
             Node node = nodes[i];
-            _own[i] = Graph.Add(node.Layer!,
-                [.. node.Inputs.Select(input => input.Index < first ? _sources[Array.IndexOf(outside, input)]
-                : _own[input.Index - first])]);
-            if (node == node.Graph.Output || node.Consumers.Any(consumer => consumer.Index > last))
+            copies[node] = _own[i] = Graph.Add(node.Layer!, [.. node.Inputs.Select(input => copies[input])]);
+            if (node.Graph.Outputs.Contains(node) || node.Consumers.Any(consumer => consumer.Index > nodes[^1].Index))
                 _exits.Add(i);
         }
-        _outputs = new Canvas([.. _exits.Select(i => nodes[i].Shape)]);
-        _outputs.Join(Graph, [.. _exits.Select(i => _own[i])]);
-        _endsInOutput = _exits.Count == 1 && nodes[^1] == nodes[^1].Graph.Output && nodes[^1]
+        Graph.SetOutputs([.. _exits.Select(i => _own[i])]);
+        _endsInOutput = _exits.Count == 1 && nodes[^1].Graph.Outputs.Contains(nodes[^1]) && nodes[^1]
             .Shape is { IsVector: true, C: > 1 };
         _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n)
             : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
@@ -59,7 +54,7 @@ internal sealed class Segment
     internal sealed record Values(int N, float[][] X, float[][][] W, float[][]? DY, int[] Labels);
 
     /// <summary>What the reference makes of a segment's values.</summary>
-    internal sealed record Truth(TruthTensor Y, TruthTensor DX,
+    internal sealed record Truth(TruthTensor[] Y, TruthTensor[] DX,
         (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
 
     /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1
@@ -109,16 +104,14 @@ internal sealed class Segment
     {
         Loss loss = values.DY is null ? new MulticlassSvm() : new MeanSquaredError();
         using IExecutable executable = backend.Compile(Graph, SpecFor(loss, values.N, seed));
-        foreach ((Parameter parameter, float[] weights) in _inputs.Weights.Concat(_outputs.Weights))
-            executable.Write(parameter, weights);
         var reports = new List<TensorReport>();
         Train(executable, before, y => { });
-        double got = Train(executable, values, y => reports.Add(Comparison.Exactly(y, truth.Y)));
+        double got = Train(executable, values, y => reports.AddRange(y.Zip(truth.Y, Exactly)));
         if (values.DY is null)
             reports.Add(Comparison.Exactly([(float)got], TruthTensor.Rounded("loss", [truth.Loss])));
-        var dx = new float[values.N * Graph.Input.Shape.Length];
-        executable.ReadInputGradient(dx);
-        reports.Add(Comparison.Exactly(dx, truth.DX));
+        float[][] dx = [.. _sources.Select(source => new float[values.N * source.Shape.Length])];
+        executable.ReadInputGradient(BatchBuffers.InOrder(dx));
+        reports.AddRange(dx.Zip(truth.DX, Exactly));
         foreach ((Parameter parameter, TruthTensor gradient, _) in truth.Parameters)
             reports.Add(Comparison.Exactly(Read(parameter, executable.ReadGradient), gradient));
         executable.Step(LearningRate);
@@ -141,8 +134,12 @@ internal sealed class Segment
     private int GrainOf(int i, params SumPass[] passes)
         => passes.Max(pass => _algorithms[i].Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
 
-    private static TrainingSpec SpecFor(Loss loss, int n, ulong seed)
-        => new(n, loss, new Sgd()) { InputGradient = true, Seed = seed };
+    private TrainingSpec SpecFor(Loss loss, int n, ulong seed)
+        => new(n, Losses.Of([.. Graph.Outputs.Select(output => new OutputLoss(output.Name, loss))]), new Sgd())
+        {
+            InputGradient = true,
+            Seed = seed,
+        };
 
     private Truth? Differentiate(Values values, float[][] y, ulong seed)
     {
@@ -170,10 +167,12 @@ internal sealed class Segment
                     return null;
             }
         }
-        float[] Of(Node node) => Array.ConvertAll(gradients[node.Index], sum => (float)sum.Value);
+        TruthTensor DX(int i) => TruthTensor.Rounded(NameOf("dx", _outside, i),
+            Array.ConvertAll(gradients[_sources[i].Index], sum => sum.Value));
+        TruthTensor Y(int exit, int i) => TruthTensor.Rounded(
+            NameOf("y", [.. _exits.Select(each => _nodes[each])], i), Doubles(y[_own[exit].Index]));
         return new Truth(
-            TruthTensor.Rounded("y", Doubles(_outputs.Pack([.. _exits.Select(i => y[_own[i].Index])], values.N))),
-            TruthTensor.Rounded("dx", Doubles(_inputs.Pack([.. _sources.Select(Of)], values.N))),
+            [.. _exits.Select(Y)], [.. Enumerable.Range(0, _sources.Length).Select(DX)],
             [.. parameters], loss);
     }
 
@@ -189,24 +188,24 @@ internal sealed class Segment
         return Array.TrueForAll(updated, sum => sum.IsExact);
     }
 
-    private double Train(IExecutable executable, Values values, Action<float[]> seeOutput)
+    private double Train(IExecutable executable, Values values, Action<float[][]> seeOutputs)
     {
         for (int i = 0; i < _own.Length; i++)
         {
             for (int k = 0; k < _own[i].Parameters.Count; k++)
                 executable.Write(_own[i].Parameters[k], values.W[i][k]);
         }
-        executable.Forward(_inputs.Pack(values.X, values.N));
-        var y = new float[values.N * Graph.Output.Shape.Length];
-        executable.ReadOutput(y);
-        seeOutput(y);
+        executable.Forward(BatchValues.InOrder(values.X));
+        float[][] y = [.. Graph.Outputs.Select(output => new float[values.N * output.Shape.Length])];
+        executable.ReadOutput(BatchBuffers.InOrder(y));
+        seeOutputs(y);
         if (values.DY is null)
         {
             double loss = executable.Loss(values.Labels);
             executable.Backward();
             return loss;
         }
-        executable.Backward(_outputs.Pack(values.DY, values.N));
+        executable.Backward(BatchValues.InOrder(values.DY));
         return 0;
     }
 
@@ -227,6 +226,11 @@ internal sealed class Segment
         BoundedSum[]? before = gradients[node.Index];
         gradients[node.Index] = [.. gradient.Select((v, i) => before is null ? BoundedSum.Of(v) : before[i] + v)];
     }
+
+    private static TensorReport Exactly(float[] values, TruthTensor truth) => Comparison.Exactly(values, truth);
+
+    private static string NameOf(string tensor, Node[] nodes, int i)
+        => nodes.Length == 1 ? tensor : $"{tensor} of {nodes[i].Name}";
 
     private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
 

@@ -49,7 +49,7 @@ internal static class ShapeShrinks
         Func<Shape, int, Shape> with)
     {
         Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
-            : [((GraphGradientCase)made).Graph.Input.Shape];
+            : [.. ((GraphGradientCase)made).Graph.Inputs.Select(input => input.Shape)];
         int largest = inputs.Max(size);
         // A window that has to fit takes steps of its stride.
         return AttributeDeclaration.Smaller(largest, 1)
@@ -63,5 +63,5 @@ internal static class ShapeShrinks
 
     private static GradientCase? WithInputs(GradientCase made, Shape[] inputs) => made is LayerGradientCase alone
         ? Shrinker.Valid(() => Checked(alone with { Inputs = inputs }))
-        : GraphShrinks.WithInput((GraphGradientCase)made, inputs[0]);
+        : GraphShrinks.WithInputs((GraphGradientCase)made, inputs);
 }

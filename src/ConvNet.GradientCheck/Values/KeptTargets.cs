@@ -6,12 +6,28 @@ namespace ConvNet.GradientChecking;
 /// <param name="SampleWeights">One weight for each sample; null where all count alike.</param>
 internal sealed record KeptTargets(int[]? Classes, float[]? Values, float[]? SampleWeights = null)
 {
+    /// <summary>The targets of several outputs; null where they are those of one.</summary>
+    public OutputTargets[]? Outputs { get; init; }
+
     /// <summary>A copy of the targets of a call.</summary>
     public static KeptTargets Of(Targets targets) => new(
         targets.AreClasses ? targets.Classes.ToArray() : null,
         targets.AreClasses ? null : targets.Values.ToArray(),
-        targets.SampleWeights.IsEmpty ? null : targets.SampleWeights.ToArray());
+        targets.SampleWeights.IsEmpty ? null : targets.SampleWeights.ToArray())
+    {
+        Outputs = targets.Outputs?.Select(Copy).ToArray(),
+    };
 
     /// <summary>The targets for a call.</summary>
-    public Targets Targets => (Classes is null ? Targets.Of(Values) : Targets.Of(Classes)).Weighted(SampleWeights);
+    public Targets Targets => (Outputs is not null ? Targets.Of(Outputs)
+        : Classes is null ? Targets.Of(Values) : Targets.Of(Classes)).Weighted(SampleWeights);
+
+    private static OutputTargets Copy(OutputTargets of)
+    {
+        Targets targets = of.Targets;
+        float[] weights = targets.SampleWeights.ToArray();
+        return targets.AreClasses
+            ? new(of.Output, targets.Classes.ToArray(), weights)
+            : new(of.Output, targets.Values.ToArray(), weights);
+    }
 }

@@ -9,6 +9,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 {
     private delegate void Reader(IExecutable executable, Span<float> values);
 
+    private delegate void BatchReader(IExecutable executable, BatchBuffers values);
+
     public Graph Graph => executables[0].Graph;
 
     public int BatchSize => executables[0].BatchSize;
@@ -18,7 +20,7 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
         => (executables[0] as IDeclaresAlgorithms)?.AlgorithmOf(node, pass) ?? SumAlgorithm.Direct;
 
-    public void Forward(ReadOnlySpan<float> input)
+    public void Forward(BatchValues input)
     {
         foreach (IExecutable each in executables)
             each.Forward(input);
@@ -32,9 +34,11 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
         return Agreed(losses);
     }
 
+    public double ReadLoss(string output) => Agreed([.. executables.Select(each => each.ReadLoss(output))]);
+
     public void Backward(bool accumulate = false) => Array.ForEach(executables, each => each.Backward(accumulate));
 
-    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    public void Backward(BatchValues outputGradient, bool accumulate = false)
     {
         foreach (IExecutable each in executables)
             each.Backward(outputGradient, accumulate);
@@ -66,27 +70,30 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
 
     public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));
 
-    public double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate,
-        Span<float> output = default)
+    public double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default)
     {
+        output = output.InOrderOf(Graph.Outputs, "output");
         var losses = new double[executables.Length];
-        var other = new float[output.Length];
-        for (int i = 0; i < losses.Length; i++)
+        losses[0] = executables[0].TrainStep(input, targets, learningRate, output);
+        for (int i = 1; i < losses.Length; i++)
         {
-            losses[i] = executables[i].TrainStep(input, targets, learningRate, i == 0 ? output : other);
-            if (i > 0)
-                variant.Compare("y", i, output, other);
+            float[][] others = output.IsEmpty ? [] : output.Others(Graph.Outputs.Count);
+            losses[i] = executables[i].TrainStep(input, targets, learningRate,
+                output.IsEmpty ? default : BatchBuffers.InOrder(others));
+            Compare("y", Graph.Outputs, i, output, others);
         }
         return Agreed(losses);
     }
 
-    public void Infer(ReadOnlySpan<float> input, Span<float> output)
+    public void Infer(BatchValues input, BatchBuffers output)
     {
-        float[] copy = input.ToArray();
-        Read("inferred output", output, (each, values) => each.Infer(copy, values));
+        float[][] copies = input.InOrderOf(Graph.Inputs, "input").ToArrays(Graph.Inputs.Count);
+        Read("inferred output", Graph.Outputs, "output", output,
+            (each, values) => each.Infer(BatchValues.InOrder(copies), values));
     }
 
-    public void ReadOutput(Span<float> output) => Read("y", output, (each, values) => each.ReadOutput(values));
+    public void ReadOutput(BatchBuffers output)
+        => Read("y", Graph.Outputs, "output", output, (each, values) => each.ReadOutput(values));
 
     public void Read(Parameter parameter, Span<float> values)
         => Read(parameter.Name, values, (each, own) => each.Read(parameter, own));
@@ -100,7 +107,8 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
     public void ReadGradient(Parameter parameter, Span<float> values)
         => Read($"gradient of {parameter.Name}", values, (each, own) => each.ReadGradient(parameter, own));
 
-    public void ReadInputGradient(Span<float> values) => Read("dx", values, (each, own) => each.ReadInputGradient(own));
+    public void ReadInputGradient(BatchBuffers values)
+        => Read("dx", Graph.Inputs, "input", values, (each, own) => each.ReadInputGradient(own));
 
     public void Dispose() => Array.ForEach(executables, each => each.Dispose());
 
@@ -113,6 +121,26 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
             read(executables[i], other);
             variant.Compare(tensor, i, values, other);
         }
+    }
+
+    private void Read(string tensor, IReadOnlyList<Node> nodes, string what, BatchBuffers values, BatchReader read)
+    {
+        values = values.InOrderOf(nodes, what);
+        read(executables[0], values);
+        for (int i = 1; i < executables.Length; i++)
+        {
+            float[][] others = values.Others(nodes.Count);
+            read(executables[i], BatchBuffers.InOrder(others));
+            Compare(tensor, nodes, i, values, others);
+        }
+    }
+
+    private void Compare(string tensor, IReadOnlyList<Node> nodes, int executable, BatchBuffers values,
+        float[][] others)
+    {
+        for (int i = 0; i < others.Length; i++)
+            variant.Compare(nodes.Count == 1 ? tensor : $"{tensor} of {nodes[i].Name}", executable, values[i],
+                others[i]);
     }
 
     // The loss is a double; what float32 keeps of it must be equal.

@@ -16,11 +16,13 @@ public abstract partial class Executable : IExecutable
 
     private readonly Func<bool> _backendDisposed;
     private readonly HashSet<Parameter> _unwritten;
+    private readonly Node[] _objectiveNodes;
+    private readonly double[] _losses;
     private Phase _phase;
     private int _state;
     private long _nextPass, _steps;
     private int _sampleOffset;
-    private bool _hasGradients, _hasInputGradient, _tookBack, _buffersWritten;
+    private bool _hasGradients, _hasInputGradient, _hasLosses, _tookBack, _buffersWritten;
 
     // What has changed the parameters since the last forward pass; why gradients cannot be added to those that are
     // there.
@@ -34,14 +36,17 @@ public abstract partial class Executable : IExecutable
     protected Executable(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed)
     {
         ArgumentNullException.ThrowIfNull(backendDisposed);
-        Check(graph, batchSize, spec);
+        Objectives = Check(graph, batchSize, spec);
         (Graph, BatchSize, Spec, _backendDisposed) = (graph, batchSize, spec, backendDisposed);
+        _objectiveNodes = [.. Objectives.Select(objective => objective.Output)];
+        _losses = new double[Objectives.Count];
         _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
     }
 
     /// <summary>Throws unless a graph can be compiled, whatever the backend; from then on it takes no more
     /// layers.</summary>
-    internal static void Check(Graph graph, int batchSize, TrainingSpec? spec)
+    /// <returns>The outputs that have a loss; none for inference only.</returns>
+    internal static IReadOnlyList<Objective> Check(Graph graph, int batchSize, TrainingSpec? spec)
     {
         ArgumentNullException.ThrowIfNull(graph);
         if (batchSize < 1)
@@ -49,7 +54,7 @@ public abstract partial class Executable : IExecutable
                 $"A batch of {batchSize} samples is empty; the batch size starts at 1.");
         if (spec is not null)
         {
-            ArgumentNullException.ThrowIfNull(spec.Loss, nameof(spec));
+            ArgumentNullException.ThrowIfNull(spec.Losses, nameof(spec));
             ArgumentNullException.ThrowIfNull(spec.Optimizer, nameof(spec));
             spec.Optimizer.CheckFor(graph);
         }
@@ -68,8 +73,10 @@ public abstract partial class Executable : IExecutable
                     + Invariant($"samples."));
             }
         }
+        graph.CheckComplete();
+        IReadOnlyList<Objective> objectives = spec?.Losses.For(graph) ?? [];
         graph.Seal();
-        spec?.Loss.CheckOutput(graph.Output);
+        return objectives;
     }
 
     /// <inheritdoc/>
@@ -81,8 +88,8 @@ public abstract partial class Executable : IExecutable
     /// <inheritdoc/>
     public TrainingSpec? Spec { get; }
 
-    /// <summary>The node whose values are the output.</summary>
-    protected Node Output => Graph.Output;
+    /// <summary>The outputs that have a loss, in the order of the graph's outputs; none for inference only.</summary>
+    protected IReadOnlyList<Objective> Objectives { get; }
 
     /// <summary>Samples in the batch that went forward last.</summary>
     protected int N { get; private set; }
@@ -112,10 +119,12 @@ public abstract partial class Executable : IExecutable
     }
 
     /// <inheritdoc/>
-    public void Forward(ReadOnlySpan<float> input)
+    public void Forward(BatchValues input)
     {
         using Hold hold = Enter();
-        ForwardChecked(input);
+        CheckTraining();
+        input = input.InOrderOf(Graph.Inputs, "input");
+        ForwardChecked(input, CountSamples(input));
     }
 
     /// <inheritdoc/>
@@ -123,8 +132,21 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         CheckForwarded();
-        targets.CheckFor(Spec!.Loss, Output.Shape, N);
+        targets.CheckFor(Objectives, N);
         return LossChecked(targets);
+    }
+
+    /// <inheritdoc/>
+    public double ReadLoss(string output)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        using Hold hold = Enter();
+        CheckTraining();
+        int index = NamedTensors.IndexOf(output, _objectiveNodes, "output with a loss");
+        return _hasLosses
+            ? _losses[index]
+            : throw new InvalidOperationException("There is no loss to read: call Loss or TrainStep first, and read "
+                + "before the next Forward.");
     }
 
     /// <inheritdoc/>
@@ -135,19 +157,25 @@ public abstract partial class Executable : IExecutable
             throw new InvalidOperationException("Backward needs the loss of a batch: call Forward and Loss before "
                 + $"it{OrAgain}, or give it a gradient.");
         CheckBackward(accumulate);
-        BackwardChecked([], accumulate);
+        BackwardChecked(default, accumulate);
     }
 
     /// <inheritdoc/>
-    public void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false)
+    public void Backward(BatchValues outputGradient, bool accumulate = false)
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
             throw new InvalidOperationException("Backward needs a batch that went forward: call Forward before "
                 + $"it{OrAgain}.");
-        if (outputGradient.Length != N * Output.Shape.Length)
-            throw WrongLength(outputGradient.Length, N * Output.Shape.Length, nameof(outputGradient),
-                $"the gradient of {N} × {Output.Shape} output values");
+        outputGradient = outputGradient.InOrderOf(_objectiveNodes, "output with a loss", all: false);
+        for (int i = 0; i < Objectives.Count; i++)
+        {
+            Node node = Objectives[i].Output;
+            int length = outputGradient[i].Length;
+            if (length != N * node.Shape.Length && (length > 0 || !outputGradient.IsNamed))
+                throw WrongLength(length, N * node.Shape.Length, nameof(outputGradient),
+                    $"the gradient of {N} × {node.Shape} output values{PlaceOf(node)}");
+        }
         CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
     }
@@ -160,38 +188,44 @@ public abstract partial class Executable : IExecutable
     }
 
     /// <inheritdoc/>
-    public double TrainStep(
-        ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output = default)
+    public double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default)
     {
         using Hold hold = Enter();
         CheckTraining();
         CheckRate(learningRate);
+        input = input.InOrderOf(Graph.Inputs, "input");
         int n = CountSamples(input);
-        targets.CheckFor(Spec!.Loss, Output.Shape, n);
+        targets.CheckFor(Objectives, n);
         if (!output.IsEmpty)
-            CheckOutputLength(output.Length, n);
-        return TrainStepChecked(input, targets, learningRate, output);
+        {
+            output = output.InOrderOf(Graph.Outputs, "output");
+            CheckOutputLengths(output, n);
+        }
+        return TrainStepChecked(input, n, targets, learningRate, output);
     }
 
     /// <inheritdoc/>
-    public void Infer(ReadOnlySpan<float> input, Span<float> output)
+    public void Infer(BatchValues input, BatchBuffers output)
     {
         using Hold hold = Enter();
+        input = input.InOrderOf(Graph.Inputs, "input");
+        output = output.InOrderOf(Graph.Outputs, "output");
         int n = CountSamples(input);
-        CheckOutputLength(output.Length, n);
+        CheckOutputLengths(output, n);
         CheckWritten();
         InferCore(input, n, output);
     }
 
     /// <inheritdoc/>
-    public void ReadOutput(Span<float> output)
+    public void ReadOutput(BatchBuffers output)
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
             throw new InvalidOperationException("There is no output to read: call Forward first, and read before "
                 + "Backward.");
-        CheckOutputLength(output.Length, N);
-        ReadOutputCore(output);
+        output = output.InOrderOf(Graph.Outputs, "output");
+        CheckOutputLengths(output, N);
+        ReadOutputs(output);
     }
 
     /// <inheritdoc/>
@@ -234,7 +268,7 @@ public abstract partial class Executable : IExecutable
     }
 
     /// <inheritdoc/>
-    public void ReadInputGradient(Span<float> values)
+    public void ReadInputGradient(BatchBuffers values)
     {
         using Hold hold = Enter();
         CheckTraining();
@@ -244,10 +278,19 @@ public abstract partial class Executable : IExecutable
         if (!_hasInputGradient)
             throw new InvalidOperationException("There is no gradient of the input to read: call Backward first, and "
                 + "read before the next Forward.");
-        if (values.Length != N * Graph.Input.Shape.Length)
-            throw WrongLength(values.Length, N * Graph.Input.Shape.Length, nameof(values),
-                $"the gradient of {N} samples of {Graph.Input.Shape}");
-        ReadInputGradientCore(values);
+        values = values.InOrderOf(Graph.Inputs, "input");
+        for (int i = 0; i < Graph.Inputs.Count; i++)
+        {
+            Node node = Graph.Inputs[i];
+            if (values[i].Length != N * node.Shape.Length && (!values[i].IsEmpty || !values.IsNamed))
+                throw WrongLength(values[i].Length, N * node.Shape.Length, nameof(values),
+                    $"the gradient of {N} samples of {node.Shape}{PlaceOf(node)}");
+        }
+        for (int i = 0; i < Graph.Inputs.Count; i++)
+        {
+            if (!values[i].IsEmpty)
+                ReadInputGradientCore(i, values[i]);
+        }
     }
 
     /// <summary>Frees what the executable holds.</summary>
@@ -271,14 +314,22 @@ public abstract partial class Executable : IExecutable
     {
     }
 
-    /// <summary>Computes the output of <paramref name="n"/> samples in training mode.</summary>
-    protected abstract void ForwardCore(ReadOnlySpan<float> input, int n);
+    /// <summary>Computes the outputs of <paramref name="n"/> samples in training mode.</summary>
+    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
+    /// <param name="n">Samples in the batch.</param>
+    protected abstract void ForwardCore(BatchValues input, int n);
 
-    /// <summary>The mean loss of the batch; keeps the gradient of the output for <see cref="BackwardCore"/>.</summary>
-    protected abstract double LossCore(Targets targets);
+    /// <summary>The mean loss of one output, without its weight; keeps its gradient, multiplied by the weight, for
+    /// <see cref="BackwardCore"/>.</summary>
+    /// <param name="index">The number of the output among <see cref="Objectives"/>.</param>
+    /// <param name="targets">What it is compared with.</param>
+    protected abstract double LossCore(int index, Targets targets);
 
-    /// <summary>Computes the gradients, from the loss when <paramref name="outputGradient"/> is empty.</summary>
-    protected abstract void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate);
+    /// <summary>Computes the gradients, from the losses if <paramref name="outputGradient"/> is empty.</summary>
+    /// <param name="outputGradient">Gradients of the outputs in the order of <see cref="Objectives"/>; one that is empty
+    /// is zero.</param>
+    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    protected abstract void BackwardCore(BatchValues outputGradient, bool accumulate);
 
     /// <summary>Moves the parameters, all of them or, where it throws, none.</summary>
     protected abstract void StepCore(float learningRate);
@@ -293,15 +344,21 @@ public abstract partial class Executable : IExecutable
     /// result.</summary>
     protected virtual void BackwardAndStepCore(float learningRate)
     {
-        BackwardCore([], false);
+        BackwardCore(default, false);
         StepCore(learningRate);
     }
 
-    /// <summary>The output of <paramref name="n"/> samples in inference mode.</summary>
-    protected abstract void InferCore(ReadOnlySpan<float> input, int n, Span<float> output);
+    /// <summary>Computes the outputs of <paramref name="n"/> samples in inference mode.</summary>
+    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
+    /// <param name="n">Samples in the batch.</param>
+    /// <param name="output">Where the outputs go, in the order of the graph's; one that is empty is not
+    /// wanted.</param>
+    protected abstract void InferCore(BatchValues input, int n, BatchBuffers output);
 
-    /// <summary>Reads the output of the last forward pass.</summary>
-    protected abstract void ReadOutputCore(Span<float> output);
+    /// <summary>Reads an output of the last forward pass.</summary>
+    /// <param name="index">The number of the output among the graph's.</param>
+    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    protected abstract void ReadOutputCore(int index, Span<float> values);
 
     /// <summary>Reads a parameter or buffer.</summary>
     protected abstract void ReadCore(Parameter parameter, Span<float> values);
@@ -312,18 +369,19 @@ public abstract partial class Executable : IExecutable
     /// <summary>Reads a gradient.</summary>
     protected abstract void ReadGradientCore(Parameter parameter, Span<float> values);
 
-    /// <summary>Reads the gradient of the input.</summary>
-    protected abstract void ReadInputGradientCore(Span<float> values);
+    /// <summary>Reads the gradient of an input; zero where no loss depends on it.</summary>
+    /// <param name="index">The number of the input among the graph's.</param>
+    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    protected abstract void ReadInputGradientCore(int index, Span<float> values);
 
     private string OrAgain => _phase == Phase.Differentiated
         ? " again (the last Backward has used up the values of its batch)" : "";
 
-    private void ForwardChecked(ReadOnlySpan<float> input)
+    private void ForwardChecked(BatchValues input, int n)
     {
-        CheckTraining();
-        int n = CountSamples(input);
         CheckWritten();
-        (_phase, _hasInputGradient, _changedBy, _tookBack, _buffersWritten) = (Phase.Idle, false, null, false, false);
+        (_phase, _hasInputGradient, _hasLosses, _changedBy) = (Phase.Idle, false, false, null);
+        (_tookBack, _buffersWritten) = (false, false);
         (N, FirstSample) = (n, _sampleOffset);
         // A layer that throws at one number would throw at it for ever if the next pass had the same.
         PassNumber = _nextPass++;
@@ -342,11 +400,22 @@ public abstract partial class Executable : IExecutable
 
     private double LossChecked(Targets targets)
     {
+        double total = LossChecked(0, targets);
+        for (int i = 1; i < Objectives.Count; i++)
+            total += LossChecked(i, targets);
+        _hasLosses = true;
+        return Evaluated(total);
+    }
+
+    private double LossChecked(int index, Targets targets)
+    {
+        (Node output, Loss loss, float weight) = Objectives[index];
         try
         {
-            return Evaluated(LossCore(targets));
+            _losses[index] = LossCore(index, targets.For(output));
+            return weight * _losses[index];
         }
-        catch (Exception error) when (FailurePlace.Note(error, Spec!.Loss.GetType().Name))
+        catch (Exception error) when (FailurePlace.Note(error, loss.GetType().Name))
         {
             throw;
         }
@@ -362,7 +431,7 @@ public abstract partial class Executable : IExecutable
         return loss;
     }
 
-    private void BackwardChecked(ReadOnlySpan<float> outputGradient, bool accumulate)
+    private void BackwardChecked(BatchValues outputGradient, bool accumulate)
     {
         bool adds = accumulate && _hasGradients;
         // A failure half way leaves neither activations nor gradients that could be used.
@@ -382,14 +451,14 @@ public abstract partial class Executable : IExecutable
     }
 
     private double TrainStepChecked(
-        ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output)
+        BatchValues input, int n, Targets targets, float learningRate, BatchBuffers output)
     {
-        ForwardChecked(input);
+        ForwardChecked(input, n);
         try
         {
             double loss = LossChecked(targets);
             if (!output.IsEmpty)
-                ReadOutputCore(output);
+                ReadOutputs(output);
             _phase = Phase.Idle;
             if (!double.IsFinite(loss))
                 return loss;
@@ -467,12 +536,30 @@ public abstract partial class Executable : IExecutable
                 + "that trains.");
     }
 
-    private void CheckOutputLength(int length, int n)
+    private void CheckOutputLengths(BatchBuffers output, int n)
     {
-        if (length != n * Output.Shape.Length)
-            throw WrongLength(length, n * Output.Shape.Length, "output",
-                $"the output of {n} samples, {Output.Shape} each");
+        for (int i = 0; i < Graph.Outputs.Count; i++)
+        {
+            Node node = Graph.Outputs[i];
+            int length = output[i].Length;
+            if (length != n * node.Shape.Length && (length > 0 || !output.IsNamed))
+                throw WrongLength(length, n * node.Shape.Length, nameof(output),
+                    $"the output of {n} samples{PlaceOf(node)}, {node.Shape} each");
+        }
     }
+
+    private void ReadOutputs(BatchBuffers output)
+    {
+        for (int i = 0; i < Graph.Outputs.Count; i++)
+        {
+            if (!output[i].IsEmpty)
+                ReadOutputCore(i, output[i]);
+        }
+    }
+
+    // Which of several inputs or outputs, for errors.
+    private string PlaceOf(Node node)
+        => (node.IsOutput ? Graph.Outputs : Graph.Inputs).Count > 1 ? $" of \"{node.Name}\"" : "";
 
     private void CheckWritten()
     {
@@ -506,16 +593,29 @@ public abstract partial class Executable : IExecutable
             throw new InvalidOperationException("Loss needs the output of a batch: call Forward first.");
     }
 
-    private int CountSamples(ReadOnlySpan<float> input)
+    private int CountSamples(BatchValues input)
     {
-        int length = Graph.Input.Shape.Length;
-        (int n, int rest) = Math.DivRem(input.Length, length);
+        int n = CountSamples(input[0], Graph.Inputs[0]);
+        for (int i = 1; i < Graph.Inputs.Count; i++)
+        {
+            if (CountSamples(input[i], Graph.Inputs[i]) is var other && other != n)
+                throw new ArgumentException(
+                    Invariant($"The input \"{Graph.Inputs[0].Name}\" has {n:N0} samples and ")
+                    + Invariant($"\"{Graph.Inputs[i].Name}\" has {other:N0}; give as many of each."), nameof(input));
+        }
+        return n;
+    }
+
+    private int CountSamples(ReadOnlySpan<float> values, Node input)
+    {
+        int length = input.Shape.Length;
+        (int n, int rest) = Math.DivRem(values.Length, length);
         if (rest != 0 || n == 0)
-            throw new ArgumentException(Invariant($"{input.Length:N0} values are no whole number of ")
-                + Invariant($"{Graph.Input.Shape} samples, {length:N0} values each."), nameof(input));
+            throw new ArgumentException(Invariant($"{values.Length:N0} values{PlaceOf(input)} are no whole number of ")
+                + Invariant($"{input.Shape} samples, {length:N0} values each."), nameof(input));
         if (n > BatchSize)
-            throw new ArgumentException($"{n} samples are more than a batch of {BatchSize}; give them in parts or "
-                + "compile for a larger batch.", nameof(input));
+            throw new ArgumentException($"{n} samples{PlaceOf(input)} are more than a batch of {BatchSize}; give them in parts "
+                + "or compile for a larger batch.", nameof(input));
         return n;
     }
 

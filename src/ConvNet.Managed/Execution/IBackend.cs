@@ -4,11 +4,12 @@ namespace ConvNet;
 
 /// <summary>How a graph is to be trained.</summary>
 /// <param name="BatchSize">Samples in a full batch; a smaller last batch is allowed.</param>
-/// <param name="Loss">The loss.</param>
+/// <param name="Losses">The loss, or one each for several outputs with their weights; a <see cref="Loss"/>
+/// converts.</param>
 /// <param name="Optimizer">The optimiser.</param>
-public sealed record TrainingSpec(int BatchSize, Loss Loss, Optimizer Optimizer)
+public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimizer)
 {
-    /// <summary>Whether the gradient of the input is computed, for
+    /// <summary>Whether the gradients of the inputs are computed, for
     /// <see cref="IExecutable.ReadInputGradient"/>.</summary>
     public bool InputGradient { get; init; }
 
@@ -61,8 +62,8 @@ public interface IBackend : IDisposable
     /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names
     /// it.</exception>
     /// <exception cref="ArgumentException">
-    /// The graph has no layers, a node that leads nowhere, or a batch size below 1; or the optimiser names a parameter
-    /// that the graph lacks.
+    /// The graph has no layers, a node that leads nowhere, or several ends of which none is declared as an output; the
+    /// batch size is below 1; or a loss names an output, or the optimiser a parameter, that the graph lacks.
     /// </exception>
     /// <exception cref="InsufficientMemoryException">There is not as much memory as it takes.</exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
@@ -76,11 +77,11 @@ public interface IBackend : IDisposable
 
 /// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
 /// <remarks>
-/// Input and output are contiguous, N×C×H×W; the number of samples follows from the length of the input and may be
-/// smaller
-/// than the batch size. One caller at a time: a second one, also one that disposes it, gets an
-/// <see cref="InvalidOperationException"/>, and the first call ends well. Spans may lie anywhere in memory; they are
-/// copied.
+/// Inputs and outputs are contiguous, N×C×H×W; the number of samples follows from the length of the inputs and may be
+/// smaller than the batch size. Of a graph with one input and one output they are given as an array or a span, else by
+/// name (<see cref="BatchValues"/>, <see cref="BatchBuffers"/>, <see cref="Targets"/>). One caller at a time: a second
+/// one, also one that disposes it, gets an <see cref="InvalidOperationException"/>, and the first call ends well. Spans
+/// may lie anywhere in memory; they are copied.
 /// <para>
 /// Every trainable parameter is written first, by <see cref="ExecutableExtensions.Initialize"/>, a saved model or
 /// <see cref="Write"/>; buffers have initial values. <see cref="Backward(bool)"/> needs a <see cref="Forward"/> with
@@ -106,18 +107,32 @@ public interface IExecutable : IDisposable
     /// <summary>How it trains; null when it was compiled for inference only.</summary>
     TrainingSpec? Spec { get; }
 
-    /// <summary>1: computes the output of a batch, in training mode.</summary>
-    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <exception cref="ArgumentException">The length is no whole number of samples, or more than a batch.</exception>
-    /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
-    void Forward(ReadOnlySpan<float> input);
-
-    /// <summary>2: the mean loss of the batch that went forward.</summary>
-    /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
+    /// <summary>1: computes the outputs of a batch, in training mode.</summary>
+    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <exception cref="ArgumentException">
-    /// The targets are not of the kind or number that the loss takes, or a label or sample weight is out of range.
+    /// The length is no whole number of samples, or more than a batch; inputs have different numbers of samples; or an
+    /// input is missing, unknown or there twice.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
+    void Forward(BatchValues input);
+
+    /// <summary>2: the mean loss of the batch that went forward; of several losses, Σ weight·loss.</summary>
+    /// <param name="targets">
+    /// Class labels or values, as the loss takes them, or those of each output with a loss by name; arrays and spans
+    /// convert.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// The targets are not of the kind or number that the loss takes, a label or sample weight is out of range, or an
+    /// output with a loss has no targets.
     /// </exception>
     double Loss(Targets targets);
+
+    /// <summary>The mean loss of one output, without its weight, from the last <see cref="Loss"/> or
+    /// <see cref="TrainStep"/>.</summary>
+    /// <param name="output">The name of an output that has a loss.</param>
+    /// <exception cref="ArgumentException">No output of this name has a loss.</exception>
+    /// <exception cref="InvalidOperationException">No loss was evaluated since the last forward pass.</exception>
+    double ReadLoss(string output);
 
     /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be
     /// added.</summary>
@@ -131,10 +146,13 @@ public interface IExecutable : IDisposable
     void Backward(bool accumulate = false);
 
     /// <summary>3: the gradients of all parameters from a gradient of the output.</summary>
-    /// <param name="outputGradient">One value per score of the batch that went forward.</param>
+    /// <param name="outputGradient">
+    /// One value for each value of the output in the batch that went forward; or, by name, those of some outputs that
+    /// have a loss. The others' are zero.
+    /// </param>
     /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
     /// <inheritdoc cref="Backward(bool)" path="/exception"/>
-    void Backward(ReadOnlySpan<float> outputGradient, bool accumulate = false);
+    void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
     /// 4: moves the parameters against their gradients, which stay: a second step moves them once more.
@@ -146,22 +164,25 @@ public interface IExecutable : IDisposable
     /// All four steps; a backend may fuse them. Where the loss is NaN or infinite no step is made: everything stays
     /// as it was.
     /// </summary>
-    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <param name="targets">Class labels or values, as the loss takes them; arrays and spans convert.</param>
+    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="targets">
+    /// Class labels or values, as the loss takes them, or those of each output with a loss by name; arrays and spans
+    /// convert.
+    /// </param>
     /// <param name="learningRate">α, a finite number.</param>
-    /// <param name="output">The output of the forward pass, overwritten; empty where they are not
+    /// <param name="output">The output of the forward pass, or some by name, overwritten; empty if none is
     /// wanted.</param>
-    /// <returns>The mean loss before the step.</returns>
-    double TrainStep(ReadOnlySpan<float> input, Targets targets, float learningRate, Span<float> output = default);
+    /// <returns>The mean loss before the step; of several losses, Σ weight·loss.</returns>
+    double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default);
 
     /// <summary>The output of a batch in inference mode: running statistics, no dropout, no change to a training pass
     /// under way.</summary>
-    /// <param name="input">N×C×H×W, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <param name="output">N×C×H×W of the output, overwritten.</param>
-    void Infer(ReadOnlySpan<float> input, Span<float> output);
+    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="output">N×C×H×W of the output, or of some by name, overwritten.</param>
+    void Infer(BatchValues input, BatchBuffers output);
 
-    /// <summary>Reads the output of the last <see cref="Forward"/>.</summary>
-    void ReadOutput(Span<float> output);
+    /// <summary>Reads the output of the last <see cref="Forward"/>, or some by name.</summary>
+    void ReadOutput(BatchBuffers output);
 
     /// <summary>Reads a parameter or a buffer, in the order of its dimensions.</summary>
     /// <exception cref="InvalidOperationException">It is a trainable parameter that has not been written.</exception>
@@ -227,10 +248,11 @@ public interface IExecutable : IDisposable
     /// <exception cref="InvalidOperationException">It was compiled for inference only.</exception>
     void LoadState(TrainingState state);
 
-    /// <summary>Reads the gradient of the input of the last backward pass.</summary>
+    /// <summary>Reads the gradient of the input, or of some by name, of the last backward pass.</summary>
+    /// <param name="values">N×C×H×W values; zero where no loss depends on the input.</param>
     /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say
     /// <c>InputGradient: true</c>.</exception>
-    void ReadInputGradient(Span<float> values);
+    void ReadInputGradient(BatchBuffers values);
 }
 
 /// <summary>What is the same for every executable.</summary>

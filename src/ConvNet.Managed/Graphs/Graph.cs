@@ -2,37 +2,69 @@ namespace ConvNet;
 
 /// <summary>A directed acyclic graph of layers, described once; backends compile it.</summary>
 /// <remarks>
-/// Nodes stand in the order in which they were added, which is a topological order. The output is the last node added.
-/// A graph holds shapes and parameters' sizes, never values, and never names a backend. Once compiled it takes no more
-/// layers.
+/// Nodes stand in the order in which they were added, which is a topological order. Inputs and outputs go by the names
+/// of their nodes. A graph in which exactly one layer is read by no other has that as its output; any other declares
+/// its outputs. A graph holds shapes and parameters' sizes, never values, and never names a backend. Once compiled it
+/// does not change any more.
 /// </remarks>
+/// <example><code>
+/// var graph = new Graph();
+/// Node image = graph.AddInput("image", new Shape(3, 32, 32)), position = graph.AddInput("position", Shape.Vector(2));
+/// Node features = graph.Append(image, new Conv2d(16, 3), new Relu(), new GlobalAvgPool2d());
+/// Node both = graph.Add(new Concat(), features, position);
+/// graph.SetOutputs(graph.Add("class", new Linear(10), both), graph.Add("box", new Linear(4), both));
+/// </code></example>
 public sealed class Graph
 {
     private const int MostNamed = 30;
 
-    private readonly List<Node> _nodes = [];
+    private readonly List<Node> _nodes = [], _inputs = [];
     private readonly List<Parameter> _parameters = [];
     private readonly Dictionary<string, Node> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (int Nodes, int LastNumber)> _kinds = new(StringComparer.Ordinal);
+    // The layers that no other reads.
+    private readonly HashSet<Node> _ends = [];
+    private Node[] _outputs = [];
     private bool _sealed;
 
-    /// <summary>Starts a graph.</summary>
-    /// <param name="input">C, H, W of one sample.</param>
-    public Graph(Shape input)
+    /// <summary>Starts a graph without inputs; <see cref="AddInput"/> adds them.</summary>
+    public Graph()
     {
-        input.ThrowIfDefault("The input", nameof(input));
-        Input = new Node(this, 0, "input", null, [], input);
-        _nodes.Add(Input);
-        _byName.Add(Input.Name, Input);
     }
 
-    /// <summary>The node that stands for the input.</summary>
-    public Node Input { get; }
+    /// <summary>Starts a graph with one input, whose name is <c>input</c>.</summary>
+    /// <param name="input">C, H, W of one sample.</param>
+    public Graph(Shape input) => AddInput("input", input);
 
-    /// <summary>The node whose values are the output: the last one added.</summary>
-    public Node Output => _nodes[^1];
+    /// <summary>The only input.</summary>
+    /// <exception cref="InvalidOperationException">The graph has several inputs, or none.</exception>
+    public Node Input => _inputs.Count == 1 ? _inputs[0] : throw new InvalidOperationException(_inputs.Count == 0
+        ? "The graph has no input; call AddInput."
+        : $"The graph has {_inputs.Count} inputs, {Names(_inputs)}; take one of Inputs.");
 
-    /// <summary>All nodes in topological order; the first is <see cref="Input"/>.</summary>
+    /// <summary>The inputs, in the order in which they were added.</summary>
+    public IReadOnlyList<Node> Inputs => _inputs;
+
+    /// <summary>The only output.</summary>
+    /// <exception cref="InvalidOperationException">The graph has several outputs, or none.</exception>
+    public Node Output => Outputs is [var only] ? only : throw new InvalidOperationException(
+        $"The graph has {_outputs.Length} outputs, {Names(_outputs)}; take one of Outputs.");
+
+    /// <summary>
+    /// The outputs: those that were declared, or the only layer that no other reads if none was.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">None was declared, and there is not exactly one such
+    /// layer.</exception>
+    public IReadOnlyList<Node> Outputs => _outputs.Length > 0 ? _outputs : _ends.Count == 1 ? [.. _ends]
+        : throw new InvalidOperationException(NoOutput());
+
+    /// <summary>The outputs that were declared; none where it was left to the graph.</summary>
+    internal IReadOnlyList<Node> DeclaredOutputs => _outputs;
+
+    /// <summary>The nodes that have a layer, in topological order.</summary>
+    public IEnumerable<Node> LayerNodes => _nodes.Where(node => node.Layer is not null);
+
+    /// <summary>All nodes in topological order.</summary>
     public IReadOnlyList<Node> Nodes => _nodes;
 
     /// <summary>Parameters and buffers of all nodes, in the order of the nodes.</summary>
@@ -40,6 +72,52 @@ public sealed class Graph
 
     /// <summary>The number of trainable values; buffers are not counted.</summary>
     public long ParameterCount => _parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
+
+    /// <summary>Adds an input.</summary>
+    /// <param name="name">Its name, unique in the graph.</param>
+    /// <param name="shape">C, H, W of one sample.</param>
+    /// <returns>The node that stands for its values.</returns>
+    /// <exception cref="ArgumentException">The name is taken or empty, or the shape has no values.</exception>
+    /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
+    public Node AddInput(string name, Shape shape)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ThrowIfSealed($"input (\"{Excerpt.Of(name)}\")");
+        shape.ThrowIfDefault("The input", nameof(shape));
+        CheckName(name);
+        var node = new Node(this, _nodes.Count, name, null, [], shape);
+        _inputs.Add(node);
+        _nodes.Add(node);
+        _byName.Add(name, node);
+        return node;
+    }
+
+    /// <summary>Declares the output, in place of those that were declared before.</summary>
+    /// <param name="output">A node of this graph.</param>
+    /// <inheritdoc cref="SetOutputs" path="/exception"/>
+    public void SetOutput(Node output) => SetOutputs(output);
+
+    /// <summary>Declares the outputs, in place of those that were declared before.</summary>
+    /// <remarks>Outputs may be read by other layers as well. Each goes by the name of its node.</remarks>
+    /// <param name="outputs">Nodes of this graph, in the order in which <see cref="Outputs"/> lists them.</param>
+    /// <exception cref="ArgumentException">There is none, one is there twice, or one belongs to another
+    /// graph.</exception>
+    /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
+    public void SetOutputs(params ReadOnlySpan<Node> outputs)
+    {
+        ThrowIfSealed("output");
+        if (outputs.Length == 0)
+            throw new ArgumentException("A graph has at least one output; give its node.", nameof(outputs));
+        var distinct = new HashSet<Node>();
+        foreach (Node output in outputs)
+        {
+            CheckOwn(output, "an output is a node of its own graph", nameof(outputs));
+            if (!distinct.Add(output))
+                throw new ArgumentException($"Node \"{output.Name}\" was given twice; an output is named once.",
+                    nameof(outputs));
+        }
+        _outputs = outputs.ToArray();
+    }
 
     /// <summary>Adds a layer that reads the given nodes.</summary>
     /// <param name="layer">The layer.</param>
@@ -59,38 +137,32 @@ public sealed class Graph
     public Node Add(string? name, Layer layer, params ReadOnlySpan<Node> inputs)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        if (_sealed)
-            throw new InvalidOperationException("The graph has been compiled and takes no further layer "
-                + $"({layer.Kind}); describe a new graph.");
+        ThrowIfSealed($"layer ({layer.Kind})");
         if (inputs.Length == 0)
             throw new ArgumentException($"{layer.Kind} reads no node; give at least one, as graph.Add(layer, "
                 + "graph.Input).", nameof(inputs));
         var shapes = new Shape[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
-            ArgumentNullException.ThrowIfNull(inputs[i], nameof(inputs));
-            if (inputs[i].Graph != this)
-                throw new ArgumentException($"Node \"{inputs[i].Name}\" belongs to another graph; a layer reads nodes "
-                    + "of its own graph only.", nameof(inputs));
+            CheckOwn(inputs[i], "a layer reads nodes of its own graph only", nameof(inputs));
             shapes[i] = inputs[i].Shape;
         }
         (int nodes, int number) = _kinds.GetValueOrDefault(layer.Kind);
         if (name is null)
             (name, number) = NextName(layer.Kind, Math.Max(nodes, number) + 1);
         (Shape output, IReadOnlyList<ParameterSpec> specs) = Ask(name, layer, shapes);
-        if (name.Length == 0 || _byName.ContainsKey(name))
-        {
-            throw new ArgumentException(
-                $"A node named \"{Excerpt.Of(name)}\" is in the graph already; names are unique and not empty.",
-                nameof(name));
-        }
+        CheckName(name);
         var node = new Node(this, _nodes.Count, name, layer, inputs.ToArray(), output);
         var parameters = new List<Parameter>();
         foreach (ParameterSpec spec in specs)
             parameters.Add(new Parameter(node, spec, _parameters.Count + parameters.Count));
         node.Parameters = parameters;
         foreach (Node input in node.Inputs)
+        {
             input.AddConsumer(node);
+            _ends.Remove(input);
+        }
+        _ends.Add(node);
         _byName.Add(name, node);
         _kinds[layer.Kind] = (nodes + 1, number);
         _nodes.Add(node);
@@ -109,17 +181,64 @@ public sealed class Graph
     /// <summary>The node of a name; null where there is none.</summary>
     internal Node? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Ends the building: throws unless there is a layer and every node has a way to the output; later nodes
-    /// are refused.</summary>
+    /// <summary>Throws unless there is a layer and every node has a way to an output.</summary>
+    internal void CheckComplete()
+    {
+        if (_nodes.Count == _inputs.Count)
+            throw new ArgumentException("The graph has no layers; add one before compiling it.");
+        if (_outputs.Length == 0 && _ends.Count > 1)
+            throw new ArgumentException(NoOutput());
+        var outputs = Outputs.ToHashSet();
+        Node? loose = _nodes.Find(node => node.Consumers.Count == 0 && !outputs.Contains(node));
+        if (loose is not null)
+            throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the "
+                + $"{(outputs.Count > 1 ? "outputs are" : "output is")} {Names(outputs)}. Use it, make it an output or "
+                + "leave it out.");
+    }
+
+    /// <summary>Ends the building: later changes are refused.</summary>
     internal void Seal()
     {
-        if (_nodes.Count == 1)
-            throw new ArgumentException("The graph has no layers; add one before compiling it.");
-        Node? loose = _nodes.Find(node => node != Output && node.Consumers.Count == 0);
-        if (loose is not null)
-            throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the output "
-                + $"is \"{Output.Name}\". Use it or leave it out.");
+        _outputs = [.. Outputs];
+        foreach (Node output in _outputs)
+            output.IsOutput = true;
         _sealed = true;
+    }
+
+    private string NoOutput() => _ends.Count == 0
+        ? "The graph has no layers, so it has no output; add one."
+        : $"No node reads {Names(_ends)}: the graph does not say which of them are its outputs. Call "
+            + "SetOutputs with those that are, and leave the others out.";
+
+    private void ThrowIfSealed(string what)
+    {
+        if (_sealed)
+            throw new InvalidOperationException($"The graph has been compiled and takes no further {what}; describe a "
+                + "new graph.");
+    }
+
+    private void CheckOwn(Node node, string rule, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(node, parameter);
+        if (node.Graph != this)
+            throw new ArgumentException($"Node \"{node.Name}\" belongs to another graph; {rule}.", parameter);
+    }
+
+    private void CheckName(string name)
+    {
+        if (name.Length == 0 || _byName.ContainsKey(name))
+            throw new ArgumentException(
+                $"A node named \"{Excerpt.Of(name)}\" is in the graph already; names are unique and not empty.",
+                nameof(name));
+    }
+
+    // As "a", "b" and "c".
+    private static string Names(IEnumerable<Node> nodes)
+    {
+        string[] names = [.. nodes.OrderBy(node => node.Index).Select(node => $"\"{Excerpt.Of(node.Name)}\"")];
+        return names.Length > MostNamed
+            ? $"{string.Join(", ", names.Take(MostNamed))} and {names.Length - MostNamed:N0} more"
+            : names.Length < 2 ? string.Concat(names) : $"{string.Join(", ", names[..^1])} and {names[^1]}";
     }
 
     // The shape and the parameters that a layer, perhaps of the user's own, says that it has.
@@ -193,7 +312,7 @@ public sealed class Node
     /// <summary>The name, unique in the graph.</summary>
     public string Name { get; }
 
-    /// <summary>The layer; null for the input.</summary>
+    /// <summary>The layer; null for an input.</summary>
     public Layer? Layer { get; }
 
     /// <summary>The nodes it reads.</summary>
@@ -207,6 +326,9 @@ public sealed class Node
 
     /// <summary>Its parameters and buffers, in the layer's order.</summary>
     public IReadOnlyList<Parameter> Parameters { get; internal set; } = [];
+
+    /// <summary>Whether it is an output of the graph, which has been compiled.</summary>
+    internal bool IsOutput { get; set; }
 
     /// <summary>The shapes that the layer reads.</summary>
     public Shape[] InputShapes => [.. Inputs.Select(node => node.Shape)];

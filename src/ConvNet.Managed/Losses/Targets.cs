@@ -15,21 +15,30 @@ public enum TargetKind
     Values,
 }
 
-/// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample.</summary>
+/// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample; or those of
+/// several outputs.</summary>
 /// <remarks>
 /// Arrays and spans convert implicitly, so <c>net.TrainStep(input, labels, 0.05f)</c> takes an <c>int[]</c> of labels
 /// as it is. With weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
 /// </remarks>
-/// <example><code>net.TrainStep(input, Targets.Of(labels).Weighted(weights), 0.05f);</code></example>
+/// <example><code>
+/// net.TrainStep(input, Targets.Of(labels).Weighted(weights), 0.05f);
+/// net.TrainStep(input, Targets.Of(("class", labels), ("box", corners)), 0.05f);
+/// </code></example>
 public readonly ref struct Targets
 {
-    private Targets(bool areClasses, ReadOnlySpan<int> classes, ReadOnlySpan<float> values, ReadOnlySpan<float> weights)
+    private Targets(bool areClasses, ReadOnlySpan<int> classes, ReadOnlySpan<float> values, ReadOnlySpan<float> weights,
+        IReadOnlyList<OutputTargets>? outputs = null)
     {
         AreClasses = areClasses;
         Classes = classes;
         Values = values;
         SampleWeights = weights;
+        Outputs = outputs;
     }
+
+    /// <summary>The targets of several outputs; null where they are those of the only output with a loss.</summary>
+    public IReadOnlyList<OutputTargets>? Outputs { get; }
 
     /// <summary>True for class indices, false for values.</summary>
     public bool AreClasses { get; }
@@ -51,9 +60,19 @@ public readonly ref struct Targets
     /// <param name="values">N×C×H×W values.</param>
     public static Targets Of(ReadOnlySpan<float> values) => new(false, [], values, []);
 
-    /// <summary>The same targets with a weight for each sample.</summary>
+    /// <summary>The targets of several outputs, one each for those that have a loss.</summary>
+    /// <param name="outputs">The name of each output with its targets, as <c>("class", labels)</c>.</param>
+    public static Targets Of(params OutputTargets[] outputs)
+    {
+        ArgumentNullException.ThrowIfNull(outputs);
+        return new(false, [], [], [], outputs);
+    }
+
+    /// <summary>The same targets with a weight for each sample; of several outputs, for each that has none of its
+    /// own.</summary>
     /// <param name="sampleWeights">N weights, finite and not negative, not all zero; empty for none.</param>
-    public Targets Weighted(ReadOnlySpan<float> sampleWeights) => new(AreClasses, Classes, Values, sampleWeights);
+    public Targets Weighted(ReadOnlySpan<float> sampleWeights)
+        => new(AreClasses, Classes, Values, sampleWeights, Outputs);
 
     /// <summary>Class indices.</summary>
     public static implicit operator Targets(ReadOnlySpan<int> classes) => Of(classes);
@@ -72,6 +91,51 @@ public readonly ref struct Targets
 
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
     public static implicit operator Targets(float[] values) => Of(values);
+
+    /// <summary>The targets of one output.</summary>
+    /// <param name="output">An output that <see cref="CheckFor(IReadOnlyList{Objective}, int)"/> has found.</param>
+    internal Targets For(Node output)
+    {
+        if (Outputs is null)
+            return this;
+        Targets own = Outputs.First(of => of.Output == output.Name).Targets;
+        return own.SampleWeights.IsEmpty ? own.Weighted(SampleWeights) : own;
+    }
+
+    /// <summary>Throws unless each output with a loss has the targets that its loss takes, and no other has
+    /// any.</summary>
+    /// <param name="objectives">The outputs with their losses.</param>
+    /// <param name="n">Samples in the batch.</param>
+    /// <exception cref="ArgumentException">An output lacks targets, or they do not fit; the message says
+    /// which.</exception>
+    internal void CheckFor(IReadOnlyList<Objective> objectives, int n)
+    {
+        if (Outputs is null)
+        {
+            if (objectives.Count > 1)
+                throw new ArgumentException($"{objectives.Count} outputs have a loss, and targets without a name were "
+                    + $"given; name them, as Targets.Of({Example(objectives)}).");
+            CheckFor(objectives[0].Loss, objectives[0].Output.Shape, n);
+            return;
+        }
+        Node[] outputs = [.. objectives.Select(objective => objective.Output)];
+        NamedTensors.InOrder([.. Outputs.Select(of => (of.Output, of))], _ => false, outputs, "output with a loss",
+            nameof(Targets), all: true);
+        foreach (Objective objective in objectives)
+        {
+            try
+            {
+                For(objective.Output).CheckFor(objective.Loss, objective.Output.Shape, n);
+            }
+            catch (ArgumentException error)
+            {
+                throw new ArgumentException($"{objective.Output.Name}: {error.PlainMessage()}", error);
+            }
+        }
+    }
+
+    private static string Example(IReadOnlyList<Objective> objectives)
+        => string.Join(", ", objectives.Select(objective => $"(\"{objective.Output.Name}\", …)"));
 
     /// <summary>Throws unless the targets are what the loss takes for a batch of outputs.</summary>
     /// <param name="loss">The loss.</param>
@@ -124,4 +188,42 @@ public readonly ref struct Targets
             throw new ArgumentException("All sample weights are zero, so the weighted mean divides by zero; give at "
                 + "least one a weight.");
     }
+}
+
+/// <summary>The targets of one of several outputs.</summary>
+/// <remarks>The name of the output and its class indices or values convert implicitly.</remarks>
+public readonly record struct OutputTargets
+{
+    private readonly bool _areClasses;
+    private readonly ReadOnlyMemory<int> _classes;
+    private readonly ReadOnlyMemory<float> _values, _sampleWeights;
+
+    /// <summary>Class indices, one for each sample or, for a loss per pixel, one for each pixel.</summary>
+    /// <param name="output">The name of the output.</param>
+    /// <param name="classes">N or N×H×W indices, from 0.</param>
+    /// <param name="sampleWeights">One weight for each sample; empty where all count alike.</param>
+    public OutputTargets(string output, ReadOnlyMemory<int> classes, ReadOnlyMemory<float> sampleWeights = default)
+        => (Output, _areClasses, _classes, _sampleWeights) = (output, true, classes, sampleWeights);
+
+    /// <summary>Values, one for each value of the output.</summary>
+    /// <param name="output">The name of the output.</param>
+    /// <param name="values">N×C×H×W values.</param>
+    /// <param name="sampleWeights">One weight for each sample; empty where all count alike.</param>
+    public OutputTargets(string output, ReadOnlyMemory<float> values, ReadOnlyMemory<float> sampleWeights = default)
+        => (Output, _values, _sampleWeights) = (output, values, sampleWeights);
+
+    /// <summary>The name of the output.</summary>
+    public string Output { get; }
+
+    /// <summary>The targets.</summary>
+    public Targets Targets
+        => (_areClasses ? Targets.Of(_classes.Span) : Targets.Of(_values.Span)).Weighted(_sampleWeights.Span);
+
+    /// <summary>Class indices of an output.</summary>
+    public static implicit operator OutputTargets((string Output, int[] Classes) targets)
+        => new(targets.Output, targets.Classes.AsMemory());
+
+    /// <summary>Values of an output.</summary>
+    public static implicit operator OutputTargets((string Output, float[] Values) targets)
+        => new(targets.Output, targets.Values.AsMemory());
 }

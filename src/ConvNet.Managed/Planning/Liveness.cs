@@ -2,29 +2,37 @@ namespace ConvNet.Planning;
 
 /// <summary>When each value of a graph is needed, over one schedule: forward of node i at i, the loss, backward in
 /// reverse.</summary>
-/// <remarks>A value read by several nodes gets one gradient per edge; the sum is gathered in the gradient of the first
-/// edge.</remarks>
+/// <remarks>A value read by several nodes gets one gradient per edge, and one of its loss; the sum is gathered in the
+/// first of them.</remarks>
 internal sealed class Liveness
 {
     private readonly Graph _graph;
-    private readonly bool[] _wantsGradient;
+    private readonly bool[] _reachesLoss, _wantsGradient;
 
-    /// <summary>Finds the gradients that are wanted: those on a way from a parameter, or from the images where asked,
-    /// to the output.</summary>
+    /// <summary>Finds the gradients that are wanted: those on a way from a parameter, or from an input where asked, to
+    /// an output with a loss.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="training">Whether there is a backward pass.</param>
-    /// <param name="inputGradient">Whether the gradient of the images is wanted.</param>
-    public Liveness(Graph graph, bool training, bool inputGradient)
+    /// <param name="objectives">The outputs that have a loss; none where there is no backward pass.</param>
+    /// <param name="inputGradient">Whether the gradients of the inputs are wanted.</param>
+    public Liveness(Graph graph, IReadOnlyList<Objective> objectives, bool inputGradient)
     {
-        (_graph, Training) = (graph, training);
+        (_graph, Training) = (graph, objectives.Count > 0);
+        _reachesLoss = new bool[graph.Nodes.Count];
+        foreach (Objective objective in objectives)
+            _reachesLoss[objective.Output.Index] = true;
+        for (int i = graph.Nodes.Count - 1; i >= 0; i--)
+            _reachesLoss[i] |= graph.Nodes[i].Consumers.Any(ReachesLoss);
         _wantsGradient = new bool[graph.Nodes.Count];
         foreach (Node node in graph.Nodes)
         {
-            _wantsGradient[node.Index] = training && (node.Layer is null
+            _wantsGradient[node.Index] = ReachesLoss(node) && (node.Layer is null
                 ? inputGradient
                 : node.Parameters.Any(p => p.Trainable) || node.Inputs.Any(WantsGradient));
         }
     }
+
+    /// <summary>Whether a loss depends on a node's output.</summary>
+    public bool ReachesLoss(Node node) => _reachesLoss[node.Index];
 
     /// <summary>Whether there is a backward pass.</summary>
     public bool Training { get; }
@@ -35,11 +43,11 @@ internal sealed class Liveness
     /// <summary>The last point of the schedule: the backward pass of the input.</summary>
     public int End => Training ? 2 * _graph.Nodes.Count : LossPoint;
 
-    /// <summary>The point at which a node runs forward.</summary>
-    public static int ForwardPoint(Node node) => node.Index;
+    /// <summary>The point at which a node runs forward; inputs are there from the beginning.</summary>
+    public static int ForwardPoint(Node node) => node.Layer is null ? 0 : node.Index;
 
-    /// <summary>The point at which a node runs backward.</summary>
-    public int BackwardPoint(Node node) => 2 * _graph.Nodes.Count - node.Index;
+    /// <summary>The point at which a node runs backward; gradients of inputs last to the end.</summary>
+    public int BackwardPoint(Node node) => node.Layer is null ? End : 2 * _graph.Nodes.Count - node.Index;
 
     /// <summary>Whether the gradient of a node's output is wanted.</summary>
     public bool WantsGradient(Node node) => _wantsGradient[node.Index];
@@ -47,7 +55,7 @@ internal sealed class Liveness
     /// <summary>When the output of a node is needed.</summary>
     public Lifetime Value(Node node, long length)
     {
-        int last = node == _graph.Output ? LossPoint : ForwardPoint(node);
+        int last = node.IsOutput ? LossPoint : ForwardPoint(node);
         foreach (Node consumer in node.Consumers)
         {
             last = Math.Max(last, ForwardPoint(consumer));
@@ -64,8 +72,8 @@ internal sealed class Liveness
     public Lifetime EdgeGradient(Node node, int edge, long length)
         => new(length, BackwardPoint(node.Consumers[edge]), BackwardPoint(node));
 
-    /// <summary>When the gradient of the output is needed.</summary>
-    public Lifetime OutputGradient(long length) => new(length, LossPoint, BackwardPoint(_graph.Output));
+    /// <summary>When the gradient that the loss of an output gives is needed.</summary>
+    public Lifetime LossGradient(Node output, long length) => new(length, LossPoint, BackwardPoint(output));
 
     /// <summary>When what a node keeps from forward to backward is needed.</summary>
     public Lifetime Saved(Node node, long length)

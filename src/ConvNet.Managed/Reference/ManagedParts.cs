@@ -20,20 +20,23 @@ internal sealed class ManagedParts
     private readonly List<LayerProfile> _all = [];
     private readonly NodeParts[] _nodes;
     private readonly Liveness _liveness;
+    private readonly IReadOnlyList<Objective> _objectives;
     private readonly int _batch, _threads, _valueBytes;
 
     /// <summary>Lists the parts in the order in which they run.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="liveness">Which gradients are wanted.</param>
+    /// <param name="objectives">The outputs that have a loss; none for inference.</param>
     /// <param name="batch">Samples in a full batch.</param>
     /// <param name="spec">How it trains; null for inference.</param>
     /// <param name="threads">Threads that a layer may use.</param>
     /// <param name="valueBytes">Bytes of a value.</param>
-    public ManagedParts(Graph graph, Liveness liveness, int batch, TrainingSpec? spec, int threads, int valueBytes)
+    public ManagedParts(Graph graph, Liveness liveness, IReadOnlyList<Objective> objectives, int batch,
+        TrainingSpec? spec, int threads, int valueBytes)
     {
-        (_liveness, _batch, _threads, _valueBytes) = (liveness, batch, threads, valueBytes);
+        (_liveness, _objectives, _batch, _threads, _valueBytes) = (liveness, objectives, batch, threads, valueBytes);
         _nodes = new NodeParts[graph.Nodes.Count];
-        foreach (Node node in graph.Nodes.Skip(1))
+        foreach (Node node in graph.LayerNodes)
             _nodes[node.Index] = new NodeParts
             {
                 Forward = Add(node, ProfiledPass.Forward, "forward",
@@ -41,9 +44,11 @@ internal sealed class ManagedParts
             };
         if (spec is null)
             return;
-        string loss = spec.Loss.GetType().Name, optimizer = spec.Optimizer.GetType().Name;
+        string loss = string.Join(" + ", objectives.Select(objective => objective.Loss.GetType().Name)),
+            optimizer = spec.Optimizer.GetType().Name;
         Loss = Add(new LayerProfile(loss, Lower(loss), [], ProfiledPass.Loss, "loss", Loops, "",
-            $"{graph.Output.Shape}", 0, 2 * _valueBytes * Y(graph.Output), 1));
+            string.Join(" + ", objectives.Select(objective => objective.Output.Shape)), 0,
+            2 * _valueBytes * objectives.Sum(objective => Y(objective.Output)), 1));
         foreach (Node node in graph.Nodes.Reverse().Where(liveness.WantsGradient))
             _nodes[node.Index] = AddGradients(node);
         long trained = graph.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
@@ -56,7 +61,7 @@ internal sealed class ManagedParts
     /// <summary>All parts.</summary>
     public IReadOnlyList<LayerProfile> All => _all;
 
-    /// <summary>The loss by its place.</summary>
+    /// <summary>The losses by their place.</summary>
     public int Loss { get; }
 
     /// <summary>The optimiser's step by its place.</summary>
@@ -68,11 +73,13 @@ internal sealed class ManagedParts
     private NodeParts AddGradients(Node node)
     {
         NodeParts parts = _nodes[node.Index];
-        if (node.Consumers.Count > 1)
+        int gradients = node.Consumers.Count(_liveness.ReachesLoss)
+            + _objectives.Count(objective => objective.Output == node);
+        if (gradients > 1)
             parts = parts
                 with
             {
-                Sum = Add(node, ProfiledPass.BackwardData, "sum of gradients", 3 * (node.Consumers.Count - 1)
+                Sum = Add(node, ProfiledPass.BackwardData, "sum of gradients", 3 * (gradients - 1)
                 * Y(node), multiplyAdds: 0)
             };
         if (node.Layer is not { } layer)

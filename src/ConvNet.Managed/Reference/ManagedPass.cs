@@ -13,8 +13,9 @@ internal sealed class ManagedPass<T>
     private readonly Graph _graph;
     private readonly Liveness _liveness;
     private readonly T[] _arena;
-    private readonly Memory<T>[] _values, _gradients;
-    private readonly Memory<T>[][] _edgeGradients;
+    private readonly Memory<T>[] _values, _lossGradients;
+    private readonly Memory<T>[][] _edgeGradients, _gradientParts;
+    private readonly IReadOnlyList<Objective> _objectives;
     private readonly NodeMemory<T>?[] _nodes;
     private ManagedParts? _parts;
     private Recording? _recording;
@@ -23,17 +24,19 @@ internal sealed class ManagedPass<T>
     /// <param name="graph">The graph.</param>
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="spec">How it trains; null for inference.</param>
+    /// <param name="objectives">The outputs that have a loss; none for inference.</param>
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="parameterGradients">Gradients by parameter index; empty for inference.</param>
     /// <param name="threads">Threads to use.</param>
-    public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, T[][] parameters, T[][] parameterGradients,
-        int threads)
+    public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, IReadOnlyList<Objective> objectives,
+        T[][] parameters, T[][] parameterGradients, int threads)
     {
         _graph = graph;
-        _liveness = new Liveness(graph, spec is not null, spec?.InputGradient ?? false);
+        _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false);
+        _objectives = objectives;
         int count = graph.Nodes.Count;
-        (_values, _gradients, _edgeGradients, _nodes) = (new Memory<T>[count], new Memory<T>[count],
-            new Memory<T>[count][], new NodeMemory<T>?[count]);
+        (_values, _lossGradients, _edgeGradients, _gradientParts, _nodes) = (new Memory<T>[count],
+            new Memory<T>[count], new Memory<T>[count][], new Memory<T>[count][], new NodeMemory<T>?[count]);
         var saved = new Memory<T>[count];
         List<Request> requests = Requests(batchSize, saved);
         Arena plan = Place(requests);
@@ -49,6 +52,9 @@ internal sealed class ManagedPass<T>
         }
         for (int i = 0; i < requests.Count; i++)
             requests[i].Owner(_arena.AsMemory((int)plan.Offsets[i], (int)requests[i].Lifetime.Length));
+        foreach (Node node in graph.Nodes)
+            _gradientParts[node.Index] = [.. _edgeGradients[node.Index].Append(_lossGradients[node.Index])
+                .Where(part => !part.IsEmpty)];
         var edgesTaken = new int[count];
         foreach (Node node in graph.Nodes)
         {
@@ -62,11 +68,15 @@ internal sealed class ManagedPass<T>
     /// <summary>The output of a node.</summary>
     public Span<T> Value(Node node, int n) => _values[node.Index].Span[..(n * node.Shape.Length)];
 
-    /// <summary>The gradient of the output.</summary>
-    public Span<T> OutputGradient(int n) => _gradients[_graph.Output.Index].Span[..(n * _graph.Output.Shape.Length)];
+    /// <summary>The gradient that comes from the loss of an output.</summary>
+    public Span<T> LossGradient(Node output, int n) => _lossGradients[output.Index].Span[..(n * output.Shape.Length)];
 
-    /// <summary>The gradient of the input.</summary>
-    public ReadOnlySpan<T> InputGradient(int n) => _gradients[0].Span[..(n * _graph.Input.Shape.Length)];
+    /// <summary>The gradient of an input; empty where no loss depends on it.</summary>
+    public ReadOnlySpan<T> InputGradient(Node input, int n)
+        => _gradientParts[input.Index] is [var gradient, ..] ? gradient.Span[..(n * input.Shape.Length)] : [];
+
+    /// <summary>Whether a loss depends on a node's output.</summary>
+    public bool ReachesLoss(Node node) => _liveness.ReachesLoss(node);
 
     /// <summary>Fills the arena with NaN.</summary>
     public void Poison() => _arena.AsSpan().Fill(T.NaN);
@@ -86,7 +96,7 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    /// <summary>Runs the nodes in reverse, from the gradient of the output.</summary>
+    /// <summary>Runs the nodes in reverse, from the gradients of the losses.</summary>
     /// <inheritdoc cref="Forward" path="/param"/>
     public void Backward(int n, long step, int firstSample)
     {
@@ -110,7 +120,7 @@ internal sealed class ManagedPass<T>
         if (_recording is not null)
             throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
                 + "first.");
-        var parts = new ManagedParts(_graph, _liveness, batchSize, spec, threads, Unsafe.SizeOf<T>());
+        var parts = new ManagedParts(_graph, _liveness, _objectives, batchSize, spec, threads, Unsafe.SizeOf<T>());
         var recording = new Recording(parts.All, () => (_parts, _recording) = (null, null));
         (_parts, _recording) = (parts, recording);
         return recording;
@@ -126,10 +136,10 @@ internal sealed class ManagedPass<T>
 
     private void SumGradients(Node node, int n)
     {
-        if (node.Consumers.Count < 2)
+        Memory<T>[] edges = _gradientParts[node.Index];
+        if (edges.Length < 2)
             return;
         using PartTimer timer = Time(_parts?[node].Sum);
-        Memory<T>[] edges = _edgeGradients[node.Index];
         int length = n * node.Shape.Length;
         // In pairs, so that the sum over many readers is no long running sum.
         for (int apart = 1; apart < edges.Length; apart *= 2)
@@ -206,20 +216,16 @@ internal sealed class ManagedPass<T>
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
         _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
-        // The loss writes the gradient of the output even where nothing before them can learn.
-        if (node == _graph.Output && _liveness.Training)
-            request(_liveness.OutputGradient(length), memory => _gradients[index] = memory);
+        // The loss writes the gradient of its output even where nothing before it can learn.
+        if (_objectives.Any(objective => objective.Output == node))
+            request(_liveness.LossGradient(node, length), memory => _lossGradients[index] = memory);
         if (!_liveness.WantsGradient(node))
             return;
         for (int edge = 0; edge < node.Consumers.Count; edge++)
         {
             int slot = edge;
-            request(_liveness.EdgeGradient(node, edge, length), memory =>
-            {
-                _edgeGradients[index][slot] = memory;
-                if (slot == 0)
-                    _gradients[index] = memory;
-            });
+            if (_liveness.ReachesLoss(node.Consumers[edge]))
+                request(_liveness.EdgeGradient(node, edge, length), memory => _edgeGradients[index][slot] = memory);
         }
     }
 
@@ -238,7 +244,7 @@ internal sealed class ManagedPass<T>
             Y = _values[node.Index],
             W = Of(parameters),
             Saved = saved,
-            DY = _gradients[node.Index],
+            DY = _gradientParts[node.Index].FirstOrDefault(),
             // Consumers stand in the order of the nodes and of their inputs: each input takes the next edge.
             DX = [.. node.Inputs.Select(input => _edgeGradients[input.Index][edgesTaken[input.Index]++])],
             DW = Of(parameterGradients),

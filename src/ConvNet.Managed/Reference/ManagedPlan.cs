@@ -43,9 +43,9 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
             throw MemoryNeed.Of<T>(graph, batchSize).Exceeded(asked * Unsafe.SizeOf<T>(), error);
         }
         if (spec is null)
-            _inference = new ManagedPass<T>(graph, batchSize, null, _values, [], threads);
+            _inference = new ManagedPass<T>(graph, batchSize, null, [], _values, [], threads);
         else
-            _training = new ManagedPass<T>(graph, batchSize, spec, _values, _gradients, threads);
+            _training = new ManagedPass<T>(graph, batchSize, spec, Objectives, _values, _gradients, threads);
     }
 
     /// <summary>The values of a parameter or buffer, in the order of its dimensions.</summary>
@@ -65,38 +65,51 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// it.</summary>
     public ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
-    /// <summary>The gradient of the input of the last backward pass.</summary>
-    internal ReadOnlySpan<T> InputGradient => _training!.InputGradient(N);
+    /// <summary>The gradient of an input of the last backward pass; empty where no loss depends on it.</summary>
+    internal ReadOnlySpan<T> InputGradient(Node input) => _training!.InputGradient(input, N);
 
     private ManagedPass<T> Inference
-        => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, _values, [], _threads);
+        => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, [], _values, [], _threads);
 
     /// <summary>Fills the arena with NaN before every forward pass: a test that nothing stale is read.</summary>
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
-    protected override void ForwardCore(ReadOnlySpan<float> input, int n)
+    protected override void ForwardCore(BatchValues input, int n)
     {
         if (PoisonArena)
             _training!.Poison();
-        TensorPrimitives.ConvertChecked(input, _training!.Value(Graph.Input, n));
-        _training.Forward(n, training: true, PassNumber, FirstSample);
+        WriteInputs(_training!, input, n);
+        _training!.Forward(n, training: true, PassNumber, FirstSample);
     }
 
     /// <inheritdoc/>
-    protected override double LossCore(Targets targets)
+    protected override double LossCore(int index, Targets targets)
     {
         using PartTimer timer = _training!.TimeLoss();
-        return double.CreateChecked(Spec!.Loss.Evaluate(
-            new LossFrame<T>(Output.Shape, _training.Value(Output, N), targets, _training.OutputGradient(N))));
+        (Node output, Loss loss, float weight) = Objectives[index];
+        Span<T> gradient = _training.LossGradient(output, N);
+        T value = loss.Evaluate(new LossFrame<T>(output.Shape, _training.Value(output, N), targets, gradient));
+        if (weight != 1)
+            TensorPrimitives.Multiply(gradient, T.CreateChecked(weight), gradient);
+        return double.CreateChecked(value);
     }
 
     /// <inheritdoc/>
-    protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+    protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
     {
-        if (!outputGradient.IsEmpty)
-            TensorPrimitives.ConvertChecked(outputGradient, _training!.OutputGradient(N));
+        for (int i = 0; !outputGradient.IsEmpty && i < Objectives.Count; i++)
+        {
+            Span<T> gradient = _training!.LossGradient(Objectives[i].Output, N);
+            if (outputGradient[i].IsEmpty)
+                gradient.Clear();
+            else
+                TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
+        }
         T[][]? before = accumulate ? [.. _gradients.Select(g => g.ToArray())] : null;
+        // No pass writes the gradient of what no loss depends on: it is zero.
+        foreach (Parameter p in Graph.Parameters.Where(p => !_training!.ReachesLoss(p.Node)))
+            Array.Clear(_gradients[p.Index]);
         _training!.Backward(N, PassNumber, FirstSample);
         for (int i = 0; before is not null && i < before.Length; i++)
             TensorPrimitives.Add(before[i], _gradients[i], _gradients[i]);
@@ -143,17 +156,21 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     }
 
     /// <inheritdoc/>
-    protected override void InferCore(ReadOnlySpan<float> input, int n, Span<float> output)
+    protected override void InferCore(BatchValues input, int n, BatchBuffers output)
     {
         ManagedPass<T> pass = Inference;
-        TensorPrimitives.ConvertChecked(input, pass.Value(Graph.Input, n));
+        WriteInputs(pass, input, n);
         pass.Forward(n, training: false, 0);
-        TensorPrimitives.ConvertChecked<T, float>(pass.Value(Output, n), output);
+        for (int i = 0; i < Graph.Outputs.Count; i++)
+        {
+            if (!output[i].IsEmpty)
+                TensorPrimitives.ConvertChecked<T, float>(pass.Value(Graph.Outputs[i], n), output[i]);
+        }
     }
 
     /// <inheritdoc/>
-    protected override void ReadOutputCore(Span<float> output)
-        => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Output, N), output);
+    protected override void ReadOutputCore(int index, Span<float> values)
+        => TensorPrimitives.ConvertChecked<T, float>(_training!.Value(Graph.Outputs[index], N), values);
 
     /// <inheritdoc/>
     protected override void ReadCore(Parameter parameter, Span<float> values)
@@ -207,8 +224,19 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         => TensorPrimitives.ConvertChecked(values, State(parameter)[index]);
 
     /// <inheritdoc/>
-    protected override void ReadInputGradientCore(Span<float> values)
-        => TensorPrimitives.ConvertChecked(InputGradient, values);
+    protected override void ReadInputGradientCore(int index, Span<float> values)
+    {
+        if (InputGradient(Graph.Inputs[index]) is { IsEmpty: false } gradient)
+            TensorPrimitives.ConvertChecked(gradient, values);
+        else
+            values.Clear();
+    }
+
+    private void WriteInputs(ManagedPass<T> pass, BatchValues input, int n)
+    {
+        for (int i = 0; i < Graph.Inputs.Count; i++)
+            TensorPrimitives.ConvertChecked(input[i], pass.Value(Graph.Inputs[i], n));
+    }
 
     private StateSpans<T> State(Parameter p) => new(_optimizerState[p.Index], Spec!.Optimizer.StateNames.Count);
 

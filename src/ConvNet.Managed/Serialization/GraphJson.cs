@@ -10,12 +10,18 @@ namespace ConvNet.Serialization;
 ///   { "layer": "linear", "outFeatures": 10 } ] }</code>
 /// A node reads the nodes named in <c>inputs</c>, or the one before it. Its <c>name</c> is made from its kind unless
 /// given. Sizes are one number or [rows, columns]; attributes that a layer has a default for may be left out. The nodes
-/// stand in topological order, the output last, the images are the node <c>input</c>.
+/// stand in topological order.
+/// <para>
+/// <c>input</c> makes the first node, an input of the name <c>input</c>; it may be left out. Other inputs stand among
+/// the nodes, with a shape instead of a layer: <c>{ "name": "position", "input": [2, 1, 1] }</c>. Several outputs are
+/// named, as <c>"outputs": ["class", "box"]</c>; one output is the node that no other reads.
+/// </para>
 /// </remarks>
 public static class GraphJson
 {
     private const string Format = "convnet-graph";
     private const int Version = 1;
+    private const string InputName = "input";
 
     /// <summary>Writes a graph.</summary>
     /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON; a
@@ -30,14 +36,20 @@ public static class GraphJson
             writer.WriteStartObject();
             writer.WriteString("format", Format);
             writer.WriteNumber("version", Version);
-            writer.WriteStartArray("input");
-            foreach (int size in (int[])[graph.Input.Shape.C, graph.Input.Shape.H, graph.Input.Shape.W])
-                writer.WriteNumberValue(size);
-            writer.WriteEndArray();
+            bool startsWithInput = graph.Nodes is [{ Layer: null, Name: InputName }, ..];
+            if (startsWithInput)
+                WriteShape(writer, graph.Nodes[0].Shape);
             writer.WriteStartArray("nodes");
-            foreach (Node node in graph.Nodes.Skip(1))
+            foreach (Node node in graph.Nodes.Skip(startsWithInput ? 1 : 0))
                 WriteNode(writer, node);
             writer.WriteEndArray();
+            if (graph.DeclaredOutputs.Count > 1)
+            {
+                writer.WriteStartArray("outputs");
+                foreach (Node output in graph.DeclaredOutputs)
+                    writer.WriteStringValue(output.Name);
+                writer.WriteEndArray();
+            }
             writer.WriteEndObject();
         }
         return buffer.Length <= InputFile.MaxTextBytes
@@ -78,23 +90,53 @@ public static class GraphJson
     {
         var root = new JsonReader(element, source);
         root.CheckFormat(Format, Version, "a graph");
-        int[] input = root.Ints("input");
-        if (input is not [> 0, > 0, > 0])
-            throw root.Error("\"input\" must be the images' channels, rows and columns, as [1, 28, 28].");
+        var graph = new Graph();
+        JsonElement? first = root.Optional("input");
         IReadOnlyList<JsonElement> nodes = root.List("nodes");
+        if (first is not null || !IsInput(nodes))
+            ReadInput(graph, root, InputName);
+        string[] outputs = root.Texts("outputs");
         root.RejectOthers();
         if (nodes.Count == 0)
             throw root.Error("\"nodes\" has no layer.");
-        Graph graph = root.Checked(() => new Graph(new Shape(input[0], input[1], input[2])));
         for (int i = 0; i < nodes.Count; i++)
             ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"), layers ?? LayerSet.BuiltIn);
+        if (outputs.Length > 0)
+            root.Checked(() => SetOutputs(graph, root, outputs));
         return graph;
+    }
+
+    private static Graph SetOutputs(Graph graph, JsonReader root, string[] names)
+    {
+        graph.SetOutputs([.. names.Select(name => graph.Find(name)
+            ?? throw root.Error($"\"outputs\" names \"{Excerpt.Of(name)}\", and there is no such node."))]);
+        return graph;
+    }
+
+    private static void WriteShape(Utf8JsonWriter writer, Shape shape)
+    {
+        writer.WriteStartArray("input");
+        foreach (int size in (int[])[shape.C, shape.H, shape.W])
+            writer.WriteNumberValue(size);
+        writer.WriteEndArray();
+    }
+
+    private static bool IsInput(IReadOnlyList<JsonElement> nodes)
+        => nodes is [{ ValueKind: JsonValueKind.Object } first, ..] && first.TryGetProperty("input", out _);
+
+    private static void ReadInput(Graph graph, JsonReader json, string name)
+    {
+        int[] sizes = json.Ints("input");
+        if (sizes is not [> 0, > 0, > 0])
+            throw json.Error("\"input\" must be the input's channels, rows and columns, as [1, 28, 28].");
+        json.Checked(() => graph.AddInput(name, new Shape(sizes[0], sizes[1], sizes[2])));
     }
 
     private static void WriteNode(Utf8JsonWriter writer, Node node)
     {
-        LayerDeclaration declaration = node.Layer!.Declaration
-            ?? throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer.GetType().Name}, "
+        LayerDeclaration? declaration = node.Layer?.Declaration;
+        if (node.Layer is not null && declaration is null)
+            throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer.GetType().Name}, "
                 + "which has no form in JSON: it has no LayerDeclaration.");
         if (!IsText(node.Name))
             throw new NotSupportedException(
@@ -102,13 +144,21 @@ public static class GraphJson
                 + "which has no form in JSON.");
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
+        if (declaration is null)
+            WriteShape(writer, node.Shape);
+        else
+            WriteLayer(writer, node, declaration);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteLayer(Utf8JsonWriter writer, Node node, LayerDeclaration declaration)
+    {
         writer.WriteString("layer", declaration.Kind);
         writer.WriteStartArray("inputs");
         foreach (Node input in node.Inputs)
             writer.WriteStringValue(input.Name);
         writer.WriteEndArray();
-        declaration.Write(writer, node.Layer);
-        writer.WriteEndObject();
+        declaration.Write(writer, node.Layer!);
     }
 
     private static bool IsText(string name)
@@ -125,15 +175,21 @@ public static class GraphJson
 
     private static void ReadNode(Graph graph, JsonReader json, LayerSet layers)
     {
+        if (json.Optional("input") is not null)
+        {
+            ReadInput(graph, json, json.Text("name") ?? InputName);
+            json.RejectOthers();
+            return;
+        }
         Layer layer = layers.Read(json);
         string? name = json.Text("name");
         string[] inputs = json.Texts("inputs");
         json.RejectOthers();
         Node Named(string input) => graph.Find(input)
             ?? throw json.Error(
-                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and the images are "
-                + "\"input\".");
-        Node[] reads = inputs.Length == 0 ? [graph.Output] : [.. inputs.Select(Named)];
+                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and an input of the graph "
+                + "is \"input\" unless it has another name.");
+        Node[] reads = inputs.Length == 0 ? [graph.Nodes[^1]] : [.. inputs.Select(Named)];
         json.Checked(() => graph.Add(name, layer, reads));
     }
 }

@@ -115,7 +115,7 @@ internal static class TrainingJson
         json.WriteNumber("seed", spec.Seed);
         json.WriteBoolean("keepGradients", spec.KeepGradients);
         json.WriteBoolean("inputGradient", spec.InputGradient);
-        WriteKind(json, "loss", spec.Loss, spec.Loss.Declaration);
+        WriteLosses(json, spec.Losses);
         OptimizerDeclaration declared = spec.Optimizer.Declaration ?? throw NoForm(spec.Optimizer);
         json.WriteStartObject("optimizer");
         json.WriteString("optimizer", declared.Kind);
@@ -137,6 +137,42 @@ internal static class TrainingJson
         json.WriteEndObject();
     }
 
+    // The loss of the only output is written by itself; any other has the name of its output and its weight.
+    private static void WriteLosses(Utf8JsonWriter json, Losses losses)
+    {
+        if (losses is [{ Output: null, Weight: 1, Loss: var only }])
+        {
+            WriteKind(json, "loss", only, only.Declaration);
+            return;
+        }
+        json.WriteStartArray("losses");
+        foreach (OutputLoss of in losses)
+        {
+            json.WriteStartObject();
+            if (of.Output is not null)
+                json.WriteString("output", of.Output);
+            json.WriteNumber("weight", of.Weight);
+            WriteKind(json, "loss", of.Loss, of.Loss.Declaration);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static Losses ReadLosses(JsonReader json, string source, TrainingKinds kinds)
+        => json.Optional("losses") is null
+            ? ReadKind(json, "loss", source, kinds.Losses)
+            : Losses.Of([.. json.List("losses").Select((element, i)
+                => ReadLoss(new JsonReader(element, $"{source}, losses[{i}]"), $"{source}, losses[{i}]", kinds))]);
+
+    private static OutputLoss ReadLoss(JsonReader json, string source, TrainingKinds kinds)
+    {
+        string? output = json.Text("output");
+        float weight = json.Number("weight", 1);
+        Loss loss = ReadKind(json, "loss", source, kinds.Losses);
+        json.RejectOthers();
+        return new OutputLoss(output, loss, weight);
+    }
+
     private static TrainingSpec ReadSpec(JsonReader json, string source, TrainingKinds kinds)
     {
         var of = new JsonReader(json.Required("optimizer"), $"{source}, optimizer");
@@ -147,7 +183,7 @@ internal static class TrainingJson
         int batchSize = json.Int("batchSize");
         if (batchSize < 1)
             throw json.Error($"\"batchSize\" is {batchSize}; it starts at 1.");
-        return new TrainingSpec(batchSize, ReadKind(json, "loss", source, kinds.Losses),
+        return new TrainingSpec(batchSize, ReadLosses(json, source, kinds),
             optimizer with { Groups = groups })
         {
             Seed = json.Long("seed"),

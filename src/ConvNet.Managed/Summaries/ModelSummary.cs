@@ -34,15 +34,22 @@ public sealed record LayerSummary(
         (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
 }
 
+/// <summary>An input of a graph.</summary>
+/// <param name="Name">The node.</param>
+/// <param name="Shape">C, H, W of one sample.</param>
+public sealed record InputSummary(string Name, Shape Shape);
+
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
 /// <remarks>
 /// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride;
 /// of several inputs the largest r and j count. A linear layer sees all positions of the map that was flattened.
 /// Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019.
 /// </remarks>
-/// <param name="Input">C, H, W of one sample.</param>
-/// <param name="Layers">The layers in the order of the graph, without the input.</param>
-public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layers)
+/// <param name="Inputs">The inputs in the order of the graph.</param>
+/// <param name="Layers">The layers in the order of the graph.</param>
+/// <param name="Outputs">The nodes that are outputs, in the order of the graph.</param>
+public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyList<LayerSummary> Layers,
+    IReadOnlyList<string> Outputs)
 {
     /// <summary>Trainable values that multiply.</summary>
     public long Weights => Layers.Sum(layer => layer.Weights);
@@ -64,9 +71,10 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
     {
         ArgumentNullException.ThrowIfNull(graph);
         var views = new View[graph.Nodes.Count];
-        views[0] = new View(1, 1, 1);
+        foreach (Node input in graph.Inputs)
+            views[input.Index] = new View(1, 1, 1);
         var layers = new List<LayerSummary>();
-        foreach (Node node in graph.Nodes.Skip(1))
+        foreach (Node node in graph.LayerNodes)
         {
             views[node.Index] = View.Of(node, views);
             layers.Add(new LayerSummary(
@@ -75,7 +83,8 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
                 Count(node, ParameterRole.Weight, ParameterRole.Scale), Count(node, ParameterRole.Bias),
                 views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes), SavedBytes(node)));
         }
-        return new ModelSummary(graph.Input.Shape, layers);
+        return new ModelSummary([.. graph.Inputs.Select(input => new InputSummary(input.Name, input.Shape))], layers,
+            [.. graph.Outputs.Select(output => output.Name)]);
     }
 
     private static long SavedBytes(Node node)
@@ -128,6 +137,6 @@ public sealed record ModelSummary(Shape Input, IReadOnlyList<LayerSummary> Layer
     }
 
     /// <inheritdoc/>
-    public override string ToString() => RecordText.Of(nameof(ModelSummary), (nameof(Input), Input),
-        (nameof(Layers), Layers));
+    public override string ToString() => RecordText.Of(nameof(ModelSummary), (nameof(Inputs), Inputs),
+        (nameof(Layers), Layers), (nameof(Outputs), Outputs));
 }

@@ -99,6 +99,9 @@ public sealed class Evaluation
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(data);
         Graph graph = executable.Graph;
+        if (graph.Inputs.Count > 1 || graph.Outputs.Count > 1)
+            throw new ArgumentException($"Labelled images are for graphs of one input and one output, and this one has "
+                + $"{graph.Inputs.Count} and {graph.Outputs.Count}.", nameof(executable));
         TargetDescription target = data.Dataset.Target;
         if (graph.Input.Shape != data.Shape)
             throw new ArgumentException($"The network reads {graph.Input.Shape} images and the data has {data.Shape}; "

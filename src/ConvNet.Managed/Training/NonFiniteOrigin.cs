@@ -44,18 +44,24 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// <param name="step">
     /// The number of training forward passes before this one; keys the random masks. Null in inference mode.
     /// </param>
-    public static NonFiniteOrigin Find(IExecutable executable, ReadOnlySpan<float> input, long? step)
+    public static NonFiniteOrigin Find(IExecutable executable, BatchValues input, long? step)
     {
         ArgumentNullException.ThrowIfNull(executable);
         Graph graph = executable.Graph;
         NonFiniteOrigin? overflowing = null;
-        int n = input.Length / graph.Input.Shape.Length;
+        input = input.InOrderOf(graph.Inputs, "input");
+        int n = input[0].Length / graph.Inputs[0].Shape.Length;
         var values = new float[graph.Nodes.Count][];
-        values[0] = input.ToArray();
-        if (FirstIn(values[0]) is int bad)
-            return new(NonFinitePlace.Input, graph.Input, Text($"image {bad / graph.Input.Shape.Length} of the batch ")
-                + Text($"has a {values[0][bad]}"));
-        foreach (Node node in graph.Nodes.Skip(1))
+        for (int i = 0; i < graph.Inputs.Count; i++)
+        {
+            Node node = graph.Inputs[i];
+            float[] own = values[node.Index] = input[i].ToArray();
+            string of = graph.Inputs.Count > 1 ? $" of \"{node.Name}\"" : "";
+            if (FirstIn(own) is int bad)
+                return new(NonFinitePlace.Input, node,
+                    Text($"image {bad / node.Shape.Length}{of} of the batch has a {own[bad]}"));
+        }
+        foreach (Node node in graph.LayerNodes)
         {
             float[][] parameters = [.. node.Parameters.Select(p => new float[p.Length])];
             for (int i = 0; i < parameters.Length; i++)

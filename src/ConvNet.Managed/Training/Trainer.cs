@@ -53,8 +53,13 @@ public sealed class Trainer
         if (executable.Spec is null)
             throw new ArgumentException("The executable was compiled for inference only; use Compile for one that "
                 + "trains.", nameof(executable));
-        if (executable.Spec.Loss.Takes != TargetKind.Classes)
-            throw new ArgumentException($"{executable.Spec.Loss.GetType().Name} does not take one class for each "
+        Graph graph = executable.Graph;
+        if (graph.Inputs.Count > 1 || graph.Outputs.Count > 1)
+            throw new ArgumentException($"The trainer takes graphs of one input and one output, and this one has "
+                + $"{graph.Inputs.Count} and {graph.Outputs.Count}; call {nameof(IExecutable.TrainStep)} with its "
+                + "inputs and targets by name.", nameof(executable));
+        if (executable.Spec.Losses[0].Loss is { Takes: not TargetKind.Classes } loss)
+            throw new ArgumentException($"{loss.GetType().Name} does not take one class for each "
                 + "image; "
                 + $"call {nameof(IExecutable.TrainStep)} with its targets.", nameof(executable));
         if (options.Epochs < 1)

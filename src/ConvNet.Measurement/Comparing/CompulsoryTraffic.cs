@@ -21,11 +21,11 @@ public static class CompulsoryTraffic
     {
         ArgumentNullException.ThrowIfNull(graph);
         double values = 0;
-        foreach (Node node in graph.Nodes.Skip(1))
+        foreach (Node node in graph.LayerNodes)
         {
             double x = batch * node.Inputs.Sum(input => (double)input.Shape.Length),
                 y = (double)batch * node.Shape.Length, w = node.Parameters.Sum(p => (double)p.Length);
-            double dx = batch * node.Inputs.Where(input => input != graph.Input)
+            double dx = batch * node.Inputs.Where(input => input.Layer is not null)
                 .Sum(input => (double)input.Shape.Length);
             values += x + w + y;
             if (training)

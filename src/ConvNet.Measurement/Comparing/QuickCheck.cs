@@ -25,11 +25,11 @@ internal static class QuickCheck
     {
         var options = new GradientCheckOptions { BatchSize = Batch, Modes = CheckModes.Exact | CheckModes.Real };
         (Layer Layer, Shape[] Shapes)[] layers =
-            [.. graph.Nodes.Skip(1).Select(node => (node.Layer!, Smaller(node.Layer!, [.. node.InputShapes])))
+            [.. graph.LayerNodes.Select(node => (node.Layer!, Smaller(node.Layer!, [.. node.InputShapes])))
             .DistinctBy(of => (of.Item1, string.Join(' ', of.Item2)))];
         List<GradientReport> reports =
             [.. layers.Select(of => GradientCheck.Run(of.Layer, of.Shapes, [backend], options))];
-        bool whole = graph.Nodes.Skip(1).Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MaxNetworkCost;
+        bool whole = graph.LayerNodes.Sum(node => Cost(node.Layer!, [.. node.InputShapes])) <= MaxNetworkCost;
         if (whole)
             reports.Add(GradientCheck.Run(graph, [backend], options with { Modes = CheckModes.Segments }));
         SelfTestResult test = SelfTest.Of(backend);

@@ -44,7 +44,7 @@ internal sealed class ModelWorkload : Workload
 
     /// <summary>Operations of all layers with multiply-adds: the forward pass and, in training, the gradients of
     /// weights and inputs. The gradient of the images is not computed.</summary>
-    public override double Operations => 2.0 * Images * _graph.Nodes.Skip(1).Sum(MultiplyAdds);
+    public override double Operations => 2.0 * Images * _graph.LayerNodes.Sum(MultiplyAdds);
 
     public override int Images { get; }
 

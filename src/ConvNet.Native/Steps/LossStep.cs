@@ -1,43 +1,55 @@
+using System.Numerics.Tensors;
 using ConvNet.Native.Interop;
 using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>The loss of a batch and the gradient of its output. A loss that the library lacks runs in C#: its tensors
+/// <summary>The loss of an output and its gradient. A loss that the library lacks runs in C#: its tensors
 /// are plain.</summary>
-internal sealed unsafe class LossStep(Loss loss, Slot output, Slot gradient, Shape shape)
+internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gradient)
 {
+    private readonly Loss _loss = objective.Loss;
+    private readonly Shape _shape = objective.Output.Shape;
+
     /// <summary>All that it reads or writes.</summary>
     public IReadOnlyList<Slot> Slots { get; } = [output, gradient];
 
     /// <summary>The gradient of the output of a batch.</summary>
-    public Span<float> Gradient(int n) => new(gradient.Pointer, n * shape.Length);
+    public Span<float> Gradient(int n) => new(gradient.Pointer, n * _shape.Length);
 
-    /// <summary>The mean loss.</summary>
+    /// <summary>The mean loss, without its weight; writes the gradient multiplied by it.</summary>
     public double Evaluate(in Run run, Targets targets)
+    {
+        double value = Unweighted(run, targets);
+        if (objective.Weight != 1)
+            TensorPrimitives.Multiply(Gradient(run.N), objective.Weight, Gradient(run.N));
+        return value;
+    }
+
+    private double Unweighted(in Run run, Targets targets)
     {
         double value;
         fixed (int* labels = CallerSpan.Aligned(targets.Classes))
         fixed (float* values = CallerSpan.Aligned(targets.Values))
         fixed (float* weights = CallerSpan.Aligned(targets.SampleWeights))
         {
-            switch (loss)
+            switch (_loss)
             {
                 case SoftmaxCrossEntropy:
-                    cn_softmax_cross_entropy(run.Context, run.N, shape.C, shape.Area, output.Pointer, labels, weights,
+                    cn_softmax_cross_entropy(run.Context, run.N, _shape.C, _shape.Area, output.Pointer, labels, weights,
                         &value, gradient.Pointer).ThrowIfFailed();
                     return value;
                 case MulticlassSvm svm:
-                    cn_multiclass_svm(run.Context, run.N, shape.C, svm.Margin, output.Pointer, labels, weights,
+                    cn_multiclass_svm(run.Context, run.N, _shape.C, svm.Margin, output.Pointer, labels, weights,
                         &value, gradient.Pointer).ThrowIfFailed();
                     return value;
                 case MeanSquaredError:
-                    cn_mean_squared_error(run.Context, run.N, shape.Length, output.Pointer, values, weights,
+                    cn_mean_squared_error(run.Context, run.N, _shape.Length, output.Pointer, values, weights,
                         &value, gradient.Pointer).ThrowIfFailed();
                     return value;
                 default:
-                    var y = new ReadOnlySpan<float>(output.Pointer, run.N * shape.Length);
-                    return loss.Evaluate(new LossFrame<float>(shape, y, targets, Gradient(run.N)));
+                    var y = new ReadOnlySpan<float>(output.Pointer, run.N * _shape.Length);
+                    return _loss.Evaluate(new LossFrame<float>(_shape, y, targets, Gradient(run.N)));
             }
         }
     }

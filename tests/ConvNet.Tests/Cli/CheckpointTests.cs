@@ -66,7 +66,7 @@ public sealed class CheckpointTests
         {
             Assert.That($"{before.Spec.Optimizer}", Is.EqualTo($"{new Adam(beta1: 0.8)}"));
             Assert.That($"{after.Spec.Optimizer}", Is.EqualTo($"{new Adam(beta1: 0.8, beta2: 0.99)}"));
-            Assert.That((after.Spec.Loss, after.Spec.BatchSize, after.Spec.Seed),
+            Assert.That((after.Spec.Losses[0].Loss, after.Spec.BatchSize, after.Spec.Seed),
                 Is.EqualTo(((Loss)new MulticlassSvm(), 8, 3ul)));
             Assert.That((after.Options.LearningRate, after.Options.Epochs), Is.EqualTo((0.001f, 3)));
             Assert.That(after.Loader.Transforms, Is.EqualTo(before.Loader.Transforms).And.Length.EqualTo(3));

@@ -145,8 +145,8 @@ public sealed class ConvolutionProperties(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(4), new Relu()),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
-        executable.Forward([-1, 0, -0f, 1]);
-        executable.Backward([5, 6, 7, 8]);
+        executable.Forward((float[])[-1, 0, -0f, 1]);
+        executable.Backward((float[])[5, 6, 7, 8]);
         var gradient = new float[4];
         executable.ReadInputGradient(gradient);
         Assert.That(gradient, Is.EqualTo(new float[] { 0, 0, 0, 8 }));
@@ -158,7 +158,7 @@ public sealed class ConvolutionProperties(BackendCase backend)
         using IExecutable executable = opened.Compile(Sequential.Of(new Shape(1, 2, 2), new MaxPool2d(2)),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Forward(window);
-        executable.Backward([1]);
+        executable.Backward((float[])[1]);
         var gradient = new float[4];
         executable.ReadInputGradient(gradient);
         return gradient;

@@ -34,7 +34,7 @@ public sealed class ErrorContract(BackendCase backend)
         => Refuses<ArgumentException>(() => _executable.Forward(Images.AsSpan(0, Pixels + 1)), "61", "2×6×5", "60");
 
     [Test]
-    public void NoImage() => Refuses<ArgumentException>(() => _executable.Forward([]), "0 values", "2×6×5");
+    public void NoImage() => Refuses<ArgumentException>(() => _executable.Forward((float[])[]), "0 values", "2×6×5");
 
     [Test]
     public void MoreSamplesThanABatch()
@@ -68,7 +68,7 @@ public sealed class ErrorContract(BackendCase backend)
     [Test]
     public void LabelsForARegression()
     {
-        using IExecutable regression = _backend.Compile(Network(), Spec with { Loss = new MeanSquaredError() });
+        using IExecutable regression = _backend.Compile(Network(), Spec with { Losses = new MeanSquaredError() });
         regression.Initialize(new HeNormal(1));
         regression.Forward(Images);
         Refuses<ArgumentException>(() => regression.Loss(Labels), "MeanSquaredError", "targets");
@@ -169,6 +169,8 @@ public sealed class ErrorContract(BackendCase backend)
         var loose = new Graph(new Shape(1, 4, 4));
         loose.Add("left", new Relu(), loose.Input);
         loose.Add("right", new Relu(), loose.Input);
+        Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "right", "SetOutputs");
+        loose.SetOutput(loose["right"]);
         Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "nowhere");
     }
 

@@ -142,7 +142,7 @@ public sealed class ExecutableContract(BackendCase backend)
             in graph.Parameters.Zip((float[][])[[2, 4], [1, -1], [3, 0], [3, 15]]))
             executable.Write(parameter, values);
         var scores = new float[4];
-        executable.Infer([5, 3, 2, -2], scores);
+        executable.Infer((float[])[5, 3, 2, -2], scores);
         Assert.That(scores, Is.EqualTo(new float[] { 3, 1, 1, -3 }).Within(1e-6));
     }
 
@@ -150,20 +150,22 @@ public sealed class ExecutableContract(BackendCase backend)
     public void CompileInferenceGivesTheScoresOfInfer(
         [ValueSource(typeof(GraphCases), nameof(GraphCases.Patterns))] GraphCase graph)
     {
+        Graph built = graph.Build();
         using IExecutable executable =
-            _backend.Compile(graph.Build(), new TrainingSpec(graph.N, new MeanSquaredError(), new Sgd()));
-        using IExecutable inference = _backend.CompileInference(executable.Graph, graph.N);
-        foreach (Parameter parameter in executable.Graph.Parameters)
+            _backend.Compile(built, new TrainingSpec(graph.N, GraphSamples.SquaredErrors(built), new Sgd()));
+        using IExecutable inference = _backend.CompileInference(built, graph.N);
+        foreach (Parameter parameter in built.Parameters)
             executable.Write(parameter, Samples.ParameterValues(parameter, 3));
         executable.CopyParametersTo(inference);
         for (int n = graph.N; n >= 1; n--)
         {
-            float[] images = Samples.Uniform(n * executable.Graph.Input.Shape.Length, n);
-            float[] expected = new float[n * executable.Graph.Output.Shape.Length], scores = new float[expected.Length];
-            executable.Infer(images, expected);
-            inference.Infer(images, scores);
-            float largest = expected.Max(Math.Abs);
-            Assert.That(scores, Is.EqualTo(expected).Within(64 * float.Epsilon + 1e-5f * largest),
+            float[][] images = GraphSamples.Inputs(built, n, n);
+            float[][] expected = GraphSamples.Outputs(built, n), outputs = GraphSamples.Outputs(built, n);
+            executable.Infer(BatchValues.InOrder(images), BatchBuffers.InOrder(expected));
+            inference.Infer(BatchValues.InOrder(images), BatchBuffers.InOrder(outputs));
+            float largest = expected.SelectMany(values => values).Max(Math.Abs);
+            Assert.That(outputs.SelectMany(values => values),
+                Is.EqualTo(expected.SelectMany(values => values)).Within(64 * float.Epsilon + 1e-5f * largest),
                 "batch norm may be folded, which rounds otherwise");
         }
     }
@@ -194,7 +196,7 @@ public sealed class ExecutableContract(BackendCase backend)
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
         executable.Write(executable.Graph.Parameters[0], [1, 2, 3, 4]);
         executable.Write(executable.Graph.Parameters[1], [1, -1]);
-        executable.Forward([1, 2]);                                   // scores 6, 10
+        executable.Forward((float[])[1, 2]);                                   // scores 6, 10
         Assert.That(executable.Loss((float[])[5f, 12f]), Is.EqualTo(2.5));     // (1 + 4) / 2
         executable.Backward();                                        // dscores 1, −2
         var gradient = new float[2];

@@ -13,7 +13,7 @@ public sealed class GraphScaleContract(BackendCase backend)
     {
         var graph = new Graph(new Shape(2, 1, 1));
         for (int i = 0; i < Nodes; i++)
-            graph.Add(new Relu(), graph.Output);
+            graph.Add(new Relu(), graph.Nodes[^1]);
         Assert.That(graph.Output.Name, Is.EqualTo($"relu{Nodes}"));
         Assert.That(graph["relu12345"].Index, Is.EqualTo(12345));
         Run(graph, [2, 1, 0, 3]);
@@ -25,7 +25,7 @@ public sealed class GraphScaleContract(BackendCase backend)
         var graph = new Graph(new Shape(1, 1, 1));
         for (int i = 0; i < Nodes / 10; i++)
         {
-            Node x = graph.Output;
+            Node x = graph.Nodes[^1];
             graph.Add(new Add(), graph.Add(new Conv2d(1, 1, bias: false), x), x);
         }
         Run(graph, null);
@@ -68,8 +68,8 @@ public sealed class GraphNames
         var graph = new Graph(new Shape(1, 1, 1));
         string?[] wanted = [null, "relu2", null, "mine", null, "relu7", null, null];
         string[] expected = ["relu1", "relu2", "relu3", "mine", "relu5", "relu7", "relu8", "relu9"];
-        Assert.That(wanted.Select(name => graph.Add(name, new Relu(), graph.Output).Name), Is.EqualTo(expected));
-        Assert.That(graph.Add(new Flatten(), graph.Output).Name, Is.EqualTo("flatten1"));
+        Assert.That(wanted.Select(name => graph.Add(name, new Relu(), graph.Nodes[^1]).Name), Is.EqualTo(expected));
+        Assert.That(graph.Add(new Flatten(), graph.Nodes[^1]).Name, Is.EqualTo("flatten1"));
     }
 
     [Test]
@@ -77,9 +77,9 @@ public sealed class GraphNames
     {
         var graph = new Graph(new Shape(1, 1, 1));
         for (int i = 1; i <= 30_000; i++)
-            graph.Add($"relu{i}", new Flatten(), graph.Output);
+            graph.Add($"relu{i}", new Flatten(), graph.Nodes[^1]);
         for (int i = 1; i <= 30_000; i++)
-            graph.Add(new Relu(), graph.Output);
+            graph.Add(new Relu(), graph.Nodes[^1]);
         Assert.That(graph.Output.Name, Is.EqualTo("relu60000"));
         Assert.That(Assert.Throws<KeyNotFoundException>(() => _ = graph["x"])!.Message, Has.Length.LessThan(1000));
     }

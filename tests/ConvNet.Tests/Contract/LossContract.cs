@@ -46,7 +46,7 @@ public sealed class LossContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()),
             Spec(new MulticlassSvm(), 1));
-        executable.Forward([2, 1, 1.5f]);
+        executable.Forward((float[])[2, 1, 1.5f]);
         Assert.That(executable.Loss((int[])[0]), Is.EqualTo(0.5));
         executable.Backward();
         var gradient = new float[3];
@@ -59,7 +59,7 @@ public sealed class LossContract(BackendCase backend)
     {
         using IBackend opened = backend.Open();
         using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(3), new Flatten()), Spec(loss, 1));
-        executable.Forward([1, float.NaN, 2]);
+        executable.Forward((float[])[1, float.NaN, 2]);
         Assert.That(executable.Loss(loss.Takes == TargetKind.Values ? (float[])[1f, 2f, 3f] : (int[])[0]), Is.NaN);
     }
 
@@ -208,7 +208,7 @@ public sealed class LossContract(BackendCase backend)
         using IBackend opened = backend.Open();
         using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(1), new Flatten()),
             Spec(new MulticlassSvm(), 2));
-        net.Forward([3, float.PositiveInfinity]);
+        net.Forward((float[])[3, float.PositiveInfinity]);
         Assert.That(net.Loss((int[])[0, 0]), Is.Zero);
         net.Backward();
         var gradient = new float[2];

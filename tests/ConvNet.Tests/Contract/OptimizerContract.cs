@@ -114,8 +114,8 @@ public sealed class OptimizerContract(BackendCase backend)
         using IExecutable net = _backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), optimizer));
         foreach (Parameter parameter in graph.Parameters)
             net.Write(parameter, [.. Enumerable.Repeat(8f, parameter.Length)]);
-        net.Forward([0, 0]);
-        net.Backward([0]);
+        net.Forward((float[])[0, 0]);
+        net.Backward((float[])[0]);
         net.Step(0.25f);
         Assert.Multiple(() =>
         {
@@ -157,7 +157,7 @@ public sealed class OptimizerContract(BackendCase backend)
         {
             // The input is 1, so the gradient of the output is that of the weights and of the bias.
             float[] g = Gradient(step);
-            net.Forward([1]);
+            net.Forward((float[])[1]);
             net.Backward(g);
             net.Step(of.LearningRate);
             foreach (Parameter p in graph.Parameters)

@@ -134,8 +134,8 @@ public sealed class OrderContract(BackendCase backend)
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         foreach (Parameter parameter in net.Graph.Parameters)
             net.Write(parameter, new float[parameter.Length]);
-        net.Forward([1, 2]);
-        net.Backward([1, -1]);
+        net.Forward((float[])[1, 2]);
+        net.Backward((float[])[1, -1]);
         net.Step(0.5f);
         net.Step(0.5f);
         Assert.That(Samples.Read(net, net.Graph.Parameters[0]), Is.EqualTo(new float[] { -1, -2, 1, 2 }));

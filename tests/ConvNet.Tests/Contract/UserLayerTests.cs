@@ -177,7 +177,7 @@ public sealed class UserLayerTests
         using IExecutable net = opened.Compile(Sequential.Of(Shape.Vector(2), new Greedy()),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         net.Initialize(new HeNormal(1));
-        Assert.That(() => net.TrainStep([1, 2], (float[])[1f, 2f], 0.1f),
+        Assert.That(() => net.TrainStep((float[])[1, 2], (float[])[1f, 2f], 0.1f),
             Throws.InvalidOperationException.With.Message.Contains("greedy1 (Greedy)")
                 .And.Message.Contains("WantsDX(0)"));
     }

@@ -10,28 +10,29 @@ internal static class NativeRun
         return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
     }
 
-    /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of scores, losses,
+    /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of outputs, losses,
     /// gradients and parameters.</summary>
     public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null,
         bool keepGradients = true)
     {
-        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n, new MeanSquaredError(),
-            new Sgd(0.9f, 1e-3f))
+        using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n,
+            GraphSamples.SquaredErrors(graph), new Sgd(0.9f, 1e-3f))
         { InputGradient = true, KeepGradients = keepGradients, Seed = 7 });
         configure?.Invoke(net);
         net.Initialize(new HeNormal(3));
         var bits = new List<int>();
         for (int batch = n; batch >= Math.Max(1, n - 1); batch--)
         {
-            float[] scores = new float[batch * graph.Output.Shape.Length],
-                gradient = new float[batch * graph.Input.Shape.Length];
-            net.Forward(Values(gradient.Length, seed: batch));
-            net.ReadOutput(scores);
-            bits.Add(BitConverter.SingleToInt32Bits((float)net.Loss(Values(scores.Length, seed: 100 + batch))));
+            float[][] outputs = GraphSamples.Outputs(graph, batch),
+                gradients = GraphSamples.InputGradients(graph, batch);
+            net.Forward(BatchValues.InOrder(GraphSamples.Inputs(graph, batch, seed: batch)));
+            net.ReadOutput(BatchBuffers.InOrder(outputs));
+            double loss = net.Loss(Targets.Of(GraphSamples.Targets(graph, batch, seed: 100 + batch)));
+            bits.Add(BitConverter.SingleToInt32Bits((float)loss));
             net.Backward();
-            net.ReadInputGradient(gradient);
+            net.ReadInputGradient(BatchBuffers.InOrder(gradients));
             net.Step(0.01f);
-            bits.AddRange(Bits(scores).Concat(Bits(gradient)));
+            bits.AddRange(outputs.Concat(gradients).SelectMany(Bits));
         }
         foreach (Parameter parameter in graph.Parameters)
         {
@@ -39,9 +40,9 @@ internal static class NativeRun
             net.Read(parameter, values);
             bits.AddRange(Bits(values));
         }
-        var inferred = new float[n * graph.Output.Shape.Length];
-        net.Infer(Values(n * graph.Input.Shape.Length, seed: 5), inferred);
-        bits.AddRange(Bits(inferred));
+        float[][] inferred = GraphSamples.Outputs(graph, n);
+        net.Infer(BatchValues.InOrder(GraphSamples.Inputs(graph, n, seed: 5)), BatchBuffers.InOrder(inferred));
+        bits.AddRange(inferred.SelectMany(Bits));
         return [.. bits];
     }
 

@@ -122,8 +122,8 @@ public sealed class PlanTests
         });
 
         static bool Give(Graph graph, PassKind kind, bool fuse)
-            => Fusion.Apply(graph, new PassSpec(kind, 2, null, fuse, new AlgorithmPolicy(Precision.Fast, null),
-                default)).Operations[0].GivesStatistics;
+            => Fusion.Apply(graph, new PassSpec(kind, 2, null, [], fuse,
+                new AlgorithmPolicy(Precision.Fast, null), default)).Operations[0].GivesStatistics;
     }
 
     [Test]

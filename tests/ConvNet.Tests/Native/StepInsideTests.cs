@@ -21,7 +21,7 @@ public sealed class StepInsideTests
         {
             Groups = [new(first) { LearningRateFactor = 0.7f, WeightDecay = 0 }],
         };
-        var spec = new TrainingSpec(graph.N, new MeanSquaredError(), optimizer)
+        var spec = new TrainingSpec(graph.N, GraphSamples.SquaredErrors(built), optimizer)
         {
             KeepGradients = keepGradients,
             Seed = 3
@@ -32,8 +32,8 @@ public sealed class StepInsideTests
         apart.CopyParametersTo(together);
         for (int n = graph.N; n >= Math.Max(1, graph.N - 1); n--)
         {
-            float[] images = NativeRun.Values(n * built.Input.Shape.Length, n),
-                targets = NativeRun.Values(n * built.Output.Shape.Length, 50 + n);
+            var images = BatchValues.InOrder(GraphSamples.Inputs(built, n, n));
+            var targets = Targets.Of(GraphSamples.Targets(built, n, 50 + n));
             apart.Forward(images);
             double loss = apart.Loss(targets);
             apart.Backward();

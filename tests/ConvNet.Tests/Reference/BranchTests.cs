@@ -13,7 +13,7 @@ public sealed class BranchTests
     public void AReluWhoseArgumentCancelsIsNear()
     {
         Graph graph = Sequential.Of(Shape.Vector(3), new Conv2d(1, 1, bias: false), new Relu());
-        NearBranch branch = Branches.Near(graph, 1, [1, 1, 1], [Cancelling], seed: 1).Single();
+        NearBranch branch = Branches.Near(graph, 1, [[1, 1, 1]], [Cancelling], seed: 1).Single();
         Assert.That(branch.Margin, Is.EqualTo(Math.Abs((double)0.1f + 0.2f - 0.3f)));
         Assert.That(branch.ToString(), Does.StartWith("branch flip at margin").And.EndWith("in layer relu1"));
     }
@@ -24,7 +24,7 @@ public sealed class BranchTests
         // Two maps' values from one filter: x and x + 7·10⁻⁹ under one window.
         Graph graph = Sequential.Of(new Shape(4, 1, 2), new Conv2d(1, 1, bias: false), new MaxPool2d((1, 2)));
         float[] images = [1, 1, 0, 1, 0, 1, 0, 1];
-        Assert.That(Branches.Near(graph, 1, images, [[1, .. Cancelling]], seed: 1).Select(b => b.Layer),
+        Assert.That(Branches.Near(graph, 1, [images], [[1, .. Cancelling]], seed: 1).Select(b => b.Layer),
             Is.EqualTo(new[] { "maxpool1" }));
     }
 
@@ -33,7 +33,7 @@ public sealed class BranchTests
     {
         Graph graph = Sequential.Of(new Shape(3, 1, 2), new Conv2d(1, 1, bias: false), new Relu(),
             new MaxPool2d((1, 2)));
-        Assert.That(Branches.Near(graph, 2, [-1, -1, -1, -1, -1, -1, 1, 2, 1, 1, 3, 1], [[0.1f, 0.2f, 0.3f]], seed: 1),
+        Assert.That(Branches.Near(graph, 2, [[-1, -1, -1, -1, -1, -1, 1, 2, 1, 1, 3, 1]], [[0.1f, 0.2f, 0.3f]], seed: 1),
             Is.Empty);
     }
 }

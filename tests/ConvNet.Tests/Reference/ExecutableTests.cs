@@ -11,10 +11,10 @@ public sealed class ExecutableTests
     public void ADisposalDuringACallIsRefusedAndTheCallEndsWell()
     {
         using var net = new Waiting();
-        Task forward = Task.Run(() => net.Forward([1]));
+        Task forward = Task.Run(() => net.Forward((float[])[1]));
         net.Inside.Wait();
         Assert.That(Assert.Throws<InvalidOperationException>(net.Dispose)!.Message, Does.Contain("another caller"));
-        Assert.That(Assert.Throws<InvalidOperationException>(() => net.Infer([1], new float[1]))!.Message,
+        Assert.That(Assert.Throws<InvalidOperationException>(() => net.Infer((float[])[1], new float[1]))!.Message,
             Does.Contain("another caller"));
         net.Go.Set();
         Assert.That(forward.Wait, Throws.Nothing);
@@ -28,7 +28,7 @@ public sealed class ExecutableTests
         var net = new Waiting();
         Task disposal = Task.Run(net.Dispose);
         net.Inside.Wait();
-        Assert.That(Assert.Throws<ObjectDisposedException>(() => net.Forward([1]))!.Message,
+        Assert.That(Assert.Throws<ObjectDisposedException>(() => net.Forward((float[])[1]))!.Message,
             Does.Contain("executable is disposed"));
         Assert.That(net.Dispose, Throws.Nothing, "a second disposal");
         net.Go.Set();
@@ -46,11 +46,11 @@ public sealed class ExecutableTests
 
         public int Disposals { get; private set; }
 
-        protected override void ForwardCore(ReadOnlySpan<float> images, int n) => Wait();
+        protected override void ForwardCore(BatchValues input, int n) => Wait();
 
-        protected override double LossCore(Targets targets) => 0;
+        protected override double LossCore(int index, Targets targets) => 0;
 
-        protected override void BackwardCore(ReadOnlySpan<float> outputGradient, bool accumulate)
+        protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
         {
         }
 
@@ -66,11 +66,11 @@ public sealed class ExecutableTests
         {
         }
 
-        protected override void InferCore(ReadOnlySpan<float> images, int n, Span<float> scores)
+        protected override void InferCore(BatchValues input, int n, BatchBuffers output)
         {
         }
 
-        protected override void ReadOutputCore(Span<float> scores) => scores.Clear();
+        protected override void ReadOutputCore(int index, Span<float> values) => values.Clear();
 
         protected override void ReadCore(Parameter parameter, Span<float> values)
         {
@@ -106,7 +106,7 @@ public sealed class ExecutableTests
         {
         }
 
-        protected override void ReadInputGradientCore(Span<float> values)
+        protected override void ReadInputGradientCore(int index, Span<float> values)
         {
         }
 

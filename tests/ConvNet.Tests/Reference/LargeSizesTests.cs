@@ -21,10 +21,10 @@ public sealed class LargeSizesTests
         Graph graph = Sequential.Of(new Shape(1, 2, 2), new AvgPool2d(Wide, 1, (Wide / 2) - 1));
         using IExecutable net =
             backend.Compile(graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
-        net.Forward([1, 2, 3, 4]);
+        net.Forward((float[])[1, 2, 3, 4]);
         var y = new float[1];
         net.ReadOutput(y);
-        net.Backward([1]);
+        net.Backward((float[])[1]);
         var dx = new float[4];
         net.ReadInputGradient(dx);
         Assert.That(y[0], Is.EqualTo(MathF.ScaleB(10, -32)));

@@ -28,7 +28,7 @@ public sealed class LinearOracleTests
         AssertEqual(scores, y);
         AssertEqual(plan.Gradient(graph.Parameters[0]), dy.Transpose() * x);
         AssertEqual(plan.Gradient(graph.Parameters[1]), dy.ColumnSums().ToRowMatrix());
-        AssertEqual(plan.InputGradient, dy * w);
+        AssertEqual(plan.InputGradient(graph.Input), dy * w);
     }
 
     [Test]

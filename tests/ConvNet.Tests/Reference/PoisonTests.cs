@@ -12,17 +12,22 @@ public sealed class PoisonTests
     private static float[] Train(GraphCase graph, bool poison)
     {
         using var backend = new ManagedBackend();
-        using ManagedPlan<float> plan = backend.Compile<float>(graph.Build(),
-            new TrainingSpec(graph.N, new MeanSquaredError(), new Sgd(momentum: 0.5f)) { InputGradient = true });
+        Graph built = graph.Build();
+        using ManagedPlan<float> plan = backend.Compile<float>(built,
+            new TrainingSpec(graph.N, GraphSamples.SquaredErrors(built), new Sgd(momentum: 0.5f))
+            {
+                InputGradient = true,
+            });
         plan.PoisonArena = poison;
-        foreach (Parameter parameter in plan.Graph.Parameters)
+        foreach (Parameter parameter in built.Parameters)
             plan.Write(parameter, Samples.ParameterValues(parameter, 1));
-        int pixels = plan.Graph.Input.Shape.Length;
+        float[][] outputs = GraphSamples.Outputs(built, graph.N),
+            gradients = GraphSamples.InputGradients(built, graph.N);
         for (int step = 0; step < 3; step++)
-            plan.TrainStep(Samples.Uniform(graph.N * pixels, step),
-                Samples.Uniform(graph.N * plan.Graph.Output.Shape.Length, step), 0.1f);
-        var gradient = new float[graph.N * pixels];
-        plan.ReadInputGradient(gradient);
-        return [.. gradient, .. plan.Graph.Parameters.SelectMany(p => Samples.Read(plan, p))];
+            plan.TrainStep(BatchValues.InOrder(GraphSamples.Inputs(built, graph.N, step)),
+                Targets.Of(GraphSamples.Targets(built, graph.N, step)), 0.1f, BatchBuffers.InOrder(outputs));
+        plan.ReadInputGradient(BatchBuffers.InOrder(gradients));
+        return [.. outputs.Concat(gradients).SelectMany(values => values),
+            .. built.Parameters.SelectMany(p => Samples.Read(plan, p))];
     }
 }

@@ -28,7 +28,7 @@ public sealed class RandomCasesTests
         Type[] kinds =
             [.. typeof(Layer).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Layer)) && !type.IsAbstract)];
         Assert.That(Layers.Select(made => made.Layer.GetType()).Distinct(), Is.EquivalentTo(kinds));
-        Assert.That(Graphs.SelectMany(made => made.Graph.Nodes.Skip(1)).Select(node => node.Layer!.GetType())
+        Assert.That(Graphs.SelectMany(made => made.Graph.LayerNodes).Select(node => node.Layer!.GetType())
             .Distinct(), Is.EquivalentTo(kinds));
     }
 
@@ -89,7 +89,11 @@ public sealed class RandomCasesTests
             Assert.That(
                 Graphs.Count(made => made.Graph.Nodes.Any(node => node.Inputs.Count > node.Inputs.Distinct().Count())),
                 Is.GreaterThan(20), "read twice by one");
-            Assert.That(Graphs.Count(made => made.Graph.Output.Shape.IsVector), Is.InRange(100, 450));
+            Assert.That(Graphs.Count(made => made.Graph.Outputs[0].Shape.IsVector), Is.InRange(100, 450));
+            Assert.That(Graphs.Count(made => made.Graph.Inputs.Count > 1), Is.InRange(50, 250), "two inputs");
+            Assert.That(Graphs.Count(made => made.Graph.Outputs.Count > 1), Is.InRange(50, 300), "several outputs");
+            Assert.That(Graphs.Count(made => made.Graph.Outputs.Any(output => output.Consumers.Count > 0)),
+                Is.GreaterThan(20), "an output that other layers read");
             Assert.That(Graphs.Max(made => made.Graph.Nodes.Count), Is.GreaterThan(20));
             Assert.That(Graphs.Min(made => made.Graph.Nodes.Count), Is.LessThan(4));
         });

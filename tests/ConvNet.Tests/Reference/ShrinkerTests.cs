@@ -58,11 +58,11 @@ public sealed class ShrinkerTests
         var least = (GraphGradientCase)Shrinker.Shrink(made, HasTheSum).Case;
         Assert.Multiple(() =>
         {
-            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer!.Kind),
+            Assert.That(least.Graph.LayerNodes.Select(node => node.Layer!.Kind),
                 Is.EqualTo((string[])["conv", "conv", "add"]));
             Assert.That(least.Graph.Nodes.Select(node => node.Shape).Distinct(),
                 Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
-            Assert.That(least.Graph.Nodes.Skip(1).Select(node => node.Layer).OfType<Conv2d>(),
+            Assert.That(least.Graph.LayerNodes.Select(node => node.Layer).OfType<Conv2d>(),
                 Is.All.EqualTo(new Conv2d(1, 1, bias: false)));
             Assert.That(least.Options,
                 Is.EqualTo(new GradientCheckOptions
@@ -121,9 +121,10 @@ public sealed class ShrinkerTests
     {
         Layer[] layers = [.. made.Layers.Select(each => each.Layer)];
         IEnumerable<Shape> inputs = made is LayerGradientCase alone ? alone.Inputs
-            : [((GraphGradientCase)made).Graph.Input.Shape];
+            : ((GraphGradientCase)made).Graph.Inputs.Select(input => input.Shape);
+        int outputs = made is GraphGradientCase { Graph: var graph } ? graph.Outputs.Count : 1;
         GradientCheckOptions options = made.Options;
-        long sizes = layers.Sum(SizeOf) + inputs.Sum(shape => (long)shape.C + shape.H + shape.W)
+        long sizes = outputs + layers.Sum(SizeOf) + inputs.Sum(shape => (long)shape.C + shape.H + shape.W)
             + options.BatchSize + options.LargestInteger + System.Numerics.BitOperations.PopCount((uint)options.Modes)
                 + (int)options.Values + Math.Min((long)options.Seed, 2);
         return (made is LayerGradientCase ? 0 : layers.Length, sizes);

@@ -36,7 +36,7 @@ public sealed class WindowTests
         using var managed = new ManagedBackend();
         using IExecutable executable = managed.CompileInference(graph, 1);
         var y = new float[3];
-        executable.Infer([1, 2, 3, 4], y);
+        executable.Infer((float[])[1, 2, 3, 4], y);
         Assert.That(y, Is.EqualTo(expected));
     }
 

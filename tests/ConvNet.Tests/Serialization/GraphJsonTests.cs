@@ -28,6 +28,39 @@ public sealed class GraphJsonTests
         ComesBack(pooled);
     }
 
+    [TestCaseSource(typeof(GraphCases), nameof(GraphCases.Patterns))]
+    public void InputsAndOutputsComeBack(GraphCase graph) => ComesBack(graph.Build());
+
+    [Test]
+    public void InputsStandAmongTheNodesAndOutputsHaveNames()
+    {
+        Graph graph = GraphJson.Read("""
+            { "format": "convnet-graph", "version": 1, "nodes": [
+              { "name": "image", "input": [3, 8, 8] }, { "layer": "gap" }, { "name": "position", "input": [2, 1, 1] },
+              { "layer": "concat", "inputs": ["gap1", "position"] },
+              { "name": "class", "layer": "linear", "outFeatures": 10 },
+              { "name": "box", "layer": "linear", "outFeatures": 4, "inputs": ["concat1"] } ],
+              "outputs": ["class", "box"] }
+            """);
+        Assert.That(graph.Inputs.Select(input => $"{input.Name} {input.Shape}"),
+            Is.EqualTo(new[] { "image 3×8×8", "position 2×1×1" }));
+        Assert.That(graph.Outputs.Select(output => output.Name), Is.EqualTo(new[] { "class", "box" }));
+        Assert.That(graph["position"].Index, Is.EqualTo(2), "random masks depend on the place of a node");
+        ComesBack(graph);
+        Assert.That(GraphJson.Write(BuiltInModels.Create("lenet5")), Does.Contain("\"input\": [")
+            .And.Not.Contains("outputs"), "one input and one output have the short form");
+    }
+
+    [TestCase("""{ "layer": "relu" }], "outputs": ["relu2"]""", "\"outputs\" names \"relu2\"")]
+    [TestCase("""{ "layer": "relu" }], "outputs": ["relu1", "relu1"]""", "\"relu1\" was given twice")]
+    [TestCase("""{ "name": "input", "input": [1, 1, 1] }]""", "\"input\" is in the graph already")]
+    [TestCase("""{ "name": "x", "input": [1, 1] }]""", "nodes[0]: \"input\" must be")]
+    [TestCase("""{ "name": "x", "input": [1, 1, 1], "layer": "relu" }]""", "nodes[0]: \"layer\" is unknown here")]
+    public void AWrongInputOrOutputIsNamed(string rest, string words)
+        => Assert.That(() => GraphJson.Read(
+            $$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{rest}} }""", "model.json"),
+            Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json").And.Message.Contains(words));
+
     [Test]
     public void TheShortFormTakesTheDefaults()
     {
@@ -36,7 +69,7 @@ public sealed class GraphJsonTests
             { "layer": "maxpool", "kernelSize": 2 },
             { "layer": "flatten" }, { "name": "scores", "layer": "linear", "outFeatures": 10 }
             """);
-        Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
+        Assert.That(graph.LayerNodes.Select(node => node.Layer),
             Is.EqualTo((Layer[])[new Conv2d(6, (5, 3), padding: (2, 1)), new MaxPool2d(2), new Flatten(),
                 new Linear(10)]));
         Assert.That(graph.Nodes.Select(node => node.Name),
@@ -52,7 +85,7 @@ public sealed class GraphJsonTests
             { "layer": "avgpool", "kernel": 2, "roundDown": true, "countPadding": false },
             { "layer": "flatten" }, { "layer": "dense", "units": 10 }
             """);
-        Assert.That(graph.Nodes.Skip(1).Select(node => node.Layer),
+        Assert.That(graph.LayerNodes.Select(node => node.Layer),
             Is.EqualTo((Layer[])[new Conv2d(6, 5), new ConvTranspose2d(3, 3), new MaxPool2d(2),
                 new AvgPool2d(2, rounding: Rounding.Floor, countIncludePad: false), new Flatten(), new Linear(10)]));
     }
@@ -179,6 +212,8 @@ public sealed class GraphJsonTests
         Graph copy = GraphJson.Read(GraphJson.Write(graph));
         Assert.That(copy.Nodes.Select(Describe), Is.EqualTo(graph.Nodes.Select(Describe)));
         Assert.That(copy.Nodes.Select(node => node.Layer), Is.EqualTo(graph.Nodes.Select(node => node.Layer)));
+        Assert.That(copy.Inputs.Concat(copy.Outputs).Select(node => node.Name),
+            Is.EqualTo(graph.Inputs.Concat(graph.Outputs).Select(node => node.Name)));
 
         static string Describe(Node node) => $"{node.Name} reads "
             + $"{string.Join(" ", node.Inputs.Select(input => input.Name))} gives {node.Shape}";

@@ -73,9 +73,12 @@ public sealed class TrainingJsonTests
         foreach (Loss loss in (Loss[])[new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true),
             new MulticlassSvm(), new MeanSquaredError()])
         {
-            SavedTraining made = s_training with { Spec = s_training.Spec with { Loss = loss } };
-            Assert.That(Read(Write(made)).Spec.Loss, Is.EqualTo(loss));
+            SavedTraining made = s_training with { Spec = s_training.Spec with { Losses = loss } };
+            Assert.That(Read(Write(made)).Spec.Losses[0].Loss, Is.EqualTo(loss));
         }
+        var several = Losses.Of(("class", new SoftmaxCrossEntropy()), ("box", new MeanSquaredError(), 0.25f));
+        Assert.That(Read(Write(s_training with { Spec = s_training.Spec with { Losses = several } })).Spec.Losses,
+            Is.EqualTo(several));
         Assert.That(Loss.BuiltIn.Declarations.Select(each => Loss.BuiltIn.Make(each.Kind).GetType()),
             Is.EquivalentTo(Concrete(typeof(Loss))));
         Assert.That(LearningRateSchedule.BuiltIn.Declarations

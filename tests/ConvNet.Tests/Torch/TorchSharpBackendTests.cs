@@ -76,8 +76,8 @@ public sealed class TorchSharpBackendTests
         var gradient = new float[3];
         for (int pass = 0; pass < 2; pass++)
         {
-            net.Forward([-1, 2, 3]);
-            net.Backward([5, 6, 7]);
+            net.Forward((float[])[-1, 2, 3]);
+            net.Backward((float[])[5, 6, 7]);
             net.ReadInputGradient(gradient);
             Assert.That(gradient, Is.EqualTo(new[] { 0f, 6f, 7f }));
         }

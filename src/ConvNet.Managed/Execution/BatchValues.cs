@@ -1,0 +1,205 @@
+namespace ConvNet;
+
+/// <summary>Values of a batch that a call reads: those of one tensor, or of several by name.</summary>
+/// <remarks>
+/// Values are dense, N×C×H×W. Arrays and spans convert implicitly, so a graph with one input takes an array as it is.
+/// Names are those of the graph's inputs or outputs, in any order.
+/// </remarks>
+/// <example><code>net.Forward(BatchValues.Of(("image", images), ("position", positions)));</code></example>
+public readonly ref struct BatchValues
+{
+    private readonly ReadOnlySpan<float> _only;
+    private readonly (string Name, ReadOnlyMemory<float> Values)[]? _named;
+    private readonly ReadOnlyMemory<float>[]? _ordered;
+
+    private BatchValues(ReadOnlySpan<float> only, (string, ReadOnlyMemory<float>)[]? named = null,
+        ReadOnlyMemory<float>[]? ordered = null)
+    {
+        _only = only;
+        (_named, _ordered) = (named, ordered);
+    }
+
+    /// <summary>Whether no values were given.</summary>
+    public bool IsEmpty => _only.IsEmpty && _named is null && _ordered is null;
+
+    /// <summary>Whether tensors were named, so that those that were not are left out.</summary>
+    internal bool IsNamed => _ordered is not null;
+
+    /// <summary>The values of one tensor, for a backend: tensors are numbered in the order of the graph's inputs or
+    /// outputs. Empty if none were given for it.</summary>
+    /// <param name="index">The number of the input or output.</param>
+    public ReadOnlySpan<float> this[int index] => _ordered is null ? _only : _ordered[index].Span;
+
+    /// <summary>The values of the only tensor.</summary>
+    /// <param name="values">N×C×H×W values.</param>
+    public static BatchValues Of(ReadOnlySpan<float> values) => new(values);
+
+    /// <summary>The values of several tensors.</summary>
+    /// <param name="tensors">The name of each input or output, with its N×C×H×W values.</param>
+    public static BatchValues Of(params (string Name, ReadOnlyMemory<float> Values)[] tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        return new([], tensors);
+    }
+
+    /// <summary>The values of several tensors, in the order of the graph's inputs or outputs.</summary>
+    /// <param name="tensors">N×C×H×W values of each.</param>
+    public static BatchValues InOrder(params float[][] tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        return new([], null, Array.ConvertAll(tensors, values => (ReadOnlyMemory<float>)values));
+    }
+
+    /// <summary>The values of the only tensor.</summary>
+    public static implicit operator BatchValues(ReadOnlySpan<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
+    public static implicit operator BatchValues(Span<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
+    public static implicit operator BatchValues(float[]? values) => Of(values.AsSpan());
+
+    /// <summary>The same values, numbered as the nodes are, for a backend.</summary>
+    /// <param name="nodes">The inputs or outputs of a graph.</param>
+    /// <param name="what">What they are, for errors: <c>input</c> or <c>output</c>.</param>
+    /// <param name="all">Whether each of them must have values.</param>
+    /// <exception cref="ArgumentException">A name is unknown, given twice or missing, or tensors without names are not
+    /// as many as the nodes.</exception>
+    public BatchValues InOrderOf(IReadOnlyList<Node> nodes, string what, bool all = true)
+    {
+        ArgumentNullException.ThrowIfNull(nodes);
+        ArgumentNullException.ThrowIfNull(what);
+        if (_ordered is not null)
+            return _ordered.Length == nodes.Count ? this : throw NamedTensors.OtherCount(_ordered.Length, nodes, what);
+        if (_named is not null)
+            return new([], null, NamedTensors.InOrder(_named, values => values.IsEmpty, nodes, what,
+                nameof(BatchValues), all));
+        if (nodes.Count > 1)
+            throw NamedTensors.WithoutNames(nodes, what, nameof(BatchValues));
+        return this;
+    }
+}
+
+/// <summary>Memory that a call writes values of a batch to: those of one tensor, or of several by name.</summary>
+/// <remarks>Arrays and spans convert implicitly. What is not named is not written.</remarks>
+/// <example><code>net.Infer(images, BatchBuffers.Of(("class", scores), ("box", corners)));</code></example>
+public readonly ref struct BatchBuffers
+{
+    private readonly Span<float> _only;
+    private readonly (string Name, Memory<float> Values)[]? _named;
+    private readonly Memory<float>[]? _ordered;
+
+    private BatchBuffers(Span<float> only, (string, Memory<float>)[]? named = null, Memory<float>[]? ordered = null)
+    {
+        _only = only;
+        (_named, _ordered) = (named, ordered);
+    }
+
+    /// <summary>Whether no memory was given.</summary>
+    public bool IsEmpty => _only.IsEmpty && _named is null && _ordered is null;
+
+    /// <summary>Whether tensors were named, so that those that were not are left out.</summary>
+    internal bool IsNamed => _ordered is not null;
+
+    /// <summary>The memory for one tensor, for a backend: tensors are numbered in the order of the graph's inputs or
+    /// outputs. Empty if it is not wanted.</summary>
+    /// <param name="index">The number of the input or output.</param>
+    public Span<float> this[int index] => _ordered is null ? _only : _ordered[index].Span;
+
+    /// <summary>Memory for the only tensor.</summary>
+    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    public static BatchBuffers Of(Span<float> values) => new(values);
+
+    /// <summary>Memory for several tensors.</summary>
+    /// <param name="tensors">The name of each input or output, with N×C×H×W values to be overwritten.</param>
+    public static BatchBuffers Of(params (string Name, Memory<float> Values)[] tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        return new([], tensors);
+    }
+
+    /// <summary>Memory for several tensors, in the order of the graph's inputs or outputs.</summary>
+    /// <param name="tensors">N×C×H×W values of each, to be overwritten; one that is empty is not wanted.</param>
+    public static BatchBuffers InOrder(params float[][] tensors)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        return new([], null, Array.ConvertAll(tensors, values => values.AsMemory()));
+    }
+
+    /// <summary>Memory for the only tensor.</summary>
+    public static implicit operator BatchBuffers(Span<float> values) => Of(values);
+
+    /// <inheritdoc cref="op_Implicit(Span{float})"/>
+    public static implicit operator BatchBuffers(float[]? values) => Of(values.AsSpan());
+
+    /// <summary>The same memory, numbered as the nodes are, for a backend.</summary>
+    /// <inheritdoc cref="BatchValues.InOrderOf" path="/param"/>
+    /// <exception cref="ArgumentException">A name is unknown or given twice, or tensors without names are not as many as
+    /// the nodes.</exception>
+    public BatchBuffers InOrderOf(IReadOnlyList<Node> nodes, string what)
+    {
+        ArgumentNullException.ThrowIfNull(nodes);
+        ArgumentNullException.ThrowIfNull(what);
+        if (_ordered is not null)
+            return _ordered.Length == nodes.Count ? this : throw NamedTensors.OtherCount(_ordered.Length, nodes, what);
+        if (_named is not null)
+            return new([], null, NamedTensors.InOrder(_named, values => values.IsEmpty, nodes, what,
+                nameof(BatchBuffers), all: false));
+        if (nodes.Count > 1 && !IsEmpty)
+            throw NamedTensors.WithoutNames(nodes, what, nameof(BatchBuffers));
+        return this;
+    }
+}
+
+/// <summary>Finds what was given for each input or output of a graph.</summary>
+internal static class NamedTensors
+{
+    /// <summary>What was given for each node; the default where nothing was.</summary>
+    public static T[] InOrder<T>((string Name, T Value)[] given, Predicate<T> isEmpty, IReadOnlyList<Node> nodes,
+        string what, string type, bool all)
+    {
+        if (given.Length == 0)
+            throw new ArgumentException($"No {what} was named; name some, as {Example(nodes, type)}.");
+        var ordered = new T[nodes.Count];
+        var found = new bool[nodes.Count];
+        foreach ((string name, T value) in given)
+        {
+            int index = IndexOf(name, nodes, what);
+            if (found[index])
+                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" was given twice; name each once.");
+            if (isEmpty(value))
+                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" was given no values; "
+                    + "leave its name out, or give it some.");
+            (ordered[index], found[index]) = (value, true);
+        }
+        if (all && Array.IndexOf(found, false) is >= 0 and var missing)
+            throw new ArgumentException(
+                $"The {what} \"{nodes[missing].Name}\" was not given; name all, as {Example(nodes, type)}.");
+        return ordered;
+    }
+
+    /// <summary>The number of the input or output of a name.</summary>
+    /// <exception cref="ArgumentException">There is none of this name.</exception>
+    public static int IndexOf(string name, IReadOnlyList<Node> nodes, string what)
+    {
+        for (int i = 0; i < nodes.Count; i++)
+        {
+            if (nodes[i].Name == name)
+                return i;
+        }
+        throw NearMisses.NoSuch(what, name ?? "", nodes.Select(node => node.Name));
+    }
+
+    /// <summary>The error for another number of tensors than there are nodes.</summary>
+    public static ArgumentException OtherCount(int count, IReadOnlyList<Node> nodes, string what)
+        => new($"{count} tensors were given in order, and there are {nodes.Count} of the kind \"{what}\": "
+            + $"{string.Join(", ", nodes.Select(node => node.Name))}.");
+
+    /// <summary>The error for one tensor where a graph has several.</summary>
+    public static ArgumentException WithoutNames(IReadOnlyList<Node> nodes, string what, string type)
+        => new($"There is more than one {what}, and a tensor without a name was given; name them, as "
+            + $"{Example(nodes, type)}.");
+
+    private static string Example(IReadOnlyList<Node> nodes, string type)
+        => $"{type}.Of({string.Join(", ", nodes.Select(node => $"(\"{node.Name}\", …)"))})";
+}

@@ -1,0 +1,342 @@
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Contract;
+
+/// <summary>Graphs of several inputs and outputs, with losses of their own, on every backend.</summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class InputsAndOutputsContract(BackendCase backend)
+{
+    private const int Batch = 4;
+
+    private static readonly int[] s_labels = [0, 2, 1, 2];
+    private static readonly float[] s_image = Samples.Uniform(Batch * 3 * 6 * 6, 1),
+        s_position = Samples.Uniform(Batch * 2, 2), s_box = Samples.Uniform(Batch * 4, 3);
+
+    private IBackend _backend = null!;
+
+    [SetUp]
+    public void Open() => _backend = backend.Open();
+
+    [TearDown]
+    public void Close() => _backend.Dispose();
+
+    [Test]
+    public void TheTotalIsTheWeightedSumOfTheLosses()
+    {
+        using IExecutable net = Compile(Both(2, 0.25f));
+        net.Forward(Given());
+        double total = net.Loss(Wanted()), classes = net.ReadLoss("class"), box = net.ReadLoss("box");
+        Assert.That(total, Is.EqualTo(2 * classes + 0.25 * box).Within(1e-6));
+        using IExecutable one = Compile(Losses.Of(("class", new SoftmaxCrossEntropy())));
+        one.Forward(Given());
+        Assert.That(one.Loss(s_labels), Is.EqualTo(classes), "a loss by itself is the same");
+        Assert.That(net.TrainStep(Given(), Wanted(), 0.1f), Is.EqualTo(total));
+        Assert.That(net.ReadLoss("box"), Is.EqualTo(box));
+    }
+
+    [Test]
+    public void GradientsOfWeightedLossesAdd()
+    {
+        // Powers of two scale without rounding.
+        using IExecutable both = Compile(Both(2, 0.25f)), classes = Compile(Both(2, 0)), box = Compile(Both(0, 0.25f));
+        foreach (IExecutable net in (IExecutable[])[both, classes, box])
+        {
+            net.Forward(Given());
+            net.Loss(Wanted());
+            net.Backward();
+        }
+        foreach (Parameter parameter in both.Graph.Parameters.Where(p => p.Trainable))
+            AssertSums(Gradient(both, parameter), Gradient(classes, parameter), Gradient(box, parameter),
+                parameter.Name);
+        foreach ((string input, int length) in (ReadOnlySpan<(string, int)>)[("image", s_image.Length),
+            ("position", s_position.Length)])
+            AssertSums(InputGradient(both, input, length), InputGradient(classes, input, length),
+                InputGradient(box, input, length), input);
+    }
+
+    [Test]
+    public void AGivenGradientIsThatOfTheNamedOutputs()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        float[] ofClasses = Samples.Uniform(Batch * 3, 7), ofBox = Samples.Uniform(Batch * 4, 8);
+        net.Forward(Given());
+        net.Backward(BatchValues.Of(("box", ofBox), ("class", ofClasses)));
+        Dictionary<string, float[]> both = Gradients(net);
+        net.Forward(Given());
+        net.Backward(BatchValues.Of(("class", ofClasses)));
+        Assert.That(Gradients(net)["box.weight"], Is.All.Zero, "nothing comes from the box");
+        net.Forward(Given());
+        net.Backward(BatchValues.Of(("box", ofBox)), accumulate: true);
+        foreach ((string name, float[] sum) in Gradients(net))
+            Assert.That(sum, Is.EqualTo(both[name]).Within(1e-5), name);
+    }
+
+    [Test]
+    public void WhatNoLossDependsOnIsReadAndHasAGradientOfZero([Values] bool keepGradients)
+    {
+        Graph graph = Describe();
+        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
+            Losses.Of(("class", new SoftmaxCrossEntropy())), new Sgd(momentum: 0.5f))
+        { InputGradient = true, KeepGradients = keepGradients });
+        Initialize(net);
+        float[] before = Samples.Read(net, Weights(graph, "box")), learnt = Samples.Read(net, Weights(graph, "class"));
+        float[] classes = new float[Batch * 3], box = new float[Batch * 4], read = new float[Batch * 4];
+        for (int step = 0; step < 3; step++)
+            net.TrainStep(Given(), s_labels, 0.1f, BatchBuffers.Of(("box", box), ("class", classes)));
+        Assert.That(box, Has.Some.Not.Zero);
+        Assert.That(Samples.Read(net, Weights(graph, "box")), Is.EqualTo(before));
+        Assert.That(Samples.Read(net, Weights(graph, "class")), Is.Not.EqualTo(learnt));
+        net.Forward(Given());
+        net.ReadOutput(BatchBuffers.Of(("box", read)));
+        net.Loss(s_labels);
+        net.Backward();
+        if (keepGradients)
+            Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), Is.All.Zero);
+        net.Infer(Given(), BatchBuffers.Of(("box", box)));
+        Assert.That(box, Is.EqualTo(read).Within(1e-5), "neither dropout nor batch norm lies before it");
+        net.Step(0.1f);
+        Assert.That(Samples.Read(net, Weights(graph, "box")), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void WhatWasWrittenToAGradientThatNoLossReachesGoesWithTheNextBackward()
+    {
+        Graph graph = Describe();
+        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
+            Losses.Of(("class", new SoftmaxCrossEntropy())), new Sgd()));
+        Initialize(net);
+        float[] ones = [.. Enumerable.Repeat(1f, Weights(graph, "box").Length)];
+        for (int pass = 0; pass < 2; pass++)
+        {
+            net.Forward(Given());
+            net.Loss(s_labels);
+            net.Backward(accumulate: pass == 1);
+            Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), pass == 0 ? Is.All.Zero : Is.EqualTo(ones));
+            net.WriteGradient(Weights(graph, "box"), ones);
+        }
+        net.Forward(Given());
+        net.Loss(s_labels);
+        net.Backward();
+        Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), Is.All.Zero);
+    }
+
+    [Test]
+    public void AnInputThatNoLossDependsOnHasAGradientOfZero()
+    {
+        var graph = new Graph();
+        Node left = graph.Add("left", new Linear(3), graph.AddInput("a", Shape.Vector(2)));
+        graph.SetOutputs(left, graph.Add("right", new Linear(3), graph.AddInput("b", Shape.Vector(2))));
+        using IExecutable net = _backend.Compile(graph,
+            new TrainingSpec(2, Losses.Of(("left", new MeanSquaredError())), new Sgd()) { InputGradient = true });
+        Initialize(net);
+        float[] values = Samples.Uniform(4, 1), a = new float[4], b = [1, 1, 1, 1];
+        net.TrainStep(BatchValues.Of(("a", values), ("b", values)), Samples.Uniform(6, 2), 0.1f);
+        net.ReadInputGradient(BatchBuffers.Of(("b", b), ("a", a)));
+        Assert.That(a, Has.Some.Not.Zero);
+        Assert.That(b, Is.All.Zero);
+    }
+
+    [Test]
+    public void ASmallerBatchAndAnyOrderOfNames()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        float[] all = new float[Batch * 3], first = new float[3];
+        net.Infer(Given(), BatchBuffers.Of(("class", all)));
+        net.Infer(BatchValues.Of(("position", s_position.AsMemory(0, 2)), ("image", s_image.AsMemory(0, 3 * 6 * 6))),
+            BatchBuffers.Of(("class", first)));
+        Assert.That(first, Is.EqualTo(all[..3]).Within(1e-6));
+    }
+
+    [Test]
+    public void OneOutputTakesItsNameAsWell()
+    {
+        Graph graph = Sequential.Of(Shape.Vector(2), new Linear(3));
+        using IExecutable net = _backend.Compile(graph,
+            new TrainingSpec(1, Losses.Of(("linear1", new MeanSquaredError())), new Sgd()));
+        Initialize(net);
+        float[] x = [1, 2], y = [1, 0, 1], plain = new float[3], named = new float[3];
+        net.Infer(x, plain);
+        net.Infer(BatchValues.Of(("input", x)), BatchBuffers.Of(("linear1", named)));
+        Assert.That(named, Is.EqualTo(plain));
+        double loss = net.TrainStep(BatchValues.Of(("input", x)), Targets.Of(("linear1", y)), 0);
+        Assert.That(loss, Is.EqualTo(net.TrainStep(x, y, 0)));
+        Assert.That(net.ReadLoss("linear1"), Is.EqualTo(loss));
+    }
+
+    [Test]
+    public void SampleWeightsOfOneOutput()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        net.Forward(Given());
+        net.Loss(Wanted());
+        double plain = net.ReadLoss("class"), box = net.ReadLoss("box");
+        net.Loss(Targets.Of(("class", s_labels), new OutputTargets("box", s_box, (float[])[1, 0, 0, 0])));
+        Assert.That(net.ReadLoss("class"), Is.EqualTo(plain));
+        Assert.That(net.ReadLoss("box"), Is.Not.EqualTo(box));
+        double own = net.ReadLoss("box");
+        net.Loss(Wanted().Weighted([1, 0, 0, 0]));
+        Assert.That(net.ReadLoss("box"), Is.EqualTo(own));
+        Assert.That(net.ReadLoss("class"), Is.Not.EqualTo(plain), "weights of the call are for every output");
+    }
+
+    [Test]
+    public void InputsThatDoNotFitAreRefused()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        Refuses<ArgumentException>(() => net.Forward(s_image), "more than one input",
+            "BatchValues.Of((\"image\", …), (\"position");
+        Refuses<ArgumentException>(() => net.Forward(BatchValues.Of(("image", s_image))), "\"position\" was not given");
+        Refused("\"position\" has 3", ("image", s_image), ("position", s_position.AsMemory(0, 6)));
+        Refused("\"image\" has 4 samples", ("image", s_image), ("position", s_position.AsMemory(0, 6)));
+        Refused("Did you mean \"position\"", ("image", s_image), ("postion", s_position));
+        Refused("twice", ("image", s_image), ("image", s_image));
+        Refused("3 values of \"position\"", ("image", s_image), ("position", s_position.AsMemory(0, 3)));
+        Refused("5 samples of \"position\"", ("image", s_image), ("position", new float[10]));
+        Refused("no values", ("image", s_image), ("position", default));
+        void Refused(string words, params (string Name, ReadOnlyMemory<float> Values)[] given)
+        {
+            Refuses<ArgumentException>(() => net.Forward(BatchValues.Of(given)), words);
+            Refuses<ArgumentException>(() => net.Infer(BatchValues.Of(given), BatchBuffers.Of(("box", new float[16]))),
+                words);
+            Refuses<ArgumentException>(() => net.TrainStep(BatchValues.Of(given), Wanted(), 0.1f), words);
+        }
+        Assert.That(() => net.TrainStep(Given(), Wanted(), 0.1f), Is.GreaterThan(0), "nothing was spoilt");
+    }
+
+    [Test]
+    public void OutputsThatDoNotFitAreRefused()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        float[] scores = new float[Batch * 3];
+        Refuses<ArgumentException>(() => net.Infer(Given(), scores), "more than one output", "BatchBuffers.Of((\"class\"");
+        Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of(("clas", scores))),
+            "no output \"clas\"", "Did you mean \"class\"");
+        Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of(("box", scores))),
+            "12 values", "of \"box\"", "4×1×1", "16");
+        Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of()), "No output was named");
+        Refuses<InvalidOperationException>(() => net.ReadLoss("class"), "Loss or TrainStep");
+        net.Forward(Given());
+        Refuses<ArgumentException>(() => net.Backward(BatchValues.Of(("class", s_box))), "16 values", "of \"class\"");
+        Refuses<ArgumentException>(() => net.Backward(s_box), "more than one output with a loss");
+    }
+
+    [Test]
+    public void TargetsThatDoNotFitAreRefused()
+    {
+        using IExecutable net = Compile(Both(1, 1));
+        net.Forward(Given());
+        Refuses<ArgumentException>(() => net.Loss(s_labels), "2 outputs have a loss", "Targets.Of((\"class\", …)");
+        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels))), "\"box\" was not given");
+        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels), ("box", s_labels))),
+            "box: MeanSquaredError takes", "not class labels");
+        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", (int[])[0, 1, 3, 0]), ("box", s_box))),
+            "class: Label 3 of sample 2");
+        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels), ("bx", s_box))),
+            "\"bx\"", "Did you mean \"box\"");
+        using IExecutable one = Compile(Losses.Of(("class", new SoftmaxCrossEntropy())));
+        one.Forward(Given());
+        Refuses<ArgumentException>(() => one.Backward(BatchValues.Of(("box", s_box))), "no output with a loss \"box\"");
+        Refuses<ArgumentException>(() => one.ReadLoss("box"), "no output with a loss \"box\"", "class");
+    }
+
+    [Test]
+    public void LossesThatDoNotFitAreRefusedAndLeaveTheGraphOpen()
+    {
+        Graph graph = Describe();
+        Refuses<ArgumentException>(() => Compile(graph, new SoftmaxCrossEntropy()), "2 outputs",
+            "Losses.Of((\"class\", …), (\"box\", …))");
+        Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("bx", new MeanSquaredError()))),
+            "no output \"bx\"", "Did you mean \"box\"");
+        Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("box", new MeanSquaredError()),
+            ("box", new MeanSquaredError()))), "\"box\" has two losses");
+        Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("box", new MeanSquaredError(), float.NaN))),
+            "weight NaN", "\"box\"");
+        Refuses<ArgumentException>(() => Compile(graph, Losses.Of()), "no loss");
+        Node maps = graph.Add("maps", new Conv2d(3, 1), graph["features"]);
+        graph.SetOutputs(graph["class"], graph["box"], maps);
+        Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("maps", new SoftmaxCrossEntropy()))),
+            "\"maps\" gives 3 maps of 4×4");
+        Compile(graph, Losses.Of(("maps", new SoftmaxCrossEntropy(PerPixel: true)))).Dispose();
+        Refuses<InvalidOperationException>(() => graph.SetOutput(maps), "compiled");
+        Refuses<InvalidOperationException>(() => graph.AddInput("late", Shape.Vector(1)), "compiled", "late");
+    }
+
+    [Test]
+    public void AStateGoesOnWithSeveralOutputs()
+    {
+        using IExecutable whole = Compile(Both(1, 0.5f)), first = Compile(Both(1, 0.5f)),
+            second = _backend.Compile(first.Graph, first.Spec!);
+        for (int step = 0; step < 4; step++)
+            whole.TrainStep(Given(), Wanted(), 0.1f);
+        for (int step = 0; step < 2; step++)
+            first.TrainStep(Given(), Wanted(), 0.1f);
+        second.LoadState(first.SaveState());
+        for (int step = 0; step < 2; step++)
+            second.TrainStep(Given(), Wanted(), 0.1f);
+        foreach ((Parameter a, Parameter b) in whole.Graph.Parameters.Zip(second.Graph.Parameters))
+            Assert.That(Samples.Read(second, b), backend.Deterministic ? Is.EqualTo(Samples.Read(whole, a))
+                : Is.EqualTo(Samples.Read(whole, a)).Within(1e-5), a.Name);
+    }
+
+    private static BatchValues Given() => BatchValues.Of(("image", s_image), ("position", s_position));
+
+    private static Targets Wanted() => Targets.Of(("class", s_labels), ("box", s_box));
+
+    private static Losses Both(float classes, float box)
+        => Losses.Of(("class", new SoftmaxCrossEntropy(), classes), ("box", new MeanSquaredError(), box));
+
+    private static Graph Describe()
+    {
+        var graph = new Graph();
+        Node image = graph.AddInput("image", new Shape(3, 6, 6)), position = graph.AddInput("position", Shape.Vector(2));
+        Node features = graph.Add("features", new Relu(), graph.Add(new Conv2d(17, 3), image));
+        Node both = graph.Add(new Concat(), graph.Add(new GlobalAvgPool2d(), features), position);
+        graph.SetOutputs(graph.Add("class", new Linear(3), both), graph.Add("box", new Linear(4), both));
+        return graph;
+    }
+
+    private IExecutable Compile(Losses losses)
+    {
+        IExecutable net = Compile(Describe(), losses);
+        Initialize(net);
+        return net;
+    }
+
+    private IExecutable Compile(Graph graph, Losses losses)
+        => _backend.Compile(graph, new TrainingSpec(Batch, losses, new Sgd(momentum: 0.5f)) { InputGradient = true });
+
+    private static void Initialize(IExecutable net)
+    {
+        foreach (Parameter parameter in net.Graph.Parameters)
+            net.Write(parameter, Samples.ParameterValues(parameter, 5));
+    }
+
+    private static Parameter Weights(Graph graph, string node) => graph[node].Parameters[0];
+
+    private static Dictionary<string, float[]> Gradients(IExecutable net)
+        => net.Graph.Parameters.Where(p => p.Trainable).ToDictionary(p => p.Name, p => Samples.ReadGradient(net, p));
+
+    private static float[] Gradient(IExecutable net, Parameter of)
+        => Samples.ReadGradient(net, net.Graph.Parameters.Single(p => p.Name == of.Name));
+
+    private static float[] InputGradient(IExecutable net, string input, int length)
+    {
+        var values = new float[length];
+        net.ReadInputGradient(BatchBuffers.Of((input, values)));
+        return values;
+    }
+
+    private static void AssertSums(float[] sum, float[] a, float[] b, string what)
+    {
+        Assert.That(sum, Has.Some.Not.Zero, what);
+        for (int i = 0; i < sum.Length; i++)
+            Assert.That(sum[i], Is.EqualTo(a[i] + b[i]).Within(1e-6), $"{what}[{i}]");
+    }
+
+    private static void Refuses<T>(Action act, params string[] words) where T : Exception
+    {
+        string message = Assert.Throws<T>(() => act())!.Message;
+        foreach (string word in words)
+            Assert.That(message, Does.Contain(word));
+    }
+}
