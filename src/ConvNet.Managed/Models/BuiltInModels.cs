@@ -126,7 +126,7 @@ public static class BuiltInModels
     private static Graph ResNet18(Shape input, int classes)
     {
         var graph = new Graph(input);
-        Node x = graph.Append(graph.Input, 
+        Node x = graph.Append(graph.Input,
             new Conv2d(64, 7, stride: 2, padding: 3, bias: false, rounding: Rounding.Floor),
             new BatchNorm2d(), new Relu(),
             new MaxPool2d(3, stride: 2, padding: 1, rounding: Rounding.Floor));
