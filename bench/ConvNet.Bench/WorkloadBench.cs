@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using ConvNet.Backends;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 using ConvNet.Models;

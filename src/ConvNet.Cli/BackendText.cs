@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.GradientChecking;
 using Spectre.Console;
 
@@ -15,7 +16,7 @@ internal static class BackendText
     public static void WriteChoice(Terminal terminal, BackendChoice choice)
     {
         foreach (BackendTrial trial in choice.Trials)
-            terminal.People.WriteLine($"{BackendCatalog.Auto}: {(trial.IsTaken ? "selected" : "rejected")} "
+            terminal.People.WriteLine($"{BackendRegistry.Auto}: {(trial.IsTaken ? "selected" : "rejected")} "
                 + $"{trial.Name}: {trial.Finding}");
         WarnIfWrong(terminal, choice.Name, choice.SelfTest);
     }

@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.Cli.Verbs;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
@@ -12,7 +13,7 @@ internal static class Contenders
     /// repository that contains this program.</summary>
     private const string FolderVariable = "CONVNET_PEERS";
 
-    private static readonly string[] Backends = ["native", "torchsharp", .. TorchVariants.Names, "managed"],
+    private static readonly string[] Backends = [.. BackendRegistry.Measured.Select(backend => backend.Name)],
         Peers = ["onednn", "libtorch"];
 
     /// <summary>All names, for help texts and errors.</summary>
@@ -27,14 +28,14 @@ internal static class Contenders
 
     /// <summary>Returns the backend, or native once for each algorithm if all algorithms are requested.</summary>
     public static IEnumerable<string> WithAlgorithms(string name, string algorithm)
-        => name == BackendCatalog.Default && algorithm == EveryAlgorithm
+        => name == BackendRegistry.Default && algorithm == EveryAlgorithm
             ? AlgorithmNames.All.Select(each => $"{name}:{each}") : [name];
 
     /// <summary>Returns the name if it can be measured.</summary>
     /// <exception cref="ArgumentException">The name is unknown, or a peer program has not been built.</exception>
     public static string Checked(string name)
     {
-        if (name == BackendCatalog.Auto)
+        if (name == BackendRegistry.Auto)
             throw new ArgumentException($"{name} selects a backend, but a measurement needs explicit names. Use one of "
                 + $"{Names}.");
         if (!Backends.Contains(name) && !Peers.Contains(name))

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using ConvNet.Backends;
 using ConvNet.GradientChecking;
 
 namespace ConvNet.Cli;

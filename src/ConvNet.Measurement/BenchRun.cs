@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.GradientChecking;
 using ConvNet.Measurement.Workers;
 using ConvNet.Profiling;
@@ -160,7 +161,7 @@ public sealed class BenchRun
     private Request RequestOf(Case next, string backend)
         => next.ToRequest(_settings, AlgorithmOf(backend) ?? _settings.Algorithm) with
         {
-            Padding = TorchVariants.WordOf(backend),
+            Padding = BackendRegistry.Find(backend)?.PaddingWord,
         };
 
     private static string? AlgorithmOf(string backend)

@@ -1,3 +1,5 @@
+using ConvNet.Backends;
+
 namespace ConvNet.Measurement;
 
 /// <summary>The settings of a benchmark run.</summary>

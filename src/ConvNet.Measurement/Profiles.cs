@@ -1,9 +1,12 @@
+using ConvNet.Backends;
+
 namespace ConvNet.Measurement;
 
 /// <summary>The backends that support profiling.</summary>
 public static class Profiles
 {
-    private static readonly string[] Names = ["native", "managed"];
+    private static readonly string[] Names = [.. BackendRegistry.Measured.Select(backend => backend.Family)
+        .Where(family => family.IsProfiled).Select(family => family.Name)];
 
     /// <summary>Their names, for help texts and errors.</summary>
     public static string Backends => string.Join(" and ", Names);

@@ -1,3 +1,5 @@
+using ConvNet.Backends;
+
 namespace ConvNet.Tests;
 
 /// <summary>A backend as the contract tests run it.</summary>
@@ -11,36 +13,29 @@ public sealed record BackendCase(string Name, Func<int?, IBackend> Create, bool 
     public override string ToString() => Name;
 }
 
-/// <summary>Every backend that the contract holds for: one line each.</summary>
+/// <summary>Every backend of the registry that the contract holds for.</summary>
 public static class Backends
 {
-    public static IEnumerable<BackendCase> All { get; } =
-    [
-        new("managed", threads => new ManagedBackend(threads)),
-        .. NativeBackend.SupportedIsas.Select(
-            isa => new BackendCase($"native/{isa}", threads => new NativeBackend(threads, isa))),
-        new("torchsharp", threads => new TorchSharpBackend(threads), Deterministic: false),
-        new("torchsharp/padded", threads => new TorchSharpBackend(threads, padding: ChannelPadding.Always),
-            Deterministic: false),
-    ];
+    // Without padding torch is wrong on some machines, which is what the padding is for.
+    public static IEnumerable<BackendCase> All { get; } = Of(backend
+        => backend is { Precision: null, Algorithm: null, Padding: null or ChannelPadding.Always });
 
     /// <summary>The native backend with every convolution that can take it forced to one algorithm, on every
     /// instruction set.</summary>
-    public static IEnumerable<BackendCase> Forced { get; } =
-    [
-        .. from isa in NativeBackend.SupportedIsas
-           from algorithm in (SumAlgorithm[])[SumAlgorithm.Winograd2, SumAlgorithm.Winograd4]
-           select new BackendCase($"native/{isa}/{algorithm}",
-               threads => new NativeBackend(threads, isa) { Algorithm = algorithm }),
-    ];
+    public static IEnumerable<BackendCase> Forced { get; } = Of(backend => backend.Algorithm is not null);
 
-    /// <summary>The same with every sum computed directly, so that all small whole numbers are exact.</summary>
-    public static IEnumerable<BackendCase> Direct { get; } =
-    [
-        .. All.Where(backend => !backend.Name.StartsWith("native/", StringComparison.Ordinal)),
-        .. NativeBackend.SupportedIsas.Select(isa => new BackendCase($"native/{isa}/accurate",
-            threads => new NativeBackend(threads, isa, Precision.Accurate))),
-    ];
+    /// <summary>Every backend with every sum computed directly, so that all small whole numbers are exact.</summary>
+    public static IEnumerable<BackendCase> Direct { get; } = Of(backend => backend.Algorithm is null
+        && backend.Padding is null or ChannelPadding.Always
+        && backend.Precision == (backend.Family.HasPrecision ? Precision.Accurate : null));
 
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
+
+    private static BackendCase[] Of(Func<RegisteredBackend, bool> wanted) => [.. BackendRegistry.OnThisProcessor
+        .Where(wanted).Select(backend => new BackendCase(NameOf(backend), threads => backend.Create(threads),
+            backend.Family.IsDeterministic))];
+
+    private static string NameOf(RegisteredBackend backend) => string.Join('/', ((string?[])[backend.Family.Name,
+        $"{backend.Isa}", backend.Precision is null ? "" : "accurate", $"{backend.Algorithm}", backend.PaddingWord])
+        .Where(part => part is { Length: > 0 }));
 }

@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.GradientChecking;
 using Spectre.Console;
 
@@ -44,7 +45,7 @@ internal sealed class CheckedBackends : IDisposable
             }
             else
             {
-                foreach (string name in BackendCatalog.Variants(accurate: names.Count > 0))
+                foreach (string name in BackendRegistry.Variants(accurate: names.Count > 0))
                     backends.OpenIfAvailable(name, threads, precision, terminal);
             }
             return backends;
@@ -65,22 +66,21 @@ internal sealed class CheckedBackends : IDisposable
         {
             Open(name, threads, precision, terminal);
         }
-        catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
+        catch (Exception failure) when (BackendRegistry.IsUnavailable(failure))
         {
             terminal.People.WriteLine($"skipping {name}: {failure.Message}");
         }
     }
 
-    // libtorch has one thread count per process and does not guarantee identical results, so it runs with the highest
-    // count.
+    // A backend that does not guarantee identical results, as libtorch with one thread count per process, runs with
+    // the highest count.
     private void Open(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
-        if (!BackendCatalog.Has(name))
-            throw BackendCatalog.NoSuch(name, All);
-        bool isTorch = name.Split(':')[0] == BackendCatalog.Torch;
+        RegisteredBackend known = BackendRegistry.Find(name) ?? throw BackendRegistry.NoSuch(name, All);
         int?[] counts = threads.Count == 0 ? [null]
-            : isTorch ? [threads.Max()] : [.. threads.Distinct().Select(count => (int?)count)];
-        IBackend[] backends = [.. counts.Select(count => BackendCatalog.Create(name, count, precision))];
+            : !known.Family.IsDeterministic ? [threads.Max()]
+            : [.. threads.Distinct().Select(count => (int?)count)];
+        IBackend[] backends = [.. counts.Select(count => known.Create(count, precision))];
         _variants.Add(new BackendVariant(name, backends));
         // The thread count does not change which code runs.
         _selfTests.Add(SelfTest.Of(backends[0], terminal.Cancellation));

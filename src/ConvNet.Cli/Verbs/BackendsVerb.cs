@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Backends;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
@@ -13,8 +14,8 @@ internal sealed class BackendsVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        List<BackendProbe> probes = [.. BackendCatalog.Families
-            .Select(name => BackendProbe.Of(name, null, terminal.Cancellation))];
+        List<BackendProbe> probes = [.. BackendRegistry.Families
+            .Select(family => BackendProbe.Of(family.Name, null, terminal.Cancellation))];
         string? auto = BackendProbe.Auto(probes);
         if (!terminal.Json)
         {
@@ -24,8 +25,8 @@ internal sealed class BackendsVerb : Verb
                 foreach (BackendLimit limit in probe.Limits)
                     terminal.People.WriteLine($"{probe.Name}: {limit.What} {limit.Why}");
             }
-            terminal.People.WriteLine($"--backend {BackendCatalog.Auto} selects {auto ?? "none"}: the first of "
-                + $"{string.Join(", ", BackendCatalog.Ranking)} that passes its self-test.");
+            terminal.People.WriteLine($"--backend {BackendRegistry.Auto} selects {auto ?? "none"}: the first of "
+                + $"{string.Join(", ", BackendRegistry.Ranking)} that passes its self-test.");
         }
         terminal.WriteJson(new { backends = probes, auto });
         return App.Ok;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using ConvNet.Backends;
 using ConvNet.Measurement;
 using ConvNet.Reports.Pages;
 
@@ -77,7 +78,7 @@ internal sealed class BenchVerb : Verb
                 + $"{algorithm}.");
         var settings = new BenchSettings
         {
-            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendCatalog.Default).Distinct()
+            Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendRegistry.Default).Distinct()
                 .Select(Contenders.Checked)
                 .SelectMany(name => Contenders.WithAlgorithms(name, algorithm))],
             Isa = command.GetValue(_isa),

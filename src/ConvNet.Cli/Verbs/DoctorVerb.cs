@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using ConvNet.Backends;
 using ConvNet.Measurement;
 using Spectre.Console;
 
@@ -19,7 +20,7 @@ internal sealed class DoctorVerb : Verb
         "doctor --threads 8 --json")
     {
         _backend = Optional<string>("--backend",
-            $"Test only this backend: {BackendCatalog.Names}. Default: every backend on every instruction set.",
+            $"Test only this backend: {BackendRegistry.Names}. Default: every backend on every instruction set.",
             "NAME");
         _threads = ThreadsOption();
     }
@@ -27,8 +28,8 @@ internal sealed class DoctorVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         string? name = command.GetValue(_backend);
-        if (name is not null && !BackendCatalog.Has(name))
-            throw BackendCatalog.NoSuch(name);
+        if (name is not null && !BackendRegistry.Has(name))
+            throw BackendRegistry.NoSuch(name);
         int? threads = command.GetValue(_threads);
         List<BackendProbe> probes = [.. name is null
             ? All(threads, terminal.Cancellation) : [BackendProbe.Of(name, threads, terminal.Cancellation)]];
@@ -44,7 +45,7 @@ internal sealed class DoctorVerb : Verb
                 .DistinctBy(each => each.Library))
                 Tables.WriteUnbroken(terminal.People, $"{one.Name}: {one.Library}, {one.LibraryBytes / 1e6:N1} MB");
             if (name is null)
-                terminal.People.WriteLine($"--backend {BackendCatalog.Auto} selects {auto ?? "none"}.");
+                terminal.People.WriteLine($"--backend {BackendRegistry.Auto} selects {auto ?? "none"}.");
             if (right)
                 terminal.People.WriteLine("All backends that can run on this machine pass their self-tests.");
         }
@@ -98,14 +99,14 @@ internal sealed class DoctorVerb : Verb
     // Every backend, including the other instruction sets of native, each in its own process.
     private static IEnumerable<BackendProbe> All(int? threads, CancellationToken cancellation)
     {
-        foreach (string name in BackendCatalog.Families)
+        foreach (string name in BackendRegistry.Families.Select(family => family.Name))
         {
             var probe = ProbeProcess.Of(name, threads, cancellation);
             yield return probe;
             if (probe.Isa is null)
                 continue;
             string taken = $"{name}:{probe.Isa}";
-            foreach (string variant in BackendCatalog.InstructionSetsOf(name).Where(each => each != taken))
+            foreach (string variant in BackendRegistry.InstructionSetsOf(name).Where(each => each != taken))
                 yield return ProbeProcess.Of(variant, threads, cancellation);
         }
     }
@@ -122,7 +123,7 @@ internal sealed class DoctorVerb : Verb
         string names = string.Join(", ", wrong.Select(probe => probe.Name));
         string limits = wrong.All(probe => probe.Limits.Count > 0) ? "see above for remedies; " : "";
         return $"{names} {(wrong.Length == 1 ? "computes" : "compute")} wrong results on this machine: {limits}"
-            + $"--backend {BackendCatalog.Auto} never selects such a backend, and convnet gradcheck --backends "
+            + $"--backend {BackendRegistry.Auto} never selects such a backend, and convnet gradcheck --backends "
             + $"{wrong[0].Name} shows which layers are affected.";
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Backends;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Serialization;
@@ -36,7 +37,7 @@ internal sealed class EvalVerb : Verb
                 + "again with --save.");
         normalization.CheckFor(data.Test);
         DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);
-        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
+        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));

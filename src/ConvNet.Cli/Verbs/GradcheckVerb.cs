@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
+using ConvNet.Backends;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
@@ -50,7 +51,7 @@ internal sealed class GradcheckVerb : Verb
             + "published networks.", "FILE");
         Files.Add(_files, FileUse.Read, command => command.GetValue(_files)!);
         _cases = new CaseOptions(this);
-        _backends = Several("--backends", $"{BackendCatalog.Names}; or all, including the accurate variants. "
+        _backends = Several("--backends", $"{BackendRegistry.Names}; or all, including the accurate variants. "
             + "Default: every backend on every instruction set that can run on this machine.", "NAME");
         _modes = Several("--mode", $"{CheckModeWords.Help} Default: all.", "MODE");
         _threads = Several("--threads", "Thread counts, for example 1,2,5. Each backend is checked with all of them, "

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Backends;
 using ConvNet.Summaries;
 using Spectre.Console;
 
@@ -50,7 +51,7 @@ internal sealed class SummaryVerb : Verb
     private int RunPlan(Graph graph, ParseResult command, Terminal terminal)
     {
         string name = command.GetValue(_backend)!;
-        using IBackend backend = BackendCatalog.Create(name, command.GetValue(_threads),
+        using IBackend backend = BackendRegistry.Create(name, command.GetValue(_threads),
             PrecisionOf(command, _precision));
         if (backend is not IExplains explains)
             throw new ArgumentException($"The backend {name} has no plan: it runs the layers unchanged. "

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Backends;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports;
@@ -88,7 +89,7 @@ internal sealed class TrainVerb : Verb
         };
         if (save is not null)
             SavedModel.CheckPath(save, graph, normalization, training);
-        BackendChoice choice = BackendCatalog.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
+        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.Compile(graph, spec);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Numerics;
+using ConvNet.Backends;
 using ConvNet.Data;
 
 namespace ConvNet.Cli.Verbs;
@@ -175,12 +176,12 @@ internal abstract class Verb : Command
 
     /// <summary>Adds the option that names a backend.</summary>
     protected Option<string> BackendOption()
-        => WithDefault("--backend", $"The backend: {BackendCatalog.Names}.", BackendCatalog.Default, "NAME");
+        => WithDefault("--backend", $"The backend: {BackendRegistry.Names}.", BackendRegistry.Default, "NAME");
 
     /// <summary>Adds the option that names a backend or selects it automatically.</summary>
     protected Option<string> BackendOrAutoOption()
-        => WithDefault("--backend", $"The backend: {BackendCatalog.Names}; or {BackendCatalog.Auto}, the fastest "
-            + "that passes its self-test.", BackendCatalog.Default, "NAME");
+        => WithDefault("--backend", $"The backend: {BackendRegistry.Names}; or {BackendRegistry.Auto}, the fastest "
+            + "that passes its self-test.", BackendRegistry.Default, "NAME");
 
     /// <summary>Adds the option that selects the precision.</summary>
     protected Option<string> PrecisionOption()

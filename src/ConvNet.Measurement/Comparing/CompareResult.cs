@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using ConvNet.Backends;
 
 namespace ConvNet.Measurement;
 

@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
@@ -10,14 +11,10 @@ namespace ConvNet.Measurement;
 /// <param name="Precision">The precision. Null selects the default of the backend.</param>
 public sealed record Contestant(string Name, string Backend, string? Isa, string? Precision)
 {
-    private const string Native = "native", Torch = TorchVariants.Backend;
-
     private static readonly string Accurate = $"{ConvNet.Precision.Accurate}".ToLowerInvariant();
 
-    private static readonly string[] Isas = [.. Enum.GetNames<NativeIsa>().Select(name => name.ToLowerInvariant())];
-
-    /// <summary>The torchsharp variant. Null if it is not one.</summary>
-    public string? Padding => TorchVariants.WordOf(Name);
+    /// <summary>The variant of torchsharp; null where it is none.</summary>
+    public string? Padding => BackendRegistry.Find(Name)?.PaddingWord;
 
     /// <summary>Whether the contestant is a variant of a backend.</summary>
     public bool IsVariant => Name != Backend;
@@ -29,9 +26,7 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     /// <summary>All valid names, for help texts and errors.</summary>
     public static string Names => string.Join(", ", AllNames);
 
-    private static IEnumerable<string> AllNames
-        => [Native, $"{Native}:{Accurate}", .. Isas.Reverse().Select(isa => $"{Native}:{isa}"), Torch,
-        .. TorchVariants.Names, "managed"];
+    private static IEnumerable<string> AllNames => BackendRegistry.Compared.Select(backend => backend.Name);
 
     /// <summary>The default contestants: every backend, and the variants of native that are useful on this
     /// machine.</summary>
@@ -39,18 +34,18 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     {
         get
         {
-            // The scalar instruction set is only a fallback for other machines.
-            IEnumerable<string> others = [];
+            // The plainest instruction set is for machines that have no other, and the best is the backend's own.
+            NativeIsa[] others = [];
             try
             {
-                others = NativeBackend.SupportedIsas.Skip(1).SkipLast(1).Reverse()
-                    .Select(isa => $"{Native}:{isa.ToString().ToLowerInvariant()}");
+                others = [.. NativeBackend.SupportedIsas.Skip(1).SkipLast(1)];
             }
             catch (NativeLibraryException)
             {
                 // The row of the native backend reports why it is not available.
             }
-            return [Native, $"{Native}:{Accurate}", .. others, Torch, "managed"];
+            return [.. BackendRegistry.Compared.Where(backend => backend.Padding is null
+                && (backend.Isa is not { } isa || others.Contains(isa))).Select(backend => backend.Name)];
         }
     }
 
@@ -59,18 +54,14 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     public static Contestant Parse(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return name.Split(':') switch
-        {
-            [Native, var variant] when variant == Accurate => new Contestant(name, Native, null, variant),
-            [Native, var isa] when Isas.Contains(isa) => new Contestant(name, Native, isa, null),
-            [Native, var isa, var variant] when Isas.Contains(isa) && variant == Accurate
-                => new Contestant(name, Native, isa, variant),
-            ["auto"] => throw new ArgumentException("auto selects a backend, but a measurement needs explicit "
-                + "names. Name the backends, or omit --backends to compare all."),
-            [Torch, _] when TorchVariants.WordOf(name) is not null => new Contestant(name, Torch, null, null),
-            [Native or Torch or "managed"] => new Contestant(name, name, null, null),
-            _ => throw NearMisses.NoSuch("backend to compare", name, AllNames),
-        };
+        if (name == BackendRegistry.Auto)
+            throw new ArgumentException($"{name} selects a backend, but a measurement needs explicit names. Name the "
+                + "backends, or omit --backends to compare all.");
+        return BackendRegistry.Find(name) is { Algorithm: null } known
+            ? new Contestant(name, known.Family.Name, Lower(known.Isa), Lower(known.Precision))
+            : throw NearMisses.NoSuch("backend to compare", name, AllNames);
+
+        static string? Lower<T>(T? value) where T : struct => value?.ToString()!.ToLowerInvariant();
     }
 
     /// <summary>Creates a request to the worker of this contestant.</summary>

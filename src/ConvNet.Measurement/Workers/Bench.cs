@@ -1,9 +1,10 @@
+using ConvNet.Backends;
 using ConvNet.GradientChecking;
 
 namespace ConvNet.Measurement.Workers;
 
-/// <summary>Creates the workloads of one backend.</summary>
-internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
+/// <summary>Makes the workloads of one backend.</summary>
+internal abstract class Bench(string backend, Func<string, Shape?, Graph> models) : IDisposable
 {
     private IBackend? _backend;
 
@@ -50,51 +51,48 @@ internal abstract class Bench(Func<string, Shape?, Graph> models) : IDisposable
     private Graph Model(Request request)
         => models(request.Model ?? "", request.Input is { } input ? Shape.Parse(input) : null);
 
-    /// <summary>Creates the backend.</summary>
-    protected abstract IBackend Open(Request request);
+    /// <summary>Makes the backend.</summary>
+    protected virtual IBackend Open(Request request) => BackendRegistry.Create(backend, OptionsOf(request));
+
+    /// <summary>What a request asks of a backend.</summary>
+    protected static BackendOptions OptionsOf(Request request) => new()
+    {
+        Threads = request.Threads,
+        Isa = request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null,
+        Precision = request.Precision is { } precision ? Enum.Parse<Precision>(precision, ignoreCase: true)
+            : Precision.Fast,
+        Algorithm = AlgorithmNames.Parse(request.Algorithm),
+        Padding = BackendRegistry.All.FirstOrDefault(known => known.PaddingWord == request.Padding)?.Padding
+            ?? ChannelPadding.WhereNeeded,
+    };
 
     /// <summary>Creates the workload of a layer pass.</summary>
     protected abstract Workload Layer(IBackend backend, LayerShape shape, BenchPass pass);
 }
 
 /// <summary>The bench of the native backend.</summary>
-internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench(models)
+internal sealed class NativeBench(Func<string, Shape?, Graph> models) : Bench("native", models)
 {
-    /// <summary>Creates the backend of a request.</summary>
-    public static NativeBackend Backend(Request request) => new(
-        request.Threads,
-        request.Isa is { } isa ? Enum.Parse<NativeIsa>(isa, ignoreCase: true) : null,
-        request.Precision is { } precision ? Enum.Parse<Precision>(precision, ignoreCase: true) : Precision.Fast)
-    {
-        Algorithm = AlgorithmNames.Parse(request.Algorithm),
-    };
-
-    /// <inheritdoc/>
-    protected override IBackend Open(Request request) => Backend(request);
+    /// <summary>The backend of a request.</summary>
+    public static NativeBackend Backend(Request request)
+        => (NativeBackend)BackendRegistry.Create("native", OptionsOf(request));
 
     /// <inheritdoc/>
     protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
         => NativeLayer.Create((NativeBackend)backend, shape, pass);
 }
 
-/// <summary>The bench of the torchsharp backend.</summary>
-internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench(models)
+/// <summary>The bench of torch.</summary>
+internal class TorchSharpBench(Func<string, Shape?, Graph> models) : Bench("torchsharp", models)
 {
-    /// <inheritdoc/>
-    protected override IBackend Open(Request request)
-        => new TorchSharpBackend(request.Threads, padding: TorchVariants.PaddingOf(request.Padding));
-
     /// <inheritdoc/>
     protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
         => TorchLayer.Create(backend, shape, pass);
 }
 
-/// <summary>The bench of the managed backend.</summary>
-internal sealed class ManagedBench(Func<string, Shape?, Graph> models) : Bench(models)
+/// <summary>The bench of the reference.</summary>
+internal sealed class ManagedBench(Func<string, Shape?, Graph> models) : Bench("managed", models)
 {
-    /// <inheritdoc/>
-    protected override IBackend Open(Request request) => new ManagedBackend(request.Threads);
-
     /// <inheritdoc/>
     protected override Workload Layer(IBackend backend, LayerShape shape, BenchPass pass)
         => new ManagedLayer(backend, shape, pass);

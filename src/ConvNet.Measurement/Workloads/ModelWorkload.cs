@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ConvNet.Backends;
 using ConvNet.Profiling;
 
 namespace ConvNet.Measurement;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using ConvNet.Backends;
 using ConvNet.Cli;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.Cli.Verbs;

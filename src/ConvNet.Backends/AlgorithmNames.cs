@@ -1,4 +1,4 @@
-namespace ConvNet.Measurement;
+namespace ConvNet.Backends;
 
 /// <summary>Command-line names of the convolution algorithms.</summary>
 public static class AlgorithmNames

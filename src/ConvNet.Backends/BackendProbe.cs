@@ -1,6 +1,6 @@
 using ConvNet.GradientChecking;
 
-namespace ConvNet.Cli;
+namespace ConvNet.Backends;
 
 /// <summary>The state of a backend on this machine. Also part of the JSON documents of <c>backends</c> and
 /// <c>doctor</c>.</summary>
@@ -15,7 +15,7 @@ namespace ConvNet.Cli;
 /// <param name="Reason">Why the backend cannot run, and the remedy. Null if it can.</param>
 /// <param name="SelfTest">The self-test result. Null if the backend cannot run.</param>
 /// <param name="Limits">Limitations and workarounds.</param>
-internal sealed record BackendProbe(string Name, bool Available, string? Version, string? Isa, string? Precision,
+public sealed record BackendProbe(string Name, bool Available, string? Version, string? Isa, string? Precision,
     int? Threads, string? Library, long? LibraryBytes, string? Reason, SelfTestResult? SelfTest,
     IReadOnlyList<BackendLimit> Limits)
 {
@@ -28,13 +28,13 @@ internal sealed record BackendProbe(string Name, bool Available, string? Version
         cancellation.ThrowIfCancellationRequested();
         try
         {
-            using IBackend backend = BackendCatalog.Create(name, threads);
+            using IBackend backend = BackendRegistry.Create(name, threads);
             BackendInfo info = backend.Info;
             long? bytes = info.Library is { } library ? new FileInfo(library).Length : null;
-            return new BackendProbe(name, true, info.Version, info.Isa, BackendText.Words(info.Precision), info.Threads,
-                info.Library, bytes, null, GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
+            return new BackendProbe(name, true, info.Version, info.Isa, $"{info.Precision}".ToLowerInvariant(), info.Threads,
+                info.Library, bytes, null, ConvNet.GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
         }
-        catch (Exception failure) when (BackendCatalog.IsUnavailable(failure))
+        catch (Exception failure) when (BackendRegistry.IsUnavailable(failure))
         {
             return new BackendProbe(name, false, null, null, null, null, null, null, failure.Message, null, []);
         }
@@ -42,6 +42,6 @@ internal sealed record BackendProbe(string Name, bool Available, string? Version
 
     /// <summary>Returns the backend that <c>--backend auto</c> selects, or null if there is none.</summary>
     public static string? Auto(IReadOnlyCollection<BackendProbe> probes)
-        => BackendCatalog.Ranking.FirstOrDefault(name
+        => BackendRegistry.Ranking.FirstOrDefault(name
             => probes.Any(probe => probe.Name == name && probe.SelfTest is { Passed: true }));
 }
