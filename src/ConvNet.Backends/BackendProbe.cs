@@ -31,8 +31,8 @@ public sealed record BackendProbe(string Name, bool Available, string? Version, 
             using IBackend backend = BackendRegistry.Create(name, threads);
             BackendInfo info = backend.Info;
             long? bytes = info.Library is { } library ? new FileInfo(library).Length : null;
-            return new BackendProbe(name, true, info.Version, info.Isa, $"{info.Precision}".ToLowerInvariant(), info.Threads,
-                info.Library, bytes, null, ConvNet.GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
+            return new BackendProbe(name, true, info.Version, info.Isa, $"{info.Precision}".ToLowerInvariant(),
+                info.Threads, info.Library, bytes, null, ConvNet.GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
         }
         catch (Exception failure) when (BackendRegistry.IsUnavailable(failure))
         {

@@ -13,22 +13,6 @@ namespace ConvNet.Cli;
 /// correct as one line and an exit code.</summary>
 internal static class App
 {
-    /// <summary>Success.</summary>
-    public const int Ok = 0;
-
-    /// <summary>A check failed, training diverged, or a worker ended unexpectedly.</summary>
-    public const int Failed = 1;
-
-    /// <summary>Invalid usage: an option, file, model, size or backend that cannot be used as requested, or output that
-    /// cannot be written.</summary>
-    public const int WrongUsage = 2;
-
-    /// <summary>An internal error, reported with a stack trace.</summary>
-    public const int InternalError = 70;
-
-    /// <summary>Interrupted by SIGINT: 128 plus the signal number, as shells report it.</summary>
-    public const int Interrupted = 130;
-
     private const string JsonOption = "--json";
 
     /// <summary>Runs a command line. Numbers are read and written in the invariant culture.</summary>
@@ -50,7 +34,7 @@ internal static class App
             ParseResult command = Describe(json => new Terminal(results, messages, json, written, cancellation))
                 .Parse(args);
             int code = Run(command, results, messages, written);
-            if (code != Ok || results.Failure is not { } lost)
+            if (code != ExitCode.Ok || results.Failure is not { } lost)
                 return code;
             // A reader may close the pipe after seeing enough of a table, but a JSON document must be complete.
             bool json = command.GetValue<bool>(JsonOption);
@@ -58,7 +42,7 @@ internal static class App
                 return code;
             string what = json ? $"the document of {JsonOption}" : "the results";
             messages.WriteLine($"convnet: Writing {what} to standard output failed: {lost.Message}");
-            return WrongUsage;
+            return ExitCode.WrongUsage;
         }
         finally
         {
@@ -76,12 +60,12 @@ internal static class App
             if (command.CommandResult.Command is RootCommand root && command.UnmatchedTokens.Count == 0)
             {
                 root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = error, Error = error });
-                return WrongUsage;
+                return ExitCode.WrongUsage;
             }
             string verb = command.CommandResult.Command is Verb named ? $" {named.Name}" : "";
             error.WriteLine($"convnet: {UsageError.Of(command)}");
             error.WriteLine($"See: convnet{verb} --help");
-            return WrongUsage;
+            return ExitCode.WrongUsage;
         }
         try
         {
@@ -91,23 +75,23 @@ internal static class App
         catch (OperationCanceledException)
         {
             error.WriteLine(Interruption.Message(files));
-            return Interrupted;
+            return ExitCode.Interrupted;
         }
         catch (Exception failure) when (failure is NonFiniteLossException or WorkerException)
         {
             error.WriteLine($"convnet: {failure.Message}");
-            return Failed;
+            return ExitCode.Failed;
         }
         catch (Exception failure) when (Failures.IsExpected(failure))
         {
             error.WriteLine($"convnet: {Failures.Message(failure)}");
-            return WrongUsage;
+            return ExitCode.WrongUsage;
         }
         catch (Exception failure)
         {
             error.WriteLine($"convnet: internal error. Please report it with the command line and the following "
                 + $"text:\n{failure}");
-            return InternalError;
+            return ExitCode.InternalError;
         }
     }
 

@@ -31,7 +31,7 @@ internal sealed class Interruption : IDisposable
     public CancellationToken Token => _source.Token;
 
     /// <summary>The exit code after an interruption, as shells report it: 130 for SIGINT, 143 for SIGTERM.</summary>
-    public int ExitCode { get; private set; } = App.Interrupted;
+    public int ExitCode { get; private set; } = Cli.ExitCode.Interrupted;
 
     /// <summary>Formats the message after an interruption.</summary>
     public static string Message(FilesWritten files) => $"convnet: interrupted; {files.Words}.";

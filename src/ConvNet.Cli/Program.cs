@@ -7,4 +7,4 @@ if (args is [WorkerVerb.Word, ..])
 var files = new FilesWritten();
 using var interruption = new Interruption(files);
 int code = App.Run(args, LossyWriter.StandardOutput(), Console.Error, files, interruption.Token);
-return code == App.Interrupted ? interruption.ExitCode : code;
+return code == ExitCode.Interrupted ? interruption.ExitCode : code;

@@ -51,16 +51,6 @@ public static class Machine
         }
     }
 
-    /// <summary>Describes this machine and its measured limits.</summary>
-    public static MachineFacts Facts(MachineMeter meter)
-    {
-        ArgumentNullException.ThrowIfNull(meter);
-        return new MachineFacts(Processor, Environment.ProcessorCount, RuntimeInformation.OSDescription,
-            RuntimeInformation.FrameworkDescription,
-            [.. meter.Peaks.OrderBy(peak => peak.Key).Select(peak => new ThreadPeak(peak.Key, peak.Value))],
-                meter.MemoryGBs);
-    }
-
     private static long Size(string text)
     {
         long unit = text[^1] switch { 'K' => 1 << 10, 'M' => 1 << 20, 'G' => 1 << 30, _ => 1 };

@@ -29,7 +29,7 @@ internal sealed class BackendsVerb : Verb
                 + $"{string.Join(", ", BackendRegistry.Ranking)} that passes its self-test.");
         }
         terminal.WriteJson(new { backends = probes, auto });
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     /// <summary>Creates a table with a row for each backend.</summary>

@@ -118,7 +118,7 @@ internal sealed class BenchVerb : Verb
         object document = BenchTables.Document(result);
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin => BenchPage.Of(result, origin, document));
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     private static void CheckProfile(List<Case> cases, IReadOnlyList<string> backends)

@@ -84,7 +84,7 @@ internal sealed class CompareVerb : Verb
 
         var machine = new MachineMeter();
         IReadOnlyList<BatchComparison> comparisons = Measure(graph, each, machine, terminal);
-        var result = new CompareResult(model, $"{graph.Input.Shape}", graph.ParameterCount, Machine.Facts(machine),
+        var result = new CompareResult(model, $"{graph.Input.Shape}", graph.ParameterCount, machine.Facts(),
             SourceCommit.Of(update is null ? AppContext.BaseDirectory
                 : Path.GetDirectoryName(Path.GetFullPath(update))!), CommandLineOf(command), comparisons);
         if (!terminal.Json)
@@ -98,7 +98,7 @@ internal sealed class CompareVerb : Verb
         _report.Write(command, terminal, origin
             => ComparePage.Of(result, CompareProfiles.Measure(result, input, name
             => Contenders.Start(name, terminal.Cancellation), terminal.Progress), origin));
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     private static BatchComparison[] Measure(Graph graph, CompareSettings[] each, MachineMeter machine,

@@ -65,7 +65,7 @@ internal sealed class DoctorVerb : Verb
             right,
         });
         if (right)
-            return App.Ok;
+            return ExitCode.Ok;
         return terminal.Fail(wrong.Length > 0 ? WhatIsWrong(wrong)
             : $"{(name is null ? "No backend can" : $"{name} cannot")} run on this machine; see above for reason and "
                 + "remedy.");

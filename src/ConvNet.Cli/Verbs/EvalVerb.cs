@@ -62,6 +62,6 @@ internal sealed class EvalVerb : Verb
             testAccuracy = test.Accuracy,
             notFinite = test.NotFinite,
         });
-        return test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, images, test));
+        return test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, images, test));
     }
 }

@@ -103,7 +103,7 @@ internal sealed class GradcheckVerb : Verb
             [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal);
         GradcheckResult result = Check(subjects, backends, command, terminal);
         Write(result, command, terminal);
-        return result.Report.Verdict == Verdict.Fail ? App.Failed : App.Ok;
+        return result.Report.Verdict == Verdict.Fail ? ExitCode.Failed : ExitCode.Ok;
     }
 
     // Returns the name of the option that tests the check itself, or null.
@@ -152,7 +152,7 @@ internal sealed class GradcheckVerb : Verb
             terminal.Wrote(update);
         }
         terminal.WriteJson(result.Document);
-        return result.Failed ? App.Failed : App.Ok;
+        return result.Failed ? ExitCode.Failed : ExitCode.Ok;
     }
 
     private List<Subject> Subjects(ParseResult command, GradientCheckOptions options)

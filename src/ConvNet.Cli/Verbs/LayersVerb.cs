@@ -31,7 +31,7 @@ internal sealed class LayersVerb : Verb
                 }),
             }),
         });
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     /// <summary>Creates a table with a row for each attribute, and one for each layer without attributes.</summary>

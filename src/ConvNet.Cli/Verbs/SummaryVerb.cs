@@ -103,7 +103,7 @@ internal sealed class SummaryVerb : Verb
             }),
             plan.Memory,
         });
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     private static object? LayoutOf(PlannedTensor? tensor)
@@ -146,7 +146,7 @@ internal sealed class SummaryVerb : Verb
                 summary.ActivationBytes
             },
         });
-        return App.Ok;
+        return ExitCode.Ok;
     }
 
     private static string Words(ModelSummary summary) => summary is { Inputs: [var only], Outputs.Count: 1 }

@@ -147,7 +147,7 @@ internal sealed class TrainVerb : Verb
             {
                 StepsOfAnEpoch = train.BatchCount,
             }, origin, document));
-        return result.Test.NotFinite == 0 ? App.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
+        return result.Test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
     // Saves after every epoch, and where the training is interrupted between two steps.

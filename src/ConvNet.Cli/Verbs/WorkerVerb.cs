@@ -8,7 +8,7 @@ namespace ConvNet.Cli.Verbs;
 internal sealed class WorkerVerb : Verb
 {
     /// <summary>The name of the verb.</summary>
-    public const string Word = "worker";
+    public const string Word = Contenders.WorkerWord;
 
     private readonly Argument<string> _backend = new("BACKEND") { Description = "The backend." };
 
@@ -18,13 +18,10 @@ internal sealed class WorkerVerb : Verb
         Add(_backend);
     }
 
-    /// <summary>Returns the command line that starts a worker with this program.</summary>
-    public static IReadOnlyList<string> CommandFor(string backend) => OwnProgram.CommandFor(Word, backend);
-
     public override int Run(ParseResult command, Terminal terminal)
     {
         WorkerLoop.Serve(command.GetValue(_backend)!, (model, input) => ModelChoice.Open(model, input), Console.In,
             Console.Out);
-        return App.Ok;
+        return ExitCode.Ok;
     }
 }

@@ -25,27 +25,6 @@ public sealed record CompareResult(
         (nameof(Commit), Commit), (nameof(Command), Command), (nameof(Comparisons), Comparisons));
 }
 
-/// <summary>The machine and its measured limits.</summary>
-/// <param name="Processor">The name of the processor.</param>
-/// <param name="Processors">The number of logical processors.</param>
-/// <param name="System">The operating system.</param>
-/// <param name="Runtime">The .NET version.</param>
-/// <param name="Peaks">The FMA peak for each thread count.</param>
-/// <param name="MemoryGBs">The memory bandwidth with the highest thread count, in GB/s.</param>
-public sealed record MachineFacts(string Processor, int Processors, string System, string Runtime,
-    IReadOnlyList<ThreadPeak> Peaks, double MemoryGBs)
-{
-    /// <inheritdoc/>
-    public override string ToString() => RecordText.Of(nameof(MachineFacts), (nameof(Processor), Processor),
-        (nameof(Processors), Processors), (nameof(System), System), (nameof(Runtime), Runtime),
-        (nameof(Peaks), Peaks), (nameof(MemoryGBs), MemoryGBs));
-}
-
-/// <summary>The FMA peak for a thread count.</summary>
-/// <param name="Threads">The number of threads.</param>
-/// <param name="Gflops">The peak in GFLOP/s. A multiply-add counts as two operations.</param>
-public sealed record ThreadPeak(int Threads, double Gflops);
-
 /// <summary>The comparison for one batch size.</summary>
 /// <param name="Batch">The batch size.</param>
 /// <param name="Seconds">The duration in seconds.</param>
@@ -138,38 +117,6 @@ public sealed record Latency(double P50Ms, double? P99Ms, double MaxMs, int Call
 /// <param name="WarmMs">Time of compilation and first step in a process that has already run other networks.</param>
 /// <param name="CompileMs">The compile time included in <paramref name="WarmMs"/>.</param>
 public sealed record FirstStep(double ColdMs, double WarmMs, double CompileMs);
-
-/// <summary>The verdict of a gradient check.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<GradientVerdict>))]
-public enum GradientVerdict
-{
-    /// <summary>The gradients were not checked.</summary>
-    [JsonStringEnumMemberName("notChecked")]
-    NotChecked,
-
-    /// <summary>All values are correct.</summary>
-    [JsonStringEnumMemberName("right")]
-    Right,
-
-    /// <summary>Some values deviate more than rounding probably explains, but none more than it possibly can.</summary>
-    [JsonStringEnumMemberName("suspect")]
-    Suspect,
-
-    /// <summary>Some values are wrong.</summary>
-    [JsonStringEnumMemberName("wrong")]
-    Wrong,
-}
-
-/// <summary>The result of a quick gradient check against the reference in double precision.</summary>
-/// <param name="Verdict">The verdict.</param>
-/// <param name="Checked">The number of values compared.</param>
-/// <param name="Failed">The number of wrong values.</param>
-/// <param name="Detail">The worst deviation in words, or what was checked.</param>
-public sealed record GradientAgreement(GradientVerdict Verdict, long Checked, long Failed, string Detail)
-{
-    /// <summary>The result if no check was made.</summary>
-    public static GradientAgreement NotChecked { get; } = new(GradientVerdict.NotChecked, 0, 0, "");
-}
 
 /// <summary>A measurement that is missing.</summary>
 /// <param name="Backend">The backend and its variant.</param>

@@ -51,7 +51,7 @@ public sealed class BenchTests
         string[] words = ["bench", "--layer", "mb2ic16ih6oc16kh3ph1", "--layer", "mb2ic16ih6oc16kh1", "--pass", "fwd",
             "--algorithm", "all", .. Quick];
         CommandLine run = CommandLine.Run(words);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Match("auto is within 10% of the best in [01] of 1 cases; in all passes on [01] "
             + "of 1 shapes").And.Contain("winograd4 does not support this layer"));
         JsonElement[] rows = [.. CommandLine.Run([.. words, "--json"]).Json().GetProperty("rows").EnumerateArray()];
@@ -99,7 +99,7 @@ public sealed class BenchTests
     public void PeopleSeeThePeakAndATable()
     {
         CommandLine run = CommandLine.Run(["bench", "--model", "digits", "--pass", "train", .. Quick]);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("FMA peak").And.Contain("digits").And.Contain("% of peak")
             .And.Not.Contain("infer"));
     }
@@ -114,7 +114,7 @@ public sealed class BenchTests
         CommandLine.Run("bench", "--layer", "mb2ic4oc4", "--update", file).IsRefusedWith("no section \"results\"");
         string[] words = ["bench", "--layer", "mb2ic4oc4n\"one two\"", "--pass", "fwd", "--update", file, "--section",
             "linear", .. Quick];
-        Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(ExitCode.Ok));
         Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench linear -->\n")
             .And.EndWith("\n<!-- end -->\n")
             .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`./convnet bench --layer 'mb2ic4oc4n\"one two\"' "
@@ -128,7 +128,7 @@ public sealed class BenchTests
         string trace = folder.File("trace.json");
         string[] words = ["bench", "--model", "digits:2", "--pass", "train", "--profile", .. Quick];
         CommandLine people = CommandLine.Run([.. words, "--backends", "native,managed"]);
-        Assert.That(people.ExitCode, Is.EqualTo(App.Ok), people.Error);
+        Assert.That(people.ExitCode, Is.EqualTo(ExitCode.Ok), people.Error);
         Assert.That(people.Output, Does.Contain("digits, batch 2, train, managed, 1 thread: ").And.Contain("% of bound")
             .And.Contain("conv3 + relu3 + maxpool2").And.Contain("between layers"));
         JsonElement profile = CommandLine.Run([.. words, "--trace", trace, "--json"]).Json().GetProperty("rows")[0]

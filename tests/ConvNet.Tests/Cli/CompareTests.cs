@@ -54,7 +54,7 @@ public sealed class CompareTests
     {
         CommandLine run = CommandLine.Run("compare", "--model", "digits", "--input", "1x4x4", "--batch", "1",
             "--threads", "1", "--backends", "native", "--seconds", "1");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("FMA peak").And.Contain("1×4×4").And.Contain("time / fastest")
             .And.Contain("% of memory rate"));
         Assert.That(run.Output.TrimEnd().Split('\n')[^1], Does.Contain("native on 1 thread"));

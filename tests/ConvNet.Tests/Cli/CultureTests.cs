@@ -146,7 +146,7 @@ public sealed class CultureTests
         CommandResult run = Repository.Run(folder.Path, "dotnet",
             ["exec", typeof(App).Assembly.Location, "train", "--lr", "0,02"],
             new Dictionary<string, string?> { ["LANG"] = "de_DE.UTF-8", ["LC_ALL"] = "de_DE.UTF-8" });
-        Assert.That(run.ExitCode, Is.EqualTo(App.WrongUsage));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.WrongUsage));
         Assert.That(run.Output, Does.Contain("--lr is \"0,02\"; it takes a finite number above 0, as 0.02."));
     }
 

@@ -53,7 +53,7 @@ public sealed class DoctorTests
             .GetProperty("limits")[0];
         Assert.That(CommandLine.NamesOf(limit), Is.EqualTo("what, why, remedy"));
         CommandLine run = CommandLine.Run(words);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), "a limit makes nothing wrong");
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), "a limit makes nothing wrong");
         foreach (JsonProperty part in limit.EnumerateObject())
             Assert.That(run.Output, Does.Contain(part.Value.GetString()));
         Assert.That(run.Output, Does.Contain($"{Environment.ProcessorCount + 1} threads on ")
@@ -75,7 +75,7 @@ public sealed class DoctorTests
         CommandResult run = Repository.Run(Repository.Root, "dotnet",
             ["exec", typeof(App).Assembly.Location, "doctor", "--json"],
             new Dictionary<string, string?> { ["CONVNET_NATIVE_LIBRARY"] = library });
-        Assert.That(run.ExitCode, Is.EqualTo(App.Failed), run.Output);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Failed), run.Output);
         Assert.That(run.Output, Does.Contain("failed its self-test: the process ended with exit code 134")
             .And.Contain("convnet: native").And.Contain("passed its self-test").And.Contain("\"right\": false"));
     }
@@ -87,12 +87,12 @@ public sealed class DoctorTests
         CommandResult one = Repository.Run(Repository.Root, "dotnet",
             ["exec", typeof(App).Assembly.Location, "doctor", "--backend", "native"],
             new Dictionary<string, string?> { ["CONVNET_NATIVE_LIBRARY"] = "/no/such/libconvnet.so" });
-        Assert.That(one.ExitCode, Is.EqualTo(App.Failed), one.Output);
+        Assert.That(one.ExitCode, Is.EqualTo(ExitCode.Failed), one.Output);
         Assert.That(one.Output, Does.Contain("unavailable").And.Contain("/no/such/libconvnet.so")
             .And.Contain("native cannot run on this machine"));
         CommandResult all = Repository.Run(Repository.Root, "dotnet", ["exec", typeof(App).Assembly.Location, "doctor"],
             new Dictionary<string, string?> { ["CONVNET_NATIVE_LIBRARY"] = "/no/such/libconvnet.so" });
-        Assert.That(all.ExitCode, Is.EqualTo(App.Ok), "the others can run, and are right");
+        Assert.That(all.ExitCode, Is.EqualTo(ExitCode.Ok), "the others can run, and are right");
         Assert.That(all.Output, Does.Contain("--backend auto selects torchsharp.")
             .Or.Contain("--backend auto selects managed."));
     }

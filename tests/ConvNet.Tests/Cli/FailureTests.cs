@@ -47,7 +47,7 @@ public sealed class FailureTests
         using var error = new FaultyWriter();
         // Progress of a check of several layers goes to standard error, which has a fault here.
         int code = App.Run(["gradcheck", "--layer", "mb1ic1oc1", "mb1ic2oc1", "--backends", "managed"], output, error);
-        Assert.That(code, Is.EqualTo(App.InternalError));
+        Assert.That(code, Is.EqualTo(ExitCode.InternalError));
         Assert.That(error.ToString(), Does.StartWith("convnet: internal error")
             .And.Contain(nameof(InvalidTimeZoneException)).And.Contain("   at "));
     }

@@ -109,7 +109,7 @@ public sealed class GradcheckCaseTests
         string[] words = again.Command.Split(' ');
         Assert.That(words[0], Is.EqualTo("convnet"));
         CommandLine run = CommandLine.Run(words[1..]);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("pass: "));
     }
 }

@@ -38,7 +38,7 @@ public sealed class GradcheckTests
     public void PeopleSeeATableAndTheVerdict()
     {
         CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("conv1").And.Contain("equal").And.Contain("pass: "));
     }
 
@@ -69,7 +69,7 @@ public sealed class GradcheckTests
     {
         CommandLine run = CommandLine.Run(new CancellationToken(canceled: true), "gradcheck", "--model", _data.Model,
             "--backends", "managed");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Interrupted));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Interrupted));
         Assert.That(run.Error, Does.Contain("interrupted"));
     }
 

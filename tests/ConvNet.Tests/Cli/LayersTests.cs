@@ -11,7 +11,7 @@ public sealed class LayersTests
     public void EveryLayerIsListedWithEveryAttribute()
     {
         CommandLine run = CommandLine.Run("layers");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok));
         foreach (LayerDeclaration layer in LayerSet.BuiltIn.Declarations)
         {
             Assert.That(run.Output, Does.Contain(layer.Kind));

@@ -28,7 +28,7 @@ public sealed class LostOutputTests
         using var output = new StringWriter();
         using var full = new LostStream(NoSpace);
         Assert.That(App.Run([.. Training, "--json", "--save", _data.File("a.safetensors")], output, full),
-            Is.EqualTo(App.Ok));
+            Is.EqualTo(ExitCode.Ok));
         Assert.That(JsonDocument.Parse(output.ToString()).RootElement.GetProperty("epochs").GetArrayLength(),
             Is.EqualTo(2));
         Assert.That(_data.File("a.safetensors"), Does.Exist);
@@ -40,7 +40,7 @@ public sealed class LostOutputTests
         using var full = new LostStream(NoSpace);
         using var error = new StringWriter();
         Assert.That(App.Run([.. Training, "--save", _data.File("b.safetensors")], full, error),
-            Is.EqualTo(App.WrongUsage));
+            Is.EqualTo(ExitCode.WrongUsage));
         Assert.That(error.ToString(),
             Does.Contain("convnet: Writing the results to standard output failed: "));
         Assert.That(_data.File("b.safetensors"), Does.Exist);
@@ -52,7 +52,7 @@ public sealed class LostOutputTests
     {
         using var lost = new LostStream(cause);
         using var error = new StringWriter();
-        Assert.That(App.Run(["summary", "--json"], lost, error), Is.EqualTo(App.WrongUsage));
+        Assert.That(App.Run(["summary", "--json"], lost, error), Is.EqualTo(ExitCode.WrongUsage));
         Assert.That(error.ToString(),
             Does.StartWith("convnet: Writing the document of --json to standard output failed: "));
     }
@@ -62,7 +62,7 @@ public sealed class LostOutputTests
     {
         using var gone = new LostStream(BrokenPipe);
         using var error = new StringWriter();
-        Assert.That(App.Run(["summary"], gone, error), Is.EqualTo(App.Ok));
+        Assert.That(App.Run(["summary"], gone, error), Is.EqualTo(ExitCode.Ok));
         Assert.That(error.ToString(), Is.Empty);
     }
 
@@ -71,19 +71,19 @@ public sealed class LostOutputTests
     {
         using var output = new StringWriter();
         using var full = new LostStream(NoSpace);
-        Assert.That(App.Run(["train", "--epochs", "abc"], output, full), Is.EqualTo(App.WrongUsage));
-        Assert.That(App.Run([.. Training, "--lr", "1e25"], output, full), Is.EqualTo(App.Failed));
-        Assert.That(App.Run([], output, full), Is.EqualTo(App.WrongUsage));
+        Assert.That(App.Run(["train", "--epochs", "abc"], output, full), Is.EqualTo(ExitCode.WrongUsage));
+        Assert.That(App.Run([.. Training, "--lr", "1e25"], output, full), Is.EqualTo(ExitCode.Failed));
+        Assert.That(App.Run([], output, full), Is.EqualTo(ExitCode.WrongUsage));
     }
 
-    [TestCase("summary --json >/dev/full", ExpectedResult = App.WrongUsage)]
-    [TestCase("summary >/dev/full", ExpectedResult = App.WrongUsage)]
-    [TestCase("summary --json 2>/dev/full", ExpectedResult = App.Ok)]
-    [TestCase("train --epochs 1 --json 2>/dev/full", ExpectedResult = App.Ok)]
-    [TestCase("train --epochs abc 2>/dev/full", ExpectedResult = App.WrongUsage)]
-    [TestCase("summary --json | true", ExpectedResult = App.WrongUsage)]
-    [TestCase("summary | true", ExpectedResult = App.Ok)]
-    [TestCase("summary | head -1", ExpectedResult = App.Ok)]
+    [TestCase("summary --json >/dev/full", ExpectedResult = ExitCode.WrongUsage)]
+    [TestCase("summary >/dev/full", ExpectedResult = ExitCode.WrongUsage)]
+    [TestCase("summary --json 2>/dev/full", ExpectedResult = ExitCode.Ok)]
+    [TestCase("train --epochs 1 --json 2>/dev/full", ExpectedResult = ExitCode.Ok)]
+    [TestCase("train --epochs abc 2>/dev/full", ExpectedResult = ExitCode.WrongUsage)]
+    [TestCase("summary --json | true", ExpectedResult = ExitCode.WrongUsage)]
+    [TestCase("summary | true", ExpectedResult = ExitCode.Ok)]
+    [TestCase("summary | head -1", ExpectedResult = ExitCode.Ok)]
     [Platform("Linux")]
     public int AShellSeesTheSame(string words)
         => Repository.Run(Path.GetTempPath(), "bash", ["-c",

@@ -103,15 +103,15 @@ public sealed class NamedFilesTests
         using var data = new TinyData();
         string file = data.File("model.safetensors");
         string[] words = ["train", "--data", data.Folder, "--backend", "managed", "--lr", "0.001", "--save", file];
-        Assert.That(CommandLine.Run([.. words, "--model", data.Model, "--epochs", "1"]).ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(CommandLine.Run([.. words, "--model", data.Model, "--epochs", "1"]).ExitCode, Is.EqualTo(ExitCode.Ok));
         foreach (string[] more in (string[][])[["--load", file, "--epochs", "2"], ["--weights", file, "--epochs", "1"]])
         {
             byte[] before = System.IO.File.ReadAllBytes(file);
             CommandLine run = CommandLine.Run([.. words, .. more]);
-            Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+            Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
             Assert.That(System.IO.File.ReadAllBytes(file), Is.Not.EqualTo(before));
         }
         Assert.That(CommandLine.Run("eval", "--data", data.Folder, "--backend", "managed", "--load", file).ExitCode,
-            Is.EqualTo(App.Ok));
+            Is.EqualTo(ExitCode.Ok));
     }
 }

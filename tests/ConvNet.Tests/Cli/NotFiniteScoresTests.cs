@@ -42,7 +42,7 @@ public sealed class NotFiniteScoresTests
         CommandLine run = CommandLine.Run(words), json = CommandLine.Run([.. words, "--json"]);
         Assert.Multiple(() =>
         {
-            Assert.That((run.ExitCode, json.ExitCode), Is.EqualTo((App.Failed, App.Failed)));
+            Assert.That((run.ExitCode, json.ExitCode), Is.EqualTo((ExitCode.Failed, ExitCode.Failed)));
             Assert.That(run.Error, Does.StartWith("convnet: The scores of ")
                 .And.Contain($"of {TinyData.TestCount} test images are not finite, so these have no predicted "
                 + "class. The first is image 0 (counting from 0): ")

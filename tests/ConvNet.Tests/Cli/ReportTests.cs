@@ -124,7 +124,7 @@ public sealed class ReportTests
         using var data = new TinyData();
         CommandLine run = CommandLine.Run("train", "--backend", "managed", "--data", data.Folder, "--model", data.Model,
             "--lr", "1e25", "--report", data.File("a.html"));
-        Assert.That(run.ExitCode, Is.EqualTo(App.Failed));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Failed));
         Assert.That(Directory.GetFiles(data.Folder, "a.html*"), Is.Empty);
     }
 }

@@ -65,7 +65,7 @@ public sealed class SelfCheckTests
         File.WriteAllText(Log, File.ReadAllText(Log)
             .Replace("{\"verdict\":\"Pass\"", "{\"verdict\":\"Fail\"", StringComparison.Ordinal));
         CommandLine run = CommandLine.Run("gradcheck", "--sweep", "2", "--backends", Backends, "--log", Log);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Failed));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Failed));
         Assert.That(run.Output, Does.Contain("4 false alarms")
             .And.Contain($"convnet gradcheck --sweep 1 --seed 2 --backends {Backends}"));
     }

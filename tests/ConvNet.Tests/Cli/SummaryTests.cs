@@ -92,7 +92,7 @@ public sealed class SummaryTests
     public void PeopleSeeTheFormulaOfEverySizeAndTheTotals()
     {
         CommandLine run = CommandLine.Run("summary", "--model", "lenet5");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("(28 − 5 + 2·2) / 1 + 1 = 28").And.Contain("16·5·5 = 400")
             .And.Contain("61,706"));
     }
@@ -151,7 +151,7 @@ public sealed class SummaryTests
     public void PeopleSeeThePlanOfInferenceAsATable()
     {
         CommandLine run = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--batch", "4", "--inference");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct from plain rows").And.Contain("arena")
             .And.Not.Contain("backward"));
     }

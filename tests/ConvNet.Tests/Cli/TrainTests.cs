@@ -20,7 +20,7 @@ public sealed class TrainTests
     public void TheSummaryComesFirstAndTheConfusionMatrixLast()
     {
         CommandLine run = Train("--epochs", "2");
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         int place = -1;
         foreach (string part in (string[])["receptive field", "epoch 1/2", "epoch 2/2", "true \\ predicted",
             "test accuracy 100.00% (31 of 31)"])
@@ -149,7 +149,7 @@ public sealed class TrainTests
         CommandLine run = Train("--lr", "1e25", "--save", file, "--json");
         Assert.Multiple(() =>
         {
-            Assert.That(run.ExitCode, Is.EqualTo(App.Failed));
+            Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Failed));
             Assert.That(run.Error, Does.Contain("convnet: The loss is").And.Contain("at step")
                 .And.Contain("learning rate").And.Not.Contain("   at "));
             Assert.That(run.Output, Is.Empty);
@@ -163,7 +163,7 @@ public sealed class TrainTests
         string file = _data.File("interrupted.safetensors");
         CommandLine run = CommandLine.Run(new CancellationToken(canceled: true),
             "train", "--backend", "managed", "--data", _data.Folder, "--model", _data.Model, "--save", file);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Interrupted));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Interrupted));
         Assert.That(run.Error, Does.Contain("interrupted"));
         Assert.That(Directory.GetFiles(_data.Folder, "interrupted*"), Is.Empty);
     }
@@ -174,7 +174,7 @@ public sealed class TrainTests
         CommandLine.Run("train", "--backend", "managed", "--model", _data.Model)
             .IsRefusedWith("tiny.json", "1×6×6", "1×8×8");
         string file = _data.File("other.safetensors");
-        Assert.That(Train("--epochs", "1", "--save", file).ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(Train("--epochs", "1", "--save", file).ExitCode, Is.EqualTo(ExitCode.Ok));
         CommandLine.Run("eval", "--backend", "managed", "--load", file).IsRefusedWith("255", "1×8×8");
     }
 

@@ -106,7 +106,7 @@ public sealed class UsageTests
     public void WithoutAVerbTheHelpIsShownAsAnError(params string[] args)
     {
         CommandLine run = CommandLine.Run(args);
-        Assert.That(run.ExitCode, Is.EqualTo(App.WrongUsage));
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.WrongUsage));
         Assert.That(run.Output, Is.Empty);
         Assert.That(run.Error, Does.Contain("Usage:").And.Contain("  train ").And.Contain("Examples:")
             .And.Not.Contain("Required command"));
@@ -126,7 +126,7 @@ public sealed class UsageTests
         "gradcheck", "bench", "compare")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
-        Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(help.ExitCode, Is.EqualTo(ExitCode.Ok));
         string[] examples = [.. help.Output.Split('\n').Select(line => line.Trim())
             .Where(line => line.StartsWith($"convnet {verb}", StringComparison.Ordinal) && !line.Contains('['))];
         Assert.That(examples, Is.Not.Empty);
@@ -138,7 +138,7 @@ public sealed class UsageTests
     public void TheHelpOfTheCommandListsEveryVerb()
     {
         CommandLine help = CommandLine.Run("--help");
-        Assert.That(help.ExitCode, Is.EqualTo(App.Ok));
+        Assert.That(help.ExitCode, Is.EqualTo(ExitCode.Ok));
         foreach (string verb in (string[])["train", "eval", "summary", "backends", "layers", "doctor",
             "gradcheck", "bench",
             "compare"])

@@ -1,5 +1,4 @@
 using ConvNet.Backends;
-using ConvNet.Cli.Verbs;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
 
@@ -12,6 +11,9 @@ internal static class Contenders
     /// <summary>The environment variable for the folder of the peer programs. The default is build/peers in the
     /// repository that contains this program.</summary>
     private const string FolderVariable = "CONVNET_PEERS";
+
+    /// <summary>The hidden verb that serves a worker.</summary>
+    public const string WorkerWord = "worker";
 
     private static readonly string[] Backends = [.. BackendRegistry.Measured.Select(backend => backend.Name)],
         Peers = ["onednn", "libtorch"];
@@ -51,7 +53,7 @@ internal static class Contenders
     /// <param name="cancellation">Ends the worker at once.</param>
     public static IWorker Start(string name, CancellationToken cancellation)
         => new WorkerProcess(name, Peers.Contains(name) ? [ProgramOf(name)]
-            : WorkerVerb.CommandFor(name), cancellation);
+            : OwnProgram.CommandFor(WorkerWord, name), cancellation);
 
     private static string ProgramOf(string name)
         => Path.Combine(Folder, OperatingSystem.IsWindows() ? $"{name}.exe" : name);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using ConvNet.Measurement.Workers;
 
 namespace ConvNet.Measurement;
@@ -81,4 +82,9 @@ public sealed class MachineMeter
         _watched += clock() - start;
         _othersBusy += after - before - (own() - ours);
     }
+
+    /// <summary>The machine, with what was measured of it.</summary>
+    public MachineFacts Facts() => new(Machine.Processor, Environment.ProcessorCount,
+        RuntimeInformation.OSDescription, RuntimeInformation.FrameworkDescription,
+        [.. Peaks.OrderBy(peak => peak.Key).Select(peak => new ThreadPeak(peak.Key, peak.Value))], MemoryGBs);
 }

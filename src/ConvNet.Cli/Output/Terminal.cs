@@ -57,11 +57,11 @@ internal sealed class Terminal
     /// <summary>Writes a warning to standard error.</summary>
     public void Warn(string message) => _error.WriteLine($"convnet: warning: {message}");
 
-    /// <summary>Writes an error to standard error and returns the exit code <see cref="App.Failed"/>.</summary>
+    /// <summary>Writes an error to standard error and returns the exit code <see cref="ExitCode.Failed"/>.</summary>
     public int Fail(string message)
     {
         _error.WriteLine($"convnet: {message}");
-        return App.Failed;
+        return ExitCode.Failed;
     }
 
     /// <summary>Records a completely written file, for the message after an interruption.</summary>

@@ -34,10 +34,11 @@ internal static class ProbeProcess
         Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        if (process.ExitCode == App.Interrupted)
+        if (process.ExitCode == ExitCode.Interrupted)
             cancellation.WaitHandle.WaitOne(s_signalTimeout);
         cancellation.ThrowIfCancellationRequested();
-        return process.ExitCode is App.Ok or App.Failed ? Read(output) : Ended(name, process.ExitCode, errors.Result);
+        return process.ExitCode is ExitCode.Ok or ExitCode.Failed ? Read(output)
+            : Ended(name, process.ExitCode, errors.Result);
     }
 
     // Libraries may write before the document, for example oneDNN with ONEDNN_VERBOSE.
