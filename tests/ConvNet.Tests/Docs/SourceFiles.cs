@@ -17,7 +17,9 @@ internal static partial class SourceFiles
             => Directory.EnumerateFiles(Repository.Path(root), "*", SearchOption.AllDirectories)))
         {
             string name = Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
+            // The lists of public members are written by a command.
             bool isSource = s_endings.Contains(Path.GetExtension(file)) && !Built().IsMatch(name)
+                && !Path.GetFileName(file).StartsWith("PublicAPI.", StringComparison.Ordinal)
                 && !name.Contains("/Docs/Adding", StringComparison.Ordinal) && !but.Any(name.EndsWith);
             if (isSource && File.ReadAllText(file).Contains(text, StringComparison.OrdinalIgnoreCase))
                 yield return name;
