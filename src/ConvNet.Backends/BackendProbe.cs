@@ -32,7 +32,8 @@ public sealed record BackendProbe(string Name, bool Available, string? Version, 
             BackendInfo info = backend.Info;
             long? bytes = info.Library is { } library ? new FileInfo(library).Length : null;
             return new BackendProbe(name, true, info.Version, info.Isa, $"{info.Precision}".ToLowerInvariant(),
-                info.Threads, info.Library, bytes, null, ConvNet.GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
+                info.Threads, info.Library, bytes, null,
+                GradientChecking.SelfTest.Of(backend, cancellation), info.Limits);
         }
         catch (Exception failure) when (BackendRegistry.IsUnavailable(failure))
         {

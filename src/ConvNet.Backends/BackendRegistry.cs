@@ -100,7 +100,7 @@ public static class BackendRegistry
     /// <summary>Makes a backend with options that no name may have.</summary>
     /// <param name="family">The backend, without variant.</param>
     /// <param name="options">What it is made with.</param>
-    /// <inheritdoc cref="Create" path="/exception"/>
+    /// <inheritdoc cref="Create(string, int?, Precision)" path="/exception"/>
     public static IBackend Create(string family, BackendOptions options)
         => (Families.FirstOrDefault(known => known.Name == family) ?? throw NoSuch(family)).Make(options);
 

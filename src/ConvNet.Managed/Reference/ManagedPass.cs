@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using ConvNet.Planning;
 using ConvNet.Profiling;
@@ -17,8 +16,7 @@ internal sealed class ManagedPass<T>
     private readonly Memory<T>[][] _edgeGradients, _gradientParts;
     private readonly IReadOnlyList<Objective> _objectives;
     private readonly NodeMemory<T>?[] _nodes;
-    private ManagedParts? _parts;
-    private Recording? _recording;
+    private NodeRunner<T> _runner = new();
 
     /// <summary>Plans the arena and lays every node's memory out in it.</summary>
     /// <param name="graph">The graph.</param>
@@ -90,9 +88,8 @@ internal sealed class ManagedPass<T>
     {
         foreach (Node node in _graph.Nodes)
         {
-            using PartTimer timer = Time(_parts?[node].Forward);
-            if (node.Layer is { } layer)
-                new Frame<T>(_nodes[node.Index]!, n, training, step, firstSample).RunForward(layer);
+            if (node.Layer is not null)
+                _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, training, step, firstSample));
         }
     }
 
@@ -100,14 +97,16 @@ internal sealed class ManagedPass<T>
     /// <inheritdoc cref="Forward" path="/param"/>
     public void Backward(int n, long step, int firstSample)
     {
+        Frame<T> FrameOf(NodeMemory<T> memory) => new(memory, n, true, step, firstSample, backward: true);
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
         {
             Node node = _graph.Nodes[i];
             if (!_liveness.WantsGradient(node))
                 continue;
-            SumGradients(node, n);
+            if (_gradientParts[node.Index].Length > 1)
+                _runner.SumGradients(node, _gradientParts[node.Index], n * node.Shape.Length);
             if (node.Layer is not null)
-                Backward(node, n, step, firstSample);
+                _runner.Backward(node, _nodes[node.Index]!, FrameOf);
         }
     }
 
@@ -117,61 +116,20 @@ internal sealed class ManagedPass<T>
     /// <param name="threads">Threads that a layer may use.</param>
     public Recording Record(int batchSize, TrainingSpec? spec, int threads)
     {
-        if (_recording is not null)
+        if (_runner is TimedRunner<T>)
             throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
                 + "first.");
         var parts = new ManagedParts(_graph, _liveness, _objectives, batchSize, spec, threads, Unsafe.SizeOf<T>());
-        var recording = new Recording(parts.All, () => (_parts, _recording) = (null, null));
-        (_parts, _recording) = (parts, recording);
+        var recording = new Recording(parts.All, () => _runner = new NodeRunner<T>());
+        _runner = new TimedRunner<T>(parts, recording);
         return recording;
     }
 
-    /// <summary>Times the loss until it is disposed, where somebody records.</summary>
-    public PartTimer TimeLoss() => Time(_parts?.Loss);
+    /// <inheritdoc cref="NodeRunner{T}.TimeLoss"/>
+    public PartTimer TimeLoss() => _runner.TimeLoss();
 
-    /// <summary>Times the optimiser's step until it is disposed, where somebody records.</summary>
-    public PartTimer TimeUpdate() => Time(_parts?.Update);
-
-    private PartTimer Time(int? part) => new(part is null ? null : _recording, part ?? 0);
-
-    private void SumGradients(Node node, int n)
-    {
-        Memory<T>[] edges = _gradientParts[node.Index];
-        if (edges.Length < 2)
-            return;
-        using PartTimer timer = Time(_parts?[node].Sum);
-        int length = n * node.Shape.Length;
-        // In pairs, so that the sum over many readers is no long running sum.
-        for (int apart = 1; apart < edges.Length; apart *= 2)
-        {
-            for (int edge = 0; edge + apart < edges.Length; edge += 2 * apart)
-            {
-                Span<T> sum = edges[edge].Span[..length];
-                TensorPrimitives.Add(sum, edges[edge + apart].Span[..length], sum);
-            }
-        }
-    }
-
-    private void Backward(Node node, int n, long step, int firstSample)
-    {
-        NodeMemory<T> memory = _nodes[node.Index]!;
-        if (_parts?[node] is { Data: { } data, Weights: { } weights })
-        {
-            // To be timed apart: these layers have loops for each gradient, which do not know of the other.
-            Backward(memory with { DW = new Memory<T>[memory.DW.Length] }, data);
-            Backward(memory with { DX = new Memory<T>[memory.DX.Length] }, weights);
-        }
-        else
-        {
-            Backward(memory, _parts?[node].Gradient);
-        }
-
-        void Backward(NodeMemory<T> of, int? part)
-        {
-            using PartTimer timer = Time(part);
-            new Frame<T>(of, n, true, step, firstSample, backward: true).RunBackward(node.Layer!);
-        }
-    }
+    /// <inheritdoc cref="NodeRunner{T}.TimeUpdate"/>
+    public PartTimer TimeUpdate() => _runner.TimeUpdate();
 
     /// <summary>Memory that is wanted for some time, and who takes it.</summary>
     private readonly record struct Request(Lifetime Lifetime, Action<Memory<T>> Owner);

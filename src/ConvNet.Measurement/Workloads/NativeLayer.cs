@@ -1,3 +1,4 @@
+using ConvNet.Backends;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;

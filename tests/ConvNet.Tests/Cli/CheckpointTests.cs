@@ -31,7 +31,7 @@ public sealed class CheckpointTests
         string whole = _data.File($"whole-{optimizer}-{backend}"), half = _data.File($"half-{optimizer}-{backend}"),
             rest = _data.File($"rest-{optimizer}-{backend}");
         CommandLine run = Train([.. s_trained, "--optimizer", optimizer, "--backend", backend, "--save", whole]);
-        Assert.That(run.ExitCode, Is.EqualTo(App.Ok), run.Error);
+        Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
         StopAfter(steps: 17, SavedModel.Load(whole), backend, half);
 
         CommandResult result = Repository.Run(_data.Folder, "dotnet", ["exec", typeof(App).Assembly.Location, "train",

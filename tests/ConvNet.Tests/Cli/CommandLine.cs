@@ -38,7 +38,7 @@ internal sealed record CommandLine(int ExitCode, string Output, string Error)
     {
         Assert.Multiple(() =>
         {
-            Assert.That(ExitCode, Is.EqualTo(ExitCode.WrongUsage), Error);
+            Assert.That(ExitCode, Is.EqualTo(global::ConvNet.Cli.ExitCode.WrongUsage), Error);
             Assert.That(Output, Is.Empty);
             Assert.That(Error, Does.StartWith("convnet: ").And.Not.Contain("   at "));
             foreach (string word in words)
