@@ -75,17 +75,6 @@ public sealed record CompareRow(string Backend, int Threads)
     public double? PeakMemoryMB { get; init; }
 }
 
-/// <summary>A value with its 95% confidence interval.</summary>
-/// <param name="Value">The value: a median over rounds.</param>
-/// <param name="Low">The lower bound. Null if there was only one round, which yields no interval.</param>
-/// <param name="High">The upper bound. Null if <paramref name="Low"/> is null.</param>
-public sealed record Interval(double Value, double? Low, double? High)
-{
-    /// <summary>The relative width of the interval: the logarithm of the ratio of its bounds. Null without an
-    /// interval.</summary>
-    public double? Width => Low is { } low && High is { } high ? Math.Log(high / low) : null;
-}
-
 /// <summary>The speed of a pass.</summary>
 /// <param name="ImagesPerSecond">Images per second.</param>
 /// <param name="Ratio">The time relative to that of the fastest row with correct gradients, compared round by round. 1
