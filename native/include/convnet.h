@@ -122,8 +122,8 @@ enum {
   CN_MOST_HALO = 255,       /* halo of a tensor */
   CN_MOST_WINDOW = 1 << 20, /* kernel x dilation, stride and padding, per direction; the kernel of
                                an average may be as large as a tensor */
-  CN_MOST_MAXIMUM =
-      1 << 24 /* image pixels in a window of max pooling, which are numbered in floats */
+  /* Image pixels in a window of max pooling, which are numbered in floats. */
+  CN_MOST_MAXIMUM = 1 << 24
 };
 
 /* The shape of one sample and its layout in memory. The number of samples is an argument of each

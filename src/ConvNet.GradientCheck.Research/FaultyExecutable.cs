@@ -47,8 +47,12 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     public void Backward(BatchValues outputGradient, bool accumulate = false)
     {
         inner.Backward(outputGradient, accumulate);
-        _pass = _pass! with { OutputGradient = outputGradient.InOrderOf(NodesWithLoss, "output with a loss", all: false).ToArrays(NodesWithLoss.Length),
-            Accumulates = accumulate };
+        BatchValues ordered = outputGradient.InOrderOf(NodesWithLoss, "output with a loss", all: false);
+        _pass = _pass! with
+        {
+            OutputGradient = ordered.ToArrays(NodesWithLoss.Length),
+            Accumulates = accumulate,
+        };
     }
 
     public void Step(float learningRate) => inner.Step(learningRate);

@@ -41,7 +41,8 @@ internal sealed unsafe class NativePass : IDisposable
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
         var layouts = Layouts.Apply(fused, WantsGradient);
-        return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient, parameters(layouts.Primitives, liveness)));
+        return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient,
+            parameters(layouts.Primitives, liveness)));
     }
 
     /// <summary>Takes the memory and gives every slot its place.</summary>

@@ -29,8 +29,8 @@ public static class RandomCases
             new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
     }
 
-    /// <summary>A graph: a chain with branches, residual sums, values read several times, often a classifier at its end,
-    /// and sometimes a second input and several outputs.</summary>
+    /// <summary>A graph: a chain with branches, residual sums, values read several times, often a classifier at its
+    /// end, and sometimes a second input and several outputs.</summary>
     /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
     public static GraphGradientCase Graph(ulong seed) => Graph(seed, LayerSet.BuiltIn);
 

@@ -23,8 +23,8 @@ internal static class Activations
                 .Select((spec, i) => fill.Parameter(1 + node.Parameters[i].Index, spec))];
             yield return (node, x, w);
             options.Cancellation.ThrowIfCancellationRequested();
-            var given = new LayerValues<float>(node.Layer!, node.InputShapes, options.BatchSize, x, w, [], node.Index, 0,
-                options.Seed);
+            var given = new LayerValues<float>(node.Layer!, node.InputShapes, options.BatchSize, x, w, [], node.Index,
+                0, options.Seed);
             values[node.Index] = Array.ConvertAll(new LayerRun<double>(given.To(v => (double)v), backward: false).Y,
                 v => (float)v);
         }

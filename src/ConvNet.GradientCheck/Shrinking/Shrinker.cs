@@ -7,8 +7,8 @@ namespace ConvNet.GradientChecking;
 /// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several,
 /// smaller whole numbers, uniform real ones, the seed 1.
 /// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer
-/// nodes, or as many and some size or the number of outputs smaller and none larger, so it ends; it is a function of the case and of what fails
-/// alone.
+/// nodes, or as many and some size or the number of outputs smaller and none larger, so it ends; it is a function
+/// of the case and of what fails alone.
 /// </remarks>
 public static class Shrinker
 {

@@ -326,8 +326,8 @@ public abstract partial class Executable : IExecutable
     protected abstract double LossCore(int index, Targets targets);
 
     /// <summary>Computes the gradients, from the losses if <paramref name="outputGradient"/> is empty.</summary>
-    /// <param name="outputGradient">Gradients of the outputs in the order of <see cref="Objectives"/>; one that is empty
-    /// is zero.</param>
+    /// <param name="outputGradient">Gradients of the outputs in the order of <see cref="Objectives"/>; one that is
+    /// empty is zero.</param>
     /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
     protected abstract void BackwardCore(BatchValues outputGradient, bool accumulate);
 
@@ -614,8 +614,8 @@ public abstract partial class Executable : IExecutable
             throw new ArgumentException(Invariant($"{values.Length:N0} values{PlaceOf(input)} are no whole number of ")
                 + Invariant($"{input.Shape} samples, {length:N0} values each."), nameof(input));
         if (n > BatchSize)
-            throw new ArgumentException($"{n} samples{PlaceOf(input)} are more than a batch of {BatchSize}; give them in parts "
-                + "or compile for a larger batch.", nameof(input));
+            throw new ArgumentException($"{n} samples{PlaceOf(input)} are more than a batch of {BatchSize}; "
+                + "give them in parts or compile for a larger batch.", nameof(input));
         return n;
     }
 

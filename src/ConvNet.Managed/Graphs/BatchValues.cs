@@ -134,8 +134,8 @@ public readonly ref struct BatchBuffers
 
     /// <summary>The same memory, numbered as the nodes are, for a backend.</summary>
     /// <inheritdoc cref="BatchValues.InOrderOf" path="/param"/>
-    /// <exception cref="ArgumentException">A name is unknown or given twice, or tensors without names are not as many as
-    /// the nodes.</exception>
+    /// <exception cref="ArgumentException">A name is unknown or given twice, or tensors without names are not as many
+    /// as the nodes.</exception>
     public BatchBuffers InOrderOf(IReadOnlyList<Node> nodes, string what)
     {
         ArgumentNullException.ThrowIfNull(nodes);

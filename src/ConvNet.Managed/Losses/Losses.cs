@@ -22,7 +22,9 @@ public sealed record OutputLoss(string? Output, Loss Loss, float Weight = 1)
 /// The total is Σ weight·loss. A <see cref="Loss"/> converts implicitly: it is the loss of a graph's only output.
 /// Outputs without a loss are computed and can be read; no gradient comes from them.
 /// </remarks>
-/// <example><code>Losses.Of(("class", new SoftmaxCrossEntropy()), ("box", new MeanSquaredError(), 0.5f))</code></example>
+/// <example><code>
+/// Losses.Of(("class", new SoftmaxCrossEntropy()), ("box", new MeanSquaredError(), 0.5f))
+/// </code></example>
 public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
 {
     private readonly OutputLoss[] _losses;
@@ -58,7 +60,8 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
 
     /// <summary>The losses with their weights.</summary>
     public override string ToString() => string.Join(" + ", _losses.Select(of
-        => Invariant($"{(of.Weight == 1 ? "" : $"{of.Weight} × ")}{of.Loss}{(of.Output is null ? "" : $" of {of.Output}")}")));
+        => Invariant($"{(of.Weight == 1 ? "" : $"{of.Weight} × ")}{of.Loss}")
+            + (of.Output is null ? "" : $" of {of.Output}")));
 
     /// <summary>The losses at the nodes of a graph, in the order of its outputs.</summary>
     /// <exception cref="ArgumentException">
@@ -76,9 +79,9 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
                 throw new ArgumentException($"The loss of {Place(given?.Output)} is null; leave the output out or "
                     + "give it a loss.");
             if (given.Output is null && graph.Outputs.Count > 1)
-                throw new ArgumentException($"The graph has {graph.Outputs.Count} outputs, so a loss must name its own, "
-                    + $"as Losses.Of({string.Join(", ", graph.Outputs.Select(o => $"(\"{o.Name}\", …)"))}); outputs "
-                    + "without a loss are left out.");
+                throw new ArgumentException($"The graph has {graph.Outputs.Count} outputs, so a loss must name its "
+                    + $"own, as Losses.Of({string.Join(", ", graph.Outputs.Select(o => $"(\"{o.Name}\", …)"))}); "
+                    + "outputs without a loss are left out.");
             int index = given.Output is null ? 0 : NamedTensors.IndexOf(given.Output, graph.Outputs, "output");
             if (objectives[index] is not null)
                 throw new ArgumentException($"The output \"{graph.Outputs[index].Name}\" has two losses; give one.");

@@ -94,11 +94,12 @@ public readonly ref struct Targets
 
     /// <summary>The targets of one output.</summary>
     /// <param name="output">An output that <see cref="CheckFor(IReadOnlyList{Objective}, int)"/> has found.</param>
-    internal Targets For(Node output)
+    internal Targets For(Node output) => Outputs is null ? this : Named(output.Name);
+
+    // By itself: a closure is made where the method begins that has it, and a step makes none.
+    private Targets Named(string output)
     {
-        if (Outputs is null)
-            return this;
-        Targets own = Outputs.First(of => of.Output == output.Name).Targets;
+        Targets own = Outputs!.First(of => of.Output == output).Targets;
         return own.SampleWeights.IsEmpty ? own.Weighted(SampleWeights) : own;
     }
 

@@ -187,8 +187,8 @@ public static class GraphJson
         json.RejectOthers();
         Node Named(string input) => graph.Find(input)
             ?? throw json.Error(
-                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and an input of the graph "
-                + "is \"input\" unless it has another name.");
+                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and an input of the "
+                + "graph is \"input\" unless it has another name.");
         Node[] reads = inputs.Length == 0 ? [graph.Nodes[^1]] : [.. inputs.Select(Named)];
         json.Checked(() => graph.Add(name, layer, reads));
     }

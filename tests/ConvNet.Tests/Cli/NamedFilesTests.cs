@@ -103,7 +103,8 @@ public sealed class NamedFilesTests
         using var data = new TinyData();
         string file = data.File("model.safetensors");
         string[] words = ["train", "--data", data.Folder, "--backend", "managed", "--lr", "0.001", "--save", file];
-        Assert.That(CommandLine.Run([.. words, "--model", data.Model, "--epochs", "1"]).ExitCode, Is.EqualTo(ExitCode.Ok));
+        Assert.That(CommandLine.Run([.. words, "--model", data.Model, "--epochs", "1"]).ExitCode,
+            Is.EqualTo(ExitCode.Ok));
         foreach (string[] more in (string[][])[["--load", file, "--epochs", "2"], ["--weights", file, "--epochs", "1"]])
         {
             byte[] before = System.IO.File.ReadAllBytes(file);

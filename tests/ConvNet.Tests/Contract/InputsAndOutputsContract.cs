@@ -208,7 +208,8 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
     {
         using IExecutable net = Compile(Both(1, 1));
         float[] scores = new float[Batch * 3];
-        Refuses<ArgumentException>(() => net.Infer(Given(), scores), "more than one output", "BatchBuffers.Of((\"class\"");
+        Refuses<ArgumentException>(() => net.Infer(Given(), scores), "more than one output",
+            "BatchBuffers.Of((\"class\"");
         Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of(("clas", scores))),
             "no output \"clas\"", "Did you mean \"class\"");
         Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of(("box", scores))),
@@ -288,7 +289,8 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
     private static Graph Describe()
     {
         var graph = new Graph();
-        Node image = graph.AddInput("image", new Shape(3, 6, 6)), position = graph.AddInput("position", Shape.Vector(2));
+        Node image = graph.AddInput("image", new Shape(3, 6, 6));
+        Node position = graph.AddInput("position", Shape.Vector(2));
         Node features = graph.Add("features", new Relu(), graph.Add(new Conv2d(17, 3), image));
         Node both = graph.Add(new Concat(), graph.Add(new GlobalAvgPool2d(), features), position);
         graph.SetOutputs(graph.Add("class", new Linear(3), both), graph.Add("box", new Linear(4), both));

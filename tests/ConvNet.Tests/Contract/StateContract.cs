@@ -222,7 +222,8 @@ public sealed class StateContract(BackendCase backend)
             using IExecutable again = _backend.Compile(graph, spec);
             float[] all = [.. Enumerable.Range(1, 6 * length).Select(i => (float)i)];
             (float[] scores, float[] gradient) = ThroughDropout(again, all);
-            (float[] own, float[] ownGradient) = ThroughDropout(share, all[(first * length)..((first + count) * length)]);
+            (float[] own, float[] ownGradient) = ThroughDropout(share,
+                all[(first * length)..((first + count) * length)]);
             Assert.That(own, Is.EqualTo(scores[(first * length)..((first + count) * length)]));
             Assert.That(ownGradient, Is.EqualTo(gradient[(first * length)..((first + count) * length)]));
         }

@@ -33,7 +33,8 @@ public sealed class BranchTests
     {
         Graph graph = Sequential.Of(new Shape(3, 1, 2), new Conv2d(1, 1, bias: false), new Relu(),
             new MaxPool2d((1, 2)));
-        Assert.That(Branches.Near(graph, 2, [[-1, -1, -1, -1, -1, -1, 1, 2, 1, 1, 3, 1]], [[0.1f, 0.2f, 0.3f]], seed: 1),
+        Assert.That(Branches.Near(graph, 2, [[-1, -1, -1, -1, -1, -1, 1, 2, 1, 1, 3, 1]], [[0.1f, 0.2f, 0.3f]],
+            seed: 1),
             Is.Empty);
     }
 }

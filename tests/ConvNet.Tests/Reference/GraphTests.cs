@@ -49,7 +49,8 @@ public sealed class GraphTests
         Assert.That(() => graph.Input, Throws.InvalidOperationException.With.Message.Contains("AddInput"));
         Assert.That(() => graph.Output, Throws.InvalidOperationException.With.Message.Contains("no layers"));
         Node x = graph.AddInput("x", Shape.Vector(2)), y = graph.Add("y", new Relu(), x);
-        Assert.That(() => graph.AddInput("y", Shape.Vector(2)), Throws.ArgumentException.With.Message.Contains("\"y\""));
+        Assert.That(() => graph.AddInput("y", Shape.Vector(2)),
+            Throws.ArgumentException.With.Message.Contains("\"y\""));
         Assert.That(() => graph.AddInput("", Shape.Vector(2)), Throws.ArgumentException.With.Message.Contains("empty"));
         Assert.That(() => graph.AddInput("z", default), Throws.ArgumentException);
         Assert.That(() => graph.SetOutputs(), Throws.ArgumentException.With.Message.Contains("at least one"));

@@ -58,7 +58,8 @@ public sealed class GraphJsonTests
     [TestCase("""{ "name": "x", "input": [1, 1, 1], "layer": "relu" }]""", "nodes[0]: \"layer\" is unknown here")]
     public void AWrongInputOrOutputIsNamed(string rest, string words)
         => Assert.That(() => GraphJson.Read(
-            $$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{rest}} }""", "model.json"),
+            $$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{rest}} }""",
+            "model.json"),
             Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json").And.Message.Contains(words));
 
     [Test]
