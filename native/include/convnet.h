@@ -61,7 +61,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 13 };
+enum { CN_ABI_VERSION = 14 };
 
 enum { CN_BLOCK = 16 };
 
@@ -129,12 +129,21 @@ enum {
 /* The shape of one sample and its layout in memory. The number of samples is an argument of each
  * call. */
 typedef struct cn_tensor {
-  int32_t c, h, w; /* at least 1 */
-  int32_t halo;    /* width of the zero border on all four sides; 0 for CN_FLAT */
-  int32_t layout;  /* cn_layout */
+  int32_t c, h, w;       /* at least 1 */
+  int32_t halo;          /* width of the zero border on all four sides; 0 for CN_FLAT */
+  int32_t layout;        /* cn_layout */
+  int64_t sample_stride; /* floats from one sample to the next; 0 if samples are contiguous */
 } cn_tensor;
 
-/* Floats of a tensor of n samples, including the halo and zero lanes. */
+/*
+ * A sample stride makes a tensor a slice of the channels of a wider one: the pointer is that of the
+ * first channel of the slice, and the stride is that of the wider tensor. It is at least the size
+ * of a sample and, for CN_BLOCKED, a multiple of 16. A function that writes a slice leaves the
+ * other channels alone. If the channels of a CN_BLOCKED slice are no multiple of 16, it must be the
+ * last one, because its zero lanes are written too. CN_FLAT has no slices.
+ */
+
+/* Floats from the first of n samples to the end of the last, including the halo and zero lanes. */
 CN_API int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n);
 
 /*

@@ -14,9 +14,8 @@ int32_t cn_team_size(const cn_context *context, double operations) {
 
 int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n) {
   TRY(check_batch(tensor, n));
-  const int64_t lanes = tensor->layout == CN_PLAIN ? 1 : CN_BLOCK;
-  return n * ceil_div(tensor->c, lanes) * (tensor->h + 2 * tensor->halo) *
-         (tensor->w + 2 * tensor->halo) * lanes;
+  const int64_t sample = sample_floats(tensor);
+  return (n - 1) * (tensor->sample_stride != 0 ? tensor->sample_stride : sample) + sample;
 }
 
 static int32_t check_sizes(const cn_tensor *a, const cn_tensor *b) {
@@ -215,7 +214,8 @@ static int32_t check_operand(const cn_tensor *in, const float *values, const cn_
   TRY(check_same(in, out));
   TRY(check_values(in, values));
   TRY(check_values(out, result));
-  return values == result && in->halo != out->halo ? CN_BAD_SHAPE : CN_OK;
+  const bool alike = in->halo == out->halo && in->sample_stride == out->sample_stride;
+  return values == result && !alike ? CN_BAD_SHAPE : CN_OK;
 }
 
 static int32_t check_activation(const cn_elementwise *op) {

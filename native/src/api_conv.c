@@ -321,8 +321,8 @@ int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv
 
 static int32_t check_linear(const cn_linear *linear, int32_t n) {
   if (linear == NULL) return CN_NULL_POINTER;
-  const cn_tensor x = {linear->c, linear->h, linear->w, 0, CN_FLAT};
-  const cn_tensor y = {linear->outputs, 1, 1, 0, CN_FLAT};
+  const cn_tensor x = {linear->c, linear->h, linear->w, 0, CN_FLAT, 0};
+  const cn_tensor y = {linear->outputs, 1, 1, 0, CN_FLAT, 0};
   TRY(check_batch(&x, n));
   TRY(check_batch(&y, n));
   const double features = (double)(blocks_of(linear->c) * CN_BLOCK) * linear->h * linear->w;

@@ -30,7 +30,12 @@ int32_t check_batch(const cn_tensor *t, int64_t n) {
   if (n < 1 || n > CN_MOST_SIZE) return CN_BAD_SHAPE;
   const double plane = ((double)t->h + 2 * t->halo) * ((double)t->w + 2 * t->halo);
   const double channels = (double)blocks_of(t->c) * CN_BLOCK;
-  return check_total((double)n * channels * plane);
+  TRY(check_total((double)n * channels * plane));
+  if (t->sample_stride == 0) return CN_OK;
+  if (t->layout == CN_FLAT) return CN_BAD_LAYOUT;
+  if (t->sample_stride < sample_floats(t)) return CN_BAD_SHAPE;
+  if (t->layout == CN_BLOCKED && t->sample_stride % CN_BLOCK != 0) return CN_BAD_SHAPE;
+  return check_total((double)n * (double)t->sample_stride);
 }
 
 int32_t check_total(double floats) { return floats > (double)most_floats ? CN_BAD_SHAPE : CN_OK; }

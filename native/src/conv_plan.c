@@ -78,8 +78,8 @@ conv_shape conv_shape_of(const cn_conv2d *conv, const cn_tensor *x, const cn_ten
 
 conv_shape linear_shape_of(const cn_linear *linear, int64_t n) {
   const cn_conv2d one = {.window = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, .groups = 1};
-  const cn_tensor x = {linear->c, 1, (int32_t)n, 0, CN_BLOCKED};
-  const cn_tensor y = {linear->outputs, 1, (int32_t)n, 0, CN_BLOCKED};
+  const cn_tensor x = {linear->c, 1, (int32_t)n, 0, CN_BLOCKED, 0};
+  const cn_tensor y = {linear->outputs, 1, (int32_t)n, 0, CN_BLOCKED, 0};
   conv_shape s = conv_shape_of(&one, &x, &y, 1);
   s.spatial = (int64_t)linear->h * linear->w;
   s.x_blocks *= s.spatial;
@@ -89,7 +89,7 @@ conv_shape linear_shape_of(const cn_linear *linear, int64_t n) {
 }
 
 conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n) {
-  const cn_tensor block = {conv->dx.c, conv->dx.h, conv->dx.w, 0, CN_BLOCKED};
+  const cn_tensor block = {conv->dx.c, conv->dx.h, conv->dx.w, 0, CN_BLOCKED, 0};
   conv_shape s = conv_shape_of(conv, &block, &conv->dy, n);
   s.plain_x = s.keep_rows = true;
   return s;

@@ -29,13 +29,22 @@ typedef struct view {
   int64_t planes; /* planes per sample */
 } view;
 
+/* Floats of one sample. */
+static inline int64_t sample_floats(const cn_tensor *t) {
+  const int64_t lanes = t->layout == CN_PLAIN ? 1 : CN_BLOCK;
+  return ceil_div(t->c, lanes) * lanes * (t->h + 2 * (int64_t)t->halo) *
+         (t->w + 2 * (int64_t)t->halo);
+}
+
 static inline view view_of(const cn_tensor *t, int64_t n) {
   const int64_t lanes = t->layout == CN_PLAIN ? 1 : CN_BLOCK;
   view v = {.planes = ceil_div(t->c, lanes)};
   v.pixel = t->layout == CN_FLAT ? n * lanes : lanes;
   v.row = (t->w + 2 * t->halo) * v.pixel;
   v.plane = (t->h + 2 * t->halo) * v.row;
-  v.sample = t->layout == CN_FLAT ? lanes : v.planes * v.plane;
+  v.sample = t->layout == CN_FLAT    ? lanes
+             : t->sample_stride != 0 ? t->sample_stride
+                                     : v.planes * v.plane;
   v.origin = t->halo * (v.row + v.pixel);
   return v;
 }

@@ -217,7 +217,7 @@ static int32_t output_size(int32_t in, int32_t kernel, int32_t stride, int32_t p
 cn_conv2d conv_of(const conv_case *t) {
   const int32_t h = output_size(t->h, t->kernel_h, t->stride_h, t->pad_h, t->dilation_h);
   const int32_t w = output_size(t->w, t->kernel_w, t->stride_w, t->pad_w, t->dilation_w);
-  const cn_tensor y = {t->k, h - t->unread_h, w - t->unread_w, t->y_halo, CN_BLOCKED};
+  const cn_tensor y = {t->k, h - t->unread_h, w - t->unread_w, t->y_halo, CN_BLOCKED, 0};
   const int32_t more_h = t->stride_h * (t->unread_h < 0 ? -t->unread_h : 0);
   const int32_t more_w = t->stride_w * (t->unread_w < 0 ? -t->unread_w : 0);
   cn_conv2d conv = {.x = {t->c, t->h, t->w, t->x_halo, t->layout},
@@ -237,6 +237,9 @@ cn_conv2d conv_of(const conv_case *t) {
                     .groups = t->groups,
                     .flags = t->flags};
   conv.dy.halo = t->dy_halo;
+  if (strlen(t->name) % 2 == 0) return conv;
+  cn_tensor *slices[] = {&conv.x, &conv.y, &conv.dx, &conv.dy};
+  for (int i = 0; i < 4; i++) *slices[i] = as_slice(*slices[i]);
   return conv;
 }
 
@@ -300,6 +303,7 @@ static float *new_add(cn_conv2d *conv, const cn_tensor *out, int32_t n, const fl
   if (plain == NULL) return NULL;
   conv->add = *out;
   conv->add.halo = (out->halo + 1) % 3;
+  if (out->sample_stride != 0) conv->add = as_slice(conv->add);
   return new_tensor(&conv->add, n, plain);
 }
 

@@ -48,15 +48,33 @@ float *new_reals(int64_t count) {
 int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y, int64_t x) {
   const int64_t h = t->h + 2 * t->halo, w = t->w + 2 * t->halo, blocks = (t->c + 15) / 16;
   const int64_t py = y + t->halo, px = x + t->halo;
-  if (t->layout == CN_PLAIN) return ((i * t->c + c) * h + py) * w + px;
-  if (t->layout == CN_BLOCKED) return (((i * blocks + c / 16) * h + py) * w + px) * 16 + c % 16;
+  if (t->layout == CN_PLAIN) {
+    const int64_t stride = t->sample_stride != 0 ? t->sample_stride : t->c * h * w;
+    return i * stride + (c * h + py) * w + px;
+  }
+  if (t->layout == CN_BLOCKED) {
+    const int64_t stride = t->sample_stride != 0 ? t->sample_stride : blocks * h * w * 16;
+    return i * stride + ((c / 16 * h + py) * w + px) * 16 + c % 16;
+  }
   return (((c / 16 * t->h + y) * t->w + x) * n + i) * 16 + c % 16;
+}
+
+cn_tensor as_slice(cn_tensor t) {
+  t.sample_stride = 0;
+  t.sample_stride = cn_tensor_floats(&t, 1) + (t.layout == CN_PLAIN ? 3 : 48);
+  return t;
+}
+
+/* Whether a float belongs to none of the samples of a slice. */
+static bool is_between(const cn_tensor *t, int64_t at) {
+  return t->sample_stride != 0 && at % t->sample_stride >= cn_tensor_floats(t, 1);
 }
 
 float *new_tensor(const cn_tensor *t, int32_t n, const float *plain) {
   const int64_t floats = cn_tensor_floats(t, n);
   float *p = new_floats(floats);
-  memset(p, 0, (size_t)floats * sizeof(float));
+  for (int64_t i = 0; i < floats; i++)
+    if (!is_between(t, i)) p[i] = 0.0f;
   int64_t from = 0;
   for (int64_t i = 0; i < n; i++)
     for (int64_t c = 0; c < t->c; c++)
@@ -80,9 +98,11 @@ void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *v
           plain[to++] = values[at];
         }
   int64_t bad = 0;
-  for (int64_t i = 0; i < floats; i++) bad += !seen[i] && !(values[i] == 0.0f);
-  CHECK(bad == 0, "%s: %lld values of the halo or of padding lanes are not zero", what,
-        (long long)bad);
+  for (int64_t i = 0; i < floats; i++)
+    bad += !seen[i] && (is_between(t, i) ? !isnan(values[i]) : !(values[i] == 0.0f));
+  CHECK(bad == 0,
+        "%s: %lld values of the halo or of padding lanes are not zero, or of others were written",
+        what, (long long)bad);
   free(seen);
 }
 

@@ -53,8 +53,11 @@ float *new_reals(int64_t count);
 /* Index of value (sample, channel, row, column) in a tensor, by the formula in convnet.h. */
 int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y, int64_t x);
 
-/* Copies values in plain order into a tensor that is zero elsewhere, and back. read_tensor also
- * checks that all other values are zero. */
+/* The tensor as a slice of the channels of a wider one. */
+cn_tensor as_slice(cn_tensor t);
+
+/* Copies values in plain order into a tensor that is zero elsewhere, with NaN between the samples
+ * of a slice, and back. read_tensor also checks that all other values are still so. */
 float *new_tensor(const cn_tensor *t, int32_t n, const float *plain);
 void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *values,
                  float *plain);

@@ -11,7 +11,7 @@ static cn_context context;
   } while (0)
 
 static void contexts(void) {
-  const cn_tensor t = {4, 4, 4, 0, CN_BLOCKED};
+  const cn_tensor t = {4, 4, 4, 0, CN_BLOCKED, 0};
   cn_context bad = context;
   EXPECT(CN_NULL_POINTER, cn_reorder(NULL, &t, &t, 1, memory, memory + 1024));
   bad.abi_version++;
@@ -34,30 +34,31 @@ static void contexts(void) {
 }
 
 static void tensors(void) {
-  const cn_tensor good = {17, 4, 5, 1, CN_BLOCKED};
+  const cn_tensor good = {17, 4, 5, 1, CN_BLOCKED, 0};
   EXPECT(2 * 2 * 6 * 7 * 16, cn_tensor_floats(&good, 2));
   EXPECT(CN_NULL_POINTER, cn_tensor_floats(NULL, 1));
   EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&good, 0));
-  const cn_tensor bad[] = {{0, 4, 4, 0, CN_PLAIN},
-                           {4, -1, 4, 0, CN_PLAIN},
-                           {4, 1, CN_MOST_SIZE + 1, 0, CN_PLAIN},
-                           {CN_MOST_SIZE + 1, 1, 1, 0, CN_PLAIN},
-                           {4, 2, CN_MOST_SIZE / 2 + 1, 0, CN_PLAIN},
-                           {4, 4, 4, -1, CN_BLOCKED},
-                           {4, 4, 4, CN_MOST_HALO + 1, CN_BLOCKED},
-                           {1 << 24, 1 << 15, 1 << 15, 0, CN_PLAIN}};
+  const cn_tensor bad[] = {{0, 4, 4, 0, CN_PLAIN, 0},
+                           {4, -1, 4, 0, CN_PLAIN, 0},
+                           {4, 1, CN_MOST_SIZE + 1, 0, CN_PLAIN, 0},
+                           {CN_MOST_SIZE + 1, 1, 1, 0, CN_PLAIN, 0},
+                           {4, 2, CN_MOST_SIZE / 2 + 1, 0, CN_PLAIN, 0},
+                           {4, 4, 4, -1, CN_BLOCKED, 0},
+                           {4, 4, 4, CN_MOST_HALO + 1, CN_BLOCKED, 0},
+                           {1 << 24, 1 << 15, 1 << 15, 0, CN_PLAIN, 0}};
   for (int i = 0; i < 8; i++) EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&bad[i], 1));
   EXPECT(CN_BAD_SHAPE, cn_tensor_floats(&good, CN_MOST_SIZE + 1));
-  const cn_tensor wide = {1, 1, CN_MOST_SIZE, 0, CN_PLAIN}, deep = {CN_MOST_SIZE, 1, 1, 0, CN_FLAT};
+  const cn_tensor wide = {1, 1, CN_MOST_SIZE, 0, CN_PLAIN, 0},
+                  deep = {CN_MOST_SIZE, 1, 1, 0, CN_FLAT, 0};
   EXPECT(CN_MOST_SIZE, cn_tensor_floats(&wide, 1));
   EXPECT(CN_MOST_SIZE, cn_tensor_floats(&deep, 1));
-  const cn_tensor one = {1, 1, 1, 0, CN_BLOCKED};
+  const cn_tensor one = {1, 1, 1, 0, CN_BLOCKED, 0};
   EXPECT((int64_t)CN_MOST_SIZE * 16, cn_tensor_floats(&one, CN_MOST_SIZE));
   EXPECT((int64_t)CN_MOST_SIZE * 32, cn_row_statistics_floats(&one, CN_MOST_SIZE));
-  const cn_tensor flat = {4, 4, 4, 1, CN_FLAT}, unknown = {4, 4, 4, 0, 3};
+  const cn_tensor flat = {4, 4, 4, 1, CN_FLAT, 0}, unknown = {4, 4, 4, 0, 3, 0};
   EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&flat, 1));
   EXPECT(CN_BAD_LAYOUT, cn_tensor_floats(&unknown, 1));
-  const cn_tensor plain = {17, 4, 5, 0, CN_PLAIN}, other = {17, 5, 4, 0, CN_PLAIN};
+  const cn_tensor plain = {17, 4, 5, 0, CN_PLAIN, 0}, other = {17, 5, 4, 0, CN_PLAIN, 0};
   EXPECT(CN_BAD_SHAPE, cn_reorder(&context, &good, &other, 1, memory, memory + 4096));
   EXPECT(CN_NULL_POINTER, cn_reorder(&context, &good, &plain, 1, NULL, memory));
   EXPECT(CN_MISALIGNED, cn_reorder(&context, &good, &plain, 1, odd, memory + 4096));
@@ -65,7 +66,7 @@ static void tensors(void) {
 }
 
 static cn_conv2d good_conv(void) {
-  const cn_tensor x = {16, 8, 8, 1, CN_BLOCKED}, y = {32, 8, 8, 1, CN_BLOCKED};
+  const cn_tensor x = {16, 8, 8, 1, CN_BLOCKED, 0}, y = {32, 8, 8, 1, CN_BLOCKED, 0};
   return (cn_conv2d){.x = x,
                      .y = y,
                      .dx = x,
@@ -161,7 +162,7 @@ static void convolution_gradients(void) {
 /* Sizes are computed in 64 bits, in constant time, and sizes near overflow are rejected. */
 static void convolution_sizes(void) {
   for (int32_t width = 1 << 20; width <= 1 << 29; width *= 2) {
-    const cn_tensor x = {3, 1, width, 0, CN_PLAIN}, y = {16, 1, width, 0, CN_BLOCKED};
+    const cn_tensor x = {3, 1, width, 0, CN_PLAIN, 0}, y = {16, 1, width, 0, CN_BLOCKED, 0};
     const cn_conv2d wide = {x, y, x, y, y, {1, 3, 1, 1, 0, 1, 0, 1, 1, 1}, 1, 0, CN_DIRECT};
     for (int32_t n = 1; n <= 16; n += 15) {
       cn_context one = context, two = context;
@@ -173,7 +174,7 @@ static void convolution_sizes(void) {
             (int)width, (long long)floats, (long long)more);
     }
   }
-  const cn_tensor tall = {1, 1 << 24, 64, 0, CN_PLAIN}, y = {16, 1 << 24, 64, 0, CN_BLOCKED};
+  const cn_tensor tall = {1, 1 << 24, 64, 0, CN_PLAIN, 0}, y = {16, 1 << 24, 64, 0, CN_BLOCKED, 0};
   const cn_conv2d high = {tall, y, tall, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
   CHECK(cn_conv2d_workspace_floats(&context, &high, CN_BACKWARD_DATA, 16) > 0, "16M rows");
   cn_conv2d strides = good_conv();
@@ -181,8 +182,8 @@ static void convolution_sizes(void) {
   strides.y.h = strides.y.w = strides.dy.h = strides.dy.w = 1;
   for (int i = 0; i < 1000; i++) EXPECT(0, cn_conv2d_halo(&strides, CN_BACKWARD_DATA));
   cn_conv2d padded = good_conv();
-  padded.x = padded.dx = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
-  padded.y = padded.dy = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED};
+  padded.x = padded.dx = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED, 0};
+  padded.y = padded.dy = (cn_tensor){16, 1, 1 << 24, 0, CN_BLOCKED, 0};
   padded.window.pad_top = 1 << 15;
   padded.window.kernel_h = 3;
   padded.window.dilation_h = 1 << 15;
@@ -227,7 +228,7 @@ static void convolution_pointers(void) {
 static void windows(void) {
   enum { FAR = CN_MOST_WINDOW };
   cn_conv2d conv = good_conv();
-  const cn_tensor x = {16, 1, 2 * FAR, 0, CN_BLOCKED}, y = {32, 1, 2, 0, CN_BLOCKED};
+  const cn_tensor x = {16, 1, 2 * FAR, 0, CN_BLOCKED, 0}, y = {32, 1, 2, 0, CN_BLOCKED, 0};
   conv.x = conv.dx = x;
   conv.y = conv.dy = y;
   conv.window.kernel_h = conv.window.kernel_w = 1;
@@ -248,10 +249,10 @@ static void windows(void) {
   EXPECT(CN_BAD_SHAPE, cn_conv2d_weight_floats(&bad));
   bad.window.kernel_w /= 2;
   EXPECT(2 * 256 * (int64_t)FAR / 2, cn_conv2d_weight_floats(&bad));
-  const cn_tensor in = {8, 1, 9300000, 0, CN_BLOCKED}, out = {1, 1, 9300000, 0, CN_BLOCKED};
+  const cn_tensor in = {8, 1, 9300000, 0, CN_BLOCKED, 0}, out = {1, 1, 9300000, 0, CN_BLOCKED, 0};
   const cn_conv2d wide = {in, out, in, out, out, {1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, 1, 0, CN_DIRECT};
   CHECK(cn_conv2d_workspace_floats(&context, &wide, CN_BACKWARD_DATA, 16) > 0, "a long row");
-  const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED}, mean = {16, 1, 1, 0, CN_BLOCKED};
+  const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED, 0}, mean = {16, 1, 1, 0, CN_BLOCKED, 0};
   cn_pool2d pool = {map, mean, map, mean, {4100, 4100, 1, 1, 0, 0, 0, 0, 1, 1}, CN_POOL_AVERAGE,
                     0,   0};
   EXPECT(0, cn_pool2d_winner_bytes(&pool, 3));
@@ -275,7 +276,7 @@ static void linear_layers(void) {
 }
 
 static void pooling(void) {
-  const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED}, y = {16, 4, 4, 0, CN_BLOCKED};
+  const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED, 0}, y = {16, 4, 4, 0, CN_BLOCKED, 0};
   const cn_pool2d good = {x, y, x, y, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
   cn_pool2d bad = good;
   bad.window.pad_top = 2;
@@ -319,8 +320,8 @@ static void pooling(void) {
 
 /* Weight gradients from the gradient of a pool's output. */
 static void pooled_gradients(void) {
-  const cn_tensor x = {1, 8, 8, 1, CN_PLAIN}, y = {6, 8, 8, 0, CN_BLOCKED};
-  const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED};
+  const cn_tensor x = {1, 8, 8, 1, CN_PLAIN, 0}, y = {6, 8, 8, 0, CN_BLOCKED, 0};
+  const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED, 0};
   const cn_conv2d conv = {x, y, x, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
   const cn_pool2d good = {y, pooled, y, pooled, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
   const uint8_t *winners = (const uint8_t *)(memory + 8192);
@@ -356,9 +357,9 @@ static void pooled_gradients(void) {
 }
 
 static void normalisation(void) {
-  const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED};
+  const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED, 0};
   const cn_batch_norm good = {t, t, t, t, t, 1e-5f, 0.1f, 0};
-  const cn_tensor bad_layout = {16, 8, 8, 0, CN_PLAIN};
+  const cn_tensor bad_layout = {16, 8, 8, 0, CN_PLAIN, 0};
   cn_batch_norm bad = good;
   EXPECT(2 * 3 * 16, cn_batch_norm_workspace_floats(&context, &good, 3));
   bad.epsilon = 0.0f;
@@ -385,8 +386,8 @@ static void normalisation(void) {
 }
 
 static void elementwise(void) {
-  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED}, halo = {16, 4, 4, 1, CN_BLOCKED};
-  const cn_tensor flat = {16, 4, 4, 0, CN_FLAT};
+  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED, 0}, halo = {16, 4, 4, 1, CN_BLOCKED, 0};
+  const cn_tensor flat = {16, 4, 4, 0, CN_FLAT, 0};
   cn_elementwise op = {.a = t, .b = t, .out = t};
   float *a = memory, *out = memory + 4096;
   op.out = flat;

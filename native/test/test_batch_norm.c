@@ -86,7 +86,7 @@ static void solve_channel(problem *p, int64_t c) {
 }
 
 static problem problem_of(const norm_case *t) {
-  const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED};
+  const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED, 0};
   problem p = {.t = t,
                .norm = {shape, shape, shape, shape, shape, 1e-5f, 0.1f, t->flags},
                .count = (int64_t)t->n * t->c * t->h * t->w,
@@ -96,6 +96,8 @@ static problem problem_of(const norm_case *t) {
   p.norm.dx.halo = t->dx_halo;
   p.norm.dy.halo = t->dy_halo;
   p.norm.add.halo = t->dx_halo;
+  cn_tensor *slices[] = {&p.norm.x, &p.norm.y, &p.norm.dx, &p.norm.dy, &p.norm.add};
+  for (int i = 0; (t - cases) % 2 != 0 && i < 5; i++) *slices[i] = as_slice(*slices[i]);
   seed_values((uint64_t)(t - cases) + 7);
   p.x = new_reals(p.count);
   for (int64_t i = 0; i < p.count; i++) p.x[i] += t->offset;

@@ -20,8 +20,9 @@ static void channels_are_copied(const cn_context *context) {
     for (int32_t layout = CN_PLAIN; layout <= CN_BLOCKED; layout++)
       for (int32_t halos = 0; halos < 4; halos++) {
         const copy_case *c = &copies[k];
-        const cn_tensor from = {c->from_c, c->h, c->w, halos & 1, layout};
-        const cn_tensor to = {c->to_c, c->h, c->w, halos & 2, layout};
+        cn_tensor from = {c->from_c, c->h, c->w, halos & 1, layout, 0};
+        cn_tensor to = {c->to_c, c->h, c->w, halos & 2, layout, 0};
+        if (halos == 3) from = as_slice(from), to = as_slice(to);
         const int64_t area = (int64_t)c->h * c->w, count = c->n * c->to_c * area;
         float *source = new_reals(c->n * c->from_c * area), *before = new_reals(count);
         float *expected = new_floats(count), *got = new_floats(count);
@@ -57,7 +58,8 @@ static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
   for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++)
     for (int32_t halo = 0; halo < 3; halo += 2) {
       const int32_t n = shapes[k][0], c = shapes[k][1], h = shapes[k][2], w = shapes[k][3];
-      const cn_tensor t = {c, h, w, halo, CN_BLOCKED};
+      const cn_tensor whole = {c, h, w, halo, CN_BLOCKED, 0};
+      const cn_tensor t = halo > 0 ? as_slice(whole) : whole;
       const int64_t area = (int64_t)h * w, count = n * c * area, lanes = (c + 15) / 16 * 16;
       float *plain = new_reals(count), *values = new_reals(c), *got = new_floats(count);
       float *expected = new_floats(count), *bias = new_channels(c, values);
@@ -81,8 +83,8 @@ static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
 
 static void bad_arguments_are_refused(const cn_context *context) {
   float *memory = new_floats(16 * 16 * 4);
-  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED}, flat = {16, 4, 4, 0, CN_FLAT};
-  const cn_tensor other = {16, 4, 2, 0, CN_BLOCKED}, plain = {16, 4, 4, 0, CN_PLAIN};
+  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED, 0}, flat = {16, 4, 4, 0, CN_FLAT, 0};
+  const cn_tensor other = {16, 4, 2, 0, CN_BLOCKED, 0}, plain = {16, 4, 4, 0, CN_PLAIN, 0};
   float *src = memory, *dst = memory + 256;
   CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 16, NULL, dst) == CN_NULL_POINTER, "null");
   CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 17, src, dst) == CN_BAD_SHAPE, "too many");

@@ -203,6 +203,7 @@ static void the_halo_query_names_the_halo_that_saves_copies(void) {
     for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_DATA; pass++) {
       cn_conv2d conv = conv_of(&conv_cases[i]);
       if (conv.groups > 1) continue;
+      conv.x.sample_stride = conv.dy.sample_stride = 0;
       int32_t *source = pass == CN_FORWARD ? &conv.x.halo : &conv.dy.halo;
       const int32_t halo = cn_conv2d_halo(&conv, pass);
       *source = halo + 1;

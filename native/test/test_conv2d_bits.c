@@ -23,9 +23,12 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
   const cn_window *v = &pool.window;
   const int32_t room_h = conv.y.h + v->pad_top + v->pad_bottom - v->kernel_h;
   const int32_t room_w = conv.y.w + v->pad_left + v->pad_right - v->kernel_w;
-  pool.y =
-      (cn_tensor){conv.y.c, positions(room_h, v->stride_h, conv.y.h + v->pad_top, rounds_up),
-                  positions(room_w, v->stride_w, conv.y.w + v->pad_left, rounds_up), 1, CN_BLOCKED};
+  pool.y = (cn_tensor){conv.y.c,
+                       positions(room_h, v->stride_h, conv.y.h + v->pad_top, rounds_up),
+                       positions(room_w, v->stride_w, conv.y.w + v->pad_left, rounds_up),
+                       1,
+                       CN_BLOCKED,
+                       0};
   if (room_h < 0 || room_w < 0 || cn_conv2d_pools(&conv, &pool) != 1) {
     free_problem(&p);
     return;
@@ -75,7 +78,7 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
 static void run_pool_backward(const conv_case *t, int32_t flags) {
   problem p = problem_of(t, CN_DIRECT, false, false);
   const cn_conv2d *c = &p.conv;
-  const cn_tensor pooled = {c->y.c, c->y.h / 2, c->y.w / 2, 1, CN_BLOCKED};
+  const cn_tensor pooled = {c->y.c, c->y.h / 2, c->y.w / 2, 1, CN_BLOCKED, 0};
   const cn_pool2d pool = {.x = c->dy,
                           .y = pooled,
                           .dx = c->dy,

@@ -23,6 +23,7 @@ typedef struct operand {
   float *start;  /* ROOM floats and the fringe, up to the inaccessible page */
   float *values; /* the operand of the current call */
   int64_t before, floats;
+  int64_t sample, stride; /* floats of a sample and from one to the next, of a slice */
 } operand;
 
 static operand operands[OPERANDS];
@@ -61,6 +62,7 @@ static float *next_operand(int64_t floats) {
   const int64_t room = (floats + 15) / 16 * 16;
   o->floats = floats;
   o->before = FRINGE;
+  o->stride = 0;
   o->values = o->start + ROOM + FRINGE - room;
   mark(o->values - FRINGE, FRINGE + room);
   return o->values;
@@ -74,7 +76,12 @@ static float *next_input(int64_t floats) {
 }
 
 static float *next_tensor(const cn_tensor *t, int32_t n) {
-  return next_operand(cn_tensor_floats(t, n));
+  float *p = next_operand(cn_tensor_floats(t, n));
+  cn_tensor whole = *t;
+  whole.sample_stride = 0;
+  operands[used - 1].sample = cn_tensor_floats(&whole, 1);
+  operands[used - 1].stride = t->sample_stride;
+  return p;
 }
 
 static float *next_image(const cn_tensor *t, int32_t n) {
@@ -104,6 +111,9 @@ static void check_status(const char *function, int64_t status) {
     CHECK(is_marked(o->values - FRINGE, FRINGE), "%s writes before operand %d", function, i);
     CHECK(is_marked(o->values + o->floats, room - o->floats), "%s writes behind operand %d",
           function, i);
+    for (int64_t at = o->sample; o->stride > o->sample && at < o->floats; at += o->stride)
+      CHECK(is_marked(o->values + at, o->stride - o->sample),
+            "%s writes between samples of operand %d", function, i);
   }
 }
 
@@ -186,11 +196,17 @@ static cn_tensor any_tensor(int32_t layout) {
     t.w = 150 + below(400);
     t.halo = 0;
   }
+  if (layout != CN_FLAT && chance(20))
+    t.sample_stride = cn_tensor_floats(&t, 1) + below(20) * (layout == CN_PLAIN ? 1 : CN_BLOCK);
   return t;
 }
 
 static void other_halo(cn_tensor *t) {
-  if (t->layout != CN_FLAT) t->halo = below(3);
+  if (t->layout == CN_FLAT) return;
+  t->halo = below(3);
+  if (t->sample_stride == 0) return;
+  t->sample_stride = 0;
+  t->sample_stride = cn_tensor_floats(t, 1) + below(20) * CN_BLOCK;
 }
 
 static int32_t window_size(int32_t in, int32_t kernel, int32_t stride, int32_t pads,
@@ -236,7 +252,7 @@ static cn_conv2d any_conv(void) {
                                 c.window.pad_top + c.window.pad_bottom, c.window.dilation_h);
   const int32_t w = window_size(c.x.w, c.window.kernel_w, c.window.stride_w,
                                 c.window.pad_left + c.window.pad_right, c.window.dilation_w);
-  c.y = (cn_tensor){filters, h, w, below(2), CN_BLOCKED};
+  c.y = (cn_tensor){filters, h, w, below(2), CN_BLOCKED, 0};
   if (h > 1 && chance(10)) c.y.h--;
   c.dx = c.x;
   c.dy = c.y;
@@ -264,7 +280,7 @@ static cn_pool2d any_pool(const cn_tensor *x) {
   if (chance(30)) v->pad_right = below(v->kernel_w);
   const int32_t h = pooled_size(x->h, v->kernel_h, v->stride_h, v->pad_top, v->pad_bottom);
   const int32_t w = pooled_size(x->w, v->kernel_w, v->stride_w, v->pad_left, v->pad_right);
-  p.y = (cn_tensor){x->c, h, w, below(2), CN_BLOCKED};
+  p.y = (cn_tensor){x->c, h, w, below(2), CN_BLOCKED, 0};
   p.dx = p.x;
   p.dy = p.y;
   other_halo(&p.dx);
@@ -454,7 +470,7 @@ static void linear_layers(bool extreme) {
     room[pass] = SIZE(cn_linear_workspace_floats, &context, &d, pass, n);
   const double work = (double)n * d.c * d.h * d.w * d.outputs;
   if (extreme || fabs(work) > MOST_WORK) return;
-  const cn_tensor input = {d.c, d.h, d.w, 0, CN_FLAT}, output = {d.outputs, 1, 1, 0, CN_FLAT};
+  const cn_tensor input = {d.c, d.h, d.w, 0, CN_FLAT, 0}, output = {d.outputs, 1, 1, 0, CN_FLAT, 0};
   const double plain = (double)d.c * d.h * d.w * d.outputs;
   const int64_t values = plain >= 1 && plain <= ROOM ? (int64_t)plain : plain > ROOM ? ROOM + 1 : 1;
   used = 0;

@@ -15,7 +15,8 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 static int64_t count_of(const shape_case *s) { return (int64_t)s->n * s->c * s->h * s->w; }
 
 static cn_tensor tensor_of(const shape_case *s, int32_t layout, int32_t halo) {
-  return (cn_tensor){s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout};
+  const cn_tensor t = {s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout, 0};
+  return t.halo > 0 ? as_slice(t) : t;
 }
 
 /* Compares bits, except that any NaN equals any other. */

@@ -13,8 +13,8 @@ typedef struct data {
 typedef int32_t (*kernel)(const cn_context *context, const data *d, int32_t n, const float *x,
                           float *y);
 
-static const cn_tensor plain = {C, SIZE, SIZE, 0, CN_BLOCKED};
-static const cn_tensor bordered = {C, SIZE, SIZE, 1, CN_BLOCKED};
+static const cn_tensor plain = {C, SIZE, SIZE, 0, CN_BLOCKED, 0};
+static const cn_tensor bordered = {C, SIZE, SIZE, 1, CN_BLOCKED, 0};
 
 static cn_conv2d convolution(int32_t groups, int32_t size, int32_t algorithm) {
   return (cn_conv2d){.x = plain,

@@ -52,8 +52,8 @@ static void solve(problem *p) {
 static problem problem_of(const linear_case *t, bool exact) {
   problem p = {.t = t,
                .linear = {t->c, t->h, t->w, t->outputs, t->flags},
-               .x = {t->c, t->h, t->w, 0, CN_FLAT},
-               .y = {t->outputs, 1, 1, 0, CN_FLAT}};
+               .x = {t->c, t->h, t->w, 0, CN_FLAT, 0},
+               .y = {t->outputs, 1, 1, 0, CN_FLAT, 0}};
   p.features = (int64_t)t->c * t->h * t->w;
   p.w_count = p.features * t->outputs;
   seed_values((uint64_t)(t - cases) + 100);
@@ -186,7 +186,7 @@ static void run_case(const linear_case *t, bool exact) {
 /* 100,000 equal terms: a running sum would exceed the bound many times over. */
 static void long_sums_of_equal_terms_stay_within_the_bound(void) {
   const cn_linear linear = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
-  const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT};
+  const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT, 0};
   float *plain = new_floats(100000);
   for (int i = 0; i < 100000; i++) plain[i] = 0.1f;
   tracked_sum expected = {0};

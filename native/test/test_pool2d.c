@@ -36,14 +36,18 @@ static const pool_case cases[] = {
 static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include_pad) {
   const int32_t h = (t->h + t->pad_top + t->pad_bottom - t->kernel_h) / t->stride_h + 1 - t->unread;
   const int32_t w = (t->w + t->pad_left + t->pad_right - t->kernel_w) / t->stride_w + 1 - t->unread;
-  return (cn_pool2d){.x = {t->c, t->h, t->w, t->x_halo, CN_BLOCKED},
-                     .y = {t->c, h, w, t->y_halo, CN_BLOCKED},
-                     .dx = {t->c, t->h, t->w, t->dx_halo, CN_BLOCKED},
-                     .dy = {t->c, h, w, t->dy_halo, CN_BLOCKED},
-                     .window = {t->kernel_h, t->kernel_w, t->stride_h, t->stride_w, t->pad_top,
-                                t->pad_left, t->pad_bottom, t->pad_right, 1, 1},
-                     .kind = kind,
-                     .count_include_pad = count_include_pad};
+  cn_pool2d pool = {.x = {t->c, t->h, t->w, t->x_halo, CN_BLOCKED, 0},
+                    .y = {t->c, h, w, t->y_halo, CN_BLOCKED, 0},
+                    .dx = {t->c, t->h, t->w, t->dx_halo, CN_BLOCKED, 0},
+                    .dy = {t->c, h, w, t->dy_halo, CN_BLOCKED, 0},
+                    .window = {t->kernel_h, t->kernel_w, t->stride_h, t->stride_w, t->pad_top,
+                               t->pad_left, t->pad_bottom, t->pad_right, 1, 1},
+                    .kind = kind,
+                    .count_include_pad = count_include_pad};
+  if (strlen(t->name) % 2 == 0) return pool;
+  cn_tensor *slices[] = {&pool.x, &pool.y, &pool.dx, &pool.dy};
+  for (int i = 0; i < 4; i++) *slices[i] = as_slice(*slices[i]);
+  return pool;
 }
 
 /* One window of plane x: its value, and its contribution to dx for dy. */

@@ -293,31 +293,31 @@ typedef struct layer {
 
 static const layer layers[] = {
     {.name = "stem",
-     .conv = {.x = {3, 17, 13, 1, CN_PLAIN},
-              .y = {24, 17, 13, 0, CN_BLOCKED},
+     .conv = {.x = {3, 17, 13, 1, CN_PLAIN, 0},
+              .y = {24, 17, 13, 0, CN_BLOCKED, 0},
               .window = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
               .flags = CN_BIAS},
      .n = 5},
     {.name = "few weights, many pixels",
-     .conv = {.x = {17, 40, 40, 1, CN_BLOCKED},
-              .y = {33, 40, 40, 0, CN_BLOCKED},
+     .conv = {.x = {17, 40, 40, 1, CN_BLOCKED, 0},
+              .y = {33, 40, 40, 0, CN_BLOCKED, 0},
               .window = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
               .flags = CN_BIAS},
      .n = 4},
     {.name = "many weights, few pixels",
-     .conv = {.x = {300, 3, 3, 1, CN_BLOCKED},
-              .y = {130, 3, 3, 0, CN_BLOCKED},
+     .conv = {.x = {300, 3, 3, 1, CN_BLOCKED, 0},
+              .y = {130, 3, 3, 0, CN_BLOCKED, 0},
               .window = {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}},
      .n = 2},
     {.name = "a wide filter",
-     .conv = {.x = {20, 12, 12, 0, CN_BLOCKED},
-              .y = {40, 4, 4, 0, CN_BLOCKED},
+     .conv = {.x = {20, 12, 12, 0, CN_BLOCKED, 0},
+              .y = {40, 4, 4, 0, CN_BLOCKED, 0},
               .window = {9, 9, 1, 1, 0, 0, 0, 0, 1, 1},
               .flags = CN_BIAS},
      .n = 3},
     {.name = "groups",
-     .conv = {.x = {64, 6, 6, 0, CN_BLOCKED},
-              .y = {32, 4, 4, 0, CN_BLOCKED},
+     .conv = {.x = {64, 6, 6, 0, CN_BLOCKED, 0},
+              .y = {32, 4, 4, 0, CN_BLOCKED, 0},
               .window = {3, 3, 1, 1, 0, 0, 0, 0, 1, 1},
               .groups = 2,
               .flags = CN_BIAS},
@@ -392,8 +392,8 @@ static void a_step_inside_the_gradient_has_the_bits_of_one_after_it(const cn_con
   const cn_conv2d conv = whole(&l->conv);
   const int32_t flags = linear ? l->linear.flags : conv.flags,
                 outputs = linear ? l->linear.outputs : conv.y.c;
-  const cn_tensor flat_x = {l->linear.c, l->linear.h, l->linear.w, 0, CN_FLAT},
-                  flat_y = {outputs, 1, 1, 0, CN_FLAT};
+  const cn_tensor flat_x = {l->linear.c, l->linear.h, l->linear.w, 0, CN_FLAT, 0},
+                  flat_y = {outputs, 1, 1, 0, CN_FLAT, 0};
   const cn_tensor *tx = linear ? &flat_x : &conv.x, *ty = linear ? &flat_y : &conv.y;
   const int64_t weights =
       linear ? cn_linear_weight_floats(&l->linear) : cn_conv2d_weight_floats(&conv);

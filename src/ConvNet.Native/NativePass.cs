@@ -40,7 +40,7 @@ internal sealed unsafe class NativePass : IDisposable
         var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
-        var layouts = Layouts.Apply(fused, WantsGradient);
+        var layouts = Layouts.Apply(fused, WantsGradient, pass.Fuse);
         return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient,
             parameters(layouts.Primitives, liveness)));
     }
@@ -193,7 +193,7 @@ internal sealed unsafe class NativePass : IDisposable
         int time = 0;
         void Touch(IEnumerable<Slot> slots)
         {
-            foreach (Slot slot in slots.Where(slot => slot.Owner == SlotOwner.Arena))
+            foreach (Slot slot in slots.Select(slot => slot.Memory).Where(slot => slot.Owner == SlotOwner.Arena))
                 lifetimes[slot] = lifetimes.TryGetValue(slot, out Lifetime life) ? life with { Last = time }
                     : new Lifetime(slot.Floats, time, time);
             time++;

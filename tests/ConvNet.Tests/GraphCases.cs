@@ -73,6 +73,8 @@ public static class GraphCases
             new Relu(), new ConvTranspose2d(3, 3)),
         new("concat of branches", 2, ConcatOfBranches),
         new("concat of blocks and of a value twice", 2, ConcatTwice),
+        new("inception block", 4, InceptionBlock),
+        new("dense block", 4, DenseBlock),
         new("add relu", 2, () => Residual(new Relu())),
         new("add of three", 2, AddOfThree),
         new("a node read twice by one", 2, TwiceByOne),
@@ -133,6 +135,43 @@ public static class GraphCases
         graph.Append(
             graph.Add(new Concat(), graph.Append(both, new GlobalAvgPool2d()), graph.Append(both, new MaxPool2d(4))),
             new Linear(5), new Relu());
+        return graph;
+    }
+
+    // Every kind of producer writes a slice; the last one has channels that fill no block.
+    private static Graph InceptionBlock()
+    {
+        var graph = new Graph(new Shape(3, 8, 7));
+        Node x = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1), new BatchNorm2d(), new Relu());
+        Node pooled = graph.Append(x, new MaxPool2d(3, 1, 1));
+        Node mean = graph.Append(pooled, new AvgPool2d(3, 1, 1), new Relu());
+        Node transposed = graph.Append(mean, new ConvTranspose2d(16, 3, padding: 1));
+        Node dropped = graph.Append(transposed, new Dropout(0.25f));
+        Node norm = graph.Append(dropped, new Conv2d(16, 1, bias: false), new BatchNorm2d());
+        Node sum = graph.Add(new Add(), norm, graph.Append(norm, new Conv2d(16, 5, padding: 2, groups: 16)));
+        Node[] branches =
+        [
+            graph.Append(x, new Conv2d(32, 1), new Relu()), pooled, mean, transposed, dropped, norm, sum,
+            graph.Append(x, new Conv2d(5, 3, padding: 1, bias: false), new BatchNorm2d(), new Relu()),
+        ];
+        graph.Append(graph.Add(new Concat(), branches), new Conv2d(16, 3, padding: 1), new Relu(),
+            new MaxPool2d((2, 7)), new Flatten(), new Linear(3));
+        return graph;
+    }
+
+    // A concatenation is a slice of the next one, and layers read slices, as in DenseNet.
+    private static Graph DenseBlock()
+    {
+        var graph = new Graph(new Shape(3, 6, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(16, 3, padding: 1));
+        for (int layer = 0; layer < 3; layer++)
+        {
+            Node y = graph.Append(x, new BatchNorm2d(), new Relu(), new Conv2d(32, 1), new BatchNorm2d(), new Relu(),
+                new Conv2d(layer == 2 ? 12 : 16, 3, padding: 1));
+            x = graph.Add(new Concat(), x, y);
+        }
+        graph.Append(x, new BatchNorm2d(), new Relu(), new AvgPool2d(2, rounding: Rounding.Floor), new Flatten(),
+            new Linear(4));
         return graph;
     }
 

@@ -86,8 +86,8 @@ static void row_items(const void *state, int64_t first, int64_t last, int thread
   const int64_t h = job->tensor->h;
   (void)thread;
   for (int64_t item = first; item < last; item++)
-    row_statistics(job->x + job->v.origin + item / h * job->v.plane + item % h * job->v.row,
-                   job->tensor->w, job->statistics + item * ROW_STATISTICS);
+    row_statistics(job->x + plane_start(&job->v, item / h) + item % h * job->v.row, job->tensor->w,
+                   job->statistics + item * ROW_STATISTICS);
 }
 
 void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n, const float *x,

@@ -23,6 +23,11 @@ static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block)
   return v->origin + sample * v->sample + block * v->plane;
 }
 
+/* The same of a plane that is counted over all samples. */
+static inline int64_t plane_start(const view *v, int64_t plane) {
+  return plane_offset(v, plane / v->planes, plane % v->planes);
+}
+
 /* The taps first..end - 1 of an axis that read inside the image for at least one position t0..t1.
  * All other taps read padding only and contribute nothing. */
 typedef struct taps {

@@ -35,7 +35,7 @@ static double cost(const elementwise_job *job) {
 }
 
 static const float *row_of(const view *v, const float *base, int64_t plane, int64_t y) {
-  return base == NULL ? NULL : base + v->origin + plane * v->plane + y * v->row;
+  return base == NULL ? NULL : base + plane_start(v, plane) + y * v->row;
 }
 
 /* out[i] = a[i] <= 0 ? 0 : a[i] */
@@ -128,7 +128,7 @@ ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t f
 ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t last, formula f) {
   for (int64_t item = first; item < last; item++) {
     const int64_t plane = item / job->rows, y = item % job->rows;
-    float *out = job->out + job->ov.origin + plane * job->ov.plane;
+    float *out = job->out + plane_start(&job->ov, plane);
     map_row(row_of(&job->av, job->a, plane, y), row_of(&job->bv, job->b, plane, y),
             out + y * job->ov.row, job->floats, f);
     zero_border(job->shape, &job->ov, out, y, y + 1);

@@ -115,7 +115,7 @@ ALWAYS_INLINE void pool_pixel(const pool_job *job, const float *x, window_part w
 void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy0, int64_t oy1) {
   const pool_job copy = *shared, *job = &copy;
   const cn_pool2d *p = &copy.pool;
-  float *y = job->y + plane_offset(&job->yv, plane / job->yv.planes, plane % job->yv.planes);
+  float *y = job->y + plane_start(&job->yv, plane);
   for (int64_t oy = oy0; oy < oy1; oy++) {
     const int64_t first = (plane * p->y.h + oy) * p->y.w;
     for (int64_t ox = 0; ox < p->y.w; ox++) {

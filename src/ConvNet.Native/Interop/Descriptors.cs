@@ -9,7 +9,7 @@ internal record struct cn_context(int abi_version, cn_isa isa, int threads);
 
 internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
 
-internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout);
+internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout, long sample_stride = 0);
 
 internal enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 }
 

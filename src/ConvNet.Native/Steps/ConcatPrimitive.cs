@@ -3,7 +3,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Concatenation along the channels: copies each input into its slice, and its gradient out of it.</summary>
+/// <summary>Concatenation along the channels: copies into the output each input that is not written there by its
+/// producer, and each gradient out of the gradient that cannot be read where it lies.</summary>
 internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : Primitive(operation)
 {
     // Plain where all inputs are, else in blocks: a flat tensor is no layout of slices.
@@ -18,28 +19,41 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
     public override cn_tensor X(int input) => Layouts.Tensor(_layout, Operation.Node.Inputs[input].Shape);
 
     /// <inheritdoc/>
+    public override bool PassesGradient(int input) => CanSlice(input);
+
+    /// <summary>Whether an input can lie in its slice of the output.</summary>
+    public bool CanSlice(int input) => Slot.CanSlice(Y, SliceOf(input).Channel, X(input).c);
+
+    /// <summary>The slice of the output that an input becomes.</summary>
+    public Slice SliceOf(int input)
+        => new(Operation.Output, Operation.Node.Inputs.Take(input).Sum(node => node.Shape.C));
+
+    /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
-        int channel = 0;
         for (int i = 0; i < Operation.Inputs.Count; i++)
         {
+            if (plan.Layouts.SliceOf(Operation.Inputs[i]) == SliceOf(i))
+                continue;
             Slot x = plan.X(this, i);
-            plan.Add(new CopyChannels(x, 0, plan.Y(this), channel, x.Tensor.c),
-                Choice.OnePass("a slice of the output"));
-            channel += x.Tensor.c;
+            plan.Add(new CopyChannels(x, 0, plan.Y(this), SliceOf(i).Channel, x.Tensor.c), Choice.OnePass(
+                CanSlice(i) ? "the input lies elsewhere" : "the slice shares a block of channels with another"));
         }
     }
 
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        int channel = 0;
         for (int i = 0; i < Operation.Inputs.Count; i++)
         {
-            int channels = X(i).c;
-            if (plan.DX(this, i) is { } dx)
-                plan.Add(new CopyChannels(dy, channel, dx, 0, channels), Choice.OnePass("a slice of the gradient"));
-            channel += channels;
+            (int channel, int channels) = (SliceOf(i).Channel, X(i).c);
+            if (!plan.WantsDX(this, i))
+                continue;
+            if (CanSlice(i))
+                plan.PassGradient(this, i, dy.Slice(channel, channels, plan.Pass.BatchSize));
+            else
+                plan.Add(new CopyChannels(dy, channel, plan.DX(this, i)!, 0, channels),
+                    Choice.OnePass("the slice shares a block of channels with another"));
         }
     }
 }

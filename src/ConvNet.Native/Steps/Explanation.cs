@@ -28,7 +28,7 @@ internal static class Explanation
         }
         (long values, long gradients, long state) = plan.Parameters.Bytes;
         long apart = All(plan.ForwardSteps, plan.BackwardSteps).SelectMany(step => step.Step.Slots)
-            .Concat(plan.Losses.SelectMany(loss => loss.Slots))
+            .Concat(plan.Losses.SelectMany(loss => loss.Slots)).Select(slot => slot.Memory)
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
         var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state,
             sizeof(float) * preparedFloats);

@@ -1,13 +1,20 @@
 using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
+
+/// <summary>A run of channels of a concatenation's output.</summary>
+/// <param name="Whole">The output.</param>
+/// <param name="Channel">The first channel.</param>
+internal readonly record struct Slice(Value Whole, int Channel);
 
 /// <summary>Second planning pass: decides for every edge of the graph how its values and their gradients lie in
 /// memory.</summary>
 /// <remarks>
 /// A value lies the way its producer writes it, with the widest halo that a reader of this layout wants; a reader that
 /// takes another layout gets a copy, with a halo of its own. Its gradient lies the same way, with the halo that the
-/// producer wants.
+/// producer wants. An input of a concatenation is written straight into its slice of the output where the blocks of
+/// channels allow it; an output and its slices have one halo, the widest that any of them wants.
 /// </remarks>
 internal sealed class Layouts
 {
@@ -19,6 +26,7 @@ internal sealed class Layouts
     private readonly Dictionary<Operation, Primitive> _primitives = [];
     private readonly Dictionary<Value, cn_tensor> _written = [], _gradients = [];
     private readonly Dictionary<(Value, cn_tensor), int> _halos = [];
+    private readonly Dictionary<Value, Slice> _slices = [];
 
     private Layouts(FusedGraph graph, Func<Value, bool> wantsGradient)
         => (_graph, _wantsGradient) = (graph, wantsGradient);
@@ -29,11 +37,15 @@ internal sealed class Layouts
     /// <summary>Decides the layouts of a graph.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
-    public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient)
+    /// <param name="slices">Whether concatenations may have slices that others write; else every input is
+    /// copied.</param>
+    public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient, bool slices)
     {
         var layouts = new Layouts(graph, wantsGradient);
         layouts.ChoosePrimitives();
         layouts.ChooseHalos();
+        if (slices)
+            layouts.ChooseSlices();
         layouts.ChooseGradients();
         return layouts;
     }
@@ -53,8 +65,14 @@ internal sealed class Layouts
     {
         Value value = reader.Operation.Inputs[input];
         cn_tensor tensor = reader.X(input);
-        return reader.PlainOnly ? tensor : tensor with { halo = _halos[(value, tensor)] };
+        return reader.PlainOnly ? tensor
+            : value.Producer is not null && tensor == Bare(_written[value]) ? _written[value]
+            : tensor with { halo = _halos[(value, tensor)] };
     }
+
+    /// <summary>The slice of a concatenation's output that a value is written into; null if it has memory of its
+    /// own.</summary>
+    public Slice? SliceOf(Value value) => _slices.TryGetValue(value, out Slice slice) ? slice : null;
 
     /// <summary>How the gradient of a value is handed to its producer.</summary>
     public cn_tensor Gradient(Value value) => _gradients[value];
@@ -78,14 +96,14 @@ internal sealed class Layouts
         Value value = reader.Operation.Inputs[0];
         return GradientUses(value).FirstOrDefault() == new Use(reader.Operation, 0)
             && value.Uses.Count(use => use.Operation == reader.Operation) == 1
-            && !value.HasLoss && reader.X(0) == _written[value] with { halo = 0 };
+            && !value.HasLoss && reader.X(0) == Bare(_written[value]);
     }
 
     private bool IsSoleReader(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
         return !value.HasLoss && GradientUses(value).Take(2).ToArray() is [var only]
-            && only == new Use(reader.Operation, input) && reader.X(input) == _written[value] with { halo = 0 };
+            && only == new Use(reader.Operation, input) && reader.X(input) == Bare(_written[value]);
     }
 
     private void ChoosePrimitives()
@@ -127,6 +145,37 @@ internal sealed class Layouts
             _written[operation.Output] = tensor with { halo = _halos.GetValueOrDefault((operation.Output, tensor)) };
         }
     }
+
+    // From the last concatenation to the first, so that the slice of a slice is one of the outermost output.
+    private void ChooseSlices()
+    {
+        var wholes = new Dictionary<Value, List<Value>>();
+        foreach (ConcatPrimitive concat in Primitives.OfType<ConcatPrimitive>().Reverse())
+        {
+            Value whole = concat.Operation.Output;
+            for (int i = 0; i < concat.Operation.Inputs.Count; i++)
+            {
+                Value value = concat.Operation.Inputs[i];
+                if (concat.CanSlice(i) && value.Producer is { } producer && !_primitives[producer].PlainOnly
+                    && concat.X(i) == Bare(_written[value]) && _slices.TryAdd(value, concat.SliceOf(i)))
+                    wholes.TryAdd(whole, []);
+            }
+        }
+        foreach (Value value in _slices.Keys)
+            wholes[Outermost(value)].Add(value);
+        foreach ((Value whole, List<Value> values) in wholes.Where(each => !_slices.ContainsKey(each.Key)))
+        {
+            int halo = values.Append(whole).Max(value => _written[value].halo);
+            cn_tensor tensor = _written[whole] = _written[whole] with { halo = halo };
+            foreach (Value value in values)
+                _written[value] = Slot.SliceOf(tensor, _written[value].c);
+        }
+    }
+
+    private Value Outermost(Value value)
+        => _slices.TryGetValue(value, out Slice slice) ? Outermost(slice.Whole) : value;
+
+    private static cn_tensor Bare(cn_tensor tensor) => tensor with { halo = 0, sample_stride = 0 };
 
     private void ChooseGradients()
     {

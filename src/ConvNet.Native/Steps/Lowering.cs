@@ -248,8 +248,20 @@ internal sealed class Lowering
         // The input's copies come before the output, so a step list reads in the order of the data.
         for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
             X(primitive, i);
-        _values[(y, _layouts.Written(y))] = new Slot(_layouts.Written(y), Pass.BatchSize);
+        Written(y);
         primitive.Forward(this);
+    }
+
+    // Memory for a value as its producer writes it: of its own, or a slice of the concatenation that reads it, which
+    // comes later in the plan.
+    private Slot Written(Value value)
+    {
+        cn_tensor tensor = _layouts.Written(value);
+        if (_values.TryGetValue((value, tensor), out Slot? slot))
+            return slot;
+        return _values[(value, tensor)] = _layouts.SliceOf(value) is { } slice
+            ? Written(slice.Whole).Slice(slice.Channel, tensor.c, Pass.BatchSize)
+            : new Slot(tensor, Pass.BatchSize);
     }
 
     private void LowerBackward(Primitive primitive)
@@ -273,11 +285,12 @@ internal sealed class Lowering
         return _values[(value, tensor)] = Reorder(from, tensor);
     }
 
-    // What takes little time to compute is not kept for the backward pass: the memory counts for more.
+    // What takes little time to compute is not kept for the backward pass: the memory counts for more. A slice is kept
+    // with the whole.
     private Slot? Again(Value value, cn_tensor tensor)
     {
         if (value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation)
-            is not { RunsAgain: true } producer)
+            is not { RunsAgain: true } producer || _layouts.SliceOf(value) is not null)
             return null;
         if (_again.TryGetValue(value, out Slot? slot))
             return slot;
@@ -295,7 +308,7 @@ internal sealed class Lowering
             if (IsLinear(source))
                 source = to with { layout = cn_layout.CN_PLAIN, halo = 0 };
             else if (IsLinear(to))
-                view = source with { layout = cn_layout.CN_PLAIN, halo = 0 };
+                view = source with { layout = cn_layout.CN_PLAIN, halo = 0, sample_stride = 0 };
             else
                 return Reorder(Reorder(from, to with { layout = cn_layout.CN_PLAIN, halo = 0 }), to);
         }
@@ -307,7 +320,8 @@ internal sealed class Lowering
 
     private static string Described(cn_tensor tensor) => Explanation.Of(tensor, 1).ToString();
 
-    private static bool IsLinear(cn_tensor tensor) => tensor is { layout: cn_layout.CN_PLAIN, halo: 0 };
+    private static bool IsLinear(cn_tensor tensor)
+        => tensor is { layout: cn_layout.CN_PLAIN, halo: 0, sample_stride: 0 };
 
     // The gradient of a value: what its readers, and its losses, give for it.
     private Slot GatherGradient(Value value)
@@ -335,8 +349,8 @@ internal sealed class Lowering
         => new(Convnet.cn_row_statistics_floats(tensor, Pass.BatchSize).SizeOrThrow());
 
     private Slot InLayoutOf(cn_tensor tensor, Slot slot)
-        => slot.Tensor with { halo = 0 } == tensor with { halo = 0 } && slot.Tensor.halo >= tensor.halo ? slot
-            : Reorder(slot, tensor);
+        => slot.Tensor with { halo = tensor.halo, sample_stride = tensor.sample_stride } == tensor
+            && slot.Tensor.halo >= tensor.halo ? slot : Reorder(slot, tensor);
 
     private Slot Cut(Primitive primitive, Slot dy)
     {

@@ -182,6 +182,17 @@ public sealed class PlanTests
         }
     }
 
+    [TestCase("inception block", 0, 0)]
+    [TestCase("dense block", 0, 0)]
+    [TestCase("concat of blocks and of a value twice", 1, 0)]
+    [TestCase("concat of branches", 4, 3)]
+    public void ConcatenationsCopyWhatBlocksDoNotAllow(string name, int forward, int backward)
+    {
+        using NativePlan net = Compile(GraphCases.Patterns.Single(each => each.Name == name).Build());
+        Assert.That(net.Training.ForwardSteps.OfType<CopyChannels>().Count(), Is.EqualTo(forward));
+        Assert.That(net.Training.BackwardSteps.OfType<CopyChannels>().Count(), Is.EqualTo(backward));
+    }
+
     private static string Kind(Step step) => step.GetType().Name;
 
     private static NativePlan Compile(Graph graph)
