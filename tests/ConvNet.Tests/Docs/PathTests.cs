@@ -13,7 +13,7 @@ public sealed partial class PathTests
     public void EveryPathOfAPageExists(string page)
     {
         string[] paths = [.. PathIn().Matches(File.ReadAllText(Repository.Path("docs", page)))
-            .Select(match => match.Groups[1].Value).Where(path => Path.GetFileName(path) != "Name.cs" 
+            .Select(match => match.Groups[1].Value).Where(path => Path.GetFileName(path) != "Name.cs"
                 && path != "bench/results")];
         Assert.That(paths.Where(path => !Path.Exists(Repository.Path(path))), Is.Empty, page);
     }
