@@ -72,6 +72,18 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         set => inner.SampleOffset = value;
     }
 
+    public GradientReadyCallback? GradientReady
+    {
+        get => inner.GradientReady;
+        set => inner.GradientReady = value;
+    }
+
+    public bool IsFrozen(Parameter parameter) => inner.IsFrozen(parameter);
+
+    public void Freeze(params IEnumerable<Parameter> parameters) => inner.Freeze(parameters);
+
+    public void Unfreeze(params IEnumerable<Parameter> parameters) => inner.Unfreeze(parameters);
+
     public TrainingState SaveState() => inner.SaveState();
 
     public void LoadState(TrainingState state) => inner.LoadState(state);

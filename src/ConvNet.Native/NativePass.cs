@@ -16,6 +16,7 @@ internal sealed unsafe class NativePass : IDisposable
     private readonly Dictionary<Node, Primitive> _primitives;
     private NativeBlock? _arenaBlock, _ownBlock;
     private Step[] _preparation, _forward, _backward;
+    private Parameter[][]? _finished;
     private Recording? _recording;
 
     private NativePass(Lowering plan)
@@ -37,7 +38,7 @@ internal sealed unsafe class NativePass : IDisposable
     public static NativePass Plan(Graph graph, PassSpec pass,
         Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
     {
-        var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false);
+        var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false, pass.Frozen);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
         var layouts = Layouts.Apply(fused, WantsGradient, pass.Fuse);
@@ -103,6 +104,23 @@ internal sealed unsafe class NativePass : IDisposable
     public void Backward(int n, long step, int firstSample, StepInside? inside = null)
         => RunAll(_backward, new Run(_context, n, step, firstSample, inside));
 
+    /// <summary>Computes the gradients and tells of each when it is final.</summary>
+    /// <param name="n">Samples.</param>
+    /// <param name="step">The number of the training pass.</param>
+    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    /// <param name="isFinal">Called for each parameter behind the last step that writes its gradient.</param>
+    public void Backward(int n, long step, int firstSample, Action<Parameter> isFinal)
+    {
+        _finished ??= FinishedBySteps();
+        var run = new Run(_context, n, step, firstSample);
+        for (int i = 0; i < _backward.Length; i++)
+        {
+            _backward[i].Run(run);
+            foreach (Parameter parameter in _finished[i])
+                isFinal(parameter);
+        }
+    }
+
     /// <summary>Reads an output of the last forward pass.</summary>
     /// <param name="index">Its number among the graph's outputs.</param>
     /// <param name="values">Its values.</param>
@@ -148,6 +166,9 @@ internal sealed unsafe class NativePass : IDisposable
         return _recording = recording;
     }
 
+    /// <summary>Whether somebody records.</summary>
+    public bool IsRecorded => _recording is not null;
+
     /// <summary>Times the loss until it is disposed, where somebody records.</summary>
     public PartTimer TimeLoss() => new(_recording, StepCount);
 
@@ -187,6 +208,22 @@ internal sealed unsafe class NativePass : IDisposable
             next.Run(run);
     }
 
+    // The parameters whose gradients each backward step is the last to write.
+    private Parameter[][] FinishedBySteps()
+    {
+        var last = new Dictionary<Parameter, int>();
+        for (int i = 0; i < _plan.BackwardSteps.Count; i++)
+        {
+            foreach (Slot slot in _plan.BackwardSteps[i].Step.Slots.Where(slot => slot.Owner == SlotOwner.Other))
+            {
+                if (_plan.Parameters.WithGradientIn(slot) is { } parameter)
+                    last[parameter] = i;
+            }
+        }
+        ILookup<int, Parameter> finished = last.ToLookup(each => each.Value, each => each.Key);
+        return [.. Enumerable.Range(0, _plan.BackwardSteps.Count).Select(i => finished[i].ToArray())];
+    }
+
     private Placement PlaceArena()
     {
         var lifetimes = new Dictionary<Slot, Lifetime>();
@@ -213,8 +250,8 @@ internal sealed unsafe class NativePass : IDisposable
 
     private Placement PlaceOwn()
     {
-        Slot[] slots = [.. _preparation.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass)
-            .Distinct()];
+        IEnumerable<Step> steps = _preparation.Concat(_forward).Concat(_backward);
+        Slot[] slots = [.. steps.SelectMany(step => step.Slots).Where(slot => slot.Owner == SlotOwner.Pass).Distinct()];
         var offsets = new long[slots.Length];
         long end = 0;
         for (int i = 0; i < slots.Length; i++)

@@ -9,9 +9,8 @@ namespace ConvNet;
 public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 {
     private readonly NativeBackend _backend;
-    private readonly ParameterStore _parameters;
-    private readonly NativePass? _training;
-    private NativePass? _inference;
+    private ParameterStore _parameters;
+    private NativePass? _training, _inference;
     private bool _prepared;
 
     /// <summary>Plans a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
@@ -24,11 +23,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     {
         _backend = backend;
         NativeLimits.Check(graph, batchSize);
-        ParameterStore? parameters = null;
-        NativePass pass = Plan(spec is null ? PassKind.Inference : PassKind.Training,
-            (primitives, liveness) => parameters = new ParameterStore(graph, primitives, liveness, spec?.Optimizer,
-                spec?.KeepGradients ?? false, backend.Context));
-        _parameters = parameters!;
+        (NativePass pass, _parameters) = PlanAll(Frozen, Buckets);
         _training = spec is null ? null : pass;
         _inference = spec is null ? pass : null;
     }
@@ -37,16 +32,29 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <exception cref="InsufficientMemoryException">There is not as much.</exception>
     internal void Allocate()
     {
-        NativePass pass = _training ?? _inference!;
-        (long values, long gradients, long state) = _parameters.Bytes;
         try
         {
-            _parameters.Allocate();
+            TakeMemory(_training ?? _inference!, _parameters);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private void TakeMemory(NativePass pass, ParameterStore parameters)
+    {
+        (long values, long gradients, long state) = parameters.Bytes;
+        try
+        {
+            parameters.Allocate();
             pass.Allocate();
         }
         catch (OutOfMemoryException error)
         {
-            Dispose();
+            parameters.Dispose();
+            pass.Dispose();
             throw MemoryNeed.Of<float>(Graph, BatchSize).Exceeded(values + gradients + state + pass.Bytes, error);
         }
     }
@@ -102,11 +110,20 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
-        _parameters.ClearUnreached();
+        foreach (Parameter parameter in _parameters.ClearUnreached())
+            GradientIsFinal(parameter);
+        if (ReportsGradients)
+        {
+            Training.Backward(N, PassNumber, FirstSample, GradientIsFinal);
+            return;
+        }
         Training.Backward(N, PassNumber, FirstSample);
         if (accumulate)
             _parameters.AddKeptGradients();
     }
+
+    /// <inheritdoc/>
+    protected override Span<float> BucketCore(int bucket, bool accumulate) => _parameters.Bucket(bucket, accumulate);
 
     /// <inheritdoc/>
     protected override void StepCore(float learningRate)
@@ -133,6 +150,19 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 
     /// <inheritdoc/>
     protected override void ExchangeBuffersCore() => _parameters.ExchangeBuffers();
+
+    /// <inheritdoc/>
+    protected override void ChangeFrozenCore(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        if (Training.IsRecorded)
+            throw RecordedMeanwhile();
+        (NativePass training, ParameterStore parameters) = PlanAll(frozen, buckets);
+        TakeMemory(training, parameters);
+        parameters.CopyFrom(_parameters, Graph);
+        FreeMemory();
+        (_training, _inference, _parameters, _prepared) = (training, null, parameters, false);
+    }
 
     /// <inheritdoc/>
     protected override void InferCore(BatchValues input, int n, BatchBuffers output)
@@ -197,17 +227,30 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void Dispose(bool disposing)
     {
         if (disposing)
-        {
-            _training?.Dispose();
-            _inference?.Dispose();
-            _parameters.Dispose();
-        }
+            FreeMemory();
         base.Dispose(disposing);
+    }
+
+    private void FreeMemory()
+    {
+        _training?.Dispose();
+        _inference?.Dispose();
+        _parameters.Dispose();
+    }
+
+    private (NativePass Pass, ParameterStore Parameters) PlanAll(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        ParameterStore? parameters = null;
+        NativePass pass = Plan(Spec is null ? PassKind.Inference : PassKind.Training, frozen,
+            (primitives, liveness) => parameters = new ParameterStore(Graph, primitives, liveness, Spec?.Optimizer,
+                buckets, Spec?.KeepGradients ?? false, _backend.Context));
+        return (pass, parameters!);
     }
 
     private NativePass Evaluation()
     {
-        NativePass pass = Plan(PassKind.Evaluation, (_, _) => _parameters);
+        NativePass pass = Plan(PassKind.Evaluation, FrozenParameters.None, (_, _) => _parameters);
         try
         {
             pass.Allocate();
@@ -220,11 +263,12 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         }
     }
 
-    private NativePass Plan(PassKind kind, Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
+    private NativePass Plan(PassKind kind, FrozenParameters frozen,
+        Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
     {
         TrainingSpec? training = kind == PassKind.Training ? Spec : null;
         return NativePass.Plan(Graph,
-            new PassSpec(kind, BatchSize, training, training is null ? [] : Objectives, _backend.Fuse,
+            new PassSpec(kind, BatchSize, training, training is null ? [] : Objectives, frozen, _backend.Fuse,
                 _backend.Algorithms, _backend.Context), parameters);
     }
 }

@@ -12,7 +12,7 @@ internal static class Explanation
     private const string Plain = "plain", ChannelsLast = "channels last", Autograd = "autograd";
 
     /// <summary>Describes the plan of a graph.</summary>
-    /// <exception cref="NotSupportedException">Torch lacks a layer, the loss or the optimiser.</exception>
+    /// <exception cref="NotSupportedException">Torch lacks a layer or the loss.</exception>
     public static PlanDescription Of(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime)
     {
         IReadOnlyList<Objective> objectives = Executable.Check(graph, batchSize, spec);
@@ -39,7 +39,7 @@ internal static class Explanation
             pass.Threads)];
         if (pass.WantsGradient(node))
         {
-            int gradients = (node.Parameters.Any(parameter => parameter.Trainable) ? 1 : 0)
+            int gradients = (node.Parameters.Any(pass.Frozen.Trains) ? 1 : 0)
                 + (node.Inputs.Any(pass.WantsGradient) ? 1 : 0);
             calls.Add(new(PlannedPass.Backward, $"{function} backward", Autograd, "", gradients * flops, 2 * bytes, 0,
                 pass.Threads));
@@ -73,7 +73,7 @@ internal static class Explanation
     {
         if (pass.Spec is not { } spec)
             yield break;
-        long parameters = pass.TrainableBytes;
+        long parameters = pass.TrainedBytes;
         foreach (Objective objective in pass.Objectives)
         {
             using TorchLoss loss = TorchLoss.Of(objective.Loss, batchSize: 0, objective.Output.Shape);
@@ -86,11 +86,12 @@ internal static class Explanation
                     new(PlannedPass.Backward, "backward of the loss", Autograd, "", 0, 2 * values, 0, pass.Threads),
                 ]);
         }
-        _ = TorchOptimizers.Of(spec.Optimizer);
         string optimizer = spec.Optimizer.GetType().Name;
         yield return new PlannedLayer(optimizer, optimizer.ToLowerInvariant(), [], [], null, null, null,
         [
-            new(PlannedPass.Update, optimizer.ToLowerInvariant(), "torch's fused kernel", "", 0,
+            new(PlannedPass.Update, optimizer.ToLowerInvariant(),
+                TorchOptimizers.HasKernel(spec.Optimizer) ? "torch's fused kernel" : "the rule's own loops in C#",
+                TorchOptimizers.HasKernel(spec.Optimizer) ? "" : "torch has no optimiser with this rule", 0,
                 (3 + 2 * spec.Optimizer.StateNames.Count) * parameters, 0, pass.Threads),
         ]);
     }
@@ -100,8 +101,8 @@ internal static class Explanation
         long outputs = pass.Graph.Nodes.Sum(node
             => (long)(pass.BytesOf(node) * (node.Layer is null ? 1 : Growth(node, lowering))));
         bool trains = pass.Spec is not null;
-        return new PlannedMemory(outputs, outputs, pass.Graph.Parameters.Sum(Bytes), trains ? pass.TrainableBytes : 0,
-            trains ? pass.Spec!.Optimizer.StateNames.Count * pass.TrainableBytes : 0, 0);
+        return new PlannedMemory(outputs, outputs, pass.Graph.Parameters.Sum(Bytes), trains ? pass.TrainedBytes : 0,
+            trains ? pass.Spec!.Optimizer.StateNames.Count * pass.TrainedBytes : 0, 0);
     }
 
     // What is added has outputs too.
@@ -121,7 +122,8 @@ internal static class Explanation
         {
             _channelsLast = channelsLast;
             (Graph, BatchSize, Spec, Objectives, Threads) = (graph, batchSize, spec, objectives, threads);
-            _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false);
+            Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec.Optimizer);
+            _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false, Frozen);
         }
 
         public Graph Graph { get; }
@@ -134,7 +136,9 @@ internal static class Explanation
 
         public int Threads { get; }
 
-        public long TrainableBytes => Graph.Parameters.Where(parameter => parameter.Trainable).Sum(Bytes);
+        public FrozenParameters Frozen { get; }
+
+        public long TrainedBytes => Graph.Parameters.Where(Frozen.Trains).Sum(Bytes);
 
         public bool WantsGradient(Node node) => _liveness.WantsGradient(node);
 

@@ -9,6 +9,6 @@ internal static class TensorSums
     private static readonly Scalar s_one = 1;
 
     /// <summary>The sum of two tensors. <see cref="Tensor.add(Tensor)"/> would make a <see cref="Scalar"/> every time;
-    /// <see cref="FusedOptimizer"/> says what that costs.</summary>
+    /// <see cref="GroupOptimizer"/> says what that costs.</summary>
     public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, s_one);
 }

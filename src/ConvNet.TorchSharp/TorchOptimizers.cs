@@ -3,26 +3,27 @@ using TorchParameter = TorchSharp.Modules.Parameter;
 namespace ConvNet;
 
 /// <summary>Parameters of an optimiser with the same options.</summary>
-/// <param name="Tensors">The parameters.</param>
+/// <param name="Parameters">The parameters.</param>
+/// <param name="Tensors">Their tensors.</param>
 /// <param name="Options">Their options.</param>
-internal sealed record OptimizerGroup(IReadOnlyList<TorchParameter> Tensors, ParameterOptions Options);
+internal sealed record OptimizerGroup(IReadOnlyList<Parameter> Parameters, IReadOnlyList<TorchParameter> Tensors,
+    ParameterOptions Options);
 
-/// <summary>Torch's own optimisers in place of this library's rules.</summary>
+/// <summary>Torch's own optimisers in place of this library's rules, where torch has them.</summary>
 internal static class TorchOptimizers
 {
-    /// <summary>Makes torch's optimiser, with a parameter group for each of the groups, in their order.</summary>
-    public delegate FusedOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
+    /// <summary>Makes an optimiser, with a parameter group for each of the groups, in their order.</summary>
+    public delegate GroupOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
 
-    /// <summary>What makes torch's optimiser with a rule.</summary>
-    /// <exception cref="NotSupportedException">Torch has none with this rule.</exception>
+    /// <summary>Whether torch has an optimiser with a rule; any other runs in C#.</summary>
+    public static bool HasKernel(Optimizer optimizer) => optimizer is Sgd or Adam or AdamW;
+
+    /// <summary>What makes the optimiser with a rule: torch's own, or one in C#.</summary>
     public static Maker Of(Optimizer optimizer) => optimizer switch
     {
-        Sgd sgd => groups => FusedOptimizer.Sgd(groups, sgd.Momentum, sgd.Nesterov),
-        Adam adam => groups => FusedOptimizer.Adam(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
-        AdamW adam => groups => FusedOptimizer.AdamW(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
-        _ => throw new NotSupportedException(
-            $"The torchsharp backend has no optimiser {optimizer.GetType().Name}: it takes torch's own, which is "
-            + "what makes it independent of this library's rules, and knows "
-            + $"{nameof(Sgd)}, {nameof(Adam)} and {nameof(AdamW)}. The managed and the native backend run any rule."),
+        Sgd sgd => groups => GroupOptimizer.Sgd(groups, sgd.Momentum, sgd.Nesterov),
+        Adam adam => groups => GroupOptimizer.Adam(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
+        AdamW adam => groups => GroupOptimizer.AdamW(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
+        _ => groups => GroupOptimizer.InCSharp(groups, optimizer),
     };
 }

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using ConvNet.Planning;
 using TorchSharp;
@@ -23,8 +24,12 @@ internal sealed class TorchSharpPlan : Executable
     private readonly TorchLoss[] _torchLosses = [];
     private readonly Tensor[] _lossWeights = [];
     private readonly Parameter[] _unreached = [];
-    private readonly OptimizerGroup[] _groups = [];
-    private readonly FusedOptimizer? _optimizer;
+    private readonly bool[] _frozenNodes;
+    private Tensor[]? _buckets;
+    private ExceptionDispatchInfo? _callbackFailure;
+    private int _finalFrom;
+    private OptimizerGroup[] _groups = [];
+    private GroupOptimizer? _optimizer;
     private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
     private readonly Tensor?[] _outputs, _losses;
@@ -44,6 +49,7 @@ internal sealed class TorchSharpPlan : Executable
         using TorchScope scope = OpenScope();
         try
         {
+            _frozenNodes = new bool[graph.Nodes.Count];
             _parameters = [.. graph.Parameters.Select(p => Allocate(p, spec is not null))];
             _calls = [.. graph.Nodes.Select(node => node.Layer is null ? null
                 : _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
@@ -62,12 +68,10 @@ internal sealed class TorchSharpPlan : Executable
             return;
         _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
         _lossWeights = [.. Objectives.Select(of => tensor(of.Weight).DetachFromDisposeScope())];
-        var liveness = new Liveness(graph, Objectives, spec.InputGradient);
+        var liveness = new Liveness(graph, Objectives, spec.InputGradient, Frozen);
         _unreached = [.. graph.Parameters.Where(p => p.Trainable && !liveness.ReachesLoss(p.Node))];
-        _groups = [.. graph.Parameters.Where(p => p.Trainable).GroupBy(spec.Optimizer.OptionsOf)
-            .Select(group => new OptimizerGroup([.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
-        // Torch refuses an optimiser of nothing.
-        _optimizer = _groups.Length == 0 ? null : TorchOptimizers.Of(spec.Optimizer)(_groups);
+        (_groups, _optimizer) = OptimizerOf(Frozen);
+        SetFrozen(Frozen);
     }
 
     protected override void ForwardCore(BatchValues input, int n)
@@ -91,8 +95,14 @@ internal sealed class TorchSharpPlan : Executable
     protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
     {
         using TorchScope scope = OpenScope();
-        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable && !accumulate))
-            Of(parameter).grad = null;
+        (_finalFrom, _callbackFailure) = (Graph.Nodes.Count, null);
+        if (ReportsGradients)
+            PutGradientsInBuckets(accumulate);
+        else
+            ForgetGradients(accumulate);
+        // No function of autograd reports what no loss depends on.
+        foreach (Parameter parameter in _unreached.Where(Frozen.Trains))
+            GradientIsFinal(parameter);
         for (int i = 0; Spec!.InputGradient && i < _inputValues.Length; i++)
             InputOfPass(i).grad = null;
         // Where neither parameters nor inputs want a gradient there is nothing that torch could differentiate.
@@ -109,22 +119,24 @@ internal sealed class TorchSharpPlan : Executable
         if (from.Count > 0)
             autograd.backward(from, gradients);
         // Torch leaves out of a step what has no gradient; here it has one of zeros.
-        foreach (Parameter parameter in outputGradient.IsEmpty ? _unreached : Graph.Parameters.Where(p => p.Trainable))
+        foreach (Parameter parameter in (outputGradient.IsEmpty ? _unreached : Graph.Parameters).Where(Frozen.Trains))
         {
             using Tensor? gradient = Of(parameter).grad;
             if (gradient is null)
                 Of(parameter).grad = zeros_like(Of(parameter));
         }
         EndPass();
+        _callbackFailure?.Throw();
     }
+
+    protected override Span<float> BucketCore(int bucket, bool accumulate) => _buckets![bucket].Floats();
 
     protected override void StepCore(float learningRate)
     {
         using TorchScope scope = OpenScope();
         if (_optimizer is null)
             return;
-        foreach ((optim.ILearningRateController torchs, OptimizerGroup group) in _optimizer.ParamGroups.Zip(_groups))
-            torchs.LearningRate = group.Options.At(StepNumber, learningRate).LearningRate;
+        _optimizer.SetLearningRate(StepNumber, learningRate);
         _optimizer.step();
     }
 
@@ -142,6 +154,25 @@ internal sealed class TorchSharpPlan : Executable
             for (int i = 0; i < values.Length; i++)
                 (values[i], kept[i]) = (kept[i], values[i]);
         }
+    }
+
+    protected override void ChangeFrozenCore(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        using TorchScope scope = OpenScope();
+        (OptimizerGroup[] groups, GroupOptimizer? optimizer) = OptimizerOf(frozen);
+        if (optimizer is not null)
+            optimizer.Steps = StepNumber - 1;
+        foreach (Parameter p in Graph.Parameters.Where(p => Frozen.Trains(p) && frozen.Trains(p)))
+        {
+            for (int i = 0; i < Spec!.Optimizer.StateNames.Count; i++)
+                optimizer!.StateOf(Of(p), i).copy_(_optimizer!.StateOf(Of(p), i));
+        }
+        EndPass();
+        _optimizer?.Dispose();
+        (_groups, _optimizer) = (groups, optimizer);
+        FreeBuckets();
+        SetFrozen(frozen);
     }
 
     protected override void InferCore(BatchValues input, int n, BatchBuffers output)
@@ -173,7 +204,10 @@ internal sealed class TorchSharpPlan : Executable
         using TorchScope scope = OpenScope();
         Tensor parameterTensor = Of(parameter), gradient = zeros(parameterTensor.shape, ScalarType.Float32, CPU);
         gradient.WriteFloats(values);
-        parameterTensor.grad = gradient;
+        if (parameterTensor.grad is { } there)
+            there.copy_(gradient);
+        else
+            parameterTensor.grad = gradient;
     }
 
     protected override double GradientSquaresCore(Parameter parameter)
@@ -216,6 +250,7 @@ internal sealed class TorchSharpPlan : Executable
         base.Dispose(disposing);
         EndPass();
         _optimizer?.Dispose();
+        FreeBuckets();
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
         Array.ForEach(_torchLosses, loss => loss.Dispose());
@@ -228,7 +263,7 @@ internal sealed class TorchSharpPlan : Executable
 
     // A parameter that no value of the loss depends on has none.
     private IEnumerable<Tensor> Gradients()
-        => Graph.Parameters.Where(p => p.Trainable).Select(p => Of(p).grad).OfType<Tensor>();
+        => Graph.Parameters.Where(Frozen.Trains).Select(p => Of(p).grad).OfType<Tensor>();
 
     private Tensor InputOfPass(int index) => _inputValues[index].First(N * Graph.Inputs[index].Shape.Length);
 
@@ -259,10 +294,34 @@ internal sealed class TorchSharpPlan : Executable
         long[] size = [.. parameter.Dimensions.Select(extent => (long)extent)];
         Tensor values = zeros(size, ScalarType.Float32, CPU);
         if (!parameter.Trainable)
-            values.Floats().Fill(parameter.Role.InitialValue());
+            values.Floats().Fill(parameter.Initial.Value!.Value);
         return parameter.Trainable && training
             ? new TorchParameter(values).DetachFromDisposeScope()
             : values.DetachFromDisposeScope();
+    }
+
+    private (OptimizerGroup[] Groups, GroupOptimizer? Optimizer) OptimizerOf(FrozenParameters frozen)
+    {
+        OptimizerGroup[] groups = [.. Graph.Parameters.Where(frozen.Trains).GroupBy(Spec!.Optimizer.OptionsOf)
+            .Select(group => new OptimizerGroup([.. group], [.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
+        try
+        {
+            // Torch refuses an optimiser of nothing.
+            return (groups, groups.Length == 0 ? null : TorchOptimizers.Of(Spec.Optimizer)(groups));
+        }
+        catch (Exception error) when (IsOutOfMemory(error))
+        {
+            long asked = Spec.Optimizer.StateNames.Count * groups.Sum(group => group.Tensors.Sum(t => t.numel()));
+            throw MemoryNeed.Of<float>(Graph, BatchSize).Exceeded(sizeof(float) * asked, error);
+        }
+    }
+
+    private void SetFrozen(FrozenParameters frozen)
+    {
+        foreach (Parameter p in Graph.Parameters.Where(p => p.Trainable))
+            (Of(p).grad, Of(p).requires_grad) = (null, frozen.Trains(p));
+        foreach (Node node in Graph.Nodes)
+            _frozenNodes[node.Index] = frozen.Contains(node);
     }
 
     // What torch holds from a forward pass to its backward pass: every value, and as much again of what autograd keeps
@@ -294,11 +353,71 @@ internal sealed class TorchSharpPlan : Executable
             Tensor[] read = _arguments[i];
             for (int x = 0; x < read.Length; x++)
                 read[x] = values[_inputs[i][x]];
-            values[i] = call(read, pass);
+            bool watched = pass.Training && GradientReady is not null && read[0].requires_grad
+                && Graph.Nodes[i].Parameters.Any(Frozen.Trains);
+            if (watched)
+                read[0] = Watch(read[0], i);
+            values[i] = call(read, _frozenNodes[i] ? pass with { Training = false } : pass);
+            if (watched)
+                read[0].Dispose();
             foreach (int last in _lastReads[i])
                 values[last].Dispose();
         }
         return values;
+    }
+
+    // The identity, which tells when the backward pass arrives before a node. Autograd runs what was made later first,
+    // and puts a gradient in its place before anything else: those of the node and of all behind it are final then.
+    private Tensor Watch(Tensor x, int node) => GradientWatch.apply(x, (Action)(() =>
+    {
+        if (_callbackFailure is not null)
+            return;
+        try
+        {
+            while (_finalFrom > node)
+            {
+                foreach (Parameter parameter in Graph.Nodes[--_finalFrom].Parameters)
+                    GradientIsFinal(parameter);
+            }
+        }
+        catch (Exception error)
+        {
+            // It must not go through libtorch, which knows no exceptions of .NET.
+            _callbackFailure = ExceptionDispatchInfo.Capture(error);
+        }
+    }));
+
+    private void ForgetGradients(bool accumulate)
+    {
+        foreach (Parameter parameter in Graph.Parameters.Where(p => Frozen.Trains(p) && !accumulate))
+            Of(parameter).grad = null;
+    }
+
+    // Autograd adds to gradients that are there, where they lie.
+    private void PutGradientsInBuckets(bool accumulate)
+    {
+        _buckets ??= [.. Buckets.Select(bucket => zeros([bucket.Sum(p => (long)p.Length)], ScalarType.Float32, CPU)
+            .DetachFromDisposeScope())];
+        for (int i = 0; i < _buckets.Length; i++)
+        {
+            long start = 0;
+            foreach (Parameter parameter in Buckets[i])
+            {
+                Tensor own = Of(parameter), place = _buckets[i].narrow(0, start, parameter.Length).view(own.shape);
+                if (accumulate && own.grad is { } gradient)
+                    place.copy_(gradient);
+                else
+                    place.zero_();
+                own.grad = place;
+                start += parameter.Length;
+            }
+        }
+    }
+
+    private void FreeBuckets()
+    {
+        Array.ForEach(_buckets ?? [], bucket => bucket.Dispose());
+        _buckets = null;
     }
 
     // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for

@@ -42,7 +42,7 @@ public sealed record PRelu : SumLayer
 
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)
-        => [new("weight", ParameterRole.Weight, [Shared ? 1 : inputs[0].C])];
+        => [new("weight", ParameterRole.Weight, [Shared ? 1 : inputs[0].C]) { Initial = InitialValue.Constant(0.25f) }];
 
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Inputs;

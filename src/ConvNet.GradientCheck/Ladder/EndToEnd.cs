@@ -130,13 +130,14 @@ internal sealed class EndToEnd
     [
         .. _graph.Outputs.Select(output => NameOf("output", output)),
         .. _objectives.Select(objective => NameOf("loss", objective.Output)),
-        .. Trainable().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name),
+        .. Trained().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name),
     ];
 
     private string NameOf(string what, Node output)
         => _graph.Outputs.Count == 1 ? what : $"{what} of {output.Name}";
 
-    private IEnumerable<Parameter> Trainable() => _graph.Parameters.Where(p => p.Trainable);
+    private IEnumerable<Parameter> Trained()
+        => _graph.Parameters.Where(FrozenParameters.Of(_graph, _spec.Optimizer).Trains);
 
     private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters,
         CancellationToken cancellation)
@@ -162,7 +163,7 @@ internal sealed class EndToEnd
             : [.. exact.Gradient(p)];
         double[] Value(Parameter p) => exact is null ? Read(p.Length, values => executable.Read(p, values))
             : [.. exact.Values(p)];
-        return [.. outputs, .. losses, .. Trainable().Select(Gradient), .. _graph.Parameters.Select(Value)];
+        return [.. outputs, .. losses, .. Trained().Select(Gradient), .. _graph.Parameters.Select(Value)];
     }
 
     private float[][] Moved(int run)

@@ -66,6 +66,20 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
         set => Array.ForEach(executables, each => each.SampleOffset = value);
     }
 
+    public GradientReadyCallback? GradientReady
+    {
+        get => executables[0].GradientReady;
+        set => executables[0].GradientReady = value;
+    }
+
+    public bool IsFrozen(Parameter parameter) => executables[0].IsFrozen(parameter);
+
+    public void Freeze(params IEnumerable<Parameter> parameters)
+        => Array.ForEach(executables, each => each.Freeze(parameters));
+
+    public void Unfreeze(params IEnumerable<Parameter> parameters)
+        => Array.ForEach(executables, each => each.Unfreeze(parameters));
+
     public TrainingState SaveState() => executables[0].SaveState();
 
     public void LoadState(TrainingState state) => Array.ForEach(executables, each => each.LoadState(state));

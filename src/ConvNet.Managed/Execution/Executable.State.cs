@@ -14,9 +14,9 @@ public abstract partial class Executable
     {
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
+        CheckTraining();
+        CheckHasGradient(parameter);
         CheckHasGradients(nameof(WriteGradient));
-        if (!parameter.Trainable)
-            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
         WriteGradientCore(parameter, values);
     }
 
@@ -38,7 +38,7 @@ public abstract partial class Executable
         CheckHasGradients(nameof(ClipGradientNorm));
         CheckClip(maxNorm, nameof(maxNorm));
         double squares = 0;
-        foreach (Parameter parameter in Graph.Parameters.Where(p => p.Trainable))
+        foreach (Parameter parameter in Graph.Parameters.Where(Frozen.Trains))
         {
             squares += GradientSquaresCore(parameter);
             if (!double.IsFinite(squares))
@@ -76,11 +76,12 @@ public abstract partial class Executable
         }
         foreach ((Parameter parameter, int index, string name) in States())
         {
-            var values = new float[parameter.Length];
-            ReadStateCore(parameter, index, values);
-            tensors.Add(new NamedTensor(name, parameter.Dimensions, values));
+            tensors.Add(new NamedTensor(name, parameter.Dimensions, [.. StateOf(parameter, index)]));
         }
-        return new TrainingState(_steps, _nextPass, tensors);
+        return new TrainingState(_steps, _nextPass, tensors)
+        {
+            Frozen = [.. Frozen.In(Graph).Select(p => p.Name)],
+        };
     }
 
     /// <inheritdoc/>
@@ -89,15 +90,22 @@ public abstract partial class Executable
         ArgumentNullException.ThrowIfNull(state);
         using Hold hold = Enter();
         CheckTraining();
+        FrozenParameters frozen = FrozenOf(state);
         Dictionary<string, NamedTensor> tensors = CheckState(state);
+        ChangeFrozen(frozen);
         foreach (Parameter parameter in Graph.Parameters)
             WriteCore(parameter, tensors[parameter.Name].Values);
+        _restingState.Clear();
         foreach ((Parameter parameter, int index, string name) in States())
-            WriteStateCore(parameter, index, tensors[name].Values, state.Step);
+        {
+            if (frozen.Trains(parameter))
+                WriteStateCore(parameter, index, tensors[name].Values, state.Step);
+            else
+                RestingState(parameter)[index] = [.. tensors[name].Values];
+        }
         _unwritten.Clear();
         (_steps, _nextPass) = (state.Step, state.Pass);
-        (_phase, _hasGradients, _hasInputGradient, _tookBack) = (Phase.Idle, false, false, false);
-        (_changedBy, _cannotAdd, _buffersWritten) = (null, null, false);
+        ForgetPass();
     }
 
     /// <summary>Writes the gradient of a parameter.</summary>
@@ -129,6 +137,13 @@ public abstract partial class Executable
     /// <param name="steps">Steps made, for an optimiser that counts them itself.</param>
     protected abstract void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps);
 
+    private float[][] RestingState(Parameter parameter)
+    {
+        if (!_restingState.TryGetValue(parameter, out float[][]? resting))
+            _restingState[parameter] = resting = new float[Spec!.Optimizer.StateNames.Count][];
+        return resting;
+    }
+
     private void CheckHasGradients(string what)
     {
         CheckTraining();
@@ -149,6 +164,17 @@ public abstract partial class Executable
            where parameter.Trainable
            from state in Spec!.Optimizer.StateNames.Select((name, index) => (name, index))
            select (parameter, state.index, TrainingState.NameOf(parameter, state.name));
+
+    private FrozenParameters FrozenOf(TrainingState state)
+    {
+        Dictionary<string, Parameter> trainable = Graph.Parameters.Where(p => p.Trainable)
+            .ToDictionary(p => p.Name, StringComparer.Ordinal);
+        return new FrozenParameters(state.Frozen.Select(name => trainable.GetValueOrDefault(name)
+            ?? throw new ArgumentException(
+                $"The state says that \"{Excerpt.Of(name)}\" is frozen, and no trainable parameter of the graph is "
+                + "called that: compile the graph that it was saved with."
+                + NearMisses.Question(name, trainable.Keys), nameof(state))));
+    }
 
     // All that can be wrong, before anything is written.
     private Dictionary<string, NamedTensor> CheckState(TrainingState state)

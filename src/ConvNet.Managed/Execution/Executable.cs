@@ -11,6 +11,7 @@ namespace ConvNet;
 public abstract partial class Executable : IExecutable
 {
     private const int Free = 0, Held = 1, Disposed = 2;
+    private const int MostNamed = 10;
 
     private enum Phase { Idle, Forwarded, Evaluated, Differentiated }
 
@@ -41,6 +42,8 @@ public abstract partial class Executable : IExecutable
         _objectiveNodes = [.. Objectives.Select(objective => objective.Output)];
         _losses = new double[Objectives.Count];
         _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
+        Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec.Optimizer);
+        Buckets = spec is null ? [] : GradientBuckets.Of(graph, Frozen, spec.GradientBucketBytes);
     }
 
     /// <summary>Throws unless a graph can be compiled, whatever the backend; from then on it takes no more
@@ -234,7 +237,7 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
         if (_unwritten.Contains(parameter))
-            throw Unwritten(parameter);
+            CheckWritten();
         ReadCore(parameter, values);
     }
 
@@ -257,8 +260,7 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
         CheckTraining();
-        if (!parameter.Trainable)
-            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
+        CheckHasGradient(parameter);
         if (!Spec!.KeepGradients)
             throw new InvalidOperationException("The gradients are not kept: the executable was compiled with "
                 + "KeepGradients: false.");
@@ -438,7 +440,7 @@ public abstract partial class Executable : IExecutable
         (_phase, _hasGradients) = (Phase.Idle, false);
         try
         {
-            BackwardCore(outputGradient, adds);
+            BackwardAndReport(outputGradient, adds);
         }
         catch
         {
@@ -463,7 +465,15 @@ public abstract partial class Executable : IExecutable
             if (!double.IsFinite(loss))
                 return loss;
             (_hasGradients, _cannotAdd) = (false, null);
-            BackwardAndStepCore(learningRate);
+            if (_gradientReady is null)
+            {
+                BackwardAndStepCore(learningRate);
+            }
+            else
+            {
+                BackwardAndReport(default, false);
+                StepCore(learningRate);
+            }
             (_phase, _hasGradients, _hasInputGradient) = (Phase.Differentiated, Spec!.KeepGradients,
                 Spec.InputGradient);
             NoteStep();
@@ -518,6 +528,9 @@ public abstract partial class Executable : IExecutable
     internal Hold Enter()
     {
         int before = Interlocked.CompareExchange(ref _state, Held, Free);
+        if (before == Held && _callbackThread == Environment.CurrentManagedThreadId)
+            throw new InvalidOperationException("A backward pass is under way, and its GradientReady callback uses the "
+                + "executable only by the bucket that it is given.");
         if (before == Held)
             throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller "
                 + "at a time; compile one for each.");
@@ -564,14 +577,16 @@ public abstract partial class Executable : IExecutable
     private void CheckWritten()
     {
         if (_unwritten.Count > 0)
-            throw Unwritten(Graph.Parameters.First(_unwritten.Contains));
+            throw Unwritten([.. Graph.Parameters.Where(_unwritten.Contains)]);
     }
 
-    private InvalidOperationException Unwritten(Parameter first)
+    private static InvalidOperationException Unwritten(params Parameter[] parameters)
     {
-        string others = _unwritten.Count > 1 ? $", like {_unwritten.Count - 1:N0} more," : "";
-        return new($"{first.Name}{others} has no values yet: "
-            + "call Initialize, load a saved model, or Write every parameter first.");
+        string names = string.Join(", ", parameters.Take(MostNamed).Select(p => p.Name)),
+            more = parameters.Length > MostNamed ? Invariant($" and {parameters.Length - MostNamed:N0} more") : "",
+            have = parameters.Length == 1 ? "has" : "have";
+        return new($"{names}{more} {have} no values yet: call Initialize, CopyTo of a SavedModel, LoadState, or Write "
+            + "for every parameter first.");
     }
 
     private void CheckBackward(bool accumulate)
@@ -621,12 +636,17 @@ public abstract partial class Executable : IExecutable
 
     private void CheckParameter(Parameter parameter, int length, string name)
     {
+        CheckOwn(parameter);
+        if (length != parameter.Length)
+            throw WrongLength(length, parameter.Length, name, parameter.ToString());
+    }
+
+    private void CheckOwn(Parameter parameter)
+    {
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Node.Graph != Graph)
             throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.",
                 nameof(parameter));
-        if (length != parameter.Length)
-            throw WrongLength(length, parameter.Length, name, parameter.ToString());
     }
 
     // The checks stand at the calls: a message is text, and no text is made where nothing is wrong.

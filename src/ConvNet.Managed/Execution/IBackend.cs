@@ -9,6 +9,8 @@ namespace ConvNet;
 /// <param name="Optimizer">The optimiser.</param>
 public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimizer)
 {
+    private readonly int _gradientBucketBytes = 25 << 20;
+
     /// <summary>Whether the gradients of the inputs are computed, for
     /// <see cref="IExecutable.ReadInputGradient"/>.</summary>
     public bool InputGradient { get; init; }
@@ -23,6 +25,18 @@ public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimi
 
     /// <summary>The seed of random masks.</summary>
     public ulong Seed { get; init; }
+
+    /// <summary>The most bytes of gradients that <see cref="IExecutable.GradientReady"/> is given at once, 25 MiB
+    /// unless given; a larger parameter comes alone.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
+    public int GradientBucketBytes
+    {
+        get => _gradientBucketBytes;
+        init => _gradientBucketBytes = value >= 1
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value),
+                $"A bucket of {value} bytes holds no gradient; with 1 each parameter comes alone.");
+    }
 }
 
 /// <summary>What a backend runs on.</summary>
@@ -192,12 +206,14 @@ public interface IExecutable : IDisposable
     void Write(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec says
+    /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, or the spec says
     /// <c>KeepGradients: false</c>.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
 
     /// <summary>Writes the gradient of a parameter, for the next <see cref="Step"/>.</summary>
-    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no gradients, for no backward pass has run, or the parameter is frozen.
+    /// </exception>
     void WriteGradient(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Multiplies all gradients by a factor.</summary>
@@ -232,8 +248,48 @@ public interface IExecutable : IDisposable
     int SampleOffset { get; set; }
 
     /// <summary>
+    /// Called during a backward pass whenever a bucket of gradients is final, for an all-reduce that overlaps the rest
+    /// of the pass; null unless set.
+    /// </summary>
+    /// <remarks>
+    /// Buckets come in the same order in every run, from the last layers to the first; together they hold every
+    /// gradient once. With <c>accumulate</c> they hold the sums. What the callback changes is what
+    /// <see cref="ReadGradient"/> reads and <see cref="Step"/> takes. It runs on the thread of the caller, within
+    /// <see cref="TrainStep"/> too, and cannot use the executable itself. If it throws, the exception ends the pass as
+    /// it is: there are no gradients then, and parameters, buffers and the optimiser's state are those before the pass.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">
+    /// It was compiled for inference only, or with <c>KeepGradients: false</c>.
+    /// </exception>
+    GradientReadyCallback? GradientReady { get; set; }
+
+    /// <summary>Whether a parameter is frozen: it has no gradient, and no step moves it.</summary>
+    /// <param name="parameter">A parameter or a buffer.</param>
+    bool IsFrozen(Parameter parameter);
+
+    /// <summary>Freezes parameters: from now on they have no gradient, and no step moves them.</summary>
+    /// <remarks>
+    /// A layer whose trainable parameters are all frozen runs as in inference: batch normalisation takes its running
+    /// statistics and leaves them. The optimiser's state of a parameter stays as it is until
+    /// <see cref="Unfreeze"/>. Parameters are frozen from the start by <see cref="ParameterGroup.Frozen"/>, and then
+    /// take no memory for gradients and state. Unless nothing changes, gradients that are there and a pass under way
+    /// are forgotten.
+    /// </remarks>
+    /// <param name="parameters">The parameters.</param>
+    /// <exception cref="ArgumentException">One is a buffer, or of another graph.</exception>
+    /// <exception cref="InvalidOperationException">It was compiled for inference only, or is being
+    /// recorded.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not as much memory as it takes; nothing has changed
+    /// then.</exception>
+    void Freeze(params IEnumerable<Parameter> parameters);
+
+    /// <summary>Lets frozen parameters be trained again.</summary>
+    /// <inheritdoc cref="Freeze"/>
+    void Unfreeze(params IEnumerable<Parameter> parameters);
+
+    /// <summary>
     /// Everything that decides what the next step computes: parameters, buffers, the optimiser's state, the numbers of
-    /// the step and of the pass.
+    /// the step and of the pass, and which parameters are frozen.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// It was compiled for inference only, or a trainable parameter has not been written.
@@ -241,7 +297,8 @@ public interface IExecutable : IDisposable
     TrainingState SaveState();
 
     /// <summary>Goes on from a state, of an executable of the same graph and optimiser, of any backend.</summary>
-    /// <remarks>Gradients that are there, and a pass under way, are forgotten.</remarks>
+    /// <remarks>The parameters that are frozen are those of the state. Gradients that are there, and a pass under way,
+    /// are forgotten.</remarks>
     /// <exception cref="ArgumentException">
     /// It is of another graph or of another optimiser; nothing has changed then.
     /// </exception>
@@ -269,6 +326,74 @@ public static class ExecutableExtensions
             initializer.Fill(parameter, values);
             executable.Write(parameter, values);
         }
+    }
+
+    /// <summary>Freezes parameters by their names.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="patterns">Names, as <c>conv1.bias</c>; <c>*</c> stands for any characters, <c>?</c> for
+    /// one.</param>
+    /// <exception cref="ArgumentException">No trainable parameter of the graph has a name of this pattern.</exception>
+    /// <inheritdoc cref="IExecutable.Freeze" path="/exception"/>
+    public static void Freeze(this IExecutable executable, params IEnumerable<string> patterns)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        executable.Freeze(Named(executable.Graph, patterns));
+    }
+
+    /// <summary>Freezes all parameters of a layer.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="node">The node of the layer.</param>
+    /// <exception cref="ArgumentException">The layer has no trainable parameters.</exception>
+    /// <inheritdoc cref="IExecutable.Freeze" path="/exception"/>
+    public static void Freeze(this IExecutable executable, Node node)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        executable.Freeze(TrainableOf(node));
+    }
+
+    /// <summary>Lets frozen parameters be trained again, by their names.</summary>
+    /// <inheritdoc cref="Freeze(IExecutable, IEnumerable{string})"/>
+    public static void Unfreeze(this IExecutable executable, params IEnumerable<string> patterns)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        executable.Unfreeze(Named(executable.Graph, patterns));
+    }
+
+    /// <summary>Lets all parameters of a layer be trained again.</summary>
+    /// <inheritdoc cref="Freeze(IExecutable, Node)"/>
+    public static void Unfreeze(this IExecutable executable, Node node)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        executable.Unfreeze(TrainableOf(node));
+    }
+
+    private static Parameter[] TrainableOf(Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        Parameter[] trainable = [.. node.Parameters.Where(p => p.Trainable)];
+        return trainable.Length > 0
+            ? trainable
+            : throw new ArgumentException($"{node.Place} has no trainable parameters, and nothing to freeze.",
+                nameof(node));
+    }
+
+    private static Parameter[] Named(Graph graph, IEnumerable<string> patterns)
+    {
+        ArgumentNullException.ThrowIfNull(patterns);
+        var named = new List<Parameter>();
+        foreach (string pattern in patterns)
+        {
+            ArgumentNullException.ThrowIfNull(pattern, nameof(patterns));
+            Parameter[] matching = [.. graph.Parameters.Where(p => p.Trainable
+                && ParameterGroup.Matches(pattern, p.Name))];
+            if (matching.Length == 0)
+                throw new ArgumentException(
+                    $"No trainable parameter of the graph is called \"{Excerpt.Of(pattern)}\"; Graph.Parameters lists "
+                    + "them." + NearMisses.Question(pattern, graph.Parameters.Where(p => p.Trainable)
+                        .Select(p => p.Name)), nameof(patterns));
+            named.AddRange(matching);
+        }
+        return [.. named];
     }
 
     /// <summary>Copies all parameters and buffers to another executable of the same graph, of any backend.</summary>

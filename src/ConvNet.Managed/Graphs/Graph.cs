@@ -278,6 +278,10 @@ public sealed class Graph
                     $"{kind} has a parameter \"{spec.Name}\" of {string.Join("×", spec.Dimensions)}, "
                     + "which has no values: sizes start at 1.");
             _ = spec.Length;        // which is refused where it is too large
+            if (!spec.Trainable && spec.Initial.Value is null)
+                throw new ArgumentException(
+                    $"{kind} has a buffer \"{spec.Name}\" that is drawn at random; a buffer starts at a constant, "
+                    + "before Initialize is called.");
             if (!Enum.IsDefined(spec.Role) || spec.FanIn < 1 || spec.FanOut < 1)
                 throw new ArgumentException($"{kind} has a parameter \"{spec.Name}\" of role {spec.Role} "
                     + $"with fans {spec.FanIn} and {spec.FanOut}; fans start at 1.");

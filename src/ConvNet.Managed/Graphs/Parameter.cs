@@ -10,6 +10,7 @@ public sealed class Parameter
         Name = $"{node.Name}.{spec.Name}";
         Length = spec.Length;
         Trainable = spec.Trainable;
+        Initial = spec.Initial;
     }
 
     /// <summary>The node that it belongs to.</summary>
@@ -33,8 +34,12 @@ public sealed class Parameter
     /// <summary>Outputs that one input reaches.</summary>
     public long FanOut { get; }
 
-    /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
+    /// <summary>True when the optimiser moves it, unless it is frozen; false for a buffer, which the forward pass
+    /// updates.</summary>
     public bool Trainable { get; }
+
+    /// <summary>How it starts.</summary>
+    public InitialValue Initial { get; }
 
     /// <summary>The position among <see cref="Graph.Parameters"/>.</summary>
     public int Index { get; }

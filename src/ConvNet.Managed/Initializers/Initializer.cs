@@ -3,8 +3,8 @@ using MathNet.Numerics.Random;
 
 namespace ConvNet;
 
-/// <summary>Where parameters start: weights from a distribution, biases 0, scales 1, running statistics 0 and
-/// 1.</summary>
+/// <summary>Where parameters start that are drawn at random; the others start at their
+/// <see cref="InitialValue"/>.</summary>
 /// <remarks>The values of a parameter depend on the seed and on its place in the graph alone, so every backend starts
 /// alike.</remarks>
 public abstract record Initializer
@@ -13,20 +13,24 @@ public abstract record Initializer
     public void Fill(Parameter parameter, Span<float> values)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        if (parameter.Role != ParameterRole.Weight)
+        if (parameter.Initial.Value is { } constant)
         {
-            values.Fill(parameter.Role.InitialValue());
+            values.Fill(constant);
             return;
         }
         try
         {
-            FillWeight(parameter, values);
+            Initializer initializer = parameter.Initial is DrawnInitialValue drawn ? drawn.For(OwnSeed) : this;
+            initializer.FillWeight(parameter, values);
         }
         catch (Exception error) when (FailurePlace.Note(error, $"{parameter.Name} ({GetType().Name})"))
         {
             throw;
         }
     }
+
+    /// <summary>The seed that a layer's own initialiser gets.</summary>
+    private protected virtual int OwnSeed => 0;
 
     /// <summary>Writes the initial values of a weight.</summary>
     protected abstract void FillWeight(Parameter parameter, Span<float> values);
@@ -36,6 +40,8 @@ public abstract record Initializer
 /// <param name="Seed">The seed of the random numbers.</param>
 public abstract record RandomInitializer(int Seed) : Initializer
 {
+    private protected sealed override int OwnSeed => Seed;
+
     /// <summary>The distribution of a weight, over the given source of random numbers.</summary>
     protected abstract IContinuousDistribution DistributionOf(Parameter parameter, Random source);
 

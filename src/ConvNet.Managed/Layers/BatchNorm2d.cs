@@ -6,9 +6,9 @@ namespace ConvNet;
 /// <remarks>
 /// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training μ and the biased σ² are of the batch, over N,
 /// H, W, and the running statistics move: r ← (1 − m)·r + m·batch, with the unbiased variance (left alone where a
-/// channel has one value). In inference μ and σ² are the running ones.
+/// channel has one value). In inference, and where the layer is frozen, μ and σ² are the running ones, which stay.
 /// Backward, with x̂ = (x − μ)/√(σ² + ε) and M = N·H·W: dβ = Σ dy; dγ = Σ dy·x̂; dx = γ/√(σ² + ε)·(dy − dβ/M −
-/// x̂·dγ/M). Source: Ioffe and Szegedy, ICML 2015.
+/// x̂·dγ/M), without the last two terms where the layer is frozen. Source: Ioffe and Szegedy, ICML 2015.
 /// </remarks>
 public sealed record BatchNorm2d : Layer
 {
@@ -129,8 +129,10 @@ public sealed record BatchNorm2d : Layer
         frame.For(f.XShape(0).C, c =>
         {
             Shape shape = frame.YShape;
-            T mean = frame.Saved[2 * c], inverse = frame.Saved[2 * c + 1],
-                count = T.CreateChecked((long)frame.N * shape.Area);
+            (T mean, T inverse) = frame.Training
+                ? (frame.Saved[2 * c], frame.Saved[2 * c + 1])
+                : RunningStatistics(frame, c);
+            T count = T.CreateChecked((long)frame.N * shape.Area);
             BlockedSum<T> sums = default, products = default;
             for (int n = 0; n < frame.N; n++)
             {
@@ -142,9 +144,16 @@ public sealed record BatchNorm2d : Layer
                     products.Add(dy[i] * ((x[i] - mean) * inverse));
                 }
             }
-            T sum = frame.DW(1)[c] = sums.Value, product = frame.DW(0)[c] = products.Value;
+            T sum = sums.Value, product = products.Value;
+            if (frame.WantsDW(0))
+                frame.DW(0)[c] = product;
+            if (frame.WantsDW(1))
+                frame.DW(1)[c] = sum;
             if (!frame.WantsDX(0))
                 return;
+            // Running statistics do not depend on x.
+            if (!frame.Training)
+                (sum, product) = (T.Zero, T.Zero);
             T scale = frame.W(0)[c] * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
             for (int n = 0; n < frame.N; n++)
             {

@@ -76,7 +76,7 @@ public readonly struct Frame<T>
     /// <summary>Samples in this batch.</summary>
     public int N { get; }
 
-    /// <summary>True in a training pass, false in inference.</summary>
+    /// <summary>True in a training pass; false in inference, and in both passes of a layer that is frozen.</summary>
     public bool Training { get; }
 
     /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random
@@ -158,11 +158,15 @@ public readonly struct Frame<T>
     public bool WantsDW(int i) => _backward && !_memory.DW[i].IsEmpty;
 
     /// <summary>Gradient of parameter <paramref name="i"/>; only where it is wanted.</summary>
-    /// <exception cref="InvalidOperationException">This is a forward pass.</exception>
+    /// <exception cref="InvalidOperationException">It is not wanted, as that of a buffer or of a frozen parameter, or
+    /// this is a forward pass.</exception>
     public Span<T> DW(int i)
     {
         CheckBackward("dw");
-        return _memory.DW[i].Span;
+        return WantsDW(i)
+            ? _memory.DW[i].Span
+            : throw new InvalidOperationException(
+                $"{_memory.Name}: nobody wants the gradient dw of parameter {i}; write it only where WantsDW({i}).");
     }
 
     /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>

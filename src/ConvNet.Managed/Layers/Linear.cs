@@ -107,13 +107,15 @@ public sealed record Linear : SumLayer
                 => Combine(f.DX(0).Slice(n * features, features), f.W(0), features,
                     f.DY.Slice(n * OutFeatures, OutFeatures), 1));
         }
-        if (!f.WantsDW(0))
+        bool weights = f.WantsDW(0), bias = Bias && f.WantsDW(1);
+        if (!weights && !bias)
             return;
         f.For(OutFeatures, o =>
         {
             ReadOnlySpan<T> dy = f.DY[o..];
-            Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, OutFeatures);
-            if (Bias)
+            if (weights)
+                Combine(f.DW(0).Slice(o * features, features), f.X(0), features, dy, OutFeatures);
+            if (bias)
                 f.DW(1)[o] = Rows.Sum<T, TSum>(dy, f.N, OutFeatures);
         });
     }

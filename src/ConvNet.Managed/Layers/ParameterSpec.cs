@@ -1,6 +1,7 @@
 namespace ConvNet;
 
-/// <summary>What a parameter is for; it decides the initial value and whether the optimiser moves it.</summary>
+/// <summary>What a parameter is for; it decides whether the optimiser moves it, and where it starts unless its layer
+/// says otherwise.</summary>
 public enum ParameterRole
 {
     /// <summary>A weight: initialised at random.</summary>
@@ -22,9 +23,13 @@ public enum ParameterRole
 /// <summary>What follows from the role of a parameter.</summary>
 internal static class ParameterRoles
 {
-    /// <summary>Where every value starts that is not drawn at random.</summary>
-    public static float InitialValue(this ParameterRole role)
-        => role is ParameterRole.Scale or ParameterRole.RunningVariance ? 1 : 0;
+    /// <summary>Where a parameter starts whose layer does not say.</summary>
+    public static InitialValue Initial(this ParameterRole role) => role switch
+    {
+        ParameterRole.Weight => InitialValue.ByFans,
+        ParameterRole.Scale or ParameterRole.RunningVariance => InitialValue.Ones,
+        _ => InitialValue.Zeros,
+    };
 }
 
 /// <summary>What a layer says of one of its parameters.</summary>
@@ -37,6 +42,15 @@ internal static class ParameterRoles
 public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1,
     long FanOut = 1)
 {
+    private readonly InitialValue? _initial;
+
+    /// <summary>How it starts; by its role unless given. A buffer starts at a constant.</summary>
+    public InitialValue Initial
+    {
+        get => _initial ?? Role.Initial();
+        init => _initial = value;
+    }
+
     /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
     public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
 
@@ -57,5 +71,6 @@ public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyLis
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(ParameterSpec), (nameof(Name), Name),
-        (nameof(Role), Role), (nameof(Dimensions), Dimensions), (nameof(FanIn), FanIn), (nameof(FanOut), FanOut));
+        (nameof(Role), Role), (nameof(Dimensions), Dimensions), (nameof(FanIn), FanIn), (nameof(FanOut), FanOut),
+        (nameof(Initial), Initial));
 }

@@ -50,9 +50,14 @@ public abstract record Optimizer
     public ParameterOptions OptionsOf(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        ParameterGroup? group = Groups.FirstOrDefault(group => group.Matches(parameter.Name));
+        ParameterGroup? group = GroupOf(parameter);
         return new ParameterOptions(group?.LearningRateFactor ?? 1, group?.WeightDecay ?? WeightDecay);
     }
+
+    /// <summary>The group that a parameter belongs to; null if it belongs to none.</summary>
+    /// <param name="parameter">The parameter.</param>
+    internal ParameterGroup? GroupOf(Parameter parameter)
+        => Groups.FirstOrDefault(group => group.Matches(parameter.Name));
 
     /// <summary>Throws unless the optimiser fits a graph that is compiled with it.</summary>
     /// <param name="graph">The graph.</param>

@@ -50,9 +50,16 @@ public sealed record ParameterGroup
         init => _weightDecay = value is null ? null : Optimizer.CheckedDecay(value.Value, nameof(value));
     }
 
+    /// <summary>Whether the parameters start frozen: they have no gradient, and no step moves them.</summary>
+    /// <remarks>
+    /// Unfrozen, by <see cref="ExecutableExtensions.Unfreeze(IExecutable, IEnumerable{string})"/>, they train with the
+    /// factor and the weight decay of the group.
+    /// </remarks>
+    public bool Frozen { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(ParameterGroup), (nameof(Patterns), Patterns),
-        (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay));
+        (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay), (nameof(Frozen), Frozen));
 
     /// <summary>Whether a name matches a pattern.</summary>
     internal bool Matches(string name) => Patterns.Any(pattern => Matches(pattern, name));

@@ -14,9 +14,10 @@ internal sealed class Liveness
     /// <param name="graph">The graph.</param>
     /// <param name="objectives">The outputs that have a loss; none where there is no backward pass.</param>
     /// <param name="inputGradient">Whether the gradients of the inputs are wanted.</param>
-    public Liveness(Graph graph, IReadOnlyList<Objective> objectives, bool inputGradient)
+    /// <param name="frozen">The parameters that want no gradient.</param>
+    public Liveness(Graph graph, IReadOnlyList<Objective> objectives, bool inputGradient, FrozenParameters frozen)
     {
-        (_graph, Training) = (graph, objectives.Count > 0);
+        (_graph, Training, Frozen) = (graph, objectives.Count > 0, frozen);
         _reachesLoss = new bool[graph.Nodes.Count];
         foreach (Objective objective in objectives)
             _reachesLoss[objective.Output.Index] = true;
@@ -27,7 +28,7 @@ internal sealed class Liveness
         {
             _wantsGradient[node.Index] = ReachesLoss(node) && (node.Layer is null
                 ? inputGradient
-                : node.Parameters.Any(p => p.Trainable) || node.Inputs.Any(WantsGradient));
+                : node.Parameters.Any(frozen.Trains) || node.Inputs.Any(WantsGradient));
         }
     }
 
@@ -36,6 +37,9 @@ internal sealed class Liveness
 
     /// <summary>Whether there is a backward pass.</summary>
     public bool Training { get; }
+
+    /// <summary>The parameters that want no gradient.</summary>
+    public FrozenParameters Frozen { get; }
 
     /// <summary>The point of the loss.</summary>
     public int LossPoint => _graph.Nodes.Count;

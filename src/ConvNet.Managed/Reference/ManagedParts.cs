@@ -51,7 +51,7 @@ internal sealed class ManagedParts
             2 * _valueBytes * objectives.Sum(objective => Y(objective.Output)), 1));
         foreach (Node node in graph.Nodes.Reverse().Where(liveness.WantsGradient))
             _nodes[node.Index] = AddGradients(node);
-        long trained = graph.Parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
+        long trained = graph.Parameters.Where(liveness.Frozen.Trains).Sum(p => (long)p.Length);
         // Gradients are read, values and state read and written.
         long touched = (3 + 2 * spec.Optimizer.StateNames.Count) * trained;
         Update = Add(new LayerProfile(optimizer, Lower(optimizer), [], ProfiledPass.Update, "step", Loops, "",
@@ -84,8 +84,8 @@ internal sealed class ManagedParts
             };
         if (node.Layer is not { } layer)
             return parts;
-        long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters.Where(p => p.Trainable)
-            .Sum(p => (long)p.Length);
+        long dx = node.Inputs.Where(_liveness.WantsGradient).Sum(Y), dw = node.Parameters
+            .Where(_liveness.Frozen.Trains).Sum(p => (long)p.Length);
         if (layer.Accuracy == Accuracy.Sums)
         {
             int? data = dx > 0 ? Add(node, ProfiledPass.BackwardData, "backward data", Y(node) + W(node) + dx) : null;

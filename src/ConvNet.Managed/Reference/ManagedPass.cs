@@ -11,6 +11,7 @@ internal sealed class ManagedPass<T>
 {
     private readonly Graph _graph;
     private readonly Liveness _liveness;
+    private readonly bool[] _frozen;
     private readonly T[] _arena;
     private readonly Memory<T>[] _values, _lossGradients;
     private readonly Memory<T>[][] _edgeGradients, _gradientParts;
@@ -23,14 +24,16 @@ internal sealed class ManagedPass<T>
     /// <param name="batchSize">Samples in a full batch.</param>
     /// <param name="spec">How it trains; null for inference.</param>
     /// <param name="objectives">The outputs that have a loss; none for inference.</param>
+    /// <param name="frozen">The parameters that have no gradient.</param>
     /// <param name="parameters">Values by parameter index.</param>
     /// <param name="parameterGradients">Gradients by parameter index; empty for inference.</param>
     /// <param name="threads">Threads to use.</param>
     public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, IReadOnlyList<Objective> objectives,
-        T[][] parameters, T[][] parameterGradients, int threads)
+        FrozenParameters frozen, T[][] parameters, Memory<T>[] parameterGradients, int threads)
     {
         _graph = graph;
-        _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false);
+        _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false, frozen);
+        _frozen = [.. graph.Nodes.Select(frozen.Contains)];
         _objectives = objectives;
         int count = graph.Nodes.Count;
         (_values, _lossGradients, _edgeGradients, _gradientParts, _nodes) = (new Memory<T>[count],
@@ -76,6 +79,9 @@ internal sealed class ManagedPass<T>
     /// <summary>Whether a loss depends on a node's output.</summary>
     public bool ReachesLoss(Node node) => _liveness.ReachesLoss(node);
 
+    /// <summary>Whether somebody records.</summary>
+    public bool IsRecorded => _runner is TimedRunner<T>;
+
     /// <summary>Fills the arena with NaN.</summary>
     public void Poison() => _arena.AsSpan().Fill(T.NaN);
 
@@ -88,16 +94,23 @@ internal sealed class ManagedPass<T>
     {
         foreach (Node node in _graph.Nodes)
         {
-            if (node.Layer is not null)
-                _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, training, step, firstSample));
+            if (node.Layer is null)
+                continue;
+            bool trains = training && !_frozen[node.Index];
+            _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, step, firstSample));
         }
     }
 
     /// <summary>Runs the nodes in reverse, from the gradients of the losses.</summary>
-    /// <inheritdoc cref="Forward" path="/param"/>
-    public void Backward(int n, long step, int firstSample)
+    /// <param name="n">Samples.</param>
+    /// <param name="step">The number of the training pass.</param>
+    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if nobody wants to
+    /// know.</param>
+    public void Backward(int n, long step, int firstSample, Action<Parameter>? isFinal)
     {
-        Frame<T> FrameOf(NodeMemory<T> memory) => new(memory, n, true, step, firstSample, backward: true);
+        Frame<T> FrameOf(NodeMemory<T> memory)
+            => new(memory, n, !_frozen[memory.NodeIndex], step, firstSample, backward: true);
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
         {
             Node node = _graph.Nodes[i];
@@ -105,8 +118,11 @@ internal sealed class ManagedPass<T>
                 continue;
             if (_gradientParts[node.Index].Length > 1)
                 _runner.SumGradients(node, _gradientParts[node.Index], n * node.Shape.Length);
-            if (node.Layer is not null)
-                _runner.Backward(node, _nodes[node.Index]!, FrameOf);
+            if (node.Layer is null)
+                continue;
+            _runner.Backward(node, _nodes[node.Index]!, FrameOf);
+            for (int p = 0; isFinal is not null && p < node.Parameters.Count; p++)
+                isFinal(node.Parameters[p]);
         }
     }
 
@@ -116,7 +132,7 @@ internal sealed class ManagedPass<T>
     /// <param name="threads">Threads that a layer may use.</param>
     public Recording Record(int batchSize, TrainingSpec? spec, int threads)
     {
-        if (_runner is TimedRunner<T>)
+        if (IsRecorded)
             throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
                 + "first.");
         var parts = new ManagedParts(_graph, _liveness, _objectives, batchSize, spec, threads, Unsafe.SizeOf<T>());
@@ -188,10 +204,9 @@ internal sealed class ManagedPass<T>
     }
 
     private NodeMemory<T> MemoryOf(
-        Node node, Memory<T> saved, T[][] parameters, T[][] parameterGradients, int[] edgesTaken, TrainingSpec? spec,
-        int threads)
+        Node node, Memory<T> saved, T[][] parameters, Memory<T>[] parameterGradients, int[] edgesTaken,
+        TrainingSpec? spec, int threads)
     {
-        Memory<T>[] Of(T[][] all) => all.Length == 0 ? [] : [.. node.Parameters.Select(p => all[p.Index].AsMemory())];
         return new NodeMemory<T>
         {
             Name = node.Place,
@@ -200,12 +215,12 @@ internal sealed class ManagedPass<T>
             YShape = node.Shape,
             X = [.. node.Inputs.Select(input => _values[input.Index])],
             Y = _values[node.Index],
-            W = Of(parameters),
+            W = [.. node.Parameters.Select(p => parameters[p.Index].AsMemory())],
             Saved = saved,
             DY = _gradientParts[node.Index].FirstOrDefault(),
             // Consumers stand in the order of the nodes and of their inputs: each input takes the next edge.
             DX = [.. node.Inputs.Select(input => _edgeGradients[input.Index][edgesTaken[input.Index]++])],
-            DW = Of(parameterGradients),
+            DW = parameterGradients.Length == 0 ? [] : [.. node.Parameters.Select(p => parameterGradients[p.Index])],
             Seed = spec?.Seed ?? 0,
             NodeIndex = node.Index,
             Threads = threads,

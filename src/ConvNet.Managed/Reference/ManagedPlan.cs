@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using ConvNet.Profiling;
 
 namespace ConvNet;
@@ -10,49 +11,44 @@ namespace ConvNet;
 public sealed class ManagedPlan<T> : Executable, IProfiles
     where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly T[][] _values, _gradients, _optimizerState, _kept;
+    private readonly T[][] _values, _kept;
     private readonly ParameterOptions[] _options;
     private readonly int _threads;
-    private readonly ManagedPass<T>? _training;
-    private ManagedPass<T>? _inference;
+    private T[][] _buckets, _optimizerState;
+    private Memory<T>[] _gradients;
+    private T[][]? _before;
+    private float[] _given = [], _reported = [];
+    private ManagedPass<T>? _training, _inference;
 
     internal ManagedPlan(Graph graph, int batchSize, TrainingSpec? spec, int threads, Func<bool> backendDisposed)
         : base(graph, batchSize, spec, backendDisposed)
     {
         _threads = threads;
-        int copies = spec?.Optimizer.StateNames.Count ?? 0;
         _options = spec is null ? [] : [.. graph.Parameters.Select(spec.Optimizer.OptionsOf)];
-        int Trained(Parameter p) => spec is not null && p.Trainable ? p.Length : 0;
-        bool IsTooLarge(Parameter p) => Math.Max(p.Length, (long)copies * Trained(p)) > Array.MaxLength;
-        if (graph.Parameters.FirstOrDefault(IsTooLarge) is { } large)
-        {
-            throw new NotSupportedException(
-                $"The managed backend cannot run {large.Node}: the {large.Length:N0} values of {large}, "
-                + $"or the optimiser's state of them, are beyond its limit of {Array.MaxLength:N0}.");
-        }
+        CheckSizes(Frozen);
         try
         {
             _values = [.. graph.Parameters.Select(InitialValues)];
             _kept = [.. graph.Parameters.Select(p => new T[spec is null || p.Trainable ? 0 : p.Length])];
-            _gradients = [.. graph.Parameters.Select(p => new T[Trained(p)])];
-            _optimizerState = [.. graph.Parameters.Select(p => new T[copies * Trained(p)])];
         }
         catch (OutOfMemoryException error)
         {
-            long asked = graph.Parameters.Sum(p => p.Length + (1L + copies) * Trained(p));
+            long asked = graph.Parameters.Sum(p => (long)p.Length);
             throw MemoryNeed.Of<T>(graph, batchSize).Exceeded(asked * Unsafe.SizeOf<T>(), error);
         }
+        (_buckets, _optimizerState) = spec is null ? ([], []) : GradientsAndState(Frozen, Buckets);
+        _gradients = GradientsIn(_buckets, Buckets);
         if (spec is null)
-            _inference = new ManagedPass<T>(graph, batchSize, null, [], _values, [], threads);
+            _inference = Pass(null, FrozenParameters.None, []);
         else
-            _training = new ManagedPass<T>(graph, batchSize, spec, Objectives, _values, _gradients, threads);
+            _training = Pass(spec, Frozen, _gradients);
     }
 
     /// <summary>The values of a parameter or buffer, in the order of its dimensions.</summary>
     public ReadOnlySpan<T> Values(Parameter parameter) => _values[parameter.Index];
 
     /// <summary>The gradient of a parameter after a backward pass.</summary>
-    public ReadOnlySpan<T> Gradient(Parameter parameter) => _gradients[parameter.Index];
+    public ReadOnlySpan<T> Gradient(Parameter parameter) => _gradients[parameter.Index].Span;
 
     /// <inheritdoc/>
     public Recording Record()
@@ -69,7 +65,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     internal ReadOnlySpan<T> InputGradient(Node input) => _training!.InputGradient(input, N);
 
     private ManagedPass<T> Inference
-        => _inference ??= new ManagedPass<T>(Graph, BatchSize, null, [], _values, [], _threads);
+        => _inference ??= Pass(null, FrozenParameters.None, []);
 
     /// <summary>Fills the arena with NaN before every forward pass: a test that nothing stale is read.</summary>
     internal bool PoisonArena { get; set; }
@@ -106,13 +102,41 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
             else
                 TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
         }
-        T[][]? before = accumulate ? [.. _gradients.Select(g => g.ToArray())] : null;
+        _before = accumulate ? Copy(_buckets) : null;
         // No pass writes the gradient of what no loss depends on: it is zero.
-        foreach (Parameter p in Graph.Parameters.Where(p => !_training!.ReachesLoss(p.Node)))
-            Array.Clear(_gradients[p.Index]);
-        _training!.Backward(N, PassNumber, FirstSample);
-        for (int i = 0; before is not null && i < before.Length; i++)
-            TensorPrimitives.Add(before[i], _gradients[i], _gradients[i]);
+        foreach (Parameter p in Graph.Parameters.Where(p => Frozen.Trains(p) && !_training!.ReachesLoss(p.Node)))
+        {
+            _gradients[p.Index].Span.Clear();
+            GradientIsFinal(p);
+        }
+        _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null);
+        for (int i = 0; accumulate && !ReportsGradients && i < _buckets.Length; i++)
+            AddBefore(i);
+    }
+
+    /// <inheritdoc/>
+    protected override Span<float> BucketCore(int bucket, bool accumulate)
+    {
+        if (accumulate)
+            AddBefore(bucket);
+        T[] values = _buckets[bucket];
+        if (typeof(T) == typeof(float))
+            return MemoryMarshal.Cast<T, float>(values.AsSpan());
+        (_given, _reported) = (new float[values.Length], new float[values.Length]);
+        TensorPrimitives.ConvertChecked<T, float>(values, _given);
+        _given.CopyTo(_reported, 0);
+        return _reported;
+    }
+
+    /// <inheritdoc/>
+    protected override void BucketReportedCore(int bucket)
+    {
+        // Of a copy in single precision, what was not changed keeps its digits.
+        for (int i = 0; i < _given.Length; i++)
+        {
+            if (!_given[i].Equals(_reported[i]))
+                _buckets[bucket][i] = T.CreateChecked(_reported[i]);
+        }
     }
 
     /// <inheritdoc/>
@@ -122,7 +146,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         (T[][] Values, T[][] State)? before = Spec!.Optimizer.MayThrow ? (Copy(_values), Copy(_optimizerState)) : null;
         try
         {
-            foreach (Parameter p in Graph.Parameters.Where(p => p.Trainable))
+            foreach (Parameter p in Graph.Parameters.Where(Frozen.Trains))
                 Step(p, learningRate);
         }
         catch when (before is not null)
@@ -156,6 +180,21 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     }
 
     /// <inheritdoc/>
+    protected override void ChangeFrozenCore(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        if (_training!.IsRecorded)
+            throw RecordedMeanwhile();
+        CheckSizes(frozen);
+        (T[][] values, T[][] state) = GradientsAndState(frozen, buckets);
+        Memory<T>[] gradients = GradientsIn(values, buckets);
+        ManagedPass<T> training = Pass(Spec, frozen, gradients);
+        foreach (Parameter p in Graph.Parameters.Where(p => Frozen.Trains(p) && frozen.Trains(p)))
+            state[p.Index] = _optimizerState[p.Index];
+        (_buckets, _gradients, _optimizerState, _training) = (values, gradients, state, training);
+    }
+
+    /// <inheritdoc/>
     protected override void InferCore(BatchValues input, int n, BatchBuffers output)
     {
         ManagedPass<T> pass = Inference;
@@ -186,7 +225,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
 
     /// <inheritdoc/>
     protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
-        => TensorPrimitives.ConvertChecked(values, _gradients[parameter.Index]);
+        => TensorPrimitives.ConvertChecked(values, _gradients[parameter.Index].Span);
 
     /// <inheritdoc/>
     protected override double GradientSquaresCore(Parameter parameter)
@@ -200,7 +239,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// <inheritdoc/>
     protected override void ScaleGradientsCore(float factor)
     {
-        foreach (T[] gradient in _gradients)
+        foreach (T[] gradient in _buckets)
             TensorPrimitives.Multiply(gradient, T.CreateChecked(factor), gradient);
     }
 
@@ -208,7 +247,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     protected override void ClampGradientsCore(float most)
     {
         T highest = T.CreateChecked(most);
-        foreach (T[] gradient in _gradients)
+        foreach (T[] gradient in _buckets)
         {
             foreach (ref T g in gradient.AsSpan())
                 g = g < -highest ? -highest : g > highest ? highest : g;
@@ -238,6 +277,57 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
             TensorPrimitives.ConvertChecked(input[i], pass.Value(Graph.Inputs[i], n));
     }
 
+    private int Copies => Spec?.Optimizer.StateNames.Count ?? 0;
+
+    private ManagedPass<T> Pass(TrainingSpec? spec, FrozenParameters frozen, Memory<T>[] gradients)
+        => new(Graph, BatchSize, spec, spec is null ? [] : Objectives, frozen, _values, gradients, _threads);
+
+    private void CheckSizes(FrozenParameters frozen)
+    {
+        bool IsTooLarge(Parameter p) => Math.Max(p.Length, (long)Copies * Trained(p, frozen)) > Array.MaxLength;
+        if (Graph.Parameters.FirstOrDefault(IsTooLarge) is { } large)
+        {
+            throw new NotSupportedException(
+                $"The managed backend cannot run {large.Node}: the {large.Length:N0} values of {large}, "
+                + $"or the optimiser's state of them, are beyond its limit of {Array.MaxLength:N0}.");
+        }
+    }
+
+    private (T[][] Buckets, T[][] State) GradientsAndState(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        try
+        {
+            return ([.. buckets.Select(bucket => new T[bucket.Sum(p => p.Length)])],
+                [.. Graph.Parameters.Select(p => new T[Copies * Trained(p, frozen)])]);
+        }
+        catch (OutOfMemoryException error)
+        {
+            long asked = Graph.Parameters.Sum(p => (1L + Copies) * Trained(p, frozen));
+            throw MemoryNeed.Of<T>(Graph, BatchSize).Exceeded(asked * Unsafe.SizeOf<T>(), error);
+        }
+    }
+
+    // Where the gradient of each parameter lies in its bucket; nowhere for those that have none.
+    private Memory<T>[] GradientsIn(T[][] values, IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+    {
+        var gradients = new Memory<T>[Graph.Parameters.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            int start = 0;
+            foreach (Parameter p in buckets[i])
+            {
+                gradients[p.Index] = values[i].AsMemory(start, p.Length);
+                start += p.Length;
+            }
+        }
+        return gradients;
+    }
+
+    private void AddBefore(int bucket) => TensorPrimitives.Add(_before![bucket], _buckets[bucket], _buckets[bucket]);
+
+    private static int Trained(Parameter p, FrozenParameters frozen) => frozen.Trains(p) ? p.Length : 0;
+
     private StateSpans<T> State(Parameter p) => new(_optimizerState[p.Index], Spec!.Optimizer.StateNames.Count);
 
     private void Step(Parameter p, float learningRate)
@@ -245,7 +335,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         Optimizer optimizer = Spec!.Optimizer;
         try
         {
-            optimizer.Move<T>(_options[p.Index].At(StepNumber, learningRate), p, _gradients[p.Index], _values[p.Index],
+            optimizer.Move<T>(_options[p.Index].At(StepNumber, learningRate), p, Gradient(p), _values[p.Index],
                 State(p));
         }
         catch (Exception error) when (FailurePlace.Note(error, $"{p.Name} ({optimizer.GetType().Name})"))
@@ -258,7 +348,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     {
         var values = new T[parameter.Length];
         if (!parameter.Trainable)
-            Array.Fill(values, T.CreateChecked(parameter.Role.InitialValue()));
+            Array.Fill(values, T.CreateChecked(parameter.Initial.Value!.Value));
         return values;
     }
 

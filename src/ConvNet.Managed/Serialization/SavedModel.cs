@@ -62,7 +62,8 @@ public sealed class SavedModel
                 nameof(training));
         Graph graph = executable.Graph;
         TrainingState? state = training is null ? null : executable.SaveState();
-        byte[] header = Header(graph, normalization, training, state?.Step ?? 0, state?.Pass ?? 0);
+        byte[] header = Header(graph, normalization, training, state?.Step ?? 0, state?.Pass ?? 0,
+            state?.Frozen ?? []);
         AtomicFile.Probe(path, Content);
         var buffer = new float[state is null ? graph.Parameters.Select(p => p.Length).DefaultIfEmpty().Max() : 0];
         ReadOnlyMemory<float> ValuesOf(Parameter parameter)
@@ -107,7 +108,8 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(graph);
         AtomicFile.Probe(path, Content, SafeTensors.FileBytes(
-            Header(graph, normalization, training, long.MaxValue, long.MaxValue), Count(graph, training)));
+            Header(graph, normalization, training, long.MaxValue, long.MaxValue,
+                graph.Parameters.Where(p => p.Trainable).Select(p => p.Name)), Count(graph, training)));
     }
 
     /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is
@@ -229,7 +231,7 @@ public sealed class SavedModel
     }
 
     private static byte[] Header(Graph graph, Normalization? normalization, SavedTraining? training, long step,
-        long pass)
+        long pass, IEnumerable<string> frozen)
     {
         var metadata = new Dictionary<string, string> { ["format"] = "convnet", ["graph"] = GraphJson.Write(graph) };
         if (normalization is not null)
@@ -237,7 +239,7 @@ public sealed class SavedModel
         if (training is not null)
         {
             metadata["training"] = TrainingJson.Write(training, normalization);
-            foreach ((string key, string text) in TrainingState.Metadata(step, pass))
+            foreach ((string key, string text) in TrainingState.Metadata(step, pass, frozen))
                 metadata[key] = text;
         }
         try

@@ -131,6 +131,8 @@ internal static class TrainingJson
             json.WriteNumber("learningRateFactor", group.LearningRateFactor);
             if (group.WeightDecay is { } decay)
                 json.WriteNumber("weightDecay", decay);
+            if (group.Frozen)
+                json.WriteBoolean("frozen", true);
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -197,8 +199,14 @@ internal static class TrainingJson
         string[] patterns = json.Texts("patterns");
         float factor = json.Number("learningRateFactor", 1);
         float? decay = json.Optional("weightDecay") is null ? null : json.Number("weightDecay", 0);
+        bool frozen = json.Flag("frozen", false);
         json.RejectOthers();
-        return json.Checked(() => new ParameterGroup(patterns) { LearningRateFactor = factor, WeightDecay = decay });
+        return json.Checked(() => new ParameterGroup(patterns)
+        {
+            LearningRateFactor = factor,
+            WeightDecay = decay,
+            Frozen = frozen,
+        });
     }
 
     private static void WriteData(Utf8JsonWriter json, SavedTraining training, Normalization? normalization)

@@ -4,7 +4,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Batch normalisation over blocks of channels; keeps mean and 1/√(σ² + ε) for the backward pass.</summary>
+/// <summary>Batch normalisation over blocks of channels; keeps mean and 1/√(σ² + ε) for the backward pass, unless it is
+/// frozen.</summary>
 internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer) : Primitive(operation)
 {
     private Slot? _mean, _inverse;
@@ -17,11 +18,11 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
 
     /// <inheritdoc/>
     /// <remarks>Its own ReLU's mask follows from x, which it reads anyway; that of a sum does not.</remarks>
-    public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums;
+    public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums && !Operation.IsFrozen;
 
     /// <inheritdoc/>
     /// <remarks>From x, which its own backward pass needs anyway; a sum would need what was added as well.</remarks>
-    public override bool RunsAgain => !Operation.Sums;
+    public override bool RunsAgain => !Operation.Sums && !Operation.IsFrozen;
 
     /// <inheritdoc/>
     public override void RunAgain(Lowering plan, Slot y)
@@ -41,7 +42,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu);
         norm.add = add?.Tensor ?? default;
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        if (plan.Pass.Kind != PassKind.Training)
+        if (plan.Pass.Kind != PassKind.Training || Operation.IsFrozen)
         {
             plan.Add(new BatchNormInfer(norm, x, parameters, add, y), Choice.OnePass());
             return;
@@ -58,14 +59,34 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
+        if (Operation.IsFrozen)
+        {
+            BackwardFrozen(plan, dy);
+            return;
+        }
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor, CutsGradient);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        Slot dscale = plan.Parameters.Gradient(Operation.Node.Parameters[0]),
-            dshift = plan.Parameters.Gradient(Operation.Node.Parameters[1]);
+        // dx needs both sums; that of a frozen parameter is not kept.
+        Slot Gradient(Parameter parameter) => plan.Trains(parameter)
+            ? plan.Parameters.Gradient(parameter)
+            : new Slot(plan.Parameters.Values(parameter).Floats);
+        Slot dscale = Gradient(Operation.Node.Parameters[0]), dshift = Gradient(Operation.Node.Parameters[1]);
         plan.Add(new BatchNormBackward(norm, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift,
             Workspace(plan, norm)),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
+    }
+
+    // dx = γ/√(σ² + ε)·dy is y of dy with a mean and a shift of zero.
+    private void BackwardFrozen(Lowering plan, Slot dy)
+    {
+        if (plan.DX(this) is not { } dx)
+            return;
+        IReadOnlyList<Parameter> parameters = Operation.Node.Parameters;
+        Slot scale = plan.Parameters.Values(parameters[0]), variance = plan.Parameters.Values(parameters[3]),
+            zeros = new(scale.Floats, SlotOwner.Pass);
+        plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor, relu: false), dy,
+            [scale, zeros, zeros, variance], null, dx), Choice.OnePass("frozen: the statistics do not depend on x"));
     }
 
     private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool relu) => new()

@@ -115,14 +115,27 @@ internal sealed class ConvPrimitive : Primitive
     {
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
-        cn_pool2d? pool = PoolBehindWeights(plan, dy);
+        Parameter weight = Operation.Node.Parameters[0];
+        Parameter? bias = HasBias ? Operation.Node.Parameters[1] : null;
+        cn_pool2d? pool = plan.Trains(weight) ? PoolBehindWeights(plan, dy) : null;
         if (_pool is not null && pool is null)
             dy = Unpool(plan, dy);
-        Slot x = plan.X(this);
-        cn_conv2d conv = _conv with { x = x.Tensor, dy = pool is null ? dy.Tensor : _conv.y };
+        cn_conv2d conv = _conv with
+        {
+            x = plan.Layouts.Read(this, 0),
+            dy = pool is null ? dy.Tensor : _conv.y,
+        };
         // Before the weights move.
         if (plan.CompleteDX(this) is { } parts)
             BackwardData(plan, conv with { dx = parts.DX.Tensor, add = parts.Others?.Tensor ?? default }, dy, parts);
+        if (!plan.Trains(weight))
+        {
+            if (bias is not null && plan.Trains(bias))
+                plan.Add(new BiasGradient(dy, plan.Parameters.Gradient(bias)),
+                    Choice.OnePass("the weights are frozen"));
+            return;
+        }
+        Slot x = plan.X(this);
         var gradient = new WeightGradient(plan.Parameters, this);
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);

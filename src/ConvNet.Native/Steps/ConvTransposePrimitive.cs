@@ -53,7 +53,6 @@ internal sealed class ConvTransposePrimitive : Primitive
     public override void Backward(Lowering plan, Slot dy)
     {
         Parameter weight = Operation.Node.Parameters[0];
-        Slot x = plan.X(this);
         if (plan.DX(this) is { } dx)
         {
             cn_conv2d forward = _conv with { x = dy.Tensor, y = dx.Tensor };
@@ -61,11 +60,15 @@ internal sealed class ConvTransposePrimitive : Primitive
             plan.Add(new ConvForward(forward, dy, plan.Parameters.Values(weight), null, null, dx, null, room),
                 Algorithms.Of(forward, cn_pass.CN_FORWARD, room.Length(), Transposed));
         }
-        cn_conv2d weights = _conv with { x = dy.Tensor, dy = x.Tensor };
-        Slot? workspace = Workspace(plan, weights, cn_pass.CN_BACKWARD_WEIGHTS);
-        plan.Add(new TransposedWeightGradient(weights, dy, x, plan.Parameters.Gradient(weight), workspace),
-            Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed));
-        if (Bias is { } bias)
+        if (plan.Trains(weight))
+        {
+            Slot x = plan.X(this);
+            cn_conv2d weights = _conv with { x = dy.Tensor, dy = x.Tensor };
+            Slot? workspace = Workspace(plan, weights, cn_pass.CN_BACKWARD_WEIGHTS);
+            plan.Add(new TransposedWeightGradient(weights, dy, x, plan.Parameters.Gradient(weight), workspace),
+                Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed));
+        }
+        if (Bias is { } bias && plan.Trains(bias))
             plan.Add(new BiasGradient(dy, plan.Parameters.Gradient(bias)), Choice.OnePass());
     }
 

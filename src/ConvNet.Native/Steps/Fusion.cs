@@ -64,6 +64,9 @@ internal sealed class Operation
     /// it.</summary>
     public bool GivesStatistics { get; internal set; }
 
+    /// <summary>Whether it runs as in inference, because its parameters are frozen.</summary>
+    public bool IsFrozen { get; internal set; }
+
     /// <summary>Whether the output is cut off at zero.</summary>
     public bool Relu { get; internal set; }
 
@@ -147,6 +150,7 @@ internal static class Fusion
         List<Operation> operations = [.. places.OfType<Operation>()];
         foreach (Operation operation in operations)
         {
+            operation.IsFrozen = pass.Frozen.Contains(operation.Node);
             for (int i = 0; i < operation.Inputs.Count; i++)
                 operation.Inputs[i].AddUse(new Use(operation, i));
         }
@@ -177,7 +181,8 @@ internal static class Fusion
         => LoweringTable.PoolOf(pool) is { } kernel
             && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
 
-    private static bool Normalises(Use use, Value x) => use is { Input: 0, Operation.Node.Layer: BatchNorm2d }
+    private static bool Normalises(Use use, Value x)
+        => use is { Input: 0, Operation: { IsFrozen: false, Node.Layer: BatchNorm2d } }
         && use.Operation.Node.Inputs[0] == x.Node;
 
     // A value that others read too, or read through a flatten, must stay as it is, and so must an output.

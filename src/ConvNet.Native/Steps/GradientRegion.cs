@@ -45,9 +45,12 @@ internal sealed unsafe class GradientRegion(long offset, long length, Parameter[
         _kept.CopyFrom(_gradients!);
     }
 
-    /// <summary>Adds those that were put aside.</summary>
-    public void AddKept(in cn_context context)
-        => Convnet.cn_accumulate(context, length, _kept!.Pointer, Gradients).ThrowIfFailed();
+    /// <summary>Adds some of those that were put aside.</summary>
+    /// <param name="context">Where to compute.</param>
+    /// <param name="start">The first float.</param>
+    /// <param name="count">The number of floats.</param>
+    public void AddKept(in cn_context context, long start, long count)
+        => Convnet.cn_accumulate(context, count, _kept!.Pointer + start, Gradients + start).ThrowIfFailed();
 
     /// <summary>Multiplies the gradients by a factor.</summary>
     public void Scale(in cn_context context, float factor)

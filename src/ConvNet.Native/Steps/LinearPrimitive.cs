@@ -59,6 +59,13 @@ internal sealed class LinearPrimitive : Primitive
             plan.Add(new LinearBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)),
                 Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
         }
+        if (!plan.Trains(Operation.Node.Parameters[0]))
+        {
+            if (HasBias && plan.Trains(Operation.Node.Parameters[1]))
+                plan.Add(new LinearBiasGradient(dy, plan.Parameters.Gradient(Operation.Node.Parameters[1])),
+                    Choice.OnePass("the weights are frozen"));
+            return;
+        }
         var gradient = new WeightGradient(plan.Parameters, this);
         plan.Add(new LinearBackwardWeights(_dense, plan.X(this), dy, gradient,
             Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
@@ -102,6 +109,19 @@ internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slo
             gradient.DB(run),
             gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
     }
+}
+
+/// <summary>db from dy alone.</summary>
+internal sealed unsafe class LinearBiasGradient(Slot dy, Slot db) : Step(dy, db)
+{
+    /// <inheritdoc/>
+    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
+
+    /// <inheritdoc/>
+    /// <remarks>Blocks of features with the batch inside lie as one map with a row for each sample does.</remarks>
+    public override void Run(in Run run) => cn_bias_gradient(run.Context,
+        Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(dy.Tensor.c, run.N, 1)), 1, dy.Pointer, db.Pointer)
+        .ThrowIfFailed();
 }
 
 /// <summary>dx from dy.</summary>

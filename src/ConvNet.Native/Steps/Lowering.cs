@@ -116,6 +116,9 @@ internal sealed class Lowering
     public Slot Y(Primitive producer)
         => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
 
+    /// <summary>Whether a parameter has a gradient.</summary>
+    public bool Trains(Parameter parameter) => Pass.Frozen.Trains(parameter);
+
     /// <summary>Whether the gradient of a value is computed.</summary>
     public bool WantsGradient(Value value) => _wantsGradient(value);
 

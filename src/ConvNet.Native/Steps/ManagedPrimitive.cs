@@ -23,7 +23,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         int saved = layer.SavedLength(plan.Pass.BatchSize, Operation.Node.InputShapes);
         _saved = saved > 0 ? new Slot(saved) : null;
         plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind
-            == PassKind.Training), InCSharp);
+            == PassKind.Training && !Operation.IsFrozen), InCSharp);
     }
 
     /// <inheritdoc/>
@@ -36,14 +36,14 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         {
             DY = dy,
             DX = [.. Enumerable.Range(0, x.Length).Select(i => plan.DX(this, i))],
-            DW = [.. Operation.Node.Parameters.Select(p => p.Trainable ? plan.Parameters.Gradient(p) : null)],
-        }, layer), InCSharp with { MultiplyAdds = Gradients(plan) * InCSharp.MultiplyAdds });
+            DW = [.. Operation.Node.Parameters.Select(p => plan.Trains(p) ? plan.Parameters.Gradient(p) : null)],
+        }, layer, !Operation.IsFrozen), InCSharp with { MultiplyAdds = Gradients(plan) * InCSharp.MultiplyAdds });
     }
 
     // Of a layer with dot products each gradient has as many as the output.
     private int Gradients(Lowering plan)
         => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0)
-            + (Operation.Node.Parameters.Any(p => p.Trainable) ? 1 : 0);
+            + (Operation.Node.Parameters.Any(plan.Trains) ? 1 : 0);
 
     private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer",
         layer.MultiplyAdds(Operation.Node.InputShapes));
@@ -109,7 +109,7 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
 }
 
 /// <summary>The backward pass of a layer in C#.</summary>
-internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slots.All)
+internal sealed class ManagedBackward(FrameSlots slots, Layer layer, bool training) : Step(slots.All)
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
@@ -121,5 +121,5 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer) : Step(slot
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, true, run.Step, run.FirstSample, backward: true).RunBackward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.Step, run.FirstSample, backward: true).RunBackward(layer);
 }

@@ -7,10 +7,10 @@ namespace ConvNet.Native;
 /// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same
 /// order.</summary>
 /// <remarks>
-/// Trainable parameters stand first, those that can take their step inside the gradient of the weights before the
-/// others; buffers follow. Gradients of the former take memory only where they are kept, or when a backward pass runs
-/// apart from its step. Where a layer runs in C# all are kept: it may throw half way through the backward pass, when
-/// nothing may have moved yet.
+/// Parameters that train stand first, in the order in which gradients are reported, those that can take their step
+/// inside the gradient of the weights before the others; those that do not train, and buffers, follow. Gradients of the
+/// former take memory only where they are kept, or when a backward pass runs apart from its step. Where a layer runs in
+/// C# all are kept: it may throw half way through the backward pass, when nothing may have moved yet.
 /// </remarks>
 internal sealed unsafe class ParameterStore : IDisposable
 {
@@ -21,7 +21,9 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly long[] _offsets;
     private readonly Parameter[] _buffers, _unreached = [];
     private readonly ParameterOptions[] _options;
-    private readonly long _valueFloats, _firstBuffer;
+    private readonly long _valueFloats, _trainedFloats, _firstBuffer;
+    private readonly FrozenParameters _frozen;
+    private readonly IReadOnlyList<IReadOnlyList<Parameter>> _buckets;
     private readonly int _stateNames;
     private readonly Optimizer? _optimizer;
     private readonly cn_optimizer? _kernel;
@@ -32,14 +34,15 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Decides where everything lies; <see cref="Allocate"/> takes the memory.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">Who says how the parameters are packed.</param>
-    /// <param name="liveness">Which of them a loss depends on.</param>
+    /// <param name="liveness">Which of them a loss depends on, and which are frozen.</param>
     /// <param name="optimizer">The rule that moves them; null where nothing does.</param>
+    /// <param name="buckets">The parameters that it moves, in the order in which gradients are reported.</param>
     /// <param name="keepGradients">Whether gradients can be read after every step.</param>
     /// <param name="context">Who computes.</param>
     public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Liveness liveness, Optimizer? optimizer,
-        bool keepGradients, cn_context context)
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets, bool keepGradients, cn_context context)
     {
-        (_context, _optimizer) = (context, optimizer);
+        (_context, _optimizer, _frozen, _buckets) = (context, optimizer, liveness.Frozen, buckets);
         _kernel = optimizer is null ? null : OptimizerKernels.Of(optimizer);
         _options = optimizer is null ? [] : [.. graph.Parameters.Select(optimizer.OptionsOf)];
         _stateNames = optimizer?.StateNames.Count ?? 0;
@@ -54,22 +57,27 @@ internal sealed unsafe class ParameterStore : IDisposable
             foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters
                 ?? []))
                 _packings[p.Index] = primitive.PackingOf(p);
-            if (primitive.StepsInside && liveness.ReachesLoss(primitive.Operation.Node))
-                inside.UnionWith(primitive.Operation.Node.Parameters);
+            // A bias whose weights are frozen has no kernel to step in.
+            Node node = primitive.Operation.Node;
+            if (!KeepsGradients && primitive.StepsInside && liveness.ReachesLoss(node)
+                && _frozen.Trains(node.Parameters[0]))
+                inside.UnionWith(node.Parameters.Where(_frozen.Trains));
         }
-        Parameter[] first = [.. graph.Parameters.Where(inside.Contains)],
-            then = [.. graph.Parameters.Where(p => p.Trainable && !inside.Contains(p))];
-        long middle = Place(first, 0), trainable = Place(then, middle);
-        _valueFloats = Place(graph.Parameters.Where(p => !p.Trainable), trainable);
+        // In the order of the buckets, so that each lies together where all step apart.
+        Parameter[] trained = [.. buckets.SelectMany(p => p)], first = [.. trained.Where(inside.Contains)],
+            then = [.. trained.Where(p => !inside.Contains(p))];
+        long middle = Place(first, 0);
+        _trainedFloats = Place(then, middle);
+        _firstBuffer = Place(graph.Parameters.Where(p => p.Trainable).Except(trained), _trainedFloats);
+        _valueFloats = Place(graph.Parameters.Where(p => !p.Trainable), _firstBuffer);
         foreach (Parameter p in graph.Parameters)
             _values[p.Index] = new Slot(_packings[p.Index].Floats, SlotOwner.Other);
         _buffers = [.. graph.Parameters.Where(p => !p.Trainable)];
-        _firstBuffer = trainable;
         if (optimizer is null)
             return;
         _unreached = [.. then.Where(p => !liveness.ReachesLoss(p.Node))];
         _inside = Region(first, 0, middle);
-        _apart = Region(then, middle, trainable);
+        _apart = Region(then, middle, _trainedFloats);
     }
 
     /// <summary>Takes the memory; buffers have their initial values, and all others start as zero.</summary>
@@ -80,18 +88,18 @@ internal sealed unsafe class ParameterStore : IDisposable
         for (int i = 0; i < _values.Length; i++)
             _values[i].Pointer = _valueBlock.Pointer + _offsets[i];
         foreach (Parameter p in _buffers)
-            Write(p, [.. Enumerable.Repeat(p.Role.InitialValue(), p.Length)]);
+            Write(p, [.. Enumerable.Repeat(p.Initial.Value!.Value, p.Length)]);
         if (_optimizer is null)
             return;
         _keptBuffers = new NativeBlock(_valueFloats - _firstBuffer, clear: false);
         if (_stateNames > 0)
-            _stateBlock = new NativeBlock(_stateNames * _firstBuffer, clear: true);
+            _stateBlock = new NativeBlock(_stateNames * _trainedFloats, clear: true);
         if (_kernel is null)
             _managed = new ManagedUpdate(_optimizer, [.. _inside!.Parameters, .. _apart!.Parameters], _context);
         if (_optimizer.MayThrow)
         {
-            _keptValues = new NativeBlock(_firstBuffer, clear: false);
-            _keptState = new NativeBlock(_stateNames * _firstBuffer, clear: false);
+            _keptValues = new NativeBlock(_trainedFloats, clear: false);
+            _keptState = new NativeBlock(_stateNames * _trainedFloats, clear: false);
         }
         _apart!.Allocate();
         if (KeepsGradients)
@@ -104,7 +112,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's
     /// state.</summary>
     public (long Values, long Gradients, long State) Bytes
-        => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _stateNames * _firstBuffer);
+        => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _stateNames * _trainedFloats);
 
     /// <summary>Values of state that the optimiser keeps for each value.</summary>
     public int StateNames => _stateNames;
@@ -112,7 +120,10 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Whether the optimiser's rule runs in C#.</summary>
     public bool StepsInCSharp => _optimizer is not null && _kernel is null;
 
-    /// <summary>Floats of the trainable parameters that take their step behind the backward pass.</summary>
+    /// <summary>Whether a parameter has a gradient, and is moved by a step.</summary>
+    public bool Trains(Parameter parameter) => _frozen.Trains(parameter);
+
+    /// <summary>Floats of the parameters that take their step behind the backward pass.</summary>
     public long RestFloats => (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
 
     /// <summary>Where the values of a parameter lie.</summary>
@@ -131,7 +142,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     {
         optimizer = _kernel!.Value,
         weights = Describe(node.Parameters[0]),
-        bias = node.Parameters.Count > 1 ? Describe(node.Parameters[1]) : default,
+        bias = node.Parameters.Count > 1 && Trains(node.Parameters[1]) ? Describe(node.Parameters[1]) : default,
     };
 
     /// <summary>Reads the values of a parameter.</summary>
@@ -181,6 +192,23 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void WriteState(Parameter parameter, int index, ReadOnlySpan<float> values)
         => Pack(parameter, values, State(index, _offsets[parameter.Index]));
 
+    /// <summary>Takes over values, buffers and the state of what trains in both from parameters that lie
+    /// otherwise.</summary>
+    public void CopyFrom(ParameterStore other, Graph graph)
+    {
+        foreach (Parameter p in graph.Parameters)
+        {
+            var values = new float[p.Length];
+            other.Read(p, values);
+            Write(p, values);
+            for (int i = 0; i < _stateNames && Trains(p) && other.Trains(p); i++)
+            {
+                other.ReadState(p, i, values);
+                WriteState(p, i, values);
+            }
+        }
+    }
+
     /// <summary>Copies the buffers, before a forward pass moves them.</summary>
     public void KeepBuffers() => Buffers.CopyTo(KeptBuffers);
 
@@ -196,13 +224,15 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void NeedGradients() => _inside!.Allocate();
 
     /// <summary>Makes the gradients of what no loss depends on zero: no step of a backward pass writes them.</summary>
-    public void ClearUnreached()
+    /// <returns>The parameters that have these gradients.</returns>
+    public ReadOnlySpan<Parameter> ClearUnreached()
     {
         foreach (Parameter p in _unreached)
         {
             Slot gradient = Gradient(p);
             new Span<float>(gradient.Pointer, checked((int)gradient.Floats)).Clear();
         }
+        return _unreached;
     }
 
     /// <summary>Puts the gradients aside before a backward pass overwrites them.</summary>
@@ -212,14 +242,30 @@ internal sealed unsafe class ParameterStore : IDisposable
         _apart!.Keep();
     }
 
+    /// <summary>The gradients of a bucket, where gradients are kept.</summary>
+    /// <param name="bucket">Its number.</param>
+    /// <param name="addKept">Whether those that were put aside are added first.</param>
+    public Span<float> Bucket(int bucket, bool addKept)
+    {
+        IReadOnlyList<Parameter> parameters = _buckets[bucket];
+        long start = _offsets[parameters[0].Index] - _apart!.Offset,
+            end = _offsets[parameters[^1].Index] + _packings[parameters[^1].Index].Floats - _apart.Offset;
+        if (addKept)
+            _apart.AddKept(_context, start, end - start);
+        return new Span<float>(_apart.Gradients + start, checked((int)(end - start)));
+    }
+
+    /// <summary>The parameter whose gradient lies in a slot; null if none does.</summary>
+    public Parameter? WithGradientIn(Slot slot) => _apart?.Parameters.FirstOrDefault(p => _gradients[p.Index] == slot);
+
     /// <summary>Adds the gradients that were put aside.</summary>
     public void AddKeptGradients()
     {
-        _inside!.AddKept(_context);
-        _apart!.AddKept(_context);
+        _inside!.AddKept(_context, 0, _inside.Length);
+        _apart!.AddKept(_context, 0, _apart.Length);
     }
 
-    /// <summary>Moves all trainable parameters by their gradients.</summary>
+    /// <summary>Moves all parameters that train by their gradients.</summary>
     /// <param name="number">The number of the step, from 1.</param>
     /// <param name="learningRate">Its learning rate.</param>
     public void Step(long number, float learningRate)
@@ -315,7 +361,7 @@ internal sealed unsafe class ParameterStore : IDisposable
                 foreach (Parameter p in region.Parameters)
                 {
                     var memory = new PackedParameter(Gradient(p).Pointer, Values(p).Pointer,
-                        State(0, _offsets[p.Index]), _firstBuffer);
+                        State(0, _offsets[p.Index]), _trainedFloats);
                     _managed!.Move(_options[p.Index].At(number, learningRate), p, _packings[p.Index], memory);
                 }
             }
@@ -328,9 +374,9 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
     }
 
-    // States lie one after the other, each over all trainable parameters.
+    // States lie one after the other, each over all parameters that train.
     private float* State(int index, long offset)
-        => index < _stateNames ? _stateBlock!.Pointer + index * _firstBuffer + offset : null;
+        => index < _stateNames ? _stateBlock!.Pointer + index * _trainedFloats + offset : null;
 
     private long Place(IEnumerable<Parameter> parameters, long offset)
     {

@@ -16,7 +16,7 @@ internal sealed unsafe class WeightGradient
     private readonly Node _node;
     private cn_update _update;
 
-    /// <summary>Finds the memory of a layer with weights and perhaps a bias.</summary>
+    /// <summary>Finds the memory of a layer with weights, which train, and perhaps a bias.</summary>
     /// <param name="parameters">The parameters.</param>
     /// <param name="layer">The primitive of the layer.</param>
     public WeightGradient(ParameterStore parameters, Primitive layer)
@@ -24,9 +24,11 @@ internal sealed unsafe class WeightGradient
         Node node = layer.Operation.Node;
         (_parameters, _node) = (parameters, node);
         _dw = parameters.Gradient(node.Parameters[0]);
-        _db = node.Parameters.Count > 1 ? parameters.Gradient(node.Parameters[1]) : null;
+        _db = node.Parameters.Count > 1 && parameters.Trains(node.Parameters[1])
+            ? parameters.Gradient(node.Parameters[1])
+            : null;
         StepsInside = layer.StepsInside && !parameters.KeepsGradients;
-        Slots = StepsInside ? [.. node.Parameters.Select(parameters.Values)] : [_dw, _db];
+        Slots = StepsInside ? [.. node.Parameters.Where(parameters.Trains).Select(parameters.Values)] : [_dw, _db];
     }
 
     /// <summary>Whether a training step runs the optimiser inside.</summary>

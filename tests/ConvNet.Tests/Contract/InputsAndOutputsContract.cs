@@ -14,6 +14,8 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
 
     private IBackend _backend = null!;
 
+    private bool IsTorch => backend.Name.StartsWith("torchsharp", StringComparison.Ordinal);
+
     [SetUp]
     public void Open() => _backend = backend.Open();
 
@@ -118,6 +120,55 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         net.Loss(s_labels);
         net.Backward();
         Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), Is.All.Zero);
+    }
+
+    [Test]
+    public void WhatNoLossDependsOnIsReportedBeforeTheBackwardPass([Values] bool trainStep, [Values] bool accumulate)
+    {
+        Graph graph = Describe();
+        Losses losses = Losses.Of(("class", new SoftmaxCrossEntropy()));
+        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch, losses, new Sgd())
+        { GradientBucketBytes = 1 });
+        Initialize(net);
+        float[] ones = [.. Enumerable.Repeat(1f, Weights(graph, "box").Length)];
+        var reported = new List<string>();
+        var inside = new List<bool>();
+        float[] box = new float[ones.Length], classes = new float[Weights(graph, "class").Length];
+        net.GradientReady = bucket =>
+        {
+            Assert.That(bucket.Parameters, Has.Count.EqualTo(1));
+            reported.Add(bucket.Parameters[0].Name);
+            if (bucket.Parameters[0] == Weights(graph, "box"))
+                bucket.Read(Weights(graph, "box"), box);
+            if (bucket.Parameters[0] == Weights(graph, "class"))
+                bucket.Read(Weights(graph, "class"), classes);
+            // Torch reports from within autograd.
+            inside.Add(Environment.StackTrace.Contains("GradientWatch", StringComparison.Ordinal));
+        };
+        for (int pass = 0; pass < 3; pass++)
+        {
+            (bool steps, bool adds) = (trainStep && pass == 2, accumulate && pass > 0);
+            reported.Clear();
+            inside.Clear();
+            if (steps)
+            {
+                net.TrainStep(Given(), s_labels, 0.1f);
+            }
+            else
+            {
+                net.Forward(Given());
+                net.Loss(s_labels);
+                net.Backward(adds);
+            }
+            Assert.That(reported, Is.EqualTo(graph.Nodes.Reverse().SelectMany(node => node.Parameters)
+                .Select(p => p.Name)), "box first, as the last layer");
+            Assert.That(inside[0], Is.False);
+            Assert.That(inside[1], Is.False, "both parameters of box");
+            Assert.That(inside[2], Is.EqualTo(IsTorch));
+            Assert.That(classes, Is.EqualTo(Samples.ReadGradient(net, Weights(graph, "class"))).And.Some.Not.Zero);
+            Assert.That(box, adds && !steps ? Is.EqualTo(ones) : Is.All.Zero);
+            net.WriteGradient(Weights(graph, "box"), ones);
+        }
     }
 
     [Test]

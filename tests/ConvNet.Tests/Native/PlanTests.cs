@@ -122,7 +122,7 @@ public sealed class PlanTests
         });
 
         static bool Give(Graph graph, PassKind kind, bool fuse)
-            => Fusion.Apply(graph, new PassSpec(kind, 2, null, [], fuse,
+            => Fusion.Apply(graph, new PassSpec(kind, 2, null, [], FrozenParameters.None, fuse,
                 new AlgorithmPolicy(Precision.Fast, null), default)).Operations[0].GivesStatistics;
     }
 

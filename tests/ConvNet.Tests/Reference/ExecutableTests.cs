@@ -84,6 +84,13 @@ public sealed class ExecutableTests
         {
         }
 
+        protected override void ChangeFrozenCore(FrozenParameters frozen,
+            IReadOnlyList<IReadOnlyList<Parameter>> buckets)
+        {
+        }
+
+        protected override Span<float> BucketCore(int bucket, bool accumulate) => [];
+
         protected override double GradientSquaresCore(Parameter parameter) => 0;
 
         protected override void ScaleGradientsCore(float factor)

@@ -18,7 +18,8 @@ public sealed class HiddenCachesTests
     private const string CouldNotHide = "could not hide";
 
     private static readonly Lazy<CommandResult> s_child = new(() =>
-        Repository.Run(Repository.Root, "dotnet", ["exec", typeof(HiddenCachesTests).Assembly.Location]));
+        Repository.Run(Repository.Root, "dotnet", ["exec", typeof(HiddenCachesTests).Assembly.Location,
+            Program.HiddenCaches]));
 
     [Test]
     public void PaddedConvolutionsAreRight([Values("conv", "convtranspose")] string kind)
@@ -200,10 +201,4 @@ public sealed class HiddenCachesTests
         Assert.That(s_child.Value.ExitCode, Is.Zero, output);
         return output.Split('\n', StringSplitOptions.TrimEntries);
     }
-}
-
-/// <summary>This assembly as a program: the process with the hidden caches.</summary>
-internal static class Program
-{
-    public static void Main() => HiddenCachesTests.RunHidden();
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>Torch's own optimisers as fused kernels, which move all parameters of a group in one call.</summary>
+/// <summary>Torch's own optimisers as fused kernels, which move all parameters of a group in one call; and rules that
+/// torch lacks, in C#.</summary>
 /// <remarks>
 /// TorchSharp's optimisers make three or more <see cref="Scalar"/> objects for each parameter at every step and leave
 /// them to the garbage collector. They are a few bytes of native memory each, but lie between the activations, so that
@@ -11,7 +12,7 @@ namespace ConvNet;
 /// which <c>torch.optim</c> calls where <c>fused=True</c>, take their options as numbers. TorchSharp has no methods for
 /// them; a script reaches them, and reads the gradients without an object for each.
 /// </remarks>
-internal abstract class FusedOptimizer : optim.Optimizer
+internal abstract class GroupOptimizer : optim.Optimizer
 {
     // A kernel wants an empty list of what it does not use, which TorchSharp cannot pass: a script cuts one short.
     // The parser wants a line after the last one.
@@ -46,11 +47,20 @@ internal abstract class FusedOptimizer : optim.Optimizer
 
     private readonly Group[] _groups;
 
-    private FusedOptimizer(IReadOnlyList<OptimizerGroup> groups) : base(0)
+    private GroupOptimizer(IReadOnlyList<OptimizerGroup> groups) : base(0)
         => _groups = [.. groups.Select(group => new Group(group))];
 
     /// <inheritdoc/>
     public override IEnumerable<optim.ILearningRateController> ParamGroups => _groups;
+
+    /// <summary>Sets the learning rate of every group.</summary>
+    /// <param name="step">The number of the step, from 1.</param>
+    /// <param name="learningRate">The learning rate of a group whose factor is 1.</param>
+    public void SetLearningRate(long step, float learningRate)
+    {
+        foreach (Group group in _groups)
+            group.LearningRate = (group.Context = group.Options.At(step, learningRate)).LearningRate;
+    }
 
     /// <summary>Steps taken.</summary>
     public long Steps
@@ -76,16 +86,20 @@ internal abstract class FusedOptimizer : optim.Optimizer
     }
 
     /// <summary>Stochastic gradient descent, with momentum or without.</summary>
-    public static FusedOptimizer Sgd(IReadOnlyList<OptimizerGroup> groups, double momentum, bool nesterov)
+    public static GroupOptimizer Sgd(IReadOnlyList<OptimizerGroup> groups, double momentum, bool nesterov)
         => new FusedSgd(groups, momentum, nesterov);
 
     /// <summary>Adam, which adds weight decay to the gradient.</summary>
-    public static FusedOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
+    public static GroupOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
         => new FusedAdam("adam", groups, beta1, beta2, epsilon);
 
     /// <summary>AdamW, whose weight decay is apart from the gradient.</summary>
-    public static FusedOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
+    public static GroupOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
         => new FusedAdam("adamw", groups, beta1, beta2, epsilon);
+
+    /// <summary>Any rule, in C# over the memory of the tensors.</summary>
+    public static GroupOptimizer InCSharp(IReadOnlyList<OptimizerGroup> groups, Optimizer rule)
+        => new Rule(groups, rule);
 
     /// <inheritdoc/>
     public override Tensor step(Func<Tensor>? closure = null)
@@ -111,7 +125,7 @@ internal abstract class FusedOptimizer : optim.Optimizer
         base.Dispose(disposing);
     }
 
-    private sealed class FusedSgd : FusedOptimizer
+    private sealed class FusedSgd : GroupOptimizer
     {
         private readonly Scalar _momentum;
         private readonly bool _nesterov;
@@ -134,7 +148,7 @@ internal abstract class FusedOptimizer : optim.Optimizer
         }
     }
 
-    private sealed class FusedAdam : FusedOptimizer
+    private sealed class FusedAdam : GroupOptimizer
     {
         private readonly string _rule;
         private readonly Scalar _beta1, _beta2, _epsilon;
@@ -158,12 +172,66 @@ internal abstract class FusedOptimizer : optim.Optimizer
         }
     }
 
+    private sealed class Rule : GroupOptimizer
+    {
+        private readonly Optimizer _rule;
+
+        public Rule(IReadOnlyList<OptimizerGroup> groups, Optimizer rule) : base(groups)
+        {
+            _rule = rule;
+            Array.ForEach(_groups, group => group.MakeStateInOne(rule.StateNames.Count));
+        }
+
+        public override Tensor step(Func<Tensor>? closure = null)
+        {
+            float[][]? before = _rule.MayThrow
+                ? [.. _groups.SelectMany(group => group.Memory).Select(tensor => tensor.Floats().ToArray())]
+                : null;
+            try
+            {
+                return base.step(closure);
+            }
+            catch when (before is not null)
+            {
+                int next = 0;
+                foreach (Tensor tensor in _groups.SelectMany(group => group.Memory))
+                    before[next++].CopyTo(tensor.Floats());
+                throw;
+            }
+        }
+
+        protected override void Move(Group group, Scalar rate)
+        {
+            for (int i = 0; i < group.Parameters.Length; i++)
+            {
+                Parameter parameter = group.Names[i];
+                int names = _rule.StateNames.Count;
+                using Tensor gradient = group.Parameters[i].grad!, dense = gradient.contiguous();
+                Span<float> state = names == 0 ? [] : group.StateInOne[i].Floats();
+                try
+                {
+                    _rule.Move<float>(group.Context, parameter, dense.Floats(), group.Parameters[i].Floats(),
+                        new StateSpans<float>(state, names));
+                }
+                catch (Exception error) when (FailurePlace.Note(error, $"{parameter.Name} ({_rule.GetType().Name})"))
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
     /// <summary>Parameters with the same options, and their state.</summary>
     protected sealed class Group(OptimizerGroup group) : optim.ILearningRateController, IDisposable
     {
         private Tensor[]? _withoutGradient;
 
         public Tensor[] Parameters { get; } = [.. group.Tensors];
+
+        /// <summary>The parameters by their place in the graph.</summary>
+        public IReadOnlyList<Parameter> Names => group.Parameters;
+
+        public ParameterOptions Options => group.Options;
 
         /// <summary>For each name of the state a tensor for each parameter.</summary>
         public Tensor[][] State { get; private set; } = [];
@@ -175,10 +243,28 @@ internal abstract class FusedOptimizer : optim.Optimizer
 
         public double LearningRate { get; set; }
 
+        /// <summary>What a rule in C# knows of the step.</summary>
+        public UpdateContext Context { get; set; }
+
         public double InitialLearningRate { get; set; }
 
         public void MakeState(int names) => State = [.. Enumerable.Range(0, names)
             .Select(_ => Array.ConvertAll(Parameters, parameter => zeros_like(parameter).DetachFromDisposeScope()))];
+
+        /// <summary>For each parameter a tensor of all its state, where a rule in C# wants it in one.</summary>
+        public Tensor[] StateInOne { get; private set; } = [];
+
+        /// <summary>Values and state, of a rule in C#.</summary>
+        public IEnumerable<Tensor> Memory => Parameters.Concat(StateInOne);
+
+        public void MakeStateInOne(int names)
+        {
+            StateInOne = Array.ConvertAll(Parameters, parameter
+                => zeros([names, parameter.numel()], ScalarType.Float32, CPU).DetachFromDisposeScope());
+            State = [.. Enumerable.Range(0, names).Select(name => StateInOne
+                .Zip(Parameters, (all, parameter) => all.select(0, name).view(parameter.shape).DetachFromDisposeScope())
+                .ToArray())];
+        }
 
         /// <summary>Gives parameters that the loss does not depend on, which get no gradient from torch, one of
         /// zeros.</summary>
@@ -196,7 +282,7 @@ internal abstract class FusedOptimizer : optim.Optimizer
 
         public void Dispose()
         {
-            foreach (Tensor state in State.SelectMany(tensors => tensors))
+            foreach (Tensor state in State.SelectMany(tensors => tensors).Concat(StateInOne))
                 state.Dispose();
             Step.Dispose();
             WeightDecay.Dispose();

@@ -1,0 +1,118 @@
+using static System.FormattableString;
+
+namespace ConvNet;
+
+/// <content>Gradients that are reported while the backward pass goes on.</content>
+public abstract partial class Executable
+{
+    private GradientReadyCallback? _gradientReady;
+    private Dictionary<Parameter, int> _bucketOf = [];
+    private int[] _awaited = [];
+    private int _reported;
+    private bool _reports, _adds;
+    private int? _callbackThread;
+
+    /// <inheritdoc/>
+    public GradientReadyCallback? GradientReady
+    {
+        get => _gradientReady;
+        set
+        {
+            using Hold hold = Enter();
+            CheckTraining();
+            if (value is not null && !Spec!.KeepGradients)
+                throw new InvalidOperationException("No gradient is ready to be read: the executable was compiled with "
+                    + "KeepGradients: false.");
+            _gradientReady = value;
+        }
+    }
+
+    /// <summary>The parameters of each bucket of gradients, in the order in which buckets are reported.</summary>
+    protected IReadOnlyList<IReadOnlyList<Parameter>> Buckets { get; private set; }
+
+    /// <summary>Whether the backward pass reports gradients: then <see cref="BucketCore"/> adds those of the passes
+    /// before, bucket by bucket.</summary>
+    protected bool ReportsGradients => _reports;
+
+    /// <summary>To be called by a backward pass when the gradient of a parameter is final; what is not reported by the
+    /// end of the pass is reported then.</summary>
+    /// <param name="parameter">The parameter.</param>
+    protected void GradientIsFinal(Parameter parameter)
+    {
+        if (!_reports || !_bucketOf.Remove(parameter, out int bucket))
+            return;
+        _awaited[bucket]--;
+        while (_reported < Buckets.Count && _awaited[_reported] == 0)
+            Report(_reported++);
+    }
+
+    /// <summary>The gradients of a bucket, one after the other, to be read and changed.</summary>
+    /// <param name="bucket">Its number.</param>
+    /// <param name="accumulate">Whether the gradients of the passes before are to be added first.</param>
+    protected abstract Span<float> BucketCore(int bucket, bool accumulate);
+
+    /// <summary>Called when a bucket has been reported, for a backend that gave a copy of it.</summary>
+    /// <param name="bucket">Its number.</param>
+    protected virtual void BucketReportedCore(int bucket)
+    {
+    }
+
+    /// <summary>Reads a gradient of a bucket that is being reported.</summary>
+    internal void ReadGradientOf(IReadOnlyList<Parameter> bucket, Parameter parameter, Span<float> values)
+    {
+        CheckInBucket(bucket, parameter, values.Length);
+        ReadGradientCore(parameter, values);
+    }
+
+    /// <summary>Writes a gradient of a bucket that is being reported.</summary>
+    internal void WriteGradientOf(IReadOnlyList<Parameter> bucket, Parameter parameter, ReadOnlySpan<float> values)
+    {
+        CheckInBucket(bucket, parameter, values.Length);
+        WriteGradientCore(parameter, values);
+    }
+
+    private void BackwardAndReport(BatchValues outputGradient, bool accumulate)
+    {
+        (_reports, _adds, _reported) = (_gradientReady is not null, accumulate, 0);
+        if (_reports)
+        {
+            _bucketOf = Buckets.SelectMany((bucket, index) => bucket.Select(p => (p, index)))
+                .ToDictionary(each => each.p, each => each.index);
+            _awaited = [.. Buckets.Select(bucket => bucket.Count)];
+        }
+        try
+        {
+            BackwardCore(outputGradient, accumulate);
+            for (; _reports && _reported < Buckets.Count; _reported++)
+                Report(_reported);
+        }
+        finally
+        {
+            _reports = false;
+        }
+    }
+
+    private void Report(int bucket)
+    {
+        Span<float> values = BucketCore(bucket, _adds);
+        _callbackThread = Environment.CurrentManagedThreadId;
+        try
+        {
+            _gradientReady!(new GradientBucket(this, bucket, Buckets.Count, Buckets[bucket], values));
+        }
+        finally
+        {
+            _callbackThread = null;
+        }
+        BucketReportedCore(bucket);
+    }
+
+    private void CheckInBucket(IReadOnlyList<Parameter> bucket, Parameter parameter, int length)
+    {
+        CheckParameter(parameter, length, "values");
+        if (!bucket.Contains(parameter))
+            throw new ArgumentException(
+                Invariant($"{parameter.Name} is in another bucket than this one, which has ")
+                + $"{string.Join(", ", bucket.Select(p => p.Name))}.", nameof(parameter));
+    }
+}

@@ -1,0 +1,113 @@
+namespace ConvNet;
+
+/// <content>Parameters that are frozen and unfrozen.</content>
+public abstract partial class Executable
+{
+    // The optimiser's state of parameters that were trained before they were frozen.
+    private Dictionary<Parameter, float[][]> _restingState = [];
+
+    /// <summary>The parameters that get no gradient and are not moved, and with them the layers that are
+    /// frozen.</summary>
+    protected FrozenParameters Frozen { get; private set; }
+
+    /// <inheritdoc/>
+    public bool IsFrozen(Parameter parameter)
+    {
+        using Hold hold = Enter();
+        CheckOwn(parameter);
+        return Frozen.Contains(parameter);
+    }
+
+    /// <inheritdoc/>
+    public void Freeze(params IEnumerable<Parameter> parameters)
+    {
+        using Hold hold = Enter();
+        ChangeFrozen(new FrozenParameters(Frozen.In(Graph).Concat(Checked(parameters))));
+    }
+
+    /// <inheritdoc/>
+    public void Unfreeze(params IEnumerable<Parameter> parameters)
+    {
+        using Hold hold = Enter();
+        ChangeFrozen(new FrozenParameters(Frozen.In(Graph).Except(Checked(parameters))));
+    }
+
+    /// <summary>Plans anew for other frozen parameters: all of it or, where it throws, nothing.</summary>
+    /// <remarks>
+    /// Values and buffers stay, and so does the optimiser's state of what is trained before and after; that of what is
+    /// no longer frozen is zero. Nothing else needs to outlast it.
+    /// </remarks>
+    /// <param name="frozen">The frozen parameters from now on.</param>
+    /// <param name="buckets">The buckets of gradients from now on.</param>
+    protected abstract void ChangeFrozenCore(FrozenParameters frozen,
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets);
+
+    /// <summary>What a backend throws that is recorded while parameters are frozen or unfrozen.</summary>
+    internal static InvalidOperationException RecordedMeanwhile()
+        => new("The executable is being recorded, and its parts would be others: dispose the recording first.");
+
+    private Parameter[] Checked(IEnumerable<Parameter> parameters)
+    {
+        CheckTraining();
+        ArgumentNullException.ThrowIfNull(parameters);
+        Parameter[] all = [.. parameters];
+        foreach (Parameter parameter in all)
+        {
+            CheckOwn(parameter);
+            if (!parameter.Trainable)
+                throw new ArgumentException(
+                    $"{parameter.Name} is a buffer, which no step moves. It stays when all trainable parameters of "
+                    + $"{parameter.Node.Name} are frozen: give those, or the node.", nameof(parameters));
+        }
+        return all;
+    }
+
+    private void ChangeFrozen(FrozenParameters frozen)
+    {
+        if (frozen.IsSameAs(Frozen))
+            return;
+        var resting = new Dictionary<Parameter, float[][]>(_restingState);
+        int names = Spec!.Optimizer.StateNames.Count;
+        foreach (Parameter parameter in frozen.In(Graph).Where(Frozen.Trains))
+            resting[parameter] = [.. Enumerable.Range(0, names).Select(index => StateOf(parameter, index))];
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets = GradientBuckets.Of(Graph, frozen, Spec.GradientBucketBytes);
+        ChangeFrozenCore(frozen, buckets);
+        (Frozen, _restingState, Buckets) = (frozen, resting, buckets);
+        foreach (Parameter parameter in Graph.Parameters.Where(Frozen.Trains))
+        {
+            if (!resting.Remove(parameter, out float[][]? state))
+                continue;
+            for (int index = 0; index < names; index++)
+                WriteStateCore(parameter, index, state[index], _steps);
+        }
+        ForgetPass();
+    }
+
+    private float[] StateOf(Parameter parameter, int index)
+    {
+        if (_restingState.TryGetValue(parameter, out float[][]? resting))
+            return resting[index];
+        // That of a parameter that was frozen from the start is zero.
+        var values = new float[parameter.Length];
+        if (Frozen.Trains(parameter))
+            ReadStateCore(parameter, index, values);
+        return values;
+    }
+
+    private void ForgetPass()
+    {
+        (_phase, _hasGradients, _hasInputGradient, _hasLosses, _tookBack) = (Phase.Idle, false, false, false, false);
+        (_changedBy, _cannotAdd, _buffersWritten) = (null, null, false);
+    }
+
+    // What has a gradient that can be read or written.
+    private void CheckHasGradient(Parameter parameter)
+    {
+        if (!parameter.Trainable)
+            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
+        if (Frozen.Contains(parameter))
+            throw new InvalidOperationException(
+                $"{parameter.Name} is frozen: no gradient is computed for it. Unfreeze it, and call Forward and "
+                + "Backward again.");
+    }
+}

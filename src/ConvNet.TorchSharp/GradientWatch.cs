@@ -1,0 +1,23 @@
+using static TorchSharp.torch;
+
+namespace ConvNet;
+
+/// <summary>The identity as a function of autograd, which calls when the backward pass arrives at it.</summary>
+internal sealed class GradientWatch : autograd.SingleTensorFunction<GradientWatch>
+{
+    private const string Arrived = "arrived";
+
+    public override string Name => nameof(GradientWatch);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        ctx.save_data(Arrived, vars[1]);
+        return ((Tensor)vars[0]).alias();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        ((Action)ctx.get_data(Arrived))();
+        return [grad_output, null!];        // the second argument has no gradient
+    }
+}

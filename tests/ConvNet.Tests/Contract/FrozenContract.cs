@@ -1,0 +1,333 @@
+using ConvNet.GradientChecking;
+using ConvNet.Serialization;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Contract;
+
+/// <summary>Frozen parameters have no gradient and stay; all others train as they would without them.</summary>
+[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+public sealed class FrozenContract(BackendCase backend)
+{
+    private const int Batch = 4;
+
+    private static readonly int[] Labels = [0, 2, 1, 2];
+
+    private IBackend _backend = null!;
+
+    // Torch promises no equal bits from run to run.
+    private float Tolerance => backend.Deterministic ? 0 : 1e-5f;
+
+    [SetUp]
+    public void Open() => _backend = backend.Open();
+
+    [TearDown]
+    public void Close() => _backend.Dispose();
+
+    [Test]
+    public void FrozenLayersStayAndTheOthersTrain(
+        [Values] bool beforeCompile, [Values] bool keepGradients,
+        [Values("conv1.*", "conv2.*", "linear1.*")] string frozen)
+    {
+        var optimizer = new AdamW(weightDecay: 0.1f);
+        Graph graph = Network();
+        TrainingSpec spec = Spec(optimizer) with { KeepGradients = keepGradients };
+        using IExecutable net = _backend.Compile(graph, beforeCompile
+            ? spec with { Optimizer = optimizer with { Groups = [new(frozen) { Frozen = true }] } }
+            : spec);
+        net.Initialize(new HeNormal(3));
+        if (!beforeCompile)
+            net.Freeze(frozen);
+        using IExecutable free = _backend.Compile(graph, spec);
+        float[][] start = Values(net);
+        for (int step = 0; step < 3; step++)
+        {
+            // Of the same values, what trains gets the same gradients.
+            net.CopyParametersTo(free);
+            Differentiate(net, step);
+            Differentiate(free, step);
+            if (keepGradients)
+            {
+                foreach (Parameter p in graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p)))
+                    Assert.That(Samples.ReadGradient(net, p),
+                        Is.EqualTo(Samples.ReadGradient(free, p)).Within(Tolerance), p.Name);
+            }
+            net.Step(0.01f);
+            foreach (IExecutable each in (IExecutable[])[net, free])
+                each.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, 10 + step), Labels, 0.01f);
+        }
+        foreach (Parameter p in graph.Parameters)
+        {
+            bool stays = ParameterGroup.Matches(frozen, p.Name);
+            Assert.That(net.IsFrozen(p), Is.EqualTo(stays), p.Name);
+            Assert.That(Samples.Read(net, p), stays ? Is.EqualTo(start[p.Index]) : Is.Not.EqualTo(start[p.Index]),
+                p.Name);
+        }
+    }
+
+    [Test]
+    public void AFusedStepMovesWhatTheFourVerbsMove([Values("conv1.weight", "conv2.bias", "conv?.weight", "*.bias",
+        "bn1.weight", "linear1.weight", "convtranspose1.*")] string frozen)
+    {
+        Graph graph = Network();
+        var optimizer = new Sgd(0.9f, weightDecay: 0.01f) { Groups = [new(frozen) { Frozen = true }] };
+        using IExecutable verbs = _backend.Compile(graph, Spec(optimizer)),
+            fused = _backend.Compile(graph, Spec(optimizer) with { KeepGradients = false });
+        verbs.Initialize(new HeNormal(3));
+        fused.Initialize(new HeNormal(3));
+        for (int step = 0; step < 2; step++)
+        {
+            Differentiate(verbs, step);
+            verbs.Step(0.01f);
+            fused.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, step), Labels, 0.01f);
+        }
+        foreach (Parameter p in graph.Parameters)
+            Assert.That(Samples.Read(fused, p), Is.EqualTo(Samples.Read(verbs, p)).Within(Tolerance), p.Name);
+    }
+
+    [Test]
+    public void OneParameterOfALayerIsFrozenAlone([Values("weight", "bias")] string frozen)
+    {
+        // Every form of weights; the sums of the batch norms do not depend on what is frozen.
+        Graph graph = Sequential.Of(new Shape(3, 7, 6), new Conv2d(32, 3, padding: 1), new Relu(), new MaxPool2d(2, 1),
+            new Conv2d(32, 3, groups: 2), new BatchNorm2d(), new Conv2d(32, 1, groups: 32),
+            new ConvTranspose2d(8, 3, stride: 2), new Conv2d(8, 1, groups: 4), new Conv2d(5, 1), new Flatten(),
+            new Linear(19), new Linear(3));
+        using IExecutable net = _backend.Compile(graph, Spec(new Sgd())),
+            free = _backend.Compile(graph, Spec(new Sgd()));
+        net.Initialize(new HeNormal(3));
+        net.CopyParametersTo(free);
+        net.Freeze($"*.{frozen}");
+        Differentiate(net, 1);
+        Differentiate(free, 1);
+        foreach (Parameter p in graph.Parameters.Where(p => p.Trainable))
+        {
+            if (p.Name.EndsWith(frozen, StringComparison.Ordinal))
+            {
+                Assert.That(() => Samples.ReadGradient(net, p), Throws.InvalidOperationException
+                    .With.Message.Contains($"{p.Name} is frozen"));
+                continue;
+            }
+            float[] expected = Samples.ReadGradient(free, p);
+            Assert.That(Samples.ReadGradient(net, p),
+                Is.EqualTo(expected).Within(2e-6 * (1 + expected.Max(Math.Abs))), p.Name);
+        }
+    }
+
+    [Test]
+    public void AFrozenBatchNormTakesItsRunningStatistics([Values] bool relu, [Values] bool sum)
+    {
+        Graph graph = Norms(relu, sum);
+        using IExecutable net = _backend.Compile(graph, Spec(new Sgd(), 2) with { InputGradient = true });
+        foreach (Parameter p in graph.Parameters)
+            net.Write(p, Samples.ParameterValues(p, 7 + p.Index));
+        net.Freeze(graph["bn1"]);
+        float[] input = Samples.Uniform(2 * graph.Input.Shape.Length, 5);
+        float[][] before = Values(net);
+        float[] trained = new float[2 * graph.Output.Shape.Length], inferred = new float[trained.Length];
+        net.Forward(input);
+        net.ReadOutput(trained);
+        net.Infer(input, inferred);
+        Assert.That(trained, Is.EqualTo(inferred).Within(1e-5));
+        net.Loss(new int[] { 0, 1 });
+        net.Backward();
+        net.Step(0.1f);
+        foreach (Parameter p in graph["bn1"].Parameters)
+            Assert.That(Samples.Read(net, p), Is.EqualTo(before[p.Index]), p.Name);
+
+        // The reference, and what holds the reference: differences of the loss.
+        using var managed = new ManagedBackend();
+        using ManagedPlan<double> exact = managed.Compile<double>(graph, net.Spec!);
+        exact.Freeze(graph["bn1"]);
+        double Loss(float[] x)
+        {
+            foreach (Parameter p in graph.Parameters)
+                exact.Write(p, before[p.Index]);
+            exact.Forward(x);
+            return exact.Loss(new int[] { 0, 1 });
+        }
+        _ = Loss(input);
+        exact.Backward();
+        float[] gradient = new float[input.Length], got = new float[input.Length];
+        exact.ReadInputGradient(gradient);
+        net.ReadInputGradient(got);
+        Assert.That(got, Is.EqualTo(gradient).Within(1e-5));
+        foreach (Parameter p in graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p)))
+        {
+            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(Samples.ReadGradient(exact, p)).Within(2e-5), p.Name);
+        }
+        for (int i = 0; i < input.Length; i += 7)
+        {
+            const float Step = 1f / 4096;
+            float[] more = [.. input], less = [.. input];
+            (more[i], less[i]) = (input[i] + Step, input[i] - Step);
+            double slope = (Loss(more) - Loss(less)) / ((double)more[i] - less[i]);
+            Assert.That(gradient[i], Is.EqualTo(slope).Within(2e-4 * (1 + Math.Abs(slope))), $"input {i}");
+        }
+    }
+
+    [Test]
+    public void TheGradientCheckPassesWithFrozenParts(
+        [Values("conv1.*|bn1.*", "bn1.*", "conv2.weight|linear1.bias", "conv1.*|convtranspose1.*")] string frozen)
+    {
+        var optimizer = new Sgd(0.9f) { Groups = [new(frozen.Split('|')) { Frozen = true }] };
+        Graph graph = Network(dropout: false);
+        var check = new EndToEnd(graph, Spec(optimizer) with { Seed = 3 }, steps: 2, 0.01f);
+        LayerReport report = check.Check([_backend]).Single();
+        Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass), $"{report}");
+        string[] gradients = [.. report.Tensors.Select(t => t.Name)
+            .Where(name => name.StartsWith("gradient", StringComparison.Ordinal))];
+        Assert.That(gradients, Is.EqualTo(graph.Parameters
+                .Where(p => p.Trainable && !frozen.Split('|').Any(pattern => ParameterGroup.Matches(pattern, p.Name)))
+                .Select(p => $"gradient of {p.Name}")));
+    }
+
+    [Test]
+    public void WithoutAnythingToTrainNothingMoves([Values] bool inputGradient)
+    {
+        Graph graph = Network();
+        using IExecutable net = _backend.Compile(graph, Spec(new Adam()) with { InputGradient = inputGradient });
+        net.Initialize(new HeNormal(3));
+        net.Freeze("*");
+        float[][] before = Values(net);
+        Differentiate(net, 1);
+        if (inputGradient)
+        {
+            var dx = new float[Batch * graph.Input.Shape.Length];
+            net.ReadInputGradient(dx);
+            Assert.That(dx, Has.Some.Not.Zero);
+        }
+        Assert.That(net.ClipGradientNorm(1), Is.Zero);
+        net.Step(1);
+        net.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, 2), Labels, 1);
+        Assert.That(Values(net), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void AnUnfrozenParameterGoesOnFromItsState()
+    {
+        Graph graph = Network();
+        using IExecutable net = _backend.Compile(graph, Spec(new Adam())), free = _backend.Compile(graph, net.Spec!);
+        net.Initialize(new HeNormal(3));
+        free.Initialize(new HeNormal(3));
+        foreach (IExecutable each in (IExecutable[])[net, free])
+        {
+            Differentiate(each, 1);
+            each.Step(0.01f);
+        }
+        net.Freeze("conv1.*", "bn1.*");
+        net.Freeze("conv1.weight");
+        net.Unfreeze(graph["conv1"]);
+        net.Unfreeze("bn1.*");
+        StateContract.AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
+        foreach (IExecutable each in (IExecutable[])[net, free])
+        {
+            Differentiate(each, 2);
+            each.Step(0.01f);
+        }
+        StateContract.AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
+    }
+
+    [Test]
+    public void TheStateSaysWhatIsFrozen([Values] bool fromTheStart)
+    {
+        Graph graph = Network();
+        var optimizer = new Adam();
+        using IExecutable net = _backend.Compile(graph, Spec(fromTheStart
+            ? optimizer with { Groups = [new("conv1.*") { Frozen = true }] }
+            : optimizer));
+        net.Initialize(new HeNormal(3));
+        for (int step = 0; step < 2; step++)
+        {
+            Differentiate(net, step);
+            net.Step(0.01f);
+            net.Freeze("conv1.*", "bn1.*");
+        }
+        TrainingState state = net.SaveState();
+        Assert.That(state.Frozen, Is.EqualTo(new[] { "conv1.weight", "conv1.bias", "bn1.weight", "bn1.bias" }));
+        Assert.That(state.Tensors.Single(t => t.Name == "conv1.weight/exp_avg").Values,
+            fromTheStart ? Is.All.Zero : Has.Some.Not.Zero, "what has been trained has a state");
+        string path = Path.GetTempFileName();
+        try
+        {
+            state.Write(path);
+            using IExecutable loaded = _backend.Compile(graph, Spec(optimizer));
+            loaded.Freeze("linear1.*");
+            loaded.LoadState(TrainingState.Read(path));
+            StateContract.AssertEqual(loaded.SaveState(), state, 0);
+            Assert.That(loaded.IsFrozen(graph["linear1"].Parameters[0]), Is.False);
+            foreach (IExecutable each in (IExecutable[])[net, loaded])
+            {
+                Differentiate(each, 5);
+                each.Step(0.01f);
+                each.Unfreeze("*");
+                Differentiate(each, 6);
+                each.Step(0.01f);
+            }
+            StateContract.AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+        Assert.That(() => net.LoadState(state with { Frozen = ["conv1.wieght"] }), Throws.ArgumentException
+            .With.Message.Contains("conv1.wieght").And.Message.Contains("Did you mean"));
+    }
+
+    [Test]
+    public void WhatCannotBeFrozenIsRefused()
+    {
+        Graph graph = Network();
+        using IExecutable net = _backend.Compile(graph, Spec(new Sgd()));
+        net.Initialize(new HeNormal(3));
+        Parameter buffer = graph["bn1"].Parameters[2], weight = graph["conv1"].Parameters[0];
+        Differentiate(net, 1);
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => net.Freeze("conv9.*"), Throws.ArgumentException.With.Message.Contains("conv9.*"));
+            Assert.That(() => net.Freeze("bn1.running_mean"), Throws.ArgumentException);
+            Assert.That(() => net.Freeze(buffer), Throws.ArgumentException.With.Message.Contains("buffer"));
+            Assert.That(() => net.Freeze(graph["relu1"]), Throws.ArgumentException.With.Message.Contains("relu1"));
+            Assert.That(() => net.Freeze(Network()["conv1"]), Throws.ArgumentException);
+            Assert.That(() => Samples.ReadGradient(net, weight), Throws.Nothing, "nothing has changed");
+        });
+        net.Freeze(weight);
+        Assert.That(() => net.Step(1), Throws.InvalidOperationException, "the gradients are forgotten");
+        Assert.That(() => net.Backward(), Throws.InvalidOperationException);
+        Differentiate(net, 1);
+        Assert.That(() => net.WriteGradient(weight, new float[weight.Length]), Throws.InvalidOperationException
+            .With.Message.Contains("Unfreeze"));
+        Assert.That(() => Samples.ReadGradient(net, graph["conv1"].Parameters[1]), Throws.Nothing);
+        using IExecutable inference = _backend.CompileInference(graph, 1);
+        Assert.That(() => inference.Freeze(weight), Throws.InvalidOperationException);
+    }
+
+    private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
+
+    private static TrainingSpec Spec(Optimizer optimizer, int batch = Batch)
+        => new(batch, new SoftmaxCrossEntropy(), optimizer) { Seed = 7 };
+
+    private static void Differentiate(IExecutable net, int seed)
+    {
+        net.Forward(Samples.Uniform(Batch * net.Graph.Input.Shape.Length, seed));
+        net.Loss(Labels);
+        net.Backward();
+    }
+
+    private static Graph Norms(bool relu, bool sum)
+    {
+        var graph = new Graph(new Shape(17, 4, 3));
+        Node conv = graph.Add(new Conv2d(17, 3, padding: 1), graph.Input);
+        Node x = graph.Add("bn1", new BatchNorm2d(), conv);
+        if (sum)
+            x = graph.Add(new Add(), x, graph.Input);
+        if (relu)
+            x = graph.Add(new Relu(), x);
+        x = graph.Add(new Conv2d(3, 3), x);
+        graph.Add(new Linear(2), graph.Add(new Flatten(), x));
+        return graph;
+    }
+
+    private static Graph Network(bool dropout = true) => Sequential.Of(new Shape(2, 6, 5),
+        new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(), new Dropout(dropout ? 0.25f : 0),
+        new Conv2d(17, 3, groups: 17), new ConvTranspose2d(4, 3), new Relu(), new Flatten(), new Linear(3));
+}
