@@ -47,21 +47,29 @@ public sealed class GradientProperties(BackendCase backend)
 
     private static float[][] StepOf(IBackend opened, Graph graph, GradientCheckOptions options)
     {
-        using IExecutable executable = opened.Compile(graph, new TrainingSpec(options.BatchSize, new MeanSquaredError(),
-            new Sgd())
-        { InputGradient = true, Seed = options.Seed });
+        var losses = Losses.Of([.. graph.Outputs.Select(node => new OutputLoss(node.Name, new MeanSquaredError()))]);
+        using IExecutable executable = opened.Compile(graph, new TrainingSpec(options.BatchSize, losses, new Sgd())
+        {
+            InputGradient = true,
+            Seed = options.Seed,
+        });
         foreach (Parameter parameter in graph.Parameters)
             executable.Write(parameter, Samples.ParameterValues(parameter, seed: parameter.Length));
-        executable.Forward(Samples.Uniform(options.BatchSize * graph.Input.Shape.Length, 1));
-        var scores = new float[options.BatchSize * graph.Output.Shape.Length];
-        executable.ReadOutput(scores);
-        var loss = (float)executable.Loss(Samples.Uniform(scores.Length, 2));
+        float[] Uniform(Node node, int seed) => Samples.Uniform(options.BatchSize * node.Shape.Length, seed);
+        executable.Forward(BatchValues.InOrder([.. graph.Inputs.Select((node, i) => Uniform(node, 2 * i + 1))]));
+        float[][] outputs = [.. graph.Outputs.Select(node => new float[options.BatchSize * node.Shape.Length])];
+        executable.ReadOutput(BatchBuffers.InOrder(outputs));
+        var loss = (float)executable.Loss(Targets.Of(
+            [.. graph.Outputs.Select((node, i) => new OutputTargets(node.Name, Uniform(node, 2 * i + 2)))]));
         executable.Backward();
-        var dx = new float[options.BatchSize * graph.Input.Shape.Length];
-        executable.ReadInputGradient(dx);
+        float[][] dx = [.. graph.Inputs.Select(node => new float[options.BatchSize * node.Shape.Length])];
+        executable.ReadInputGradient(BatchBuffers.InOrder(dx));
         float[][] gradients =
             [.. graph.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(executable, p))];
         executable.Step(0.1f);
-        return [scores, [loss], dx, .. gradients, .. graph.Parameters.Select(p => Samples.Read(executable, p))];
+        return
+        [
+            .. outputs, [loss], .. dx, .. gradients, .. graph.Parameters.Select(p => Samples.Read(executable, p)),
+        ];
     }
 }
