@@ -657,7 +657,7 @@ public abstract partial class Executable : IExecutable
     {
         if (!float.IsFinite(learningRate))
             throw new ArgumentOutOfRangeException(nameof(learningRate),
-                Invariant($"A learning rate of {learningRate} moves nothing anywhere; give a finite number."));
+                Invariant($"The learning rate is {learningRate}; it must be a finite number."));
     }
 
     /// <summary>Frees the executable for the next caller.</summary>

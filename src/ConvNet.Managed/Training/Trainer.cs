@@ -67,7 +67,7 @@ public sealed class Trainer
                 $"{options.Epochs} epochs train nothing; give 1 or more.");
         if (!float.IsFinite(options.LearningRate))
             throw new ArgumentOutOfRangeException(nameof(options),
-                Invariant($"A learning rate of {options.LearningRate} moves nothing anywhere; give a finite number."));
+                Invariant($"The learning rate is {options.LearningRate}; it must be a finite number."));
         if (options.Schedule is null)
             throw new ArgumentException(
                 $"There is no schedule of the learning rate; give one, as {nameof(ConstantSchedule)}.",
