@@ -1,21 +1,21 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>A layer or a loss into which faults are put.</summary>
-/// <param name="Name">Its name in reports.</param>
-/// <param name="N">Samples.</param>
-/// <param name="Inputs">Shapes of its inputs.</param>
+/// <summary>A layer or a loss into which faults are injected.</summary>
+/// <param name="Name">The name used in reports.</param>
+/// <param name="N">The number of samples.</param>
+/// <param name="Inputs">The shapes of its inputs.</param>
 public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> Inputs)
 {
-    /// <summary>The layer; null where a loss is checked.</summary>
+    /// <summary>The layer; null if a loss is checked.</summary>
     public Layer? Layer { get; init; }
 
-    /// <summary>Whether float32 rounds on every input, so that there is no exact mode.</summary>
+    /// <summary>Whether float32 rounds for all inputs, so that there is no exact mode.</summary>
     public bool Rounds { get; init; }
 
-    /// <summary>The loss; null where a layer is checked.</summary>
+    /// <summary>The loss; null if a layer is checked.</summary>
     public Loss? Loss { get; init; }
 
-    /// <summary>What of it can be wrong.</summary>
+    /// <summary>The results into which faults can be injected.</summary>
     public IEnumerable<FaultTarget> Targets
     {
         get
@@ -32,7 +32,7 @@ public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> 
         }
     }
 
-    /// <summary>Whether a report compares a target, by the names of its tensors.</summary>
+    /// <summary>Returns whether a report compares a target, based on the names of its tensors.</summary>
     internal bool IsCompared(LayerReport report, FaultTarget target)
     {
         IReadOnlyList<ParameterSpec> parameters = Layer?.Parameters([.. Inputs]) ?? [];
@@ -55,11 +55,11 @@ public sealed record CanaryCase(string Name, int N, params IReadOnlyList<Shape> 
     private static bool IsWeight(ParameterSpec spec) => spec.Trainable && spec.Role != ParameterRole.Bias;
 }
 
-/// <summary>How faults are put in.</summary>
+/// <summary>Options for the injection of faults.</summary>
 public sealed record CanaryOptions
 {
-    /// <summary>Times that each fault is put into each result: some for other values, and for a fault at a random place
-    /// some at other places.</summary>
+    /// <summary>The number of times that each fault is injected into each result. Trials use different values. For a
+    /// fault at a random position, several trials share their values and use different positions.</summary>
     public int Trials
     {
         get;
@@ -67,34 +67,34 @@ public sealed record CanaryOptions
             : throw new ArgumentOutOfRangeException(nameof(value), $"{value} trials show nothing; 1 is the least.");
     } = 20;
 
-    /// <summary>The seed of all values and places.</summary>
+    /// <summary>The seed of all values and positions.</summary>
     public ulong Seed { get; init; } = 1;
 }
 
-/// <summary>How often one kind of fault in one result of one layer was found.</summary>
-/// <param name="Backend">The backend that it was put into, as <c>native/avx2</c>.</param>
-/// <param name="Case">The layer.</param>
-/// <param name="Kind">What was wrong.</param>
-/// <param name="Target">Where.</param>
+/// <summary>How often one kind of fault in one result of one layer was detected.</summary>
+/// <param name="Backend">The backend into which the fault was injected, such as <c>native/avx2</c>.</param>
+/// <param name="Case">The layer or loss.</param>
+/// <param name="Kind">The kind of the fault.</param>
+/// <param name="Target">The result with the fault.</param>
 /// <param name="Mode"><see cref="CheckModes.Exact"/> or <see cref="CheckModes.Real"/>.</param>
-/// <param name="Injected">Trials in which it changed a value that is compared.</param>
-/// <param name="Caught">Those that were called wrong.</param>
-/// <param name="Suspected">Those that were called suspect.</param>
+/// <param name="Injected">The number of trials in which the fault changed a value that is compared.</param>
+/// <param name="Caught">The number of these trials reported as wrong.</param>
+/// <param name="Suspected">The number of these trials reported as suspect.</param>
 public sealed record CanaryRow(string Backend, string Case, FaultKind Kind, FaultTarget Target, CheckModes Mode,
     int Injected, int Caught, int Suspected);
 
-/// <summary>A fault that went by.</summary>
-/// <param name="Backend">The backend that it was put into.</param>
-/// <param name="Case">The layer.</param>
-/// <param name="Mode">The mode that let it through.</param>
+/// <summary>A fault that was not detected.</summary>
+/// <param name="Backend">The backend into which the fault was injected.</param>
+/// <param name="Case">The layer or loss.</param>
+/// <param name="Mode">The mode that did not detect it.</param>
 /// <param name="Fault">The fault.</param>
 /// <param name="ValuesSeed">The seed of the values.</param>
-/// <param name="Index">Where it stood in its tensor.</param>
+/// <param name="Index">The index of the fault in its tensor.</param>
 public sealed record CanaryMiss(string Backend, string Case, CheckModes Mode, Fault Fault, ulong ValuesSeed, int Index);
 
-/// <summary>How sharp the checks are.</summary>
-/// <param name="Rows">Rates.</param>
-/// <param name="Missed">What exact mode let through: nothing, unless it is broken.</param>
+/// <summary>The detection rates of the checks.</summary>
+/// <param name="Rows">The detection rates.</param>
+/// <param name="Missed">The faults that exact mode did not detect. Empty unless exact mode is broken.</param>
 public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<CanaryMiss> Missed)
 {
     /// <inheritdoc/>
@@ -102,17 +102,17 @@ public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<C
         (nameof(Missed), Missed));
 }
 
-/// <summary>The check of the checks: faults are put into the results of a real backend, and the gradient check must
-/// find them.</summary>
+/// <summary>Tests the gradient check itself: injects faults into the results of a real backend, which the check must
+/// detect.</summary>
 public static class Canary
 {
-    // Of the trials of a fault at a random place, so many share their values.
+    // The number of trials of a fault at a random position that share the same values.
     private const int PlacesPerValues = 5;
 
-    // Of the examples of a layer; the contract runs all of them.
+    // The number of examples used per kind of layer. The contract tests run all of them.
     private const int MostOfAKind = 3;
 
-    /// <summary>Every kind of layer and every loss, small and ragged.</summary>
+    /// <summary>Every kind of layer and every loss, with small and irregular shapes.</summary>
     public static IReadOnlyList<CanaryCase> Cases { get; } =
     [
         .. LayerSet.BuiltIn.Declarations.SelectMany(kind => kind.Examples.Take(MostOfAKind)).Select(Of),
@@ -122,8 +122,8 @@ public static class Canary
         Of("squared error", new MeanSquaredError()),
     ];
 
-    /// <summary>Layers with sums of some thousand terms, in the output, in the gradient of the input, and in that of
-    /// the weights: of those one makes little difference.</summary>
+    /// <summary>Layers with sums of several thousand terms in the output, the gradient of the input and the gradient of
+    /// the weights. A single term of such a sum makes little difference.</summary>
     public static IReadOnlyList<CanaryCase> LongCases { get; } =
     [
         Of("linear, 4,096 inputs", new Linear(4), 4, Shape.Vector(4096)),
@@ -132,12 +132,12 @@ public static class Canary
         Of("conv 3×3, 8,192 positions", new Conv2d(2, 3, padding: 1), 2, new Shape(1, 64, 64)),
     ];
 
-    /// <summary>Puts every kind of fault into every result of some layers on some backends.</summary>
+    /// <summary>Injects every kind of fault into every result of the given layers on the given backends.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cases">The layers, as <see cref="Cases"/> and <see cref="LongCases"/>.</param>
-    /// <param name="options">How often.</param>
-    /// <param name="progress">Told of every layer and backend before it begins.</param>
-    /// <param name="cancellation">Ends it between two of them.</param>
+    /// <param name="cases">The layers and losses, such as <see cref="Cases"/> and <see cref="LongCases"/>.</param>
+    /// <param name="options">The number of trials and the seed.</param>
+    /// <param name="progress">Called before each layer and backend.</param>
+    /// <param name="cancellation">Cancels the run between two layers or backends.</param>
     public static CanaryReport Run(IReadOnlyList<IBackend> backends, IReadOnlyList<CanaryCase> cases,
         CanaryOptions? options = null, Action<string>? progress = null,
         CancellationToken cancellation = default)
@@ -208,7 +208,7 @@ public static class Canary
 
     private static CanaryCase Of(string name, Loss loss) => new(name, 4, Shape.Vector(8)) { Loss = loss };
 
-    /// <summary>A layer with values of one seed: the truth is computed once for all faults.</summary>
+    /// <summary>A layer with the values of one seed. The true values are computed once for all faults.</summary>
     private sealed class Trial
     {
         private readonly LayerCheck? _layer;
@@ -226,7 +226,7 @@ public static class Canary
 
         public int Places { get; }
 
-        /// <summary>What a mode says of a backend; null where it does not apply.</summary>
+        /// <summary>Returns the report of a mode for a backend; null if the mode does not apply.</summary>
         public LayerReport? Check(IBackend backend, CheckModes mode) => mode == CheckModes.Exact
             ? (_layer?.Exact([backend], out _) ?? _loss!.Exact([backend])).SingleOrDefault()
             : (_layer?.Real([backend]) ?? _loss!.Real([backend])).Single();

@@ -1,9 +1,9 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>A way in which a kernel can be wrong.</summary>
+/// <summary>The kind of a simulated kernel fault.</summary>
 public enum FaultKind
 {
-    /// <summary>The last values, those behind the last whole vector of 8, are not computed.</summary>
+    /// <summary>The last 1 to 8 values, which follow a whole number of vectors of 8, are not computed.</summary>
     TailDropped,
 
     /// <summary>The window reads one column too far to the left.</summary>
@@ -12,42 +12,42 @@ public enum FaultKind
     /// <summary>The biases are not added.</summary>
     BiasMissing,
 
-    /// <summary>The gradient before is still in the sum.</summary>
+    /// <summary>The gradient of the previous pass is still included in the sum.</summary>
     StaleGradient,
 
-    /// <summary>Everything is twice what it should be.</summary>
+    /// <summary>All values are twice the correct values.</summary>
     FactorOfTwo,
 
-    /// <summary>Everything is zero.</summary>
+    /// <summary>All values are zero.</summary>
     AllZero,
 
-    /// <summary>Rows are taken for columns.</summary>
+    /// <summary>Rows and columns are swapped.</summary>
     SwappedStride,
 
-    /// <summary>One term of one result, at a random place, is left out.</summary>
+    /// <summary>One term of one result at a random position is omitted.</summary>
     TermLeftOut,
 
-    /// <summary>One term of one result, at a random place, is added twice.</summary>
+    /// <summary>One term of one result at a random position is added twice.</summary>
     TermTwice,
 
-    /// <summary>One result, at a random place, is that of its neighbour.</summary>
+    /// <summary>One result at a random position is replaced by its neighbour.</summary>
     NeighbourTaken,
 
-    /// <summary>One result, at a random place, has the wrong sign.</summary>
+    /// <summary>One result at a random position has the wrong sign.</summary>
     SignFlipped,
 
-    /// <summary>Two channels that lie side by side, or two filters, are in each other's place.</summary>
+    /// <summary>Two adjacent channels or filters are exchanged.</summary>
     ChannelsSwapped,
 
-    /// <summary>A sample gets what belongs to the next one; a gradient of weights is that of samples and gradients
-    /// which do not belong together.</summary>
+    /// <summary>Each sample gets the values of the next one. A gradient of weights combines inputs and output gradients
+    /// of different samples.</summary>
     SampleMixedUp,
 
-    /// <summary>Everything is divided by a number of samples that is one too large.</summary>
+    /// <summary>All values are divided by a number of samples that is one too large.</summary>
     CountOffByOne,
 }
 
-/// <summary>Which result of a layer is wrong.</summary>
+/// <summary>The result of a layer into which a fault is injected.</summary>
 public enum FaultTarget
 {
     /// <summary>The output, y.</summary>
@@ -62,7 +62,7 @@ public enum FaultTarget
     /// <summary>The gradients of the biases, db.</summary>
     BiasGradient,
 
-    /// <summary>What the forward pass updates: running statistics.</summary>
+    /// <summary>A buffer that the forward pass updates, such as running statistics.</summary>
     Buffer,
 
     /// <summary>The value of the loss.</summary>
@@ -70,12 +70,12 @@ public enum FaultTarget
 }
 
 /// <summary>A fault to inject.</summary>
-/// <param name="Kind">What goes wrong.</param>
-/// <param name="Target">Where.</param>
-/// <param name="Seed">Chooses the random place.</param>
+/// <param name="Kind">The kind of the fault.</param>
+/// <param name="Target">The result that is wrong.</param>
+/// <param name="Seed">The seed of the random position.</param>
 public sealed record Fault(FaultKind Kind, FaultTarget Target, int Seed = 1)
 {
-    /// <summary>Whether it strikes at a random place, so that it is another fault for every seed.</summary>
+    /// <summary>Whether the fault occurs at a random position, which depends on the seed.</summary>
     public bool IsAtRandom => Kind is FaultKind.TermLeftOut or FaultKind.TermTwice or FaultKind.NeighbourTaken
         or FaultKind.SignFlipped or FaultKind.ChannelsSwapped
         || (Kind == FaultKind.SampleMixedUp && Target is FaultTarget.Output or FaultTarget.InputGradient);

@@ -1,11 +1,10 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>A backend with a fault: a real one whose results are spoilt on the way out, to see whether a check finds
-/// it.</summary>
+/// <summary>Injects a fault into the results of a real backend, to test whether a check detects it.</summary>
 /// <remarks>
-/// What the fault cannot apply to, as a bias where there is none, stays right; <see cref="Injected"/> tells. What a
-/// fault would have computed is computed by the backend itself, from values that were changed accordingly, and taken
-/// where plain C# gets something else from them too: a value that only rounds otherwise is not a fault.
+/// A result to which the fault does not apply, such as a missing bias, remains correct; see <see cref="Injected"/>. The
+/// backend itself computes the faulty values from inputs that are changed accordingly. They are used only where the
+/// managed backend gets a different value too, because a difference in rounding alone is not a fault.
 /// </remarks>
 public sealed class FaultyBackend : IBackend
 {
@@ -13,8 +12,8 @@ public sealed class FaultyBackend : IBackend
     private readonly Fault _fault;
     private readonly ManagedBackend _plain = new(threads: 1);
 
-    /// <summary>Puts a fault into a backend.</summary>
-    /// <param name="inner">The backend; it stays the caller's.</param>
+    /// <summary>Creates a backend with a fault.</summary>
+    /// <param name="inner">The backend. The caller keeps ownership.</param>
     /// <param name="fault">The fault.</param>
     public FaultyBackend(IBackend inner, Fault fault)
     {
@@ -23,11 +22,10 @@ public sealed class FaultyBackend : IBackend
         (_inner, _fault) = (inner, fault);
     }
 
-    /// <summary>How many values that were read since the last forward pass came out otherwise than the backend computed
-    /// them.</summary>
+    /// <summary>The number of values read since the last forward pass that were changed by the fault.</summary>
     public int Injected { get; internal set; }
 
-    /// <summary>Where the last of them stands in its tensor.</summary>
+    /// <summary>The index of the last changed value in its tensor.</summary>
     public int InjectedAt { get; internal set; }
 
     /// <inheritdoc/>
@@ -40,6 +38,7 @@ public sealed class FaultyBackend : IBackend
     /// <inheritdoc/>
     public IExecutable CompileInference(Graph graph, int batchSize) => _inner.CompileInference(graph, batchSize);
 
-    /// <summary>Lets go of what computes the faults; the backend belongs to the caller.</summary>
+    /// <summary>Releases the managed backend that determines the effect of faults. The wrapped backend belongs to the
+    /// caller.</summary>
     public void Dispose() => _plain.Dispose();
 }

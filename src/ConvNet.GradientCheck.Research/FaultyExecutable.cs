@@ -2,8 +2,8 @@ using ConvNet.Serialization;
 
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>An executable whose results are spoilt when they are read; gradients that were added to others stay
-/// right.</summary>
+/// <summary>An executable that injects a fault into results when they are read. Accumulated gradients remain
+/// correct.</summary>
 internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun)
     : IExecutable, IDeclaresAlgorithms
 {
@@ -134,7 +134,7 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
         return Spoil(value, FaultTarget.Loss, null) ? value[0] : loss;
     }
 
-    // One of several inputs or outputs: the fault is one.
+    // Only one of several inputs or outputs gets the fault.
     private void Spoil(BatchBuffers values, FaultTarget target, IReadOnlyList<Node> nodes)
     {
         int spoilt = fault.Seed % nodes.Count;

@@ -1,14 +1,14 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>One result of one pass into which a fault is put.</summary>
+/// <summary>One result of one pass into which a fault is injected.</summary>
 /// <param name="fault">The fault.</param>
-/// <param name="random">Chooses the place.</param>
+/// <param name="random">Selects the position.</param>
 /// <param name="rerun">Runs passes again.</param>
 /// <param name="graph">The graph.</param>
 /// <param name="pass">The pass.</param>
-/// <param name="before">The pass before; null where there was none.</param>
-/// <param name="parameter">The parameter or buffer of the result; null where it has none.</param>
-/// <param name="node">The input or output of the result; null where it has none.</param>
+/// <param name="before">The previous pass; null if there was none.</param>
+/// <param name="parameter">The parameter or buffer of the result; null if it has none.</param>
+/// <param name="node">The input or output of the result; null if it has none.</param>
 internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph graph, TrainingPass pass,
     TrainingPass? before, Parameter? parameter, Node? node)
 {
@@ -16,7 +16,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
 
     private int N => pass.SamplesOf(graph);
 
-    // The outermost first; N×C×H×W but for what belongs to a parameter.
+    // The dimensions, outermost first: N×C×H×W, except for the results of a parameter.
     private IReadOnlyList<int> Dimensions => (fault.Target, parameter) switch
     {
         (FaultTarget.Loss, _) => [],
@@ -24,7 +24,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         _ => [N, node!.Shape.C, node.Shape.H, node.Shape.W],
     };
 
-    /// <summary>The result as it is with the fault; as it was where the fault does not apply.</summary>
+    /// <summary>Returns the result with the fault, or unchanged if the fault does not apply.</summary>
     public float[] Spoilt(float[] right) => fault.Kind switch
     {
         FaultKind.TailDropped => [.. right[..((right.Length - 1) / Vector * Vector)],
@@ -58,13 +58,13 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     private float[] With(float[] right, TrainingPass other)
         => rerun.OfOther(right, pass, other, fault.Target, parameter, node);
 
-    // A buffer that is not computed keeps its values.
+    // A buffer that is not computed keeps its previous values.
     private float[] NotComputed(int length) => fault.Target == FaultTarget.Buffer ? pass.State[parameter!.Index]
         : new float[length];
 
     private static float[] Sum(float[] a, float[] b) => [.. a.Select((v, i) => i < b.Length ? v + b[i] : v)];
 
-    // What one image value, or one value of the output's gradient, adds to one result.
+    // Changes one result by the contribution of a single value of an input or of the output's gradient.
     private float[] WithoutTerm(float[] right, Func<float, float, float> wrong)
     {
         bool ofInput = fault.Target is FaultTarget.Output or FaultTarget.Buffer or FaultTarget.Loss
@@ -89,7 +89,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         return right;
     }
 
-    // The tensor and the place in it, of one place among all values of some tensors.
+    // Returns the tensor, and the index in that tensor, of an index into the concatenation of several tensors.
     private static (int Tensor, int Place) Located(int place, float[][] tensors)
     {
         int tensor = 0;
@@ -98,7 +98,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         return (tensor, place);
     }
 
-    // What a value is that counts for nothing; null where there is none.
+    // The value that contributes nothing at this position; null if there is none.
     private float? Absent(int place, bool ofInput)
     {
         bool isOutput = ofInput && graph.LayerNodes.All(node => node.Layer!.IsView);
@@ -128,14 +128,14 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     private float[][] OfEachInput(Func<float[], Shape, float[]> change)
         => [.. graph.Inputs.Select((input, i) => change(pass.Inputs[i], input.Shape))];
 
-    // One column to the left within every row; a 0 comes in from the right. A vector is one row.
+    // Shifts every row one column to the left; a 0 enters on the right. A vector is one row.
     private static float[] Shifted(float[] values, Shape shape)
     {
         int width = shape.IsVector ? shape.C : shape.W;
         return [.. values.Select((_, i) => (i + 1) % width == 0 ? 0 : values[i + 1])];
     }
 
-    // The two innermost sizes above 1, with the strides of each other.
+    // Swaps the strides of the two innermost dimensions that are larger than 1.
     private float[] Transposed(float[] right)
     {
         int[] sizes = [.. Dimensions.Where(size => size > 1).TakeLast(2)];
@@ -157,8 +157,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         _ => right,
     };
 
-    /// <summary>At one place of an axis, at random, all values are those of the next place; the next place gets those
-    /// that were there, or keeps its own.</summary>
+    /// <summary>Replaces the values at a random index of an axis by those of the next index. If exchanged, the next
+    /// index gets the replaced values; otherwise it keeps its own.</summary>
     private float[] WithSlices(float[] right, int axis, bool exchanged)
     {
         if (Dimensions.Count <= axis || Dimensions[axis] < 2)

@@ -1,49 +1,49 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>What an executable was given for one training pass, so that the pass can be run again with something
+/// <summary>The inputs of an executable for one training pass. The pass can be run again with some of them
 /// changed.</summary>
-/// <param name="Before">Training passes before this one, which key random masks.</param>
-/// <param name="State">All parameters and buffers as the forward pass found them.</param>
+/// <param name="Before">The number of training passes before this one. It determines random masks.</param>
+/// <param name="State">The values of all parameters and buffers before the forward pass.</param>
 /// <param name="Inputs">The values of the inputs.</param>
 internal sealed record TrainingPass(int Before, float[][] State, float[][] Inputs)
 {
-    /// <summary>Samples of the batch.</summary>
+    /// <summary>Returns the number of samples in the batch.</summary>
     public int SamplesOf(Graph graph) => Inputs[0].Length / graph.Inputs[0].Shape.Length;
 
-    /// <summary>The targets that the loss was evaluated with; null where it was not.</summary>
+    /// <summary>The targets of the loss; null if the loss was not evaluated.</summary>
     public KeptTargets? Targets { get; init; }
 
-    /// <summary>The gradients of the outputs that the backward pass started from; none where they were those of the
+    /// <summary>The gradients of the outputs with which the backward pass started. Empty if they were those of the
     /// losses.</summary>
     public float[][] OutputGradient { get; init; } = [];
 
-    /// <summary>Whether the gradients were added to those of passes before.</summary>
+    /// <summary>Whether the gradients were accumulated on those of earlier passes.</summary>
     public bool Accumulates { get; init; }
 }
 
-/// <summary>Runs training passes again, on executables of their own.</summary>
-/// <param name="backend">The backend in question.</param>
-/// <param name="plain">Plain C#, which says what depends on what.</param>
+/// <summary>Runs training passes again, on separate executables.</summary>
+/// <param name="backend">The backend into which the fault is injected.</param>
+/// <param name="plain">The managed backend, which determines whether a change affects a result.</param>
 /// <param name="graph">The graph.</param>
-/// <param name="spec">How it trains.</param>
+/// <param name="spec">The training specification.</param>
 internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, TrainingSpec spec)
 {
-    /// <summary>What the backend gets from a pass.</summary>
+    /// <summary>Returns a result of a pass on the backend.</summary>
     /// <param name="pass">The pass.</param>
-    /// <param name="target">Which result it is.</param>
-    /// <param name="parameter">Of which parameter or buffer; null where it is of none.</param>
-    /// <param name="node">Of which input or output; null where it is of none.</param>
+    /// <param name="target">The kind of result.</param>
+    /// <param name="parameter">The parameter or buffer of the result; null if it has none.</param>
+    /// <param name="node">The input or output of the result; null if it has none.</param>
     public float[] Of(TrainingPass pass, FaultTarget target, Parameter? parameter, Node? node)
         => Run(backend, pass, target, parameter, node);
 
-    /// <summary>A result with the values that another pass would have given, where plain C# gets something else from it
+    /// <summary>Returns a result with the values of another pass where the managed backend gets a different value
     /// too.</summary>
     /// <param name="right">The result of the pass.</param>
     /// <param name="pass">The pass.</param>
     /// <param name="other">The other pass.</param>
-    /// <param name="target">Which result it is.</param>
-    /// <param name="parameter">Of which parameter or buffer; null where it is of none.</param>
-    /// <param name="node">Of which input or output; null where it is of none.</param>
+    /// <param name="target">The kind of result.</param>
+    /// <param name="parameter">The parameter or buffer of the result; null if it has none.</param>
+    /// <param name="node">The input or output of the result; null if it has none.</param>
     public float[] OfOther(float[] right, TrainingPass pass, TrainingPass other, FaultTarget target,
         Parameter? parameter, Node? node)
     {
@@ -60,7 +60,7 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
         float[][] first = [.. graph.Inputs.Select((input, i) => pass.Inputs[i][..input.Shape.Length])];
         for (int i = 0; i < pass.Before; i++)
             executable.Forward(BatchValues.InOrder(first));
-        // The passes before have moved the buffers.
+        // The earlier passes have changed the buffers.
         Write(executable, pass);
         executable.Forward(BatchValues.InOrder(pass.Inputs));
         if (target == FaultTarget.Output)

@@ -2,26 +2,26 @@ using static System.FormattableString;
 
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>How often a rule called a result wrong.</summary>
-/// <param name="Rule">The rule.</param>
-/// <param name="Terms">Terms of the sums.</param>
-/// <param name="Scale">What the gradient of the output is multiplied by; an output has 1.</param>
+/// <summary>How often a rule reported a result as wrong.</summary>
+/// <param name="Rule">The name of the rule.</param>
+/// <param name="Terms">The number of terms in the sums.</param>
+/// <param name="Scale">The factor by which the gradient of the output is multiplied; 1 for an output.</param>
 /// <param name="Target">The result: y, dx or dw.</param>
-/// <param name="Kind">The fault in it; null where it was right, so that every alarm is a false one.</param>
-/// <param name="Backend">The backend that computed it.</param>
-/// <param name="Results">Results judged.</param>
-/// <param name="Alarms">Those that were called wrong.</param>
+/// <param name="Kind">The injected fault. Null if the result was correct, so that every alarm is a false alarm.</param>
+/// <param name="Backend">The backend that computed the result.</param>
+/// <param name="Results">The number of results judged.</param>
+/// <param name="Alarms">The number of results reported as wrong.</param>
 public sealed record RuleRow(string Rule, int Terms, double Scale, FaultTarget Target, FaultKind? Kind, string Backend,
     int Results, int Alarms);
 
-/// <summary>What the rules in common use are worth: on right results of real backends, and on results with
+/// <summary>Measures how well common tolerance rules work on correct results of real backends and on results with
 /// faults.</summary>
 /// <remarks>
-/// Outputs and gradients whose sums have few or many terms, on values uniform in ±1, weights as He et al., and a
-/// gradient of the output uniform in ±1 times a scale. The rules compare with the double run, rounded to float32, which
-/// is better than what they get in practice. Finite differences are those of a float32 loss Σ y·dy with steps of 10⁻³,
-/// called wrong where they differ from the gradient by more than 1% of the larger one; of each tensor 16 elements at
-/// random and the faulty one, where there is one, are compared.
+/// Judges outputs and gradients with short and long sums. The inputs are uniform in ±1, the weights as in He et al.,
+/// and the gradient of the output is uniform in ±1 times a scale. The rules compare with the double run rounded to
+/// float32, a better reference than they have in practice. Finite differences are those of a float32 loss Σ y·dy with
+/// steps of 10⁻³. They report an error if they differ from the gradient by more than 1% of the larger of the two. In
+/// each tensor, 16 random elements are compared, and the faulty element if there is one.
 /// </remarks>
 public static class RuleComparison
 {
@@ -29,29 +29,30 @@ public static class RuleComparison
     private const float Step = 1e-3f;
     private const double AllowedDifference = 1e-2;
 
-    /// <summary>The rules' names, in the order of the table: the common ones, finite differences, and the two modes of
-    /// this library.</summary>
+    /// <summary>The names of the rules in the order of the table: the common rules, finite differences, and the two
+    /// modes of this library.</summary>
     public static IReadOnlyList<string> Rules { get; } = [.. ToleranceRule.Common.Select(rule => rule.Name),
         FiniteDifferences, Real, Exact];
 
-    /// <summary>Lengths of the sums.</summary>
+    /// <summary>The numbers of terms in the sums.</summary>
     public static IReadOnlyList<int> Lengths { get; } = [512, 4_608, 18_432, 73_728];
 
     private const string FiniteDifferences = "finite differences in float32", Real = "real mode", Exact = "exact mode";
 
-    /// <summary>Scales of the gradient of the output: of a sum over the batch, of a mean over 128 samples, and of that
-    /// a hundredth, as it is behind some layers.</summary>
+    /// <summary>The scales of the gradient of the output: of a sum over the batch, of a mean over 128 samples, and one
+    /// hundredth of the latter, as it occurs after some layers.</summary>
     public static IReadOnlyList<double> Scales { get; } = [1, 1.0 / Batch, 0.01 / Batch];
 
     private sealed record RuleCase(Layer Layer, int N, Shape Input, FaultTarget Target, double Scale);
 
-    /// <summary>Lets every rule judge right results and faulty ones.</summary>
+    /// <summary>Applies every rule to correct and faulty results.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="lengths">Terms of the sums, as <see cref="Lengths"/>: multiples of 128.</param>
-    /// <param name="trials">Sets of values; each gets all faults, those at a random place at so many places.</param>
-    /// <param name="seed">The seed of all values and places.</param>
-    /// <param name="progress">Told of every case before it begins.</param>
-    /// <param name="cancellation">Ends it between two cases.</param>
+    /// <param name="lengths">The numbers of terms, as in <see cref="Lengths"/>: multiples of 128.</param>
+    /// <param name="trials">The number of sets of values. All faults are injected into each set. Faults at a random
+    /// position are injected at this many positions.</param>
+    /// <param name="seed">The seed of all values and positions.</param>
+    /// <param name="progress">Called before each case.</param>
+    /// <param name="cancellation">Cancels the comparison between two cases.</param>
     public static IReadOnlyList<RuleRow> Run(IReadOnlyList<IBackend> backends, IReadOnlyList<int> lengths, int trials,
         ulong seed, Action<string>? progress = null,
         CancellationToken cancellation = default)
@@ -85,7 +86,7 @@ public static class RuleComparison
                 of.Key.Backend, of.Count(), of.Count(v => v.Alarm)))];
     }
 
-    // A layer for each result, few elements of long sums.
+    // One layer for each result, with few elements and long sums.
     private static RuleCase[] Cases(int terms)
     {
         int rows = (int)Math.Sqrt(terms / Batch);
@@ -99,7 +100,7 @@ public static class RuleComparison
         ];
     }
 
-    /// <summary>One layer with one set of values.</summary>
+    /// <summary>A layer with one set of values.</summary>
     private sealed class RuleValues
     {
         private readonly RuleCase _of;
@@ -121,7 +122,7 @@ public static class RuleComparison
             _looks = [.. Enumerable.Range(0, Looks).Select(_ => random.Next(Tensor(_truth).Values.Length))];
         }
 
-        /// <summary>What every rule says of a backend's result, first as it is, then with every fault.</summary>
+        /// <summary>Applies every rule to a backend's result: first unchanged, then with each fault.</summary>
         public IEnumerable<(string Rule, FaultKind? Kind, bool Alarm)> Judge(IBackend backend, int places)
         {
             float[] right = Result(backend, out TruthTensor truth);
@@ -179,7 +180,7 @@ public static class RuleComparison
             _ => truth.DW[0]!,
         };
 
-        // Null where exact mode does not reach the result.
+        // Null if exact mode does not cover the result.
         private bool? IsAlarmOfExactMode(IBackend backend) => _exact.Exact([backend], out _)
             .SingleOrDefault()?.Tensors.FirstOrDefault(t => t.Name == Tensor(_truth).Name) is { } tensor
             ? tensor.Verdict != Verdict.Pass

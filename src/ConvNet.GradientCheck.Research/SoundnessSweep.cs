@@ -1,18 +1,18 @@
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>What a mode said of one backend in one case of a sweep.</summary>
+/// <summary>The result of one mode for one backend in one case of a sweep.</summary>
 /// <param name="Mode"><see cref="CheckModes.Exact"/> or <see cref="CheckModes.Real"/>.</param>
-/// <param name="Elements">Elements compared.</param>
-/// <param name="Failed">Elements that were called wrong.</param>
-/// <param name="Suspects">Elements that were called suspect.</param>
-/// <param name="Worst">The largest error in units of its bound; infinite where no error is allowed.</param>
-/// <param name="Tensor">The tensor of that error.</param>
+/// <param name="Elements">The number of elements compared.</param>
+/// <param name="Failed">The number of elements reported as wrong.</param>
+/// <param name="Suspects">The number of elements reported as suspect.</param>
+/// <param name="Worst">The largest error as a multiple of its bound; infinity if no error is allowed.</param>
+/// <param name="Tensor">The tensor with that error.</param>
 public sealed record SweepFinding(CheckModes Mode, long Elements, long Failed, long Suspects, double Worst,
     string Tensor);
 
-/// <summary>One backend in one case of a sweep.</summary>
-/// <param name="Verdict">What the check says: on a backend that is right, anything but a pass is a false alarm.</param>
-/// <param name="Findings">The modes.</param>
+/// <summary>The result for one backend in one case of a sweep.</summary>
+/// <param name="Verdict">The verdict of the check. For a correct backend, anything but a pass is a false alarm.</param>
+/// <param name="Findings">The results of the modes.</param>
 public sealed record SweepOutcome(Verdict Verdict, IReadOnlyList<SweepFinding> Findings)
 {
     /// <inheritdoc/>
@@ -21,12 +21,12 @@ public sealed record SweepOutcome(Verdict Verdict, IReadOnlyList<SweepFinding> F
 }
 
 /// <summary>One case of a sweep.</summary>
-/// <param name="Seed">Its seed: a sweep of 1 from this seed is this case again.</param>
+/// <param name="Seed">The seed of the case. A sweep of one case from this seed reproduces it.</param>
 /// <param name="Layer">The layer with its shapes.</param>
-/// <param name="Kind">The layer's kind.</param>
-/// <param name="Values">How its real numbers are distributed.</param>
-/// <param name="Terms">n, the terms of its longest sum, zeros of the padding not counted.</param>
-/// <param name="Outcomes">One per backend, in their order.</param>
+/// <param name="Kind">The kind of the layer.</param>
+/// <param name="Values">The distribution of its real numbers.</param>
+/// <param name="Terms">n, the number of terms in its longest sum, not counting zeros of the padding.</param>
+/// <param name="Outcomes">The results, one per backend, in the order of the backends.</param>
 public sealed record SweepCase(ulong Seed, string Layer, string Kind, RealValues Values, int Terms,
     IReadOnlyList<SweepOutcome> Outcomes)
 {
@@ -36,17 +36,17 @@ public sealed record SweepCase(ulong Seed, string Layer, string Kind, RealValues
         (nameof(Outcomes), Outcomes));
 }
 
-/// <summary>Random layers on backends that are taken to be right: whoever is called wrong is a false alarm, or a bug
-/// found.</summary>
+/// <summary>Checks random layers on backends that are assumed to be correct. Any backend that is reported wrong is a
+/// false alarm or reveals a bug.</summary>
 public static class SoundnessSweep
 {
-    // Twice the twentieth that must be long: of some layers that are drawn as long ones most taps lie on padding.
+    // Twice the 5% that must have long sums, because in some layers drawn as long most taps lie on padding.
     private const double LongShare = 0.1;
 
-    /// <summary>Checks the case of a seed, on whole numbers and on real ones.</summary>
-    /// <param name="seed">The seed.</param>
-    /// <param name="backends">The backends; they all get the same values.</param>
-    /// <param name="cancellation">Ends the check between two runs of the layer.</param>
+    /// <summary>Checks the case of a seed, on integers and on real numbers.</summary>
+    /// <param name="seed">The seed of the case.</param>
+    /// <param name="backends">The backends. All of them get the same values.</param>
+    /// <param name="cancellation">Cancels the check between two runs of the layer.</param>
     public static SweepCase Check(ulong seed, IReadOnlyList<IBackend> backends,
         CancellationToken cancellation = default)
     {
@@ -64,7 +64,8 @@ public static class SoundnessSweep
                 },
             };
         GradientReport report = given.Run(backends);
-        // The reports of a mode are in the order of the backends, of which two may have one name.
+        // The reports of a mode are in the order of the backends. Names do not identify them, because two backends may
+        // have the same name.
         LayerReport[][] modes = [.. report.Layers.GroupBy(layer => layer.Mode).Select(mode => mode.ToArray())];
         return new SweepCase(seed, $"{given}", given.Layer.Kind, values,
             report.Layers.Max(layer => layer.Tensors.Max(tensor => tensor.Terms)),

@@ -2,12 +2,12 @@ using System.Numerics.Tensors;
 
 namespace ConvNet.GradientChecking.Research;
 
-/// <summary>A rule by which others decide whether two tensors agree.</summary>
-/// <param name="Name">The rule.</param>
-/// <param name="Accepts">Whether what was got agrees with what was expected.</param>
+/// <summary>A rule in common use to decide whether two tensors agree.</summary>
+/// <param name="Name">The name of the rule.</param>
+/// <param name="Accepts">Returns whether the actual values agree with the expected values.</param>
 internal sealed record ToleranceRule(string Name, Func<float[], float[], bool> Accepts)
 {
-    /// <summary>The rules in use.</summary>
+    /// <summary>The rules in common use.</summary>
     public static IReadOnlyList<ToleranceRule> Common { get; } =
     [
         new("absolute 1e-3", (got, expected) => Each(got, expected, _ => 1e-3)),
@@ -34,8 +34,8 @@ internal sealed record ToleranceRule(string Name, Func<float[], float[], bool> A
         return true;
     }
 
-    // Of the difference, or of the values where nothing is to be subtracted; in double, so that the rules lose nothing
-    // to their own arithmetic.
+    // The length of the difference, or of the values if there is nothing to subtract. It is computed in double, so that
+    // the arithmetic of the rules adds no error.
     private static double Length(float[] values, float[] less)
     {
         double squares = 0;

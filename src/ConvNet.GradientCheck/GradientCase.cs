@@ -1,25 +1,25 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Something to check with <see cref="GradientCheck"/>, and how: all that a check depends on but for the
-/// backends.</summary>
+/// <summary>A layer or graph to check with <see cref="GradientCheck"/>, together with the options. A check depends on
+/// nothing else but the backends.</summary>
 public abstract record GradientCase
 {
     private protected GradientCase(GradientCheckOptions options) => Options = options;
 
-    /// <summary>How it is checked.</summary>
+    /// <summary>The options of the check.</summary>
     public GradientCheckOptions Options { get; init; }
 
-    /// <summary>The layers with the shapes that they read.</summary>
+    /// <summary>The layers, each with the shapes of its inputs.</summary>
     internal abstract IEnumerable<(Layer Layer, Shape[] Inputs)> Layers { get; }
 
-    /// <summary>Checks it.</summary>
-    /// <exception cref="NotSupportedException">A backend lacks a layer; the message names it.</exception>
+    /// <summary>Runs the check.</summary>
+    /// <exception cref="NotSupportedException">A backend does not support a layer; the message names it.</exception>
     public abstract GradientReport Run(IReadOnlyList<IBackend> backends);
 }
 
 /// <summary>A whole graph to check.</summary>
 /// <param name="Graph">The graph.</param>
-/// <param name="Options">How it is checked.</param>
+/// <param name="Options">The options of the check.</param>
 public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options) : GradientCase(Options)
 {
     internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => Graph.LayerNodes
@@ -28,7 +28,7 @@ public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options
     /// <inheritdoc/>
     public override GradientReport Run(IReadOnlyList<IBackend> backends) => GradientCheck.Run(Graph, backends, Options);
 
-    /// <summary>The layers with their shapes, and the options.</summary>
+    /// <summary>Returns the layers with their shapes, and the options.</summary>
     public override string ToString() => $"{Inputs}, {string.Join(", ", Graph.LayerNodes.Select(Describe))}; "
         + $"{Outputs}{Options}";
 
@@ -42,15 +42,15 @@ public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options
         => $"{node.Name}({string.Join(" ", node.Inputs.Select(input => input.Name))}) {node.Layer} {node.Shape}";
 }
 
-/// <summary>One layer to check by itself.</summary>
+/// <summary>A single layer to check.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Inputs">The shapes of its inputs, of one sample.</param>
-/// <param name="Options">How it is checked; what needs a whole graph is left out.</param>
+/// <param name="Inputs">The shapes of its inputs, for one sample.</param>
+/// <param name="Options">The options of the check. Modes that need a whole graph are skipped.</param>
 public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs, GradientCheckOptions Options)
     : GradientCase(Options)
 {
-    /// <summary>Terms of the longest sum in the layer's output and gradients, padding counted; 1 where nothing is
-    /// summed.</summary>
+    /// <summary>The number of terms in the longest sum of the layer's output and gradients, including padding; 1 if
+    /// nothing is summed.</summary>
     public long LongestSum => Layer.LongestSum(Options.BatchSize, [.. Inputs]);
 
     internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => [(Layer, [.. Inputs])];
@@ -59,6 +59,6 @@ public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs,
     public override GradientReport Run(IReadOnlyList<IBackend> backends)
         => GradientCheck.Run(Layer, Inputs, backends, Options);
 
-    /// <summary>The layer with its shapes, and the options.</summary>
+    /// <summary>Returns the layer with its shapes, and the options.</summary>
     public override string ToString() => $"{Layer} on {string.Join(" + ", Inputs)}; {Options}";
 }

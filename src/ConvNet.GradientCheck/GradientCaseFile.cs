@@ -4,23 +4,23 @@ using ConvNet.Serialization;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>Cases of a gradient check as JSON: what is checked and how, without a word about backends.</summary>
+/// <summary>Reads and writes gradient check cases as JSON. A case does not name any backends.</summary>
 /// <remarks>
 /// <code>{ "format": "convnet-gradient-case", "version": 1, "modes": ["exact"], "batch": 1, "seed": 7,
 ///   "largestInteger": 16, "values": "uniform", "mostTerms": 134217728,
 ///   "layer": { "layer": "conv", "outChannels": 1, "kernelSize": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
-/// A whole graph stands under <c>graph</c> as <see cref="GraphJson"/> writes it, instead of <c>layer</c> and
+/// A whole graph is stored as <c>graph</c>, in the format of <see cref="GraphJson"/>, instead of <c>layer</c> and
 /// <c>inputs</c>.
 /// </remarks>
 public static class GradientCaseFile
 {
-    /// <summary>The usual name of the file with the case of a failed check, without its ending.</summary>
+    /// <summary>The default name of the case file of a failed check, without its extension.</summary>
     public const string FailureName = "gradcheck-failure";
 
     private const string Format = "convnet-gradient-case";
     private const int Version = 1;
 
-    // Values of one tensor, of all samples: no check is of use that needs more.
+    // The maximum number of values in a tensor of the whole batch. No useful check needs more.
     private const long MaxValues = 1 << 28;
 
     private static readonly (string Name, CheckModes Mode)[] Modes =
@@ -30,8 +30,8 @@ public static class GradientCaseFile
         ("finite-differences", CheckModes.FiniteDifferences),
     ];
 
-    /// <summary>Writes a case.</summary>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// <summary>Writes a case as JSON.</summary>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
     /// JSON.</exception>
     public static string Write(GradientCase made)
     {
@@ -49,18 +49,19 @@ public static class GradientCaseFile
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
 
-    /// <summary>Reads a case.</summary>
-    /// <param name="json">The text.</param>
-    /// <param name="source">Where it comes from, for errors.</param>
-    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The text describes no case; the message says where and why.</exception>
+    /// <summary>Reads a case from JSON.</summary>
+    /// <param name="json">The JSON text.</param>
+    /// <param name="source">The origin of the text, for error messages.</param>
+    /// <param name="layers">The supported layers; those of this library if null.</param>
+    /// <exception cref="InvalidDataException">The text does not describe a case. The message gives the place and the
+    /// reason.</exception>
     public static GradientCase Read(string json, string source = "case", LayerSet? layers = null)
     {
         ArgumentNullException.ThrowIfNull(json);
         return Read(InputFile.ToUtf8(json, source), source, layers);
     }
 
-    /// <summary>Reads a case from a text in UTF-8.</summary>
+    /// <summary>Reads a case from JSON in UTF-8.</summary>
     internal static GradientCase Read(ReadOnlyMemory<byte> utf8, string source, LayerSet? layers = null)
     {
         using JsonDocument document = JsonReader.Parse(utf8, source);
@@ -76,15 +77,16 @@ public static class GradientCaseFile
     }
 
     /// <summary>Reads a case from a file.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The file describes no case; the message says where and why.</exception>
-    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="layers">The supported layers; those of this library if null.</param>
+    /// <exception cref="InvalidDataException">The file does not describe a case. The message gives the place and the
+    /// reason.</exception>
+    /// <exception cref="IOException">The file cannot be read or is not a regular file.</exception>
     public static GradientCase Load(string path, LayerSet? layers = null)
         => Read(InputFile.Bytes(path, "case of a gradient check"), path, layers);
 
-    /// <summary>Writes a case to a file, which is whole or not there.</summary>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in
+    /// <summary>Writes a case to a file atomically: the file is either complete or not written.</summary>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
     /// JSON.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, GradientCase made)
@@ -93,9 +95,9 @@ public static class GradientCaseFile
         AtomicFile.Write(path, "the case", stream => stream.Write(text), text.Length);
     }
 
-    /// <summary>A file in the current folder that is not there yet: <see cref="FailureName"/>, or with -2 and so on
-    /// behind it.</summary>
-    /// <param name="isTaken">Whether a name is meant for something else.</param>
+    /// <summary>Returns the name of a file that does not exist in the current directory: <see cref="FailureName"/>,
+    /// with a suffix -2, -3 and so on if needed.</summary>
+    /// <param name="isTaken">Returns whether a name is reserved for another file.</param>
     public static string UnusedName(Func<string, bool>? isTaken = null)
     {
         string path = $"{FailureName}.json";
@@ -104,8 +106,8 @@ public static class GradientCaseFile
         return path;
     }
 
-    /// <summary>The option of <c>convnet gradcheck</c> that names a file, as a shell takes it.</summary>
-    /// <param name="path">The file.</param>
+    /// <summary>Returns the <c>convnet gradcheck</c> option that names a file, quoted for a shell.</summary>
+    /// <param name="path">The path of the file.</param>
     public static string OptionFor(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -210,7 +212,7 @@ public static class GradientCaseFile
 
     private static void CheckSize(JsonReader root, GradientCase read)
     {
-        // One sample more is run before the batch that is checked.
+        // The pass before the checked batch has one sample more.
         long n = read.Options.BatchSize + 1L;
         long largest = root.Checked(() => read.Layers.Max(each => Math.Max(
             n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),

@@ -1,20 +1,21 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Cross-validation of gradients: do backends compute the same, and is it right?</summary>
+/// <summary>Cross-validates gradients: checks that backends agree and that their results are correct.</summary>
 /// <remarks>
-/// Every layer is run by itself on each backend and on the double reference, on the same float32 values: on whole
-/// numbers, where float32 does not round and the results must be equal bit for bit, and on real numbers, where each
-/// element has the error bound that its own terms imply (<see cref="BoundedSum"/>). Then whole stretches of the
-/// network, the whole network, and the reference against finite differences. It takes any backend and any layer, those
-/// of the caller's own included.
+/// Each layer is run by itself on each backend and on the double reference, with the same float32 values. On integers,
+/// float32 does not round and the results must be equal bit for bit. On real numbers, each element must lie within the
+/// error bound that follows from its own terms (<see cref="BoundedSum"/>). Segments of several layers and the whole
+/// network are then compared, and the reference is compared with finite differences. All backends and layers are
+/// supported, including custom ones.
 /// </remarks>
 public static class GradientCheck
 {
-    /// <summary>Checks every layer of a graph, and the graph.</summary>
+    /// <summary>Checks every layer of a graph, and the graph as a whole.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">How to check.</param>
-    /// <exception cref="NotSupportedException">A backend lacks a layer of the graph; the message names it.</exception>
+    /// <param name="options">The options of the check.</param>
+    /// <exception cref="NotSupportedException">A backend does not support a layer of the graph; the message names
+    /// it.</exception>
     public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {
@@ -38,13 +39,13 @@ public static class GradientCheck
         };
     }
 
-    /// <summary>Checks one layer by itself.</summary>
+    /// <summary>Checks a single layer.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="inputs">The shapes of its inputs.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">How to check; what needs a whole graph is left out.</param>
-    /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes.</exception>
-    /// <exception cref="NotSupportedException">A backend lacks the layer.</exception>
+    /// <param name="options">The options of the check. Modes that need a whole graph are skipped.</param>
+    /// <exception cref="ArgumentException">The layer does not accept inputs of these shapes.</exception>
+    /// <exception cref="NotSupportedException">A backend does not support the layer.</exception>
     public static GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {
@@ -65,10 +66,12 @@ public static class GradientCheck
 
     /// <summary>Checks a loss and its gradient.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="classes">Outputs per sample, or per pixel where the loss takes a class for each.</param>
+    /// <param name="classes">The number of outputs per sample, or per pixel if the loss takes a class for each
+    /// pixel.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">The batch size, the seed, and whether on whole numbers, on real ones, or on both.</param>
-    /// <exception cref="NotSupportedException">A backend lacks the loss.</exception>
+    /// <param name="options">The batch size, the seed, and whether to check on integers, on real numbers or on
+    /// both.</param>
+    /// <exception cref="NotSupportedException">A backend does not support the loss.</exception>
     public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {
@@ -90,7 +93,7 @@ public static class GradientCheck
     }
 
 
-    // Several losses have weights of their own, so that one which is left out shows.
+    // If there are several losses, each has a different weight, so that a missing one is detected.
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
     {
         static Loss LossFor(Shape output) => output is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()

@@ -1,14 +1,14 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>A gradient check that did not pass; the message says what is wrong where, by how much, and how to get the
-/// same again.</summary>
+/// <summary>The exception thrown if a gradient check does not pass. The message states what is wrong, where and by how
+/// much, and how to reproduce it.</summary>
 public sealed class GradientCheckException : Exception
 {
-    /// <summary>Says what is wrong.</summary>
-    /// <param name="message">What is wrong.</param>
-    /// <param name="report">All comparisons.</param>
+    /// <summary>Creates the exception.</summary>
+    /// <param name="message">A description of what is wrong.</param>
+    /// <param name="report">The report with all comparisons.</param>
     internal GradientCheckException(string message, GradientReport report) : base(message) => Report = report;
 
-    /// <summary>All comparisons.</summary>
+    /// <summary>The report with all comparisons.</summary>
     public GradientReport Report { get; }
 }

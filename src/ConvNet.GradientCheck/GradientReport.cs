@@ -2,33 +2,33 @@ using static System.FormattableString;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>The outcome of a gradient check.</summary>
-/// <remarks><see cref="ToString"/> says what is wrong where; <see cref="ThrowIfFailed"/> makes a test of it, in any
-/// framework.</remarks>
+/// <summary>The result of a gradient check.</summary>
+/// <remarks><see cref="ToString"/> describes what is wrong and where. <see cref="ThrowIfFailed"/> is an assertion for
+/// tests in any framework.</remarks>
 /// <param name="Layers">All comparisons.</param>
-/// <param name="Cuts">Where exact mode was cut.</param>
+/// <param name="Cuts">The nodes at which exact mode had to restart.</param>
 public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnlyList<ExactCut> Cuts)
 {
     private const int FailuresInWords = 10;
 
-    /// <summary>What was checked and how, as <see cref="GradientCaseFile"/> writes it; null where that is a loss, or
-    /// where the report is put together from others.</summary>
+    /// <summary>What was checked and with which options, in the form that <see cref="GradientCaseFile"/> writes. Null
+    /// if a loss was checked or if the report combines other reports.</summary>
     public GradientCase? Case => Origin?.Case;
 
-    /// <summary>Elements compared.</summary>
+    /// <summary>The number of elements compared.</summary>
     public long Checked => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Elements));
 
-    /// <summary>Elements that are wrong.</summary>
+    /// <summary>The number of wrong elements.</summary>
     public long Failed => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Failed));
 
-    /// <summary>Elements that are suspect.</summary>
+    /// <summary>The number of suspect elements.</summary>
     public long Suspects => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Suspects));
 
-    /// <summary>The worst verdict; a suspect element of a tensor that exact mode passes is taken for right.</summary>
+    /// <summary>The worst verdict. A suspect element counts as correct if exact mode passes its tensor.</summary>
     public Verdict Verdict => Layers.Select(Decided).DefaultIfEmpty().Max();
 
-    /// <summary>The comparison that is worst: a wrong one before a suspect one, then the largest error in units of its
-    /// bound; null where nothing was compared.</summary>
+    /// <summary>The worst comparison: wrong before suspect, then by the largest error as a multiple of its bound. Null
+    /// if nothing was compared.</summary>
     public (LayerReport Layer, TensorReport Tensor)? Worst => Comparisons
         .Select(row => ((LayerReport, TensorReport)?)row)
         .MaxBy(row => (row!.Value.Item2.Verdict, row.Value.Item2.WorstInBounds));
@@ -38,12 +38,13 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         .Where(row => row.Tensor.Verdict != Verdict.Pass)
         .OrderByDescending(row => row.Tensor.Verdict).ThenByDescending(row => row.Tensor.WorstInBounds);
 
-    /// <summary>The outcome in one line.</summary>
+    /// <summary>The result in one line.</summary>
     public string Summary
         => Invariant($"{GradientWords.Of(Verdict)}: {Checked:N0} values compared, {Failed:N0} wrong, ")
             + Invariant($"{Suspects:N0} suspect");
 
-    /// <summary>Which layers were compared on a sample of their values, as a sentence; null if none was.</summary>
+    /// <summary>A sentence that names the layers compared on a sample of their values; null if there are
+    /// none.</summary>
     public string? Sampled
     {
         get
@@ -60,26 +61,24 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         }
     }
 
-    /// <summary>How the report came about; null where it is put together from others.</summary>
+    /// <summary>What the report was made from; null if it combines other reports.</summary>
     internal CheckOrigin? Origin { get; init; }
 
     private IEnumerable<(LayerReport Layer, TensorReport Tensor)> Comparisons
         => Layers.SelectMany(layer => layer.Tensors, (layer, tensor) => (Layer: layer, Tensor: tensor));
 
-    /// <summary>The verdict, what is wrong with both values and the bound, the worst first, and how to get the same
-    /// again.</summary>
+    /// <summary>Returns the verdict, the failed comparisons with both values and the bound, the worst first, and how to
+    /// reproduce them.</summary>
     public override string ToString() => Text(Again(file: null));
 
-    /// <summary>Throws unless something was compared and everything passed: the assertion of a test, whatever its
+    /// <summary>Throws unless something was compared and everything passed. Serves as an assertion in any test
     /// framework.</summary>
-    /// <remarks>What was checked is written to a file, so that <c>convnet gradcheck --case</c> shows the failure again;
-    /// a layer of one's own has no form in JSON,
-    /// and then the message names the call instead.</remarks>
-    /// <param name="caseFile">The file; unless given a new one in the current folder, <c>gradcheck-failure.json</c> or
-    /// with -2 and so on behind its name.</param>
-    /// <exception cref="GradientCheckException">Something is wrong, or suspect and not cleared by exact mode, or
-    /// nothing was compared; the message is the report with the
-    /// command that shows it again.</exception>
+    /// <remarks>The case is written to a file, so that <c>convnet gradcheck --case</c> reproduces the failure. A custom
+    /// layer cannot be written as JSON; in that case the message gives the call instead.</remarks>
+    /// <param name="caseFile">The path of the file. If null, a new file in the current directory is used:
+    /// <c>gradcheck-failure.json</c>, with a suffix -2, -3 and so on if needed.</param>
+    /// <exception cref="GradientCheckException">A value is wrong, or suspect and not cleared by exact mode, or nothing
+    /// was compared. The message is the report with the command that reproduces it.</exception>
     public void ThrowIfFailed(string? caseFile = null)
     {
         if (Checked == 0)
@@ -99,7 +98,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         {
             again = Again(file: null);
         }
-        // That a file cannot be written must not hide what is wrong.
+        // A failure to write the file must not hide the failed check.
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             again = $"{Again(file: null)}\nThe case could not be written: {failure.Message}";
@@ -107,7 +106,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         throw new GradientCheckException(Text(again), this);
     }
 
-    // The backends that disagree, as the report calls them.
+    // The backends that disagree, by their names in the report.
     private string[] Disagreeing => [.. Failures.Select(row => row.Layer.Backend).Distinct()];
 
     private string Text(string again)
@@ -126,8 +125,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         return string.Join('\n', lines);
     }
 
-    // The command for a file with the case; without one the call. Empty where nothing is known of how the report came
-    // about.
+    // The command for a case file, or the call if there is no file. Empty if the origin of the report is unknown.
     private string Again(string? file)
         => Origin is null ? "" : file is null ? Origin.Call(Disagreeing) : Origin.Command(file, Disagreeing)!;
 

@@ -1,23 +1,23 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Random layers and graphs to check: small and awkward, each a function of its seed and the layers
-/// alone.</summary>
+/// <summary>Random layers and graphs to check. They are small and use awkward sizes. Each depends only on its seed and
+/// the available layers.</summary>
 /// <remarks>
-/// Sizes are 1, odd, prime, or one more or less than a vector; rows and columns differ; windows have strides beyond the
-/// kernel, padding, dilation, groups and outputs that are rounded down. A case takes milliseconds: a layer has some
-/// 500,000 multiply-adds at most, a few times that where the padding is wide, and a few million where a long sum is
-/// asked for. The layers' declarations make the cases.
+/// Sizes are 1, odd, prime, or one more or less than a vector length. Rows and columns differ. Windows have strides
+/// larger than the kernel, padding, dilation, groups, and output sizes that are rounded down. A case takes
+/// milliseconds: a layer has at most about 500,000 multiply-adds, a few times as many with wide padding, and a few
+/// million if a long sum is requested. The cases are generated from the declarations of the layers.
 /// </remarks>
 public static class RandomCases
 {
-    /// <summary>A sum of more terms than this is a long one.</summary>
+    /// <summary>A sum with more terms than this is long.</summary>
     public const int LongSum = RandomDraw.LongSum;
 
-    /// <summary>A layer at shapes of its own.</summary>
-    /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
-    /// <param name="longShare">Of all seeds, the share that gets a layer with a sum of more than <see cref="LongSum"/>
+    /// <summary>Returns a random layer with random input shapes.</summary>
+    /// <param name="seed">The seed of the case and of the values used to check it.</param>
+    /// <param name="longShare">The fraction of seeds that give a layer with a sum of more than <see cref="LongSum"/>
     /// terms.</param>
-    /// <param name="layers">The kinds of layers; those of this library unless given.</param>
+    /// <param name="layers">The kinds of layers; those of this library if null.</param>
     public static LayerGradientCase Layer(ulong seed, double longShare = 0, LayerSet? layers = null)
     {
         var draw = new RandomDraw(seed);
@@ -29,13 +29,13 @@ public static class RandomCases
             new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
     }
 
-    /// <summary>A graph: a chain with branches, residual sums, values read several times, often a classifier at its
-    /// end, and sometimes a second input and several outputs.</summary>
-    /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
+    /// <summary>Returns a random graph: a chain with branches, residual sums, values read several times, often a
+    /// classifier at its end, and sometimes a second input and several outputs.</summary>
+    /// <param name="seed">The seed of the case and of the values used to check it.</param>
     public static GraphGradientCase Graph(ulong seed) => Graph(seed, LayerSet.BuiltIn);
 
-    /// <summary>A graph that may have layers of the user's own.</summary>
-    /// <param name="seed">The seed of the case, and of the values that it is checked with.</param>
+    /// <summary>Returns a random graph that may contain custom layers.</summary>
+    /// <param name="seed">The seed of the case and of the values used to check it.</param>
     /// <param name="layers">The kinds of layers.</param>
     public static GraphGradientCase Graph(ulong seed, LayerSet layers)
     {

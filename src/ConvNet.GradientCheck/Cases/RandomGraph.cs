@@ -1,16 +1,16 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Makes one random graph.</summary>
-/// <param name="draw">The choices.</param>
-/// <param name="n">Samples of a batch.</param>
-/// <param name="kinds">The layers.</param>
+/// <summary>Builds one random graph.</summary>
+/// <param name="draw">The source of random choices.</param>
+/// <param name="n">The number of samples in a batch.</param>
+/// <param name="kinds">The kinds of layers.</param>
 internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDeclaration> kinds)
 {
     private const int MostBlocks = 8;
 
     private readonly Graph _graph = new(new Shape(draw.Of(1, 2, 3, 5, 17), draw.Between(3, 11), draw.Between(3, 11)));
 
-    /// <summary>Blocks one after another, and a head; sometimes another input, and several outputs.</summary>
+    /// <summary>Builds a sequence of blocks and a head, sometimes with another input and several outputs.</summary>
     public Graph Build()
     {
         Node x = _graph.Input;
@@ -39,7 +39,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         return _graph.Add(new Linear(draw.Of(1, 2, 3, 10, 17)), x);
     }
 
-    // Nodes that others read as well, and heads of their own.
+    // Additional outputs: nodes that other layers read as well, and separate heads.
     private Node[] OtherOutputs(Node last)
     {
         var outputs = new List<Node>();
@@ -66,7 +66,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         _ => Any(x),
     };
 
-    // A layer of any kind that takes what is there.
+    // A layer of any kind that accepts the existing node.
     private Node Any(Node x)
     {
         LayerDeclaration kind = kinds[draw.Below(kinds.Count)];
@@ -80,8 +80,8 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
 
     private int Filters() => draw.Of(1, 2, 3, 5, 8, 16, 17);
 
-    // Half the reach on each side keeps the size where the reach is odd, and fits every map. Two taps apart could both
-    // see padding.
+    // With half the reach as padding on each side, an odd reach preserves the size, and the kernel fits every map.
+    // Kernel size 2 is not dilated, because both taps could lie on padding.
     private Node Convolution(Node x)
     {
         int kernel = draw.Of(1, 2, 3, 3, 5), dilation = kernel != 2 && draw.OneIn(5) ? 2 : 1,

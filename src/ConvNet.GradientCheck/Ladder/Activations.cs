@@ -1,7 +1,7 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>What every layer of a graph reads in a forward pass, computed by the reference and rounded to float32
-/// between layers.</summary>
+/// <summary>The values that every layer of a graph reads in a forward pass, computed by the reference and rounded to
+/// float32 between layers.</summary>
 internal static class Activations
 {
     /// <summary>The inputs and parameters of every layer, in the order of the graph.</summary>
@@ -11,7 +11,7 @@ internal static class Activations
         var values = new float[graph.Nodes.Count][];
         for (int i = 0; i < graph.Inputs.Count; i++)
         {
-            // The streams of the parameters stand between that of the first input and those of the others.
+            // The random streams of the parameters lie between that of the first input and those of the other inputs.
             Node input = graph.Inputs[i];
             values[input.Index] = fill.Uniform(i == 0 ? 0 : graph.Parameters.Count + i,
                 options.BatchSize * input.Shape.Length, 1);

@@ -1,31 +1,31 @@
 namespace ConvNet.GradientChecking;
 
 /// <summary>A value so close to a kink that float32 may take either side.</summary>
-/// <param name="Layer">The node of the kink.</param>
-/// <param name="Margin">How far the value is from it.</param>
+/// <param name="Layer">The name of the node with the kink.</param>
+/// <param name="Margin">The distance of the value from the kink.</param>
 internal readonly record struct NearBranch(string Layer, double Margin)
 {
-    /// <summary>What a report says of it.</summary>
+    /// <summary>Returns the text for a report.</summary>
     public override string ToString()
         => FormattableString.Invariant($"branch flip at margin {Margin:G3} in layer {Layer}");
 }
 
-/// <summary>Finds where backends may differ because of a kink, not because a gradient is wrong.</summary>
+/// <summary>Finds values for which backends may differ because of a kink, without a wrong gradient.</summary>
 /// <remarks>
-/// A kink is near where the double run's margin, to zero at a ReLU and between the two largest at a maximum, is no more
-/// than what a backend may be off there: 8 times the distance of the float32 reference, or more where it says so, and
-/// one rounding.
+/// The margin is the distance to zero at a ReLU, and the distance between the two largest values at a maximum. A kink
+/// is near if its margin in the double run is at most the error allowed there plus one rounding. The allowed error is 8
+/// times the distance of the float32 reference, or more for a backend that declares a less accurate algorithm.
 /// </remarks>
 internal static class Branches
 {
-    /// <summary>Every near kink of one forward pass.</summary>
+    /// <summary>Finds all near kinks of one forward pass.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="n">Samples.</param>
-    /// <param name="inputs">The values of the inputs, in the order of the graph's.</param>
-    /// <param name="parameters">Values by parameter index.</param>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="inputs">The values of the inputs, in the order of the graph's inputs.</param>
+    /// <param name="parameters">The values of the parameters, by parameter index.</param>
     /// <param name="seed">The seed of random masks.</param>
-    /// <param name="allowance">How many times as far off as the float32 reference a backend may be.</param>
-    /// <param name="cancellation">Ends it between two layers.</param>
+    /// <param name="allowance">The allowed error as a multiple of the error of the float32 reference.</param>
+    /// <param name="cancellation">Cancels the search between two layers.</param>
     public static IEnumerable<NearBranch> Near(Graph graph, int n, float[][] inputs, float[][] parameters, ulong seed,
         double allowance = MeasuredBounds.Allowance,
         CancellationToken cancellation = default)
@@ -41,7 +41,8 @@ internal static class Branches
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n,
                 [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
             double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
-            // A margin of exactly zero follows from zeros before it, which every backend has: no rounding decides it.
+            // A margin of exactly zero results from zeros in earlier layers, which are the same on every backend.
+            // Rounding does not affect it.
             foreach (Kink kink in node.Layer!.Kinks([.. node.Inputs.Select(input => exact[input.Index])],
                 node.InputShapes))
             {

@@ -1,19 +1,19 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>The whole network: a backend may be at most 8 times as far from the float64 run as float32 itself has to
-/// be.</summary>
+/// <summary>Compares whole networks: the distance of a backend from the float64 run may be at most 8 times that of
+/// float32 itself.</summary>
 /// <remarks>
-/// For one that declares algorithms less accurate than direct sums it is 8 times their largest λ over that of direct
-/// sums. No bound is known for a network, so distances are compared, per tensor and in the Euclidean norm. What float32
-/// has to be away is the largest distance of some runs of the float32 reference, from the parameters and from
-/// parameters that are each moved by one ulp: one run alone may come close by chance, and where sums cancel it often
-/// does. One rounding of the result is allowed in any case. A network whose values come so close to a kink that float32
-/// may take either side is suspect, not wrong, when it is further away; the kink is named. After the given number of
-/// optimiser steps the output, the loss, the gradients and the parameters are compared.
+/// For a backend that declares algorithms less accurate than direct sums, the factor is 8 times the ratio of their
+/// largest λ to that of direct sums. No error bound is known for a whole network, so distances are compared per tensor
+/// in the Euclidean norm. The distance of float32 is the largest distance of several runs of the float32 reference: one
+/// from the parameters themselves, the others from parameters that are each moved by one ulp. A single run can be close
+/// by chance, which is common if sums cancel. One rounding of the result is always allowed. If a value is so close to a
+/// kink that float32 may take either side, a larger distance is suspect, not wrong, and the report names the kink. The
+/// output, the loss, the gradients and the parameters are compared after the given number of optimiser steps.
 /// </remarks>
 internal sealed class EndToEnd
 {
-    // Of large networks a run takes seconds, and chance evens out over their many terms.
+    // A run of a large network takes seconds, and its many terms average out random deviations.
     private const int MovedRuns = 4, MovedRunsOfLarge = 1;
     private const long Large = 1 << 30;
 
@@ -26,11 +26,11 @@ internal sealed class EndToEnd
     private readonly float[][][] _inputs;
     private readonly KeptTargets[] _targets;
 
-    /// <summary>Prepares the run: parameters, batches and labels from the seed.</summary>
+    /// <summary>Prepares the run: generates parameters, batches and labels from the seed.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="spec">How it trains.</param>
-    /// <param name="steps">Optimiser steps before the comparison.</param>
-    /// <param name="learningRate">Their rate.</param>
+    /// <param name="spec">The training specification.</param>
+    /// <param name="steps">The number of optimiser steps before the comparison.</param>
+    /// <param name="learningRate">The learning rate of the steps.</param>
     public EndToEnd(Graph graph, TrainingSpec spec, int steps, float learningRate)
     {
         (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
@@ -52,9 +52,9 @@ internal sealed class EndToEnd
         T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
     }
 
-    /// <summary>Runs the references and every backend, and compares.</summary>
+    /// <summary>Runs the references and every backend, and compares the results.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cancellation">Ends it between two passes of the network.</param>
+    /// <param name="cancellation">Cancels the check between two passes of the network.</param>
     public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends, CancellationToken cancellation = default)
     {
         using var reference = new ManagedBackend();
@@ -73,7 +73,7 @@ internal sealed class EndToEnd
         }
     }
 
-    // λ of the least accurate sums of an executable over that of direct ones.
+    // The ratio of the λ of an executable's least accurate sums to that of direct sums.
     private static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1
         : executable.Graph.LayerNodes
             .SelectMany(node => Enum.GetValues<SumPass>()
@@ -95,8 +95,8 @@ internal sealed class EndToEnd
         return largest;
     }
 
-    // Where a kink is near, a distance does not tell a wrong gradient from a right one of the other side: it is only
-    // suspect.
+    // Near a kink, the distance does not distinguish a wrong gradient from the correct gradient of the other side. The
+    // result is therefore only suspect.
     private LayerReport WithFlipsNamed(double allowance, LayerReport report, CancellationToken cancellation)
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)

@@ -1,11 +1,11 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Exact mode over a whole network: in stretches as long as float32 stays exact in, down to the updated
+/// <summary>Exact mode over a whole network, in segments as long as float32 remains exact, including the updated
 /// weights.</summary>
 internal static class ExactSegments
 {
-    /// <summary>Checks every stretch on every backend; a layer that always rounds is left to the other modes and named
-    /// in a cut.</summary>
+    /// <summary>Checks every segment on every backend. A layer that always rounds is left to the other modes and
+    /// reported as an <see cref="ExactCut"/>.</summary>
     public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
         List<LayerReport> reports, List<ExactCut> cuts)
     {
@@ -36,7 +36,7 @@ internal static class ExactSegments
         }
     }
 
-    // Doubles the stretch while it is exact, then halves what is left: a proof costs a run of the reference.
+    // Doubles the length while the segment is exact, then bisects: every test costs a run of the reference.
     private static int Longest(Node[] nodes, int first, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
         out Segment? segment, out Segment.Values? values, out Segment.Truth? truth)
     {

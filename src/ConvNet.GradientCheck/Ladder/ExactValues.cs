@@ -1,18 +1,18 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Whole numbers for a layer, and what the reference makes of them.</summary>
-/// <param name="Values">The numbers.</param>
-/// <param name="Truth">What comes out.</param>
+/// <summary>Integer values for a layer, and the results that the reference computes from them.</summary>
+/// <param name="Values">The values.</param>
+/// <param name="Truth">The results.</param>
 /// <param name="Results">Whether the output, the gradients of the inputs and the buffers are exact.</param>
-/// <param name="Gradients">Whether the gradients of the parameters are.</param>
+/// <param name="Gradients">Whether the gradients of the parameters are exact.</param>
 internal sealed record ExactRun(LayerValues<float> Values, LayerTruth Truth, bool Results, bool Gradients);
 
-/// <summary>Finds whole numbers on which float32 computes a layer exactly by every algorithm that a backend takes for
+/// <summary>Finds integers on which float32 computes a layer exactly with every algorithm that a backend uses for
 /// it.</summary>
 /// <remarks>
-/// The same numbers for all backends: the largest that are exact, and where the smallest are not, with more and more
-/// zeros. F(4×4, 3×3) needs the weights in multiples of 576, and for their gradient dy; with both at once dx would have
-/// little left of the 2²⁴, so there are two runs then.
+/// All backends get the same values: the largest integers that are exact. If even the smallest are not exact, more and
+/// more of the values are set to zero. F(4×4, 3×3) needs weights that are multiples of 576, and for their gradient also
+/// multiples in dy. Both at once would leave dx too little of the 2²⁴ range, so such a layer is checked in two runs.
 /// </remarks>
 internal sealed class ExactValues
 {
@@ -23,11 +23,11 @@ internal sealed class ExactValues
     private readonly int _largest;
     private readonly bool _thins;
 
-    /// <summary>Looks for the numbers.</summary>
+    /// <summary>Searches for the values.</summary>
     /// <param name="layer">The layer.</param>
-    /// <param name="algorithms">How it is computed.</param>
+    /// <param name="algorithms">The algorithms that compute it.</param>
     /// <param name="largest">The largest magnitude to use.</param>
-    /// <param name="make">Makes the numbers.</param>
+    /// <param name="make">Generates the values.</param>
     public ExactValues(Layer layer, LayerAlgorithms[] algorithms, int largest, Maker make)
     {
         (_algorithms, _largest, _make, _thins) = (algorithms, largest, make, layer.IsBilinear);
@@ -48,17 +48,17 @@ internal sealed class ExactValues
             + $"magnitude{(grain > 1 ? $", one operand times {grain}" : "")}";
     }
 
-    /// <summary>Makes the numbers that a layer runs on.</summary>
+    /// <summary>Generates the values to run a layer on.</summary>
     /// <param name="range">The largest magnitude.</param>
-    /// <param name="weightGrain">What weights are multiplied by.</param>
-    /// <param name="gradientGrain">What the gradient of the output is multiplied by.</param>
-    /// <param name="oneIn">Of so many of either one is kept; the others are 0.</param>
+    /// <param name="weightGrain">The factor by which weights are multiplied.</param>
+    /// <param name="gradientGrain">The factor by which the gradient of the output is multiplied.</param>
+    /// <param name="oneIn">One in this many weights and gradients is kept; the others are 0.</param>
     public delegate LayerValues<float> Maker(int range, int weightGrain, int gradientGrain, int oneIn);
 
-    /// <summary>The runs: one, two with results and gradients apart, or none.</summary>
+    /// <summary>The runs: one run, two runs for results and gradients separately, or none.</summary>
     public IReadOnlyList<ExactRun> Runs { get; }
 
-    /// <summary>What is in none of the runs, and why; null where all is.</summary>
+    /// <summary>The results that no run covers, and why; null if all are covered.</summary>
     public string? Remainder { get; }
 
     private ExactRun? Find(int weightGrain, int gradientGrain, bool results, bool gradients)
@@ -68,7 +68,7 @@ internal sealed class ExactValues
             : (1, oneIn * 2))
         {
             LayerValues<float> values = _make(range, weightGrain, gradientGrain, oneIn);
-            // The reference takes longest, so it comes last.
+            // The reference is the slowest test, so it comes last.
             if ((results && !(Fits(values, SumPass.Forward) && Fits(values, SumPass.InputGradient)))
                 || (gradients && !Fits(values, SumPass.WeightGradient)))
                 continue;

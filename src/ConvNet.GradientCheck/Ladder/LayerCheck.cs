@@ -1,6 +1,6 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>One layer on the same values on every backend, against the reference.</summary>
+/// <summary>Compares one layer with the reference, on the same values for every backend.</summary>
 internal sealed class LayerCheck
 {
     private const int MostRedraws = 16;
@@ -16,10 +16,10 @@ internal sealed class LayerCheck
     private (LayerValues<float> Values, LayerTruth Truth)? _madeUp;
 
     /// <summary>Prepares the check.</summary>
-    /// <param name="name">The name to report.</param>
+    /// <param name="name">The name used in reports.</param>
     /// <param name="layer">The layer.</param>
-    /// <param name="shapes">Shapes of its inputs.</param>
-    /// <param name="options">How to check.</param>
+    /// <param name="shapes">The shapes of its inputs.</param>
+    /// <param name="options">The options of the check.</param>
     public LayerCheck(string name, Layer layer, IReadOnlyList<Shape> shapes, GradientCheckOptions options)
     {
         (_name, _layer, _shapes, _options) = (name, layer, [.. shapes], options);
@@ -28,9 +28,9 @@ internal sealed class LayerCheck
         _specs = layer.Parameters(_shapes);
     }
 
-    /// <summary>Exact mode: whole numbers, tolerance zero.</summary>
+    /// <summary>Exact mode: compares on integers with zero tolerance.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cut">What of the layer cannot be exact, and why; null where all is.</param>
+    /// <param name="cut">The part of the layer that cannot be exact, and why; null if all of it is exact.</param>
     public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactCut? cut)
     {
         LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize))
@@ -45,7 +45,7 @@ internal sealed class LayerCheck
         return [.. backends.Select(backend => Exact(backend, exact.Runs, before))];
     }
 
-    // A few values may all be zero by chance behind a ReLU: others are drawn then.
+    // After a ReLU, a few values may all be zero by chance. Other values are drawn in that case.
     private ExactValues WholeNumbers(LayerAlgorithms[] algorithms)
     {
         for (ulong redraw = 0; ; redraw++)
@@ -79,15 +79,15 @@ internal sealed class LayerCheck
         return new LayerReport(BackendVariant.NameOf(backend), _name, _layer.Kind, CheckModes.Exact, tensors, remark);
     }
 
-    /// <summary>Real-valued mode: the error bound of every element.</summary>
+    /// <summary>Real-valued mode: compares each element within its error bound.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="x">The inputs; made up unless given.</param>
-    /// <param name="w">The parameters; made up unless given.</param>
+    /// <param name="x">The inputs; generated if null.</param>
+    /// <param name="w">The parameters; generated if null.</param>
     public IReadOnlyList<LayerReport> Real(IReadOnlyList<IBackend> backends, float[][]? x = null, float[][]? w = null)
     {
         (LayerValues<float> values, LayerTruth truth) = x is null && w is null ? _madeUp ??= Evaluated(null, null)
             : Evaluated(x, w);
-        // One sample more: the batch that is checked is a smaller last one.
+        // The first pass has one sample more, so that the checked batch is smaller than the compiled batch size.
         LayerValues<float> before = Reals(_other, _options.BatchSize + 1, null, null);
         var truths = new Dictionary<LayerAlgorithms, LayerTruth>();
         return [.. backends.Select(backend =>
@@ -107,7 +107,7 @@ internal sealed class LayerCheck
         return (values, LayerReference.Evaluate(values, SampleOf(_options.BatchSize)));
     }
 
-    /// <summary>The reference itself, against finite differences.</summary>
+    /// <summary>Compares the reference itself with finite differences.</summary>
     public LayerReport FiniteDifferences()
         => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
             ConvNet.GradientChecking.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null)
@@ -164,7 +164,7 @@ internal sealed class LayerCheck
                 _options.Values == RealValues.Rectified ? RealValues.Normal : _options.Values));
     }
 
-    // Step 1: the values are those of the second pass of the probe.
+    // Step 1, because these are the values of the second pass of the probe.
     private LayerValues<float> Values(int n, long step, float[][] x, float[][] w, float[] dy)
         => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, step, _options.Seed);
 

@@ -1,16 +1,15 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>What a backend computed for one layer, and how.</summary>
+/// <summary>The results that a backend computed for one layer, and the algorithms it used.</summary>
 internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers,
     LayerAlgorithms Algorithms);
 
-/// <summary>A graph of one layer, to run it on a backend with values of the caller's choice for everything it
-/// reads.</summary>
+/// <summary>A graph of one layer, to run that layer on a backend with given values for everything it reads.</summary>
 internal sealed class LayerProbe
 {
-    /// <summary>Makes the graph.</summary>
+    /// <summary>Creates the graph.</summary>
     /// <param name="layer">The layer.</param>
-    /// <param name="shapes">Shapes of its inputs.</param>
+    /// <param name="shapes">The shapes of its inputs.</param>
     public LayerProbe(Layer layer, IReadOnlyList<Shape> shapes)
     {
         Graph = new Graph();
@@ -23,10 +22,11 @@ internal sealed class LayerProbe
     /// <summary>The node of the layer.</summary>
     public Node Tested { get; }
 
-    /// <summary>Runs the layer on a backend, after a pass over other values that must leave no trace.</summary>
+    /// <summary>Runs the layer on a backend after a pass over other values, so that state carried over is
+    /// detected.</summary>
     /// <param name="backend">The backend.</param>
-    /// <param name="values">What it is run on.</param>
-    /// <param name="before">What the pass before runs on; its batch is the one that is compiled for.</param>
+    /// <param name="values">The values to run the layer on.</param>
+    /// <param name="before">The values of the first pass. The graph is compiled for its batch size.</param>
     public LayerResult Run(IBackend backend, LayerValues<float> values, LayerValues<float> before)
     {
         using IExecutable executable = Compile(backend, before.N, values.Seed);
@@ -40,14 +40,14 @@ internal sealed class LayerProbe
             LayerAlgorithms.Of(executable, Tested));
     }
 
-    /// <summary>How a backend computes the layer for a batch size.</summary>
+    /// <summary>Returns the algorithms that a backend uses for the layer at a batch size.</summary>
     public LayerAlgorithms AlgorithmsOn(IBackend backend, int batchSize)
     {
         using IExecutable executable = Compile(backend, batchSize, seed: 0);
         return LayerAlgorithms.Of(executable, Tested);
     }
 
-    // The loss is never evaluated: the gradient of the output is given.
+    // The loss is never evaluated, because the gradient of the output is given.
     private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
         => backend.Compile(Graph,
             new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });

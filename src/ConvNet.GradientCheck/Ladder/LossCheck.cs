@@ -2,9 +2,9 @@ using System.Numerics;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>A loss on the same output on every backend, against the reference.</summary>
-/// <remarks>It runs behind a layer that only copies, so that the input is the output and their gradient is the
-/// loss's.</remarks>
+/// <summary>Compares a loss with the reference, on the same output for every backend.</summary>
+/// <remarks>The loss follows an identity layer. The output then equals the input, and the gradient of the input is that
+/// of the loss.</remarks>
 internal sealed class LossCheck
 {
     private const int LargestWhole = 16;
@@ -21,18 +21,18 @@ internal sealed class LossCheck
 
     /// <summary>Prepares the check.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="classes">Outputs per sample.</param>
+    /// <param name="classes">The number of outputs per sample.</param>
     /// <param name="options">The batch size and the seed.</param>
     public LossCheck(Loss loss, int classes, GradientCheckOptions options)
     {
         (_loss, _n) = (loss, options.BatchSize);
-        // Maps of more pixels than one, and H ≠ W, where every pixel has a target.
+        // If every pixel has a target, the map has several pixels and H ≠ W.
         _shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
         _graph = Sequential.Of(_shape, _shape.IsVector ? new Flatten() : new MaxPool2d(1));
         (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
     }
 
-    /// <summary>Why there is no exact mode; null where there is.</summary>
+    /// <summary>The reason why the loss has no exact mode; null if it has one.</summary>
     public string? Rounds => _loss switch
     {
         MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
@@ -41,8 +41,8 @@ internal sealed class LossCheck
         _ => "its value and its gradient round in float32 on whole numbers",
     };
 
-    /// <summary>Exact mode: whole numbers, whose sums are far from the 2²⁴ that float32 counts exactly; no report where
-    /// the loss rounds.</summary>
+    /// <summary>Exact mode: compares on integers whose sums are far below 2²⁴, so that float32 is exact. Returns no
+    /// report if the loss rounds.</summary>
     public IEnumerable<LayerReport> Exact(IReadOnlyList<IBackend> backends)
     {
         if (Rounds is not null)
@@ -52,7 +52,7 @@ internal sealed class LossCheck
         return backends.Select(backend => Report(backend, CheckModes.Exact, given, ""));
     }
 
-    /// <summary>Real-valued mode: the error bounds of <see cref="LossBounds"/>.</summary>
+    /// <summary>Real-valued mode: compares within the error bounds of <see cref="LossBounds"/>.</summary>
     public IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends)
         => Real(backends, _real ??= Uniform(null));
 
@@ -76,7 +76,7 @@ internal sealed class LossCheck
             : $"sample weights; {flips}";
     }
 
-    // The largest differences, squared and summed, must stay below 2²⁴ too.
+    // The sum of the squares of the largest differences must stay below 2²⁴ too.
     private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length
         <= (1 << 24) / (4 * LargestWhole * LargestWhole)
         ? null
@@ -93,7 +93,7 @@ internal sealed class LossCheck
 
     private LayerReport Report(IBackend backend, CheckModes mode, Given given, string remark)
     {
-        // One sample more than are there: a mean divides by those that are.
+        // Compiled for one sample more than the batch has: a mean must divide by the actual number of samples.
         using IExecutable executable =
             backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
         Given before =

@@ -1,11 +1,12 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Consecutive nodes of a graph as a graph of their own, to run them together on whole numbers.</summary>
+/// <summary>Consecutive nodes of a graph, copied into a graph of their own to run them together on integers.</summary>
 internal sealed class Segment
 {
     private const int InputRange = 2, BiasRange = 2, WeightRange = 1, GradientRange = 1;
 
-    // Of the terms of a sum whose factors come in multiples, as many as that are left where there are more.
+    // If the factors of a sum have to be multiples, about this many of its terms remain; the other factors are set to
+    // 0.
     private const int TermsLeft = 36;
 
     private const float LearningRate = 0.25f;
@@ -17,9 +18,9 @@ internal sealed class Segment
     private readonly LayerAlgorithms[][] _algorithms;
 
     /// <summary>Copies the nodes into a graph.</summary>
-    /// <param name="nodes">Nodes with layers that follow one another in a graph.</param>
-    /// <param name="backends">Who runs them.</param>
-    /// <param name="n">Samples.</param>
+    /// <param name="nodes">Consecutive nodes of a graph, all with layers.</param>
+    /// <param name="backends">The backends that run the segment.</param>
+    /// <param name="n">The number of samples.</param>
     public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, int n)
     {
         _nodes = nodes;
@@ -42,27 +43,27 @@ internal sealed class Segment
             : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
     }
 
-    /// <summary>The nodes as a graph.</summary>
+    /// <summary>The graph of the copied nodes.</summary>
     public Graph Graph { get; }
 
-    /// <summary>The values that the segment runs on and what they give, all exact.</summary>
-    /// <param name="N">Samples.</param>
-    /// <param name="X">What the segment reads.</param>
-    /// <param name="W">Parameters of each node.</param>
-    /// <param name="DY">Gradients of the values that leave the segment; null where a hinge loss gives it.</param>
-    /// <param name="Labels">Labels for the hinge loss.</param>
+    /// <summary>The integer values that the segment runs on.</summary>
+    /// <param name="N">The number of samples.</param>
+    /// <param name="X">The inputs of the segment.</param>
+    /// <param name="W">The parameters of each node.</param>
+    /// <param name="DY">The gradients of the outputs of the segment; null if a hinge loss computes them.</param>
+    /// <param name="Labels">The labels for the hinge loss.</param>
     internal sealed record Values(int N, float[][] X, float[][][] W, float[][]? DY, int[] Labels);
 
-    /// <summary>What the reference makes of a segment's values.</summary>
+    /// <summary>The results that the reference computes from the values.</summary>
     internal sealed record Truth(TruthTensor[] Y, TruthTensor[] DX,
         (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
 
-    /// <summary>What the numbers of the segment must be multiples of besides, for an algorithm that somebody takes; 1
-    /// where nothing.</summary>
+    /// <summary>The number that values of the segment must be multiples of for an algorithm that a backend uses; 1 if
+    /// there is no such requirement.</summary>
     public int Grain => Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, Enum.GetValues<SumPass>()));
 
-    /// <summary>Small whole numbers for everything the segment reads, and where an algorithm wants it multiples of
-    /// such.</summary>
+    /// <summary>Generates small integers for everything the segment reads, multiplied where an algorithm requires
+    /// it.</summary>
     public Values Integers(Fill fill, int n)
     {
         int stream = 0, grain = Enumerable.Range(0, _own.Length).Max(i => GrainOf(i, SumPass.WeightGradient));
@@ -83,7 +84,7 @@ internal sealed class Segment
     }
 
     /// <summary>Runs the reference.</summary>
-    /// <returns>What it computes; null where float32 would round somewhere.</returns>
+    /// <returns>The results; null if float32 would round anywhere.</returns>
     public Truth? Evaluate(Values values, ulong seed)
     {
         var y = new float[Graph.Nodes.Count][];
@@ -99,7 +100,7 @@ internal sealed class Segment
         return Differentiate(values, y, seed);
     }
 
-    /// <summary>Runs the segment on a backend, through one step of the optimiser, and compares.</summary>
+    /// <summary>Runs the segment on a backend, through one optimiser step, and compares the results.</summary>
     public IReadOnlyList<TensorReport> Check(IBackend backend, Values before, Values values, Truth truth, ulong seed)
     {
         Loss loss = values.DY is null ? new MulticlassSvm() : new MeanSquaredError();
@@ -176,7 +177,7 @@ internal sealed class Segment
             [.. parameters], loss);
     }
 
-    // The step in the order of the optimiser; it must be exact too.
+    // Evaluates the update in the order used by the optimiser. It must be exact too.
     private bool AddParameter(List<(Parameter, TruthTensor, TruthTensor)> parameters, int i, int k,
         TruthTensor gradient, float[] w)
     {

@@ -1,13 +1,13 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Compares what a backend computed with the truth, element by element.</summary>
+/// <summary>Compares the results of a backend with the true values, element by element.</summary>
 internal static class Comparison
 {
     /// <summary>Compares within the error bounds.</summary>
     public static TensorReport WithinBounds(ReadOnlySpan<float> got, TruthTensor truth)
         => Compare(got, truth, exact: false) with { Terms = truth.Terms };
 
-    /// <summary>Compares bit for bit, but for the sign of zero.</summary>
+    /// <summary>Compares bit for bit, except for the sign of zero.</summary>
     public static TensorReport Exactly(ReadOnlySpan<float> got, TruthTensor truth) => Compare(got, truth, exact: true)
         with
     { Terms = truth.Terms };
@@ -50,9 +50,9 @@ internal static class Comparison
         return double.IsNaN(inBounds) ? double.PositiveInfinity : inBounds;
     }
 
-    /// <summary>How many representable values one is from the other.</summary>
-    /// <remarks>Floats in the order of their values are integers in the order of their bits, once the negative ones are
-    /// turned round.</remarks>
+    /// <summary>Returns the distance between two values in units in the last place.</summary>
+    /// <remarks>Floats in ascending order have bit patterns in ascending integer order, once those of the negative
+    /// values are reversed.</remarks>
     internal static long Ulps(float a, float b) => Math.Abs(Ordinal(a) - Ordinal(b));
 
     private static long Ordinal(float value)

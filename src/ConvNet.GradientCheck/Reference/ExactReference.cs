@@ -1,19 +1,18 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>What a layer makes of whole numbers, with a proof that float32 makes the same of them in any
-/// order.</summary>
+/// <summary>The results of a layer for integer values, with a proof that float32 gives the same results in any order of
+/// summation.</summary>
 /// <remarks>
-/// Every term of a bilinear layer, as a convolution, is a product of two values, or a bias. It is a multiple of the
-/// product of their units, the largest powers of two that all of a tensor are multiples of, and a run on the magnitudes
-/// of all values gives Σ|term|: below 2²⁴ units no partial sum rounds. Both runs are plain, so this is quicker than
-/// <see cref="LayerReference"/>, which
-/// proves it for any other layer.
+/// Every term of a bilinear layer, such as a convolution, is a product of two values or a bias. The unit of a tensor is
+/// the largest power of two that divides all its values; a term is a multiple of the product of the units. A second run
+/// on the magnitudes of all values gives Σ|term|. If that is below 2²⁴ units, no partial sum rounds. Both are ordinary
+/// runs, so this is faster than <see cref="LayerReference"/>, which gives the proof for all other layers.
 /// </remarks>
 internal static class ExactReference
 {
     private const double Limit = 1 << 24;
 
-    /// <summary>The results, and whether they are exact.</summary>
+    /// <summary>Computes the results and whether they are exact.</summary>
     public static LayerTruth Evaluate(LayerValues<float> given)
     {
         if (!given.Layer.IsBilinear)
@@ -35,7 +34,7 @@ internal static class ExactReference
             new TruthTensor?[given.Specs.Count]);
     }
 
-    // Infinite where all are 0, and 0 where one is no number.
+    // Infinity if all values are 0, and 0 if one of them is not finite.
     private static double UnitOf(float[] values)
     {
         BoundedSum sum = default;

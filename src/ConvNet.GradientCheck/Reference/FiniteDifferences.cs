@@ -1,11 +1,11 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Checks a layer's double reference against central differences along random directions.</summary>
+/// <summary>Compares a layer's double reference with central differences along random directions.</summary>
 /// <remarks>
-/// The scalar is f = Σ dy·y. Along a direction v of one tensor, five points of f at −2h … 2h give the slope
-/// (f(−2h) − 8f(−h) + 8f(h) − f(2h)) / 12h and, by the quadratic fitted to them, a test for a kink: where a point lies
-/// off the quadratic by more than smooth curvature and rounding explain, a ReLU or a maximum changed sides on the way;
-/// another direction with a shorter step is taken then. The slope must be Σ g·v within 10⁻⁷ of √Σ(g·v)².
+/// The scalar function is f = Σ dy·y. Along a direction v of one tensor, f is evaluated at five points −2h … 2h. They
+/// give the slope (f(−2h) − 8f(−h) + 8f(h) − f(2h)) / 12h. A quadratic fitted to them gives a test for kinks: if a
+/// point deviates from it by more than smooth curvature and rounding explain, a ReLU or a maximum has changed sides. In
+/// that case another direction with a shorter step is tried. The slope must equal Σ g·v within 10⁻⁷ of √Σ(g·v)².
 /// </remarks>
 internal static class FiniteDifferences
 {
@@ -13,10 +13,10 @@ internal static class FiniteDifferences
     private const int Attempts = 12;
 
     /// <summary>Checks the gradient of every input and parameter.</summary>
-    /// <param name="given">What the layer runs on.</param>
+    /// <param name="given">The values to run the layer on.</param>
     /// <param name="seed">The seed of the directions.</param>
-    /// <param name="sample">Which part of the output counts; all unless given.</param>
-    /// <param name="cancellation">Ends it between two runs of the layer.</param>
+    /// <param name="sample">Selects a sample of the output to compute; null computes all of it.</param>
+    /// <param name="cancellation">Cancels the check between two runs of the layer.</param>
     public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed, Sample? sample = null,
         CancellationToken cancellation = default)
     {
@@ -36,8 +36,8 @@ internal static class FiniteDifferences
         return reports;
     }
 
-    // The gradient of the output where the sample computes it, and 0 elsewhere. A part that is not computed is 0 on
-    // ones too.
+    // The gradient of the output where the sample is computed, and 0 elsewhere. The layer is run on ones to find out:
+    // outputs that are not computed stay 0.
     private static double[] Sampled(LayerValues<double> values, Sample sample)
     {
         LayerValues<double> ones = values.To(_ => 1.0);
@@ -69,7 +69,7 @@ internal static class FiniteDifferences
                 product += gradient[i] * direction[i];
                 squares += gradient[i] * direction[i] * gradient[i] * direction[i];
             }
-            // What f's own rounding may make of the slope comes on top: it matters where the step had to be short.
+            // The rounding error of f is added to the tolerance. It matters if a short step was needed.
             double allowed = Tolerance * Math.Max(Math.Sqrt(squares), Math.Abs(slope)) + 1e-15 * magnitude / step;
             double inBounds = slope == product ? 0 : Math.Abs(slope - product) / allowed;
             return new TensorReport(name, gradient.Length, inBounds, 0, 0, product, slope, inBounds <= 1 ? 0 : 1, 0);
@@ -93,8 +93,8 @@ internal static class FiniteDifferences
         return f;
     }
 
-    // The third and fourth differences vanish on a quadratic; on a smooth f they shrink with the step much faster than
-    // f's own change does, while a kink leaves a share of it.
+    // The third and fourth differences vanish for a quadratic. For a smooth f they shrink with the step much faster
+    // than the change of f. At a kink they remain a fraction of that change.
     private static bool HasKink(double[] f, double magnitude)
     {
         double third = Math.Abs(f[4] - 2 * f[3] + 2 * f[1] - f[0]),

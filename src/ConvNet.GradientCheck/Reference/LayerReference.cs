@@ -1,12 +1,13 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>The reference with bounds: what a layer computes from float32 values, in double.</summary>
+/// <summary>The reference with error bounds: the results of a layer for float32 values, computed in double.</summary>
 internal static class LayerReference
 {
-    /// <summary>Output, gradients and buffers of one training pass, each with the error that float32 may
-    /// make.</summary>
-    /// <param name="given">What it runs on.</param>
-    /// <param name="sample">Which part of the results of a layer of sums is computed; all unless given.</param>
+    /// <summary>Computes the output, gradients and buffers of one training pass, each with its float32 error
+    /// bound.</summary>
+    /// <param name="given">The values to run the layer on.</param>
+    /// <param name="sample">Selects a sample of the results of a layer of sums to compute; null computes all of
+    /// them.</param>
     public static LayerTruth Evaluate(LayerValues<float> given, Sample? sample = null)
     {
         LayerValues<double> values = given.To(v => (double)v);
@@ -19,8 +20,8 @@ internal static class LayerReference
         };
     }
 
-    /// <summary>The name of a parameter's gradient: that of the parameter after a d, with the usual letters for weight
-    /// and bias.</summary>
+    /// <summary>Returns the name of a parameter's gradient: d followed by the name of the parameter, with w for weight
+    /// and b for bias.</summary>
     public static string GradientName(ParameterSpec spec) => spec.Name switch
     {
         "weight" => "dw",
@@ -28,7 +29,7 @@ internal static class LayerReference
         _ => $"d{spec.Name}",
     };
 
-    /// <summary>The name of an input's gradient: dx, numbered where there are several.</summary>
+    /// <summary>Returns the name of an input's gradient: dx, with a number if there are several inputs.</summary>
     public static string InputGradientName<T>(LayerValues<T> values, int i) => values.X.Length == 1 ? "dx" : $"dx{i}";
 
     private static LayerTruth Derived(LayerValues<double> values)
@@ -61,7 +62,7 @@ internal static class LayerReference
             new TruthTensor?[values.Specs.Count]);
     }
 
-    // Each value is a copy, a zero or one product: at most one rounding, the same everywhere.
+    // Each value is a copy, a zero or a single product. It is rounded at most once, the same way on every backend.
     private static LayerTruth OfCopies(LayerValues<double> values)
     {
         var run = new LayerRun<double>(values);

@@ -1,37 +1,37 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>What a loss is on given outputs, with the error that float32 may make.</summary>
-/// <param name="Loss">The mean loss: one value.</param>
+/// <summary>The value of a loss for given outputs, with its float32 error bound.</summary>
+/// <param name="Loss">The mean loss, a single value.</param>
 /// <param name="Gradient">The gradient of the output.</param>
-/// <param name="Flips">Outputs whose gradient is either of two values, because the margin of a hinge is below its own
-/// error.</param>
+/// <param name="Flips">The outputs whose gradient may have either of two values, because the margin of a hinge is
+/// smaller than its error.</param>
 internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOnlySet<int> Flips);
 
-/// <summary>How far a float32 loss and its gradient may be from the double one.</summary>
+/// <summary>Error bounds of a float32 loss and its gradient relative to double.</summary>
 /// <remarks>
-/// u = 2⁻²⁴, N samples of K outputs; an exponential and a logarithm are taken to be right within 4u.
+/// u = 2⁻²⁴; N samples of K outputs. An exponential or a logarithm is assumed to be accurate within 4u.
 /// <list type="bullet">
-/// <item>Softmax, with a = s − max s, e = exp a, S = Σe: a is off by u|a|, so e by (u|a| + 4u)e and S by ε = Σe(u|a| +
-/// 4u)/S + Ku, relatively. p = e/S or exp(a − log S) is off by δp, δ = 2u|a| + ε + 4u·log S + u|log p| + 6u, and (p −
-/// [j = y])/N by that over N and three roundings. The loss of a sample, log S − a_y, is off by ε + 4u·log S + 2u(|a_y|
-/// + loss).</item>
-/// <item>Hinge: a margin s_j − s_y + Δ is off by e = u(|s_j − s_y| + |margin|). Where |margin| ≤ e either side is
-/// right, for class j and for y. A gradient is a multiple of 1/N, summed: Ku of it. The loss is off by Σe/N and the sum
-/// of its NK margins.</item>
-/// <item>Mean squared error: a distance is off by u|s − t|; its square by 3u; the gradient by 4u; the sum by its own
-/// bound.</item>
-/// <item>Any other loss: 8 times what a float32 run of it is off, as for layers of which nothing is known.</item>
+/// <item>Softmax, with a = s − max s, e = exp a, S = Σe. The error of a is u|a|, that of e is (u|a| + 4u)e, and the
+/// relative error of S is ε = Σe(u|a| + 4u)/S + Ku. The error of p = e/S or exp(a − log S) is δp, where δ = 2u|a| + ε +
+/// 4u·log S + u|log p| + 6u. The error of (p − [j = y])/N is that over N plus three roundings. The error of the loss of
+/// a sample, log S − a_y, is ε + 4u·log S + 2u(|a_y| + loss).</item>
+/// <item>Hinge: the error of a margin s_j − s_y + Δ is e = u(|s_j − s_y| + |margin|). If |margin| ≤ e, either side is
+/// correct, both for class j and for y. A gradient is a sum of multiples of 1/N; its relative error is Ku. The error of
+/// the loss is Σe/N plus that of the sum of its NK margins.</item>
+/// <item>Mean squared error: the error of a difference is u|s − t|. The relative error is 3u for its square and 4u for
+/// the gradient. The sum has its own bound.</item>
+/// <item>Any other loss: 8 times the error of a float32 run, as for layers of which only the reference is known.</item>
 /// </list>
 /// </remarks>
 internal static class LossBounds
 {
     private const double U = BoundedSum.UnitRoundoff;
 
-    /// <summary>The loss and its gradient, in double, with their bounds.</summary>
+    /// <summary>Computes the loss and its gradient in double, with their bounds.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="output">The shape of one output.</param>
+    /// <param name="output">The shape of the output for one sample.</param>
     /// <param name="y">The outputs, N×C×H×W.</param>
-    /// <param name="targets">What they are compared with.</param>
+    /// <param name="targets">The targets.</param>
     public static LossTruth Evaluate(Loss loss, Shape output, float[] y, Targets targets)
     {
         double[] wide = Array.ConvertAll(y, v => (double)v), gradient = new double[y.Length],
@@ -46,7 +46,7 @@ internal static class LossBounds
             MeanSquaredError => Squares(frame, bounds),
             _ => Measured(loss, y, value, frame, bounds),
         };
-        // The sum of the weights and the product with a weight round a few times more.
+        // The sum of the weights and the product with a weight add a few roundings.
         if (!targets.SampleWeights.IsEmpty)
         {
             double more = (frame.N + 4) * U;

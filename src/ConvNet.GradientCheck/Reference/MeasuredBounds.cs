@@ -1,18 +1,18 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Bounds for a layer of which nothing is known but its reference: a user's own layer that is no
-/// sum.</summary>
+/// <summary>Error bounds for a layer of which only the reference is known: a custom layer that is not a sum.</summary>
 /// <remarks>
-/// Per tensor, a float32 backend may be 8 times as far from the double run as the larger of two distances, both the
-/// largest over the tensor: the one of the float32 reference, and the change that moving every input, parameter and
-/// upstream value by one ulp makes. Where both are 0, the layer copies and the result must be the true value, rounded.
+/// For each tensor, the distance of a float32 backend from the double run may be 8 times the larger of two distances,
+/// both maxima over the tensor: the distance of the float32 reference from the double run, and the change caused by
+/// moving every input, parameter and upstream value by one ulp. If both are 0, the layer copies values, and the result
+/// must be the rounded true value.
 /// </remarks>
 internal static class MeasuredBounds
 {
-    /// <summary>How many times as far as the reference a backend may be.</summary>
+    /// <summary>The allowed error as a multiple of the measured distance.</summary>
     public const double Allowance = 8;
 
-    /// <summary>The layer's tensors with the bounds above.</summary>
+    /// <summary>Returns the tensors of the layer with these bounds.</summary>
     public static LayerTruth Evaluate(LayerValues<float> given, LayerValues<double> values)
     {
         var truth = new LayerRun<double>(values);

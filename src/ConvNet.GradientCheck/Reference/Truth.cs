@@ -1,38 +1,38 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>What one tensor of a layer is, in double, and how far a float32 result may be away, element by
+/// <summary>The true values of one tensor of a layer, in double, and the allowed error of a float32 result for each
 /// element.</summary>
 /// <param name="name"><c>y</c>, <c>dx</c>, <c>dw</c>, …</param>
 /// <param name="values">The true values.</param>
 internal sealed class TruthTensor(string name, double[] values)
 {
-    /// <summary><c>y</c>, <c>dx</c>, or the name of a parameter after a <c>d</c>.</summary>
+    /// <summary><c>y</c>, <c>dx</c>, or <c>d</c> followed by the name of a parameter.</summary>
     public string Name { get; } = name;
 
     /// <summary>The true values.</summary>
     public double[] Values { get; } = values;
 
-    /// <summary>An error below this passes; 0 where the float32 result must be the true value, rounded.</summary>
+    /// <summary>The error bound of each element. An error below it passes; 0 requires the rounded true value.</summary>
     public required double[] Bounds { get; init; }
 
-    /// <summary>An error between the bound and this is suspect, not wrong; empty where the bound is a hard
-    /// one.</summary>
+    /// <summary>The worst-case bound of each element. An error between the bound and this value is suspect, not wrong.
+    /// Empty if the bound itself is the worst case.</summary>
     public double[] Ceilings { get; init; } = [];
 
-    /// <summary>Terms of the longest sum; 0 where nothing is summed.</summary>
+    /// <summary>The number of terms in the longest sum; 0 if nothing is summed.</summary>
     public int Terms { get; init; }
 
-    /// <summary>Whether only a sample of the values is known; the others are NaN, and are not compared.</summary>
+    /// <summary>Whether only a sample of the values is known. The others are NaN and are not compared.</summary>
     public bool IsSample { get; init; }
 
     /// <summary>Whether every float32 evaluation, in any order, gives the true values without rounding.</summary>
     public bool IsExact { get; init; }
 
-    /// <summary>The same for an algorithm that is less accurate, and whose results share their errors with their
-    /// neighbours.</summary>
+    /// <summary>Returns the same values with the bounds of a less accurate algorithm, in which an error affects
+    /// neighbouring results.</summary>
     /// <param name="algorithm">The algorithm.</param>
-    /// <param name="pass">What the tensor is of its layer.</param>
-    /// <param name="plane">Rows and columns of each of its planes.</param>
+    /// <param name="pass">The pass that computes the tensor.</param>
+    /// <param name="plane">The rows and columns of each plane of the tensor.</param>
     public TruthTensor Computed(SumAlgorithm algorithm, SumPass pass, Extent plane)
     {
         if (algorithm == SumAlgorithm.Direct)
@@ -51,7 +51,7 @@ internal sealed class TruthTensor(string name, double[] values)
         };
     }
 
-    // Along lines of so many values, which are so far from one another: the largest within reach of each.
+    // Returns, for each value, the largest value within reach along a line of the given length and stride.
     private static double[] LargestWithin(double[] values, int length, int stride, int reach)
     {
         var largest = new double[values.Length];
@@ -64,7 +64,7 @@ internal sealed class TruthTensor(string name, double[] values)
         return largest;
     }
 
-    /// <summary>Sums with their bounds.</summary>
+    /// <summary>Creates a tensor from sums with their bounds.</summary>
     public static TruthTensor Of(string name, BoundedSum[] sums, bool isSample = false)
         => new(name, Array.ConvertAll(sums, s => s.Value))
         {
@@ -75,7 +75,8 @@ internal sealed class TruthTensor(string name, double[] values)
             IsSample = isSample,
         };
 
-    /// <summary>Values that float32 computes with one rounding at most, so every backend gets the same.</summary>
+    /// <summary>Creates a tensor of values that float32 computes with at most one rounding, so that every backend gets
+    /// the same result.</summary>
     public static TruthTensor Rounded(string name, double[] values) => new(name, values)
     {
         Bounds = new double[values.Length],
@@ -83,22 +84,22 @@ internal sealed class TruthTensor(string name, double[] values)
     };
 }
 
-/// <summary>What one layer computes from given values: its output, its gradients and its buffers after a training
+/// <summary>The results of one layer for given values: its output, its gradients and its buffers after a training
 /// pass.</summary>
 internal sealed record LayerTruth(TruthTensor Y, TruthTensor[] DX, TruthTensor?[] DW, TruthTensor?[] Buffers)
 {
-    /// <summary>Whether all of it is exact in float32.</summary>
+    /// <summary>Whether all results are exact in float32.</summary>
     public bool IsExact => ResultsAreExact && GradientsAreExact;
 
-    /// <summary>Whether the output, the gradients of the inputs and the buffers are.</summary>
+    /// <summary>Whether the output, the gradients of the inputs and the buffers are exact.</summary>
     public bool ResultsAreExact => Y.IsExact && DX.All(t => t.IsExact) && Buffers.All(t => t?.IsExact ?? true);
 
-    /// <summary>Whether the gradients of the parameters are.</summary>
+    /// <summary>Whether the gradients of the parameters are exact.</summary>
     public bool GradientsAreExact => DW.All(t => t?.IsExact ?? true);
 
-    /// <summary>The same for the algorithms that computed it.</summary>
+    /// <summary>Returns the same results with the bounds of the given algorithms.</summary>
     /// <param name="algorithms">The algorithms.</param>
-    /// <param name="values">What the layer ran on.</param>
+    /// <param name="values">The values that the layer was run on.</param>
     public LayerTruth Computed(LayerAlgorithms algorithms, LayerValues<float> values)
     {
         if (algorithms == default)

@@ -3,14 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>Whether float32 computes a Winograd convolution exactly on given whole numbers.</summary>
+/// <summary>Determines whether float32 computes a Winograd convolution exactly for given integer values.</summary>
 /// <remarks>
-/// Its intermediate values are larger than those of a direct sum: with y = Aᵀ((G w Gᵀ) ∘ (Bᵀ x B))A and F(4×4, 3×3),
-/// |Bᵀ x B| ≤ 100 max|x|, and a value at the edge of Aᵀ and A counts 64 times. For each tile the magnitudes of all
-/// terms are summed here: |Aᵀ|(Σ_c |G w Gᵀ| ∘ |Bᵀ x B|)|A|; for dw likewise |Gᵀ|(Σ |A dy Aᵀ| ∘ |Bᵀ x B|)|G| over all
-/// tiles. No partial sum of any order, and none of the values in between, is larger; all are multiples of one power of
-/// two, and exact below 2²⁴ of it. The matrices are those of Lavin and Gray, "Fast algorithms for convolutional neural
-/// networks", CVPR 2016; Ĝ is G times its common denominator.
+/// The intermediate values are larger than those of a direct sum. The algorithm is y = Aᵀ((G w Gᵀ) ∘ (Bᵀ x B))A. For
+/// F(4×4, 3×3), |Bᵀ x B| ≤ 100 max|x|, and Aᵀ and A multiply a value at the edge by 64. The magnitudes of all terms are
+/// summed here: for each tile |Aᵀ|(Σ_c |G w Gᵀ| ∘ |Bᵀ x B|)|A|, and for dw |Gᵀ|(Σ |A dy Aᵀ| ∘ |Bᵀ x B|)|G| over all
+/// tiles. No partial sum in any order and no intermediate value is larger. All values are multiples of one power of
+/// two, and exact below 2²⁴ times that power. The matrices are those of Lavin and Gray, "Fast algorithms for
+/// convolutional neural networks", CVPR 2016; Ĝ is G times its common denominator.
 /// </remarks>
 internal sealed class WinogradBudget
 {
@@ -45,9 +45,9 @@ internal sealed class WinogradBudget
         (_b, _g, _a, _denominator) = _m == 2 ? (B2, G2, A2, 4) : (B4, G4, A4, 576);
     }
 
-    /// <summary>Whether every intermediate value of a pass is exact.</summary>
-    /// <param name="values">What a 3×3 convolution of stride 1 runs on.</param>
-    /// <param name="algorithm">Its algorithm; direct sums have none.</param>
+    /// <summary>Returns whether every intermediate value of a pass is exact.</summary>
+    /// <param name="values">The values of a 3×3 convolution with stride 1.</param>
+    /// <param name="algorithm">The algorithm. Direct sums have no intermediate values.</param>
     /// <param name="pass">The pass.</param>
     public static bool IsExact(LayerValues<float> values, SumAlgorithm algorithm, SumPass pass)
     {
@@ -74,7 +74,7 @@ internal sealed class WinogradBudget
             => ((group * PerGroup + to) * Depth + from, false), bias);
     }
 
-    // The filters turned round, over dy.
+    // Convolves dy with the rotated filters.
     private bool InputGradient(float[] dy, float[] w)
     {
         Extent first = (_before.H - Taps + 1, _before.W - Taps + 1);
@@ -82,17 +82,17 @@ internal sealed class WinogradBudget
             => ((group * PerGroup + from) * Depth + to, true), 0);
     }
 
-    /// <summary>The largest |Aᵀ|(Σ |U| ∘ |V|)|A|, plus a bias.</summary>
-    /// <param name="source">What the filters go over.</param>
-    /// <param name="from">Its shape.</param>
-    /// <param name="depth">Its channels in a group.</param>
+    /// <summary>Tests the largest |Aᵀ|(Σ |U| ∘ |V|)|A|, plus a bias.</summary>
+    /// <param name="source">The values to convolve.</param>
+    /// <param name="from">The shape of the source.</param>
+    /// <param name="depth">The number of source channels in a group.</param>
     /// <param name="w">The weights.</param>
     /// <param name="to">The shape of the result.</param>
-    /// <param name="results">Its channels in a group.</param>
+    /// <param name="results">The number of result channels in a group.</param>
     /// <param name="first">The pixel of the source that the first tap of the first result reads.</param>
-    /// <param name="filter">Which filter goes from a channel of the source to one of the result, and whether it is
-    /// turned round.</param>
-    /// <param name="bias">What is added besides.</param>
+    /// <param name="filter">Returns the filter from a source channel to a result channel, and whether it is
+    /// rotated.</param>
+    /// <param name="bias">The bias to add.</param>
     private bool Sums(float[] source, Shape from, int depth, float[] w, Shape to, int results, Extent first,
         Func<int, int, int, (int Filter, bool Turned)> filter, double bias)
     {
@@ -156,7 +156,7 @@ internal sealed class WinogradBudget
         int sample = 0;
         foreach ((int n, int row, int column) in Tiles(_y))
         {
-            // The sums grow only.
+            // The sums can only grow, so the test stops early.
             if (n > sample && !Fit())
                 return false;
             sample = n;
@@ -186,8 +186,8 @@ internal sealed class WinogradBudget
         }
     }
 
-    // The largest power of two that all values over the divisor are multiples of; 0 where there is none, so that
-    // nothing is exact.
+    // The largest power of two of which all values, divided by the divisor, are multiples. Returns 0 if there is none;
+    // nothing is exact in that case.
     private static double UnitOf(float[] values, double divisor)
     {
         BoundedSum sum = default;
@@ -213,11 +213,11 @@ internal sealed class WinogradBudget
 
     private static Span<double> Flat(double[,] values) => MemoryMarshal.CreateSpan(ref values[0, 0], values.Length);
 
-    // T t Tᵀ.
+    // Computes T t Tᵀ.
     private static double[,] Both(double[,] transform, double[,] values)
         => Product(transform, Transposed(Product(transform, Transposed(values))));
 
-    // Tᵀ t T.
+    // Computes Tᵀ t T.
     private static double[,] BothAdjoint(double[,] transform, double[,] values) => Both(Transposed(transform), values);
 
     private static double[,] Product(double[,] a, double[,] b)

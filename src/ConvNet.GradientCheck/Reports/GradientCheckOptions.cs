@@ -1,55 +1,59 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>The ways to compare gradients; see <see cref="GradientCheck"/>.</summary>
+/// <summary>The modes in which gradients are compared; see <see cref="GradientCheck"/>.</summary>
 [Flags]
 public enum CheckModes
 {
-    /// <summary>None.</summary>
+    /// <summary>No comparison.</summary>
     None = 0,
 
-    /// <summary>Layer by layer on whole numbers small enough that float32 never rounds: bit for bit.</summary>
+    /// <summary>Compares layer by layer on integers small enough that float32 never rounds. The results must be equal
+    /// bit for bit.</summary>
     Exact = 1,
 
-    /// <summary>Layer by layer on real numbers, against the double reference and its error bound.</summary>
+    /// <summary>Compares layer by layer on real numbers with the double reference, within its error bound.</summary>
     Real = 2,
 
-    /// <summary>Several layers at a time on whole numbers, through one optimiser step: bit for bit.</summary>
+    /// <summary>Compares several layers together on integers, through one optimiser step. The results must be equal bit
+    /// for bit.</summary>
     Segments = 4,
 
-    /// <summary>The whole network: as close to the double run as a float32 run can be.</summary>
+    /// <summary>Compares the whole network with a double run, within the distance expected of a float32 run.</summary>
     EndToEnd = 8,
 
-    /// <summary>The double reference itself against finite differences.</summary>
+    /// <summary>Compares the double reference with finite differences.</summary>
     FiniteDifferences = 16,
 
-    /// <summary>All of them.</summary>
+    /// <summary>All modes.</summary>
     All = Exact | Real | Segments | EndToEnd | FiniteDifferences,
 }
 
-/// <summary>How the real numbers of a check are distributed.</summary>
+/// <summary>The distribution of the real numbers used in a check.</summary>
 public enum RealValues
 {
-    /// <summary>Uniform around 0.</summary>
+    /// <summary>Uniform, centred at 0.</summary>
     Uniform,
 
-    /// <summary>Normal around 0.</summary>
+    /// <summary>Normal, with mean 0.</summary>
     Normal,
 
-    /// <summary>Inputs as behind a ReLU: half of them 0, the others positive and normal.</summary>
+    /// <summary>Inputs as after a ReLU: half of them are 0, the others are the positive values of a normal
+    /// distribution.</summary>
     Rectified,
 
-    /// <summary>Of very different magnitudes: powers of two from 2⁻¹² to 1 times uniform ones.</summary>
+    /// <summary>Values of very different magnitudes: uniform values times powers of two from 2⁻¹² to 1.</summary>
     Wide,
 }
 
-/// <summary>How a gradient check is done.</summary>
+/// <summary>Options of a gradient check.</summary>
 public sealed record GradientCheckOptions
 {
-    /// <summary>The comparisons to make.</summary>
+    /// <summary>The modes to run.</summary>
     public CheckModes Modes { get; init; } = CheckModes.All;
 
-    /// <summary>Samples in a batch, 1 or more; a power of two keeps a mean over it exact.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There is no sample.</exception>
+    /// <summary>The number of samples in a batch, 1 or more. A power of two keeps a mean over the batch
+    /// exact.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int BatchSize
     {
         get;
@@ -59,22 +63,23 @@ public sealed record GradientCheckOptions
                 + "check; the batch size starts at 1.");
     } = 4;
 
-    /// <summary>A layer of more multiply-adds than that is compared on a sample of its results in real-valued mode and
-    /// with finite differences; exact mode compares all of them.</summary>
+    /// <summary>The largest number of multiply-adds for which all results of a layer are compared in real-valued mode
+    /// and with finite differences. Larger layers are compared on a sample of their results. Exact mode always compares
+    /// all of them.</summary>
     public long MostTerms { get; init; } = 1 << 25;
 
-    /// <summary>Ends the check with an <see cref="OperationCanceledException"/>, between two runs of a layer or of the
-    /// network.</summary>
+    /// <summary>Cancels the check with an <see cref="OperationCanceledException"/> between two runs of a layer or of
+    /// the network.</summary>
     public CancellationToken Cancellation { get; init; }
 
-    /// <summary>The seed of all values.</summary>
+    /// <summary>The seed of all generated values.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>How real numbers are distributed where a layer is checked by itself.</summary>
+    /// <summary>The distribution of the real numbers when a layer is checked by itself.</summary>
     public RealValues Values { get; init; }
 
-    /// <summary>The largest magnitude of the whole numbers that a layer is given in exact mode, from 1 to 16.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    /// <summary>The largest magnitude of the integers that a layer is given in exact mode, from 1 to 16.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or greater than 16.</exception>
     public int LargestInteger
     {
         get;
@@ -84,7 +89,7 @@ public sealed record GradientCheckOptions
                 + "not used; the largest is from 1 to 16.");
     } = 16;
 
-    /// <summary>What the outcome depends on: all but <see cref="Cancellation"/>.</summary>
+    /// <summary>Returns the options that affect the outcome: all but <see cref="Cancellation"/>.</summary>
     public override string ToString() => RecordText.Of(nameof(GradientCheckOptions), (nameof(Modes), Modes),
         (nameof(BatchSize), BatchSize), (nameof(MostTerms), MostTerms), (nameof(Seed), Seed), (nameof(Values), Values),
         (nameof(LargestInteger), LargestInteger));

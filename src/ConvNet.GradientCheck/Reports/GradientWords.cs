@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>Gradient checks in words, for every report and error that tells of one.</summary>
+/// <summary>Wording shared by the reports and errors of gradient checks.</summary>
 public static class GradientWords
 {
-    /// <summary>As <c>end to end</c>.</summary>
+    /// <summary>The name of a mode, such as <c>end to end</c>.</summary>
     public static string Of(CheckModes mode) => mode switch
     {
         CheckModes.EndToEnd => "end to end",
@@ -13,11 +13,11 @@ public static class GradientWords
         _ => $"{mode}".ToLowerInvariant(),
     };
 
-    /// <summary>As <c>pass</c>.</summary>
+    /// <summary>The name of a verdict, such as <c>pass</c>.</summary>
     public static string Of(Verdict verdict) => $"{verdict}".ToLowerInvariant();
 
-    /// <summary>One comparison in words: what was compared, with what, how far it is off, and what is
-    /// allowed.</summary>
+    /// <summary>Describes one comparison: the tensor, what it was compared with, its error and the allowed
+    /// error.</summary>
     public static string Explain(LayerReport layer, TensorReport tensor)
     {
         ArgumentNullException.ThrowIfNull(layer);

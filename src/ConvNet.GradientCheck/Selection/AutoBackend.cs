@@ -1,23 +1,23 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>A backend that may be taken.</summary>
-/// <param name="Name">What it is called in the outcome.</param>
-/// <param name="Make">Makes it; a <see cref="NotSupportedException"/> or a <see cref="DllNotFoundException"/> says why
-/// it cannot run here.</param>
+/// <summary>A candidate for <see cref="AutoBackend"/>.</summary>
+/// <param name="Name">The name used in the outcome.</param>
+/// <param name="Make">Creates the backend. It throws a <see cref="NotSupportedException"/> or a
+/// <see cref="DllNotFoundException"/> if the backend cannot run on this machine.</param>
 public sealed record BackendCandidate(string Name, Func<IBackend> Make);
 
-/// <summary>What became of a candidate.</summary>
-/// <param name="Name">The candidate.</param>
-/// <param name="IsTaken">Whether it was taken.</param>
-/// <param name="Finding">Why, or why not.</param>
+/// <summary>The result of trying a candidate.</summary>
+/// <param name="Name">The name of the candidate.</param>
+/// <param name="IsTaken">Whether the candidate was selected.</param>
+/// <param name="Finding">The reason why it was or was not selected.</param>
 public sealed record BackendTrial(string Name, bool IsTaken, string Finding);
 
-/// <summary>The backend that was taken.</summary>
-/// <param name="Name">The candidate.</param>
-/// <param name="Backend">The backend; it is the caller's.</param>
-/// <param name="SelfTest">What its self-test found.</param>
-/// <param name="Trials">All candidates that were tried, in their order; the last one was taken. Empty where nothing was
-/// left to choose.</param>
+/// <summary>The selected backend.</summary>
+/// <param name="Name">The name of the candidate.</param>
+/// <param name="Backend">The backend. The caller disposes of it.</param>
+/// <param name="SelfTest">The result of its self-test.</param>
+/// <param name="Trials">The candidates that were tried, in order. The last one was selected. Empty if there was no
+/// choice.</param>
 public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult SelfTest,
     IReadOnlyList<BackendTrial> Trials)
 {
@@ -26,7 +26,7 @@ public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult
         (nameof(Backend), Backend), (nameof(SelfTest), SelfTest), (nameof(Trials), Trials));
 }
 
-/// <summary>Takes the first backend of a list that can run here and passes its self-test.</summary>
+/// <summary>Selects the first backend of a list that can run on this machine and passes its self-test.</summary>
 /// <remarks>
 /// <code>
 /// BackendChoice choice = AutoBackend.Choose(
@@ -34,16 +34,16 @@ public sealed record BackendChoice(string Name, IBackend Backend, SelfTestResult
 ///     new("managed", () => new ManagedBackend()));
 /// using IBackend backend = choice.Backend;
 /// </code>
-/// The order is the caller's, the fastest first, and no measurement of a moment: with a backend the bits of the results
-/// change, so the same program on the same machine shall take the same one. <c>convnet compare</c> measures the order
-/// for a network. Nothing is hidden: the outcome says of every candidate what was found.
+/// The caller lists the candidates, the fastest first; their speed is not measured here. Different backends round
+/// differently, so a program should select the same backend on every run on a machine. <c>convnet compare</c> measures
+/// which backend is fastest for a network. The outcome lists what was found for every candidate that was tried.
 /// </remarks>
 public static class AutoBackend
 {
-    /// <summary>Takes a backend.</summary>
+    /// <summary>Selects a backend.</summary>
     /// <param name="candidates">The candidates, the fastest first.</param>
-    /// <exception cref="NotSupportedException">None can run here and passes; the message says of each why
-    /// not.</exception>
+    /// <exception cref="NotSupportedException">No candidate can run on this machine and passes its self-test. The
+    /// message gives the reason for each.</exception>
     public static BackendChoice Choose(params IReadOnlyList<BackendCandidate> candidates)
     {
         ArgumentNullException.ThrowIfNull(candidates);

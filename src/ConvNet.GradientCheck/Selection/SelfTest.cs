@@ -3,26 +3,26 @@ using System.Globalization;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>What the self-test of a backend found.</summary>
-/// <param name="Passed">Whether every value is right.</param>
-/// <param name="Checked">Values that were compared.</param>
-/// <param name="Milliseconds">How long it took.</param>
-/// <param name="Finding">The same in words; where it failed, the first value that is wrong.</param>
+/// <summary>The result of a backend's self-test.</summary>
+/// <param name="Passed">Whether all values are correct.</param>
+/// <param name="Checked">The number of values compared.</param>
+/// <param name="Milliseconds">The duration of the test.</param>
+/// <param name="Finding">A description of the result. If the test failed, it names the first wrong value.</param>
 public sealed record SelfTestResult(bool Passed, long Checked, double Milliseconds, string Finding);
 
-/// <summary>A gradient check that takes milliseconds, for when a backend starts: a library that does not fit, or a
-/// processor that it does not know, shows.</summary>
+/// <summary>A gradient check that takes milliseconds, to run when a backend starts. It detects a mismatched library and
+/// an unsupported processor.</summary>
 /// <remarks>
-/// A small network of convolutions, ReLU, pooling and a linear layer on whole numbers so small that float32 never
-/// rounds: layer by layer and together, through a step of the optimiser, every value must be equal to the reference bit
-/// for bit. <see cref="GradientCheck"/> checks a network of one's own.
+/// Runs a small network of convolutions, ReLU, pooling and a linear layer on integers so small that float32 never
+/// rounds. Every value must equal the reference bit for bit, layer by layer and for the whole network through one
+/// optimiser step. Use <see cref="GradientCheck"/> to check other networks.
 /// </remarks>
 public static class SelfTest
 {
-    /// <summary>Tests a backend. One that throws where it should compute has failed.</summary>
-    /// <param name="backend">The backend.</param>
-    /// <param name="cancellation">Ends the test between two runs of a layer or of the network.</param>
-    /// <exception cref="NotSupportedException">The backend lacks a layer; the message names it.</exception>
+    /// <summary>Tests a backend. A backend that throws during a computation fails the test.</summary>
+    /// <param name="backend">The backend to test.</param>
+    /// <param name="cancellation">Cancels the test between two runs of a layer or of the network.</param>
+    /// <exception cref="NotSupportedException">The backend does not support a layer; the message names it.</exception>
     public static SelfTestResult Of(IBackend backend, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backend);

@@ -1,19 +1,19 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Smaller graphs.</summary>
+/// <summary>Returns smaller graphs.</summary>
 internal static class GraphShrinks
 {
     private const CheckModes LayerModes = CheckModes.Exact | CheckModes.Real | CheckModes.FiniteDifferences;
 
-    /// <summary>Each layer by itself, where a comparison of single layers is asked for.</summary>
+    /// <summary>Returns each layer as a case of its own, if a mode that compares single layers is selected.</summary>
     public static IEnumerable<GradientCase> SingleLayers(GradientCase made) => made is GraphGradientCase whole
         && (whole.Options.Modes & LayerModes) is not CheckModes.None and var modes
         ? whole.Graph.LayerNodes
             .Select(node => new LayerGradientCase(node.Layer!, node.InputShapes, whole.Options with { Modes = modes }))
         : [];
 
-    /// <summary>Fewer outputs; only what comes after a node, whose values are an input then, or only what leads to one;
-    /// the shortest rest first.</summary>
+    /// <summary>Returns graphs with fewer outputs, with only what follows a node (which becomes an input), or with only
+    /// what leads to a node. The smallest remainder comes first.</summary>
     public static IEnumerable<GradientCase> Ends(GradientCase made)
     {
         if (made is not GraphGradientCase { Graph: var graph } whole)
@@ -46,7 +46,7 @@ internal static class GraphShrinks
         }
     }
 
-    /// <summary>One node left out: what read it reads what it read.</summary>
+    /// <summary>Returns graphs with one node removed. Its consumers read its input instead.</summary>
     public static IEnumerable<GradientCase> WithoutNode(GradientCase made)
         => made is not GraphGradientCase { Graph: var graph } whole ? [] :
         from node in graph.LayerNodes.Reverse()
@@ -55,8 +55,8 @@ internal static class GraphShrinks
         where rest is not null
         select whole with { Graph = rest };
 
-    /// <summary>Smaller layers: every one at its smallest at once, so that those which meet in a sum still fit, then
-    /// halved, then one by one.</summary>
+    /// <summary>Returns graphs with smaller layers: first all layers at their smallest, so that the inputs of a sum
+    /// still match, then halved, then one at a time.</summary>
     public static IEnumerable<GradientCase> WithLayers(GraphGradientCase whole, Func<Layer, IEnumerable<Layer>> smaller)
     {
         Layer?[] At(int step)
@@ -72,14 +72,14 @@ internal static class GraphShrinks
             .Select(graph => whole with { Graph = graph });
     }
 
-    /// <summary>The graph on inputs of other shapes; null where it does not take them.</summary>
+    /// <summary>Returns the graph with other input shapes; null if it does not accept them.</summary>
     public static GradientCase? WithInputs(GraphGradientCase whole, Shape[] shapes)
         => new Copy(whole.Graph) { Shapes = shapes }.Make() is { } graph ? whole with { Graph = graph } : null;
 
-    /// <summary>A copy of a graph with something else about it.</summary>
+    /// <summary>A modified copy of a graph.</summary>
     private sealed class Copy(Graph graph)
     {
-        /// <summary>A node that an input takes the place of; null for none.</summary>
+        /// <summary>A node that is replaced by an input; null for none.</summary>
         public Node? Start { get; init; }
 
         /// <summary>The outputs.</summary>
@@ -88,16 +88,16 @@ internal static class GraphShrinks
         /// <summary>The shapes of the inputs.</summary>
         public IReadOnlyList<Shape> Shapes { get; init; } = [.. graph.Inputs.Select(input => input.Shape)];
 
-        /// <summary>A node that is left out, and the one that is read in its place.</summary>
+        /// <summary>A node to remove, and the node that its consumers read instead.</summary>
         public (Node Node, Node Instead)? Without { get; init; }
 
         /// <summary>The layer of each node.</summary>
         public Func<Node, Layer> LayerOf { get; init; } = node => node.Layer!;
 
-        /// <summary>The copy; null where the shapes do not fit or nothing is left.</summary>
+        /// <summary>Creates the copy. Returns null if the shapes do not match or nothing remains.</summary>
         public Graph? Make()
         {
-            // What is left out at an output may leave an input, or another output, in its place.
+            // If a node at an output is removed, an input or another output may take its place.
             Node[] outputs = [.. Outputs.Select(Stand).Where(node => node.Layer is not null && node != Start)
                 .Distinct()];
             var needed = new HashSet<Node>();
@@ -118,7 +118,7 @@ internal static class GraphShrinks
 
         private Graph Build(HashSet<Node> needed, Node[] outputs)
         {
-            // As in a graph that was made with one input.
+            // Named like the input of a graph that was created with a single input.
             bool alone = needed.Count(IsInput) == 1;
             var copy = new Graph();
             var copies = new Dictionary<Node, Node>();
@@ -144,7 +144,8 @@ internal static class GraphShrinks
             => graph.Inputs.Zip(Shapes).Where(pair => pair.First == input).Select(pair => pair.Second)
                 .FirstOrDefault(input.Shape);
 
-        // Fewer channels than the groups were made for: a depthwise convolution stays one, and any other has one group.
+        // The layer now has fewer channels than its groups were made for. A depthwise convolution stays depthwise, any
+        // other gets one group.
         private static Layer Fitting(Layer layer, int before, int channels)
         {
             int groups = LayerShrinks.GroupsOf(layer);

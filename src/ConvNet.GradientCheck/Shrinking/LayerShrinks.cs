@@ -1,9 +1,9 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Layers with one attribute smaller, as their declarations say.</summary>
+/// <summary>Returns layers with one smaller attribute, as given by their declarations.</summary>
 internal static class LayerShrinks
 {
-    /// <summary>Layers with a smaller attribute of a role.</summary>
+    /// <summary>Returns layers with a smaller value of the attributes of a role.</summary>
     public static IEnumerable<Layer> Of(Layer layer, AttributeRole role)
         => from attribute in layer.Declaration?.Attributes ?? []
            where attribute.Role == role
@@ -12,7 +12,8 @@ internal static class LayerShrinks
            where smaller is not null
            select smaller;
 
-    /// <summary>Smaller kernels, with so much less padding that the output keeps its size, or with the same.</summary>
+    /// <summary>Returns layers with smaller kernels: with padding reduced so that the output keeps its size, and with
+    /// the same padding.</summary>
     public static IEnumerable<Layer> Kernel(Layer layer)
     {
         if (layer.Declaration is not { } declared || declared.Of(AttributeRole.Kernel) is not { } kernel)
@@ -29,11 +30,12 @@ internal static class LayerShrinks
                select smaller;
     }
 
-    /// <summary>The groups of a layer; 1 where it has none.</summary>
+    /// <summary>Returns the number of groups of a layer; 1 if it has none.</summary>
     public static int GroupsOf(Layer layer)
         => layer.Declaration?.Of(AttributeRole.Groups)?.ValueOf(layer) is int groups ? groups : 1;
 
-    /// <summary>The same layer in other groups of as many channels.</summary>
+    /// <summary>Returns the same layer with another number of groups and the same number of output channels per
+    /// group.</summary>
     public static Layer InGroups(Layer layer, int groups)
     {
         LayerDeclaration declared = layer.Declaration!;

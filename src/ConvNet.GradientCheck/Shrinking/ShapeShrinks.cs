@@ -1,22 +1,22 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Cases on smaller inputs.</summary>
+/// <summary>Returns cases with smaller inputs.</summary>
 internal static class ShapeShrinks
 {
-    /// <summary>Fewer channels of all inputs.</summary>
+    /// <summary>Returns cases with fewer channels in all inputs.</summary>
     public static IEnumerable<GradientCase> Channels(GradientCase made)
         => Sizes(made, shape => shape.C, (shape, c) => new Shape(Math.Min(c, shape.C), shape.H, shape.W));
 
-    /// <summary>Fewer rows.</summary>
+    /// <summary>Returns cases with fewer rows.</summary>
     public static IEnumerable<GradientCase> Rows(GradientCase made)
         => Sizes(made, shape => shape.H, (shape, h) => new Shape(shape.C, Math.Min(h, shape.H), shape.W));
 
-    /// <summary>Fewer columns.</summary>
+    /// <summary>Returns cases with fewer columns.</summary>
     public static IEnumerable<GradientCase> Columns(GradientCase made)
         => Sizes(made, shape => shape.W, (shape, w) => new Shape(shape.C, shape.H, Math.Min(w, shape.W)));
 
-    /// <summary>Fewer groups of as many channels each; in a graph, where the channels are another layer's, the same
-    /// channels in fewer groups.</summary>
+    /// <summary>Returns cases with fewer groups. A single layer keeps the number of channels per group. In a graph,
+    /// where another layer determines the input channels, their number stays the same.</summary>
     public static IEnumerable<GradientCase> Groups(GradientCase made)
     {
         if (made is GraphGradientCase whole)
@@ -37,8 +37,8 @@ internal static class ShapeShrinks
         => AttributeDeclaration.Smaller(LayerShrinks.GroupsOf(layer), 1)
             .Select(groups => LayerShrinks.InGroups(layer, groups));
 
-    /// <summary>The case, if its layer takes its inputs.</summary>
-    /// <exception cref="ArgumentException">It does not.</exception>
+    /// <summary>Returns the case if its layer accepts its inputs.</summary>
+    /// <exception cref="ArgumentException">The layer does not accept its inputs.</exception>
     public static LayerGradientCase Checked(LayerGradientCase made)
     {
         made.Layer.Infer([.. made.Inputs]);
@@ -51,7 +51,7 @@ internal static class ShapeShrinks
         Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
             : [.. ((GraphGradientCase)made).Graph.Inputs.Select(input => input.Shape)];
         int largest = inputs.Max(size);
-        // A window that has to fit takes steps of its stride.
+        // The size of a window that has to fit exactly changes in steps of the stride.
         return AttributeDeclaration.Smaller(largest, 1)
             .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1))
                 .Distinct()

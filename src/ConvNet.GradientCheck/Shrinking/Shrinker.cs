@@ -1,18 +1,17 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Makes a case smaller for as long as it still fails.</summary>
+/// <summary>Reduces a failing case to a smaller case that still fails.</summary>
 /// <remarks>
-/// What is tried, in this order: single layers; the ends of a graph; single nodes left out; then the batch, channels,
-/// channels of the output, rows and columns,
-/// kernel, stride, padding, dilation, groups, other attributes; then the values: one comparison instead of several,
-/// smaller whole numbers, uniform real ones, the seed 1.
-/// Each rule is tried until nothing more comes of it, and all of them again until none helps. Every candidate has fewer
-/// nodes, or as many and some size or the number of outputs smaller and none larger, so it ends; it is a function
-/// of the case and of what fails alone.
+/// The rules are tried in this order: single layers; the ends of a graph; removing single nodes; then batch size,
+/// channels, output channels, rows and columns, kernel size, stride, padding, dilation, groups and other attributes;
+/// then the values: one comparison instead of several, smaller integers, uniform real numbers, seed 1.
+/// Each rule is repeated until it makes no more progress, and all rules are repeated until none helps. Every candidate
+/// has fewer nodes, or as many nodes with a size or the number of outputs smaller and none larger, so the search
+/// terminates. The result depends only on the case and on which cases fail.
 /// </remarks>
 public static class Shrinker
 {
-    /// <summary>Candidates that are tried unless said otherwise.</summary>
+    /// <summary>The default limit on the number of candidates tried.</summary>
     public const int MostRuns = 1_000;
 
     private static readonly Func<GradientCase, IEnumerable<GradientCase>>[] Rules =
@@ -26,7 +25,7 @@ public static class Shrinker
         Modes, Integers, Values, Seed,
     ];
 
-    /// <summary>Smaller cases, the boldest step of each rule first; all of them are valid.</summary>
+    /// <summary>Returns smaller cases, the largest reduction of each rule first. All of them are valid.</summary>
     public static IEnumerable<GradientCase> Candidates(GradientCase made)
     {
         ArgumentNullException.ThrowIfNull(made);
@@ -34,11 +33,11 @@ public static class Shrinker
     }
 
     /// <summary>Shrinks a case.</summary>
-    /// <param name="failing">The case.</param>
-    /// <param name="stillFails">Whether a candidate fails in the way that is looked for.</param>
-    /// <param name="mostRuns">So many candidates are tried at most.</param>
-    /// <returns>A case that fails and none of whose candidates does, unless the runs were spent; and how many there
-    /// were.</returns>
+    /// <param name="failing">The failing case.</param>
+    /// <param name="stillFails">Returns whether a candidate fails in the same way.</param>
+    /// <param name="mostRuns">The maximum number of candidates to try.</param>
+    /// <returns>A failing case and the number of runs. Unless the limit was reached, no smaller candidate of that case
+    /// fails.</returns>
     public static (GradientCase Case, int Runs) Shrink(GradientCase failing, Predicate<GradientCase> stillFails,
         int mostRuns = MostRuns)
     {
@@ -65,7 +64,7 @@ public static class Shrinker
         return (failing, runs);
     }
 
-    /// <summary>What is made, or null where layers or graphs refuse their sizes.</summary>
+    /// <summary>Returns the created object, or null if a layer or graph does not accept its sizes.</summary>
     internal static T? Valid<T>(Func<T> make) where T : class
     {
         try
@@ -80,8 +79,8 @@ public static class Shrinker
 
     private static Func<Layer, IEnumerable<Layer>> Smaller(AttributeRole role) => layer => LayerShrinks.Of(layer, role);
 
-    /// <summary>The case with smaller layers: all of them at once, so that those which meet in a sum still fit, then
-    /// one by one.</summary>
+    /// <summary>Returns the case with smaller layers: first all layers at once, so that the inputs of a sum still
+    /// match, then one layer at a time.</summary>
     private static IEnumerable<GradientCase> Layers(GradientCase made, Func<Layer, IEnumerable<Layer>> smaller) => made
         switch
     {

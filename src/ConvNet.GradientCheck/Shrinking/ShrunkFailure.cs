@@ -1,32 +1,32 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>A disagreement that a gradient check found, made as small as it goes.</summary>
-/// <param name="Case">The case; <see cref="GradientCaseFile"/> writes it, unless it has a layer of the user's
-/// own.</param>
-/// <param name="Backends">Who still disagrees on it: one backend, or all where it takes them all; none where the
-/// reference contradicts itself.</param>
-/// <param name="Report">What is wrong there.</param>
-/// <param name="Runs">How many checks it took.</param>
+/// <summary>A failure found by a gradient check, reduced as far as possible.</summary>
+/// <param name="Case">The case. <see cref="GradientCaseFile"/> writes it, unless it has a custom layer.</param>
+/// <param name="Backends">The backends that still disagree on it: one backend, or all if the failure needs all of them.
+/// Empty if the reference contradicts itself.</param>
+/// <param name="Report">The failing comparison.</param>
+/// <param name="Runs">The number of checks that were run.</param>
 public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Backends, LayerReport Report, int Runs)
 {
-    /// <summary>The tensor that is worst.</summary>
+    /// <summary>The worst tensor.</summary>
     public TensorReport Tensor => Report.Tensors.Where(IsWrong).MaxBy(tensor => tensor.WorstInBounds)!;
 
-    /// <summary>Shrinks the first disagreement of a report: to its backend, its comparison and its layer, then as
+    /// <summary>Shrinks the first failure of a report: first to its backend, mode and layer, then as
     /// <see cref="Shrinker"/> does.</summary>
-    /// <param name="failed">What was checked.</param>
-    /// <param name="report">What came of it.</param>
-    /// <param name="backends">Who was checked.</param>
-    /// <param name="mostRuns">So many smaller cases are tried at most.</param>
-    /// <returns>The failure; null where no value is wrong. Where it does not come again, it is the case as it
-    /// was.</returns>
+    /// <param name="failed">The case that was checked.</param>
+    /// <param name="report">The report of the check.</param>
+    /// <param name="backends">The backends that were checked.</param>
+    /// <param name="mostRuns">The maximum number of smaller cases to try.</param>
+    /// <returns>The failure; null if no value is wrong. A failure that does not recur is returned with its original
+    /// case.</returns>
     public static ShrunkFailure? Of(GradientCase failed, GradientReport report, IReadOnlyList<IBackend> backends,
         int mostRuns = Shrinker.MostRuns)
     {
         ArgumentNullException.ThrowIfNull(failed);
         ArgumentNullException.ThrowIfNull(report);
         ArgumentNullException.ThrowIfNull(backends);
-        // A reference with a wrong gradient fails everywhere, and a layer by itself explains what a network does.
+        // A reference with a wrong gradient fails in every mode, so finite differences come first. A single layer
+        // explains the failure of a network.
         LayerReport? first = report.Layers.Where(HasWrong).OrderBy(layer => layer.Mode != CheckModes.FiniteDifferences)
             .ThenBy(layer => layer.Mode).FirstOrDefault();
         if (first is null)
@@ -47,15 +47,15 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         return new ShrunkFailure(failed, backends, first, runs);
     }
 
-    /// <summary>Whether another case shows the same.</summary>
+    /// <summary>Returns whether another case shows the same failure.</summary>
     public bool IsShownBy(GradientCase other)
     {
         ArgumentNullException.ThrowIfNull(other);
         return Again(other, Backends, Report) is not null;
     }
 
-    /// <summary>What is wrong on what, and how to show it again where a layer of one's own keeps it from being written
-    /// to a file.</summary>
+    /// <summary>Returns what is wrong and on which backends. If a custom layer prevents writing a case file, also
+    /// states how to reproduce the failure.</summary>
     public override string ToString()
     {
         string what = FormattableString.Invariant($"{Report.Backend}, {Report.Mode}: {Tensor.Name}[{Tensor.Index}] ")
@@ -80,7 +80,7 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         yield return failed with { Options = options };
     }
 
-    // The same comparison on the same backend is wrong, and of a single layer the same tensor.
+    // The same comparison on the same backend must fail; for a single layer, the same tensor.
     private static LayerReport? Again(GradientCase made, IReadOnlyList<IBackend> backends, LayerReport failure)
     {
         bool single = failure.Mode is CheckModes.Exact or CheckModes.Real or CheckModes.FiniteDifferences;
@@ -99,6 +99,6 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
 
     private static bool HasWrong(LayerReport layer) => layer.Tensors.Any(IsWrong);
 
-    // Not one that is only called wrong because its zeros prove nothing.
+    // Excludes tensors that fail only because most of their values are zero and prove nothing.
     private static bool IsWrong(TensorReport tensor) => tensor.Verdict == Verdict.Fail && tensor.WorstInBounds > 1;
 }

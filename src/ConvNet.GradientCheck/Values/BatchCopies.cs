@@ -1,9 +1,9 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Copies of what a call reads, and memory for as much as it writes.</summary>
+/// <summary>Copies the values that a call reads, and allocates buffers of the sizes it writes.</summary>
 internal static class BatchCopies
 {
-    /// <summary>Copies of the values of so many tensors.</summary>
+    /// <summary>Copies the values of a given number of tensors.</summary>
     public static float[][] ToArrays(this BatchValues values, int count)
     {
         var copies = new float[count][];
@@ -12,7 +12,7 @@ internal static class BatchCopies
         return copies;
     }
 
-    /// <summary>Other memory for so many tensors, of the same lengths.</summary>
+    /// <summary>Allocates other buffers of the same lengths for a given number of tensors.</summary>
     public static float[][] Others(this BatchBuffers buffers, int count)
     {
         var others = new float[count][];

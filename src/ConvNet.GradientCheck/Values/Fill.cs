@@ -1,15 +1,15 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Values to check with, a function of a seed and their place alone.</summary>
+/// <summary>Generates values to check with. They depend only on a seed and their position.</summary>
 /// <param name="seed">The seed.</param>
 internal sealed class Fill(ulong seed)
 {
-    /// <summary>Whole numbers in ±range, one in 16 of them 0.</summary>
-    /// <param name="stream">Numbers the tensors that must differ.</param>
-    /// <param name="length">How many.</param>
+    /// <summary>Returns integers in ±range, one in 16 of which is 0.</summary>
+    /// <param name="stream">The random stream, different for each tensor.</param>
+    /// <param name="length">The number of values.</param>
     /// <param name="range">The largest magnitude, 1 or more.</param>
-    /// <param name="grain">What they are multiplied by.</param>
-    /// <param name="oneIn">Of so many values one is kept; the others are 0.</param>
+    /// <param name="grain">The factor by which the values are multiplied.</param>
+    /// <param name="oneIn">One in this many values is kept; the others are 0.</param>
     public float[] Integers(int stream, int length, int range, int grain = 1, int oneIn = 1)
     {
         var values = new float[length];
@@ -23,14 +23,14 @@ internal sealed class Fill(ulong seed)
         return values;
     }
 
-    /// <summary>Class labels.</summary>
-    /// <param name="stream">Numbers the tensors that must differ.</param>
-    /// <param name="length">How many.</param>
+    /// <summary>Returns class labels.</summary>
+    /// <param name="stream">The random stream, different for each tensor.</param>
+    /// <param name="length">The number of labels.</param>
     /// <param name="classes">The number of classes.</param>
     public int[] Labels(int stream, int length, int classes)
         => Array.ConvertAll(Integers(stream, length, classes), v => (int)Math.Abs(v) % classes);
 
-    /// <summary>Real numbers, uniform in centre ± limit.</summary>
+    /// <summary>Returns real numbers, uniform in centre ± limit.</summary>
     public float[] Uniform(int stream, int length, double limit, double centre = 0)
     {
         var values = new float[length];
@@ -39,10 +39,10 @@ internal sealed class Fill(ulong seed)
         return values;
     }
 
-    /// <summary>Real numbers of a distribution, as large as uniform ones in ±limit.</summary>
-    /// <param name="stream">Numbers the tensors that must differ.</param>
-    /// <param name="length">How many.</param>
-    /// <param name="limit">The largest of uniform ones.</param>
+    /// <summary>Returns real numbers of a distribution, on the scale of uniform numbers in ±limit.</summary>
+    /// <param name="stream">The random stream, different for each tensor.</param>
+    /// <param name="length">The number of values.</param>
+    /// <param name="limit">The limit of the uniform numbers.</param>
     /// <param name="values">The distribution.</param>
     public float[] Reals(int stream, int length, double limit, RealValues values)
     {
@@ -53,7 +53,7 @@ internal sealed class Fill(ulong seed)
         {
             double magnitude = (Philox.Word(seed, stream, 3, i) + 0.5) / 4294967296.0,
                 turn = Philox.Word(seed, stream, 4, i) / 4294967296.0;
-            // Box and Muller, with the deviation of uniform numbers.
+            // Box–Muller transform, with the standard deviation of the uniform distribution.
             double normal = Math.Sqrt(-2 * Math.Log(magnitude) / 3) * Math.Cos(2 * Math.PI * turn);
             reals[i] = (float)(limit * values switch
             {
@@ -65,8 +65,8 @@ internal sealed class Fill(ulong seed)
         return reals;
     }
 
-    /// <summary>Real values for a parameter: weights as He et al., biases and shifts not 0, variances
-    /// positive.</summary>
+    /// <summary>Returns real values for a parameter: weights as in He et al., nonzero biases and shifts, positive
+    /// variances.</summary>
     public float[] Parameter(int stream, ParameterSpec spec) => spec.Role switch
     {
         ParameterRole.Weight => Uniform(stream, spec.Length, Math.Sqrt(6.0 / spec.FanIn)),

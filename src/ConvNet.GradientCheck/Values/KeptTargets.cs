@@ -1,15 +1,15 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Targets that outlive a call.</summary>
-/// <param name="Classes">Class indices; null where the targets are values.</param>
-/// <param name="Values">Values; null where the targets are class indices.</param>
-/// <param name="SampleWeights">One weight for each sample; null where all count alike.</param>
+/// <summary>A copy of targets that remains valid after the call.</summary>
+/// <param name="Classes">Class indices; null if the targets are values.</param>
+/// <param name="Values">Values; null if the targets are class indices.</param>
+/// <param name="SampleWeights">One weight for each sample; null if all samples have the same weight.</param>
 internal sealed record KeptTargets(int[]? Classes, float[]? Values, float[]? SampleWeights = null)
 {
-    /// <summary>The targets of several outputs; null where they are those of one.</summary>
+    /// <summary>The targets of several outputs; null for a single output.</summary>
     public OutputTargets[]? Outputs { get; init; }
 
-    /// <summary>A copy of the targets of a call.</summary>
+    /// <summary>Copies the targets of a call.</summary>
     public static KeptTargets Of(Targets targets) => new(
         targets.AreClasses ? targets.Classes.ToArray() : null,
         targets.AreClasses ? null : targets.Values.ToArray(),

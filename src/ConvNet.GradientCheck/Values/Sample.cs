@@ -1,25 +1,25 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Takes some of the independent parts of a layer's results, maps or filters, where the double reference of
-/// all would take too long.</summary>
-/// <remarks>The parts are spread evenly, each at a random place of its stretch, the first and the last among them; the
-/// same for every run.</remarks>
-/// <param name="share">The share of the parts that is taken, but for <see cref="Fewest"/>.</param>
+/// <summary>Selects a sample of the independent parts of a layer's results (maps or filters) if the double reference of
+/// all of them would take too long.</summary>
+/// <remarks>The parts are spread evenly: one at a random position in each of equal intervals, and the first and the
+/// last part. The sample is the same in every run.</remarks>
+/// <param name="share">The fraction of the parts to select, but at least <see cref="Fewest"/> parts.</param>
 internal sealed class Sample(double share)
 {
-    /// <summary>So many are taken in any case.</summary>
+    /// <summary>The minimum number of parts selected.</summary>
     public const int Fewest = 8;
 
-    /// <summary>A sample of a layer; null where there is time for all of it.</summary>
+    /// <summary>Creates the sample for a layer; null if all parts can be computed.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="shapes">The shapes of its inputs.</param>
-    /// <param name="n">Samples in a batch.</param>
-    /// <param name="most">Multiply-adds that there is time for.</param>
+    /// <param name="n">The number of samples in a batch.</param>
+    /// <param name="most">The maximum number of multiply-adds to compute.</param>
     public static Sample? Of(Layer layer, Shape[] shapes, int n, long most)
         => layer.Accuracy == Accuracy.Sums && layer.MultiplyAdds(shapes) * (double)n is var terms && terms > most
             ? new Sample(most / terms) : null;
 
-    /// <summary>The parts to take of so many.</summary>
+    /// <summary>Returns the indices of the selected parts, out of a given number of parts.</summary>
     public int[] Parts(int count)
     {
         int taken = Math.Min(count, Math.Max(Fewest, (int)Math.Ceiling(count * share)));

@@ -2,11 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>A backend under a name of the caller's choice, with several numbers of threads that must all give the same
-/// bits.</summary>
+/// <summary>A named backend that runs with several thread counts, all of which must give the same bits.</summary>
 /// <remarks>
-/// Every check of the variant runs on each number of threads and compares whatever it reads, bit for bit, with what the
-/// first gave; the reports carry a tensor <c>threads</c> for all that is equal and one for each result that is not.
+/// Every check of the variant runs with each thread count and compares every result it reads, bit for bit, with that of
+/// the first. Reports contain one tensor <c>threads</c> for all results that are equal, and one for each result that
+/// differs.
 /// </remarks>
 public sealed class BackendVariant : IBackend
 {
@@ -14,10 +14,9 @@ public sealed class BackendVariant : IBackend
     private readonly List<TensorReport> _differences = [];
     private long _equal;
 
-    /// <summary>Names a backend.</summary>
-    /// <param name="name">What reports call it.</param>
-    /// <param name="backends">The backend, once for each number of threads; they belong to the variant from now
-    /// on.</param>
+    /// <summary>Creates a variant.</summary>
+    /// <param name="name">The name used in reports.</param>
+    /// <param name="backends">The backend, once for each thread count. The variant takes ownership.</param>
     /// <exception cref="ArgumentException">There is no backend.</exception>
     public BackendVariant(string name, params IReadOnlyList<IBackend> backends)
     {
@@ -28,13 +27,13 @@ public sealed class BackendVariant : IBackend
         (Name, _backends) = (name, [.. backends]);
     }
 
-    /// <summary>What reports call it.</summary>
+    /// <summary>The name used in reports.</summary>
     public string Name { get; }
 
-    /// <summary>What the first of them runs on.</summary>
+    /// <summary>The information of the first backend.</summary>
     public BackendInfo Info => _backends[0].Info;
 
-    /// <summary>The numbers of threads.</summary>
+    /// <summary>The thread counts.</summary>
     public IEnumerable<int> Threads => _backends.Select(backend => backend.Info.Threads);
 
     /// <inheritdoc/>
@@ -47,16 +46,17 @@ public sealed class BackendVariant : IBackend
     /// <inheritdoc/>
     public void Dispose() => Array.ForEach(_backends, backend => backend.Dispose());
 
-    /// <summary>What a report calls a backend.</summary>
+    /// <summary>Returns the name of a backend used in reports.</summary>
     internal static string NameOf(IBackend backend) => backend is BackendVariant variant ? variant.Name
         : $"{backend.Info.Name}/{backend.Info.Isa}";
 
-    /// <summary>A report of a backend with what its numbers of threads were compared to.</summary>
+    /// <summary>Adds the comparisons between thread counts to the report of a backend.</summary>
     internal static LayerReport Completed(LayerReport report, IBackend backend) => backend is BackendVariant variant
         ? report with { Tensors = [.. report.Tensors, .. variant.TakeComparisons()] }
         : report;
 
-    /// <summary>Compares what the number of threads at <paramref name="place"/> gave with what the first did.</summary>
+    /// <summary>Compares the result of the thread count at index <paramref name="place"/> with that of the
+    /// first.</summary>
     internal void Compare(string tensor, int place, ReadOnlySpan<float> first, ReadOnlySpan<float> got)
     {
         ReadOnlySpan<int> expected = MemoryMarshal.Cast<float, int>(first), bits = MemoryMarshal.Cast<float, int>(got);
@@ -75,7 +75,7 @@ public sealed class BackendVariant : IBackend
         });
     }
 
-    /// <summary>What was compared since the last call.</summary>
+    /// <summary>Returns the comparisons made since the last call.</summary>
     internal IEnumerable<TensorReport> TakeComparisons()
     {
         TensorReport[] taken = _equal == 0

@@ -2,7 +2,7 @@ using ConvNet.Serialization;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>Runs a graph with several numbers of threads and hands on what the first gives; the variant compares the
+/// <summary>Runs a graph with several thread counts and returns the results of the first. The variant compares the
 /// others with it.</summary>
 internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable,
     IDeclaresAlgorithms
@@ -157,7 +157,7 @@ internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] ex
                 others[i]);
     }
 
-    // The loss is a double; what float32 keeps of it must be equal.
+    // The loss is a double. Only its float32 value must be equal.
     private double Agreed(double[] losses)
     {
         for (int i = 1; i < losses.Length; i++)
