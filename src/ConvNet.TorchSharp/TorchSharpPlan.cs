@@ -67,7 +67,7 @@ internal sealed class TorchSharpPlan : Executable
         if (spec is null)
             return;
         _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
-        _lossWeights = [.. Objectives.Select(of => tensor(of.Weight).DetachFromDisposeScope())];
+        _lossWeights = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
         var liveness = new Liveness(graph, Objectives, spec.InputGradient, Frozen);
         _unreached = [.. graph.Parameters.Where(p => p.Trainable && !liveness.ReachesLoss(p.Node))];
         (_groups, _optimizer) = OptimizerOf(Frozen);
@@ -116,8 +116,13 @@ internal sealed class TorchSharpPlan : Executable
             from.Add(root);
             gradients.Add((outputGradient.IsEmpty ? _lossWeights[i] : GradientOf(i, outputGradient[i])).view_as(root));
         }
-        if (from.Count > 0)
+        // Its call with lists leaves several objects of each step to the garbage collector.
+        if (from.Count > 1)
             autograd.backward(from, gradients);
+        else if (outputGradient.IsEmpty && Objectives is [{ Weight: 1 }])
+            from.ForEach(loss => loss.backward());
+        else
+            from.ForEach(root => root.backward(gradients));
         // Torch leaves out of a step what has no gradient; here it has one of zeros.
         foreach (Parameter parameter in (outputGradient.IsEmpty ? _unreached : Graph.Parameters).Where(Frozen.Trains))
         {
