@@ -2,18 +2,18 @@ using static System.FormattableString;
 
 namespace ConvNet.Data;
 
-/// <summary>A data set in memory: the inputs in one array, with a class or with values for each of them.</summary>
+/// <summary>A data set in memory: one array of inputs, with a class label or target values for each.</summary>
 public sealed class ArrayDataset : IDataset
 {
     private readonly float[] _inputs, _values = [];
     private readonly int[] _labels = [];
 
-    /// <summary>Takes inputs and class labels; the arrays are not copied.</summary>
-    /// <param name="shape">C, H, W of one input.</param>
+    /// <summary>Creates a data set of inputs and class labels. The arrays are not copied.</summary>
+    /// <param name="shape">The shape C, H, W of one input.</param>
     /// <param name="classes">The number of classes.</param>
-    /// <param name="inputs">N×C×H×W.</param>
-    /// <param name="labels">N classes, from 0 to <paramref name="classes"/> − 1.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit together, there is no sample, or a label is out of
+    /// <param name="inputs">The inputs, N×C×H×W.</param>
+    /// <param name="labels">N class indices, from 0 to <paramref name="classes"/> − 1.</param>
+    /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, or a label is out of
     /// range.</exception>
     public ArrayDataset(Shape shape, int classes, float[] inputs, int[] labels)
     {
@@ -33,11 +33,11 @@ public sealed class ArrayDataset : IDataset
         (Shape, Count, _inputs, _labels) = (shape, labels.Length, inputs, labels);
     }
 
-    /// <summary>Takes inputs and values to learn; the arrays are not copied.</summary>
-    /// <param name="shape">C, H, W of one input.</param>
-    /// <param name="inputs">N×C×H×W.</param>
-    /// <param name="values">The targets, as many for each input.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit together, or there is no sample.</exception>
+    /// <summary>Creates a data set of inputs and target values. The arrays are not copied.</summary>
+    /// <param name="shape">The shape C, H, W of one input.</param>
+    /// <param name="inputs">The inputs, N×C×H×W.</param>
+    /// <param name="values">The target values, the same number for each input.</param>
+    /// <exception cref="ArgumentException">The lengths do not match, or the data set is empty.</exception>
     public ArrayDataset(Shape shape, float[] inputs, float[] values)
     {
         ArgumentNullException.ThrowIfNull(inputs);
@@ -66,10 +66,10 @@ public sealed class ArrayDataset : IDataset
     /// <summary>All inputs, N×C×H×W.</summary>
     public ReadOnlySpan<float> Inputs => _inputs;
 
-    /// <summary>All labels, N; empty where the targets are values.</summary>
+    /// <summary>All N labels; empty if the targets are values.</summary>
     public ReadOnlySpan<int> Labels => _labels;
 
-    /// <summary>The targets of all samples; empty where they are labels.</summary>
+    /// <summary>The target values of all samples; empty if the targets are labels.</summary>
     public ReadOnlySpan<float> Values => _values;
 
     /// <inheritdoc/>

@@ -1,9 +1,9 @@
 namespace ConvNet.Data;
 
-/// <summary>Some samples, put together by a <see cref="DataLoader"/>.</summary>
+/// <summary>A batch of samples from a <see cref="DataLoader"/>.</summary>
 /// <remarks>
-/// It belongs to whoever took it from the loader and stays as it is until it is disposed: its memory then serves
-/// another batch. One that is never disposed is left to the garbage collector.
+/// The caller that takes a batch from the loader owns it. It is unchanged until it is disposed; then its memory is
+/// reused for another batch. A batch that is never disposed is left to the garbage collector.
 /// </remarks>
 public sealed class Batch : IDisposable
 {
@@ -16,10 +16,10 @@ public sealed class Batch : IDisposable
         (Position, Count) = (position, count);
     }
 
-    /// <summary>Where it stands among the batches of the loader.</summary>
+    /// <summary>The position of this batch among the batches of the loader.</summary>
     public LoaderPosition Position { get; }
 
-    /// <summary>The position of the batch that comes after it.</summary>
+    /// <summary>The position of the next batch.</summary>
     public LoaderPosition Next => Position.Batch + 1 < _loader.BatchCount
         ? Position with { Batch = Position.Batch + 1 }
         : new LoaderPosition(Position.Epoch + 1, 0);
@@ -31,25 +31,25 @@ public sealed class Batch : IDisposable
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
     public ReadOnlySpan<float> Inputs => Buffers.Inputs.AsSpan(0, Count * _loader.Shape.Length);
 
-    /// <summary>The class indices of the targets; empty where the targets are values.</summary>
+    /// <summary>The class indices of the targets; empty if the targets are values.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
     public ReadOnlySpan<int> Classes
         => IsValues ? [] : Buffers.Classes.AsSpan(0, Count * _loader.Dataset.Target.Length);
 
-    /// <summary>The values of the targets; empty where the targets are classes.</summary>
+    /// <summary>The values of the targets; empty if the targets are classes.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
     public ReadOnlySpan<float> Values
         => IsValues ? Buffers.Values.AsSpan(0, Count * _loader.Dataset.Target.Length) : [];
 
-    /// <summary>The targets, as a loss takes them.</summary>
+    /// <summary>The targets in the form that a loss takes.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
     public Targets Targets => IsValues ? Targets.Of(Values) : Targets.Of(Classes);
 
-    /// <summary>The numbers of the samples in the data set.</summary>
+    /// <summary>The indices of the samples in the data set.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
     public ReadOnlySpan<int> Samples => Buffers.Samples.AsSpan(0, Count);
 
-    /// <summary>Gives its memory back to the loader.</summary>
+    /// <summary>Returns the memory of the batch to the loader.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _buffers, null) is { } buffers)
@@ -72,7 +72,7 @@ public sealed class Batch : IDisposable
 /// <summary>The memory of a batch.</summary>
 internal sealed class BatchBuffers
 {
-    /// <summary>Takes memory for so many samples.</summary>
+    /// <summary>Allocates memory for a given number of samples.</summary>
     public BatchBuffers(int samples, int inputLength, TargetDescription target)
     {
         int targets = checked(samples * target.Length);
@@ -90,18 +90,18 @@ internal sealed class BatchBuffers
 
     public int[] Samples { get; }
 
-    /// <summary>The memory of one sample.</summary>
+    /// <summary>Returns the memory of one sample.</summary>
     public Sample Of(int place, int inputLength, int targetLength) => new(
         Inputs.AsSpan(place * inputLength, inputLength),
         Classes.Length == 0 ? [] : Classes.AsSpan(place * targetLength, targetLength),
         Values.Length == 0 ? [] : Values.AsSpan(place * targetLength, targetLength));
 }
 
-/// <summary>A place among the batches of a <see cref="DataLoader"/>.</summary>
-/// <param name="Epoch">The pass over the data, from 1.</param>
-/// <param name="Batch">The batch of the pass, from 0.</param>
+/// <summary>A position among the batches of a <see cref="DataLoader"/>.</summary>
+/// <param name="Epoch">The epoch, from 1.</param>
+/// <param name="Batch">The index of the batch within the epoch, from 0.</param>
 public readonly record struct LoaderPosition(int Epoch, int Batch)
 {
-    /// <summary>The first batch of the first pass.</summary>
+    /// <summary>The first batch of the first epoch.</summary>
     public static LoaderPosition Start { get; } = new(1, 0);
 }

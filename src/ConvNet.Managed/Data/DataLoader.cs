@@ -4,29 +4,29 @@ using static System.FormattableString;
 
 namespace ConvNet.Data;
 
-/// <summary>How a <see cref="DataLoader"/> makes batches.</summary>
+/// <summary>Options for creating batches with a <see cref="DataLoader"/>.</summary>
 public sealed record DataLoaderOptions
 {
-    /// <summary>Whether every pass has the samples in a random order of its own; otherwise they keep their
+    /// <summary>Whether each epoch visits the samples in a new random order. Otherwise they keep their
     /// order.</summary>
     public bool Shuffle { get; init; }
 
-    /// <summary>The seed of the order and of random transforms.</summary>
+    /// <summary>The seed of the order and of the random transforms.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>What changes the inputs, in this order.</summary>
+    /// <summary>The transforms applied to the inputs, in this order.</summary>
     public IReadOnlyList<Transform> Transforms { get; init; } = [];
 
-    /// <summary>Whether samples that are left at the end of a pass, too few for a batch, are left out.</summary>
+    /// <summary>Whether an incomplete last batch of an epoch is dropped.</summary>
     public bool DropLast { get; init; }
 
     /// <summary>
-    /// Threads that prepare batches in the background; with 0, a batch is made when it is asked for. The batches are
-    /// the same for any number.
+    /// The number of threads that prepare batches in the background. With 0, a batch is created when it is requested.
+    /// The number does not affect the batches.
     /// </summary>
     public int Workers { get; init; } = 1;
 
-    /// <summary>Batches that each worker may have ready before they are asked for.</summary>
+    /// <summary>The number of batches that each worker prepares in advance.</summary>
     public int BatchesAhead { get; init; } = 2;
 
     /// <inheritdoc/>
@@ -35,10 +35,10 @@ public sealed record DataLoaderOptions
         (nameof(Workers), Workers), (nameof(BatchesAhead), BatchesAhead));
 }
 
-/// <summary>Makes batches of a data set, in a seeded order, through transforms, ahead of their use.</summary>
+/// <summary>Creates batches from a data set, in a seeded order, through transforms, ahead of their use.</summary>
 /// <remarks>
-/// A batch is a function of the data set, the options and its <see cref="LoaderPosition"/>: neither the number of
-/// workers nor where a pass began changes it. A loader holds no thread and no file between passes.
+/// A batch depends only on the data set, the options and its <see cref="LoaderPosition"/>. Neither the number of
+/// workers nor the position at which an epoch started affects it. A loader holds no thread and no file between epochs.
 /// </remarks>
 /// <example><code>
 /// var loader = new DataLoader(data, 64, new() { Shuffle = true, Seed = 1, Transforms = [normalization] });
@@ -53,12 +53,12 @@ public sealed class DataLoader
     private readonly DataLoaderOptions _options;
     private readonly ConcurrentBag<BatchBuffers> _free = [];
 
-    /// <summary>Makes a loader.</summary>
-    /// <param name="dataset">The samples.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="options">How batches are made.</param>
+    /// <summary>Creates a loader.</summary>
+    /// <param name="dataset">The data set.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <param name="options">The options for creating batches.</param>
     /// <exception cref="ArgumentException">
-    /// The data set is empty, a transform does not take its inputs, or a number is out of range.
+    /// The data set is empty, a transform does not accept its inputs, or a number is out of range.
     /// </exception>
     public DataLoader(IDataset dataset, int batchSize, DataLoaderOptions? options = null)
     {
@@ -75,50 +75,50 @@ public sealed class DataLoader
         BatchCount = options.DropLast ? dataset.Count / batchSize : (dataset.Count - 1) / batchSize + 1;
     }
 
-    /// <summary>The samples.</summary>
+    /// <summary>The data set.</summary>
     public IDataset Dataset { get; }
 
-    /// <summary>Samples in a full batch.</summary>
+    /// <summary>The number of samples in a full batch.</summary>
     public int BatchSize { get; }
 
-    /// <summary>C, H, W of the inputs behind the transforms.</summary>
+    /// <summary>The shape C, H, W of the inputs after the transforms.</summary>
     public Shape Shape { get; }
 
-    /// <summary>The batches of a pass.</summary>
+    /// <summary>The number of batches per epoch.</summary>
     public int BatchCount { get; }
 
-    /// <summary>The samples of a pass.</summary>
+    /// <summary>The number of samples per epoch.</summary>
     public int SampleCount => _options.DropLast ? BatchCount * BatchSize : Dataset.Count;
 
-    /// <summary>How batches are made.</summary>
+    /// <summary>The options for creating batches.</summary>
     public DataLoaderOptions Options => _options;
 
-    /// <summary>Samples in the largest batch.</summary>
+    /// <summary>The number of samples in the largest batch.</summary>
     internal int LargestBatch { get; }
 
-    /// <summary>The batches of one pass.</summary>
-    /// <param name="epoch">The pass, from 1; each has its own order and its own random transforms.</param>
-    /// <param name="cancellation">Ends the pass before the next batch.</param>
+    /// <summary>Returns the batches of one epoch.</summary>
+    /// <param name="epoch">The epoch, from 1. Each has its own order and its own random transforms.</param>
+    /// <param name="cancellation">Cancels the epoch before the next batch.</param>
     /// <inheritdoc cref="From"/>
     public IEnumerable<Batch> Epoch(int epoch, CancellationToken cancellation = default)
         => From(new LoaderPosition(epoch, 0), cancellation);
 
-    /// <summary>The batches from a position to the end of its pass.</summary>
+    /// <summary>Returns the batches from a position to the end of its epoch.</summary>
     /// <remarks>
-    /// Workers start when the enumeration does and have ended when it is over or disposed. Enumerating throws
-    /// <see cref="DatasetException"/> at the batch with a sample that cannot be read, and
-    /// <see cref="OperationCanceledException"/> when it was cancelled.
+    /// The workers start with the enumeration and have stopped when it ends or is disposed. The enumeration throws a
+    /// <see cref="DatasetException"/> at a batch with a sample that cannot be read, and an
+    /// <see cref="OperationCanceledException"/> if it is cancelled.
     /// </remarks>
-    /// <param name="position">The first batch.</param>
-    /// <param name="cancellation">Ends the pass before the next batch.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such batch.</exception>
+    /// <param name="position">The position of the first batch.</param>
+    /// <param name="cancellation">Cancels the epoch before the next batch.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no batch at this position.</exception>
     public IEnumerable<Batch> From(LoaderPosition position, CancellationToken cancellation = default)
     {
         CheckPosition(position);
         return _options.Workers == 0 ? WhenAsked(position, cancellation) : Ahead(position, cancellation);
     }
 
-    /// <summary>The input of one sample behind the transforms, in the first pass.</summary>
+    /// <summary>Returns the input of one sample after the transforms, in the first epoch.</summary>
     internal float[] InputOf(int sample)
     {
         var input = new float[Shape.Length];
@@ -127,7 +127,7 @@ public sealed class DataLoader
         return input;
     }
 
-    /// <summary>Throws unless there is a batch at a position.</summary>
+    /// <summary>Throws if there is no batch at a position.</summary>
     internal void CheckPosition(LoaderPosition position)
     {
         if (position.Epoch < 1 || position.Batch < 0 || position.Batch >= BatchCount)
@@ -136,7 +136,7 @@ public sealed class DataLoader
                 + Invariant($"each has the batches 0 to {BatchCount - 1:N0}."));
     }
 
-    /// <summary>Takes the memory of a batch back.</summary>
+    /// <summary>Takes back the memory of a batch for reuse.</summary>
     internal void Recycle(BatchBuffers buffers) => _free.Add(buffers);
 
     private static void Check(IDataset dataset, int batchSize, DataLoaderOptions options)
@@ -174,7 +174,7 @@ public sealed class DataLoader
             yield return Prepare(reader, order, position, cancellation);
     }
 
-    // Worker w of W makes the batches w, w + W, w + 2W… of those that are left, so that each has a queue in order.
+    // Worker w of W creates the remaining batches w, w + W, w + 2W…, so that each worker has an ordered queue.
     private IEnumerable<Batch> Ahead(LoaderPosition position, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -202,7 +202,7 @@ public sealed class DataLoader
         finally
         {
             stop.Cancel();
-            // What a worker threw has reached the caller, or belongs to a batch that nobody asked for.
+            // An exception of a worker has reached the caller, or belongs to a batch that was never requested.
             Task.WhenAll(workers).ContinueWith(all => all.Exception, TaskScheduler.Default)
                 .Wait(CancellationToken.None);
             foreach (Channel<Batch> queue in queues)
@@ -227,7 +227,7 @@ public sealed class DataLoader
         }
         finally
         {
-            // The reader takes what is there, and then the failure from the task.
+            // The reader takes the batches that are ready, and then the exception from the task.
             queue.Complete();
         }
     }

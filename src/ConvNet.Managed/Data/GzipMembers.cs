@@ -2,19 +2,19 @@ using System.IO.Compression;
 
 namespace ConvNet.Data;
 
-/// <summary>What a gzip file holds: the contents of all its members one after the other, as zcat gives them.</summary>
+/// <summary>The decompressed contents of all members of a gzip file in sequence, as zcat prints them.</summary>
 /// <remarks>
-/// Zeros after the last member are padding; anything else there is an error, as is a file that ends within a member.
-/// GZipStream checks every member's CRC and length, but ends in silence where the file does, and where something stands
-/// that is no member. So the file is given to it with a member of known content behind: if that comes out last, all
-/// before it was whole. Zeros at the end of the file are given apart from what is before them: if GZipStream stops
-/// there, they were padding.
+/// Zeros after the last member are padding. Any other data there is an error, and so is a file that ends within a
+/// member. GZipStream checks the CRC and the length of every member, but it ends silently at the end of a truncated
+/// file and at data that is not a member. Therefore a member with known content, the mark, is appended to the file. If
+/// its content comes out last, everything before it was complete. Zeros at the end of the file are passed separately
+/// from the data before them; if GZipStream stops there, they were padding.
 /// </remarks>
 internal sealed class GzipMembers : ForwardStream
 {
     private const int BufferBytes = 1 << 16;
 
-    // Bytes that no file ends with by chance, and the member that holds them.
+    // Bytes that no file ends with by chance, and the gzip member that contains them.
     private static readonly byte[] Mark =
         [0x9E, 0x37, 0x79, 0xB9, 0x7F, 0x4A, 0x7C, 0x15, 0xF3, 0x9C, 0xC0, 0x60, 0x5C, 0xED, 0xC8, 0x34];
     private static readonly byte[] MarkMember = Zip(Mark);
@@ -25,21 +25,21 @@ internal sealed class GzipMembers : ForwardStream
     private int _start, _end;
     private bool _ended;
 
-    /// <summary>Starts to read a file, which stays open.</summary>
-    /// <param name="file">The file; it is read from its beginning.</param>
+    /// <summary>Starts to read a file. The file is not closed.</summary>
+    /// <param name="file">The file, which is read from its beginning.</param>
     public GzipMembers(Stream file)
     {
         _parts = new Parts(file);
         _unzipped = new GZipStream(_parts, CompressionMode.Decompress);
     }
 
-    /// <summary>Reads on.</summary>
+    /// <summary>Reads the next decompressed bytes.</summary>
     /// <exception cref="InvalidDataException">
-    /// The file is damaged, ends within a member, or has something behind the last one.
+    /// The file is damaged, ends within a member, or has data after the last member.
     /// </exception>
     public override int Read(Span<byte> buffer)
     {
-        // The last bytes are held back, as they may be the mark.
+        // Holds back the last bytes, because they may be the mark.
         while (!_ended && _end - _start <= Mark.Length)
             Fill();
         int count = Math.Min(buffer.Length, _ended ? _end - _start : _end - _start - Mark.Length);
@@ -88,7 +88,7 @@ internal sealed class GzipMembers : ForwardStream
     private enum Part { Members, Zeros, Mark }
 
     /// <summary>
-    /// The file up to the zeros at its end, then these, then the mark; no read crosses from one to the next.
+    /// The file without its trailing zeros, then the zeros, then the mark. No read crosses from one part to the next.
     /// </summary>
     private sealed class Parts : ForwardStream
     {
@@ -141,7 +141,7 @@ internal sealed class GzipMembers : ForwardStream
     }
 }
 
-/// <summary>A stream that is read from its beginning to its end.</summary>
+/// <summary>A forward-only stream.</summary>
 internal abstract class ForwardStream : Stream
 {
     public override bool CanRead => true;

@@ -1,35 +1,35 @@
 namespace ConvNet.Data;
 
-/// <summary>Samples for a network, each read by its number.</summary>
-/// <remarks>A <see cref="DataLoader"/> makes batches of them. It reads on several threads at once.</remarks>
+/// <summary>A data set: samples for a network that are read by index.</summary>
+/// <remarks>A <see cref="DataLoader"/> creates batches from it and reads on several threads at once.</remarks>
 public interface IDataset
 {
     /// <summary>The number of samples, at least 1.</summary>
     int Count { get; }
 
-    /// <summary>C, H, W of the input of one sample.</summary>
+    /// <summary>The shape C, H, W of the input of one sample.</summary>
     Shape Shape { get; }
 
-    /// <summary>What the target of each sample is.</summary>
+    /// <summary>The description of the targets.</summary>
     TargetDescription Target { get; }
 
-    /// <summary>Reads a sample, the same for the same number whenever it is asked for, on any thread.</summary>
-    /// <param name="index">The number of the sample, from 0 to <see cref="Count"/> − 1.</param>
-    /// <param name="sample">Where input and target go. All of it is zero before.</param>
+    /// <summary>Reads a sample. The same index gives the same sample at any time and on any thread.</summary>
+    /// <param name="index">The index of the sample, from 0 to <see cref="Count"/> − 1.</param>
+    /// <param name="sample">Receives input and target. It is zero before the call.</param>
     void Read(int index, Sample sample);
 
-    /// <summary>The file that a sample comes from, for errors; null where there is none.</summary>
-    /// <param name="index">The number of the sample.</param>
+    /// <summary>Returns the file that a sample comes from, for error messages; null if there is none.</summary>
+    /// <param name="index">The index of the sample.</param>
     string? FileOf(int index) => null;
 }
 
 /// <summary>The memory that one sample is read into.</summary>
 public readonly ref struct Sample
 {
-    /// <summary>Puts together the memory of a sample.</summary>
+    /// <summary>Creates the memory of a sample.</summary>
     /// <param name="input">C×H×W values.</param>
-    /// <param name="classes">The class indices of the target; empty where the target is values.</param>
-    /// <param name="values">The values of the target; empty where the target is classes.</param>
+    /// <param name="classes">The class indices of the target; empty if the target is values.</param>
+    /// <param name="values">The values of the target; empty if the target is classes.</param>
     public Sample(Span<float> input, Span<int> classes, Span<float> values)
     {
         Input = input;
@@ -40,34 +40,34 @@ public readonly ref struct Sample
     /// <summary>The input, C×H×W.</summary>
     public Span<float> Input { get; }
 
-    /// <summary>One class index, or one for each pixel; empty where the target is values.</summary>
+    /// <summary>One class index, or one per pixel; empty if the target is values.</summary>
     public Span<int> Classes { get; }
 
-    /// <summary>The values of the target; empty where the target is classes.</summary>
+    /// <summary>The values of the target; empty if the target is classes.</summary>
     public Span<float> Values { get; }
 }
 
-/// <summary>What the target of a sample is: class indices or values, and how many.</summary>
+/// <summary>The description of a target: class indices or values, and their number.</summary>
 public readonly record struct TargetDescription
 {
     private TargetDescription(TargetKind kind, int classes, int length)
         => (Kind, Classes, Length) = (kind, classes, length);
 
-    /// <summary>The kind.</summary>
+    /// <summary>The kind of the target.</summary>
     public TargetKind Kind { get; }
 
-    /// <summary>The number of classes; 0 where the target is values.</summary>
+    /// <summary>The number of classes; 0 if the target is values.</summary>
     public int Classes { get; }
 
-    /// <summary>Class indices or values of one sample.</summary>
+    /// <summary>The number of class indices or values per sample.</summary>
     public int Length { get; }
 
-    /// <summary>One class index for each sample.</summary>
+    /// <summary>Describes a target of one class index per sample.</summary>
     /// <param name="classes">The number of classes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is below 1.</exception>
     public static TargetDescription OfClasses(int classes) => new(TargetKind.Classes, Checked(classes), 1);
 
-    /// <summary>One class index for each pixel.</summary>
+    /// <summary>Describes a target of one class index per pixel.</summary>
     /// <param name="classes">The number of classes.</param>
     /// <param name="pixels">The number of pixels.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
@@ -77,7 +77,7 @@ public readonly record struct TargetDescription
         return new TargetDescription(TargetKind.ClassesPerPixel, Checked(classes), pixels);
     }
 
-    /// <summary>Values.</summary>
+    /// <summary>Describes a target of values.</summary>
     /// <param name="length">The number of values.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is below 1.</exception>
     public static TargetDescription OfValues(int length)
@@ -86,7 +86,7 @@ public readonly record struct TargetDescription
         return new TargetDescription(TargetKind.Values, 0, length);
     }
 
-    /// <summary>The first class index that is none; null where all are.</summary>
+    /// <summary>Returns the first class index that is out of range; null if all are valid.</summary>
     internal int? FirstWrong(ReadOnlySpan<int> classes)
     {
         foreach (int index in classes)
@@ -104,7 +104,7 @@ public readonly record struct TargetDescription
     }
 }
 
-/// <summary>A data set did not give a sample: its code threw, or what it gave is no target.</summary>
+/// <summary>A data set failed to provide a sample: its code threw, or its target is invalid.</summary>
 public sealed class DatasetException : IOException
 {
     internal DatasetException(IDataset dataset, int index, string what, Exception? inner = null)
@@ -115,9 +115,9 @@ public sealed class DatasetException : IOException
         File = dataset.FileOf(index);
     }
 
-    /// <summary>The number of the sample, from 0.</summary>
+    /// <summary>The index of the sample, from 0.</summary>
     public int Index { get; }
 
-    /// <summary>The file that the sample comes from; null where the data set names none.</summary>
+    /// <summary>The file that the sample comes from; null if the data set names none.</summary>
     public string? File { get; }
 }

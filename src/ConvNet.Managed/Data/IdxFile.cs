@@ -3,9 +3,9 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Data;
 
-/// <summary>An array of bytes with its dimensions, the outermost first.</summary>
-/// <param name="Dimensions">The sizes.</param>
-/// <param name="Values">The values, row-major.</param>
+/// <summary>An array of bytes with its dimensions.</summary>
+/// <param name="Dimensions">The dimensions, outermost first.</param>
+/// <param name="Values">The values in row-major order.</param>
 public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values)
 {
     /// <inheritdoc/>
@@ -13,21 +13,21 @@ public sealed record IdxArray(IReadOnlyList<int> Dimensions, byte[] Values)
         (nameof(Values), Values));
 }
 
-/// <summary>Reads IDX files, the format of MNIST, gzipped or not.</summary>
+/// <summary>Reads IDX files, the format of MNIST, compressed with gzip or not.</summary>
 /// <remarks>
-/// Layout: 0, 0, the type (8: unsigned byte, the only one read here), the number of dimensions, each size as a
-/// big-endian 32-bit number, then the values. Source: LeCun, Cortes and Burges, "The MNIST database". A gzip file may
-/// have several members, and zeros after the last, as zcat reads them. The sizes are checked against the length of the
-/// file before anything is allocated, no more is decompressed than they announce, and memory grows with what comes out:
-/// reading takes at most three times that, and sixteen times the file.
+/// Layout: 0, 0, the element type (8: unsigned byte, the only supported one), the number of dimensions, each dimension
+/// as a big-endian 32-bit number, then the values. Source: LeCun, Cortes and Burges, "The MNIST database". A gzip file
+/// may have several members, and zeros after the last, as for zcat. The dimensions are checked against the length of
+/// the file before memory is allocated. No more data is decompressed than the header declares, and memory grows with
+/// the decompressed data: reading takes at most three times its size, and sixteen times the size of the file.
 /// </remarks>
 public static class IdxFile
 {
     /// <summary>Reads a file.</summary>
-    /// <param name="path">The file; whether it is gzipped is seen from its first bytes.</param>
-    /// <exception cref="InvalidDataException">The file is damaged or no IDX file of bytes; the message says
-    /// where.</exception>
-    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    /// <param name="path">The path of the file. Compression is detected from its first bytes.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or is not an IDX file of bytes; the message names the
+    /// position.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
     public static IdxArray Read(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -36,16 +36,16 @@ public static class IdxFile
     }
 }
 
-/// <summary>An IDX file whose header has been read and whose values are next.</summary>
+/// <summary>An IDX file positioned after its header, at the values.</summary>
 internal sealed class IdxReader : IDisposable
 {
     private const int MaxDimensions = 4;
 
-    // Deflate cannot do better: 258 bytes for a little more than two bits.
+    // The maximum compression ratio of deflate: 258 bytes for slightly more than two bits.
     private const long MaxCompression = 1032;
 
-    // What is taken at once for values that are compressed, in bytes and as a multiple of the file; more when that has
-    // come out.
+    // The initial buffer for compressed values, in bytes and as a multiple of the file size. It grows once it has been
+    // filled.
     private const long FirstBytes = 1 << 16, FirstExpansion = 16;
 
     private readonly Stream _file, _content;
@@ -53,9 +53,9 @@ internal sealed class IdxReader : IDisposable
     private readonly bool _zipped;
 
     /// <summary>Reads the header of an open file.</summary>
-    /// <param name="file">The file at its beginning; it is disposed with this.</param>
-    /// <param name="path">Its name, for errors.</param>
-    /// <exception cref="InvalidDataException">The header is damaged, or announces what cannot be.</exception>
+    /// <param name="file">The file at its beginning; this object disposes it.</param>
+    /// <param name="path">The path of the file, for error messages.</param>
+    /// <exception cref="InvalidDataException">The header is damaged or declares impossible dimensions.</exception>
     public IdxReader(Stream file, string path)
     {
         (_file, _path) = (file, path);
@@ -66,7 +66,7 @@ internal sealed class IdxReader : IDisposable
         Dimensions = ReadHeader();
     }
 
-    /// <summary>The sizes, the outermost first.</summary>
+    /// <summary>The dimensions, outermost first.</summary>
     public int[] Dimensions { get; }
 
     /// <summary>Opens a file.</summary>
@@ -85,8 +85,8 @@ internal sealed class IdxReader : IDisposable
         }
     }
 
-    /// <summary>Reads the values, with which the file must end.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged; the message says where.</exception>
+    /// <summary>Reads the values. The file must end after them.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged; the message names the position.</exception>
     public IdxArray ReadArray()
     {
         long length = Length(Dimensions);

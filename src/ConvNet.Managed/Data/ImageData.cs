@@ -4,29 +4,29 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Data;
 
-/// <summary>A data set as it is found: images to train on, images to test on.</summary>
-/// <param name="Name">Where it comes from: a name or a folder.</param>
-/// <param name="Train">The images to train on.</param>
-/// <param name="Test">The images to test on.</param>
+/// <summary>An image data set with a training and a test part.</summary>
+/// <param name="Name">The source: a name or a folder.</param>
+/// <param name="Train">The training images.</param>
+/// <param name="Test">The test images.</param>
 public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
 {
-    /// <summary>Where Debian's package dataset-fashion-mnist puts its files.</summary>
+    /// <summary>The folder of the files of Debian's package dataset-fashion-mnist.</summary>
     public const string FashionMnistFolder = "/usr/share/datasets/fashion-mnist";
 
     private const string DigitsName = "digits", FashionMnistName = "fashion-mnist";
 
     private static readonly Shape DigitShape = new(1, 8, 8);
 
-    /// <summary>The names of the data that is no folder of the user's.</summary>
+    /// <summary>The names of the predefined data sets.</summary>
     public static IReadOnlyList<string> Names { get; } = [DigitsName, FashionMnistName];
 
-    /// <summary>The number of classes: one more than the largest label of both parts.</summary>
+    /// <summary>The number of classes: one more than the largest label in both parts.</summary>
     public int Classes => Train.Target.Classes;
 
-    /// <summary>Opens a data set by name, or a folder of IDX files.</summary>
+    /// <summary>Opens a data set by name, or from a folder of IDX files.</summary>
     /// <param name="nameOrFolder"><c>digits</c>, <c>fashion-mnist</c>, or a folder.</param>
-    /// <exception cref="IOException">There is no such data; the message says how to get it.</exception>
-    /// <exception cref="InvalidDataException">A file is damaged, or the files do not fit together.</exception>
+    /// <exception cref="IOException">The data set does not exist; the message says how to obtain it.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or the files do not match.</exception>
     public static ImageData Open(string nameOrFolder) => nameOrFolder switch
     {
         DigitsName => Digits(),
@@ -41,14 +41,14 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
             + NearMisses.Question(nameOrFolder, Names)),
     };
 
-    /// <summary>1,797 handwritten digits, 8×8 pixels of 0 to 16, embedded in this library; every fifth of a class is
-    /// for testing.</summary>
+    /// <summary>Returns 1,797 handwritten digits of 8×8 pixels with values from 0 to 16, embedded in this library. One
+    /// fifth of each class is for testing.</summary>
     /// <remarks>
     /// Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, CC BY
-    /// 4.0. The split is stratified and depends on its own seed only: training on with another seed never sees a test
-    /// image.
+    /// 4.0. The split is stratified and depends only on its own seed. Training that continues with another seed
+    /// therefore never uses a test image.
     /// </remarks>
-    /// <param name="splitSeed">The seed that decides which images are for testing.</param>
+    /// <param name="splitSeed">The seed that selects the test images.</param>
     public static ImageData Digits(ulong splitSeed = 0)
     {
         using Stream file = typeof(ImageData).Assembly.GetManifestResourceStream("digits.csv.gz")!;
@@ -67,26 +67,26 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         return new ImageData(DigitsName, train, test);
     }
 
-    /// <summary>Fashion-MNIST: 60,000 and 10,000 images of clothes, 28×28, in ten classes, as Debian packages
-    /// them.</summary>
+    /// <summary>Opens Fashion-MNIST: 60,000 training and 10,000 test images of clothes, 28×28, in ten classes, from the
+    /// Debian package.</summary>
     /// <remarks>Source: Xiao, Rasul and Vollgraf, arXiv:1708.07747.</remarks>
-    /// <exception cref="DirectoryNotFoundException">The package is not installed; the message has the
-    /// command.</exception>
+    /// <exception cref="DirectoryNotFoundException">The package is not installed; the message gives the command that
+    /// installs it.</exception>
     public static ImageData FashionMnist() => Directory.Exists(FashionMnistFolder)
         ? Folder(FashionMnistFolder) with { Name = FashionMnistName }
         : throw new DirectoryNotFoundException($"Fashion-MNIST is not in {FashionMnistFolder}. Install it with: sudo "
             + "apt-get install dataset-fashion-mnist");
 
-    /// <summary>The IDX files of a folder, named as those of MNIST, gzipped or not.</summary>
+    /// <summary>Opens the IDX files of a folder, named as those of MNIST, compressed with gzip or not.</summary>
     /// <remarks>
-    /// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; some copies
-    /// have a dot in the names, as train-images.idx3-ubyte. Images with channels are N×C×H×W in idx4 files. The headers
-    /// of all four are compared before any values are read.
+    /// The files are train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+    /// t10k-labels-idx1-ubyte. A dot in the names is also accepted, as in train-images.idx3-ubyte. Images with channels
+    /// are N×C×H×W in idx4 files. The headers of all four files are compared before any values are read.
     /// </remarks>
     /// <exception cref="FileNotFoundException">
-    /// A file is missing; the message has all names that were looked for.
+    /// A file is missing; the message lists all names that were tried.
     /// </exception>
-    /// <exception cref="InvalidDataException">A file is damaged, or the files do not fit together.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, or the files do not match.</exception>
     public static ImageData Folder(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -109,7 +109,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
                 $"{folder} has none of the files {string.Join(", ", names)}; the names are those of MNIST.");
     }
 
-    /// <summary>Images and their labels, of which the headers have been read and fit together.</summary>
+    /// <summary>Images and labels whose headers have been read and match.</summary>
     private sealed record Part(IdxReader Images, IdxReader Labels, Shape Shape) : IDisposable
     {
         public static Part Open(string folder, string part)

@@ -2,19 +2,20 @@ using System.Numerics.Tensors;
 
 namespace ConvNet.Data;
 
-/// <summary>How pixels become the numbers a network reads: x = (pixel / max − μ_c) / σ_c, with μ and σ of channel
+/// <summary>Normalises pixels for a network: x = (pixel / max − μ_c) / σ_c, with μ and σ of channel
 /// c.</summary>
 /// <remarks>
-/// μ and σ are taken from the training images alone and applied to all: the test images stay unseen. A channel that is
-/// the same everywhere gets σ = 1. A saved model carries them, so that it reads later images the way it was trained.
+/// μ and σ are computed from the training images only and applied to all images, so that the test images do not
+/// influence them. A constant channel has σ = 1. A saved model contains the normalisation, so that later images are
+/// normalised as in training.
 /// </remarks>
 public sealed record Normalization : Transform
 {
-    /// <summary>Describes a normalisation.</summary>
-    /// <param name="maxValue">The value of a pixel that is fully on.</param>
-    /// <param name="mean">μ of every channel, of pixels between 0 and 1.</param>
-    /// <param name="standardDeviation">σ of every channel, positive.</param>
-    /// <exception cref="ArgumentException">The numbers of channels differ, or a value is not finite or σ not
+    /// <summary>Creates a normalisation.</summary>
+    /// <param name="maxValue">The largest pixel value.</param>
+    /// <param name="mean">μ of every channel, for pixels scaled to 0 to 1.</param>
+    /// <param name="standardDeviation">σ of every channel; positive.</param>
+    /// <exception cref="ArgumentException">The numbers of channels differ, a value is not finite, or a σ is not
     /// positive.</exception>
     public Normalization(byte maxValue, IReadOnlyList<float> mean, IReadOnlyList<float> standardDeviation)
     {
@@ -30,7 +31,7 @@ public sealed record Normalization : Transform
         (MaxValue, Mean, StandardDeviation) = (maxValue, mean, standardDeviation);
     }
 
-    /// <summary>The value of a pixel that is fully on.</summary>
+    /// <summary>The largest pixel value.</summary>
     public byte MaxValue { get; }
 
     /// <summary>μ of every channel.</summary>
@@ -39,16 +40,18 @@ public sealed record Normalization : Transform
     /// <summary>σ of every channel.</summary>
     public IReadOnlyList<float> StandardDeviation { get; }
 
-    /// <summary>The normalisation that gives these images mean 0 and standard deviation 1 in every channel.</summary>
+    /// <summary>Returns the normalisation that gives these images mean 0 and standard deviation 1 per
+    /// channel.</summary>
     public static Normalization Of(PixelSet images)
     {
         ArgumentNullException.ThrowIfNull(images);
         return Of(images, images.MaxValue);
     }
 
-    /// <summary>The normalisation that gives these inputs mean 0 and standard deviation 1 in every channel.</summary>
-    /// <param name="data">The samples to train on.</param>
-    /// <param name="maxValue">The value of a pixel that is fully on; 1 for inputs that are no pixels.</param>
+    /// <summary>Returns the normalisation that gives these inputs mean 0 and standard deviation 1 per
+    /// channel.</summary>
+    /// <param name="data">The training samples.</param>
+    /// <param name="maxValue">The largest pixel value; 1 for inputs that are not pixels.</param>
     public static Normalization Of(IDataset data, byte maxValue)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -56,7 +59,7 @@ public sealed record Normalization : Transform
         double[] sums = new double[shape.C], squares = new double[shape.C];
         var reader = new SampleReader(data, []);
         var x = new float[shape.Length];
-        // Sums of pixels are sums of whole numbers: exact, whatever the order.
+        // Pixels are whole numbers, so their sums are exact in any order.
         for (int n = 0; n < data.Count; n++)
         {
             reader.Read(n, 0, 0, x);
@@ -83,8 +86,8 @@ public sealed record Normalization : Transform
         return new Normalization(maxValue, mean, deviation);
     }
 
-    /// <summary>Throws unless these are images of the kind that the normalisation was made for.</summary>
-    /// <exception cref="ArgumentException">They have other channels or another largest value.</exception>
+    /// <summary>Throws if the images do not match the normalisation.</summary>
+    /// <exception cref="ArgumentException">The number of channels or the largest pixel value differs.</exception>
     public void CheckFor(PixelSet images)
     {
         ArgumentNullException.ThrowIfNull(images);

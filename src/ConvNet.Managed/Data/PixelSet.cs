@@ -2,20 +2,20 @@ using System.Numerics;
 
 namespace ConvNet.Data;
 
-/// <summary>Images as a file holds them: one byte per value, with one class label per image.</summary>
+/// <summary>Images as stored in a file: one byte per value, with one class label per image.</summary>
 /// <remarks>
-/// Read as a data set, an input is the pixels as they are, 0 to <see cref="MaxValue"/>: a
-/// <see cref="Normalization"/> makes of them what a network reads.
+/// As a data set, an input contains the raw pixels, 0 to <see cref="MaxValue"/>. A <see cref="Normalization"/> converts
+/// them for a network.
 /// </remarks>
 public sealed class PixelSet : IDataset
 {
-    /// <summary>Takes pixels and labels; the arrays are not copied.</summary>
-    /// <param name="shape">C, H, W of one image.</param>
-    /// <param name="maxValue">The value of a pixel that is fully on.</param>
+    /// <summary>Creates a set of pixels and labels. The arrays are not copied.</summary>
+    /// <param name="shape">The shape C, H, W of one image.</param>
+    /// <param name="maxValue">The largest pixel value.</param>
     /// <param name="classes">The number of classes.</param>
-    /// <param name="pixels">N×C×H×W.</param>
-    /// <param name="labels">N classes, from 0 to <paramref name="classes"/> − 1.</param>
-    /// <exception cref="ArgumentException">The lengths do not fit together, there is no image, or a label is out of
+    /// <param name="pixels">The pixels, N×C×H×W.</param>
+    /// <param name="labels">N class indices, from 0 to <paramref name="classes"/> − 1.</param>
+    /// <exception cref="ArgumentException">The lengths do not match, there is no image, or a label is out of
     /// range.</exception>
     public PixelSet(Shape shape, byte maxValue, int classes, byte[] pixels, int[] labels)
     {
@@ -40,13 +40,13 @@ public sealed class PixelSet : IDataset
     /// <inheritdoc/>
     public TargetDescription Target { get; }
 
-    /// <summary>The value of a pixel that is fully on.</summary>
+    /// <summary>The largest pixel value.</summary>
     public byte MaxValue { get; }
 
-    /// <summary>N×C×H×W.</summary>
+    /// <summary>The pixels, N×C×H×W.</summary>
     public ReadOnlyMemory<byte> Pixels { get; }
 
-    /// <summary>N classes.</summary>
+    /// <summary>The N class labels.</summary>
     public ReadOnlyMemory<int> Labels { get; }
 
     /// <inheritdoc/>
@@ -73,8 +73,8 @@ public sealed class PixelSet : IDataset
         sample.Classes[0] = Labels.Span[index];
     }
 
-    /// <summary>Some of the images, in the order given.</summary>
-    /// <exception cref="ArgumentException">They have more pixels than an array holds.</exception>
+    /// <summary>Returns some of the images, in the given order.</summary>
+    /// <exception cref="ArgumentException">The selection has more pixels than an array can hold.</exception>
     public PixelSet Select(IReadOnlyList<int> images)
     {
         ArgumentNullException.ThrowIfNull(images);
@@ -92,9 +92,9 @@ public sealed class PixelSet : IDataset
         return new PixelSet(Shape, MaxValue, Target.Classes, pixels, labels);
     }
 
-    /// <summary>Splits into two parts that have the classes in the same proportions.</summary>
-    /// <param name="share">The share of every class that goes to the second part, rounded to whole images.</param>
-    /// <param name="seed">The seed that decides which images go where.</param>
+    /// <summary>Splits the set into two parts with the same class proportions.</summary>
+    /// <param name="share">The fraction of every class in the second part, rounded to whole images.</param>
+    /// <param name="seed">The seed that selects the images of each part.</param>
     public (PixelSet First, PixelSet Second) SplitStratified(double share, ulong seed)
     {
         if (share is not (> 0 and < 1))

@@ -1,8 +1,8 @@
 namespace ConvNet.Data;
 
-/// <summary>Cuts a part of a given size out of an image with borders of zeros, every place being as likely.</summary>
+/// <summary>Crops a region of a given size at a uniformly random position from an image padded with zeros.</summary>
 /// <remarks>
-/// Zeros are black where this stands before a <see cref="Normalization"/>, as it usually does, and the mean behind it.
+/// Before a <see cref="Normalization"/>, which is the usual order, zero means black; after it, zero means the mean.
 /// </remarks>
 public sealed record RandomCrop : Transform
 {
@@ -11,26 +11,26 @@ public sealed record RandomCrop : Transform
         s_padding = AttributeDeclaration.Size<RandomCrop>("padding", crop => crop.Padding, 0, MostPadding,
             new Extent(0, 0));
 
-    // The position of a crop is a number of 32 bits.
+    // The position of a crop must fit in 32 bits.
     private const int MostPadding = 1 << 20;
 
-    /// <summary>The transform as files know it.</summary>
+    /// <summary>The declaration of the transform for files.</summary>
     public static Declaration<Transform> Declared { get; } = new("crop", "cuts a part out at random",
         [s_size, s_padding], values => new RandomCrop(values.Get(s_size), values.Get(s_padding)));
 
-    /// <summary>Describes the crop.</summary>
-    /// <param name="size">Rows and columns of the output.</param>
-    /// <param name="padding">Rows above and below, columns left and right, that are added to the input.</param>
+    /// <summary>Creates a random crop.</summary>
+    /// <param name="size">The rows and columns of the output.</param>
+    /// <param name="padding">The rows added above and below the input, and the columns added left and right.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or a padding below 0 or above 2^20.</exception>
     public RandomCrop(Extent size, Extent padding = default)
     {
         (Size, Padding) = (s_size.Check("crop", size), s_padding.Check("crop", padding));
     }
 
-    /// <summary>Rows and columns of the output.</summary>
+    /// <summary>The rows and columns of the output.</summary>
     public Extent Size { get; }
 
-    /// <summary>Rows above and below, columns left and right, that are added to the input.</summary>
+    /// <summary>The rows added above and below the input, and the columns added left and right.</summary>
     public Extent Padding { get; }
 
     /// <inheritdoc/>
@@ -49,7 +49,7 @@ public sealed record RandomCrop : Transform
         ArgumentNullException.ThrowIfNull(random);
         int top = random.Between(0, shape.H + 2 * Padding.H - Size.H) - Padding.H,
             left = random.Between(0, shape.W + 2 * Padding.W - Size.W) - Padding.W;
-        // Columns of the output that lie inside the input.
+        // The columns of the output that lie inside the input.
         int from = Math.Clamp(-left, 0, Size.W), to = Math.Clamp(shape.W - left, from, Size.W);
         y.Clear();
         for (int c = 0; c < shape.C; c++)

@@ -1,6 +1,6 @@
 namespace ConvNet.Data;
 
-/// <summary>Mirrors an image, left to right, with probability p.</summary>
+/// <summary>Flips an image horizontally with probability p.</summary>
 public sealed record RandomHorizontalFlip : Transform
 {
     private const double Usual = 0.5;
@@ -9,20 +9,20 @@ public sealed record RandomHorizontalFlip : Transform
         = AttributeDeclaration.Number<RandomHorizontalFlip>("probability", flip => flip.Probability,
             new NumberInterval(0, 1, HasLeast: true, HasMost: true), Usual);
 
-    /// <summary>The transform as files know it.</summary>
+    /// <summary>The declaration of the transform for files.</summary>
     public static Declaration<Transform> Declared { get; } = new("horizontalFlip",
         "mirrors images at random, left to right", [s_probability],
         values => new RandomHorizontalFlip(values.Get(s_probability)));
 
-    /// <summary>Describes the flip.</summary>
-    /// <param name="probability">p, in [0, 1].</param>
+    /// <summary>Creates a random horizontal flip.</summary>
+    /// <param name="probability">p, the probability of a flip, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1].</exception>
     public RandomHorizontalFlip(double probability = Usual)
     {
         Probability = s_probability.Check("horizontalFlip", probability);
     }
 
-    /// <summary>p.</summary>
+    /// <summary>p, the probability of a flip.</summary>
     public double Probability { get; }
 
     /// <inheritdoc/>

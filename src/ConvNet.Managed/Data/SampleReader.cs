@@ -2,10 +2,10 @@ using static System.FormattableString;
 
 namespace ConvNet.Data;
 
-/// <summary>Reads samples of a data set through transforms, for one thread.</summary>
+/// <summary>Reads samples of a data set through transforms. Not thread-safe.</summary>
 internal sealed class SampleReader
 {
-    // Where the random choices of transforms begin: layers have nodes from 0, other streams from −1 downwards.
+    // The first node number of the random choices of transforms. Layers count up from 0, other streams down from −1.
     private const int FirstNode = int.MinValue;
 
     private readonly IDataset _data;
@@ -15,10 +15,10 @@ internal sealed class SampleReader
     private readonly int[] _classes;
     private readonly float[] _values;
 
-    /// <summary>Makes a reader.</summary>
+    /// <summary>Creates a reader.</summary>
     /// <param name="data">The data set.</param>
-    /// <param name="transforms">The transforms, the first of which sees what the data set gives.</param>
-    /// <exception cref="ArgumentException">A transform does not take what is before it.</exception>
+    /// <param name="transforms">The transforms, in the order in which they are applied.</param>
+    /// <exception cref="ArgumentException">A transform does not accept the output of the one before it.</exception>
     public SampleReader(IDataset data, IReadOnlyList<Transform> transforms)
     {
         (_data, _transforms) = (data, transforms);
@@ -35,23 +35,23 @@ internal sealed class SampleReader
         _values = data.Target.Kind == TargetKind.Values ? new float[data.Target.Length] : [];
     }
 
-    /// <summary>The shape of what is read.</summary>
+    /// <summary>The shape of the inputs after the transforms.</summary>
     public Shape Shape => _shapes[^1];
 
-    /// <summary>Reads the input of a sample, its target being of no interest.</summary>
+    /// <summary>Reads the input of a sample without its target.</summary>
     public void Read(int index, ulong seed, int epoch, Span<float> input)
         => Read(index, seed, epoch, new Sample(input, _classes, _values));
 
     /// <summary>Reads a sample.</summary>
-    /// <param name="index">Its number.</param>
-    /// <param name="seed">The seed of random transforms.</param>
+    /// <param name="index">The index of the sample.</param>
+    /// <param name="seed">The seed of the random transforms.</param>
     /// <param name="epoch">The epoch.</param>
-    /// <param name="sample">Where it goes.</param>
+    /// <param name="sample">Receives the sample.</param>
     /// <exception cref="DatasetException">The data set or a transform threw, or a class is out of range.</exception>
     public void Read(int index, ulong seed, int epoch, Sample sample)
     {
         Span<float> raw = _transforms.Count == 0 ? sample.Input : _x.AsSpan(0, _shapes[0].Length);
-        // What a sample is must not depend on what was read before it.
+        // A sample must not depend on what was read before it.
         raw.Clear();
         sample.Classes.Clear();
         sample.Values.Clear();

@@ -1,13 +1,13 @@
 namespace ConvNet.Data;
 
-/// <summary>Orders that depend on a seed alone: the same on every machine and in every version of .NET.</summary>
+/// <summary>Random orders that depend only on a seed: the same on every machine and .NET version.</summary>
 internal static class Shuffle
 {
-    /// <summary>The numbers from 0 to <paramref name="count"/> − 1 in random order (Fisher and Yates, over
+    /// <summary>Returns the numbers from 0 to <paramref name="count"/> − 1 in random order (Fisher and Yates, with
     /// <see cref="Philox"/>).</summary>
-    /// <param name="count">How many.</param>
+    /// <param name="count">The number of elements.</param>
     /// <param name="seed">The seed.</param>
-    /// <param name="round">The epoch or whatever else tells several orders of one seed apart.</param>
+    /// <param name="round">Distinguishes several orders of one seed, for example the epoch.</param>
     public static int[] Order(int count, ulong seed, long round)
     {
         var order = new int[count];
@@ -15,7 +15,7 @@ internal static class Shuffle
             order[i] = i;
         for (int i = count - 1; i > 0; i--)
         {
-            // Node 0 is the images, which no layer masks, so these words are used nowhere else.
+            // Node 0 is the input, which has no mask, so these random words are used nowhere else.
             int j = (int)((ulong)Philox.Word(seed, node: 0, round, i) * (ulong)(i + 1) >> 32);
             (order[i], order[j]) = (order[j], order[i]);
         }

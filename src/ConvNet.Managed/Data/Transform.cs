@@ -2,33 +2,33 @@ using System.Text;
 
 namespace ConvNet.Data;
 
-/// <summary>Changes the input of a sample on its way from a data set into a batch.</summary>
+/// <summary>Transforms the input of a sample between the data set and the batch.</summary>
 /// <remarks>
-/// What it makes of an input depends on its own attributes, the input and the random choices that it is given, which
-/// are a function of seed, epoch and the number of the sample: the same in whatever batch and on whatever thread.
+/// The output depends only on the attributes, the input and the random choices passed to the transform. The choices
+/// depend on the seed, the epoch and the index of the sample, but not on the batch or the thread.
 /// </remarks>
 public abstract record Transform
 {
-    /// <summary>Every transform of this library but <see cref="Normalization"/>, which a saved model has
-    /// itself.</summary>
+    /// <summary>All transforms of this library except <see cref="Normalization"/>, which a saved model stores
+    /// separately.</summary>
     public static KindSet<Transform> BuiltIn { get; } = new("transform", RandomHorizontalFlip.Declared,
         RandomCrop.Declared);
 
-    /// <summary>The transform as files know it; null where they do not.</summary>
+    /// <summary>The declaration of the transform for files; null if it cannot be saved.</summary>
     public virtual Declaration<Transform>? Declaration => null;
 
-    /// <summary>The shape of what it gives; the input's own unless it says otherwise.</summary>
+    /// <summary>Returns the shape of the output; by default the shape of the input.</summary>
     /// <param name="input">The shape of the input.</param>
-    /// <exception cref="ArgumentException">It takes no inputs of this shape.</exception>
+    /// <exception cref="ArgumentException">The transform does not accept inputs of this shape.</exception>
     public virtual Shape Infer(Shape input) => input;
 
-    /// <summary>Computes the output, all of it.</summary>
+    /// <summary>Computes all values of the output.</summary>
     /// <param name="shape">The shape of the input.</param>
     /// <param name="x">The input, C×H×W.</param>
-    /// <param name="y">The output, in memory of its own.</param>
-    /// <param name="random">Random choices of this transform for this sample in this epoch.</param>
+    /// <param name="y">The output, which does not overlap the input.</param>
+    /// <param name="random">The random choices of this transform for this sample and epoch.</param>
     public abstract void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random);
 
-    /// <summary>Derived records print their own members alone.</summary>
+    /// <summary>Excludes all members; derived records print only their own.</summary>
     protected virtual bool PrintMembers(StringBuilder builder) => false;
 }

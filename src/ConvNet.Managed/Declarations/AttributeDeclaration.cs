@@ -4,35 +4,35 @@ using ConvNet.Serialization;
 
 namespace ConvNet;
 
-/// <summary>What an attribute is to a layer, for those who change it: shrinking, and the cutting of channels.</summary>
+/// <summary>The role of an attribute in a layer, for code that changes it: shrinking and channel reduction.</summary>
 public enum AttributeRole
 {
-    /// <summary>Nothing that others know.</summary>
+    /// <summary>No common role.</summary>
     Other,
 
-    /// <summary>Channels or features of the output.</summary>
+    /// <summary>The channels or features of the output.</summary>
     Channels,
 
-    /// <summary>Rows and columns of a window.</summary>
+    /// <summary>The rows and columns of a window.</summary>
     Kernel,
 
-    /// <summary>Rows and columns from one position of a window to the next.</summary>
+    /// <summary>The stride in rows and columns.</summary>
     Stride,
 
-    /// <summary>Rows and columns that are added to the borders.</summary>
+    /// <summary>The rows and columns added at the borders.</summary>
     Padding,
 
     /// <summary>The distance between taps.</summary>
     Dilation,
 
-    /// <summary>Groups of channels.</summary>
+    /// <summary>The number of channel groups.</summary>
     Groups,
 }
 
-/// <summary>One attribute of a layer, an optimiser or a loss, declared once: name, type, default and range.</summary>
+/// <summary>The declaration of one attribute of a layer, optimiser or loss: name, type, default and range.</summary>
 /// <remarks>
-/// The files, the listing of layers, the options of commands, the shrinking of failing cases and the random cases read
-/// it, and the owner's constructor checks its argument with <see cref="AttributeDeclaration{T}.Check"/>.
+/// Files, the listing of layers, command options, the shrinking of failing cases and the generation of random cases use
+/// it. The constructor of the owner validates its argument with <see cref="AttributeDeclaration{T}.Check"/>.
 /// </remarks>
 public abstract class AttributeDeclaration
 {
@@ -42,39 +42,40 @@ public abstract class AttributeDeclaration
         (Name, Role, FormerName) = (name, role, formerName);
     }
 
-    /// <summary>The name, as files have it.</summary>
+    /// <summary>The name in files.</summary>
     public string Name { get; }
 
-    /// <summary>What it is to the layer.</summary>
+    /// <summary>The role in the layer.</summary>
     public AttributeRole Role { get; }
 
-    /// <summary>The name that earlier files have; null where it has always had its name.</summary>
+    /// <summary>The name in files of earlier versions; null if it is unchanged.</summary>
     public string? FormerName { get; }
 
     /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c> or
     /// <c>word</c>.</summary>
     public abstract string Type { get; }
 
-    /// <summary>The default in words; null where the attribute must be given.</summary>
+    /// <summary>The default in words; null if the attribute is required.</summary>
     public abstract string? Default { get; }
 
-    /// <summary>The values that it may have, as <c>[0, 1)</c>.</summary>
+    /// <summary>The range of values, such as <c>[0, 1)</c>.</summary>
     public abstract string Range { get; }
 
-    /// <summary>What it is, in a few words; empty where its name says all.</summary>
+    /// <summary>A short description; empty if the name is sufficient.</summary>
     public string Summary { get; private protected init; } = "";
 
-    /// <summary>The numbers that it may have; null where it is none.</summary>
+    /// <summary>The interval of a numeric attribute; null for other attributes.</summary>
     public NumberInterval? Interval { get; private protected init; }
 
-    /// <summary>A whole number.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
-    /// <param name="otherwise">The default; the attribute must be given where this is null.</param>
+    /// <summary>Declares an integer attribute.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
+    /// <param name="otherwise">The default; null if the attribute is required.</param>
     /// <param name="least">The smallest value.</param>
-    /// <param name="role">What it is to the layer.</param>
-    /// <param name="multipleOf">What it must be a multiple of in a layer; 1 unless given.</param>
-    /// <param name="formerName">The name that earlier files have, if another.</param>
+    /// <param name="role">The role in the layer.</param>
+    /// <param name="multipleOf">Returns the number that the value must be a multiple of in a layer; 1 by
+    /// default.</param>
+    /// <param name="formerName">The name in files of earlier versions, if different.</param>
     public static AttributeDeclaration<int> Integer<TOwner>(string name, Func<TOwner, int> get, int? otherwise = null,
         int least = 1, AttributeRole role = AttributeRole.Other, Func<TOwner, int>? multipleOf = null,
         string? formerName = null)
@@ -91,12 +92,12 @@ public abstract class AttributeDeclaration
             Drawer = draw => Math.Max(least, draw.Of(least, 1, 2, 3, 5, 8, 16, 17)),
         }, formerName);
 
-    /// <summary>A real number.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer, an optimiser or a loss.</param>
-    /// <param name="range">The values that it may have.</param>
-    /// <param name="otherwise">The default; the attribute must be given where this is null.</param>
-    /// <param name="summary">What it is, in a few words.</param>
+    /// <summary>Declares a real-valued attribute.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer, an optimiser or a loss.</param>
+    /// <param name="range">The range of values.</param>
+    /// <param name="otherwise">The default; null if the attribute is required.</param>
+    /// <param name="summary">A short description.</param>
     public static AttributeDeclaration<float> Number<TOwner>(string name, Func<TOwner, float> get, NumberInterval range,
         float? otherwise = null, string summary = "")
         => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
@@ -114,7 +115,7 @@ public abstract class AttributeDeclaration
             Interval = range,
         };
 
-    /// <summary>A real number in double precision.</summary>
+    /// <summary>Declares a real-valued attribute in double precision.</summary>
     /// <inheritdoc cref="Number{TOwner}(string, Func{TOwner, float}, NumberInterval, float?, string)"/>
     public static AttributeDeclaration<double> Number<TOwner>(string name, Func<TOwner, double> get,
         NumberInterval range, double? otherwise = null, string summary = "")
@@ -133,13 +134,13 @@ public abstract class AttributeDeclaration
             Interval = range,
         };
 
-    /// <summary>True or false.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
+    /// <summary>Declares a Boolean attribute.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
     /// <param name="otherwise">The default.</param>
-    /// <param name="simplest">The value of the simpler layer, which a failing case is shrunk to.</param>
-    /// <param name="summary">What it is, in a few words.</param>
-    /// <param name="formerName">The name that earlier files have, if another.</param>
+    /// <param name="simplest">The value of the simpler layer, to which a failing case is shrunk.</param>
+    /// <param name="summary">A short description.</param>
+    /// <param name="formerName">The name in files of earlier versions, if different.</param>
     public static AttributeDeclaration<bool> Flag<TOwner>(string name, Func<TOwner, bool> get, bool otherwise,
         bool simplest = false, string summary = "", string? formerName = null)
         => new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
@@ -156,15 +157,15 @@ public abstract class AttributeDeclaration
             Summary = summary,
         };
 
-    /// <summary>Rows and columns: one number for both, or two.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
+    /// <summary>Declares an attribute of rows and columns: one number for both, or two.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
     /// <param name="least">The smallest number of rows and of columns.</param>
-    /// <param name="most">The largest.</param>
-    /// <param name="otherwise">The default; the attribute must be given where this and the words are null.</param>
-    /// <param name="otherwiseWords">The default in words, where the layer computes it.</param>
-    /// <param name="role">What it is to the layer.</param>
-    /// <param name="formerName">The name that earlier files have, if another.</param>
+    /// <param name="most">The largest number of rows and of columns.</param>
+    /// <param name="otherwise">The default. If this and the words are null, the attribute is required.</param>
+    /// <param name="otherwiseWords">The default in words, if the layer computes it.</param>
+    /// <param name="role">The role in the layer.</param>
+    /// <param name="formerName">The name in files of earlier versions, if different.</param>
     public static AttributeDeclaration<Extent> Size<TOwner>(string name, Func<TOwner, Extent> get, int least, int most,
         Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other,
         string? formerName = null)
@@ -180,10 +181,10 @@ public abstract class AttributeDeclaration
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
         }, formerName);
 
-    /// <summary>Rows and columns around a map: one number, two or four.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
-    /// <param name="most">The most on any side.</param>
+    /// <summary>Declares a padding attribute: one, two or four numbers.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
+    /// <param name="most">The largest padding on any side.</param>
     public static AttributeDeclaration<Padding> Pads<TOwner>(string name, Func<TOwner, Padding> get, int most)
         => new(name, AttributeRole.Padding, layer => get((TOwner)layer), (Padding)0, new()
         {
@@ -204,12 +205,12 @@ public abstract class AttributeDeclaration
                 : (draw.Below(3), draw.Below(3), draw.Below(3), draw.Below(3)),
         });
 
-    /// <summary>One of several words.</summary>
-    /// <param name="name">The name, as files have it.</param>
-    /// <param name="get">Its value in a layer.</param>
+    /// <summary>Declares an attribute that is one of several words.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
     /// <param name="words">The words with their values.</param>
     /// <param name="otherwise">The default.</param>
-    /// <param name="formerFlag">The flag that earlier files have instead, and what it stands for.</param>
+    /// <param name="formerFlag">The flag in files of earlier versions, and the value it stands for.</param>
     public static AttributeDeclaration<T> Choice<TOwner, T>(string name, Func<TOwner, T> get,
         IReadOnlyList<(string Word, T Value)> words, T otherwise, (string Name, T Value)? formerFlag = null)
         where T : struct
@@ -242,27 +243,27 @@ public abstract class AttributeDeclaration
         }, formerFlag?.Name);
     }
 
-    /// <summary>Smaller numbers: the least, half, one less.</summary>
+    /// <summary>Returns smaller numbers: the least, half, and one less.</summary>
     public static IEnumerable<int> Smaller(int value, int least)
         => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
 
-    /// <summary>The value that a layer has.</summary>
+    /// <summary>Returns the value of an owner.</summary>
     public abstract object ValueOf(object owner);
 
-    /// <summary>The value that a layer has, in words.</summary>
+    /// <summary>Returns the value of an owner in words.</summary>
     internal abstract string TextOf(object owner);
 
-    /// <summary>Writes the value that a layer has.</summary>
+    /// <summary>Writes the value of an owner.</summary>
     public abstract void Write(Utf8JsonWriter json, object owner);
 
-    /// <summary>Reads a value; null where the default stands for it.</summary>
-    /// <exception cref="InvalidDataException">The value is of another type, or missing.</exception>
+    /// <summary>Reads a value; null if the default applies.</summary>
+    /// <exception cref="InvalidDataException">The value has the wrong type or is missing.</exception>
     public abstract object? Read(JsonReader json);
 
-    /// <summary>Smaller values than the one that a layer has, the boldest step first.</summary>
+    /// <summary>Returns smaller values than that of an owner, the largest step first.</summary>
     public abstract IEnumerable<object> Smaller(object owner);
 
-    /// <summary>A value of the range.</summary>
+    /// <summary>Draws a value from the range.</summary>
     internal abstract object Draw(RandomDraw draw);
 
     private static void WriteNumbers(Utf8JsonWriter json, string at, params ReadOnlySpan<int> numbers)
@@ -273,7 +274,7 @@ public abstract class AttributeDeclaration
         json.WriteEndArray();
     }
 
-    // None, as much on opposite sides, and less on one side after another.
+    // No padding, equal padding on opposite sides, then less padding on each side in turn.
     private static IEnumerable<Padding> Smaller(Padding padding)
     {
         (int top, int left, int bottom, int right) = padding;
@@ -303,7 +304,7 @@ public abstract class AttributeDeclaration
     }
 }
 
-/// <summary>An attribute whose values have a type.</summary>
+/// <summary>A declaration of an attribute whose values have a given type.</summary>
 /// <typeparam name="T">The type of its values.</typeparam>
 public sealed class AttributeDeclaration<T> : AttributeDeclaration
     where T : struct
@@ -318,7 +319,7 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         (_get, Otherwise, _rules) = (get, otherwise, rules);
     }
 
-    /// <summary>The default; null where the attribute must be given, or the layer computes it.</summary>
+    /// <summary>The default; null if the attribute is required or the layer computes the default.</summary>
     public T? Otherwise { get; }
 
     /// <inheritdoc/>
@@ -330,10 +331,10 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
     /// <inheritdoc/>
     public override string Range => _rules.RangeWord;
 
-    /// <summary>The value, if it is in the range: for the layer's constructor.</summary>
+    /// <summary>Returns the value if it is in range. The constructor of the layer calls this.</summary>
     /// <param name="kind">The kind of the layer.</param>
     /// <param name="value">The value.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range.</exception>
     public T Check(string kind, T value) => _rules.IsInRange(value)
         ? value
         : throw new ArgumentOutOfRangeException(Name, $"{kind}: {Name} {Text(value)} is not in {Range}.");
@@ -364,7 +365,7 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         ?? (value is bool flag ? (flag ? "true" : "false") : Convert.ToString(value, CultureInfo.InvariantCulture)!);
 }
 
-/// <summary>What a type of attribute is in words, in files and in cases.</summary>
+/// <summary>The rules of a type of attribute: its words, its file format and its random values.</summary>
 internal sealed class AttributeRules<T>
     where T : struct
 {
@@ -387,27 +388,27 @@ internal sealed class AttributeRules<T>
     public Func<T, string>? Words { get; init; }
 }
 
-/// <summary>An interval of real numbers, as <c>[0, 1)</c>; its end may be infinite.</summary>
-/// <param name="Least">Its lower end.</param>
-/// <param name="Most">Its upper end.</param>
-/// <param name="HasLeast">Whether the lower end belongs to it.</param>
-/// <param name="HasMost">Whether the upper end belongs to it; never where it is infinite.</param>
+/// <summary>An interval of real numbers, such as <c>[0, 1)</c>. An end may be infinite.</summary>
+/// <param name="Least">The lower end.</param>
+/// <param name="Most">The upper end.</param>
+/// <param name="HasLeast">Whether the lower end is included.</param>
+/// <param name="HasMost">Whether the upper end is included; false if it is infinite.</param>
 public readonly record struct NumberInterval(double Least, double Most, bool HasLeast, bool HasMost)
 {
-    /// <summary>From 0 on: [0, ∞).</summary>
+    /// <summary>Non-negative numbers: [0, ∞).</summary>
     public static NumberInterval FromZero { get; } = new(0, double.PositiveInfinity, HasLeast: true, HasMost: false);
 
-    /// <summary>Above 0: (0, ∞).</summary>
+    /// <summary>Positive numbers: (0, ∞).</summary>
     public static NumberInterval AboveZero { get; } = new(0, double.PositiveInfinity, HasLeast: false, HasMost: false);
 
-    /// <summary>From 0 to below 1: [0, 1).</summary>
+    /// <summary>Numbers from 0 to below 1: [0, 1).</summary>
     public static NumberInterval BelowOne { get; } = new(0, 1, HasLeast: true, HasMost: false);
 
-    /// <summary>Any finite number.</summary>
+    /// <summary>All finite numbers.</summary>
     public static NumberInterval Finite { get; }
         = new(double.NegativeInfinity, double.PositiveInfinity, HasLeast: false, HasMost: false);
 
-    /// <summary>In words, as <c>a number from 0 to below 1</c>.</summary>
+    /// <summary>The interval in words, such as <c>a number from 0 to below 1</c>.</summary>
     internal string Words
     {
         get
@@ -421,14 +422,14 @@ public readonly record struct NumberInterval(double Least, double Most, bool Has
         }
     }
 
-    /// <summary>Whether a number is inside.</summary>
+    /// <summary>Returns whether a number is in the interval.</summary>
     public bool Contains(double value)
         => (HasLeast ? value >= Least : value > Least) && (HasMost ? value <= Most : value < Most);
 
-    /// <summary>As <c>(0, 1]</c>.</summary>
+    /// <summary>Returns the interval in the form <c>(0, 1]</c>.</summary>
     public override string ToString() => $"{(HasLeast ? '[' : '(')}{Text(Least)}, {Text(Most)}{(HasMost ? ']' : ')')}";
 
-    // A number of the interval, a share of the way through it.
+    // Returns the number at a given fraction of the interval.
     internal double Inside(float share)
     {
         double least = double.IsFinite(Least) ? Least : -1;

@@ -3,7 +3,7 @@ using ConvNet.Serialization;
 
 namespace ConvNet;
 
-/// <summary>The values of the attributes of a layer, an optimiser or a loss, from which it is made.</summary>
+/// <summary>The attribute values from which a layer, optimiser or loss is created.</summary>
 public sealed class AttributeValues
 {
     private readonly Dictionary<AttributeDeclaration, object> _values;
@@ -13,12 +13,12 @@ public sealed class AttributeValues
         _values = new Dictionary<AttributeDeclaration, object>(values);
     }
 
-    /// <summary>The value of an attribute, or its default.</summary>
-    /// <exception cref="ArgumentException">It has neither.</exception>
+    /// <summary>Returns the value of an attribute, or its default.</summary>
+    /// <exception cref="ArgumentException">The attribute has neither a value nor a default.</exception>
     public T Get<T>(AttributeDeclaration<T> attribute) where T : struct
         => Find(attribute) ?? throw new ArgumentException($"{attribute.Name} is missing.", nameof(attribute));
 
-    /// <summary>The value of an attribute, or its default; null where its owner computes the default.</summary>
+    /// <summary>Returns the value of an attribute, or its default; null if its owner computes the default.</summary>
     public T? Find<T>(AttributeDeclaration<T> attribute) where T : struct
     {
         ArgumentNullException.ThrowIfNull(attribute);
@@ -35,20 +35,20 @@ public sealed class AttributeValues
 }
 
 /// <summary>A kind of layer, optimiser, loss, schedule or transform: its name in files and commands, its attributes,
-/// and how one is made.</summary>
-/// <typeparam name="T">What it is a kind of.</typeparam>
+/// and a function that creates one.</summary>
+/// <typeparam name="T">The base type of the kind.</typeparam>
 public class Declaration<T>
     where T : class
 {
     private readonly Func<AttributeValues, T> _make;
 
     /// <summary>Declares a kind.</summary>
-    /// <param name="kind">Its name.</param>
-    /// <param name="summary">What it is, in a few words.</param>
-    /// <param name="attributes">All its attributes.</param>
-    /// <param name="make">Makes one of given values of the attributes.</param>
+    /// <param name="kind">The name.</param>
+    /// <param name="summary">A short description.</param>
+    /// <param name="attributes">All attributes.</param>
+    /// <param name="make">Creates an instance from attribute values.</param>
     /// <exception cref="ArgumentException">
-    /// The kind is empty, or an attribute has a name that is not unique or that files use themselves.
+    /// The kind is empty, or the name of an attribute is not unique or is reserved in files.
     /// </exception>
     public Declaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, T> make)
@@ -72,27 +72,27 @@ public class Declaration<T>
         (Kind, Summary, Attributes, _make) = (kind, summary, attributes, make);
     }
 
-    /// <summary>Its name in files and commands; of a layer, also the stem of its nodes' names.</summary>
+    /// <summary>The name in files and commands; for a layer, also the prefix of its node names.</summary>
     public string Kind { get; }
 
-    /// <summary>The name that earlier files have; null where it has always had its name.</summary>
+    /// <summary>The name in files of earlier versions; null if it is unchanged.</summary>
     public string? FormerKind { get; init; }
 
-    /// <summary>What it computes, in a few words.</summary>
+    /// <summary>A short description of what it computes.</summary>
     public string Summary { get; }
 
-    /// <summary>All its attributes.</summary>
+    /// <summary>All attributes.</summary>
     public IReadOnlyList<AttributeDeclaration> Attributes { get; }
 
-    /// <summary>Makes one.</summary>
-    /// <exception cref="ArgumentException">A value is out of its range, or values contradict one another.</exception>
+    /// <summary>Creates an instance.</summary>
+    /// <exception cref="ArgumentException">A value is out of range, or values contradict one another.</exception>
     internal T Make(AttributeValues values) => _make(values);
 
-    /// <summary>The values that one has.</summary>
+    /// <summary>Returns the attribute values of an instance.</summary>
     internal AttributeValues ValuesOf(T owner)
         => new(Attributes.Select(attribute => KeyValuePair.Create(attribute, attribute.ValueOf(owner))));
 
-    /// <summary>Reads one.</summary>
+    /// <summary>Reads an instance.</summary>
     public T Read(JsonReader json)
     {
         var values = new List<KeyValuePair<AttributeDeclaration, object>>();
@@ -104,7 +104,7 @@ public class Declaration<T>
         return json.Checked(() => _make(new AttributeValues(values)));
     }
 
-    /// <summary>Writes the attributes of one.</summary>
+    /// <summary>Writes the attributes of an instance.</summary>
     public void Write(Utf8JsonWriter json, T owner)
     {
         foreach (AttributeDeclaration attribute in Attributes)
@@ -112,9 +112,9 @@ public class Declaration<T>
     }
 }
 
-/// <summary>Kinds by name: those that a reader of files or a command knows.</summary>
-/// <typeparam name="TDeclaration">What declares a kind.</typeparam>
-/// <typeparam name="T">What it is a kind of.</typeparam>
+/// <summary>The kinds that a reader of files or a command recognises, by name.</summary>
+/// <typeparam name="TDeclaration">The type of the declarations.</typeparam>
+/// <typeparam name="T">The base type of the kinds.</typeparam>
 public abstract class DeclarationSet<TDeclaration, T>
     where TDeclaration : Declaration<T>
     where T : class
@@ -138,10 +138,10 @@ public abstract class DeclarationSet<TDeclaration, T>
     /// <summary>The kinds, in the order in which they were added.</summary>
     public IReadOnlyList<TDeclaration> Declarations { get; }
 
-    /// <summary>The names of all kinds, for errors.</summary>
+    /// <summary>The names of all kinds, for error messages.</summary>
     internal string Kinds => string.Join(", ", Declarations.Select(declaration => declaration.Kind));
 
-    /// <summary>Reads what an object describes.</summary>
+    /// <summary>Reads an instance of the kind that the JSON object names.</summary>
     public T Read(JsonReader json)
     {
         string kind = json.Text(_what) ?? throw json.Error($"\"{_what}\" is missing.");
@@ -151,10 +151,10 @@ public abstract class DeclarationSet<TDeclaration, T>
     }
 }
 
-/// <summary>Kinds of losses, schedules or transforms by name: those that a reader of files or a command
-/// knows.</summary>
-/// <remarks>A set never changes; <see cref="With"/> gives another.</remarks>
-/// <typeparam name="T">Loss, schedule or transform.</typeparam>
+/// <summary>The kinds of losses, schedules or transforms that a reader of files or a command recognises, by
+/// name.</summary>
+/// <remarks>A set is immutable; <see cref="With"/> returns a new one.</remarks>
+/// <typeparam name="T">The base type: loss, schedule or transform.</typeparam>
 public sealed class KindSet<T> : DeclarationSet<Declaration<T>, T>
     where T : class
 {
@@ -166,13 +166,13 @@ public sealed class KindSet<T> : DeclarationSet<Declaration<T>, T>
         _what = what;
     }
 
-    /// <summary>This set and some more kinds.</summary>
-    /// <param name="declarations">Their declarations.</param>
-    /// <exception cref="ArgumentException">A kind is in the set already.</exception>
+    /// <summary>Returns a set with additional kinds.</summary>
+    /// <param name="declarations">The declarations of the kinds.</param>
+    /// <exception cref="ArgumentException">A kind is already in the set.</exception>
     public KindSet<T> With(params IEnumerable<Declaration<T>> declarations)
         => new(_what, [.. Declarations, .. declarations]);
 
-    /// <summary>One of a kind, with its defaults.</summary>
+    /// <summary>Creates an instance of a kind with its defaults.</summary>
     internal T Make(string kind)
         => Declarations.Single(declaration => declaration.Kind == kind).Make(new AttributeValues([]));
 }

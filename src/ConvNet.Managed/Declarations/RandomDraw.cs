@@ -1,38 +1,40 @@
 namespace ConvNet;
 
-/// <summary>Random choices one after another, a function of a seed alone, and the sizes of random cases.</summary>
+/// <summary>A sequence of random choices that depends only on a seed, and the sizes of random cases.</summary>
 /// <param name="seed">The seed.</param>
 public sealed class RandomDraw(ulong seed) : RandomSequence(seed, Stream)
 {
-    /// <summary>A sum of more terms than this is a long one.</summary>
+    /// <summary>A sum of more terms than this is a long sum.</summary>
     public const int LongSum = 50_000;
 
-    /// <summary>Multiply-adds of a random case without a long sum, at most, or a few times that.</summary>
+    /// <summary>The approximate maximum of multiply-adds of a random case without a long sum; a few times more is
+    /// possible.</summary>
     public const int MostWork = 500_000;
 
-    // Values to check with come from streams of 0 and above.
+    // The values of the cases come from the streams from 0 upwards.
     private const int Stream = -2;
 
-    /// <summary>Channels: 1, odd, prime, or one more or less than a vector.</summary>
+    /// <summary>Draws a number of channels: 1, odd, prime, or one more or less than a vector.</summary>
     public int Channels() => Of(1, 2, 3, 5, 7, 8, 15, 16, 17, 18, 31, 33, 65);
 
-    /// <summary>Samples of a batch.</summary>
+    /// <summary>Draws a batch size.</summary>
     public int Batch() => Of(1, 1, 2, 3, 4, 5, 8);
 
-    /// <summary>A small shape.</summary>
+    /// <summary>Draws a small shape.</summary>
     public Shape Shape() => new(Channels(), Between(1, 9), Between(1, 9));
 
-    /// <summary>A number of terms that makes a long sum.</summary>
+    /// <summary>Draws a number of terms that makes a long sum.</summary>
     public int ManyTerms() => LongSum + 1 + Below(20_000);
 
-    /// <summary>A map, or a batch of maps, of so many positions.</summary>
+    /// <summary>Draws a batch size and a map size with a given total number of positions.</summary>
     public (int BatchSize, Extent Map) Spread(int positions)
     {
         int n = Of(1, 2, 4, 16), rows = Between(40, 400);
         return (n, (rows, (positions + n * rows - 1) / (n * rows)));
     }
 
-    /// <summary>The input for which a window has so many outputs, or a few more where that would be no input.</summary>
+    /// <summary>Returns the input shape for which a window has a given number of outputs, or a few more if no such
+    /// shape exists.</summary>
     public Shape InputFor(Window window, int channels, Extent outputs)
     {
         int Size(int count, WindowAxis axis)
@@ -46,7 +48,8 @@ public sealed class RandomDraw(ulong seed) : RandomSequence(seed, Stream)
         return new Shape(channels, Size(outputs.H, window.Rows(any)), Size(outputs.W, window.Columns(any)));
     }
 
-    /// <summary>Padding of up to so much on a side: as much on opposite sides, or one time in three not.</summary>
+    /// <summary>Draws a padding up to a given maximum per side. In one of three cases, opposite sides may
+    /// differ.</summary>
     public Padding Padding(Extent most)
     {
         int top = Below(most.H + 1), left = Below(most.W + 1);

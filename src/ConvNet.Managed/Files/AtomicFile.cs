@@ -1,12 +1,11 @@
 namespace ConvNet.Serialization;
 
-/// <summary>Files that are either whole or not there.</summary>
+/// <summary>Writes files atomically: a file is either complete or absent.</summary>
 /// <remarks>
-/// A file is written under a name of its own in its folder, <c>NAME.unfinished-</c> and 32 hexadecimal digits, brought
-/// to the disk, and renamed.
-/// The writer holds a shared lock on it for as long as it has that name, so that what a process left behind when it was
-/// ended can be told from what another one is just writing: the next to write or to check the same name removes what it
-/// can lock for itself.
+/// A file is written under a temporary name in its folder, <c>NAME.unfinished-</c> and 32 hexadecimal digits, flushed
+/// to disk, and renamed. The writer holds a shared lock on the temporary file. This distinguishes a file that a
+/// terminated process left behind from one that another process is writing: the next write or check of the same name
+/// removes the temporary files that it can lock exclusively.
 /// </remarks>
 public static class AtomicFile
 {
@@ -16,13 +15,13 @@ public static class AtomicFile
     private const FileShare Shared = FileShare.ReadWrite | FileShare.Delete;
     private const UnixFileMode UsualMode = (UnixFileMode)0b110_110_110;
 
-    /// <summary>Writes a file, or leaves all as it was. The mode of a file that is replaced is kept.</summary>
-    /// <param name="path">The file, or a link to it.</param>
-    /// <param name="what">What is written, for errors, as <c>the report</c>.</param>
+    /// <summary>Writes a file, or leaves everything unchanged. A replaced file keeps its mode.</summary>
+    /// <param name="path">The path of the file, or of a link to it.</param>
+    /// <param name="what">What is written, for error messages, such as <c>the report</c>.</param>
     /// <param name="write">Writes the content.</param>
-    /// <param name="length">The bytes that it takes; null to compose it in memory first.</param>
-    /// <exception cref="IOException">The file cannot be written; what was there is untouched.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <param name="length">The length in bytes; null composes the content in memory first.</param>
+    /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void Write(string path, string what, Action<Stream> write, long? length = null)
     {
         if (length is null)
@@ -53,10 +52,10 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>Throws when the file could not be written, before the work whose result it is to hold.</summary>
-    /// <param name="path">The file, or a link to it.</param>
-    /// <param name="what">What is to be written, for errors.</param>
-    /// <param name="length">The bytes that it will take, where they are known.</param>
+    /// <summary>Throws if the file could not be written. Call it before the work whose result is to be saved.</summary>
+    /// <param name="path">The path of the file, or of a link to it.</param>
+    /// <param name="what">What is to be written, for error messages.</param>
+    /// <param name="length">The length in bytes, if known.</param>
     /// <inheritdoc cref="Write" path="/exception"/>
     public static void Probe(string path, string what, long length = 0)
     {
@@ -77,7 +76,7 @@ public static class AtomicFile
                 + "or name a file elsewhere.");
     }
 
-    // The file behind a link, so that the link stays; only a file that may be written to is replaced.
+    // Returns the target of a link, so that the link itself is kept. Only a writable file is replaced.
     private static string Target(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -99,7 +98,7 @@ public static class AtomicFile
         return target;
     }
 
-    // Root may write to every file; one that is marked read-only is so for root as well.
+    // Root may write to every file, but a file that is marked read-only is not replaced for root either.
     private static bool IsWritable(string file)
     {
         if (!OperatingSystem.IsWindows() && !File.GetUnixFileMode(file).HasFlag(UnixFileMode.UserWrite))
@@ -119,8 +118,8 @@ public static class AtomicFile
         }
     }
 
-    // Between the moment the file is made and the moment it is locked, another process may take it for one that was
-    // left behind.
+    // Between the creation and the locking of the file, another process may take it for a file that was left
+    // behind.
     private static FileStream Create(string target)
     {
         UnixFileMode? mode = !OperatingSystem.IsWindows() && File.Exists(target) ? File.GetUnixFileMode(target) : null;
@@ -142,12 +141,12 @@ public static class AtomicFile
             }
             catch (IOException error) when (error.HResult == WouldBlock && attempt < MostAttempts)
             {
-                // It holds the lock and is about to remove the file.
+                // The other process holds the lock and is about to remove the file.
             }
         }
     }
 
-    // Removes what earlier writers of the file left when they were ended.
+    // Removes files that terminated writers left behind.
     private static void RemoveStale(string target)
     {
         string folder = Path.GetDirectoryName(target)!, beginning = Path.GetFileName(target) + Mark;
@@ -164,7 +163,7 @@ public static class AtomicFile
         }
         catch (UnauthorizedAccessException)
         {
-            // A folder that may not be listed keeps what is in it.
+            // If the folder cannot be listed, nothing is removed.
         }
     }
 
@@ -172,13 +171,13 @@ public static class AtomicFile
     {
         try
         {
-            // No writer can take the lock while the name goes away.
+            // No writer can take the lock while the file is removed.
             using var stream =
                 new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            // Another process writes it at this moment or has removed it, or it is another user's.
+            // Another process is writing the file or has removed it, or it belongs to another user.
         }
     }
 
@@ -197,7 +196,7 @@ public static class AtomicFile
             error);
     }
 
-    // What the system says, without the name that the file has while it is written.
+    // The system's error message without the temporary file name.
     private static string Reason(Exception error, string target)
     {
         int end = error.Message.IndexOf(Path.GetFileName(target) + Mark, StringComparison.Ordinal);
@@ -205,7 +204,7 @@ public static class AtomicFile
         return (end < 0 ? error.Message : cut < 0 ? "the system refuses it" : error.Message[..cut]).TrimEnd('.');
     }
 
-    // Null where the system does not say.
+    // The free space; null if the system does not report it.
     private static long? Room(string target)
     {
         try

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Serialization;
 
-/// <summary>What stands under a name: a regular file, which can be read and replaced, or anything else.</summary>
+/// <summary>Distinguishes regular files, which can be read and replaced, from everything else.</summary>
 internal static unsafe partial class FileKind
 {
     private const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, STATX_TYPE = 1;
@@ -10,14 +10,15 @@ internal static unsafe partial class FileKind
         S_IFREG = 0x8000, S_IFSOCK = 0xC000;
 
     /// <summary>
-    /// What stands under the name where it is no regular file, as <c>a pipe (FIFO)</c>; null for a regular file, or
-    /// where nothing is.
+    /// Describes what a path refers to if it is not a regular file, for example <c>a pipe (FIFO)</c>; null for a
+    /// regular file or if nothing exists.
     /// </summary>
     /// <remarks>
-    /// Nothing is opened: to open a pipe waits for its other end, and to open a device may start something.
+    /// Nothing is opened: opening a pipe blocks until its other end is opened, and opening a device may have side
+    /// effects.
     /// </remarks>
-    /// <param name="path">The name.</param>
-    /// <param name="follow">Whether a link stands for what it leads to; otherwise it is no regular file.</param>
+    /// <param name="path">The path.</param>
+    /// <param name="follow">Whether links are followed. If false, a link is not a regular file.</param>
     public static string? NotRegular(string path, bool follow = true)
     {
         if (!OperatingSystem.IsLinux())
@@ -36,7 +37,7 @@ internal static unsafe partial class FileKind
         };
     }
 
-    // Elsewhere the attributes tell less: a pipe looks like a file.
+    // On other systems the attributes give less information: a pipe looks like a file.
     private static string? Portable(string path, bool follow)
     {
         if (Directory.Exists(path))
@@ -49,7 +50,7 @@ internal static unsafe partial class FileKind
             : null;
     }
 
-    // struct statx of the kernel's interface, the same on every architecture; only the mode is read.
+    // struct statx of the kernel interface, the same on every architecture. Only the mode is read.
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct StatX
     {

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace ConvNet.Serialization;
 
 /// <summary>
-/// Floats in a stream, little-endian, moved in pieces: the bytes of all of them may be more than one span can hold.
+/// Reads and writes little-endian floats in pieces, because their total bytes may exceed the length of a span.
 /// </summary>
 internal static class Floats
 {
@@ -13,7 +13,7 @@ internal static class Floats
     /// <summary>Writes values.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="values">The values.</param>
-    /// <param name="piece">The most values that are written at once.</param>
+    /// <param name="piece">The maximum number of values per write.</param>
     public static void Write(Stream stream, ReadOnlySpan<float> values, int piece = UsualPiece)
     {
         Span<int> swapped = BitConverter.IsLittleEndian ? [] : new int[Math.Min(piece, values.Length)];
@@ -30,7 +30,7 @@ internal static class Floats
     }
 
     /// <summary>Reads values.</summary>
-    /// <exception cref="EndOfStreamException">There are fewer.</exception>
+    /// <exception cref="EndOfStreamException">The stream has fewer values.</exception>
     /// <inheritdoc cref="Write"/>
     public static void Read(Stream stream, Span<float> values, int piece = UsualPiece)
     {
@@ -44,7 +44,7 @@ internal static class Floats
         }
     }
 
-    /// <summary>The place of the first value that is NaN or infinite; −1 where there is none.</summary>
+    /// <summary>Returns the index of the first NaN or infinite value; −1 if there is none.</summary>
     public static int IndexOfNonFinite(ReadOnlySpan<float> values)
     {
         for (int i = 0; i < values.Length; i++)

@@ -3,18 +3,18 @@ using System.Text.Unicode;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Opens what is to be read: regular files alone, and no more of them than a reader has use for.</summary>
+/// <summary>Opens input files: regular files only, and up to a maximum size.</summary>
 public static class InputFile
 {
-    /// <summary>The most bytes of a file of text: a graph, a case, a list of shapes, a page.</summary>
+    /// <summary>The maximum size in bytes of a text file: a graph, a case, a list of shapes, a page.</summary>
     public const int MaxTextBytes = 16 << 20;
 
     private static readonly UTF8Encoding Strict =
         new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Opens a file to read, or a link to one.</summary>
-    /// <exception cref="IOException">It is no regular file, or cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    /// <summary>Opens a file, or the target of a link, for reading.</summary>
+    /// <exception cref="IOException">It is not a regular file, or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read it.</exception>
     public static FileStream Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -22,26 +22,26 @@ public static class InputFile
         return File.OpenRead(path);
     }
 
-    /// <summary>Throws when something stands under the name that is no regular file.</summary>
+    /// <summary>Throws if the path refers to something other than a regular file.</summary>
     public static void CheckKind(string path)
     {
         if (FileKind.NotRegular(path) is { } kind)
             throw new IOException($"{path} is {kind}, not a regular file. {Advice(kind)}");
     }
 
-    /// <summary>All bytes of a file of text.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="what">What it should be, as <c>description of a graph</c>.</param>
-    /// <param name="most">The most bytes that are read.</param>
+    /// <summary>Reads all bytes of a text file.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="what">The expected content, such as <c>description of a graph</c>.</param>
+    /// <param name="most">The maximum number of bytes.</param>
     /// <exception cref="InvalidDataException">The file is too large.</exception>
-    /// <exception cref="IOException">It is no regular file, or cannot be read.</exception>
+    /// <exception cref="IOException">It is not a regular file, or cannot be read.</exception>
     public static byte[] Bytes(string path, string what, int most = MaxTextBytes)
     {
         using FileStream file = Open(path);
         if (file.Length > most)
             throw TooLarge($"{file.Length:N0} bytes are");
-        // Files of the system say that they are empty, and one that is written to grows: the end is where no more
-        // comes.
+        // System files report a length of 0, and a file that is being written grows. Therefore the end is where a read
+        // returns nothing.
         var bytes = new byte[file.Length + 1];
         int length = 0;
         while (file.Read(bytes.AsSpan(length)) is > 0 and int read)
@@ -57,8 +57,8 @@ public static class InputFile
         InvalidDataException TooLarge(string size) => new($"{path}: {size} no {what}; at most {most:N0} are read.");
     }
 
-    /// <summary>A file of text in UTF-8.</summary>
-    /// <exception cref="InvalidDataException">The file is too large, or no text.</exception>
+    /// <summary>Reads a UTF-8 text file.</summary>
+    /// <exception cref="InvalidDataException">The file is too large or is not text.</exception>
     /// <inheritdoc cref="Bytes"/>
     public static string Text(string path, string what)
     {
@@ -66,8 +66,8 @@ public static class InputFile
         return Encoding.UTF8.GetString(WithoutMark(CheckedUtf8(bytes, path)).Span);
     }
 
-    /// <summary>The bytes, which are text in UTF-8.</summary>
-    /// <exception cref="InvalidDataException">They are not; the message has the first one that is wrong.</exception>
+    /// <summary>Returns the bytes if they are valid UTF-8.</summary>
+    /// <exception cref="InvalidDataException">They are not; the message names the first invalid byte.</exception>
     public static ReadOnlyMemory<byte> CheckedUtf8(ReadOnlyMemory<byte> bytes, string source)
     {
         if (Utf8.IsValid(bytes.Span))
@@ -78,8 +78,8 @@ public static class InputFile
         throw new InvalidDataException($"{source}: byte {at:N0}, 0x{bytes.Span[at]:X2}, is no text in UTF-8.");
     }
 
-    /// <summary>A text as UTF-8.</summary>
-    /// <exception cref="InvalidDataException">It has half of a surrogate pair; the message has its place.</exception>
+    /// <summary>Encodes a text as UTF-8.</summary>
+    /// <exception cref="InvalidDataException">It has an unpaired surrogate; the message names its position.</exception>
     public static byte[] ToUtf8(string text, string source)
     {
         try
@@ -93,7 +93,7 @@ public static class InputFile
         }
     }
 
-    /// <summary>A text in UTF-8 without the mark that some editors put before it.</summary>
+    /// <summary>Returns UTF-8 text without a byte order mark.</summary>
     public static ReadOnlyMemory<byte> WithoutMark(ReadOnlyMemory<byte> utf8)
         => utf8.Span.StartsWith(Encoding.UTF8.Preamble) ? utf8[Encoding.UTF8.Preamble.Length..] : utf8;
 

@@ -4,17 +4,17 @@ using System.Text.Json;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Reads one JSON object strictly: what is missing, of another type or unknown is an error that names its
-/// place.</summary>
+/// <summary>Reads one JSON object strictly. A missing, unknown or wrongly typed property is an error that names its
+/// location.</summary>
 public sealed class JsonReader
 {
     private readonly JsonElement _object;
     private readonly string _place;
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
 
-    /// <summary>Starts to read an object.</summary>
+    /// <summary>Creates a reader of an object.</summary>
     /// <param name="element">The object.</param>
-    /// <param name="place">Where it stands, for errors.</param>
+    /// <param name="place">The location of the object, for error messages.</param>
     public JsonReader(JsonElement element, string place)
     {
         (_object, _place) = (element, place);
@@ -23,7 +23,7 @@ public sealed class JsonReader
     }
 
     /// <summary>Parses a document whose root is an object.</summary>
-    /// <exception cref="InvalidDataException">The text is no JSON; the message says where.</exception>
+    /// <exception cref="InvalidDataException">The text is not valid JSON; the message names the position.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source)
     {
         if (utf8.Length > InputFile.MaxTextBytes)
@@ -42,10 +42,10 @@ public sealed class JsonReader
     }
 
     /// <summary>
-    /// Throws unless a text is JSON whose names and texts can all be read: every reader of JSON from outside asks this
-    /// first.
+    /// Throws unless a text is valid JSON whose property names and strings can all be decoded. Every reader of external
+    /// JSON calls this first.
     /// </summary>
-    /// <exception cref="InvalidDataException">It is none; the message says where.</exception>
+    /// <exception cref="InvalidDataException">The text is not valid; the message names the position.</exception>
     public static void Check(ReadOnlyMemory<byte> utf8, string source)
     {
         InputFile.CheckedUtf8(utf8, source);
@@ -76,7 +76,7 @@ public sealed class JsonReader
         }
         catch (InvalidOperationException)
         {
-            // This is what the reader throws for such an escape; nothing else can be wrong with the text.
+            // The reader throws this for an invalid escape. Nothing else can be wrong with the text at this point.
             return false;
         }
         finally
@@ -85,7 +85,7 @@ public sealed class JsonReader
         }
     }
 
-    // The parser's own message can repeat all that is left of a long line, and names the place at its end.
+    // The parser's message may repeat the rest of a long line before it names the position.
     private static InvalidDataException NoJson(string source, JsonException error)
     {
         int place = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
@@ -95,10 +95,10 @@ public sealed class JsonReader
             error);
     }
 
-    /// <summary>Throws unless the document says that it is of this format and version.</summary>
+    /// <summary>Throws unless the document has a given format and version.</summary>
     /// <param name="format">The format.</param>
     /// <param name="version">The version.</param>
-    /// <param name="what">What has the format, as <c>a graph</c>.</param>
+    /// <param name="what">What has the format, such as <c>a graph</c>.</param>
     public void CheckFormat(string format, int version, string what)
     {
         string? found = Text("format");
@@ -110,13 +110,13 @@ public sealed class JsonReader
             throw Error($"version {number} of the format is not known; this program reads version {version}.");
     }
 
-    /// <summary>The place of a part of this object, for errors.</summary>
+    /// <summary>Returns the location of a part of this object, for error messages.</summary>
     public string PlaceOf(string part) => $"{_place}, {part}";
 
-    /// <summary>An error at this object.</summary>
+    /// <summary>Creates an error at the location of this object.</summary>
     public InvalidDataException Error(string what, Exception? inner = null) => new($"{_place}: {what}", inner);
 
-    /// <summary>Throws when the object has a property that was not asked for.</summary>
+    /// <summary>Throws if the object has a property that was not read.</summary>
     public void RejectOthers()
     {
         foreach (JsonProperty property in _object.EnumerateObject())
@@ -126,57 +126,57 @@ public sealed class JsonReader
         }
     }
 
-    /// <summary>A property that must be there.</summary>
+    /// <summary>Returns a required property.</summary>
     public JsonElement Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing.");
 
-    /// <summary>A property that may be missing.</summary>
+    /// <summary>Returns an optional property; null if it is missing.</summary>
     public JsonElement? Optional(string name)
     {
         _asked.Add(name);
         return _object.TryGetProperty(name, out JsonElement value) ? value : null;
     }
 
-    /// <summary>A text.</summary>
+    /// <summary>Reads a string.</summary>
     public string? Text(string name) => Optional(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString()
         : throw Wrong(name, value, "a text");
 
-    /// <summary>A whole number.</summary>
+    /// <summary>Reads a 32-bit integer.</summary>
     public int Int(string name, int? otherwise = null) => Optional(name) is not { } value
         ? otherwise ?? throw Error($"\"{name}\" is missing.")
         : Whole(name, value);
 
-    /// <summary>A whole number of 64 bits, not negative.</summary>
+    /// <summary>Reads a non-negative 64-bit integer.</summary>
     public ulong Long(string name, ulong? otherwise = null) => Optional(name) is not { } value
         ? otherwise ?? throw Error($"\"{name}\" is missing.")
         : value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong number)
         ? number
         : throw Wrong(name, value, $"a whole number from 0 to {ulong.MaxValue}");
 
-    /// <summary>A number.</summary>
+    /// <summary>Reads a number.</summary>
     public float Number(string name, float otherwise) => Optional(name) is not { } value ? otherwise
         : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && float.IsFinite(number)
             ? number
         : throw Wrong(name, value, "a number");
 
-    /// <summary>A number in double precision, which must be there.</summary>
+    /// <summary>Reads a required number in double precision.</summary>
     public double Double(string name) => Required(name) is { ValueKind: JsonValueKind.Number } value
         && value.TryGetDouble(out double number) && double.IsFinite(number)
             ? number
             : throw Wrong(name, Required(name), "a number");
 
-    /// <summary>True or false.</summary>
+    /// <summary>Reads true or false.</summary>
     public bool Flag(string name, bool otherwise) => Optional(name) is not { } value ? otherwise
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
         : throw Wrong(name, value, "true or false");
 
-    /// <summary>One number for rows and columns, or both as [rows, columns].</summary>
+    /// <summary>Reads one number for rows and columns, or [rows, columns].</summary>
     public Extent? Extent(string name) => Optional(name) is not { } value ? null
         : value.ValueKind != JsonValueKind.Array ? Whole(name, value)
         : value.GetArrayLength() == 2 ? (Whole(name, value[0]), Whole(name, value[1]))
         : throw Wrong(name, value, "a number or [rows, columns]");
 
-    /// <summary>One number for all sides, [rows, columns], or [top, left, bottom, right].</summary>
+    /// <summary>Reads one number for all sides, [rows, columns], or [top, left, bottom, right].</summary>
     public Padding? Padding(string name)
     {
         if (Optional(name) is not { } value)
@@ -192,24 +192,24 @@ public sealed class JsonReader
         };
     }
 
-    /// <summary>A list; empty when it is missing.</summary>
+    /// <summary>Reads a list; empty if it is missing.</summary>
     public IReadOnlyList<JsonElement> List(string name) => Optional(name) is not { } value ? []
         : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()]
         : throw Wrong(name, value, "a list");
 
-    /// <summary>Numbers in a list.</summary>
+    /// <summary>Reads a list of numbers.</summary>
     public float[] Numbers(string name) => [.. List(name).Select(value =>
         value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number
             : throw Wrong(name, value, "a list of numbers"))];
 
-    /// <summary>Whole numbers in a list.</summary>
+    /// <summary>Reads a list of integers.</summary>
     public int[] Ints(string name) => [.. List(name).Select(value => Whole(name, value))];
 
-    /// <summary>Texts in a list.</summary>
+    /// <summary>Reads a list of strings.</summary>
     public string[] Texts(string name) => [.. List(name).Select(value =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of texts"))];
 
-    /// <summary>What is made of the object; what a layer or a graph says about its sizes gets the place in the
+    /// <summary>Creates a value from the object. Errors of a layer or graph about sizes get the location in the
     /// file.</summary>
     public T Checked<T>(Func<T> make)
     {

@@ -5,8 +5,8 @@ namespace ConvNet.Serialization;
 
 /// <summary>A tensor with its name.</summary>
 /// <param name="Name">The name, unique in its file.</param>
-/// <param name="Dimensions">The sizes, the outermost first.</param>
-/// <param name="Values">The values, row-major.</param>
+/// <param name="Dimensions">The dimensions, outermost first.</param>
+/// <param name="Values">The values in row-major order.</param>
 public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, float[] Values)
 {
     /// <inheritdoc/>
@@ -14,31 +14,31 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
         (nameof(Dimensions), Dimensions), (nameof(Values), Values));
 }
 
-/// <summary>Tensors of float32 in a safetensors file, with text beside them.</summary>
+/// <summary>Tensors of float32 in a safetensors file, with text metadata.</summary>
 /// <remarks>
 /// Layout: the length of the header as a little-endian 64-bit number, the header as JSON
 /// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]},
 /// …}</c>), then the values, little-endian, without gaps. Source: the safetensors format of Hugging Face.
-/// A file is checked whole before anything of it is used. A header has at most 100,000,000 bytes, as the format says, a
-/// tensor at most <see cref="Array.MaxLength"/> values. Beside the values, reading allocates at most twenty times the
-/// header: about six times for tensors, the most for metadata of very many short texts.
+/// The whole file is validated before any of it is used. A header has at most 100,000,000 bytes, as the format
+/// specifies, and a tensor at most <see cref="Array.MaxLength"/> values. In addition to the values, reading allocates
+/// at most twenty times the header: about six times for tensors, and the most for metadata of very many short texts.
 /// </remarks>
-/// <param name="Metadata">Text by name.</param>
+/// <param name="Metadata">The metadata: texts by name.</param>
 /// <param name="Tensors">The tensors, in the order of their values.</param>
 public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, IReadOnlyList<NamedTensor> Tensors)
 {
-    /// <summary>The most bytes of a header.</summary>
+    /// <summary>The maximum length of a header in bytes.</summary>
     internal const long MaxHeaderBytes = 100_000_000;
 
     private const int LengthBytes = 8;
 
-    /// <summary>Writes the file: first whole under a temporary name in the same folder, then renamed. A failure leaves
-    /// no file behind.</summary>
-    /// <param name="path">The file; one that is there is replaced.</param>
-    /// <exception cref="IOException">The file cannot be written; the one that was there is untouched.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <summary>Writes the file under a temporary name in the same folder and then renames it. A failure leaves no file
+    /// behind.</summary>
+    /// <param name="path">The path of the file. An existing file is replaced.</param>
+    /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     /// <exception cref="ArgumentException">
-    /// A tensor has more or fewer values than its dimensions say, or the header would be too long to be read.
+    /// The number of values of a tensor does not match its dimensions, or the header would be too long to be read.
     /// </exception>
     public void Write(string path)
     {
@@ -54,8 +54,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     }
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says what and
-    /// where.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or has other content; the message gives the reason
+    /// and the position.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafeTensors Read(string path)
     {
@@ -69,11 +69,11 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     }
 
     /// <summary>
-    /// Reads the header and checks it against the length of the file; the values of the tensors are next, in their
-    /// order.
+    /// Reads the header and checks it against the length of the file. The stream is then at the values of the first
+    /// tensor.
     /// </summary>
     /// <param name="file">The file, at its beginning.</param>
-    /// <param name="path">Its name, for errors.</param>
+    /// <param name="path">The path of the file, for error messages.</param>
     /// <inheritdoc cref="Read" path="/exception"/>
     internal static SafeTensorsHeader ReadHeader(Stream file, string path)
     {
@@ -109,12 +109,12 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         return values;
     }
 
-    /// <summary>Writes a file whose values are made one tensor at a time.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="what">What it is, for errors.</param>
+    /// <summary>Writes a file whose values are produced one tensor at a time.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="what">What is written, for error messages.</param>
     /// <param name="header">The header.</param>
-    /// <param name="count">The number of values of all tensors.</param>
-    /// <param name="values">The values of each tensor, used up before the next one is asked for.</param>
+    /// <param name="count">The total number of values of all tensors.</param>
+    /// <param name="values">The values of each tensor. They are written before the next ones are requested.</param>
     internal static void Write(
         string path, string what, byte[] header, long count, IEnumerable<ReadOnlyMemory<float>> values)
     {
@@ -129,13 +129,13 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         }, FileBytes(header, count));
     }
 
-    /// <summary>The bytes of a file.</summary>
-    /// <param name="header">Its header.</param>
-    /// <param name="count">The number of values of all tensors.</param>
+    /// <summary>Returns the length of a file in bytes.</summary>
+    /// <param name="header">The header.</param>
+    /// <param name="count">The total number of values of all tensors.</param>
     internal static long FileBytes(byte[] header, long count) => LengthBytes + header.Length + count * sizeof(float);
 
-    /// <summary>The header of a file.</summary>
-    /// <exception cref="ArgumentException">It would be longer than the format allows.</exception>
+    /// <summary>Creates the header of a file.</summary>
+    /// <exception cref="ArgumentException">The header would be longer than the format allows.</exception>
     internal static byte[] Header(
         IReadOnlyDictionary<string, string> metadata,
         IReadOnlyList<(string Name, IReadOnlyList<int> Dimensions)> tensors)
@@ -161,7 +161,7 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
             }
             writer.WriteEndObject();
         }
-        // Spaces up to a multiple of eight, so that a reader may map the values as they lie.
+        // Pads the header with spaces to a multiple of eight, so that a reader may memory-map the values.
         while (buffer.Length % LengthBytes != 0)
             buffer.WriteByte((byte)' ');
         return buffer.Length <= MaxHeaderBytes

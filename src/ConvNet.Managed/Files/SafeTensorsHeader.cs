@@ -2,11 +2,11 @@ using System.Text.Json;
 
 namespace ConvNet.Serialization;
 
-/// <summary>What a header says of one tensor: its type is F32, and it has as many bytes as its shape takes.</summary>
+/// <summary>The header entry of one tensor. Its type is F32, and its number of bytes matches its shape.</summary>
 /// <param name="Name">The name.</param>
-/// <param name="Dimensions">The sizes, the outermost first.</param>
-/// <param name="Begin">Where its values begin, in bytes behind the header.</param>
-/// <param name="End">Where they end.</param>
+/// <param name="Dimensions">The dimensions, outermost first.</param>
+/// <param name="Begin">The start of its values, in bytes after the header.</param>
+/// <param name="End">The end of its values, in bytes after the header.</param>
 internal readonly record struct TensorEntry(string Name, int[] Dimensions, long Begin, long End)
 {
     /// <summary>The number of values.</summary>
@@ -14,18 +14,18 @@ internal readonly record struct TensorEntry(string Name, int[] Dimensions, long 
 }
 
 /// <summary>The header of a safetensors file.</summary>
-/// <param name="Metadata">Text by name.</param>
+/// <param name="Metadata">The metadata: texts by name.</param>
 /// <param name="Tensors">The tensors, in the order of their values.</param>
 internal sealed record SafeTensorsHeader(Dictionary<string, string> Metadata, List<TensorEntry> Tensors)
 {
-    /// <summary>The name under which the text stands.</summary>
+    /// <summary>The name of the metadata entry.</summary>
     public const string MetadataName = "__metadata__";
 
     /// <summary>Reads a header.</summary>
     /// <param name="json">The header.</param>
-    /// <param name="path">The file, for errors.</param>
+    /// <param name="path">The path of the file, for error messages.</param>
     /// <exception cref="InvalidDataException">
-    /// It is no header of such a file; the message says where and why.
+    /// The header is not valid; the message says where and why.
     /// </exception>
     public static SafeTensorsHeader Read(ReadOnlyMemory<byte> json, string path)
     {
@@ -36,17 +36,17 @@ internal sealed record SafeTensorsHeader(Dictionary<string, string> Metadata, Li
     }
 }
 
-/// <summary>Reads a header token by token: in time and memory that grow with its length alone.</summary>
-/// <param name="json">The header, which <see cref="JsonReader.Check"/> has passed.</param>
-/// <param name="source">The file, for errors.</param>
+/// <summary>Reads a header token by token. Time and memory are proportional to its length.</summary>
+/// <param name="json">The header, already validated by <see cref="JsonReader.Check"/>.</param>
+/// <param name="source">The file, for error messages.</param>
 internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string source)
 {
-    // As many as any program takes that writes such files.
+    // As many as any program that writes such files supports.
     private const int MostDimensions = 64;
 
     private Utf8JsonReader _json = new(json);
 
-    /// <summary>What has been read.</summary>
+    /// <summary>The part of the header that has been read.</summary>
     public SafeTensorsHeader Header { get; } = new(new Dictionary<string, string>(StringComparer.Ordinal), []);
 
     /// <summary>Reads the whole header.</summary>
@@ -171,7 +171,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
             : throw Error(name, "\"data_offsets\" must be [begin, end] in bytes.");
     }
 
-    // The next property's name; null at the end of the object.
+    // Returns the name of the next property; null at the end of the object.
     private string? NextName()
     {
         _json.Read();
@@ -185,7 +185,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
     private readonly InvalidDataException Error(string name, string what)
         => new($"{source}, tensor \"{Excerpt.Of(name)}\": {what}");
 
-    // What stands here, for errors.
+    // Describes the current token, for error messages.
     private readonly string Token() => _json.TokenType switch
     {
         JsonTokenType.StartArray => "a list",

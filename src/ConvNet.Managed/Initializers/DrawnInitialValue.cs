@@ -1,14 +1,14 @@
 namespace ConvNet;
 
-/// <summary>How a parameter starts that an initialiser of the layer's own draws, whichever
-/// <see cref="ExecutableExtensions.Initialize"/> is given.</summary>
+/// <summary>An initial value drawn by the layer's own initialiser, regardless of the one passed to
+/// <see cref="ExecutableExtensions.Initialize"/>.</summary>
 public sealed record DrawnInitialValue : InitialValue
 {
     private readonly Func<int, Initializer> _initializer;
 
-    /// <summary>Says who draws.</summary>
-    /// <param name="initializer">Makes the initialiser for the seed of the given one, or for 0 where that has
-    /// none.</param>
+    /// <summary>Creates an initial value that is drawn by an initialiser.</summary>
+    /// <param name="initializer">Creates the initialiser, given the seed of the one passed to
+    /// <see cref="ExecutableExtensions.Initialize"/>, or 0 if that has no seed.</param>
     public DrawnInitialValue(Func<int, Initializer> initializer)
         : base((float?)null)
     {
@@ -16,7 +16,7 @@ public sealed record DrawnInitialValue : InitialValue
         _initializer = initializer;
     }
 
-    /// <summary>The layer's own initialiser.</summary>
+    /// <summary>Returns the layer's own initialiser.</summary>
     internal Initializer For(int seed) => _initializer(seed);
 
     /// <inheritdoc/>

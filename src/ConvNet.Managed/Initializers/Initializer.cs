@@ -3,10 +3,10 @@ using MathNet.Numerics.Random;
 
 namespace ConvNet;
 
-/// <summary>Where parameters start that are drawn at random; the others start at their
+/// <summary>Sets the initial values of parameters that are drawn at random. The others start at their
 /// <see cref="InitialValue"/>.</summary>
-/// <remarks>The values of a parameter depend on the seed and on its place in the graph alone, so every backend starts
-/// alike.</remarks>
+/// <remarks>The values of a parameter depend only on the seed and on its index in the graph. They are the same on every
+/// backend.</remarks>
 public abstract record Initializer
 {
     /// <summary>Writes the initial values of one parameter.</summary>
@@ -29,23 +29,23 @@ public abstract record Initializer
         }
     }
 
-    /// <summary>The seed that a layer's own initialiser gets.</summary>
+    /// <summary>The seed that is passed to a layer's own initialiser.</summary>
     private protected virtual int OwnSeed => 0;
 
     /// <summary>Writes the initial values of a weight.</summary>
     protected abstract void FillWeight(Parameter parameter, Span<float> values);
 }
 
-/// <summary>An initialiser that draws from a distribution scaled by each weight's fans.</summary>
+/// <summary>An initialiser that draws from a distribution scaled by the fan-in and fan-out of each weight.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public abstract record RandomInitializer(int Seed) : Initializer
 {
     private protected sealed override int OwnSeed => Seed;
 
-    /// <summary>The distribution of a weight, over the given source of random numbers.</summary>
+    /// <summary>Returns the distribution of a weight over a source of random numbers.</summary>
     protected abstract IContinuousDistribution DistributionOf(Parameter parameter, Random source);
 
-    /// <summary>A scale of the distribution, once it is known to be a number from 0.</summary>
+    /// <summary>Returns a scale of the distribution after checking that it is finite and not negative.</summary>
     private protected static double FromZero(double scale, string name, string what)
         => scale is >= 0 and < double.PositiveInfinity
         ? scale
@@ -56,7 +56,7 @@ public abstract record RandomInitializer(int Seed) : Initializer
     protected sealed override void FillWeight(Parameter parameter, Span<float> values)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        // One stream per parameter: the mixing constant keeps neighbouring seeds and parameters apart.
+        // One random stream per parameter. The mixing constant separates neighbouring seeds and parameters.
         var source = new Xoshiro256StarStar(unchecked(Seed + parameter.Index * (int)0x9E3779B9), threadSafe: false);
         IContinuousDistribution distribution = DistributionOf(parameter, source);
         for (int i = 0; i < values.Length; i++)
@@ -64,7 +64,7 @@ public abstract record RandomInitializer(int Seed) : Initializer
     }
 }
 
-/// <summary>He: normal with variance 2 / fan-in, made for ReLU. Source: He et al., ICCV 2015.</summary>
+/// <summary>He initialisation: normal with variance 2 / fan-in, for ReLU. Source: He et al., ICCV 2015.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public sealed record HeNormal(int Seed) : RandomInitializer(Seed)
 {
@@ -73,7 +73,7 @@ public sealed record HeNormal(int Seed) : RandomInitializer(Seed)
         => new MathNet.Numerics.Distributions.Normal(0, Math.Sqrt(2.0 / parameter.FanIn), source);
 }
 
-/// <summary>He: uniform in ±√(6 / fan-in). Source: He et al., ICCV 2015.</summary>
+/// <summary>He initialisation: uniform in ±√(6 / fan-in). Source: He et al., ICCV 2015.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public sealed record HeUniform(int Seed) : RandomInitializer(Seed)
 {
@@ -84,8 +84,8 @@ public sealed record HeUniform(int Seed) : RandomInitializer(Seed)
     internal static ContinuousUniform Symmetric(double limit, Random source) => new(-limit, limit, source);
 }
 
-/// <summary>Xavier (Glorot): normal with variance 2 / (fan-in + fan-out). Source: Glorot and Bengio, AISTATS
-/// 2010.</summary>
+/// <summary>Xavier (Glorot) initialisation: normal with variance 2 / (fan-in + fan-out). Source: Glorot and Bengio,
+/// AISTATS 2010.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public sealed record XavierNormal(int Seed) : RandomInitializer(Seed)
 {
@@ -94,7 +94,8 @@ public sealed record XavierNormal(int Seed) : RandomInitializer(Seed)
         => new MathNet.Numerics.Distributions.Normal(0, Math.Sqrt(2.0 / (parameter.FanIn + parameter.FanOut)), source);
 }
 
-/// <summary>Xavier (Glorot): uniform in ±√(6 / (fan-in + fan-out)). Source: Glorot and Bengio, AISTATS 2010.</summary>
+/// <summary>Xavier (Glorot) initialisation: uniform in ±√(6 / (fan-in + fan-out)). Source: Glorot and Bengio, AISTATS
+/// 2010.</summary>
 /// <param name="Seed">The seed of the random numbers.</param>
 public sealed record XavierUniform(int Seed) : RandomInitializer(Seed)
 {
@@ -103,13 +104,13 @@ public sealed record XavierUniform(int Seed) : RandomInitializer(Seed)
         => HeUniform.Symmetric(Math.Sqrt(6.0 / (parameter.FanIn + parameter.FanOut)), source);
 }
 
-/// <summary>Normal with mean 0.</summary>
-/// <param name="StandardDeviation">The standard deviation, from 0.</param>
+/// <summary>Normal distribution with mean 0.</summary>
+/// <param name="StandardDeviation">The standard deviation; not negative.</param>
 /// <param name="Seed">The seed of the random numbers.</param>
 /// <exception cref="ArgumentOutOfRangeException">The standard deviation is negative or not finite.</exception>
 public sealed record NormalInitializer(double StandardDeviation, int Seed) : RandomInitializer(Seed)
 {
-    /// <summary>The standard deviation, from 0.</summary>
+    /// <summary>The standard deviation; not negative.</summary>
     public double StandardDeviation { get; init; } =
         FromZero(StandardDeviation, nameof(StandardDeviation), "standard deviation");
 
@@ -118,13 +119,13 @@ public sealed record NormalInitializer(double StandardDeviation, int Seed) : Ran
         => new MathNet.Numerics.Distributions.Normal(0, StandardDeviation, source);
 }
 
-/// <summary>Uniform in ±limit.</summary>
-/// <param name="Limit">The largest magnitude, from 0.</param>
+/// <summary>Uniform distribution in ±limit.</summary>
+/// <param name="Limit">The largest magnitude; not negative.</param>
 /// <param name="Seed">The seed of the random numbers.</param>
 /// <exception cref="ArgumentOutOfRangeException">The limit is negative or not finite.</exception>
 public sealed record UniformInitializer(double Limit, int Seed) : RandomInitializer(Seed)
 {
-    /// <summary>The largest magnitude, from 0.</summary>
+    /// <summary>The largest magnitude; not negative.</summary>
     public double Limit { get; init; } = FromZero(Limit, nameof(Limit), "limit");
 
     /// <inheritdoc/>
@@ -132,12 +133,12 @@ public sealed record UniformInitializer(double Limit, int Seed) : RandomInitiali
         => HeUniform.Symmetric(Limit, source);
 }
 
-/// <summary>The same value for every weight.</summary>
-/// <param name="Value">The value, a finite number.</param>
+/// <summary>Sets all weights to the same value.</summary>
+/// <param name="Value">The value; finite.</param>
 /// <exception cref="ArgumentOutOfRangeException">The value is not finite.</exception>
 public sealed record ConstantInitializer(float Value) : Initializer
 {
-    /// <summary>The value, a finite number.</summary>
+    /// <summary>The value; finite.</summary>
     public float Value { get; init; } = float.IsFinite(Value)
         ? Value
         : throw new ArgumentOutOfRangeException(nameof(Value),

@@ -1,12 +1,12 @@
 namespace ConvNet;
 
-/// <summary>Sum of two or more inputs of one shape, elementwise: y = x₀ + x₁ + …, left to right.</summary>
-/// <remarks>Backward: every dx is dy. Source: the shortcut of He et al., CVPR 2016.</remarks>
+/// <summary>Elementwise sum of two or more inputs of the same shape: y = x₀ + x₁ + …, from left to right.</summary>
+/// <remarks>Backward: every dx equals dy. Source: the shortcut of He et al., CVPR 2016.</remarks>
 public sealed record Add : SumLayer
 {
     private const int MostInCase = 4;
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("add", "sum of two or more inputs", [], _ => new Add())
     {
         Inputs = 2,
@@ -33,7 +33,7 @@ public sealed record Add : SumLayer
         return inputs[0];
     }
 
-    // A convolution that makes the larger one as the smaller.
+    // Suggests a convolution that gives the larger input the shape of the smaller.
     private static string Advice(Shape a, Shape b)
     {
         (Shape large, Shape small) = a.H >= b.H && a.W >= b.W ? (a, b) : (b, a);

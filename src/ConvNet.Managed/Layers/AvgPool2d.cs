@@ -2,12 +2,12 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>Average pooling: y[n,c,oh,ow] = the mean of x in a window; windows are clipped at the border.</summary>
+/// <summary>Average pooling: y[n,c,oh,ow] is the mean of x over a window. Windows are clipped at the border.</summary>
 /// <remarks>
-/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + P) / S + 1, where P is the padding of both sides. The divisor is the
-/// number of values of the window that lie in the map and its padding, so F·F unless the last window reaches beyond
-/// them; with <see cref="CountIncludePad"/> off it is the number of those in the map. Backward: every x of the window
-/// gets dy / divisor. Names, defaults and divisors are those of torch.
+/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + P) / S + 1, where P is the sum of the padding on both sides. The divisor
+/// is the number of window values inside the map and its padding: F·F unless the last window reaches beyond the
+/// padding. If <see cref="CountIncludePad"/> is false, only values inside the map count. Backward: every x of the
+/// window receives dy / divisor. Names, defaults and divisors are those of torch.
 /// </remarks>
 public sealed record AvgPool2d : Pool2d
 {
@@ -17,7 +17,7 @@ public sealed record AvgPool2d : Pool2d
         = AttributeDeclaration.Flag<AvgPool2d>("countIncludePad", layer => layer.CountIncludePad,
             UsualCountIncludePad, simplest: true, formerName: "countPadding");
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("avgpool", "mean of a window",
         [WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding, WindowAttributes.Rounding,
             s_countIncludePad],
@@ -39,12 +39,12 @@ public sealed record AvgPool2d : Pool2d
     };
 
     /// <summary>Describes an average pooling layer.</summary>
-    /// <param name="kernelSize">F, rows and columns of the window.</param>
-    /// <param name="stride">S; the kernel unless given.</param>
-    /// <param name="padding">P, at most half the kernel: one number, rows and columns, or top, left, bottom,
+    /// <param name="kernelSize">F, the rows and columns of the window.</param>
+    /// <param name="stride">S, the stride; defaults to the kernel size.</param>
+    /// <param name="padding">P, at most half the kernel size: one number; rows and columns; or top, left, bottom and
     /// right.</param>
-    /// <param name="rounding">What becomes of an output size that is not whole.</param>
-    /// <param name="countIncludePad">Whether the padding's zeros count in the mean.</param>
+    /// <param name="rounding">How a fractional output size is handled.</param>
+    /// <param name="countIncludePad">Whether padding zeros count in the mean.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
     public AvgPool2d(Extent kernelSize, Extent? stride = null, Padding padding = default,
         Rounding rounding = ConvNet.WindowAttributes.UsualRounding, bool countIncludePad = UsualCountIncludePad)
@@ -56,7 +56,7 @@ public sealed record AvgPool2d : Pool2d
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>Whether the padding's zeros count in the mean.</summary>
+    /// <summary>Whether padding zeros count in the mean.</summary>
     public bool CountIncludePad { get; }
 
     /// <inheritdoc/>

@@ -4,15 +4,16 @@ namespace ConvNet;
 
 /// <summary>Batch normalisation per channel: y = γ·(x − μ) / √(σ² + ε) + β.</summary>
 /// <remarks>
-/// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training μ and the biased σ² are of the batch, over N,
-/// H, W, and the running statistics move: r ← (1 − m)·r + m·batch, with the unbiased variance (left alone where a
-/// channel has one value). In inference, and where the layer is frozen, μ and σ² are the running ones, which stay.
+/// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training, μ and the biased σ² are computed from the
+/// batch, over N, H and W. The running statistics are updated as r ← (1 − m)·r + m·batch, with the unbiased variance; a
+/// channel with a single value leaves the running variance unchanged. In inference, and if the layer is frozen, μ and
+/// σ² are the running statistics, which are not updated.
 /// Backward, with x̂ = (x − μ)/√(σ² + ε) and M = N·H·W: dβ = Σ dy; dγ = Σ dy·x̂; dx = γ/√(σ² + ε)·(dy − dβ/M −
-/// x̂·dγ/M), without the last two terms where the layer is frozen. Source: Ioffe and Szegedy, ICML 2015.
+/// x̂·dγ/M). A frozen layer omits the last two terms. Source: Ioffe and Szegedy, ICML 2015.
 /// </remarks>
 public sealed record BatchNorm2d : Layer
 {
-    /// <summary>Normalising over fewer values divides by what rounding made.</summary>
+    /// <summary>The fewest values to normalise over in checks; with fewer, rounding errors are amplified.</summary>
     public const int FewestValues = 8;
 
     private const float UsualMomentum = 0.1f, UsualEpsilon = 1e-5f;
@@ -23,7 +24,7 @@ public sealed record BatchNorm2d : Layer
         s_epsilon = AttributeDeclaration.Number<BatchNorm2d>("epsilon", layer => layer.Epsilon,
             new NumberInterval(0, float.PositiveInfinity, HasLeast: false, HasMost: false), UsualEpsilon);
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("bn", "batch normalisation per channel",
         [s_momentum, s_epsilon], values => new BatchNorm2d(values.Get(s_momentum), values.Get(s_epsilon)))
     {
@@ -33,10 +34,10 @@ public sealed record BatchNorm2d : Layer
         Fitting = (_, n, x) => n * x.Area < FewestValues ? null : new BatchNorm2d(),
     };
 
-    /// <summary>Describes a batch normalisation.</summary>
-    /// <param name="momentum">m, the share of the batch in the running statistics, in (0, 1].</param>
+    /// <summary>Creates a batch normalisation layer.</summary>
+    /// <param name="momentum">m, the weight of the batch in the running statistics, in (0, 1].</param>
     /// <param name="epsilon">ε, added to the variance; positive.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public BatchNorm2d(float momentum = UsualMomentum, float epsilon = UsualEpsilon)
     {
         (Momentum, Epsilon) = (s_momentum.Check(Kind, momentum), s_epsilon.Check(Kind, epsilon));
@@ -45,7 +46,7 @@ public sealed record BatchNorm2d : Layer
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>m, the share of the batch in the running statistics.</summary>
+    /// <summary>m, the weight of the batch in the running statistics.</summary>
     public float Momentum { get; }
 
     /// <summary>ε, added to the variance.</summary>
@@ -69,19 +70,19 @@ public sealed record BatchNorm2d : Layer
     /// <inheritdoc/>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs) => (long)batch * inputs[0].Area;
 
-    /// <summary>How far a float32 batch normalisation may be from the double one.</summary>
+    /// <summary>Derives the error bounds of a float32 batch normalisation relative to the double result.</summary>
     /// <remarks>
-    /// Per channel, over M values; Δ marks an error, u = 2⁻²⁴, d = x − μ, s = 1/√(σ² + ε), x̂ = d·s. First-order terms
-    /// only.
+    /// Statistics are per channel over M values. Δ marks an error, u = 2⁻²⁴, d = x − μ, s = 1/√(σ² + ε), x̂ = d·s.
+    /// Only first-order terms are kept.
     /// <list type="bullet">
     /// <item>μ is a sum over M: Δμ = bound(Σx)/M + 2u|μ|.</item>
-    /// <item>σ² = Σd²/M. A wrong μ enters squared, for Σd = 0: Δσ² = bound(Σd²)/M + Δμ² + 4uσ².</item>
-    /// <item>s, relatively: ρ = Δσ²/(2(σ² + ε)) + 3u, half the relative error under the root and the root and division
-    /// themselves.</item>
+    /// <item>σ² = Σd²/M. An error in μ enters squared, because Σd = 0: Δσ² = bound(Σd²)/M + Δμ² + 4uσ².</item>
+    /// <item>s has the relative error ρ = Δσ²/(2(σ² + ε)) + 3u: half the relative error of the radicand, plus the
+    /// rounding of the square root and the division.</item>
     /// <item>x̂: Δx̂ = s(Δμ + u|d|) + |x̂|(ρ + u).</item>
-    /// <item>y = γx̂ + β, computed so or as (γs)·x + (β − γsμ), which rounds |γs|(|x| + |μ|) instead of |γs·d|:
-    /// Δy = |γ|Δx̂ + 3u|γs|(|x| + |μ|) + u(|β| + |y|).</item>
-    /// <item>dβ is a sum. dγ = Σdy·x̂ is a sum whose factors are off by the same Δμ and ρ: Δdγ = bound + sΔμ|dβ| +
+    /// <item>y = γx̂ + β may be computed directly or as (γs)·x + (β − γsμ), which rounds |γs|(|x| + |μ|) instead of
+    /// |γs·d|: Δy = |γ|Δx̂ + 3u|γs|(|x| + |μ|) + u(|β| + |y|).</item>
+    /// <item>dβ is a sum. dγ = Σdy·x̂ is a sum whose factors carry the same Δμ and ρ: Δdγ = bound + sΔμ|dβ| +
     /// ρ|dγ|.</item>
     /// <item>dx = γs(dy − dβ/M − x̂·dγ/M): |γs|(Δdβ/M + |x̂|Δdγ/M + Δx̂|dγ|/M + 4u(|dy| + |dβ|/M + |x̂·dγ|/M)) + |dx|(ρ
     /// + 2u).</item>
@@ -99,7 +100,7 @@ public sealed record BatchNorm2d : Layer
     /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.Inputs;
 
-    /// <summary>μ and 1/√(σ² + ε) of every channel.</summary>
+    /// <summary>The mean μ and the inverse standard deviation 1/√(σ² + ε) of every channel.</summary>
     public override int SavedLength(int batch, params ReadOnlySpan<Shape> inputs) => 2 * inputs[0].C;
 
     /// <inheritdoc/>
@@ -151,7 +152,7 @@ public sealed record BatchNorm2d : Layer
                 frame.DW(1)[c] = sum;
             if (!frame.WantsDX(0))
                 return;
-            // Running statistics do not depend on x.
+            // The running statistics do not depend on x.
             if (!frame.Training)
                 (sum, product) = (T.Zero, T.Zero);
             T scale = frame.W(0)[c] * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
@@ -169,7 +170,7 @@ public sealed record BatchNorm2d : Layer
     private (T Mean, T Inverse) RunningStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
         => (f.W(2)[c], T.One / T.Sqrt(f.W(3)[c] + T.CreateChecked(Epsilon)));
 
-    // Two passes: the variance from the distances to the mean, never as E[x²] − E[x]², which cancels.
+    // Two passes: the variance is computed from the deviations from the mean. E[x²] − E[x]² would cancel.
     private (T Mean, T Inverse) BatchStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
     {
         Shape shape = f.XShape(0);

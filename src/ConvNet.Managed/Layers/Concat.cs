@@ -1,15 +1,15 @@
 namespace ConvNet;
 
-/// <summary>Concatenation along the channels of inputs with maps of one size: y = [x₀, x₁, …].</summary>
+/// <summary>Concatenates inputs of the same spatial size along the channel dimension: y = [x₀, x₁, …].</summary>
 /// <remarks>
-/// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W; vectors have maps of one value. Backward: every dxᵢ is its slice of dy. Forward and
-/// backward copy; no value changes.
+/// xᵢ: N×Cᵢ×H×W, y: N×ΣCᵢ×H×W. A vector counts as a 1×1 map. Backward: every dxᵢ is its slice of dy. Both passes only
+/// copy values.
 /// </remarks>
 public sealed record Concat : Layer
 {
     private const int MostInCase = 4;
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("concat", "inputs one after another along the channels", [],
         _ => new Concat())
     {

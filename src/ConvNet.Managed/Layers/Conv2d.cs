@@ -1,17 +1,17 @@
 namespace ConvNet;
 
 /// <summary>2-D convolution (cross-correlation): y[n,k,oh,ow] = b[k] + Σ_{c,r,s}
-/// w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P], with P the padding above and on the left.</summary>
+/// w[k,c,r,s]·x[n,c,oh·S+r·D−P,ow·S+s·D−P], where P is the padding above and on the left.</summary>
 /// <remarks>
-/// x: N×C×H×W, w: K×(C/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − F + P) / S + 1 a whole number, where P is the
-/// padding of both sides.
+/// x: N×C×H×W, w: K×(C/groups)×R×S, b: K, y: N×K×OH×OW. OH = (H − F + P) / S + 1 must be a whole number; here P is the
+/// sum of the padding on both sides.
 /// Backward: dx[n,c,h,w] = Σ w[k,c,r,s]·dy[n,k,oh,ow] over all k, r, s, oh, ow that read x[n,c,h,w];
 /// dw[k,c,r,s] = Σ_{n,oh,ow} dy[n,k,oh,ow]·x[n,c,…]; db[k] = Σ_{n,oh,ow} dy[n,k,oh,ow].
-/// With groups, filter k sees the channels of its own group only. Source: LeCun et al., Proc. IEEE 1998.
+/// With groups, filter k reads only the channels of its own group. Source: LeCun et al., Proc. IEEE 1998.
 /// </remarks>
 public sealed record Conv2d : Convolution2d
 {
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("conv", "2-D convolution",
         [OutChannelsAttribute, WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding,
             WindowAttributes.Rounding, DilationAttribute, GroupsAttribute, BiasAttribute],
@@ -31,18 +31,18 @@ public sealed record Conv2d : Convolution2d
         Fitting = (draw, _, _) => new Conv2d(draw.Of(1, 2, 3, 5, 8), 3, padding: 1),
     };
 
-    /// <summary>Describes a convolution.</summary>
+    /// <summary>Creates a convolution layer.</summary>
     /// <param name="outChannels">K, the number of output channels.</param>
-    /// <param name="kernelSize">F, rows and columns of a filter.</param>
-    /// <param name="stride">S, rows and columns from one position to the next; 1 unless given.</param>
-    /// <param name="padding">P, zeros added on each side: one number, rows and columns, or top, left, bottom,
+    /// <param name="kernelSize">F, the rows and columns of a filter.</param>
+    /// <param name="stride">S, the stride in rows and columns; defaults to 1.</param>
+    /// <param name="padding">P, the zeros added on each side: one number; rows and columns; or top, left, bottom and
     /// right.</param>
-    /// <param name="dilation">Distance between taps; 1 unless given.</param>
-    /// <param name="groups">Groups of channels that do not see one another.</param>
+    /// <param name="dilation">D, the distance between taps; defaults to 1.</param>
+    /// <param name="groups">The number of channel groups; a filter reads only its own group.</param>
     /// <param name="bias">Whether a bias is added.</param>
-    /// <param name="rounding">What becomes of an output size that is not whole: it is refused, or rounded down.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or it would be rounded up.</exception>
-    /// <exception cref="ArgumentException">The output channels do not divide into the groups.</exception>
+    /// <param name="rounding">How a fractional output size is handled: it is rejected or rounded down.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of range, or rounding up was requested.</exception>
+    /// <exception cref="ArgumentException">The output channels are not divisible by the groups.</exception>
     public Conv2d(int outChannels, Extent kernelSize, Extent? stride = null, Padding padding = default,
         Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias,
         Rounding rounding = ConvNet.WindowAttributes.UsualRounding)
@@ -61,7 +61,7 @@ public sealed record Conv2d : Convolution2d
     public override LayerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
-    /// <remarks>Taps on the padding are counted.</remarks>
+    /// <remarks>Taps on the padding count.</remarks>
     public override long LongestSum(int batch, params ReadOnlySpan<Shape> inputs)
     {
         long forward = (long)(inputs[0].C / Groups) * Window.Kernel.Area;
@@ -69,7 +69,7 @@ public sealed record Conv2d : Convolution2d
             * Meeting(Window.Kernel.W, Window.Stride.W, Window.Dilation.W);
         return Math.Max(Math.Max(forward, backward), (long)batch * Infer(inputs).Area);
 
-        // Of a column of taps, so many meet one input.
+        // The number of taps in one column of the filter that read the same input.
         static int Meeting(int taps, int stride, int dilation)
         {
             int apart = stride / Common(stride, dilation);
@@ -136,14 +136,14 @@ public sealed record Conv2d : Convolution2d
         Extent stride = draw.OneIn(3) ? (draw.Between(1, 4), draw.Between(1, 4)) : 1;
         Extent dilation = draw.OneIn(4) ? (draw.Between(1, 3), draw.Between(1, 3)) : 1;
         Extent reach = new Window(kernel, stride, 0, dilation).Reach;
-        // Taps so far apart, or so far outside, may see padding alone: a bias keeps the output from being all zero.
+        // Distant taps may read only padding. A bias keeps the output from being all zero.
         bool far = draw.OneIn(8), bias = far || dilation != 1 || !draw.OneIn(4);
         Padding padding = draw.OneIn(3)
             ? 0
             : draw.Padding((reach.H / 2 + (far ? 3 : 0), reach.W / 2 + (far ? 3 : 0)));
         var layer = new Conv2d(filters, kernel, stride, padding, dilation, groups, bias,
             draw.OneIn(3) ? Rounding.Floor : Rounding.Exact);
-        // Batch and map as large as the work allows.
+        // Makes the batch and the map as large as the work budget allows.
         long work = (long)(channels / groups) * filters * kernel.Area;
         int positions = (int)Math.Max(1, RandomDraw.MostWork / work);
         int n = draw.Between(1, Math.Min(positions, 8));

@@ -2,14 +2,14 @@ namespace ConvNet;
 
 /// <summary>
 /// 2-D transposed convolution: y[n,k,h,w] = b[k] + Σ x[n,c,i,j]·w[c,k,r,s] over all c, i, j, r, s with h = i·S + r·D −
-/// P and w = j·S + s·D − P, with P the padding above and on the left.
+/// P and w = j·S + s·D − P, where P is the padding above and on the left.
 /// </summary>
 /// <remarks>
-/// It is the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W, w:
-/// C×(K/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − 1)·S − P + F + O and F = (R − 1)·D + 1, where P is the padding
-/// of both sides; the output padding O names one of the sizes that such a convolution maps to H.
+/// The layer computes the input gradient of a convolution from K to C channels with the same weights. x: N×C×H×W,
+/// w: C×(K/groups)×R×S, b: K, y: N×K×OH×OW with OH = (H − 1)·S − P + F + O and F = (R − 1)·D + 1, where P is the sum of
+/// the padding on both sides. The output padding O selects one of the sizes that such a convolution maps to H.
 /// Backward: dx is that convolution of dy; dw[c,k,r,s] = Σ x[n,c,i,j]·dy[n,k,i·S+r·D−P,j·S+s·D−P]; db[k] = Σ dy[n,k,…].
-/// Source: Zeiler et al., CVPR 2010; the semantics are those of torch.
+/// Source: Zeiler et al., CVPR 2010. The semantics are those of torch.
 /// </remarks>
 public sealed record ConvTranspose2d : Convolution2d
 {
@@ -17,7 +17,7 @@ public sealed record ConvTranspose2d : Convolution2d
         = AttributeDeclaration.Size<ConvTranspose2d>("outputPadding", layer => layer.OutputPadding, 0, Limits.Window,
             (Extent)0);
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("convtranspose", "2-D transposed convolution",
         [OutChannelsAttribute, WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding,
             s_outputPadding, DilationAttribute, GroupsAttribute, BiasAttribute],
@@ -43,23 +43,24 @@ public sealed record ConvTranspose2d : Convolution2d
         Fitting = (draw, _, x) => x.Length <= MostInGraph ? new ConvTranspose2d(draw.Of(1, 2, 3, 8), 3, 2, 1) : null,
     };
 
-    // A larger map would make the layers behind it in a random graph large.
+    // Limits the map size in random graphs; a larger map would make the following layers expensive.
     private const int MostInGraph = 400;
 
-    /// <summary>Describes a transposed convolution.</summary>
-    /// <param name="outChannels">K, the channels of the output.</param>
-    /// <param name="kernelSize">R and S, rows and columns of a filter.</param>
-    /// <param name="stride">S, rows and columns from one input's window to the next; 1 unless given.</param>
-    /// <param name="padding">P, rows and columns cut off each side of the output: one number, rows and columns, or top,
-    /// left, bottom, right.</param>
-    /// <param name="outputPadding">O, rows and columns added to the lower and the right side; below stride or
-    /// dilation.</param>
-    /// <param name="dilation">D, the distance between taps; 1 unless given.</param>
-    /// <param name="groups">Groups of channels that do not see one another.</param>
+    /// <summary>Creates a transposed convolution layer.</summary>
+    /// <param name="outChannels">K, the number of output channels.</param>
+    /// <param name="kernelSize">R and S, the rows and columns of a filter.</param>
+    /// <param name="stride">S, the stride in rows and columns of the output; defaults to 1.</param>
+    /// <param name="padding">P, the rows and columns removed from each side of the output: one number; rows and
+    /// columns; or top, left, bottom and right.</param>
+    /// <param name="outputPadding">O, the rows and columns added at the bottom and on the right; must be less than the
+    /// stride or the dilation.</param>
+    /// <param name="dilation">D, the distance between taps; defaults to 1.</param>
+    /// <param name="groups">The number of channel groups; a filter uses only its own group.</param>
     /// <param name="bias">Whether a bias is added.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of range.</exception>
     /// <exception cref="ArgumentException">
-    /// The output channels do not divide into the groups, or the output padding is not below stride or dilation.
+    /// The output channels are not divisible by the groups, or the output padding is not less than the stride or the
+    /// dilation.
     /// </exception>
     public ConvTranspose2d(int outChannels, Extent kernelSize, Extent? stride = null, Padding padding = default,
         Extent outputPadding = default, Extent? dilation = null, int groups = UsualGroups, bool bias = UsualBias)
@@ -78,7 +79,7 @@ public sealed record ConvTranspose2d : Convolution2d
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>O, rows and columns added to the lower and the right side.</summary>
+    /// <summary>O, the rows and columns added at the bottom and on the right.</summary>
     public Extent OutputPadding { get; }
 
     /// <inheritdoc/>
@@ -90,7 +91,8 @@ public sealed record ConvTranspose2d : Convolution2d
     public override long MultiplyAdds(params ReadOnlySpan<Shape> inputs)
         => (long)inputs[0].Length * (OutChannels / Groups) * Window.Kernel.Area;
 
-    /// <summary>The inputs that meet in one output, side by side; they lie closer together than the outputs.</summary>
+    /// <summary>The window of inputs that contribute to one output. They are closer together than the
+    /// outputs.</summary>
     public override Window? Sees(params ReadOnlySpan<Shape> inputs) => new Window(
         ((Window.Reach.H - 1) / Window.Stride.H + 1, (Window.Reach.W - 1) / Window.Stride.W + 1), 1, 0, 1);
 
@@ -146,13 +148,13 @@ public sealed record ConvTranspose2d : Convolution2d
             [x.C, perGroup, Window.Kernel.H, Window.Kernel.W], x.C / Groups * Meeting, perGroup * Window.Kernel.Area);
     }
 
-    // Terms that one channel gives to an output, at most.
+    // The maximum number of terms that one channel contributes to an output.
     private long Meeting => Sees([])!.Value.Kernel.Area;
 
     private static long Size(WindowAxis axis, int outputPadding)
         => (axis.Size - 1L) * axis.Stride - axis.Before - axis.Behind + axis.Reach + outputPadding;
 
-    // The padding with which a row or a column is left, or almost two.
+    // Returns the padding, reduced if it would leave no row or column: then one or two are left.
     private static (int Before, int Behind) Leaving(WindowAxis axis, long size)
     {
         int most = (int)((size + axis.Before + axis.Behind - 1) / 2);
@@ -179,7 +181,7 @@ public sealed record ConvTranspose2d : Convolution2d
         var layer = new ConvTranspose2d(filters, kernel, stride, outputPadding: extra,
             dilation: dilation, groups: groups, bias: !draw.OneIn(4));
         Shape x = new(channels, draw.Between(1, 6), draw.Between(1, 6)), y = layer.Infer(x);
-        // No more padding than leaves something, and no more than half the reach, beyond which no output is whole.
+        // The padding must leave some output. It is at most half the reach; with more, no output has all its terms.
         Padding padding = draw.OneIn(3) ? 0
             : draw.Padding((Math.Min(layer.Window.Reach.H, y.H + 1) / 2, Math.Min(layer.Window.Reach.W, y.W + 1) / 2));
         if (padding.Top + padding.Bottom >= y.H || padding.Left + padding.Right >= y.W)

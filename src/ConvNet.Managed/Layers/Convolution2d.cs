@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>What a convolution and a transposed one share: filters with a window, groups of channels, a bias.</summary>
+/// <summary>Base class of convolution and transposed convolution: filters with a window, groups and a bias.</summary>
 public abstract record Convolution2d : SumLayer
 {
     private protected const int UsualGroups = 1;
@@ -22,11 +22,11 @@ public abstract record Convolution2d : SumLayer
     /// <summary>K, the number of output channels.</summary>
     public int OutChannels { get; }
 
-    /// <summary>Kernel, stride, padding and dilation; of a transposed convolution those of the convolution that maps
-    /// its output to its input.</summary>
+    /// <summary>Kernel, stride, padding and dilation. For a transposed convolution, they describe the convolution that
+    /// maps its output to its input.</summary>
     public Window Window { get; }
 
-    /// <summary>Groups of channels that do not see one another.</summary>
+    /// <summary>The number of channel groups; a filter uses only its own group.</summary>
     public int Groups { get; }
 
     /// <summary>Whether a bias is added.</summary>
@@ -75,10 +75,10 @@ public abstract record Convolution2d : SumLayer
     private protected static AttributeDeclaration<bool> BiasAttribute { get; }
         = AttributeDeclaration.Flag<Convolution2d>("bias", layer => layer.Bias, UsualBias);
 
-    /// <summary>The output for an input whose channels divide into the groups.</summary>
+    /// <summary>Returns the output shape for an input whose channels are divisible by the groups.</summary>
     private protected abstract Shape OutputOf(Shape x);
 
-    /// <summary>The weights.</summary>
+    /// <summary>Returns the specification of the weights.</summary>
     private protected abstract ParameterSpec WeightOf(Shape x);
 
     private protected static int Common(int a, int b)
@@ -88,7 +88,7 @@ public abstract record Convolution2d : SumLayer
         return a;
     }
 
-    // The largest divisor that is not above a number of groups.
+    // The largest divisor of the channels that is at most the number of groups.
     private static int Nearest(int channels, int groups)
     {
         int nearest = 1;

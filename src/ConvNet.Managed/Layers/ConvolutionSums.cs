@@ -2,24 +2,24 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>Values of a frame; a span cannot be kept.</summary>
+/// <summary>Returns values of a frame. A delegate is used because a span cannot be stored.</summary>
 internal delegate ReadOnlySpan<T> Source<T>();
 
-/// <summary>Sums of a frame.</summary>
+/// <summary>Returns the sums of a frame.</summary>
 internal delegate Span<TSum> Target<TSum>();
 
 /// <summary>
-/// The three passes of a convolution with C channels in wide maps and K in narrow ones, in sums. A transposed
-/// convolution is the same, with input and output changed about.
+/// The three passes of a convolution between a wide map with C channels and a narrow map with K channels, computed in
+/// sums. A transposed convolution is the same with input and output exchanged.
 /// </summary>
 /// <remarks>
-/// With D = C / groups, filter k sees the channels c = group·D + d of its group; i is a position of the narrow map, r a
-/// tap, and i·S + r the place in the wide map that the tap reads there.
+/// With D = C / groups, filter k reads the channels c = group·D + d of its group. i is a position in the narrow map, r
+/// is a tap, and i·S + r is the position in the wide map that the tap reads.
 /// </remarks>
 /// <param name="f">The frame.</param>
-/// <param name="layer">Window and groups.</param>
-/// <param name="wide">The map that the window slides over.</param>
-/// <param name="narrow">The map of its positions.</param>
+/// <param name="layer">The layer, which gives window and groups.</param>
+/// <param name="wide">The shape of the map that the window slides over.</param>
+/// <param name="narrow">The shape of the map of window positions.</param>
 internal sealed class ConvolutionSums<T, TSum>(Frame<T, TSum> f, Convolution2d layer, Shape wide, Shape narrow)
     where T : unmanaged, IFloatingPointIeee754<T>
     where TSum : unmanaged, ISum<T, TSum>
@@ -29,7 +29,7 @@ internal sealed class ConvolutionSums<T, TSum>(Frame<T, TSum> f, Convolution2d l
 
     private readonly RowTap[] _taps = RowTap.All(layer.Window, wide, narrow);
 
-    /// <summary>y[n,k,i] = Σ_{d,r} w[k,d,r]·x[n,c,i·S + r], plus b[k] where there is a bias.</summary>
+    /// <summary>y[n,k,i] = Σ_{d,r} w[k,d,r]·x[n,c,i·S + r], plus b[k] if there is a bias.</summary>
     public void Gather(Source<T> x, Target<TSum> y, bool bias) => f.For(f.N * narrow.C, map =>
     {
         (int n, int k) = Math.DivRem(map, narrow.C);
@@ -50,8 +50,8 @@ internal sealed class ConvolutionSums<T, TSum>(Frame<T, TSum> f, Convolution2d l
             AddBias(sums, k);
     });
 
-    /// <summary>x[n,c,i·S + r] = Σ w[k,d,r]·y[n,k,i] over all k, i, r that meet there, plus b[c] where there is a
-    /// bias.</summary>
+    /// <summary>x[n,c,i·S + r] = Σ w[k,d,r]·y[n,k,i] over all k, i, r that map to this position, plus b[c] if there is
+    /// a bias.</summary>
     public void Scatter(Source<T> y, Target<TSum> x, bool bias) => f.For(f.N * wide.C, map =>
     {
         (int n, int c) = Math.DivRem(map, wide.C);
@@ -100,7 +100,7 @@ internal sealed class ConvolutionSums<T, TSum>(Frame<T, TSum> f, Convolution2d l
         });
     }
 
-    /// <summary>db[k] = Σ dy over samples and positions, in blocks.</summary>
+    /// <summary>db[k] = Σ dy over samples and positions, summed in blocks.</summary>
     public void BiasGradient()
     {
         int channels = f.YShape.C, area = f.YShape.Area;

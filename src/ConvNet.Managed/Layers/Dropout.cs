@@ -2,13 +2,12 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>Dropout: in training each value becomes 0 with probability p, else x / (1 − p); in inference y =
-/// x.</summary>
+/// <summary>Dropout: in training, each value becomes 0 with probability p and x / (1 − p) otherwise; in inference,
+/// y = x.</summary>
 /// <remarks>
-/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the value's NCHW index in the whole batch
-/// (<see cref="IExecutable.SampleOffset"/>), so it is the same on every backend, for any number of threads, and where
-/// executables share a batch. Backward: dy through the same mask. Source: Srivastava
-/// et al., JMLR 2014.
+/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the NCHW index of the value in the whole
+/// batch (<see cref="IExecutable.SampleOffset"/>). It is therefore the same on every backend, for any number of
+/// threads, and if executables share a batch. Backward: dy through the same mask. Source: Srivastava et al., JMLR 2014.
 /// </remarks>
 public sealed record Dropout : Layer
 {
@@ -18,7 +17,7 @@ public sealed record Dropout : Layer
         = AttributeDeclaration.Number<Dropout>("probability",
         layer => layer.Probability, new NumberInterval(0, 1, HasLeast: true, HasMost: false), Usual);
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("dropout", "values dropped at random in training",
         [s_probability], values => new Dropout(values.Get(s_probability)))
     {
@@ -27,21 +26,21 @@ public sealed record Dropout : Layer
         Fitting = (draw, _, _) => new Dropout(draw.Of(0.25f, 0.5f)),
     };
 
-    /// <summary>Describes a dropout.</summary>
-    /// <param name="probability">p, the chance of a value to be dropped, in [0, 1).</param>
+    /// <summary>Creates a dropout layer.</summary>
+    /// <param name="probability">p, the probability of dropping a value, in [0, 1).</param>
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1).</exception>
     public Dropout(float probability = Usual)
     {
         Probability = s_probability.Check(Kind, probability);
     }
 
-    /// <summary>p, the chance of a value to be dropped.</summary>
+    /// <summary>p, the probability of dropping a value.</summary>
     public float Probability { get; }
 
-    /// <summary>A value is dropped where its random word is below this.</summary>
+    /// <summary>A value is dropped if its random word is below this threshold.</summary>
     internal uint Threshold => (uint)(Probability * 4294967296.0);
 
-    /// <summary>What a kept value is multiplied by: 1 / (1 − p), rounded to float on every backend.</summary>
+    /// <summary>The scale of the kept values, 1 / (1 − p), rounded to float on every backend.</summary>
     internal float Scale => 1f / (1f - Probability);
 
     /// <inheritdoc/>

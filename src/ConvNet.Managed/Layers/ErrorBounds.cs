@@ -1,10 +1,10 @@
 namespace ConvNet;
 
-/// <summary>A training pass of a layer in double, and how far float32 may be from it, for the layer to fill
+/// <summary>The results of a layer's training pass in double, and the float32 error bounds that the layer fills
 /// in.</summary>
 /// <remarks>
-/// A result passes where its error is at most the bound; a bound of 0 asks for the double result, rounded. Notation
-/// and order are those of <see cref="Frame{T}"/>.
+/// A result passes if its error is at most the bound. A bound of 0 requires the rounded double result. Notation and
+/// order are those of <see cref="Frame{T}"/>.
 /// </remarks>
 public sealed class ErrorBounds
 {
@@ -13,9 +13,9 @@ public sealed class ErrorBounds
     private readonly double[] _y;
     private readonly double[][] _dx, _dw, _buffers;
 
-    /// <summary>Runs the layer; all bounds are 0.</summary>
-    /// <param name="values">What it runs on.</param>
-    /// <exception cref="ArgumentException">A length does not fit the layer and the number of samples.</exception>
+    /// <summary>Runs the layer and sets all bounds to 0.</summary>
+    /// <param name="values">The input values of the pass.</param>
+    /// <exception cref="ArgumentException">A length does not match the layer and the batch size.</exception>
     public ErrorBounds(LayerValues<double> values)
     {
         (_values, _run) = (values, new LayerRun<double>(values));
@@ -25,45 +25,45 @@ public sealed class ErrorBounds
         _buffers = Array.ConvertAll(_run.W, w => new double[w.Length]);
     }
 
-    /// <summary>Samples in the batch.</summary>
+    /// <summary>The number of samples in the batch.</summary>
     public int N => _values.N;
 
-    /// <summary>Terms of the longest sum, for the report; 0 where nothing is summed.</summary>
+    /// <summary>The number of terms of the longest sum, for the report; 0 if nothing is summed.</summary>
     public int Terms { get; set; }
 
-    /// <summary>Shape of one sample of an input.</summary>
+    /// <summary>Returns the shape of one sample of an input.</summary>
     public Shape XShape(int i) => _values.XShapes[i];
 
-    /// <summary>Values of an input.</summary>
+    /// <summary>Returns the values of an input.</summary>
     public ReadOnlySpan<double> X(int i) => _values.X[i];
 
-    /// <summary>A parameter or buffer before the pass.</summary>
+    /// <summary>Returns a parameter or buffer before the pass.</summary>
     public ReadOnlySpan<double> W(int i) => _values.W[i];
 
-    /// <summary>Gradient of the output.</summary>
+    /// <summary>The gradient of the output.</summary>
     public ReadOnlySpan<double> DY => _values.DY;
 
     /// <summary>The output.</summary>
     public ReadOnlySpan<double> Y => _run.Y;
 
-    /// <summary>Gradient of an input.</summary>
+    /// <summary>Returns the gradient of an input.</summary>
     public ReadOnlySpan<double> DX(int i) => _run.DX[i];
 
-    /// <summary>Gradient of a parameter.</summary>
+    /// <summary>Returns the gradient of a parameter.</summary>
     public ReadOnlySpan<double> DW(int i) => _run.DW[i];
 
-    /// <summary>A buffer after the pass.</summary>
+    /// <summary>Returns a buffer after the pass.</summary>
     public ReadOnlySpan<double> Buffer(int i) => _run.W[i];
 
-    /// <summary>Bounds of the output.</summary>
+    /// <summary>The bounds of the output.</summary>
     public Span<double> YBound => _y;
 
-    /// <summary>Bounds of the gradient of an input.</summary>
+    /// <summary>Returns the bounds of the gradient of an input.</summary>
     public Span<double> DXBound(int i) => _dx[i];
 
-    /// <summary>Bounds of the gradient of a parameter.</summary>
+    /// <summary>Returns the bounds of the gradient of a parameter.</summary>
     public Span<double> DWBound(int i) => _dw[i];
 
-    /// <summary>Bounds of a buffer after the pass.</summary>
+    /// <summary>Returns the bounds of a buffer after the pass.</summary>
     public Span<double> BufferBound(int i) => _buffers[i];
 }

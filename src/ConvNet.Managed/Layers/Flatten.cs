@@ -1,13 +1,13 @@
 namespace ConvNet;
 
-/// <summary>Turns C×H×W maps into a vector of C·H·W features, in the order C, H, W.</summary>
-/// <remarks>Forward and backward copy; no value changes.</remarks>
+/// <summary>Reshapes C×H×W maps to a vector of C·H·W features, in the order C, H, W.</summary>
+/// <remarks>Both passes only copy values.</remarks>
 public sealed record Flatten : Layer
 {
-    // A longer vector would make the layers behind it in a random graph large.
+    // Limits the vector length in random graphs; a longer one would make the following layers expensive.
     private const int MostInGraph = 64;
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("flatten", "maps as a vector", [], _ => new Flatten())
     {
         Examples = [new("flatten", new Flatten(), 2, new Shape(3, 3, 5))],

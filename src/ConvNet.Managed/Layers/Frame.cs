@@ -4,41 +4,41 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet;
 
-/// <summary>The memory of one node while its layer runs. Every span is dense NCHW, N samples long.</summary>
+/// <summary>The memory of one node during a pass of its layer. Every span is dense NCHW and holds N samples.</summary>
 internal sealed record NodeMemory<T>
     where T : unmanaged
 {
-    /// <summary>The node and its layer, for errors.</summary>
+    /// <summary>The name of the node and its layer, for error messages.</summary>
     public required string Name { get; init; }
 
     /// <summary>What the backward pass may read besides the gradient of its output.</summary>
     public required BackwardReads Reads { get; init; }
 
-    /// <summary>Shapes of the inputs, of one sample.</summary>
+    /// <summary>The shapes of the inputs, for one sample.</summary>
     public required Shape[] XShapes { get; init; }
 
-    /// <summary>Shape of the output, of one sample.</summary>
+    /// <summary>The shape of the output, for one sample.</summary>
     public required Shape YShape { get; init; }
 
-    /// <summary>Values of the inputs.</summary>
+    /// <summary>The values of the inputs.</summary>
     public required Memory<T>[] X { get; init; }
 
-    /// <summary>Values of the output.</summary>
+    /// <summary>The values of the output.</summary>
     public required Memory<T> Y { get; init; }
 
     /// <summary>Parameters and buffers in the layer's order.</summary>
     public required Memory<T>[] W { get; init; }
 
-    /// <summary>What the forward pass keeps for the backward pass.</summary>
+    /// <summary>The values that the forward pass saves for the backward pass.</summary>
     public Memory<T> Saved { get; init; }
 
-    /// <summary>Gradient of the output.</summary>
+    /// <summary>The gradient of the output.</summary>
     public Memory<T> DY { get; set; }
 
-    /// <summary>Gradients of the inputs; an empty one is not wanted.</summary>
+    /// <summary>The gradients of the inputs; empty for a gradient that is not needed.</summary>
     public Memory<T>[] DX { get; set; } = [];
 
-    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    /// <summary>The gradients of the parameters; empty for a buffer.</summary>
     public Memory<T>[] DW { get; set; } = [];
 
     /// <summary>The key of the node's random numbers.</summary>
@@ -47,19 +47,19 @@ internal sealed record NodeMemory<T>
     /// <summary>The node's index in its graph.</summary>
     public int NodeIndex { get; init; }
 
-    /// <summary>At most so many threads.</summary>
+    /// <summary>The maximum number of threads.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>Which of so many independent parts are computed, where all would take too long; null for all.</summary>
+    /// <summary>Selects a sample of the results to compute; null computes all of them.</summary>
     public Func<int, int[]>? Sample { get; init; }
 }
 
-/// <summary>What a layer sees of one node: inputs, output, parameters and their gradients, as dense NCHW
+/// <summary>The view a layer has of one node: inputs, output, parameters and their gradients, as dense NCHW
 /// spans.</summary>
 /// <remarks>
-/// Notation: x inputs, y output, w parameters, and a d before a gradient. Batch-first: x(i) has N·C·H·W values.
-/// A forward pass writes all of <see cref="Y"/>; a backward pass writes all of every <see cref="DX"/> and
-/// <see cref="DW"/> that is wanted, and adds to none of them.
+/// Notation: x is an input, y the output, w a parameter; the prefix d marks a gradient. Data is batch-first: x(i) has
+/// N·C·H·W values. A forward pass writes all of <see cref="Y"/>. A backward pass writes all of every requested
+/// <see cref="DX"/> and <see cref="DW"/>; it overwrites and does not accumulate.
 /// </remarks>
 /// <typeparam name="T">The element type: float or double.</typeparam>
 public readonly struct Frame<T>
@@ -73,18 +73,18 @@ public readonly struct Frame<T>
         (_memory, N, Training, Step, FirstSample, _backward) = (memory, n, training, step, firstSample, backward);
     }
 
-    /// <summary>Samples in this batch.</summary>
+    /// <summary>The number of samples in this batch.</summary>
     public int N { get; }
 
-    /// <summary>True in a training pass; false in inference, and in both passes of a layer that is frozen.</summary>
+    /// <summary>True in a training pass; false in inference, and in both passes of a frozen layer.</summary>
     public bool Training { get; }
 
-    /// <summary>The number of training forward passes before this one; together with <see cref="Seed"/> it keys random
-    /// numbers.</summary>
+    /// <summary>The number of training forward passes before this one. It keys random numbers together with
+    /// <see cref="Seed"/>.</summary>
     public long Step { get; }
 
-    /// <summary>The number of the first sample in the whole batch, which executables may share: random numbers of a
-    /// sample are keyed by its number in the whole.</summary>
+    /// <summary>The index of the first sample in the whole batch, which several executables may share. The random
+    /// numbers of a sample are keyed by its index in the whole batch.</summary>
     public int FirstSample { get; }
 
     /// <summary>The seed of the executable's random numbers.</summary>
@@ -96,15 +96,15 @@ public readonly struct Frame<T>
     /// <summary>The number of inputs.</summary>
     public int InputCount => _memory.XShapes.Length;
 
-    /// <summary>Shape of one sample of input <paramref name="i"/>.</summary>
+    /// <summary>Returns the shape of one sample of input <paramref name="i"/>.</summary>
     public Shape XShape(int i) => _memory.XShapes[i];
 
-    /// <summary>Shape of one sample of the output.</summary>
+    /// <summary>The shape of one sample of the output.</summary>
     public Shape YShape => _memory.YShape;
 
-    /// <summary>Values of input <paramref name="i"/>.</summary>
+    /// <summary>Returns the values of input <paramref name="i"/>.</summary>
     /// <exception cref="InvalidOperationException">
-    /// A backward pass reads it, and <see cref="Layer.BackwardReads"/> does not name the inputs.
+    /// The call comes from a backward pass, and <see cref="Layer.BackwardReads"/> does not include the inputs.
     /// </exception>
     public ReadOnlySpan<T> X(int i)
     {
@@ -112,9 +112,9 @@ public readonly struct Frame<T>
         return _memory.X[Input(i)].Span[..(N * _memory.XShapes[i].Length)];
     }
 
-    /// <summary>Values of the output.</summary>
+    /// <summary>The values of the output.</summary>
     /// <exception cref="InvalidOperationException">
-    /// A backward pass reads it, and <see cref="Layer.BackwardReads"/> does not name the output.
+    /// The access comes from a backward pass, and <see cref="Layer.BackwardReads"/> does not include the output.
     /// </exception>
     public Span<T> Y
     {
@@ -125,7 +125,7 @@ public readonly struct Frame<T>
         }
     }
 
-    /// <summary>Gradient of the output.</summary>
+    /// <summary>The gradient of the output.</summary>
     /// <exception cref="InvalidOperationException">This is a forward pass.</exception>
     public ReadOnlySpan<T> DY
     {
@@ -136,11 +136,11 @@ public readonly struct Frame<T>
         }
     }
 
-    /// <summary>Whether the gradient of input <paramref name="i"/> is wanted.</summary>
+    /// <summary>Returns whether the gradient of input <paramref name="i"/> is needed.</summary>
     public bool WantsDX(int i) => _backward && !_memory.DX[Input(i)].IsEmpty;
 
-    /// <summary>Gradient of input <paramref name="i"/>; only where it is wanted.</summary>
-    /// <exception cref="InvalidOperationException">It is not wanted, or this is a forward pass.</exception>
+    /// <summary>Returns the gradient of input <paramref name="i"/>, if it is needed.</summary>
+    /// <exception cref="InvalidOperationException">The gradient is not needed, or this is a forward pass.</exception>
     public Span<T> DX(int i)
     {
         CheckBackward("dx");
@@ -150,16 +150,16 @@ public readonly struct Frame<T>
                 $"{_memory.Name}: nobody wants the gradient dx of input {i}; write it only where WantsDX({i}).");
     }
 
-    /// <summary>Parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only buffers
-    /// may be written.</summary>
+    /// <summary>Returns parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only
+    /// buffers may be written.</summary>
     public Span<T> W(int i) => _memory.W[i].Span;
 
-    /// <summary>Whether the gradient of parameter <paramref name="i"/> is wanted.</summary>
+    /// <summary>Returns whether the gradient of parameter <paramref name="i"/> is needed.</summary>
     public bool WantsDW(int i) => _backward && !_memory.DW[i].IsEmpty;
 
-    /// <summary>Gradient of parameter <paramref name="i"/>; only where it is wanted.</summary>
-    /// <exception cref="InvalidOperationException">It is not wanted, as that of a buffer or of a frozen parameter, or
-    /// this is a forward pass.</exception>
+    /// <summary>Returns the gradient of parameter <paramref name="i"/>, if it is needed.</summary>
+    /// <exception cref="InvalidOperationException">The gradient is not needed, as for a buffer or a frozen parameter,
+    /// or this is a forward pass.</exception>
     public Span<T> DW(int i)
     {
         CheckBackward("dw");
@@ -169,14 +169,15 @@ public readonly struct Frame<T>
                 $"{_memory.Name}: nobody wants the gradient dw of parameter {i}; write it only where WantsDW({i}).");
     }
 
-    /// <summary>What the forward pass leaves for the backward pass: <see cref="Layer.SavedLength"/> values.</summary>
+    /// <summary>The values that the forward pass saves for the backward pass, <see cref="Layer.SavedLength"/> of
+    /// them.</summary>
     public Span<T> Saved => _memory.Saved.Span;
 
-    /// <summary>Runs <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads where there are
-    /// some.</summary>
+    /// <summary>Calls <paramref name="body"/> for 0 to <paramref name="count"/> − 1, on several threads if
+    /// available.</summary>
     /// <remarks>
-    /// Each call writes what no other call reads or writes, so the result does not depend on the number of threads.
-    /// The exception of the first call that throws comes as it is.
+    /// A call must write only memory that no other call reads or writes. The result then does not depend on the number
+    /// of threads. If calls throw, the exception of the lowest index is rethrown unchanged.
     /// </remarks>
     public void For(int count, Action<int> body)
     {
@@ -196,7 +197,7 @@ public readonly struct Frame<T>
         ForOnThreads(count, body, _memory.Threads);
     }
 
-    /// <summary>Runs the forward pass of a layer and notes where an exception came from.</summary>
+    /// <summary>Runs the forward pass of a layer and records the origin of an exception.</summary>
     internal void RunForward(Layer layer)
     {
         try
@@ -209,7 +210,7 @@ public readonly struct Frame<T>
         }
     }
 
-    /// <summary>Runs the backward pass of a layer and notes where an exception came from.</summary>
+    /// <summary>Runs the backward pass of a layer and records the origin of an exception.</summary>
     internal void RunBackward(Layer layer)
     {
         try
@@ -222,7 +223,8 @@ public readonly struct Frame<T>
         }
     }
 
-    // All calls below one that throws still run, so that the exception is the one that a single thread meets first.
+    // If a call throws, all calls with a lower index still run. The exception is the one a single thread would meet
+    // first.
     private static void ForOnThreads(int count, Action<int> body, int threads)
     {
         var gate = new Lock();
@@ -265,22 +267,22 @@ public readonly struct Frame<T>
     }
 }
 
-/// <summary>Storage of outputs that are sums with their bounds; absent where a sum is its plain value.</summary>
+/// <summary>Storage for outputs that are sums with error bounds. Absent if a sum is a plain value.</summary>
 internal sealed class SumMemory<TSum>
 {
     /// <summary>The output.</summary>
     public TSum[] Y { get; init; } = [];
 
-    /// <summary>Gradients of the inputs.</summary>
+    /// <summary>The gradients of the inputs.</summary>
     public TSum[][] DX { get; init; } = [];
 
-    /// <summary>Gradients of the parameters.</summary>
+    /// <summary>The gradients of the parameters.</summary>
     public TSum[][] DW { get; init; } = [];
 }
 
-/// <summary>A <see cref="Frame{T}"/> whose results are sums: what a layer made of dot products writes to.</summary>
+/// <summary>A <see cref="Frame{T}"/> whose results are sums, for layers made of dot products.</summary>
 /// <typeparam name="T">The element type.</typeparam>
-/// <typeparam name="TSum">What a sum is gathered in.</typeparam>
+/// <typeparam name="TSum">The accumulator type of a sum.</typeparam>
 public readonly struct Frame<T, TSum>
     where T : unmanaged, IFloatingPointIeee754<T>
     where TSum : unmanaged, ISum<T, TSum>

@@ -2,10 +2,10 @@ using MathNet.Numerics;
 
 namespace ConvNet;
 
-/// <summary>How <see cref="Gelu"/> computes the normal distribution; the words are those of torch.</summary>
+/// <summary>How <see cref="Gelu"/> computes the normal distribution. The names are those of torch.</summary>
 public enum GeluApproximation
 {
-    /// <summary>Φ(x) itself.</summary>
+    /// <summary>Exact: Φ(x).</summary>
     None,
 
     /// <summary>Φ(x) ≈ (1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2.</summary>
@@ -14,15 +14,15 @@ public enum GeluApproximation
 
 /// <summary>Gaussian error linear unit, elementwise: y = x·Φ(x), with Φ the standard normal distribution.</summary>
 /// <remarks>
-/// Backward: dx = dy·(Φ(x) + x·Φ′(x)). y and dx have the shape of x; a NaN stays a NaN. Written as
-/// Φ(x) = erfc(−x/√2)/2 and, approximated, Φ(x) = 1/(1 + e^(−2z)), so that nothing cancels where x is negative.
+/// Backward: dx = dy·(Φ(x) + x·Φ′(x)). y and dx have the shape of x; a NaN stays a NaN. The exact form is computed as
+/// Φ(x) = erfc(−x/√2)/2 and the approximation as Φ(x) = 1/(1 + e^(−2z)), which avoids cancellation for negative x.
 /// Source: Hendrycks and Gimpel, arXiv 1606.08415.
 /// </remarks>
 public sealed record Gelu : Layer
 {
     private const GeluApproximation Usual = GeluApproximation.None;
 
-    // Beyond it the distribution is 0 or 1 in double too.
+    // Beyond this value the distribution is 0 or 1 even in double.
     private const double Farthest = 64;
 
     private const double Cubic = 0.044715;
@@ -31,7 +31,7 @@ public sealed record Gelu : Layer
         = AttributeDeclaration.Choice<Gelu, GeluApproximation>("approximate", layer => layer.Approximate,
             [("none", GeluApproximation.None), ("tanh", GeluApproximation.Tanh)], Usual);
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("gelu", "y = x·Φ(x)", [s_approximate],
         values => new Gelu(values.Get(s_approximate)))
     {
@@ -44,9 +44,9 @@ public sealed record Gelu : Layer
         ],
     };
 
-    /// <summary>Describes a GELU.</summary>
+    /// <summary>Creates a GELU layer.</summary>
     /// <param name="approximate">How Φ is computed.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is no value of the enumeration.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not defined in the enumeration.</exception>
     public Gelu(GeluApproximation approximate = Usual)
     {
         Approximate = s_approximate.Check(Kind, approximate);
@@ -67,12 +67,12 @@ public sealed record Gelu : Layer
     /// <inheritdoc/>
     public override Accuracy Accuracy => Accuracy.Derived;
 
-    /// <summary>How far a float32 GELU may be from the double one; u = 2⁻²⁴.</summary>
+    /// <summary>Derives the error bounds of a float32 GELU relative to the double result; u = 2⁻²⁴.</summary>
     /// <remarks>
-    /// Φ as (1 + erf(x/√2))/2, or with tanh, is off by at most 4u: the function of a float by an ulp or two, its
-    /// argument by a few roundings where it is steepest, and the sum by one. So Δy = 4u|x| + u|y|. The density has the
-    /// relative error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute 8u:
-    /// Δdx = |dy|·u·(4 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|) + u|dx|, with z′ = 0 where nothing is approximated.
+    /// Φ, computed as (1 + erf(x/√2))/2 or with tanh, has an error of at most 4u: an ulp or two from the function, a
+    /// few roundings of its argument where it is steepest, and one from the sum. So Δy = 4u|x| + u|y|. The density has
+    /// the relative error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute
+    /// 8u: Δdx = |dy|·u·(4 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|) + u|dx|, with z′ = 0 for the exact form.
     /// </remarks>
     public override void DeriveBounds(ErrorBounds bounds)
     {
@@ -117,7 +117,7 @@ public sealed record Gelu : Layer
         }
     }
 
-    // Φ(x) and Φ′(x).
+    // Returns Φ(x) and Φ′(x).
     private (double Value, double Density) Distribution(double x)
     {
         if (Approximate == GeluApproximation.None)
@@ -127,6 +127,6 @@ public sealed record Gelu : Layer
         return ((x > 0 ? 1 : e) / (1 + e), 2 * slope * e / ((1 + e) * (1 + e)));
     }
 
-    // z′(x) of z = √(2/π)·(x + 0.044715·x³).
+    // Returns z′(x) of z = √(2/π)·(x + 0.044715·x³).
     private static double Slope(double size) => Math.Sqrt(2 / Math.PI) * (1 + 3 * Cubic * size * size);
 }

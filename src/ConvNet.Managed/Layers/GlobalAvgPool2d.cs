@@ -1,10 +1,10 @@
 namespace ConvNet;
 
-/// <summary>Global average pooling: y[n,c] = the mean of x[n,c] over the whole map.</summary>
+/// <summary>Global average pooling: y[n,c] is the mean of x[n,c] over the whole map.</summary>
 /// <remarks>x: N×C×H×W, y: N×C×1×1. Backward: dx = dy / (H·W). Source: Lin, Chen and Yan, ICLR 2014.</remarks>
 public sealed record GlobalAvgPool2d : SumLayer
 {
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("gap", "mean of every map", [], _ => new GlobalAvgPool2d())
     {
         Examples = [new("global avgpool", new GlobalAvgPool2d(), 2, new Shape(5, 4, 8))],

@@ -1,34 +1,34 @@
 namespace ConvNet;
 
-/// <summary>A layer on inputs of some shapes: what it is checked and shown with.</summary>
-/// <param name="Name">What the case is called in reports.</param>
+/// <summary>A layer with input shapes, used as a test case and in listings.</summary>
+/// <param name="Name">The name of the case in reports.</param>
 /// <param name="Layer">The layer.</param>
-/// <param name="BatchSize">Samples.</param>
-/// <param name="Inputs">The shapes of its inputs.</param>
+/// <param name="BatchSize">The number of samples.</param>
+/// <param name="Inputs">The shapes of the inputs.</param>
 public sealed record LayerExample(string Name, Layer Layer, int BatchSize, params IReadOnlyList<Shape> Inputs)
 {
-    /// <summary>Whether float32 rounds on every input, so that exact mode has to leave the layer out.</summary>
+    /// <summary>Whether float32 rounds for every input, so that exact mode must skip the layer.</summary>
     public bool Rounds { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;
 }
 
-/// <summary>What is known of a kind of layer besides how it computes: its name, its attributes, and its
+/// <summary>The description of a kind of layer apart from its computation: its name, its attributes and its test
 /// cases.</summary>
 /// <remarks>
-/// Every built-in layer has one, and a layer of the user's own that has one is saved, loaded, checked, shrunk and
-/// listed like them: <see cref="LayerSet.With"/> tells the readers of it.
+/// Every built-in layer has a declaration. A custom layer with a declaration is saved, loaded, checked, shrunk and
+/// listed like a built-in one. <see cref="LayerSet.With"/> makes it known to the readers.
 /// </remarks>
 public sealed class LayerDeclaration : Declaration<Layer>
 {
     /// <summary>Declares a kind of layer.</summary>
-    /// <param name="kind">Its name in files, and the stem of its nodes' names.</param>
-    /// <param name="summary">What it computes, in a few words.</param>
-    /// <param name="attributes">All its attributes.</param>
-    /// <param name="make">Makes a layer of given values of the attributes.</param>
+    /// <param name="kind">The name in files, and the prefix of its node names.</param>
+    /// <param name="summary">A short description of what it computes.</param>
+    /// <param name="attributes">All attributes.</param>
+    /// <param name="make">Creates a layer from attribute values.</param>
     /// <exception cref="ArgumentException">
-    /// The kind is empty, or an attribute has a name that is not unique or that files use for nodes.
+    /// The kind is empty, or the name of an attribute is not unique or is reserved for nodes in files.
     /// </exception>
     public LayerDeclaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, Layer> make)
@@ -38,37 +38,37 @@ public sealed class LayerDeclaration : Declaration<Layer>
         Fitting = (draw, _, x) => Fits(FromAttributesAlone(draw), x);
     }
 
-    /// <summary>The fewest inputs that it reads.</summary>
+    /// <summary>The minimum number of inputs.</summary>
     public int Inputs { get; init; } = 1;
 
-    /// <summary>Small and awkward cases, at least one, on which every backend is checked and canaries are let
-    /// out.</summary>
+    /// <summary>Small edge cases, at least one. All backends are checked on them, and the canary tests use
+    /// them.</summary>
     public IReadOnlyList<LayerExample> Examples { get; init; } = [];
 
     /// <summary>
-    /// What makes random cases; one that stands here several times makes more of them. Draws the attributes from their
-    /// ranges unless given.
+    /// Generators of random cases. A generator that is listed several times is used more often. By default, attributes
+    /// are drawn from their ranges.
     /// </summary>
     public IReadOnlyList<Func<RandomDraw, LayerExample>> Random { get; init; }
 
-    /// <summary>What makes random cases with a sum of more than <see cref="RandomDraw.LongSum"/> terms.</summary>
+    /// <summary>Generators of random cases with a sum of more than <see cref="RandomDraw.LongSum"/> terms.</summary>
     public IReadOnlyList<Func<RandomDraw, LayerExample>> LongSums { get; init; } = [];
 
     /// <summary>
-    /// Draws a layer for batches of so many inputs of this shape in a random graph; null where none takes them. Draws
-    /// the attributes from their ranges unless given.
+    /// Draws a layer for a random graph, given the batch size and the shape of the input; null if no layer fits. By
+    /// default, attributes are drawn from their ranges.
     /// </summary>
     public Func<RandomDraw, int, Shape, Layer?> Fitting { get; init; }
 
-    /// <summary>The attribute of a role; null where there is none.</summary>
+    /// <summary>Returns the attribute with a given role; null if there is none.</summary>
     public AttributeDeclaration? Of(AttributeRole role)
         => Attributes.FirstOrDefault(attribute => attribute.Role == role);
 
-    /// <summary>The layer with other values of some attributes; null where it refuses them.</summary>
+    /// <summary>Returns the layer with some attributes changed; null if it does not accept the new values.</summary>
     public Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
         => Valid(ValuesOf(layer).With(changes));
 
-    // A layer of random attributes on inputs that it takes; the first example where chance finds none.
+    // Draws random attributes and inputs that fit them. Returns the first example if no draw succeeds.
     private LayerExample FromAttributes(RandomDraw draw)
     {
         const int Trials = 100;

@@ -2,44 +2,44 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>A layer by itself and the values of one training pass.</summary>
+/// <summary>A single layer and the values of one training pass.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="XShapes">Shapes of the inputs, of one sample.</param>
-/// <param name="N">Samples.</param>
-/// <param name="X">Inputs, N×C×H×W each.</param>
-/// <param name="W">Parameters and buffers.</param>
-/// <param name="DY">Gradient of the output; empty where only the forward pass is run.</param>
-/// <param name="NodeIndex">The node's index in its graph, which keys random masks.</param>
-/// <param name="Step">Training passes before this one, which keys random masks.</param>
+/// <param name="XShapes">The shapes of the inputs, for one sample.</param>
+/// <param name="N">The number of samples.</param>
+/// <param name="X">The inputs, N×C×H×W each.</param>
+/// <param name="W">The parameters and buffers.</param>
+/// <param name="DY">The gradient of the output; empty if only the forward pass runs.</param>
+/// <param name="NodeIndex">The index of the node in its graph; part of the key of random masks.</param>
+/// <param name="Step">The number of earlier training passes; part of the key of random masks.</param>
 /// <param name="Seed">The seed of random masks.</param>
 public sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
     long Step, ulong Seed)
 {
-    /// <summary>Shape of one output sample.</summary>
+    /// <summary>The shape of one output sample.</summary>
     public Shape YShape { get; } = Layer.Infer(XShapes);
 
     /// <summary>The layer's parameters and buffers.</summary>
     public IReadOnlyList<ParameterSpec> Specs { get; } = Layer.Parameters(XShapes);
 
-    /// <summary>The same in another element type.</summary>
+    /// <summary>Converts the values to another element type.</summary>
     public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
         => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)),
             Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
             Array.ConvertAll(DY, convert), NodeIndex, Step, Seed);
 }
 
-/// <summary>The reference of one layer, run forward and backward on given values.</summary>
+/// <summary>Runs the reference forward and backward passes of one layer on given values.</summary>
 public sealed class LayerRun<T>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
-    /// <summary>Runs the layer. The values given are not changed.</summary>
-    /// <param name="values">What it runs on.</param>
+    /// <summary>Runs the layer on copies of the values.</summary>
+    /// <param name="values">The values to run on.</param>
     /// <param name="backward">Whether the backward pass runs too.</param>
     /// <param name="sample">
-    /// Selects, of so many independent parts of a result, those that are computed; the rest are 0. Null computes all.
-    /// Only layers that ask <see cref="Frame{T}.For"/> for their loops know of it.
+    /// Selects a sample of the results to compute; the others are 0. Null computes all of them. It affects only layers
+    /// that loop with <see cref="Frame{T}.For"/>.
     /// </param>
-    /// <exception cref="ArgumentException">A length does not fit the layer and the number of samples.</exception>
+    /// <exception cref="ArgumentException">A length does not match the layer and the number of samples.</exception>
     public LayerRun(LayerValues<T> values, bool backward = true, Func<int, int[]>? sample = null)
     {
         NodeMemory<T> memory = MemoryOf(values, backward, sample);
@@ -50,7 +50,7 @@ public sealed class LayerRun<T>
             Array.ConvertAll(memory.W, Flat));
     }
 
-    /// <summary>A run's results in another element type.</summary>
+    /// <summary>Holds the results of a run in another element type.</summary>
     private LayerRun(T[] y, T[][] dx, T[][] dw, T[][] w)
     {
         (Y, DX, DW, W) = (y, dx, dw, w);
@@ -59,16 +59,16 @@ public sealed class LayerRun<T>
     /// <summary>The output.</summary>
     public T[] Y { get; }
 
-    /// <summary>Gradients of the inputs.</summary>
+    /// <summary>The gradients of the inputs.</summary>
     public T[][] DX { get; }
 
-    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    /// <summary>The gradients of the parameters; empty for a buffer.</summary>
     public T[][] DW { get; }
 
-    /// <summary>Parameters and buffers after the forward pass.</summary>
+    /// <summary>The parameters and buffers after the forward pass.</summary>
     public T[][] W { get; }
 
-    /// <summary>The results in double.</summary>
+    /// <summary>Converts the results to double.</summary>
     public LayerRun<double> ToDouble()
     {
         double[] Convert(T[] values) => Array.ConvertAll(values, double.CreateChecked);
@@ -76,7 +76,7 @@ public sealed class LayerRun<T>
             Array.ConvertAll(W, Convert));
     }
 
-    /// <summary>The memory of a node that runs on copies of the values.</summary>
+    /// <summary>Creates the memory of a node that runs on copies of the values.</summary>
     internal static NodeMemory<T> MemoryOf(LayerValues<T> values, bool backward, Func<int, int[]>? sample)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -120,16 +120,16 @@ public sealed class LayerRun<T>
     private static T[] Flat(Memory<T> memory) => memory.ToArray();
 }
 
-/// <summary>The reference of a <see cref="SumLayer"/>, run forward and backward with sums of another kind.</summary>
+/// <summary>Runs the reference passes of a <see cref="SumLayer"/> with another type of sum.</summary>
 public sealed class LayerSums<TSum>
     where TSum : unmanaged, ISum<double, TSum>
 {
-    /// <summary>Runs the layer. The values given are not changed.</summary>
-    /// <param name="values">What it runs on.</param>
-    /// <param name="sample">As in <see cref="LayerRun{T}"/>.</param>
-    /// <param name="unknown">What stands for a result that the sample leaves out.</param>
+    /// <summary>Runs the layer on copies of the values.</summary>
+    /// <param name="values">The values to run on.</param>
+    /// <param name="sample">Selects a sample of the results, as in <see cref="LayerRun{T}"/>.</param>
+    /// <param name="unknown">The value of results that the sample omits.</param>
     /// <exception cref="ArgumentException">
-    /// The layer is no <see cref="SumLayer"/>, or a length does not fit it and the number of samples.
+    /// The layer is not a <see cref="SumLayer"/>, or a length does not match the layer and the number of samples.
     /// </exception>
     public LayerSums(LayerValues<double> values, Func<int, int[]>? sample = null, TSum unknown = default)
     {
@@ -155,9 +155,9 @@ public sealed class LayerSums<TSum>
     /// <summary>The output.</summary>
     public TSum[] Y { get; }
 
-    /// <summary>Gradients of the inputs.</summary>
+    /// <summary>The gradients of the inputs.</summary>
     public TSum[][] DX { get; }
 
-    /// <summary>Gradients of the parameters; that of a buffer is empty.</summary>
+    /// <summary>The gradients of the parameters; empty for a buffer.</summary>
     public TSum[][] DW { get; }
 }

@@ -1,8 +1,8 @@
 namespace ConvNet;
 
-/// <summary>Kinds of layers by name: those that a reader of files knows.</summary>
-/// <remarks>A set never changes; <see cref="With"/> gives another. Readers take <see cref="BuiltIn"/> unless
-/// told.</remarks>
+/// <summary>The kinds of layers that a reader of files recognises, by name.</summary>
+/// <remarks>A set is immutable; <see cref="With"/> returns a new one. Readers use <see cref="BuiltIn"/> by
+/// default.</remarks>
 public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
 {
     private LayerSet(IReadOnlyList<LayerDeclaration> declarations)
@@ -10,7 +10,7 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
     {
     }
 
-    /// <summary>Every layer of this library.</summary>
+    /// <summary>All layers of this library.</summary>
     public static LayerSet BuiltIn { get; } = new(
     [
         Conv2d.Declared,
@@ -28,8 +28,8 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
         ConvTranspose2d.Declared,
     ]);
 
-    /// <summary>This set and some more kinds.</summary>
-    /// <param name="declarations">The layers' declarations.</param>
-    /// <exception cref="ArgumentException">A kind is in the set already.</exception>
+    /// <summary>Returns a set with additional kinds.</summary>
+    /// <param name="declarations">The declarations of the layers.</param>
+    /// <exception cref="ArgumentException">A kind is already in the set.</exception>
     public LayerSet With(params IEnumerable<LayerDeclaration> declarations) => new([.. Declarations, .. declarations]);
 }

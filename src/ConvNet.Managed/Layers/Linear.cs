@@ -18,7 +18,7 @@ public sealed record Linear : SumLayer
     private static readonly AttributeDeclaration<bool> s_bias
         = AttributeDeclaration.Flag<Linear>("bias", layer => layer.Bias, UsualBias);
 
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("linear", "fully connected layer over a vector",
         [s_outFeatures, s_bias], values => new Linear(values.Get(s_outFeatures), values.Get(s_bias)))
     {
@@ -29,10 +29,10 @@ public sealed record Linear : SumLayer
         Fitting = (draw, _, x) => x.IsVector ? new Linear(draw.Of(3, 16, 19), draw.OneIn(2)) : null,
     };
 
-    /// <summary>Describes a fully connected layer.</summary>
-    /// <param name="outFeatures">O, the number of outputs.</param>
+    /// <summary>Creates a fully connected layer.</summary>
+    /// <param name="outFeatures">O, the number of output features.</param>
     /// <param name="bias">Whether a bias is added.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no output feature.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of output features is less than 1.</exception>
     public Linear(int outFeatures, bool bias = UsualBias)
     {
         (OutFeatures, Bias) = (s_outFeatures.Check(Kind, outFeatures), bias);
@@ -41,7 +41,7 @@ public sealed record Linear : SumLayer
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>O, the number of outputs.</summary>
+    /// <summary>O, the number of output features.</summary>
     public int OutFeatures { get; }
 
     /// <summary>Whether a bias is added.</summary>
@@ -120,7 +120,7 @@ public sealed record Linear : SumLayer
         });
     }
 
-    /// <summary>sum = Σ_k factors[k·stride]·rows[k].</summary>
+    /// <summary>Computes sum = Σ_k factors[k·stride]·rows[k].</summary>
     private static void Combine<T, TSum>(Span<TSum> sum, ReadOnlySpan<T> rows, int length, ReadOnlySpan<T> factors,
         int stride)
         where T : unmanaged, IFloatingPointIeee754<T>

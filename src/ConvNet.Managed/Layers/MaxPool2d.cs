@@ -2,15 +2,16 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>Max pooling: y[n,c,oh,ow] = the largest x in a window; windows are clipped at the border.</summary>
+/// <summary>Max pooling: y[n,c,oh,ow] is the largest x in a window. Windows are clipped at the border.</summary>
 /// <remarks>
-/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + P) / S + 1, where P is the padding of both sides. Padding never wins. A
-/// tie goes to the first maximum in row-major order of the window; of NaNs the last wins.
-/// Backward: dy goes to the winner; where windows overlap, sums in blocks, in row-major order of the outputs.
+/// x: N×C×H×W, y: N×C×OH×OW with OH = (H − F + P) / S + 1, where P is the sum of the padding on both sides. Padding is
+/// never the maximum. Ties go to the first maximum in row-major order of the window; of several NaNs, the last is
+/// taken. Backward: dy goes to the maximum. Where windows overlap, gradients are summed in blocks, in row-major output
+/// order.
 /// </remarks>
 public sealed record MaxPool2d : Pool2d
 {
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("maxpool", "largest value of a window",
         [WindowAttributes.Kernel, WindowAttributes.Stride, WindowAttributes.Padding, WindowAttributes.Rounding],
         values => new MaxPool2d(values.Get(WindowAttributes.Kernel), values.Find(WindowAttributes.Stride),
@@ -27,12 +28,12 @@ public sealed record MaxPool2d : Pool2d
     };
 
     /// <summary>Describes a max pooling layer.</summary>
-    /// <param name="kernelSize">F, rows and columns of the window.</param>
-    /// <param name="stride">S; the kernel unless given.</param>
-    /// <param name="padding">P, at most half the kernel: one number, rows and columns, or top, left, bottom,
+    /// <param name="kernelSize">F, the rows and columns of the window.</param>
+    /// <param name="stride">S, the stride; defaults to the kernel size.</param>
+    /// <param name="padding">P, at most half the kernel size: one number; rows and columns; or top, left, bottom and
     /// right.</param>
-    /// <param name="rounding">What becomes of an output size that is not whole.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range.</exception>
+    /// <param name="rounding">How a fractional output size is handled.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of range.</exception>
     public MaxPool2d(Extent kernelSize, Extent? stride = null, Padding padding = default,
         Rounding rounding = ConvNet.WindowAttributes.UsualRounding)
         : base(kernelSize, stride, padding, rounding)
@@ -43,7 +44,7 @@ public sealed record MaxPool2d : Pool2d
     public override LayerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
-    /// <remarks>By how much the largest value of every window is ahead of the next.</remarks>
+    /// <remarks>The margin is the difference between the largest and the second-largest value of a window.</remarks>
     public override IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs)
     {
         Shape xs = inputs[0], ys = Infer(xs);
@@ -55,7 +56,7 @@ public sealed record MaxPool2d : Pool2d
         }
     }
 
-    /// <summary>A window of one value gives that value.</summary>
+    /// <summary>True for a window of one value with stride 1, which copies its input.</summary>
     public override bool IsView => Window.Kernel == 1 && Window.Stride == 1;
 
     /// <inheritdoc/>

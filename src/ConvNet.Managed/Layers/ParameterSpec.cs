@@ -1,29 +1,29 @@
 namespace ConvNet;
 
-/// <summary>What a parameter is for; it decides whether the optimiser moves it, and where it starts unless its layer
-/// says otherwise.</summary>
+/// <summary>The role of a parameter. It determines whether the optimiser updates it, and its initial value unless its
+/// layer specifies one.</summary>
 public enum ParameterRole
 {
-    /// <summary>A weight: initialised at random.</summary>
+    /// <summary>A weight, initialised at random.</summary>
     Weight,
 
-    /// <summary>A bias: starts at 0.</summary>
+    /// <summary>A bias, initially 0.</summary>
     Bias,
 
-    /// <summary>A scale (batch norm's γ): starts at 1.</summary>
+    /// <summary>A scale (γ of batch normalisation), initially 1.</summary>
     Scale,
 
-    /// <summary>A running mean: a buffer that the forward pass updates; starts at 0.</summary>
+    /// <summary>A running mean: a buffer that the forward pass updates, initially 0.</summary>
     RunningMean,
 
-    /// <summary>A running variance: a buffer that the forward pass updates; starts at 1.</summary>
+    /// <summary>A running variance: a buffer that the forward pass updates, initially 1.</summary>
     RunningVariance,
 }
 
-/// <summary>What follows from the role of a parameter.</summary>
+/// <summary>Defaults that depend on the role of a parameter.</summary>
 internal static class ParameterRoles
 {
-    /// <summary>Where a parameter starts whose layer does not say.</summary>
+    /// <summary>Returns the initial value of a parameter whose layer specifies none.</summary>
     public static InitialValue Initial(this ParameterRole role) => role switch
     {
         ParameterRole.Weight => InitialValue.ByFans,
@@ -32,30 +32,31 @@ internal static class ParameterRoles
     };
 }
 
-/// <summary>What a layer says of one of its parameters.</summary>
-/// <param name="Name">The name within the layer, as <c>weight</c>.</param>
-/// <param name="Role">What it is for.</param>
-/// <param name="Dimensions">Its sizes, the outermost first: O, I, H, W of a convolution, O, I of a linear
+/// <summary>The specification of one parameter of a layer.</summary>
+/// <param name="Name">The name within the layer, such as <c>weight</c>.</param>
+/// <param name="Role">The role of the parameter.</param>
+/// <param name="Dimensions">The dimensions, outermost first: O, I, H, W for a convolution; O, I for a linear
 /// layer.</param>
-/// <param name="FanIn">Inputs that one output sums over; scales random initial values.</param>
-/// <param name="FanOut">Outputs that one input reaches.</param>
+/// <param name="FanIn">The number of inputs that one output sums over; scales random initial values.</param>
+/// <param name="FanOut">The number of outputs that one input contributes to.</param>
 public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyList<int> Dimensions, long FanIn = 1,
     long FanOut = 1)
 {
     private readonly InitialValue? _initial;
 
-    /// <summary>How it starts; by its role unless given. A buffer starts at a constant.</summary>
+    /// <summary>The initial value; by default it depends on the role. For a buffer it is a constant.</summary>
     public InitialValue Initial
     {
         get => _initial ?? Role.Initial();
         init => _initial = value;
     }
 
-    /// <summary>True when the optimiser moves it; false for a buffer, which the forward pass updates.</summary>
+    /// <summary>True if the optimiser updates the parameter; false for a buffer, which the forward pass
+    /// updates.</summary>
     public bool Trainable => Role is ParameterRole.Weight or ParameterRole.Bias or ParameterRole.Scale;
 
     /// <summary>The number of values: the product of the dimensions.</summary>
-    /// <exception cref="ArgumentException">They are more than an array holds.</exception>
+    /// <exception cref="ArgumentException">The number exceeds the maximum length of an array.</exception>
     public int Length
     {
         get

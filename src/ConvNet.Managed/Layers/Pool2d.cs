@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>What the pools share: a window that is clipped at the border of the map.</summary>
+/// <summary>Base class of the pooling layers: a window that is clipped at the border of the map.</summary>
 public abstract record Pool2d : SumLayer
 {
     private protected Pool2d(Extent kernelSize, Extent? stride, Padding padding, Rounding rounding)
@@ -37,7 +37,7 @@ public abstract record Pool2d : SumLayer
     private protected static WindowAttributes WindowAttributes { get; }
         = ConvNet.WindowAttributes.Of<Pool2d>(layer => layer.Window, null, pools: true);
 
-    /// <summary>The window of output <paramref name="index"/> of a map, clipped to the input.</summary>
+    /// <summary>Returns the window of output <paramref name="index"/> of a map, clipped to the input.</summary>
     private protected Patch Clip(Shape xs, Shape ys, int index)
     {
         (int oh, int ow) = Math.DivRem(index, ys.W);
@@ -50,8 +50,8 @@ public abstract record Pool2d : SumLayer
         };
     }
 
-    /// <summary>Whether a block of the sums over windows ends before output <paramref name="index"/>: no value is in
-    /// more of its windows than a block has terms.</summary>
+    /// <summary>Returns whether a block of the sums over windows ends before output <paramref name="index"/>. Within a
+    /// block, no value is in more windows than a block has terms.</summary>
     private protected bool EndsBlock(Shape ys, int index)
     {
         int rows = Overlap(Window.Kernel.H, Window.Stride.H, ys.H),
@@ -61,7 +61,7 @@ public abstract record Pool2d : SumLayer
         return index % (columns < Rows.Block ? Rows.Block / columns * ys.W : Rows.Block) == 0;
     }
 
-    /// <summary>A random window: its kernel, stride, padding and rounding.</summary>
+    /// <summary>Draws a random window: kernel, stride, padding and rounding.</summary>
     private protected static (Extent Kernel, Extent Stride, Padding Padding, Rounding Rounding) RandomWindow(
         RandomDraw draw)
     {
@@ -71,17 +71,17 @@ public abstract record Pool2d : SumLayer
         return (kernel, stride, padding, draw.Of(Rounding.Exact, Rounding.Floor, Rounding.Ceiling));
     }
 
-    // Windows that one row or column of the input is in, at most.
+    // The maximum number of windows that contain the same row or column of the input.
     private static int Overlap(int kernel, int stride, int windows) => Math.Min(windows, (kernel - 1) / stride + 1);
 
     /// <summary>The part of a window that lies inside the map: rows Top to Bottom − 1, columns Left to Right −
     /// 1.</summary>
     private protected readonly record struct Patch(int Top, int Bottom, int Left, int Right)
     {
-        /// <summary>Values inside the map.</summary>
+        /// <summary>The number of values inside the map.</summary>
         public long Area => (long)(Bottom - Top) * (Right - Left);
 
-        /// <summary>Values inside the map and its padding.</summary>
+        /// <summary>The number of values inside the map and its padding.</summary>
         public long Padded { get; init; }
     }
 }

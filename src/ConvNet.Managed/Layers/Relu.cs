@@ -2,12 +2,12 @@ namespace ConvNet;
 
 /// <summary>Rectified linear unit, elementwise: y = max(x, 0).</summary>
 /// <remarks>
-/// Backward: dx = dy where y &gt; 0, else 0; the derivative at 0 is 0; a NaN stays a NaN.
+/// Backward: dx = dy where y &gt; 0, else 0. The derivative at 0 is 0, and a NaN stays a NaN.
 /// y and dx have the shape of x. Source: Nair and Hinton, ICML 2010.
 /// </remarks>
 public sealed record Relu : Layer
 {
-    /// <summary>The layer as files and checks know it.</summary>
+    /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("relu", "y = max(x, 0)", [], _ => new Relu())
     {
         Examples = [new("relu", new Relu(), 3, new Shape(3, 5, 7))],
@@ -36,7 +36,7 @@ public sealed record Relu : Layer
         ReadOnlySpan<T> x = f.X(0);
         Span<T> y = f.Y;
         for (int i = 0; i < y.Length; i++)
-            y[i] = x[i] <= T.Zero ? T.Zero : x[i];      // not Max: a NaN must pass
+            y[i] = x[i] <= T.Zero ? T.Zero : x[i];      // not Max: NaN must propagate
     }
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ public sealed record Relu : Layer
     {
         if (!f.WantsDX(0))
             return;
-        // The mask comes from y, not x: a fused convolution keeps only y.
+        // The mask comes from y, not x, because a fused convolution keeps only y.
         ReadOnlySpan<T> y = f.Y, dy = f.DY;
         Span<T> dx = f.DX(0);
         for (int i = 0; i < dx.Length; i++)

@@ -2,19 +2,19 @@ namespace ConvNet;
 
 /// <summary>
 /// One tap of a window along one output row: output <c>Output + i</c> reads input <c>Input + i·S</c>, both within one
-/// map. The first row of a tap is marked: all its rows give a term to a sum at most once.
+/// map. The first row of each tap is marked. The rows of one tap add at most one term to each sum.
 /// </summary>
-/// <param name="Weight">The tap's place in the window, row by row.</param>
-/// <param name="Output">The first output.</param>
-/// <param name="Input">The input that it reads.</param>
-/// <param name="Count">The outputs in the row.</param>
-/// <param name="IsFirst">Whether it is the tap's first row.</param>
+/// <param name="Weight">The index of the tap in the window, in row-major order.</param>
+/// <param name="Output">The index of the first output.</param>
+/// <param name="Input">The index of the input that the first output reads.</param>
+/// <param name="Count">The number of outputs in the row.</param>
+/// <param name="IsFirst">Whether this is the first row of the tap.</param>
 internal readonly record struct RowTap(int Weight, int Output, int Input, int Count, bool IsFirst)
 {
-    /// <summary>Every tap along every output row, less what falls on the padding.</summary>
+    /// <summary>Returns every tap along every output row, without the positions on the padding.</summary>
     /// <param name="window">The window.</param>
-    /// <param name="xs">The map that it slides over.</param>
-    /// <param name="ys">The map of its positions.</param>
+    /// <param name="xs">The shape of the map that the window slides over.</param>
+    /// <param name="ys">The shape of the map of window positions.</param>
     public static RowTap[] All(Window window, Shape xs, Shape ys)
     {
         var taps = new List<RowTap>();

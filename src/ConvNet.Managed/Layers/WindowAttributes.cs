@@ -3,7 +3,7 @@ namespace ConvNet;
 /// <summary>The attributes of a layer that has a window.</summary>
 internal sealed class WindowAttributes
 {
-    /// <summary>What becomes of an output size that is not whole, unless said.</summary>
+    /// <summary>The default handling of a fractional output size.</summary>
     public const Rounding UsualRounding = ConvNet.Rounding.Exact;
 
     private static readonly (string Word, Rounding Value)[] s_roundings = [("exact", ConvNet.Rounding.Exact),
@@ -15,22 +15,22 @@ internal sealed class WindowAttributes
         (Kernel, Stride, Padding, Rounding) = (kernel, stride, padding, rounding);
     }
 
-    /// <summary>F.</summary>
+    /// <summary>F, the kernel size.</summary>
     public AttributeDeclaration<Extent> Kernel { get; }
 
-    /// <summary>S.</summary>
+    /// <summary>S, the stride.</summary>
     public AttributeDeclaration<Extent> Stride { get; }
 
-    /// <summary>P.</summary>
+    /// <summary>P, the padding.</summary>
     public AttributeDeclaration<Padding> Padding { get; }
 
-    /// <summary>What becomes of an output size that is not whole.</summary>
+    /// <summary>How a fractional output size is handled.</summary>
     public AttributeDeclaration<Rounding> Rounding { get; }
 
-    /// <summary>The attributes of a kind of layer.</summary>
-    /// <param name="get">The window of a layer.</param>
-    /// <param name="stride">The default of the stride; the kernel where this is null.</param>
-    /// <param name="pools">Whether the layer pools: only then may sizes be rounded up.</param>
+    /// <summary>Creates the attributes of a kind of layer.</summary>
+    /// <param name="get">Returns the window of a layer.</param>
+    /// <param name="stride">The default stride; null for the kernel size.</param>
+    /// <param name="pools">Whether the layer is a pooling layer; only then may sizes be rounded up.</param>
     public static WindowAttributes Of<TLayer>(Func<TLayer, Window> get, Extent? stride, bool pools)
         where TLayer : Layer => new(
         AttributeDeclaration.Size<TLayer>("kernelSize", layer => get(layer).Kernel, 1, Limits.Window,

@@ -19,18 +19,18 @@ public static class BuiltInModels
             ["digits"] = (new(1, 8, 8), 10, Digits),
         };
 
-    /// <summary>The names.</summary>
+    /// <summary>The names of the networks.</summary>
     public static IReadOnlyCollection<string> Names => Models.Keys;
 
-    /// <summary>The shape of the images that a network was made for.</summary>
+    /// <summary>Returns the image shape that a network was designed for.</summary>
     /// <exception cref="ArgumentException">There is no network of this name.</exception>
     public static Shape InputOf(string name) => Find(name).Input;
 
-    /// <summary>The graph of a network.</summary>
+    /// <summary>Creates the graph of a network.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
-    /// <param name="input">The shape of the images; the network's own unless given.</param>
-    /// <param name="classes">The number of classes; the network's own unless given.</param>
-    /// <exception cref="ArgumentException">There is no network of this name, or it does not fit images of this
+    /// <param name="input">The shape of the images; by default the network's own.</param>
+    /// <param name="classes">The number of classes; by default the network's own.</param>
+    /// <exception cref="ArgumentException">There is no network of this name, or it does not accept images of this
     /// shape.</exception>
     public static Graph Create(string name, Shape? input = null, int? classes = null)
     {
@@ -51,7 +51,7 @@ public static class BuiltInModels
         }
     }
 
-    // The nearest sizes below and above. Rows and columns are independent: each is sought beside those that fit.
+    // The nearest sizes below and above. Rows and columns are independent, so each is searched separately.
     private static IEnumerable<Shape> Fitting(Func<Shape, Graph> build, Shape images, Shape own)
     {
         int farthest = 2 * Math.Max(own.H, own.W);

@@ -3,18 +3,18 @@ using System.Text.Json;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Graphs as JSON: every layer with all its attributes, without weights.</summary>
+/// <summary>Reads and writes graphs as JSON: every layer with all its attributes, without weights.</summary>
 /// <remarks>
 /// <code>{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [
 ///   { "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": 2 }, { "layer": "relu" }, { "layer": "flatten" },
 ///   { "layer": "linear", "outFeatures": 10 } ] }</code>
-/// A node reads the nodes named in <c>inputs</c>, or the one before it. Its <c>name</c> is made from its kind unless
-/// given. Sizes are one number or [rows, columns]; attributes that a layer has a default for may be left out. The nodes
-/// stand in topological order.
+/// A node reads the nodes named in <c>inputs</c>, or the preceding node. By default, its <c>name</c> is derived from
+/// its kind. Sizes are one number or [rows, columns]. Attributes with a default may be omitted. The nodes must be in
+/// topological order.
 /// <para>
-/// <c>input</c> makes the first node, an input of the name <c>input</c>; it may be left out. Other inputs stand among
+/// <c>input</c> defines the first node, an input named <c>input</c>; it may be omitted. Other inputs are listed among
 /// the nodes, with a shape instead of a layer: <c>{ "name": "position", "input": [2, 1, 1] }</c>. Several outputs are
-/// named, as <c>"outputs": ["class", "box"]</c>; one output is the node that no other reads.
+/// named, as in <c>"outputs": ["class", "box"]</c>. By default, the output is the node that no other node reads.
 /// </para>
 /// </remarks>
 public static class GraphJson
@@ -24,9 +24,8 @@ public static class GraphJson
     private const string InputName = "input";
 
     /// <summary>Writes a graph.</summary>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/>, and so no form in JSON; a
-    /// name is no Unicode text; or the text would be
-    /// longer than is read again.</exception>
+    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and so no JSON form, a
+    /// name is not valid Unicode, or the text would be longer than the reader accepts.</exception>
     public static string Write(Graph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -60,10 +59,11 @@ public static class GraphJson
     }
 
     /// <summary>Reads a graph.</summary>
-    /// <param name="json">The text.</param>
-    /// <param name="source">Where it comes from, for errors.</param>
-    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The text describes no graph; the message says where and why.</exception>
+    /// <param name="json">The JSON text.</param>
+    /// <param name="source">The source of the text, for error messages.</param>
+    /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <exception cref="InvalidDataException">The text is not a valid graph; the message says where and
+    /// why.</exception>
     public static Graph Read(string json, string source = "graph", LayerSet? layers = null)
     {
         ArgumentNullException.ThrowIfNull(json);
@@ -71,14 +71,15 @@ public static class GraphJson
     }
 
     /// <summary>Reads a graph from a file.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="layers">The layers that it may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The file describes no graph; the message says where and why.</exception>
-    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <exception cref="InvalidDataException">The file is not a valid graph; the message says where and
+    /// why.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
     public static Graph Load(string path, LayerSet? layers = null)
         => Read(InputFile.Bytes(path, "description of a graph"), path, layers);
 
-    /// <summary>Reads a graph from a text in UTF-8.</summary>
+    /// <summary>Reads a graph from UTF-8 text.</summary>
     internal static Graph Read(ReadOnlyMemory<byte> utf8, string source, LayerSet? layers = null)
     {
         using JsonDocument document = JsonReader.Parse(utf8, source);

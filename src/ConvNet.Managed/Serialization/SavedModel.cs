@@ -4,14 +4,14 @@ using ConvNet.Data;
 
 namespace ConvNet.Serialization;
 
-/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, how its images were
-/// normalised, and, where the training is to go on, all that its next step depends on.</summary>
+/// <summary>A trained network in a file: the graph, the values of all parameters and buffers, and the normalisation of
+/// its images. Optionally, the file also contains everything needed to resume training.</summary>
 /// <remarks>
-/// The file is a safetensors file of <see cref="SafeTensors"/>; its metadata holds <c>graph</c>
+/// The file is a safetensors file of <see cref="SafeTensors"/>. Its metadata contains <c>graph</c>
 /// (<see cref="GraphJson"/>) and <c>normalization</c>
-/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). With a training it also has
-/// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state as a
-/// <see cref="TrainingState"/> has them.
+/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). To resume training, it also contains
+/// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state in the form of a
+/// <see cref="TrainingState"/>.
 /// </remarks>
 public sealed class SavedModel
 {
@@ -29,30 +29,32 @@ public sealed class SavedModel
     /// <summary>The graph.</summary>
     public Graph Graph { get; }
 
-    /// <summary>How the images were normalised; null when the file does not say.</summary>
+    /// <summary>The normalisation of the images; null if the file has none.</summary>
     public Normalization? Normalization { get; }
 
-    /// <summary>The training that can go on; null where the file has the model alone.</summary>
+    /// <summary>The training to resume; null if the file contains only the model.</summary>
     public SavedTraining? Training { get; }
 
-    /// <summary>Saves an executable's graph and parameters: whole or not at all.</summary>
-    /// <param name="path">The file; one that is there is replaced and keeps its mode.</param>
-    /// <param name="executable">What is saved.</param>
-    /// <param name="normalization">How the images were normalised, if the file is to say so.</param>
+    /// <summary>Saves the graph and the parameters of an executable. The file is replaced as a whole or not at
+    /// all.</summary>
+    /// <param name="path">The path of the file. An existing file is replaced and keeps its mode.</param>
+    /// <param name="executable">The executable to save.</param>
+    /// <param name="normalization">The normalisation of the images, to be stored in the file; null for none.</param>
     /// <param name="allowNonFinite">
-    /// Whether values that are NaN or infinite are saved as well;
-    /// <see cref="Load(string, bool, LayerSet?, TrainingKinds?)"/> then reads them only when it is told the same.
+    /// Whether NaN and infinite values may be saved.
+    /// <see cref="Load(string, bool, LayerSet?, TrainingKinds?)"/> reads them only if its argument is true too.
     /// </param>
-    /// <param name="training">The training, if it is to go on from the file; the executable's state is saved with it.
-    /// Saving then takes the memory of that state.</param>
-    /// <exception cref="InvalidDataException">A value is NaN or infinite; what was there is untouched.</exception>
-    /// <exception cref="ArgumentException">The executable trains by another spec than the training.</exception>
+    /// <param name="training">The training, if it is to be resumed from the file. The state of the executable is then
+    /// saved too, and saving needs memory for a copy of that state.</param>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
+    /// <exception cref="ArgumentException">The training spec of the executable differs from that of the
+    /// training.</exception>
     /// <exception cref="NotSupportedException">
-    /// The graph has a layer, or the training a part, that has no form in JSON, or it is too large for the file's
-    /// header.
+    /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
+    /// file.
     /// </exception>
-    /// <exception cref="IOException">The file cannot be written; what was there is untouched.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void Save(string path, IExecutable executable, Normalization? normalization = null,
         bool allowNonFinite = false, SavedTraining? training = null)
     {
@@ -85,24 +87,24 @@ public sealed class SavedModel
         SafeTensors.Write(path, Content, header, Count(graph, training), tensors.Select(tensor => tensor.Values));
     }
 
-    /// <summary>Throws when <see cref="Save"/> could not write to a path: to be asked before a long training.</summary>
+    /// <summary>Throws if <see cref="Save"/> could not write to a path. Call it before a long training.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void CheckPath(string path) => AtomicFile.Probe(path, Content);
 
     /// <summary>
-    /// Throws when <see cref="Save"/> could not write this graph to a path: to be asked before a long training.
+    /// Throws if <see cref="Save"/> could not write this graph to a path. Call it before a long training.
     /// </summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The path of the file.</param>
     /// <param name="graph">The graph.</param>
-    /// <param name="normalization">How the images are normalised.</param>
-    /// <param name="training">The training, if it is to go on from the file.</param>
+    /// <param name="normalization">The normalisation of the images.</param>
+    /// <param name="training">The training, if it is to be resumed from the file.</param>
     /// <exception cref="NotSupportedException">
-    /// The graph has a layer, or the training a part, that has no form in JSON, or it is too large for the file's
-    /// header.
+    /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
+    /// file.
     /// </exception>
-    /// <exception cref="IOException">The file cannot be written, or there is no room for it.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder or the file may not be written to.</exception>
+    /// <exception cref="IOException">The file cannot be written, or the disk has too little space.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void CheckPath(string path, Graph graph, Normalization? normalization = null,
         SavedTraining? training = null)
     {
@@ -112,15 +114,15 @@ public sealed class SavedModel
                 graph.Parameters.Where(p => p.Trainable).Select(p => p.Name)), Count(graph, training)));
     }
 
-    /// <summary>Loads a file. All of it is checked: lengths, offsets, shapes against the graph, and that every value is
-    /// finite.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="allowNonFinite">Whether values that are NaN or infinite are taken as they are.</param>
-    /// <param name="layers">The layers that the graph may have; those of this library unless given.</param>
-    /// <param name="kinds">What the training may have; those of this library unless given.</param>
-    /// <exception cref="InvalidDataException">The file is damaged or holds something else; the message says
-    /// what.</exception>
-    /// <exception cref="IOException">The file cannot be read, or is no regular file.</exception>
+    /// <summary>Loads a file. Everything is validated: lengths, offsets, shapes against the graph, and that all values
+    /// are finite.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="allowNonFinite">Whether NaN and infinite values are accepted.</param>
+    /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <param name="kinds">The recognised parts of a training; by default those of this library.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or has other content; the message gives the
+    /// reason.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
     public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null,
         TrainingKinds? kinds = null)
     {
@@ -129,7 +131,7 @@ public sealed class SavedModel
         return Load(file, path, allowNonFinite, layers, kinds);
     }
 
-    /// <summary>Loads an open file.</summary>
+    /// <summary>Loads from an open file.</summary>
     internal static SavedModel Load(Stream file, string path, bool allowNonFinite = false, LayerSet? layers = null,
         TrainingKinds? kinds = null)
     {
@@ -158,7 +160,8 @@ public sealed class SavedModel
         return new SavedModel(graph, normalization, training, state, values);
     }
 
-    // Every parameter and every state has a tensor of its dimensions and the other way round, before a value is read.
+    // Before values are read: every parameter and state needs a tensor of its dimensions, and no other tensors may
+    // exist.
     private static void CheckTensors(Graph graph, SavedTraining? training, IReadOnlyList<TensorEntry> tensors,
         string path)
     {
@@ -183,7 +186,7 @@ public sealed class SavedModel
             : $"{path}: the optimiser's \"{Excerpt.Of(name)}\" has no tensor in the file.");
     }
 
-    // What a file has, in its order: parameters and buffers, then the optimiser's state.
+    // The tensors of the file in order: parameters and buffers, then the optimiser's state.
     private static IEnumerable<(string Name, Parameter Parameter)> TensorsOf(Graph graph, SavedTraining? training)
     {
         IReadOnlyList<string> states = training?.Spec.Optimizer.StateNames ?? [];
@@ -196,13 +199,13 @@ public sealed class SavedModel
 
     private static string NameOf(NamedTensor tensor) => $"{tensor.Name} ({string.Join('×', tensor.Dimensions)})";
 
-    /// <summary>Gives the state of the training to an executable of <see cref="Graph"/> that was compiled with
+    /// <summary>Loads the state of the training into an executable of <see cref="Graph"/> that was compiled with
     /// <see cref="SavedTraining.Spec"/>, on any backend.</summary>
     /// <exception cref="ArgumentException">
-    /// The executable has other parameters or another optimiser; nothing was written.
+    /// The executable has other parameters or another optimiser; it is unchanged.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The file has no training, or the executable does not
-    /// train.</exception>
+    /// <exception cref="InvalidOperationException">The file contains no training, or the executable is not compiled for
+    /// training.</exception>
     public void LoadStateInto(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -210,9 +213,9 @@ public sealed class SavedModel
             $"The file has a model alone, without a training; use {nameof(CopyTo)} for its parameters."));
     }
 
-    /// <summary>Writes the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
+    /// <summary>Copies the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
     /// parameters.</summary>
-    /// <exception cref="ArgumentException">The executable has other parameters; nothing was written.</exception>
+    /// <exception cref="ArgumentException">The executable has other parameters; it is unchanged.</exception>
     public void CopyTo(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);

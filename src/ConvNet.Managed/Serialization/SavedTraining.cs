@@ -4,26 +4,26 @@ using static System.FormattableString;
 
 namespace ConvNet.Serialization;
 
-/// <summary>A training that can go on from a file: how it is done, and where it stands.</summary>
+/// <summary>A training that can be resumed from a file: its settings and its progress.</summary>
 /// <remarks>
-/// With the state of the executable, which is in the same file (<see cref="SavedModel"/>), and the same data, it goes
-/// on as if it had never stopped.
+/// With the state of the executable, which is in the same file (<see cref="SavedModel"/>), and the same data, training
+/// resumes as if it had not been interrupted.
 /// </remarks>
-/// <param name="Spec">How the executable trains.</param>
+/// <param name="Spec">The training spec of the executable.</param>
 /// <param name="Options">Epochs, learning rate and schedule; the callbacks are not saved.</param>
-/// <param name="Loader">How batches of <see cref="TrainingSpec.BatchSize"/> are made; what changes no batch is not
-/// saved.</param>
-/// <param name="Samples">The number of samples to learn from.</param>
-/// <param name="Progress">Where it stands.</param>
+/// <param name="Loader">The options for batches of <see cref="TrainingSpec.BatchSize"/>. Options that do not affect the
+/// batches are not saved.</param>
+/// <param name="Samples">The number of training samples.</param>
+/// <param name="Progress">The progress of the training.</param>
 public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, DataLoaderOptions Loader, int Samples,
     TrainingProgress Progress)
 {
-    /// <summary>What <see cref="ImageData.Open"/> makes the data of; null where nothing does.</summary>
+    /// <summary>The argument of <see cref="ImageData.Open"/> that opens the data; null for other data.</summary>
     public string? Data { get; init; }
 
-    /// <summary>Throws where the training stands in the middle of an epoch whose batches would be others.</summary>
-    /// <param name="loader">The loader that it is to go on with.</param>
-    /// <exception cref="ArgumentException">The batches would be others; the message says why.</exception>
+    /// <summary>Throws if the training would resume within an epoch and the loader gives other batches.</summary>
+    /// <param name="loader">The loader to resume with.</param>
+    /// <exception cref="ArgumentException">The batches would differ; the message gives the reason.</exception>
     public void CheckFor(DataLoader loader)
     {
         ArgumentNullException.ThrowIfNull(loader);

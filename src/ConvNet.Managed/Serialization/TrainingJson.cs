@@ -6,23 +6,23 @@ using ConvNet.Training;
 
 namespace ConvNet.Serialization;
 
-/// <summary>The kinds that a training in a file may have; those of this library unless told.</summary>
+/// <summary>The kinds that are recognised in a saved training; by default those of this library.</summary>
 public sealed record TrainingKinds
 {
-    /// <summary>Optimisers.</summary>
+    /// <summary>The optimisers.</summary>
     public OptimizerSet Optimizers { get; init; } = OptimizerSet.BuiltIn;
 
-    /// <summary>Losses.</summary>
+    /// <summary>The losses.</summary>
     public KindSet<Loss> Losses { get; init; } = Loss.BuiltIn;
 
-    /// <summary>Schedules of the learning rate.</summary>
+    /// <summary>The learning rate schedules.</summary>
     public KindSet<LearningRateSchedule> Schedules { get; init; } = LearningRateSchedule.BuiltIn;
 
-    /// <summary>Transforms.</summary>
+    /// <summary>The transforms.</summary>
     public KindSet<Transform> Transforms { get; init; } = Transform.BuiltIn;
 }
 
-/// <summary>Trainings as JSON: everything that their steps depend on but network, data and state.</summary>
+/// <summary>Reads and writes trainings as JSON: all settings of a training except network, data and state.</summary>
 /// <remarks>
 /// <code>{ "format": "convnet-training", "version": 1, "batchSize": 32, "seed": 1, "keepGradients": false,
 ///   "inputGradient": false, "loss": { "loss": "softmax", "perPixel": false },
@@ -40,7 +40,7 @@ internal static class TrainingJson
     private const int Version = 1;
 
     /// <summary>Writes a training.</summary>
-    /// <exception cref="NotSupportedException">A part of it has no form in JSON; the message names it.</exception>
+    /// <exception cref="NotSupportedException">A part has no JSON form; the message names it.</exception>
     public static string Write(SavedTraining training, Normalization? normalization)
     {
         using var buffer = new MemoryStream();
@@ -61,7 +61,7 @@ internal static class TrainingJson
             json.WriteNumber("batch", progress.Position.Batch);
             json.WriteNumber("images", progress.Images);
             json.WriteNumber("correct", progress.Correct);
-            // As text: it may be NaN where the training goes on after such a loss.
+            // Written as text, because it may be NaN if the training continues after a non-finite loss.
             json.WriteString("lossSum", progress.LossSum.ToString("R", CultureInfo.InvariantCulture));
             json.WriteEndObject();
             json.WriteEndObject();
@@ -70,7 +70,8 @@ internal static class TrainingJson
     }
 
     /// <summary>Reads a training.</summary>
-    /// <exception cref="InvalidDataException">The text describes none; the message says where and why.</exception>
+    /// <exception cref="InvalidDataException">The text is not a valid training; the message says where and
+    /// why.</exception>
     public static SavedTraining Read(string text, string source, Normalization? normalization, TrainingKinds kinds)
     {
         using JsonDocument document = JsonReader.Parse(InputFile.ToUtf8(text, source), source);
@@ -139,7 +140,7 @@ internal static class TrainingJson
         json.WriteEndObject();
     }
 
-    // The loss of the only output is written by itself; any other has the name of its output and its weight.
+    // The loss of a single output is written directly. Several losses are written with output name and weight.
     private static void WriteLosses(Utf8JsonWriter json, Losses losses)
     {
         if (losses is [{ Output: null, Weight: 1, Loss: var only }])

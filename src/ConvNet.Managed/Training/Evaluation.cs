@@ -2,8 +2,8 @@ using ConvNet.Data;
 
 namespace ConvNet.Training;
 
-/// <summary>How often a network was right, class by class.</summary>
-/// <remarks>An image with a score that is NaN or infinite has no class: it counts as wrong and stands in no cell of the
+/// <summary>The classification results of a network, per class.</summary>
+/// <remarks>An image with a NaN or infinite score has no predicted class. It counts as wrong and is not part of the
 /// confusion matrix.</remarks>
 public sealed class Evaluation
 {
@@ -28,31 +28,31 @@ public sealed class Evaluation
     /// <summary>The number of images.</summary>
     public int Count { get; }
 
-    /// <summary>The number of images whose class was found.</summary>
+    /// <summary>The number of correctly classified images.</summary>
     public int Correct { get; }
 
-    /// <summary>The number of images with a score that is NaN or infinite.</summary>
+    /// <summary>The number of images with a NaN or infinite score.</summary>
     public int NotFinite { get; }
 
-    /// <summary>The number of the first such image in the data, from 0; null if there is none.</summary>
+    /// <summary>The index of the first such image in the data, from 0; null if there is none.</summary>
     public int? FirstNotFinite { get; }
 
-    /// <summary>The share of images whose class was found, from 0 to 1.</summary>
+    /// <summary>The fraction of correctly classified images, from 0 to 1.</summary>
     public double Accuracy => (double)Correct / Count;
 
-    /// <summary>The confusion matrix: how many images of class <paramref name="truth"/> were taken for
-    /// <paramref name="guess"/>.</summary>
+    /// <summary>An entry of the confusion matrix: the number of images of class <paramref name="truth"/> that were
+    /// classified as <paramref name="guess"/>.</summary>
     public int this[int truth, int guess] => _counts[truth, guess];
 
-    /// <summary>Runs a network over a data set in inference mode. The guess is the class with the largest score, the
-    /// first of equals.</summary>
+    /// <summary>Runs a network over a data set in inference mode. The predicted class has the largest score; ties go to
+    /// the first class.</summary>
     /// <param name="executable">The network.</param>
-    /// <param name="data">The samples, all of them; the first pass is taken.</param>
-    /// <param name="cancellation">Ends the run between two batches.</param>
-    /// <exception cref="ArgumentException">The data does not fit the network, or the loader leaves samples
-    /// out.</exception>
+    /// <param name="data">The loader of all samples; its first epoch is used.</param>
+    /// <param name="cancellation">Cancels the run between two batches.</param>
+    /// <exception cref="ArgumentException">The data does not match the network, or the loader drops
+    /// samples.</exception>
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public static Evaluation Of(IExecutable executable, DataLoader data, CancellationToken cancellation = default)
     {
         CheckFit(executable, data);
@@ -84,7 +84,7 @@ public sealed class Evaluation
         return new Evaluation(counts, notFinite, first);
     }
 
-    /// <summary>The number of images whose label has the largest score, all their scores being finite.</summary>
+    /// <summary>Returns the number of images whose label has the largest score and whose scores are finite.</summary>
     internal static int CountCorrect(ReadOnlySpan<float> scores, ReadOnlySpan<int> labels)
     {
         int correct = 0, outputs = scores.Length / labels.Length;
@@ -93,7 +93,7 @@ public sealed class Evaluation
         return correct;
     }
 
-    /// <summary>Throws unless the network takes the batches and has a score for every class.</summary>
+    /// <summary>Throws unless the network accepts the batches and has one score per class.</summary>
     internal static void CheckFit(IExecutable executable, DataLoader data)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -117,7 +117,7 @@ public sealed class Evaluation
                 + $"compiled for {executable.BatchSize:N0}; give both one size.", nameof(data));
     }
 
-    // −0 and +0 are equal, as numbers are compared; null where the largest means nothing.
+    // −0 equals +0, as in numeric comparison. Null if the scores are not finite.
     private static int? Guess(ReadOnlySpan<float> scores, int image, int outputs)
     {
         ReadOnlySpan<float> own = scores.Slice(image * outputs, outputs);

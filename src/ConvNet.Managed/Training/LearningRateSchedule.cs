@@ -2,30 +2,30 @@ using System.Text;
 
 namespace ConvNet.Training;
 
-/// <summary>How the learning rate goes on from its initial value.</summary>
+/// <summary>A schedule of the learning rate over the steps of a training.</summary>
 public abstract record LearningRateSchedule
 {
-    /// <summary>Every schedule of this library.</summary>
+    /// <summary>All schedules of this library.</summary>
     public static KindSet<LearningRateSchedule> BuiltIn { get; } = new("schedule", CosineSchedule.Declared,
         ConstantSchedule.Declared);
 
-    /// <summary>The schedule as files and commands know it; null where they do not.</summary>
+    /// <summary>The declaration of the schedule for files and commands; null if it has none.</summary>
     public virtual Declaration<LearningRateSchedule>? Declaration => null;
 
-    /// <summary>The learning rate of one step.</summary>
-    /// <param name="initial">α of the first step.</param>
+    /// <summary>Returns the learning rate of one step.</summary>
+    /// <param name="initial">α, the learning rate of the first step.</param>
     /// <param name="step">The step, from 0.</param>
-    /// <param name="steps">The number of steps of the whole training.</param>
+    /// <param name="steps">The total number of steps of the training.</param>
     public abstract float Rate(float initial, long step, long steps);
 
-    /// <summary>Derived records print their own members alone.</summary>
+    /// <summary>Excludes all members; derived records print only their own.</summary>
     protected virtual bool PrintMembers(StringBuilder builder) => false;
 }
 
-/// <summary>The same learning rate throughout.</summary>
+/// <summary>A constant learning rate.</summary>
 public sealed record ConstantSchedule : LearningRateSchedule
 {
-    /// <summary>The schedule as files and commands know it.</summary>
+    /// <summary>The declaration of the schedule for files and commands.</summary>
     public static Declaration<LearningRateSchedule> Declared { get; } = new("constant", "the same rate throughout", [],
         _ => new ConstantSchedule());
 
@@ -36,11 +36,11 @@ public sealed record ConstantSchedule : LearningRateSchedule
     public override float Rate(float initial, long step, long steps) => initial;
 }
 
-/// <summary>Half a cosine from the initial rate towards 0: α_t = α·(1 + cos(π·t / T)) / 2 at step t of T.</summary>
+/// <summary>Cosine decay from the initial rate towards 0: α_t = α·(1 + cos(π·t / T)) / 2 at step t of T.</summary>
 /// <remarks>Source: Loshchilov and Hutter, ICLR 2017, without restarts.</remarks>
 public sealed record CosineSchedule : LearningRateSchedule
 {
-    /// <summary>The schedule as files and commands know it.</summary>
+    /// <summary>The declaration of the schedule for files and commands.</summary>
     public static Declaration<LearningRateSchedule> Declared { get; } = new("cosine",
         "the rate falls to 0 along half a cosine", [], _ => new CosineSchedule());
 

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace ConvNet.Training;
 
 /// <summary>
-/// The loss became NaN or infinite, or the network that an epoch has left has values that are. Where it is the loss,
-/// parameters, buffers and the optimiser's state are those before the step that was not made.
+/// The loss became NaN or infinite, or the network has non-finite values after an epoch. If the loss is not finite, the
+/// step is not applied: parameters, buffers and the optimiser's state are those before it.
 /// </summary>
 public sealed class NonFiniteLossException : ArithmeticException
 {
@@ -26,7 +26,7 @@ public sealed class NonFiniteLossException : ArithmeticException
     /// <summary>The step, from 1.</summary>
     public long Step { get; }
 
-    /// <summary>Where the first value that is not finite stands.</summary>
+    /// <summary>The origin of the first non-finite value.</summary>
     public NonFiniteOrigin Origin { get; }
 
     private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place switch

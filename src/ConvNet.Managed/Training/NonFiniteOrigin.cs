@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace ConvNet.Training;
 
-/// <summary>What holds the first value that is not finite.</summary>
+/// <summary>The place of the first non-finite value.</summary>
 public enum NonFinitePlace
 {
-    /// <summary>Nothing that can be found again: the output is finite, or the reference computes finite
-    /// ones.</summary>
+    /// <summary>The loss only; the origin cannot be reproduced. The output is finite, or the reference computes finite
+    /// outputs.</summary>
     Loss,
 
     /// <summary>The input.</summary>
@@ -18,31 +18,31 @@ public enum NonFinitePlace
     /// <summary>The output of a node.</summary>
     Output,
 
-    /// <summary>The output of a node that ran a Winograd algorithm, on values for which the reference's direct sums are
-    /// finite.</summary>
+    /// <summary>The output of a node that used a Winograd algorithm on values for which the direct sums of the
+    /// reference are finite.</summary>
     Algorithm,
 }
 
-/// <summary>The first value in the order of a forward pass that is NaN or infinite.</summary>
-/// <param name="Place">What holds it.</param>
-/// <param name="Node">The node that it belongs to; null when it is the loss.</param>
-/// <param name="Description">Where it stands, as part of a sentence.</param>
+/// <summary>The first NaN or infinite value in the order of a forward pass.</summary>
+/// <param name="Place">The place of the value.</param>
+/// <param name="Node">The node that the value belongs to; null for the loss.</param>
+/// <param name="Description">The location, as part of a sentence.</param>
 public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string Description)
 {
     /// <summary>The algorithm of the node's forward pass in the executable.</summary>
     public SumAlgorithm Algorithm { get; private init; }
 
-    /// <summary>What to do about an algorithm that spreads such values, as a sentence; empty where the sums are
-    /// direct.</summary>
+    /// <summary>The advice for an algorithm that spreads non-finite values, as a sentence; empty for direct
+    /// sums.</summary>
     public string Advice => Algorithm == SumAlgorithm.Direct ? ""
         : $"\"{Node!.Name}\" ran {Words(Algorithm)}: {DeclaredAccuracy.OverflowAdvice}.";
 
-    /// <summary>Runs the graph node by node on the reference layers, until one has a value that is not
+    /// <summary>Runs the graph node by node on the reference layers until a value is not
     /// finite.</summary>
-    /// <param name="executable">The executable whose parameters are used; nothing of it changes.</param>
+    /// <param name="executable">The executable whose parameters are used; it is not changed.</param>
     /// <param name="input">The batch.</param>
     /// <param name="step">
-    /// The number of training forward passes before this one; keys the random masks. Null in inference mode.
+    /// The number of earlier training forward passes, which keys the random masks. Null in inference mode.
     /// </param>
     public static NonFiniteOrigin Find(IExecutable executable, BatchValues input, long? step)
     {
@@ -96,9 +96,9 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     }
 
     /// <summary>
-    /// Looks for the first parameter or buffer with a value that is not finite; null where there is none.
+    /// Finds the first parameter or buffer with a non-finite value; null if there is none.
     /// </summary>
-    /// <param name="executable">The executable; nothing of it changes.</param>
+    /// <param name="executable">The executable, which is not changed.</param>
     public static NonFiniteOrigin? InParameters(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -123,8 +123,8 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             ? declaring.AlgorithmOf(node, SumPass.Forward)
             : SumAlgorithm.Direct;
 
-    // The largest intermediate that the transforms can give: the row sums of |Bᵀ|, |G| and |Aᵀ|, twice each, times the
-    // terms of a sum.
+    // An upper bound of the intermediate values of the transforms: the row sums of |Bᵀ|, |G| and |Aᵀ|, each applied
+    // twice, times the number of terms of a sum.
     private static bool MayOverflow(SumAlgorithm algorithm, Node node, ReadOnlySpan<float> x, ReadOnlySpan<float> w)
     {
         (double input, double filter, double output) = algorithm == SumAlgorithm.Winograd2 ? (2.0, 1.5, 3.0)

@@ -4,22 +4,22 @@ using static System.FormattableString;
 
 namespace ConvNet.Training;
 
-/// <summary>How a <see cref="Trainer"/> goes about its work.</summary>
+/// <summary>Options of a <see cref="Trainer"/>.</summary>
 public sealed record TrainerOptions
 {
-    /// <summary>Passes over the training images.</summary>
+    /// <summary>The number of epochs.</summary>
     public int Epochs { get; init; } = 10;
 
-    /// <summary>α of the first step.</summary>
+    /// <summary>α, the initial learning rate.</summary>
     public float LearningRate { get; init; } = 0.05f;
 
-    /// <summary>How the learning rate goes on from there.</summary>
+    /// <summary>The schedule of the learning rate.</summary>
     public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
     /// <summary>
-    /// Whether a loss that is NaN or infinite ends the training with a <see cref="NonFiniteLossException"/>, and so at
-    /// the end of an epoch a parameter, a buffer or a score that is. The step of such a loss is not made in either
-    /// case: without the check the training goes on with the next batch.
+    /// Whether a NaN or infinite loss stops the training with a <see cref="NonFiniteLossException"/>. At the end of an
+    /// epoch, non-finite parameters, buffers and scores stop it too. A step with a non-finite loss is never applied; if
+    /// this is false, training continues with the next batch.
     /// </summary>
     public bool StopAtNonFiniteLoss { get; init; } = true;
 
@@ -30,21 +30,21 @@ public sealed record TrainerOptions
     public Action<EpochReport>? OnEpoch { get; init; }
 }
 
-/// <summary>Trains an executable on labelled images: passes over the batches of a loader, a training step for
+/// <summary>Trains an executable on labelled images: iterates over the batches of a loader and runs a training step on
 /// each.</summary>
 /// <remarks>
-/// With the same loader and initial parameters, on a deterministic backend, every run gives the same numbers but for
-/// the times. For targets that are no classes, give the batches of a loader to <see cref="IExecutable.TrainStep"/>.
+/// On a deterministic backend, runs with the same loader and initial parameters give the same results, except for the
+/// times. For targets other than classes, pass the batches of a loader to <see cref="IExecutable.TrainStep"/>.
 /// </remarks>
 public sealed class Trainer
 {
     private readonly IExecutable _executable;
     private readonly TrainerOptions _options;
 
-    /// <summary>Makes a trainer.</summary>
-    /// <param name="executable">What is trained, with its parameters initialised.</param>
-    /// <param name="options">How.</param>
-    /// <exception cref="ArgumentException">The executable cannot train or takes no labels, or an option is out of
+    /// <summary>Creates a trainer.</summary>
+    /// <param name="executable">The executable to train, with initialised parameters.</param>
+    /// <param name="options">The options.</param>
+    /// <exception cref="ArgumentException">The executable cannot train or does not take labels, or an option is out of
     /// range.</exception>
     public Trainer(IExecutable executable, TrainerOptions options)
     {
@@ -75,25 +75,26 @@ public sealed class Trainer
         (_executable, _options) = (executable, options);
     }
 
-    /// <summary>Where the training stands: before a step, or after the last.</summary>
+    /// <summary>The progress of the training, before a step or after the last one.</summary>
     public TrainingProgress Progress { get; private set; } = TrainingProgress.Start;
 
-    /// <summary>Trains.</summary>
-    /// <param name="train">The images to learn from.</param>
-    /// <param name="test">The images to test on after every epoch, if any.</param>
-    /// <param name="from">Where to go on: the <see cref="Progress"/> of a training that was interrupted, whose state
-    /// the executable has loaded. The beginning unless given.</param>
-    /// <param name="cancellation">Ends the training between two steps; the parameters are those of the last whole
-    /// step, and <see cref="Progress"/> says which it was.</param>
-    /// <exception cref="ArgumentException">The data does not fit the network, or has no such position.</exception>
+    /// <summary>Trains the executable.</summary>
+    /// <param name="train">The training images.</param>
+    /// <param name="test">The images to test on after every epoch; null for none.</param>
+    /// <param name="from">The position to resume from: the <see cref="Progress"/> of an interrupted training, whose
+    /// state the executable has loaded. Null starts from the beginning.</param>
+    /// <param name="cancellation">Cancels the training between two steps. The parameters are those of the last complete
+    /// step, which <see cref="Progress"/> identifies.</param>
+    /// <exception cref="ArgumentException">The data does not match the network, or has no such position.</exception>
     /// <exception cref="NonFiniteLossException">
-    /// The loss is NaN or infinite, or what an epoch has left is; the message names the step and the layer.
+    /// The loss, or a value of the network after an epoch, is NaN or infinite. The message names the step and the
+    /// layer.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// The executable has no parameters yet, or the schedule gives no finite rate.
+    /// The parameters are not initialised, or the schedule returns a non-finite learning rate.
     /// </exception>
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
     public TrainingResult Train(DataLoader train, DataLoader? test = null, TrainingProgress? from = null,
         CancellationToken cancellation = default)
     {
@@ -164,7 +165,7 @@ public sealed class Trainer
                 NonFiniteOrigin.Find(_executable, batch.Inputs, _executable.SaveState().Pass));
     }
 
-    // No loss tells what the last step has done.
+    // The loss does not reveal the effect of the last step, so the parameters and scores are checked here.
     private void CheckFinite(Batch batch, float learningRate, long step, Span<float> scores)
     {
         if (NonFiniteOrigin.InParameters(_executable) is { } origin)
