@@ -1,47 +1,48 @@
 namespace ConvNet.Backends;
 
-/// <summary>What a backend is made with; each takes what it has a use for.</summary>
+/// <summary>The options for creating a backend. A backend ignores options that do not apply to it.</summary>
 public sealed record BackendOptions
 {
-    /// <summary>Threads to use; all processors where it is null.</summary>
+    /// <summary>The number of threads. Null selects all processors.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>The instruction set; the best of the processor where it is null.</summary>
+    /// <summary>The instruction set. Null selects the best one that the processor supports.</summary>
     public NativeIsa? Isa { get; init; }
 
-    /// <summary>Whether it may trade accuracy for time.</summary>
+    /// <summary>The precision, which determines whether less accurate algorithms may be used.</summary>
     public Precision Precision { get; init; }
 
-    /// <summary>The algorithm of every convolution that can take it; null to choose.</summary>
+    /// <summary>The algorithm of every convolution that supports it. Null lets the backend choose.</summary>
     public SumAlgorithm? Algorithm { get; init; }
 
-    /// <summary>Which convolutions get channels of zeros.</summary>
+    /// <summary>Which convolutions are padded with channels of zeros.</summary>
     public ChannelPadding Padding { get; init; }
 }
 
-/// <summary>A backend with all that the tool, the measurements and the tests know of it.</summary>
-/// <param name="Name">Its name, as <c>native</c>.</param>
+/// <summary>A backend and its properties, as used by the command-line tool, the benchmarks and the tests.</summary>
+/// <param name="Name">The name, for example <c>native</c>.</param>
 /// <param name="Make">
-/// Makes it; a <see cref="NotSupportedException"/> or a <see cref="DllNotFoundException"/> says why it cannot run here.
+/// Creates the backend. Throws <see cref="NotSupportedException"/> or <see cref="DllNotFoundException"/> with the
+/// reason if it cannot run.
 /// </param>
 public sealed record BackendFamily(string Name, Func<BackendOptions, IBackend> Make)
 {
-    /// <summary>Whether it promises the same bits on every run and for every number of threads.</summary>
+    /// <summary>Whether results are bitwise identical in every run and for every number of threads.</summary>
     public bool IsDeterministic { get; init; } = true;
 
-    /// <summary>Whether it tells where its time goes.</summary>
+    /// <summary>Whether the backend supports profiling.</summary>
     public bool IsProfiled { get; init; }
 
-    /// <summary>The instruction sets that it can be forced to, the best first.</summary>
+    /// <summary>The instruction sets that can be forced, best first.</summary>
     public IReadOnlyList<NativeIsa> Isas { get; init; } = [];
 
-    /// <summary>Whether it can be held to its most accurate algorithms.</summary>
+    /// <summary>Whether the backend can be restricted to its most accurate algorithms.</summary>
     public bool HasPrecision { get; init; }
 
-    /// <summary>The algorithms that its convolutions can be forced to.</summary>
+    /// <summary>The convolution algorithms that can be forced.</summary>
     public IReadOnlyList<SumAlgorithm> Algorithms { get; init; } = [];
 
-    /// <summary>The paddings that it can be told to use.</summary>
+    /// <summary>The channel paddings that can be selected.</summary>
     public IReadOnlyList<ChannelPadding> Paddings { get; init; } = [];
 
     /// <summary>The backend itself and its variants.</summary>
@@ -64,27 +65,27 @@ public sealed record BackendFamily(string Name, Func<BackendOptions, IBackend> M
     }
 }
 
-/// <summary>A backend, or a variant of one that its name forces.</summary>
+/// <summary>A backend, or a variant with settings forced by its name.</summary>
 /// <param name="Family">The backend.</param>
 public sealed record RegisteredBackend(BackendFamily Family)
 {
-    /// <summary>The instruction set of the name; null where it has none.</summary>
+    /// <summary>The instruction set in the name. Null if the name has none.</summary>
     public NativeIsa? Isa { get; init; }
 
-    /// <summary>The precision of the name; null where it has none.</summary>
+    /// <summary>The precision in the name. Null if the name has none.</summary>
     public Precision? Precision { get; init; }
 
-    /// <summary>The algorithm of the name; null where it has none.</summary>
+    /// <summary>The algorithm in the name. Null if the name has none.</summary>
     public SumAlgorithm? Algorithm { get; init; }
 
-    /// <summary>The padding of the name; null where it has none.</summary>
+    /// <summary>The channel padding in the name. Null if the name has none.</summary>
     public ChannelPadding? Padding { get; init; }
 
-    /// <summary>The name, as <c>native:avx2:accurate</c>.</summary>
+    /// <summary>The name, for example <c>native:avx2:accurate</c>.</summary>
     public string Name => string.Join(':', ((string?[])[Family.Name, Lower(Isa), Lower(Precision), Algorithm?.Word(),
         PaddingWord]).OfType<string>());
 
-    /// <summary>The padding of the name in a word; null where it has none.</summary>
+    /// <summary>The word for the channel padding in the name. Null if the name has none.</summary>
     public string? PaddingWord => Padding switch
     {
         null => null,
@@ -93,14 +94,15 @@ public sealed record RegisteredBackend(BackendFamily Family)
         _ => Lower(Padding),
     };
 
-    /// <summary>Whether the name forces an instruction set and nothing else.</summary>
+    /// <summary>Whether the name forces only an instruction set.</summary>
     public bool IsInstructionSet => Isa is not null && Precision is null && Algorithm is null && Padding is null;
 
-    /// <summary>Makes the backend.</summary>
-    /// <param name="threads">Threads to use; all processors where it is null.</param>
-    /// <param name="precision">Whether it may trade accuracy for time where its name does not say.</param>
-    /// <exception cref="NotSupportedException">It cannot run here; the message says why and what to do.</exception>
-    /// <exception cref="DllNotFoundException">A library is missing; the message says which.</exception>
+    /// <summary>Creates the backend.</summary>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
+    /// <param name="precision">The precision, if the name does not specify one.</param>
+    /// <exception cref="NotSupportedException">The backend cannot run. The message states the reason and the
+    /// remedy.</exception>
+    /// <exception cref="DllNotFoundException">A library is missing. The message names it.</exception>
     public IBackend Create(int? threads, Precision precision = ConvNet.Precision.Fast)
         => Family.Make(new BackendOptions
         {

@@ -4,18 +4,18 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet;
 
-/// <summary>The backend of C kernels: AVX-512, AVX2 or portable C, chosen by the processor, on several
-/// threads.</summary>
+/// <summary>The backend of multithreaded C kernels for AVX-512, AVX2 or portable C, selected by processor.</summary>
 /// <remarks>
-/// Plans in C#, computes in C. Results have the same bits for every number of threads, and on every run with the same
-/// instruction set. The library is looked for beside the application and in its runtimes/&lt;rid&gt;/native; the
-/// environment variable CONVNET_NATIVE_LIBRARY names another file. Layers and losses of the user's own run in C#.
+/// Planning runs in C#, computation in C. Results are bitwise identical for every number of threads and in every run
+/// with the same instruction set. The library is searched for next to the application and in its
+/// runtimes/&lt;rid&gt;/native folder. The environment variable CONVNET_NATIVE_LIBRARY specifies another file.
+/// User-defined layers and losses run in C#.
 /// </remarks>
 public sealed class NativeBackend : IBackend, IExplains
 {
     private const int MostThreads = 1024;
 
-    // libgomp binds the thread that loads it; threads that it makes afterwards inherit that.
+    // libgomp binds the thread that loads it. Threads created later inherit the binding.
     private const string PinsThreads = "Where libtorch is loaded too, OpenMP binds the thread that loaded it, and "
         + "threads that are made later run on the same processor.";
 
@@ -26,15 +26,16 @@ public sealed class NativeBackend : IBackend, IExplains
         ("OMP_PROC_BIND", PinsThreads), ("OMP_PLACES", PinsThreads), ("GOMP_CPU_AFFINITY", PinsThreads),
     ];
 
-    /// <summary>Makes the backend.</summary>
-    /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
-    /// <param name="isa">The instruction set; the best that this processor has unless given.</param>
-    /// <param name="precision">Whether 3×3 convolutions may take Winograd's algorithms, where they are faster.</param>
-    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit; the message says
-    /// what to do.</exception>
-    /// <exception cref="NotSupportedException">The processor lacks the instruction set.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024; or no such
-    /// precision.</exception>
+    /// <summary>Initialises the backend.</summary>
+    /// <param name="threads">The number of threads. Null selects all processors. It does not affect the
+    /// results.</param>
+    /// <param name="isa">The instruction set. Null selects the best one that this processor supports.</param>
+    /// <param name="precision">Whether 3×3 convolutions may use Winograd algorithms if these are faster.</param>
+    /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible. The message states the
+    /// remedy.</exception>
+    /// <exception cref="NotSupportedException">The processor does not support the instruction set.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is not between 1 and 1024, or the precision
+    /// is not a defined value.</exception>
     public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast)
     {
         if (!Enum.IsDefined(precision))
@@ -63,8 +64,8 @@ public sealed class NativeBackend : IBackend, IExplains
         };
     }
 
-    /// <summary>The instruction sets that this processor and the library have, the plainest first.</summary>
-    /// <exception cref="NativeLibraryException">The library of kernels is missing or does not fit.</exception>
+    /// <summary>The instruction sets that both this processor and the library support, in ascending order.</summary>
+    /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible.</exception>
     public static IReadOnlyList<NativeIsa> SupportedIsas
     {
         get
@@ -77,21 +78,21 @@ public sealed class NativeBackend : IBackend, IExplains
     /// <inheritdoc/>
     public BackendInfo Info { get; }
 
-    /// <summary>First argument of every kernel.</summary>
+    /// <summary>The context, which is the first argument of every kernel.</summary>
     internal cn_context Context { get; }
 
-    /// <summary>Whether operations are fused. The results have the same bits either way, but for a folded batch
-    /// normalisation.</summary>
+    /// <summary>Whether operations are fused. Fusion does not change the bits of the results, except when a batch
+    /// normalisation is folded.</summary>
     internal bool Fuse { get; init; } = true;
 
-    /// <summary>The algorithm of every convolution that can take it, whatever the precision; null to choose by
-    /// estimates.</summary>
+    /// <summary>The algorithm of every convolution that supports it, regardless of the precision. Null chooses by
+    /// estimated time.</summary>
     internal SumAlgorithm? Algorithm { get; init; }
 
-    /// <summary>Which algorithms convolutions take.</summary>
+    /// <summary>The policy that selects the algorithms of convolutions.</summary>
     internal AlgorithmPolicy Algorithms => new(Info.Precision, Algorithm);
 
-    /// <summary>Whether the backend is gone.</summary>
+    /// <summary>Whether the backend has been disposed.</summary>
     internal bool IsDisposed { get; private set; }
 
     /// <inheritdoc cref="IBackend.Compile"/>
@@ -130,7 +131,7 @@ public sealed class NativeBackend : IBackend, IExplains
 
     IExecutable IBackend.CompileInference(Graph graph, int batchSize) => CompileInference(graph, batchSize);
 
-    // An instruction set that was asked for limits nothing; one that cannot be had does.
+    // An instruction set selected by the user is not reported as a limit. An unavailable one is.
     private static IEnumerable<BackendLimit> LimitsOf(NativeIsa best)
     {
         if (best < NativeIsa.Avx512 && Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
@@ -157,6 +158,6 @@ public sealed class NativeBackend : IBackend, IExplains
         return plan;
     }
 
-    /// <summary>Ends the backend; its executables refuse further calls.</summary>
+    /// <summary>Disposes the backend. Its executables throw on further calls.</summary>
     public void Dispose() => IsDisposed = true;
 }

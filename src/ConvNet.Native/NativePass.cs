@@ -5,9 +5,9 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Native;
 
-/// <summary>Last planning pass and what runs: the steps of one kind of pass over an arena of their own.</summary>
-/// <remarks>A slot of the arena lives from the first step that touches it to the last; slots that never live together
-/// share a place.</remarks>
+/// <summary>Last planning pass and its result: the steps of one kind of pass, with an arena of their own.</summary>
+/// <remarks>An arena slot is live from the first step that uses it to the last. Slots whose lifetimes do not overlap
+/// share memory.</remarks>
 internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
@@ -30,11 +30,11 @@ internal sealed unsafe class NativePass : IDisposable
         _own = PlaceOwn();
     }
 
-    /// <summary>Plans a pass over a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
+    /// <summary>Plans a pass over a graph. <see cref="Allocate"/> allocates the memory that it needs to run.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="pass">What is planned.</param>
-    /// <param name="parameters">Gets the parameters, made for the primitives of the pass where there are none
-    /// yet.</param>
+    /// <param name="pass">The pass specification.</param>
+    /// <param name="parameters">Receives the parameters. If there are none yet, they are created for the primitives of
+    /// the pass.</param>
     public static NativePass Plan(Graph graph, PassSpec pass,
         Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
     {
@@ -46,8 +46,8 @@ internal sealed unsafe class NativePass : IDisposable
             parameters(layouts.Primitives, liveness)));
     }
 
-    /// <summary>Takes the memory and gives every slot its place.</summary>
-    /// <exception cref="OutOfMemoryException">There is not as much.</exception>
+    /// <summary>Allocates the memory and assigns an address to every slot.</summary>
+    /// <exception cref="OutOfMemoryException">The memory is insufficient.</exception>
     public void Allocate()
     {
         _arenaBlock = _arena.Allocate(clear: false);
@@ -62,10 +62,10 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>The steps of the backward pass.</summary>
     public IReadOnlyList<Step> BackwardSteps => _backward;
 
-    /// <summary>Floats in the arena.</summary>
+    /// <summary>The number of floats in the arena.</summary>
     public long ArenaFloats => _arena.Floats;
 
-    /// <summary>Bytes that <see cref="Allocate"/> takes.</summary>
+    /// <summary>The number of bytes that <see cref="Allocate"/> allocates.</summary>
     public long Bytes => sizeof(float) * (_arena.Floats + _own.Floats);
 
     /// <summary>Fills the arena with NaN.</summary>
@@ -75,40 +75,40 @@ internal sealed unsafe class NativePass : IDisposable
             _arenaBlock.Pointer[i] = float.NaN;
     }
 
-    /// <summary>Computes what depends on parameters alone, after they were written.</summary>
+    /// <summary>Computes the values that depend only on parameters, after these have been written.</summary>
     public void Prepare() => RunAll(_preparation, new Run(_context, 0, 0));
 
     /// <summary>Computes the outputs.</summary>
-    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
-    /// <param name="n">Samples.</param>
-    /// <param name="step">The number of the training pass.</param>
-    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="step">The index of the training pass.</param>
+    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     public void Forward(BatchValues input, int n, long step, int firstSample)
         => Forward(0, input, new Run(_context, n, step, firstSample));
 
-    /// <summary>Computes a loss, and its gradient.</summary>
-    /// <param name="index">The number of the objective.</param>
-    /// <param name="targets">What its output is compared with.</param>
-    /// <param name="n">Samples.</param>
+    /// <summary>Computes a loss and its gradient.</summary>
+    /// <param name="index">The index of the objective.</param>
+    /// <param name="targets">The targets of the output.</param>
+    /// <param name="n">The number of samples.</param>
     public double Loss(int index, Targets targets, int n)
         => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets);
 
-    /// <summary>The gradient of a loss, from which the backward pass starts.</summary>
+    /// <summary>Returns the gradient of a loss, from which the backward pass starts.</summary>
     public Span<float> LossGradient(int index, int n) => _plan.Losses[index].Gradient(n);
 
     /// <summary>Computes the gradients.</summary>
-    /// <param name="n">Samples.</param>
-    /// <param name="step">The number of the training pass.</param>
-    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
-    /// <param name="inside">Where given, weights take this step inside their gradients.</param>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="step">The index of the training pass.</param>
+    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
+    /// <param name="inside">The optimiser step to run as part of the weight gradients. Null runs none.</param>
     public void Backward(int n, long step, int firstSample, StepInside? inside = null)
         => RunAll(_backward, new Run(_context, n, step, firstSample, inside));
 
-    /// <summary>Computes the gradients and tells of each when it is final.</summary>
-    /// <param name="n">Samples.</param>
-    /// <param name="step">The number of the training pass.</param>
-    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
-    /// <param name="isFinal">Called for each parameter behind the last step that writes its gradient.</param>
+    /// <summary>Computes the gradients and reports each gradient when it is final.</summary>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="step">The index of the training pass.</param>
+    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
+    /// <param name="isFinal">Called for each parameter after the last step that writes its gradient.</param>
     public void Backward(int n, long step, int firstSample, Action<Parameter> isFinal)
     {
         _finished ??= FinishedBySteps();
@@ -122,14 +122,15 @@ internal sealed unsafe class NativePass : IDisposable
     }
 
     /// <summary>Reads an output of the last forward pass.</summary>
-    /// <param name="index">Its number among the graph's outputs.</param>
-    /// <param name="values">Its values.</param>
+    /// <param name="index">The index of the output in the graph.</param>
+    /// <param name="values">Receives the values.</param>
     public void ReadOutput(int index, Span<float> values)
         => new ReadOnlySpan<float>(_plan.Outputs[index].Pointer, values.Length).CopyTo(values);
 
-    /// <summary>Reads the gradient of an input of the last backward pass; zero where there is none.</summary>
-    /// <param name="index">Its number among the graph's inputs.</param>
-    /// <param name="values">The values.</param>
+    /// <summary>Reads the gradient of an input from the last backward pass. It is zero if the input has no
+    /// gradient.</summary>
+    /// <param name="index">The index of the input in the graph.</param>
+    /// <param name="values">Receives the values.</param>
     public void ReadInputGradient(int index, Span<float> values)
     {
         if (_plan.InputGradients[index] is { } gradient)
@@ -145,15 +146,15 @@ internal sealed unsafe class NativePass : IDisposable
         _ownBlock?.Dispose();
     }
 
-    /// <summary>The algorithm of a node's pass.</summary>
+    /// <summary>Returns the algorithm of a node's pass.</summary>
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass)
         => _primitives.TryGetValue(node, out Primitive? primitive) ? primitive.AlgorithmOf(pass) : SumAlgorithm.Direct;
 
-    /// <summary>What runs, and why so.</summary>
+    /// <summary>Describes the steps and the reasons for their algorithms.</summary>
     public PlanDescription Explain() => Explanation.Of(_plan, ArenaFloats, _own.Floats);
 
-    /// <summary>Times the steps from now on, by timed ones in their place, and what <see cref="TimeLoss"/> and
-    /// <see cref="TimeUpdate"/> are asked to.</summary>
+    /// <summary>Starts to time the steps, by replacing them with timed steps, and the intervals of
+    /// <see cref="TimeLoss"/> and <see cref="TimeUpdate"/>.</summary>
     public Recording Record()
     {
         if (_recording is not null)
@@ -166,13 +167,13 @@ internal sealed unsafe class NativePass : IDisposable
         return _recording = recording;
     }
 
-    /// <summary>Whether somebody records.</summary>
+    /// <summary>Whether a recording is active.</summary>
     public bool IsRecorded => _recording is not null;
 
-    /// <summary>Times the loss until it is disposed, where somebody records.</summary>
+    /// <summary>Times the loss until the result is disposed, if a recording is active.</summary>
     public PartTimer TimeLoss() => new(_recording, StepCount);
 
-    /// <summary>Times the optimiser's step until it is disposed, where somebody records.</summary>
+    /// <summary>Times the optimiser step until the result is disposed, if a recording is active.</summary>
     public PartTimer TimeUpdate() => new(_recording, StepCount + 1);
 
     private int StepCount => _preparation.Length + _forward.Length + _backward.Length;
@@ -186,7 +187,7 @@ internal sealed unsafe class NativePass : IDisposable
 
     private static Step[] Steps(IEnumerable<PlannedStep> planned) => [.. planned.Select(step => step.Step)];
 
-    // Each input holds its place in memory while those behind it are placed.
+    // Each recursion level pins one input while the remaining inputs are pinned.
     private void Forward(int index, BatchValues input, in Run run)
     {
         if (index == _plan.Inputs.Count)
@@ -208,7 +209,7 @@ internal sealed unsafe class NativePass : IDisposable
             next.Run(run);
     }
 
-    // The parameters whose gradients each backward step is the last to write.
+    // For each backward step, the parameters whose gradients it is the last to write.
     private Parameter[][] FinishedBySteps()
     {
         var last = new Dictionary<Parameter, int>();
@@ -237,7 +238,7 @@ internal sealed unsafe class NativePass : IDisposable
         }
         foreach (Step step in _forward)
             Touch(step.Slots);
-        // Outputs can be read until the backward pass starts, gradients of inputs until the next forward pass.
+        // Outputs can be read until the backward pass starts, and input gradients until the next forward pass.
         Touch([.. _plan.Outputs, .. _plan.Losses.SelectMany(loss => loss.Slots)]);
         foreach (Step step in _backward)
             Touch(step.Slots);
@@ -262,13 +263,13 @@ internal sealed unsafe class NativePass : IDisposable
         return new Placement(slots, offsets, end);
     }
 
-    /// <summary>Where slots lie in a block.</summary>
+    /// <summary>The positions of slots in a block.</summary>
     /// <param name="Slots">The slots.</param>
-    /// <param name="Offsets">The place of each.</param>
-    /// <param name="Floats">The length of the block.</param>
+    /// <param name="Offsets">The offset of each slot.</param>
+    /// <param name="Floats">The number of floats in the block.</param>
     private sealed record Placement(Slot[] Slots, long[] Offsets, long Floats)
     {
-        /// <summary>Makes the block, and points the slots to it.</summary>
+        /// <summary>Allocates the block and sets the pointers of the slots.</summary>
         public NativeBlock Allocate(bool clear)
         {
             var block = new NativeBlock(Floats, clear);

@@ -5,7 +5,7 @@ using ConvNet.Profiling;
 
 namespace ConvNet;
 
-/// <summary>A graph compiled for the native backend: lists of kernel calls over planned memory.</summary>
+/// <summary>A graph compiled for the native backend: lists of kernel calls over preplanned memory.</summary>
 public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 {
     private readonly NativeBackend _backend;
@@ -13,10 +13,10 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     private NativePass? _training, _inference;
     private bool _prepared;
 
-    /// <summary>Plans a graph; <see cref="Allocate"/> takes the memory that it needs to run.</summary>
+    /// <summary>Plans a graph. <see cref="Allocate"/> allocates the memory that it needs to run.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null for inference only.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <param name="spec">The training specification. Null for inference only.</param>
     /// <param name="backend">The backend.</param>
     internal NativePlan(Graph graph, int batchSize, TrainingSpec? spec, NativeBackend backend)
         : base(graph, batchSize, spec, () => backend.IsDisposed)
@@ -28,8 +28,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _inference = spec is null ? pass : null;
     }
 
-    /// <summary>Takes the memory, all or none of it.</summary>
-    /// <exception cref="InsufficientMemoryException">There is not as much.</exception>
+    /// <summary>Allocates all of the memory, or none if it is insufficient.</summary>
+    /// <exception cref="InsufficientMemoryException">The memory is insufficient.</exception>
     internal void Allocate()
     {
         try
@@ -59,8 +59,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         }
     }
 
-    /// <summary>What was chosen for every layer and why, and the memory that it takes: of training, or of inference
-    /// where it does not train.</summary>
+    /// <summary>Describes the algorithm of every layer, the reason for its choice, and the memory use. Describes the
+    /// training pass, or the inference pass if the executable does not train.</summary>
     public PlanDescription Explain() => (_training ?? _inference!).Explain();
 
     /// <inheritdoc/>
@@ -73,13 +73,14 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         return (_training ?? Inference).Record();
     }
 
-    /// <summary>The pass that trains.</summary>
+    /// <summary>The training pass.</summary>
     internal NativePass Training => _training!;
 
-    /// <summary>The pass that infers; made at the first use where the executable also trains.</summary>
+    /// <summary>The inference pass. If the executable also trains, it is created at first use.</summary>
     internal NativePass Inference => _inference ??= Evaluation();
 
-    /// <summary>Fills the arenas with NaN before every forward pass: a test that nothing stale is read.</summary>
+    /// <summary>Whether to fill the arenas with NaN before every forward pass, to test that no stale value is
+    /// read.</summary>
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>

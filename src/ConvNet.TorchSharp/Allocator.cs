@@ -2,18 +2,18 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet;
 
-/// <summary>glibc's allocator, which libtorch takes its memory from.</summary>
+/// <summary>The glibc allocator, from which libtorch allocates its memory.</summary>
 /// <remarks>
-/// By default a large block is mapped and unmapped by itself and the top of the heap is given back, so that a training
-/// step, which frees what it allocated, has its memory zeroed and faulted in page by page every time.
+/// By default, glibc maps and unmaps every large block separately and returns the top of the heap to the system. A
+/// training step frees what it allocated, so its memory would be zeroed and faulted in page by page at every step.
 /// </remarks>
 internal static unsafe class Allocator
 {
-    // malloc.h
+    // From malloc.h.
     private const int TrimThreshold = -1;
     private const int MmapMax = -4;
 
-    /// <summary>Keeps freed memory in the process. Does nothing where the C library is not glibc.</summary>
+    /// <summary>Keeps freed memory in the process. Has no effect if the C library is not glibc.</summary>
     public static void KeepFreedMemory()
     {
         if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad("libc.so.6", out nint libc))

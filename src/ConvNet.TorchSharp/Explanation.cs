@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>Says which calls of torch a graph becomes, and why.</summary>
-/// <remarks>The nodes are lowered as for a plan, but over weights without memory.</remarks>
+/// <summary>Describes which torch functions run a graph, and why.</summary>
+/// <remarks>The nodes are lowered as for a plan, but with weights that have no memory.</remarks>
 internal static class Explanation
 {
     private const string Plain = "plain", ChannelsLast = "channels last", Autograd = "autograd";
 
     /// <summary>Describes the plan of a graph.</summary>
-    /// <exception cref="NotSupportedException">Torch lacks a layer or the loss.</exception>
+    /// <exception cref="NotSupportedException">Torch does not support a layer or the loss.</exception>
     public static PlanDescription Of(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime)
     {
         IReadOnlyList<Objective> objectives = Executable.Check(graph, batchSize, spec);
@@ -49,7 +49,7 @@ internal static class Explanation
             node.Parameters.Any(parameter => parameter.Role == ParameterRole.Weight) ? Plain : null, calls);
     }
 
-    // How a node is computed, why so, and how many times its own multiply-adds that takes.
+    // Returns the algorithm of a node, the reason, and the factor by which it increases the node's multiply-adds.
     private static (string Algorithm, string Reason, double Work) Choice(Node node, Lowering lowering)
     {
         if (lowering.PaddingOf(node) is not { Size: var padding } found)
@@ -68,7 +68,7 @@ internal static class Explanation
     private static IEnumerable<string> Wider(int own, int padded, string what)
         => padded > own ? [Invariant($"{padded} {what} for {own}")] : [];
 
-    // What belongs to no layer: the loss and the optimiser's step.
+    // The entries that belong to no layer: the loss and the optimiser step.
     private static IEnumerable<PlannedLayer> Ends(ExplainedPass pass)
     {
         if (pass.Spec is not { } spec)
@@ -105,13 +105,13 @@ internal static class Explanation
             trains ? pass.Spec!.Optimizer.StateNames.Count * pass.TrainedBytes : 0, 0);
     }
 
-    // What is added has outputs too.
+    // The factor by which channel padding increases the outputs.
     private static double Growth(Node node, Lowering lowering)
         => lowering.PaddingOf(node) is { Made: var made } ? (double)made.Given / made.Own : 1;
 
     private static long Bytes(Parameter parameter) => sizeof(float) * (long)parameter.Length;
 
-    /// <summary>What is the same for all layers of a plan.</summary>
+    /// <summary>The values that are the same for all layers of a plan.</summary>
     private sealed class ExplainedPass
     {
         private readonly Liveness _liveness;

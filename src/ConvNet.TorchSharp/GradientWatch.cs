@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>The identity as a function of autograd, which calls when the backward pass arrives at it.</summary>
+/// <summary>The identity as an autograd function. It invokes a callback when the backward pass reaches it.</summary>
 internal sealed class GradientWatch : autograd.SingleTensorFunction<GradientWatch>
 {
     private const string Arrived = "arrived";

@@ -3,19 +3,19 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>Torch's own optimisers as fused kernels, which move all parameters of a group in one call; and rules that
-/// torch lacks, in C#.</summary>
+/// <summary>Torch's fused optimisers, which update all parameters of a group in one call, and optimisers that torch
+/// lacks, in C#.</summary>
 /// <remarks>
-/// TorchSharp's optimisers make three or more <see cref="Scalar"/> objects for each parameter at every step and leave
-/// them to the garbage collector. They are a few bytes of native memory each, but lie between the activations, so that
-/// glibc can join no free memory across them: the heap of a resnet20 grew from 0.4 to 1.4 GB in 200 steps. The kernels,
-/// which <c>torch.optim</c> calls where <c>fused=True</c>, take their options as numbers. TorchSharp has no methods for
-/// them; a script reaches them, and reads the gradients without an object for each.
+/// TorchSharp's optimisers create three or more <see cref="Scalar"/> objects for each parameter at every step and leave
+/// them to the garbage collector. Each takes only a few bytes of native memory, but they lie between the activations,
+/// so glibc cannot merge free memory across them. The heap of a resnet20 grew from 0.4 to 1.4 GB in 200 steps. The
+/// fused kernels, which <c>torch.optim</c> calls with <c>fused=True</c>, take their options as numbers. TorchSharp has
+/// no methods for them. A script calls them, and reads the gradients without an object for each.
 /// </remarks>
 internal abstract class GroupOptimizer : optim.Optimizer
 {
-    // A kernel wants an empty list of what it does not use, which TorchSharp cannot pass: a script cuts one short.
-    // The parser wants a line after the last one.
+    // A kernel requires an empty list for arguments that it does not use. TorchSharp cannot pass an empty list, so the
+    // script creates it from a slice. The parser requires a newline after the last line.
     private static readonly Lazy<jit.CompilationUnit> s_script = new(() => jit.compile("""
         def sgd(parameters: List[Tensor], momentum_buffers: List[Tensor], lr: float, weight_decay: float,
                 momentum: float, nesterov: bool) -> None:
@@ -54,7 +54,7 @@ internal abstract class GroupOptimizer : optim.Optimizer
     public override IEnumerable<optim.ILearningRateController> ParamGroups => _groups;
 
     /// <summary>Sets the learning rate of every group.</summary>
-    /// <param name="step">The number of the step, from 1.</param>
+    /// <param name="step">The step number, starting at 1.</param>
     /// <param name="learningRate">The learning rate of a group whose factor is 1.</param>
     public void SetLearningRate(long step, float learningRate)
     {
@@ -62,7 +62,7 @@ internal abstract class GroupOptimizer : optim.Optimizer
             group.LearningRate = (group.Context = group.Options.At(step, learningRate)).LearningRate;
     }
 
-    /// <summary>Steps taken.</summary>
+    /// <summary>The number of steps taken.</summary>
     public long Steps
     {
         set
@@ -76,28 +76,28 @@ internal abstract class GroupOptimizer : optim.Optimizer
         }
     }
 
-    /// <summary>The state of a parameter.</summary>
+    /// <summary>Returns a state tensor of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="index">The place among the optimiser's names of state.</param>
+    /// <param name="index">The index in the optimiser's list of state names.</param>
     public Tensor StateOf(Tensor parameter, int index)
     {
         Group group = Array.Find(_groups, group => Array.IndexOf(group.Parameters, parameter) >= 0)!;
         return group.State[index][Array.IndexOf(group.Parameters, parameter)];
     }
 
-    /// <summary>Stochastic gradient descent, with momentum or without.</summary>
+    /// <summary>Returns stochastic gradient descent, with or without momentum.</summary>
     public static GroupOptimizer Sgd(IReadOnlyList<OptimizerGroup> groups, double momentum, bool nesterov)
         => new FusedSgd(groups, momentum, nesterov);
 
-    /// <summary>Adam, which adds weight decay to the gradient.</summary>
+    /// <summary>Returns Adam, which adds the weight decay to the gradient.</summary>
     public static GroupOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
         => new FusedAdam("adam", groups, beta1, beta2, epsilon);
 
-    /// <summary>AdamW, whose weight decay is apart from the gradient.</summary>
+    /// <summary>Returns AdamW, which applies the weight decay separately from the gradient.</summary>
     public static GroupOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
         => new FusedAdam("adamw", groups, beta1, beta2, epsilon);
 
-    /// <summary>Any rule, in C# over the memory of the tensors.</summary>
+    /// <summary>Returns an optimiser that runs any update rule in C#, on the memory of the tensors.</summary>
     public static GroupOptimizer InCSharp(IReadOnlyList<OptimizerGroup> groups, Optimizer rule)
         => new Rule(groups, rule);
 
@@ -114,7 +114,7 @@ internal abstract class GroupOptimizer : optim.Optimizer
         return null!;       // without a closure there is no loss, as in TorchSharp's own
     }
 
-    /// <summary>Moves the parameters of a group by their gradients.</summary>
+    /// <summary>Updates the parameters of a group.</summary>
     protected abstract void Move(Group group, Scalar rate);
 
     /// <inheritdoc/>
@@ -228,22 +228,22 @@ internal abstract class GroupOptimizer : optim.Optimizer
 
         public Tensor[] Parameters { get; } = [.. group.Tensors];
 
-        /// <summary>The parameters by their place in the graph.</summary>
+        /// <summary>The parameters in the graph, in the order of the tensors.</summary>
         public IReadOnlyList<Parameter> Names => group.Parameters;
 
         public ParameterOptions Options => group.Options;
 
-        /// <summary>For each name of the state a tensor for each parameter.</summary>
+        /// <summary>For each state name, one tensor for each parameter.</summary>
         public Tensor[][] State { get; private set; } = [];
 
-        /// <summary>Steps taken.</summary>
+        /// <summary>The number of steps taken.</summary>
         public Tensor Step { get; } = zeros([], ScalarType.Float32, CPU).DetachFromDisposeScope();
 
         public Scalar WeightDecay { get; } = (double)group.Options.WeightDecay;
 
         public double LearningRate { get; set; }
 
-        /// <summary>What a rule in C# knows of the step.</summary>
+        /// <summary>The context of the step, for a rule in C#.</summary>
         public UpdateContext Context { get; set; }
 
         public double InitialLearningRate { get; set; }
@@ -251,10 +251,11 @@ internal abstract class GroupOptimizer : optim.Optimizer
         public void MakeState(int names) => State = [.. Enumerable.Range(0, names)
             .Select(_ => Array.ConvertAll(Parameters, parameter => zeros_like(parameter).DetachFromDisposeScope()))];
 
-        /// <summary>For each parameter a tensor of all its state, where a rule in C# wants it in one.</summary>
+        /// <summary>For each parameter, one tensor with all of its state, for a rule in C# that requires
+        /// this.</summary>
         public Tensor[] StateInOne { get; private set; } = [];
 
-        /// <summary>Values and state, of a rule in C#.</summary>
+        /// <summary>The values and the state, for a rule in C#.</summary>
         public IEnumerable<Tensor> Memory => Parameters.Concat(StateInOne);
 
         public void MakeStateInOne(int names)
@@ -266,14 +267,14 @@ internal abstract class GroupOptimizer : optim.Optimizer
                 .ToArray())];
         }
 
-        /// <summary>Gives parameters that the loss does not depend on, which get no gradient from torch, one of
-        /// zeros.</summary>
+        /// <summary>Sets the gradient to zeros for parameters that the loss does not depend on, for which torch
+        /// computes none.</summary>
         public void CompleteGradients()
         {
             _withoutGradient ??= Array.FindAll(Parameters, parameter => parameter.grad is null);
             foreach (Tensor parameter in _withoutGradient)
             {
-                // One that the caller has written stays.
+                // A gradient that the caller has written is kept.
                 using Tensor? gradient = parameter.grad;
                 if (gradient is null)
                     parameter.grad = zeros_like(parameter);

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>An array with a tensor over its memory: values reach libtorch by being written here.</summary>
-/// <remarks>They begin at a cache line: kernels of libtorch sum in another order where values do not begin at a whole
-/// vector, and an array of .NET begins anywhere.</remarks>
-/// <typeparam name="T">float or long.</typeparam>
+/// <summary>An array with a tensor over its memory, through which values are passed to libtorch.</summary>
+/// <remarks>The values are aligned to a cache line. libtorch kernels sum in another order if values are not aligned to
+/// a whole vector, and a .NET array has no such alignment.</remarks>
+/// <typeparam name="T">The element type: float or long.</typeparam>
 internal sealed class HostBuffer<T> : IDisposable
     where T : unmanaged
 {
@@ -29,11 +29,11 @@ internal sealed class HostBuffer<T> : IDisposable
         _first = (int)(-address & (CacheLine - 1)) / Unsafe.SizeOf<T>();
     }
 
-    /// <summary>The values, to be written while no pass is under way that read the tensor.</summary>
+    /// <summary>The values. Write them only while no pass that reads the tensor is running.</summary>
     public Span<T> Values => _memory.AsSpan(_first, _length);
 
-    /// <summary>The tensor of rank 1 over the first <paramref name="count"/> values; the same one as long as the count
-    /// stays.</summary>
+    /// <summary>Returns the tensor of rank 1 over the first <paramref name="count"/> values. Calls with the same count
+    /// return the same tensor.</summary>
     public Tensor First(int count)
     {
         if (_tensor is null || count != _count)

@@ -4,46 +4,47 @@ using static TorchSharp.torch.nn;
 
 namespace ConvNet;
 
-/// <summary>What a lowered node is told about the pass that it is part of.</summary>
-/// <param name="N">Samples in the batch.</param>
+/// <summary>The properties of the pass that a lowered node is called in.</summary>
+/// <param name="N">The number of samples in the batch.</param>
 /// <param name="Training">True in a training pass, false in inference.</param>
 /// <param name="Step">The number of training forward passes before this one.</param>
-/// <param name="FirstSample">The number of the first sample in the whole batch.</param>
+/// <param name="FirstSample">The index of the first sample in the whole batch.</param>
 internal readonly record struct Pass(int N, bool Training, long Step, int FirstSample);
 
-/// <summary>A node as a call of torch.</summary>
-/// <param name="x">The outputs of the nodes that it reads.</param>
-/// <param name="pass">The pass that it is part of.</param>
+/// <summary>Computes a node with torch.</summary>
+/// <param name="x">The outputs of the nodes that the node reads.</param>
+/// <param name="pass">The pass that the call is part of.</param>
 internal delegate Tensor TorchCall(Tensor[] x, Pass pass);
 
-/// <summary>Turns the nodes of a graph into calls of torch; the one place that knows both.</summary>
-/// <remarks>A vector (F×1×1) is a tensor of N×F, any other shape one of N×C×H×W.</remarks>
+/// <summary>Translates the nodes of a graph into torch calls. Only this class maps layers to torch functions.</summary>
+/// <remarks>A vector (F×1×1) becomes an N×F tensor, any other shape an N×C×H×W tensor.</remarks>
 internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRuntime runtime) : IDisposable
 {
-    // Channels of which oneDNN makes a block: from here on it computes faster on maps whose channels lie side by side.
+    // The channels in a oneDNN block. From this number on, oneDNN is faster on maps in channels-last layout.
     private const int ChannelBlock = 16;
 
-    // oneDNN 3.7.1 tries every position within the strides for an input gradient, and crashes with a stride of 2^16 or
-    // 2^18 to 2^20.
+    // For an input gradient, oneDNN 3.7.1 loops over every position within the strides. It crashes with strides of 2^16
+    // and of 2^18 to 2^20.
     private const int MostStrides = 1 << 15;
 
     private static readonly long[] s_one = [1, 1], s_none = [0, 0];
 
-    // Masks of dropout, and what sums are divided by.
+    // Dropout masks, and divisors of averages.
     private readonly List<HostBuffer<float>> _constants = [];
 
-    /// <summary>Whether maps lie with their channels last, which is faster with many channels.</summary>
+    /// <summary>Whether maps are stored in channels-last layout, which is faster with many channels.</summary>
     /// <remarks>
-    /// Torch's calls keep the layout, so that of the input is the whole network's. With channels last a training step
-    /// of cifarnet takes 0.87, of resnet20 0.74 and of lenet5, which has 6 channels, 1.02 times as long.
+    /// Torch calls preserve the layout, so the layout of the input applies to the whole network. With channels-last
+    /// layout, a training step takes 0.87 times as long for cifarnet, 0.74 times for resnet20, and 1.02 times for
+    /// lenet5, which has 6 channels.
     /// </remarks>
     public bool ChannelsLast { get; } = runtime.AllowsChannelsLast
         && graph.Nodes.Any(node => node.Layer is Conv2d && node.Inputs[0].Shape.C >= ChannelBlock);
 
-    /// <summary>The call for a node, and the name of torch's function that it is.</summary>
+    /// <summary>Returns the call for a node and the name of its torch function.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="w">Its parameters and buffers, in the layer's order.</param>
-    /// <exception cref="NotSupportedException">Torch has no such layer.</exception>
+    /// <param name="w">The parameters and buffers, in the layer's order.</param>
+    /// <exception cref="NotSupportedException">Torch does not support the layer.</exception>
     public (string Function, TorchCall Call) Lower(Node node, Tensor[] w) => node.Layer switch
     {
         Relu => ("relu", (x, _) => x[0].relu()),
@@ -66,8 +67,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         null => throw new ArgumentException($"{node.Name} is an input; nothing computes it.", nameof(node)),
     };
 
-    /// <summary>A batch of input as the first calls take it.</summary>
-    /// <param name="values">Its values, dense N×C×H×W.</param>
+    /// <summary>Converts a batch of input into the tensor that the first calls read.</summary>
+    /// <param name="values">The values, dense N×C×H×W.</param>
     /// <param name="shape">The shape of one sample.</param>
     public Tensor Input(Tensor values, Shape shape)
     {
@@ -75,18 +76,18 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         return ChannelsLast && !shape.IsVector ? x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) : x;
     }
 
-    /// <summary>The dimensions of the tensor of a node; −1 stands for the samples.</summary>
+    /// <summary>Returns the dimensions of a node's tensor. −1 represents the number of samples.</summary>
     private static long[] Dimensions(Shape shape) => shape.IsVector ? [-1, shape.C] : [-1, shape.C, shape.H, shape.W];
 
     public void Dispose() => _constants.ForEach(values => values.Dispose());
 
-    /// <summary>The channels that a node's convolution is given, and why; null where the node is none or nothing is
-    /// padded at all.</summary>
+    /// <summary>Returns the channel padding of a node's convolution and the reason. Null if the node is not a
+    /// convolution or padding is disabled.</summary>
     public NodePadding? PaddingOf(Node node) => node.Layer switch
     {
         Conv2d conv when runtime.PadsChannels => new(PaddedChannels.Of(
             node.Inputs[0].Shape.C / conv.Groups, conv.OutChannels / conv.Groups, conv.Groups, conv.Window), false),
-        // The convolution whose input gradient it is.
+        // The sizes of the convolution whose input gradient it computes.
         ConvTranspose2d conv when runtime.PadsChannels => new(PaddedChannels.Of(
             conv.OutChannels / conv.Groups, node.Inputs[0].Shape.C / conv.Groups, conv.Groups, conv.Window), true),
         _ => null,
@@ -123,8 +124,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         if (PaddingOf(node) is not { Size.Adds: true } found)
             return x => convolve(x, w, bias);
 
-        // Zeros behind the channels and filters of every group; torch's autograd leaves them out of the gradients
-        // again.
+        // Zeros are appended to the channels and filters of every group. Torch's autograd removes them from the
+        // gradients.
         (Shape from, Shape to, Extent kernel) = (node.Inputs[0].Shape, node.Shape, window.Kernel);
         ((int channels, int filters), (int allChannels, int allFilters), _) = found.Size;
         ((int read, int allRead), (int made, int allMade)) = (found.Read, found.Made);
@@ -168,7 +169,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         return x => functional.avg_pool2d(x, kernel, stride, padding, roundsUp, layer.CountIncludePad);
     }
 
-    // Torch pads opposite sides alike: here the sums of the padded windows, over how many values each of them counts.
+    // Torch pads opposite sides equally. This computes the sums over windows of padded maps and divides each by the
+    // number of values that it counts.
     private Func<Tensor, Tensor> UnevenAvgPool(Node node, AvgPool2d layer, long[] kernel, long[] stride)
     {
         (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, layer.Window.Padding);
@@ -189,7 +191,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
             .div(counts.First(y.Area).reshape(y.H, y.W));
     }
 
-    // All the padding of a pool, behind the map as far as its last window; less than 0 where that ends in the map.
+    // Returns the padding of a pool, extended up to the end of its last window. Negative if that window ends inside the
+    // map.
     private static long[] AsFarAsWindowsReach(Node node, Window window)
     {
         (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, window.Padding);
@@ -198,7 +201,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         return [padding.Left, beside, padding.Top, below];
     }
 
-    // Layers that slide a window want N×C×H×W, even where a map has one value.
+    // Layers with a sliding window require N×C×H×W, even for a map of one value.
     private static TorchCall OnMaps(Node node, Func<Tensor, Tensor> call)
     {
         Shape from = node.Inputs[0].Shape;
@@ -217,7 +220,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         return functional.batch_norm(x, w[2], w[3], w[0], w[1], pass.Training, layer.Momentum, layer.Epsilon);
     }
 
-    // Torch refuses a batch of one value per channel, which has no unbiased variance: x̂ is 0, and so is its gradient.
+    // Torch rejects a batch with one value per channel, which has no unbiased variance. In this case x̂ and its
+    // gradient are 0.
     private static Tensor BatchNormOfOneValue(BatchNorm2d layer, Tensor x, Tensor[] w)
     {
         Span<float> runningMean = w[2].Floats();

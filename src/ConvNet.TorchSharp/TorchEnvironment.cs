@@ -3,7 +3,7 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>What the environment makes of libtorch, its oneDNN and its OpenMP.</summary>
+/// <summary>The effects of the environment on libtorch, its oneDNN and its OpenMP.</summary>
 internal static unsafe class TorchEnvironment
 {
     private const string OtherKernels = "oneDNN then takes kernels of an older instruction set: convolutions are "
@@ -13,8 +13,8 @@ internal static unsafe class TorchEnvironment
     private const string Binding = "OpenMP binds threads, the one that loaded libtorch among them, to single "
         + "processors; threads that this one makes later, native's too, stay on its processor.";
 
-    /// <summary>The environment variables that change what libtorch computes or how fast. Its number of threads is set
-    /// by a call.</summary>
+    /// <summary>The environment variables that affect the results or the speed of libtorch. The number of threads is
+    /// not among them, because a call sets it.</summary>
     private static readonly (string Variable, string Effect)[] s_variables =
     [
         ("ONEDNN_MAX_CPU_ISA", OtherKernels), ("DNNL_MAX_CPU_ISA", OtherKernels),
@@ -36,13 +36,13 @@ internal static unsafe class TorchEnvironment
         ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
     ];
 
-    /// <summary>How long threads of OpenMP spin, and as what <c>./convnet</c> and workers set it: they sleep soon, but
-    /// not before the next kernel of a step comes.</summary>
+    /// <summary>The variable that sets how long OpenMP threads spin, and the value that <c>./convnet</c> and workers
+    /// use. With it, threads sleep soon, but not before the next kernel of a step starts.</summary>
     public const string SpinCountVariable = "GOMP_SPINCOUNT", SpinCount = "10000";
 
-    /// <summary>The limits that come from the environment.</summary>
-    /// <param name="threads">The threads that are asked for.</param>
-    /// <param name="openMP">The path of the OpenMP library in this process; null where there is none.</param>
+    /// <summary>Returns the limits that the environment causes.</summary>
+    /// <param name="threads">The requested number of threads.</param>
+    /// <param name="openMP">The path of the OpenMP library in this process. Null if there is none.</param>
     public static IEnumerable<BackendLimit> LimitsOf(int threads, string? openMP)
     {
         if (openMP is not null && MostThreads(openMP) is { } most && most < threads)
@@ -62,7 +62,7 @@ internal static unsafe class TorchEnvironment
         }
     }
 
-    // omp_get_thread_limit, of libgomp and of LLVM's libomp alike.
+    // omp_get_thread_limit, which both libgomp and LLVM's libomp export.
     private static int? MostThreads(string openMP)
         => NativeLibrary.TryLoad(openMP, out nint library)
             && NativeLibrary.TryGetExport(library, "omp_get_thread_limit", out nint limit)

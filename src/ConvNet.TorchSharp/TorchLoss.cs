@@ -3,16 +3,16 @@ using static TorchSharp.torch.nn;
 
 namespace ConvNet;
 
-/// <summary>A loss as calls of torch: a scalar tensor to go backward from.</summary>
+/// <summary>A loss as torch calls. It returns a scalar tensor from which the backward pass starts.</summary>
 internal abstract class TorchLoss(int batchSize) : IDisposable
 {
     private readonly HostBuffer<float> _shares = new(batchSize, ScalarType.Float32);
 
-    /// <summary>The loss of a specification.</summary>
+    /// <summary>Initialises the loss of a specification.</summary>
     /// <param name="loss">The loss.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
     /// <param name="output">The shape of one output.</param>
-    /// <exception cref="NotSupportedException">It is none of this project's own.</exception>
+    /// <exception cref="NotSupportedException">The loss is not one of this library's losses.</exception>
     public static TorchLoss Of(Loss loss, int batchSize, Shape output) => loss switch
     {
         SoftmaxCrossEntropy => new CrossEntropy(batchSize, loss.TargetsPerSample(output)),
@@ -22,17 +22,17 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
             + $"{nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} and {nameof(MeanSquaredError)}."),
     };
 
-    /// <summary>The name of torch's function, or of those that make it.</summary>
+    /// <summary>The name of the torch function, or of the functions that compute the loss.</summary>
     public abstract string Function { get; }
 
-    /// <summary>The mean loss of a batch.</summary>
+    /// <summary>Computes the mean loss of a batch.</summary>
     /// <param name="y">The outputs, N×C or N×C×H×W.</param>
-    /// <param name="targets">What they are compared with; checked.</param>
+    /// <param name="targets">The targets, already validated.</param>
     public abstract Tensor Evaluate(Tensor y, Targets targets);
 
     public virtual void Dispose() => _shares.Dispose();
 
-    // Σ w_n·l_n / Σ w_n over the losses of the samples.
+    // Σ w_n·l_n / Σ w_n over the samples' losses.
     private Tensor WeightedMean(Tensor losses, ReadOnlySpan<float> weights)
     {
         double total = 0;
@@ -75,8 +75,8 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
         }
     }
 
-    // (Σ_{j≠t} max(0, y_j − y_t + Δ)) / N over the output of the other classes: a label's own margin, times 0, would be
-    // NaN where its score is infinite.
+    // (Σ_{j≠t} max(0, y_j − y_t + Δ)) / N over the outputs of the other classes. Multiplying the label's own margin by
+    // 0 would give NaN if its score is infinite.
     private sealed class Svm(float margin, int batchSize, int classes) : TorchLoss(batchSize)
     {
         private readonly HostBuffer<long> _labels = new(batchSize, ScalarType.Int64);

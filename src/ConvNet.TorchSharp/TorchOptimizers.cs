@@ -2,23 +2,24 @@ using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet;
 
-/// <summary>Parameters of an optimiser with the same options.</summary>
+/// <summary>Parameters that share optimiser options.</summary>
 /// <param name="Parameters">The parameters.</param>
 /// <param name="Tensors">Their tensors.</param>
 /// <param name="Options">Their options.</param>
 internal sealed record OptimizerGroup(IReadOnlyList<Parameter> Parameters, IReadOnlyList<TorchParameter> Tensors,
     ParameterOptions Options);
 
-/// <summary>Torch's own optimisers in place of this library's rules, where torch has them.</summary>
+/// <summary>Maps this library's optimisers to those of torch, where torch has them.</summary>
 internal static class TorchOptimizers
 {
-    /// <summary>Makes an optimiser, with a parameter group for each of the groups, in their order.</summary>
+    /// <summary>Creates an optimiser with one parameter group for each of the given groups, in the same
+    /// order.</summary>
     public delegate GroupOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
 
-    /// <summary>Whether torch has an optimiser with a rule; any other runs in C#.</summary>
+    /// <summary>Returns whether torch has an optimiser with this rule. Any other rule runs in C#.</summary>
     public static bool HasKernel(Optimizer optimizer) => optimizer is Sgd or Adam or AdamW;
 
-    /// <summary>What makes the optimiser with a rule: torch's own, or one in C#.</summary>
+    /// <summary>Returns the factory of the optimiser with this rule: torch's own, or one in C#.</summary>
     public static Maker Of(Optimizer optimizer) => optimizer switch
     {
         Sgd sgd => groups => GroupOptimizer.Sgd(groups, sgd.Momentum, sgd.Nesterov),

@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>What stands in for libtorch in a build without it (TorchProvider=None): there is never one.</summary>
+/// <summary>The replacement for libtorch in a build without it (TorchProvider=None). It is never available.</summary>
 internal abstract class TorchRuntime
 {
     public abstract BackendInfo Info { get; }

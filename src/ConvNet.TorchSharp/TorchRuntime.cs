@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>libtorch as it was loaded into this process.</summary>
+/// <summary>The libtorch library loaded into this process.</summary>
 internal sealed class TorchRuntime
 {
     private TorchRuntime(int threads, ChannelPadding padding)
@@ -13,7 +13,7 @@ internal sealed class TorchRuntime
         PadsChannels = padding == ChannelPadding.Always
             || (padding == ChannelPadding.WhereNeeded && PaddedChannels.AreNeededHere);
         AllowsChannelsLast = padding == ChannelPadding.WhereNeeded && !PaddedChannels.AreNeededHere;
-        _ = get_num_threads();      // the first call of torch loads it
+        _ = get_num_threads();      // the first torch call loads libtorch
         using var process = Process.GetCurrentProcess();
         string[] modules = [.. process.Modules.Cast<ProcessModule>().Select(module => module.FileName)];
         string? library = Array.Find(modules, path => Path.GetFileName(path)
@@ -35,19 +35,19 @@ internal sealed class TorchRuntime
         };
     }
 
-    /// <summary>What the backend runs on.</summary>
+    /// <summary>The description of the backend.</summary>
     public BackendInfo Info { get; }
 
-    /// <summary>Whether convolutions that oneDNN computes wrong where caches are hidden get channels of
+    /// <summary>Whether to pad convolutions that oneDNN computes incorrectly if caches are hidden with channels of
     /// zeros.</summary>
     public bool PadsChannels { get; }
 
-    /// <summary>Whether maps may lie with their channels last: not where padding is needed or ruled, which is about
-    /// maps with their channels first.</summary>
+    /// <summary>Whether maps may be stored in channels-last layout. False if channel padding is needed, always applied
+    /// or disabled, because these options are defined for channels-first maps.</summary>
     public bool AllowsChannelsLast { get; }
 
     /// <summary>Loads libtorch.</summary>
-    /// <exception cref="DllNotFoundException">It cannot be loaded.</exception>
+    /// <exception cref="DllNotFoundException">libtorch cannot be loaded.</exception>
     public static TorchRuntime Load(int threads, ChannelPadding padding)
     {
         try
@@ -57,13 +57,13 @@ internal sealed class TorchRuntime
         catch (Exception e) when (e is BadImageFormatException or TypeInitializationException
             or EntryPointNotFoundException or NotSupportedException)
         {
-            // The package wraps the loader's reason in up to two exceptions of other types.
+            // The package wraps the loader's message in up to two exceptions of other types.
             throw new DllNotFoundException(Reason(e.GetBaseException().Message), e);
         }
     }
 
-    /// <summary>Why it cannot be loaded, and what to do.</summary>
-    /// <param name="said">What the loader or TorchSharp says.</param>
+    /// <summary>Returns why libtorch cannot be loaded, and the remedy.</summary>
+    /// <param name="said">The error message of the loader or of TorchSharp.</param>
     internal static string Reason(string said)
     {
         const string Needed = "GLIBCXX_3.4.32";
@@ -80,7 +80,7 @@ internal sealed class TorchRuntime
     public IExecutable Compile(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed) =>
         new TorchSharpPlan(graph, batchSize, spec, this, backendDisposed);
 
-    /// <summary>Says what <see cref="Compile"/> would make of a graph.</summary>
+    /// <summary>Describes the plan that <see cref="Compile"/> would create for a graph.</summary>
     public PlanDescription Explain(Graph graph, int batchSize, TrainingSpec? spec)
         => Explanation.Of(graph, batchSize, spec, this);
 
@@ -129,13 +129,13 @@ internal sealed class TorchRuntime
         }
     }
 
-    // The version need GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, as buildTransitive/ConvNet.TorchSharp.targets sets
-    // it.
+    // Searches for the version requirement GLIBCXX_3.4.32 with the flag VER_FLG_WEAK, which
+    // buildTransitive/ConvNet.TorchSharp.targets sets.
     private static bool IsRelaxed(string library)
         => File.Exists(library) && File.ReadAllBytes(library).AsSpan()
             .IndexOf<byte>([0x42, 0xf8, 0x97, 0x02, 0x02, 0x00]) >= 0;
 
-    // Of the assembly: its informational version, less the commit behind a "+".
+    // The informational version of the assembly, without the commit after the "+".
     private static string Version()
     {
         string torchSharp = typeof(Tensor)
@@ -143,6 +143,6 @@ internal sealed class TorchRuntime
         return $"{torchSharp.Split('+')[0]}, libtorch {new Version(__version__).ToString(3)}";
     }
 
-    // libtorch chooses its kernels by the same bits of CPUID.
+    // libtorch selects its kernels by the same CPUID bits.
     private static string Isa() => Avx512F.IsSupported ? "avx512" : Avx2.IsSupported ? "avx2" : "baseline";
 }

@@ -3,9 +3,10 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>A call of the backend amid an application's own use of torch: what torch keeps for a thread is the
-/// backend's until the end, then the caller's again.</summary>
-/// <remarks>Default type and device are not part of it: every tensor of the backend is made with its own.</remarks>
+/// <summary>Isolates a backend call from the application's own use of torch. The per-thread settings of torch are those
+/// of the backend during the call and are restored afterwards.</summary>
+/// <remarks>The default type and device are not included, because the backend specifies them for every
+/// tensor.</remarks>
 internal readonly ref struct TorchScope
 {
     private readonly int _threads;
@@ -13,7 +14,7 @@ internal readonly ref struct TorchScope
     private readonly DisposeScope _tensors;
 
     /// <summary>Begins a call.</summary>
-    /// <param name="threads">Threads that it computes on.</param>
+    /// <param name="threads">The number of threads for the call.</param>
     public TorchScope(int threads)
     {
         _threads = get_num_threads();
@@ -26,7 +27,7 @@ internal readonly ref struct TorchScope
         _tensors = NewDisposeScope();
     }
 
-    /// <summary>Ends the call: frees the tensors that it did not detach.</summary>
+    /// <summary>Ends the call and frees the tensors that were not detached.</summary>
     public void Dispose()
     {
         _tensors.Dispose();

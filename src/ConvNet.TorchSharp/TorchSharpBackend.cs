@@ -1,12 +1,11 @@
 namespace ConvNet;
 
-/// <summary>The backend over libtorch: a graph becomes TorchSharp calls, with torch's own autograd and torch's own
-/// optimiser.</summary>
+/// <summary>The libtorch backend. Runs a graph as TorchSharp calls, with torch's own autograd and optimisers.</summary>
 /// <remarks>
-/// It shares no arithmetic with the other backends, so that agreement with it means something. The libtorch that it
-/// stands on is that of the TorchSharp package; a build with the MSBuild property TorchProvider=None has none.
-/// libtorch has one number of threads for the process: backends with different numbers may take turns, and each call
-/// brings its own; where two compute at the same time the last to begin decides for both.
+/// The backend shares no arithmetic with the other backends, so it can serve as an independent reference. It uses the
+/// libtorch of the TorchSharp package. A build with the MSBuild property TorchProvider=None contains no libtorch.
+/// libtorch has one thread count for the whole process, which every call sets. Backends with different thread counts
+/// may take turns. If two compute at the same time, the call that began last determines the thread count of both.
 /// </remarks>
 public sealed class TorchSharpBackend : IBackend, IExplains
 {
@@ -16,17 +15,18 @@ public sealed class TorchSharpBackend : IBackend, IExplains
     private bool _disposed;
 
     /// <summary>Loads libtorch.</summary>
-    /// <param name="threads">Threads to use; all processors unless given.</param>
+    /// <param name="threads">The number of threads. Null selects all processors.</param>
     /// <param name="keepFreedMemory">
-    /// Whether glibc's allocator keeps memory that is freed instead of giving it back to the system, which would fault
-    /// it in again at every step. It holds for the whole process from then on. Without effect where there is no glibc.
+    /// Whether the glibc allocator keeps freed memory instead of returning it to the system, which would cause page
+    /// faults at every step. The setting applies to the whole process from then on. It has no effect without glibc.
     /// </param>
     /// <param name="padding">
-    /// Which convolutions get channels of zeros, so that they are computed right on a processor that hides its caches.
+    /// Which convolutions to pad with channels of zeros, so that a processor that hides its caches computes them
+    /// correctly.
     /// </param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread, or more than 1024.</exception>
-    /// <exception cref="DllNotFoundException">libtorch or its binding cannot be loaded; the message says why and what
-    /// to do.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is not between 1 and 1024.</exception>
+    /// <exception cref="DllNotFoundException">libtorch or its binding cannot be loaded. The message states the cause
+    /// and the remedy.</exception>
     public TorchSharpBackend(int? threads = null, bool keepFreedMemory = true,
         ChannelPadding padding = ChannelPadding.WhereNeeded)
     {
@@ -40,7 +40,7 @@ public sealed class TorchSharpBackend : IBackend, IExplains
     /// <inheritdoc/>
     public BackendInfo Info => _runtime.Info;
 
-    /// <summary>libtorch in this process.</summary>
+    /// <summary>The libtorch library in this process.</summary>
     internal TorchRuntime Runtime => _runtime;
 
     /// <inheritdoc/>
@@ -73,6 +73,6 @@ public sealed class TorchSharpBackend : IBackend, IExplains
         return _runtime.Explain(graph, batchSize, null);
     }
 
-    /// <summary>Ends the backend; its executables refuse further calls.</summary>
+    /// <summary>Disposes the backend. Its executables throw on further calls.</summary>
     public void Dispose() => _disposed = true;
 }

@@ -7,10 +7,10 @@ using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace ConvNet;
 
-/// <summary>A graph compiled for libtorch: its nodes as calls, its parameters as tensors.</summary>
+/// <summary>A graph compiled for libtorch: nodes as calls, parameters as tensors.</summary>
 /// <remarks>
-/// Every call opens a dispose scope, so that what a pass makes is freed when the call ends. The outputs and the losses
-/// outlive it until the backward pass has used them; parameters, buffers and batch memory live as long as the plan.
+/// Every call opens a dispose scope, so that the tensors it creates are freed when it ends. The outputs and the losses
+/// are kept until the backward pass has used them. Parameters, buffers and batch memory live as long as the plan.
 /// </remarks>
 internal sealed class TorchSharpPlan : Executable
 {
@@ -100,12 +100,12 @@ internal sealed class TorchSharpPlan : Executable
             PutGradientsInBuckets(accumulate);
         else
             ForgetGradients(accumulate);
-        // No function of autograd reports what no loss depends on.
+        // No autograd function reports parameters that no loss depends on.
         foreach (Parameter parameter in _unreached.Where(Frozen.Trains))
             GradientIsFinal(parameter);
         for (int i = 0; Spec!.InputGradient && i < _inputValues.Length; i++)
             InputOfPass(i).grad = null;
-        // Where neither parameters nor inputs want a gradient there is nothing that torch could differentiate.
+        // If neither parameters nor inputs need a gradient, torch has nothing to differentiate.
         List<Tensor> from = [], gradients = [];
         for (int i = 0; i < Objectives.Count; i++)
         {
@@ -123,7 +123,7 @@ internal sealed class TorchSharpPlan : Executable
             from.ForEach(loss => loss.backward());
         else
             from.ForEach(root => root.backward(gradients));
-        // Torch leaves out of a step what has no gradient; here it has one of zeros.
+        // Torch skips parameters without a gradient in a step. Here they get a gradient of zeros.
         foreach (Parameter parameter in (outputGradient.IsEmpty ? _unreached : Graph.Parameters).Where(Frozen.Trains))
         {
             using Tensor? gradient = Of(parameter).grad;
@@ -266,7 +266,7 @@ internal sealed class TorchSharpPlan : Executable
         _pressure.Dispose();
     }
 
-    // A parameter that no value of the loss depends on has none.
+    // Parameters that no loss depends on have no gradient.
     private IEnumerable<Tensor> Gradients()
         => Graph.Parameters.Where(Frozen.Trains).Select(p => Of(p).grad).OfType<Tensor>();
 
@@ -290,7 +290,7 @@ internal sealed class TorchSharpPlan : Executable
         => [.. nodes.Select(node
             => new HostBuffer<float>(BatchSize * node.Shape.Length, ScalarType.Float32, requiresGradient))];
 
-    // Of the runtime's arrays, or of torch's own allocator, which has no type for it.
+    // Thrown for the runtime's arrays, or by torch's own allocator, which has no exception type for it.
     private static bool IsOutOfMemory(Exception error) => error is OutOfMemoryException
         || error is ExternalException && error.Message.Contains("memory", StringComparison.Ordinal);
 
@@ -311,7 +311,7 @@ internal sealed class TorchSharpPlan : Executable
             .Select(group => new OptimizerGroup([.. group], [.. group.Select(p => (TorchParameter)Of(p))], group.Key))];
         try
         {
-            // Torch refuses an optimiser of nothing.
+            // Torch rejects an optimiser without parameters.
             return (groups, groups.Length == 0 ? null : TorchOptimizers.Of(Spec.Optimizer)(groups));
         }
         catch (Exception error) when (IsOutOfMemory(error))
@@ -329,8 +329,8 @@ internal sealed class TorchSharpPlan : Executable
             _frozenNodes[node.Index] = frozen.Contains(node);
     }
 
-    // What torch holds from a forward pass to its backward pass: every value, and as much again of what autograd keeps
-    // beside them; parameters with gradient and state. An estimate, which need not be more.
+    // Estimates the memory that torch holds from a forward pass to its backward pass: every value, the same amount
+    // again for what autograd keeps, and the parameters with gradients and state. The actual amount may be smaller.
     private long NativeBytes()
     {
         long parameters = Graph.Parameters.Sum(p => (long)p.Length),
@@ -371,8 +371,9 @@ internal sealed class TorchSharpPlan : Executable
         return values;
     }
 
-    // The identity, which tells when the backward pass arrives before a node. Autograd runs what was made later first,
-    // and puts a gradient in its place before anything else: those of the node and of all behind it are final then.
+    // The identity, which reports when the backward pass reaches the point before a node. Autograd runs later functions
+    // first and stores each gradient before anything else. At this point, the gradients of the node and of all later
+    // nodes are final.
     private Tensor Watch(Tensor x, int node) => GradientWatch.apply(x, (Action)(() =>
     {
         if (_callbackFailure is not null)
@@ -387,7 +388,7 @@ internal sealed class TorchSharpPlan : Executable
         }
         catch (Exception error)
         {
-            // It must not go through libtorch, which knows no exceptions of .NET.
+            // An exception must not propagate through libtorch, which cannot handle .NET exceptions.
             _callbackFailure = ExceptionDispatchInfo.Capture(error);
         }
     }));
@@ -398,7 +399,7 @@ internal sealed class TorchSharpPlan : Executable
             Of(parameter).grad = null;
     }
 
-    // Autograd adds to gradients that are there, where they lie.
+    // Autograd accumulates into existing gradients in place.
     private void PutGradientsInBuckets(bool accumulate)
     {
         _buckets ??= [.. Buckets.Select(bucket => zeros([bucket.Sum(p => (long)p.Length)], ScalarType.Float32, CPU)
@@ -425,8 +426,7 @@ internal sealed class TorchSharpPlan : Executable
         _buckets = null;
     }
 
-    // Of each node, the values that no later node reads: autograd keeps those that it needs, the rest makes room for
-    // the next.
+    // For each node, the values that no later node reads. Autograd keeps those that it needs. The others are freed.
     private static int[][] LastReads(Graph graph)
     {
         var reader = new int[graph.Nodes.Count];
@@ -449,7 +449,7 @@ internal sealed class TorchSharpPlan : Executable
         Array.Clear(_outputs);
     }
 
-    // A parameter that no value of the loss depends on has no gradient in torch: it is zero.
+    // A parameter that no loss depends on has no gradient in torch. It is read as zero.
     private static void ReadGradient(Tensor tensor, Span<float> values)
     {
         using Tensor? gradient = tensor.grad;
@@ -460,19 +460,21 @@ internal sealed class TorchSharpPlan : Executable
     }
 }
 
-/// <summary>A tensor's memory as numbers.</summary>
+/// <summary>Access to a tensor's memory as floats.</summary>
 internal static class TensorSpans
 {
-    // A tensor gives its memory as bytes, of which a span counts to 2^31: more values are moved in pieces.
+    // A tensor exposes its memory as a span of bytes, whose length is limited to 2^31 − 1. Larger tensors are copied in
+    // pieces.
     private const int MostFloats = 1 << 28;
 
-    /// <summary>The elements of a float tensor in row-major order, valid as long as the tensor.</summary>
+    /// <summary>Returns the elements of a float tensor in row-major order. Valid during the lifetime of the
+    /// tensor.</summary>
     public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
     /// <summary>Reads all elements of a float tensor.</summary>
-    /// <param name="tensor">The tensor, however it lies.</param>
-    /// <param name="values">As many values.</param>
-    /// <param name="piece">The most values that are moved at once.</param>
+    /// <param name="tensor">The tensor, in any layout.</param>
+    /// <param name="values">The values, as many as the tensor has elements.</param>
+    /// <param name="piece">The maximum number of values to copy at once.</param>
     public static void ReadFloats(this Tensor tensor, Span<float> values, int piece = MostFloats)
     {
         using Tensor dense = tensor.contiguous(), row = dense.flatten();

@@ -3,21 +3,23 @@ using static System.FormattableString;
 
 namespace ConvNet.Native;
 
-/// <summary>The algorithm of a pass, and why it was taken.</summary>
+/// <summary>The algorithm selected for a pass and the reason.</summary>
 /// <param name="Algorithm">The algorithm.</param>
-/// <param name="Reason">Why; empty where the layer leaves no choice.</param>
+/// <param name="Reason">The reason. Empty if the layer supports only one algorithm.</param>
 internal readonly record struct Selection(SumAlgorithm Algorithm, string Reason);
 
-/// <summary>Decides which algorithm each pass of a convolution takes.</summary>
-/// <remarks>From its descriptor, the batch size and the instruction set alone: the choice, and so every bit, is the
-/// same on all machines of an instruction set, and for every number of threads.</remarks>
-/// <param name="Precision">Whether less exact algorithms may be taken.</param>
-/// <param name="Forced">What every layer takes that can; null where the estimate decides.</param>
+/// <summary>Selects the algorithm of each pass of a convolution.</summary>
+/// <remarks>The selection depends only on the descriptor, the batch size and the instruction set. The algorithm, and
+/// therefore every bit of the result, is the same on all machines with the same instruction set and for every number of
+/// threads.</remarks>
+/// <param name="Precision">Whether less accurate algorithms may be used.</param>
+/// <param name="Forced">The algorithm of every layer that supports it. Null selects by estimated time.</param>
 internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced)
 {
     private static readonly SumAlgorithm[] All = Enum.GetValues<SumAlgorithm>();
 
-    /// <summary>Whether the Winograd algorithms can compute a convolution: convnet.h says when.</summary>
+    /// <summary>Returns whether the Winograd algorithms support a convolution. convnet.h lists the
+    /// conditions.</summary>
     public static bool HasChoice(in cn_conv2d conv)
         => conv is
         {
@@ -25,12 +27,12 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
             x.layout: cn_layout.CN_BLOCKED
         } && Algorithms.HasPackedBlocks(conv);
 
-    /// <summary>Decides for a pass.</summary>
+    /// <summary>Selects the algorithm of a pass.</summary>
     /// <param name="conv">The convolution.</param>
     /// <param name="pass">The pass.</param>
-    /// <param name="n">Samples in a full batch.</param>
+    /// <param name="n">The number of samples in a full batch.</param>
     /// <param name="isa">The instruction set.</param>
-    /// <param name="transformed">Whether the weights are transformed once, apart from the pass.</param>
+    /// <param name="transformed">Whether the weights are transformed once, outside the pass.</param>
     public Selection Choose(in cn_conv2d conv, cn_pass pass, int n, cn_isa isa, bool transformed)
     {
         if (!HasChoice(conv))

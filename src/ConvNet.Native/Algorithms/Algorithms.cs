@@ -2,23 +2,24 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>How a kernel computes, and why it does it this way.</summary>
-/// <param name="Algorithm">How.</param>
-/// <param name="Reason">Why; empty where there is no choice.</param>
-/// <param name="MultiplyAdds">Multiply-adds of one sample; 0 for a kernel without dot products.</param>
+/// <summary>The algorithm of a kernel and the reason for choosing it.</summary>
+/// <param name="Algorithm">The algorithm.</param>
+/// <param name="Reason">The reason. Empty if there is no choice.</param>
+/// <param name="MultiplyAdds">The multiply-adds for one sample. 0 for a kernel without dot products.</param>
 internal readonly record struct Choice(string Algorithm, string Reason = "", long MultiplyAdds = 0)
 {
-    /// <summary>A kernel that goes over its values once.</summary>
+    /// <summary>Returns the choice of a kernel that passes over its values once.</summary>
     public static Choice OnePass(string reason = "") => new("one pass over the values", reason);
 
-    /// <summary>The same, with something that it does besides to rows that are in cache.</summary>
+    /// <summary>Appends an operation that the kernel also applies to rows while they are in cache.</summary>
     public Choice Then(bool does, string what) => does ? this with { Algorithm = $"{Algorithm}, then {what}" } : this;
 }
 
-/// <summary>Which algorithm each pass of a convolution or a linear layer takes, from its descriptor alone.</summary>
+/// <summary>Describes the algorithm of each pass of a convolution or a linear layer, from its descriptor
+/// alone.</summary>
 internal static class Algorithms
 {
-    /// <summary>The name of an algorithm.</summary>
+    /// <summary>Returns the name of an algorithm.</summary>
     public static string NameOf(SumAlgorithm algorithm) => algorithm switch
     {
         SumAlgorithm.Winograd2 => "F(2×2, 3×3)",
@@ -26,8 +27,8 @@ internal static class Algorithms
         _ => "direct",
     };
 
-    /// <summary>The form that the layout of x and the groups decide, convnet.h lists them, and the algorithm that was
-    /// selected.</summary>
+    /// <summary>Describes a convolution pass: the form, which the layout of x and the groups determine as listed in
+    /// convnet.h, and the selected algorithm.</summary>
     public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats, string selected)
     {
         int perGroup = conv.x.c / conv.groups;
@@ -54,22 +55,22 @@ internal static class Algorithms
         return new Choice(algorithm, reason, multiplyAdds);
     }
 
-    /// <summary>The passes of a linear layer.</summary>
+    /// <summary>Describes a pass of a linear layer.</summary>
     public static Choice Of(in cn_linear linear, cn_pass pass) => new(
         pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
         pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie"
             : "features in blocks of 16 make it a 1×1 convolution of one image",
         (long)linear.outputs * linear.c * linear.h * linear.w);
 
-    /// <summary>Whether the weights are packed in blocks of output channels: not those of the depthwise and the other
-    /// form.</summary>
+    /// <summary>Returns whether the weights are packed in blocks of output channels. Weights of the depthwise form and
+    /// of the "other" form are not.</summary>
     public static bool HasPackedBlocks(in cn_conv2d conv)
     {
         int perGroup = conv.x.c / conv.groups;
         return conv.groups == 1 || perGroup % Convnet.CN_BLOCK == 0 && conv.y.c / conv.groups % Convnet.CN_BLOCK == 0;
     }
 
-    /// <summary>Whether every channel has a filter of its own.</summary>
+    /// <summary>Returns whether every channel has its own filter.</summary>
     public static bool IsDepthwise(in cn_conv2d conv) => conv.groups > 1 && conv.x.c == conv.groups && conv.y.c
         == conv.groups;
 

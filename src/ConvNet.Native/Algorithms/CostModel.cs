@@ -2,30 +2,31 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>Estimates how long a pass of a 3×3 convolution takes with each algorithm.</summary>
+/// <summary>Estimates the time of a pass of a 3×3 convolution with each algorithm.</summary>
 /// <remarks>
-/// Linear in what a pass has to do: products in whole blocks of channels and whole tiles, for pairs of blocks and for
-/// one that is left alone; weights; and values of either side, in a Winograd algorithm the transformed ones. The prices
-/// were fitted, by least squares of the relative error, to the three passes of 60 to 200 layers on one thread of a Xeon
-/// (Sapphire Rapids), and are constants: nothing is read from the machine. On these the choice was within 10% of the
-/// best on 97% with AVX-512, 96% with AVX2 and 95% in portable C; on other layers, with AVX-512, on 97%.
+/// The estimate is linear in the amounts of work: products in whole channel blocks and whole tiles, separately for
+/// pairs of blocks and for a single remaining block; weights; and values that are read and written, which a Winograd
+/// algorithm transforms. The prices were fitted by least squares of the relative error to the three passes of 60 to 200
+/// layers on one thread of a Xeon (Sapphire Rapids). They are constants: nothing is measured on the machine that runs.
+/// On these layers the choice was within 10% of the best for 97% with AVX-512, 96% with AVX2 and 95% in portable C. On
+/// other layers it was for 97% with AVX-512.
 /// </remarks>
 internal static class CostModel
 {
     private const double NanosecondsPerCall = 1000;
 
-    // With 16 samples in the lanes the products of a direct pass are those of the channels that are there; the
-    // transposes cost half as many.
+    // With 16 samples in the lanes, a direct pass computes only the products of the existing channels. The transposes
+    // cost half as many.
     private const int ChannelsForSamples = 8;
     private const double Transposes = 1.5;
 
-    /// <summary>Microseconds on one thread.</summary>
-    /// <param name="conv">A convolution that all algorithms can compute.</param>
+    /// <summary>Estimates the time on one thread in microseconds.</summary>
+    /// <param name="conv">A convolution that all algorithms support.</param>
     /// <param name="pass">The pass.</param>
     /// <param name="algorithm">The algorithm.</param>
-    /// <param name="n">Samples.</param>
+    /// <param name="n">The number of samples.</param>
     /// <param name="isa">The instruction set.</param>
-    /// <param name="transformed">Whether the weights come transformed.</param>
+    /// <param name="transformed">Whether the weights are already transformed.</param>
     public static double Microseconds(in cn_conv2d conv, cn_pass pass, SumAlgorithm algorithm, int n, cn_isa isa,
         bool transformed)
     {
@@ -37,16 +38,17 @@ internal static class CostModel
             + amounts.Sources * prices.Source + amounts.Results * prices.Result);
     }
 
-    /// <summary>What a pass has to do.</summary>
-    /// <param name="Pairs">Multiply-adds with two blocks of channels in the lanes.</param>
-    /// <param name="Singles">Multiply-adds with one.</param>
-    /// <param name="Weights">Weights.</param>
-    /// <param name="Sources">Values that are read: in backward-weights of x.</param>
-    /// <param name="Results">Values that are written: in backward-weights of dy.</param>
+    /// <summary>The amounts of work of a pass.</summary>
+    /// <param name="Pairs">The multiply-adds with two channel blocks in the lanes.</param>
+    /// <param name="Singles">The multiply-adds with one channel block in the lanes.</param>
+    /// <param name="Weights">The number of weights.</param>
+    /// <param name="Sources">The number of values read. In backward-weights, the values of x.</param>
+    /// <param name="Results">The number of values written. In backward-weights, the values of dy.</param>
     private readonly record struct Amounts(double Pairs, double Singles, double Weights, double Sources,
         double Results);
 
-    /// <summary>Nanoseconds for each of them; Transformed is for weights that need no transform any more.</summary>
+    /// <summary>The price of each amount in nanoseconds. Transformed is the price of a weight that is already
+    /// transformed.</summary>
     internal readonly record struct Prices(double Pair, double Single, double Weight, double Source, double Result,
         double Transformed = 0);
 
@@ -71,7 +73,7 @@ internal static class CostModel
             values * sources, values * lanes);
     }
 
-    /// <summary>The prices of an instruction set.</summary>
+    /// <summary>Returns the prices for an instruction set.</summary>
     internal static Prices PricesOf(cn_isa isa, cn_pass pass, SumAlgorithm algorithm)
         => (isa, algorithm, pass == cn_pass.CN_BACKWARD_WEIGHTS) switch
         {

@@ -1,9 +1,9 @@
 namespace ConvNet.Native.Interop;
 
-/// <summary>Spans of callers, which may begin at any byte, as kernels take them: at a whole element.</summary>
+/// <summary>Aligns caller spans, which may start at any byte, to whole elements as the kernels require.</summary>
 internal static unsafe class CallerSpan
 {
-    /// <summary>Whether a span begins at a whole element.</summary>
+    /// <summary>Returns whether a span is aligned to its element size.</summary>
     public static bool IsAligned<T>(ReadOnlySpan<T> values)
         where T : unmanaged
     {
@@ -11,7 +11,7 @@ internal static unsafe class CallerSpan
             return (nuint)pointer % (nuint)sizeof(T) == 0;
     }
 
-    /// <summary>The span itself, or a copy of it that begins at a whole element.</summary>
+    /// <summary>Returns the span itself if it is aligned, otherwise an aligned copy.</summary>
     public static ReadOnlySpan<T> Aligned<T>(ReadOnlySpan<T> values)
         where T : unmanaged
         => IsAligned(values) ? values : values.ToArray();

@@ -5,9 +5,9 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Native.Interop;
 
-/// <summary>The functions of native/include/convnet.h, in its order and with its names.</summary>
-/// <remarks>Nothing here may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the library's ABI
-/// version.</remarks>
+/// <summary>The functions of native/include/convnet.h, with the same names and in the same order.</summary>
+/// <remarks>No function may be called before <see cref="NativeLibraryFile.Loaded"/> has checked the ABI version of the
+/// library.</remarks>
 internal static unsafe partial class Convnet
 {
     public const int CN_ABI_VERSION = 14;

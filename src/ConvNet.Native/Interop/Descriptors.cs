@@ -1,5 +1,5 @@
-// The structs and constants of native/include/convnet.h, in its order and with its names; it says what each of them
-// means.
+// The structs and constants of native/include/convnet.h, with the same names and in the same order. The header
+// documents them.
 
 namespace ConvNet.Native.Interop;
 
@@ -60,7 +60,7 @@ internal record struct cn_window
     public int pad_top, pad_left, pad_bottom, pad_right;
     public int dilation_h, dilation_w;
 
-    /// <summary>The window of a layer.</summary>
+    /// <summary>Returns the window descriptor of a layer's window.</summary>
     public static cn_window Of(Window window) => new()
     {
         kernel_h = window.Kernel.H,

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Native.Interop;
 
-/// <summary>A block of native floats that begins on 64 bytes.</summary>
+/// <summary>A block of native floats, aligned to 64 bytes.</summary>
 internal sealed unsafe partial class NativeBlock : SafeHandle
 {
     private const int Alignment = 64;
@@ -11,25 +11,25 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     private const int MADV_HUGEPAGE = 14;
 
     /// <summary>Allocates a block.</summary>
-    /// <param name="length">Floats.</param>
-    /// <param name="clear">Whether they start as zeros; otherwise they are whatever was there.</param>
+    /// <param name="length">The number of floats.</param>
+    /// <param name="clear">Whether the floats are set to zero. Otherwise they are uninitialised.</param>
     public NativeBlock(long length, bool clear) : base(0, ownsHandle: true)
     {
         Length = length;
         nuint bytes = (nuint)Bytes;
-        // Large blocks come from the system as zeros that take no memory until they are touched: clearing would touch
-        // them all.
+        // The system provides large blocks as zero pages that take no memory until first accessed. Clearing would
+        // access them all.
         SetHandle((nint)(clear ? NativeMemory.AllocZeroed(bytes) : NativeMemory.Alloc(bytes)));
         Pointer = (float*)Up((nuint)handle, Alignment);
-        // So that the garbage collector looks for executables that nobody disposed.
+        // Makes the garbage collector finalize executables that were not disposed.
         GC.AddMemoryPressure(Bytes);
         AskForHugePages((nuint)handle, (nuint)handle + bytes);
     }
 
-    /// <summary>Floats.</summary>
+    /// <summary>The number of floats.</summary>
     public long Length { get; }
 
-    /// <summary>The first float. Whoever uses it keeps the block alive.</summary>
+    /// <summary>The address of the first float. The user of the pointer must keep the block alive.</summary>
     public float* Pointer { get; }
 
     private long Bytes => checked(Math.Max(Length, 1) * sizeof(float) + Alignment);
@@ -37,7 +37,7 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
-    /// <summary>Copies the first floats of another block, as many as both have.</summary>
+    /// <summary>Copies as many floats from another block as both blocks have.</summary>
     public void CopyFrom(NativeBlock other)
     {
         long bytes = Math.Min(Length, other.Length) * sizeof(float);
@@ -54,13 +54,12 @@ internal sealed unsafe partial class NativeBlock : SafeHandle
 
     private static nuint Up(nuint address, nuint alignment) => (address + alignment - 1) & ~(alignment - 1);
 
-    /// <summary>Fewer and larger pages take fewer misses of the translation caches, and are touched for the first time
-    /// at once.</summary>
+    /// <summary>Requests huge pages, which cause fewer TLB misses and fewer page faults on first access.</summary>
     private static void AskForHugePages(nuint start, nuint end)
     {
         (start, end) = (Up(start, HugePage), end & ~(nuint)(HugePage - 1));
         if (start < end && OperatingSystem.IsLinux())
-            // advice: a kernel without huge pages refuses it, and nothing is lost
+            // Only advice: a kernel without huge pages rejects it, without consequences.
             _ = madvise((void*)start, end - start, MADV_HUGEPAGE);
     }
 

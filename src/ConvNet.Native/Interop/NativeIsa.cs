@@ -1,9 +1,9 @@
 namespace ConvNet;
 
-/// <summary>The instruction sets that the C kernels are compiled for; each contains the ones before it.</summary>
+/// <summary>The instruction sets that the C kernels are compiled for. Each includes the preceding ones.</summary>
 public enum NativeIsa
 {
-    /// <summary>Portable C, on every processor.</summary>
+    /// <summary>Portable C, for every processor.</summary>
     Scalar = 0,
 
     /// <summary>AVX2 and FMA.</summary>

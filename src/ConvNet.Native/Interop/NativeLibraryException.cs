@@ -1,8 +1,8 @@
 namespace ConvNet;
 
-/// <summary>The library of C kernels cannot be used: it is missing, of another version, or of another
+/// <summary>Thrown when the library of C kernels cannot be used: it is missing, or has another version or
 /// architecture.</summary>
-/// <remarks>The message says which file was looked for where, and what to do.</remarks>
+/// <remarks>The message lists the file name, the folders searched and the remedy.</remarks>
 public sealed class NativeLibraryException : DllNotFoundException
 {
     internal NativeLibraryException(string message, Exception? innerException = null) : base(message, innerException)

@@ -6,14 +6,14 @@ namespace ConvNet.Native.Interop;
 
 /// <summary>The loaded library of C kernels.</summary>
 /// <remarks>
-/// Looked for in this order: the file that the environment variable CONVNET_NATIVE_LIBRARY names, and then no other;
-/// the folder of the application, its runtimes/&lt;rid&gt;/native, the same two places beside this assembly, and the
-/// folders in which the runtime keeps the native files of packages. The first file that exists is taken, and its ABI
-/// version compared, before any other call.
+/// The search order is: the application folder, its runtimes/&lt;rid&gt;/native folder, the same two folders relative
+/// to this assembly, and the folders in which the runtime stores the native files of packages. If the environment
+/// variable CONVNET_NATIVE_LIBRARY names a file, only that file is tried. The first existing file is loaded, and its
+/// ABI version is checked before any other call.
 /// </remarks>
 internal sealed partial class NativeLibraryFile
 {
-    /// <summary>Names the one file to load.</summary>
+    /// <summary>The environment variable that specifies the only file to load.</summary>
     public const string PathVariable = "CONVNET_NATIVE_LIBRARY";
 
     private static readonly Lock Gate = new();
@@ -23,15 +23,15 @@ internal sealed partial class NativeLibraryFile
 
     private NativeLibraryFile(string path, nint handle) => (Path, _handle) = (path, handle);
 
-    /// <summary>The file.</summary>
+    /// <summary>The path of the file.</summary>
     public string Path { get; }
 
-    /// <summary>The name of the file on this system.</summary>
+    /// <summary>The file name on this operating system.</summary>
     public static string FileName => OperatingSystem.IsWindows() ? "convnet.dll" : OperatingSystem.IsMacOS()
         ? "libconvnet.dylib" : "libconvnet.so";
 
-    /// <summary>The library, loaded and checked at the first call; the process keeps it.</summary>
-    /// <exception cref="NativeLibraryException">There is none that fits. A later call tries again.</exception>
+    /// <summary>The library, loaded and checked on first use and kept until the process ends.</summary>
+    /// <exception cref="NativeLibraryException">No compatible library was found. A later call tries again.</exception>
     public static NativeLibraryFile Loaded
     {
         get
@@ -50,8 +50,8 @@ internal sealed partial class NativeLibraryFile
         }
     }
 
-    /// <summary>The places to look at, in order.</summary>
-    /// <param name="chosen">The file that the user chose; null where none was.</param>
+    /// <summary>Returns the paths to try, in order.</summary>
+    /// <param name="chosen">The file specified by the user. Null if there is none.</param>
     public static IReadOnlyList<string> Candidates(string? chosen)
     {
         if (!string.IsNullOrEmpty(chosen))
@@ -69,17 +69,17 @@ internal sealed partial class NativeLibraryFile
             .Distinct()];
     }
 
-    // Empty in a program of one file: the library then lies beside it.
+    // Empty in a single-file application, where the library is next to the executable.
     [UnconditionalSuppressMessage(
         "SingleFile", "IL3000",
         Justification = "An empty place is left out; the program's own folder is looked at first.")]
     private static string AssemblyFolder => System.IO.Path.GetDirectoryName(typeof(Convnet).Assembly.Location) ?? "";
 
-    /// <summary>Loads the first of some files that exists.</summary>
-    /// <param name="candidates">The files to look for.</param>
-    /// <param name="abiVersion">The ABI version that it must have.</param>
-    /// <exception cref="NativeLibraryException">None exists, or the one that does cannot be loaded or has another
-    /// version.</exception>
+    /// <summary>Loads the first candidate that exists.</summary>
+    /// <param name="candidates">The paths to try.</param>
+    /// <param name="abiVersion">The required ABI version.</param>
+    /// <exception cref="NativeLibraryException">No candidate exists, or the first that exists cannot be loaded or has
+    /// another ABI version.</exception>
     public static NativeLibraryFile Open(IReadOnlyList<string> candidates, int abiVersion)
     {
         string path = candidates.FirstOrDefault(File.Exists) ?? throw new NativeLibraryException(
@@ -114,9 +114,9 @@ internal sealed partial class NativeLibraryFile
         }
     }
 
-    /// <summary>Why a file that exists does not load, and what to do.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="said">What the system's loader says of it.</param>
+    /// <summary>Returns why an existing file cannot be loaded, and the remedy.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="said">The error message of the system's loader.</param>
     internal static string Reason(string path, string said)
     {
         string process = $"{RuntimeInformation.ProcessArchitecture} process on {RuntimeInformation.RuntimeIdentifier}";
@@ -125,7 +125,7 @@ internal sealed partial class NativeLibraryFile
         {
             string name = missing.Groups["name"].Value;
             if (System.IO.Path.GetFileName(name) == System.IO.Path.GetFileName(path))
-                continue;       // the file itself: musl's loader names it so
+                continue;       // the library itself, which musl's loader reports this way
             string package = DebianPackage(name) is { } known ? $", on Debian with apt-get install {known}," : "";
             return $"{path} needs the library {name}, which this system does not have or does not find. "
                 + $"Install it{package} or set {PathVariable} to a library of kernels that does without. {loader}";
@@ -140,7 +140,8 @@ internal sealed partial class NativeLibraryFile
             + $"Build ConvNet.Native again on this machine, or set {PathVariable} to a library that fits. {loader}";
     }
 
-    /// <summary>The package of a shared library by Debian's rule for names; null for another kind of file.</summary>
+    /// <summary>Returns the Debian package of a shared library according to Debian's naming rule, or null for any other
+    /// file.</summary>
     internal static string? DebianPackage(string library)
     {
         if (SharedObject().Match(library) is not { Success: true } parts)
@@ -152,7 +153,7 @@ internal sealed partial class NativeLibraryFile
         return name.Replace('_', '-').ToLowerInvariant() + dash + version;
     }
 
-    // glibc's loader; musl's; that of macOS.
+    // The message formats of glibc, musl and macOS.
     [GeneratedRegex(@"(?<name>[^\s:]+): cannot open shared object file: No such file"
         + @"|Error loading shared library (?<name>[^\s:]+): No such file"
         + @"|Library not loaded: (?<name>\S+)")]

@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet.Native.Interop;
 
-/// <summary>Turns the status of a native call into an exception.</summary>
+/// <summary>Converts the status of a native call into an exception.</summary>
 internal static class Status
 {
-    /// <summary>Throws unless a call succeeded.</summary>
-    /// <param name="status">What the call returned.</param>
-    /// <param name="call">The call as it stands in the source; its name goes into the message.</param>
+    /// <summary>Throws if a call failed.</summary>
+    /// <param name="status">The return value of the call.</param>
+    /// <param name="call">The source text of the call. The message contains the function name.</param>
     /// <exception cref="NativeCallException">The status is not CN_OK.</exception>
     public static void ThrowIfFailed(this int status, [CallerArgumentExpression(nameof(status))] string call = "")
     {
@@ -16,7 +16,7 @@ internal static class Status
             throw Failure(status, call);
     }
 
-    /// <summary>Throws unless a query gave a size.</summary>
+    /// <summary>Throws if a query did not return a size.</summary>
     /// <inheritdoc cref="ThrowIfFailed(int, string)"/>
     public static long SizeOrThrow(this long size, [CallerArgumentExpression(nameof(size))] string call = "")
         => size >= 0 ? size : throw Failure((int)size, call);

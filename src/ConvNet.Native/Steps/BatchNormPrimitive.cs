@@ -4,8 +4,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Batch normalisation over blocks of channels; keeps mean and 1/√(σ² + ε) for the backward pass, unless it is
-/// frozen.</summary>
+/// <summary>Batch normalisation over channel blocks. Unless it is frozen, it keeps the mean and 1/√(σ² + ε) for the
+/// backward pass.</summary>
 internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer) : Primitive(operation)
 {
     private Slot? _mean, _inverse;
@@ -17,11 +17,13 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Shape);
 
     /// <inheritdoc/>
-    /// <remarks>Its own ReLU's mask follows from x, which it reads anyway; that of a sum does not.</remarks>
+    /// <remarks>The mask of a fused ReLU follows from x, which the backward pass reads anyway. With a fused sum it does
+    /// not.</remarks>
     public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums && !Operation.IsFrozen;
 
     /// <inheritdoc/>
-    /// <remarks>From x, which its own backward pass needs anyway; a sum would need what was added as well.</remarks>
+    /// <remarks>The output is recomputed from x, which the backward pass needs anyway. A fused sum would also need the
+    /// residual input.</remarks>
     public override bool RunsAgain => !Operation.Sums && !Operation.IsFrozen;
 
     /// <inheritdoc/>
@@ -67,7 +69,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor, CutsGradient);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        // dx needs both sums; that of a frozen parameter is not kept.
+        // dx requires both sums. That of a frozen parameter goes to temporary memory.
         Slot Gradient(Parameter parameter) => plan.Trains(parameter)
             ? plan.Parameters.Gradient(parameter)
             : new Slot(plan.Parameters.Values(parameter).Floats);
@@ -77,7 +79,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
 
-    // dx = γ/√(σ² + ε)·dy is y of dy with a mean and a shift of zero.
+    // dx = γ/√(σ² + ε)·dy is the forward pass applied to dy with zero mean and zero shift.
     private void BackwardFrozen(Lowering plan, Slot dy)
     {
         if (plan.DX(this) is not { } dx)
@@ -104,7 +106,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Pass.Context, norm, n).SizeOrThrow());
 }
 
-/// <summary>The mean and the squared deviations of every row of x.</summary>
+/// <summary>Computes the mean and the sum of squared deviations of every row of x.</summary>
 internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, statistics)
 {
     private readonly cn_tensor _tensor = x.Tensor;
@@ -114,7 +116,8 @@ internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, st
         => cn_row_statistics(run.Context, _tensor, run.N, x.Pointer, statistics.Pointer).ThrowIfFailed();
 }
 
-/// <summary>y from x with the statistics of the batch and what is added to it; moves the running ones.</summary>
+/// <summary>Computes y from x with the batch statistics and an optional residual input, and updates the running
+/// statistics.</summary>
 internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot statistics, Slot[] parameters, Slot? add,
     Slot y, Slot mean,
     Slot inverse, Slot? workspace) : Step([x, statistics, .. parameters, add, y, mean, inverse, workspace])
@@ -128,7 +131,7 @@ internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot s
             workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>y from x once more, in the backward pass.</summary>
+/// <summary>Recomputes y from x in the backward pass.</summary>
 internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] parameters, Slot mean, Slot inverse,
     Slot y)
     : Step([x, .. parameters, mean, inverse, y])
@@ -143,7 +146,7 @@ internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] p
             y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>y from x with the running statistics, and what is added to it.</summary>
+/// <summary>Computes y from x with the running statistics and an optional residual input.</summary>
 internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot? add, Slot y)
     : Step([x, .. parameters, add, y])
 {
@@ -154,8 +157,8 @@ internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] p
             parameters[3].Pointer, add.Address(), y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>dx and the gradients of scale and shift from x and dy, which is cut first where the layer's own ReLU
-/// was.</summary>
+/// <summary>Computes dx and the gradients of scale and shift from x and dy. The mask of a fused ReLU is applied to dy
+/// first.</summary>
 internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean,
     Slot inverse, Slot dx,
     Slot dscale, Slot dshift, Slot? workspace)

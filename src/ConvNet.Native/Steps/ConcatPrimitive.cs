@@ -3,11 +3,11 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Concatenation along the channels: copies into the output each input that is not written there by its
-/// producer, and each gradient out of the gradient that cannot be read where it lies.</summary>
+/// <summary>Concatenation along the channels. Copies each input whose producer does not write into the output directly,
+/// and each gradient that cannot be read as a slice of the output gradient.</summary>
 internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs) : Primitive(operation)
 {
-    // Plain where all inputs are, else in blocks: a flat tensor is no layout of slices.
+    // Plain if all inputs are plain, otherwise blocked. The flat layout does not support slices.
     private readonly cn_layout _layout = inputs.All(x => x.layout == cn_layout.CN_PLAIN)
         ? cn_layout.CN_PLAIN
         : cn_layout.CN_BLOCKED;
@@ -21,10 +21,10 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
     /// <inheritdoc/>
     public override bool PassesGradient(int input) => CanSlice(input);
 
-    /// <summary>Whether an input can lie in its slice of the output.</summary>
+    /// <summary>Returns whether an input can be stored as a slice of the output.</summary>
     public bool CanSlice(int input) => Slot.CanSlice(Y, SliceOf(input).Channel, X(input).c);
 
-    /// <summary>The slice of the output that an input becomes.</summary>
+    /// <summary>Returns the slice of the output that an input becomes.</summary>
     public Slice SliceOf(int input)
         => new(Operation.Output, Operation.Node.Inputs.Take(input).Sum(node => node.Shape.C));
 
@@ -58,7 +58,7 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
     }
 }
 
-/// <summary>Some channels of one tensor become channels of another.</summary>
+/// <summary>Copies a range of channels from one tensor to another.</summary>
 internal sealed unsafe class CopyChannels(Slot from, int fromChannel, Slot to, int toChannel, int channels)
     : Step(from, to)
 {

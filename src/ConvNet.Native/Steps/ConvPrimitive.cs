@@ -4,11 +4,10 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Convolution: reads blocks of channels, or plain input where they have fewer channels than a
-/// block.</summary>
+/// <summary>Convolution. Reads channel blocks, or plain input if it has fewer channels than a block.</summary>
 internal sealed class ConvPrimitive : Primitive
 {
-    // With more, a block of channels is faster than rows of each, even where most of it is empty.
+    // With more channels, a channel block is faster than plain rows, even if most of the block is padding.
     private const int MostPlainChannels = 4;
 
     private readonly cn_conv2d _conv;
@@ -17,7 +16,7 @@ internal sealed class ConvPrimitive : Primitive
     private readonly int _dyHalo;
     private Slot? _winners;
 
-    /// <summary>Describes the convolution of an operation.</summary>
+    /// <summary>Initialises the convolution of an operation.</summary>
     public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input) : base(operation)
     {
         Shape shape = operation.Node.Inputs[0].Shape;
@@ -32,10 +31,10 @@ internal sealed class ConvPrimitive : Primitive
         _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
     }
 
-    /// <summary>Whether plain input of so many channels are best read as they are.</summary>
+    /// <summary>Returns whether plain input with a given number of channels is best read directly.</summary>
     public static bool ReadsPlain(int channels, int groups) => channels <= MostPlainChannels && groups == 1;
 
-    /// <summary>A convolution without bias whose gradients lie like its values.</summary>
+    /// <summary>Describes a convolution without bias whose gradients have the layouts of its values.</summary>
     public static cn_conv2d Describe(cn_tensor x, cn_tensor y, Window window, int groups) => new()
     {
         x = x,
@@ -54,11 +53,11 @@ internal sealed class ConvPrimitive : Primitive
     public override int XHalo { get; }
 
     /// <inheritdoc/>
-    /// <remarks>What a pool spreads over the output gets the halo instead.</remarks>
+    /// <remarks>With a fused pool, the unpooled gradient has the halo instead.</remarks>
     public override int DYHalo => _pool is null ? _dyHalo : 0;
 
     /// <inheritdoc/>
-    /// <remarks>A window whose maximum the ReLU cut off has no winner.</remarks>
+    /// <remarks>A window whose maximum was clamped by the ReLU has no winner.</remarks>
     public override bool CutsGradient => Operation.CutsGradient && _pool is not null;
 
     /// <inheritdoc/>
@@ -125,7 +124,7 @@ internal sealed class ConvPrimitive : Primitive
             x = plan.Layouts.Read(this, 0),
             dy = pool is null ? dy.Tensor : _conv.y,
         };
-        // Before the weights move.
+        // Must precede the weight update.
         if (plan.CompleteDX(this) is { } parts)
             BackwardData(plan, conv with { dx = parts.DX.Tensor, add = parts.Others?.Tensor ?? default }, dy, parts);
         if (!plan.Trains(weight))
@@ -144,7 +143,8 @@ internal sealed class ConvPrimitive : Primitive
                 .Then(gradient.StepsInside, "the optimiser's step"));
     }
 
-    // The pool, where its gradient is all that the weights need: nobody wants dx, and they have a kernel for that.
+    // Returns the pool if the weight gradient can be computed directly from the gradient of the pool's output: dx is
+    // not needed and a kernel exists. Otherwise returns null.
     private cn_pool2d? PoolBehindWeights(Lowering plan, Slot dy)
     {
         if (_winners is null || plan.WantsDX(this))
@@ -166,7 +166,7 @@ internal sealed class ConvPrimitive : Primitive
                 .Then(parts.Cut is not null, "the cut of the ReLU before it"));
     }
 
-    // In one call, or, where rows would not stay in cache until they are pooled, in two.
+    // Uses one call, or two if the rows would not stay in cache until they are pooled.
     private void ForwardPooled(Lowering plan, cn_conv2d conv, string selected, Slot w, Slot? bias)
     {
         Slot x = plan.X(this), y = plan.Y(this);
@@ -188,7 +188,7 @@ internal sealed class ConvPrimitive : Primitive
             + "cache until the convolution has them"));
     }
 
-    // Sets the algorithm of a pass; the reason, for people.
+    // Selects the algorithm of a pass. Returns the reason as text.
     private string Select(Lowering plan, ref cn_conv2d conv, cn_pass pass, bool transformed = false)
     {
         Selection selection = plan.Pass.Algorithms.Choose(conv, pass, plan.Pass.BatchSize, plan.Pass.Context.isa,
@@ -198,7 +198,7 @@ internal sealed class ConvPrimitive : Primitive
         return selection.Reason;
     }
 
-    // Weights that are read many times between changes are transformed when they have changed.
+    // Weights that are read many times between updates are transformed once after each update.
     private static Slot Transform(Lowering plan, ref cn_conv2d conv, Slot w)
     {
         var transformed = new Slot(cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD).SizeOrThrow(),
@@ -209,7 +209,7 @@ internal sealed class ConvPrimitive : Primitive
         return transformed;
     }
 
-    // The gradient of the output from that of the pool behind it.
+    // Computes the gradient of the convolution's output from the gradient of the fused pool's output.
     private Slot Unpool(Lowering plan, Slot dy)
     {
         var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 },
@@ -223,7 +223,7 @@ internal sealed class ConvPrimitive : Primitive
         => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
-/// <summary>y from x and what is added to it, and the statistics of its rows.</summary>
+/// <summary>Computes y from x, with an optional residual input, and the row statistics of y.</summary>
 internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot? add, Slot y,
     Slot? statistics, Slot? workspace)
     : Step(x, w, bias, add, y, statistics, workspace)
@@ -235,7 +235,7 @@ internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? b
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>y, which is pooled, from x, and which pixel of a window won.</summary>
+/// <summary>Computes the pooled output y from x, and the index of the winner of each window.</summary>
 internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slot x, Slot w, Slot? bias, Slot y,
     Slot? winners, Slot? workspace)
     : Step(x, w, bias, y, winners, workspace)
@@ -247,8 +247,8 @@ internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slo
             workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy, which may lie behind a pool, and in a training step the optimiser's step with
-/// them.</summary>
+/// <summary>Computes dw and db from x and dy, where dy may be the gradient of a fused pool's output. In a training step
+/// the optimiser step runs as part of it.</summary>
 internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool, Slot x, Slot? winners, Slot dy,
     WeightGradient gradient, Slot? workspace)
     : Step([x, winners, dy, .. gradient.Slots, workspace])
@@ -278,7 +278,7 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool
     }
 }
 
-/// <summary>dx from dy and what is added to it, cut where x is not above zero.</summary>
+/// <summary>Computes dx from dy, adds an optional gradient, and masks the result where x is not positive.</summary>
 internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx,
     Slot? workspace)
     : Step(dy, w, add, x, dx, workspace)
@@ -290,7 +290,7 @@ internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, S
             workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>Weights for a Winograd algorithm's forward pass.</summary>
+/// <summary>Transforms weights for the forward pass of a Winograd algorithm.</summary>
 internal sealed unsafe class TransformWeights(cn_conv2d conv, Slot w, Slot transformed) : Step(w, transformed)
 {
     /// <inheritdoc/>
@@ -299,7 +299,7 @@ internal sealed unsafe class TransformWeights(cn_conv2d conv, Slot w, Slot trans
             .ThrowIfFailed();
 }
 
-/// <summary>Folds a batch normalisation into the convolution before it: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) +
+/// <summary>Folds a batch normalisation into the preceding convolution: w ← w·γ/√(σ² + ε), b ← (b − μ)·γ/√(σ² + ε) +
 /// β.</summary>
 internal sealed unsafe class FoldNorm(ParameterStore parameters, Node conv, Node norm, ConvPacking packing, Slot w,
     Slot bias) : Step(w, bias)

@@ -4,14 +4,14 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Transposed convolution: the passes of the convolution whose input gradient it is, with a bias of its
-/// own.</summary>
+/// <summary>Transposed convolution. Uses the passes of the convolution whose input gradient it computes, and adds its
+/// own bias.</summary>
 internal sealed class ConvTransposePrimitive : Primitive
 {
-    // Of the convolution, so x is the output here and y the input.
+    // Describes the convolution, so its x is the output here and its y the input.
     private readonly cn_conv2d _conv;
 
-    /// <summary>Describes the transposed convolution of an operation.</summary>
+    /// <summary>Initialises the transposed convolution of an operation.</summary>
     public ConvTransposePrimitive(Operation operation, ConvTranspose2d layer) : base(operation)
     {
         cn_tensor output = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
@@ -80,7 +80,7 @@ internal sealed class ConvTransposePrimitive : Primitive
         => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
-/// <summary>dw of a transposed convolution, from the gradient of its output and its input.</summary>
+/// <summary>Computes dw of a transposed convolution from the gradient of its output and its input.</summary>
 internal sealed unsafe class TransposedWeightGradient(cn_conv2d conv, Slot dy, Slot x, Slot dw, Slot? workspace)
     : Step(dy, x, dw, workspace)
 {
@@ -92,7 +92,7 @@ internal sealed unsafe class TransposedWeightGradient(cn_conv2d conv, Slot dy, S
         dw.Pointer, null, null, workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
-/// <summary>y += bias.</summary>
+/// <summary>Computes y += bias.</summary>
 internal sealed unsafe class BiasAdd(Slot bias, Slot y) : Step(bias, y)
 {
     /// <inheritdoc/>
@@ -103,7 +103,7 @@ internal sealed unsafe class BiasAdd(Slot bias, Slot y) : Step(bias, y)
         => cn_bias_add(run.Context, y.Tensor, run.N, bias.Pointer, y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>db = Σ dy.</summary>
+/// <summary>Computes db = Σ dy.</summary>
 internal sealed unsafe class BiasGradient(Slot dy, Slot db) : Step(dy, db)
 {
     /// <inheritdoc/>

@@ -3,8 +3,8 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>An elementwise operation: takes the layout of its first input that is not plain, and gives the
-/// same.</summary>
+/// <summary>An elementwise operation. Its inputs and its output have the layout of the first input that is not
+/// plain.</summary>
 internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
     : Primitive(operation)
 {
@@ -15,7 +15,7 @@ internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<
     public override cn_tensor X(int input) => Y;
 }
 
-/// <summary>An activation that is not part of another operation.</summary>
+/// <summary>An activation that is not fused into another operation.</summary>
 internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs,
     cn_activation_kind activation)
     : ElementwisePrimitive(operation, inputs)
@@ -34,7 +34,8 @@ internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_
     }
 }
 
-/// <summary>Sum of two or more values, from left to right. The gradient of the sum is that of every input.</summary>
+/// <summary>Sum of two or more values, from left to right. The gradient of every input equals that of the
+/// sum.</summary>
 internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
     : ElementwisePrimitive(operation, inputs)
 {
@@ -67,7 +68,8 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
     }
 }
 
-/// <summary>Dropout in training; the mask is a function of the place, so the backward pass makes it anew.</summary>
+/// <summary>Dropout in training. The mask is a function of the element's position, so the backward pass regenerates
+/// it.</summary>
 internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IReadOnlyList<cn_tensor> inputs)
     : ElementwisePrimitive(operation, inputs)
 {
@@ -92,7 +94,7 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
     }, from, to), Choice.OnePass("the mask is a function of the place: nothing is kept"));
 }
 
-/// <summary>y = f(x).</summary>
+/// <summary>Computes y = f(x).</summary>
 internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kind activation) : Step(x, y)
 {
     private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor, activation: activation);
@@ -102,7 +104,7 @@ internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kin
         => cn_activation_forward(run.Context, _op, run.N, x.Pointer, y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>dx = f′·dy, from y where that is enough, else from x; dx may be dy.</summary>
+/// <summary>Computes dx = f′·dy, from y if it determines f′, otherwise from x. dx may be dy.</summary>
 internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation_kind activation)
     : Step(known, dy, dx)
 {
@@ -116,7 +118,7 @@ internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn
         => cn_activation_backward(run.Context, _op, run.N, known.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
 }
 
-/// <summary>y = a + b, cut off at zero where asked; y may be a.</summary>
+/// <summary>Computes y = a + b, optionally clamped at zero. y may be a.</summary>
 internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a, b, y)
 {
     private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, relu ? cn_flags.CN_RELU : cn_flags.None);
@@ -129,7 +131,7 @@ internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a
         .ThrowIfFailed();
 }
 
-/// <summary>to = from through the mask of the step.</summary>
+/// <summary>Applies the dropout mask of the step: to = mask·from.</summary>
 internal sealed unsafe class DropoutStep(cn_dropout dropout, Slot from, Slot to) : Step(from, to)
 {
     /// <inheritdoc/>

@@ -4,16 +4,16 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Native;
 
-/// <summary>Turns a plan into its description.</summary>
+/// <summary>Converts a plan into its description.</summary>
 internal static class Explanation
 {
-    // A pass over values counts as this many operations for each of them; convnet.h says so.
+    // A pass over values counts as this many operations per value, as convnet.h specifies.
     private const double OperationsPerValue = 4;
 
     /// <summary>Describes a plan.</summary>
     /// <param name="plan">The plan.</param>
-    /// <param name="arenaFloats">The arena.</param>
-    /// <param name="preparedFloats">What preparation computes and keeps.</param>
+    /// <param name="arenaFloats">The number of floats in the arena.</param>
+    /// <param name="preparedFloats">The number of floats that preparation computes and keeps.</param>
     public static PlanDescription Of(Lowering plan, long arenaFloats, long preparedFloats)
     {
         PassSpec pass = plan.Pass;
@@ -37,8 +37,8 @@ internal static class Explanation
             pass.Context.threads, pass.BatchSize, layers, memory);
     }
 
-    /// <summary>What a recording times: the steps of the three lists in their order, then, in training, the loss and
-    /// the optimiser's step.</summary>
+    /// <summary>Returns what a recording times: the steps of the three lists in order and, in training, the loss and
+    /// the optimiser step.</summary>
     public static IReadOnlyList<LayerProfile> Parts(Lowering plan)
     {
         PassSpec pass = plan.Pass;
@@ -75,7 +75,7 @@ internal static class Explanation
         => new(name, name.ToLowerInvariant(), [], pass, call.Kernel, call.Algorithm, call.Reason, shape, call.Flops,
             call.Bytes, call.Threads);
 
-    /// <summary>Describes how a value of n samples lies.</summary>
+    /// <summary>Describes the layout of a value of n samples.</summary>
     public static PlannedTensor Of(cn_tensor tensor, int n) => new(
         tensor.layout switch
         {
@@ -99,7 +99,7 @@ internal static class Explanation
             weights is null ? null : primitive.PackingOf(weights).Form, calls);
     }
 
-    // What belongs to no layer: the outputs, their losses, and the gradients of the inputs.
+    // The entry for the steps that belong to no layer: the outputs, their losses, and the gradients of the inputs.
     private static PlannedLayer Ends(Lowering plan, IReadOnlyList<PlannedCall> calls)
     {
         string name = NameOfEnds(plan.Pass);
@@ -107,7 +107,7 @@ internal static class Explanation
             [.. plan.Outputs.Select(output => Of(output.Tensor, plan.Pass.BatchSize))], null, null, null, calls);
     }
 
-    // What has not taken its step inside a gradient.
+    // The entry for the parameters that were not updated as part of a weight gradient.
     private static PlannedCall Optimizer(Lowering plan, TrainingSpec training)
     {
         ParameterStore parameters = plan.Parameters;
@@ -161,7 +161,7 @@ internal static class Explanation
 
     private static long Bytes(Slot slot) => sizeof(float) * slot.Floats;
 
-    // ConvBackwardWeights is "conv backward weights", ReorderStep "reorder".
+    // ConvBackwardWeights becomes "conv backward weights", and ReorderStep becomes "reorder".
     private static string NameOf(Step step)
     {
         string name = step.GetType().Name;

@@ -2,88 +2,88 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>A value of the graph that lies in memory: an input, or what an operation writes.</summary>
+/// <summary>A value of the graph that is stored in memory: an input, or the output of an operation.</summary>
 internal sealed class Value(Node node, Operation? producer)
 {
     private readonly List<Use> _uses = [];
 
-    /// <summary>The node whose values these are; after fusion the last of the nodes that were fused.</summary>
+    /// <summary>The node that the value belongs to. After fusion, the last of the fused nodes.</summary>
     public Node Node { get; internal set; } = node;
 
-    /// <summary>What writes it; null for an input.</summary>
+    /// <summary>The operation that writes the value. Null for an input.</summary>
     public Operation? Producer { get; } = producer;
 
-    /// <summary>Who reads it, in the order of the operations.</summary>
+    /// <summary>The operations that read the value, in execution order.</summary>
     public IReadOnlyList<Use> Uses => _uses;
 
-    /// <summary>Whether it is an output that has a loss, so that a part of its gradient comes from there.</summary>
+    /// <summary>Whether the value is an output with a loss, which contributes to its gradient.</summary>
     public bool HasLoss { get; internal set; }
 
     internal void AddUse(Use use) => _uses.Add(use);
 }
 
-/// <summary>One place at which an operation reads a value.</summary>
+/// <summary>A use of a value as an input of an operation.</summary>
 /// <param name="Operation">The operation.</param>
-/// <param name="Input">The number of the input.</param>
+/// <param name="Input">The index of the input.</param>
 internal readonly record struct Use(Operation Operation, int Input);
 
-/// <summary>A layer of the graph, with what was fused into it.</summary>
+/// <summary>A layer of the graph together with the nodes fused into it.</summary>
 internal sealed class Operation
 {
     private readonly List<Value> _inputs;
     private readonly List<Node> _fused = [];
 
-    /// <summary>Makes the operation of a node.</summary>
+    /// <summary>Initialises the operation of a node.</summary>
     public Operation(Node node, IEnumerable<Value> inputs)
         => (Node, _inputs, Output) = (node, [.. inputs], new Value(node, this));
 
-    /// <summary>The node whose layer computes.</summary>
+    /// <summary>The node whose layer the operation runs.</summary>
     public Node Node { get; }
 
-    /// <summary>What it reads: the inputs of the node, then what is added where <see cref="Sums"/> says so.</summary>
+    /// <summary>The inputs: those of the node, then the residual input if <see cref="Sums"/> is true.</summary>
     public IReadOnlyList<Value> Inputs => _inputs;
 
-    /// <summary>What it writes.</summary>
+    /// <summary>The output.</summary>
     public Value Output { get; }
 
-    /// <summary>The batch normalisation whose running statistics are folded into the weights; null where none
-    /// is.</summary>
+    /// <summary>The batch normalisation whose running statistics are folded into the weights. Null if there is
+    /// none.</summary>
     public Node? Norm { get; internal set; }
 
-    /// <summary>The nodes that run inside it, in their order.</summary>
+    /// <summary>The nodes fused into the operation, in execution order.</summary>
     public IReadOnlyList<Node> Fused => _fused;
 
-    /// <summary>Whether the last input is added to what the layer computes: a sum that runs inside.</summary>
+    /// <summary>Whether a fused sum adds the last input to the result of the layer.</summary>
     public bool Sums { get; private set; }
 
-    /// <summary>The pooling that the output goes through; null where there is none. Nothing else runs behind
-    /// it.</summary>
+    /// <summary>The pooling layer fused into the operation. Null if there is none. No node is fused after it.</summary>
     public Node? Pool { get; internal set; }
 
-    /// <summary>Whether it also gives the statistics of the rows of its output, for a batch normalisation that reads
-    /// it.</summary>
+    /// <summary>Whether the operation also computes the row statistics of its output, for the batch normalisation that
+    /// reads it.</summary>
     public bool GivesStatistics { get; internal set; }
 
-    /// <summary>Whether it runs as in inference, because its parameters are frozen.</summary>
+    /// <summary>Whether the operation runs as in inference because its parameters are frozen.</summary>
     public bool IsFrozen { get; internal set; }
 
-    /// <summary>Whether the output is cut off at zero.</summary>
+    /// <summary>Whether a fused ReLU clamps the output at zero.</summary>
     public bool Relu { get; internal set; }
 
-    /// <summary>Whether the gradient of the output is cut to zero where the output is zero: the backward pass of a
+    /// <summary>Whether the gradient of the output is set to zero where the output is zero: the backward pass of a
     /// ReLU.</summary>
     public bool CutsGradient { get; internal set; }
 
-    /// <summary>Lets a node that reads the output run inside the operation; what it writes is now the output.</summary>
+    /// <summary>Fuses a node that reads the output into the operation. Its output becomes that of the
+    /// operation.</summary>
     internal void Absorb(Node node)
     {
         _fused.Add(node);
         Output.Node = node;
     }
 
-    /// <summary>Lets a sum run inside the operation.</summary>
+    /// <summary>Fuses a sum into the operation.</summary>
     /// <param name="sum">The sum.</param>
-    /// <param name="other">What it adds to the output.</param>
+    /// <param name="other">The value that is added to the output.</param>
     internal void Absorb(Node sum, Value other)
     {
         Absorb(sum);
@@ -93,32 +93,33 @@ internal sealed class Operation
 }
 
 /// <summary>A graph after fusion.</summary>
-/// <param name="Operations">The operations in the order in which they run.</param>
-/// <param name="Inputs">The inputs, in the order of the graph's.</param>
-/// <param name="Outputs">The outputs, in the order of the graph's. One value may be several: it and its flattened
-/// form.</param>
-/// <param name="Objectives">The outputs that have a loss, in the order of the pass's.</param>
+/// <param name="Operations">The operations in execution order.</param>
+/// <param name="Inputs">The inputs, in the order of the graph's inputs.</param>
+/// <param name="Outputs">The outputs, in the order of the graph's outputs. A value occurs more than once if both it and
+/// its flattened form are outputs.</param>
+/// <param name="Objectives">The outputs that have a loss, in the order of the objectives of the pass.</param>
 internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, IReadOnlyList<Value> Inputs,
     IReadOnlyList<Value> Outputs, IReadOnlyList<Value> Objectives);
 
-/// <summary>First planning pass: finds the operations of a graph.</summary>
+/// <summary>First planning pass: determines the operations of a graph.</summary>
 /// <remarks>
-/// Always: a flattened value is the value itself, as is, in inference, one that went through dropout. With fusion: a
-/// ReLU that alone reads a convolution, a linear layer, a batch normalisation or a sum becomes part of it, its backward
-/// pass moves behind a max pool that alone reads it, a sum of two that alone reads a convolution or a batch
-/// normalisation becomes part of that, a convolution pools its output where the pool alone reads it, and gives a batch
-/// normalisation behind it its statistics, and in an executable for inference only such a batch normalisation is folded
-/// into the convolution where it alone reads it.
+/// The output of a flatten layer is always the same value as its input. In inference, so is the output of dropout. All
+/// further rules require fusion. Except for the last rule, the fused node must be the only reader of the value. A ReLU
+/// is fused into a convolution, a linear layer, a batch normalisation or a sum. Its backward pass moves behind a max
+/// pool that is its only reader. A sum of two values is fused into a convolution or a batch normalisation. A pooling
+/// layer is fused into a convolution if its backward pass does not need its input. In an executable for inference only,
+/// a batch normalisation is folded into the convolution before it. In training, a convolution also computes the
+/// statistics for a batch normalisation that reads it.
 /// </remarks>
 internal static class Fusion
 {
-    /// <summary>Finds the operations.</summary>
+    /// <summary>Determines the operations.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="pass">What the pass is for, and whether to fuse.</param>
+    /// <param name="pass">The pass specification, which includes whether to fuse.</param>
     public static FusedGraph Apply(Graph graph, PassSpec pass)
     {
         var values = new Value[graph.Nodes.Count];
-        // Where an operation runs; one that a sum moves behind others leaves its place empty.
+        // The operations in execution order. An operation that a sum moves to a later position leaves a null entry.
         var places = new List<Operation?>();
         var placeOf = new Dictionary<Operation, int>();
         Value Place(Operation operation)
@@ -138,7 +139,7 @@ internal static class Fusion
                 values[node.Index] = x;
             else if (pass.Fuse && FuseSum(node, values) is { } sum)
             {
-                // It runs when the sum would: only then both sides are there.
+                // The operation takes the position of the sum, where both operands are available.
                 places[placeOf[sum]] = null;
                 values[node.Index] = Place(sum);
             }
@@ -166,8 +167,8 @@ internal static class Fusion
         return new FusedGraph(operations, Of(graph.Inputs), Of(graph.Outputs), objectives);
     }
 
-    // The gradient of a max pool over a ReLU can be cut before the pool, where there is less of it: a window whose
-    // maximum is zero passes nothing on, and in any other the winner is above zero.
+    // The backward mask of a ReLU can be applied at the output of a max pool that follows it, where there are fewer
+    // elements. A window whose maximum is zero propagates no gradient. In any other window the winner is positive.
     private static void MoveCut(Operation pool)
     {
         Value x = pool.Inputs[0];
@@ -175,8 +176,8 @@ internal static class Fusion
             (producer.CutsGradient, pool.CutsGradient) = (false, true);
     }
 
-    // Whether the gradient finds its way back without the values that were pooled: by the winners, which know of a
-    // ReLU, or as a mean.
+    // Returns whether the backward pass of the pool works without its input: either the winners are stored, which
+    // account for a ReLU, or the pool is an average without a ReLU before it.
     private static bool PoolsBack(Node pool, Operation producer)
         => LoweringTable.PoolOf(pool) is { } kernel
             && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
@@ -185,11 +186,11 @@ internal static class Fusion
         => use is { Input: 0, Operation: { IsFrozen: false, Node.Layer: BatchNorm2d } }
         && use.Operation.Node.Inputs[0] == x.Node;
 
-    // A value that others read too, or read through a flatten, must stay as it is, and so must an output.
+    // A value that is an output or has other readers, including readers of its flattened form, must stay unchanged.
     private static bool AloneReads(Node node, int input, Value x) => x.Node == node.Inputs[input]
         && x.Node.Consumers.Count == 1 && !x.Node.IsOutput;
 
-    // The operation into which a sum of two goes; null where there is none.
+    // Returns the operation that a sum of two values is fused into, or null if there is none.
     private static Operation? FuseSum(Node node, Value[] values)
     {
         if (node is not { Layer: Add, Inputs.Count: 2 })

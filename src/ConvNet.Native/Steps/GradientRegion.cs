@@ -2,33 +2,34 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>The gradients of a run of parameters; they take memory when it is asked for.</summary>
-/// <param name="offset">Where the parameters begin in their block.</param>
-/// <param name="length">Their floats.</param>
+/// <summary>The gradients of a contiguous run of parameters. Memory is allocated on request.</summary>
+/// <param name="offset">The offset of the first parameter in its block.</param>
+/// <param name="length">The number of floats of the parameters.</param>
 /// <param name="parameters">The parameters.</param>
-/// <param name="segments">Where they lie from the start of the run, with their options.</param>
-/// <param name="slots">The gradient of each parameter, and where it begins.</param>
+/// <param name="segments">The segments with their options, relative to the start of the run.</param>
+/// <param name="slots">The gradient of each parameter, and its offset.</param>
 internal sealed unsafe class GradientRegion(long offset, long length, Parameter[] parameters, cn_segment[] segments,
     (Slot Gradient, long Offset)[] slots) : IDisposable
 {
     private NativeBlock? _gradients, _kept;
 
-    /// <summary>Where the parameters begin in their block.</summary>
+    /// <summary>The offset of the first parameter in its block.</summary>
     public long Offset => offset;
 
-    /// <summary>Their floats.</summary>
+    /// <summary>The number of floats of the parameters.</summary>
     public long Length => length;
 
     /// <summary>The parameters.</summary>
     public Parameter[] Parameters => parameters;
 
-    /// <summary>Where they lie, with their options.</summary>
+    /// <summary>The segments with their options.</summary>
     public cn_segment[] Segments => segments;
 
     /// <summary>The gradients.</summary>
     public float* Gradients => _gradients!.Pointer;
 
-    /// <summary>Takes the memory, unless it is there. What is between gradients is zero and stays so.</summary>
+    /// <summary>Allocates the memory unless it is already allocated. The padding between gradients is zero and stays
+    /// zero.</summary>
     public void Allocate()
     {
         if (_gradients is not null)
@@ -38,15 +39,15 @@ internal sealed unsafe class GradientRegion(long offset, long length, Parameter[
             gradient.Pointer = _gradients.Pointer + start;
     }
 
-    /// <summary>Puts the gradients aside.</summary>
+    /// <summary>Saves the gradients.</summary>
     public void Keep()
     {
         _kept ??= new NativeBlock(length, clear: false);
         _kept.CopyFrom(_gradients!);
     }
 
-    /// <summary>Adds some of those that were put aside.</summary>
-    /// <param name="context">Where to compute.</param>
+    /// <summary>Adds a range of the saved gradients.</summary>
+    /// <param name="context">The context that runs the kernels: instruction set and thread count.</param>
     /// <param name="start">The first float.</param>
     /// <param name="count">The number of floats.</param>
     public void AddKept(in cn_context context, long start, long count)
@@ -56,7 +57,7 @@ internal sealed unsafe class GradientRegion(long offset, long length, Parameter[
     public void Scale(in cn_context context, float factor)
         => Convnet.cn_scale(context, length, factor, Gradients).ThrowIfFailed();
 
-    /// <summary>Limits the gradients to ±<paramref name="most"/>.</summary>
+    /// <summary>Clamps the gradients to ±<paramref name="most"/>.</summary>
     public void Clamp(in cn_context context, float most)
         => Convnet.cn_clamp(context, length, most, Gradients).ThrowIfFailed();
 

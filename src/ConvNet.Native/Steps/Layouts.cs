@@ -3,22 +3,22 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>A run of channels of a concatenation's output.</summary>
+/// <summary>A range of channels of a concatenation's output.</summary>
 /// <param name="Whole">The output.</param>
 /// <param name="Channel">The first channel.</param>
 internal readonly record struct Slice(Value Whole, int Channel);
 
-/// <summary>Second planning pass: decides for every edge of the graph how its values and their gradients lie in
-/// memory.</summary>
+/// <summary>Second planning pass: determines the memory layouts of the values of a graph and of their
+/// gradients.</summary>
 /// <remarks>
-/// A value lies the way its producer writes it, with the widest halo that a reader of this layout wants; a reader that
-/// takes another layout gets a copy, with a halo of its own. Its gradient lies the same way, with the halo that the
-/// producer wants. An input of a concatenation is written straight into its slice of the output where the blocks of
-/// channels allow it; an output and its slices have one halo, the widest that any of them wants.
+/// A value has the layout that its producer writes, with the widest halo that any reader of this layout requests. A
+/// reader that requires another layout gets a copy with its own halo. The gradient has the same layout, with the halo
+/// that the producer requests. An input of a concatenation is written directly into its slice of the output if the
+/// channel blocks allow it. An output and its slices share one halo, the widest that any of them requests.
 /// </remarks>
 internal sealed class Layouts
 {
-    // A wider halo costs more to write and to skip than the rows that the kernel copies without it.
+    // A wider halo costs more to write and to skip than the row copies that the kernel makes without it.
     private const int WidestHalo = 3;
 
     private readonly FusedGraph _graph;
@@ -34,11 +34,11 @@ internal sealed class Layouts
     /// <summary>The primitives in the order of the operations.</summary>
     public IEnumerable<Primitive> Primitives => _graph.Operations.Select(operation => _primitives[operation]);
 
-    /// <summary>Decides the layouts of a graph.</summary>
+    /// <summary>Determines the layouts of a graph.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
-    /// <param name="slices">Whether concatenations may have slices that others write; else every input is
-    /// copied.</param>
+    /// <param name="slices">Whether producers may write directly into slices of a concatenation's output. If false,
+    /// every input is copied.</param>
     public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient, bool slices)
     {
         var layouts = new Layouts(graph, wantsGradient);
@@ -50,17 +50,17 @@ internal sealed class Layouts
         return layouts;
     }
 
-    /// <summary>The tensor of a shape in a layout, without a halo.</summary>
+    /// <summary>Returns the tensor descriptor of a shape in a layout, without a halo.</summary>
     public static cn_tensor Tensor(cn_layout layout, Shape shape) => new(shape.C, shape.H, shape.W, 0, layout);
 
-    /// <summary>The primitive of an operation.</summary>
+    /// <summary>Returns the primitive of an operation.</summary>
     public Primitive Of(Operation operation) => _primitives[operation];
 
-    /// <summary>How a value is written.</summary>
+    /// <summary>Returns the tensor descriptor with which a value is written.</summary>
     public cn_tensor Written(Value value) => _written[value];
 
-    /// <summary>How an operation reads an input: as it is written, or another tensor, of which there must be a
-    /// copy.</summary>
+    /// <summary>Returns the tensor descriptor with which an operation reads an input. If it differs from the descriptor
+    /// with which the input is written, a copy is required.</summary>
     public cn_tensor Read(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
@@ -70,27 +70,27 @@ internal sealed class Layouts
             : tensor with { halo = _halos[(value, tensor)] };
     }
 
-    /// <summary>The slice of a concatenation's output that a value is written into; null if it has memory of its
-    /// own.</summary>
+    /// <summary>Returns the slice of a concatenation's output that a value is written into, or null if the value has
+    /// its own memory.</summary>
     public Slice? SliceOf(Value value) => _slices.TryGetValue(value, out Slice slice) ? slice : null;
 
-    /// <summary>How the gradient of a value is handed to its producer.</summary>
+    /// <summary>Returns the tensor descriptor with which the producer of a value reads its gradient.</summary>
     public cn_tensor Gradient(Value value) => _gradients[value];
 
-    /// <summary>How an operation writes the gradient of an input: as its producer takes it, where it is the only one to
-    /// write it.</summary>
+    /// <summary>Returns the tensor descriptor with which an operation writes the gradient of an input: that of the
+    /// producer if the operation is the only contributor.</summary>
     public cn_tensor GradientOfInput(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
         return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
     }
 
-    /// <summary>The places at which a value is read from which a part of its gradient comes.</summary>
+    /// <summary>Returns the uses of a value that contribute to its gradient.</summary>
     public IEnumerable<Use> GradientUses(Value value)
         => value.Uses.Where(use => _wantsGradient(use.Operation.Output));
 
-    /// <summary>Whether an operation is the last to give its part of the gradient of its first input, in the layout of
-    /// the whole gradient.</summary>
+    /// <summary>Returns whether an operation is the last contributor to the gradient of its first input and writes it
+    /// in the layout of the complete gradient.</summary>
     public bool CompletesGradient(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
@@ -146,7 +146,7 @@ internal sealed class Layouts
         }
     }
 
-    // From the last concatenation to the first, so that the slice of a slice is one of the outermost output.
+    // From the last concatenation to the first, so that a slice of a slice refers to the outermost output.
     private void ChooseSlices()
     {
         var wholes = new Dictionary<Value, List<Value>>();
@@ -194,6 +194,6 @@ internal sealed class Layouts
         }
     }
 
-    /// <summary>A halo that is wanted, or 0 where it is too wide.</summary>
+    /// <summary>Returns the requested halo, or 0 if it is too wide.</summary>
     public static int Limit(int halo) => halo <= WidestHalo ? halo : 0;
 }

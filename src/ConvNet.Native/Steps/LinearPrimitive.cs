@@ -4,15 +4,15 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Linear layer: reads and writes features in blocks with the batch inside.</summary>
+/// <summary>Linear layer. Reads and writes feature blocks with the batch as the inner dimension.</summary>
 internal sealed class LinearPrimitive : Primitive
 {
     private readonly cn_linear _dense;
 
-    /// <summary>Describes the linear layer of an operation.</summary>
+    /// <summary>Initialises the linear layer of an operation.</summary>
     public LinearPrimitive(Operation operation, Linear layer, cn_tensor input) : base(operation)
     {
-        // Flattened maps keep the order of their blocks; plain values make full blocks of features instead.
+        // Flattened maps keep their block order. Plain values are read as full feature blocks instead.
         bool maps = input.layout != cn_layout.CN_PLAIN;
         _dense = new cn_linear
         {
@@ -52,7 +52,7 @@ internal sealed class LinearPrimitive : Primitive
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
-        // Before the weights move.
+        // Must precede the weight update.
         if (plan.DX(this) is { } dx)
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
@@ -76,7 +76,7 @@ internal sealed class LinearPrimitive : Primitive
         => plan.Workspace(n => cn_linear_workspace_floats(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
 }
 
-/// <summary>y from x.</summary>
+/// <summary>Computes y from x.</summary>
 internal sealed unsafe class LinearForward(cn_linear linear, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace)
     : Step(x, w, bias, y, workspace)
 {
@@ -87,7 +87,7 @@ internal sealed unsafe class LinearForward(cn_linear linear, Slot x, Slot w, Slo
             .ThrowIfFailed();
 }
 
-/// <summary>dw and db from x and dy, and in a training step the optimiser's step with them.</summary>
+/// <summary>Computes dw and db from x and dy. In a training step the optimiser step runs as part of it.</summary>
 internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slot dy, WeightGradient gradient,
     Slot? workspace)
     : Step([x, dy, .. gradient.Slots, workspace])
@@ -111,20 +111,21 @@ internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slo
     }
 }
 
-/// <summary>db from dy alone.</summary>
+/// <summary>Computes db from dy.</summary>
 internal sealed unsafe class LinearBiasGradient(Slot dy, Slot db) : Step(dy, db)
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
 
     /// <inheritdoc/>
-    /// <remarks>Blocks of features with the batch inside lie as one map with a row for each sample does.</remarks>
+    /// <remarks>Feature blocks with the batch inside have the same layout as a single map with one row for each
+    /// sample.</remarks>
     public override void Run(in Run run) => cn_bias_gradient(run.Context,
         Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(dy.Tensor.c, run.N, 1)), 1, dy.Pointer, db.Pointer)
         .ThrowIfFailed();
 }
 
-/// <summary>dx from dy.</summary>
+/// <summary>Computes dx from dy.</summary>
 internal sealed unsafe class LinearBackwardData(cn_linear linear, Slot dy, Slot w, Slot dx, Slot? workspace)
     : Step(dy, w, dx, workspace)
 {

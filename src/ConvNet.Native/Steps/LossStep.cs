@@ -4,20 +4,20 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>The loss of an output and its gradient. A loss that the library lacks runs in C#: its tensors
-/// are plain.</summary>
+/// <summary>Computes the loss of an output and its gradient. A loss without a kernel runs in C#, on plain
+/// tensors.</summary>
 internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gradient)
 {
     private readonly Loss _loss = objective.Loss;
     private readonly Shape _shape = objective.Output.Shape;
 
-    /// <summary>All that it reads or writes.</summary>
+    /// <summary>All slots that the step reads or writes.</summary>
     public IReadOnlyList<Slot> Slots { get; } = [output, gradient];
 
-    /// <summary>The gradient of the output of a batch.</summary>
+    /// <summary>Returns the gradient of the output for n samples.</summary>
     public Span<float> Gradient(int n) => new(gradient.Pointer, n * _shape.Length);
 
-    /// <summary>The mean loss, without its weight; writes the gradient multiplied by it.</summary>
+    /// <summary>Returns the mean loss without its weight. Writes the gradient of the weighted loss.</summary>
     public double Evaluate(in Run run, Targets targets)
     {
         double value = Unweighted(run, targets);

@@ -3,23 +3,25 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>A step with what there is to say of it.</summary>
-/// <param name="Owner">The primitive that it belongs to; null where it serves inputs or outputs.</param>
+/// <summary>A step and its description.</summary>
+/// <param name="Owner">The primitive that the step belongs to. Null if it belongs to the inputs or outputs.</param>
 /// <param name="Step">The step.</param>
-/// <param name="Choice">How it computes, and why so.</param>
+/// <param name="Choice">The algorithm and the reason for choosing it.</param>
 internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
 
-/// <summary>What the last contributor to a gradient makes of it: dx = cut(its own part + others).</summary>
-/// <param name="DX">The gradient, for it to write.</param>
-/// <param name="Others">What the other readers gave; null where there are none, or somebody else adds them.</param>
-/// <param name="Cut">What cuts it: zero where this is not above zero; null where nothing does, or somebody else cuts
-/// it.</param>
+/// <summary>How the last contributor to a gradient completes it: dx = mask(own contribution + others).</summary>
+/// <param name="DX">The gradient to write.</param>
+/// <param name="Others">The sum of the other readers' gradients. Null if there are none or another step adds
+/// them.</param>
+/// <param name="Cut">The value that masks the gradient: dx is zero where the value is not positive. Null if there is no
+/// mask or another step applies it.</param>
 internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Cut);
 
-/// <summary>Third planning pass: turns the operations of a graph into a list of steps over slots of memory.</summary>
+/// <summary>Third planning pass: turns the operations of a graph into a list of steps over memory slots.</summary>
 /// <remarks>
-/// Primitives add their own steps; here come the reorders between layouts, and, where no primitive does it along with
-/// its own work, the sums of the gradients of a value with several readers and the cut of the gradient at a fused ReLU.
+/// Primitives add their own steps. This class adds the reorders between layouts. If no primitive does so as part of its
+/// own step, it also adds the steps that sum the gradients of a value with several readers and that mask the gradient
+/// of a fused ReLU.
 /// </remarks>
 internal sealed class Lowering
 {
@@ -45,29 +47,29 @@ internal sealed class Lowering
         InputGradients = new Slot?[graph.Inputs.Count];
     }
 
-    /// <summary>What is planned.</summary>
+    /// <summary>The pass specification.</summary>
     public PassSpec Pass { get; }
 
-    /// <summary>The seed of random masks.</summary>
+    /// <summary>The seed of the random masks.</summary>
     public ulong Seed => Pass.Training?.Seed ?? 0;
 
     /// <summary>The parameters.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>The caller's inputs, in the order of the graph's; whoever runs the steps points the slots at
-    /// them.</summary>
+    /// <summary>The caller's inputs, in the order of the graph's inputs. The pass sets their pointers before it runs
+    /// the steps.</summary>
     public IReadOnlyList<Slot> Inputs { get; }
 
-    /// <summary>The outputs, plain, in the order of the graph's.</summary>
+    /// <summary>The outputs in plain layout, in the order of the graph's outputs.</summary>
     public IReadOnlyList<Slot> Outputs { get; private set; } = [];
 
-    /// <summary>The losses, in the order of the objectives; none without training.</summary>
+    /// <summary>The losses, in the order of the objectives. Empty unless the pass trains.</summary>
     public IReadOnlyList<LossStep> Losses => _losses;
 
-    /// <summary>The gradients of the inputs, plain; null where one is not wanted.</summary>
+    /// <summary>The gradients of the inputs in plain layout. Null for an input whose gradient is not needed.</summary>
     public Slot?[] InputGradients { get; }
 
-    /// <summary>The steps that prepare parameters after they were written.</summary>
+    /// <summary>The steps that prepare parameters after they have been written.</summary>
     public IReadOnlyList<PlannedStep> PreparationSteps => _preparation;
 
     /// <summary>The steps of the forward pass.</summary>
@@ -76,10 +78,10 @@ internal sealed class Lowering
     /// <summary>The steps of the backward pass.</summary>
     public IReadOnlyList<PlannedStep> BackwardSteps => _backward;
 
-    /// <summary>Makes the steps of a pass.</summary>
-    /// <param name="pass">What is planned.</param>
+    /// <summary>Creates the steps of a pass.</summary>
+    /// <param name="pass">The pass specification.</param>
     /// <param name="graph">The graph after fusion.</param>
-    /// <param name="layouts">How its values lie.</param>
+    /// <param name="layouts">The layouts of its values.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
     /// <param name="parameters">The parameters.</param>
     public static Lowering Apply(PassSpec pass, FusedGraph graph, Layouts layouts, Func<Value, bool> wantsGradient,
@@ -95,12 +97,12 @@ internal sealed class Lowering
     /// <summary>The graph after fusion.</summary>
     public FusedGraph Graph => _graph;
 
-    /// <summary>How its values lie.</summary>
+    /// <summary>The layouts of the values.</summary>
     public Layouts Layouts => _layouts;
 
     /// <summary>Adds a step to the pass that is being lowered.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="choice">How it computes, and why so.</param>
+    /// <param name="choice">The algorithm and the reason for choosing it.</param>
     public void Add(Step step, Choice choice) => (_lowersBackward ? _backward : _forward)
         .Add(new PlannedStep(_owner, step, choice));
 
@@ -108,24 +110,25 @@ internal sealed class Lowering
     /// <inheritdoc cref="Add" path="/param"/>
     public void AddPreparation(Step step, Choice choice) => _preparation.Add(new PlannedStep(_owner, step, choice));
 
-    /// <summary>The input of an operation as it reads it.</summary>
+    /// <summary>Returns an input of an operation in the layout that the operation reads.</summary>
     public Slot X(Primitive reader, int input = 0)
         => ValueAs(reader.Operation.Inputs[input], _layouts.Read(reader, input));
 
-    /// <summary>The output of an operation.</summary>
+    /// <summary>Returns the output of an operation.</summary>
     public Slot Y(Primitive producer)
         => _values[(producer.Operation.Output, _layouts.Written(producer.Operation.Output))];
 
-    /// <summary>Whether a parameter has a gradient.</summary>
+    /// <summary>Returns whether a parameter is trained.</summary>
     public bool Trains(Parameter parameter) => Pass.Frozen.Trains(parameter);
 
-    /// <summary>Whether the gradient of a value is computed.</summary>
+    /// <summary>Returns whether the gradient of a value is computed.</summary>
     public bool WantsGradient(Value value) => _wantsGradient(value);
 
-    /// <summary>Whether the gradient of an input is wanted.</summary>
+    /// <summary>Returns whether the gradient of an input is needed.</summary>
     public bool WantsDX(Primitive reader, int input = 0) => _wantsGradient(reader.Operation.Inputs[input]);
 
-    /// <summary>Memory for the gradient of an input, for the operation to write; null where it is not wanted.</summary>
+    /// <summary>Returns the slot to which the operation writes the gradient of an input, or null if it is not
+    /// needed.</summary>
     public Slot? DX(Primitive reader, int input = 0)
     {
         if (!WantsDX(reader, input))
@@ -135,8 +138,8 @@ internal sealed class Lowering
         return slot;
     }
 
-    /// <summary>As <see cref="DX"/>, for an operation that can complete the gradient of its first input along with its
-    /// own part.</summary>
+    /// <summary>Like <see cref="DX"/>, for an operation that can complete the gradient of its first input in the same
+    /// step as its own contribution.</summary>
     public GradientParts? CompleteDX(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
@@ -150,13 +153,13 @@ internal sealed class Lowering
         return new GradientParts(_completed[value], others, cut ? X(reader) : null);
     }
 
-    /// <summary>Memory for the statistics of the rows of an output, for the operation to write; null where nobody wants
-    /// them.</summary>
+    /// <summary>Returns the slot to which the operation writes the row statistics of its output, or null if they are
+    /// not needed.</summary>
     public Slot? GiveStatistics(Primitive producer)
         => producer.Operation.GivesStatistics ? _statistics[producer.Operation.Output] =
             StatisticsSlot(Y(producer).Tensor) : null;
 
-    /// <summary>The statistics of the rows of the first input.</summary>
+    /// <summary>Returns the row statistics of the first input.</summary>
     public Slot Statistics(Primitive reader)
     {
         if (_statistics.TryGetValue(reader.Operation.Inputs[0], out Slot? given))
@@ -166,28 +169,29 @@ internal sealed class Lowering
         return statistics;
     }
 
-    /// <summary>Makes the gradient of the output the gradient of an input.</summary>
+    /// <summary>Uses the gradient of the output as the gradient of an input.</summary>
     public void PassGradient(Primitive reader, int input, Slot dy)
         => _gradients.Add(new Use(reader.Operation, input), dy);
 
-    /// <summary>Memory that only one step uses; null where it needs none.</summary>
-    /// <param name="floatsFor">The floats for a number of samples.</param>
+    /// <summary>Returns memory that only one step uses, or null if the step needs none.</summary>
+    /// <param name="floatsFor">Returns the number of floats for a given number of samples.</param>
     public Slot? Workspace(Func<int, long> floatsFor)
     {
-        // A smaller batch may be cut into other chunks, so the full one does not decide alone.
+        // A smaller batch may be split into different chunks, so the full batch may not need the most workspace.
         long floats = DecisiveBatches(Pass.BatchSize, Pass.Context.threads).Max(floatsFor);
         return floats > 0 ? new Slot(floats) { IsWorkspace = true } : null;
     }
 
-    /// <summary>Numbers of samples up to a batch, of which one takes as much workspace as any.</summary>
+    /// <summary>Returns batch sizes of which at least one needs as much workspace as any size up to the full
+    /// batch.</summary>
     /// <remarks>
-    /// Units and chunks of convolutions are the same for all batches from some hundred samples on, or evened out
-    /// between the threads: the largest unit then comes with a multiple of a unit for each. The pixels of a
-    /// linear layer
-    /// are its samples, in rows of at most 256, so that the largest batch with whole rows decides.
+    /// For batches of more than a few hundred samples, the units and chunks of a convolution either no longer depend on
+    /// the batch size or are balanced between the threads. In the second case the largest unit occurs at a batch size
+    /// that gives every thread the same number of units. A linear layer treats the samples as pixels, in rows of at
+    /// most 256, so the largest batch with full rows needs the most.
     /// </remarks>
-    /// <param name="batch">Samples in a full batch.</param>
-    /// <param name="threads">Threads to use.</param>
+    /// <param name="batch">The number of samples in a full batch.</param>
+    /// <param name="threads">The number of threads.</param>
     internal static IEnumerable<int> DecisiveBatches(int batch, int threads)
     {
         const int All = 4096, Rows = 256;
@@ -248,15 +252,15 @@ internal sealed class Lowering
     private void LowerForward(Primitive primitive)
     {
         Value y = primitive.Operation.Output;
-        // The input's copies come before the output, so a step list reads in the order of the data.
+        // Copies of the inputs are requested before the output, so that the steps are listed in data-flow order.
         for (int i = 0; i < primitive.Operation.Inputs.Count; i++)
             X(primitive, i);
         Written(y);
         primitive.Forward(this);
     }
 
-    // Memory for a value as its producer writes it: of its own, or a slice of the concatenation that reads it, which
-    // comes later in the plan.
+    // Returns the slot that the producer of a value writes: its own memory, or a slice of the output of the
+    // concatenation that reads it and comes later in the plan.
     private Slot Written(Value value)
     {
         cn_tensor tensor = _layouts.Written(value);
@@ -276,8 +280,8 @@ internal sealed class Lowering
         primitive.Backward(this, dy);
     }
 
-    // An input has no slot of its own: every layout of it is a copy, since the caller's memory is gone when the
-    // backward pass runs.
+    // An input has no slot of its own. Every layout of it is a copy, because the caller's memory is no longer available
+    // when the backward pass runs.
     private Slot ValueAs(Value value, cn_tensor tensor)
     {
         if (_lowersBackward && Again(value, tensor) is { } again)
@@ -288,8 +292,8 @@ internal sealed class Lowering
         return _values[(value, tensor)] = Reorder(from, tensor);
     }
 
-    // What takes little time to compute is not kept for the backward pass: the memory counts for more. A slice is kept
-    // with the whole.
+    // A value that is cheap to recompute is not kept for the backward pass, which saves memory. A slice is kept
+    // together with the whole tensor.
     private Slot? Again(Value value, cn_tensor tensor)
     {
         if (value.Producer is not { } operation || tensor != _layouts.Written(value) || _layouts.Of(operation)
@@ -307,7 +311,7 @@ internal sealed class Lowering
         cn_tensor source = from.Tensor, view = to;
         if ((source.c, source.h, source.w) != (to.c, to.h, to.w))
         {
-            // A flattened value: both sides have the same order only where they are plain and without a halo.
+            // For a flattened value the element order of both sides agrees only in plain layout without a halo.
             if (IsLinear(source))
                 source = to with { layout = cn_layout.CN_PLAIN, halo = 0 };
             else if (IsLinear(to))
@@ -326,7 +330,7 @@ internal sealed class Lowering
     private static bool IsLinear(cn_tensor tensor)
         => tensor is { layout: cn_layout.CN_PLAIN, halo: 0, sample_stride: 0 };
 
-    // The gradient of a value: what its readers, and its losses, give for it.
+    // Sums the contributions of a value's readers and losses to its gradient.
     private Slot GatherGradient(Value value)
     {
         if (_completed.TryGetValue(value, out Slot? completed))
@@ -339,7 +343,7 @@ internal sealed class Lowering
     {
         if (parts.Length < 2)
             return parts.Length == 0 ? null : InLayoutOf(tensor, parts[0]);
-        // In pairs, so that the sum over many readers is no long running sum.
+        // Pairwise summation, which limits the rounding error when there are many readers.
         int half = (parts.Length + 1) / 2;
         Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
         Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);

@@ -3,13 +3,12 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>Which kernels run which layer: with <see cref="Fusion"/> the one place here that knows the
-/// layers.</summary>
+/// <summary>Maps layers to kernels. Only this class and <see cref="Fusion"/> distinguish the layer types.</summary>
 internal static class LoweringTable
 {
-    /// <summary>The primitive of an operation. A layer without a kernel runs in C#.</summary>
+    /// <summary>Returns the primitive of an operation. A layer without a kernel runs in C#.</summary>
     /// <param name="operation">The operation.</param>
-    /// <param name="inputs">How the inputs are written by those who produce them.</param>
+    /// <param name="inputs">The tensor descriptors with which the producers write the inputs.</param>
     public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
     {
         Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
@@ -28,7 +27,7 @@ internal static class LoweringTable
         null => throw new InvalidOperationException("The input is no operation."),
     };
 
-    /// <summary>The kernel of a pooling layer; null where a node does not pool.</summary>
+    /// <summary>Returns the kernel parameters of a pooling layer, or null if the node is not a pooling layer.</summary>
     public static PoolKernel? PoolOf(Node node) => node.Layer switch
     {
         MaxPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_MAX),

@@ -3,7 +3,7 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>A layer of the user's own: runs in C#, over plain copies of what it reads.</summary>
+/// <summary>A user-defined layer. Runs in C#, on plain copies of its inputs.</summary>
 internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primitive(operation)
 {
     private Slot? _saved;
@@ -40,7 +40,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         }, layer, !Operation.IsFrozen), InCSharp with { MultiplyAdds = Gradients(plan) * InCSharp.MultiplyAdds });
     }
 
-    // Of a layer with dot products each gradient has as many as the output.
+    // The gradient of the inputs and that of the parameters each take as many multiply-adds as the output.
     private int Gradients(Lowering plan)
         => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0)
             + (Operation.Node.Parameters.Any(plan.Trains) ? 1 : 0);
@@ -56,22 +56,22 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
             [.. Operation.Node.Parameters.Select(plan.Parameters.Values)], _saved);
 }
 
-/// <summary>The memory of a <see cref="Frame{T}"/>; what a pass may not touch is null.</summary>
+/// <summary>The slots of a <see cref="Frame{T}"/>. Null for memory that a pass must not access.</summary>
 internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X, Slot? Y, Slot[] W, Slot? Saved)
 {
-    /// <summary>Gradient of the output.</summary>
+    /// <summary>The gradient of the output.</summary>
     public Slot? DY { get; init; }
 
-    /// <summary>Gradients of the inputs.</summary>
+    /// <summary>The gradients of the inputs.</summary>
     public Slot?[] DX { get; init; } = [];
 
-    /// <summary>Gradients of the parameters.</summary>
+    /// <summary>The gradients of the parameters.</summary>
     public Slot?[] DW { get; init; } = [];
 
-    /// <summary>All of them.</summary>
+    /// <summary>All slots.</summary>
     public Slot?[] All => [.. X, Y, .. W, Saved, DY, .. DX, .. DW];
 
-    /// <summary>The memory, once every slot has its place.</summary>
+    /// <summary>Returns the memory of the slots, after their addresses have been assigned.</summary>
     public NodeMemory<float> Bind() => new()
     {
         Name = Node.Place,
@@ -95,7 +95,7 @@ internal sealed record FrameSlots(Node Node, ulong Seed, int Threads, Slot?[] X,
         => slot is null ? default : new NativeFloats(slot.Pointer, (int)Math.Min(slot.Floats, Array.MaxLength)).Memory;
 }
 
-/// <summary>The forward pass of a layer in C#.</summary>
+/// <summary>Runs the forward pass of a layer in C#.</summary>
 internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool training) : Step(slots.All)
 {
     private NodeMemory<float>? _memory;
@@ -108,7 +108,7 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
         => new Frame<float>(_memory!, run.N, training, run.Step, run.FirstSample).RunForward(layer);
 }
 
-/// <summary>The backward pass of a layer in C#.</summary>
+/// <summary>Runs the backward pass of a layer in C#.</summary>
 internal sealed class ManagedBackward(FrameSlots slots, Layer layer, bool training) : Step(slots.All)
 {
     /// <inheritdoc/>

@@ -3,10 +3,11 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>A rule without a kernel: runs in C#, elementwise over the packed values, else over plain copies.</summary>
+/// <summary>An optimiser without a kernel. Runs in C#: on the packed values if it is elementwise, otherwise on plain
+/// copies.</summary>
 internal sealed unsafe class ManagedUpdate : IDisposable
 {
-    // Long parameters are cut: a span counts to 2^31.
+    // Long parameters are split, because the length of a span is limited to 2^31 − 1.
     private const int Run = 1 << 20;
 
     private readonly Optimizer _optimizer;
@@ -14,10 +15,10 @@ internal sealed unsafe class ManagedUpdate : IDisposable
     private readonly NativeBlock _plain;
     private readonly int _names;
 
-    /// <summary>Takes memory for the plain copies of the largest parameter, where the rule needs any.</summary>
-    /// <param name="optimizer">The rule.</param>
-    /// <param name="parameters">The parameters that it moves.</param>
-    /// <param name="context">Where the copies are made.</param>
+    /// <summary>Allocates the plain copies for the largest parameter, if the optimiser needs them.</summary>
+    /// <param name="optimizer">The optimiser.</param>
+    /// <param name="parameters">The parameters that it updates.</param>
+    /// <param name="context">The context that makes the copies.</param>
     public ManagedUpdate(Optimizer optimizer, IReadOnlyList<Parameter> parameters, cn_context context)
     {
         (_optimizer, _context, _names) = (optimizer, context, optimizer.StateNames.Count);
@@ -25,11 +26,11 @@ internal sealed unsafe class ManagedUpdate : IDisposable
         _plain = new NativeBlock((2L + _names) * longest, clear: false);
     }
 
-    /// <summary>Moves one parameter.</summary>
-    /// <param name="step">What the rule knows of the step.</param>
+    /// <summary>Updates one parameter.</summary>
+    /// <param name="step">The context of the step.</param>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="packing">How it lies.</param>
-    /// <param name="memory">Where it lies.</param>
+    /// <param name="packing">The packing of the parameter.</param>
+    /// <param name="memory">The memory of the parameter.</param>
     public void Move(in UpdateContext step, Parameter parameter, Packing packing, in PackedParameter memory)
     {
         try
@@ -78,22 +79,22 @@ internal sealed unsafe class ManagedUpdate : IDisposable
     }
 }
 
-/// <summary>Where a packed parameter lies.</summary>
-/// <param name="gradient">Its gradient.</param>
-/// <param name="values">Its values.</param>
-/// <param name="state">The first value of its state.</param>
-/// <param name="stride">Floats from there to the next state.</param>
+/// <summary>The memory of a packed parameter.</summary>
+/// <param name="gradient">The gradient.</param>
+/// <param name="values">The values.</param>
+/// <param name="state">The first state tensor.</param>
+/// <param name="stride">The distance between state tensors, in floats.</param>
 internal readonly unsafe struct PackedParameter(float* gradient, float* values, float* state, long stride)
 {
-    /// <summary>Its gradient.</summary>
+    /// <summary>The gradient.</summary>
     public float* Gradient => gradient;
 
-    /// <summary>Its values.</summary>
+    /// <summary>The values.</summary>
     public float* Values => values;
 
-    /// <summary>The first value of its state; null where there is none.</summary>
+    /// <summary>The first state tensor. Null if there is none.</summary>
     public float* State => state;
 
-    /// <summary>Floats from one state to the next.</summary>
+    /// <summary>The distance between state tensors, in floats.</summary>
     public long Stride => stride;
 }

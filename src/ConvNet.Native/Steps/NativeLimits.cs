@@ -2,13 +2,14 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>What the kernels cannot take of what a graph can describe, found before anything is planned.</summary>
+/// <summary>Checks a graph against the limits of the kernels, before anything is planned.</summary>
 internal static class NativeLimits
 {
-    /// <summary>Throws where a node is beyond a limit of convnet.h.</summary>
+    /// <summary>Throws if a node exceeds a limit of convnet.h.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <exception cref="NotSupportedException">A size is too large: the message names node and limit.</exception>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <exception cref="NotSupportedException">A size is too large. The message names the node and the
+    /// limit.</exception>
     public static void Check(Graph graph, int batchSize)
     {
         if (batchSize > Convnet.CN_MOST_SIZE)
@@ -31,7 +32,7 @@ internal static class NativeLimits
         }
     }
 
-    /// <summary>A refusal by the library itself, with the node that it concerns.</summary>
+    /// <summary>Returns the exception for a node that the library itself rejected.</summary>
     public static NotSupportedException Refused(Node node, NativeCallException error)
         => new($"The native backend cannot run {node}: {error.Message}", error);
 

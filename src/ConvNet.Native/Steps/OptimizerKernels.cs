@@ -2,10 +2,11 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>The optimisers that have kernels; any other rule runs in C#.</summary>
+/// <summary>The optimisers that have kernels. All others run in C#.</summary>
 internal static class OptimizerKernels
 {
-    /// <summary>An optimiser as the kernels know it, without the number of the step; null where none does.</summary>
+    /// <summary>Returns the kernel descriptor of an optimiser without a step number, or null if it has no
+    /// kernel.</summary>
     public static cn_optimizer? Of(Optimizer optimizer) => optimizer switch
     {
         Sgd sgd => new cn_optimizer

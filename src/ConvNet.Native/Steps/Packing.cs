@@ -3,21 +3,21 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>How a parameter lies in native memory, and the way there and back.</summary>
-/// <param name="Floats">Floats of the packed form.</param>
+/// <summary>The layout of a parameter in native memory, and the conversions to and from it.</summary>
+/// <param name="Floats">The number of floats of the packed form.</param>
 internal abstract unsafe record Packing(long Floats)
 {
-    /// <summary>The order of the packed values, for people.</summary>
+    /// <summary>The order of the packed values, as text.</summary>
     public abstract string Form { get; }
 
-    /// <summary>Packs values in the order of the parameter's dimensions.</summary>
+    /// <summary>Packs values given in the order of the parameter's dimensions.</summary>
     public abstract void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed);
 
     /// <summary>Unpacks values into the order of the parameter's dimensions.</summary>
     public abstract void Unpack(in cn_context context, float* packed, Span<float> plain);
 }
 
-/// <summary>Weights of a convolution.</summary>
+/// <summary>The packing of convolution weights.</summary>
 internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
 {
     /// <inheritdoc/>
@@ -45,7 +45,7 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
     }
 }
 
-/// <summary>Weights of a linear layer.</summary>
+/// <summary>The packing of linear layer weights.</summary>
 internal sealed unsafe record LinearPacking(cn_linear Linear)
     : Packing(Convnet.cn_linear_weight_floats(Linear).SizeOrThrow())
 {
@@ -67,7 +67,7 @@ internal sealed unsafe record LinearPacking(cn_linear Linear)
     }
 }
 
-/// <summary>Values in their own order, then zeros up to a whole block.</summary>
+/// <summary>The original order, zero-padded to a whole block.</summary>
 /// <param name="Length">The number of values.</param>
 internal sealed unsafe record VectorPacking(int Length)
     : Packing((Length + Convnet.CN_BLOCK - 1L) / Convnet.CN_BLOCK * Convnet.CN_BLOCK)
@@ -78,7 +78,7 @@ internal sealed unsafe record VectorPacking(int Length)
     /// <inheritdoc/>
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
     {
-        // The zeros behind are those that the block was made with.
+        // The padding keeps the zeros with which the block was allocated.
         Debug.Assert(plain.Length == Length);
         plain.CopyTo(new Span<float>(packed, Length));
     }

@@ -4,13 +4,14 @@ using ConvNet.Planning;
 
 namespace ConvNet.Native;
 
-/// <summary>All parameters of an executable, packed, in one block; the optimiser's state in a block of the same
-/// order.</summary>
+/// <summary>All parameters of an executable in packed form, in one block. The optimiser state is in a second block with
+/// the same order.</summary>
 /// <remarks>
-/// Parameters that train stand first, in the order in which gradients are reported, those that can take their step
-/// inside the gradient of the weights before the others; those that do not train, and buffers, follow. Gradients of the
-/// former take memory only where they are kept, or when a backward pass runs apart from its step. Where a layer runs in
-/// C# all are kept: it may throw half way through the backward pass, when nothing may have moved yet.
+/// Trainable parameters come first, in the order in which gradients are reported. Among these, the parameters whose
+/// optimiser step can run as part of the weight gradient precede the others. Frozen parameters and buffers follow.
+/// Gradients of the parameters updated as part of the weight gradient take memory only if they are kept or if a
+/// backward pass runs separately from the step. If a layer runs in C#, all gradients are kept: the layer may throw
+/// during the backward pass, and no parameter may have changed by then.
 /// </remarks>
 internal sealed unsafe class ParameterStore : IDisposable
 {
@@ -31,14 +32,15 @@ internal sealed unsafe class ParameterStore : IDisposable
     private ManagedUpdate? _managed;
     private NativeBlock? _valueBlock, _stateBlock, _keptBuffers, _keptValues, _keptState;
 
-    /// <summary>Decides where everything lies; <see cref="Allocate"/> takes the memory.</summary>
+    /// <summary>Determines the layout of the parameters. <see cref="Allocate"/> allocates the memory.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="primitives">Who says how the parameters are packed.</param>
-    /// <param name="liveness">Which of them a loss depends on, and which are frozen.</param>
-    /// <param name="optimizer">The rule that moves them; null where nothing does.</param>
-    /// <param name="buckets">The parameters that it moves, in the order in which gradients are reported.</param>
+    /// <param name="primitives">The primitives, which define the packing of the parameters.</param>
+    /// <param name="liveness">The parameters that a loss depends on and the frozen parameters.</param>
+    /// <param name="optimizer">The optimiser. Null if the executable does not train.</param>
+    /// <param name="buckets">The parameters that the optimiser updates, in the order in which gradients are
+    /// reported.</param>
     /// <param name="keepGradients">Whether gradients can be read after every step.</param>
-    /// <param name="context">Who computes.</param>
+    /// <param name="context">The context that runs the kernels: instruction set and thread count.</param>
     public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Liveness liveness, Optimizer? optimizer,
         IReadOnlyList<IReadOnlyList<Parameter>> buckets, bool keepGradients, cn_context context)
     {
@@ -57,13 +59,13 @@ internal sealed unsafe class ParameterStore : IDisposable
             foreach (Parameter p in primitive.Operation.Node.Parameters.Concat(primitive.Operation.Norm?.Parameters
                 ?? []))
                 _packings[p.Index] = primitive.PackingOf(p);
-            // A bias whose weights are frozen has no kernel to step in.
+            // A bias whose weights are frozen has no weight gradient kernel to run its step.
             Node node = primitive.Operation.Node;
             if (!KeepsGradients && primitive.StepsInside && liveness.ReachesLoss(node)
                 && _frozen.Trains(node.Parameters[0]))
                 inside.UnionWith(node.Parameters.Where(_frozen.Trains));
         }
-        // In the order of the buckets, so that each lies together where all step apart.
+        // In bucket order, so that each bucket is contiguous if all parameters are updated separately.
         Parameter[] trained = [.. buckets.SelectMany(p => p)], first = [.. trained.Where(inside.Contains)],
             then = [.. trained.Where(p => !inside.Contains(p))];
         long middle = Place(first, 0);
@@ -80,8 +82,8 @@ internal sealed unsafe class ParameterStore : IDisposable
         _apart = Region(then, middle, _trainedFloats);
     }
 
-    /// <summary>Takes the memory; buffers have their initial values, and all others start as zero.</summary>
-    /// <exception cref="OutOfMemoryException">There is not as much.</exception>
+    /// <summary>Allocates the memory. Buffers are set to their initial values and everything else to zero.</summary>
+    /// <exception cref="OutOfMemoryException">The memory is insufficient.</exception>
     public void Allocate()
     {
         _valueBlock = new NativeBlock(_valueFloats, clear: true);
@@ -109,35 +111,35 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Whether gradients can be read after every step.</summary>
     public bool KeepsGradients { get; }
 
-    /// <summary>Bytes of the values, of the gradients that a training step stores, and of the optimiser's
+    /// <summary>The bytes of the values, of the gradients that a training step stores, and of the optimiser
     /// state.</summary>
     public (long Values, long Gradients, long State) Bytes
         => (sizeof(float) * _valueFloats, sizeof(float) * RestFloats, sizeof(float) * _stateNames * _trainedFloats);
 
-    /// <summary>Values of state that the optimiser keeps for each value.</summary>
+    /// <summary>The number of state values that the optimiser keeps for each parameter value.</summary>
     public int StateNames => _stateNames;
 
-    /// <summary>Whether the optimiser's rule runs in C#.</summary>
+    /// <summary>Whether the optimiser runs in C#.</summary>
     public bool StepsInCSharp => _optimizer is not null && _kernel is null;
 
-    /// <summary>Whether a parameter has a gradient, and is moved by a step.</summary>
+    /// <summary>Returns whether a parameter is trained.</summary>
     public bool Trains(Parameter parameter) => _frozen.Trains(parameter);
 
-    /// <summary>Floats of the parameters that take their step behind the backward pass.</summary>
+    /// <summary>The number of floats of the parameters that are updated after the backward pass.</summary>
     public long RestFloats => (KeepsGradients ? _inside?.Length ?? 0 : 0) + (_apart?.Length ?? 0);
 
-    /// <summary>Where the values of a parameter lie.</summary>
+    /// <summary>Returns the slot of a parameter's values.</summary>
     public Slot Values(Parameter parameter) => _values[parameter.Index];
 
-    /// <summary>Where the gradient of a parameter lies.</summary>
+    /// <summary>Returns the slot of a parameter's gradient.</summary>
     public Slot Gradient(Parameter parameter)
         => _gradients[parameter.Index] ?? throw new InvalidOperationException($"{parameter.Name} has no gradient.");
 
     /// <summary>
-    /// The step that a layer's parameters can take inside the gradient of its weights, at a learning rate of 1 and
-    /// without its number.
+    /// Returns the optimiser step that can run as part of the weight gradient of a layer, with a learning rate of 1 and
+    /// without a step number.
     /// </summary>
-    /// <remarks>Once there is memory; where the optimiser has a kernel.</remarks>
+    /// <remarks>Requires allocated memory and an optimiser with a kernel.</remarks>
     public cn_update UpdateOf(Node node) => new()
     {
         optimizer = _kernel!.Value,
@@ -160,7 +162,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     public void WriteGradient(Parameter parameter, ReadOnlySpan<float> values)
         => Pack(parameter, values, Gradient(parameter).Pointer);
 
-    /// <summary>The sum of the squares of a gradient.</summary>
+    /// <summary>Returns the sum of the squares of a gradient.</summary>
     public double GradientSquares(Parameter parameter)
     {
         Slot gradient = Gradient(parameter);
@@ -177,23 +179,23 @@ internal sealed unsafe class ParameterStore : IDisposable
         _apart!.Scale(_context, factor);
     }
 
-    /// <summary>Limits all gradients to ±<paramref name="most"/>.</summary>
+    /// <summary>Clamps all gradients to ±<paramref name="most"/>.</summary>
     public void ClampGradients(float most)
     {
         _inside!.Clamp(_context, most);
         _apart!.Clamp(_context, most);
     }
 
-    /// <summary>Reads a state of a parameter.</summary>
+    /// <summary>Reads a state tensor of a parameter.</summary>
     public void ReadState(Parameter parameter, int index, Span<float> values)
         => Unpack(parameter, State(index, _offsets[parameter.Index]), values);
 
-    /// <summary>Writes a state of a parameter.</summary>
+    /// <summary>Writes a state tensor of a parameter.</summary>
     public void WriteState(Parameter parameter, int index, ReadOnlySpan<float> values)
         => Pack(parameter, values, State(index, _offsets[parameter.Index]));
 
-    /// <summary>Takes over values, buffers and the state of what trains in both from parameters that lie
-    /// otherwise.</summary>
+    /// <summary>Copies values, buffers, and the state of the parameters trained in both stores from a store with a
+    /// different layout.</summary>
     public void CopyFrom(ParameterStore other, Graph graph)
     {
         foreach (Parameter p in graph.Parameters)
@@ -209,10 +211,10 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
     }
 
-    /// <summary>Copies the buffers, before a forward pass moves them.</summary>
+    /// <summary>Copies the buffers, before a forward pass updates them.</summary>
     public void KeepBuffers() => Buffers.CopyTo(KeptBuffers);
 
-    /// <summary>Exchanges the buffers and their copy.</summary>
+    /// <summary>Swaps the buffers with their copy.</summary>
     public void ExchangeBuffers()
     {
         Span<float> buffers = Buffers, kept = KeptBuffers;
@@ -220,11 +222,13 @@ internal sealed unsafe class ParameterStore : IDisposable
             (buffers[i], kept[i]) = (kept[i], buffers[i]);
     }
 
-    /// <summary>Makes room for all gradients, before a backward pass that runs apart from its step.</summary>
+    /// <summary>Allocates memory for all gradients, before a backward pass that runs separately from the
+    /// step.</summary>
     public void NeedGradients() => _inside!.Allocate();
 
-    /// <summary>Makes the gradients of what no loss depends on zero: no step of a backward pass writes them.</summary>
-    /// <returns>The parameters that have these gradients.</returns>
+    /// <summary>Clears the gradients of parameters that no loss depends on. No step of a backward pass writes
+    /// them.</summary>
+    /// <returns>The parameters whose gradients were cleared.</returns>
     public ReadOnlySpan<Parameter> ClearUnreached()
     {
         foreach (Parameter p in _unreached)
@@ -235,16 +239,16 @@ internal sealed unsafe class ParameterStore : IDisposable
         return _unreached;
     }
 
-    /// <summary>Puts the gradients aside before a backward pass overwrites them.</summary>
+    /// <summary>Saves the gradients before a backward pass overwrites them.</summary>
     public void KeepGradients()
     {
         _inside!.Keep();
         _apart!.Keep();
     }
 
-    /// <summary>The gradients of a bucket, where gradients are kept.</summary>
-    /// <param name="bucket">Its number.</param>
-    /// <param name="addKept">Whether those that were put aside are added first.</param>
+    /// <summary>Returns the gradients of a bucket. Requires that gradients are kept.</summary>
+    /// <param name="bucket">The index of the bucket.</param>
+    /// <param name="addKept">Whether the saved gradients are added first.</param>
     public Span<float> Bucket(int bucket, bool addKept)
     {
         IReadOnlyList<Parameter> parameters = _buckets[bucket];
@@ -255,19 +259,19 @@ internal sealed unsafe class ParameterStore : IDisposable
         return new Span<float>(_apart.Gradients + start, checked((int)(end - start)));
     }
 
-    /// <summary>The parameter whose gradient lies in a slot; null if none does.</summary>
+    /// <summary>Returns the parameter whose gradient is in a slot, or null if there is none.</summary>
     public Parameter? WithGradientIn(Slot slot) => _apart?.Parameters.FirstOrDefault(p => _gradients[p.Index] == slot);
 
-    /// <summary>Adds the gradients that were put aside.</summary>
+    /// <summary>Adds the saved gradients.</summary>
     public void AddKeptGradients()
     {
         _inside!.AddKept(_context, 0, _inside.Length);
         _apart!.AddKept(_context, 0, _apart.Length);
     }
 
-    /// <summary>Moves all parameters that train by their gradients.</summary>
-    /// <param name="number">The number of the step, from 1.</param>
-    /// <param name="learningRate">Its learning rate.</param>
+    /// <summary>Updates all trainable parameters.</summary>
+    /// <param name="number">The step number, starting at 1.</param>
+    /// <param name="learningRate">The learning rate.</param>
     public void Step(long number, float learningRate)
     {
         if (_kernel is null)
@@ -279,7 +283,7 @@ internal sealed unsafe class ParameterStore : IDisposable
         Step(_apart!, number, learningRate);
     }
 
-    /// <summary>Moves those that have not taken their step inside the backward pass.</summary>
+    /// <summary>Updates the parameters that were not updated as part of the backward pass.</summary>
     /// <inheritdoc cref="Step(long, float)" path="/param"/>
     public void StepRest(long number, float learningRate)
     {
@@ -289,7 +293,7 @@ internal sealed unsafe class ParameterStore : IDisposable
             Step(_apart!, number, learningRate);
     }
 
-    /// <summary>Frees the blocks.</summary>
+    /// <summary>Frees the memory.</summary>
     public void Dispose()
     {
         _valueBlock?.Dispose();
@@ -374,7 +378,7 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
     }
 
-    // States lie one after the other, each over all parameters that train.
+    // The state tensors are consecutive. Each covers all trainable parameters.
     private float* State(int index, long offset)
         => index < _stateNames ? _stateBlock!.Pointer + index * _trainedFloats + offset : null;
 
@@ -396,7 +400,7 @@ internal sealed unsafe class ParameterStore : IDisposable
             [.. parameters.Select(p => (_gradients[p.Index]!, _offsets[p.Index] - offset))]);
     }
 
-    // One segment for each run of parameters with the same options; the zeros between them stay zero.
+    // One segment for each run of parameters with the same options. The zero padding between parameters stays zero.
     private cn_segment[] Segments(Parameter[] parameters, long start)
     {
         var segments = new List<cn_segment>();

@@ -3,18 +3,18 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>What a pooling layer asks of the kernels.</summary>
-/// <param name="Window">Its window.</param>
-/// <param name="Kind">What it takes of a window.</param>
-/// <param name="CountIncludePad">Whether the padding's zeros count in a mean.</param>
+/// <summary>The kernel parameters of a pooling layer.</summary>
+/// <param name="Window">The window.</param>
+/// <param name="Kind">The kind of pooling.</param>
+/// <param name="CountIncludePad">Whether an average includes the zeros of the padding.</param>
 internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIncludePad = true)
 {
-    /// <summary>Whether a byte names the winner of a window.</summary>
+    /// <summary>Whether the forward pass stores the index of each window's winner in a byte.</summary>
     public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W
         <= CN_NO_WINNER;
 
-    /// <summary>The descriptor over some tensors; where it cuts, winners know where the ReLU before the pool let
-    /// nothing through.</summary>
+    /// <summary>Returns the descriptor for the given tensors. If <paramref name="cuts"/> is true, a window whose values
+    /// were all clamped by the preceding ReLU has no winner.</summary>
     public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool cuts) => new()
     {
         x = x,
@@ -27,7 +27,7 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
         flags = cuts ? cn_flags.CN_RELU : cn_flags.None,
     };
 
-    /// <summary>Memory for the winners of n samples; null where there are none.</summary>
+    /// <summary>Returns memory for the winners of n samples, or null if the pool stores none.</summary>
     public static Slot? Winners(in cn_pool2d pool, int n)
     {
         long bytes = cn_pool2d_winner_bytes(pool, n).SizeOrThrow();
@@ -35,7 +35,7 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
     }
 }
 
-/// <summary>Max and average pooling over blocks of channels.</summary>
+/// <summary>Max and average pooling over channel blocks.</summary>
 internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Primitive(operation)
 {
     private Slot? _winners;
@@ -47,7 +47,7 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Inputs[0].Shape);
 
     /// <inheritdoc/>
-    /// <remarks>A window whose maximum the ReLU before the pool cut off has no winner.</remarks>
+    /// <remarks>A window whose maximum was clamped by the preceding ReLU has no winner.</remarks>
     public override bool CutsGradient => Operation.CutsGradient && _winners is not null;
 
     /// <inheritdoc/>
@@ -66,7 +66,7 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     {
         if (plan.DX(this) is not { } dx)
             return;
-        // With the winners, and for an average, x is not needed and may make room for others.
+        // With winners, and for an average, x is not needed and its memory can be reused.
         Slot? x = kernel.Kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
         plan.Add(new PoolBackward(kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, Operation.CutsGradient),
             x, _winners, dy, dx),
@@ -75,7 +75,7 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     }
 }
 
-/// <summary>y from x, and which pixel of a window won.</summary>
+/// <summary>Computes y from x, and the index of the winner of each window.</summary>
 internal sealed unsafe class PoolForward(cn_pool2d pool, Slot x, Slot y, Slot? winners) : Step(x, y, winners)
 {
     /// <inheritdoc/>
@@ -83,7 +83,7 @@ internal sealed unsafe class PoolForward(cn_pool2d pool, Slot x, Slot y, Slot? w
         => cn_pool2d_forward(run.Context, pool, run.N, x.Pointer, y.Pointer, (byte*)winners.Address()).ThrowIfFailed();
 }
 
-/// <summary>dx from dy and the winners, or from x where the maximum is sought again.</summary>
+/// <summary>Computes dx from dy and the winners, or from x, in which case the maximum is searched for again.</summary>
 internal sealed unsafe class PoolBackward(cn_pool2d pool, Slot? x, Slot? winners, Slot dy, Slot dx)
     : Step(x, winners, dy, dx)
 {

@@ -2,63 +2,63 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>How one operation runs on the C kernels: the layouts that it takes, and the steps that it
-/// becomes.</summary>
+/// <summary>Implements one operation with the C kernels: defines the layouts of its tensors and adds its
+/// steps.</summary>
 internal abstract class Primitive(Operation operation)
 {
     /// <summary>The operation.</summary>
     public Operation Operation { get; } = operation;
 
-    /// <summary>Whether it takes and gives plain tensors without a halo only.</summary>
+    /// <summary>Whether the primitive supports only plain tensors without a halo.</summary>
     public virtual bool PlainOnly => false;
 
-    /// <summary>Whether the gradient of an input is the gradient of the output as it is: what a sum inside
-    /// adds.</summary>
+    /// <summary>Returns whether the gradient of an input equals the gradient of the output, as for the residual input
+    /// of a fused sum.</summary>
     public virtual bool PassesGradient(int input) => Operation.Sums && input == Operation.Inputs.Count - 1;
 
-    /// <summary>Whether its backward pass takes the gradient of its output uncut, and cuts it itself where there was a
-    /// ReLU.</summary>
+    /// <summary>Whether the backward pass takes the unmasked gradient of the output and applies the mask of a fused
+    /// ReLU itself.</summary>
     public virtual bool CutsGradient => false;
 
-    /// <summary>Whether its parameters can take the optimiser's step inside the gradient of the weights.</summary>
+    /// <summary>Whether the optimiser step of the parameters can run as part of the weight gradient.</summary>
     public virtual bool StepsInside => false;
 
-    /// <summary>The halo of its first input with which it runs best.</summary>
+    /// <summary>The preferred halo of the first input.</summary>
     public virtual int XHalo => 0;
 
-    /// <summary>The halo of its output's gradient with which the gradient of the input is computed best.</summary>
+    /// <summary>The preferred halo of the output gradient for computing the input gradient.</summary>
     public virtual int DYHalo => 0;
 
-    /// <summary>How an input is read; its gradient lies the same way. The halo is for <see cref="Layouts"/> to fill
-    /// in.</summary>
+    /// <summary>Returns the tensor descriptor of an input, which its gradient shares. <see cref="Layouts"/> sets the
+    /// halo.</summary>
     public abstract cn_tensor X(int input);
 
-    /// <summary>How the output is written; its gradient lies the same way. The halo is for <see cref="Layouts"/> to
-    /// fill in.</summary>
+    /// <summary>The tensor descriptor of the output, which its gradient shares. <see cref="Layouts"/> sets the
+    /// halo.</summary>
     public abstract cn_tensor Y { get; }
 
-    /// <summary>How a parameter is packed: one value per channel unless the primitive says otherwise.</summary>
-    /// <param name="parameter">A parameter of the operation's node, or of the batch normalisation that was folded into
+    /// <summary>Returns the packing of a parameter. The default is one value per channel.</summary>
+    /// <param name="parameter">A parameter of the operation's node, or of the batch normalisation folded into
     /// it.</param>
     public virtual Packing PackingOf(Parameter parameter) => new VectorPacking(parameter.Length);
 
-    /// <summary>Whether the backward pass may compute the output again instead of keeping it.</summary>
+    /// <summary>Whether the backward pass may recompute the output instead of keeping it.</summary>
     public virtual bool RunsAgain => false;
 
-    /// <summary>Adds a step to the backward pass that computes the output again, with the same bits.</summary>
-    /// <param name="plan">Where to.</param>
-    /// <param name="y">Memory for it.</param>
+    /// <summary>Adds a step to the backward pass that recomputes the output with identical bits.</summary>
+    /// <param name="plan">The plan to add the step to.</param>
+    /// <param name="y">The slot for the output.</param>
     public virtual void RunAgain(Lowering plan, Slot y)
         => throw new InvalidOperationException($"{Operation.Node} does not run again.");
 
-    /// <summary>The algorithm of a pass, once its steps have been added.</summary>
+    /// <summary>Returns the algorithm of a pass. Valid once the steps of the pass have been added.</summary>
     public virtual SumAlgorithm AlgorithmOf(SumPass pass) => SumAlgorithm.Direct;
 
     /// <summary>Adds the steps of the forward pass.</summary>
     public abstract void Forward(Lowering plan);
 
     /// <summary>Adds the steps of the backward pass.</summary>
-    /// <param name="plan">Where to.</param>
-    /// <param name="dy">The gradient of the output, behind the cut of a fused ReLU.</param>
+    /// <param name="plan">The plan to add the steps to.</param>
+    /// <param name="dy">The gradient of the output, after the mask of a fused ReLU.</param>
     public abstract void Backward(Lowering plan, Slot dy);
 }

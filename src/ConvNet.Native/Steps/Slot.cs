@@ -2,30 +2,31 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
 
-/// <summary>Who owns the memory of a slot.</summary>
+/// <summary>The owner of a slot's memory.</summary>
 internal enum SlotOwner
 {
-    /// <summary>The arena of a pass; others use the place before and after.</summary>
+    /// <summary>The arena of a pass. Other slots may use the same memory before and after.</summary>
     Arena,
 
-    /// <summary>The pass; the values last from call to call.</summary>
+    /// <summary>The pass. The values persist between calls.</summary>
     Pass,
 
-    /// <summary>Somebody else, who sets the pointer.</summary>
+    /// <summary>Another object, which sets the pointer.</summary>
     Other,
 }
 
-/// <summary>A piece of native memory that steps read and write; it gets its place when all steps are known.</summary>
+/// <summary>A region of native memory that steps read and write. Its address is assigned once all steps are
+/// known.</summary>
 internal sealed unsafe class Slot
 {
     private readonly long _offset;
     private float* _pointer;
 
-    /// <summary>Makes a slot of raw floats.</summary>
+    /// <summary>Initialises a slot of a given number of floats.</summary>
     public Slot(long floats, SlotOwner owner = SlotOwner.Arena) => (Floats, Owner) = (floats, owner);
 
-    /// <summary>Makes a slot for a tensor of n samples, which lie end to end even if those of the tensor do
-    /// not.</summary>
+    /// <summary>Initialises a slot for n samples of a tensor. The samples are contiguous, even if those of the tensor
+    /// are not.</summary>
     public Slot(cn_tensor tensor, int n, SlotOwner owner = SlotOwner.Arena)
         : this(Convnet.cn_tensor_floats(tensor with { sample_stride = 0 }, n).SizeOrThrow(), owner)
         => Tensor = tensor with { sample_stride = 0 };
@@ -38,36 +39,36 @@ internal sealed unsafe class Slot
             * (channel / Convnet.CN_BLOCK);
     }
 
-    /// <summary>The slot that this one is a slice of; null if it has memory of its own.</summary>
+    /// <summary>The slot that this slot is a slice of. Null if the slot has its own memory.</summary>
     public Slot? Whole { get; }
 
-    /// <summary>Floats for a full batch.</summary>
+    /// <summary>The number of floats for a full batch.</summary>
     public long Floats { get; }
 
-    /// <summary>How the values lie; the default where it is no tensor.</summary>
+    /// <summary>The tensor descriptor. The default value if the slot does not hold a tensor.</summary>
     public cn_tensor Tensor { get; }
 
-    /// <summary>Who owns the memory.</summary>
+    /// <summary>The owner of the memory.</summary>
     public SlotOwner Owner { get; }
 
-    /// <summary>Whether it holds nothing from one step to the next.</summary>
+    /// <summary>Whether the slot is workspace, whose contents do not persist from one step to the next.</summary>
     public bool IsWorkspace { get; init; }
 
-    /// <summary>Whether several readers use it as a gradient of theirs, so that none may write to it.</summary>
+    /// <summary>Whether several readers use the slot as their gradient, so that no step may overwrite it.</summary>
     public bool Shared { get; set; }
 
-    /// <summary>Where it lies.</summary>
+    /// <summary>The address of the slot.</summary>
     public float* Pointer
     {
         get => Whole is null ? _pointer : Whole.Pointer + _offset;
         set => _pointer = value;
     }
 
-    /// <summary>The slot whose memory it uses: itself, unless it is a slice.</summary>
+    /// <summary>The slot that provides the memory: the slot itself, or the whole that it is a slice of.</summary>
     public Slot Memory => Whole is null ? this : Whole.Memory;
 
-    /// <summary>Whether channels of a CN_BLOCKED tensor can be a slice: they are whole blocks, or the last
-    /// ones.</summary>
+    /// <summary>Returns whether channels of a CN_BLOCKED tensor can form a slice. They must be whole blocks or the last
+    /// channels.</summary>
     /// <param name="whole">The tensor.</param>
     /// <param name="channel">The first channel.</param>
     /// <param name="channels">The number of channels.</param>
@@ -75,14 +76,14 @@ internal sealed unsafe class Slot
         => whole.layout == cn_layout.CN_BLOCKED && channel % Convnet.CN_BLOCK == 0
             && (channels % Convnet.CN_BLOCK == 0 || channel + channels == whole.c);
 
-    /// <summary>The channels from one on, for which <see cref="CanSlice"/> holds, in the memory of this slot.</summary>
+    /// <summary>Returns a slice of this slot. <see cref="CanSlice"/> must hold for its channels.</summary>
     /// <param name="channel">The first channel.</param>
     /// <param name="channels">The number of channels.</param>
-    /// <param name="n">Samples in a full batch.</param>
+    /// <param name="n">The number of samples in a full batch.</param>
     public Slot Slice(int channel, int channels, int n)
         => new(this, channel, SliceOf(Tensor, channels), n);
 
-    /// <summary>The tensor of a slice.</summary>
+    /// <summary>Returns the tensor descriptor of a slice.</summary>
     /// <param name="whole">The tensor that it is a slice of.</param>
     /// <param name="channels">The channels of the slice.</param>
     public static cn_tensor SliceOf(cn_tensor whole, int channels) => whole with
@@ -93,12 +94,12 @@ internal sealed unsafe class Slot
     };
 }
 
-/// <summary>What a kernel gets for a slot that need not be there.</summary>
+/// <summary>Kernel arguments for optional slots.</summary>
 internal static unsafe class OptionalSlot
 {
-    /// <summary>Where it lies; null where it is not.</summary>
+    /// <summary>Returns the address of a slot, or null if there is no slot.</summary>
     public static float* Address(this Slot? slot) => slot is null ? null : slot.Pointer;
 
-    /// <summary>Its floats; 0 where it is not.</summary>
+    /// <summary>Returns the number of floats of a slot, or 0 if there is no slot.</summary>
     public static long Length(this Slot? slot) => slot is null ? 0 : slot.Floats;
 }

@@ -4,29 +4,30 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>What a step needs to know of the call that it runs in.</summary>
-/// <param name="Context">Who computes.</param>
-/// <param name="N">Samples.</param>
-/// <param name="Step">The number of the training pass; keys random masks.</param>
-/// <param name="FirstSample">The number of the first sample in the whole batch; keys random masks too.</param>
-/// <param name="Inside">The step that weights take inside their gradients; null where they take none.</param>
+/// <summary>The arguments of one run of a step list.</summary>
+/// <param name="Context">The context that runs the kernels: instruction set and thread count.</param>
+/// <param name="N">The number of samples.</param>
+/// <param name="Step">The index of the training pass, which keys the random masks.</param>
+/// <param name="FirstSample">The index of the first sample in the whole batch, which also keys the random
+/// masks.</param>
+/// <param name="Inside">The optimiser step that runs as part of the weight gradients. Null if there is none.</param>
 internal readonly record struct Run(cn_context Context, int N, long Step, int FirstSample = 0,
     StepInside? Inside = null);
 
-/// <summary>A step of the optimiser inside a backward pass.</summary>
-/// <param name="Number">Its number, from 1.</param>
-/// <param name="LearningRate">Its learning rate.</param>
+/// <summary>An optimiser step that runs as part of a backward pass.</summary>
+/// <param name="Number">The step number, starting at 1.</param>
+/// <param name="LearningRate">The learning rate.</param>
 internal readonly record struct StepInside(long Number, float LearningRate);
 
-/// <summary>One call of a kernel, with everything that it needs but the number of samples.</summary>
-/// <remarks>Made once, when the graph is compiled; running it allocates nothing.</remarks>
+/// <summary>One kernel call with all of its arguments except the number of samples.</summary>
+/// <remarks>Created when the graph is compiled. Running a step allocates no memory.</remarks>
 internal abstract class Step
 {
     private readonly Slot[] _slots;
 
-    /// <summary>Makes a step over some memory.</summary>
-    /// <param name="slots">All that it reads or writes, workspace too; decides how long each lives. A null is left
-    /// out.</param>
+    /// <summary>Initialises a step over slots.</summary>
+    /// <param name="slots">All slots that the step reads or writes, including workspace. They determine the lifetime of
+    /// each slot. Null entries are ignored.</param>
     protected Step(params ReadOnlySpan<Slot?> slots)
     {
         var present = new List<Slot>();
@@ -38,22 +39,22 @@ internal abstract class Step
         _slots = [.. present];
     }
 
-    /// <summary>All that it reads or writes.</summary>
+    /// <summary>All slots that the step reads or writes.</summary>
     public IReadOnlyList<Slot> Slots => _slots;
 
-    /// <summary>Floats that a full batch must read and write: each slot once, and what it changes twice; no
-    /// workspace.</summary>
+    /// <summary>The number of floats that a full batch reads and writes. Each slot counts once, a slot that is updated
+    /// in place counts twice, and workspace does not count.</summary>
     public virtual long Floats => Slots.Distinct().Where(slot => !slot.IsWorkspace).Sum(slot => slot.Floats);
 
-    /// <summary>The part of a training step that it belongs to, where that does not follow from its list.</summary>
+    /// <summary>The profiled pass of the step. Null if the step list determines it.</summary>
     public virtual ProfiledPass? Pass => null;
 
-    /// <summary>Called once, when every slot has its place.</summary>
+    /// <summary>Called once, after the addresses of all slots have been assigned.</summary>
     public virtual void Bind()
     {
     }
 
-    /// <summary>Computes.</summary>
+    /// <summary>Runs the step.</summary>
     public abstract void Run(in Run run);
 }
 

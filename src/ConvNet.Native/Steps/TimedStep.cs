@@ -2,8 +2,7 @@ using ConvNet.Profiling;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>A step that says how long it took. It stands in a list in the place of the other while somebody
-/// records.</summary>
+/// <summary>Runs a step and records its time. It replaces the step in its list while a recording is active.</summary>
 internal sealed class TimedStep(Step step, Recording recording, int part) : Step([.. step.Slots])
 {
     /// <inheritdoc/>

@@ -2,11 +2,11 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Where the gradients of a layer's parameters go: to their memory, or from cache into a step of the
-/// optimiser.</summary>
+/// <summary>The destination of the gradients of a layer's parameters: memory, or an optimiser step that reads them from
+/// cache.</summary>
 /// <remarks>
-/// Gradients that are kept are stored, and step apart: storing them past the caches and reading them once more takes
-/// less time than a step that has to write them as well.
+/// Gradients that are kept are stored, and the optimiser step runs separately. Storing them with non-temporal stores
+/// and reading them once more takes less time than an optimiser step that also writes them.
 /// </remarks>
 internal sealed unsafe class WeightGradient
 {
@@ -16,7 +16,7 @@ internal sealed unsafe class WeightGradient
     private readonly Node _node;
     private cn_update _update;
 
-    /// <summary>Finds the memory of a layer with weights, which train, and perhaps a bias.</summary>
+    /// <summary>Initialises the weight gradient of a layer with trainable weights and an optional bias.</summary>
     /// <param name="parameters">The parameters.</param>
     /// <param name="layer">The primitive of the layer.</param>
     public WeightGradient(ParameterStore parameters, Primitive layer)
@@ -31,23 +31,23 @@ internal sealed unsafe class WeightGradient
         Slots = StepsInside ? [.. node.Parameters.Where(parameters.Trains).Select(parameters.Values)] : [_dw, _db];
     }
 
-    /// <summary>Whether a training step runs the optimiser inside.</summary>
+    /// <summary>Whether a training step runs the optimiser as part of the weight gradient.</summary>
     public bool StepsInside { get; }
 
-    /// <summary>All that a training step reads or writes.</summary>
+    /// <summary>All slots that a training step reads or writes.</summary>
     public Slot?[] Slots { get; }
 
-    /// <summary>Floats that the step inside reads and writes besides the slots: the values once more, and the
-    /// optimiser's state twice.</summary>
+    /// <summary>The number of floats that the optimiser step accesses in addition to the slots: the values once more,
+    /// and the optimiser state twice.</summary>
     public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (1 + 2 * _parameters.StateNames) : 0;
 
-    /// <summary>Finds the parameters in memory, once every slot has its place.</summary>
+    /// <summary>Looks up the addresses of the parameters, after they have been assigned.</summary>
     public void Bind() => _update = StepsInside ? _parameters.UpdateOf(_node) : default;
 
-    /// <summary>Whether this run takes the step.</summary>
+    /// <summary>Returns whether a run includes the optimiser step.</summary>
     public bool Updates(in Run run) => StepsInside && run.Inside is not null;
 
-    /// <summary>The step of this run, where it takes one.</summary>
+    /// <summary>Returns the optimiser step of a run. Valid only if the run includes it.</summary>
     public cn_update Update(in Run run)
     {
         cn_update update = _update;
@@ -58,9 +58,10 @@ internal sealed unsafe class WeightGradient
         return update;
     }
 
-    /// <summary>Where this run stores the gradient of the weights; null where it does not.</summary>
+    /// <summary>Returns where a run stores the gradient of the weights, or null if it does not store it.</summary>
     public float* DW(in Run run) => Updates(run) ? null : _dw.Pointer;
 
-    /// <summary>Where this run stores the gradient of the bias; null where it does not, or there is none.</summary>
+    /// <summary>Returns where a run stores the gradient of the bias. Null if it does not store it or there is no
+    /// bias.</summary>
     public float* DB(in Run run) => Updates(run) ? null : _db.Address();
 }
