@@ -2,33 +2,33 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>Something on this machine that limits a backend, or that it works around.</summary>
-/// <param name="What">What was found, and what is done about it.</param>
+/// <summary>A property of this machine that limits a backend, or that the backend works around.</summary>
+/// <param name="What">What was found, and how the backend handles it.</param>
 /// <param name="Why">Why it matters.</param>
-/// <param name="Remedy">What would make it right; or that nothing has to be done.</param>
+/// <param name="Remedy">How to remove the limit, or a statement that no action is needed.</param>
 public sealed record BackendLimit(string What, string Why, string Remedy);
 
-/// <summary>Limits that more than one backend can meet.</summary>
+/// <summary>Finds limits that are common to several backends.</summary>
 internal static class BackendLimits
 {
-    /// <summary>The environment variables that are set, of those that change what a backend computes or how
-    /// fast.</summary>
-    /// <param name="known">Their names, or the beginnings of names behind which a * stands, and what they do.</param>
+    /// <summary>Lists the environment variables that are set and that change the results or the speed of a
+    /// backend.</summary>
+    /// <param name="known">The names of the variables, or prefixes of names followed by *, and their effects.</param>
     public static IEnumerable<BackendLimit> OfEnvironment(params IEnumerable<(string Variable, string Effect)> known)
         => known.SelectMany(each => Set(each.Variable).Select(name => new BackendLimit(
             $"The environment variable {name} is set to \"{Excerpt.Of(Environment.GetEnvironmentVariable(name))}\".",
             each.Effect, $"Start the program without it: env -u {name}.")));
 
-    /// <summary>What the number of threads is limited by, or itself limits.</summary>
-    /// <param name="threads">The threads of a backend.</param>
+    /// <summary>Lists the limits that apply to, or result from, the number of threads.</summary>
+    /// <param name="threads">The number of threads of the backend.</param>
     public static IEnumerable<BackendLimit> OfThreads(int threads)
         => OfThreads(threads, Environment.ProcessorCount, Processors.Online, Processors.Quota);
 
     /// <inheritdoc cref="OfThreads(int)"/>
-    /// <param name="threads">The threads of a backend.</param>
-    /// <param name="usable">Processors that this process may use, the quota rounded up.</param>
-    /// <param name="online">Processors of the machine.</param>
-    /// <param name="quota">The processors' time that a control group leaves, in processors; null where there is no
+    /// <param name="threads">The number of threads of the backend.</param>
+    /// <param name="usable">The number of processors available to this process, with the quota rounded up.</param>
+    /// <param name="online">The number of processors of the machine.</param>
+    /// <param name="quota">The processor time that the control group allows, in processors; null if there is no
     /// limit.</param>
     internal static IEnumerable<BackendLimit> OfThreads(int threads, int usable, int online, double? quota)
     {

@@ -2,7 +2,7 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <content>Gradients that are reported while the backward pass goes on.</content>
+/// <content>Gradients that are reported during the backward pass.</content>
 public abstract partial class Executable
 {
     private GradientReadyCallback? _gradientReady;
@@ -30,12 +30,12 @@ public abstract partial class Executable
     /// <summary>The parameters of each bucket of gradients, in the order in which buckets are reported.</summary>
     protected IReadOnlyList<IReadOnlyList<Parameter>> Buckets { get; private set; }
 
-    /// <summary>Whether the backward pass reports gradients: then <see cref="BucketCore"/> adds those of the passes
-    /// before, bucket by bucket.</summary>
+    /// <summary>Whether the backward pass reports gradients. If so, <see cref="BucketCore"/> accumulates the previous
+    /// gradients bucket by bucket.</summary>
     protected bool ReportsGradients => _reports;
 
-    /// <summary>To be called by a backward pass when the gradient of a parameter is final; what is not reported by the
-    /// end of the pass is reported then.</summary>
+    /// <summary>Called by a backward pass when the gradient of a parameter is final. Gradients that have not been
+    /// reported by the end of the pass are reported then.</summary>
     /// <param name="parameter">The parameter.</param>
     protected void GradientIsFinal(Parameter parameter)
     {
@@ -46,13 +46,14 @@ public abstract partial class Executable
             Report(_reported++);
     }
 
-    /// <summary>The gradients of a bucket, one after the other, to be read and changed.</summary>
-    /// <param name="bucket">Its number.</param>
-    /// <param name="accumulate">Whether the gradients of the passes before are to be added first.</param>
+    /// <summary>Gets the contiguous gradients of a bucket for reading and writing.</summary>
+    /// <param name="bucket">The index of the bucket.</param>
+    /// <param name="accumulate">Whether the gradients of previous passes are added first.</param>
     protected abstract Span<float> BucketCore(int bucket, bool accumulate);
 
-    /// <summary>Called when a bucket has been reported, for a backend that gave a copy of it.</summary>
-    /// <param name="bucket">Its number.</param>
+    /// <summary>Called after a bucket has been reported. A backend that handed out a copy writes the changes
+    /// back.</summary>
+    /// <param name="bucket">The index of the bucket.</param>
     protected virtual void BucketReportedCore(int bucket)
     {
     }

@@ -1,13 +1,13 @@
 namespace ConvNet;
 
-/// <content>Parameters that are frozen and unfrozen.</content>
+/// <content>Freezing and unfreezing of parameters.</content>
 public abstract partial class Executable
 {
-    // The optimiser's state of parameters that were trained before they were frozen.
+    // The optimiser's state of frozen parameters that were trained before.
     private Dictionary<Parameter, float[][]> _restingState = [];
 
-    /// <summary>The parameters that get no gradient and are not moved, and with them the layers that are
-    /// frozen.</summary>
+    /// <summary>The parameters that get no gradient and are not updated, and the layers that are frozen as a
+    /// result.</summary>
     protected FrozenParameters Frozen { get; private set; }
 
     /// <inheritdoc/>
@@ -32,17 +32,18 @@ public abstract partial class Executable
         ChangeFrozen(new FrozenParameters(Frozen.In(Graph).Except(Checked(parameters))));
     }
 
-    /// <summary>Plans anew for other frozen parameters: all of it or, where it throws, nothing.</summary>
+    /// <summary>Replans the executable for another set of frozen parameters. If it throws, nothing is
+    /// changed.</summary>
     /// <remarks>
-    /// Values and buffers stay, and so does the optimiser's state of what is trained before and after; that of what is
-    /// no longer frozen is zero. Nothing else needs to outlast it.
+    /// Parameters and buffers are preserved, and so is the optimiser's state of parameters that are trained before and
+    /// after. The state of parameters that are no longer frozen is zero. Nothing else needs to be preserved.
     /// </remarks>
-    /// <param name="frozen">The frozen parameters from now on.</param>
-    /// <param name="buckets">The buckets of gradients from now on.</param>
+    /// <param name="frozen">The new set of frozen parameters.</param>
+    /// <param name="buckets">The new buckets of gradients.</param>
     protected abstract void ChangeFrozenCore(FrozenParameters frozen,
         IReadOnlyList<IReadOnlyList<Parameter>> buckets);
 
-    /// <summary>What a backend throws that is recorded while parameters are frozen or unfrozen.</summary>
+    /// <summary>Creates the exception for freezing or unfreezing parameters during a recording.</summary>
     internal static InvalidOperationException RecordedMeanwhile()
         => new("The executable is being recorded, and its parts would be others: dispose the recording first.");
 
@@ -87,7 +88,7 @@ public abstract partial class Executable
     {
         if (_restingState.TryGetValue(parameter, out float[][]? resting))
             return resting[index];
-        // That of a parameter that was frozen from the start is zero.
+        // The state of a parameter that was frozen from the start is zero.
         var values = new float[parameter.Length];
         if (Frozen.Trains(parameter))
             ReadStateCore(parameter, index, values);
@@ -100,7 +101,7 @@ public abstract partial class Executable
         (_changedBy, _cannotAdd, _buffersWritten) = (null, null, false);
     }
 
-    // What has a gradient that can be read or written.
+    // Throws unless the parameter has a gradient that can be read or written.
     private void CheckHasGradient(Parameter parameter)
     {
         if (!parameter.Trainable)

@@ -3,10 +3,10 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <content>Gradients between the backward pass and the step; the state that a training goes on from.</content>
+/// <content>Gradients between the backward pass and the step, and the training state.</content>
 public abstract partial class Executable
 {
-    // As torch has it: keeps the quotient of a norm of 0 finite.
+    // As in PyTorch: avoids a division by zero if the norm is 0.
     private const double NormFloor = 1e-6;
 
     /// <inheritdoc/>
@@ -111,30 +111,29 @@ public abstract partial class Executable
     /// <summary>Writes the gradient of a parameter.</summary>
     protected abstract void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values);
 
-    /// <summary>The sum of the squares of a gradient, in double precision.</summary>
+    /// <summary>Computes the sum of the squares of a gradient in double precision.</summary>
     /// <param name="parameter">The parameter.</param>
     protected abstract double GradientSquaresCore(Parameter parameter);
 
-    /// <summary>Multiplies all gradients by a factor, where they lie.</summary>
+    /// <summary>Multiplies all gradients by a factor in place.</summary>
     /// <param name="factor">The factor, a finite number.</param>
     protected abstract void ScaleGradientsCore(float factor);
 
-    /// <summary>Limits all values of the gradients to ±<paramref name="most"/>, where they lie; a NaN stays
-    /// one.</summary>
+    /// <summary>Clamps all gradient values to ±<paramref name="most"/> in place; NaN is preserved.</summary>
     /// <param name="most">The limit, above 0.</param>
     protected abstract void ClampGradientsCore(float most);
 
-    /// <summary>Reads one of the optimiser's values of state for each value of a parameter.</summary>
+    /// <summary>Reads one component of the optimiser's state of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="index">The place among <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="index">The index in <see cref="Optimizer.StateNames"/>.</param>
     /// <param name="values">The values, in the order of the parameter's dimensions.</param>
     protected abstract void ReadStateCore(Parameter parameter, int index, Span<float> values);
 
-    /// <summary>Writes one of the optimiser's values of state for each value of a parameter.</summary>
+    /// <summary>Writes one component of the optimiser's state of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="index">The place among <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="index">The index in <see cref="Optimizer.StateNames"/>.</param>
     /// <param name="values">The values, in the order of the parameter's dimensions.</param>
-    /// <param name="steps">Steps made, for an optimiser that counts them itself.</param>
+    /// <param name="steps">The number of steps made, for an optimiser that counts them itself.</param>
     protected abstract void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps);
 
     private float[][] RestingState(Parameter parameter)
@@ -176,7 +175,7 @@ public abstract partial class Executable
                 + NearMisses.Question(name, trainable.Keys), nameof(state))));
     }
 
-    // All that can be wrong, before anything is written.
+    // Checks everything before anything is written.
     private Dictionary<string, NamedTensor> CheckState(TrainingState state)
     {
         if (state.Step < 0 || state.Pass < 0)

@@ -2,11 +2,11 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>The checks that every backend makes before it computes; a backend derives from this and only
-/// asserts.</summary>
+/// <summary>The base class of all executables. It validates every call before anything is computed, so that a derived
+/// backend only needs to assert.</summary>
 /// <remarks>
-/// Each call holds the executable for its caller; what is wrong is said before anything is changed. A pass that
-/// throws, or whose loss is not finite, leaves parameters, buffers and the optimiser's state as they were before it.
+/// Each call locks the executable for its caller and reports errors before anything is changed. If a pass throws or
+/// its loss is not finite, the parameters, the buffers and the optimiser's state keep the values they had before it.
 /// </remarks>
 public abstract partial class Executable : IExecutable
 {
@@ -25,15 +25,14 @@ public abstract partial class Executable : IExecutable
     private int _sampleOffset;
     private bool _hasGradients, _hasInputGradient, _hasLosses, _tookBack, _buffersWritten;
 
-    // What has changed the parameters since the last forward pass; why gradients cannot be added to those that are
-    // there.
+    // What has changed the parameters since the last forward pass, and why gradients cannot be accumulated.
     private string? _changedBy, _cannotAdd;
 
-    /// <summary>Checks what is to be compiled.</summary>
+    /// <summary>Validates the graph and how it is to be compiled.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null for inference only.</param>
-    /// <param name="backendDisposed">Tells whether the backend is gone.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <param name="spec">How the graph is trained; null for inference only.</param>
+    /// <param name="backendDisposed">Returns whether the backend has been disposed.</param>
     protected Executable(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed)
     {
         ArgumentNullException.ThrowIfNull(backendDisposed);
@@ -46,9 +45,9 @@ public abstract partial class Executable : IExecutable
         Buckets = spec is null ? [] : GradientBuckets.Of(graph, Frozen, spec.GradientBucketBytes);
     }
 
-    /// <summary>Throws unless a graph can be compiled, whatever the backend; from then on it takes no more
-    /// layers.</summary>
-    /// <returns>The outputs that have a loss; none for inference only.</returns>
+    /// <summary>Throws if no backend could compile the graph. Otherwise seals the graph, so that no more layers can be
+    /// added.</summary>
+    /// <returns>The outputs that have a loss; empty for inference only.</returns>
     internal static IReadOnlyList<Objective> Check(Graph graph, int batchSize, TrainingSpec? spec)
     {
         ArgumentNullException.ThrowIfNull(graph);
@@ -91,20 +90,22 @@ public abstract partial class Executable : IExecutable
     /// <inheritdoc/>
     public TrainingSpec? Spec { get; }
 
-    /// <summary>The outputs that have a loss, in the order of the graph's outputs; none for inference only.</summary>
+    /// <summary>The outputs that have a loss, in the order of the graph's outputs; empty for inference only.</summary>
     protected IReadOnlyList<Objective> Objectives { get; }
 
-    /// <summary>Samples in the batch that went forward last.</summary>
+    /// <summary>The number of samples in the batch of the last forward pass.</summary>
     protected int N { get; private set; }
 
-    /// <summary>The number of the last training forward pass, from 0; keys its random masks.</summary>
-    /// <remarks>A pass that throws has used its number up; one whose loss is not finite gives it back.</remarks>
+    /// <summary>The index of the last training forward pass, from 0. It keys the random masks of the pass.</summary>
+    /// <remarks>The index of a pass that throws is not used again; that of a pass whose loss is not finite
+    /// is.</remarks>
     protected long PassNumber { get; private set; }
 
-    /// <summary>The number of the pass's first sample in the whole batch; keys its random masks.</summary>
+    /// <summary>The index of the pass's first sample in the whole batch. It keys the random masks of the
+    /// pass.</summary>
     protected int FirstSample { get; private set; }
 
-    /// <summary>The number of the step that is made, or comes next, from 1.</summary>
+    /// <summary>The number of the current or next step, from 1.</summary>
     protected long StepNumber => _steps + 1;
 
     /// <inheritdoc/>
@@ -295,9 +296,9 @@ public abstract partial class Executable : IExecutable
         }
     }
 
-    /// <summary>Frees what the executable holds.</summary>
+    /// <summary>Frees the resources of the executable.</summary>
     /// <exception cref="InvalidOperationException">
-    /// Another caller's call is under way; it ends as if nothing had been.
+    /// A call by another caller is in progress; that call completes normally.
     /// </exception>
     public void Dispose()
     {
@@ -311,39 +312,39 @@ public abstract partial class Executable : IExecutable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Frees what the derived executable holds.</summary>
+    /// <summary>Frees the resources of the derived executable.</summary>
     protected virtual void Dispose(bool disposing)
     {
     }
 
     /// <summary>Computes the outputs of <paramref name="n"/> samples in training mode.</summary>
-    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
-    /// <param name="n">Samples in the batch.</param>
+    /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
+    /// <param name="n">The number of samples in the batch.</param>
     protected abstract void ForwardCore(BatchValues input, int n);
 
-    /// <summary>The mean loss of one output, without its weight; keeps its gradient, multiplied by the weight, for
-    /// <see cref="BackwardCore"/>.</summary>
-    /// <param name="index">The number of the output among <see cref="Objectives"/>.</param>
-    /// <param name="targets">What it is compared with.</param>
+    /// <summary>Computes the mean loss of one output, without its weight, and stores its gradient multiplied by the
+    /// weight for <see cref="BackwardCore"/>.</summary>
+    /// <param name="index">The index of the output in <see cref="Objectives"/>.</param>
+    /// <param name="targets">The targets of the output.</param>
     protected abstract double LossCore(int index, Targets targets);
 
-    /// <summary>Computes the gradients, from the losses if <paramref name="outputGradient"/> is empty.</summary>
-    /// <param name="outputGradient">Gradients of the outputs in the order of <see cref="Objectives"/>; one that is
-    /// empty is zero.</param>
-    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    /// <summary>Computes the gradients; if <paramref name="outputGradient"/> is empty, those of the losses.</summary>
+    /// <param name="outputGradient">The gradients of the outputs in the order of <see cref="Objectives"/>; an empty one
+    /// stands for zero.</param>
+    /// <param name="accumulate">Whether the new gradients are added to the existing ones.</param>
     protected abstract void BackwardCore(BatchValues outputGradient, bool accumulate);
 
-    /// <summary>Moves the parameters, all of them or, where it throws, none.</summary>
+    /// <summary>Updates all parameters; if it throws, none is changed.</summary>
     protected abstract void StepCore(float learningRate);
 
-    /// <summary>Makes a copy of all buffers, in the place of the copy before.</summary>
+    /// <summary>Copies all buffers, replacing the previous copy.</summary>
     protected abstract void KeepBuffersCore();
 
-    /// <summary>Exchanges the buffers and their copy.</summary>
+    /// <summary>Swaps the buffers with their copy.</summary>
     protected abstract void ExchangeBuffersCore();
 
-    /// <summary>Computes the gradients from the loss and moves the parameters; may do both at once, with the same
-    /// result.</summary>
+    /// <summary>Computes the gradients from the loss and updates the parameters. An override may fuse both, with the
+    /// same result.</summary>
     protected virtual void BackwardAndStepCore(float learningRate)
     {
         BackwardCore(default, false);
@@ -351,15 +352,15 @@ public abstract partial class Executable : IExecutable
     }
 
     /// <summary>Computes the outputs of <paramref name="n"/> samples in inference mode.</summary>
-    /// <param name="input">The values of the inputs, in the order of the graph's.</param>
-    /// <param name="n">Samples in the batch.</param>
-    /// <param name="output">Where the outputs go, in the order of the graph's; one that is empty is not
-    /// wanted.</param>
+    /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
+    /// <param name="n">The number of samples in the batch.</param>
+    /// <param name="output">Receives the outputs, in the order of the graph's outputs; an empty one is not
+    /// needed.</param>
     protected abstract void InferCore(BatchValues input, int n, BatchBuffers output);
 
     /// <summary>Reads an output of the last forward pass.</summary>
-    /// <param name="index">The number of the output among the graph's.</param>
-    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    /// <param name="index">The index of the output in the graph's outputs.</param>
+    /// <param name="values">Receives the N×C×H×W values.</param>
     protected abstract void ReadOutputCore(int index, Span<float> values);
 
     /// <summary>Reads a parameter or buffer.</summary>
@@ -371,9 +372,9 @@ public abstract partial class Executable : IExecutable
     /// <summary>Reads a gradient.</summary>
     protected abstract void ReadGradientCore(Parameter parameter, Span<float> values);
 
-    /// <summary>Reads the gradient of an input; zero where no loss depends on it.</summary>
-    /// <param name="index">The number of the input among the graph's.</param>
-    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    /// <summary>Reads the gradient of an input; it is zero if no loss depends on the input.</summary>
+    /// <param name="index">The index of the input in the graph's inputs.</param>
+    /// <param name="values">Receives the N×C×H×W values.</param>
     protected abstract void ReadInputGradientCore(int index, Span<float> values);
 
     private string OrAgain => _phase == Phase.Differentiated
@@ -385,7 +386,7 @@ public abstract partial class Executable : IExecutable
         (_phase, _hasInputGradient, _hasLosses, _changedBy) = (Phase.Idle, false, false, null);
         (_tookBack, _buffersWritten) = (false, false);
         (N, FirstSample) = (n, _sampleOffset);
-        // A layer that throws at one number would throw at it for ever if the next pass had the same.
+        // Advance even if the pass throws: a layer that throws for this pass number would otherwise throw forever.
         PassNumber = _nextPass++;
         KeepBuffersCore();
         try
@@ -423,7 +424,7 @@ public abstract partial class Executable : IExecutable
         }
     }
 
-    // What a batch without a finite loss has made of the running statistics is of no use to anybody.
+    // Running statistics updated by a batch whose loss is not finite are useless.
     private double Evaluated(double loss)
     {
         bool finite = double.IsFinite(loss);
@@ -436,7 +437,7 @@ public abstract partial class Executable : IExecutable
     private void BackwardChecked(BatchValues outputGradient, bool accumulate)
     {
         bool adds = accumulate && _hasGradients;
-        // A failure half way leaves neither activations nor gradients that could be used.
+        // A failed pass leaves neither activations nor gradients that can be used.
         (_phase, _hasGradients) = (Phase.Idle, false);
         try
         {
@@ -506,7 +507,7 @@ public abstract partial class Executable : IExecutable
             _cannotAdd = "Step has moved the parameters since";
     }
 
-    // Buffers that the caller has written since the forward pass are the caller's.
+    // Buffers that the caller has written since the forward pass are not restored.
     private void TakeBuffersBack(bool back)
     {
         if (_tookBack == back || _buffersWritten)
@@ -524,7 +525,7 @@ public abstract partial class Executable : IExecutable
         return !values.SequenceEqual(before);
     }
 
-    /// <summary>Holds the executable for its caller until what it returns is disposed.</summary>
+    /// <summary>Locks the executable for its caller until the returned value is disposed.</summary>
     internal Hold Enter()
     {
         int before = Interlocked.CompareExchange(ref _state, Held, Free);
@@ -570,7 +571,7 @@ public abstract partial class Executable : IExecutable
         }
     }
 
-    // Which of several inputs or outputs, for errors.
+    // Names the input or output in an error if there are several.
     private string PlaceOf(Node node)
         => (node.IsOutput ? Graph.Outputs : Graph.Inputs).Count > 1 ? $" of \"{node.Name}\"" : "";
 
@@ -649,7 +650,7 @@ public abstract partial class Executable : IExecutable
                 nameof(parameter));
     }
 
-    // The checks stand at the calls: a message is text, and no text is made where nothing is wrong.
+    // The condition is tested by the caller, so that no message is formatted unless there is an error.
     private static ArgumentException WrongLength(int length, int expected, string name, string what)
         => new(Invariant($"{length:N0} values were given; {what} takes {expected:N0}."), name);
 
@@ -660,7 +661,7 @@ public abstract partial class Executable : IExecutable
                 Invariant($"The learning rate is {learningRate}; it must be a finite number."));
     }
 
-    /// <summary>Frees the executable for the next caller.</summary>
+    /// <summary>Unlocks the executable when disposed.</summary>
     internal readonly ref struct Hold(Executable executable)
     {
         public void Dispose() => Volatile.Write(ref executable._state, Free);

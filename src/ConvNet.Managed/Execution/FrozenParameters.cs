@@ -1,10 +1,10 @@
 namespace ConvNet;
 
-/// <summary>The parameters of an executable that no step moves, although their role is to be trained.</summary>
+/// <summary>The trainable parameters of an executable that are not updated.</summary>
 /// <remarks>
-/// A layer is frozen when it has trainable parameters and all of them are frozen. It then runs as in inference, also in
-/// a training pass: a batch normalisation takes its running statistics and leaves them alone, as a PyTorch module does
-/// behind <c>requires_grad_(False)</c> and <c>eval()</c>.
+/// A layer is frozen if it has trainable parameters and all of them are frozen. It then runs as in inference even in a
+/// training pass: batch normalisation uses its running statistics and does not update them. This corresponds to a
+/// PyTorch module after <c>requires_grad_(False)</c> and <c>eval()</c>.
 /// </remarks>
 public sealed class FrozenParameters
 {
@@ -12,10 +12,10 @@ public sealed class FrozenParameters
 
     internal FrozenParameters(IEnumerable<Parameter> parameters) => _parameters = [.. parameters];
 
-    /// <summary>No parameter is frozen.</summary>
+    /// <summary>The empty set: no parameter is frozen.</summary>
     internal static FrozenParameters None { get; } = new([]);
 
-    /// <summary>Those that the parameter groups of an optimiser freeze from the start.</summary>
+    /// <summary>Gets the parameters that the parameter groups of an optimiser freeze from the start.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="optimizer">The optimiser.</param>
     public static FrozenParameters Of(Graph graph, Optimizer optimizer)
@@ -26,18 +26,18 @@ public sealed class FrozenParameters
     }
 
     /// <summary>Whether a parameter is frozen.</summary>
-    /// <param name="parameter">A parameter or buffer; a buffer never is.</param>
+    /// <param name="parameter">A parameter or a buffer; a buffer is never frozen.</param>
     public bool Contains(Parameter parameter) => _parameters.Contains(parameter);
 
-    /// <summary>Whether a parameter gets a gradient and is moved.</summary>
-    /// <param name="parameter">A parameter or buffer.</param>
+    /// <summary>Whether a parameter gets a gradient and is updated.</summary>
+    /// <param name="parameter">A parameter or a buffer.</param>
     public bool Trains(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
         return parameter.Trainable && !_parameters.Contains(parameter);
     }
 
-    /// <summary>Whether a layer runs as in inference, because all of its trainable parameters are frozen.</summary>
+    /// <summary>Whether a layer runs as in inference because all of its trainable parameters are frozen.</summary>
     /// <param name="node">The node of the layer.</param>
     public bool Contains(Node node)
     {
@@ -48,6 +48,6 @@ public sealed class FrozenParameters
     /// <summary>The frozen parameters in the order of the graph.</summary>
     internal IEnumerable<Parameter> In(Graph graph) => graph.Parameters.Where(_parameters.Contains);
 
-    /// <summary>Whether both hold the same parameters.</summary>
+    /// <summary>Whether both sets contain the same parameters.</summary>
     internal bool IsSameAs(FrozenParameters other) => _parameters.SetEquals(other._parameters);
 }

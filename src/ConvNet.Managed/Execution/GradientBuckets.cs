@@ -1,16 +1,16 @@
 namespace ConvNet;
 
-/// <summary>Cuts the gradients of a graph into buckets, which are reported during a backward pass.</summary>
+/// <summary>Divides the gradients of a graph into buckets, which are reported during a backward pass.</summary>
 internal static class GradientBuckets
 {
-    /// <summary>The buckets in the order in which they are reported.</summary>
+    /// <summary>Gets the buckets in the order in which they are reported.</summary>
     /// <remarks>
-    /// They follow the nodes in reverse, as a backward pass does, and are the same on every backend. A parameter that
-    /// is larger than a bucket has one of its own.
+    /// They follow the nodes in reverse order, as a backward pass does, and are the same on every backend. A parameter
+    /// that is larger than a bucket gets a bucket of its own.
     /// </remarks>
     /// <param name="graph">The graph.</param>
     /// <param name="frozen">The parameters that have no gradient.</param>
-    /// <param name="bytes">The most bytes of gradients in a bucket.</param>
+    /// <param name="bytes">The maximum size of a bucket in bytes.</param>
     public static IReadOnlyList<IReadOnlyList<Parameter>> Of(Graph graph, FrozenParameters frozen, int bytes)
     {
         var buckets = new List<List<Parameter>>();

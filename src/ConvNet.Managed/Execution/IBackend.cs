@@ -2,33 +2,34 @@ using ConvNet.Serialization;
 
 namespace ConvNet;
 
-/// <summary>How a graph is to be trained.</summary>
-/// <param name="BatchSize">Samples in a full batch; a smaller last batch is allowed.</param>
-/// <param name="Losses">The loss, or one each for several outputs with their weights; a <see cref="Loss"/>
-/// converts.</param>
+/// <summary>Specifies how a graph is trained.</summary>
+/// <param name="BatchSize">The number of samples in a full batch. The last batch may be smaller.</param>
+/// <param name="Losses">The loss, or one loss with its weight for each of several outputs. A <see cref="Loss"/>
+/// converts implicitly.</param>
 /// <param name="Optimizer">The optimiser.</param>
 public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimizer)
 {
     private readonly int _gradientBucketBytes = 25 << 20;
 
-    /// <summary>Whether the gradients of the inputs are computed, for
-    /// <see cref="IExecutable.ReadInputGradient"/>.</summary>
+    /// <summary>Whether the gradients of the inputs are computed, so that
+    /// <see cref="IExecutable.ReadInputGradient"/> can read them.</summary>
     public bool InputGradient { get; init; }
 
-    /// <summary>Whether the gradients of the parameters can be read.</summary>
+    /// <summary>Whether the gradients of the parameters are kept, so that they can be read.</summary>
     /// <remarks>
-    /// Without, <see cref="IExecutable.TrainStep"/> may run the optimiser inside the weight
-    /// gradient and store none: less memory, the same results. <see cref="IExecutable.Backward(bool)"/> and
-    /// <see cref="IExecutable.Step"/> apart work as ever, and take the memory for gradients when they are first called.
+    /// If false, <see cref="IExecutable.TrainStep"/> may apply the optimiser while it computes the weight gradients and
+    /// store no gradients. This needs less memory and gives the same results. Separate calls of
+    /// <see cref="IExecutable.Backward(bool)"/> and <see cref="IExecutable.Step"/> still work; the first such call
+    /// allocates the memory for the gradients.
     /// </remarks>
     public bool KeepGradients { get; init; } = true;
 
-    /// <summary>The seed of random masks.</summary>
+    /// <summary>The seed of the random masks.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>The most bytes of gradients that <see cref="IExecutable.GradientReady"/> is given at once, 25 MiB
-    /// unless given; a larger parameter comes alone.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is below 1.</exception>
+    /// <summary>The maximum size in bytes of a bucket of gradients passed to <see cref="IExecutable.GradientReady"/>.
+    /// The default is 25 MiB. A parameter that is larger gets a bucket of its own.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int GradientBucketBytes
     {
         get => _gradientBucketBytes;
@@ -39,24 +40,24 @@ public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimi
     }
 }
 
-/// <summary>What a backend runs on.</summary>
-/// <param name="Name">The backend, as <c>native</c>.</param>
-/// <param name="Version">The version of what computes.</param>
-/// <param name="Isa">The instruction set, as <c>avx512</c>.</param>
-/// <param name="Threads">Threads that it uses.</param>
-/// <param name="Library">The path of the library that was loaded; null where there is none.</param>
+/// <summary>Describes what a backend runs on.</summary>
+/// <param name="Name">The name of the backend, such as <c>native</c>.</param>
+/// <param name="Version">The version of the library that computes.</param>
+/// <param name="Isa">The instruction set, such as <c>avx512</c>.</param>
+/// <param name="Threads">The number of threads used.</param>
+/// <param name="Library">The path of the loaded library; null if there is none.</param>
 public sealed record BackendInfo(string Name, string Version, string Isa, int Threads, string? Library)
 {
-    /// <summary>Whether it may take less exact algorithms.</summary>
+    /// <summary>Whether the backend may use less accurate algorithms.</summary>
     public Precision Precision { get; init; } = Precision.Accurate;
 
     /// <summary>
-    /// The name under which the command line makes this backend, as <c>native:avx2:accurate</c>; null where it has
-    /// none.
+    /// The command-line name that selects this backend, such as <c>native:avx2:accurate</c>; null if there is none.
     /// </summary>
     public string? Option { get; init; }
 
-    /// <summary>What limits it on this machine, or is worked around; empty where nothing does.</summary>
+    /// <summary>The limits that apply to the backend on this machine, including those it works around; empty if there
+    /// are none.</summary>
     public IReadOnlyList<BackendLimit> Limits { get; init; } = [];
 
     /// <inheritdoc/>
@@ -66,48 +67,50 @@ public sealed record BackendInfo(string Name, string Version, string Isa, int Th
         (nameof(Limits), Limits));
 }
 
-/// <summary>Something that runs graphs.</summary>
+/// <summary>Compiles graphs into executables and runs them.</summary>
 public interface IBackend : IDisposable
 {
-    /// <summary>What it runs on.</summary>
+    /// <summary>What the backend runs on.</summary>
     BackendInfo Info { get; }
 
     /// <summary>Compiles a graph for training.</summary>
-    /// <exception cref="NotSupportedException">The backend lacks a layer, the loss or the optimiser; the message names
-    /// it.</exception>
+    /// <exception cref="NotSupportedException">The backend does not support a layer, the loss or the optimiser; the
+    /// message names it.</exception>
     /// <exception cref="ArgumentException">
-    /// The graph has no layers, a node that leads nowhere, or several ends of which none is declared as an output; the
-    /// batch size is below 1; or a loss names an output, or the optimiser a parameter, that the graph lacks.
+    /// The graph has no layers, has a node that leads to no output, or has several layers that no other reads and no
+    /// declared outputs; the batch size is less than 1; or a loss names an output, or the optimiser a parameter, that
+    /// the graph does not have.
     /// </exception>
-    /// <exception cref="InsufficientMemoryException">There is not as much memory as it takes.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
     IExecutable Compile(Graph graph, TrainingSpec spec);
 
-    /// <summary>Compiles a graph for inference only: no gradients, and batch norm may be folded into its
-    /// neighbour.</summary>
+    /// <summary>Compiles a graph for inference only. No gradients are computed, and batch normalisation may be folded
+    /// into the adjacent layer.</summary>
     /// <inheritdoc cref="Compile" path="/exception"/>
     IExecutable CompileInference(Graph graph, int batchSize);
 }
 
 /// <summary>A compiled graph with its parameters: forward, loss, backward, step.</summary>
 /// <remarks>
-/// Inputs and outputs are contiguous, N×C×H×W; the number of samples follows from the length of the inputs and may be
-/// smaller than the batch size. Of a graph with one input and one output they are given as an array or a span, else by
-/// name (<see cref="BatchValues"/>, <see cref="BatchBuffers"/>, <see cref="Targets"/>). One caller at a time: a second
-/// one, also one that disposes it, gets an <see cref="InvalidOperationException"/>, and the first call ends well. Spans
-/// may lie anywhere in memory; they are copied.
+/// Inputs and outputs are contiguous N×C×H×W values. The number of samples follows from the length of the inputs and
+/// may be smaller than the batch size. If the graph has one input and one output, the values are passed as an array or
+/// a span; otherwise they are passed by name (<see cref="BatchValues"/>, <see cref="BatchBuffers"/>,
+/// <see cref="Targets"/>). Spans may refer to any memory; their contents are copied. An executable serves one caller
+/// at a time. A concurrent call, including <see cref="IDisposable.Dispose"/>, throws
+/// <see cref="InvalidOperationException"/> and does not disturb the call in progress.
 /// <para>
-/// Every trainable parameter is written first, by <see cref="ExecutableExtensions.Initialize"/>, a saved model or
-/// <see cref="Write"/>; buffers have initial values. <see cref="Backward(bool)"/> needs a <see cref="Forward"/> with
-/// the parameters that are there: after a <see cref="Step"/> or a <see cref="Write"/> it is refused until the next
-/// <see cref="Forward"/>. Reading and <see cref="Infer"/> are allowed between any two calls, and so is another
-/// <see cref="Step"/> with the same gradients.
+/// Every trainable parameter must first be written, by <see cref="ExecutableExtensions.Initialize"/>, from a saved
+/// model or by <see cref="Write"/>; buffers have initial values. <see cref="Backward(bool)"/> requires a
+/// <see cref="Forward"/> with the current parameters: after a <see cref="Step"/> or a <see cref="Write"/> it throws
+/// until the next <see cref="Forward"/>. Reading and <see cref="Infer"/> are allowed between any two calls. A further
+/// <see cref="Step"/> with the same gradients is allowed too.
 /// </para>
 /// <para>
-/// A forward pass whose loss is NaN or infinite leaves no trace in the buffers, and its random masks are those of the
-/// next one. After an exception in a pass the parameters, the buffers and the optimiser's state are those before it,
-/// and the next <see cref="Forward"/> begins anew. An exception of the user's own layer, loss or optimiser comes as it
-/// is; <see cref="FailurePlace"/> says where it was thrown.
+/// If the loss of a forward pass is NaN or infinite, the buffers are left unchanged, and the next pass uses the same
+/// random masks. If a pass throws, the parameters, the buffers and the optimiser's state keep the values they had
+/// before it, and training continues with the next <see cref="Forward"/>. An exception thrown by a user-defined layer,
+/// loss or optimiser is passed on unchanged; <see cref="FailurePlace"/> tells where it was thrown.
 /// </para>
 /// </remarks>
 public interface IExecutable : IDisposable
@@ -115,204 +118,213 @@ public interface IExecutable : IDisposable
     /// <summary>The graph that was compiled.</summary>
     Graph Graph { get; }
 
-    /// <summary>Samples in a full batch.</summary>
+    /// <summary>The number of samples in a full batch.</summary>
     int BatchSize { get; }
 
-    /// <summary>How it trains; null when it was compiled for inference only.</summary>
+    /// <summary>How the graph is trained; null if it was compiled for inference only.</summary>
     TrainingSpec? Spec { get; }
 
-    /// <summary>1: computes the outputs of a batch, in training mode.</summary>
-    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <summary>Step 1: computes the outputs of a batch in training mode.</summary>
+    /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
+    /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <exception cref="ArgumentException">
-    /// The length is no whole number of samples, or more than a batch; inputs have different numbers of samples; or an
-    /// input is missing, unknown or there twice.
+    /// The length is not a whole number of samples or exceeds a batch; the inputs have different numbers of samples; or
+    /// an input is missing, unknown or given twice.
     /// </exception>
     /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
     void Forward(BatchValues input);
 
-    /// <summary>2: the mean loss of the batch that went forward; of several losses, Σ weight·loss.</summary>
+    /// <summary>Step 2: computes the mean loss of the batch of the last forward pass. With several losses the result is
+    /// Σ weight·loss.</summary>
     /// <param name="targets">
-    /// Class labels or values, as the loss takes them, or those of each output with a loss by name; arrays and spans
-    /// convert.
+    /// The class labels or values that the loss takes, or those of each output with a loss by name. Arrays and spans
+    /// convert implicitly.
     /// </param>
     /// <exception cref="ArgumentException">
-    /// The targets are not of the kind or number that the loss takes, a label or sample weight is out of range, or an
-    /// output with a loss has no targets.
+    /// The kind or number of targets is not what the loss takes, a label or sample weight is out of range, or an output
+    /// with a loss has no targets.
     /// </exception>
     double Loss(Targets targets);
 
-    /// <summary>The mean loss of one output, without its weight, from the last <see cref="Loss"/> or
+    /// <summary>Reads the unweighted mean loss of one output from the last <see cref="Loss"/> or
     /// <see cref="TrainStep"/>.</summary>
     /// <param name="output">The name of an output that has a loss.</param>
-    /// <exception cref="ArgumentException">No output of this name has a loss.</exception>
-    /// <exception cref="InvalidOperationException">No loss was evaluated since the last forward pass.</exception>
+    /// <exception cref="ArgumentException">No output with this name has a loss.</exception>
+    /// <exception cref="InvalidOperationException">The loss has not been computed since the last forward
+    /// pass.</exception>
     double ReadLoss(string output);
 
-    /// <summary>3: the gradients of all parameters. They overwrite the ones before, unless they are to be
-    /// added.</summary>
+    /// <summary>Step 3: computes the gradients of all parameters. They replace the previous gradients unless they are
+    /// accumulated.</summary>
     /// <param name="accumulate">
-    /// Whether the gradients are added to those that are there. There may be none: then it is the first batch.
+    /// Whether the new gradients are added to the existing ones. If there are none yet, they are stored.
     /// </param>
     /// <exception cref="InvalidOperationException">
-    /// No loss was evaluated since the last backward pass; <see cref="Step"/> or <see cref="Write"/> came after
-    /// <see cref="Forward"/>; or gradients are to be added to those of other values of the parameters.
+    /// The loss has not been computed since the last backward pass; <see cref="Step"/> or <see cref="Write"/> was
+    /// called after <see cref="Forward"/>; or the existing gradients belong to other values of the parameters and
+    /// cannot be accumulated.
     /// </exception>
     void Backward(bool accumulate = false);
 
-    /// <summary>3: the gradients of all parameters from a gradient of the output.</summary>
+    /// <summary>Step 3: computes the gradients of all parameters from a given gradient of the output.</summary>
     /// <param name="outputGradient">
-    /// One value for each value of the output in the batch that went forward; or, by name, those of some outputs that
-    /// have a loss. The others' are zero.
+    /// One value for each value of the output in the batch of the last forward pass; or, by name, the gradients of some
+    /// of the outputs that have a loss. The gradients of the others are zero.
     /// </param>
-    /// <param name="accumulate">Whether the gradients are added to those that are there.</param>
+    /// <param name="accumulate">Whether the new gradients are added to the existing ones.</param>
     /// <inheritdoc cref="Backward(bool)" path="/exception"/>
     void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
-    /// 4: moves the parameters against their gradients, which stay: a second step moves them once more.
+    /// Step 4: updates the parameters from their gradients. The gradients are kept, so a second call applies them
+    /// again.
     /// </summary>
-    /// <param name="learningRate">α, a finite number.</param>
+    /// <param name="learningRate">The learning rate α, a finite number.</param>
     void Step(float learningRate);
 
     /// <summary>
-    /// All four steps; a backend may fuse them. Where the loss is NaN or infinite no step is made: everything stays
-    /// as it was.
+    /// Performs all four steps; a backend may fuse them. If the loss is NaN or infinite, no update is made and the
+    /// state is left unchanged.
     /// </summary>
-    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
+    /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <param name="targets">
-    /// Class labels or values, as the loss takes them, or those of each output with a loss by name; arrays and spans
-    /// convert.
+    /// The class labels or values that the loss takes, or those of each output with a loss by name. Arrays and spans
+    /// convert implicitly.
     /// </param>
-    /// <param name="learningRate">α, a finite number.</param>
-    /// <param name="output">The output of the forward pass, or some by name, overwritten; empty if none is
-    /// wanted.</param>
-    /// <returns>The mean loss before the step; of several losses, Σ weight·loss.</returns>
+    /// <param name="learningRate">The learning rate α, a finite number.</param>
+    /// <param name="output">Receives the output of the forward pass, or some outputs by name; empty if the output is
+    /// not needed.</param>
+    /// <returns>The mean loss before the update. With several losses it is Σ weight·loss.</returns>
     double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default);
 
-    /// <summary>The output of a batch in inference mode: running statistics, no dropout, no change to a training pass
-    /// under way.</summary>
-    /// <param name="input">N×C×H×W of the input or of each input by name, 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
-    /// <param name="output">N×C×H×W of the output, or of some by name, overwritten.</param>
+    /// <summary>Computes the output of a batch in inference mode: with running statistics and without dropout. A
+    /// training pass in progress is not affected.</summary>
+    /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
+    /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="output">Receives the N×C×H×W values of the output, or of some outputs by name.</param>
     void Infer(BatchValues input, BatchBuffers output);
 
-    /// <summary>Reads the output of the last <see cref="Forward"/>, or some by name.</summary>
+    /// <summary>Reads the output of the last <see cref="Forward"/>, or some outputs by name.</summary>
     void ReadOutput(BatchBuffers output);
 
-    /// <summary>Reads a parameter or a buffer, in the order of its dimensions.</summary>
-    /// <exception cref="InvalidOperationException">It is a trainable parameter that has not been written.</exception>
+    /// <summary>Reads a parameter or a buffer in the order of its dimensions.</summary>
+    /// <exception cref="InvalidOperationException">The parameter is trainable and has not been written.</exception>
     void Read(Parameter parameter, Span<float> values);
 
-    /// <summary>Writes a parameter or a buffer, in the order of its dimensions.</summary>
+    /// <summary>Writes a parameter or a buffer in the order of its dimensions.</summary>
     void Write(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, or the spec says
-    /// <c>KeepGradients: false</c>.</exception>
+    /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, or the graph was
+    /// compiled with <c>KeepGradients: false</c>.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
 
-    /// <summary>Writes the gradient of a parameter, for the next <see cref="Step"/>.</summary>
+    /// <summary>Writes the gradient of a parameter, to be used by the next <see cref="Step"/>.</summary>
     /// <exception cref="InvalidOperationException">
-    /// There are no gradients, for no backward pass has run, or the parameter is frozen.
+    /// There are no gradients because no backward pass has run, or the parameter is frozen.
     /// </exception>
     void WriteGradient(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Multiplies all gradients by a factor.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The factor is not finite.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
     void ScaleGradients(float factor);
 
     /// <summary>
     /// Scales all gradients so that their Euclidean norm, taken over all parameters together, is at most
-    /// <paramref name="maxNorm"/>: by maxNorm / (norm + 10⁻⁶), where that is below 1.
+    /// <paramref name="maxNorm"/>. The factor is maxNorm / (norm + 10⁻⁶) and is applied only if it is less than 1.
     /// </summary>
-    /// <returns>The norm before.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The norm is no finite number above 0.</exception>
-    /// <exception cref="ArithmeticException">A gradient is NaN or infinite; all are as they were.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    /// <returns>The norm before scaling.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The maximum norm is not a positive finite number.</exception>
+    /// <exception cref="ArithmeticException">A gradient is NaN or infinite; the gradients are left
+    /// unchanged.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
     double ClipGradientNorm(float maxNorm);
 
-    /// <summary>Limits every value of the gradients to ±<paramref name="maxValue"/>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is no finite number above 0.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients: no backward pass has run.</exception>
+    /// <summary>Clamps every gradient value to ±<paramref name="maxValue"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The maximum value is not a positive finite number.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
     void ClipGradientValue(float maxValue);
 
     /// <summary>
-    /// The number of the executable's first sample in the whole batch, 0 unless set: executables that share a batch
-    /// then draw the random masks of one.
+    /// The index of the executable's first sample in the whole batch. The default is 0. With it, several executables
+    /// that share a batch draw the same random masks as one executable that processes the whole batch.
     /// </summary>
     /// <remarks>
-    /// It holds from the next <see cref="Forward"/> on, and is no part of the state. The loss of an executable is the
-    /// mean over its own samples, so the gradient of the whole batch is the mean of theirs, weighted by their samples.
+    /// The value takes effect at the next <see cref="Forward"/> and is not part of the training state. The loss of an
+    /// executable is the mean over its own samples, so the gradient of the whole batch is the mean of the gradients of
+    /// all executables, weighted by their numbers of samples.
     /// </remarks>
-    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     int SampleOffset { get; set; }
 
     /// <summary>
-    /// Called during a backward pass whenever a bucket of gradients is final, for an all-reduce that overlaps the rest
-    /// of the pass; null unless set.
+    /// A callback that is invoked during a backward pass whenever a bucket of gradients is final. It allows an
+    /// all-reduce to overlap the rest of the pass. The default is null.
     /// </summary>
     /// <remarks>
-    /// Buckets come in the same order in every run, from the last layers to the first; together they hold every
-    /// gradient once. With <c>accumulate</c> they hold the sums. What the callback changes is what
-    /// <see cref="ReadGradient"/> reads and <see cref="Step"/> takes. It runs on the thread of the caller, within
-    /// <see cref="TrainStep"/> too, and cannot use the executable itself. If it throws, the exception ends the pass as
-    /// it is: there are no gradients then, and parameters, buffers and the optimiser's state are those before the pass.
+    /// Buckets are reported in the same order in every run, from the last layers to the first; together they contain
+    /// every gradient exactly once. With <c>accumulate</c> they contain the accumulated gradients. Changes made by the
+    /// callback are visible to <see cref="ReadGradient"/> and <see cref="Step"/>. The callback runs on the caller's
+    /// thread, also within <see cref="TrainStep"/>, and must not use the executable itself. If it throws, the pass ends
+    /// with that exception: no gradients are available, and the parameters, the buffers and the optimiser's state keep
+    /// the values they had before the pass.
     /// </remarks>
     /// <exception cref="InvalidOperationException">
-    /// It was compiled for inference only, or with <c>KeepGradients: false</c>.
+    /// The graph was compiled for inference only, or with <c>KeepGradients: false</c>.
     /// </exception>
     GradientReadyCallback? GradientReady { get; set; }
 
-    /// <summary>Whether a parameter is frozen: it has no gradient, and no step moves it.</summary>
+    /// <summary>Whether a parameter is frozen, that is, has no gradient and is not updated.</summary>
     /// <param name="parameter">A parameter or a buffer.</param>
     bool IsFrozen(Parameter parameter);
 
-    /// <summary>Freezes parameters: from now on they have no gradient, and no step moves them.</summary>
+    /// <summary>Freezes parameters: they get no gradient and are no longer updated.</summary>
     /// <remarks>
-    /// A layer whose trainable parameters are all frozen runs as in inference: batch normalisation takes its running
-    /// statistics and leaves them. The optimiser's state of a parameter stays as it is until
-    /// <see cref="Unfreeze"/>. Parameters are frozen from the start by <see cref="ParameterGroup.Frozen"/>, and then
-    /// take no memory for gradients and state. Unless nothing changes, gradients that are there and a pass under way
-    /// are forgotten.
+    /// A layer whose trainable parameters are all frozen runs as in inference: batch normalisation uses its running
+    /// statistics and does not update them. The optimiser's state of a parameter is preserved until
+    /// <see cref="Unfreeze"/>. Parameters frozen from the start by <see cref="ParameterGroup.Frozen"/> need no memory
+    /// for gradients and state. If the set of frozen parameters changes, existing gradients and a pass in progress are
+    /// discarded.
     /// </remarks>
     /// <param name="parameters">The parameters.</param>
-    /// <exception cref="ArgumentException">One is a buffer, or of another graph.</exception>
-    /// <exception cref="InvalidOperationException">It was compiled for inference only, or is being
-    /// recorded.</exception>
-    /// <exception cref="InsufficientMemoryException">There is not as much memory as it takes; nothing has changed
-    /// then.</exception>
+    /// <exception cref="ArgumentException">A parameter is a buffer or belongs to another graph.</exception>
+    /// <exception cref="InvalidOperationException">The graph was compiled for inference only, or the executable is
+    /// being recorded.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory; nothing has been changed.</exception>
     void Freeze(params IEnumerable<Parameter> parameters);
 
-    /// <summary>Lets frozen parameters be trained again.</summary>
+    /// <summary>Makes frozen parameters trainable again.</summary>
     /// <inheritdoc cref="Freeze"/>
     void Unfreeze(params IEnumerable<Parameter> parameters);
 
     /// <summary>
-    /// Everything that decides what the next step computes: parameters, buffers, the optimiser's state, the numbers of
-    /// the step and of the pass, and which parameters are frozen.
+    /// Saves everything that determines the result of the next step: the parameters, the buffers, the optimiser's
+    /// state, the step and pass counters, and which parameters are frozen.
     /// </summary>
     /// <exception cref="InvalidOperationException">
-    /// It was compiled for inference only, or a trainable parameter has not been written.
+    /// The graph was compiled for inference only, or a trainable parameter has not been written.
     /// </exception>
     TrainingState SaveState();
 
-    /// <summary>Goes on from a state, of an executable of the same graph and optimiser, of any backend.</summary>
-    /// <remarks>The parameters that are frozen are those of the state. Gradients that are there, and a pass under way,
-    /// are forgotten.</remarks>
+    /// <summary>Restores a state saved from an executable of the same graph and optimiser, on any backend.</summary>
+    /// <remarks>The set of frozen parameters is taken from the state. Existing gradients and a pass in progress are
+    /// discarded.</remarks>
     /// <exception cref="ArgumentException">
-    /// It is of another graph or of another optimiser; nothing has changed then.
+    /// The state belongs to another graph or another optimiser; nothing has been changed.
     /// </exception>
-    /// <exception cref="InvalidOperationException">It was compiled for inference only.</exception>
+    /// <exception cref="InvalidOperationException">The graph was compiled for inference only.</exception>
     void LoadState(TrainingState state);
 
-    /// <summary>Reads the gradient of the input, or of some by name, of the last backward pass.</summary>
-    /// <param name="values">N×C×H×W values; zero where no loss depends on the input.</param>
-    /// <exception cref="InvalidOperationException">No backward pass has run, or the spec does not say
+    /// <summary>Reads the gradient of the input, or of some inputs by name, from the last backward pass.</summary>
+    /// <param name="values">Receives the N×C×H×W values; they are zero if no loss depends on the input.</param>
+    /// <exception cref="InvalidOperationException">No backward pass has run, or the graph was not compiled with
     /// <c>InputGradient: true</c>.</exception>
     void ReadInputGradient(BatchBuffers values);
 }
 
-/// <summary>What is the same for every executable.</summary>
+/// <summary>Provides operations that are common to all executables.</summary>
 public static class ExecutableExtensions
 {
     /// <summary>Writes the initial values of all parameters and buffers.</summary>
@@ -328,11 +340,11 @@ public static class ExecutableExtensions
         }
     }
 
-    /// <summary>Freezes parameters by their names.</summary>
+    /// <summary>Freezes parameters by name.</summary>
     /// <param name="executable">The executable.</param>
-    /// <param name="patterns">Names, as <c>conv1.bias</c>; <c>*</c> stands for any characters, <c>?</c> for
+    /// <param name="patterns">Names such as <c>conv1.bias</c>; <c>*</c> matches any characters, <c>?</c> matches
     /// one.</param>
-    /// <exception cref="ArgumentException">No trainable parameter of the graph has a name of this pattern.</exception>
+    /// <exception cref="ArgumentException">A pattern matches no trainable parameter of the graph.</exception>
     /// <inheritdoc cref="IExecutable.Freeze" path="/exception"/>
     public static void Freeze(this IExecutable executable, params IEnumerable<string> patterns)
     {
@@ -351,7 +363,7 @@ public static class ExecutableExtensions
         executable.Freeze(TrainableOf(node));
     }
 
-    /// <summary>Lets frozen parameters be trained again, by their names.</summary>
+    /// <summary>Makes frozen parameters trainable again, by name.</summary>
     /// <inheritdoc cref="Freeze(IExecutable, IEnumerable{string})"/>
     public static void Unfreeze(this IExecutable executable, params IEnumerable<string> patterns)
     {
@@ -359,7 +371,7 @@ public static class ExecutableExtensions
         executable.Unfreeze(Named(executable.Graph, patterns));
     }
 
-    /// <summary>Lets all parameters of a layer be trained again.</summary>
+    /// <summary>Makes all parameters of a layer trainable again.</summary>
     /// <inheritdoc cref="Freeze(IExecutable, Node)"/>
     public static void Unfreeze(this IExecutable executable, Node node)
     {
@@ -396,8 +408,8 @@ public static class ExecutableExtensions
         return [.. named];
     }
 
-    /// <summary>Copies all parameters and buffers to another executable of the same graph, of any backend.</summary>
-    /// <exception cref="ArgumentException">The other executable is of another graph.</exception>
+    /// <summary>Copies all parameters and buffers to another executable of the same graph, on any backend.</summary>
+    /// <exception cref="ArgumentException">The other executable belongs to another graph.</exception>
     public static void CopyParametersTo(this IExecutable executable, IExecutable other)
     {
         ArgumentNullException.ThrowIfNull(executable);

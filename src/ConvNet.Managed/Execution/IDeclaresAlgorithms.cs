@@ -1,10 +1,10 @@
 namespace ConvNet;
 
-/// <summary>An executable that computes some sums otherwise than directly, and says which.</summary>
-/// <remarks>The checks hold what it says to the error that <see cref="DeclaredAccuracy"/> allows the algorithm; all
-/// sums of any other executable are direct.</remarks>
+/// <summary>An executable that declares the algorithms by which it computes sums.</summary>
+/// <remarks>The gradient checks apply the error bound that <see cref="DeclaredAccuracy"/> gives for the declared
+/// algorithm. An executable without this interface computes all sums directly.</remarks>
 public interface IDeclaresAlgorithms
 {
-    /// <summary>The algorithm of a node's pass, in training where the executable trains.</summary>
+    /// <summary>Gets the algorithm of a pass of a node; that of training if the executable trains.</summary>
     SumAlgorithm AlgorithmOf(Node node, SumPass pass);
 }

@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 
 namespace ConvNet;
 
-/// <summary>The largest tensor of a compiled graph, for an error that says where the memory goes.</summary>
-/// <param name="BatchSize">Samples in a full batch.</param>
+/// <summary>The largest tensor of a compiled graph, to be named in an out-of-memory error.</summary>
+/// <param name="BatchSize">The number of samples in a full batch.</param>
 /// <param name="Largest">The tensor.</param>
-/// <param name="LargestBytes">Its bytes.</param>
+/// <param name="LargestBytes">Its size in bytes.</param>
 internal sealed record MemoryNeed(int BatchSize, string Largest, long LargestBytes)
 {
-    /// <summary>Finds the largest of the outputs of a batch and the parameters.</summary>
+    /// <summary>Finds the largest tensor among the outputs of a batch and the parameters.</summary>
     /// <typeparam name="T">The type of a value.</typeparam>
     public static MemoryNeed Of<T>(Graph graph, int batchSize) where T : unmanaged
     {
@@ -20,9 +20,9 @@ internal sealed record MemoryNeed(int BatchSize, string Largest, long LargestByt
             : new MemoryNeed(batchSize, $"a batch of {output.Shape} of \"{output.Name}\"", values * Unsafe.SizeOf<T>());
     }
 
-    /// <summary>The error that there is not as much memory.</summary>
-    /// <param name="bytes">What was asked for.</param>
-    /// <param name="error">How the system refused it.</param>
+    /// <summary>Creates the exception for insufficient memory.</summary>
+    /// <param name="bytes">The number of bytes requested.</param>
+    /// <param name="error">The error reported by the system.</param>
     public InsufficientMemoryException Exceeded(long bytes, Exception error) => new(
         $"There is not enough memory: batches of {BatchSize} ask for {Text(bytes)}. "
         + $"The largest tensor is {Largest}, {Text(LargestBytes)}."

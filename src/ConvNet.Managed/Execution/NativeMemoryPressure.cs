@@ -1,13 +1,13 @@
 namespace ConvNet;
 
-/// <summary>Tells the garbage collector of memory outside its heap that is freed with an object, so that it looks for
-/// forgotten ones in time.</summary>
+/// <summary>Informs the garbage collector of unmanaged memory that is freed together with an object, so that
+/// unreachable objects are collected in time.</summary>
 internal sealed class NativeMemoryPressure : IDisposable
 {
     private readonly long _bytes;
 
-    /// <summary>Adds to the pressure until it is disposed or collected.</summary>
-    /// <param name="bytes">What is held; 0 is allowed.</param>
+    /// <summary>Adds memory pressure until the instance is disposed or collected.</summary>
+    /// <param name="bytes">The number of unmanaged bytes; 0 is allowed.</param>
     public NativeMemoryPressure(long bytes)
     {
         _bytes = bytes;

@@ -1,12 +1,12 @@
 namespace ConvNet;
 
-/// <summary>Whether a backend may trade accuracy for time.</summary>
+/// <summary>Specifies whether a backend may trade accuracy for speed.</summary>
 public enum Precision
 {
-    /// <summary>Algorithms that round more, where they take less time: Winograd's for 3×3 convolutions. Their errors
-    /// are a few times those of direct sums; <see cref="DeclaredAccuracy"/> says how many.</summary>
+    /// <summary>Allows algorithms with larger rounding errors where they are faster: Winograd's for 3×3 convolutions.
+    /// Their errors are a few times those of direct sums; see <see cref="DeclaredAccuracy"/> for the bounds.</summary>
     Fast,
 
-    /// <summary>Nothing less exact than sums of the products themselves.</summary>
+    /// <summary>Allows only algorithms that are at least as accurate as direct sums of products.</summary>
     Accurate,
 }

@@ -2,31 +2,31 @@ using System.Globalization;
 
 namespace ConvNet;
 
-/// <summary>The processors of the machine, and how much of them this process may use.</summary>
-/// <remarks><see cref="Environment.ProcessorCount"/> is what it may use, with the quota rounded up.</remarks>
+/// <summary>The processors of the machine and the share of them available to this process.</summary>
+/// <remarks><see cref="Environment.ProcessorCount"/> is the available number, with the quota rounded up.</remarks>
 internal static class Processors
 {
     private const string OnlineFile = "/sys/devices/system/cpu/online", Groups = "/proc/self/cgroup",
         Mounts = "/sys/fs/cgroup";
 
-    /// <summary>Processors of the machine.</summary>
+    /// <summary>The number of processors of the machine.</summary>
     public static int Online
         => File.Exists(OnlineFile) ? CountOf(File.ReadAllText(OnlineFile)) : Environment.ProcessorCount;
 
-    /// <summary>The processors' time that the control group of this process may take, in processors; null where there
-    /// is no limit, or no control group.</summary>
+    /// <summary>The processor time that the control group allows this process, in processors; null if there is no limit
+    /// or no control group.</summary>
     public static double? Quota => File.Exists(Groups) ? QuotaOf(File.ReadLines(Groups), Mounts) : null;
 
-    /// <summary>Counts a list of Linux, as <c>0-3,6</c>.</summary>
+    /// <summary>Counts the processors in a Linux list such as <c>0-3,6</c>.</summary>
     internal static int CountOf(string list) => list.Trim().Split(',').Sum(range => range.Split('-') switch
     {
         [var first, var last] => Number(last) - Number(first) + 1,
         _ => 1,
     });
 
-    /// <summary>The least quota of a control group and those above it.</summary>
+    /// <summary>Gets the smallest quota among a control group and its ancestors.</summary>
     /// <param name="groups">The lines of /proc/self/cgroup.</param>
-    /// <param name="mounts">Where the control groups are mounted.</param>
+    /// <param name="mounts">The mount point of the control groups.</param>
     internal static double? QuotaOf(IEnumerable<string> groups, string mounts)
     {
         var quotas = new List<double>();
@@ -36,7 +36,7 @@ internal static class Processors
             if (!isUnified && !group[1].Split(',').Contains("cpu"))
                 continue;
             string root = isUnified ? mounts : Path.Combine(mounts, "cpu");
-            // In a container the path may be that of the host: its own group is then at the root.
+            // In a container the path may be that of the host; the process's own group is then at the root.
             string? path = group[2].Trim('/');
             while (path is not null)
             {

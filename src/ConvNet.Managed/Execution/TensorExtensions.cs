@@ -2,11 +2,11 @@ using System.Numerics.Tensors;
 
 namespace ConvNet;
 
-/// <summary>Owning tensors at the edge of the API, for callers who would rather hold a tensor than an array and its
-/// shape.</summary>
+/// <summary>Converts between executables and <see cref="Tensor{T}"/>, as an alternative to arrays with separate
+/// shapes.</summary>
 public static class TensorExtensions
 {
-    /// <summary>The values of a parameter or a buffer, in its dimensions (O, I, H, W of a convolution).</summary>
+    /// <summary>Reads a parameter or a buffer as a tensor with its dimensions (O, I, H, W for a convolution).</summary>
     public static Tensor<float> ReadTensor(this IExecutable executable, Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -16,7 +16,7 @@ public static class TensorExtensions
         return Tensor.Create(values, Lengths(parameter));
     }
 
-    /// <summary>The gradient of a parameter, in its dimensions.</summary>
+    /// <summary>Reads the gradient of a parameter as a tensor with the parameter's dimensions.</summary>
     public static Tensor<float> ReadGradientTensor(this IExecutable executable, Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -26,7 +26,7 @@ public static class TensorExtensions
         return Tensor.Create(values, Lengths(parameter));
     }
 
-    /// <summary>Writes a parameter or a buffer from a tensor of its dimensions.</summary>
+    /// <summary>Writes a parameter or a buffer from a tensor with the same dimensions.</summary>
     /// <exception cref="ArgumentException">The tensor has other dimensions.</exception>
     public static void Write(this IExecutable executable, Parameter parameter, Tensor<float> values)
     {
@@ -39,11 +39,11 @@ public static class TensorExtensions
         executable.Write(parameter, Contiguous(values));
     }
 
-    /// <summary>The output of a batch in inference mode, as N×C×H×W.</summary>
+    /// <summary>Computes the output of a batch in inference mode as an N×C×H×W tensor.</summary>
     /// <param name="executable">The executable.</param>
-    /// <param name="input">N×C×H×W with C, H, W of the graph's input.</param>
-    /// <exception cref="ArgumentException">The input has other dimensions than the graph's input, or is more than a
-    /// batch.</exception>
+    /// <param name="input">An N×C×H×W tensor with the C, H and W of the graph's input.</param>
+    /// <exception cref="ArgumentException">The dimensions of the input differ from those of the graph's input, or it
+    /// has more samples than a batch.</exception>
     public static Tensor<float> Infer(this IExecutable executable, Tensor<float> input)
     {
         ArgumentNullException.ThrowIfNull(executable);

@@ -4,28 +4,29 @@ using System.Text.Json.Nodes;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Everything that decides what the next training step computes, under names alike on every backend.</summary>
+/// <summary>Everything that determines the result of the next training step, with the same names on every
+/// backend.</summary>
 /// <remarks>
-/// <see cref="IExecutable.SaveState"/> gives it and <see cref="IExecutable.LoadState"/> takes it, also on another
-/// backend. A run that goes on from it computes what it would have without a break: bit for bit on the same backend
-/// with the same instruction set and precision. What it does not hold are arguments: the graph, the
-/// <see cref="TrainingSpec"/> with its seed, the batches, the learning rates, and the
-/// <see cref="IExecutable.SampleOffset"/>, so that executables which share a batch load one state. Tensors are the
-/// parameters and buffers under their names, as <c>conv1.weight</c>, and the optimiser's state as
-/// <c>conv1.weight/momentum_buffer</c>; that of a parameter which was frozen from the start is zero.
+/// <see cref="IExecutable.SaveState"/> creates a state and <see cref="IExecutable.LoadState"/> restores it, also on
+/// another backend. A resumed run computes the same results as an uninterrupted one; they are bitwise identical on the
+/// same backend with the same instruction set and precision. The state does not contain the arguments of a training:
+/// the graph, the <see cref="TrainingSpec"/> with its seed, the batches, the learning rates, and the
+/// <see cref="IExecutable.SampleOffset"/>. Executables that share a batch therefore load the same state. The tensors
+/// are the parameters and buffers under their names, such as <c>conv1.weight</c>, and the optimiser's state under names
+/// such as <c>conv1.weight/momentum_buffer</c>. The state of a parameter that was frozen from the start is zero.
 /// </remarks>
-/// <param name="Step">Steps made.</param>
-/// <param name="Pass">The number of the next training pass, which keys its random masks.</param>
-/// <param name="Tensors">Parameters, buffers and the optimiser's state.</param>
+/// <param name="Step">The number of steps made.</param>
+/// <param name="Pass">The index of the next training pass, which keys its random masks.</param>
+/// <param name="Tensors">The parameters, the buffers and the optimiser's state.</param>
 public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTensor> Tensors)
 {
     private const string StepKey = "step", PassKey = "pass", FrozenKey = "frozen";
 
-    /// <summary>The names of the frozen parameters; an executable that loads the state freezes these and no
-    /// others.</summary>
+    /// <summary>The names of the frozen parameters. An executable that loads the state freezes exactly these
+    /// parameters.</summary>
     public IReadOnlyList<string> Frozen { get; init; } = [];
 
-    /// <summary>The name of a parameter's state.</summary>
+    /// <summary>Gets the name of a component of the optimiser's state of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="state">One of <see cref="Optimizer.StateNames"/>.</param>
     public static string NameOf(Parameter parameter, string state)
@@ -34,12 +35,12 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
         return $"{parameter.Name}/{state}";
     }
 
-    /// <summary>Writes it as a safetensors file: whole or not at all.</summary>
+    /// <summary>Writes the state to a safetensors file. The file is written completely or not at all.</summary>
     /// <inheritdoc cref="SafeTensors.Write(string)"/>
     public void Write(string path)
         => new SafeTensors(new Dictionary<string, string>(Metadata(Step, Pass, Frozen)), Tensors).Write(path);
 
-    /// <summary>Reads what <see cref="Write"/> has written.</summary>
+    /// <summary>Reads a state written by <see cref="Write"/>.</summary>
     /// <inheritdoc cref="SafeTensors.Read(string)"/>
     public static TrainingState Read(string path)
     {
@@ -51,7 +52,7 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
     public override string ToString() => RecordText.Of(nameof(TrainingState), (nameof(Step), Step),
         (nameof(Pass), Pass), (nameof(Frozen), Frozen), (nameof(Tensors), Tensors));
 
-    // A file from before parameters could be frozen has no such list.
+    // Files written before parameters could be frozen have no such list.
     private static string[] Names(IReadOnlyDictionary<string, string> metadata, string key, string path)
     {
         if (!metadata.TryGetValue(key, out string? text))
@@ -67,7 +68,7 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
         }
     }
 
-    /// <summary>The counters and the names of frozen parameters as a file has them.</summary>
+    /// <summary>Formats the counters and the names of the frozen parameters as the metadata of a file.</summary>
     internal static IEnumerable<KeyValuePair<string, string>> Metadata(long step, long pass,
         IEnumerable<string> frozen) =>
     [
@@ -76,8 +77,8 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
         new(FrozenKey, new JsonArray([.. frozen.Select(name => JsonValue.Create(name))]).ToJsonString()),
     ];
 
-    /// <summary>The state of a file.</summary>
-    /// <exception cref="InvalidDataException">A counter is missing or is none.</exception>
+    /// <summary>Creates the state from the contents of a file.</summary>
+    /// <exception cref="InvalidDataException">A counter is missing or invalid.</exception>
     internal static TrainingState Of(IReadOnlyDictionary<string, string> metadata, IReadOnlyList<NamedTensor> tensors,
         string path)
         => new(Number(metadata, StepKey, path), Number(metadata, PassKey, path), tensors)

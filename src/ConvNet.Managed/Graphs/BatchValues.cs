@@ -1,9 +1,9 @@
 namespace ConvNet;
 
-/// <summary>Values of a batch that a call reads: those of one tensor, or of several by name.</summary>
+/// <summary>The values of a batch that a call reads: those of one tensor, or of several tensors by name.</summary>
 /// <remarks>
-/// Values are dense, N×C×H×W. Arrays and spans convert implicitly, so a graph with one input takes an array as it is.
-/// Names are those of the graph's inputs or outputs, in any order.
+/// Values are contiguous N×C×H×W. Arrays and spans convert implicitly, so an array can be passed directly if the graph
+/// has one input. Names are those of the graph's inputs or outputs, in any order.
 /// </remarks>
 /// <example><code>net.Forward(BatchValues.Of(("image", images), ("position", positions)));</code></example>
 public readonly ref struct BatchValues
@@ -22,35 +22,35 @@ public readonly ref struct BatchValues
     /// <summary>Whether no values were given.</summary>
     public bool IsEmpty => _only.IsEmpty && _named is null && _ordered is null;
 
-    /// <summary>Whether tensors were named, so that those that were not are left out.</summary>
+    /// <summary>Whether the tensors are given by name, so that tensors not named are omitted.</summary>
     internal bool IsNamed => _ordered is not null;
 
-    /// <summary>The values of one tensor, for a backend: tensors are numbered in the order of the graph's inputs or
-    /// outputs. Empty if none were given for it.</summary>
-    /// <param name="index">The number of the input or output.</param>
+    /// <summary>Gets the values of one tensor, for use by a backend. Tensors are numbered in the order of the graph's
+    /// inputs or outputs. The span is empty if no values were given for the tensor.</summary>
+    /// <param name="index">The index of the input or output.</param>
     public ReadOnlySpan<float> this[int index] => _ordered is null ? _only : _ordered[index].Span;
 
-    /// <summary>The values of the only tensor.</summary>
-    /// <param name="values">N×C×H×W values.</param>
+    /// <summary>Wraps the values of the only tensor.</summary>
+    /// <param name="values">The N×C×H×W values.</param>
     public static BatchValues Of(ReadOnlySpan<float> values) => new(values);
 
-    /// <summary>The values of several tensors.</summary>
-    /// <param name="tensors">The name of each input or output, with its N×C×H×W values.</param>
+    /// <summary>Wraps the values of several tensors, by name.</summary>
+    /// <param name="tensors">The name of each input or output and its N×C×H×W values.</param>
     public static BatchValues Of(params (string Name, ReadOnlyMemory<float> Values)[] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         return new([], tensors);
     }
 
-    /// <summary>The values of several tensors, in the order of the graph's inputs or outputs.</summary>
-    /// <param name="tensors">N×C×H×W values of each.</param>
+    /// <summary>Wraps the values of several tensors, in the order of the graph's inputs or outputs.</summary>
+    /// <param name="tensors">The N×C×H×W values of each tensor.</param>
     public static BatchValues InOrder(params float[][] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         return new([], null, Array.ConvertAll(tensors, values => (ReadOnlyMemory<float>)values));
     }
 
-    /// <summary>The values of the only tensor.</summary>
+    /// <summary>Wraps the values of the only tensor.</summary>
     public static implicit operator BatchValues(ReadOnlySpan<float> values) => Of(values);
 
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
@@ -59,12 +59,12 @@ public readonly ref struct BatchValues
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
     public static implicit operator BatchValues(float[]? values) => Of(values.AsSpan());
 
-    /// <summary>The same values, numbered as the nodes are, for a backend.</summary>
+    /// <summary>Returns the same values in the order of the given nodes, for use by a backend.</summary>
     /// <param name="nodes">The inputs or outputs of a graph.</param>
-    /// <param name="what">What they are, for errors: <c>input</c> or <c>output</c>.</param>
-    /// <param name="all">Whether each of them must have values.</param>
-    /// <exception cref="ArgumentException">A name is unknown, given twice or missing, or tensors without names are not
-    /// as many as the nodes.</exception>
+    /// <param name="what">The word for a node in error messages: <c>input</c> or <c>output</c>.</param>
+    /// <param name="all">Whether every node must have values.</param>
+    /// <exception cref="ArgumentException">A name is unknown, given twice or missing, or the number of unnamed tensors
+    /// is not that of the nodes.</exception>
     public BatchValues InOrderOf(IReadOnlyList<Node> nodes, string what, bool all = true)
     {
         ArgumentNullException.ThrowIfNull(nodes);
@@ -80,8 +80,8 @@ public readonly ref struct BatchValues
     }
 }
 
-/// <summary>Memory that a call writes values of a batch to: those of one tensor, or of several by name.</summary>
-/// <remarks>Arrays and spans convert implicitly. What is not named is not written.</remarks>
+/// <summary>Memory that receives the values of a batch: those of one tensor, or of several tensors by name.</summary>
+/// <remarks>Arrays and spans convert implicitly. Tensors that are not named are not written.</remarks>
 /// <example><code>net.Infer(images, BatchBuffers.Of(("class", scores), ("box", corners)));</code></example>
 public readonly ref struct BatchBuffers
 {
@@ -98,44 +98,45 @@ public readonly ref struct BatchBuffers
     /// <summary>Whether no memory was given.</summary>
     public bool IsEmpty => _only.IsEmpty && _named is null && _ordered is null;
 
-    /// <summary>Whether tensors were named, so that those that were not are left out.</summary>
+    /// <summary>Whether the tensors are given by name, so that tensors not named are omitted.</summary>
     internal bool IsNamed => _ordered is not null;
 
-    /// <summary>The memory for one tensor, for a backend: tensors are numbered in the order of the graph's inputs or
-    /// outputs. Empty if it is not wanted.</summary>
-    /// <param name="index">The number of the input or output.</param>
+    /// <summary>Gets the memory for one tensor, for use by a backend. Tensors are numbered in the order of the graph's
+    /// inputs or outputs. The span is empty if the tensor is not needed.</summary>
+    /// <param name="index">The index of the input or output.</param>
     public Span<float> this[int index] => _ordered is null ? _only : _ordered[index].Span;
 
-    /// <summary>Memory for the only tensor.</summary>
-    /// <param name="values">N×C×H×W values, to be overwritten.</param>
+    /// <summary>Wraps memory for the only tensor.</summary>
+    /// <param name="values">Receives the N×C×H×W values.</param>
     public static BatchBuffers Of(Span<float> values) => new(values);
 
-    /// <summary>Memory for several tensors.</summary>
-    /// <param name="tensors">The name of each input or output, with N×C×H×W values to be overwritten.</param>
+    /// <summary>Wraps memory for several tensors, by name.</summary>
+    /// <param name="tensors">The name of each input or output and the memory that receives its N×C×H×W values.</param>
     public static BatchBuffers Of(params (string Name, Memory<float> Values)[] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         return new([], tensors);
     }
 
-    /// <summary>Memory for several tensors, in the order of the graph's inputs or outputs.</summary>
-    /// <param name="tensors">N×C×H×W values of each, to be overwritten; one that is empty is not wanted.</param>
+    /// <summary>Wraps memory for several tensors, in the order of the graph's inputs or outputs.</summary>
+    /// <param name="tensors">Receive the N×C×H×W values of each tensor; an empty array means that the tensor is not
+    /// needed.</param>
     public static BatchBuffers InOrder(params float[][] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         return new([], null, Array.ConvertAll(tensors, values => values.AsMemory()));
     }
 
-    /// <summary>Memory for the only tensor.</summary>
+    /// <summary>Wraps memory for the only tensor.</summary>
     public static implicit operator BatchBuffers(Span<float> values) => Of(values);
 
     /// <inheritdoc cref="op_Implicit(Span{float})"/>
     public static implicit operator BatchBuffers(float[]? values) => Of(values.AsSpan());
 
-    /// <summary>The same memory, numbered as the nodes are, for a backend.</summary>
+    /// <summary>Returns the same memory in the order of the given nodes, for use by a backend.</summary>
     /// <inheritdoc cref="BatchValues.InOrderOf" path="/param"/>
-    /// <exception cref="ArgumentException">A name is unknown or given twice, or tensors without names are not as many
-    /// as the nodes.</exception>
+    /// <exception cref="ArgumentException">A name is unknown or given twice, or the number of unnamed tensors is not
+    /// that of the nodes.</exception>
     public BatchBuffers InOrderOf(IReadOnlyList<Node> nodes, string what)
     {
         ArgumentNullException.ThrowIfNull(nodes);
@@ -151,10 +152,10 @@ public readonly ref struct BatchBuffers
     }
 }
 
-/// <summary>Finds what was given for each input or output of a graph.</summary>
+/// <summary>Assigns named tensors to the inputs or outputs of a graph.</summary>
 internal static class NamedTensors
 {
-    /// <summary>What was given for each node; the default where nothing was.</summary>
+    /// <summary>Gets the value given for each node; the default if none was given.</summary>
     public static T[] InOrder<T>((string Name, T Value)[] given, Predicate<T> isEmpty, IReadOnlyList<Node> nodes,
         string what, string type, bool all)
     {
@@ -178,8 +179,8 @@ internal static class NamedTensors
         return ordered;
     }
 
-    /// <summary>The number of the input or output of a name.</summary>
-    /// <exception cref="ArgumentException">There is none of this name.</exception>
+    /// <summary>Gets the index of the input or output with a name.</summary>
+    /// <exception cref="ArgumentException">There is no input or output with this name.</exception>
     public static int IndexOf(string name, IReadOnlyList<Node> nodes, string what)
     {
         for (int i = 0; i < nodes.Count; i++)
@@ -190,12 +191,12 @@ internal static class NamedTensors
         throw NearMisses.NoSuch(what, name ?? "", nodes.Select(node => node.Name));
     }
 
-    /// <summary>The error for another number of tensors than there are nodes.</summary>
+    /// <summary>Creates the exception for a number of tensors that differs from the number of nodes.</summary>
     public static ArgumentException OtherCount(int count, IReadOnlyList<Node> nodes, string what)
         => new($"{count} tensors were given in order, and there are {nodes.Count} of the kind \"{what}\": "
             + $"{string.Join(", ", nodes.Select(node => node.Name))}.");
 
-    /// <summary>The error for one tensor where a graph has several.</summary>
+    /// <summary>Creates the exception for a single unnamed tensor if the graph has several inputs or outputs.</summary>
     public static ArgumentException WithoutNames(IReadOnlyList<Node> nodes, string what, string type)
         => new($"There is more than one {what}, and a tensor without a name was given; name them, as "
             + $"{Example(nodes, type)}.");

@@ -1,11 +1,11 @@
 namespace ConvNet;
 
-/// <summary>A directed acyclic graph of layers, described once; backends compile it.</summary>
+/// <summary>A directed acyclic graph of layers. It is described once and compiled by a backend.</summary>
 /// <remarks>
-/// Nodes stand in the order in which they were added, which is a topological order. Inputs and outputs go by the names
-/// of their nodes. A graph in which exactly one layer is read by no other has that as its output; any other declares
-/// its outputs. A graph holds shapes and parameters' sizes, never values, and never names a backend. Once compiled it
-/// does not change any more.
+/// Nodes are listed in the order in which they were added, which is a topological order. Inputs and outputs are
+/// identified by the names of their nodes. If exactly one layer is read by no other layer, it is the output; any other
+/// graph must declare its outputs. A graph contains shapes and the sizes of parameters but no values, and does not
+/// depend on a backend. Once compiled, it can no longer be changed.
 /// </remarks>
 /// <example><code>
 /// var graph = new Graph();
@@ -22,22 +22,22 @@ public sealed class Graph
     private readonly List<Parameter> _parameters = [];
     private readonly Dictionary<string, Node> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (int Nodes, int LastNumber)> _kinds = new(StringComparer.Ordinal);
-    // The layers that no other reads.
+    // The layers that no other layer reads.
     private readonly HashSet<Node> _ends = [];
     private Node[] _outputs = [];
     private bool _sealed;
 
-    /// <summary>Starts a graph without inputs; <see cref="AddInput"/> adds them.</summary>
+    /// <summary>Creates a graph without inputs; add them by <see cref="AddInput"/>.</summary>
     public Graph()
     {
     }
 
-    /// <summary>Starts a graph with one input, whose name is <c>input</c>.</summary>
-    /// <param name="input">C, H, W of one sample.</param>
+    /// <summary>Creates a graph with one input named <c>input</c>.</summary>
+    /// <param name="input">The shape C, H, W of one sample.</param>
     public Graph(Shape input) => AddInput("input", input);
 
     /// <summary>The only input.</summary>
-    /// <exception cref="InvalidOperationException">The graph has several inputs, or none.</exception>
+    /// <exception cref="InvalidOperationException">The graph does not have exactly one input.</exception>
     public Node Input => _inputs.Count == 1 ? _inputs[0] : throw new InvalidOperationException(_inputs.Count == 0
         ? "The graph has no input; call AddInput."
         : $"The graph has {_inputs.Count} inputs, {Names(_inputs)}; take one of Inputs.");
@@ -46,19 +46,19 @@ public sealed class Graph
     public IReadOnlyList<Node> Inputs => _inputs;
 
     /// <summary>The only output.</summary>
-    /// <exception cref="InvalidOperationException">The graph has several outputs, or none.</exception>
+    /// <exception cref="InvalidOperationException">The graph does not have exactly one output.</exception>
     public Node Output => Outputs is [var only] ? only : throw new InvalidOperationException(
         $"The graph has {_outputs.Length} outputs, {Names(_outputs)}; take one of Outputs.");
 
     /// <summary>
-    /// The outputs: those that were declared, or the only layer that no other reads if none was.
+    /// The declared outputs or, if none are declared, the only layer that no other layer reads.
     /// </summary>
-    /// <exception cref="InvalidOperationException">None was declared, and there is not exactly one such
+    /// <exception cref="InvalidOperationException">No outputs are declared, and there is not exactly one such
     /// layer.</exception>
     public IReadOnlyList<Node> Outputs => _outputs.Length > 0 ? _outputs : _ends.Count == 1 ? [.. _ends]
         : throw new InvalidOperationException(NoOutput());
 
-    /// <summary>The outputs that were declared; none where it was left to the graph.</summary>
+    /// <summary>The declared outputs; empty if none are declared.</summary>
     internal IReadOnlyList<Node> DeclaredOutputs => _outputs;
 
     /// <summary>The nodes that have a layer, in topological order.</summary>
@@ -74,10 +74,10 @@ public sealed class Graph
     public long ParameterCount => _parameters.Where(p => p.Trainable).Sum(p => (long)p.Length);
 
     /// <summary>Adds an input.</summary>
-    /// <param name="name">Its name, unique in the graph.</param>
-    /// <param name="shape">C, H, W of one sample.</param>
-    /// <returns>The node that stands for its values.</returns>
-    /// <exception cref="ArgumentException">The name is taken or empty, or the shape has no values.</exception>
+    /// <param name="name">The name, unique in the graph.</param>
+    /// <param name="shape">The shape C, H, W of one sample.</param>
+    /// <returns>The node of the input.</returns>
+    /// <exception cref="ArgumentException">The name is empty or already in use, or the shape has no values.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
     public Node AddInput(string name, Shape shape)
     {
@@ -92,15 +92,15 @@ public sealed class Graph
         return node;
     }
 
-    /// <summary>Declares the output, in place of those that were declared before.</summary>
+    /// <summary>Declares the output, replacing previous declarations.</summary>
     /// <param name="output">A node of this graph.</param>
     /// <inheritdoc cref="SetOutputs" path="/exception"/>
     public void SetOutput(Node output) => SetOutputs(output);
 
-    /// <summary>Declares the outputs, in place of those that were declared before.</summary>
-    /// <remarks>Outputs may be read by other layers as well. Each goes by the name of its node.</remarks>
+    /// <summary>Declares the outputs, replacing previous declarations.</summary>
+    /// <remarks>Other layers may read outputs too. Each output has the name of its node.</remarks>
     /// <param name="outputs">Nodes of this graph, in the order in which <see cref="Outputs"/> lists them.</param>
-    /// <exception cref="ArgumentException">There is none, one is there twice, or one belongs to another
+    /// <exception cref="ArgumentException">No node is given, a node is given twice, or a node belongs to another
     /// graph.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
     public void SetOutputs(params ReadOnlySpan<Node> outputs)
@@ -121,18 +121,19 @@ public sealed class Graph
 
     /// <summary>Adds a layer that reads the given nodes.</summary>
     /// <param name="layer">The layer.</param>
-    /// <param name="inputs">The nodes it reads, all of this graph.</param>
-    /// <returns>The new node, named after the layer's kind and a running number.</returns>
-    /// <exception cref="ArgumentException">The layer cannot take inputs of these shapes, or a node belongs to another
-    /// graph.</exception>
+    /// <param name="inputs">The nodes it reads, which must belong to this graph.</param>
+    /// <returns>The new node, named after the kind of the layer with a sequential number.</returns>
+    /// <exception cref="ArgumentException">The layer does not accept inputs of these shapes, or a node belongs to
+    /// another graph.</exception>
     public Node Add(Layer layer, params ReadOnlySpan<Node> inputs) => Add(null, layer, inputs);
 
-    /// <summary>Adds a layer under a name of the caller's choice.</summary>
-    /// <param name="name">The node's name, unique in the graph; null for one made from the layer's kind.</param>
+    /// <summary>Adds a named layer that reads the given nodes.</summary>
+    /// <param name="name">The name of the node, unique in the graph; null to derive one from the kind of the
+    /// layer.</param>
     /// <param name="layer">The layer.</param>
-    /// <param name="inputs">The nodes it reads, all of this graph.</param>
-    /// <exception cref="ArgumentException">The name is taken, the shapes do not fit, or a node belongs to another
-    /// graph.</exception>
+    /// <param name="inputs">The nodes it reads, which must belong to this graph.</param>
+    /// <exception cref="ArgumentException">The name is already in use, the layer does not accept inputs of these
+    /// shapes, or a node belongs to another graph.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
     public Node Add(string? name, Layer layer, params ReadOnlySpan<Node> inputs)
     {
@@ -170,18 +171,18 @@ public sealed class Graph
         return node;
     }
 
-    /// <summary>The node of a name.</summary>
-    /// <exception cref="KeyNotFoundException">There is no such node.</exception>
+    /// <summary>Gets the node with a name.</summary>
+    /// <exception cref="KeyNotFoundException">There is no node with this name.</exception>
     public Node this[string name] => Find(name)
         ?? throw new KeyNotFoundException(
             $"The graph has no node \"{name}\"; it has {string.Join(", ", _nodes.Take(MostNamed).Select(n => n.Name))}"
             + (_nodes.Count > MostNamed ? $" and {_nodes.Count - MostNamed:N0} more." : ".")
             + NearMisses.Question(name, _byName.Keys));
 
-    /// <summary>The node of a name; null where there is none.</summary>
+    /// <summary>Gets the node with a name; null if there is none.</summary>
     internal Node? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Throws unless there is a layer and every node has a way to an output.</summary>
+    /// <summary>Throws unless the graph has a layer and every node has a path to an output.</summary>
     internal void CheckComplete()
     {
         if (_nodes.Count == _inputs.Count)
@@ -196,7 +197,7 @@ public sealed class Graph
                 + "leave it out.");
     }
 
-    /// <summary>Ends the building: later changes are refused.</summary>
+    /// <summary>Seals the graph, so that later changes throw.</summary>
     internal void Seal()
     {
         _outputs = [.. Outputs];
@@ -232,7 +233,7 @@ public sealed class Graph
                 nameof(name));
     }
 
-    // As "a", "b" and "c".
+    // Formats names as "a", "b" and "c".
     private static string Names(IEnumerable<Node> nodes)
     {
         string[] names = [.. nodes.OrderBy(node => node.Index).Select(node => $"\"{Excerpt.Of(node.Name)}\"")];
@@ -241,7 +242,7 @@ public sealed class Graph
             : names.Length < 2 ? string.Concat(names) : $"{string.Join(", ", names[..^1])} and {names[^1]}";
     }
 
-    // The shape and the parameters that a layer, perhaps of the user's own, says that it has.
+    // Queries the output shape and the parameters of a layer, which may be user-defined.
     private static (Shape Output, IReadOnlyList<ParameterSpec> Parameters) Ask(string name, Layer layer, Shape[] shapes)
     {
         try
@@ -277,7 +278,7 @@ public sealed class Graph
                 throw new ArgumentException(
                     $"{kind} has a parameter \"{spec.Name}\" of {string.Join("×", spec.Dimensions)}, "
                     + "which has no values: sizes start at 1.");
-            _ = spec.Length;        // which is refused where it is too large
+            _ = spec.Length;        // throws if it is too large
             if (!spec.Trainable && spec.Initial.Value is null)
                 throw new ArgumentException(
                     $"{kind} has a buffer \"{spec.Name}\" that is drawn at random; a buffer starts at a constant, "
@@ -288,7 +289,7 @@ public sealed class Graph
         }
     }
 
-    // The first name that is free. Those up to the last number that was given are taken.
+    // Finds the first unused name. All numbers up to the last one assigned are in use.
     private (string Name, int Number) NextName(string kind, int number)
     {
         while (_byName.ContainsKey($"{kind}{number}"))
@@ -297,7 +298,7 @@ public sealed class Graph
     }
 }
 
-/// <summary>One layer at its place in a graph.</summary>
+/// <summary>A layer or an input of a graph.</summary>
 public sealed class Node
 {
     private readonly List<Node> _consumers = [];
@@ -307,10 +308,10 @@ public sealed class Node
         (Graph, Index, Name, Layer, Inputs, Shape) = (graph, index, name, layer, inputs, shape);
     }
 
-    /// <summary>The graph it belongs to.</summary>
+    /// <summary>The graph to which the node belongs.</summary>
     public Graph Graph { get; }
 
-    /// <summary>The position among <see cref="Graph.Nodes"/>.</summary>
+    /// <summary>The index in <see cref="Graph.Nodes"/>.</summary>
     public int Index { get; }
 
     /// <summary>The name, unique in the graph.</summary>
@@ -322,26 +323,27 @@ public sealed class Node
     /// <summary>The nodes it reads.</summary>
     public IReadOnlyList<Node> Inputs { get; }
 
-    /// <summary>The nodes that read it, in the order of the graph; one that reads it twice stands here twice.</summary>
+    /// <summary>The nodes that read it, in the order of the graph. A node that reads it twice is listed
+    /// twice.</summary>
     public IReadOnlyList<Node> Consumers => _consumers;
 
-    /// <summary>C, H, W of one sample of its output.</summary>
+    /// <summary>The shape C, H, W of one sample of its output.</summary>
     public Shape Shape { get; }
 
     /// <summary>Its parameters and buffers, in the layer's order.</summary>
     public IReadOnlyList<Parameter> Parameters { get; internal set; } = [];
 
-    /// <summary>Whether it is an output of the graph, which has been compiled.</summary>
+    /// <summary>Whether it is an output of the compiled graph.</summary>
     internal bool IsOutput { get; set; }
 
     /// <summary>The shapes that the layer reads.</summary>
     public Shape[] InputShapes => [.. Inputs.Select(node => node.Shape)];
 
-    /// <summary>Name and layer, for errors.</summary>
+    /// <summary>The name and the layer, for error messages.</summary>
     internal string Place => $"{Name} ({Layer?.GetType().Name ?? "Input"})";
 
     internal void AddConsumer(Node node) => _consumers.Add(node);
 
-    /// <summary>Name, layer and output shape.</summary>
+    /// <summary>Returns the name, the layer and the output shape.</summary>
     public override string ToString() => $"{Name}: {Layer?.ToString() ?? "Input"} → {Shape}";
 }

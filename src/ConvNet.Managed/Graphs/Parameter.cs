@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>A trainable tensor or a buffer of one node; its values live in the executables.</summary>
+/// <summary>A trainable tensor or a buffer of one node. Its values are stored in the executables.</summary>
 public sealed class Parameter
 {
     internal Parameter(Node node, ParameterSpec spec, int index)
@@ -13,37 +13,37 @@ public sealed class Parameter
         Initial = spec.Initial;
     }
 
-    /// <summary>The node that it belongs to.</summary>
+    /// <summary>The node to which it belongs.</summary>
     public Node Node { get; }
 
-    /// <summary>The name in the graph, as <c>conv1.weight</c>.</summary>
+    /// <summary>The name in the graph, such as <c>conv1.weight</c>.</summary>
     public string Name { get; }
 
-    /// <summary>What it is for.</summary>
+    /// <summary>The role of the parameter in its layer.</summary>
     public ParameterRole Role { get; }
 
-    /// <summary>Its sizes, the outermost first.</summary>
+    /// <summary>The sizes of its dimensions, outermost first.</summary>
     public IReadOnlyList<int> Dimensions { get; }
 
     /// <summary>The number of values.</summary>
     public int Length { get; }
 
-    /// <summary>Inputs that one output sums over.</summary>
+    /// <summary>The fan-in: the number of inputs over which one output sums.</summary>
     public long FanIn { get; }
 
-    /// <summary>Outputs that one input reaches.</summary>
+    /// <summary>The fan-out: the number of outputs to which one input contributes.</summary>
     public long FanOut { get; }
 
-    /// <summary>True when the optimiser moves it, unless it is frozen; false for a buffer, which the forward pass
+    /// <summary>True if the optimiser updates it unless it is frozen; false for a buffer, which the forward pass
     /// updates.</summary>
     public bool Trainable { get; }
 
-    /// <summary>How it starts.</summary>
+    /// <summary>The kind of initial value.</summary>
     public InitialValue Initial { get; }
 
-    /// <summary>The position among <see cref="Graph.Parameters"/>.</summary>
+    /// <summary>The index in <see cref="Graph.Parameters"/>.</summary>
     public int Index { get; }
 
-    /// <summary>Name and dimensions.</summary>
+    /// <summary>Returns the name and the dimensions.</summary>
     public override string ToString() => $"{Name} ({string.Join("×", Dimensions)})";
 }

@@ -3,10 +3,10 @@ namespace ConvNet;
 /// <summary>A chain of layers, each of which reads the one before it.</summary>
 public static class Sequential
 {
-    /// <summary>Makes the graph of a chain.</summary>
-    /// <param name="input">C, H, W of one sample.</param>
+    /// <summary>Creates the graph of a chain of layers.</summary>
+    /// <param name="input">The shape C, H, W of one sample.</param>
     /// <param name="layers">The layers, first to last.</param>
-    /// <exception cref="ArgumentException">A layer cannot take the shape that the one before it gives.</exception>
+    /// <exception cref="ArgumentException">A layer does not accept the output shape of the preceding one.</exception>
     public static Graph Of(Shape input, params ReadOnlySpan<Layer> layers)
     {
         var graph = new Graph(input);
@@ -14,7 +14,7 @@ public static class Sequential
         return graph;
     }
 
-    /// <summary>Adds a chain of layers behind a node.</summary>
+    /// <summary>Appends a chain of layers to a node.</summary>
     /// <returns>The last node of the chain.</returns>
     public static Node Append(this Graph graph, Node from, params ReadOnlySpan<Layer> layers)
     {

@@ -5,8 +5,8 @@ namespace ConvNet;
 
 /// <summary>A loss: the mean over a batch, and its gradient with respect to the output of the network.</summary>
 /// <remarks>
-/// The mean is over the samples that are there, so a smaller last batch is no special case; with sample weights it is
-/// the weighted mean.
+/// The mean is taken over the samples of the batch, so a smaller last batch needs no special handling. With sample
+/// weights it is the weighted mean.
 /// </remarks>
 public abstract record Loss
 {
@@ -14,13 +14,13 @@ public abstract record Loss
     public static KindSet<Loss> BuiltIn { get; } = new("loss", SoftmaxCrossEntropy.Declared, MulticlassSvm.Declared,
         MeanSquaredError.Declared);
 
-    /// <summary>The loss as files and commands know it; null where they do not.</summary>
+    /// <summary>The declaration by which files and commands identify the loss; null if it has none.</summary>
     public virtual Declaration<Loss>? Declaration => null;
 
-    /// <summary>The kind of targets it compares the output with.</summary>
+    /// <summary>The kind of targets with which the output is compared.</summary>
     public abstract TargetKind Takes { get; }
 
-    /// <summary>Targets for each sample.</summary>
+    /// <summary>Gets the number of targets of each sample.</summary>
     /// <param name="output">The shape of one output.</param>
     public int TargetsPerSample(Shape output) => Takes switch
     {
@@ -29,11 +29,12 @@ public abstract record Loss
         _ => output.Length,
     };
 
-    /// <summary>Throws where the loss has no meaning for an output of this shape.</summary>
-    /// <remarks>Class labels of whole samples want one vector of outputs: a map is most often a pooling that was
-    /// forgotten.</remarks>
-    /// <param name="output">The node whose values are compared.</param>
-    /// <exception cref="ArgumentException">It has none; the message names the node and what to do.</exception>
+    /// <summary>Throws if the loss is not defined for an output of this shape.</summary>
+    /// <remarks>Class labels of whole samples require a vector of outputs. An output that is a map usually means that a
+    /// pooling layer is missing.</remarks>
+    /// <param name="output">The node of the output.</param>
+    /// <exception cref="ArgumentException">The loss is not defined for the output; the message names the node and the
+    /// remedy.</exception>
     public virtual void CheckOutput(Node output)
     {
         ArgumentNullException.ThrowIfNull(output);
@@ -46,12 +47,12 @@ public abstract record Loss
                 + $"{nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
     }
 
-    /// <summary>The mean loss of a batch; writes the gradient of the output.</summary>
-    /// <param name="f">Output and targets of the batch, and the gradient to write.</param>
+    /// <summary>Computes the mean loss of a batch and writes the gradient of the output.</summary>
+    /// <param name="f">The output and the targets of the batch, and the memory for the gradient.</param>
     /// <typeparam name="T">float or double.</typeparam>
     public abstract T Evaluate<T>(in LossFrame<T> f) where T : unmanaged, IFloatingPointIeee754<T>;
 
-    /// <summary>Derived records print what they take and their own members.</summary>
+    /// <summary>Makes derived records print <see cref="Takes"/> and their own members.</summary>
     protected virtual bool PrintMembers(StringBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
@@ -60,16 +61,16 @@ public abstract record Loss
     }
 }
 
-/// <summary>What a loss reads and writes.</summary>
+/// <summary>The data that a loss reads and writes.</summary>
 /// <typeparam name="T">The type of a value.</typeparam>
 public readonly ref struct LossFrame<T>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
-    /// <summary>Puts together what a loss reads and writes.</summary>
-    /// <param name="output">C, H, W of one output.</param>
+    /// <summary>Creates the frame of a loss.</summary>
+    /// <param name="output">The shape C, H, W of one output.</param>
     /// <param name="y">The outputs, N×C×H×W.</param>
-    /// <param name="targets">What they are compared with.</param>
-    /// <param name="dy">The gradient of the outputs, N×C×H×W, overwritten.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="dy">Receives the gradient of the outputs, N×C×H×W.</param>
     public LossFrame(Shape output, ReadOnlySpan<T> y, Targets targets, Span<T> dy)
     {
         Output = output;
@@ -83,25 +84,25 @@ public readonly ref struct LossFrame<T>
         TotalWeight = targets.SampleWeights.IsEmpty ? T.CreateChecked(N) : total.Value;
     }
 
-    /// <summary>C, H, W of one output.</summary>
+    /// <summary>The shape C, H, W of one output.</summary>
     public Shape Output { get; }
 
-    /// <summary>Samples in the batch.</summary>
+    /// <summary>The number of samples in the batch.</summary>
     public int N { get; }
 
     /// <summary>The outputs, N×C×H×W.</summary>
     public ReadOnlySpan<T> Y { get; }
 
-    /// <summary>What they are compared with; checked.</summary>
+    /// <summary>The targets, which have been validated.</summary>
     public Targets Targets { get; }
 
-    /// <summary>The gradient of the outputs, N×C×H×W, to be overwritten.</summary>
+    /// <summary>Receives the gradient of the outputs, N×C×H×W.</summary>
     public Span<T> DY { get; }
 
-    /// <summary>Σ w_n: the number of samples where there are no weights.</summary>
+    /// <summary>Σ w_n; the number of samples if there are no weights.</summary>
     public T TotalWeight { get; }
 
-    /// <summary>w_n: 1 where there are no weights.</summary>
-    /// <param name="n">The sample.</param>
+    /// <summary>Gets w_n; 1 if there are no weights.</summary>
+    /// <param name="n">The index of the sample.</param>
     public T Weight(int n) => Targets.SampleWeights.IsEmpty ? T.One : T.CreateChecked(Targets.SampleWeights[n]);
 }

@@ -3,24 +3,24 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>A loss at one output of a graph.</summary>
+/// <summary>The loss of one output of a graph.</summary>
 /// <param name="Output">The name of the output; null for the only output of the graph.</param>
 /// <param name="Loss">The loss.</param>
-/// <param name="Weight">What its value and gradient are multiplied by in the total.</param>
+/// <param name="Weight">The factor of its value and its gradient in the total loss.</param>
 public sealed record OutputLoss(string? Output, Loss Loss, float Weight = 1)
 {
-    /// <summary>A loss at an output, with weight 1.</summary>
+    /// <summary>Creates the loss of an output with weight 1.</summary>
     public static implicit operator OutputLoss((string Output, Loss Loss) loss) => new(loss.Output, loss.Loss);
 
-    /// <summary>A loss at an output, with its weight.</summary>
+    /// <summary>Creates the loss of an output with a weight.</summary>
     public static implicit operator OutputLoss((string Output, Loss Loss, float Weight) loss)
         => new(loss.Output, loss.Loss, loss.Weight);
 }
 
-/// <summary>The losses that a graph is trained with: one, or one each for some of its outputs.</summary>
+/// <summary>The losses with which a graph is trained: a single one, or one for each of some outputs.</summary>
 /// <remarks>
-/// The total is Σ weight·loss. A <see cref="Loss"/> converts implicitly: it is the loss of a graph's only output.
-/// Outputs without a loss are computed and can be read; no gradient comes from them.
+/// The total loss is Σ weight·loss. A <see cref="Loss"/> converts implicitly to the loss of a graph's only output.
+/// Outputs without a loss are computed and can be read; they contribute no gradient.
 /// </remarks>
 /// <example><code>
 /// Losses.Of(("class", new SoftmaxCrossEntropy()), ("box", new MeanSquaredError(), 0.5f))
@@ -37,11 +37,11 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
     /// <inheritdoc/>
     public OutputLoss this[int index] => _losses[index];
 
-    /// <summary>Losses at several outputs.</summary>
-    /// <param name="losses">One each for some outputs of the graph; the rest have none.</param>
+    /// <summary>Combines the losses of several outputs.</summary>
+    /// <param name="losses">One loss for each of some outputs of the graph; the other outputs have none.</param>
     public static Losses Of(params ReadOnlySpan<OutputLoss> losses) => new(losses.ToArray());
 
-    /// <summary>The loss of a graph's only output.</summary>
+    /// <summary>Creates the loss of a graph's only output.</summary>
     public static implicit operator Losses(Loss loss) => Of(new OutputLoss(null, loss));
 
     /// <inheritdoc/>
@@ -58,14 +58,14 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
     /// <inheritdoc/>
     public override int GetHashCode() => _losses.Aggregate(0, (hash, loss) => HashCode.Combine(hash, loss));
 
-    /// <summary>The losses with their weights.</summary>
+    /// <summary>Returns the losses with their weights.</summary>
     public override string ToString() => string.Join(" + ", _losses.Select(of
         => Invariant($"{(of.Weight == 1 ? "" : $"{of.Weight} × ")}{of.Loss}")
             + (of.Output is null ? "" : $" of {of.Output}")));
 
-    /// <summary>The losses at the nodes of a graph, in the order of its outputs.</summary>
+    /// <summary>Assigns the losses to the nodes of a graph, in the order of its outputs.</summary>
     /// <exception cref="ArgumentException">
-    /// There is none, or an output is unknown, has two or cannot be compared by its loss.
+    /// There are no losses, an output is unknown or has two losses, or a loss is not defined for its output.
     /// </exception>
     public IReadOnlyList<Objective> For(Graph graph)
     {
@@ -99,8 +99,8 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
     private static string Place(string? output) => output is null ? "the only output" : $"output \"{output}\"";
 }
 
-/// <summary>A loss at a node of a graph that is compiled.</summary>
-/// <param name="Output">The output that it compares with its targets.</param>
+/// <summary>The loss of a node of a compiled graph.</summary>
+/// <param name="Output">The output that is compared with its targets.</param>
 /// <param name="Loss">The loss.</param>
-/// <param name="Weight">What its value and gradient are multiplied by in the total.</param>
+/// <param name="Weight">The factor of its value and its gradient in the total loss.</param>
 public sealed record Objective(Node Output, Loss Loss, float Weight);

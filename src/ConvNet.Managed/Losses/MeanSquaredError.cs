@@ -6,7 +6,7 @@ namespace ConvNet;
 /// </remarks>
 public sealed record MeanSquaredError : Loss
 {
-    /// <summary>The loss as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the loss.</summary>
     public static Declaration<Loss> Declared { get; } = new("mse", "mean squared error", [],
         _ => new MeanSquaredError());
 

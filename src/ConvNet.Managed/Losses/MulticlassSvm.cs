@@ -3,24 +3,24 @@ namespace ConvNet;
 /// <summary>Multi-class support vector machine (hinge): the mean over the batch of Σ_{j≠t} max(0, y_j − y_t +
 /// Δ).</summary>
 /// <remarks>
-/// Gradient: w_n / Σ w for every j ≠ t with a positive margin, minus their number for t; 0 at the hinge itself.
+/// Gradient: w_n / Σ w for every j ≠ t with a positive margin, and minus the sum of these for t; 0 at the hinge itself.
 /// Targets: N classes. Source: Weston and Watkins, ESANN 1999.
 /// </remarks>
-/// <param name="Margin">Δ, a finite number.</param>
+/// <param name="Margin">The margin Δ, a finite number.</param>
 /// <exception cref="ArgumentOutOfRangeException">The margin is not finite.</exception>
 public sealed record MulticlassSvm(float Margin = 1f) : Loss
 {
     private static readonly AttributeDeclaration<float> s_margin = AttributeDeclaration.Number<MulticlassSvm>("margin",
         loss => loss.Margin, NumberInterval.Finite, 1f);
 
-    /// <summary>The loss as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the loss.</summary>
     public static Declaration<Loss> Declared { get; } = new("svm", "multi-class hinge", [s_margin],
         values => new MulticlassSvm(values.Get(s_margin)));
 
     /// <inheritdoc/>
     public override Declaration<Loss> Declaration => Declared;
 
-    /// <summary>Δ, a finite number.</summary>
+    /// <summary>The margin Δ, a finite number.</summary>
     public float Margin { get; init; } = float.IsFinite(Margin)
         ? Margin
         : throw new ArgumentOutOfRangeException(nameof(Margin),
@@ -46,7 +46,7 @@ public sealed record MulticlassSvm(float Margin = 1f) : Loss
                 if (j == target)
                     continue;
                 T margin = y[j] - y[target] + delta;
-                bool inside = margin <= T.Zero;      // a NaN is not: it must reach the loss
+                bool inside = margin <= T.Zero;      // false for NaN, which must reach the loss
                 if (!inside)
                     total.Add(weight * margin);
                 above += inside ? 0 : 1;

@@ -2,18 +2,18 @@ namespace ConvNet;
 
 /// <summary>Softmax cross-entropy: the mean over the batch of −log softmax(y)_t.</summary>
 /// <remarks>
-/// Computed as log Σ_j exp(y_j − m) − (y_t − m) with m the largest score. Gradient: w_n·(softmax(y)_j − [j = t]) / Σ w,
-/// and per pixel that over H·W. The outputs of a sample are one vector; per pixel, those of a pixel are its values in
-/// the C maps, and the mean is over pixels too.
+/// Computed as log Σ_j exp(y_j − m) − (y_t − m), where m is the largest score. The gradient is
+/// w_n·(softmax(y)_j − [j = t]) / Σ w; per pixel it is divided by H·W. The outputs of a sample form one vector. Per
+/// pixel, the C values of each pixel form a vector, and the mean is taken over pixels too.
 /// </remarks>
-/// <param name="PerPixel">Whether every pixel of the output has a class of its own, as in semantic
+/// <param name="PerPixel">Whether every pixel of the output has its own class, as in semantic
 /// segmentation.</param>
 public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
 {
     private static readonly AttributeDeclaration<bool> s_perPixel
         = AttributeDeclaration.Flag<SoftmaxCrossEntropy>("perPixel", loss => loss.PerPixel, false);
 
-    /// <summary>The loss as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the loss.</summary>
     public static Declaration<Loss> Declared { get; } = new("softmax", "cross-entropy", [s_perPixel],
         values => new SoftmaxCrossEntropy(values.Get(s_perPixel)));
 
@@ -34,7 +34,7 @@ public sealed record SoftmaxCrossEntropy(bool PerPixel = false) : Loss
             T weight = f.Weight(n);
             for (int pixel = 0; pixel < pixels; pixel++)
             {
-                // The outputs of one pixel lie a map apart.
+                // The outputs of one pixel are one map apart in memory.
                 ReadOnlySpan<T> y = f.Y[(n * f.Output.Length + pixel)..];
                 Span<T> dy = f.DY[(n * f.Output.Length + pixel)..];
                 int target = f.Targets.Classes[n * pixels + pixel];

@@ -2,7 +2,7 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>What a loss compares the output of a network with.</summary>
+/// <summary>The kind of targets with which a loss compares the output of a network.</summary>
 public enum TargetKind
 {
     /// <summary>One class index for each sample.</summary>
@@ -15,11 +15,12 @@ public enum TargetKind
     Values,
 }
 
-/// <summary>The targets of a batch: class indices or values, and optionally a weight for each sample; or those of
+/// <summary>The targets of a batch: class indices or values, with an optional weight for each sample; or the targets of
 /// several outputs.</summary>
 /// <remarks>
-/// Arrays and spans convert implicitly, so <c>net.TrainStep(input, labels, 0.05f)</c> takes an <c>int[]</c> of labels
-/// as it is. With weights w the loss is Σ w_n·l_n / Σ w_n, the weighted mean; without, all weights are 1.
+/// Arrays and spans convert implicitly, so an <c>int[]</c> of labels can be passed directly, as in
+/// <c>net.TrainStep(input, labels, 0.05f)</c>. With weights w the loss is the weighted mean Σ w_n·l_n / Σ w_n; without
+/// weights, all weights are 1.
 /// </remarks>
 /// <example><code>
 /// net.TrainStep(input, Targets.Of(labels).Weighted(weights), 0.05f);
@@ -37,44 +38,44 @@ public readonly ref struct Targets
         Outputs = outputs;
     }
 
-    /// <summary>The targets of several outputs; null where they are those of the only output with a loss.</summary>
+    /// <summary>The targets of several outputs; null if they are those of the only output with a loss.</summary>
     public IReadOnlyList<OutputTargets>? Outputs { get; }
 
     /// <summary>True for class indices, false for values.</summary>
     public bool AreClasses { get; }
 
-    /// <summary>The class indices; empty where the targets are values.</summary>
+    /// <summary>The class indices; empty if the targets are values.</summary>
     public ReadOnlySpan<int> Classes { get; }
 
-    /// <summary>The values; empty where the targets are class indices.</summary>
+    /// <summary>The values; empty if the targets are class indices.</summary>
     public ReadOnlySpan<float> Values { get; }
 
-    /// <summary>One weight for each sample; empty where all samples count alike.</summary>
+    /// <summary>One weight for each sample; empty if all samples have equal weight.</summary>
     public ReadOnlySpan<float> SampleWeights { get; }
 
-    /// <summary>Class indices, one for each sample or, for a loss per pixel, one for each pixel.</summary>
+    /// <summary>Wraps class indices: one for each sample or, for a loss per pixel, one for each pixel.</summary>
     /// <param name="classes">N or N×H×W indices, from 0.</param>
     public static Targets Of(ReadOnlySpan<int> classes) => new(true, classes, [], []);
 
-    /// <summary>Values, one for each value of the output.</summary>
+    /// <summary>Wraps values: one for each value of the output.</summary>
     /// <param name="values">N×C×H×W values.</param>
     public static Targets Of(ReadOnlySpan<float> values) => new(false, [], values, []);
 
-    /// <summary>The targets of several outputs, one each for those that have a loss.</summary>
-    /// <param name="outputs">The name of each output with its targets, as <c>("class", labels)</c>.</param>
+    /// <summary>Combines the targets of several outputs, one for each output that has a loss.</summary>
+    /// <param name="outputs">The name of each output and its targets, such as <c>("class", labels)</c>.</param>
     public static Targets Of(params OutputTargets[] outputs)
     {
         ArgumentNullException.ThrowIfNull(outputs);
         return new(false, [], [], [], outputs);
     }
 
-    /// <summary>The same targets with a weight for each sample; of several outputs, for each that has none of its
-    /// own.</summary>
-    /// <param name="sampleWeights">N weights, finite and not negative, not all zero; empty for none.</param>
+    /// <summary>Returns the same targets with a weight for each sample. With several outputs, the weights apply to each
+    /// output that has none of its own.</summary>
+    /// <param name="sampleWeights">N finite, non-negative weights, not all zero; empty for no weights.</param>
     public Targets Weighted(ReadOnlySpan<float> sampleWeights)
         => new(AreClasses, Classes, Values, sampleWeights, Outputs);
 
-    /// <summary>Class indices.</summary>
+    /// <summary>Wraps class indices.</summary>
     public static implicit operator Targets(ReadOnlySpan<int> classes) => Of(classes);
 
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{int})"/>
@@ -83,7 +84,7 @@ public readonly ref struct Targets
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{int})"/>
     public static implicit operator Targets(int[] classes) => Of(classes);
 
-    /// <summary>Values.</summary>
+    /// <summary>Wraps values.</summary>
     public static implicit operator Targets(ReadOnlySpan<float> values) => Of(values);
 
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
@@ -92,22 +93,22 @@ public readonly ref struct Targets
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
     public static implicit operator Targets(float[] values) => Of(values);
 
-    /// <summary>The targets of one output.</summary>
-    /// <param name="output">An output that <see cref="CheckFor(IReadOnlyList{Objective}, int)"/> has found.</param>
+    /// <summary>Gets the targets of one output.</summary>
+    /// <param name="output">An output validated by <see cref="CheckFor(IReadOnlyList{Objective}, int)"/>.</param>
     internal Targets For(Node output) => Outputs is null ? this : Named(output.Name);
 
-    // By itself: a closure is made where the method begins that has it, and a step makes none.
+    // A separate method: a closure is allocated on entry to the method that contains it, and a step must not allocate.
     private Targets Named(string output)
     {
         Targets own = Outputs!.First(of => of.Output == output).Targets;
         return own.SampleWeights.IsEmpty ? own.Weighted(SampleWeights) : own;
     }
 
-    /// <summary>Throws unless each output with a loss has the targets that its loss takes, and no other has
-    /// any.</summary>
+    /// <summary>Throws unless each output with a loss has the targets that its loss takes, and no other output has
+    /// targets.</summary>
     /// <param name="objectives">The outputs with their losses.</param>
-    /// <param name="n">Samples in the batch.</param>
-    /// <exception cref="ArgumentException">An output lacks targets, or they do not fit; the message says
+    /// <param name="n">The number of samples in the batch.</param>
+    /// <exception cref="ArgumentException">An output has no targets, or they do not fit; the message tells
     /// which.</exception>
     internal void CheckFor(IReadOnlyList<Objective> objectives, int n)
     {
@@ -141,8 +142,8 @@ public readonly ref struct Targets
     /// <summary>Throws unless the targets are what the loss takes for a batch of outputs.</summary>
     /// <param name="loss">The loss.</param>
     /// <param name="output">The shape of one output.</param>
-    /// <param name="n">Samples in the batch.</param>
-    /// <exception cref="ArgumentException">Kind, number, a class index or a weight is wrong; the message says
+    /// <param name="n">The number of samples in the batch.</param>
+    /// <exception cref="ArgumentException">The kind, the number, a class index or a weight is wrong; the message tells
     /// which.</exception>
     internal void CheckFor(Loss loss, Shape output, int n)
     {
@@ -192,24 +193,25 @@ public readonly ref struct Targets
 }
 
 /// <summary>The targets of one of several outputs.</summary>
-/// <remarks>The name of the output and its class indices or values convert implicitly.</remarks>
+/// <remarks>A tuple of the name of the output and its class indices or values converts implicitly.</remarks>
 public readonly record struct OutputTargets
 {
     private readonly bool _areClasses;
     private readonly ReadOnlyMemory<int> _classes;
     private readonly ReadOnlyMemory<float> _values, _sampleWeights;
 
-    /// <summary>Class indices, one for each sample or, for a loss per pixel, one for each pixel.</summary>
+    /// <summary>Creates targets of class indices: one for each sample or, for a loss per pixel, one for each
+    /// pixel.</summary>
     /// <param name="output">The name of the output.</param>
     /// <param name="classes">N or N×H×W indices, from 0.</param>
-    /// <param name="sampleWeights">One weight for each sample; empty where all count alike.</param>
+    /// <param name="sampleWeights">One weight for each sample; empty if all samples have equal weight.</param>
     public OutputTargets(string output, ReadOnlyMemory<int> classes, ReadOnlyMemory<float> sampleWeights = default)
         => (Output, _areClasses, _classes, _sampleWeights) = (output, true, classes, sampleWeights);
 
-    /// <summary>Values, one for each value of the output.</summary>
+    /// <summary>Creates targets of values: one for each value of the output.</summary>
     /// <param name="output">The name of the output.</param>
     /// <param name="values">N×C×H×W values.</param>
-    /// <param name="sampleWeights">One weight for each sample; empty where all count alike.</param>
+    /// <param name="sampleWeights">One weight for each sample; empty if all samples have equal weight.</param>
     public OutputTargets(string output, ReadOnlyMemory<float> values, ReadOnlyMemory<float> sampleWeights = default)
         => (Output, _values, _sampleWeights) = (output, values, sampleWeights);
 
@@ -220,11 +222,11 @@ public readonly record struct OutputTargets
     public Targets Targets
         => (_areClasses ? Targets.Of(_classes.Span) : Targets.Of(_values.Span)).Weighted(_sampleWeights.Span);
 
-    /// <summary>Class indices of an output.</summary>
+    /// <summary>Creates targets of class indices for an output.</summary>
     public static implicit operator OutputTargets((string Output, int[] Classes) targets)
         => new(targets.Output, targets.Classes.AsMemory());
 
-    /// <summary>Values of an output.</summary>
+    /// <summary>Creates targets of values for an output.</summary>
     public static implicit operator OutputTargets((string Output, float[] Values) targets)
         => new(targets.Output, targets.Values.AsMemory());
 }

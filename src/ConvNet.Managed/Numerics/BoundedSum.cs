@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>A sum of float products, in double, together with what bounds the error of the same sum in
+/// <summary>A sum of float products in double precision, with the quantities that bound the error of the same sum in
 /// float32.</summary>
 /// <remarks>
 /// With n terms, Q = √Σ term² and M the largest partial sum in magnitude, a float32 sum lies within λ·u·√n·(Q + M) of
@@ -13,7 +13,7 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
     /// <summary>u, the unit roundoff of float32: 2⁻²⁴.</summary>
     public const double UnitRoundoff = 1.0 / (1 << 24);
 
-    // 2⁻¹⁴⁹: what a product may lose where it underflows
+    // 2⁻¹⁴⁹: the maximum error of a product that underflows.
     private const double SmallestFloat = 1.401298464324817e-45;
     private const int FinenessOrigin = 1100, NotDyadic = 4000;
 
@@ -22,13 +22,13 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
         (Value, Count, Squares, Magnitudes, Peak, _fineness) = (value, count, squares, magnitudes, peak, fineness);
     }
 
-    // Every term is a multiple of 2^(FinenessOrigin − _fineness); 0 while there is none.
+    // Every term is a multiple of 2^(FinenessOrigin − _fineness); 0 if there are no terms.
     private readonly int _fineness;
 
     /// <inheritdoc/>
     public double Value { get; }
 
-    /// <summary>n, the number of roundings: terms and factors.</summary>
+    /// <summary>n, the number of roundings: one for each term and each factor.</summary>
     public int Count { get; }
 
     /// <summary>Q², the sum of the squared terms.</summary>
@@ -40,21 +40,21 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
     /// <summary>M, the largest partial sum in magnitude.</summary>
     public double Peak { get; }
 
-    /// <summary>What a float32 result may be away from <see cref="Value"/>: λ·u·√n·(Q + M); 0 for a copied
-    /// value.</summary>
-    /// <param name="lambda">λ of the algorithm.</param>
+    /// <summary>The maximum allowed deviation of a float32 result from <see cref="Value"/>: λ·u·√n·(Q + M); 0 for a
+    /// copied value.</summary>
+    /// <param name="lambda">The λ of the algorithm.</param>
     public double Bound(double lambda = DeclaredAccuracy.Direct)
         => lambda * UnitRoundoff * Math.Sqrt(Count) * (Math.Sqrt(Squares) + Peak) + Count * SmallestFloat;
 
-    /// <summary>What no float32 summation of the terms exceeds: n·u·Σ|term|.</summary>
+    /// <summary>The upper bound of the error of any float32 summation of the terms: n·u·Σ|term|.</summary>
     public double Ceiling => Count * (UnitRoundoff * Magnitudes + SmallestFloat);
 
-    /// <summary>Whether float32 gets <see cref="Value"/> exactly in every order of the terms: all are multiples of one
-    /// power of two and their magnitudes sum to less than 2²⁴ of it.</summary>
+    /// <summary>Whether float32 computes <see cref="Value"/> exactly in every order of the terms. This is the case if
+    /// all terms are multiples of one power of two and their magnitudes sum to less than 2²⁴ times it.</summary>
     public bool IsExact => Magnitudes == 0 || Math.ScaleB(Magnitudes, _fineness - FinenessOrigin) < 1 << 24;
 
-    /// <summary>The largest power of two that every term is a multiple of; infinite where all are 0, and 0 where one is
-    /// no number.</summary>
+    /// <summary>The largest power of two of which every term is a multiple; infinite if all terms are 0, and 0 if one
+    /// is NaN or infinite.</summary>
     public double Unit => _fineness == 0 ? double.PositiveInfinity : Math.ScaleB(1, FinenessOrigin - _fineness);
 
     /// <inheritdoc/>
@@ -88,7 +88,7 @@ public readonly record struct BoundedSum : ISum<double, BoundedSum>
             sum.Peak * magnitude, fineness);
     }
 
-    // How far the lowest set bit stands below 2^FinenessOrigin.
+    // The distance of the lowest set bit below 2^FinenessOrigin.
     private static int FinenessOf(double value)
     {
         if (value == 0)

@@ -1,19 +1,19 @@
 namespace ConvNet;
 
-/// <summary>How a backend computes the sums of a layer.</summary>
+/// <summary>The algorithm by which a backend computes the sums of a layer.</summary>
 public enum SumAlgorithm
 {
-    /// <summary>It adds the products themselves, in any order.</summary>
+    /// <summary>Sums the products themselves, in any order.</summary>
     Direct,
 
-    /// <summary>Winograd's F(2×2, 3×3): tiles of 2×2 results from transformed tiles and filters.</summary>
+    /// <summary>Winograd's F(2×2, 3×3): computes tiles of 2×2 results from transformed inputs and filters.</summary>
     Winograd2,
 
     /// <summary>Winograd's F(4×4, 3×3).</summary>
     Winograd4,
 }
 
-/// <summary>What is computed of a layer.</summary>
+/// <summary>The result of a layer that is computed.</summary>
 public enum SumPass
 {
     /// <summary>The output, y.</summary>

@@ -6,21 +6,20 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet;
 
-/// <summary>What a sum of terms is gathered in: the plain value, or the value with what its error bound
-/// needs.</summary>
-/// <remarks>The loops of the reference are written once over this type; the gradient checks run the same loops and
-/// learn of each result how many terms it has and how large its partial sums were. The default value is the empty
-/// sum.</remarks>
+/// <summary>An accumulator for a sum of terms: either the plain value, or the value with the quantities that bound its
+/// error.</summary>
+/// <remarks>The loops of the reference are written once over this type. The gradient checks run the same loops to get
+/// the number of terms and the size of the partial sums of each result. The default value is the empty sum.</remarks>
 /// <typeparam name="T">The type of a term.</typeparam>
 /// <typeparam name="TSelf">The implementing type.</typeparam>
 public interface ISum<T, TSelf>
     where T : unmanaged, IFloatingPointIeee754<T>
     where TSelf : unmanaged, ISum<T, TSelf>
 {
-    /// <summary>The sum so far.</summary>
+    /// <summary>The current value of the sum.</summary>
     T Value { get; }
 
-    /// <summary>A sum that holds a value without having rounded: the empty sum, or a copied value.</summary>
+    /// <summary>Creates a sum whose value has not been rounded: the empty sum or a copied value.</summary>
     static abstract TSelf Of(T value);
 
     /// <summary>Adds one term.</summary>
@@ -29,11 +28,11 @@ public interface ISum<T, TSelf>
     /// <summary>Adds a partial sum.</summary>
     static abstract TSelf operator +(TSelf sum, TSelf part);
 
-    /// <summary>Multiplies the sum, and so every term, by a factor.</summary>
+    /// <summary>Multiplies the sum, and thereby every term, by a factor.</summary>
     static abstract TSelf operator *(TSelf sum, T factor);
 }
 
-/// <summary>A sum that is only its value. It has the layout of <typeparamref name="T"/>.</summary>
+/// <summary>A sum that consists only of its value. It has the layout of <typeparamref name="T"/>.</summary>
 public readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
@@ -50,11 +49,11 @@ public readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
     public static PlainSum<T> operator *(PlainSum<T> sum, T factor) => new(sum.Value * factor);
 }
 
-/// <summary>A sum that is gathered term by term: blocks of 32 terms, then pairs of blocks, pairs of pairs, and so
+/// <summary>A pairwise sum: terms are added in blocks of 32, and the blocks are added in pairs, pairs of pairs, and so
 /// on.</summary>
-/// <remarks>One long running sum of terms that are all positive and often equal, as the squares of what a ReLU leaves
-/// are, rounds all one way: over 10⁶ terms it is off by a hundredth. In pairs a sum of n terms is off by 11 + log₂(n /
-/// 32) / 2 ulp at most.</remarks>
+/// <remarks>A sequential sum of positive and often equal terms, such as the squares of a ReLU's outputs, rounds
+/// mostly in one direction: over 10⁶ terms its relative error reaches a hundredth. The error of a pairwise sum of n
+/// terms is at most 11 + log₂(n / 32) / 2 ulp.</remarks>
 internal struct BlockedSum<T> where T : unmanaged, IFloatingPointIeee754<T>
 {
     private Levels _levels;
@@ -62,7 +61,7 @@ internal struct BlockedSum<T> where T : unmanaged, IFloatingPointIeee754<T>
     private int _terms;
     private long _blocks;
 
-    /// <summary>The sum so far.</summary>
+    /// <summary>The current value of the sum.</summary>
     public readonly T Value
     {
         get
@@ -91,7 +90,7 @@ internal struct BlockedSum<T> where T : unmanaged, IFloatingPointIeee754<T>
         (_part, _terms) = (T.Zero, 0);
     }
 
-    // Level i holds the sum of 2^i blocks where bit i of their number is set.
+    // Level i contains the sum of 2^i blocks if bit i of the number of blocks is set.
     [InlineArray(Count)]
     private struct Levels
     {
@@ -100,8 +99,8 @@ internal struct BlockedSum<T> where T : unmanaged, IFloatingPointIeee754<T>
     }
 }
 
-/// <summary>Many sums that are gathered side by side, as <see cref="BlockedSum{T}"/> gathers one.</summary>
-/// <remarks>The caller adds to <c>sums</c> itself, after it has announced the next term.</remarks>
+/// <summary>Many sums that are computed side by side, each in the way of <see cref="BlockedSum{T}"/>.</summary>
+/// <remarks>The caller calls <see cref="Next"/> before it adds a term to each element of <c>sums</c>.</remarks>
 internal ref struct BlockedRows<T, TSum>
     where T : unmanaged, IFloatingPointIeee754<T>
     where TSum : unmanaged, ISum<T, TSum>
@@ -111,8 +110,8 @@ internal ref struct BlockedRows<T, TSum>
     private int _terms;
     private long _blocks;
 
-    /// <summary>Empties the sums.</summary>
-    /// <param name="sums">Where they are gathered; complete after <see cref="Complete"/>.</param>
+    /// <summary>Sets the sums to zero.</summary>
+    /// <param name="sums">The sums; they are complete after <see cref="Complete"/>.</param>
     public BlockedRows(Span<TSum> sums)
     {
         _sums = sums;
@@ -127,7 +126,7 @@ internal ref struct BlockedRows<T, TSum>
         _terms++;
     }
 
-    /// <summary>Ends a block, whose terms the caller has counted himself.</summary>
+    /// <summary>Ends a block whose terms the caller has counted.</summary>
     public void EndBlock()
     {
         int level = 0;
@@ -153,14 +152,14 @@ internal ref struct BlockedRows<T, TSum>
     }
 }
 
-/// <summary>The loops over rows that the layers share; vectorised where the sum is plain and the row is
-/// dense.</summary>
+/// <summary>Loops over rows that the layers share. They are vectorised if the sum is plain and the row is
+/// contiguous.</summary>
 internal static class Rows
 {
-    /// <summary>Terms that are summed one after the other at most.</summary>
+    /// <summary>The maximum number of terms that are summed sequentially.</summary>
     public const int Block = 32;
 
-    // Of a vectorised sum, whose lanes are summed apart: 32 terms in each with 8 lanes.
+    // The block of a vectorised sum, whose lanes are summed separately: 32 terms per lane with 8 lanes.
     private const int VectorBlock = 256;
 
     /// <summary>y[i] += x[i·stride]·w.</summary>
@@ -192,7 +191,7 @@ internal static class Rows
             y[i * stride] += x[i] * w;
     }
 
-    /// <summary>Σ a[i]·b[i·stride], in pairs of blocks.</summary>
+    /// <summary>Computes Σ a[i]·b[i·stride] as a pairwise sum of blocks.</summary>
     public static TSum Dot<T, TSum>(ReadOnlySpan<T> a, ReadOnlySpan<T> b, int stride = 1)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum>
@@ -208,7 +207,7 @@ internal static class Rows
         return sum;
     }
 
-    /// <summary>Σ a[i·stride] over i below <paramref name="count"/>, in pairs of blocks.</summary>
+    /// <summary>Computes Σ a[i·stride] for i below <paramref name="count"/> as a pairwise sum of blocks.</summary>
     public static TSum Sum<T, TSum>(ReadOnlySpan<T> a, int count, int stride = 1)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum>
@@ -224,7 +223,7 @@ internal static class Rows
         return sum;
     }
 
-    /// <summary>Σ a[i], in pairs of blocks.</summary>
+    /// <summary>Computes Σ a[i] as a pairwise sum of blocks.</summary>
     public static TSum Sum<T, TSum>(ReadOnlySpan<T> a)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum> => Sum<T, TSum>(a, a.Length);
@@ -244,7 +243,7 @@ internal static class Rows
             y[i] += part[i];
     }
 
-    // Where a sum of so many terms is cut in two: between blocks; 0 where it is one.
+    // The index between two blocks at which a sum of a given number of terms is halved; 0 if it is not divided.
     private static int Half(int terms, bool vector)
     {
         int block = vector ? VectorBlock : Block;

@@ -7,7 +7,7 @@ namespace ConvNet;
 /// Adam: g ← g + λw; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − α·m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
 /// v̂ = v / (1 − β₂ᵗ) at step t.
 /// </summary>
-/// <remarks>PyTorch's form. Source: Kingma and Ba, ICLR 2015.</remarks>
+/// <remarks>This is PyTorch's formulation. Source: Kingma and Ba, ICLR 2015.</remarks>
 public sealed record Adam : ElementwiseOptimizer
 {
     private static readonly AttributeDeclaration<double>
@@ -17,17 +17,17 @@ public sealed record Adam : ElementwiseOptimizer
 
     private static readonly AttributeDeclaration<float> s_weightDecay = OptimizerDeclaration.WeightDecay<Adam>();
 
-    /// <summary>The optimiser as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("adam", "Adam",
         [s_beta1, s_beta2, s_epsilon, s_weightDecay], values => new Adam(values.Get(s_beta1), values.Get(s_beta2),
             values.Get(s_epsilon), values.Get(s_weightDecay)));
 
-    /// <summary>Describes the optimiser.</summary>
-    /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
-    /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
-    /// <param name="epsilon">ε, above 0 as a float: keeps the quotient finite.</param>
-    /// <param name="weightDecay">λ, not negative.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    /// <summary>Creates the optimiser.</summary>
+    /// <param name="beta1">β₁, in [0, 1): the decay rate of the mean of the gradients.</param>
+    /// <param name="beta2">β₂, in [0, 1): the decay rate of the mean of the squared gradients.</param>
+    /// <param name="epsilon">ε, greater than 0 as a float: avoids a division by zero.</param>
+    /// <param name="weightDecay">The weight decay λ, not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public Adam(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0f)
         : base(weightDecay)
     {
@@ -37,13 +37,13 @@ public sealed record Adam : ElementwiseOptimizer
         (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
     }
 
-    /// <summary>β₁.</summary>
+    /// <summary>β₁, the decay rate of the mean of the gradients.</summary>
     public double Beta1 { get; }
 
-    /// <summary>β₂.</summary>
+    /// <summary>β₂, the decay rate of the mean of the squared gradients.</summary>
     public double Beta2 { get; }
 
-    /// <summary>ε.</summary>
+    /// <summary>ε, which avoids a division by zero.</summary>
     public double Epsilon { get; }
 
     /// <inheritdoc/>
@@ -61,28 +61,28 @@ public sealed record Adam : ElementwiseOptimizer
         => new AdamRule(Beta1, Beta2, Epsilon).Move(context, T.CreateChecked(context.WeightDecay), g, w, state);
 }
 
-/// <summary>What Adam and AdamW have in common.</summary>
+/// <summary>The update rule that Adam and AdamW share.</summary>
 /// <param name="Beta1">β₁.</param>
 /// <param name="Beta2">β₂.</param>
 /// <param name="Epsilon">ε.</param>
 internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsilon)
 {
-    /// <summary>m and v.</summary>
+    /// <summary>The names of m and v.</summary>
     public static IReadOnlyList<string> StateNames { get; } = ["exp_avg", "exp_avg_sq"];
 
-    /// <summary>β₁ of an optimiser.</summary>
+    /// <summary>Declares the attribute β₁ of an optimiser.</summary>
     public static AttributeDeclaration<double> Beta1Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta1",
         get, NumberInterval.BelowOne, 0.9, "How much of the mean of the gradients a step keeps");
 
-    /// <summary>β₂ of an optimiser.</summary>
+    /// <summary>Declares the attribute β₂ of an optimiser.</summary>
     public static AttributeDeclaration<double> Beta2Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta2",
         get, NumberInterval.BelowOne, 0.999, "How much of the mean of their squares a step keeps");
 
-    /// <summary>ε of an optimiser.</summary>
+    /// <summary>Declares the attribute ε of an optimiser.</summary>
     public static AttributeDeclaration<double> EpsilonOf<T>(Func<T, double> get) => AttributeDeclaration.Number(
         "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the root of that mean");
 
-    /// <summary>Throws where ε is 0 or infinite for float32.</summary>
+    /// <summary>Throws if ε is 0 or infinite in float32.</summary>
     public static void CheckSingle(double epsilon)
     {
         if ((float)epsilon is not (> 0 and < float.PositiveInfinity))
@@ -90,16 +90,16 @@ internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsi
                 Invariant($"Epsilon {epsilon} is {(float)epsilon} in single precision; 1E-08 is usual."));
     }
 
-    /// <summary>Moves some values.</summary>
+    /// <summary>Updates some values.</summary>
     /// <param name="context">The step.</param>
-    /// <param name="decay">Of the weights so much is added to the gradients.</param>
+    /// <param name="decay">The factor of the weights that is added to the gradients.</param>
     /// <param name="g">The gradients.</param>
-    /// <param name="w">The values, changed.</param>
-    /// <param name="state">m and v, changed.</param>
+    /// <param name="w">The values to update.</param>
+    /// <param name="state">m and v, to update.</param>
     public void Move<T>(in UpdateContext context, T decay, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        // What depends on the step alone is rounded once.
+        // Factors that depend on the step alone are rounded only once.
         T beta1 = T.CreateChecked(Beta1), rest1 = T.CreateChecked(1 - Beta1);
         T beta2 = T.CreateChecked(Beta2), rest2 = T.CreateChecked(1 - Beta2), epsilon = T.CreateChecked(Epsilon);
         T rate = T.CreateChecked(context.LearningRate / (1 - Math.Pow(Beta1, context.Step)));

@@ -1,9 +1,9 @@
 namespace ConvNet;
 
 /// <summary>
-/// Adam with decoupled weight decay: w ← w·(1 − αλ), then the step of <see cref="Adam"/> from the gradient alone.
+/// Adam with decoupled weight decay: w ← w·(1 − αλ), then the update of <see cref="Adam"/> without weight decay.
 /// </summary>
-/// <remarks>PyTorch's form and its default λ. Source: Loshchilov and Hutter, ICLR 2019.</remarks>
+/// <remarks>This is PyTorch's formulation with its default λ. Source: Loshchilov and Hutter, ICLR 2019.</remarks>
 public sealed record AdamW : ElementwiseOptimizer
 {
     private static readonly AttributeDeclaration<double>
@@ -13,17 +13,17 @@ public sealed record AdamW : ElementwiseOptimizer
 
     private static readonly AttributeDeclaration<float> s_weightDecay = OptimizerDeclaration.WeightDecay<AdamW>(0.01f);
 
-    /// <summary>The optimiser as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("adamw", "Adam with decoupled weight decay",
         [s_beta1, s_beta2, s_epsilon, s_weightDecay], values => new AdamW(values.Get(s_beta1), values.Get(s_beta2),
             values.Get(s_epsilon), values.Get(s_weightDecay)));
 
-    /// <summary>Describes the optimiser.</summary>
-    /// <param name="beta1">β₁, in [0, 1): how much of the mean of the gradients stays.</param>
-    /// <param name="beta2">β₂, in [0, 1): how much of the mean of their squares stays.</param>
-    /// <param name="epsilon">ε, above 0 as a float: keeps the quotient finite.</param>
-    /// <param name="weightDecay">λ, not negative.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    /// <summary>Creates the optimiser.</summary>
+    /// <param name="beta1">β₁, in [0, 1): the decay rate of the mean of the gradients.</param>
+    /// <param name="beta2">β₂, in [0, 1): the decay rate of the mean of the squared gradients.</param>
+    /// <param name="epsilon">ε, greater than 0 as a float: avoids a division by zero.</param>
+    /// <param name="weightDecay">The weight decay λ, not negative.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public AdamW(double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, float weightDecay = 0.01f)
         : base(weightDecay)
     {
@@ -33,13 +33,13 @@ public sealed record AdamW : ElementwiseOptimizer
         (Beta1, Beta2, Epsilon) = (beta1, beta2, epsilon);
     }
 
-    /// <summary>β₁.</summary>
+    /// <summary>β₁, the decay rate of the mean of the gradients.</summary>
     public double Beta1 { get; }
 
-    /// <summary>β₂.</summary>
+    /// <summary>β₂, the decay rate of the mean of the squared gradients.</summary>
     public double Beta2 { get; }
 
-    /// <summary>ε.</summary>
+    /// <summary>ε, which avoids a division by zero.</summary>
     public double Epsilon { get; }
 
     /// <inheritdoc/>

@@ -3,10 +3,10 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>An optimiser that moves every value by its own gradient and state, and knows of no others.</summary>
+/// <summary>An optimiser that updates every value from its own gradient and state only.</summary>
 /// <remarks>
-/// A backend may give it any part of a parameter, in any order, with zeros between the values: where weight, gradient
-/// and state are zero the rule must leave them zero.
+/// A backend may pass any part of a parameter, in any order and with zeros between the values. The rule must leave a
+/// value zero if its weight, gradient and state are zero.
 /// </remarks>
 public abstract record ElementwiseOptimizer : Optimizer
 {
@@ -16,16 +16,17 @@ public abstract record ElementwiseOptimizer : Optimizer
     {
     }
 
-    /// <summary>Moves some values.</summary>
+    /// <summary>Updates some values.</summary>
     /// <param name="context">The step.</param>
-    /// <param name="g">Their gradients.</param>
-    /// <param name="w">The values, changed.</param>
-    /// <param name="state">Their state, changed: a span for each of <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="g">The gradients of the values.</param>
+    /// <param name="w">The values to update.</param>
+    /// <param name="state">The state to update: one span for each of <see cref="Optimizer.StateNames"/>.</param>
     public abstract void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>;
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The rule moves a zero weight whose gradient and state are zero.</exception>
+    /// <exception cref="ArgumentException">The rule changes a zero weight whose gradient and state are
+    /// zero.</exception>
     public override void CheckFor(Graph graph)
     {
         base.CheckFor(graph);

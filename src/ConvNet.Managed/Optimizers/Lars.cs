@@ -6,9 +6,10 @@ namespace ConvNet;
 /// Layer-wise adaptive rate scaling: v ← μv + α·r·(g + λw); w ← w − v, with r = η‖w‖ / (‖g‖ + λ‖w‖) for each parameter.
 /// </summary>
 /// <remarks>
-/// ‖·‖ is the Euclidean norm of all values. r is 1 where the divisor is zero, and for a parameter that is zero, as a
-/// bias at the start: it would never move. Scales and biases are usually in a group without weight decay. Source: You,
-/// Gitman and Ginsburg, "Large batch training of convolutional networks", 2017, algorithm 1.
+/// ‖·‖ is the Euclidean norm of all values of the parameter. r is 1 if the divisor is zero. It is also 1 if the
+/// parameter is zero, as an initial bias is; otherwise such a parameter would never change. Scales and biases are
+/// usually put in a group without weight decay. Source: You, Gitman and Ginsburg, "Large batch training of
+/// convolutional networks", 2017, algorithm 1.
 /// </remarks>
 public sealed record Lars : WholeParameterOptimizer
 {
@@ -19,7 +20,7 @@ public sealed record Lars : WholeParameterOptimizer
         s_trustCoefficient = AttributeDeclaration.Number<Lars>("trustCoefficient", lars => lars.TrustCoefficient,
             NumberInterval.AboveZero, 0.001f, "A step's share of a parameter's norm, at a rate of 1");
 
-    /// <summary>The optimiser as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("lars", "layer-wise adaptive rate scaling",
         [s_momentum, s_weightDecay, s_trustCoefficient],
         values => new Lars(values.Get(s_momentum), values.Get(s_weightDecay), values.Get(s_trustCoefficient)))
@@ -28,12 +29,12 @@ public sealed record Lars : WholeParameterOptimizer
         Usual = new Lars(weightDecay: 1e-4f),
     };
 
-    /// <summary>Describes the optimiser.</summary>
-    /// <param name="momentum">μ, in [0, 1).</param>
-    /// <param name="weightDecay">λ, not negative.</param>
-    /// <param name="trustCoefficient">η, above 0: a step's share of the parameter's norm at a learning rate of
-    /// 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
+    /// <summary>Creates the optimiser.</summary>
+    /// <param name="momentum">The momentum μ, in [0, 1).</param>
+    /// <param name="weightDecay">The weight decay λ, not negative.</param>
+    /// <param name="trustCoefficient">The trust coefficient η, greater than 0: the ratio of the norm of an update to
+    /// the norm of the parameter at a learning rate of 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public Lars(float momentum = 0.9f, float weightDecay = 0f, float trustCoefficient = 0.001f)
         : base(weightDecay)
     {
@@ -42,10 +43,10 @@ public sealed record Lars : WholeParameterOptimizer
         (Momentum, TrustCoefficient) = (momentum, trustCoefficient);
     }
 
-    /// <summary>μ.</summary>
+    /// <summary>The momentum μ.</summary>
     public float Momentum { get; }
 
-    /// <summary>η.</summary>
+    /// <summary>The trust coefficient η.</summary>
     public float TrustCoefficient { get; }
 
     /// <inheritdoc/>
@@ -74,7 +75,7 @@ public sealed record Lars : WholeParameterOptimizer
         }
     }
 
-    // In double precision: a running sum of squares that float32 cannot overflow.
+    // In double precision, so that the sum of squares cannot overflow as in float32.
     private static double Norm<T>(ReadOnlySpan<T> values) where T : unmanaged, IFloatingPointIeee754<T>
     {
         double squares = 0;

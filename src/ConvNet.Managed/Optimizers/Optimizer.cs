@@ -3,25 +3,26 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>An optimiser: the rule by which a step moves parameters against their gradients, and its state.</summary>
+/// <summary>An optimiser: the rule by which a step updates parameters from their gradients, and its state.</summary>
 /// <remarks>
-/// A rule derives from <see cref="ElementwiseOptimizer"/> where every value moves by its own gradient and state, or
-/// from <see cref="WholeParameterOptimizer"/> where it needs all values of a parameter at once, as for their norm.
+/// Derive a rule from <see cref="ElementwiseOptimizer"/> if every value is updated from its own gradient and state, or
+/// from <see cref="WholeParameterOptimizer"/> if the rule needs all values of a parameter at once, for example to
+/// compute their norm.
 /// </remarks>
 public abstract record Optimizer
 {
     private readonly IReadOnlyList<ParameterGroup> _groups = [];
 
-    /// <summary>Describes what all optimisers have.</summary>
-    /// <param name="weightDecay">λ of the parameters whose group has none of its own.</param>
-    /// <exception cref="ArgumentOutOfRangeException">It is negative or not finite.</exception>
+    /// <summary>Initialises the options that all optimisers have.</summary>
+    /// <param name="weightDecay">The weight decay λ of parameters whose group does not specify one.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The weight decay is negative or not finite.</exception>
     private protected Optimizer(float weightDecay) => WeightDecay = CheckedDecay(weightDecay, nameof(weightDecay));
 
-    /// <summary>λ of the parameters whose group has none of its own.</summary>
+    /// <summary>The weight decay λ of parameters whose group does not specify one.</summary>
     public float WeightDecay { get; }
 
-    /// <summary>Parameters with a learning-rate factor or a weight decay of their own.</summary>
-    /// <remarks>A parameter belongs to the first group that its name matches.</remarks>
+    /// <summary>Groups of parameters with their own learning-rate factor or weight decay.</summary>
+    /// <remarks>A parameter belongs to the first group that matches its name.</remarks>
     /// <exception cref="ArgumentException">A group is null.</exception>
     public IReadOnlyList<ParameterGroup> Groups
     {
@@ -35,17 +36,17 @@ public abstract record Optimizer
         }
     }
 
-    /// <summary>The name in files and commands; that of the type where it has no declaration.</summary>
+    /// <summary>The name in files and commands; the name of the type if there is no declaration.</summary>
     internal string Kind => Declaration?.Kind ?? GetType().Name;
 
-    /// <summary>The optimiser as files and commands know it; null where they do not.</summary>
+    /// <summary>The declaration by which files and commands identify the optimiser; null if it has none.</summary>
     public virtual OptimizerDeclaration? Declaration => null;
 
-    /// <summary>The names of the values of state that the rule keeps for each value of a parameter.</summary>
-    /// <remarks>They are PyTorch's names. All state is zero before the first step.</remarks>
+    /// <summary>The names of the state components that the rule keeps for each value of a parameter.</summary>
+    /// <remarks>The names are those of PyTorch. All state is zero before the first step.</remarks>
     public abstract IReadOnlyList<string> StateNames { get; }
 
-    /// <summary>The options of a parameter.</summary>
+    /// <summary>Gets the options of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     public ParameterOptions OptionsOf(Parameter parameter)
     {
@@ -54,7 +55,7 @@ public abstract record Optimizer
         return new ParameterOptions(group?.LearningRateFactor ?? 1, group?.WeightDecay ?? WeightDecay);
     }
 
-    /// <summary>The group that a parameter belongs to; null if it belongs to none.</summary>
+    /// <summary>Gets the group to which a parameter belongs; null if it belongs to none.</summary>
     /// <param name="parameter">The parameter.</param>
     internal ParameterGroup? GroupOf(Parameter parameter)
         => Groups.FirstOrDefault(group => group.Matches(parameter.Name));
@@ -62,8 +63,8 @@ public abstract record Optimizer
     /// <summary>Throws unless the optimiser fits a graph that is compiled with it.</summary>
     /// <param name="graph">The graph.</param>
     /// <exception cref="ArgumentException">
-    /// A group has a pattern that matches no trainable parameter, or only those of groups before it; the message names
-    /// what is close.
+    /// A pattern of a group matches no trainable parameter, or only parameters of preceding groups; the message
+    /// suggests similar names.
     /// </exception>
     public virtual void CheckFor(Graph graph)
     {
@@ -77,20 +78,20 @@ public abstract record Optimizer
         }
     }
 
-    /// <summary>Moves a parameter, or a part of one where the rule is elementwise.</summary>
+    /// <summary>Updates a parameter, or a part of it if the rule is elementwise.</summary>
     /// <param name="context">The step.</param>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="g">Its gradient.</param>
-    /// <param name="w">Its values, changed.</param>
-    /// <param name="state">Its state, changed.</param>
+    /// <param name="g">The gradient.</param>
+    /// <param name="w">The values to update.</param>
+    /// <param name="state">The state to update.</param>
     internal abstract void Move<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
         StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>;
 
-    /// <summary>Whether the rule may throw half way through a step: it is none of this library's.</summary>
+    /// <summary>Whether the rule may throw in the middle of a step, because it is not part of this library.</summary>
     internal bool MayThrow => GetType().Assembly != typeof(Optimizer).Assembly;
 
-    /// <summary>A weight decay that is one.</summary>
+    /// <summary>Validates a weight decay and returns it.</summary>
     internal static float CheckedDecay(float weightDecay, string name)
         => NumberInterval.FromZero.Contains(weightDecay)
         ? weightDecay

@@ -1,8 +1,8 @@
 namespace ConvNet;
 
-/// <summary>Kinds of optimisers by name: those that a reader of files or a command knows.</summary>
-/// <remarks>A set never changes; <see cref="With"/> gives another. Readers take <see cref="BuiltIn"/> unless
-/// told.</remarks>
+/// <summary>A set of kinds of optimisers by name, which a file reader or a command supports.</summary>
+/// <remarks>A set is immutable; <see cref="With"/> returns a new one. Readers use <see cref="BuiltIn"/> by
+/// default.</remarks>
 public sealed class OptimizerSet : DeclarationSet<OptimizerDeclaration, Optimizer>
 {
     private OptimizerSet(IReadOnlyList<OptimizerDeclaration> declarations)
@@ -10,12 +10,12 @@ public sealed class OptimizerSet : DeclarationSet<OptimizerDeclaration, Optimize
     {
     }
 
-    /// <summary>Every optimiser of this library.</summary>
+    /// <summary>The optimisers of this library.</summary>
     public static OptimizerSet BuiltIn { get; } = new([Sgd.Declared, Adam.Declared, AdamW.Declared, Lars.Declared]);
 
-    /// <summary>This set and some more kinds.</summary>
-    /// <param name="declarations">The optimisers' declarations.</param>
-    /// <exception cref="ArgumentException">A kind is in the set already.</exception>
+    /// <summary>Returns a set that contains this set and further kinds.</summary>
+    /// <param name="declarations">The declarations of the optimisers.</param>
+    /// <exception cref="ArgumentException">A kind is already in the set.</exception>
     public OptimizerSet With(params IEnumerable<OptimizerDeclaration> declarations)
         => new([.. Declarations, .. declarations]);
 }

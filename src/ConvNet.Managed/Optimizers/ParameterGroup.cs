@@ -2,22 +2,22 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>Parameters, by their names, that an optimiser treats alike and unlike the others.</summary>
+/// <summary>A group of parameters, selected by name, with their own options for the optimiser.</summary>
 /// <remarks>
 /// <code>new Sgd(0.9f, weightDecay: 1e-4f) { Groups = [new("*.bias", "batchnorm*") { WeightDecay = 0 }] }</code>
-/// A parameter belongs to the first group with a pattern that its name matches; one that belongs to none has a factor
-/// of 1 and the optimiser's own weight decay.
+/// A parameter belongs to the first group with a pattern that matches its name. A parameter that belongs to no group
+/// has a learning-rate factor of 1 and the weight decay of the optimiser.
 /// </remarks>
 public sealed record ParameterGroup
 {
     private readonly float _learningRateFactor = 1;
     private readonly float? _weightDecay;
 
-    /// <summary>Describes a group.</summary>
+    /// <summary>Creates a group.</summary>
     /// <param name="patterns">
-    /// Names of parameters, as <c>conv1.bias</c>; <c>*</c> stands for any characters, <c>?</c> for one.
+    /// Names of parameters such as <c>conv1.bias</c>; <c>*</c> matches any characters, <c>?</c> matches one.
     /// </param>
-    /// <exception cref="ArgumentException">There are no patterns, or one is empty.</exception>
+    /// <exception cref="ArgumentException">There are no patterns, or a pattern is empty.</exception>
     public ParameterGroup(params IEnumerable<string> patterns)
     {
         ArgumentNullException.ThrowIfNull(patterns);
@@ -28,11 +28,12 @@ public sealed record ParameterGroup
                 nameof(patterns));
     }
 
-    /// <summary>The patterns of names.</summary>
+    /// <summary>The name patterns.</summary>
     public IReadOnlyList<string> Patterns { get; }
 
-    /// <summary>The step's learning rate is multiplied by this for the group; 1 unless given.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is negative or not finite.</exception>
+    /// <summary>The factor by which the learning rate of a step is multiplied for this group. The default is
+    /// 1.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The factor is negative or not finite.</exception>
     public float LearningRateFactor
     {
         get => _learningRateFactor;
@@ -42,18 +43,18 @@ public sealed record ParameterGroup
                 Invariant($"A learning-rate factor of {value} is not a finite number from 0."));
     }
 
-    /// <summary>The weight decay of the group; the optimiser's own unless given.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is negative or not finite.</exception>
+    /// <summary>The weight decay of the group; null to use that of the optimiser.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The weight decay is negative or not finite.</exception>
     public float? WeightDecay
     {
         get => _weightDecay;
         init => _weightDecay = value is null ? null : Optimizer.CheckedDecay(value.Value, nameof(value));
     }
 
-    /// <summary>Whether the parameters start frozen: they have no gradient, and no step moves them.</summary>
+    /// <summary>Whether the parameters are frozen from the start: they have no gradient and are not updated.</summary>
     /// <remarks>
-    /// Unfrozen, by <see cref="ExecutableExtensions.Unfreeze(IExecutable, IEnumerable{string})"/>, they train with the
-    /// factor and the weight decay of the group.
+    /// After <see cref="ExecutableExtensions.Unfreeze(IExecutable, IEnumerable{string})"/>, they are trained with the
+    /// learning-rate factor and the weight decay of the group.
     /// </remarks>
     public bool Frozen { get; init; }
 
@@ -61,13 +62,13 @@ public sealed record ParameterGroup
     public override string ToString() => RecordText.Of(nameof(ParameterGroup), (nameof(Patterns), Patterns),
         (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay), (nameof(Frozen), Frozen));
 
-    /// <summary>Whether a name matches a pattern.</summary>
+    /// <summary>Whether one of the patterns matches a name.</summary>
     internal bool Matches(string name) => Patterns.Any(pattern => Matches(pattern, name));
 
-    /// <summary>Whether a name matches one pattern.</summary>
+    /// <summary>Whether a pattern matches a name.</summary>
     internal static bool Matches(string pattern, string name)
     {
-        // A mismatch behind a star lets that star take one character more.
+        // After a mismatch, the last star is extended by one character.
         int p = 0, n = 0, star = -1, taken = 0;
         while (n < name.Length)
         {

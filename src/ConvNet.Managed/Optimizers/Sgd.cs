@@ -1,7 +1,8 @@
 namespace ConvNet;
 
 /// <summary>Stochastic gradient descent: g ← g + λw; v ← μv + g; w ← w − αv, or w − α(g + μv) with Nesterov.</summary>
-/// <remarks>PyTorch's form; without momentum w ← w − αg. Source: Sutskever et al., ICML 2013.</remarks>
+/// <remarks>This is PyTorch's formulation; without momentum w ← w − αg. Source: Sutskever et al., ICML
+/// 2013.</remarks>
 public sealed record Sgd : ElementwiseOptimizer
 {
     private static readonly AttributeDeclaration<float>
@@ -12,7 +13,7 @@ public sealed record Sgd : ElementwiseOptimizer
     private static readonly AttributeDeclaration<bool> s_nesterov = AttributeDeclaration.Flag<Sgd>("nesterov",
         sgd => sgd.Nesterov, false, summary: "Look ahead, with momentum");
 
-    /// <summary>The optimiser as files and commands know it.</summary>
+    /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("sgd", "stochastic gradient descent with momentum",
         [s_momentum, s_weightDecay, s_nesterov],
         values => new Sgd(values.Get(s_momentum), values.Get(s_weightDecay), values.Get(s_nesterov)))
@@ -21,11 +22,11 @@ public sealed record Sgd : ElementwiseOptimizer
         Usual = new Sgd(0.9f, 1e-4f),
     };
 
-    /// <summary>Describes the optimiser.</summary>
-    /// <param name="momentum">μ, in [0, 1).</param>
-    /// <param name="weightDecay">λ, not negative.</param>
-    /// <param name="nesterov">Whether the step looks ahead; it needs momentum.</param>
-    /// <exception cref="ArgumentException">A value is out of its range, or Nesterov without momentum.</exception>
+    /// <summary>Creates the optimiser.</summary>
+    /// <param name="momentum">The momentum μ, in [0, 1).</param>
+    /// <param name="weightDecay">The weight decay λ, not negative.</param>
+    /// <param name="nesterov">Whether to use Nesterov momentum; it requires a momentum greater than 0.</param>
+    /// <exception cref="ArgumentException">A value is out of range, or Nesterov is used without momentum.</exception>
     public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false)
         : base(weightDecay)
     {
@@ -35,10 +36,10 @@ public sealed record Sgd : ElementwiseOptimizer
         (Momentum, Nesterov) = (momentum, nesterov);
     }
 
-    /// <summary>μ.</summary>
+    /// <summary>The momentum μ.</summary>
     public float Momentum { get; }
 
-    /// <summary>Whether the step looks ahead.</summary>
+    /// <summary>Whether Nesterov momentum is used.</summary>
     public bool Nesterov { get; }
 
     /// <inheritdoc/>

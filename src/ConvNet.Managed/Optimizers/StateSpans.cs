@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace ConvNet;
 
-/// <summary>The optimiser's state of some values of a parameter: a span for each name, in their order.</summary>
+/// <summary>The optimiser's state of some values of a parameter: one span for each state name, in order.</summary>
 /// <typeparam name="T">The element type.</typeparam>
 public readonly ref struct StateSpans<T>
     where T : unmanaged, IFloatingPointIeee754<T>
@@ -13,10 +13,10 @@ public readonly ref struct StateSpans<T>
     private readonly nint _stride;
     private readonly int _length;
 
-    /// <summary>State that lies in one span, one name after the other.</summary>
+    /// <summary>Divides one span into equal parts, one for each state name.</summary>
     /// <param name="values">All values.</param>
     /// <param name="count">The number of names.</param>
-    /// <exception cref="ArgumentException">The values are not as many for every name.</exception>
+    /// <exception cref="ArgumentException">The number of values is not a multiple of the number of names.</exception>
     public StateSpans(Span<T> values, int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -28,10 +28,10 @@ public readonly ref struct StateSpans<T>
         (_stride, _length, Count) = (length, length, count);
     }
 
-    /// <summary>State whose names lie apart.</summary>
-    /// <param name="first">The first value of the first name.</param>
-    /// <param name="stride">Values from there to the first of the next name.</param>
-    /// <param name="length">Values of a span.</param>
+    /// <summary>Creates spans that are a fixed distance apart in memory.</summary>
+    /// <param name="first">The first value of the first span.</param>
+    /// <param name="stride">The distance between the first values of adjacent spans, in values.</param>
+    /// <param name="length">The number of values of a span.</param>
     /// <param name="count">The number of names.</param>
     internal StateSpans(ref T first, nint stride, int length, int count)
     {
@@ -42,9 +42,9 @@ public readonly ref struct StateSpans<T>
     /// <summary>The number of names.</summary>
     public int Count { get; }
 
-    /// <summary>The values of one name.</summary>
-    /// <param name="index">Its place among <see cref="Optimizer.StateNames"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There are not as many names.</exception>
+    /// <summary>Gets the values of one state name.</summary>
+    /// <param name="index">The index in <see cref="Optimizer.StateNames"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The index is out of range.</exception>
     public Span<T> this[int index]
     {
         get

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>An optimiser whose rule needs all values of a parameter at once, as for their norm.</summary>
+/// <summary>An optimiser whose rule needs all values of a parameter at once, for example to compute their
+/// norm.</summary>
 public abstract record WholeParameterOptimizer : Optimizer
 {
     /// <inheritdoc cref="Optimizer(float)"/>
@@ -11,12 +12,12 @@ public abstract record WholeParameterOptimizer : Optimizer
     {
     }
 
-    /// <summary>Moves one parameter.</summary>
+    /// <summary>Updates one parameter.</summary>
     /// <param name="context">The step.</param>
-    /// <param name="parameter">The parameter: its role and dimensions.</param>
-    /// <param name="g">Its gradient, in the order of its dimensions.</param>
-    /// <param name="w">Its values, changed.</param>
-    /// <param name="state">Its state, changed: a span for each of <see cref="Optimizer.StateNames"/>.</param>
+    /// <param name="parameter">The parameter, which gives its role and dimensions.</param>
+    /// <param name="g">The gradient, in the order of the parameter's dimensions.</param>
+    /// <param name="w">The values to update.</param>
+    /// <param name="state">The state to update: one span for each of <see cref="Optimizer.StateNames"/>.</param>
     public abstract void Update<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
         StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>;

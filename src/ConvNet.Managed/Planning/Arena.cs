@@ -1,24 +1,24 @@
 namespace ConvNet.Planning;
 
-/// <summary>A block of memory that is needed from one point of a schedule to another, both included.</summary>
-/// <param name="Length">Its length; any unit, the same for all.</param>
+/// <summary>A block of memory that is needed between two points of a schedule, both included.</summary>
+/// <param name="Length">The length, in any unit that is the same for all blocks.</param>
 /// <param name="First">The first point at which it is written.</param>
 /// <param name="Last">The last point at which it is read.</param>
 internal readonly record struct Lifetime(long Length, int First, int Last)
 {
-    /// <summary>Whether both are needed at some point together.</summary>
+    /// <summary>Whether both blocks are needed at the same point.</summary>
     public bool Overlaps(Lifetime other) => First <= other.Last && other.First <= Last;
 }
 
-/// <summary>Where each block of a schedule lies in one arena.</summary>
-/// <param name="Offsets">One offset per lifetime.</param>
-/// <param name="Length">The arena's length.</param>
+/// <summary>The placement of the blocks of a schedule in one arena.</summary>
+/// <param name="Offsets">The offset of each block.</param>
+/// <param name="Length">The length of the arena.</param>
 internal sealed record Arena(long[] Offsets, long Length)
 {
-    // Trying orders takes a time that grows with the square of the blocks.
+    // The time to try the orders grows with the square of the number of blocks.
     private const int MostTried = 2000;
 
-    // No order suits every schedule, and planning takes less than a millisecond: the best of these is taken.
+    // No order suits every schedule, and planning takes less than a millisecond, so all are tried and the best is used.
     private static readonly Func<Lifetime, long>[] Orders =
     [
         block => block.Length,
@@ -28,9 +28,10 @@ internal sealed record Arena(long[] Offsets, long Length)
         block => block.Last,
     ];
 
-    /// <summary>Places blocks so that those needed together do not overlap, in one order after another; the shortest
-    /// arena wins.</summary>
-    /// <remarks>Thousands of blocks are placed once, in the order in which they are needed.</remarks>
+    /// <summary>Places blocks so that those needed at the same time do not overlap. Several orders are tried, and the
+    /// shortest arena is used.</summary>
+    /// <remarks>If there are thousands of blocks, they are placed only once, in the order in which they are
+    /// needed.</remarks>
     /// <param name="blocks">The blocks.</param>
     /// <param name="alignment">Every offset is a multiple of this.</param>
     public static Arena Plan(IReadOnlyList<Lifetime> blocks, long alignment) => blocks.Count > MostTried
@@ -41,12 +42,12 @@ internal sealed record Arena(long[] Offsets, long Length)
             ])
             .MinBy(arena => arena.Length)!;
 
-    // From the first in the order on, each at the lowest place that is free, or in the tightest gap between those that
-    // are placed.
+    // Places the blocks in the given order, each at the lowest free offset or in the tightest gap between the blocks
+    // already placed.
     private static Arena Place(IReadOnlyList<Lifetime> blocks, Func<Lifetime, long> order, bool tight, long alignment)
     {
         var offsets = new long[blocks.Count];
-        var placed = new List<int>();       // from the lowest offset to the highest
+        var placed = new List<int>();       // in ascending order of offset
         long length = 0;
         foreach (int block in Enumerable.Range(0, blocks.Count).OrderByDescending(i => order(blocks[i]))
             .ThenByDescending(i => blocks[i].Length))
@@ -67,7 +68,7 @@ internal sealed record Arena(long[] Offsets, long Length)
         return new Arena(offsets, Align(length, alignment));
     }
 
-    // In the order of time, as an allocator does: each block in the tightest gap that there is, or behind all others.
+    // Places the blocks in the order of time, as an allocator does: each in the tightest free gap, or after all others.
     private static Arena Sweep(IReadOnlyList<Lifetime> blocks, long alignment)
     {
         var offsets = new long[blocks.Count];
@@ -97,13 +98,13 @@ internal sealed record Arena(long[] Offsets, long Length)
         return new Arena(offsets, length);
     }
 
-    /// <summary>The gaps between blocks, by place and by size.</summary>
+    /// <summary>The gaps between blocks, ordered by offset and by size.</summary>
     private sealed class Gaps
     {
         private readonly SortedSet<(long Size, long Offset)> _bySize = [];
         private readonly Dictionary<long, long> _sizeAt = [], _startOfEnd = [];
 
-        /// <summary>Adds a gap, and joins it with those beside it.</summary>
+        /// <summary>Adds a gap and merges it with adjacent ones.</summary>
         public void Add(long offset, long size)
         {
             if (_startOfEnd.TryGetValue(offset, out long before))
@@ -118,7 +119,7 @@ internal sealed record Arena(long[] Offsets, long Length)
             _startOfEnd[offset + size] = offset;
         }
 
-        /// <summary>Takes room from the tightest gap that has as much; null where none has.</summary>
+        /// <summary>Allocates from the smallest gap that is large enough; returns null if there is none.</summary>
         public long? Take(long size)
         {
             (long room, long offset) = _bySize.GetViewBetween((size, 0), (long.MaxValue, long.MaxValue)).Min;
@@ -130,7 +131,7 @@ internal sealed record Arena(long[] Offsets, long Length)
             return offset;
         }
 
-        /// <summary>Takes the gap that ends at a place, and gives its start; null where there is none.</summary>
+        /// <summary>Removes the gap that ends at an offset and returns its start, or null if there is none.</summary>
         public long? TakeEnd(long end)
         {
             if (!_startOfEnd.TryGetValue(end, out long offset))

@@ -1,20 +1,20 @@
 namespace ConvNet.Planning;
 
-/// <summary>When each value of a graph is needed, over one schedule: forward of node i at i, the loss, backward in
-/// reverse.</summary>
-/// <remarks>A value read by several nodes gets one gradient per edge, and one of its loss; the sum is gathered in the
-/// first of them.</remarks>
+/// <summary>Determines when each value of a graph is needed. The schedule is: forward of node i at point i, the loss,
+/// then backward in reverse order.</summary>
+/// <remarks>A value read by several nodes gets one gradient per edge, and one more if it has a loss. They are summed
+/// into the first of them.</remarks>
 internal sealed class Liveness
 {
     private readonly Graph _graph;
     private readonly bool[] _reachesLoss, _wantsGradient;
 
-    /// <summary>Finds the gradients that are wanted: those on a way from a parameter, or from an input where asked, to
-    /// an output with a loss.</summary>
+    /// <summary>Finds the gradients that are needed: those on a path to an output with a loss from a trained parameter
+    /// or, if requested, from an input.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="objectives">The outputs that have a loss; none where there is no backward pass.</param>
-    /// <param name="inputGradient">Whether the gradients of the inputs are wanted.</param>
-    /// <param name="frozen">The parameters that want no gradient.</param>
+    /// <param name="objectives">The outputs that have a loss; empty if there is no backward pass.</param>
+    /// <param name="inputGradient">Whether the gradients of the inputs are needed.</param>
+    /// <param name="frozen">The parameters that need no gradient.</param>
     public Liveness(Graph graph, IReadOnlyList<Objective> objectives, bool inputGradient, FrozenParameters frozen)
     {
         (_graph, Training, Frozen) = (graph, objectives.Count > 0, frozen);
@@ -38,25 +38,25 @@ internal sealed class Liveness
     /// <summary>Whether there is a backward pass.</summary>
     public bool Training { get; }
 
-    /// <summary>The parameters that want no gradient.</summary>
+    /// <summary>The parameters that need no gradient.</summary>
     public FrozenParameters Frozen { get; }
 
-    /// <summary>The point of the loss.</summary>
+    /// <summary>The point at which the loss is computed.</summary>
     public int LossPoint => _graph.Nodes.Count;
 
     /// <summary>The last point of the schedule: the backward pass of the input.</summary>
     public int End => Training ? 2 * _graph.Nodes.Count : LossPoint;
 
-    /// <summary>The point at which a node runs forward; inputs are there from the beginning.</summary>
+    /// <summary>The point at which a node runs forward; inputs are available from the beginning.</summary>
     public static int ForwardPoint(Node node) => node.Layer is null ? 0 : node.Index;
 
-    /// <summary>The point at which a node runs backward; gradients of inputs last to the end.</summary>
+    /// <summary>The point at which a node runs backward; gradients of inputs are kept until the end.</summary>
     public int BackwardPoint(Node node) => node.Layer is null ? End : 2 * _graph.Nodes.Count - node.Index;
 
-    /// <summary>Whether the gradient of a node's output is wanted.</summary>
+    /// <summary>Whether the gradient of a node's output is needed.</summary>
     public bool WantsGradient(Node node) => _wantsGradient[node.Index];
 
-    /// <summary>When the output of a node is needed.</summary>
+    /// <summary>The lifetime of the output of a node.</summary>
     public Lifetime Value(Node node, long length)
     {
         int last = node.IsOutput ? LossPoint : ForwardPoint(node);
@@ -71,15 +71,15 @@ internal sealed class Liveness
         return new Lifetime(length, ForwardPoint(node), last);
     }
 
-    /// <summary>When the gradient on the edge from a node to its consumer number <paramref name="edge"/> is
-    /// needed.</summary>
+    /// <summary>The lifetime of the gradient on the edge from a node to its consumer with index
+    /// <paramref name="edge"/>.</summary>
     public Lifetime EdgeGradient(Node node, int edge, long length)
         => new(length, BackwardPoint(node.Consumers[edge]), BackwardPoint(node));
 
-    /// <summary>When the gradient that the loss of an output gives is needed.</summary>
+    /// <summary>The lifetime of the gradient of an output that its loss computes.</summary>
     public Lifetime LossGradient(Node output, long length) => new(length, LossPoint, BackwardPoint(output));
 
-    /// <summary>When what a node keeps from forward to backward is needed.</summary>
+    /// <summary>The lifetime of the data that a node saves from its forward pass for its backward pass.</summary>
     public Lifetime Saved(Node node, long length)
         => new(length, ForwardPoint(node), WantsGradient(node) ? BackwardPoint(node) : ForwardPoint(node));
 }

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace ConvNet.Profiling;
 
-/// <summary>An executable that can say where its time goes.</summary>
+/// <summary>An executable that can measure where its time is spent.</summary>
 /// <remarks>
-/// Without a recording it runs as ever: its kernels know of none. With one, each part of a call costs two looks at the
-/// clock, some 100 ns.
+/// Without a recording there is no overhead. With one, each part of a call reads the clock twice, which takes about
+/// 100 ns.
 /// <code>
 /// using Recording recording = ((IProfiles)network).Record();
 /// for (int i = 0; i &lt; 20; i++)
@@ -16,93 +16,95 @@ namespace ConvNet.Profiling;
 /// </remarks>
 public interface IProfiles
 {
-    /// <summary>Times the parts of every call from now on, of training where the executable trains, until the recording
-    /// is disposed.</summary>
-    /// <exception cref="InvalidOperationException">It is being recorded already.</exception>
+    /// <summary>Starts timing the parts of every call until the recording is disposed. If the executable trains, only
+    /// its training calls are timed.</summary>
+    /// <exception cref="InvalidOperationException">A recording is already active.</exception>
     Recording Record();
 }
 
-/// <summary>The part of a step that a piece of work belongs to.</summary>
+/// <summary>The pass to which a kernel call belongs.</summary>
 [JsonConverter(typeof(ProfiledPassConverter))]
 public enum ProfiledPass
 {
-    /// <summary>What depends on parameters alone, after they were written: once.</summary>
+    /// <summary>Work that depends on the parameters alone; it runs once after they have been written.</summary>
     Preparation,
 
-    /// <summary>The output of a layer.</summary>
+    /// <summary>Computes the output of a layer.</summary>
     Forward,
 
-    /// <summary>The loss, and the gradient of the output.</summary>
+    /// <summary>Computes the loss and the gradient of the output.</summary>
     Loss,
 
-    /// <summary>The gradient of a layer's inputs.</summary>
+    /// <summary>Computes the gradient of a layer's inputs.</summary>
     BackwardData,
 
-    /// <summary>The gradient of a layer's weights, and the optimiser's step where it runs inside.</summary>
+    /// <summary>Computes the gradient of a layer's weights, including the optimiser's step if it is fused.</summary>
     BackwardWeights,
 
-    /// <summary>Both gradients at once.</summary>
+    /// <summary>Computes both gradients in one call.</summary>
     Backward,
 
-    /// <summary>The optimiser's step where it runs by itself.</summary>
+    /// <summary>The optimiser's step, if it is not fused.</summary>
     Update,
 
-    /// <summary>A value copied from one layout of memory into another.</summary>
+    /// <summary>Copies a value from one memory layout to another.</summary>
     Reorder,
 }
 
-/// <summary>Passes in words, as <c>backward-data</c>.</summary>
+/// <summary>Converts passes to and from words such as <c>backward-data</c>.</summary>
 public sealed class ProfiledPassConverter() : JsonStringEnumConverter<ProfiledPass>(JsonNamingPolicy.KebabCaseLower)
 {
-    /// <summary>A pass as people and documents have it.</summary>
+    /// <summary>Gets the word for a pass that is used in reports and files.</summary>
     public static string Word(ProfiledPass pass) => JsonNamingPolicy.KebabCaseLower.ConvertName($"{pass}");
 }
 
-/// <summary>A piece of work of a network, as one call of a kernel: what it is, and how long it took.</summary>
-/// <remarks>Algorithm and costs are those of a plan for whole steps, as <see cref="IExecutable.TrainStep"/> and
-/// <see cref="IExecutable.Infer"/> take them.</remarks>
-/// <param name="Node">The layer whose work it is; the loss or the optimiser where it is no layer's.</param>
-/// <param name="Kind">The layer's kind, as <c>conv</c>.</param>
-/// <param name="Fused">The layers that run inside it, in their order.</param>
-/// <param name="Pass">The part of a step that it belongs to.</param>
-/// <param name="Kernel">What is computed, as <c>conv backward weights</c>.</param>
-/// <param name="Algorithm">How.</param>
-/// <param name="Reason">Why so; empty where there is no choice.</param>
-/// <param name="Shape">One sample of what the layer reads and writes, as <c>3×32×32 → 16×32×32</c>.</param>
-/// <param name="Flops">Floating-point operations of a call with a full batch, two for each multiply-add of direct sums;
-/// 0 without dot products.</param>
-/// <param name="Bytes">Compulsory traffic of a call with a full batch: what it must read and write as it was planned
-/// (inputs, outputs, weights, gradients), each value once, what it changes twice; workspace aside.</param>
-/// <param name="Threads">Threads that it may use.</param>
+/// <summary>One kernel call of a network: what it computes and how long it took.</summary>
+/// <remarks>Algorithm and costs are those of the plan for complete steps, as used by
+/// <see cref="IExecutable.TrainStep"/> and <see cref="IExecutable.Infer"/>.</remarks>
+/// <param name="Node">The layer to which the call belongs; for a call that belongs to no layer, the loss or the
+/// optimiser.</param>
+/// <param name="Kind">The kind of the layer, such as <c>conv</c>.</param>
+/// <param name="Fused">The layers fused into it, in order.</param>
+/// <param name="Pass">The pass to which the call belongs.</param>
+/// <param name="Kernel">The computation, such as <c>conv backward weights</c>.</param>
+/// <param name="Algorithm">The algorithm.</param>
+/// <param name="Reason">Why the algorithm was chosen; empty if there is no choice.</param>
+/// <param name="Shape">The shapes of one sample of the layer's input and output, such as
+/// <c>3×32×32 → 16×32×32</c>.</param>
+/// <param name="Flops">The number of floating-point operations of a call with a full batch, two for each multiply-add
+/// of direct sums; 0 for a kernel without dot products.</param>
+/// <param name="Bytes">The compulsory memory traffic of a call with a full batch in bytes: the planned inputs, outputs,
+/// weights and gradients. Each value counts once, a modified one twice; workspace is not included.</param>
+/// <param name="Threads">The maximum number of threads.</param>
 public sealed record LayerProfile(
     string Node, string Kind, IReadOnlyList<string> Fused, ProfiledPass Pass, string Kernel, string Algorithm,
         string Reason, string Shape, long Flops, long Bytes, int Threads)
 {
-    /// <summary>Times that it ran.</summary>
+    /// <summary>The number of times that the call ran.</summary>
     public int Calls { get; init; }
 
-    /// <summary>Milliseconds of all of them.</summary>
+    /// <summary>The total time of all runs in milliseconds.</summary>
     public double TotalMs { get; init; }
 
-    /// <summary>The median of them.</summary>
+    /// <summary>The median time of a run in milliseconds.</summary>
     public double MedianMs { get; init; }
 
-    /// <summary>The layer and what runs inside it, as <c>conv1 + relu1</c>.</summary>
+    /// <summary>The layer and the layers fused into it, such as <c>conv1 + relu1</c>.</summary>
     public string Title => string.Join(" + ", [Node, .. Fused]);
 
-    /// <summary>Operations per second over 10⁹, by the median.</summary>
+    /// <summary>The rate of floating-point operations in GFLOP/s, computed from the median time.</summary>
     public double Gflops => MedianMs > 0 ? Flops / MedianMs / 1e6 : 0;
 
-    /// <summary>Bytes per second over 10⁹, by the median: of the compulsory traffic, wherever the values came
-    /// from.</summary>
+    /// <summary>The rate of the compulsory memory traffic in GB/s, computed from the median time. The data may come
+    /// from any level of the memory hierarchy.</summary>
     public double GigabytesPerSecond => MedianMs > 0 ? Bytes / MedianMs / 1e6 : 0;
 
-    /// <summary>Operations for each byte of compulsory traffic.</summary>
+    /// <summary>The arithmetic intensity: floating-point operations per byte of compulsory traffic.</summary>
     public double Intensity => Bytes > 0 ? (double)Flops / Bytes : 0;
 
-    /// <summary>What <see cref="Shape"/> says of a node with others fused into it.</summary>
-    /// <param name="first">The node that reads.</param>
-    /// <param name="last">The node that writes.</param>
+    /// <summary>Formats <see cref="Shape"/> for a node with others fused into it.</summary>
+    /// <param name="first">The node that reads the input.</param>
+    /// <param name="last">The node that writes the output.</param>
     internal static string ShapeOf(Node first, Node last)
         => $"{string.Join(", ", first.Inputs.Select(input => input.Shape))} → {last.Shape}";
 
@@ -114,20 +116,20 @@ public sealed record LayerProfile(
         (nameof(MedianMs), MedianMs));
 }
 
-/// <summary>Where the time of a network's calls went.</summary>
-/// <param name="Calls">The calls that were recorded.</param>
-/// <param name="TotalMs">Milliseconds of all of them, from outside.</param>
-/// <param name="MedianMs">The median of them.</param>
-/// <param name="Layers">The pieces of work in the order in which they run.</param>
-/// <param name="Spans">When the first calls, and their pieces, ran.</param>
+/// <summary>Shows where the time of a network's calls is spent.</summary>
+/// <param name="Calls">The number of calls recorded.</param>
+/// <param name="TotalMs">The total time of the calls in milliseconds, measured around each call.</param>
+/// <param name="MedianMs">The median time of a call in milliseconds.</param>
+/// <param name="Layers">The kernel calls in the order in which they run.</param>
+/// <param name="Spans">The time spans of the first calls and of their kernel calls.</param>
 public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, IReadOnlyList<LayerProfile> Layers,
     IReadOnlyList<ProfiledSpan> Spans)
 {
-    /// <summary>Milliseconds that belong to no layer: checks, the way from one kernel to the next, and looks at the
-    /// clock.</summary>
+    /// <summary>The time outside all layers in milliseconds: argument checks, the transitions between kernels, and
+    /// reading the clock.</summary>
     public double BetweenMs => TotalMs - Layers.Sum(layer => layer.TotalMs);
 
-    /// <summary>Operations of a call with a full batch.</summary>
+    /// <summary>The number of floating-point operations of a call with a full batch.</summary>
     public long Flops => Layers.Sum(layer => layer.Flops);
 
     /// <inheritdoc/>
@@ -135,9 +137,9 @@ public sealed record NetworkProfile(int Calls, double TotalMs, double MedianMs, 
         (nameof(TotalMs), TotalMs), (nameof(MedianMs), MedianMs), (nameof(Layers), Layers), (nameof(Spans), Spans));
 }
 
-/// <summary>When a call, or a piece of its work, ran.</summary>
-/// <param name="Layer">The piece by its place among <see cref="NetworkProfile.Layers"/>; null where it is the whole
+/// <summary>The time span of a call or of one of its kernel calls.</summary>
+/// <param name="Layer">The index of the kernel call in <see cref="NetworkProfile.Layers"/>; null for the whole
 /// call.</param>
-/// <param name="StartUs">Microseconds since the recording began.</param>
-/// <param name="DurationUs">Microseconds that it took.</param>
+/// <param name="StartUs">The start in microseconds since the recording began.</param>
+/// <param name="DurationUs">The duration in microseconds.</param>
 public readonly record struct ProfiledSpan(int? Layer, double StartUs, double DurationUs);

@@ -3,9 +3,9 @@ using MathNet.Numerics.Statistics;
 
 namespace ConvNet.Profiling;
 
-/// <summary>The times of an executable's calls and of their parts, taken while they run on one thread.</summary>
-/// <param name="parts">What is timed, in the order in which it runs.</param>
-/// <param name="end">Called when the recording is disposed: nothing is timed any more.</param>
+/// <summary>Records the times of an executable's calls and of their parts. All calls must run on one thread.</summary>
+/// <param name="parts">The parts that are timed, in the order in which they run.</param>
+/// <param name="end">Called when the recording is disposed, to stop the timing.</param>
 public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : IDisposable
 {
     private const int UsualLength = 4096;
@@ -25,14 +25,15 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
         _calls.Add(new Time(before, start, Stopwatch.GetTimestamp()));
     }
 
-    /// <summary>Notes that a part which started at a time of <see cref="Stopwatch"/> ends now.</summary>
-    /// <param name="part">Its place among the parts.</param>
-    /// <param name="start">When it started.</param>
+    /// <summary>Records that a part ends now.</summary>
+    /// <param name="part">The index of the part.</param>
+    /// <param name="start">The <see cref="Stopwatch"/> timestamp at which it started.</param>
     public void Add(int part, long start) => _times.Add(new Time(part, start, Stopwatch.GetTimestamp()));
 
-    /// <summary>What was recorded.</summary>
-    /// <param name="spans">Of so many calls, the first ones, it is also told when each part ran.</param>
-    /// <exception cref="InvalidOperationException">There was no <see cref="Call"/>.</exception>
+    /// <summary>Gets the recorded profile.</summary>
+    /// <param name="spans">The number of calls, from the first, for which the time spans of all parts are
+    /// included.</param>
+    /// <exception cref="InvalidOperationException"><see cref="Call"/> has not been called.</exception>
     public NetworkProfile Profile(int spans = 0)
     {
         if (_calls.Count == 0)
@@ -44,7 +45,7 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
             [.. ran.Select(part => Timed(parts[part], [.. times[part]]))], [.. Spans(spans, ran)]);
     }
 
-    /// <summary>Ends it; what was recorded can still be read.</summary>
+    /// <summary>Ends the recording; the recorded profile can still be read.</summary>
     public void Dispose()
     {
         _end?.Invoke();
@@ -71,14 +72,14 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
     // A TimeSpan would round to 100 ns.
     private static double Milliseconds(long start, long end) => 1e3 * (end - start) / Stopwatch.Frequency;
 
-    /// <summary>A part, or a whole call with the place of its first part among the times.</summary>
+    /// <summary>The time of a part, or of a whole call with the index of its first part among the times.</summary>
     private readonly record struct Time(int Index, long Start, long End)
     {
         public double Milliseconds => Recording.Milliseconds(Start, End);
     }
 }
 
-/// <summary>Times a part of a call until it is disposed; none where nobody records.</summary>
+/// <summary>Times a part of a call until it is disposed; does nothing if no recording is active.</summary>
 internal readonly ref struct PartTimer(Recording? recording, int part)
 {
     private readonly long _start = recording is null ? 0 : Stopwatch.GetTimestamp();

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace ConvNet;
 
-/// <summary>The backend in pure C#: the definition of right, in float and in double. It runs wherever .NET
-/// runs.</summary>
+/// <summary>The reference backend in pure C#, in float and in double. It defines the correct results and runs on every
+/// platform that .NET supports.</summary>
 public sealed class ManagedBackend : IBackend
 {
     private static readonly (string Variable, string Effect)[] s_variables =
@@ -18,9 +18,10 @@ public sealed class ManagedBackend : IBackend
 
     private bool _disposed;
 
-    /// <summary>Makes the backend.</summary>
-    /// <param name="threads">Threads to use; all processors unless given. Results do not depend on it.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no thread.</exception>
+    /// <summary>Creates the backend.</summary>
+    /// <param name="threads">The number of threads; the default is the number of processors. Results do not depend on
+    /// it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is less than 1.</exception>
     public ManagedBackend(int? threads = null)
     {
         if (threads < 1)
@@ -48,8 +49,8 @@ public sealed class ManagedBackend : IBackend
         return new ManagedPlan<float>(graph, batchSize, null, Info.Threads, () => _disposed);
     }
 
-    /// <summary>Compiles a graph for training in arithmetic of the given type.</summary>
-    /// <typeparam name="T">float, or double for the reference that others are measured against.</typeparam>
+    /// <summary>Compiles a graph for training with arithmetic of the given type.</summary>
+    /// <typeparam name="T">float, or double for the reference with which other backends are compared.</typeparam>
     /// <inheritdoc cref="IBackend.Compile" path="/exception"/>
     public ManagedPlan<T> Compile<T>(Graph graph, TrainingSpec spec) where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -58,6 +59,6 @@ public sealed class ManagedBackend : IBackend
         return new ManagedPlan<T>(graph, spec.BatchSize, spec, Info.Threads, () => _disposed);
     }
 
-    /// <summary>Ends the backend; its executables refuse further calls.</summary>
+    /// <summary>Disposes the backend; its executables throw on further calls.</summary>
     public void Dispose() => _disposed = true;
 }

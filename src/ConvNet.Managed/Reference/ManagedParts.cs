@@ -3,16 +3,16 @@ using ConvNet.Profiling;
 
 namespace ConvNet;
 
-/// <summary>What one node does, by its places among the parts of a recording; null where it does no such
-/// thing.</summary>
-/// <param name="Forward">Its output.</param>
-/// <param name="Sum">The sum of its readers' gradients.</param>
-/// <param name="Data">The gradient of its inputs, where that of its weights is apart.</param>
-/// <param name="Weights">The gradient of its weights, where that of its inputs is apart.</param>
-/// <param name="Gradient">Its gradients in one.</param>
+/// <summary>The indices of the recorded parts of one node; null for a part that the node does not have.</summary>
+/// <param name="Forward">The computation of its output.</param>
+/// <param name="Sum">The sum of the gradients of its consumers.</param>
+/// <param name="Data">The gradient of its inputs, if it is computed separately from that of its weights.</param>
+/// <param name="Weights">The gradient of its weights, if it is computed separately from that of its inputs.</param>
+/// <param name="Gradient">All of its gradients, if they are computed together.</param>
 internal readonly record struct NodeParts(int? Forward, int? Sum, int? Data, int? Weights, int? Gradient);
 
-/// <summary>What a recording times of a managed pass: the layers' loops, the loss, the optimiser's step.</summary>
+/// <summary>The parts of a managed pass that a recording times: the layers' loops, the loss and the optimiser's
+/// step.</summary>
 internal sealed class ManagedParts
 {
     private const string Loops = "loops in C#";
@@ -25,12 +25,12 @@ internal sealed class ManagedParts
 
     /// <summary>Lists the parts in the order in which they run.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="liveness">Which gradients are wanted.</param>
-    /// <param name="objectives">The outputs that have a loss; none for inference.</param>
-    /// <param name="batch">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null for inference.</param>
-    /// <param name="threads">Threads that a layer may use.</param>
-    /// <param name="valueBytes">Bytes of a value.</param>
+    /// <param name="liveness">Which gradients are needed.</param>
+    /// <param name="objectives">The outputs that have a loss; empty for inference.</param>
+    /// <param name="batch">The number of samples in a full batch.</param>
+    /// <param name="spec">How the graph is trained; null for inference.</param>
+    /// <param name="threads">The maximum number of threads of a layer.</param>
+    /// <param name="valueBytes">The size of a value in bytes.</param>
     public ManagedParts(Graph graph, Liveness liveness, IReadOnlyList<Objective> objectives, int batch,
         TrainingSpec? spec, int threads, int valueBytes)
     {
@@ -52,7 +52,7 @@ internal sealed class ManagedParts
         foreach (Node node in graph.Nodes.Reverse().Where(liveness.WantsGradient))
             _nodes[node.Index] = AddGradients(node);
         long trained = graph.Parameters.Where(liveness.Frozen.Trains).Sum(p => (long)p.Length);
-        // Gradients are read, values and state read and written.
+        // Gradients are read; parameters and state are read and written.
         long touched = (3 + 2 * spec.Optimizer.StateNames.Count) * trained;
         Update = Add(new LayerProfile(optimizer, Lower(optimizer), [], ProfiledPass.Update, "step", Loops, "",
             $"{trained}", 0, _valueBytes * touched, 1));
@@ -61,13 +61,13 @@ internal sealed class ManagedParts
     /// <summary>All parts.</summary>
     public IReadOnlyList<LayerProfile> All => _all;
 
-    /// <summary>The losses by their place.</summary>
+    /// <summary>The index of the loss.</summary>
     public int Loss { get; }
 
-    /// <summary>The optimiser's step by its place.</summary>
+    /// <summary>The index of the optimiser's step.</summary>
     public int Update { get; }
 
-    /// <summary>The parts of a node.</summary>
+    /// <summary>The indices of the parts of a node.</summary>
     public NodeParts this[Node node] => _nodes[node.Index];
 
     private NodeParts AddGradients(Node node)

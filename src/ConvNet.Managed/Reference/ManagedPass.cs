@@ -19,15 +19,16 @@ internal sealed class ManagedPass<T>
     private readonly NodeMemory<T>?[] _nodes;
     private NodeRunner<T> _runner = new();
 
-    /// <summary>Plans the arena and lays every node's memory out in it.</summary>
+    /// <summary>Plans the arena and assigns memory in it to every node.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null for inference.</param>
-    /// <param name="objectives">The outputs that have a loss; none for inference.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <param name="spec">How the graph is trained; null for inference.</param>
+    /// <param name="objectives">The outputs that have a loss; empty for inference.</param>
     /// <param name="frozen">The parameters that have no gradient.</param>
-    /// <param name="parameters">Values by parameter index.</param>
-    /// <param name="parameterGradients">Gradients by parameter index; empty for inference.</param>
-    /// <param name="threads">Threads to use.</param>
+    /// <param name="parameters">The values of the parameters, by parameter index.</param>
+    /// <param name="parameterGradients">The gradients of the parameters, by parameter index; empty for
+    /// inference.</param>
+    /// <param name="threads">The number of threads.</param>
     public ManagedPass(Graph graph, int batchSize, TrainingSpec? spec, IReadOnlyList<Objective> objectives,
         FrozenParameters frozen, T[][] parameters, Memory<T>[] parameterGradients, int threads)
     {
@@ -69,27 +70,27 @@ internal sealed class ManagedPass<T>
     /// <summary>The output of a node.</summary>
     public Span<T> Value(Node node, int n) => _values[node.Index].Span[..(n * node.Shape.Length)];
 
-    /// <summary>The gradient that comes from the loss of an output.</summary>
+    /// <summary>The gradient of an output that its loss computes.</summary>
     public Span<T> LossGradient(Node output, int n) => _lossGradients[output.Index].Span[..(n * output.Shape.Length)];
 
-    /// <summary>The gradient of an input; empty where no loss depends on it.</summary>
+    /// <summary>The gradient of an input; empty if no loss depends on it.</summary>
     public ReadOnlySpan<T> InputGradient(Node input, int n)
         => _gradientParts[input.Index] is [var gradient, ..] ? gradient.Span[..(n * input.Shape.Length)] : [];
 
     /// <summary>Whether a loss depends on a node's output.</summary>
     public bool ReachesLoss(Node node) => _liveness.ReachesLoss(node);
 
-    /// <summary>Whether somebody records.</summary>
+    /// <summary>Whether a recording is active.</summary>
     public bool IsRecorded => _runner is TimedRunner<T>;
 
     /// <summary>Fills the arena with NaN.</summary>
     public void Poison() => _arena.AsSpan().Fill(T.NaN);
 
     /// <summary>Runs the nodes in order.</summary>
-    /// <param name="n">Samples.</param>
+    /// <param name="n">The number of samples.</param>
     /// <param name="training">Whether this is a training pass.</param>
-    /// <param name="step">The number of the training pass.</param>
-    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
+    /// <param name="step">The index of the training pass.</param>
+    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     public void Forward(int n, bool training, long step, int firstSample = 0)
     {
         foreach (Node node in _graph.Nodes)
@@ -101,12 +102,12 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    /// <summary>Runs the nodes in reverse, from the gradients of the losses.</summary>
-    /// <param name="n">Samples.</param>
-    /// <param name="step">The number of the training pass.</param>
-    /// <param name="firstSample">The number of the first sample in the whole batch.</param>
-    /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if nobody wants to
-    /// know.</param>
+    /// <summary>Runs the nodes in reverse order, starting from the gradients of the losses.</summary>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="step">The index of the training pass.</param>
+    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
+    /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if no notification is
+    /// needed.</param>
     public void Backward(int n, long step, int firstSample, Action<Parameter>? isFinal)
     {
         Frame<T> FrameOf(NodeMemory<T> memory)
@@ -126,10 +127,10 @@ internal sealed class ManagedPass<T>
         }
     }
 
-    /// <summary>Times the nodes, the loss and the optimiser's step from now on.</summary>
-    /// <param name="batchSize">Samples in a full batch.</param>
-    /// <param name="spec">How it trains; null for inference.</param>
-    /// <param name="threads">Threads that a layer may use.</param>
+    /// <summary>Starts timing the nodes, the loss and the optimiser's step.</summary>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <param name="spec">How the graph is trained; null for inference.</param>
+    /// <param name="threads">The maximum number of threads of a layer.</param>
     public Recording Record(int batchSize, TrainingSpec? spec, int threads)
     {
         if (IsRecorded)
@@ -147,7 +148,7 @@ internal sealed class ManagedPass<T>
     /// <inheritdoc cref="NodeRunner{T}.TimeUpdate"/>
     public PartTimer TimeUpdate() => _runner.TimeUpdate();
 
-    /// <summary>Memory that is wanted for some time, and who takes it.</summary>
+    /// <summary>A request for memory: its lifetime, and the action that receives it.</summary>
     private readonly record struct Request(Lifetime Lifetime, Action<Memory<T>> Owner);
 
     private static Arena Place(List<Request> requests)
@@ -190,7 +191,7 @@ internal sealed class ManagedPass<T>
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);
         _edgeGradients[index] = new Memory<T>[node.Consumers.Count];
-        // The loss writes the gradient of its output even where nothing before it can learn.
+        // The loss writes the gradient of its output even if nothing before it is trained.
         if (_objectives.Any(objective => objective.Output == node))
             request(_liveness.LossGradient(node, length), memory => _lossGradients[index] = memory);
         if (!_liveness.WantsGradient(node))
@@ -218,7 +219,7 @@ internal sealed class ManagedPass<T>
             W = [.. node.Parameters.Select(p => parameters[p.Index].AsMemory())],
             Saved = saved,
             DY = _gradientParts[node.Index].FirstOrDefault(),
-            // Consumers stand in the order of the nodes and of their inputs: each input takes the next edge.
+            // Consumers are listed in the order of the nodes and of their inputs, so each input takes the next edge.
             DX = [.. node.Inputs.Select(input => _edgeGradients[input.Index][edgesTaken[input.Index]++])],
             DW = parameterGradients.Length == 0 ? [] : [.. node.Parameters.Select(p => parameterGradients[p.Index])],
             Seed = spec?.Seed ?? 0,

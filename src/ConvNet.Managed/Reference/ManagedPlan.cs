@@ -6,8 +6,9 @@ using ConvNet.Profiling;
 
 namespace ConvNet;
 
-/// <summary>A graph compiled for the managed backend: nodes run in order over one arena, then in reverse.</summary>
-/// <typeparam name="T">The element type of all arithmetic.</typeparam>
+/// <summary>A graph compiled for the managed backend. The nodes run in order over one arena, then in reverse
+/// order.</summary>
+/// <typeparam name="T">The type of all arithmetic.</typeparam>
 public sealed class ManagedPlan<T> : Executable, IProfiles
     where T : unmanaged, IFloatingPointIeee754<T>
 {
@@ -57,17 +58,18 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         return (_training ?? Inference).Record(BatchSize, Spec, _threads);
     }
 
-    /// <summary>The values of a node of the last training pass. Its memory may serve others once nothing needs
-    /// it.</summary>
+    /// <summary>The output of a node in the last training pass. Its memory may be reused once it is no longer
+    /// needed.</summary>
     public ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
 
-    /// <summary>The gradient of an input of the last backward pass; empty where no loss depends on it.</summary>
+    /// <summary>The gradient of an input from the last backward pass; empty if no loss depends on it.</summary>
     internal ReadOnlySpan<T> InputGradient(Node input) => _training!.InputGradient(input, N);
 
     private ManagedPass<T> Inference
         => _inference ??= Pass(null, FrozenParameters.None, []);
 
-    /// <summary>Fills the arena with NaN before every forward pass: a test that nothing stale is read.</summary>
+    /// <summary>Whether the arena is filled with NaN before every forward pass, so that tests detect reads of stale
+    /// data.</summary>
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
@@ -103,7 +105,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
                 TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
         }
         _before = accumulate ? Copy(_buckets) : null;
-        // No pass writes the gradient of what no loss depends on: it is zero.
+        // No pass writes the gradient of a parameter on which no loss depends; it is zero.
         foreach (Parameter p in Graph.Parameters.Where(p => Frozen.Trains(p) && !_training!.ReachesLoss(p.Node)))
         {
             _gradients[p.Index].Span.Clear();
@@ -131,7 +133,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// <inheritdoc/>
     protected override void BucketReportedCore(int bucket)
     {
-        // Of a copy in single precision, what was not changed keeps its digits.
+        // Values of a single-precision copy that were not changed keep their full precision.
         for (int i = 0; i < _given.Length; i++)
         {
             if (!_given[i].Equals(_reported[i]))
@@ -170,7 +172,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     /// <inheritdoc/>
     protected override void ExchangeBuffersCore()
     {
-        // The arrays stay where they are: the passes hold them.
+        // The arrays are kept, because the passes refer to them.
         foreach (Parameter p in Graph.Parameters.Where(p => !p.Trainable))
         {
             T[] values = _values[p.Index], kept = _kept[p.Index];
@@ -308,7 +310,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         }
     }
 
-    // Where the gradient of each parameter lies in its bucket; nowhere for those that have none.
+    // The memory of each parameter's gradient within its bucket; empty for parameters without a gradient.
     private Memory<T>[] GradientsIn(T[][] values, IReadOnlyList<IReadOnlyList<Parameter>> buckets)
     {
         var gradients = new Memory<T>[Graph.Parameters.Count];

@@ -4,7 +4,7 @@ using ConvNet.Profiling;
 
 namespace ConvNet;
 
-/// <summary>Runs the nodes of a pass one by one. While somebody records, a <see cref="TimedRunner{T}"/> stands in its
+/// <summary>Runs the nodes of a pass one by one. During a recording, a <see cref="TimedRunner{T}"/> takes its
 /// place.</summary>
 internal class NodeRunner<T>
     where T : unmanaged, IFloatingPointIeee754<T>
@@ -14,15 +14,15 @@ internal class NodeRunner<T>
 
     /// <summary>Computes the gradients of a node.</summary>
     /// <param name="node">The node.</param>
-    /// <param name="memory">Its memory.</param>
-    /// <param name="frameOf">Makes a frame of the pass over a memory.</param>
+    /// <param name="memory">The memory of the node.</param>
+    /// <param name="frameOf">Creates a frame of the pass for the given memory.</param>
     public virtual void Backward(Node node, NodeMemory<T> memory, Func<NodeMemory<T>, Frame<T>> frameOf)
         => frameOf(memory).RunBackward(node.Layer!);
 
-    /// <summary>Sums the gradients of a node's readers into the first.</summary>
+    /// <summary>Sums the gradients of a node's consumers into the first one.</summary>
     public virtual void SumGradients(Node node, Memory<T>[] edges, int length)
     {
-        // In pairs, so that the sum over many readers is no long running sum.
+        // Pairwise, to limit the rounding error of a sum over many consumers.
         for (int apart = 1; apart < edges.Length; apart *= 2)
         {
             for (int edge = 0; edge + apart < edges.Length; edge += 2 * apart)
@@ -33,16 +33,16 @@ internal class NodeRunner<T>
         }
     }
 
-    /// <summary>Times the loss until it is disposed, where somebody records.</summary>
+    /// <summary>Times the loss until the timer is disposed, if a recording is active.</summary>
     public virtual PartTimer TimeLoss() => default;
 
-    /// <summary>Times the optimiser's step until it is disposed, where somebody records.</summary>
+    /// <summary>Times the optimiser's step until the timer is disposed, if a recording is active.</summary>
     public virtual PartTimer TimeUpdate() => default;
 }
 
 /// <summary>Runs the nodes and times them.</summary>
-/// <param name="parts">What is timed.</param>
-/// <param name="recording">Takes the times.</param>
+/// <param name="parts">The parts that are timed.</param>
+/// <param name="recording">Receives the times.</param>
 internal sealed class TimedRunner<T>(ManagedParts parts, Recording recording) : NodeRunner<T>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
@@ -58,7 +58,7 @@ internal sealed class TimedRunner<T>(ManagedParts parts, Recording recording) : 
     {
         if (parts[node] is { Data: { } data, Weights: { } weights })
         {
-            // To be timed apart: these layers have loops for each gradient, which do not know of the other.
+            // These layers compute each gradient in an independent loop, so the two can be timed separately.
             Timed(memory with { DW = new Memory<T>[memory.DW.Length] }, data);
             Timed(memory with { DX = new Memory<T>[memory.DX.Length] }, weights);
         }

@@ -1,60 +1,60 @@
 namespace ConvNet;
 
 /// <summary>
-/// Rows and columns that are added around a map: one number for all sides, two for above and below and for left and
-/// right, or four.
+/// The rows and columns added around a map. Given as one number for all sides, as two numbers (top and bottom, left and
+/// right), or as four.
 /// </summary>
-/// <param name="Top">Rows above.</param>
-/// <param name="Left">Columns on the left.</param>
-/// <param name="Bottom">Rows below.</param>
-/// <param name="Right">Columns on the right.</param>
+/// <param name="Top">The number of rows above.</param>
+/// <param name="Left">The number of columns on the left.</param>
+/// <param name="Bottom">The number of rows below.</param>
+/// <param name="Right">The number of columns on the right.</param>
 public readonly record struct Padding(int Top, int Left, int Bottom, int Right)
 {
-    /// <summary>The same on all sides.</summary>
+    /// <summary>Creates equal padding on all sides.</summary>
     public static implicit operator Padding(int size) => new(size, size, size, size);
 
-    /// <summary>Above and below, then left and right.</summary>
+    /// <summary>Creates padding from the sizes at top and bottom, and at left and right.</summary>
     public static implicit operator Padding((int H, int W) size) => new(size.H, size.W, size.H, size.W);
 
-    /// <summary>Above and below, then left and right.</summary>
+    /// <summary>Creates padding from the sizes at top and bottom, and at left and right.</summary>
     public static implicit operator Padding(Extent size) => new(size.H, size.W, size.H, size.W);
 
-    /// <summary>Above, left, below, right.</summary>
+    /// <summary>Creates padding from the sizes at top, left, bottom and right.</summary>
     public static implicit operator Padding((int Top, int Left, int Bottom, int Right) sides)
         => new(sides.Top, sides.Left, sides.Bottom, sides.Right);
 
-    /// <summary>Whether opposite sides get the same.</summary>
+    /// <summary>Whether opposite sides have the same padding.</summary>
     public bool IsSymmetric => Top == Bottom && Left == Right;
 
-    /// <summary>Above and left.</summary>
+    /// <summary>The padding at top and left.</summary>
     internal Extent Before => new(Top, Left);
 
-    /// <summary>Below and right.</summary>
+    /// <summary>The padding at bottom and right.</summary>
     internal Extent Behind => new(Bottom, Right);
 
-    /// <summary>The smallest of all sides.</summary>
+    /// <summary>The smallest padding of all sides.</summary>
     internal int Least => Math.Min(Math.Min(Top, Left), Math.Min(Bottom, Right));
 
-    /// <summary>The largest of all sides.</summary>
+    /// <summary>The largest padding of all sides.</summary>
     internal int Most => Math.Max(Math.Max(Top, Left), Math.Max(Bottom, Right));
 
-    /// <summary><c>1×2</c>, or <c>(0, 0, 1, 1)</c> where opposite sides differ.</summary>
+    /// <summary>Returns text such as <c>1×2</c>, or <c>(0, 0, 1, 1)</c> if opposite sides differ.</summary>
     public override string ToString()
         => IsSymmetric ? Before.ToString() : FormattableString.Invariant($"({Top}, {Left}, {Bottom}, {Right})");
 }
 
-/// <summary>What becomes of an output size that is not whole.</summary>
+/// <summary>Specifies how an output size that is not a whole number is handled.</summary>
 public enum Rounding
 {
-    /// <summary>It is refused: the windows must end where the padded map does.</summary>
+    /// <summary>It is an error: the last window must end at the end of the padded map.</summary>
     Exact,
 
-    /// <summary>It is rounded down: the last rows or columns are not read.</summary>
+    /// <summary>The size is rounded down: the last rows or columns are not read.</summary>
     Floor,
 
     /// <summary>
-    /// It is rounded up: the last window reaches beyond the padded map. A window that would begin behind the map and
-    /// the padding before it is left out. Only pools round up; it is <c>ceil_mode</c> of torch and of ONNX.
+    /// The size is rounded up: the last window extends beyond the padded map. A window that would start in the padding
+    /// after the map is omitted. Only pooling layers round up. This is <c>ceil_mode</c> in PyTorch and ONNX.
     /// </summary>
     Ceiling,
 }

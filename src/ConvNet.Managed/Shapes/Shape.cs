@@ -7,10 +7,10 @@ namespace ConvNet;
 /// <remarks>A batch of N samples is stored as N, C, H, W. A vector of F features is F×1×1.</remarks>
 public readonly record struct Shape
 {
-    /// <summary>Makes a shape of positive sizes.</summary>
-    /// <param name="c">Channels.</param>
-    /// <param name="h">Rows.</param>
-    /// <param name="w">Columns.</param>
+    /// <summary>Creates a shape with positive sizes.</summary>
+    /// <param name="c">The number of channels.</param>
+    /// <param name="h">The number of rows.</param>
+    /// <param name="w">The number of columns.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive, or one sample has 2^31 values or
     /// more.</exception>
     public Shape(int c, int h, int w)
@@ -24,30 +24,29 @@ public readonly record struct Shape
         (C, H, W) = (c, h, w);
     }
 
-    /// <summary>Channels.</summary>
+    /// <summary>The number of channels.</summary>
     public int C { get; }
 
-    /// <summary>Rows.</summary>
+    /// <summary>The number of rows.</summary>
     public int H { get; }
 
-    /// <summary>Columns.</summary>
+    /// <summary>The number of columns.</summary>
     public int W { get; }
 
-    /// <summary>Values in one sample: C·H·W.</summary>
+    /// <summary>The number of values in one sample: C·H·W.</summary>
     public int Length => C * H * W;
 
-    /// <summary>Values in one channel: H·W.</summary>
+    /// <summary>The number of values in one channel: H·W.</summary>
     public int Area => H * W;
 
     /// <summary>True for a vector: H = W = 1.</summary>
     public bool IsVector => H == 1 && W == 1;
 
-    /// <summary>A vector of <paramref name="features"/> values: F×1×1.</summary>
+    /// <summary>Creates the shape of a vector of <paramref name="features"/> values: F×1×1.</summary>
     public static Shape Vector(int features) => new(features, 1, 1);
 
-    /// <summary>Reads a shape written as <c>3x32x32</c>.</summary>
-    /// <exception cref="FormatException">The text is not three positive whole numbers with an x between
-    /// them.</exception>
+    /// <summary>Parses a shape written as <c>3x32x32</c>.</summary>
+    /// <exception cref="FormatException">The text is not three positive whole numbers separated by x.</exception>
     public static Shape Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -62,9 +61,10 @@ public readonly record struct Shape
             : throw new FormatException($"\"{text}\" is not a shape; write channels, rows and columns as 3x32x32.");
     }
 
-    /// <summary>Throws where it is the default, which no constructor gives: a shape without values.</summary>
-    /// <param name="what">What has the shape.</param>
-    /// <param name="name">The parameter of the caller that it came in.</param>
+    /// <summary>Throws if the shape is the default value, which has no values and which no constructor
+    /// creates.</summary>
+    /// <param name="what">What the shape describes.</param>
+    /// <param name="name">The name of the caller's parameter.</param>
     internal void ThrowIfDefault(string what, string name)
     {
         if (Length == 0)
@@ -72,6 +72,6 @@ public readonly record struct Shape
                 + "give channels, rows and columns, as new Shape(1, 28, 28).", name);
     }
 
-    /// <summary>The shape as <c>3×32×32</c>.</summary>
+    /// <summary>Returns text such as <c>3×32×32</c>.</summary>
     public override string ToString() => $"{C}×{H}×{W}";
 }

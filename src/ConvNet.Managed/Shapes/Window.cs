@@ -2,41 +2,42 @@ using System.Globalization;
 
 namespace ConvNet;
 
-/// <summary>A size in rows and columns; a single number stands for both.</summary>
+/// <summary>A size in rows and columns. A single number converts to the same size in both directions.</summary>
 public readonly record struct Extent(int H, int W)
 {
-    /// <summary>The same number of rows and columns.</summary>
+    /// <summary>Creates a size with the same number of rows and columns.</summary>
     public static implicit operator Extent(int size) => new(size, size);
 
-    /// <summary>Rows, then columns.</summary>
+    /// <summary>Creates a size from rows and columns.</summary>
     public static implicit operator Extent((int H, int W) size) => new(size.H, size.W);
 
-    /// <summary>The product of both.</summary>
+    /// <summary>The product of rows and columns.</summary>
     public long Area => (long)H * W;
 
-    /// <summary><c>3×3</c>.</summary>
+    /// <summary>Returns text such as <c>3×3</c>.</summary>
     public override string ToString() => $"{H}×{W}";
 }
 
-/// <summary>A window that slides over a map: the geometry that convolution and pooling share.</summary>
+/// <summary>A window that slides over a map: the geometry of convolution and pooling.</summary>
 /// <remarks>
-/// Output size, per direction: (W − F + P) / S + 1 with F the kernel's reach, (kernel − 1)·dilation + 1, and P the
-/// padding of both sides. It must be a whole number unless <see cref="Rounding"/> says what to do with another.
+/// The output size in each direction is (W − F + P) / S + 1. F is the reach of the kernel, (kernel − 1)·dilation + 1,
+/// and P is the total padding of both sides. The result must be a whole number unless <see cref="Rounding"/> specifies
+/// otherwise.
 /// </remarks>
-/// <param name="Kernel">F, the window's rows and columns.</param>
-/// <param name="Stride">S, the step from one position to the next.</param>
-/// <param name="Padding">P, the border added on each side.</param>
-/// <param name="Dilation">Distance between neighbouring taps; 1 is dense.</param>
-/// <param name="Rounding">What becomes of an output size that is not whole.</param>
+/// <param name="Kernel">The rows and columns of the kernel.</param>
+/// <param name="Stride">S, the distance between adjacent positions of the window.</param>
+/// <param name="Padding">The border added on each side.</param>
+/// <param name="Dilation">The distance between adjacent taps; 1 is dense.</param>
+/// <param name="Rounding">How an output size that is not a whole number is handled.</param>
 public readonly record struct Window(Extent Kernel, Extent Stride, Padding Padding, Extent Dilation,
     Rounding Rounding = Rounding.Exact)
 {
-    /// <summary>Rows and columns from the first tap to the last: (kernel − 1)·dilation + 1.</summary>
+    /// <summary>F, the rows and columns from the first tap to the last: (kernel − 1)·dilation + 1.</summary>
     public Extent Reach => new((Kernel.H - 1) * Dilation.H + 1, (Kernel.W - 1) * Dilation.W + 1);
 
-    /// <summary>Throws unless every size is in its range.</summary>
+    /// <summary>Throws unless every size is in range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// A kernel, stride or dilation below 1, a negative padding, or one beyond the limit.
+    /// A kernel, stride or dilation is less than 1, a padding is negative, or a size exceeds the limit.
     /// </exception>
     internal void Validate(string layer)
     {
@@ -54,12 +55,12 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
         }
     }
 
-    /// <summary>Whether every size is in its range.</summary>
+    /// <summary>Whether every size is in range.</summary>
     internal bool IsInRange => Padding.Least >= 0 && Padding.Most <= Limits.Window
         && IsInRangeAlong(Kernel.H, Stride.H, Dilation.H) && IsInRangeAlong(Kernel.W, Stride.W, Dilation.W);
 
-    /// <summary>Rows and columns of the output for an input map.</summary>
-    /// <exception cref="ArgumentException">The window does not tile the map; the message names settings that
+    /// <summary>Computes the rows and columns of the output for an input map.</summary>
+    /// <exception cref="ArgumentException">The window does not tile the map; the message suggests settings that
     /// do.</exception>
     public Extent Output(Shape input)
     {
@@ -67,10 +68,10 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
         return new Extent(output.H, output.W);
     }
 
-    /// <summary>The shape of the output for an input map.</summary>
-    /// <param name="input">The map.</param>
-    /// <param name="channels">Channels of the output.</param>
-    /// <param name="pools">Whether the layer pools, which limits the padding.</param>
+    /// <summary>Computes the shape of the output for an input map.</summary>
+    /// <param name="input">The shape of the map.</param>
+    /// <param name="channels">The number of channels of the output.</param>
+    /// <param name="pools">Whether the layer is a pooling layer, which limits the padding.</param>
     /// <exception cref="ArgumentException">The window does not tile the map, or the output is too large.</exception>
     internal Shape Output(Shape input, int channels, bool pools)
     {
@@ -86,12 +87,12 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
                 $"An output of {channels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
     }
 
-    /// <summary>Whether <see cref="Output(Shape, int, bool)"/> gives a shape.</summary>
+    /// <summary>Whether <see cref="Output(Shape, int, bool)"/> succeeds.</summary>
     internal bool Accepts(Shape input, int channels, bool pools)
         => IsInRange && (!pools || PadsAtMostHalf) && Rows(input).Tiles && Columns(input).Tiles
         && FitsShape(channels, Rows(input).Output, Columns(input).Output);
 
-    /// <summary>Whether no window of a pooling can lie on padding alone.</summary>
+    /// <summary>Whether no pooling window can cover padding alone.</summary>
     internal bool PadsAtMostHalf => Math.Max(Padding.Top, Padding.Bottom) <= Kernel.H / 2
         && Math.Max(Padding.Left, Padding.Right) <= Kernel.W / 2;
 
@@ -104,8 +105,8 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
         Dilation.W, Rounding);
 
     /// <summary>
-    /// The formula of the output's size with its numbers, as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>; rows × columns where
-    /// they differ.
+    /// Formats the formula of the output size with its numbers, such as <c>(32 − 5 + 2·2) / 1 + 1 = 32</c>. If rows and
+    /// columns differ, both are given as rows × columns.
     /// </summary>
     public string Explain(Shape input)
     {
@@ -124,19 +125,19 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
 internal readonly record struct WindowAxis(
     int Size, int Kernel, int Stride, int Before, int Behind, int Dilation, Rounding Rounding)
 {
-    /// <summary>From the first tap to the last.</summary>
+    /// <summary>The distance from the first tap to the last, both included.</summary>
     public long Reach => (Kernel - 1L) * Dilation + 1;
 
-    /// <summary>How far the window can move.</summary>
+    /// <summary>The distance that the window can move.</summary>
     public long Span => Size - Reach + Before + Behind;
 
-    /// <summary>Whether it fits, and ends at the end of the padded map or may be rounded.</summary>
+    /// <summary>Whether the window fits the padded map and ends at its end or may be rounded.</summary>
     public bool Tiles => Span >= 0 && (Rounding != Rounding.Exact || Span % Stride == 0);
 
-    /// <summary>Positions of the window, where it fits.</summary>
+    /// <summary>The number of positions of the window, if it fits.</summary>
     public long Output => Span / Stride + (RoundsUp ? 2 : 1);
 
-    /// <summary>Why it does not tile; null where it does.</summary>
+    /// <summary>Explains why the window does not tile the map; null if it does.</summary>
     public string? Problem(Window window, bool pools, string direction)
     {
         string kind = pools ? "window" : "filter", values = $"W = {Size}, F = {Reach}, S = {Stride}, P = {Padding}";
@@ -149,10 +150,10 @@ internal readonly record struct WindowAxis(
                 + $"{Formula} is not whole ({values}).";
     }
 
-    /// <summary>The formula with its numbers, and whether it was rounded.</summary>
+    /// <summary>Formats the formula with its numbers and how the result was rounded.</summary>
     public string Explain() => Formula + (Span % Stride == 0 ? "" : RoundsUp ? ", rounded up" : ", rounded down");
 
-    // A last window that would begin behind the map and the padding before it is left out, as torch does.
+    // As in PyTorch, a last window that would start in the padding after the map is omitted.
     private bool RoundsUp => Rounding == Rounding.Ceiling && Span % Stride != 0
         && (Span / Stride + 1) * Stride < (long)Size + Before;
 
@@ -162,7 +163,7 @@ internal readonly record struct WindowAxis(
         CultureInfo.InvariantCulture,
         $"({Size} − {Reach} + {PaddingOfBoth(Before, Behind)}) / {Stride} + 1 = {(double)Span / Stride + 1:0.##}");
 
-    /// <summary>The padding of both sides in a formula: <c>2·1</c>, or <c>0 + 1</c> where they differ.</summary>
+    /// <summary>Formats the padding of both sides in a formula: <c>2·1</c>, or <c>0 + 1</c> if they differ.</summary>
     public static string PaddingOfBoth(long before, long behind)
         => before == behind ? $"2·{before}" : $"{before} + {behind}";
 }
@@ -170,15 +171,15 @@ internal readonly record struct WindowAxis(
 /// <summary>The outputs of one row for which a tap falls inside the input:
 /// <c>input = output·stride + offset</c>.</summary>
 /// <param name="First">The first such output.</param>
-/// <param name="Count">How many there are.</param>
-/// <param name="Start">The input position of the first.</param>
+/// <param name="Count">The number of such outputs.</param>
+/// <param name="Start">The input position of the first output.</param>
 internal readonly record struct TapRange(int First, int Count, int Start)
 {
-    /// <summary>The range of one tap.</summary>
-    /// <param name="outputs">Outputs in the row.</param>
-    /// <param name="inputs">Inputs in the row.</param>
-    /// <param name="stride">S.</param>
-    /// <param name="offset">The input position that output 0 reads: tap·dilation − P.</param>
+    /// <summary>Computes the range of one tap.</summary>
+    /// <param name="outputs">The number of outputs in the row.</param>
+    /// <param name="inputs">The number of inputs in the row.</param>
+    /// <param name="stride">The stride S.</param>
+    /// <param name="offset">The input position that output 0 reads: tap·dilation − padding.</param>
     public static TapRange Of(int outputs, int inputs, int stride, int offset)
     {
         int first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;

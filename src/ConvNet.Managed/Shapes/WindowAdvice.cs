@@ -1,30 +1,30 @@
 namespace ConvNet;
 
-/// <summary>What a window that does not fit a map can be changed in.</summary>
+/// <summary>The settings of a window that can be changed to make it fit a map.</summary>
 internal enum WindowSetting
 {
-    /// <summary>P.</summary>
+    /// <summary>The padding P.</summary>
     Padding,
 
-    /// <summary>S.</summary>
+    /// <summary>The stride S.</summary>
     Stride,
 
-    /// <summary>F.</summary>
+    /// <summary>The kernel size.</summary>
     Kernel,
 
-    /// <summary>The distance between taps.</summary>
+    /// <summary>The dilation.</summary>
     Dilation,
 
-    /// <summary>What becomes of an output size that is not whole.</summary>
+    /// <summary>The handling of an output size that is not a whole number.</summary>
     Rounding,
 }
 
-/// <summary>A change of one setting with which a window fits.</summary>
+/// <summary>A change of one setting that makes the window fit.</summary>
 /// <param name="Setting">The setting.</param>
-/// <param name="Window">The window with the change.</param>
+/// <param name="Window">The window with the changed setting.</param>
 internal readonly record struct WindowChange(WindowSetting Setting, Window Window)
 {
-    /// <summary>The new value, as a layer takes it and a file has it.</summary>
+    /// <summary>The new value, in the form used by layers and files.</summary>
     public string Value => Setting switch
     {
         WindowSetting.Padding => Window.Padding is { IsSymmetric: true, Before: var sides } ? Text(sides)
@@ -35,7 +35,7 @@ internal readonly record struct WindowChange(WindowSetting Setting, Window Windo
         _ => Window.Rounding == Rounding.Floor ? "floor" : "ceiling",
     };
 
-    /// <summary>What changes of one setting are ordered by.</summary>
+    /// <summary>The key by which the changes of one setting are sorted.</summary>
     public (int, int, int, int) Order => Setting switch
     {
         WindowSetting.Padding => (Window.Padding.Top, Window.Padding.Left, Window.Padding.Bottom, Window.Padding.Right),
@@ -48,18 +48,18 @@ internal readonly record struct WindowChange(WindowSetting Setting, Window Windo
     private static string Text(Extent value) => value.H == value.W ? $"{value.H}" : value.ToString();
 }
 
-/// <summary>The changes that make a window fit a map, each by itself; found in constant time.</summary>
-/// <param name="Changes">The changes, the nearest to the window as it is; all have been tried.</param>
+/// <summary>Single changes that make a window fit a map, found in constant time.</summary>
+/// <param name="Changes">The changes closest to the current window; each has been verified.</param>
 internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
 {
-    // How many values of a setting are tried in each direction, and how many values of a setting are named.
+    // The number of values of a setting that are tried in each direction, and the numbers of values that are named.
     private const int Tried = 64, MostPaddings = 2, MostStrides = 3, MostOthers = 2;
 
-    /// <summary>Finds what fits.</summary>
-    /// <param name="window">The window that does not.</param>
-    /// <param name="input">The map.</param>
-    /// <param name="channels">Channels of the output.</param>
-    /// <param name="pools">Whether the layer pools, which limits the padding.</param>
+    /// <summary>Finds changes that make a window fit.</summary>
+    /// <param name="window">The window that does not fit.</param>
+    /// <param name="input">The shape of the map.</param>
+    /// <param name="channels">The number of channels of the output.</param>
+    /// <param name="pools">Whether the layer is a pooling layer, which limits the padding.</param>
     public static WindowAdvice For(Window window, Shape input, int channels, bool pools)
     {
         var search = new Search(window, input, channels, pools);
@@ -75,7 +75,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         return new WindowAdvice(changes);
     }
 
-    /// <summary>The changes as a sentence.</summary>
+    /// <summary>Formats the changes as a sentence.</summary>
     public string Text()
     {
         List<string> settings =
@@ -97,7 +97,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
             + $"{(rounding.Length > 0 ? $", or set rounding to {rounding}" : "")}.";
     }
 
-    /// <summary>The window, the map, and what is tried with them.</summary>
+    /// <summary>The search for changes of a window that make it fit a map.</summary>
     private readonly record struct Search(Window Window, Shape Input, int Channels, bool Pools)
     {
         private WindowAxis Rows => Window.Rows(Input);
@@ -151,14 +151,14 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
                 value => window with { Dilation = value }, MostOthers);
         }
 
-        /// <summary>Those of some windows that fit, up to a number of them.</summary>
+        /// <summary>Selects the windows that fit, up to a given number.</summary>
         public IEnumerable<WindowChange> Fitting(WindowSetting setting, IEnumerable<Window> windows, int most)
         {
             Search search = this;
             return [.. windows.Where(search.Fits).Take(most).Select(changed => new WindowChange(setting, changed))];
         }
 
-        // A pool whose stride is its kernel, as it is unless given, gets another stride with another kernel.
+        // By default the stride of a pooling layer equals its kernel and changes with it, so both strides must fit.
         private bool Fits(Window changed)
         {
             bool follows = Pools && Window.Stride == Window.Kernel && changed.Kernel != Window.Kernel;
@@ -166,7 +166,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
                 && (!follows || (changed with { Stride = changed.Kernel }).Accepts(Input, Channels, Pools));
         }
 
-        // One value for both directions where there is one; else one for each.
+        // Prefers one value for both directions; otherwise uses one value for each.
         private IEnumerable<WindowChange> Nearest(
             WindowSetting setting, Extent now, long[] rows, long[] columns, Func<Extent, Window> make, int most)
         {
@@ -192,7 +192,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
             return Nearby(axis, axis.Behind, Modulo(lacks, stride), stride, lacks);
         }
 
-        // Paddings of a residue modulo a step, from the least on, near to the one that there is.
+        // The paddings with the given residue modulo a step, from the smallest on, that are close to the current one.
         private static long[] Nearby(WindowAxis axis, int now, long residue, long step, long least)
         {
             long first = residue + Math.Max(0, (Math.Max(0, least) - residue + step - 1) / step) * step;
@@ -218,7 +218,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
 
         private static long[] Strides(WindowAxis axis) => axis.Tiles ? [axis.Stride] : Divisors(axis.Span, axis.Stride);
 
-        // From the first tap to the last there is room for Room + 1 values.
+        // The distance from the first tap to the last can be at most Room.
         private static long Room(WindowAxis axis) => axis.Size + (long)axis.Before + axis.Behind - 1;
 
         private static long[] Kernels(WindowAxis axis) => axis.Tiles
@@ -235,7 +235,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
                    where value >= 1 && make((int)value).Tiles
                    select value];
 
-        // All divisors that a stride can be, the nearest first; a span has at most 32 bits, its root 16.
+        // All divisors that can be strides, the closest first. A span has at most 32 bits, its square root 16.
         private static long[] Divisors(long span, long near)
         {
             if (span == 0)

@@ -1,30 +1,31 @@
 namespace ConvNet.Summaries;
 
-/// <summary>What one layer of a graph is and costs.</summary>
-/// <param name="Name">The node.</param>
-/// <param name="Type">The layer's kind.</param>
+/// <summary>Describes one layer of a graph and its costs.</summary>
+/// <param name="Name">The name of the node.</param>
+/// <param name="Type">The kind of the layer.</param>
 /// <param name="Inputs">The nodes it reads.</param>
-/// <param name="Output">The output volume of one sample.</param>
-/// <param name="Formula">The formula that gave the output's size, with its numbers; empty where the shape is
-/// kept.</param>
-/// <param name="Weights">Trainable values that multiply: weights and batch norm's scales.</param>
-/// <param name="Biases">Trainable values that add.</param>
+/// <param name="Output">The output shape of one sample.</param>
+/// <param name="Formula">The formula of the output size with its numbers; empty if the layer keeps the
+/// shape.</param>
+/// <param name="Weights">The number of multiplicative trainable values: weights and batch-normalisation
+/// scales.</param>
+/// <param name="Biases">The number of additive trainable values.</param>
 /// <param name="ReceptiveField">
-/// Rows and columns of the image that one output sees, borders not cut off; at most 2^31 − 1.
+/// The rows and columns of the image on which one output depends, not clipped at the borders; at most 2^31 − 1.
 /// </param>
-/// <param name="MultiplyAdds">Multiply-adds of one sample's forward pass.</param>
+/// <param name="MultiplyAdds">The number of multiply-adds in the forward pass of one sample.</param>
 /// <param name="SavedBytes">
-/// Bytes in float32 that the layer's backward pass reads of one sample's forward pass: inputs and output, as far as it
-/// needs them, and what it saves besides. Layers that need the same value each count it.
+/// The size in bytes, in float32, of the data that the layer's backward pass reads from the forward pass of one sample:
+/// the inputs and the output, if needed, and any saved data. A value that several layers need is counted by each.
 /// </param>
 public sealed record LayerSummary(
     string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases,
         Extent ReceptiveField, long MultiplyAdds, long SavedBytes)
 {
-    /// <summary>Weights and biases.</summary>
+    /// <summary>The number of weights and biases.</summary>
     public long Parameters => Weights + Biases;
 
-    /// <summary>Bytes of one sample's output in float32.</summary>
+    /// <summary>The size of one sample's output in float32, in bytes.</summary>
     public long ActivationBytes => (long)Output.Length * sizeof(float);
 
     /// <inheritdoc/>
@@ -34,36 +35,37 @@ public sealed record LayerSummary(
         (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
 }
 
-/// <summary>An input of a graph.</summary>
-/// <param name="Name">The node.</param>
-/// <param name="Shape">C, H, W of one sample.</param>
+/// <summary>Describes an input of a graph.</summary>
+/// <param name="Name">The name of the node.</param>
+/// <param name="Shape">The shape C, H, W of one sample.</param>
 public sealed record InputSummary(string Name, Shape Shape);
 
 /// <summary>The layers of a graph with their sizes and costs, computed from the graph alone.</summary>
 /// <remarks>
-/// The receptive field follows r ← r + (F − 1)·j, j ← j·S from r = j = 1, with F the window's reach and S its stride;
-/// of several inputs the largest r and j count. A linear layer sees all positions of the map that was flattened.
-/// Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill 2019.
+/// The receptive field is computed by r ← r + (F − 1)·j, j ← j·S, starting from r = j = 1, where F is the reach of the
+/// window and S its stride. With several inputs, the largest r and j are used. A linear layer depends on all positions
+/// of the map that was flattened. Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural
+/// networks", Distill 2019.
 /// </remarks>
-/// <param name="Inputs">The inputs in the order of the graph.</param>
-/// <param name="Layers">The layers in the order of the graph.</param>
-/// <param name="Outputs">The nodes that are outputs, in the order of the graph.</param>
+/// <param name="Inputs">The inputs, in the order of the graph.</param>
+/// <param name="Layers">The layers, in the order of the graph.</param>
+/// <param name="Outputs">The names of the output nodes, in the order of the graph.</param>
 public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyList<LayerSummary> Layers,
     IReadOnlyList<string> Outputs)
 {
-    /// <summary>Trainable values that multiply.</summary>
+    /// <summary>The number of multiplicative trainable values.</summary>
     public long Weights => Layers.Sum(layer => layer.Weights);
 
-    /// <summary>Trainable values that add.</summary>
+    /// <summary>The number of additive trainable values.</summary>
     public long Biases => Layers.Sum(layer => layer.Biases);
 
-    /// <summary>Trainable values.</summary>
+    /// <summary>The number of trainable values.</summary>
     public long Parameters => Layers.Sum(layer => layer.Parameters);
 
-    /// <summary>Multiply-adds of one sample's forward pass.</summary>
+    /// <summary>The number of multiply-adds in the forward pass of one sample.</summary>
     public long MultiplyAdds => Layers.Sum(layer => layer.MultiplyAdds);
 
-    /// <summary>Bytes of one sample's outputs in float32, all layers together.</summary>
+    /// <summary>The total size of the outputs of all layers for one sample in float32, in bytes.</summary>
     public long ActivationBytes => Layers.Sum(layer => layer.ActivationBytes);
 
     /// <summary>Summarises a graph.</summary>
@@ -101,11 +103,10 @@ public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyL
     private static long Count(Node node, params ParameterRole[] roles)
         => node.Parameters.Where(p => roles.Contains(p.Role)).Sum(p => (long)p.Length);
 
-    /// <summary>What an output sees of the image.</summary>
+    /// <summary>The part of the image on which an output depends.</summary>
     /// <param name="Field">r: its rows and columns.</param>
-    /// <param name="Jump">j: the distance in the image between neighbouring outputs.</param>
-    /// <param name="Spread">Rows and columns of outputs that lie side by side in a vector since they were
-    /// flattened.</param>
+    /// <param name="Jump">j: the distance in the image between adjacent outputs.</param>
+    /// <param name="Spread">The rows and columns of the outputs that lie side by side in a flattened vector.</param>
     private readonly record struct View(Extent Field, Extent Jump, Extent Spread)
     {
         public static View Of(Node node, View[] views)
@@ -126,7 +127,7 @@ public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyL
             Jump = Extended((long)Jump.H * stride.H, (long)Jump.W * stride.W),
         };
 
-        // What is beyond the largest image says no more than that.
+        // Values beyond the largest image size carry no information, so they are clamped.
         private static Extent Extended(long h, long w)
             => ((int)Math.Min(h, int.MaxValue), (int)Math.Min(w, int.MaxValue));
 

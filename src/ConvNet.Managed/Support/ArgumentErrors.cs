@@ -1,15 +1,15 @@
 namespace ConvNet;
 
-/// <summary>Messages about arguments, for a reader who does not call the method.</summary>
+/// <summary>Formats messages of argument errors, also for readers who do not call the method themselves.</summary>
 internal static class ArgumentErrors
 {
     private const string ProblemKey = "ConvNet.Problem";
 
-    /// <summary>An error with what is wrong, and then a way out.</summary>
+    /// <summary>Creates an exception whose message states the problem, followed by advice.</summary>
     public static ArgumentException WithAdvice(string problem, string advice)
         => new($"{problem} {advice}") { Data = { [ProblemKey] = problem } };
 
-    /// <summary>What is wrong without the way out, for a reader who cannot take it.</summary>
+    /// <summary>Gets the problem without the advice, for readers to whom the advice does not apply.</summary>
     public static string Problem(this Exception error)
     {
         if (error.Data[ProblemKey] is string problem)
@@ -20,7 +20,7 @@ internal static class ArgumentErrors
             : message;
     }
 
-    /// <summary>The message without the name of the parameter that .NET appends.</summary>
+    /// <summary>Gets the message without the parameter name that .NET appends.</summary>
     public static string PlainMessage(this Exception error)
     {
         if (error is not ArgumentException { ParamName: { } name })

@@ -3,14 +3,14 @@ using System.Text;
 namespace ConvNet;
 
 /// <summary>
-/// What an error quotes of its input: the beginning of it, without anything that a terminal would act on.
+/// Quotes the beginning of an input in an error message, without characters that would control a terminal.
 /// </summary>
 public static class Excerpt
 {
-    /// <summary>The most characters that are quoted.</summary>
+    /// <summary>The maximum number of characters quoted.</summary>
     public const int Most = 100;
 
-    /// <summary>A text, or its beginning and an ellipsis; control characters as escapes.</summary>
+    /// <summary>Returns the text, or its beginning and an ellipsis, with control characters escaped.</summary>
     public static string Of(ReadOnlySpan<char> text)
     {
         var quoted = new StringBuilder();
@@ -25,14 +25,14 @@ public static class Excerpt
         return quoted.ToString();
     }
 
-    /// <summary>The beginning of a text in UTF-8.</summary>
+    /// <summary>Returns the beginning of a UTF-8 text.</summary>
     public static string OfUtf8(ReadOnlySpan<byte> text)
     {
-        // Four bytes are the most that a character takes.
+        // A character takes at most four bytes.
         ReadOnlySpan<byte> beginning = text[..Math.Min(text.Length, 4 * (Most + 1))];
         return Of(Encoding.UTF8.GetString(beginning));
     }
 
-    /// <summary>Sizes, as <c>6×1×5×5</c>.</summary>
+    /// <summary>Formats sizes, such as <c>6×1×5×5</c>.</summary>
     public static string OfSizes(IEnumerable<int> sizes) => Of(string.Join("×", sizes.Take(Most)));
 }

@@ -1,16 +1,17 @@
 namespace ConvNet;
 
-/// <summary>Where an exception of the user's own code came from: the node, the parameter, the loss.</summary>
+/// <summary>Identifies where an exception in user-defined code was thrown: the node, the parameter or the
+/// loss.</summary>
 /// <remarks>
-/// An exception that a layer, a loss, an optimiser or an initialiser throws reaches the caller as it is, with its own
-/// type and message, for any number of threads. Its <see cref="Exception.Data"/> says which one threw.
+/// An exception thrown by a layer, a loss, an optimiser or an initialiser reaches the caller unchanged, with its own
+/// type and message, regardless of the number of threads. Its <see cref="Exception.Data"/> identifies the source.
 /// </remarks>
 public static class FailurePlace
 {
     /// <summary>The key of the place in <see cref="Exception.Data"/>.</summary>
     public const string Key = "ConvNet.Place";
 
-    /// <summary>The place of an exception, as <c>conv1 (Conv2d)</c>; null where none was noted.</summary>
+    /// <summary>Gets the place of an exception, such as <c>conv1 (Conv2d)</c>; null if none was noted.</summary>
     public static string? PlaceOf(Exception exception)
     {
         ArgumentNullException.ThrowIfNull(exception);
@@ -18,7 +19,8 @@ public static class FailurePlace
     }
 
     /// <summary>
-    /// Notes the place unless there is one. For an exception filter: false, so that the exception goes on untouched.
+    /// Notes the place unless one has been noted. For use in an exception filter: returns false, so that the exception
+    /// propagates unchanged.
     /// </summary>
     internal static bool Note(Exception exception, string place)
     {

@@ -1,18 +1,18 @@
 namespace ConvNet;
 
-/// <summary>Finds the known names that a misspelt one may stand for, for the error that refuses it.</summary>
+/// <summary>Finds known names similar to a misspelt one, for error messages.</summary>
 /// <remarks>
-/// Names are near when few characters are inserted, left out, replaced or swapped with their neighbour between them
-/// (the optimal string alignment distance, case ignored): one in three characters at most, and one in any name of two
-/// characters or more.
+/// The distance of two names is the number of characters that are inserted, deleted, replaced or swapped with their
+/// neighbour (the optimal string alignment distance, ignoring case). Names are similar if the distance is at most one
+/// third of the characters; a distance of one is allowed for any name of two or more characters.
 /// </remarks>
 internal static class NearMisses
 {
     private const int MostNames = 3, LongestName = 100;
 
-    /// <summary>The nearest names, at most three, in the order in which they are known.</summary>
-    /// <param name="word">The word that is no name.</param>
-    /// <param name="known">The names.</param>
+    /// <summary>Gets at most three of the closest names, in the order of the known names.</summary>
+    /// <param name="word">The unknown name.</param>
+    /// <param name="known">The known names.</param>
     public static IReadOnlyList<string> Of(string word, IEnumerable<string> known)
     {
         if (word.Length is < 2 or > LongestName)
@@ -29,21 +29,22 @@ internal static class NearMisses
             .Take(MostNames).Select(of => of.Name)];
     }
 
-    /// <summary>The end of an error, as <c> Did you mean "conv1.bias"?</c>; empty where no name is near.</summary>
+    /// <summary>Formats the end of an error message, such as <c> Did you mean "conv1.bias"?</c>; empty if no name is
+    /// similar.</summary>
     /// <inheritdoc cref="Of" path="/param"/>
     public static string Question(string word, IEnumerable<string> known)
         => Of(word, known) is { Count: > 0 } near ? " Did you mean "
             + $"{string.Join(" or ", near.Select(name => $"\"{name}\""))}?" : "";
 
-    /// <summary>The whole error for a name that is none.</summary>
-    /// <param name="what">What it should name, as <c>backend</c>.</param>
-    /// <param name="word">The word that is no name.</param>
-    /// <param name="known">The names.</param>
+    /// <summary>Creates the exception for an unknown name.</summary>
+    /// <param name="what">The kind of thing that it should name, such as <c>backend</c>.</param>
+    /// <param name="word">The unknown name.</param>
+    /// <param name="known">The known names.</param>
     public static ArgumentException NoSuch(string what, string word, params IEnumerable<string> known)
         => new($"There is no {what} \"{Excerpt.Of(word)}\"; there are {string.Join(", ", known)}."
             + Question(word, known));
 
-    // Rows of the usual table: [i, j] is the distance of the first i characters of a from the first j of b.
+    // Rows of the dynamic-programming table: [i, j] is the distance of the first i characters of a to the first j of b.
     private static int Distance(string a, string b)
     {
         int[] before = new int[b.Length + 1], above = [.. Enumerable.Range(0, b.Length + 1)],

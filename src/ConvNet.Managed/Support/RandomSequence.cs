@@ -1,28 +1,27 @@
 namespace ConvNet;
 
-/// <summary>Random choices one after another, a function of the place that the stream is for and of nothing
-/// else.</summary>
+/// <summary>A sequence of random choices that depends only on the parameters of the stream.</summary>
 /// <param name="seed">The seed.</param>
-/// <param name="node">Tells streams of different uses apart, as <see cref="Philox"/> has it.</param>
-/// <param name="step">Tells streams of one use apart, as epochs.</param>
-/// <param name="item">Tells streams of one step apart, as samples.</param>
+/// <param name="node">Distinguishes streams for different uses, like the node of <see cref="Philox"/>.</param>
+/// <param name="step">Distinguishes streams of one use, such as epochs.</param>
+/// <param name="item">Distinguishes streams of one step, such as samples.</param>
 public class RandomSequence(ulong seed, int node, long step = 0, int item = 0)
 {
     private long _next = (long)item << 32;
 
-    /// <summary>A number from 0 to one less than the count.</summary>
+    /// <summary>Returns a random number from 0 to count − 1.</summary>
     public int Below(int count) => (int)((ulong)Next() * (uint)count >> 32);
 
-    /// <summary>A number between two, both included.</summary>
+    /// <summary>Returns a random number between two bounds, both included.</summary>
     public int Between(int least, int most) => least + Below(most - least + 1);
 
-    /// <summary>One of several.</summary>
+    /// <summary>Returns one of the choices at random.</summary>
     public T Of<T>(params ReadOnlySpan<T> choices) => choices[Below(choices.Length)];
 
-    /// <summary>True once in so many times.</summary>
+    /// <summary>Returns true with a probability of 1 / count.</summary>
     public bool OneIn(int count) => Below(count) == 0;
 
-    /// <summary>True in that share of the times.</summary>
+    /// <summary>Returns true with the given probability.</summary>
     public bool Chance(double share) => Next() < share * 4294967296.0;
 
     private uint Next() => Philox.Word(seed, node, step, _next++);

@@ -4,16 +4,16 @@ using System.Text;
 
 namespace ConvNet;
 
-/// <summary>Records as text: as the compiler would print them, but with the elements of collections instead of the
-/// names of their types.</summary>
+/// <summary>Formats records as the compiler does, but prints the elements of collections instead of the names of their
+/// types.</summary>
 public static class RecordText
 {
-    // Of a long collection the first few say what it is.
+    // The first few elements of a long collection are enough.
     private const int MostElements = 8;
 
-    /// <summary>As <c>Name { A = 1, B = [x, y, 5 more] }</c>.</summary>
-    /// <param name="record">The record's name.</param>
-    /// <param name="members">Its members in order.</param>
+    /// <summary>Returns text such as <c>Name { A = 1, B = [x, y, 5 more] }</c>.</summary>
+    /// <param name="record">The name of the record.</param>
+    /// <param name="members">The members, in order.</param>
     public static string Of(string record, params ReadOnlySpan<(string Name, object? Value)> members)
     {
         var text = new StringBuilder(record).Append(" { ");
@@ -26,7 +26,7 @@ public static class RecordText
     {
         if (value is string or not IEnumerable)
             return Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
-        // A dictionary's pairs print themselves as [key, value].
+        // The pairs of a dictionary format themselves as [key, value].
         object?[] first = [.. ((IEnumerable)value).Cast<object?>().Take(MostElements + 1)];
         if (first.Length <= MostElements)
             return $"[{string.Join(", ", first.Select(Of))}]";
