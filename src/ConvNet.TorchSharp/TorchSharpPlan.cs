@@ -107,6 +107,7 @@ internal sealed class TorchSharpPlan : Executable
             InputOfPass(i).grad = null;
         // If neither parameters nor inputs need a gradient, torch has nothing to differentiate.
         List<Tensor> from = [], gradients = [];
+        bool plain = outputGradient.IsEmpty && Objectives is [{ Weight: 1 }];
         for (int i = 0; i < Objectives.Count; i++)
         {
             Tensor y = OutputOf(Objectives[i]);
@@ -114,15 +115,16 @@ internal sealed class TorchSharpPlan : Executable
                 continue;
             Tensor root = outputGradient.IsEmpty ? _losses[i]! : y;
             from.Add(root);
-            gradients.Add((outputGradient.IsEmpty ? _lossWeights[i] : GradientOf(i, outputGradient[i])).view_as(root));
+            if (plain)
+                continue;
+            Tensor gradient = outputGradient.IsEmpty ? _lossWeights[i] : GradientOf(i, outputGradient[i]);
+            gradients.Add(gradient.view_as(root));
         }
-        // Its call with lists leaves several objects of each step to the garbage collector.
-        if (from.Count > 1)
+        // The call with lists leaves several objects of each step to the garbage collector.
+        if (plain && from.Count == 1)
+            from[0].backward();
+        else if (from.Count > 0)
             autograd.backward(from, gradients);
-        else if (outputGradient.IsEmpty && Objectives is [{ Weight: 1 }])
-            from.ForEach(loss => loss.backward());
-        else
-            from.ForEach(root => root.backward(gradients));
         // Torch skips parameters without a gradient in a step. Here they get a gradient of zeros.
         foreach (Parameter parameter in (outputGradient.IsEmpty ? _unreached : Graph.Parameters).Where(Frozen.Trains))
         {
