@@ -23,7 +23,7 @@ typedef struct operand {
   float *start;  /* ROOM floats and the fringe, up to the inaccessible page */
   float *values; /* the operand of the current call */
   int64_t before, floats;
-  int64_t sample, stride; /* floats of a sample and from one to the next, of a slice */
+  int64_t sample, stride; /* of a slice: floats of a sample, and from one to the next; else 0 */
 } operand;
 
 static operand operands[OPERANDS];
@@ -62,7 +62,7 @@ static float *next_operand(int64_t floats) {
   const int64_t room = (floats + 15) / 16 * 16;
   o->floats = floats;
   o->before = FRINGE;
-  o->stride = 0;
+  o->sample = o->stride = 0;
   o->values = o->start + ROOM + FRINGE - room;
   mark(o->values - FRINGE, FRINGE + room);
   return o->values;
@@ -76,11 +76,15 @@ static float *next_input(int64_t floats) {
 }
 
 static float *next_tensor(const cn_tensor *t, int32_t n) {
-  float *p = next_operand(cn_tensor_floats(t, n));
+  const int64_t floats = cn_tensor_floats(t, n);
+  float *p = next_operand(floats);
   cn_tensor whole = *t;
   whole.sample_stride = 0;
-  operands[used - 1].sample = cn_tensor_floats(&whole, 1);
-  operands[used - 1].stride = t->sample_stride;
+  const int64_t sample = cn_tensor_floats(&whole, 1);
+  if (floats == operands[used - 1].floats && sample > 0 && t->sample_stride > sample) {
+    operands[used - 1].sample = sample;
+    operands[used - 1].stride = t->sample_stride;
+  }
   return p;
 }
 
@@ -111,7 +115,7 @@ static void check_status(const char *function, int64_t status) {
     CHECK(is_marked(o->values - FRINGE, FRINGE), "%s writes before operand %d", function, i);
     CHECK(is_marked(o->values + o->floats, room - o->floats), "%s writes behind operand %d",
           function, i);
-    for (int64_t at = o->sample; o->stride > o->sample && at < o->floats; at += o->stride)
+    for (int64_t at = o->sample; o->stride > 0 && at < o->floats; at += o->stride)
       CHECK(is_marked(o->values + at, o->stride - o->sample),
             "%s writes between samples of operand %d", function, i);
   }

@@ -48,7 +48,7 @@ public sealed class PeerTests
     public void APeerSaysWhatItDoesNotDo([Values("onednn", "libtorch")] string name)
     {
         using IWorker worker = Start(name);
-        Assert.That(worker.Ask(new Request(Order.Warm)).Error, Does.Contain("prepare comes first"));
+        Assert.That(worker.Ask(new Request(Order.Warm)).Error, Does.Contain("Send prepare first"));
         Assert.That(worker.Ask(new Request(Order.Prepare) { Model = "vgg11", Batch = 1, Pass = "train", Threads = 1 })
             .Error, Is.Not.Null);
         Assert.That(worker.Ask(new Request(Order.Peak)).Error, Does.Contain("peak").Or.Contain("prepare"));
