@@ -6,7 +6,7 @@ namespace ConvNet.GradientChecking.Research;
 /// backend itself computes the faulty values from inputs that are changed accordingly. They are used only where the
 /// managed backend gets a different value too, because a difference in rounding alone is not a fault.
 /// </remarks>
-public sealed class FaultyBackend : IBackend
+internal sealed class FaultyBackend : IBackend
 {
     private readonly IBackend _inner;
     private readonly Fault _fault;

@@ -51,7 +51,7 @@ public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs,
 {
     /// <summary>The number of terms in the longest sum of the layer's output and gradients, including padding; 1 if
     /// nothing is summed.</summary>
-    public long LongestSum => Layer.LongestSum(Options.BatchSize, [.. Inputs]);
+    internal long LongestSum => Layer.LongestSum(Options.BatchSize, [.. Inputs]);
 
     internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => [(Layer, [.. Inputs])];
 

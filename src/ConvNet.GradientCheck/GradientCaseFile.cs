@@ -15,7 +15,7 @@ namespace ConvNet.GradientChecking;
 public static class GradientCaseFile
 {
     /// <summary>The default name of the case file of a failed check, without its extension.</summary>
-    public const string FailureName = "gradcheck-failure";
+    internal const string FailureName = "gradcheck-failure";
 
     private const string Format = "convnet-gradient-case";
     private const int Version = 1;
@@ -98,7 +98,7 @@ public static class GradientCaseFile
     /// <summary>Returns the name of a file that does not exist in the current directory: <see cref="FailureName"/>,
     /// with a suffix -2, -3 and so on if needed.</summary>
     /// <param name="isTaken">Returns whether a name is reserved for another file.</param>
-    public static string UnusedName(Func<string, bool>? isTaken = null)
+    internal static string UnusedName(Func<string, bool>? isTaken = null)
     {
         string path = $"{FailureName}.json";
         for (int number = 2; File.Exists(path) || isTaken?.Invoke(path) == true; number++)
@@ -108,7 +108,7 @@ public static class GradientCaseFile
 
     /// <summary>Returns the <c>convnet gradcheck</c> option that names a file, quoted for a shell.</summary>
     /// <param name="path">The path of the file.</param>
-    public static string OptionFor(string path)
+    internal static string OptionFor(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
         return path.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '.' or '-' or '_'))

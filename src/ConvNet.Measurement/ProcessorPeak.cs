@@ -5,7 +5,7 @@ using static ConvNet.Native.Interop.Convnet;
 namespace ConvNet.Measurement;
 
 /// <summary>Measures the limits of the processor, in the calling process.</summary>
-public static unsafe class ProcessorPeak
+internal static unsafe class ProcessorPeak
 {
     // About 2 ms per call: long enough to be sustainable, short enough that some calls run undisturbed.
     private const int Rounds = 1 << 20, Calls = 8;

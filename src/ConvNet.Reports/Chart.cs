@@ -5,7 +5,7 @@ namespace ConvNet.Reports;
 /// <summary>A chart. The same figures are available as a table.</summary>
 /// <param name="Title">The title, with the unit.</param>
 /// <param name="Description">A description in one sentence, for readers who cannot see the chart.</param>
-public abstract record Chart(string Title, string Description) : Block
+internal abstract record Chart(string Title, string Description) : Block
 {
     /// <summary>The figures as a table.</summary>
     public abstract DataTable Figures { get; }
@@ -16,7 +16,7 @@ public abstract record Chart(string Title, string Description) : Block
 /// <param name="Description">A description for readers who cannot see the chart.</param>
 /// <param name="Unit">The unit of the bars.</param>
 /// <param name="Groups">The groups, from top to bottom.</param>
-public sealed record BarChart(string Title, string Description, string Unit, IReadOnlyList<BarGroup> Groups)
+internal sealed record BarChart(string Title, string Description, string Unit, IReadOnlyList<BarGroup> Groups)
     : Chart(Title, Description)
 {
     /// <summary>Whether the bars are ratios. They then start at 1 and extend to both sides on a logarithmic
@@ -51,7 +51,7 @@ public sealed record BarChart(string Title, string Description, string Unit, IRe
 /// <summary>A group of bars.</summary>
 /// <param name="Name">The name of the group. Empty if there is only one group.</param>
 /// <param name="Bars">The bars.</param>
-public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
+internal sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(BarGroup), (nameof(Name), Name), (nameof(Bars), Bars));
@@ -62,7 +62,7 @@ public sealed record BarGroup(string Name, IReadOnlyList<Bar> Bars)
 /// <param name="Value">The value.</param>
 /// <param name="Low">The lower bound of the interval. Null if there is none.</param>
 /// <param name="High">The upper bound of the interval. Null if there is none.</param>
-public sealed record Bar(string Series, double Value, double? Low = null, double? High = null)
+internal sealed record Bar(string Series, double Value, double? Low = null, double? High = null)
 {
     /// <summary>A remark that follows the series in parentheses. Empty for none.</summary>
     public string Remark { get; init; } = "";
@@ -77,7 +77,7 @@ public sealed record Bar(string Series, double Value, double? Low = null, double
 /// <param name="X">The label of the horizontal axis, whose values are integers.</param>
 /// <param name="Y">The label of the vertical axis, with the unit.</param>
 /// <param name="Lines">The lines.</param>
-public sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines)
+internal sealed record LineChart(string Title, string Description, string X, string Y, IReadOnlyList<Line> Lines)
     : Chart(Title, Description)
 {
     /// <summary>The upper limit of the values, for example 100 for percentages; infinite if there is none.</summary>
@@ -99,7 +99,7 @@ public sealed record LineChart(string Title, string Description, string X, strin
 /// <summary>A line of a chart.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Points">The points, from left to right.</param>
-public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Points)
+internal sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Points)
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(Line), (nameof(Name), Name), (nameof(Points), Points));
@@ -112,7 +112,7 @@ public sealed record Line(string Name, IReadOnlyList<(double X, double Y)> Point
 /// <param name="Description">A description for readers who cannot see the chart.</param>
 /// <param name="Roofline">The FMA peak and the memory bandwidth.</param>
 /// <param name="Points">The layers.</param>
-public sealed record RooflineChart(string Title, string Description, Roofline Roofline,
+internal sealed record RooflineChart(string Title, string Description, Roofline Roofline,
     IReadOnlyList<RooflinePoint> Points) : Chart(Title, Description)
 {
     /// <inheritdoc/>
@@ -138,4 +138,4 @@ public sealed record RooflineChart(string Title, string Description, Roofline Ro
 /// <param name="Intensity">Operations per byte of memory traffic.</param>
 /// <param name="Gflops">The performance in GFLOP/s.</param>
 /// <param name="Share">The share of the total time, from 0 to 1.</param>
-public sealed record RooflinePoint(string Name, string Series, double Intensity, double Gflops, double Share);
+internal sealed record RooflinePoint(string Name, string Series, double Intensity, double Gflops, double Share);

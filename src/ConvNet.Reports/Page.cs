@@ -17,7 +17,7 @@ public abstract record Block;
 /// <summary>Blocks under a heading.</summary>
 /// <param name="Title">The heading.</param>
 /// <param name="Blocks">The content.</param>
-public sealed record Section(string Title, IReadOnlyList<Block> Blocks) : Block
+internal sealed record Section(string Title, IReadOnlyList<Block> Blocks) : Block
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(Section), (nameof(Title), Title),
@@ -26,7 +26,7 @@ public sealed record Section(string Title, IReadOnlyList<Block> Blocks) : Block
 
 /// <summary>Names with their values: the machine, versions, settings.</summary>
 /// <param name="Items">The names with their values.</param>
-public sealed record Facts(params IReadOnlyList<Fact> Items) : Block
+internal sealed record Facts(params IReadOnlyList<Fact> Items) : Block
 {
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(Facts), (nameof(Items), Items));
@@ -40,13 +40,13 @@ public sealed record Fact(string Name, string Value);
 /// <summary>A remark that the reader should not miss.</summary>
 /// <param name="Text">The remark.</param>
 /// <param name="IsWarning">Whether it is a warning about the figures.</param>
-public sealed record Note(string Text, bool IsWarning = false) : Block;
+internal sealed record Note(string Text, bool IsWarning = false) : Block;
 
 /// <summary>A table.</summary>
 /// <param name="Title">The caption.</param>
 /// <param name="Columns">The columns.</param>
 /// <param name="Rows">The rows, with one cell per column.</param>
-public sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
+internal sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
     IReadOnlyList<IReadOnlyList<string>> Rows) : Block
 {
     /// <inheritdoc/>
@@ -57,8 +57,8 @@ public sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
 /// <summary>A column of a table.</summary>
 /// <param name="Head">The heading, with the unit.</param>
 /// <param name="IsNumber">Whether the column contains numbers, which are right-aligned.</param>
-public sealed record Column(string Head, bool IsNumber = false);
+internal sealed record Column(string Head, bool IsNumber = false);
 
 /// <summary>All data of the page, as a JSON document.</summary>
 /// <param name="Document">The object to serialise.</param>
-public sealed record RawData(object Document) : Block;
+internal sealed record RawData(object Document) : Block;

@@ -11,7 +11,7 @@ namespace ConvNet.GradientChecking;
 public static class RandomCases
 {
     /// <summary>A sum with more terms than this is long.</summary>
-    public const int LongSum = RandomDraw.LongSum;
+    internal const int LongSum = RandomDraw.LongSum;
 
     /// <summary>Returns a random layer with random input shapes.</summary>
     /// <param name="seed">The seed of the case and of the values used to check it.</param>

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace ConvNet.GradientChecking;
 
 /// <summary>Wording shared by the reports and errors of gradient checks.</summary>
-public static class GradientWords
+internal static class GradientWords
 {
     /// <summary>The name of a mode, such as <c>end to end</c>.</summary>
     public static string Of(CheckModes mode) => mode switch

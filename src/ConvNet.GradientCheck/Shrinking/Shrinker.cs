@@ -9,7 +9,7 @@ namespace ConvNet.GradientChecking;
 /// has fewer nodes, or as many nodes with a size or the number of outputs smaller and none larger, so the search
 /// terminates. The result depends only on the case and on which cases fail.
 /// </remarks>
-public static class Shrinker
+internal static class Shrinker
 {
     /// <summary>The default limit on the number of candidates tried.</summary>
     public const int MostRuns = 1_000;

@@ -11,7 +11,7 @@ namespace ConvNet.Data;
 public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
 {
     /// <summary>The folder of the files of Debian's package dataset-fashion-mnist.</summary>
-    public const string FashionMnistFolder = "/usr/share/datasets/fashion-mnist";
+    internal const string FashionMnistFolder = "/usr/share/datasets/fashion-mnist";
 
     private const string DigitsName = "digits", FashionMnistName = "fashion-mnist";
 

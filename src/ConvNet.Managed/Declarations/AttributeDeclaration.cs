@@ -244,24 +244,24 @@ public abstract class AttributeDeclaration
     }
 
     /// <summary>Returns smaller numbers: the least, half, and one less.</summary>
-    public static IEnumerable<int> Smaller(int value, int least)
+    internal static IEnumerable<int> Smaller(int value, int least)
         => new[] { least, value / 2, value - 1 }.Where(v => v >= least && v < value).Distinct();
 
     /// <summary>Returns the value of an owner.</summary>
-    public abstract object ValueOf(object owner);
+    internal abstract object ValueOf(object owner);
 
     /// <summary>Returns the value of an owner in words.</summary>
     internal abstract string TextOf(object owner);
 
     /// <summary>Writes the value of an owner.</summary>
-    public abstract void Write(Utf8JsonWriter json, object owner);
+    internal abstract void Write(Utf8JsonWriter json, object owner);
 
     /// <summary>Reads a value; null if the default applies.</summary>
     /// <exception cref="InvalidDataException">The value has the wrong type or is missing.</exception>
-    public abstract object? Read(JsonReader json);
+    internal abstract object? Read(JsonReader json);
 
     /// <summary>Returns smaller values than that of an owner, the largest step first.</summary>
-    public abstract IEnumerable<object> Smaller(object owner);
+    internal abstract IEnumerable<object> Smaller(object owner);
 
     /// <summary>Draws a value from the range.</summary>
     internal abstract object Draw(RandomDraw draw);
@@ -340,22 +340,22 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
         : throw new ArgumentOutOfRangeException(Name, $"{kind}: {Name} {Text(value)} is not in {Range}.");
 
     /// <inheritdoc/>
-    public override object ValueOf(object owner) => _get(owner);
+    internal override object ValueOf(object owner) => _get(owner);
 
     /// <inheritdoc/>
     internal override string TextOf(object owner) => Text(_get(owner));
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter json, object owner) => _rules.Writer(json, Name, _get(owner));
+    internal override void Write(Utf8JsonWriter json, object owner) => _rules.Writer(json, Name, _get(owner));
 
     /// <inheritdoc/>
-    public override object? Read(JsonReader json)
+    internal override object? Read(JsonReader json)
         => _rules.Reader(json, Name)
             ?? (FormerName is null ? null : _rules.Reader(json, FormerName))
             ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
-    public override IEnumerable<object> Smaller(object owner)
+    internal override IEnumerable<object> Smaller(object owner)
         => _rules.SmallerIn(owner).Select(value => (object)value);
 
     /// <inheritdoc/>

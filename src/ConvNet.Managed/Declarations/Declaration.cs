@@ -93,7 +93,7 @@ public class Declaration<T>
         => new(Attributes.Select(attribute => KeyValuePair.Create(attribute, attribute.ValueOf(owner))));
 
     /// <summary>Reads an instance.</summary>
-    public T Read(JsonReader json)
+    internal T Read(JsonReader json)
     {
         var values = new List<KeyValuePair<AttributeDeclaration, object>>();
         foreach (AttributeDeclaration attribute in Attributes)
@@ -105,7 +105,7 @@ public class Declaration<T>
     }
 
     /// <summary>Writes the attributes of an instance.</summary>
-    public void Write(Utf8JsonWriter json, T owner)
+    internal void Write(Utf8JsonWriter json, T owner)
     {
         foreach (AttributeDeclaration attribute in Attributes)
             attribute.Write(json, owner);
@@ -142,7 +142,7 @@ public abstract class DeclarationSet<TDeclaration, T>
     internal string Kinds => string.Join(", ", Declarations.Select(declaration => declaration.Kind));
 
     /// <summary>Reads an instance of the kind that the JSON object names.</summary>
-    public T Read(JsonReader json)
+    internal T Read(JsonReader json)
     {
         string kind = json.Text(_what) ?? throw json.Error($"\"{_what}\" is missing.");
         return _byKind.TryGetValue(kind, out TDeclaration? declaration)

@@ -7,7 +7,7 @@ namespace ConvNet.Serialization;
 /// terminated process left behind from one that another process is writing: the next write or check of the same name
 /// removes the temporary files that it can lock exclusively.
 /// </remarks>
-public static class AtomicFile
+internal static class AtomicFile
 {
     private const string Mark = ".unfinished-";
     private const int WouldBlock = 11, NoSpace = 28, QuotaExceeded = 122;

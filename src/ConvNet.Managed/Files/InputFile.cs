@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace ConvNet.Serialization;
 
 /// <summary>Opens input files: regular files only, and up to a maximum size.</summary>
-public static class InputFile
+internal static class InputFile
 {
     /// <summary>The maximum size in bytes of a text file: a graph, a case, a list of shapes, a page.</summary>
     public const int MaxTextBytes = 16 << 20;

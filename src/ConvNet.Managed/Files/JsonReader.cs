@@ -6,7 +6,7 @@ namespace ConvNet.Serialization;
 
 /// <summary>Reads one JSON object strictly. A missing, unknown or wrongly typed property is an error that names its
 /// location.</summary>
-public sealed class JsonReader
+internal sealed class JsonReader
 {
     private readonly JsonElement _object;
     private readonly string _place;

@@ -14,7 +14,7 @@ namespace ConvNet;
 public sealed record BatchNorm2d : Layer
 {
     /// <summary>The fewest values to normalise over in checks; with fewer, rounding errors are amplified.</summary>
-    public const int FewestValues = 8;
+    internal const int FewestValues = 8;
 
     private const float UsualMomentum = 0.1f, UsualEpsilon = 1e-5f;
 

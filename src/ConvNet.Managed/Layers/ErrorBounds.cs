@@ -16,7 +16,7 @@ public sealed class ErrorBounds
     /// <summary>Runs the layer and sets all bounds to 0.</summary>
     /// <param name="values">The input values of the pass.</param>
     /// <exception cref="ArgumentException">A length does not match the layer and the batch size.</exception>
-    public ErrorBounds(LayerValues<double> values)
+    internal ErrorBounds(LayerValues<double> values)
     {
         (_values, _run) = (values, new LayerRun<double>(values));
         _y = new double[_run.Y.Length];

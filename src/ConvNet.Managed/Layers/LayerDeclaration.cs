@@ -61,11 +61,11 @@ public sealed class LayerDeclaration : Declaration<Layer>
     public Func<RandomDraw, int, Shape, Layer?> Fitting { get; init; }
 
     /// <summary>Returns the attribute with a given role; null if there is none.</summary>
-    public AttributeDeclaration? Of(AttributeRole role)
+    internal AttributeDeclaration? Of(AttributeRole role)
         => Attributes.FirstOrDefault(attribute => attribute.Role == role);
 
     /// <summary>Returns the layer with some attributes changed; null if it does not accept the new values.</summary>
-    public Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
+    internal Layer? With(Layer layer, params IEnumerable<(AttributeDeclaration Attribute, object Value)> changes)
         => Valid(ValuesOf(layer).With(changes));
 
     // Draws random attributes and inputs that fit them. Returns the first example if no draw succeeds.

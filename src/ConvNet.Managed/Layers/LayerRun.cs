@@ -12,7 +12,7 @@ namespace ConvNet;
 /// <param name="NodeIndex">The index of the node in its graph; part of the key of random masks.</param>
 /// <param name="Step">The number of earlier training passes; part of the key of random masks.</param>
 /// <param name="Seed">The seed of random masks.</param>
-public sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
+internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
     long Step, ulong Seed)
 {
     /// <summary>The shape of one output sample.</summary>
@@ -29,7 +29,7 @@ public sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X
 }
 
 /// <summary>Runs the reference forward and backward passes of one layer on given values.</summary>
-public sealed class LayerRun<T>
+internal sealed class LayerRun<T>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     /// <summary>Runs the layer on copies of the values.</summary>
@@ -121,7 +121,7 @@ public sealed class LayerRun<T>
 }
 
 /// <summary>Runs the reference passes of a <see cref="SumLayer"/> with another type of sum.</summary>
-public sealed class LayerSums<TSum>
+internal sealed class LayerSums<TSum>
     where TSum : unmanaged, ISum<double, TSum>
 {
     /// <summary>Runs the layer on copies of the values.</summary>

@@ -8,7 +8,7 @@ namespace ConvNet;
 /// and Stability of Numerical Algorithms", SIAM 2002, §4.2; Higham and Mary, SIAM J. Sci. Comput. 41, 2019). The
 /// default value is the empty sum.
 /// </remarks>
-public readonly record struct BoundedSum : ISum<double, BoundedSum>
+internal readonly record struct BoundedSum : ISum<double, BoundedSum>
 {
     /// <summary>u, the unit roundoff of float32: 2⁻²⁴.</summary>
     public const double UnitRoundoff = 1.0 / (1 << 24);

@@ -18,7 +18,7 @@ namespace ConvNet;
 /// of fl(1/6), fl(1/12) and fl(1/24) is 2⁻²⁵, less than half the distance between any two floats. A product whose true
 /// value is a float is therefore rounded to that float.</para>
 /// </remarks>
-public static class DeclaredAccuracy
+internal static class DeclaredAccuracy
 {
     /// <summary>The λ of an algorithm that sums the products themselves, in any order.</summary>
     public const double Direct = 4;

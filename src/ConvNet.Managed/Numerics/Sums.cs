@@ -33,7 +33,7 @@ public interface ISum<T, TSelf>
 }
 
 /// <summary>A sum that consists only of its value. It has the layout of <typeparamref name="T"/>.</summary>
-public readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
+internal readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     /// <inheritdoc/>

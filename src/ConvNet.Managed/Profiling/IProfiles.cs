@@ -52,7 +52,7 @@ public enum ProfiledPass
 }
 
 /// <summary>Converts passes to and from words such as <c>backward-data</c>.</summary>
-public sealed class ProfiledPassConverter() : JsonStringEnumConverter<ProfiledPass>(JsonNamingPolicy.KebabCaseLower)
+internal sealed class ProfiledPassConverter() : JsonStringEnumConverter<ProfiledPass>(JsonNamingPolicy.KebabCaseLower)
 {
     /// <summary>Gets the word for a pass that is used in reports and files.</summary>
     public static string Word(ProfiledPass pass) => JsonNamingPolicy.KebabCaseLower.ConvertName($"{pass}");

@@ -87,7 +87,7 @@ public static class GraphJson
     }
 
     /// <summary>Reads a graph that is part of a document.</summary>
-    public static Graph Read(JsonElement element, string source, LayerSet? layers)
+    internal static Graph Read(JsonElement element, string source, LayerSet? layers)
     {
         var root = new JsonReader(element, source);
         root.CheckFormat(Format, Version, "a graph");

@@ -5,7 +5,7 @@ namespace ConvNet;
 /// <summary>
 /// Quotes the beginning of an input in an error message, without characters that would control a terminal.
 /// </summary>
-public static class Excerpt
+internal static class Excerpt
 {
     /// <summary>The maximum number of characters quoted.</summary>
     public const int Most = 100;

@@ -9,7 +9,7 @@ namespace ConvNet;
 public static class FailurePlace
 {
     /// <summary>The key of the place in <see cref="Exception.Data"/>.</summary>
-    public const string Key = "ConvNet.Place";
+    internal const string Key = "ConvNet.Place";
 
     /// <summary>Gets the place of an exception, such as <c>conv1 (Conv2d)</c>; null if none was noted.</summary>
     public static string? PlaceOf(Exception exception)

@@ -6,7 +6,7 @@ namespace ConvNet;
 
 /// <summary>Formats records as the compiler does, but prints the elements of collections instead of the names of their
 /// types.</summary>
-public static class RecordText
+internal static class RecordText
 {
     // The first few elements of a long collection are enough.
     private const int MostElements = 8;

@@ -17,7 +17,7 @@ namespace ConvNet.Measurement;
 /// <param name="Versions">The versions of the backends and tools.</param>
 /// <param name="Commit">The commit of the source.</param>
 /// <param name="Rows">The figures.</param>
-public sealed partial record CarefulResult(
+internal sealed partial record CarefulResult(
     string Name, string Processor, int Threads, (double Before, double After) PeakGflops,
         IReadOnlyList<string> Versions, string Commit, IReadOnlyList<CarefulRow> Rows)
 {
@@ -107,7 +107,7 @@ public sealed partial record CarefulResult(
 /// <param name="StandardDeviationNs">The standard deviation of the time per call.</param>
 /// <param name="Samples">The number of samples.</param>
 /// <param name="AllocatedBytes">The managed memory allocated per call. Null if it was not measured.</param>
-public sealed record CarefulRow(
+internal sealed record CarefulRow(
     string Case, IReadOnlyDictionary<string, string> Parameters, double MedianNs, double MeanNs,
         double StandardDeviationNs, int Samples, long? AllocatedBytes)
 {

@@ -9,7 +9,7 @@ namespace ConvNet.Measurement;
 /// Each tensor counts once, in float32. Fused layers and caches reduce the actual traffic; workspaces and layout
 /// conversions increase it.
 /// </remarks>
-public static class CompulsoryTraffic
+internal static class CompulsoryTraffic
 {
     private const int PerOptimizedWeight = 5;
 

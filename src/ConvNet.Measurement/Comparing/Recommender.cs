@@ -12,7 +12,7 @@ namespace ConvNet.Measurement;
 /// round, which no interval shows. A change of the clock frequency affects all backends alike, so the FMA peak may vary
 /// more if the system reports the load of other processes.
 /// </remarks>
-public static class Recommender
+internal static class Recommender
 {
     // The share of all processors that other processes may use before ratios become unreliable.
     private const double LargestShareOfOthers = 0.05;

@@ -148,7 +148,7 @@ public sealed record Response
 }
 
 /// <summary>Serialises requests and responses.</summary>
-public static class Protocol
+internal static class Protocol
 {
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web)
     {

@@ -5,7 +5,7 @@ namespace ConvNet.Measurement.Workers;
 
 /// <summary>The environment variables of a worker. User settings of BLAS and OpenMP are removed, because they would
 /// bias a comparison.</summary>
-public static class WorkerEnvironment
+internal static class WorkerEnvironment
 {
     /// <summary>The variable that sets the processor type of OpenBLAS.</summary>
     public const string CoreType = "OPENBLAS_CORETYPE";

@@ -3,7 +3,7 @@ using ConvNet.Profiling;
 namespace ConvNet.Measurement;
 
 /// <summary>A computation to time. Every call does the same work on the same data.</summary>
-public abstract class Workload : IDisposable
+internal abstract class Workload : IDisposable
 {
     /// <summary>Floating-point operations per call. A multiply-add counts as two.</summary>
     public abstract double Operations { get; }
