@@ -61,7 +61,7 @@ extern "C" {
 #endif
 
 /* Changes with any declaration below. Compare it with cn_abi_version() before first use. */
-enum { CN_ABI_VERSION = 14 };
+enum { CN_ABI_VERSION = 15 };
 
 enum { CN_BLOCK = 16 };
 
@@ -171,6 +171,27 @@ CN_API int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, i
 CN_API int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
                                 const float *dy, float *db);
 
+/* ---- Activations ---------------------------------------------------------------------------- */
+
+/*
+ * Activation functions. NaN propagates through all of them. Up to CN_LEAKY_RELU the derivative, the
+ * slope, is a function of y = f(x); these can be fused into other kernels.
+ */
+typedef enum cn_activation_kind {
+  CN_IDENTITY = 0,   /* f(x) = x */
+  CN_RELU = 1,       /* f(x) = x <= 0 ? 0 : x; slope y <= 0 ? 0 : 1 */
+  CN_RELU6 = 2,      /* f(x) = x <= 0 ? 0 : x >= 6 ? 6 : x; slope y <= 0 || y >= 6 ? 0 : 1 */
+  CN_LEAKY_RELU = 3, /* f(x) = x <= 0 ? slope x : x; slope y <= 0 ? slope : 1 */
+  CN_GELU = 4,       /* f(x) = x P(Z <= x) of a standard normal Z */
+  CN_GELU_TANH = 5,  /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+  CN_ACTIVATIONS,    /* the number of kinds */
+} cn_activation_kind;
+
+typedef struct cn_activation {
+  int32_t kind; /* cn_activation_kind */
+  float slope;  /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */
+} cn_activation;
+
 /* ---- Optimiser ------------------------------------------------------------------------------ */
 
 typedef enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 } cn_optimizer_kind;
@@ -249,9 +270,7 @@ typedef struct cn_update {
 /* Flags of a layer. */
 enum {
   CN_BIAS = 1,        /* the layer adds a bias per output channel; the backward pass computes db */
-  CN_RELU = 2,        /* the forward pass applies y <= 0 ? 0 : y; for the backward pass, first apply
-                         cn_activation_backward to dy, unless a function says that it does so */
-  CN_TRANSFORMED = 4, /* w is the result of cn_conv2d_transform_weights for this pass */
+  CN_TRANSFORMED = 2, /* w is the result of cn_conv2d_transform_weights for this pass */
 };
 
 /*
@@ -306,8 +325,12 @@ typedef struct cn_conv2d {
   cn_tensor add; /* used by passes that add a residual */
   cn_window window;
   int32_t groups;
-  int32_t flags;     /* CN_BIAS | CN_RELU | CN_TRANSFORMED */
+  int32_t flags;     /* CN_BIAS | CN_TRANSFORMED */
   int32_t algorithm; /* cn_algorithm of the pass; the packed form is the same for all */
+  /* The forward pass applies it to its result. For the backward pass, first apply
+   * cn_activation_backward to dy, unless a function says that it does so. */
+  cn_activation activation;
+  cn_activation x_activation; /* used by cn_conv2d_backward_data: the activation with output x */
 } cn_conv2d;
 
 typedef enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 } cn_pass;
@@ -341,7 +364,7 @@ CN_API int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_c
 
 /*
  * Computes y from x, weights w and bias (null without CN_BIAS). If add is not null, this tensor of
- * the shape of y is added before the ReLU. If statistics is not null, it receives the
+ * the shape of y is added before the activation. If statistics is not null, it receives the
  * cn_row_statistics of y.
  */
 CN_API int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
@@ -351,8 +374,8 @@ CN_API int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *con
 
 /*
  * Computes dx from dy and w. If add is not null, this tensor of the shape of dx is added, such as
- * the gradient from another consumer of x. If x is not null, dx is then masked, dx = x <= 0 ? 0 :
- * dx, as in the backward pass of a ReLU whose output is x.
+ * the gradient from another consumer of x. If x is not null, dx is then multiplied by the slope of
+ * x_activation, whose output is x.
  */
 CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
                                        const float *dy, const float *w, const float *add,
@@ -382,7 +405,8 @@ CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_co
 typedef struct cn_linear {
   int32_t c, h, w;
   int32_t outputs;
-  int32_t flags; /* CN_BIAS | CN_RELU */
+  int32_t flags;            /* CN_BIAS */
+  cn_activation activation; /* as for cn_conv2d */
 } cn_linear;
 
 /* As for cn_conv2d. The plain weights are `outputs` rows of c h w values. */
@@ -423,13 +447,15 @@ typedef struct cn_pool2d {
   int32_t kind;              /* cn_pool_kind */
   int32_t count_include_pad; /* average: 1 divides by the pixels of the window inside the image and
                                 its padding, 0 by those inside the image */
-  int32_t flags;             /* maximum: CN_RELU if x is the output of a ReLU, see below */
+  cn_activation activation;  /* maximum: CN_RELU or CN_RELU6 if x is its output, see below;
+                                else CN_IDENTITY */
 } cn_pool2d;
 
 /*
  * The winners of max pooling. For every value of y, in the order of CN_BLOCKED without a halo, one
- * byte: the index of its pixel in the clipped window, in row-major order. With CN_RELU it is
- * CN_NO_WINNER where y <= 0, because the ReLU before the pool passes no gradient there.
+ * byte: the index of its pixel in the clipped window, in row-major order. With an activation it is
+ * CN_NO_WINNER where the slope is 0, because the activation before the pool propagates no gradient
+ * there.
  */
 enum { CN_NO_WINNER = 255 };
 
@@ -441,19 +467,19 @@ CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *poo
                                  const float *x, float *y, uint8_t *winners);
 
 /*
- * Computes dx from dy and the winners, including the mask of the ReLU if they record it. If winners
- * is null, maxima are found again in x, whatever the flags. An average needs neither, and x may be
- * null.
+ * Computes dx from dy and the winners, including the slope of the activation if they record it. If
+ * winners is null, maxima are found again in x, whatever the activation. An average needs neither,
+ * and x may be null.
  */
 CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
                                   const float *x, const uint8_t *winners, const float *dy,
                                   float *dx);
 
 /*
- * A convolution, with its ReLU if any, and the pooling of its output in one call. The output itself
- * is never written. conv->y, without a halo, and pool->x have the same shape; y and winners are
- * those of the pool. cn_conv2d_pools returns 1 if this is supported. Otherwise, if shared rows of
- * windows do not fit the cache or the form has no such algorithm, it returns 0, and the call
+ * A convolution, with its activation if any, and the pooling of its output in one call. The output
+ * itself is never written. conv->y, without a halo, and pool->x have the same shape; y and winners
+ * are those of the pool. cn_conv2d_pools returns 1 if this is supported. Otherwise, if shared rows
+ * of windows do not fit the cache or the form has no such algorithm, it returns 0, and the call
  * CN_BAD_VALUE.
  */
 CN_API int32_t cn_conv2d_pools(const cn_conv2d *conv, const cn_pool2d *pool);
@@ -497,14 +523,14 @@ CN_API int32_t cn_row_statistics(const cn_context *context, const cn_tensor *ten
  *   running_mean = (1 - momentum) running_mean + momentum mean
  *   running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)
  * the latter only if m > 1. Scale, shift, statistics and gradients are per-channel vectors. The
- * forward pass then computes y += add, unless add is null, and applies the ReLU, if any.
+ * forward pass then computes y += add, unless add is null, and applies the activation.
  */
 typedef struct cn_batch_norm {
   cn_tensor x, y, dx, dy;
   cn_tensor add;  /* used if there is a residual to add */
   float epsilon;  /* > 0 */
   float momentum; /* 0..1 */
-  int32_t flags;  /* CN_RELU */
+  cn_activation activation;
 } cn_batch_norm;
 
 /* Workspace floats of the forward pass in training and of the backward pass. */
@@ -532,9 +558,10 @@ CN_API int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_nor
                                    const float *mean, const float *inverse_std, float *y);
 
 /*
- * The gradients, including those through the batch statistics. With CN_RELU dy is first masked to
- * zero where y <= 0, with y recomputed from x. If a residual was added to y before its ReLU, mask
- * dy with cn_activation_backward and omit the flag. dx may be dy if their descriptors are equal.
+ * The gradients, including those through the batch statistics. dy is first multiplied by the slope
+ * of the activation, with y recomputed from x. If a residual was added to y before its activation,
+ * apply cn_activation_backward to dy and omit the activation. dx may be dy if their descriptors are
+ * equal.
  */
 CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
                                       int32_t n, const float *x, const float *dy,
@@ -544,22 +571,13 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
 
 /* ---- Elementwise ---------------------------------------------------------------------------- */
 
-/* Activation functions and their derivatives. NaN propagates through all of them. */
-typedef enum cn_activation_kind {
-  CN_ACTIVATION_RELU = 0,      /* f(x) = x <= 0 ? 0 : x; the derivative is computed from y */
-  CN_ACTIVATION_GELU = 1,      /* f(x) = x P(Z <= x) of a standard normal Z */
-  CN_ACTIVATION_GELU_TANH = 2, /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
-  CN_ACTIVATIONS,              /* their number */
-} cn_activation_kind;
-
 /*
  * Operands of the same shape and layout, each with its own halo. An output may be one of the inputs
  * if their descriptors are equal.
  */
 typedef struct cn_elementwise {
   cn_tensor a, b, out; /* b is ignored by functions of one input */
-  int32_t flags;       /* CN_RELU, for cn_add only */
-  int32_t activation;  /* cn_activation_kind; 0 for cn_add */
+  cn_activation activation;
 } cn_elementwise;
 
 /* out = f(a) */
@@ -568,12 +586,12 @@ CN_API int32_t cn_activation_forward(const cn_context *context, const cn_element
 
 /*
  * dx = f'(x) dy, with dy as op->b and dx as op->out. a is y for activations whose derivative is
- * computed from y, such as ReLU: dx = y <= 0 ? 0 : dy. Otherwise a is x.
+ * computed from y, those up to CN_LEAKY_RELU. Otherwise a is x.
  */
 CN_API int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *op,
                                       int32_t n, const float *a, const float *dy, float *dx);
 
-/* out = a + b. Also used to add the gradients of a value with several consumers. */
+/* out = f(a + b). Also used to add the gradients of a value with several consumers. */
 CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n,
                       const float *a, const float *b, float *out);
 

@@ -80,7 +80,7 @@ static int32_t check_norm(const cn_batch_norm *norm, int32_t n) {
   TRY(check_layout(&norm->x, CN_BLOCKED));
   if (!(norm->epsilon > 0.0f) || !isfinite(norm->epsilon)) return CN_BAD_VALUE;
   if (!(norm->momentum >= 0.0f && norm->momentum <= 1.0f)) return CN_BAD_VALUE;
-  return (norm->flags & ~CN_RELU) != 0 ? CN_BAD_VALUE : CN_OK;
+  return check_fused(&norm->activation);
 }
 
 static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
@@ -218,17 +218,12 @@ static int32_t check_operand(const cn_tensor *in, const float *values, const cn_
   return values == result && !alike ? CN_BAD_SHAPE : CN_OK;
 }
 
-static int32_t check_activation(const cn_elementwise *op) {
-  return op->flags != 0 || op->activation < 0 || op->activation >= CN_ACTIVATIONS ? CN_BAD_VALUE
-                                                                                  : CN_OK;
-}
-
 int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
                               const float *a, float *out) {
   TRY(check_context(context));
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, out, n));
-  TRY(check_activation(op));
+  TRY(check_activation(&op->activation));
   kernels_for(context)->activation_forward(context->threads, op, n, a, out);
   return CN_OK;
 }
@@ -239,7 +234,7 @@ int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, dx, n));
   TRY(check_operand(&op->b, dy, &op->out, dx, n));
-  TRY(check_activation(op));
+  TRY(check_activation(&op->activation));
   kernels_for(context)->activation_backward(context->threads, op, n, a, dy, dx);
   return CN_OK;
 }
@@ -250,7 +245,7 @@ int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, c
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, out, n));
   TRY(check_operand(&op->b, b, &op->out, out, n));
-  if ((op->flags & ~CN_RELU) != 0 || op->activation != 0) return CN_BAD_VALUE;
+  TRY(check_fused(&op->activation));
   kernels_for(context)->add(context->threads, op, n, a, b, out);
   return CN_OK;
 }

@@ -3,7 +3,7 @@
 #include "cpu.h"
 #include "winograd_plan.h"
 
-enum { LINEAR_FLAGS = CN_BIAS | CN_RELU, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFORMED };
+enum { LINEAR_FLAGS = CN_BIAS, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFORMED };
 
 /* Upper bound for the floats of packed weights: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
@@ -45,6 +45,8 @@ static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   if (weights * conv->window.kernel_h * conv->window.kernel_w > most_weights) return CN_BAD_SHAPE;
   TRY(check_reach(conv, n));
   if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
+  TRY(check_fused(&conv->activation));
+  TRY(check_fused(&conv->x_activation));
   if (conv->algorithm == CN_DIRECT)
     return (conv->flags & CN_TRANSFORMED) != 0 ? CN_BAD_VALUE : CN_OK;
   if (conv->algorithm != CN_WINOGRAD_2 && conv->algorithm != CN_WINOGRAD_4) return CN_BAD_VALUE;
@@ -327,7 +329,8 @@ static int32_t check_linear(const cn_linear *linear, int32_t n) {
   TRY(check_batch(&y, n));
   const double features = (double)(blocks_of(linear->c) * CN_BLOCK) * linear->h * linear->w;
   if (features * linear->outputs > most_weights) return CN_BAD_SHAPE;
-  return (linear->flags & ~LINEAR_FLAGS) != 0 ? CN_BAD_VALUE : CN_OK;
+  if ((linear->flags & ~LINEAR_FLAGS) != 0) return CN_BAD_VALUE;
+  return check_fused(&linear->activation);
 }
 
 int64_t cn_linear_weight_floats(const cn_linear *linear) {

@@ -98,6 +98,17 @@ int32_t check_rates(float learning_rate, float weight_decay) {
                                                                                    : CN_BAD_VALUE;
 }
 
+int32_t check_activation(const cn_activation *a) {
+  if (a->kind < 0 || a->kind >= CN_ACTIVATIONS) return CN_BAD_VALUE;
+  if (a->kind != CN_LEAKY_RELU) return a->slope == 0.0f ? CN_OK : CN_BAD_VALUE;
+  return a->slope >= 0.0f && isfinite(a->slope) ? CN_OK : CN_BAD_VALUE;
+}
+
+int32_t check_fused(const cn_activation *a) {
+  TRY(check_activation(a));
+  return a->kind <= CN_LEAKY_RELU ? CN_OK : CN_BAD_VALUE;
+}
+
 /* A window along one axis. */
 typedef struct window_axis {
   int64_t kernel, stride, before, behind, dilation;
@@ -155,7 +166,11 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
       (int64_t)min_i32(pool->window.kernel_h, x->h) *
       min_i32(pool->window.kernel_w, x->w); /* pixels of a window inside the image */
   if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
-  if (pool->flags != 0 && (pool->flags != CN_RELU || pool->kind != CN_POOL_MAX))
+  TRY(check_fused(&pool->activation));
+  const int32_t activation = pool->activation.kind;
+  if (activation != CN_IDENTITY &&
+      (pool->kind != CN_POOL_MAX ||
+       activation == CN_LEAKY_RELU)) /* winners cannot record a slope */
     return CN_BAD_VALUE;
   return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;
 }

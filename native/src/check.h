@@ -49,6 +49,10 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
 /* Winners require max pooling over windows of at most CN_NO_WINNER pixels. */
 int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners);
 
+/* Any activation; and one that other kernels can apply, whose slope is a function of its output. */
+int32_t check_activation(const cn_activation *a);
+int32_t check_fused(const cn_activation *a);
+
 /* The window of a convolution: all sizes must be in range, and y at most the number of positions.
  */
 int32_t check_window(const cn_window *w, const cn_tensor *x, const cn_tensor *y);

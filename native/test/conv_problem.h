@@ -33,7 +33,7 @@ typedef struct problem {
   int64_t x_count, y_count, w_count;
   float *x, *w, *bias, *dy;
   float *y_add, *dx_add; /* residuals to add; null if none */
-  bool mask;             /* mask dx where x <= 0 */
+  bool mask;             /* multiply dx by the slope of x_activation */
   bool statistics;       /* compute the statistics of the rows of y */
 } problem;
 

@@ -157,3 +157,21 @@ int verdict(const char *name) {
   printf("%s: %s\n", name, failures == 0 ? "passed" : "FAILED");
   return failures == 0 ? 0 : 1;
 }
+
+cn_activation activation_in(int32_t flags) {
+  if ((flags & LEAKY_RELU) != 0) return (cn_activation){CN_LEAKY_RELU, 0.25f};
+  if ((flags & RELU6) != 0) return (cn_activation){CN_RELU6, 0.0f};
+  return (cn_activation){(flags & RELU) != 0 ? CN_RELU : CN_IDENTITY, 0.0f};
+}
+
+double activated(cn_activation a, double x) {
+  if (a.kind == CN_IDENTITY || isnan(x)) return x;
+  if (x <= 0.0) return a.kind == CN_LEAKY_RELU ? a.slope * x : 0.0;
+  return a.kind == CN_RELU6 && x >= 6.0 ? 6.0 : x;
+}
+
+double slope_at(cn_activation a, double y) {
+  if (a.kind == CN_IDENTITY || isnan(y)) return 1.0;
+  if (y <= 0.0) return a.kind == CN_LEAKY_RELU ? a.slope : 0.0;
+  return a.kind == CN_RELU6 && y >= 6.0 ? 0.0 : 1.0;
+}

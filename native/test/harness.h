@@ -93,4 +93,13 @@ void check_same_bits(const char *what, const float *expected, const float *got, 
 /* For main: prints the verdict and returns the exit code. */
 int verdict(const char *name);
 
+/* Activations of a case, in its flags beside those of the ABI. */
+enum { RELU = 1 << 8, RELU6 = 1 << 9, LEAKY_RELU = 1 << 10, FLAGS = (1 << 8) - 1 };
+
+cn_activation activation_in(int32_t flags);
+
+/* f(x), and f'(x) from y = f(x), in double. */
+double activated(cn_activation a, double x);
+double slope_at(cn_activation a, double y);
+
 #endif

@@ -109,6 +109,20 @@ static void convolution_shapes(void) {
   cn_conv2d flags = good;
   flags.flags = 4;
   EXPECT(CN_BAD_VALUE, cn_conv2d_weight_floats(&flags));
+  static const cn_activation wrong[] = {{-1, 0},
+                                        {CN_LEAKY_RELU + 1, 0},
+                                        {CN_RELU, 1},
+                                        {CN_LEAKY_RELU, -0.1f},
+                                        {CN_LEAKY_RELU, INFINITY},
+                                        {CN_LEAKY_RELU, NAN}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    cn_conv2d activation = good;
+    activation.activation = wrong[i];
+    EXPECT(CN_BAD_VALUE, cn_conv2d_weight_floats(&activation));
+    activation = good;
+    activation.x_activation = wrong[i];
+    EXPECT(CN_BAD_VALUE, cn_conv2d_weight_floats(&activation));
+  }
   EXPECT(CN_BAD_VALUE, cn_conv2d_workspace_floats(&context, &good, 3, 1));
   EXPECT(CN_BAD_VALUE, cn_conv2d_halo(&good, -1));
   cn_conv2d algorithm = good;
@@ -163,7 +177,8 @@ static void convolution_gradients(void) {
 static void convolution_sizes(void) {
   for (int32_t width = 1 << 20; width <= 1 << 29; width *= 2) {
     const cn_tensor x = {3, 1, width, 0, CN_PLAIN, 0}, y = {16, 1, width, 0, CN_BLOCKED, 0};
-    const cn_conv2d wide = {x, y, x, y, y, {1, 3, 1, 1, 0, 1, 0, 1, 1, 1}, 1, 0, CN_DIRECT};
+    const cn_conv2d wide = {x, y, x,         y,      y,     {1, 3, 1, 1, 0, 1, 0, 1, 1, 1},
+                            1, 0, CN_DIRECT, {0, 0}, {0, 0}};
     for (int32_t n = 1; n <= 16; n += 15) {
       cn_context one = context, two = context;
       one.threads = 1;
@@ -175,7 +190,8 @@ static void convolution_sizes(void) {
     }
   }
   const cn_tensor tall = {1, 1 << 24, 64, 0, CN_PLAIN, 0}, y = {16, 1 << 24, 64, 0, CN_BLOCKED, 0};
-  const cn_conv2d high = {tall, y, tall, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
+  const cn_conv2d high = {tall, y, tall,      y,      y,     {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+                          1,    0, CN_DIRECT, {0, 0}, {0, 0}};
   CHECK(cn_conv2d_workspace_floats(&context, &high, CN_BACKWARD_DATA, 16) > 0, "16M rows");
   cn_conv2d strides = good_conv();
   strides.window.stride_h = strides.window.stride_w = 20000;
@@ -250,24 +266,28 @@ static void windows(void) {
   bad.window.kernel_w /= 2;
   EXPECT(2 * 256 * (int64_t)FAR / 2, cn_conv2d_weight_floats(&bad));
   const cn_tensor in = {8, 1, 9300000, 0, CN_BLOCKED, 0}, out = {1, 1, 9300000, 0, CN_BLOCKED, 0};
-  const cn_conv2d wide = {in, out, in, out, out, {1, 1, 1, 1, 0, 0, 0, 0, 1, 1}, 1, 0, CN_DIRECT};
+  const cn_conv2d wide = {in, out, in,        out,    out,   {1, 1, 1, 1, 0, 0, 0, 0, 1, 1},
+                          1,  0,   CN_DIRECT, {0, 0}, {0, 0}};
   CHECK(cn_conv2d_workspace_floats(&context, &wide, CN_BACKWARD_DATA, 16) > 0, "a long row");
   const cn_tensor map = {16, 4100, 4100, 0, CN_BLOCKED, 0}, mean = {16, 1, 1, 0, CN_BLOCKED, 0};
-  cn_pool2d pool = {map, mean, map, mean, {4100, 4100, 1, 1, 0, 0, 0, 0, 1, 1}, CN_POOL_AVERAGE,
-                    0,   0};
+  cn_pool2d pool = {map, mean,  map, mean, {4100, 4100, 1, 1, 0, 0, 0, 0, 1, 1}, CN_POOL_AVERAGE,
+                    0,   {0, 0}};
   EXPECT(0, cn_pool2d_winner_bytes(&pool, 3));
   pool.kind = CN_POOL_MAX;
   EXPECT(CN_BAD_SHAPE, cn_pool2d_winner_bytes(&pool, 3));
 }
 
 static void linear_layers(void) {
-  const cn_linear good = {16, 2, 2, 10, CN_BIAS};
+  const cn_linear good = {16, 2, 2, 10, CN_BIAS, {0, 0}};
   float *w = memory + 4096, *y = memory + 8192;
   EXPECT(5 * 256, cn_linear_weight_floats(&good));
-  const cn_linear bad[] = {{0, 2, 2, 10, 0}, {16, 2, 2, 0, 0}, {1 << 24, 1, 1, 1 << 24, 0}};
+  const cn_linear bad[] = {
+      {0, 2, 2, 10, 0, {0, 0}}, {16, 2, 2, 0, 0, {0, 0}}, {1 << 24, 1, 1, 1 << 24, 0, {0, 0}}};
   for (int i = 0; i < 3; i++) EXPECT(CN_BAD_SHAPE, cn_linear_weight_floats(&bad[i]));
-  const cn_linear flags = {16, 2, 2, 10, 8};
+  const cn_linear flags = {16, 2, 2, 10, 8, {0, 0}};
   EXPECT(CN_BAD_VALUE, cn_linear_weight_floats(&flags));
+  const cn_linear activation = {16, 2, 2, 10, 0, {CN_LEAKY_RELU + 1, 0}};
+  EXPECT(CN_BAD_VALUE, cn_linear_weight_floats(&activation));
   EXPECT(CN_NULL_POINTER, cn_linear_forward(&context, &good, 1, memory, w, NULL, y, NULL, 0));
   EXPECT(CN_MISALIGNED, cn_linear_forward(&context, &good, 1, odd, w, memory, y, NULL, 0));
   EXPECT(CN_BAD_SHAPE, cn_linear_forward(&context, &good, 0, memory, w, memory, y, NULL, 0));
@@ -277,7 +297,7 @@ static void linear_layers(void) {
 
 static void pooling(void) {
   const cn_tensor x = {16, 8, 8, 0, CN_BLOCKED, 0}, y = {16, 4, 4, 0, CN_BLOCKED, 0};
-  const cn_pool2d good = {x, y, x, y, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
+  const cn_pool2d good = {x, y, x, y, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, {0, 0}};
   cn_pool2d bad = good;
   bad.window.pad_top = 2;
   EXPECT(CN_BAD_SHAPE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
@@ -307,7 +327,10 @@ static void pooling(void) {
   bad.kind = CN_POOL_AVERAGE;
   EXPECT(0, cn_pool2d_winner_bytes(&bad, 3));
   EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, winners));
-  bad.flags = CN_RELU;
+  bad.activation.kind = CN_RELU;
+  EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
+  bad = good;
+  bad.activation = (cn_activation){CN_LEAKY_RELU, 0.1f};
   EXPECT(CN_BAD_VALUE, cn_pool2d_forward(&context, &bad, 1, memory, memory + 4096, NULL));
   bad = good;
   bad.dx.w = 9;
@@ -322,8 +345,10 @@ static void pooling(void) {
 static void pooled_gradients(void) {
   const cn_tensor x = {1, 8, 8, 1, CN_PLAIN, 0}, y = {6, 8, 8, 0, CN_BLOCKED, 0};
   const cn_tensor pooled = {6, 4, 4, 0, CN_BLOCKED, 0};
-  const cn_conv2d conv = {x, y, x, y, y, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 1, 0, CN_DIRECT};
-  const cn_pool2d good = {y, pooled, y, pooled, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, CN_POOL_MAX, 0, 0};
+  const cn_conv2d conv = {x, y, x,         y,      y,     {3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+                          1, 0, CN_DIRECT, {0, 0}, {0, 0}};
+  const cn_pool2d good = {y,           pooled, y,     pooled, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1},
+                          CN_POOL_MAX, 0,      {0, 0}};
   const uint8_t *winners = (const uint8_t *)(memory + 8192);
   const int64_t room = cn_conv2d_workspace_floats(&context, &conv, CN_BACKWARD_WEIGHTS, 1);
   float *dy = memory + 4096, *dw = memory + 12288, *workspace = memory + 16384;
@@ -358,7 +383,7 @@ static void pooled_gradients(void) {
 
 static void normalisation(void) {
   const cn_tensor t = {16, 8, 8, 0, CN_BLOCKED, 0};
-  const cn_batch_norm good = {t, t, t, t, t, 1e-5f, 0.1f, 0};
+  const cn_batch_norm good = {t, t, t, t, t, 1e-5f, 0.1f, {0, 0}};
   const cn_tensor bad_layout = {16, 8, 8, 0, CN_PLAIN, 0};
   cn_batch_norm bad = good;
   EXPECT(2 * 3 * 16, cn_batch_norm_workspace_floats(&context, &good, 3));
@@ -395,17 +420,15 @@ static void elementwise(void) {
   op.out = halo;
   EXPECT(CN_BAD_SHAPE, cn_activation_forward(&context, &op, 1, a, a));
   op.out = t;
-  op.flags = CN_RELU;
-  EXPECT(CN_BAD_VALUE, cn_activation_backward(&context, &op, 1, a, a, out));
-  op.flags = 0;
-  for (op.activation = -1; op.activation <= CN_ACTIVATIONS; op.activation += CN_ACTIVATIONS + 1) {
+  for (int32_t kind = -1; kind <= CN_ACTIVATIONS; kind += CN_ACTIVATIONS + 1) {
+    op.activation.kind = kind;
     EXPECT(CN_BAD_VALUE, cn_activation_forward(&context, &op, 1, a, out));
     EXPECT(CN_BAD_VALUE, cn_activation_backward(&context, &op, 1, a, a, out));
     EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
   }
-  op.activation = 0;
-  op.flags = 4;
+  op.activation.kind = CN_LEAKY_RELU + 1; /* whose slope is not known from its value */
   EXPECT(CN_BAD_VALUE, cn_add(&context, &op, 1, a, a, out));
+  op.activation.kind = CN_IDENTITY;
   EXPECT(CN_NULL_POINTER, cn_add(&context, &op, 1, a, NULL, out));
   const cn_dropout dropout = {.x = t, .y = t, .scale = INFINITY};
   EXPECT(CN_BAD_VALUE, cn_dropout_apply(&context, &dropout, 1, 0, 0, a, out));

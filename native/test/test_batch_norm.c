@@ -7,12 +7,10 @@ typedef struct norm_case {
 } norm_case;
 
 static const norm_case cases[] = {
-    {1, 1, 1, 1, 0, 0, 0, 0, 0, 0.0f},
-    {2, 16, 3, 4, 0, 0, 0, 0, 0, 0.0f},
-    {3, 17, 5, 7, 1, 2, 0, 3, CN_RELU, 0.0f},
-    {5, 33, 8, 6, 0, 1, 1, 0, 0, 100.0f},
-    {40, 20, 14, 14, 1, 1, 1, 1, CN_RELU, -3.0f},
-    {1, 3, 9, 1, 0, 0, 0, 0, 0, 1000.0f},
+    {1, 1, 1, 1, 0, 0, 0, 0, 0, 0.0f},           {2, 16, 3, 4, 0, 0, 0, 0, 0, 0.0f},
+    {3, 17, 5, 7, 1, 2, 0, 3, RELU, 0.0f},       {3, 17, 5, 7, 1, 2, 0, 3, RELU6, 2.0f},
+    {5, 33, 6, 4, 0, 1, 1, 0, LEAKY_RELU, 0.0f}, {5, 33, 8, 6, 0, 1, 1, 0, 0, 100.0f},
+    {40, 20, 14, 14, 1, 1, 1, 1, RELU, -3.0f},   {1, 3, 9, 1, 0, 0, 0, 0, 0, 1000.0f},
 };
 
 enum { CHANNEL_VECTORS = 6 }; /* mean, inverse std, running mean and variance, dscale, dshift */
@@ -41,12 +39,10 @@ static int64_t value_at(const norm_case *t, int64_t c, int64_t j) {
   return (j / pixels * t->c + c) * pixels + j % pixels;
 }
 
-static double clamp(const norm_case *t, double y) {
-  return (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : y;
-}
+static double clamp(const norm_case *t, double y) { return activated(activation_in(t->flags), y); }
 
-/* y_sum has a residual added before the ReLU. The gradient is with respect to y, after its ReLU if
- * any. */
+/* y_sum has a residual added before the activation. The gradient is with respect to y, after its
+ * activation. */
 static void solve_channel(problem *p, int64_t c) {
   const norm_case *t = p->t;
   const int64_t m = (int64_t)t->n * t->h * t->w;
@@ -63,7 +59,7 @@ static void solve_channel(problem *p, int64_t c) {
     const double y = (p->x[i] - mean) * inverse * p->scale[c] + p->shift[c];
     p->expected.y[i] = clamp(t, y);
     p->expected.y_sum[i] = clamp(t, y + p->add[i]);
-    const double g = (t->flags & CN_RELU) != 0 && y <= 0.0 ? 0.0 : p->dy[i];
+    const double g = slope_at(activation_in(t->flags), clamp(t, y)) * p->dy[i];
     p->expected.dx[i] = g;
     dshift += g;
     dscale += g * (p->x[i] - mean) * inverse;
@@ -88,7 +84,7 @@ static void solve_channel(problem *p, int64_t c) {
 static problem problem_of(const norm_case *t) {
   const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED, 0};
   problem p = {.t = t,
-               .norm = {shape, shape, shape, shape, shape, 1e-5f, 0.1f, t->flags},
+               .norm = {shape, shape, shape, shape, shape, 1e-5f, 0.1f, activation_in(t->flags)},
                .count = (int64_t)t->n * t->c * t->h * t->w,
                .channels = (t->c + 15) / 16 * 16};
   p.norm.x.halo = t->x_halo;

@@ -14,7 +14,7 @@ static tracked_sum *new_sums(int64_t count) {
 }
 
 /* The seven loops. Every product is a term of one y, one dx and one dw, and a residual is a term
- * too. Then ReLU is applied to y, and the mask of x to dx where values were added. */
+ * too. Then the activation is applied to y, and the slope of that of x to dx. */
 static solution solve(const problem *p) {
   const cn_conv2d *c = &p->conv;
   const solution s = {new_sums(p->y_count), new_sums(p->x_count), new_sums(p->w_count),
@@ -45,11 +45,11 @@ static solution solve(const problem *p) {
       }
   for (int64_t i = 0; i < p->y_count; i++) {
     if (p->y_add != NULL) add_term(&s.y[i], p->y_add[i]);
-    if ((c->flags & CN_RELU) != 0 && s.y[i].sum <= 0.0) s.y[i].sum = 0.0;
+    s.y[i].sum = activated(c->activation, s.y[i].sum);
   }
   for (int64_t i = 0; i < p->x_count; i++) {
     if (p->dx_add != NULL) add_term(&s.dx[i], p->dx_add[i]);
-    if (p->mask && p->x[i] <= 0.0f) s.dx[i].sum = 0.0;
+    if (p->mask) s.dx[i].sum *= slope_at(c->x_activation, p->x[i]);
   }
   return s;
 }

@@ -75,7 +75,7 @@ static void run_pool(const conv_case *t, int32_t algorithm, const cn_pool2d *win
 
 /* Weight gradients computed from the gradient of the pool's output have the bits of those computed
  * from the gradient of its input. */
-static void run_pool_backward(const conv_case *t, int32_t flags) {
+static void run_pool_backward(const conv_case *t, cn_activation activation) {
   problem p = problem_of(t, CN_DIRECT, false, false);
   const cn_conv2d *c = &p.conv;
   const cn_tensor pooled = {c->y.c, c->y.h / 2, c->y.w / 2, 1, CN_BLOCKED, 0};
@@ -84,7 +84,7 @@ static void run_pool_backward(const conv_case *t, int32_t flags) {
                           .dx = c->dy,
                           .dy = pooled,
                           .window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1},
-                          .flags = flags};
+                          .activation = activation};
   if (pooled.h == 0 || pooled.w == 0 || cn_conv2d_pools_backward(c, &pool) != 1) {
     free_problem(&p);
     return;
@@ -125,7 +125,8 @@ static void run_pool_backward(const conv_case *t, int32_t flags) {
 
 static void pooling_along_gives_the_same_bits(void) {
   const cn_pool2d windows[] = {
-      {.window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, .flags = CN_RELU},
+      {.window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, .activation = {CN_RELU, 0.0f}},
+      {.window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}, .activation = {CN_RELU6, 0.0f}},
       {.window = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1}},
       {.window = {2, 3, 3, 1, 0, 0, 0, 0, 1, 1}, .kind = CN_POOL_AVERAGE},
       {.window = {2, 2, 2, 2, 1, 1, 1, 1, 1, 1}},
@@ -141,8 +142,8 @@ static void pooling_along_gives_the_same_bits(void) {
 
 static void gradients_behind_a_pool_have_the_same_bits(void) {
   for (int i = 0; i < CONV_CASES; i++)
-    for (int32_t flags = 0; flags <= CN_RELU && takes(&conv_cases[i], CN_DIRECT); flags += CN_RELU)
-      run_pool_backward(&conv_cases[i], flags);
+    for (int32_t kind = CN_IDENTITY; kind <= CN_RELU6 && takes(&conv_cases[i], CN_DIRECT); kind++)
+      run_pool_backward(&conv_cases[i], (cn_activation){kind, 0.0f});
   CHECK(gradients_behind_pools >= 12, "only %d cases were pooled", gradients_behind_pools);
 }
 

@@ -226,9 +226,17 @@ static int32_t pooled_size(int32_t in, int32_t kernel, int32_t stride, int32_t b
   return rest && down * stride < in + before && chance(50) ? down + 1 : down;
 }
 
+/* One that kernels end in. */
+static cn_activation any_activation(void) {
+  const int32_t kind = CN_IDENTITY + below(CN_LEAKY_RELU + 1);
+  return (cn_activation){kind, kind == CN_LEAKY_RELU ? (float)below(8) / 8.0f : 0.0f};
+}
+
 static cn_conv2d any_conv(void) {
   static const int32_t kernels[] = {1, 1, 2, 3, 3, 3, 5, 7};
-  cn_conv2d c = {.x = any_tensor(CN_BLOCKED), .groups = 1, .flags = below(4)};
+  cn_conv2d c = {.x = any_tensor(CN_BLOCKED), .groups = 1, .flags = below(2)};
+  c.activation = any_activation();
+  c.x_activation = any_activation();
   const int32_t form = below(8);
   int32_t filters = ONE_OF(1, 3, 6, 8, 15, 16, 17, 32, 33);
   if (form < 2 && c.x.c < CN_BLOCK) c.x.layout = CN_PLAIN;
@@ -289,7 +297,7 @@ static cn_pool2d any_pool(const cn_tensor *x) {
   p.dy = p.y;
   other_halo(&p.dx);
   other_halo(&p.dy);
-  if (p.kind == CN_POOL_MAX && chance(30)) p.flags = CN_RELU;
+  if (p.kind == CN_POOL_MAX && chance(30)) p.activation.kind = CN_RELU + below(2);
   return p;
 }
 
@@ -466,7 +474,8 @@ static void linear_layers(bool extreme) {
                  .h = 1 + below(3),
                  .w = 1 + below(3),
                  .outputs = ONE_OF(1, 2, 10, 16, 17, 33),
-                 .flags = below(4)};
+                 .flags = below(2),
+                 .activation = any_activation()};
   spoil(&d, sizeof d / sizeof(int32_t));
   const int64_t floats = SIZE(cn_linear_weight_floats, &d);
   int64_t room[4];
@@ -542,7 +551,7 @@ static void normalisations(bool extreme) {
   const cn_context context = any_context();
   const int32_t n = any_batch();
   const cn_tensor t = any_tensor(CN_BLOCKED);
-  cn_batch_norm b = {t, t, t, t, t, 1e-5f, 0.1f, chance(50) ? CN_RELU : 0};
+  cn_batch_norm b = {t, t, t, t, t, 1e-5f, 0.1f, any_activation()};
   other_halo(&b.y);
   other_halo(&b.dx);
   other_halo(&b.dy);
@@ -589,8 +598,8 @@ static void elementwise(bool extreme) {
   const cn_context context = any_context();
   const int32_t n = any_batch(), layout = below(3);
   const cn_tensor t = any_tensor(layout);
-  cn_elementwise e = {.a = t, .b = t, .out = t, .flags = chance(30) ? CN_RELU : 0, .activation = 0};
-  if (chance(20)) e.activation = (int32_t)(next_random() % 4) - 1;
+  cn_elementwise e = {.a = t, .b = t, .out = t, .activation = any_activation()};
+  if (chance(20)) e.activation.kind = (int32_t)(next_random() % (CN_ACTIVATIONS + 1)) - 1;
   other_halo(&e.a);
   other_halo(&e.b);
   spoil(&e, sizeof e / sizeof(int32_t));
@@ -606,9 +615,7 @@ static void elementwise(bool extreme) {
   too_large = false;
   float *a = next_image(&e.a, n), *b = next_image(&e.b, n), *out = next_tensor(&e.out, n);
   if (!too_large) {
-    const bool flagged = e.flags != 0;
     CALL(out, cn_add, &context, &e, n, spoilt(a), spoilt(b), spoilt(out));
-    if (flagged && chance(80)) e.flags = 0;
     mark(out, operands[2].floats);
     CALL(out, cn_activation_forward, &context, &e, n, spoilt(a), spoilt(out));
     mark(out, operands[2].floats);

@@ -62,28 +62,11 @@ static float *new_awkward(int64_t count) {
   return p;
 }
 
-typedef enum function { RELU, RELU_SLOPE, ADD, ADD_RELU, FUNCTIONS } function;
+typedef enum function { ADD, ADD_RELU, ADD_RELU6, ADD_LEAKY_RELU, FUNCTIONS } function;
 
-static float relu(float v) { return v <= 0.0f ? 0.0f : v; }
-
-static float apply(function f, float a, float b) {
-  switch (f) {
-  case RELU:
-    return relu(a);
-  case RELU_SLOPE:
-    return a <= 0.0f ? 0.0f : b;
-  case ADD:
-    return a + b;
-  default:
-    return relu(a + b);
-  }
-}
-
-static int32_t call(const cn_context *context, function f, const cn_elementwise *op, int32_t n,
-                    const float *a, const float *b, float *out) {
-  if (f == RELU) return cn_activation_forward(context, op, n, a, out);
-  if (f == RELU_SLOPE) return cn_activation_backward(context, op, n, a, b, out);
-  return cn_add(context, op, n, a, b, out);
+static cn_activation activation_of(function f) {
+  static const int32_t flags[] = {0, RELU, RELU6, LEAKY_RELU};
+  return activation_in(flags[f]);
 }
 
 static void check_function(const cn_context *context, function f, const shape_case *s,
@@ -91,27 +74,26 @@ static void check_function(const cn_context *context, function f, const shape_ca
   cn_elementwise op = {.a = tensor_of(s, layout, halos & 1),
                        .b = tensor_of(s, layout, halos & 2),
                        .out = tensor_of(s, layout, halos >> 2),
-                       .flags = f == ADD_RELU ? CN_RELU : 0};
+                       .activation = activation_of(f)};
   const int64_t count = count_of(s), floats = cn_tensor_floats(&op.out, s->n);
   float *a_plain = new_awkward(count), *b_plain = new_awkward(count);
   float *expected = new_floats(count), *got = new_floats(count), *out = new_floats(floats);
-  for (int64_t i = 0; i < count; i++) expected[i] = apply(f, a_plain[i], b_plain[i]);
+  for (int64_t i = 0; i < count; i++)
+    expected[i] = (float)activated(op.activation, a_plain[i] + b_plain[i]);
   float *a = new_tensor(&op.a, s->n, a_plain), *b = new_tensor(&op.b, s->n, b_plain);
-  CHECK(call(context, f, &op, s->n, a, b, out) == CN_OK, "function %d", (int)f);
+  CHECK(cn_add(context, &op, s->n, a, b, out) == CN_OK, "function %d", (int)f);
   read_tensor("elementwise", &op.out, s->n, out, got);
   check_equal("elementwise", expected, got, count);
   op.out = op.a;
-  if (f == RELU_SLOPE) op.out = op.b;
-  float *in_place = f == RELU_SLOPE ? b : a;
-  CHECK(call(context, f, &op, s->n, a, b, in_place) == CN_OK, "function %d in place", (int)f);
-  read_tensor("elementwise in place", &op.out, s->n, in_place, got);
+  CHECK(cn_add(context, &op, s->n, a, b, a) == CN_OK, "function %d in place", (int)f);
+  read_tensor("elementwise in place", &op.out, s->n, a, got);
   check_equal("elementwise in place", expected, got, count);
   float *all[] = {a_plain, b_plain, expected, got, out, a, b};
   for (int i = 0; i < 7; i++) free(all[i]);
 }
 
 static void functions_follow_their_formulas(const cn_context *context) {
-  for (function f = RELU; f < FUNCTIONS; f++)
+  for (function f = ADD; f < FUNCTIONS; f++)
     for (int i = 0; i < SHAPES; i++)
       for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
         for (int32_t halos = 0; halos < 8; halos += 3)
@@ -123,14 +105,22 @@ static void functions_follow_their_formulas(const cn_context *context) {
 /* An activation and its derivative in double precision. The kernel must be within `ulps` units in
  * the last place of its result or of x (dy for the derivative). */
 typedef struct activation_case {
-  cn_activation_kind activation;
+  cn_activation activation;
   double (*f)(double x), (*slope)(double x);
   bool from_y;
   double ulps;
 } activation_case;
 
-static double relu_of(double x) { return x <= 0 ? 0 : x; }
-static double relu_slope_of(double x) { return x <= 0 ? 0 : 1; }
+static const cn_activation identity, relu = {CN_RELU, 0}, relu6 = {CN_RELU6, 0},
+                                     leaky = {CN_LEAKY_RELU, 0.3f};
+
+#define PIECEWISE(name)                                                                            \
+  static double name##_of(double x) { return activated(name, x); }                                 \
+  static double name##_slope_of(double x) { return slope_at(name, activated(name, x)); }
+PIECEWISE(identity)
+PIECEWISE(relu)
+PIECEWISE(relu6)
+PIECEWISE(leaky)
 
 static double gelu_of(double x) { return x * erfc(-x / sqrt(2)) / 2; }
 static double gelu_slope_of(double x) {
@@ -147,9 +137,12 @@ static double gelu_tanh_slope_of(double x) {
 }
 
 static const activation_case activation_cases[] = {
-    {CN_ACTIVATION_RELU, relu_of, relu_slope_of, true, 0},
-    {CN_ACTIVATION_GELU, gelu_of, gelu_slope_of, false, 4},
-    {CN_ACTIVATION_GELU_TANH, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
+    {{CN_IDENTITY, 0}, identity_of, identity_slope_of, true, 0},
+    {{CN_RELU, 0}, relu_of, relu_slope_of, true, 0},
+    {{CN_RELU6, 0}, relu6_of, relu6_slope_of, true, 0},
+    {{CN_LEAKY_RELU, 0.3f}, leaky_of, leaky_slope_of, true, 1},
+    {{CN_GELU, 0}, gelu_of, gelu_slope_of, false, 4},
+    {{CN_GELU_TANH, 0}, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
 };
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
@@ -193,9 +186,9 @@ static void check_activation(const cn_context *context, const activation_case *c
     const bool vanishes = isinf(dy_plain[i]) && fabs(x_plain[i]) > 4 && !c->from_y;
     const double dx = slope == 0 && c->from_y ? 0 : slope * dy_plain[i];
     CHECK(is_near(f, y_plain[i], x_plain[i], c->ulps), "activation %d of %g is %g, not %g",
-          (int)c->activation, (double)x_plain[i], (double)y_plain[i], f);
+          (int)c->activation.kind, (double)x_plain[i], (double)y_plain[i], f);
     CHECK(vanishes || is_near(dx, got[i], dy_plain[i], 2 * c->ulps),
-          "slope %d at %g times %g is %g, not %g", (int)c->activation, (double)x_plain[i],
+          "slope %d at %g times %g is %g, not %g", (int)c->activation.kind, (double)x_plain[i],
           (double)dy_plain[i], (double)got[i], dx);
   }
   float *all[] = {x_plain, dy_plain, got, y_plain, out, same, x, dy, y};

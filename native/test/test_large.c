@@ -48,8 +48,12 @@ static int32_t backward_data(const cn_context *context, const data *d, int32_t n
 
 static int32_t normalise(const cn_context *context, const data *d, int32_t n, const float *x,
                          float *y) {
-  const cn_batch_norm norm = {
-      .x = plain, .y = bordered, .dx = bordered, .dy = plain, .epsilon = 1e-5f, .flags = CN_RELU};
+  const cn_batch_norm norm = {.x = plain,
+                              .y = bordered,
+                              .dx = bordered,
+                              .dy = plain,
+                              .epsilon = 1e-5f,
+                              .activation = {CN_RELU, 0.0f}};
   return cn_batch_norm_infer(context, &norm, n, x, d->scale, d->shift, d->mean, d->variance, NULL,
                              y);
 }

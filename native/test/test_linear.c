@@ -6,13 +6,22 @@ typedef struct linear_case {
 } linear_case;
 
 static const linear_case cases[] = {
-    {1, 1, 1, 1, 1, CN_BIAS},     {64, 16, 5, 5, 120, CN_BIAS | CN_RELU},
-    {64, 84, 1, 1, 10, CN_BIAS},  {3, 17, 3, 2, 33, CN_BIAS},
-    {5, 3, 4, 4, 7, 0},           {37, 20, 2, 3, 47, CN_BIAS | CN_RELU},
-    {1, 200, 1, 1, 300, CN_BIAS}, {2, 90, 3, 2, 33, CN_BIAS | CN_RELU},
-    {3, 1500, 1, 1, 20, 0},       {4, 37, 1, 1, 16, CN_RELU},
-    {300, 33, 1, 1, 17, CN_BIAS}, {509, 18, 1, 1, 5, CN_BIAS},
-    {15, 48, 1, 1, 600, 0},       {7, 1300, 1, 1, 150, CN_BIAS},
+    {1, 1, 1, 1, 1, CN_BIAS},
+    {64, 16, 5, 5, 120, CN_BIAS | RELU},
+    {64, 84, 1, 1, 10, CN_BIAS},
+    {3, 17, 3, 2, 33, CN_BIAS},
+    {5, 3, 4, 4, 7, 0},
+    {37, 20, 2, 3, 47, CN_BIAS | RELU6},
+    {1, 200, 1, 1, 300, CN_BIAS},
+    {2, 90, 3, 2, 33, CN_BIAS | LEAKY_RELU},
+    {70, 33, 1, 1, 50, CN_BIAS | LEAKY_RELU},
+    {3, 18, 2, 2, 21, RELU6},
+    {3, 1500, 1, 1, 20, 0},
+    {4, 37, 1, 1, 16, RELU},
+    {300, 33, 1, 1, 17, CN_BIAS},
+    {509, 18, 1, 1, 5, CN_BIAS},
+    {15, 48, 1, 1, 600, 0},
+    {7, 1300, 1, 1, 150, CN_BIAS},
     {256, 64, 1, 1, 64, CN_BIAS},
 };
 
@@ -45,13 +54,13 @@ static void solve(problem *p) {
         add_term(&p->dx[i * p->features + f], w * dy);
         add_term(&p->dw[o * p->features + f], x * dy);
       }
-      if ((t->flags & CN_RELU) != 0 && y->sum <= 0.0) y->sum = 0.0;
+      y->sum = activated(activation_in(t->flags), y->sum);
     }
 }
 
 static problem problem_of(const linear_case *t, bool exact) {
   problem p = {.t = t,
-               .linear = {t->c, t->h, t->w, t->outputs, t->flags},
+               .linear = {t->c, t->h, t->w, t->outputs, t->flags & FLAGS, activation_in(t->flags)},
                .x = {t->c, t->h, t->w, 0, CN_FLAT, 0},
                .y = {t->outputs, 1, 1, 0, CN_FLAT, 0}};
   p.features = (int64_t)t->c * t->h * t->w;

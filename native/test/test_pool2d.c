@@ -67,7 +67,7 @@ static double window(const cn_pool2d *p, const float *x, int64_t oy, int64_t ox,
       count++;
     }
   if (p->kind == CN_POOL_MAX) {
-    if ((p->flags & CN_RELU) == 0 || !(x[best] <= 0.0f)) dx[best] += dy;
+    if (slope_at(p->activation, x[best]) > 0.0) dx[best] += dy;
     return x[best];
   }
   if (p->count_include_pad) count = padded;
@@ -104,7 +104,7 @@ static void check_values(const char *name, int32_t isa, const double *expected, 
 static bool has_winners(const pool_case *t) { return t->kernel_h * t->kernel_w <= CN_NO_WINNER; }
 
 /* The gradient from the winners that the forward pass stored and, for maxima, from x alone. With
- * CN_RELU only the former, because only winners record windows without one. */
+ * an activation only the former, because only winners record windows without one. */
 static void run(const pool_case *t, const cn_context *context, const cn_pool2d *pool,
                 const float *x, const float *dy, float *y, float *dx) {
   const int64_t bytes = cn_pool2d_winner_bytes(pool, t->n);
@@ -117,7 +117,7 @@ static void run(const pool_case *t, const cn_context *context, const cn_pool2d *
   CHECK(cn_pool2d_backward(context, pool, t->n, max && winners == NULL ? x : NULL, winners, dy,
                            dx) == CN_OK,
         "%s", t->name);
-  if (max && pool->flags == 0) {
+  if (max && pool->activation.kind == CN_IDENTITY) {
     float *again = new_floats(dx_floats);
     CHECK(cn_pool2d_backward(context, pool, t->n, x, NULL, dy, again) == CN_OK, "%s", t->name);
     check_same_bits(t->name, dx, again, dx_floats);
@@ -127,13 +127,13 @@ static void run(const pool_case *t, const cn_context *context, const cn_pool2d *
 }
 
 static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad, bool nans,
-                     int32_t flags) {
+                     int32_t activation) {
   cn_pool2d pool = pool_of(t, kind, count_include_pad);
-  pool.flags = flags;
+  pool.activation.kind = activation;
   const int64_t x_count = (int64_t)t->n * t->c * t->h * t->w;
   const int64_t y_count = (int64_t)t->n * t->c * pool.y.h * pool.y.w;
   seed_values((uint64_t)(t - cases) + 1);
-  float *x_plain = new_integers(x_count, 3), *dy_plain = new_integers(y_count, 5);
+  float *x_plain = new_integers(x_count, 8), *dy_plain = new_integers(y_count, 5);
   for (int64_t i = 0; i < x_count && nans; i += 7) x_plain[i] = i % 2 == 0 ? NAN : -INFINITY;
   double *y_expected = calloc((size_t)y_count, sizeof(double));
   double *dx_expected = calloc((size_t)x_count, sizeof(double));
@@ -173,7 +173,9 @@ int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     for (int nans = 0; nans < 2; nans++) {
       run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, 0);
-      if (has_winners(&cases[i])) run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, CN_RELU);
+      for (int32_t activation = CN_RELU; activation <= CN_RELU6 && has_winners(&cases[i]);
+           activation++)
+        run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, activation);
     }
     run_case(&cases[i], CN_POOL_AVERAGE, 0, false, 0);
     run_case(&cases[i], CN_POOL_AVERAGE, 1, false, 0);

@@ -48,6 +48,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     public (string Function, TorchCall Call) Lower(Node node, Tensor[] w) => node.Layer switch
     {
         Relu => ("relu", (x, _) => x[0].relu()),
+        Relu6 => ("relu6", (x, _) => functional.relu6(x[0])),
+        LeakyRelu layer => ("leaky_relu", (x, _) => functional.leaky_relu(x[0], layer.NegativeSlope)),
         Gelu layer => ("gelu",
             (x, _) => x[0].gelu(layer.Approximate == GeluApproximation.None ? Approximate.none : Approximate.tanh)),
         Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.Plus(next))),

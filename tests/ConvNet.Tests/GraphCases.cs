@@ -50,6 +50,28 @@ public static class GraphCases
         Chain("convs padded on one side", 2, new(3, 9, 8), new Conv2d(16, 3, padding: (2, 0, 0, 2)), new Relu(),
             new Conv2d(17, 5, padding: (0, 4, 4, 0)), new Relu(), new Conv2d(4, 3, stride: 2, padding: (0, 1, 0, 0),
             rounding: Rounding.Floor)),
+        Chain("conv and linear with every activation", 2, new(3, 9, 8), new Conv2d(17, 3, padding: 1),
+            new LeakyRelu(0.25f), new Conv2d(16, 3, padding: 1), new Relu6(), new Conv2d(6, 3), new LeakyRelu(0.5f),
+            new Flatten(), new Linear(19), new Relu6(), new Linear(9), new LeakyRelu(0.125f)),
+        Chain("first conv, leaky relu, pool", 2, new(1, 10, 12), new Conv2d(6, 3, padding: 1), new LeakyRelu(0.25f),
+            new MaxPool2d(2), new Conv2d(17, 3), new LeakyRelu(0.5f), new MaxPool2d(2, 1), new Flatten(),
+            new Linear(3)),
+        Chain("first conv, relu6, pool", 2, new(1, 10, 12), new Conv2d(6, 3, padding: 1), new Relu6(),
+            new MaxPool2d(2), new Conv2d(17, 3), new Relu6(), new MaxPool2d(3, 1), new Flatten(), new Linear(3)),
+        Chain("leaky relu and pools alone", 2, new(17, 9, 9), new LeakyRelu(0.25f), new MaxPool2d(3), new Relu6(),
+            new AvgPool2d(2, 1), new LeakyRelu(0.5f)),
+        Chain("conv, leaky relu, average pool", 2, new(3, 8, 8), new Conv2d(17, 3, padding: 1), new LeakyRelu(0.25f),
+            new AvgPool2d(2), new Conv2d(3, 3)),
+        Chain("conv, leaky relu, pool of large windows", 2, new(1, 18, 19), new Conv2d(17, 3, padding: 1),
+            new LeakyRelu(0.25f), new MaxPool2d(16, 1), new Conv2d(3, 1)),
+        Chain("depthwise with activations", 2, new(17, 6, 6), new Conv2d(17, 3, padding: 1, groups: 17), new Relu6(),
+            new Conv2d(20, 1), new LeakyRelu(0.25f), new Conv2d(20, 3, padding: 1, groups: 20), new LeakyRelu(0.5f),
+            new Conv2d(40, 3, padding: 1, groups: 20), new Relu6()),
+        Chain("conv bn relu6, conv bn leaky relu", 4, new(3, 6, 5), new Conv2d(17, 3, padding: 1, bias: false),
+            new BatchNorm2d(), new Relu6(), new Conv2d(5, 3), new BatchNorm2d(), new LeakyRelu(0.25f)),
+        Chain("a leaky relu of relu6", 2, new(5, 3, 3), new Relu6(), new LeakyRelu(0.25f), new LeakyRelu(0.5f)),
+        new("add leaky relu", 2, () => Residual(new LeakyRelu(0.25f))),
+        new("add relu6", 2, () => Residual(new Relu6())),
         Chain("bn relu", 4, new(18, 5, 3), new BatchNorm2d(), new Relu()),
         Chain("bn first, conv", 4, new(3, 5, 5), new BatchNorm2d(), new Conv2d(4, 3)),
         Chain("relu first", 2, new(3, 6, 5), new Relu(), new Conv2d(5, 3)),
@@ -104,8 +126,26 @@ public static class GraphCases
 
     public static IEnumerable<GraphCase> All => [.. Patterns, .. Networks];
 
+    public static IEnumerable<GraphCase> WithRelu
+        => All.Where(graph => graph.Build().LayerNodes.Any(node => node.Layer is Relu));
+
     public static GraphCase Chain(string name, int n, Shape input, params Layer[] layers)
         => new(name, n, () => Sequential.Of(input, layers));
+
+    /// <summary>A copy of a graph with other layers.</summary>
+    public static Graph Replace(Graph graph, Func<Node, Layer> layerOf)
+    {
+        var copy = new Graph();
+        var nodes = new Dictionary<Node, Node>();
+        foreach (Node node in graph.Nodes)
+        {
+            nodes[node] = node.Layer is null
+                ? copy.AddInput(node.Name, node.Shape)
+                : copy.Add(node.Name, layerOf(node), [.. node.Inputs.Select(input => nodes[input])]);
+        }
+        copy.SetOutputs([.. graph.Outputs.Select(output => nodes[output])]);
+        return copy;
+    }
 
     private static Graph Residual(Layer last)
     {

@@ -33,14 +33,16 @@ static int64_t chunk_begin(const norm_job *job, int64_t chunk) {
   return job->n * chunk / job->chunks;
 }
 
-/* Per-channel coefficients: y = (x - k[0]) k[1] + k[2]; k[3] and k[4] are used by the gradient. */
-enum { COEFFICIENTS = 5 };
+/* Per-channel coefficients: y = (x - k[0]) k[1] + k[2] before the activation, whose slope is k[5]
+ * in every channel; k[3] and k[4] are used by the gradient. */
+enum { COEFFICIENTS = 6, SLOPE = 5 };
 static inline vec normalised(vec x, const vec *k) { return vec_fma(vec_sub(x, k[0]), k[1], k[2]); }
 
 static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
   k[0] = vec_load(job->mean + channel);
   k[1] = vec_mul(vec_load(job->inverse_std + channel), vec_load(job->scale + channel));
   k[2] = vec_load(job->shift + channel);
+  k[SLOPE] = vec_set1(job->norm->activation.slope);
 }
 
 /* out = f(x, extra), row by row; k holds the coefficients of the channels. */
@@ -176,34 +178,37 @@ static void channel_items(const void *state, int64_t first, int64_t last, int th
 
 /* ---- Forward --------------------------------------------------------------------------------- */
 
-static inline vec relu_of(vec y) { return vec_keep(vec_not_le(y, vec_zero()), y); }
-
-static inline vec output(vec x, vec add, const vec *k) {
-  (void)add;
-  return normalised(x, k);
-}
-static inline vec output_relu(vec x, vec add, const vec *k) { return relu_of(output(x, add, k)); }
-static inline vec output_sum(vec x, vec add, const vec *k) {
-  return vec_add(normalised(x, k), add);
-}
-static inline vec output_sum_relu(vec x, vec add, const vec *k) {
-  return relu_of(output_sum(x, add, k));
-}
+#define OUTPUTS(KIND, name)                                                                        \
+  static inline vec output_##name(vec x, vec add, const vec *k) {                                  \
+    (void)add;                                                                                     \
+    return activate_as(KIND, k[SLOPE], normalised(x, k));                                          \
+  }                                                                                                \
+  static inline vec output_sum_##name(vec x, vec add, const vec *k) {                              \
+    return activate_as(KIND, k[SLOPE], vec_add(normalised(x, k), add));                            \
+  }
+EACH_ACTIVATION(OUTPUTS)
+#undef OUTPUTS
 
 /* Items are planes of y: (sample, block). */
 static void output_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
-  const bool relu = (job->norm->flags & CN_RELU) != 0;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t block = item % job->ov.planes, sample = item / job->ov.planes;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       vec k[COEFFICIENTS];
       load_coefficients(job, block * CN_BLOCK + lane, k);
-      if (job->extra == NULL && !relu) map_plane(job, sample, block, lane, output, k);
-      if (job->extra == NULL && relu) map_plane(job, sample, block, lane, output_relu, k);
-      if (job->extra != NULL && !relu) map_plane(job, sample, block, lane, output_sum, k);
-      if (job->extra != NULL && relu) map_plane(job, sample, block, lane, output_sum_relu, k);
+      switch (job->norm->activation.kind) {
+#define OUTPUT(KIND, name)                                                                         \
+  case KIND:                                                                                       \
+    if (job->extra == NULL)                                                                        \
+      map_plane(job, sample, block, lane, output_##name, k);                                       \
+    else                                                                                           \
+      map_plane(job, sample, block, lane, output_sum_##name, k);                                   \
+    break;
+        EACH_ACTIVATION(OUTPUT)
+#undef OUTPUT
+      }
     }
     zero_border(&job->norm->y, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);
@@ -284,15 +289,13 @@ void ISA_NAME(batch_norm_infer)(int threads, const cn_batch_norm *norm, int32_t 
 
 /* ---- Backward -------------------------------------------------------------------------------- */
 
-/* The gradient through a fused ReLU. Its mask is recomputed from x, which is read anyway. */
-static inline vec slope(vec x, vec dy, const vec *k) {
-  return vec_keep(vec_not_le(normalised(x, k), vec_zero()), dy);
-}
-static inline vec unchanged(vec x, vec dy, const vec *k) {
-  (void)x;
-  (void)k;
-  return dy;
-}
+/* The gradient through a fused activation. y is recomputed from x, which is read anyway. */
+#define SLOPES(KIND, name)                                                                         \
+  static inline vec slope_##name(vec x, vec dy, const vec *k) {                                    \
+    return slope_from_x_as(KIND, k[SLOPE], normalised(x, k), dy);                                  \
+  }
+EACH_ACTIVATION(SLOPES)
+#undef SLOPES
 
 /* Pixels of a row that are summed together. */
 enum { ROW_PIECE = 2 * LEAF_TERMS };
@@ -359,10 +362,14 @@ static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job
 static void gradient_sums(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   (void)thread;
-  if ((job->norm->flags & CN_RELU) != 0)
-    sum_chunks(job, first, last, slope);
-  else
-    sum_chunks(job, first, last, unchanged);
+  switch (job->norm->activation.kind) {
+#define SUMS(KIND, name)                                                                           \
+  case KIND:                                                                                       \
+    sum_chunks(job, first, last, slope_##name);                                                    \
+    break;
+    EACH_ACTIVATION(SUMS)
+#undef SUMS
+  }
 }
 
 static double total_of(const norm_job *job, const float *partial, int64_t channel) {
@@ -385,14 +392,16 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
 static inline vec input_gradient(vec x, vec g, const vec *k) {
   return vec_mul(k[1], vec_sub(vec_sub(g, k[3]), vec_mul(vec_sub(x, k[0]), k[4])));
 }
-static inline vec input_gradient_relu(vec x, vec dy, const vec *k) {
-  return input_gradient(x, slope(x, dy, k), k);
-}
+#define INPUT_GRADIENTS(KIND, name)                                                                \
+  static inline vec input_gradient_##name(vec x, vec dy, const vec *k) {                           \
+    return input_gradient(x, slope_##name(x, dy, k), k);                                           \
+  }
+EACH_ACTIVATION(INPUT_GRADIENTS)
+#undef INPUT_GRADIENTS
 
 /* dx = scale / std (g - dshift / m - (x - mean) / std dscale / m). Items are planes of dx. */
 static void input_items(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
-  const bool relu = (job->norm->flags & CN_RELU) != 0;
   const vec count = vec_set1((float)count_of(job));
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -404,10 +413,14 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
       load_coefficients(job, c, k);
       k[3] = vec_div(vec_load(job->dshift + c), count);
       k[4] = vec_mul(vec_div(vec_load(job->dscale + c), count), inverse);
-      if (relu)
-        map_plane(job, sample, block, lane, input_gradient_relu, k);
-      else
-        map_plane(job, sample, block, lane, input_gradient, k);
+      switch (job->norm->activation.kind) {
+#define GRADIENT(KIND, name)                                                                       \
+  case KIND:                                                                                       \
+    map_plane(job, sample, block, lane, input_gradient_##name, k);                                 \
+    break;
+        EACH_ACTIVATION(GRADIENT)
+#undef GRADIENT
+      }
     }
     zero_border(&job->norm->dx, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
                 job->shape->h);

@@ -4,6 +4,7 @@
 
 #include "../winograd_plan.h"
 #include "../parallel.h"
+#include "activation.h"
 #include "gemm.h"
 #include "update.h"
 
@@ -93,13 +94,14 @@ void pool_rows(const pool_job *job, int64_t plane, const float *x, int64_t oy0, 
 
 /*
  * The operations fused behind a convolution. They are applied to rows of dst whose sums are
- * complete, in this order: add a residual, zero the values whose mask is not above zero, apply
- * ReLU, compute the statistics of each row. A null pointer or false skips an operation.
+ * complete, in this order: add a residual; apply the activation, or, if its outputs are given,
+ * multiply by its slope; compute the statistics of each row. A null pointer or CN_IDENTITY skips an
+ * operation.
  */
 typedef struct tail {
-  const float *add, *mask; /* both have the shape of dst */
-  view av, mv;
-  bool relu;
+  const float *add, *outputs; /* both have the shape of dst */
+  view av, ov;
+  cn_activation activation;
   float *statistics; /* as in convnet.h: cn_row_statistics */
   /* If not null, this pooling replaces all of the above: the rows go to a per-thread buffer and are
    * pooled from there into y. */
@@ -109,7 +111,7 @@ typedef struct tail {
 enum { ROW_STATISTICS = 2 * CN_BLOCK }; /* floats per row */
 
 static inline bool tail_is_empty(const tail *t) {
-  return t->add == NULL && t->mask == NULL && !t->relu && t->statistics == NULL;
+  return t->add == NULL && t->activation.kind == CN_IDENTITY && t->statistics == NULL;
 }
 
 /* to[0..15] = mean of w pixels, per lane; to[16..31] = sum of squared deviations from that mean. */
@@ -129,7 +131,8 @@ void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float
 /* Forward pass of the stem, full and grouped forms. */
 #define run_sweep ISA_NAME(run_sweep)
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, const tail *t, float *dst, float *workspace);
+               const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
+               float *workspace);
 
 /* Backward-data of the full and grouped forms. Transposes the weights first. */
 #define run_sweep_backward ISA_NAME(run_sweep_backward)
@@ -147,16 +150,25 @@ void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const floa
 #define narrow_forward ISA_NAME(narrow_forward)
 void narrow_forward(const gemm_args *g, int64_t columns);
 
-/* Per-thread buffers for two rows of pixels and the 2x2 windows over them. With relu, a maximum
- * that is not above zero has no winner. */
+/* The index of a winner, or CN_NO_WINNER where the slope of the activation f, CN_RELU or CN_RELU6,
+ * is 0. y is the value of the winner, an output of f. */
+static inline __attribute__((always_inline)) vec winner_after(cn_activation f, vec y, vec at) {
+  const vec none = vec_set1(CN_NO_WINNER);
+  if (f.kind == CN_IDENTITY) return at;
+  if (f.kind == CN_RELU6) at = vec_select(vec_not_le(vec_set1(6.0f), y), at, none);
+  return vec_select(vec_not_le(y, vec_zero()), at, none);
+}
+
+/* Per-thread buffers for two rows of pixels and the 2x2 windows over them. A maximum has no winner
+ * where the slope of the activation that its pixels are outputs of is 0. */
 typedef struct narrow_windows {
   float above[2 * CN_BLOCK * CN_BLOCK], below[2 * CN_BLOCK * CN_BLOCK];
   float largest[CN_BLOCK * CN_BLOCK], winners[CN_BLOCK * CN_BLOCK];
-  bool relu;
+  cn_activation activation;
 } narrow_windows;
 
 #define narrow_windows_init ISA_NAME(narrow_windows_init)
-void narrow_windows_init(bool relu, narrow_windows *to);
+void narrow_windows_init(cn_activation activation, narrow_windows *to);
 
 /* Computes two neighbouring rows as narrow_forward does, and the maxima of the `columns` windows
  * over them: y is [column][16]; winners, unless null, are as in convnet.h. */
@@ -199,7 +211,8 @@ void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
 /* Forward, or backward-data with src = dy. flags are those of the layer. */
 #define run_winograd ISA_NAME(run_winograd)
 void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
-                  const float *bias, int32_t flags, const tail *t, float *dst, float *workspace);
+                  const float *bias, int32_t flags, cn_activation activation, const tail *t,
+                  float *dst, float *workspace);
 
 #define run_winograd_weights ISA_NAME(run_winograd_weights)
 void run_winograd_weights(int threads, const winograd_weights_plan *p, const float *x,

@@ -3,16 +3,13 @@
 #include "conv.h"
 
 /* The micro-kernel's flags for those of the layer. */
-static int gemm_flags(int32_t layer_flags) {
-  return ((layer_flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) |
-         ((layer_flags & CN_RELU) != 0 ? GEMM_RELU : 0);
-}
+static int gemm_flags(int32_t layer_flags) { return (layer_flags & CN_BIAS) != 0 ? GEMM_BIAS : 0; }
 
-/* With a residual input, ReLU applies to the sum, so the tail performs it. */
+/* With a residual input, the activation applies to the sum, so the tail performs it. */
 static tail forward_tail(const cn_conv2d *conv, int64_t n, const float *add, float *statistics) {
   return (tail){.add = add,
                 .av = view_of(add == NULL ? &conv->y : &conv->add, n),
-                .relu = add != NULL && (conv->flags & CN_RELU) != 0,
+                .activation = add != NULL ? conv->activation : (cn_activation){0},
                 .statistics = statistics};
 }
 
@@ -21,10 +18,10 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
                               float *statistics, float *workspace) {
   const tail t = forward_tail(conv, n, add, statistics);
   cn_conv2d first = *conv;
-  if (t.relu) first.flags &= ~CN_RELU;
+  if (add != NULL) first.activation = (cn_activation){0};
   if (conv->algorithm != CN_DIRECT) {
     const winograd_plan plan = winograd_plan_of(conv, CN_FORWARD, n, threads);
-    run_winograd(threads, &plan, x, w, bias, first.flags, &t, y, workspace);
+    run_winograd(threads, &plan, x, w, bias, first.flags, first.activation, &t, y, workspace);
     return;
   }
   switch (conv_form_of(conv)) {
@@ -42,7 +39,8 @@ void ISA_NAME(conv2d_forward)(int threads, const cn_conv2d *conv, int32_t n, con
   conv_shape shape = conv_shape_of(conv, &conv->x, &conv->y, n);
   shape.keep_rows = !tail_is_empty(&t);
   const sweep plan = sweep_of(&shape, false);
-  run_sweep(threads, &plan, x, w, bias, gemm_flags(first.flags), &t, y, workspace);
+  run_sweep(threads, &plan, x, w, bias, gemm_flags(first.flags), first.activation, &t, y,
+            workspace);
 }
 
 void ISA_NAME(conv2d_pool_forward)(int threads, const cn_conv2d *conv, const cn_pool2d *pool,
@@ -56,11 +54,12 @@ void ISA_NAME(conv2d_pool_forward)(int threads, const cn_conv2d *conv, const cn_
   const tail t = {.pool = &job};
   if (conv->algorithm != CN_DIRECT) {
     const winograd_plan plan = winograd_plan_with_pool(conv, pool, n, threads);
-    run_winograd(threads, &plan, x, w, bias, conv->flags, &t, NULL, workspace);
+    run_winograd(threads, &plan, x, w, bias, conv->flags, conv->activation, &t, NULL, workspace);
     return;
   }
   const sweep plan = sweep_with_pool(conv, pool, n);
-  run_sweep(threads, &plan, x, w, bias, gemm_flags(conv->flags), &t, NULL, workspace);
+  run_sweep(threads, &plan, x, w, bias, gemm_flags(conv->flags), conv->activation, &t, NULL,
+            workspace);
 }
 
 void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t n, const float *dy,
@@ -68,11 +67,12 @@ void ISA_NAME(conv2d_backward_data)(int threads, const cn_conv2d *conv, int32_t 
                                     float *workspace) {
   const tail t = {.add = add,
                   .av = view_of(add == NULL ? &conv->dx : &conv->add, n),
-                  .mask = x,
-                  .mv = view_of(&conv->x, n)};
+                  .outputs = x,
+                  .ov = view_of(&conv->x, n),
+                  .activation = x != NULL ? conv->x_activation : (cn_activation){0}};
   if (conv->algorithm != CN_DIRECT) {
     const winograd_plan plan = winograd_plan_of(conv, CN_BACKWARD_DATA, n, threads);
-    run_winograd(threads, &plan, dy, w, NULL, conv->flags & CN_TRANSFORMED, &t, dx, workspace);
+    run_winograd(threads, &plan, dy, w, NULL, conv->flags, (cn_activation){0}, &t, dx, workspace);
     return;
   }
   if (samples_fit(conv, n)) {

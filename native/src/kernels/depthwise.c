@@ -23,7 +23,7 @@ typedef struct depthwise_job {
   depthwise_plan plan;
   const float *in, *w, *bias;
   float *out;
-  bool relu;
+  cn_activation activation;
   bool stream; /* use non-temporal stores */
   const tail *tail;
   columns kept[KEPT_AXES]; /* precomputed for the first residues, as divisions are slow */
@@ -57,7 +57,8 @@ typedef struct row_sums {
   float *out;
   int64_t out_step;
   vec bias;
-  bool relu, stream;
+  cn_activation activation;
+  bool stream;
 } row_sums;
 
 static const float no_pixel[CN_BLOCK];
@@ -135,10 +136,7 @@ ALWAYS_INLINE void sum_pixels(const row_sums *r, int64_t u, int count, int taps,
   } else
     add_rows(sum, r, x0, count);
   float *out = r->out + u * r->out_step;
-  if (r->relu) {
-#pragma GCC unroll 14
-    for (int p = 0; p < count; p++) sum[p] = vec_keep(vec_not_le(sum[p], vec_zero()), sum[p]);
-  }
+  activate(r->activation, sum, count);
   if (r->stream) {
 #pragma GCC unroll 14
     for (int p = 0; p < count; p++) vec_stream(out + p * r->out_step, sum[p]);
@@ -200,7 +198,7 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
                 .rows = inside.end - inside.first,
                 .stride = p->src_stride_w,
                 .out_step = p->dst_stride_w * CN_BLOCK,
-                .relu = job->relu,
+                .activation = job->activation,
                 .stream = job->stream};
   for (int32_t i = 0; i < min_i32(p->dst_stride_w, p->dst.w); i++) {
     columns other;
@@ -263,7 +261,7 @@ void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const floa
                        .w = w,
                        .bias = bias,
                        .out = y,
-                       .relu = (conv->flags & CN_RELU) != 0,
+                       .activation = conv->activation,
                        .tail = t};
   run_depthwise(threads, &job);
 }

@@ -11,6 +11,7 @@ typedef struct elementwise_job {
   int64_t planes, rows, floats; /* planes of all samples; rows per plane; floats per row */
   const float *a, *b;
   float *out;
+  float slope; /* of the activation */
   const cn_dropout *dropout;
   int64_t first_sample;
   uint32_t step;
@@ -38,13 +39,6 @@ static const float *row_of(const view *v, const float *base, int64_t plane, int6
   return base == NULL ? NULL : base + plane_start(v, plane) + y * v->row;
 }
 
-/* out[i] = a[i] <= 0 ? 0 : a[i] */
-ALWAYS_INLINE vec relu(vec a, vec b) {
-  (void)b;
-  return vec_keep(vec_not_le(a, vec_zero()), a);
-}
-/* dx[i] = y[i] <= 0 ? 0 : dy[i]. The mask comes from y: a fused layer keeps only y. */
-ALWAYS_INLINE vec relu_slope(vec y, vec dy) { return vec_keep(vec_not_le(y, vec_zero()), dy); }
 /*
  * P(Z > a) for a standard normal Z and a >= 0, computed as k P(k) e^(-a a / 2) / 2 with k = 1 / (1
  * + 0.35 a / sqrt 2); also returns the exponential. P is the polynomial that interpolates erfc(t)
@@ -68,14 +62,16 @@ ALWAYS_INLINE vec magnitude(vec a) {
 }
 
 /* out[i] = a[i] Phi(a[i]) */
-ALWAYS_INLINE vec gelu(vec a, vec b) {
+ALWAYS_INLINE vec gelu(vec a, vec b, vec slope) {
   (void)b;
+  (void)slope;
   vec e;
   const vec tail = normal_tail(magnitude(a), &e);
   return vec_mul(a, vec_select(vec_not_le(a, vec_zero()), vec_sub(vec_set1(1.0f), tail), tail));
 }
 /* dx[i] = dy[i] (Phi(x[i]) + x[i] phi(x[i])) */
-ALWAYS_INLINE vec gelu_slope(vec x, vec dy) {
+ALWAYS_INLINE vec gelu_slope(vec x, vec dy, vec slope) {
+  (void)slope;
   vec e;
   const vec tail = normal_tail(magnitude(x), &e);
   const vec phi = vec_mul(e, vec_set1(0.398942280f));
@@ -94,13 +90,15 @@ ALWAYS_INLINE vec at_most_64(vec a) {
 }
 
 /* out[i] = a[i] / (1 + e^(-2 z)), which is a[i] (1 + tanh z) / 2 */
-ALWAYS_INLINE vec gelu_tanh(vec a, vec b) {
+ALWAYS_INLINE vec gelu_tanh(vec a, vec b, vec slope) {
   (void)b;
+  (void)slope;
   const vec one = vec_set1(1.0f), e = logistic_tail(at_most_64(magnitude(a)));
   return vec_mul(a, vec_div(vec_select(vec_not_le(a, vec_zero()), one, e), vec_add(one, e)));
 }
 /* dx[i] = dy[i] (s + x[i] 2 z' e / (1 + e)^2), s = 1 / (1 + e^(-2 z)) */
-ALWAYS_INLINE vec gelu_tanh_slope(vec x, vec dy) {
+ALWAYS_INLINE vec gelu_tanh_slope(vec x, vec dy, vec slope) {
+  (void)slope;
   const vec one = vec_set1(1.0f), a = at_most_64(magnitude(x)), e = logistic_tail(a);
   const vec share = vec_div(one, vec_add(one, e));
   const vec s = vec_mul(vec_select(vec_not_le(x, vec_zero()), one, e), share);
@@ -108,20 +106,32 @@ ALWAYS_INLINE vec gelu_tanh_slope(vec x, vec dy) {
   return vec_mul(dy, vec_fma(x, vec_mul(vec_mul(z, e), vec_mul(share, share)), s));
 }
 
-ALWAYS_INLINE vec sum(vec a, vec b) { return vec_add(a, b); }
-ALWAYS_INLINE vec sum_relu(vec a, vec b) { return relu(vec_add(a, b), b); }
+/* f(a), f(a + b), and the slope in terms of y times dy. */
+#define FORMULAS(KIND, name)                                                                       \
+  ALWAYS_INLINE vec name(vec a, vec b, vec slope) {                                                \
+    (void)b;                                                                                       \
+    return activate_as(KIND, slope, a);                                                            \
+  }                                                                                                \
+  ALWAYS_INLINE vec sum_##name(vec a, vec b, vec slope) {                                          \
+    return activate_as(KIND, slope, vec_add(a, b));                                                \
+  }                                                                                                \
+  ALWAYS_INLINE vec name##_slope(vec y, vec dy, vec slope) { return slope_as(KIND, slope, y, dy); }
+EACH_ACTIVATION(FORMULAS)
+#undef FORMULAS
 
-typedef vec (*formula)(vec a, vec b);
+typedef vec (*formula)(vec a, vec b, vec slope);
 
-ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t floats, formula f) {
+ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t floats, float factor,
+                           formula f) {
+  const vec slope = vec_set1(factor);
   int64_t i = 0;
   for (; i + VEC <= floats; i += VEC)
-    vec_store(out + i, f(vec_load(a + i), b == NULL ? vec_zero() : vec_load(b + i)));
+    vec_store(out + i, f(vec_load(a + i), b == NULL ? vec_zero() : vec_load(b + i), slope));
   const vec_mask tail = vec_first(floats - i);
   if (i < floats)
     vec_store_some(
         out + i, tail,
-        f(vec_load_some(a + i, tail), b == NULL ? vec_zero() : vec_load_some(b + i, tail)));
+        f(vec_load_some(a + i, tail), b == NULL ? vec_zero() : vec_load_some(b + i, tail), slope));
 }
 
 /* Items are rows of all planes. */
@@ -130,62 +140,46 @@ ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t l
     const int64_t plane = item / job->rows, y = item % job->rows;
     float *out = job->out + plane_start(&job->ov, plane);
     map_row(row_of(&job->av, job->a, plane, y), row_of(&job->bv, job->b, plane, y),
-            out + y * job->ov.row, job->floats, f);
+            out + y * job->ov.row, job->floats, job->slope, f);
     zero_border(job->shape, &job->ov, out, y, y + 1);
   }
 }
 
-static void relu_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, relu);
-}
-static void relu_slope_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, relu_slope);
-}
-static void gelu_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, gelu);
-}
-static void gelu_slope_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, gelu_slope);
-}
-static void gelu_tanh_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, gelu_tanh);
-}
-static void gelu_tanh_slope_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, gelu_tanh_slope);
-}
-static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, sum);
-}
-static void sum_relu_items(const void *state, int64_t first, int64_t last, int thread) {
-  (void)thread;
-  map_rows(state, first, last, sum_relu);
-}
+#define ITEMS(formula)                                                                             \
+  static void formula##_items(const void *state, int64_t first, int64_t last, int thread) {        \
+    (void)thread;                                                                                  \
+    map_rows(state, first, last, formula);                                                         \
+  }
+#define ITEMS_OF(KIND, name) ITEMS(name) ITEMS(name##_slope) ITEMS(sum_##name)
+EACH_ACTIVATION(ITEMS_OF)
+ITEMS(gelu)
+ITEMS(gelu_slope)
+ITEMS(gelu_tanh)
+ITEMS(gelu_tanh_slope)
+#undef ITEMS_OF
+#undef ITEMS
 
-/* The loops of every activation and its derivative, and their cost relative to moving a value. */
+typedef void (*items)(const void *state, int64_t first, int64_t last, int thread);
+
+/* The loops of every activation, of its derivative and, if that is computed from y, of the
+ * activation of a sum; and their cost relative to moving a value. */
+#define LOOPS(KIND, name) [KIND] = {name##_items, name##_slope_items, sum_##name##_items, 1},
 static const struct {
-  void (*forward)(const void *state, int64_t first, int64_t last, int thread);
-  void (*slope)(const void *state, int64_t first, int64_t last, int thread);
+  items forward, slope, sum;
   double work;
-} activations[CN_ACTIVATIONS] = {
-    [CN_ACTIVATION_RELU] = {relu_items, relu_slope_items, 1},
-    [CN_ACTIVATION_GELU] = {gelu_items, gelu_slope_items, 6},
-    [CN_ACTIVATION_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, 6},
-};
+} activations[CN_ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
+                                 [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
+                                 EACH_ACTIVATION(LOOPS)};
+#undef LOOPS
 
 void ISA_NAME(activation_forward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
                                   float *out) {
   elementwise_job job = job_of(&op->a, &op->a, &op->out, n);
   job.a = a;
   job.out = out;
-  run_parallel(threads, cost(&job) * activations[op->activation].work,
-               activations[op->activation].forward, job.planes * job.rows, &job);
+  job.slope = op->activation.slope;
+  run_parallel(threads, cost(&job) * activations[op->activation.kind].work,
+               activations[op->activation.kind].forward, job.planes * job.rows, &job);
 }
 
 void ISA_NAME(activation_backward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
@@ -194,8 +188,9 @@ void ISA_NAME(activation_backward)(int threads, const cn_elementwise *op, int32_
   job.a = a;
   job.b = dy;
   job.out = dx;
-  run_parallel(threads, cost(&job) * activations[op->activation].work,
-               activations[op->activation].slope, job.planes * job.rows, &job);
+  job.slope = op->activation.slope;
+  run_parallel(threads, cost(&job) * activations[op->activation.kind].work,
+               activations[op->activation.kind].slope, job.planes * job.rows, &job);
 }
 
 void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float *a, const float *b,
@@ -204,8 +199,9 @@ void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float
   job.a = a;
   job.b = b;
   job.out = out;
-  run_parallel(threads, cost(&job), (op->flags & CN_RELU) != 0 ? sum_relu_items : sum_items,
-               job.planes * job.rows, &job);
+  job.slope = op->activation.slope;
+  run_parallel(threads, cost(&job), activations[op->activation.kind].sum, job.planes * job.rows,
+               &job);
 }
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
@@ -312,7 +308,7 @@ static void accumulate_items(const void *state, int64_t first, int64_t last, int
   const run_job *job = state;
   const int64_t i = first * RUN, end = min_i64(last * RUN, job->count);
   (void)thread;
-  map_row(job->dst + i, job->src + i, job->dst + i, end - i, sum);
+  map_row(job->dst + i, job->src + i, job->dst + i, end - i, 0.0f, sum_identity);
 }
 
 static void fill_items(const void *state, int64_t first, int64_t last, int thread) {

@@ -34,8 +34,7 @@ enum { GEMM_SLAB = SUM_TERMS };
 enum {
   GEMM_ADD = 1,    /* add to c instead of overwriting it */
   GEMM_BIAS = 2,   /* start from bias[m][lane]; not together with GEMM_ADD */
-  GEMM_RELU = 4,   /* apply ReLU to the result */
-  GEMM_STREAM = 8, /* non-temporal; c is aligned; then stream_end; not with GEMM_ADD */
+  GEMM_STREAM = 4, /* non-temporal; c is aligned; then stream_end; not with GEMM_ADD */
 };
 
 typedef struct gemm_args {
@@ -47,6 +46,7 @@ typedef struct gemm_args {
   int32_t outers, rows, cols, k; /* 0 outers, rows or cols: an empty sum */
   int32_t lanes;                 /* valid lanes of the last block; c is zero in the rest */
   int32_t flags;
+  cn_activation activation; /* applied to the result */
   /* Further tiles after the first, each b_tile and c_tile beyond the one before. */
   int32_t more;
   int64_t b_tile, c_tile;

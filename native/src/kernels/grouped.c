@@ -87,7 +87,6 @@ static double weight_gradient(const grouped_job *job, int64_t k, int64_t c, int6
 static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
   const grouped_job *job = state;
   const cn_tensor *t = &job->conv->y;
-  const bool relu = (job->conv->flags & CN_RELU) != 0;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t sample = item / job->yv.planes, block = item % job->yv.planes;
@@ -95,10 +94,16 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
     for (int64_t i = 0; i < (int64_t)t->h * t->w * CN_BLOCK; i++) {
       const int64_t k = block * CN_BLOCK + i % CN_BLOCK;
       const int64_t oy = i / CN_BLOCK / t->w, ox = i / CN_BLOCK % t->w;
-      float v = k < t->c ? (float)output_value(job, sample, k, oy, ox) : 0.0f;
-      if (relu && v <= 0.0f) v = 0.0f;
-      plane[oy * job->yv.row + ox * CN_BLOCK + i % CN_BLOCK] = v;
+      plane[oy * job->yv.row + ox * CN_BLOCK + i % CN_BLOCK] =
+          k < t->c ? (float)output_value(job, sample, k, oy, ox) : 0.0f;
     }
+    for (int64_t oy = 0; oy < t->h; oy++)
+      for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += VEC) {
+        float *at = plane + oy * job->yv.row + i;
+        vec v = vec_load(at);
+        activate(job->conv->activation, &v, 1);
+        vec_store(at, v);
+      }
     zero_border(t, &job->yv, plane, 0, t->h);
   }
 }

@@ -16,7 +16,7 @@ typedef struct forward_job {
   conv_shape shape;
   const float *x, *w, *bias;
   float *y;
-  bool relu;
+  cn_activation activation;
 } forward_job;
 
 enum {
@@ -60,12 +60,10 @@ static inline __attribute__((always_inline)) void few_outputs(const forward_job 
         total[n] = vec_add(total[n],
                            vec_add(vec_add(sum[n][0], sum[n][1]), vec_add(sum[n][2], sum[n][3])));
     }
+    activate(job->activation, total, samples);
 #pragma GCC unroll 4
-    for (int n = 0; n < samples; n++) {
-      vec y = total[n];
-      if (job->relu) y = vec_keep(vec_not_le(y, vec_zero()), y);
-      vec_store(job->y + o * s->yv.plane + n * CN_BLOCK + lane, vec_keep(inside, y));
-    }
+    for (int n = 0; n < samples; n++)
+      vec_store(job->y + o * s->yv.plane + n * CN_BLOCK + lane, vec_keep(inside, total[n]));
   }
 }
 
@@ -88,16 +86,16 @@ static void few_forward_items(const void *state, int64_t first, int64_t last, in
 void ISA_NAME(linear_forward)(int threads, const cn_linear *linear, int32_t n, const float *x,
                               const float *w, const float *bias, float *y) {
   const conv_shape shape = linear_shape_of(linear, n);
-  const bool relu = (linear->flags & CN_RELU) != 0;
   if (n <= LINEAR_FEW) {
-    const forward_job job = {shape, x, w, (linear->flags & CN_BIAS) != 0 ? bias : NULL, y, relu};
+    const forward_job job = {
+        shape, x, w, (linear->flags & CN_BIAS) != 0 ? bias : NULL, y, linear->activation};
     run_parallel(threads, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
     return;
   }
   const sweep plan = sweep_of(&shape, false);
-  const int flags = ((linear->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0) | (relu ? GEMM_RELU : 0);
+  const int flags = (linear->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0;
   const tail nothing = {.add = NULL};
-  run_sweep(threads, &plan, x, w, bias, flags, &nothing, y, NULL);
+  run_sweep(threads, &plan, x, w, bias, flags, linear->activation, &nothing, y, NULL);
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */

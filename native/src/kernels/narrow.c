@@ -25,13 +25,13 @@ ALWAYS_INLINE void copy_pixels(const float *from, int64_t count, int64_t end, fl
 /* sums[k][i] for pixels i < vectors * VEC at b, of which the first `left` are valid. */
 ALWAYS_INLINE void sum_pixels(const gemm_args *g, const float *b, int64_t left, int channels,
                               int vectors, float *sums) {
-  vec sum[NARROW_CHANNELS][2];
+  vec sum[2 * NARROW_CHANNELS];
   const vec_mask some[2] = {vec_first(left), vec_first(left - VEC)};
 #pragma GCC unroll 8
   for (int k = 0; k < channels; k++)
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
-      sum[k][v] = (g->flags & GEMM_BIAS) != 0 ? vec_set1(g->bias[k]) : vec_zero();
+      sum[k * vectors + v] = (g->flags & GEMM_BIAS) != 0 ? vec_set1(g->bias[k]) : vec_zero();
   for (int32_t o = 0; o < g->outers; o++)
     for (int32_t i = 0; i < g->rows; i++) {
       const float *w = g->a + o * g->a_outer + i * g->a_row;
@@ -43,18 +43,18 @@ ALWAYS_INLINE void sum_pixels(const gemm_args *g, const float *b, int64_t left, 
 #pragma GCC unroll 8
         for (int k = 0; k < channels; k++)
 #pragma GCC unroll 2
-          for (int v = 0; v < vectors; v++) sum[k][v] = vec_fma(vec_set1(w[k]), x[v], sum[k][v]);
+          for (int v = 0; v < vectors; v++)
+            sum[k * vectors + v] = vec_fma(vec_set1(w[k]), x[v], sum[k * vectors + v]);
       }
     }
-  const bool relu = (g->flags & GEMM_RELU) != 0;
+  activate(g->activation, sum, channels * vectors);
 #pragma GCC unroll 8
   for (int k = 0; k < channels; k++)
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
       if (k >= g->lanes) continue;
-      vec y = sum[k][v];
-      if (relu) y = vec_keep(vec_not_le(y, vec_zero()), y);
-      vec_store(sums + k * CN_BLOCK + v * VEC / CN_BLOCK * SQUARE + v * VEC % CN_BLOCK, y);
+      vec_store(sums + k * CN_BLOCK + v * VEC / CN_BLOCK * SQUARE + v * VEC % CN_BLOCK,
+                sum[k * vectors + v]);
     }
 }
 
@@ -101,10 +101,10 @@ ALWAYS_INLINE void compare(vec x, float number, vec *best, vec *at) {
   *at = vec_select(wins, vec_set1(number), *at);
 }
 
-void narrow_windows_init(bool relu, narrow_windows *to) {
-  const narrow_windows none = {.relu = relu};
+void narrow_windows_init(cn_activation activation, narrow_windows *to) {
+  const narrow_windows none = {.activation = activation};
   *to = none;
-  for (int i = 0; relu && i < SQUARE; i++) to->winners[i] = CN_NO_WINNER;
+  for (int i = 0; activation.kind != CN_IDENTITY && i < SQUARE; i++) to->winners[i] = CN_NO_WINNER;
 }
 
 void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns, narrow_windows *w,
@@ -123,7 +123,7 @@ void narrow_pool(const gemm_args *upper, const gemm_args *lower, int64_t columns
         compare(vec_odds(left_above, right_above), 1.0f, &best, &at);
         compare(vec_evens(left_below, right_below), 2.0f, &best, &at);
         compare(vec_odds(left_below, right_below), 3.0f, &best, &at);
-        if (w->relu) at = vec_select(vec_not_le(best, vec_zero()), at, vec_set1(CN_NO_WINNER));
+        at = winner_after(w->activation, best, at);
         vec_store(w->largest + k * CN_BLOCK + v, best);
         vec_store(w->winners + k * CN_BLOCK + v, at);
       }

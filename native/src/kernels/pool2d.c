@@ -107,9 +107,7 @@ ALWAYS_INLINE void pool_pixel(const pool_job *job, const float *x, window_part w
   }
   peak p = peak_in(job, x, w);
   vec_store(y, p.best);
-  if ((job->pool.flags & CN_RELU) != 0)
-    p.at = vec_select(vec_not_le(p.best, vec_zero()), p.at, vec_set1(CN_NO_WINNER));
-  vec_store_bytes(winner, p.at);
+  vec_store_bytes(winner, winner_after(job->pool.activation, p.best, p.at));
 }
 
 void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy0, int64_t oy1) {

@@ -8,6 +8,7 @@ typedef struct sweep_job {
   const float *src, *weights, *bias;
   float *dst, *packed;
   int flags;
+  cn_activation activation;
   const tail *tail;
   const float *plain_weights; /* backward-data: the weights before transposition */
   const cn_conv2d *stem;      /* backward-data of a stem: dst is its dx, which is CN_PLAIN */
@@ -77,7 +78,7 @@ static void pool_narrow_rows(const sweep *w, const pool_job *job, const gemm_arg
   const cn_pool2d *pool = &job->pool;
   float *to = job->y + plane_offset(&job->yv, p->sample, 0);
   narrow_windows windows;
-  narrow_windows_init((pool->flags & CN_RELU) != 0, &windows);
+  narrow_windows_init(pool->activation, &windows);
   for (int64_t row = p->row0 / 2; row < min_i64(p->row1 / 2, pool->y.h); row++) {
     gemm_args upper = *g, lower = *g;
     move_to_row(g, 2 * row, taps_of_rows(w, y, 2 * row, 1), src_row, &upper);
@@ -199,8 +200,8 @@ static void sweep_class(const sweep_job *job, const sweep_item *p, source from, 
                  .cols = s->stem ? (x.taps > 0) : x.taps,
                  .k = w->k,
                  .lanes = (int32_t)lanes_of(w->dst_channels, p->block + p->blocks - 1),
-                 .flags = (first ? job->flags & (GEMM_BIAS | GEMM_STREAM) : GEMM_ADD) |
-                          (last ? job->flags & GEMM_RELU : 0)};
+                 .flags = first ? job->flags & (GEMM_BIAS | GEMM_STREAM) : GEMM_ADD,
+                 .activation = last ? job->activation : (cn_activation){0}};
   if (job->bias != NULL) g.bias = job->bias + dst_block * CN_BLOCK;
   if (w->pools_narrow) {
     pool_narrow_rows(w, job->tail->pool, &g, p, &y, w->src_stride_h * from.row);
@@ -364,7 +365,8 @@ static int stream_flag(const sweep *w, const tail *t) {
 }
 
 void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, const tail *t, float *dst, float *workspace) {
+               const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
+               float *workspace) {
   const sweep_job job = {.w = w,
                          .src = src,
                          .weights = weights,
@@ -372,6 +374,7 @@ void run_sweep(int threads, const sweep *w, const float *src, const float *weigh
                          .dst = dst,
                          .packed = workspace,
                          .flags = flags | stream_flag(w, t),
+                         .activation = activation,
                          .tail = t};
   run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
 }

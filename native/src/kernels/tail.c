@@ -2,15 +2,33 @@
 #include "conv.h"
 #include "pairwise.h"
 
-/* dst[i] += add[i]; then 0 where mask[i] <= 0; then, with relu, 0 where dst[i] <= 0. */
-static void finish_row(float *dst, const float *add, const float *mask, bool relu, int64_t floats) {
+/* dst[i] += add[i]; then the activation, or, if the outputs of an activation are given, a
+ * multiplication by its slope. */
+static inline __attribute__((always_inline)) void finish_row_as(int32_t kind, vec slope, float *dst,
+                                                                const float *add,
+                                                                const float *outputs,
+                                                                int64_t floats) {
   for (int64_t i = 0; i < floats; i += VEC) {
     const vec_mask some = vec_first(floats - i);
     vec v = vec_load_some(dst + i, some);
     if (add != NULL) v = vec_add(vec_load_some(add + i, some), v);
-    if (mask != NULL) v = vec_keep(vec_not_le(vec_load_some(mask + i, some), vec_zero()), v);
-    if (relu) v = vec_keep(vec_not_le(v, vec_zero()), v);
+    if (outputs != NULL)
+      v = slope_as(kind, slope, vec_load_some(outputs + i, some), v);
+    else
+      v = activate_as(kind, slope, v);
     vec_store_some(dst + i, some, v);
+  }
+}
+
+static void finish_row(cn_activation f, float *dst, const float *add, const float *outputs,
+                       int64_t floats) {
+  switch (f.kind) {
+#define FINISH(KIND, name)                                                                         \
+  case KIND:                                                                                       \
+    finish_row_as(KIND, vec_set1(f.slope), dst, add, outputs, floats);                             \
+    break;
+    EACH_ACTIVATION(FINISH)
+#undef FINISH
   }
 }
 
@@ -80,12 +98,13 @@ void row_statistics(const float *x, int64_t w, float *to) {
 void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sample, int64_t plane,
                int64_t y0, int64_t y1, float *values) {
   const float *add = t->add == NULL ? NULL : t->add + plane_offset(&t->av, sample, plane);
-  const float *mask = t->mask == NULL ? NULL : t->mask + plane_offset(&t->mv, sample, plane);
+  const float *outputs =
+      t->outputs == NULL ? NULL : t->outputs + plane_offset(&t->ov, sample, plane);
   for (int64_t y = y0; y < y1 && !tail_is_empty(t); y++) {
     float *row = values + y * v->row;
-    if (add != NULL || mask != NULL || t->relu)
-      finish_row(row, add == NULL ? NULL : add + y * t->av.row,
-                 mask == NULL ? NULL : mask + y * t->mv.row, t->relu, dst->w * v->pixel);
+    if (add != NULL || t->activation.kind != CN_IDENTITY)
+      finish_row(t->activation, row, add == NULL ? NULL : add + y * t->av.row,
+                 outputs == NULL ? NULL : outputs + y * t->ov.row, dst->w * v->pixel);
     if (t->statistics != NULL)
       row_statistics(row, dst->w,
                      t->statistics + ((sample * v->planes + plane) * dst->h + y) * ROW_STATISTICS);

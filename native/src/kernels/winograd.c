@@ -58,7 +58,7 @@ typedef struct winograd_job {
   const float *src, *weights, *bias;
   const float *filters; /* transformed */
   float *dst, *transformed, *own;
-  int32_t flags; /* CN_RELU */
+  cn_activation activation;
   const tail *tail;
   bool stream; /* use non-temporal stores: dst is not read again here */
 } winograd_job;
@@ -186,10 +186,10 @@ static void multiply(const winograd_plan *p, const share *t, const float *filter
 
 /* ---- Tiles of dst ---------------------------------------------------------------------------- */
 
-/* rows x cols values of A^T t A, plus the bias, with ReLU if requested. */
+/* rows x cols values of A^T t A, plus the bias, after the activation. */
 ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const float *bias,
-                               bool relu, bool stream, float *to, int64_t row, int64_t rows,
-                               int64_t cols) {
+                               cn_activation activation, bool stream, float *to, int64_t row,
+                               int64_t rows, int64_t cols) {
   const int a = m + 2;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     vec half[MOST_M][MOST_A];
@@ -209,10 +209,11 @@ ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const fl
       if (r >= rows) continue;
       output_values(m, half[r], y);
 #pragma GCC unroll 4
+      for (int c = 0; c < m && bias != NULL; c++) y[c] = vec_add(add, y[c]);
+      activate(activation, y, m);
+#pragma GCC unroll 4
       for (int c = 0; c < m; c++) {
         if (c >= cols) continue;
-        if (bias != NULL) y[c] = vec_add(add, y[c]);
-        if (relu) y[c] = vec_keep(vec_not_le(y[c], vec_zero()), y[c]);
         if (stream)
           vec_stream(to + r * row + c * CN_BLOCK + lane, y[c]);
         else
@@ -226,13 +227,13 @@ ALWAYS_INLINE void output_tile(int m, const float *from, int64_t plane, const fl
 ALWAYS_INLINE void output_row(int m, const winograd_job *job, const float *from, const float *bias,
                               float *to, int64_t rows) {
   const winograd_plan *p = job->p;
-  const bool relu = (job->flags & CN_RELU) != 0;
+  const cn_activation activation = job->activation;
   for (int64_t t = 0; t < p->tile_cols; t++, from += CN_BLOCK, to += m * CN_BLOCK) {
     const int64_t cols = min_i64(m, p->dst.w - t * m);
     if (rows == m && cols == m)
-      output_tile(m, from, p->dst_plane, bias, relu, job->stream, to, p->dv.row, m, m);
+      output_tile(m, from, p->dst_plane, bias, activation, job->stream, to, p->dv.row, m, m);
     else
-      output_tile(m, from, p->dst_plane, bias, relu, job->stream, to, p->dv.row, rows, cols);
+      output_tile(m, from, p->dst_plane, bias, activation, job->stream, to, p->dv.row, rows, cols);
   }
 }
 
@@ -333,7 +334,8 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
 }
 
 void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
-                  const float *bias, int32_t flags, const tail *t, float *dst, float *workspace) {
+                  const float *bias, int32_t flags, cn_activation activation, const tail *t,
+                  float *dst, float *workspace) {
   const bool transformed = (flags & CN_TRANSFORMED) != 0;
   const winograd_job job = {.p = p,
                             .src = src,
@@ -343,7 +345,7 @@ void run_winograd(int threads, const winograd_plan *p, const float *src, const f
                             .dst = dst,
                             .transformed = workspace,
                             .own = workspace + (transformed ? 0 : p->weights_floats),
-                            .flags = flags,
+                            .activation = activation,
                             .tail = t,
                             .stream = p->pool_floats == 0 && tail_is_empty(t) &&
                                       stores_stream(&p->dv, p->shape.n, BURSTS_FLOATS)};

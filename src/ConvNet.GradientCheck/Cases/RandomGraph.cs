@@ -35,7 +35,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
     {
         x = _graph.Add(draw.Of<Layer>(new Flatten(), new Flatten(), new GlobalAvgPool2d()), x);
         if (draw.OneIn(3))
-            x = _graph.Append(x, new Linear(draw.Of(3, 16, 19), draw.OneIn(2)), new Relu());
+            x = _graph.Append(x, new Linear(draw.Of(3, 16, 19), draw.OneIn(2)), Activation());
         return _graph.Add(new Linear(draw.Of(1, 2, 3, 10, 17)), x);
     }
 
@@ -55,9 +55,9 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
     private Node Block(Node x) => draw.Below(12) switch
     {
         0 or 1 => Convolution(x),
-        2 => _graph.Append(Convolution(x), new Relu()),
+        2 => _graph.Append(Convolution(x), Activation()),
         3 => Pool(x),
-        4 => _graph.Add(draw.OneIn(4) ? new Dropout(draw.Of(0.25f, 0.5f)) : new Relu(), x),
+        4 => _graph.Add(draw.OneIn(4) ? new Dropout(draw.Of(0.25f, 0.5f)) : Activation(), x),
         5 => Normalized(x),
         6 => Residual(x),
         7 => Projection(x),
@@ -77,6 +77,9 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
             inputs[i] = i == 0 ? x : Same(x, x.Shape.C);
         return _graph.Add(layer, inputs);
     }
+
+    private Layer Activation()
+        => draw.Of<Layer>(new Relu(), new Relu(), new Relu6(), new LeakyRelu(draw.Of(0.25f, 0.01f)));
 
     private int Filters() => draw.Of(1, 2, 3, 5, 8, 16, 17);
 
@@ -102,7 +105,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
     private Node Normalized(Node x)
     {
         Node y = n * x.Shape.Area < BatchNorm2d.FewestValues ? x : _graph.Add(new BatchNorm2d(), x);
-        return y == x || draw.OneIn(2) ? _graph.Add(new Relu(), y) : y;
+        return y == x || draw.OneIn(2) ? _graph.Add(Activation(), y) : y;
     }
 
     private Node Pool(Node x)
@@ -119,7 +122,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         branch = draw.OneIn(2) ? Normalized(branch) : branch;
         branch = Same(branch, x.Shape.C);
         Node sum = draw.OneIn(2) ? _graph.Add(new Add(), branch, x) : _graph.Add(new Add(), x, branch);
-        return draw.OneIn(2) ? _graph.Add(new Relu(), sum) : sum;
+        return draw.OneIn(2) ? _graph.Add(Activation(), sum) : sum;
     }
 
     private Node Projection(Node x)
@@ -136,7 +139,7 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         int filters = Filters();
         var branches = new Node[draw.Between(2, 3)];
         for (int i = 0; i < branches.Length; i++)
-            branches[i] = draw.OneIn(3) ? _graph.Append(Same(x, filters), new Relu()) : Same(x, filters);
+            branches[i] = draw.OneIn(3) ? _graph.Append(Same(x, filters), Activation()) : Same(x, filters);
         return _graph.Add(new Add(), branches);
     }
 }

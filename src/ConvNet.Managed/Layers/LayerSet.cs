@@ -20,6 +20,8 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
         GlobalAvgPool2d.Declared,
         BatchNorm2d.Declared,
         Relu.Declared,
+        Relu6.Declared,
+        LeakyRelu.Declared,
         Gelu.Declared,
         Flatten.Declared,
         Dropout.Declared,

@@ -5,7 +5,7 @@ namespace ConvNet;
 /// Backward: dx = dy where y &gt; 0, else 0. The derivative at 0 is 0, and a NaN stays a NaN.
 /// y and dx have the shape of x. Source: Nair and Hinton, ICML 2010.
 /// </remarks>
-public sealed record Relu : Layer
+public sealed record Relu : FusableActivation
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("relu", "y = max(x, 0)", [], _ => new Relu())
@@ -18,17 +18,7 @@ public sealed record Relu : Layer
     public override LayerDeclaration Declaration => Declared;
 
     /// <inheritdoc/>
-    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
-
-    /// <inheritdoc/>
-    public override Accuracy Accuracy => Accuracy.Moves;
-
-    /// <inheritdoc/>
-    public override IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs)
-        => x[0].Select(value => new Kink(Math.Abs(value)));
-
-    /// <inheritdoc/>
-    public override BackwardReads BackwardReads => BackwardReads.Output;
+    protected override IReadOnlyList<double> KinkPositions => [0];
 
     /// <inheritdoc/>
     public override void Forward<T>(in Frame<T> f)

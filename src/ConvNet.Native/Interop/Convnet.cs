@@ -10,7 +10,7 @@ namespace ConvNet.Native.Interop;
 /// library.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_ABI_VERSION = 14;
+    public const int CN_ABI_VERSION = 15;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_STATES = 2;
     public const int CN_SUM_RUN = 4096;

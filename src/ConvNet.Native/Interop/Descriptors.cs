@@ -11,6 +11,26 @@ internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
 
 internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout, long sample_stride = 0);
 
+internal enum cn_activation_kind
+{
+    CN_IDENTITY = 0,
+    CN_RELU = 1,
+    CN_RELU6 = 2,
+    CN_LEAKY_RELU = 3,
+    CN_GELU = 4,
+    CN_GELU_TANH = 5,
+}
+
+internal record struct cn_activation(cn_activation_kind kind, float slope = 0)
+{
+    /// <summary>Whether other kernels can apply the activation: its slope is a function of its output.</summary>
+    public readonly bool IsFusable => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6
+        or cn_activation_kind.CN_LEAKY_RELU;
+
+    /// <summary>Whether the slope is 0 or 1, so that the winners of a max pool can account for it.</summary>
+    public readonly bool IsGate => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6;
+}
+
 internal enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 }
 
 [Flags]
@@ -49,7 +69,7 @@ internal struct cn_update
 }
 
 [Flags]
-internal enum cn_flags { None = 0, CN_BIAS = 1, CN_RELU = 2, CN_TRANSFORMED = 4 }
+internal enum cn_flags { None = 0, CN_BIAS = 1, CN_TRANSFORMED = 2 }
 
 internal enum cn_algorithm { CN_DIRECT = 0, CN_WINOGRAD_2 = 1, CN_WINOGRAD_4 = 2 }
 
@@ -84,6 +104,8 @@ internal record struct cn_conv2d
     public int groups;
     public cn_flags flags;
     public cn_algorithm algorithm;
+    public cn_activation activation;
+    public cn_activation x_activation;
 }
 
 internal enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 }
@@ -93,6 +115,7 @@ internal record struct cn_linear
     public int c, h, w;
     public int outputs;
     public cn_flags flags;
+    public cn_activation activation;
 }
 
 internal enum cn_pool_kind { CN_POOL_MAX = 0, CN_POOL_AVERAGE = 1 }
@@ -103,7 +126,7 @@ internal record struct cn_pool2d
     public cn_window window;
     public cn_pool_kind kind;
     public int count_include_pad;
-    public cn_flags flags;
+    public cn_activation activation;
 }
 
 internal record struct cn_batch_norm
@@ -112,13 +135,10 @@ internal record struct cn_batch_norm
     public cn_tensor add;
     public float epsilon;
     public float momentum;
-    public cn_flags flags;
+    public cn_activation activation;
 }
 
-internal enum cn_activation_kind { CN_ACTIVATION_RELU = 0, CN_ACTIVATION_GELU = 1, CN_ACTIVATION_GELU_TANH = 2 }
-
-internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_flags flags = cn_flags.None,
-    cn_activation_kind activation = cn_activation_kind.CN_ACTIVATION_RELU);
+internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_activation activation);
 
 internal record struct cn_dropout
 {

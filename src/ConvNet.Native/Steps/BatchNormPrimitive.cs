@@ -17,9 +17,9 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Shape);
 
     /// <inheritdoc/>
-    /// <remarks>The mask of a fused ReLU follows from x, which the backward pass reads anyway. With a fused sum it does
-    /// not.</remarks>
-    public override bool CutsGradient => Operation.CutsGradient && !Operation.Sums && !Operation.IsFrozen;
+    /// <remarks>The slope of a fused activation follows from x, which the backward pass reads anyway. With a fused sum
+    /// it does not.</remarks>
+    public override bool TakesSlope => Operation.HasSlope && !Operation.Sums && !Operation.IsFrozen;
 
     /// <inheritdoc/>
     /// <remarks>The output is recomputed from x, which the backward pass needs anyway. A fused sum would also need the
@@ -31,8 +31,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         Slot x = plan.X(this);
         Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
-        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu), x, parameters,
-            _mean!, _inverse!, y),
+        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Activation), x,
+            parameters, _mean!, _inverse!, y),
             Choice.OnePass("computed again from kept statistics: that takes less time than its memory is worth"));
     }
 
@@ -41,7 +41,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         Slot x = plan.X(this), y = plan.Y(this);
         Slot? add = Operation.Sums ? plan.X(this, 1) : null;
-        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Relu);
+        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Activation);
         norm.add = add?.Tensor ?? default;
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         if (plan.Pass.Kind != PassKind.Training || Operation.IsFrozen)
@@ -67,7 +67,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
             return;
         }
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
-        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor, CutsGradient);
+        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor,
+            TakesSlope ? Operation.Slope : default);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         // dx requires both sums. That of a frozen parameter goes to temporary memory.
         Slot Gradient(Parameter parameter) => plan.Trains(parameter)
@@ -87,11 +88,12 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         IReadOnlyList<Parameter> parameters = Operation.Node.Parameters;
         Slot scale = plan.Parameters.Values(parameters[0]), variance = plan.Parameters.Values(parameters[3]),
             zeros = new(scale.Floats, SlotOwner.Pass);
-        plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor, relu: false), dy,
+        plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor, default), dy,
             [scale, zeros, zeros, variance], null, dx), Choice.OnePass("frozen: the statistics do not depend on x"));
     }
 
-    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool relu) => new()
+    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy,
+        cn_activation activation) => new()
     {
         x = x,
         y = y,
@@ -99,7 +101,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         dy = dy,
         epsilon = layer.Epsilon,
         momentum = layer.Momentum,
-        flags = relu ? cn_flags.CN_RELU : cn_flags.None,
+        activation = activation,
     };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
@@ -157,8 +159,8 @@ internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] p
             parameters[3].Pointer, add.Address(), y.Pointer).ThrowIfFailed();
 }
 
-/// <summary>Computes dx and the gradients of scale and shift from x and dy. The mask of a fused ReLU is applied to dy
-/// first.</summary>
+/// <summary>Computes dx and the gradients of scale and shift from x and dy. dy is first multiplied by the slope of the
+/// fused activation.</summary>
 internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean,
     Slot inverse, Slot dx,
     Slot dscale, Slot dshift, Slot? workspace)

@@ -57,11 +57,13 @@ internal sealed class ConvPrimitive : Primitive
     public override int DYHalo => _pool is null ? _dyHalo : 0;
 
     /// <inheritdoc/>
-    /// <remarks>A window whose maximum was clamped by the ReLU has no winner.</remarks>
-    public override bool CutsGradient => Operation.CutsGradient && _pool is not null;
+    /// <remarks>A window at whose maximum the slope is 0 has no winner.</remarks>
+    public override bool TakesSlope => PoolKernel.Gates(Operation, _winners);
 
     /// <inheritdoc/>
     public override bool StepsInside => Algorithms.HasPackedBlocks(_conv) || Algorithms.IsDepthwise(_conv);
+
+    private cn_activation GatedBy => PoolKernel.GateOf(Operation);
 
     private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
 
@@ -80,8 +82,7 @@ internal sealed class ConvPrimitive : Primitive
     {
         Slot x = plan.X(this), y = plan.Y(this);
         cn_conv2d conv = _conv with { x = x.Tensor, y = _pool is null ? y.Tensor : _conv.y };
-        if (Operation.Relu)
-            conv.flags |= cn_flags.CN_RELU;
+        conv.activation = Operation.Activation;
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
         if (Operation.Norm is { } norm)
@@ -151,26 +152,28 @@ internal sealed class ConvPrimitive : Primitive
             return null;
         cn_conv2d conv = _conv with { x = plan.X(this).Tensor };
         Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        cn_pool2d pool = _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, Operation.CutsGradient);
+        cn_pool2d pool = _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, GatedBy);
         return cn_conv2d_pools_backward(conv, pool).SizeOrThrow() == 1 ? pool : null;
     }
 
     private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, GradientParts parts)
     {
+        if (parts.Value is not null)
+            conv.x_activation = Operation.Inputs[0].Producer!.Slope;
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_DATA);
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Cut, parts.DX, workspace),
+        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Value, parts.DX, workspace),
             Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
             .Then(parts.Others is not null, "the other readers' gradient")
-                .Then(parts.Cut is not null, "the cut of the ReLU before it"));
+                .Then(parts.Value is not null, "the slope of the activation before it"));
     }
 
     // Uses one call, or two if the rows would not stay in cache until they are pooled.
     private void ForwardPooled(Lowering plan, cn_conv2d conv, string selected, Slot w, Slot? bias)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, Operation.CutsGradient);
+        cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, GatedBy);
         _winners = plan.Pass.Kind == PassKind.Training ? PoolKernel.Winners(pool, plan.Pass.BatchSize) : null;
         if (cn_conv2d_pools(conv, pool).SizeOrThrow() == 1)
         {
@@ -214,7 +217,7 @@ internal sealed class ConvPrimitive : Primitive
     {
         var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 },
             plan.Pass.BatchSize);
-        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, Operation.CutsGradient), null,
+        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, GatedBy), null,
             _winners, dy, whole), Choice.OnePass());
         return whole;
     }
@@ -278,7 +281,8 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool
     }
 }
 
-/// <summary>Computes dx from dy, adds an optional gradient, and masks the result where x is not positive.</summary>
+/// <summary>Computes dx from dy, adds an optional gradient, and multiplies the result by the slope of the activation
+/// whose output x is.</summary>
 internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx,
     Slot? workspace)
     : Step(dy, w, add, x, dx, workspace)

@@ -17,7 +17,7 @@ internal abstract class ElementwisePrimitive(Operation operation, IReadOnlyList<
 
 /// <summary>An activation that is not fused into another operation.</summary>
 internal sealed class ActivationPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs,
-    cn_activation_kind activation)
+    cn_activation activation)
     : ElementwisePrimitive(operation, inputs)
 {
     /// <inheritdoc/>
@@ -49,7 +49,8 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
         int last = Operation.Inputs.Count - 1;
         for (int i = 1; i <= last; i++)
         {
-            plan.Add(new AddStep(sum, plan.X(this, i), y, relu: Operation.Relu && i == last), Choice.OnePass());
+            plan.Add(new AddStep(sum, plan.X(this, i), y, i == last ? Operation.Activation : default),
+                Choice.OnePass());
             sum = y;
         }
     }
@@ -95,9 +96,9 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
 }
 
 /// <summary>Computes y = f(x).</summary>
-internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kind activation) : Step(x, y)
+internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation activation) : Step(x, y)
 {
-    private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor, activation: activation);
+    private readonly cn_elementwise _op = new(x.Tensor, x.Tensor, y.Tensor, activation);
 
     /// <inheritdoc/>
     public override void Run(in Run run)
@@ -105,10 +106,10 @@ internal sealed unsafe class ActivationForward(Slot x, Slot y, cn_activation_kin
 }
 
 /// <summary>Computes dx = f′·dy, from y if it determines f′, otherwise from x. dx may be dy.</summary>
-internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation_kind activation)
+internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn_activation activation)
     : Step(known, dy, dx)
 {
-    private readonly cn_elementwise _op = new(known.Tensor, dy.Tensor, dx.Tensor, activation: activation);
+    private readonly cn_elementwise _op = new(known.Tensor, dy.Tensor, dx.Tensor, activation);
 
     /// <inheritdoc/>
     public override long Floats => base.Floats + (dx == dy ? dx.Floats : 0);
@@ -118,10 +119,10 @@ internal sealed unsafe class ActivationBackward(Slot known, Slot dy, Slot dx, cn
         => cn_activation_backward(run.Context, _op, run.N, known.Pointer, dy.Pointer, dx.Pointer).ThrowIfFailed();
 }
 
-/// <summary>Computes y = a + b, optionally clamped at zero. y may be a.</summary>
-internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, bool relu) : Step(a, b, y)
+/// <summary>Computes y = f(a + b). y may be a.</summary>
+internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, cn_activation activation) : Step(a, b, y)
 {
-    private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, relu ? cn_flags.CN_RELU : cn_flags.None);
+    private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, activation);
 
     /// <inheritdoc/>
     public override long Floats => base.Floats + (y == a ? y.Floats : 0);

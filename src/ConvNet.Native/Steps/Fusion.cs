@@ -1,4 +1,5 @@
 using ConvNet.Native.Interop;
+using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
@@ -66,12 +67,15 @@ internal sealed class Operation
     /// <summary>Whether the operation runs as in inference because its parameters are frozen.</summary>
     public bool IsFrozen { get; internal set; }
 
-    /// <summary>Whether a fused ReLU clamps the output at zero.</summary>
-    public bool Relu { get; internal set; }
+    /// <summary>The fused activation that gives the output. The identity if there is none.</summary>
+    public cn_activation Activation { get; internal set; }
 
-    /// <summary>Whether the gradient of the output is set to zero where the output is zero: the backward pass of a
-    /// ReLU.</summary>
-    public bool CutsGradient { get; internal set; }
+    /// <summary>The activation whose slope the gradient of the output is multiplied by before the backward pass of the
+    /// operation. The identity if there is none.</summary>
+    public cn_activation Slope { get; internal set; }
+
+    /// <summary>Whether the gradient of the output is multiplied by a slope.</summary>
+    public bool HasSlope => Slope.IsFusable;
 
     /// <summary>Fuses a node that reads the output into the operation. Its output becomes that of the
     /// operation.</summary>
@@ -104,12 +108,12 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, IReadOnly
 /// <summary>First planning pass: determines the operations of a graph.</summary>
 /// <remarks>
 /// The output of a flatten layer is always the same value as its input. In inference, so is the output of dropout. All
-/// further rules require fusion. Except for the last rule, the fused node must be the only reader of the value. A ReLU
-/// is fused into a convolution, a linear layer, a batch normalisation or a sum. Its backward pass moves behind a max
-/// pool that is its only reader. A sum of two values is fused into a convolution or a batch normalisation. A pooling
-/// layer is fused into a convolution if its backward pass does not need its input. In an executable for inference only,
-/// a batch normalisation is folded into the convolution before it. In training, a convolution also computes the
-/// statistics for a batch normalisation that reads it.
+/// further rules require fusion. Except for the last rule, the fused node must be the only reader of the value. An
+/// activation whose slope its output determines is fused into a convolution, a linear layer, a batch normalisation or a
+/// sum. Its backward pass moves behind a max pool that is its only reader. A sum of two values is fused into a
+/// convolution or a batch normalisation. A pooling layer is fused into a convolution if its backward pass does not need
+/// its input. In an executable for inference only, a batch normalisation is folded into the convolution before it. In
+/// training, a convolution also computes the statistics for a batch normalisation that reads it.
 /// </remarks>
 internal static class Fusion
 {
@@ -160,27 +164,36 @@ internal static class Fusion
         foreach (Value value in objectives)
             value.HasLoss = true;
         foreach (Operation pool in operations.Where(operation => operation.Node.Layer is MaxPool2d))
-            MoveCut(pool);
+            MoveSlope(pool);
         foreach (Operation conv in operations.Where(operation => operation.Node.Layer is Conv2d))
             conv.GivesStatistics = pass.Fuse && conv.Pool is null && pass.Kind == PassKind.Training
                 && conv.Output.Uses.Any(use => Normalises(use, conv.Output));
         return new FusedGraph(operations, Of(graph.Inputs), Of(graph.Outputs), objectives);
     }
 
-    // The backward mask of a ReLU can be applied at the output of a max pool that follows it, where there are fewer
-    // elements. A window whose maximum is zero propagates no gradient. In any other window the winner is positive.
-    private static void MoveCut(Operation pool)
+    // The slope of an activation can be applied at the output of a max pool that follows it, where there are fewer
+    // elements.
+    private static void MoveSlope(Operation pool)
     {
         Value x = pool.Inputs[0];
-        if (x.Producer is { CutsGradient: true } producer && x.Uses.Count == 1 && !x.HasLoss)
-            (producer.CutsGradient, pool.CutsGradient) = (false, true);
+        if (x.Producer is { HasSlope: true } producer && x.Uses.Count == 1 && !x.HasLoss
+            && Commutes(producer.Slope, LoweringTable.PoolOf(pool.Node)!))
+            (producer.Slope, pool.Slope) = (default, producer.Slope);
     }
 
-    // Returns whether the backward pass of the pool works without its input: either the winners are stored, which
-    // account for a ReLU, or the pool is an average without a ReLU before it.
+    // Returns whether the gradient of a pool's input has the same bits if the slope of the activation before the pool
+    // is applied at the output of the pool. The output of a max pool is the value of the winner, which determines the
+    // slope. But if windows overlap, a pixel's gradient is a sum, and only 0 and 1 distribute over it without rounding.
+    private static bool Commutes(cn_activation activation, PoolKernel pool)
+        => pool.Kind == cn_pool_kind.CN_POOL_MAX && (activation.IsGate || !pool.Overlaps);
+
+    // Returns whether the backward pass of the pool works without its input: either the winners are stored and the
+    // slope of an activation before the pool can be applied after it, or the pool is an average without an activation
+    // before it.
     private static bool PoolsBack(Node pool, Operation producer)
-        => LoweringTable.PoolOf(pool) is { } kernel
-            && (kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE && !producer.Relu);
+        => LoweringTable.PoolOf(pool) is { } kernel && (producer.Activation.IsFusable
+            ? kernel.HasWinners && Commutes(producer.Activation, kernel)
+            : kernel.HasWinners || kernel.Kind == cn_pool_kind.CN_POOL_AVERAGE);
 
     private static bool Normalises(Use use, Value x)
         => use is { Input: 0, Operation: { IsFrozen: false, Node.Layer: BatchNorm2d } }
@@ -198,7 +211,8 @@ internal static class Fusion
         for (int i = 0; i < 2; i++)
         {
             Value x = values[node.Inputs[i].Index];
-            if (x.Producer is not { Relu: false, Sums: false, Pool: null, Node.Layer: Conv2d or BatchNorm2d } producer
+            if (x.Producer is not
+                { Activation.IsFusable: false, Sums: false, Pool: null, Node.Layer: Conv2d or BatchNorm2d } producer
                 || !AloneReads(node, i, x))
                 continue;
             producer.Absorb(node, values[node.Inputs[1 - i].Index]);
@@ -218,12 +232,13 @@ internal static class Fusion
                 producer.Pool = node;
                 producer.Absorb(node);
                 return true;
-            case Relu when producer is { Relu: false, Node.Layer: Conv2d or Linear or BatchNorm2d or Add }:
-                producer.Relu = producer.CutsGradient = true;
+            case FusableActivation when LoweringTable.ActivationOf(node) is { IsFusable: true } activation
+                && producer is { Activation.IsFusable: false, Node.Layer: Conv2d or Linear or BatchNorm2d or Add }:
+                producer.Activation = producer.Slope = activation;
                 producer.Absorb(node);
                 return true;
             case BatchNorm2d when kind == PassKind.Inference
-                && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Relu: false }:
+                && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Activation.IsFusable: false }:
                 producer.Norm = node;
                 producer.Absorb(node);
                 return true;

@@ -20,8 +20,8 @@ internal sealed class LinearPrimitive : Primitive
             h = maps ? input.h : 1,
             w = maps ? input.w : 1,
             outputs = layer.OutFeatures,
-            flags = (layer.Bias ? cn_flags.CN_BIAS : cn_flags.None) | (operation.Relu ? cn_flags.CN_RELU
-                : cn_flags.None),
+            flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None,
+            activation = operation.Activation,
         };
     }
 

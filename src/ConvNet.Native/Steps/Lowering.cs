@@ -9,19 +9,19 @@ namespace ConvNet.Native;
 /// <param name="Choice">The algorithm and the reason for choosing it.</param>
 internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice Choice);
 
-/// <summary>How the last contributor to a gradient completes it: dx = mask(own contribution + others).</summary>
+/// <summary>How the last contributor to a gradient completes it: dx = (own contribution + others)·slope.</summary>
 /// <param name="DX">The gradient to write.</param>
 /// <param name="Others">The sum of the other readers' gradients. Null if there are none or another step adds
 /// them.</param>
-/// <param name="Cut">The value that masks the gradient: dx is zero where the value is not positive. Null if there is no
-/// mask or another step applies it.</param>
-internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Cut);
+/// <param name="Value">The output of the activation whose slope the gradient is multiplied by. Null if there is no such
+/// activation or another step applies its slope.</param>
+internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Value);
 
 /// <summary>Third planning pass: turns the operations of a graph into a list of steps over memory slots.</summary>
 /// <remarks>
 /// Primitives add their own steps. This class adds the reorders between layouts. If no primitive does so as part of its
-/// own step, it also adds the steps that sum the gradients of a value with several readers and that mask the gradient
-/// of a fused ReLU.
+/// own step, it also adds the steps that sum the gradients of a value with several readers and that multiply a gradient
+/// by the slope of a fused activation.
 /// </remarks>
 internal sealed class Lowering
 {
@@ -148,9 +148,9 @@ internal sealed class Lowering
         cn_tensor tensor = _layouts.Gradient(value);
         Slot? others = SumOf(value, [.. _layouts.GradientUses(value).Skip(1).Reverse().Select(use => _gradients[use])],
             tensor with { halo = 0 });
-        bool cut = value.Producer is { CutsGradient: true } producer && !_layouts.Of(producer).CutsGradient;
+        bool slopes = value.Producer is { HasSlope: true } producer && !_layouts.Of(producer).TakesSlope;
         _completed[value] = new Slot(tensor, Pass.BatchSize);
-        return new GradientParts(_completed[value], others, cut ? X(reader) : null);
+        return new GradientParts(_completed[value], others, slopes ? X(reader) : null);
     }
 
     /// <summary>Returns the slot to which the operation writes the row statistics of its output, or null if they are
@@ -275,8 +275,8 @@ internal sealed class Lowering
     {
         Value y = primitive.Operation.Output;
         Slot dy = GatherGradient(y);
-        if (primitive.Operation.CutsGradient && !primitive.CutsGradient && !_completed.ContainsKey(y))
-            dy = Cut(primitive, dy);
+        if (primitive.Operation.HasSlope && !primitive.TakesSlope && !_completed.ContainsKey(y))
+            dy = Slope(primitive, dy);
         primitive.Backward(this, dy);
     }
 
@@ -347,7 +347,7 @@ internal sealed class Lowering
         int half = (parts.Length + 1) / 2;
         Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
         Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);
-        Add(new AddStep(first, second, sum, relu: false),
+        Add(new AddStep(first, second, sum, default),
             Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
         return sum;
     }
@@ -359,11 +359,11 @@ internal sealed class Lowering
         => slot.Tensor with { halo = tensor.halo, sample_stride = tensor.sample_stride } == tensor
             && slot.Tensor.halo >= tensor.halo ? slot : Reorder(slot, tensor);
 
-    private Slot Cut(Primitive primitive, Slot dy)
+    private Slot Slope(Primitive primitive, Slot dy)
     {
-        Slot cut = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
-        Add(new ActivationBackward(Y(primitive), dy, cut, cn_activation_kind.CN_ACTIVATION_RELU),
-            Choice.OnePass("the gradient is cut where the ReLU inside was"));
-        return cut;
+        Slot sloped = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
+        Add(new ActivationBackward(Y(primitive), dy, sloped, primitive.Operation.Slope),
+            Choice.OnePass("the slope of the activation inside"));
+        return sloped;
     }
 }

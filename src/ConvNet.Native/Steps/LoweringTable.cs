@@ -16,15 +16,25 @@ internal static class LoweringTable
         Linear layer => new LinearPrimitive(operation, layer, inputs[0]),
         MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
         BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
-        Relu => new ActivationPrimitive(operation, inputs, cn_activation_kind.CN_ACTIVATION_RELU),
-        Gelu layer => new ActivationPrimitive(operation, inputs, layer.Approximate == GeluApproximation.None
-            ? cn_activation_kind.CN_ACTIVATION_GELU
-            : cn_activation_kind.CN_ACTIVATION_GELU_TANH),
         Add => new AddPrimitive(operation, inputs),
         Concat => new ConcatPrimitive(operation, inputs),
         Dropout layer => new DropoutPrimitive(operation, layer, inputs),
+        not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
+            => new ActivationPrimitive(operation, inputs, activation),
         Layer layer => new ManagedPrimitive(operation, layer),
         null => throw new InvalidOperationException("The input is no operation."),
+    };
+
+    /// <summary>Returns the activation of a node, or the identity if its layer is not an activation with a
+    /// kernel.</summary>
+    public static cn_activation ActivationOf(Node node) => node.Layer switch
+    {
+        Relu => new cn_activation(cn_activation_kind.CN_RELU),
+        Relu6 => new cn_activation(cn_activation_kind.CN_RELU6),
+        LeakyRelu layer => new cn_activation(cn_activation_kind.CN_LEAKY_RELU, layer.NegativeSlope),
+        Gelu { Approximate: GeluApproximation.None } => new cn_activation(cn_activation_kind.CN_GELU),
+        Gelu => new cn_activation(cn_activation_kind.CN_GELU_TANH),
+        _ => default,
     };
 
     /// <summary>Returns the kernel parameters of a pooling layer, or null if the node is not a pooling layer.</summary>

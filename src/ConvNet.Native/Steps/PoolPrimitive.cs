@@ -13,9 +13,20 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
     public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W
         <= CN_NO_WINNER;
 
-    /// <summary>Returns the descriptor for the given tensors. If <paramref name="cuts"/> is true, a window whose values
-    /// were all clamped by the preceding ReLU has no winner.</summary>
-    public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool cuts) => new()
+    /// <summary>Whether a pixel can be in several windows.</summary>
+    public bool Overlaps => Window.Reach.H > Window.Stride.H || Window.Reach.W > Window.Stride.W;
+
+    /// <summary>Returns the activation before a pool that its winners account for, or the identity if they do not
+    /// account for one.</summary>
+    public static cn_activation GateOf(Operation operation) => operation.Slope.IsGate ? operation.Slope : default;
+
+    /// <summary>Returns whether the winners of an operation's pool account for the slope of the activation before
+    /// it.</summary>
+    public static bool Gates(Operation operation, Slot? winners) => winners is not null && operation.Slope.IsGate;
+
+    /// <summary>Returns the descriptor for the given tensors. A window at whose maximum the slope of the activation is
+    /// 0 has no winner.</summary>
+    public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, cn_activation activation) => new()
     {
         x = x,
         y = y,
@@ -24,7 +35,7 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
         window = cn_window.Of(Window),
         kind = Kind,
         count_include_pad = CountIncludePad ? 1 : 0,
-        flags = cuts ? cn_flags.CN_RELU : cn_flags.None,
+        activation = activation,
     };
 
     /// <summary>Returns memory for the winners of n samples, or null if the pool stores none.</summary>
@@ -47,14 +58,14 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     public override cn_tensor X(int input) => Layouts.Tensor(cn_layout.CN_BLOCKED, Operation.Node.Inputs[0].Shape);
 
     /// <inheritdoc/>
-    /// <remarks>A window whose maximum was clamped by the preceding ReLU has no winner.</remarks>
-    public override bool CutsGradient => Operation.CutsGradient && _winners is not null;
+    /// <remarks>A window at whose maximum the slope is 0 has no winner.</remarks>
+    public override bool TakesSlope => PoolKernel.Gates(Operation, _winners);
 
     /// <inheritdoc/>
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.CutsGradient);
+        cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, PoolKernel.GateOf(Operation));
         Slot? winners = PoolKernel.Winners(pool, plan.Pass.BatchSize);
         _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this) ? winners : null;
         plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass()
@@ -68,7 +79,8 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
             return;
         // With winners, and for an average, x is not needed and its memory can be reused.
         Slot? x = kernel.Kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
-        plan.Add(new PoolBackward(kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, Operation.CutsGradient),
+        plan.Add(new PoolBackward(
+            kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, PoolKernel.GateOf(Operation)),
             x, _winners, dy, dx),
             Choice.OnePass(
                 x is null ? "" : "the maxima are sought in x again: their windows are too large for a byte"));

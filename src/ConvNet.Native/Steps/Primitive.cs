@@ -16,9 +16,9 @@ internal abstract class Primitive(Operation operation)
     /// of a fused sum.</summary>
     public virtual bool PassesGradient(int input) => Operation.Sums && input == Operation.Inputs.Count - 1;
 
-    /// <summary>Whether the backward pass takes the unmasked gradient of the output and applies the mask of a fused
-    /// ReLU itself.</summary>
-    public virtual bool CutsGradient => false;
+    /// <summary>Whether the backward pass multiplies the gradient of the output by the slope of a fused activation
+    /// itself.</summary>
+    public virtual bool TakesSlope => false;
 
     /// <summary>Whether the optimiser step of the parameters can run as part of the weight gradient.</summary>
     public virtual bool StepsInside => false;
@@ -59,6 +59,7 @@ internal abstract class Primitive(Operation operation)
 
     /// <summary>Adds the steps of the backward pass.</summary>
     /// <param name="plan">The plan to add the steps to.</param>
-    /// <param name="dy">The gradient of the output, after the mask of a fused ReLU.</param>
+    /// <param name="dy">The gradient of the output, after the slope of a fused activation unless
+    /// <see cref="TakesSlope"/> is true.</param>
     public abstract void Backward(Lowering plan, Slot dy);
 }

@@ -131,25 +131,36 @@ public sealed class ConvolutionProperties(BackendCase backend)
         => Assert.That(Winner([float.NaN, 9, float.NaN, 1]), Is.EqualTo(new float[] { 0, 0, 1, 0 }));
 
     [Test]
-    public void NaNAndInfinityPassThroughReluAndPool()
+    public void NaNAndInfinityPassThroughActivationsAndPool()
     {
         float[] images = [float.NaN, float.NegativeInfinity, float.PositiveInfinity, -0f];
         Assert.That(Scores(new Relu(), new Shape(1, 2, 2), images),
             Is.EqualTo(new float[] { float.NaN, 0, float.PositiveInfinity, 0 }));
+        Assert.That(Scores(new Relu6(), new Shape(1, 2, 2), images), Is.EqualTo(new float[] { float.NaN, 0, 6, 0 }));
+        Assert.That(Scores(new LeakyRelu(), new Shape(1, 2, 2), images),
+            Is.EqualTo(new float[] { float.NaN, float.NegativeInfinity, float.PositiveInfinity, 0 }));
         Assert.That(Scores(new MaxPool2d(2), new Shape(1, 2, 2), images), Is.EqualTo(new float[] { float.NaN }));
     }
 
     [Test]
-    public void TheGradientAtAReluOfZeroIsZero()
+    public void GradientsAtKinksAreThoseOfTorch()
+    {
+        Assert.That(GradientOf(new Relu(), [-1, 0, -0f, 1]), Is.EqualTo(new float[] { 0, 0, 0, 4 }));
+        Assert.That(GradientOf(new Relu6(), [-1, 0, 3, 6, 7, 5.5f]), Is.EqualTo(new float[] { 0, 0, 4, 0, 0, 4 }));
+        Assert.That(GradientOf(new LeakyRelu(0.25f), [-1, 0, -0f, 1]), Is.EqualTo(new float[] { 1, 1, 1, 4 }));
+    }
+
+    // The gradient of a layer on a vector, where that of its output is 4 everywhere.
+    private float[] GradientOf(Layer layer, float[] x)
     {
         using IBackend opened = backend.Open();
-        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(4), new Relu()),
+        using IExecutable executable = opened.Compile(Sequential.Of(Shape.Vector(x.Length), layer),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
-        executable.Forward((float[])[-1, 0, -0f, 1]);
-        executable.Backward((float[])[5, 6, 7, 8]);
-        var gradient = new float[4];
+        executable.Forward(x);
+        executable.Backward((float[])[.. x.Select(_ => 4f)]);
+        var gradient = new float[x.Length];
         executable.ReadInputGradient(gradient);
-        Assert.That(gradient, Is.EqualTo(new float[] { 0, 0, 0, 8 }));
+        return gradient;
     }
 
     private float[] Winner(float[] window)

@@ -11,10 +11,12 @@ internal static class NativeRun
     }
 
     /// <summary>Two training steps, the second with a smaller batch, then inference; all bits of outputs, losses,
-    /// gradients and parameters.</summary>
+    /// gradients and parameters. Inputs are in [−scale, scale).</summary>
     public static int[] TrainTwoSteps(Graph graph, int n, NativeBackend backend, Action<NativePlan>? configure = null,
-        bool keepGradients = true)
+        bool keepGradients = true, float scale = 1)
     {
+        BatchValues Inputs(int batch, int seed) => BatchValues.InOrder(
+            [.. GraphSamples.Inputs(graph, batch, seed).Select(input => (float[])[.. input.Select(x => x * scale)])]);
         using var net = (NativePlan)backend.Compile(graph, new TrainingSpec(n,
             GraphSamples.SquaredErrors(graph), new Sgd(0.9f, 1e-3f))
         { InputGradient = true, KeepGradients = keepGradients, Seed = 7 });
@@ -25,7 +27,7 @@ internal static class NativeRun
         {
             float[][] outputs = GraphSamples.Outputs(graph, batch),
                 gradients = GraphSamples.InputGradients(graph, batch);
-            net.Forward(BatchValues.InOrder(GraphSamples.Inputs(graph, batch, seed: batch)));
+            net.Forward(Inputs(batch, seed: batch));
             net.ReadOutput(BatchBuffers.InOrder(outputs));
             double loss = net.Loss(Targets.Of(GraphSamples.Targets(graph, batch, seed: 100 + batch)));
             bits.Add(BitConverter.SingleToInt32Bits((float)loss));
@@ -41,7 +43,7 @@ internal static class NativeRun
             bits.AddRange(Bits(values));
         }
         float[][] inferred = GraphSamples.Outputs(graph, n);
-        net.Infer(BatchValues.InOrder(GraphSamples.Inputs(graph, n, seed: 5)), BatchBuffers.InOrder(inferred));
+        net.Infer(Inputs(n, seed: 5), BatchBuffers.InOrder(inferred));
         bits.AddRange(inferred.SelectMany(Bits));
         return [.. bits];
     }

@@ -29,7 +29,7 @@ public sealed class PlanTests
             nameof(ReorderStep), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
             nameof(ActivationBackward), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
             nameof(ActivationBackward), nameof(LinearBackwardData), nameof(LinearBackwardWeights),
-            // a pool knows which of its windows the ReLU before it cut off
+            // the winners of the pool account for the ReLU before it
             nameof(ReorderStep), nameof(PoolBackward), nameof(ConvBackwardData), nameof(ConvBackwardWeights),
             // and the first weights know which pixels won
             nameof(ConvBackwardWeights),
@@ -60,6 +60,31 @@ public sealed class PlanTests
         using var backend = new NativeBackend { Fuse = false };
         using NativePlan net = Compile(BuiltInModels.Create("lenet5"), backend);
         Assert.That(net.Training.ForwardSteps.OfType<ActivationForward>().Count(), Is.EqualTo(4));
+    }
+
+    [TestCaseSource(nameof(Activations))]
+    public void EveryFusableActivationIsFused(FusableActivation activation)
+    {
+        using NativePlan net = Compile(Sequential.Of(new Shape(3, 9, 9), new Conv2d(16, 3), activation,
+            new Conv2d(16, 3), new BatchNorm2d(), activation, new Flatten(), new Linear(5), activation));
+        Assert.That(net.Training.ForwardSteps.OfType<ActivationForward>(), Is.Empty);
+        Assert.That(net.Training.BackwardSteps.OfType<ActivationBackward>().Count(), Is.EqualTo(1),
+            "at the output; backward-data and the batch normalisation apply the others");
+    }
+
+    // A pixel in several windows receives a sum of gradients, and a sum of rounded products is not the rounded product
+    // of the sum. The slopes of ReLU and ReLU6 do not round.
+    [TestCase(2, true)]
+    [TestCase(1, false)]
+    public void ALeakyReluIsPooledWithAConvolutionUnlessWindowsOverlap(int stride, bool fused)
+    {
+        foreach (FusableActivation activation in Activations)
+        {
+            using NativePlan net = Compile(
+                Sequential.Of(new Shape(1, 8, 8), new Conv2d(6, 3, padding: 1), activation, new MaxPool2d(2, stride)));
+            Assert.That(net.Training.ForwardSteps.OfType<PoolForward>().Any(),
+                Is.EqualTo(activation is LeakyRelu && !fused), $"{activation}");
+        }
     }
 
     [Test]
@@ -156,6 +181,18 @@ public sealed class PlanTests
             Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, fused)));
     }
 
+    // Values of this size exceed the limit of a ReLU6.
+    [Test]
+    public void FusedAndUnfusedActivationsGiveTheSameBits(
+        [ValueSource(typeof(GraphCases), nameof(GraphCases.WithRelu))] GraphCase graph,
+        [ValueSource(nameof(Activations))] FusableActivation activation)
+    {
+        using NativeBackend fused = new(), unfused = new() { Fuse = false };
+        Graph built = GraphCases.Replace(graph.Build(), node => node.Layer is Relu ? activation : node.Layer!);
+        Assert.That(NativeRun.TrainTwoSteps(built, graph.N, fused, scale: 16),
+            Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, unfused, scale: 16)));
+    }
+
     [Test]
     public void NothingStaleIsRead([ValueSource(typeof(GraphCases), nameof(GraphCases.All))] GraphCase graph,
         [Values] bool keepGradients)
@@ -192,6 +229,10 @@ public sealed class PlanTests
         Assert.That(net.Training.ForwardSteps.OfType<CopyChannels>().Count(), Is.EqualTo(forward));
         Assert.That(net.Training.BackwardSteps.OfType<CopyChannels>().Count(), Is.EqualTo(backward));
     }
+
+    private static IEnumerable<FusableActivation> Activations => LayerSet.BuiltIn.Declarations
+        .SelectMany(declaration => declaration.Examples).Select(example => example.Layer).OfType<FusableActivation>()
+        .Distinct();
 
     private static string Kind(Step step) => step.GetType().Name;
 
