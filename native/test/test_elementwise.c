@@ -141,7 +141,7 @@ static const activation_case activation_cases[] = {
     {{CN_RELU, 0}, relu_of, relu_slope_of, true, 0},
     {{CN_RELU6, 0}, relu6_of, relu6_slope_of, true, 0},
     {{CN_LEAKY_RELU, 0.3f}, leaky_of, leaky_slope_of, true, 1},
-    {{CN_GELU, 0}, gelu_of, gelu_slope_of, false, 4},
+    {{CN_GELU, 0}, gelu_of, gelu_slope_of, false, 2},
     {{CN_GELU_TANH, 0}, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
 };
 

@@ -61,21 +61,34 @@ ALWAYS_INLINE vec magnitude(vec a) {
   return vec_select(vec_not_le(a, vec_zero()), a, vec_sub(vec_zero(), a));
 }
 
+/*
+ * Phi(x) = P(Z <= x); also returns e^(-x x / 2). Where |x| < 1 it is 1/2 + x R(x x), with R
+ * interpolated at the Chebyshev nodes to within 1e-9: there the tail is large, and its relative
+ * error is three times that of the rounded k. With u = 2^-24 the error is at most 1.2 u, measured.
+ */
+ALWAYS_INLINE vec normal_cdf(vec x, vec *e) {
+  static const float terms[] = {-7.660538358e-06f, 1.135022976e-04f,  -1.186343958e-03f,
+                                9.973328561e-03f,  -6.649035960e-02f, 3.989422917e-01f};
+  const vec one = vec_set1(1.0f), a = magnitude(x), z = vec_mul(x, x);
+  const vec tail = normal_tail(a, e);
+  vec r = vec_set1(terms[0]);
+  for (int i = 1; i < 6; i++) r = vec_fma(r, z, vec_set1(terms[i]));
+  return vec_select(vec_not_le(one, a), vec_fma(x, r, vec_set1(0.5f)),
+                    vec_select(vec_not_le(x, vec_zero()), vec_sub(one, tail), tail));
+}
+
 /* out[i] = a[i] Phi(a[i]) */
 ALWAYS_INLINE vec gelu(vec a, vec b, vec slope) {
   (void)b;
   (void)slope;
   vec e;
-  const vec tail = normal_tail(magnitude(a), &e);
-  return vec_mul(a, vec_select(vec_not_le(a, vec_zero()), vec_sub(vec_set1(1.0f), tail), tail));
+  return vec_mul(a, normal_cdf(a, &e));
 }
 /* dx[i] = dy[i] (Phi(x[i]) + x[i] phi(x[i])) */
 ALWAYS_INLINE vec gelu_slope(vec x, vec dy, vec slope) {
   (void)slope;
   vec e;
-  const vec tail = normal_tail(magnitude(x), &e);
-  const vec phi = vec_mul(e, vec_set1(0.398942280f));
-  const vec cdf = vec_select(vec_not_le(x, vec_zero()), vec_sub(vec_set1(1.0f), tail), tail);
+  const vec cdf = normal_cdf(x, &e), phi = vec_mul(e, vec_set1(0.398942280f));
   return vec_mul(dy, vec_fma(x, phi, cdf));
 }
 
