@@ -38,7 +38,7 @@ internal static class Tables
             "correct"])]);
         foreach (int truth in classes)
         {
-            int[] counts = [.. classes.Select(guess => evaluation[truth, guess])];
+            long[] counts = [.. classes.Select(guess => evaluation[truth, guess])];
             string right = counts.Sum() == 0 ? "" : $"{(double)counts[truth] / counts.Sum():0.0%}";
             table.Add([$"{truth}", .. counts.Select(count => count == 0 ? "·" : $"{count}"), right]);
         }

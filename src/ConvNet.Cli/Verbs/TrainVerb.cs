@@ -235,7 +235,7 @@ internal sealed class TrainVerb : Verb
         TrainingSpec spec, SavedTraining? goesOn)
     {
         int crop = command.GetValue(_crop);
-        IEnumerable<Transform> given =
+        IEnumerable<InputTransform> given =
         [
             .. command.GetValue(_flip) ? (Transform[])[new RandomHorizontalFlip()] : [],
             .. crop > 0 ? (Transform[])[new RandomCrop((images.Shape.H, images.Shape.W), crop)] : [],

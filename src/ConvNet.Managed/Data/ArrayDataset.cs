@@ -2,11 +2,15 @@ using static System.FormattableString;
 
 namespace ConvNet.Data;
 
-/// <summary>A data set in memory: one array of inputs, with a class label or target values for each.</summary>
+/// <summary>A data set in memory: an array for each input and each target.</summary>
+/// <example><code>
+/// var data = new ArrayDataset([("image", new Shape(3, 32, 32), images), ("position", Shape.Vector(2), positions)],
+///     [("class", 10, labels), ("box", corners)]);
+/// </code></example>
 public sealed class ArrayDataset : IDataset
 {
-    private readonly float[] _inputs, _values = [];
-    private readonly int[] _labels = [];
+    private readonly InputArray[] _inputs;
+    private readonly TargetArray[] _targets;
 
     /// <summary>Creates a data set of inputs and class labels. The arrays are not copied.</summary>
     /// <param name="shape">The shape C, H, W of one input.</param>
@@ -20,17 +24,13 @@ public sealed class ArrayDataset : IDataset
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(labels);
         shape.ThrowIfDefault("The data set", nameof(shape));
-        Target = TargetDescription.OfClasses(classes);
         if (labels.Length == 0 || inputs.Length != (long)labels.Length * shape.Length)
             throw new ArgumentException(Invariant($"{inputs.Length:N0} values are not {labels.Length:N0} inputs of ")
                 + Invariant($"{shape}; give one label for every input, and at least one."), nameof(inputs));
-        for (int i = 0; i < labels.Length; i++)
-        {
-            if ((uint)labels[i] >= (uint)classes)
-                throw new ArgumentException(Invariant($"Label {labels[i]} of sample {i:N0} is out of range: there are ")
-                    + Invariant($"classes 0 to {classes - 1}."), nameof(labels));
-        }
-        (Shape, Count, _inputs, _labels) = (shape, labels.Length, inputs, labels);
+        Count = labels.Length;
+        (_inputs, _targets) = ([new(null, shape, inputs)], [new(null, classes, labels)]);
+        (InputShapes, Targets) = ([shape], [TargetDescription.OfClasses(classes)]);
+        CheckLabels(Targets[0], labels, nameof(labels));
     }
 
     /// <summary>Creates a data set of inputs and target values. The arrays are not copied.</summary>
@@ -39,46 +39,170 @@ public sealed class ArrayDataset : IDataset
     /// <param name="values">The target values, the same number for each input.</param>
     /// <exception cref="ArgumentException">The lengths do not match, or the data set is empty.</exception>
     public ArrayDataset(Shape shape, float[] inputs, float[] values)
+        : this([new InputArray(null, shape, inputs)], [new TargetArray(null, values)])
+    {
+    }
+
+    /// <summary>Creates a data set of several inputs and targets. The arrays are not copied.</summary>
+    /// <param name="inputs">The inputs; tuples of name, shape and values convert implicitly.</param>
+    /// <param name="targets">The targets; tuples of output, number of classes and labels, or of output and values,
+    /// convert implicitly.</param>
+    /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, a name is missing or given
+    /// twice, or a label is out of range.</exception>
+    public ArrayDataset(IReadOnlyList<InputArray> inputs, IReadOnlyList<TargetArray> targets)
     {
         ArgumentNullException.ThrowIfNull(inputs);
-        ArgumentNullException.ThrowIfNull(values);
-        shape.ThrowIfDefault("The data set", nameof(shape));
-        Count = inputs.Length / shape.Length;
-        if (Count == 0 || inputs.Length % shape.Length != 0)
-            throw new ArgumentException(Invariant($"{inputs.Length:N0} values are no whole number of inputs of ")
-                + $"{shape}; give at least one.", nameof(inputs));
-        if (values.Length == 0 || values.Length % Count != 0)
-            throw new ArgumentException(Invariant($"{values.Length:N0} values are no targets of {Count:N0} inputs; ")
-                + "give as many for each of them.", nameof(values));
-        Target = TargetDescription.OfValues(values.Length / Count);
-        (Shape, _inputs, _values) = (shape, inputs, values);
+        ArgumentNullException.ThrowIfNull(targets);
+        (_inputs, _targets) = ([.. inputs], [.. targets]);
+        foreach (InputArray input in _inputs)
+        {
+            ArgumentNullException.ThrowIfNull(input.Values, nameof(inputs));
+            input.Shape.ThrowIfDefault("The data set", nameof(inputs));
+            (int count, int rest) = Math.DivRem(input.Values.Length, input.Shape.Length);
+            if (count == 0 || rest != 0)
+                throw new ArgumentException(Invariant($"{input.Values.Length:N0} values{Of(input.Name)} are no whole ")
+                    + $"number of inputs of {input.Shape}; give at least one.", nameof(inputs));
+            if (Count > 0 && count != Count)
+                throw new ArgumentException(Invariant($"There are {Count:N0} inputs{Of(_inputs[0].Name)} and ")
+                    + Invariant($"{count:N0}{Of(input.Name)}; give as many of each."), nameof(inputs));
+            Count = count;
+        }
+        InputShapes = [.. _inputs.Select(input => new InputShape(input.Name, input.Shape))];
+        Targets = [.. _targets.Select(Describe)];
+        SampleTensors.Check(this);
+        foreach ((TargetArray target, TargetDescription description) in _targets.Zip(Targets))
+            CheckLabels(description, target.Labels, nameof(targets));
     }
 
     /// <inheritdoc/>
     public int Count { get; }
 
     /// <inheritdoc/>
-    public Shape Shape { get; }
+    public IReadOnlyList<InputShape> InputShapes { get; }
 
     /// <inheritdoc/>
-    public TargetDescription Target { get; }
+    public IReadOnlyList<TargetDescription> Targets { get; }
 
-    /// <summary>All inputs, N×C×H×W.</summary>
-    public ReadOnlySpan<float> Inputs => _inputs;
+    /// <summary>The shape C, H, W of the only input.</summary>
+    /// <exception cref="InvalidOperationException">There are several inputs.</exception>
+    public Shape Shape => OnlyInput.Shape;
 
-    /// <summary>All N labels; empty if the targets are values.</summary>
-    public ReadOnlySpan<int> Labels => _labels;
+    /// <summary>The description of the only target.</summary>
+    /// <exception cref="InvalidOperationException">There are several targets.</exception>
+    public TargetDescription Target => Targets[OnlyTargetIndex];
 
-    /// <summary>The target values of all samples; empty if the targets are labels.</summary>
-    public ReadOnlySpan<float> Values => _values;
+    /// <summary>All values of the only input, N×C×H×W.</summary>
+    /// <inheritdoc cref="Shape" path="/exception"/>
+    public ReadOnlySpan<float> Inputs => OnlyInput.Values;
+
+    /// <summary>All labels of the only target; empty if it is values.</summary>
+    /// <inheritdoc cref="Target" path="/exception"/>
+    public ReadOnlySpan<int> Labels => OnlyTarget.Labels;
+
+    /// <summary>All values of the only target; empty if it is labels.</summary>
+    /// <inheritdoc cref="Target" path="/exception"/>
+    public ReadOnlySpan<float> Values => OnlyTarget.Values;
 
     /// <inheritdoc/>
     public void Read(int index, Sample sample)
     {
-        Inputs.Slice(index * Shape.Length, Shape.Length).CopyTo(sample.Input);
-        if (_labels.Length > 0)
-            sample.Classes[0] = _labels[index];
-        else
-            Values.Slice(index * Target.Length, Target.Length).CopyTo(sample.Values);
+        for (int i = 0; i < _inputs.Length; i++)
+            Slice(_inputs[i].Values, index, InputShapes[i].Shape.Length).CopyTo(sample.InputAt(i));
+        for (int i = 0; i < _targets.Length; i++)
+        {
+            Slice(_targets[i].Labels, index, Targets[i].Length).CopyTo(sample.ClassesAt(i));
+            Slice(_targets[i].Values, index, Targets[i].Length).CopyTo(sample.ValuesAt(i));
+        }
     }
+
+    private InputArray OnlyInput => _inputs[SampleTensors.Only("input", [.. _inputs.Select(input => input.Name)])];
+
+    private int OnlyTargetIndex => SampleTensors.Only("target", [.. _targets.Select(target => target.Output)]);
+
+    private TargetArray OnlyTarget => _targets[OnlyTargetIndex];
+
+    private static ReadOnlySpan<T> Slice<T>(T[] values, int index, int length)
+        => values.Length == 0 ? [] : values.AsSpan(index * length, length);
+
+    private static string Of(string? name) => name is null ? "" : $" of \"{Excerpt.Of(name)}\"";
+
+    private TargetDescription Describe(TargetArray target)
+    {
+        bool classes = target.ClassCount > 0;
+        (int each, int rest) = Math.DivRem(classes ? target.Labels.Length : target.Values.Length, Math.Max(1, Count));
+        if (each == 0 || rest != 0)
+            throw new ArgumentException(
+                Invariant($"{(classes ? target.Labels.Length : target.Values.Length):N0} ")
+                + Invariant($"{(classes ? "labels" : "values")}{Of(target.Output)} are no targets of {Count:N0} ")
+                + "inputs; give as many for each of them.", nameof(target));
+        return (!classes ? TargetDescription.OfValues(each)
+            : each == 1 ? TargetDescription.OfClasses(target.ClassCount)
+            : TargetDescription.OfClassesPerPixel(target.ClassCount, each)) with
+        { Output = target.Output };
+    }
+
+    private static void CheckLabels(TargetDescription target, int[] labels, string parameter)
+    {
+        for (int i = 0; i < labels.Length; i++)
+        {
+            if ((uint)labels[i] >= (uint)target.Classes)
+                throw new ArgumentException(Invariant($"Label {labels[i]} of sample {i / target.Length:N0}")
+                    + $"{Of(target.Output)} is out of range: there are "
+                    + Invariant($"classes 0 to {target.Classes - 1}."), parameter);
+        }
+    }
+}
+
+/// <summary>The values of an input of an <see cref="ArrayDataset"/>.</summary>
+/// <param name="Name">The name of the graph's input; null for the only input.</param>
+/// <param name="Shape">The shape C, H, W of one sample.</param>
+/// <param name="Values">The values, N×C×H×W.</param>
+public sealed record InputArray(string? Name, Shape Shape, float[] Values)
+{
+    /// <summary>Creates the values of an input.</summary>
+    public static implicit operator InputArray((string Name, Shape Shape, float[] Values) input)
+        => new(input.Name, input.Shape, input.Values);
+}
+
+/// <summary>The class labels or the values of a target of an <see cref="ArrayDataset"/>.</summary>
+public sealed class TargetArray
+{
+    /// <summary>Creates a target of class labels.</summary>
+    /// <param name="output">The name of the graph's output; null for the only output.</param>
+    /// <param name="classes">The number of classes.</param>
+    /// <param name="labels">One class index for each sample, or the same number for each, one for each pixel.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number of classes is below 1.</exception>
+    public TargetArray(string? output, int classes, int[] labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        (Output, ClassCount, Labels) = (output, classes, labels);
+    }
+
+    /// <summary>Creates a target of values.</summary>
+    /// <param name="output">The name of the graph's output; null for the only output.</param>
+    /// <param name="values">The values, the same number for each sample.</param>
+    public TargetArray(string? output, float[] values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        (Output, Values) = (output, values);
+    }
+
+    /// <summary>Creates a target of class labels.</summary>
+    public static implicit operator TargetArray((string Output, int Classes, int[] Labels) target)
+        => new(target.Output, target.Classes, target.Labels);
+
+    /// <summary>Creates a target of values.</summary>
+    public static implicit operator TargetArray((string Output, float[] Values) target)
+        => new(target.Output, target.Values);
+
+    /// <summary>The name of the graph's output; null for the only output.</summary>
+    internal string? Output { get; }
+
+    /// <summary>The number of classes; 0 if the target is values.</summary>
+    internal int ClassCount { get; }
+
+    internal int[] Labels { get; } = [];
+
+    internal float[] Values { get; } = [];
 }

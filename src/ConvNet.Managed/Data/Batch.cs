@@ -8,11 +8,11 @@ namespace ConvNet.Data;
 public sealed class Batch : IDisposable
 {
     private readonly DataLoader _loader;
-    private BatchBuffers? _buffers;
+    private SampleMemory? _memory;
 
-    internal Batch(DataLoader loader, BatchBuffers buffers, LoaderPosition position, int count)
+    internal Batch(DataLoader loader, SampleMemory memory, LoaderPosition position, int count)
     {
-        (_loader, _buffers) = (loader, buffers);
+        (_loader, _memory) = (loader, memory);
         (Position, Count) = (position, count);
     }
 
@@ -27,74 +27,68 @@ public sealed class Batch : IDisposable
     /// <summary>The number of samples, N.</summary>
     public int Count { get; }
 
-    /// <summary>The inputs, N×C×H×W.</summary>
+    /// <summary>The inputs in the form that a network takes: the values of the only input, or those of each input by
+    /// name.</summary>
     /// <exception cref="ObjectDisposedException">The batch is disposed.</exception>
-    public ReadOnlySpan<float> Inputs => Buffers.Inputs.AsSpan(0, Count * _loader.Shape.Length);
+    public BatchValues Inputs => Memory.Inputs(Count);
 
-    /// <summary>The class indices of the targets; empty if the targets are values.</summary>
+    /// <summary>The targets in the form that a loss takes: those of the only output, or those of each output by
+    /// name.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
-    public ReadOnlySpan<int> Classes
-        => IsValues ? [] : Buffers.Classes.AsSpan(0, Count * _loader.Dataset.Target.Length);
+    public Targets Targets => Memory.AllTargets(Count);
 
-    /// <summary>The values of the targets; empty if the targets are classes.</summary>
+    /// <summary>The values of the only input, N×C×H×W.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
-    public ReadOnlySpan<float> Values
-        => IsValues ? Buffers.Values.AsSpan(0, Count * _loader.Dataset.Target.Length) : [];
+    /// <exception cref="InvalidOperationException">The data set has several inputs.</exception>
+    public ReadOnlySpan<float> Input => Memory.FirstInputs(Memory.OnlyInput, Count).Span;
 
-    /// <summary>The targets in the form that a loss takes.</summary>
+    /// <summary>The class indices of the only target; empty if the target is values.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
-    public Targets Targets => IsValues ? Targets.Of(Values) : Targets.Of(Classes);
+    /// <exception cref="InvalidOperationException">The data set has several targets.</exception>
+    public ReadOnlySpan<int> Classes => Memory.FirstClasses(Memory.OnlyTarget, Count).Span;
+
+    /// <summary>The values of the only target; empty if the target is classes.</summary>
+    /// <inheritdoc cref="Classes" path="/exception"/>
+    public ReadOnlySpan<float> Values => Memory.FirstValues(Memory.OnlyTarget, Count).Span;
+
+    /// <summary>Gets the values of an input by name, N×C×H×W.</summary>
+    /// <param name="name">The name of the input.</param>
+    /// <inheritdoc cref="Inputs" path="/exception"/>
+    /// <exception cref="ArgumentException">The data set has no input with this name.</exception>
+    public ReadOnlySpan<float> InputOf(string name) => Memory.FirstInputs(Memory.InputIndex(name), Count).Span;
+
+    /// <summary>Gets the class indices of a target by the name of its output; empty if the target is values.</summary>
+    /// <param name="output">The name of the output.</param>
+    /// <inheritdoc cref="Inputs" path="/exception"/>
+    /// <exception cref="ArgumentException">The data set has no target for this output.</exception>
+    public ReadOnlySpan<int> ClassesOf(string output) => Memory.FirstClasses(Memory.TargetIndex(output), Count).Span;
+
+    /// <summary>Gets the values of a target by the name of its output; empty if the target is classes.</summary>
+    /// <param name="output">The name of the output.</param>
+    /// <inheritdoc cref="ClassesOf" path="/exception"/>
+    public ReadOnlySpan<float> ValuesOf(string output) => Memory.FirstValues(Memory.TargetIndex(output), Count).Span;
 
     /// <summary>The indices of the samples in the data set.</summary>
     /// <inheritdoc cref="Inputs" path="/exception"/>
-    public ReadOnlySpan<int> Samples => Buffers.Samples.AsSpan(0, Count);
+    public ReadOnlySpan<int> Samples => Memory.Samples.AsSpan(0, Count);
 
     /// <summary>Returns the memory of the batch to the loader.</summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _buffers, null) is { } buffers)
-            _loader.Recycle(buffers);
+        if (Interlocked.Exchange(ref _memory, null) is { } memory)
+            _loader.Recycle(memory);
     }
 
-    private bool IsValues => _loader.Dataset.Target.Kind == TargetKind.Values;
-
-    private BatchBuffers Buffers
+    /// <summary>The memory of the batch.</summary>
+    internal SampleMemory Memory
     {
         get
         {
-            BatchBuffers? buffers = _buffers;
-            ObjectDisposedException.ThrowIf(buffers is null, this);
-            return buffers;
+            SampleMemory? memory = _memory;
+            ObjectDisposedException.ThrowIf(memory is null, this);
+            return memory;
         }
     }
-}
-
-/// <summary>The memory of a batch.</summary>
-internal sealed class BatchBuffers
-{
-    /// <summary>Allocates memory for a given number of samples.</summary>
-    public BatchBuffers(int samples, int inputLength, TargetDescription target)
-    {
-        int targets = checked(samples * target.Length);
-        Inputs = GC.AllocateUninitializedArray<float>(samples * inputLength);
-        Classes = target.Kind == TargetKind.Values ? [] : new int[targets];
-        Values = target.Kind == TargetKind.Values ? new float[targets] : [];
-        Samples = new int[samples];
-    }
-
-    public float[] Inputs { get; }
-
-    public int[] Classes { get; }
-
-    public float[] Values { get; }
-
-    public int[] Samples { get; }
-
-    /// <summary>Returns the memory of one sample.</summary>
-    public Sample Of(int place, int inputLength, int targetLength) => new(
-        Inputs.AsSpan(place * inputLength, inputLength),
-        Classes.Length == 0 ? [] : Classes.AsSpan(place * targetLength, targetLength),
-        Values.Length == 0 ? [] : Values.AsSpan(place * targetLength, targetLength));
 }
 
 /// <summary>A position among the batches of a <see cref="DataLoader"/>.</summary>

@@ -14,8 +14,9 @@ public sealed record DataLoaderOptions
     /// <summary>The seed of the order and of the random transforms.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>The transforms applied to the inputs, in this order.</summary>
-    public IReadOnlyList<Transform> Transforms { get; init; } = [];
+    /// <summary>The transforms applied to the inputs, in this order. A <see cref="Transform"/> converts implicitly to
+    /// that of the only input; with several inputs each names its own, as <c>("image", normalization)</c>.</summary>
+    public IReadOnlyList<InputTransform> Transforms { get; init; } = [];
 
     /// <summary>Whether an incomplete last batch of an epoch is dropped.</summary>
     public bool DropLast { get; init; }
@@ -51,7 +52,8 @@ public sealed record DataLoaderOptions
 public sealed class DataLoader
 {
     private readonly DataLoaderOptions _options;
-    private readonly ConcurrentBag<BatchBuffers> _free = [];
+    private readonly ConcurrentBag<SampleMemory> _free = [];
+    private readonly IReadOnlyList<TargetDescription> _targets;
 
     /// <summary>Creates a loader.</summary>
     /// <param name="dataset">The data set.</param>
@@ -66,12 +68,15 @@ public sealed class DataLoader
         options ??= new DataLoaderOptions();
         Check(dataset, batchSize, options);
         (Dataset, BatchSize, _options) = (dataset, batchSize, options with { Transforms = [.. options.Transforms] });
-        Shape = new SampleReader(dataset, _options.Transforms).Shape;
+        InputShapes = new SampleReader(dataset, _options.Transforms).Shapes;
+        _targets = [.. dataset.Targets];
         LargestBatch = Math.Min(batchSize, dataset.Count);
-        if ((long)LargestBatch * Math.Max(Shape.Length, dataset.Target.Length) > Array.MaxLength)
+        int longest = InputShapes.Select(input => input.Shape.Length).Concat(_targets.Select(t => t.Length)).Max();
+        if ((long)LargestBatch * longest > Array.MaxLength)
             throw new ArgumentOutOfRangeException(nameof(batchSize),
-                Invariant($"A batch of {LargestBatch:N0} inputs of {Shape} is too large: it has at most ")
-                + Invariant($"{Array.MaxLength:N0} values. Take a smaller batch."));
+                Invariant($"A batch of {LargestBatch:N0} inputs of ")
+                + $"{string.Join(" and ", InputShapes.Select(input => input.Shape))} "
+                + Invariant($"is too large: it has at most {Array.MaxLength:N0} values. Take a smaller batch."));
         BatchCount = options.DropLast ? dataset.Count / batchSize : (dataset.Count - 1) / batchSize + 1;
     }
 
@@ -81,8 +86,11 @@ public sealed class DataLoader
     /// <summary>The number of samples in a full batch.</summary>
     public int BatchSize { get; }
 
-    /// <summary>The shape C, H, W of the inputs after the transforms.</summary>
-    public Shape Shape { get; }
+    /// <summary>The shapes of the inputs after the transforms.</summary>
+    public IReadOnlyList<InputShape> InputShapes { get; }
+
+    /// <summary>The descriptions of the targets.</summary>
+    public IReadOnlyList<TargetDescription> Targets => _targets;
 
     /// <summary>The number of batches per epoch.</summary>
     public int BatchCount { get; }
@@ -118,13 +126,13 @@ public sealed class DataLoader
         return _options.Workers == 0 ? WhenAsked(position, cancellation) : Ahead(position, cancellation);
     }
 
-    /// <summary>Returns the input of one sample after the transforms, in the first epoch.</summary>
-    internal float[] InputOf(int sample)
+    /// <summary>Returns one sample after the transforms, as in the first epoch.</summary>
+    internal SampleMemory SampleOf(int sample)
     {
-        var input = new float[Shape.Length];
-        var reader = new SampleReader(Dataset, _options.Transforms);
-        reader.Read(sample, _options.Seed, LoaderPosition.Start.Epoch, input);
-        return input;
+        var memory = new SampleMemory(1, InputShapes, _targets);
+        new SampleReader(Dataset, _options.Transforms)
+            .Read(sample, _options.Seed, LoaderPosition.Start.Epoch, memory, 0);
+        return memory;
     }
 
     /// <summary>Throws if there is no batch at a position.</summary>
@@ -137,7 +145,7 @@ public sealed class DataLoader
     }
 
     /// <summary>Takes back the memory of a batch for reuse.</summary>
-    internal void Recycle(BatchBuffers buffers) => _free.Add(buffers);
+    internal void Recycle(SampleMemory memory) => _free.Add(memory);
 
     private static void Check(IDataset dataset, int batchSize, DataLoaderOptions options)
     {
@@ -147,12 +155,8 @@ public sealed class DataLoader
         if (dataset.Count < 1)
             throw new ArgumentException($"The data set has {dataset.Count} samples; it needs at least one.",
                 nameof(dataset));
-        dataset.Shape.ThrowIfDefault("The data set", nameof(dataset));
-        if (dataset.Target.Length < 1)
-            throw new ArgumentException("The data set does not say what its targets are; make its Target with "
-                + $"{nameof(TargetDescription.OfClasses)}, {nameof(TargetDescription.OfClassesPerPixel)} or "
-                + $"{nameof(TargetDescription.OfValues)}.", nameof(dataset));
-        if (options.Transforms is null || options.Transforms.Contains(null!))
+        SampleTensors.Check(dataset);
+        if (options.Transforms is null || options.Transforms.Any(of => of?.Transform is null))
             throw new ArgumentException("A transform is null; leave it out.", nameof(options));
         if (options.Workers < 0)
             throw new ArgumentOutOfRangeException(nameof(options),
@@ -246,16 +250,16 @@ public sealed class DataLoader
     private Batch Prepare(SampleReader reader, int[]? order, LoaderPosition position, CancellationToken cancellation)
     {
         int first = position.Batch * BatchSize, count = Math.Min(BatchSize, Dataset.Count - first);
-        if (!_free.TryTake(out BatchBuffers? buffers))
-            buffers = new BatchBuffers(LargestBatch, Shape.Length, Dataset.Target);
+        if (!_free.TryTake(out SampleMemory? memory))
+            memory = new SampleMemory(LargestBatch, InputShapes, _targets);
         for (int i = 0; i < count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             int sample = order is null ? first + i : order[first + i];
-            buffers.Samples[i] = sample;
-            reader.Read(sample, _options.Seed, position.Epoch, buffers.Of(i, Shape.Length, Dataset.Target.Length));
+            memory.Samples[i] = sample;
+            reader.Read(sample, _options.Seed, position.Epoch, memory, i);
         }
-        return new Batch(this, buffers, position, count);
+        return new Batch(this, memory, position, count);
     }
 
     private int[]? OrderOf(int epoch) => _options.Shuffle ? Shuffle.Order(Dataset.Count, _options.Seed, epoch) : null;

@@ -52,21 +52,29 @@ public sealed record Normalization : Transform
     /// channel.</summary>
     /// <param name="data">The training samples.</param>
     /// <param name="maxValue">The largest pixel value; 1 for inputs that are not pixels.</param>
-    public static Normalization Of(IDataset data, byte maxValue)
+    /// <param name="input">The name of the input; null for the only input.</param>
+    /// <exception cref="ArgumentException">The data set has no such input, or several and none is named.</exception>
+    public static Normalization Of(IDataset data, byte maxValue, string? input = null)
     {
         ArgumentNullException.ThrowIfNull(data);
-        Shape shape = data.Shape;
+        SampleTensors.Check(data);
+        var memory = new SampleMemory(1, data.InputShapes, data.Targets);
+        int index = input is not null ? memory.InputIndex(input)
+            : data.InputShapes.Count == 1 ? 0
+            : throw new ArgumentException($"The data set has {data.InputShapes.Count} inputs; name one of "
+                + $"{string.Join(", ", data.InputShapes.Select(of => of.Name))}.", nameof(input));
+        Shape shape = data.InputShapes[index].Shape;
         double[] sums = new double[shape.C], squares = new double[shape.C];
         var reader = new SampleReader(data, []);
-        var x = new float[shape.Length];
         // Pixels are whole numbers, so their sums are exact in any order.
         for (int n = 0; n < data.Count; n++)
         {
-            reader.Read(n, 0, 0, x);
+            reader.Read(n, 0, 0, memory, 0);
+            ReadOnlySpan<float> x = memory.Input(index, 0);
             for (int c = 0; c < shape.C; c++)
             {
                 double sum = 0, square = 0;
-                foreach (float value in x.AsSpan(c * shape.Area, shape.Area))
+                foreach (float value in x.Slice(c * shape.Area, shape.Area))
                 {
                     sum += value;
                     square += (double)value * value;

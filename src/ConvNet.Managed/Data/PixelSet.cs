@@ -32,13 +32,20 @@ public sealed class PixelSet : IDataset
                 FormattableString.Invariant($"Label {wrong} is out of range: there are classes 0 to {classes - 1}."),
                 nameof(labels));
         (Shape, MaxValue, Pixels, Labels) = (shape, maxValue, pixels, labels);
+        (InputShapes, Targets) = ([shape], [Target]);
     }
 
-    /// <inheritdoc/>
+    /// <summary>The shape C, H, W of one image.</summary>
     public Shape Shape { get; }
 
-    /// <inheritdoc/>
+    /// <summary>The description of the labels.</summary>
     public TargetDescription Target { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<InputShape> InputShapes { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TargetDescription> Targets { get; }
 
     /// <summary>The largest pixel value.</summary>
     public byte MaxValue { get; }

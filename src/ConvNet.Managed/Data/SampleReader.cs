@@ -9,83 +9,124 @@ internal sealed class SampleReader
     private const int FirstNode = int.MinValue;
 
     private readonly IDataset _data;
-    private readonly IReadOnlyList<Transform> _transforms;
-    private readonly Shape[] _shapes;
-    private readonly float[] _x, _y;
-    private readonly int[] _classes;
-    private readonly float[] _values;
+    private readonly IReadOnlyList<TargetDescription> _targets;
+    private readonly Chain[] _chains;
+    private readonly float[][] _scratch;
+
+    // The inputs before the transforms; null if there are none.
+    private readonly SampleMemory? _raw;
 
     /// <summary>Creates a reader.</summary>
     /// <param name="data">The data set.</param>
     /// <param name="transforms">The transforms, in the order in which they are applied.</param>
-    /// <exception cref="ArgumentException">A transform does not accept the output of the one before it.</exception>
-    public SampleReader(IDataset data, IReadOnlyList<Transform> transforms)
+    /// <exception cref="ArgumentException">A transform does not accept the output of the one before it, or its input is
+    /// not one of the data set.</exception>
+    public SampleReader(IDataset data, IReadOnlyList<InputTransform> transforms)
     {
-        (_data, _transforms) = (data, transforms);
-        _shapes = new Shape[transforms.Count + 1];
-        _shapes[0] = data.Shape;
+        (_data, _targets) = (data, data.Targets);
+        InputShape[] inputs = [.. data.InputShapes];
+        string?[] names = [.. inputs.Select(input => input.Name)];
+        var steps = new List<Step>[inputs.Length];
+        for (int i = 0; i < inputs.Length; i++)
+            steps[i] = [];
         for (int i = 0; i < transforms.Count; i++)
-        {
-            _shapes[i + 1] = transforms[i].Infer(_shapes[i]);
-            _shapes[i + 1].ThrowIfDefault(transforms[i].GetType().Name, nameof(transforms));
-        }
-        int most = transforms.Count == 0 ? 0 : _shapes[..^1].Max(shape => shape.Length);
-        (_x, _y) = (new float[most], new float[transforms.Count > 1 ? most : 0]);
-        _classes = data.Target.Kind == TargetKind.Values ? [] : new int[data.Target.Length];
-        _values = data.Target.Kind == TargetKind.Values ? new float[data.Target.Length] : [];
+            steps[InputOf(transforms[i], names)].Add(new Step(transforms[i].Transform, i));
+        _chains = [.. inputs.Select((input, i) => new Chain(input.Shape, steps[i]))];
+        Shapes = [.. inputs.Select((input, i) => input with { Shape = _chains[i].Shapes[^1] })];
+        _raw = transforms.Count == 0 ? null : new SampleMemory(1, inputs, []);
+        int most = _chains.SelectMany(chain => chain.Shapes).Max(shape => shape.Length);
+        int between = _chains.Max(chain => chain.Steps.Count) - 1;
+        _scratch = [.. Enumerable.Range(0, Math.Clamp(between, 0, 2)).Select(_ => new float[most])];
     }
 
-    /// <summary>The shape of the inputs after the transforms.</summary>
-    public Shape Shape => _shapes[^1];
-
-    /// <summary>Reads the input of a sample without its target.</summary>
-    public void Read(int index, ulong seed, int epoch, Span<float> input)
-        => Read(index, seed, epoch, new Sample(input, _classes, _values));
+    /// <summary>The shapes of the inputs after the transforms.</summary>
+    public IReadOnlyList<InputShape> Shapes { get; }
 
     /// <summary>Reads a sample.</summary>
     /// <param name="index">The index of the sample.</param>
     /// <param name="seed">The seed of the random transforms.</param>
     /// <param name="epoch">The epoch.</param>
-    /// <param name="sample">Receives the sample.</param>
+    /// <param name="memory">Receives the sample.</param>
+    /// <param name="place">The place of the sample in the memory.</param>
     /// <exception cref="DatasetException">The data set or a transform threw, or a class is out of range.</exception>
-    public void Read(int index, ulong seed, int epoch, Sample sample)
+    public void Read(int index, ulong seed, int epoch, SampleMemory memory, int place)
     {
-        Span<float> raw = _transforms.Count == 0 ? sample.Input : _x.AsSpan(0, _shapes[0].Length);
+        (SampleMemory inputs, int input) = _raw is null ? (memory, place) : (_raw, 0);
         // A sample must not depend on what was read before it.
-        raw.Clear();
-        sample.Classes.Clear();
-        sample.Values.Clear();
+        inputs.ClearInputs(input);
+        memory.ClearTargets(place);
         try
         {
-            _data.Read(index, new Sample(raw, sample.Classes, sample.Values));
+            _data.Read(index, new Sample(inputs, input, memory, place));
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
             throw new DatasetException(_data, index, error.Message, error);
         }
-        if (_data.Target.FirstWrong(sample.Classes) is { } wrong)
-            throw new DatasetException(_data, index,
-                Invariant($"it gives class {wrong}, and there are classes 0 to {_data.Target.Classes - 1}."));
-        Transform(index, seed, epoch, sample.Input);
+        for (int i = 0; i < _targets.Count; i++)
+        {
+            if (_targets[i].FirstWrong(memory.Classes(i, place)) is { } wrong)
+                throw new DatasetException(_data, index, $"it gives class {wrong}"
+                    + $"{(_targets[i].Output is { } output ? $" for \"{output}\"" : "")}, and there are "
+                    + Invariant($"classes 0 to {_targets[i].Classes - 1}."));
+        }
+        for (int i = 0; _raw is not null && i < _chains.Length; i++)
+            Transform(_chains[i], index, seed, epoch, _raw.Input(i, 0), memory.Input(i, place));
     }
 
-    private void Transform(int index, ulong seed, int epoch, Span<float> input)
+    private static int InputOf(InputTransform of, string?[] names)
     {
-        (float[] from, float[] to) = (_x, _y);
-        for (int i = 0; i < _transforms.Count; i++)
+        if (of.Input is { } name)
+            return SampleTensors.IndexOf("input", names, name);
+        return names.Length == 1 ? 0 : throw new ArgumentException($"The data set has {names.Length} inputs, "
+            + $"{string.Join(", ", names)}, and {of.Transform.GetType().Name} names none of them; give both, as "
+            + $"(\"{names[0]}\", new {of.Transform.GetType().Name}(…)).");
+    }
+
+    private void Transform(Chain chain, int index, ulong seed, int epoch, ReadOnlySpan<float> raw, Span<float> input)
+    {
+        if (chain.Steps.Count == 0)
+            raw.CopyTo(input);
+        ReadOnlySpan<float> x = raw;
+        for (int i = 0; i < chain.Steps.Count; i++)
         {
-            Span<float> y = i == _transforms.Count - 1 ? input : to.AsSpan(0, _shapes[i + 1].Length);
+            (Transform transform, int number) = chain.Steps[i];
+            Span<float> y = i == chain.Steps.Count - 1 ? input
+                : _scratch[i % 2].AsSpan(0, chain.Shapes[i + 1].Length);
             y.Clear();
             try
             {
-                _transforms[i].Apply(_shapes[i], from.AsSpan(0, _shapes[i].Length), y,
-                    new RandomSequence(seed, FirstNode + i, epoch, index));
+                transform.Apply(chain.Shapes[i], x, y, new RandomSequence(seed, FirstNode + number, epoch, index));
             }
             catch (Exception error) when (error is not OperationCanceledException)
             {
-                throw new DatasetException(_data, index, $"{_transforms[i].GetType().Name}: {error.Message}", error);
+                throw new DatasetException(_data, index, $"{transform.GetType().Name}: {error.Message}", error);
             }
-            (from, to) = (to, from);
+            x = y;
         }
+    }
+
+    // A transform and its number among all transforms, which keys its random choices.
+    private readonly record struct Step(Transform Transform, int Number);
+
+    /// <summary>The transforms of one input.</summary>
+    private sealed class Chain
+    {
+        public Chain(Shape input, IReadOnlyList<Step> steps)
+        {
+            Steps = steps;
+            Shapes = new Shape[steps.Count + 1];
+            Shapes[0] = input;
+            for (int i = 0; i < steps.Count; i++)
+            {
+                Shapes[i + 1] = steps[i].Transform.Infer(Shapes[i]);
+                Shapes[i + 1].ThrowIfDefault(steps[i].Transform.GetType().Name, "transforms");
+            }
+        }
+
+        public IReadOnlyList<Step> Steps { get; }
+
+        /// <summary>The shape before each transform, and after the last one.</summary>
+        public Shape[] Shapes { get; }
     }
 }

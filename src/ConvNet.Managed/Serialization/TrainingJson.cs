@@ -31,8 +31,11 @@ public sealed record TrainingKinds
 ///   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule": "cosine" }, "stopAtNonFiniteLoss": true,
 ///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
 ///     { "transform": "horizontalFlip", "probability": 0.5 }, { "transform": "normalization" }] },
-///   "progress": { "epoch": 3, "batch": 0, "images": 0, "correct": 0, "lossSum": "0" } }</code>
-/// The transform <c>normalization</c> stands for the normalisation of the saved model.
+///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
+///     "correct": 120 } }</code>
+/// With several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A
+/// transform of one of several inputs has an "input". The transform <c>normalization</c> stands for the normalisation
+/// of the saved model.
 /// </remarks>
 internal static class TrainingJson
 {
@@ -55,15 +58,7 @@ internal static class TrainingJson
             WriteKind(json, "schedule", training.Options.Schedule, training.Options.Schedule.Declaration);
             json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
             WriteData(json, training, normalization);
-            TrainingProgress progress = training.Progress;
-            json.WriteStartObject("progress");
-            json.WriteNumber("epoch", progress.Position.Epoch);
-            json.WriteNumber("batch", progress.Position.Batch);
-            json.WriteNumber("images", progress.Images);
-            json.WriteNumber("correct", progress.Correct);
-            // Written as text, because it may be NaN if the training continues after a non-finite loss.
-            json.WriteString("lossSum", progress.LossSum.ToString("R", CultureInfo.InvariantCulture));
-            json.WriteEndObject();
+            WriteProgress(json, training.Progress);
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
@@ -98,15 +93,8 @@ internal static class TrainingJson
         };
         data.RejectOthers();
         var at = new JsonReader(json.Required("progress"), $"{source}, progress");
-        string? sum = at.Text("lossSum");
-        if (!double.TryParse(sum, NumberStyles.Float, CultureInfo.InvariantCulture, out double lossSum))
-            throw at.Error($"\"lossSum\" is \"{Excerpt.Of(sum ?? "")}\"; it must be a number as a text.");
-        var progress = new TrainingProgress(
-            new LoaderPosition(at.Int("epoch"), at.Int("batch")), at.Int("images"), at.Int("correct"), lossSum);
-        at.RejectOthers();
+        TrainingProgress progress = ReadProgress(at);
         json.RejectOthers();
-        if (progress.Position.Epoch < 1 || progress.Position.Batch < 0 || progress.Images < 0 || progress.Correct < 0)
-            throw at.Error("epochs are counted from 1, all else from 0.");
         return new SavedTraining(spec, options, loader, samples, progress) { Data = name };
     }
 
@@ -138,6 +126,85 @@ internal static class TrainingJson
         }
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    // The results of the only output are written directly, those of several in a list.
+    private static void WriteProgress(Utf8JsonWriter json, TrainingProgress progress)
+    {
+        json.WriteStartObject("progress");
+        json.WriteNumber("epoch", progress.Position.Epoch);
+        json.WriteNumber("batch", progress.Position.Batch);
+        json.WriteNumber("images", progress.Images);
+        WriteAsText(json, "lossSum", progress.LossSum);
+        if (progress.Outputs is [{ Output: null } only] && only.LossSum.Equals(progress.LossSum))
+        {
+            WritePredictions(json, only);
+        }
+        else
+        {
+            json.WriteStartArray("outputs");
+            foreach (OutputProgress output in progress.Outputs)
+            {
+                json.WriteStartObject();
+                if (output.Output is not null)
+                    json.WriteString("output", output.Output);
+                WriteAsText(json, "lossSum", output.LossSum);
+                WritePredictions(json, output);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        }
+        json.WriteEndObject();
+    }
+
+    private static void WritePredictions(Utf8JsonWriter json, OutputProgress output)
+    {
+        json.WriteNumber("predictions", output.Predictions);
+        json.WriteNumber("correct", output.Correct);
+    }
+
+    private static TrainingProgress ReadProgress(JsonReader json)
+    {
+        int images = json.Int("images");
+        double lossSum = FromText(json, "lossSum");
+        // Files from before there were several outputs count one prediction for each image.
+        OutputProgress[] outputs = json.Optional("outputs") is null
+            ? images == 0 && json.Int("correct") == 0 ? [] : [ReadPredictions(json, lossSum, (ulong)images)]
+            : [.. json.List("outputs").Select((element, i) => ReadOutput(new JsonReader(element,
+                json.PlaceOf($"outputs[{i}]"))))];
+        var position = new LoaderPosition(json.Int("epoch"), json.Int("batch"));
+        json.RejectOthers();
+        if (position.Epoch < 1 || position.Batch < 0 || images < 0)
+            throw json.Error("epochs are counted from 1, all else from 0.");
+        return new TrainingProgress(position, images, lossSum, outputs);
+    }
+
+    private static OutputProgress ReadOutput(JsonReader json)
+    {
+        string? output = json.Text("output");
+        OutputProgress progress = ReadPredictions(json, FromText(json, "lossSum")) with { Output = output };
+        json.RejectOthers();
+        return progress;
+    }
+
+    private static OutputProgress ReadPredictions(JsonReader json, double lossSum, ulong? otherwise = null)
+    {
+        ulong predictions = json.Long("predictions", otherwise), correct = json.Long("correct");
+        return correct <= predictions && predictions <= long.MaxValue
+            ? new OutputProgress(null, lossSum, (long)predictions, (long)correct)
+            : throw json.Error($"{correct} of {predictions} predictions cannot be correct.");
+    }
+
+    // A number as text, because it may be NaN if the training continues after a non-finite loss.
+    private static void WriteAsText(Utf8JsonWriter json, string name, double value)
+        => json.WriteString(name, value.ToString("R", CultureInfo.InvariantCulture));
+
+    private static double FromText(JsonReader json, string name)
+    {
+        string? text = json.Text(name);
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+            ? value
+            : throw json.Error($"\"{name}\" is \"{Excerpt.Of(text ?? "")}\"; it must be a number as a text.");
     }
 
     // The loss of a single output is written directly. Several losses are written with output name and weight.
@@ -220,9 +287,11 @@ internal static class TrainingJson
         json.WriteBoolean("shuffle", training.Loader.Shuffle);
         json.WriteBoolean("dropLast", training.Loader.DropLast);
         json.WriteStartArray("transforms");
-        foreach (Transform transform in training.Loader.Transforms)
+        foreach ((string? input, Transform transform) in training.Loader.Transforms)
         {
             json.WriteStartObject();
+            if (input is not null)
+                json.WriteString("input", input);
             bool ofModel = transform is Normalization && transform.Equals(normalization);
             Declaration<Transform>? declared = ofModel ? null : transform.Declaration ?? throw NoForm(transform);
             json.WriteString("transform", declared?.Kind ?? OfModel);
@@ -233,17 +302,18 @@ internal static class TrainingJson
         json.WriteEndObject();
     }
 
-    private static Transform[] ReadTransforms(JsonReader data, Normalization? normalization, TrainingKinds kinds)
+    private static InputTransform[] ReadTransforms(JsonReader data, Normalization? normalization, TrainingKinds kinds)
     {
-        var transforms = new List<Transform>();
+        var transforms = new List<InputTransform>();
         foreach (JsonElement element in data.List("transforms"))
         {
             var json = new JsonReader(element, data.PlaceOf($"transforms[{transforms.Count}]"));
+            string? input = json.Text("input");
             Transform transform = json.Text("transform") == OfModel
                 ? normalization ?? throw json.Error("the file has no normalisation.")
                 : kinds.Transforms.Read(json);
             json.RejectOthers();
-            transforms.Add(transform);
+            transforms.Add(new InputTransform(input, transform));
         }
         return [.. transforms];
     }

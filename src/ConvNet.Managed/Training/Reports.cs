@@ -6,21 +6,48 @@ namespace ConvNet.Training;
 /// <param name="Steps">The total number of steps of the training.</param>
 /// <param name="BatchLoss">The mean loss over the batch of this step.</param>
 /// <param name="Loss">The mean loss over this epoch so far.</param>
-/// <param name="Accuracy">The training accuracy over this epoch so far.</param>
-/// <param name="ImagesPerSecond">The training throughput of this epoch, in images per second.</param>
+/// <param name="Accuracy">The training accuracy over this epoch so far, of the only output that is compared with
+/// classes; null if there is none or several.</param>
+/// <param name="ImagesPerSecond">The training throughput of this epoch, in samples per second.</param>
 public readonly record struct StepReport(int Epoch, long Step, long Steps, double BatchLoss, double Loss,
-    double Accuracy, double ImagesPerSecond);
+    double? Accuracy, double ImagesPerSecond)
+{
+    /// <summary>The results of each output that has targets, over this epoch so far.</summary>
+    public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
+}
+
+/// <summary>The training results of an output over an epoch, each measured before the step that trained on
+/// it.</summary>
+/// <param name="Output">The name of the output.</param>
+/// <param name="Loss">The mean loss without its weight; null if the output has no loss.</param>
+/// <param name="Accuracy">The fraction of correctly classified samples or pixels; null if the targets are
+/// values.</param>
+public sealed record OutputReport(string Output, double? Loss, double? Accuracy);
 
 /// <summary>The results of an epoch.</summary>
 /// <param name="Epoch">The epoch, from 1.</param>
-/// <param name="Loss">The mean loss over the images, each measured before the step that trained on it.</param>
-/// <param name="TrainAccuracy">The accuracy over the images, each measured before the step that trained on it.</param>
-/// <param name="TestAccuracy">The accuracy over the test images after the epoch; null without test
-/// images.</param>
+/// <param name="Loss">The mean loss over the samples, each measured before the step that trained on it.</param>
+/// <param name="TrainAccuracy">The accuracy over the samples, each measured before the step that trained on it; that of
+/// the only output that is compared with classes, and null if there is none or several.</param>
+/// <param name="TestAccuracy">The accuracy of this output over the test samples after the epoch; null without test
+/// samples.</param>
 /// <param name="Seconds">The training time without the test.</param>
-/// <param name="ImagesPerSecond">The training throughput, in images per second.</param>
-public sealed record EpochReport(int Epoch, double Loss, double TrainAccuracy, double? TestAccuracy, double Seconds,
-    double ImagesPerSecond);
+/// <param name="ImagesPerSecond">The training throughput, in samples per second.</param>
+public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, double? TestAccuracy, double Seconds,
+    double ImagesPerSecond)
+{
+    /// <summary>The training results of each output that has targets, in the order of the graph's outputs.</summary>
+    public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
+
+    /// <summary>The evaluation after the epoch; null without test samples.</summary>
+    public Evaluation? Test { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(EpochReport), (nameof(Epoch), Epoch),
+        (nameof(Loss), Loss), (nameof(TrainAccuracy), TrainAccuracy), (nameof(TestAccuracy), TestAccuracy),
+        (nameof(Seconds), Seconds), (nameof(ImagesPerSecond), ImagesPerSecond), (nameof(Outputs), Outputs),
+        (nameof(Test), Test));
+}
 
 /// <summary>The results of a training.</summary>
 /// <param name="Epochs">The results of the epochs.</param>

@@ -30,11 +30,12 @@ public sealed record TrainerOptions
     public Action<EpochReport>? OnEpoch { get; init; }
 }
 
-/// <summary>Trains an executable on labelled images: iterates over the batches of a loader and runs a training step on
+/// <summary>Trains an executable on a data set: iterates over the batches of a loader and runs a training step on
 /// each.</summary>
 /// <remarks>
-/// On a deterministic backend, runs with the same loader and initial parameters give the same results, except for the
-/// times. For targets other than classes, pass the batches of a loader to <see cref="IExecutable.TrainStep"/>.
+/// The graph may have several inputs and outputs. The data set then names its inputs and targets after them; it has a
+/// target for each output with a loss, and may have targets for other outputs, whose results are only measured. On a
+/// deterministic backend, runs with the same loader and initial parameters give the same results, except for the times.
 /// </remarks>
 public sealed class Trainer
 {
@@ -44,8 +45,7 @@ public sealed class Trainer
     /// <summary>Creates a trainer.</summary>
     /// <param name="executable">The executable to train, with initialised parameters.</param>
     /// <param name="options">The options.</param>
-    /// <exception cref="ArgumentException">The executable cannot train or does not take labels, or an option is out of
-    /// range.</exception>
+    /// <exception cref="ArgumentException">The executable cannot train, or an option is out of range.</exception>
     public Trainer(IExecutable executable, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -53,15 +53,6 @@ public sealed class Trainer
         if (executable.Spec is null)
             throw new ArgumentException("The executable was compiled for inference only; use Compile for one that "
                 + "trains.", nameof(executable));
-        Graph graph = executable.Graph;
-        if (graph.Inputs.Count > 1 || graph.Outputs.Count > 1)
-            throw new ArgumentException($"The trainer takes graphs of one input and one output, and this one has "
-                + $"{graph.Inputs.Count} and {graph.Outputs.Count}; call {nameof(IExecutable.TrainStep)} with its "
-                + "inputs and targets by name.", nameof(executable));
-        if (executable.Spec.Losses[0].Loss is { Takes: not TargetKind.Classes } loss)
-            throw new ArgumentException($"{loss.GetType().Name} does not take one class for each "
-                + "image; "
-                + $"call {nameof(IExecutable.TrainStep)} with its targets.", nameof(executable));
         if (options.Epochs < 1)
             throw new ArgumentOutOfRangeException(nameof(options),
                 $"{options.Epochs} epochs train nothing; give 1 or more.");
@@ -79,8 +70,8 @@ public sealed class Trainer
     public TrainingProgress Progress { get; private set; } = TrainingProgress.Start;
 
     /// <summary>Trains the executable.</summary>
-    /// <param name="train">The training images.</param>
-    /// <param name="test">The images to test on after every epoch; null for none.</param>
+    /// <param name="train">The training samples.</param>
+    /// <param name="test">The samples to test on after every epoch; null for none.</param>
     /// <param name="from">The position to resume from: the <see cref="Progress"/> of an interrupted training, whose
     /// state the executable has loaded. Null starts from the beginning.</param>
     /// <param name="cancellation">Cancels the training between two steps. The parameters are those of the last complete
@@ -98,31 +89,31 @@ public sealed class Trainer
     public TrainingResult Train(DataLoader train, DataLoader? test = null, TrainingProgress? from = null,
         CancellationToken cancellation = default)
     {
-        Evaluation.CheckFit(_executable, train);
+        var binding = DataBinding.ForTraining(_executable, train);
         if (test is not null)
-            Evaluation.CheckFit(_executable, test);
+            DataBinding.ForEvaluation(_executable, test);
         Progress = from ?? TrainingProgress.Start;
         train.CheckPosition(Progress.Position);
         if (Progress.Position.Epoch > _options.Epochs)
             throw new ArgumentException($"The training has made its {_options.Epochs} epochs; give more to go on.",
                 nameof(from));
+        CheckOutputs(Progress, binding);
         var epochs = new List<EpochReport>();
         Evaluation? evaluation = null;
         while (Progress.Position.Epoch <= _options.Epochs)
         {
-            EpochReport report = TrainEpoch(train, cancellation);
+            EpochReport report = TrainEpoch(train, binding, cancellation);
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
-            report = report with { TestAccuracy = evaluation?.Accuracy };
+            report = report with { Test = evaluation, TestAccuracy = AccuracyOf(evaluation) };
             epochs.Add(report);
             _options.OnEpoch?.Invoke(report);
         }
         return new TrainingResult(epochs, evaluation);
     }
 
-    private EpochReport TrainEpoch(DataLoader train, CancellationToken cancellation)
+    private EpochReport TrainEpoch(DataLoader train, DataBinding binding, CancellationToken cancellation)
     {
         int epoch = Progress.Position.Epoch, before = Progress.Images;
-        var scores = new float[train.LargestBatch * _executable.Graph.Output.Shape.Length];
         long steps = (long)train.BatchCount * _options.Epochs;
         double seconds = 0;
         TrainingProgress done = Progress;
@@ -132,20 +123,65 @@ public sealed class Trainer
             using (batch)
             {
                 long step = (long)train.BatchCount * (epoch - 1) + batch.Position.Batch;
-                Span<float> batchOutput = scores.AsSpan(0, batch.Count * _executable.Graph.Output.Shape.Length);
                 float learningRate = RateOf(step, steps);
-                double batchLoss = Step(batch, learningRate, step, batchOutput);
-                done = done.With(batch, batchLoss, Evaluation.CountCorrect(batchOutput, batch.Classes));
+                double batchLoss = Step(batch, binding, learningRate, step);
+                done = After(done, batch, batchLoss, binding);
                 Progress = batch.Next.Epoch == epoch ? done : TrainingProgress.Start with { Position = batch.Next };
                 seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 _options.OnStep?.Invoke(new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
-                    (done.Images - before) / seconds));
+                    (done.Images - before) / seconds)
+                { Outputs = ReportsOf(done, binding) });
                 if (batch.Next.Epoch > epoch && _options.StopAtNonFiniteLoss)
-                    CheckFinite(batch, learningRate, step + 1, batchOutput);
+                    CheckFinite(batch, learningRate, step + 1);
             }
         }
-        return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds);
+        return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds)
+        { Outputs = ReportsOf(done, binding) };
     }
+
+    // The progress after the step of a batch in the same epoch.
+    private TrainingProgress After(TrainingProgress before, Batch batch, double loss, DataBinding binding)
+    {
+        var outputs = new OutputProgress[binding.Outputs.Count];
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            BoundOutput bound = binding.Outputs[i];
+            OutputProgress own = before.Outputs.Count > 0 ? before.Outputs[i] : new(NameOf(bound), 0, 0, 0);
+            double lossSum = own.LossSum;
+            if (bound.HasLoss)
+                lossSum += _executable.ReadLoss(bound.Output.Name) * batch.Count;
+            ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
+            int correct = new Predictions(bound, binding.Values(bound.OutputIndex, batch.Count)).CountCorrect(labels);
+            outputs[i] = own with
+            {
+                LossSum = lossSum,
+                Predictions = own.Predictions + labels.Length,
+                Correct = own.Correct + correct,
+            };
+        }
+        return new TrainingProgress(batch.Next, before.Images + batch.Count, before.LossSum + loss * batch.Count,
+            outputs);
+    }
+
+    private string? NameOf(BoundOutput bound) => _executable.Graph.Outputs.Count == 1 ? null : bound.Output.Name;
+
+    private void CheckOutputs(TrainingProgress from, DataBinding binding)
+    {
+        string?[] own = [.. from.Outputs.Select(output => output.Output)],
+            other = [.. binding.Outputs.Select(NameOf)];
+        if (from.Images > 0 && !own.SequenceEqual(other))
+            throw new ArgumentException($"The training stands within an epoch with results of {Names(own)}, and the "
+                + $"data has targets of {Names(other)}; go on with the data that it was started with.", nameof(from));
+
+        static string Names(string?[] outputs) => string.Join(", ", outputs.Select(name => name ?? "the only output"));
+    }
+
+    private static OutputReport[] ReportsOf(TrainingProgress progress, DataBinding binding)
+        => [.. binding.Outputs.Zip(progress.Outputs, (bound, output) => new OutputReport(bound.Output.Name,
+            bound.HasLoss ? output.LossSum / progress.Images : null, output.Accuracy))];
+
+    private static double? AccuracyOf(Evaluation? evaluation)
+        => evaluation?.Outputs.OfType<ClassEvaluation>().ToArray() is [var only] ? only.Accuracy : null;
 
     private float RateOf(long step, long steps)
     {
@@ -156,26 +192,25 @@ public sealed class Trainer
                 + $"for step {step + 1:N0} of {steps:N0}; it must be finite.");
     }
 
-    private double Step(Batch batch, float learningRate, long step, Span<float> scores)
+    private double Step(Batch batch, DataBinding binding, float learningRate, long step)
     {
-        double loss = _executable.TrainStep(batch.Inputs, batch.Targets, learningRate, scores);
+        double loss = _executable.TrainStep(batch.Inputs, binding.TargetsOf(batch), learningRate,
+            binding.Buffers(batch.Count));
         return double.IsFinite(loss) || !_options.StopAtNonFiniteLoss
             ? loss
             : throw new NonFiniteLossException(loss, step + 1, learningRate,
                 NonFiniteOrigin.Find(_executable, batch.Inputs, _executable.SaveState().Pass));
     }
 
-    // The loss does not reveal the effect of the last step, so the parameters and scores are checked here.
-    private void CheckFinite(Batch batch, float learningRate, long step, Span<float> scores)
+    // The loss does not reveal the effect of the last step, so the parameters and outputs are checked here.
+    private void CheckFinite(Batch batch, float learningRate, long step)
     {
         if (NonFiniteOrigin.InParameters(_executable) is { } origin)
             throw new NonFiniteLossException(step, learningRate, origin);
-        _executable.Infer(batch.Inputs, scores);
-        foreach (float score in scores)
-        {
-            if (!float.IsFinite(score))
-                throw new NonFiniteLossException(step, learningRate,
-                    NonFiniteOrigin.Find(_executable, batch.Inputs, step: null));
-        }
+        float[][] outputs = [.. _executable.Graph.Outputs.Select(node => new float[batch.Count * node.Shape.Length])];
+        _executable.Infer(batch.Inputs, BatchBuffers.InOrder(outputs));
+        if (outputs.Any(values => values.Any(value => !float.IsFinite(value))))
+            throw new NonFiniteLossException(step, learningRate,
+                NonFiniteOrigin.Find(_executable, batch.Inputs, step: null));
     }
 }

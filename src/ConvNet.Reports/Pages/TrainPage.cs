@@ -79,7 +79,7 @@ public static class TrainPage
     private static LineChart Accuracy(IReadOnlyList<EpochReport> epochs)
     {
         Line train = new("training, during the epoch",
-            [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy))]);
+            [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TrainAccuracy ?? double.NaN))]);
         Line[] test = epochs.All(epoch => epoch.TestAccuracy is null) ? []
             : [new Line("test, after the epoch",
             [.. epochs.Select(epoch => ((double)epoch.Epoch, 100 * epoch.TestAccuracy ?? double.NaN))])];

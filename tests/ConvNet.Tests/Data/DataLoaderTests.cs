@@ -108,12 +108,12 @@ public sealed class DataLoaderTests
     {
         var loader = new DataLoader(Seven, 2, new DataLoaderOptions { Workers = 2, BatchesAhead = 1 });
         Batch[] kept = [.. loader.Epoch(1)];
-        Assert.That(kept.Select(b => b.Inputs[0]), Is.EqualTo((float[])[0, 4, 8, 12]));
+        Assert.That(kept.Select(b => b.Input[0]), Is.EqualTo((float[])[0, 4, 8, 12]));
         foreach (Batch batch in kept)
         {
             batch.Dispose();
             batch.Dispose();
-            Assert.That(() => batch.Inputs[0], Throws.TypeOf<ObjectDisposedException>());
+            Assert.That(() => batch.Input[0], Throws.TypeOf<ObjectDisposedException>());
             Assert.That(() => batch.Targets.AreClasses, Throws.TypeOf<ObjectDisposedException>());
         }
         Assert.That(Take(loader.Epoch(1)).SelectMany(b => b.Classes), Is.EqualTo(Enumerable.Range(0, 7)));
@@ -130,6 +130,76 @@ public sealed class DataLoaderTests
         Assert.That(pixels.Classes.ToArray(), Is.EqualTo((int[])[0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 1]));
         Assert.That(pixels.Targets.AreClasses);
         Assert.That(pixels.Values.IsEmpty);
+    }
+
+    [Test]
+    public void SeveralInputsAndTargetsHaveNames([Values(0, 2)] int workers)
+    {
+        var data = new ArrayDataset([("image", new Shape(1, 1, 2), [0, 1, 2, 3, 4, 5]), ("at", Shape.Vector(1),
+            [10, 11, 12])], [("class", 3, [2, 1, 0]), ("pixel", 2, [0, 1, 1, 0, 1, 1]), ("box", [7, 8, 9])]);
+        var loader = new DataLoader(data, 2, new DataLoaderOptions
+        {
+            Workers = workers,
+            Transforms = [("image", new RandomHorizontalFlip(1)), ("at", new Twice())],
+        });
+        Batch[] batches = [.. loader.Epoch(1)];
+        Assert.Multiple(() =>
+        {
+            Assert.That(data.Targets, Is.EqualTo((TargetDescription[])[("class", TargetDescription.OfClasses(3)),
+                ("pixel", TargetDescription.OfClassesPerPixel(2, 2)), ("box", TargetDescription.OfValues(1))]));
+            Assert.That(batches[0].InputOf("image").ToArray(), Is.EqualTo((float[])[1, 0, 3, 2]));
+            Assert.That(batches[1].InputOf("at").ToArray(), Is.EqualTo((float[])[24]));
+            Assert.That(batches[0].ClassesOf("pixel").ToArray(), Is.EqualTo((int[])[0, 1, 1, 0]));
+            Assert.That(batches[1].ClassesOf("class").ToArray(), Is.EqualTo((int[])[0]));
+            Assert.That(batches[0].ValuesOf("box").ToArray(), Is.EqualTo((float[])[7, 8]));
+            Assert.That(batches[0].ValuesOf("class").IsEmpty && batches[0].ClassesOf("box").IsEmpty);
+            Assert.That(batches[0].Targets.Outputs!.Select(of => of.Output),
+                Is.EqualTo((string[])["class", "pixel", "box"]));
+            Assert.That(() => batches[0].Input.Length, Throws.InvalidOperationException
+                .With.Message.Contains("2 inputs, image, at"));
+            Assert.That(() => batches[0].Classes.Length, Throws.InvalidOperationException
+                .With.Message.Contains("3 targets, class, pixel, box"));
+            Assert.That(() => batches[0].InputOf("imag").Length, Throws.ArgumentException
+                .With.Message.Contains("\"image\"?"));
+            Assert.That(() => data.Shape, Throws.InvalidOperationException);
+        });
+        Sample sample = Sample.For(data);
+        data.Read(1, sample);
+        Assert.That(sample.InputOf("at")[0], Is.EqualTo(11));
+        Assert.That(sample.ClassesOf("pixel").ToArray(), Is.EqualTo((int[])[1, 0]));
+    }
+
+    [Test]
+    public void InputsAndTargetsWithoutNamesOrTransformsOfNoInputAreRefused()
+    {
+        InputArray image = ("image", new Shape(1, 1, 2), [0, 1, 2, 3]), at = ("at", Shape.Vector(1), [10, 11]);
+        TargetArray labels = ("class", 3, [2, 1]);
+        Assert.Multiple(() =>
+        {
+            Refused(() => new ArrayDataset([image, at with { Name = null }], [labels]),
+                "2 inputs, and one has no name");
+            Refused(() => new ArrayDataset([image, image], [labels]), "two inputs named \"image\"");
+            Refused(() => new ArrayDataset([image, at with { Values = [1] }], [labels]),
+                "2 inputs of \"image\" and 1 of \"at\"");
+            Refused(() => new ArrayDataset([image], []), "no target");
+            Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 labels of \"class\"", "2 inputs");
+            Refused(() => new ArrayDataset([image], [("class", 3, [1, 4])]), "Label 4 of sample 1 of \"class\"");
+            Refused(() => Loader(new RandomHorizontalFlip()), "2 inputs, image, at", "RandomHorizontalFlip names none");
+            Refused(() => Loader(("imag", new RandomHorizontalFlip())), "no input of the data set \"imag\"",
+                "\"image\"?");
+            Refused(() => new DataLoader(Seven, 2, new DataLoaderOptions { Transforms = [("image", new Twice())] }),
+                "one input without a name, not \"image\"");
+        });
+
+        DataLoader Loader(InputTransform transform) => new(new ArrayDataset([image, at], [labels]), 2,
+            new DataLoaderOptions { Transforms = [transform] });
+
+        static void Refused(Func<object> make, params string[] words)
+        {
+            string message = Assert.Catch<ArgumentException>(() => make())!.Message;
+            foreach (string word in words)
+                Assert.That(message, Does.Contain(word));
+        }
     }
 
     [Test]
@@ -256,7 +326,7 @@ public sealed class DataLoaderTests
         foreach (Batch batch in batches)
         {
             using (batch)
-                taken.Add(new(batch.Position, batch.Next, batch.Inputs.ToArray(), batch.Classes.ToArray(),
+                taken.Add(new(batch.Position, batch.Next, batch.Input.ToArray(), batch.Classes.ToArray(),
                     batch.Values.ToArray(), batch.Samples.ToArray()));
         }
         return taken;
@@ -267,6 +337,15 @@ public sealed class DataLoaderTests
     {
         public string Text => $"{Position} {string.Join(' ', Inputs)} {string.Join(' ', Classes)} "
             + string.Join(' ', Samples);
+    }
+
+    private sealed record Twice : Transform
+    {
+        public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)
+        {
+            for (int i = 0; i < x.Length; i++)
+                y[i] = 2 * x[i];
+        }
     }
 
     private sealed record Refusing : Transform
@@ -280,9 +359,10 @@ public sealed class DataLoaderTests
     {
         public int Count => count;
 
-        public Shape Shape => shape;
+        public IReadOnlyList<InputShape> InputShapes => [shape];
 
-        public TargetDescription Target => TargetDescription.OfClassesPerPixel(2, Math.Max(1, shape.Length));
+        public IReadOnlyList<TargetDescription> Targets
+            => [TargetDescription.OfClassesPerPixel(2, Math.Max(1, shape.Length))];
 
         public void Read(int index, Sample sample)
         {
@@ -304,9 +384,9 @@ public sealed class DataLoaderTests
 
         public int Count => count;
 
-        public Shape Shape { get; } = new(1, 1, 1);
+        public IReadOnlyList<InputShape> InputShapes { get; } = [new Shape(1, 1, 1)];
 
-        public TargetDescription Target { get; } = TargetDescription.OfClasses(2);
+        public IReadOnlyList<TargetDescription> Targets { get; } = [TargetDescription.OfClasses(2)];
 
         public void Read(int index, Sample sample)
         {

@@ -62,6 +62,6 @@ public sealed class NormalizationTests
     {
         var loader = new DataLoader(images, images.Count, new DataLoaderOptions { Transforms = [normalization] });
         using Batch all = loader.Epoch(1).Single();
-        return all.Inputs.ToArray();
+        return all.Input.ToArray();
     }
 }

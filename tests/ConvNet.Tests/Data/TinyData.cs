@@ -59,7 +59,7 @@ internal sealed class TinyData : IDisposable
         var loader = new DataLoader(Images(count, seed), count,
             new DataLoaderOptions { Transforms = [normalization] });
         using Batch all = loader.Epoch(1).Single();
-        return new ArrayDataset(Shape, Classes, all.Inputs.ToArray(), all.Classes.ToArray());
+        return new ArrayDataset(Shape, Classes, all.Input.ToArray(), all.Classes.ToArray());
     }
 
     /// <summary>An IDX file's bytes.</summary>

@@ -35,7 +35,8 @@ public sealed class TrainingJsonTests
             DropLast = true,
             Transforms = [new RandomCrop((5, 6), (2, 1)), s_normalization, new RandomHorizontalFlip(0.1)],
         },
-        1234, new TrainingProgress(new LoaderPosition(3, 4), 48, 17, 1 / 3.0))
+        1234, new TrainingProgress(new LoaderPosition(3, 4), 48, 1 / 3.0,
+            [new OutputProgress(null, 1 / 3.0, 48, 17)]))
     {
         Data = "digits",
     };
@@ -142,7 +143,7 @@ public sealed class TrainingJsonTests
         PixelSet images = TinyData.Images(90, 1);
         var training = new SavedTraining(new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()),
             new TrainerOptions(), new DataLoaderOptions { Shuffle = true, Seed = 1 }, 90,
-            new TrainingProgress(new LoaderPosition(2, 3), 24, 0, 0));
+            new TrainingProgress(new LoaderPosition(2, 3), 24, 0, []));
         training.CheckFor(new DataLoader(images, 8, training.Loader with { Workers = 4 }));
         Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2", "a batch size of 8; 9");
         Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "seed 1; 2");

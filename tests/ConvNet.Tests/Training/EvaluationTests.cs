@@ -33,9 +33,9 @@ public sealed class EvaluationTests(BackendCase backend)
         ], [0, 1, 2, 2, 2]);
         Assert.Multiple(() =>
         {
-            Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 2, 0.4)));
+            Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 2L, 0.4)));
             Assert.That((evaluation.NotFinite, evaluation.FirstNotFinite), Is.EqualTo((3, (int?)1)));
-            Assert.That((evaluation[0, 0], evaluation[2, 2]), Is.EqualTo((1, 1)));
+            Assert.That((evaluation[0, 0], evaluation[2, 2]), Is.EqualTo((1L, 1L)));
             Assert.That(Enumerable.Range(0, 9).Sum(i => evaluation[i / 3, i % 3]), Is.EqualTo(2), "no other cell");
         });
     }
@@ -49,7 +49,7 @@ public sealed class EvaluationTests(BackendCase backend)
         var evaluation = Evaluation.Of(network,
             new DataLoader(data, size, new DataLoaderOptions { Shuffle = true, Seed = 3 }));
         Assert.That((evaluation.Count, evaluation.Correct, evaluation.NotFinite, evaluation.FirstNotFinite),
-            Is.EqualTo((5, 3, 1, (int?)2)));
+            Is.EqualTo((5, 3L, 1, (int?)2)));
         var without = new DataLoader(data, 2, new DataLoaderOptions { DropLast = true });
         Assert.That(() => Evaluation.Of(network, without), Throws.ArgumentException
             .With.Message.Contains("leaves the last 1 out"));
@@ -60,7 +60,7 @@ public sealed class EvaluationTests(BackendCase backend)
     {
         Evaluation evaluation = Of(3, [-0f, 0f, -1, 0f, -0f, 0f, 2, 2, 1], [0, 0, 0], batch: 3);
         Assert.That((evaluation.Correct, evaluation.NotFinite, evaluation.FirstNotFinite),
-            Is.EqualTo((3, 0, (int?)null)));
+            Is.EqualTo((3L, 0, (int?)null)));
     }
 
     [Test]
@@ -68,8 +68,9 @@ public sealed class EvaluationTests(BackendCase backend)
     {
         Assert.Multiple(() =>
         {
-            Assert.That(Evaluation.CountCorrect([-0f, 0f, NaN, 1, Infinity, 0, 0, 1], [0, 0, 0, 1]), Is.EqualTo(2));
-            Assert.That(Evaluation.CountCorrect([1, NaN], [1]), Is.Zero);
+            Assert.That(new Predictions([-0f, 0f, NaN, 1, Infinity, 0, 0, 1], 2, 1).CountCorrect([0, 0, 0, 1]),
+                Is.EqualTo(2));
+            Assert.That(new Predictions([1, NaN], 2, 1).CountCorrect([1]), Is.Zero);
         });
     }
 

@@ -1,0 +1,175 @@
+namespace ConvNet.Training;
+
+/// <summary>The results of one output of a network.</summary>
+public abstract class OutputEvaluation
+{
+    private protected OutputEvaluation(string output) => Output = output;
+
+    /// <summary>The name of the output.</summary>
+    public string Output { get; }
+
+    /// <summary>The number of samples with a NaN or infinite value.</summary>
+    public int NotFinite { get; private set; }
+
+    /// <summary>The index of the first such sample in the data, from 0; null if there is none.</summary>
+    public int? FirstNotFinite { get; private set; }
+
+    /// <summary>Adds the results of a batch.</summary>
+    /// <param name="values">The values of the output.</param>
+    /// <param name="bound">The output and its target.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="notFinite">Receives true for each sample with a NaN or infinite value.</param>
+    internal void Add(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch, Span<bool> notFinite)
+    {
+        int length = values.Length / batch.Count;
+        for (int i = 0; i < batch.Count; i++)
+        {
+            if (IsFinite(values.Slice(i * length, length)))
+                continue;
+            notFinite[i] = true;
+            NotFinite++;
+            FirstNotFinite = Math.Min(FirstNotFinite ?? int.MaxValue, batch.Samples[i]);
+        }
+        AddPredictions(values, bound, batch);
+    }
+
+    private protected abstract void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch);
+
+    private static bool IsFinite(ReadOnlySpan<float> values)
+    {
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+                return false;
+        }
+        return true;
+    }
+}
+
+/// <summary>The results of an output that classifies samples or pixels, per class.</summary>
+/// <remarks>A prediction with a NaN or infinite score names no class. It counts as wrong and is not part of the
+/// confusion matrix.</remarks>
+public sealed class ClassEvaluation : OutputEvaluation
+{
+    private readonly long[,] _counts;
+
+    internal ClassEvaluation(string output, int classes)
+        : base(output) => _counts = new long[classes, classes];
+
+    /// <summary>The number of classes.</summary>
+    public int Classes => _counts.GetLength(0);
+
+    /// <summary>The number of predictions: one for each sample, or one for each pixel.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>The number of correct predictions.</summary>
+    public long Correct { get; private set; }
+
+    /// <summary>The fraction of correct predictions, from 0 to 1.</summary>
+    public double Accuracy => (double)Correct / Count;
+
+    /// <summary>An entry of the confusion matrix: the number of predictions of <paramref name="guess"/> for the class
+    /// <paramref name="truth"/>.</summary>
+    public long this[int truth, int guess] => _counts[truth, guess];
+
+    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch)
+    {
+        ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
+        var predictions = new Predictions(bound, values);
+        Count += labels.Length;
+        for (int i = 0; i < labels.Length; i++)
+        {
+            if (predictions[i] is not { } guess)
+                continue;
+            _counts[labels[i], guess]++;
+            Correct += guess == labels[i] ? 1 : 0;
+        }
+    }
+}
+
+/// <summary>The results of an output that is compared with values.</summary>
+public sealed class ValueEvaluation : OutputEvaluation
+{
+    private double _squares, _distances;
+
+    internal ValueEvaluation(string output)
+        : base(output)
+    {
+    }
+
+    /// <summary>The number of values.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>The mean of (y − t)² over all values.</summary>
+    public double MeanSquaredError => _squares / Count;
+
+    /// <summary>The mean of |y − t| over all values.</summary>
+    public double MeanAbsoluteError => _distances / Count;
+
+    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch)
+    {
+        ReadOnlySpan<float> targets = batch.Memory.FirstValues(bound.TargetIndex, batch.Count).Span;
+        Count += targets.Length;
+        for (int i = 0; i < targets.Length; i++)
+        {
+            double distance = (double)values[i] - targets[i];
+            _squares += distance * distance;
+            _distances += Math.Abs(distance);
+        }
+    }
+}
+
+/// <summary>The classes that an output names: those with the largest scores; ties go to the first class.</summary>
+internal readonly ref struct Predictions
+{
+    private readonly ReadOnlySpan<float> _scores;
+    private readonly int _classes, _pixels;
+
+    /// <summary>Reads the predictions of a batch.</summary>
+    /// <param name="bound">The output and its target.</param>
+    /// <param name="scores">The values of the output.</param>
+    public Predictions(BoundOutput bound, ReadOnlySpan<float> scores)
+        : this(scores, bound.Output.Shape.Length / bound.Target.Length, bound.Target.Length)
+    {
+    }
+
+    /// <summary>Reads predictions.</summary>
+    /// <param name="scores">N×C×H×W scores.</param>
+    /// <param name="classes">The number of scores of each prediction.</param>
+    /// <param name="pixels">The number of predictions for each sample.</param>
+    public Predictions(ReadOnlySpan<float> scores, int classes, int pixels)
+    {
+        _scores = scores;
+        (_classes, _pixels) = (classes, pixels);
+    }
+
+    /// <summary>The class that a prediction names; null if a score is not finite. −0 equals +0, as in numeric
+    /// comparison.</summary>
+    /// <param name="index">The index of the prediction in the batch.</param>
+    public int? this[int index]
+    {
+        get
+        {
+            (int sample, int pixel) = Math.DivRem(index, _pixels);
+            ReadOnlySpan<float> own = _scores[(sample * _classes * _pixels + pixel)..];
+            int best = 0;
+            for (int i = 0; i < _classes; i++)
+            {
+                if (!float.IsFinite(own[i * _pixels]))
+                    return null;
+                if (own[i * _pixels] > own[best * _pixels])
+                    best = i;
+            }
+            return best;
+        }
+    }
+
+    /// <summary>Counts the predictions that are equal to their labels.</summary>
+    public int CountCorrect(ReadOnlySpan<int> labels)
+    {
+        int correct = 0;
+        for (int i = 0; i < labels.Length; i++)
+            correct += this[i] == labels[i] ? 1 : 0;
+        return correct;
+    }
+}
