@@ -36,14 +36,14 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="parameters">Receives the parameters. If there are none yet, they are created for the primitives of
     /// the pass.</param>
     public static NativePass Plan(Graph graph, PassSpec pass,
-        Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
+        Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
         var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false, pass.Frozen);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
         var layouts = Layouts.Apply(fused, WantsGradient, pass.Fuse);
         return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient,
-            parameters(layouts.Primitives, liveness)));
+            parameters(layouts.Primitives)));
     }
 
     /// <summary>Allocates the memory and assigns an address to every slot.</summary>

@@ -1,6 +1,5 @@
 using ConvNet.Native;
 using ConvNet.Native.Steps;
-using ConvNet.Planning;
 using ConvNet.Profiling;
 
 namespace ConvNet;
@@ -111,8 +110,6 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
-        foreach (Parameter parameter in _parameters.ClearUnreached())
-            GradientIsFinal(parameter);
         if (ReportsGradients)
         {
             Training.Backward(N, PassNumber, FirstSample, GradientIsFinal);
@@ -137,7 +134,6 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
-        _parameters.ClearUnreached();
         Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
         _prepared = false;
         if (_parameters.RestFloats == 0)
@@ -244,14 +240,14 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     {
         ParameterStore? parameters = null;
         NativePass pass = Plan(Spec is null ? PassKind.Inference : PassKind.Training, frozen,
-            (primitives, liveness) => parameters = new ParameterStore(Graph, primitives, liveness, Spec?.Optimizer,
-                buckets, Spec?.KeepGradients ?? false, _backend.Context));
+            primitives => parameters = new ParameterStore(Graph, primitives, frozen, Spec?.Optimizer, buckets,
+                Spec?.KeepGradients ?? false, _backend.Context));
         return (pass, parameters!);
     }
 
     private NativePass Evaluation()
     {
-        NativePass pass = Plan(PassKind.Evaluation, FrozenParameters.None, (_, _) => _parameters);
+        NativePass pass = Plan(PassKind.Evaluation, FrozenParameters.None, _ => _parameters);
         try
         {
             pass.Allocate();
@@ -265,7 +261,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     }
 
     private NativePass Plan(PassKind kind, FrozenParameters frozen,
-        Func<IEnumerable<Primitive>, Liveness, ParameterStore> parameters)
+        Func<IEnumerable<Primitive>, ParameterStore> parameters)
     {
         TrainingSpec? training = kind == PassKind.Training ? Spec : null;
         return NativePass.Plan(Graph,

@@ -122,7 +122,7 @@ internal static class Explanation
         {
             _channelsLast = channelsLast;
             (Graph, BatchSize, Spec, Objectives, Threads) = (graph, batchSize, spec, objectives, threads);
-            Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec.Optimizer);
+            Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec);
             _liveness = new Liveness(graph, objectives, spec?.InputGradient ?? false, Frozen);
         }
 

@@ -108,7 +108,6 @@ internal abstract class GroupOptimizer : optim.Optimizer
         foreach (Group group in _groups)
         {
             using Scalar rate = group.LearningRate;
-            group.CompleteGradients();
             Move(group, rate);
         }
         return null!;       // without a closure there is no loss, as in TorchSharp's own
@@ -224,8 +223,6 @@ internal abstract class GroupOptimizer : optim.Optimizer
     /// <summary>Parameters with the same options, and their state.</summary>
     protected sealed class Group(OptimizerGroup group) : optim.ILearningRateController, IDisposable
     {
-        private Tensor[]? _withoutGradient;
-
         public Tensor[] Parameters { get; } = [.. group.Tensors];
 
         /// <summary>The parameters in the graph, in the order of the tensors.</summary>
@@ -265,20 +262,6 @@ internal abstract class GroupOptimizer : optim.Optimizer
             State = [.. Enumerable.Range(0, names).Select(name => StateInOne
                 .Zip(Parameters, (all, parameter) => all.select(0, name).view(parameter.shape).DetachFromDisposeScope())
                 .ToArray())];
-        }
-
-        /// <summary>Sets the gradient to zeros for parameters that the loss does not depend on, for which torch
-        /// computes none.</summary>
-        public void CompleteGradients()
-        {
-            _withoutGradient ??= Array.FindAll(Parameters, parameter => parameter.grad is null);
-            foreach (Tensor parameter in _withoutGradient)
-            {
-                // A gradient that the caller has written is kept.
-                using Tensor? gradient = parameter.grad;
-                if (gradient is null)
-                    parameter.grad = zeros_like(parameter);
-            }
         }
 
         public void Dispose()

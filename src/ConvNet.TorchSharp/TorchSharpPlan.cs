@@ -1,6 +1,5 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using ConvNet.Planning;
 using TorchSharp;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
@@ -23,7 +22,6 @@ internal sealed class TorchSharpPlan : Executable
     private readonly HostBuffer<float>[] _inputValues, _outputGradients;
     private readonly TorchLoss[] _torchLosses = [];
     private readonly Tensor[] _lossWeights = [];
-    private readonly Parameter[] _unreached = [];
     private readonly bool[] _frozenNodes;
     private Tensor[]? _buckets;
     private ExceptionDispatchInfo? _callbackFailure;
@@ -68,8 +66,6 @@ internal sealed class TorchSharpPlan : Executable
             return;
         _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
         _lossWeights = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
-        var liveness = new Liveness(graph, Objectives, spec.InputGradient, Frozen);
-        _unreached = [.. graph.Parameters.Where(p => p.Trainable && !liveness.ReachesLoss(p.Node))];
         (_groups, _optimizer) = OptimizerOf(Frozen);
         SetFrozen(Frozen);
     }
@@ -100,9 +96,6 @@ internal sealed class TorchSharpPlan : Executable
             PutGradientsInBuckets(accumulate);
         else
             ForgetGradients(accumulate);
-        // No autograd function reports parameters that no loss depends on.
-        foreach (Parameter parameter in _unreached.Where(Frozen.Trains))
-            GradientIsFinal(parameter);
         for (int i = 0; Spec!.InputGradient && i < _inputValues.Length; i++)
             InputOfPass(i).grad = null;
         // If neither parameters nor inputs need a gradient, torch has nothing to differentiate.
@@ -125,13 +118,9 @@ internal sealed class TorchSharpPlan : Executable
             from[0].backward();
         else if (from.Count > 0)
             autograd.backward(from, gradients);
-        // Torch skips parameters without a gradient in a step. Here they get a gradient of zeros.
-        foreach (Parameter parameter in (outputGradient.IsEmpty ? _unreached : Graph.Parameters).Where(Frozen.Trains))
-        {
-            using Tensor? gradient = Of(parameter).grad;
-            if (gradient is null)
-                Of(parameter).grad = zeros_like(Of(parameter));
-        }
+        // The gradients of outputs that were not given are zero.
+        if (outputGradient.IsNamed)
+            CompleteGradients();
         EndPass();
         _callbackFailure?.Throw();
     }
@@ -220,7 +209,7 @@ internal sealed class TorchSharpPlan : Executable
     protected override double GradientSquaresCore(Parameter parameter)
     {
         using TorchScope scope = OpenScope();
-        return Of(parameter).grad is { } gradient ? gradient.to(ScalarType.Float64).square().sum().item<double>() : 0;
+        return Of(parameter).grad!.to(ScalarType.Float64).square().sum().item<double>();
     }
 
     protected override void ScaleGradientsCore(float factor)
@@ -268,9 +257,7 @@ internal sealed class TorchSharpPlan : Executable
         _pressure.Dispose();
     }
 
-    // Parameters that no loss depends on have no gradient.
-    private IEnumerable<Tensor> Gradients()
-        => Graph.Parameters.Where(Frozen.Trains).Select(p => Of(p).grad).OfType<Tensor>();
+    private IEnumerable<Tensor> Gradients() => Graph.Parameters.Where(Frozen.Trains).Select(p => Of(p).grad!);
 
     private Tensor InputOfPass(int index) => _inputValues[index].First(N * Graph.Inputs[index].Shape.Length);
 
@@ -422,6 +409,16 @@ internal sealed class TorchSharpPlan : Executable
         }
     }
 
+    private void CompleteGradients()
+    {
+        foreach (Parameter parameter in Graph.Parameters.Where(Frozen.Trains))
+        {
+            using Tensor? gradient = Of(parameter).grad;
+            if (gradient is null)
+                Of(parameter).grad = zeros_like(Of(parameter));
+        }
+    }
+
     private void FreeBuckets()
     {
         Array.ForEach(_buckets ?? [], bucket => bucket.Dispose());
@@ -451,7 +448,7 @@ internal sealed class TorchSharpPlan : Executable
         Array.Clear(_outputs);
     }
 
-    // A parameter that no loss depends on has no gradient in torch. It is read as zero.
+    // An input that no loss depends on has no gradient in torch. It is read as zero.
     private static void ReadGradient(Tensor tensor, Span<float> values)
     {
         using Tensor? gradient = tensor.grad;

@@ -137,7 +137,7 @@ internal sealed class EndToEnd
         => _graph.Outputs.Count == 1 ? what : $"{what} of {output.Name}";
 
     private IEnumerable<Parameter> Trained()
-        => _graph.Parameters.Where(FrozenParameters.Of(_graph, _spec.Optimizer).Trains);
+        => _graph.Parameters.Where(FrozenParameters.Of(_graph, _spec).Trains);
 
     private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters,
         CancellationToken cancellation)

@@ -6,8 +6,7 @@ public abstract partial class Executable
     // The optimiser's state of frozen parameters that were trained before.
     private Dictionary<Parameter, float[][]> _restingState = [];
 
-    /// <summary>The parameters that get no gradient and are not updated, and the layers that are frozen as a
-    /// result.</summary>
+    /// <summary>The parameters that get no gradient and are not updated, and the layers that are frozen.</summary>
     protected FrozenParameters Frozen { get; private set; }
 
     /// <inheritdoc/>
@@ -22,14 +21,14 @@ public abstract partial class Executable
     public void Freeze(params IEnumerable<Parameter> parameters)
     {
         using Hold hold = Enter();
-        ChangeFrozen(new FrozenParameters(Frozen.In(Graph).Concat(Checked(parameters))));
+        ChangeFrozen(Frozen.With(Frozen.In(Graph).Concat(Checked(parameters))));
     }
 
     /// <inheritdoc/>
     public void Unfreeze(params IEnumerable<Parameter> parameters)
     {
         using Hold hold = Enter();
-        ChangeFrozen(new FrozenParameters(Frozen.In(Graph).Except(Checked(parameters))));
+        ChangeFrozen(Frozen.With(Frozen.In(Graph).Except(Checked(parameters))));
     }
 
     /// <summary>Replans the executable for another set of frozen parameters. If it throws, nothing is
@@ -88,7 +87,7 @@ public abstract partial class Executable
     {
         if (_restingState.TryGetValue(parameter, out float[][]? resting))
             return resting[index];
-        // The state of a parameter that was frozen from the start is zero.
+        // The state of a parameter that has never been trained is zero.
         var values = new float[parameter.Length];
         if (Frozen.Trains(parameter))
             ReadStateCore(parameter, index, values);
@@ -110,5 +109,9 @@ public abstract partial class Executable
             throw new InvalidOperationException(
                 $"{parameter.Name} is frozen: no gradient is computed for it. Unfreeze it, and call Forward and "
                 + "Backward again.");
+        if (Frozen.IsWithoutLoss(parameter))
+            throw new InvalidOperationException(
+                $"{parameter.Name} has no gradient, because no loss depends on it: compile with a loss for an output "
+                + "that it leads to.");
     }
 }

@@ -168,7 +168,7 @@ public abstract partial class Executable
     {
         Dictionary<string, Parameter> trainable = Graph.Parameters.Where(p => p.Trainable)
             .ToDictionary(p => p.Name, StringComparer.Ordinal);
-        return new FrozenParameters(state.Frozen.Select(name => trainable.GetValueOrDefault(name)
+        return Frozen.With(state.Frozen.Select(name => trainable.GetValueOrDefault(name)
             ?? throw new ArgumentException(
                 $"The state says that \"{Excerpt.Of(name)}\" is frozen, and no trainable parameter of the graph is "
                 + "called that: compile the graph that it was saved with."

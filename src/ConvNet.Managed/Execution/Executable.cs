@@ -41,7 +41,7 @@ public abstract partial class Executable : IExecutable
         _objectiveNodes = [.. Objectives.Select(objective => objective.Output)];
         _losses = new double[Objectives.Count];
         _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
-        Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec.Optimizer);
+        Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec);
         Buckets = spec is null ? [] : GradientBuckets.Of(graph, Frozen, spec.GradientBucketBytes);
     }
 

@@ -154,8 +154,8 @@ public interface IExecutable : IDisposable
     /// pass.</exception>
     double ReadLoss(string output);
 
-    /// <summary>Step 3: computes the gradients of all parameters. They replace the previous gradients unless they are
-    /// accumulated.</summary>
+    /// <summary>Step 3: computes the gradients of all parameters that are not frozen and that a loss depends on. They
+    /// replace the previous gradients unless they are accumulated.</summary>
     /// <param name="accumulate">
     /// Whether the new gradients are added to the existing ones. If there are none yet, they are stored.
     /// </param>
@@ -176,7 +176,8 @@ public interface IExecutable : IDisposable
     void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
-    /// Step 4: updates the parameters from their gradients. The gradients are kept, so a second call applies them
+    /// Step 4: updates the parameters that have a gradient. Frozen parameters and those that no loss depends on stay as
+    /// they are; neither weight decay nor momentum moves them. The gradients are kept, so a second call applies them
     /// again.
     /// </summary>
     /// <param name="learningRate">The learning rate α, a finite number.</param>
@@ -216,13 +217,13 @@ public interface IExecutable : IDisposable
     void Write(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Reads the gradient of a parameter.</summary>
-    /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, or the graph was
-    /// compiled with <c>KeepGradients: false</c>.</exception>
+    /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, no loss depends
+    /// on it, or the graph was compiled with <c>KeepGradients: false</c>.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
 
     /// <summary>Writes the gradient of a parameter, to be used by the next <see cref="Step"/>.</summary>
     /// <exception cref="InvalidOperationException">
-    /// There are no gradients because no backward pass has run, or the parameter is frozen.
+    /// There are no gradients because no backward pass has run, the parameter is frozen, or no loss depends on it.
     /// </exception>
     void WriteGradient(Parameter parameter, ReadOnlySpan<float> values);
 

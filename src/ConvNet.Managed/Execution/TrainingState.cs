@@ -13,7 +13,7 @@ namespace ConvNet.Serialization;
 /// the graph, the <see cref="TrainingSpec"/> with its seed, the batches, the learning rates, and the
 /// <see cref="IExecutable.SampleOffset"/>. Executables that share a batch therefore load the same state. The tensors
 /// are the parameters and buffers under their names, such as <c>conv1.weight</c>, and the optimiser's state under names
-/// such as <c>conv1.weight/momentum_buffer</c>. The state of a parameter that was frozen from the start is zero.
+/// such as <c>conv1.weight/momentum_buffer</c>. The state of a parameter that has never been trained is zero.
 /// </remarks>
 /// <param name="Step">The number of steps made.</param>
 /// <param name="Pass">The index of the next training pass, which keys its random masks.</param>

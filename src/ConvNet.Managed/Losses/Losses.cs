@@ -20,7 +20,8 @@ public sealed record OutputLoss(string? Output, Loss Loss, float Weight = 1)
 /// <summary>The losses with which a graph is trained: a single one, or one for each of some outputs.</summary>
 /// <remarks>
 /// The total loss is Σ weight·loss. A <see cref="Loss"/> converts implicitly to the loss of a graph's only output.
-/// Outputs without a loss are computed and can be read; they contribute no gradient.
+/// Outputs without a loss are computed and can be read. The parameters that no loss depends on have no gradient and are
+/// not updated.
 /// </remarks>
 /// <example><code>
 /// Losses.Of(("class", new SoftmaxCrossEntropy()), ("box", new MeanSquaredError(), 0.5f))
@@ -94,6 +95,20 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
         foreach (Objective objective in all)
             objective.Loss.CheckOutput(objective.Output);
         return all;
+    }
+
+    /// <summary>Finds the nodes on whose output a loss depends.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="objectives">The outputs that have a loss.</param>
+    /// <returns>For each node, whether a loss depends on its output.</returns>
+    internal static bool[] Reached(Graph graph, IReadOnlyList<Objective> objectives)
+    {
+        var reached = new bool[graph.Nodes.Count];
+        foreach (Objective objective in objectives)
+            reached[objective.Output.Index] = true;
+        for (int i = graph.Nodes.Count - 1; i >= 0; i--)
+            reached[i] |= graph.Nodes[i].Consumers.Any(node => reached[node.Index]);
+        return reached;
     }
 
     private static string Place(string? output) => output is null ? "the only output" : $"output \"{output}\"";

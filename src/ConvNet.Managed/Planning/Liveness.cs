@@ -18,11 +18,7 @@ internal sealed class Liveness
     public Liveness(Graph graph, IReadOnlyList<Objective> objectives, bool inputGradient, FrozenParameters frozen)
     {
         (_graph, Training, Frozen) = (graph, objectives.Count > 0, frozen);
-        _reachesLoss = new bool[graph.Nodes.Count];
-        foreach (Objective objective in objectives)
-            _reachesLoss[objective.Output.Index] = true;
-        for (int i = graph.Nodes.Count - 1; i >= 0; i--)
-            _reachesLoss[i] |= graph.Nodes[i].Consumers.Any(ReachesLoss);
+        _reachesLoss = Losses.Reached(graph, objectives);
         _wantsGradient = new bool[graph.Nodes.Count];
         foreach (Node node in graph.Nodes)
         {

@@ -77,9 +77,6 @@ internal sealed class ManagedPass<T>
     public ReadOnlySpan<T> InputGradient(Node input, int n)
         => _gradientParts[input.Index] is [var gradient, ..] ? gradient.Span[..(n * input.Shape.Length)] : [];
 
-    /// <summary>Whether a loss depends on a node's output.</summary>
-    public bool ReachesLoss(Node node) => _liveness.ReachesLoss(node);
-
     /// <summary>Whether a recording is active.</summary>
     public bool IsRecorded => _runner is TimedRunner<T>;
 

@@ -105,12 +105,6 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
                 TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
         }
         _before = accumulate ? Copy(_buckets) : null;
-        // No pass writes the gradient of a parameter on which no loss depends; it is zero.
-        foreach (Parameter p in Graph.Parameters.Where(p => Frozen.Trains(p) && !_training!.ReachesLoss(p.Node)))
-        {
-            _gradients[p.Index].Span.Clear();
-            GradientIsFinal(p);
-        }
         _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null);
         for (int i = 0; accumulate && !ReportsGradients && i < _buckets.Length; i++)
             AddBefore(i);

@@ -1,6 +1,5 @@
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
-using ConvNet.Planning;
 
 namespace ConvNet.Native;
 
@@ -8,7 +7,7 @@ namespace ConvNet.Native;
 /// the same order.</summary>
 /// <remarks>
 /// Trainable parameters come first, in the order in which gradients are reported. Among these, the parameters whose
-/// optimiser step can run as part of the weight gradient precede the others. Frozen parameters and buffers follow.
+/// optimiser step can run as part of the weight gradient precede the others. All other parameters and buffers follow.
 /// Gradients of the parameters updated as part of the weight gradient take memory only if they are kept or if a
 /// backward pass runs separately from the step. If a layer runs in C#, all gradients are kept: the layer may throw
 /// during the backward pass, and no parameter may have changed by then.
@@ -20,7 +19,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly Slot[] _values;
     private readonly Slot?[] _gradients;
     private readonly long[] _offsets;
-    private readonly Parameter[] _buffers, _unreached = [];
+    private readonly Parameter[] _buffers;
     private readonly ParameterOptions[] _options;
     private readonly long _valueFloats, _trainedFloats, _firstBuffer;
     private readonly FrozenParameters _frozen;
@@ -35,16 +34,16 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Determines the layout of the parameters. <see cref="Allocate"/> allocates the memory.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="primitives">The primitives, which define the packing of the parameters.</param>
-    /// <param name="liveness">The parameters that a loss depends on and the frozen parameters.</param>
+    /// <param name="frozen">The parameters that are not updated.</param>
     /// <param name="optimizer">The optimiser. Null if the executable does not train.</param>
     /// <param name="buckets">The parameters that the optimiser updates, in the order in which gradients are
     /// reported.</param>
     /// <param name="keepGradients">Whether gradients can be read after every step.</param>
     /// <param name="context">The context that runs the kernels: instruction set and thread count.</param>
-    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, Liveness liveness, Optimizer? optimizer,
+    public ParameterStore(Graph graph, IEnumerable<Primitive> primitives, FrozenParameters frozen, Optimizer? optimizer,
         IReadOnlyList<IReadOnlyList<Parameter>> buckets, bool keepGradients, cn_context context)
     {
-        (_context, _optimizer, _frozen, _buckets) = (context, optimizer, liveness.Frozen, buckets);
+        (_context, _optimizer, _frozen, _buckets) = (context, optimizer, frozen, buckets);
         _kernel = optimizer is null ? null : OptimizerKernels.Of(optimizer);
         _options = optimizer is null ? [] : [.. graph.Parameters.Select(optimizer.OptionsOf)];
         _stateNames = optimizer?.StateNames.Count ?? 0;
@@ -61,8 +60,7 @@ internal sealed unsafe class ParameterStore : IDisposable
                 _packings[p.Index] = primitive.PackingOf(p);
             // A bias whose weights are frozen has no weight gradient kernel to run its step.
             Node node = primitive.Operation.Node;
-            if (!KeepsGradients && primitive.StepsInside && liveness.ReachesLoss(node)
-                && _frozen.Trains(node.Parameters[0]))
+            if (!KeepsGradients && primitive.StepsInside && _frozen.Trains(node.Parameters[0]))
                 inside.UnionWith(node.Parameters.Where(_frozen.Trains));
         }
         // In bucket order, so that each bucket is contiguous if all parameters are updated separately.
@@ -77,7 +75,6 @@ internal sealed unsafe class ParameterStore : IDisposable
         _buffers = [.. graph.Parameters.Where(p => !p.Trainable)];
         if (optimizer is null)
             return;
-        _unreached = [.. then.Where(p => !liveness.ReachesLoss(p.Node))];
         _inside = Region(first, 0, middle);
         _apart = Region(then, middle, _trainedFloats);
     }
@@ -225,19 +222,6 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// <summary>Allocates memory for all gradients, before a backward pass that runs separately from the
     /// step.</summary>
     public void NeedGradients() => _inside!.Allocate();
-
-    /// <summary>Clears the gradients of parameters that no loss depends on. No step of a backward pass writes
-    /// them.</summary>
-    /// <returns>The parameters whose gradients were cleared.</returns>
-    public ReadOnlySpan<Parameter> ClearUnreached()
-    {
-        foreach (Parameter p in _unreached)
-        {
-            Slot gradient = Gradient(p);
-            new Span<float>(gradient.Pointer, checked((int)gradient.Floats)).Clear();
-        }
-        return _unreached;
-    }
 
     /// <summary>Saves the gradients before a backward pass overwrites them.</summary>
     public void KeepGradients()

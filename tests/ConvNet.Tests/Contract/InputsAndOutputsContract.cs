@@ -1,3 +1,4 @@
+using ConvNet.Serialization;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
@@ -11,6 +12,8 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
     private static readonly int[] s_labels = [0, 2, 1, 2];
     private static readonly float[] s_image = Samples.Uniform(Batch * 3 * 6 * 6, 1),
         s_position = Samples.Uniform(Batch * 2, 2), s_box = Samples.Uniform(Batch * 4, 3);
+
+    private static readonly IEnumerable<OptimizerCase> Optimizers = OptimizerCases.All;
 
     private IBackend _backend = null!;
 
@@ -73,84 +76,67 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
             Assert.That(sum, Is.EqualTo(both[name]).Within(1e-5), name);
     }
 
-    [Test]
-    public void WhatNoLossDependsOnIsReadAndHasAGradientOfZero([Values] bool keepGradients)
+    [TestCaseSource(nameof(Optimizers))]
+    public void WhatNoLossDependsOnIsReadAndStays(object @case)
     {
+        // Neither the decay of weights nor a momentum that was there before moves it.
+        Optimizer optimizer = ((OptimizerCase)@case).Optimizer with { Groups = [new("*") { WeightDecay = 0.1f }] };
         Graph graph = Describe();
-        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
-            Losses.Of(("class", new SoftmaxCrossEntropy())), new Sgd(momentum: 0.5f))
-        { InputGradient = true, KeepGradients = keepGradients });
-        Initialize(net);
-        float[] before = Samples.Read(net, Weights(graph, "box")), learnt = Samples.Read(net, Weights(graph, "class"));
-        float[] classes = new float[Batch * 3], box = new float[Batch * 4], read = new float[Batch * 4];
-        for (int step = 0; step < 3; step++)
-            net.TrainStep(Given(), s_labels, 0.1f, BatchBuffers.Of(("box", box), ("class", classes)));
-        Assert.That(box, Has.Some.Not.Zero);
-        Assert.That(Samples.Read(net, Weights(graph, "box")), Is.EqualTo(before));
-        Assert.That(Samples.Read(net, Weights(graph, "class")), Is.Not.EqualTo(learnt));
-        net.Forward(Given());
-        net.ReadOutput(BatchBuffers.Of(("box", read)));
-        net.Loss(s_labels);
-        net.Backward();
-        if (keepGradients)
-            Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), Is.All.Zero);
-        net.Infer(Given(), BatchBuffers.Of(("box", box)));
-        Assert.That(box, Is.EqualTo(read).Within(1e-5), "neither dropout nor batch norm lies before it");
-        net.Step(0.1f);
-        Assert.That(Samples.Read(net, Weights(graph, "box")), Is.EqualTo(before));
-    }
-
-    [Test]
-    public void WhatWasWrittenToAGradientThatNoLossReachesGoesWithTheNextBackward()
-    {
-        Graph graph = Describe();
-        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
-            Losses.Of(("class", new SoftmaxCrossEntropy())), new Sgd()));
-        Initialize(net);
-        float[] ones = [.. Enumerable.Repeat(1f, Weights(graph, "box").Length)];
-        for (int pass = 0; pass < 2; pass++)
+        var both = new TrainingSpec(Batch, Both(1, 1), optimizer);
+        using IExecutable trained = _backend.Compile(graph, both);
+        Initialize(trained);
+        trained.TrainStep(Given(), Wanted(), 0.1f);
+        TrainingState state = trained.SaveState();
+        foreach (bool keepGradients in (bool[])[true, false])
         {
+            using IExecutable net = _backend.Compile(graph, both with
+            {
+                Losses = Losses.Of(("class", new SoftmaxCrossEntropy())),
+                KeepGradients = keepGradients,
+            });
+            net.LoadState(state);
+            float[] classes = new float[Batch * 3], box = new float[Batch * 4], read = new float[Batch * 4];
+            for (int step = 0; step < 2; step++)
+                net.TrainStep(Given(), s_labels, 0.1f, BatchBuffers.Of(("box", box), ("class", classes)));
             net.Forward(Given());
+            net.ReadOutput(BatchBuffers.Of(("box", read)));
             net.Loss(s_labels);
-            net.Backward(accumulate: pass == 1);
-            Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), pass == 0 ? Is.All.Zero : Is.EqualTo(ones));
-            net.WriteGradient(Weights(graph, "box"), ones);
+            net.Backward();
+            net.Step(0.1f);
+            Assert.That(box, Has.Some.Not.Zero);
+            Assert.That(read, Is.Not.EqualTo(box), "what lies before both outputs is trained");
+            Dictionary<string, float[]> after = net.SaveState().Tensors.ToDictionary(t => t.Name, t => t.Values);
+            foreach (NamedTensor before in state.Tensors)
+                Assert.That(after[before.Name], before.Name.StartsWith("box.", StringComparison.Ordinal)
+                    ? Is.EqualTo(before.Values) : Is.Not.EqualTo(before.Values), before.Name);
+            Assert.That(state.Tensors.Where(t => t.Name.StartsWith("box.weight", StringComparison.Ordinal))
+                .Select(t => t.Values), Has.All.Some.Not.Zero);
         }
-        net.Forward(Given());
-        net.Loss(s_labels);
-        net.Backward();
-        Assert.That(Samples.ReadGradient(net, Weights(graph, "box")), Is.All.Zero);
     }
 
     [Test]
-    public void WhatNoLossDependsOnIsReportedBeforeTheBackwardPass([Values] bool trainStep, [Values] bool accumulate)
+    public void WhatNoLossDependsOnHasNoGradient([Values] bool trainStep, [Values] bool accumulate)
     {
         Graph graph = Describe();
-        Losses losses = Losses.Of(("class", new SoftmaxCrossEntropy()));
-        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch, losses, new Sgd())
+        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
+            Losses.Of(("class", new SoftmaxCrossEntropy())), new Sgd())
         { GradientBucketBytes = 1 });
         Initialize(net);
-        float[] ones = [.. Enumerable.Repeat(1f, Weights(graph, "box").Length)];
         var reported = new List<string>();
         var inside = new List<bool>();
-        float[] box = new float[ones.Length], classes = new float[Weights(graph, "class").Length];
         net.GradientReady = bucket =>
         {
-            Assert.That(bucket.Parameters, Has.Count.EqualTo(1));
-            reported.Add(bucket.Parameters[0].Name);
-            if (bucket.Parameters[0] == Weights(graph, "box"))
-                bucket.Read(Weights(graph, "box"), box);
-            if (bucket.Parameters[0] == Weights(graph, "class"))
-                bucket.Read(Weights(graph, "class"), classes);
+            reported.AddRange(bucket.Parameters.Select(p => p.Name));
             // Torch reports from within autograd.
             inside.Add(Environment.StackTrace.Contains("torch.autograd.", StringComparison.Ordinal));
         };
+        string[] reached = [.. graph.Nodes.Reverse().SelectMany(node => node.Parameters).Select(p => p.Name)
+            .Where(name => !name.StartsWith("box.", StringComparison.Ordinal))];
         for (int pass = 0; pass < 3; pass++)
         {
-            (bool steps, bool adds) = (trainStep && pass == 2, accumulate && pass > 0);
             reported.Clear();
             inside.Clear();
-            if (steps)
+            if (trainStep && pass == 2)
             {
                 net.TrainStep(Given(), s_labels, 0.1f);
             }
@@ -158,17 +144,45 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
             {
                 net.Forward(Given());
                 net.Loss(s_labels);
-                net.Backward(adds);
+                net.Backward(accumulate && pass > 0);
             }
-            Assert.That(reported, Is.EqualTo(graph.Nodes.Reverse().SelectMany(node => node.Parameters)
-                .Select(p => p.Name)), "box first, as the last layer");
-            Assert.That(inside[0], Is.False);
-            Assert.That(inside[1], Is.False, "both parameters of box");
-            Assert.That(inside[2], Is.EqualTo(IsTorch));
-            Assert.That(classes, Is.EqualTo(Samples.ReadGradient(net, Weights(graph, "class"))).And.Some.Not.Zero);
-            Assert.That(box, adds && !steps ? Is.EqualTo(ones) : Is.All.Zero);
-            net.WriteGradient(Weights(graph, "box"), ones);
+            Assert.That(reported, Is.EqualTo(reached));
+            Assert.That(inside[0], Is.EqualTo(IsTorch));
+            Assert.That(Samples.ReadGradient(net, Weights(graph, "class")), Has.Some.Not.Zero);
+            Parameter box = Weights(graph, "box");
+            Refuses<InvalidOperationException>(() => net.ReadGradient(box, new float[box.Length]),
+                "box.weight has no gradient", "no loss depends on it");
+            Refuses<InvalidOperationException>(() => net.WriteGradient(box, new float[box.Length]), "no loss");
+            Assert.That(net.IsFrozen(box), Is.False);
         }
+        double squares = graph.Parameters.Where(p => p.Node.Name != "box").Sum(p => Samples.ReadGradient(net, p)
+            .Sum(g => (double)g * g));
+        Assert.That(net.ClipGradientNorm(1e6f), Is.EqualTo(Math.Sqrt(squares)).Within(1e-6 * (1 + squares)));
+    }
+
+    [Test]
+    public void WhatNoLossDependsOnIsNotFrozen()
+    {
+        // Its statistics go on as in torch's training mode, until it is frozen.
+        var graph = new Graph(new Shape(2, 3, 3));
+        Node conv = graph.Add(new Conv2d(4, 3, padding: 1), graph.Input);
+        Node norm = graph.Add("norm", new BatchNorm2d(), conv);
+        graph.SetOutputs(graph.Append(conv, new Flatten(), new Linear(3)), norm);
+        using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
+            Losses.Of(("linear1", new SoftmaxCrossEntropy())), new Sgd(0.9f, 0.1f)));
+        Initialize(net);
+        float[] input = Samples.Uniform(Batch * 18, 1), mean = Samples.Read(net, norm.Parameters[2]),
+            scale = Samples.Read(net, norm.Parameters[0]);
+        net.TrainStep(input, s_labels, 0.1f);
+        float[] moved = Samples.Read(net, norm.Parameters[2]);
+        Assert.That(moved, Is.Not.EqualTo(mean));
+        net.Freeze(norm);
+        net.TrainStep(input, s_labels, 0.1f);
+        Assert.That(Samples.Read(net, norm.Parameters[2]), Is.EqualTo(moved));
+        net.Unfreeze(norm);
+        net.TrainStep(input, s_labels, 0.1f);
+        Assert.That(Samples.Read(net, norm.Parameters[2]), Is.Not.EqualTo(moved));
+        Assert.That(Samples.Read(net, norm.Parameters[0]), Is.EqualTo(scale));
     }
 
     [Test]
