@@ -31,6 +31,13 @@ internal sealed class ConvTransposePrimitive : Primitive
     public override cn_tensor Y => _conv.x;
 
     /// <inheritdoc/>
+    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv) || Algorithms.IsDepthwise(_conv);
+
+    /// <inheritdoc/>
+    /// <remarks>The convolution that this one transposes has a bias per channel of the input here.</remarks>
+    public override bool BiasWithWeights => false;
+
+    /// <inheritdoc/>
     public override cn_tensor X(int input) => _conv.y;
 
     /// <inheritdoc/>
@@ -53,6 +60,7 @@ internal sealed class ConvTransposePrimitive : Primitive
     public override void Backward(Lowering plan, Slot dy)
     {
         Parameter weight = Operation.Node.Parameters[0];
+        // Must precede the weight update.
         if (plan.DX(this) is { } dx)
         {
             cn_conv2d forward = _conv with { x = dy.Tensor, y = dx.Tensor };
@@ -65,8 +73,10 @@ internal sealed class ConvTransposePrimitive : Primitive
             Slot x = plan.X(this);
             cn_conv2d weights = _conv with { x = dy.Tensor, dy = x.Tensor };
             Slot? workspace = Workspace(plan, weights, cn_pass.CN_BACKWARD_WEIGHTS);
-            plan.Add(new TransposedWeightGradient(weights, dy, x, plan.Parameters.Gradient(weight), workspace),
-                Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed));
+            var gradient = new WeightGradient(plan.Parameters, this);
+            plan.Add(new ConvBackwardWeights(weights, null, dy, null, x, gradient, workspace),
+                Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed)
+                    .Then(gradient.StepsInside, "the optimiser's step"));
         }
         if (Bias is { } bias && plan.Trains(bias))
             plan.Add(new BiasGradient(dy, plan.Parameters.Gradient(bias)), Choice.OnePass());
@@ -78,18 +88,6 @@ internal sealed class ConvTransposePrimitive : Primitive
 
     private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
         => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
-}
-
-/// <summary>Computes dw of a transposed convolution from the gradient of its output and its input.</summary>
-internal sealed unsafe class TransposedWeightGradient(cn_conv2d conv, Slot dy, Slot x, Slot dw, Slot? workspace)
-    : Step(dy, x, dw, workspace)
-{
-    /// <inheritdoc/>
-    public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
-
-    /// <inheritdoc/>
-    public override void Run(in Run run) => cn_conv2d_backward_weights(run.Context, conv, run.N, dy.Pointer, x.Pointer,
-        dw.Pointer, null, null, workspace.Address(), workspace.Length()).ThrowIfFailed();
 }
 
 /// <summary>Computes y += bias.</summary>

@@ -61,7 +61,7 @@ internal sealed unsafe class ParameterStore : IDisposable
             // A bias whose weights are frozen has no weight gradient kernel to run its step.
             Node node = primitive.Operation.Node;
             if (!KeepsGradients && primitive.StepsInside && _frozen.Trains(node.Parameters[0]))
-                inside.UnionWith(node.Parameters.Where(_frozen.Trains));
+                inside.UnionWith(node.Parameters.Take(primitive.BiasWithWeights ? 2 : 1).Where(_frozen.Trains));
         }
         // In bucket order, so that each bucket is contiguous if all parameters are updated separately.
         Parameter[] trained = [.. buckets.SelectMany(p => p)], first = [.. trained.Where(inside.Contains)],
@@ -137,11 +137,13 @@ internal sealed unsafe class ParameterStore : IDisposable
     /// without a step number.
     /// </summary>
     /// <remarks>Requires allocated memory and an optimiser with a kernel.</remarks>
-    public cn_update UpdateOf(Node node) => new()
+    /// <param name="weights">The weights.</param>
+    /// <param name="bias">The bias whose gradient the same kernel computes. Null if there is none.</param>
+    public cn_update UpdateOf(Parameter weights, Parameter? bias) => new()
     {
         optimizer = _kernel!.Value,
-        weights = Describe(node.Parameters[0]),
-        bias = node.Parameters.Count > 1 && Trains(node.Parameters[1]) ? Describe(node.Parameters[1]) : default,
+        weights = Describe(weights),
+        bias = bias is null ? default : Describe(bias),
     };
 
     /// <summary>Reads the values of a parameter.</summary>

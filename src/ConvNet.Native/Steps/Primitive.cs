@@ -23,6 +23,9 @@ internal abstract class Primitive(Operation operation)
     /// <summary>Whether the optimiser step of the parameters can run as part of the weight gradient.</summary>
     public virtual bool StepsInside => false;
 
+    /// <summary>Whether the kernel of the weight gradient computes the gradient of the bias as well.</summary>
+    public virtual bool BiasWithWeights => true;
+
     /// <summary>The preferred halo of the first input.</summary>
     public virtual int XHalo => 0;
 

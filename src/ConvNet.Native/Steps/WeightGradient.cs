@@ -14,6 +14,7 @@ internal sealed unsafe class WeightGradient
     private readonly Slot? _db;
     private readonly ParameterStore _parameters;
     private readonly Node _node;
+    private readonly Parameter? _bias;
     private cn_update _update;
 
     /// <summary>Initialises the weight gradient of a layer with trainable weights and an optional bias.</summary>
@@ -24,11 +25,13 @@ internal sealed unsafe class WeightGradient
         Node node = layer.Operation.Node;
         (_parameters, _node) = (parameters, node);
         _dw = parameters.Gradient(node.Parameters[0]);
-        _db = node.Parameters.Count > 1 && parameters.Trains(node.Parameters[1])
-            ? parameters.Gradient(node.Parameters[1])
+        _bias = layer.BiasWithWeights && node.Parameters.Count > 1 && parameters.Trains(node.Parameters[1])
+            ? node.Parameters[1]
             : null;
+        _db = _bias is null ? null : parameters.Gradient(_bias);
         StepsInside = layer.StepsInside && !parameters.KeepsGradients;
-        Slots = StepsInside ? [.. node.Parameters.Where(parameters.Trains).Select(parameters.Values)] : [_dw, _db];
+        Slots = !StepsInside ? [_dw, _db] : _bias is null ? [parameters.Values(node.Parameters[0])]
+            : [parameters.Values(node.Parameters[0]), parameters.Values(_bias)];
     }
 
     /// <summary>Whether a training step runs the optimiser as part of the weight gradient.</summary>
@@ -42,7 +45,7 @@ internal sealed unsafe class WeightGradient
     public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (1 + 2 * _parameters.StateNames) : 0;
 
     /// <summary>Looks up the addresses of the parameters, after they have been assigned.</summary>
-    public void Bind() => _update = StepsInside ? _parameters.UpdateOf(_node) : default;
+    public void Bind() => _update = StepsInside ? _parameters.UpdateOf(_node.Parameters[0], _bias) : default;
 
     /// <summary>Returns whether a run includes the optimiser step.</summary>
     public bool Updates(in Run run) => StepsInside && run.Inside is not null;
@@ -61,7 +64,7 @@ internal sealed unsafe class WeightGradient
     /// <summary>Returns where a run stores the gradient of the weights, or null if it does not store it.</summary>
     public float* DW(in Run run) => Updates(run) ? null : _dw.Pointer;
 
-    /// <summary>Returns where a run stores the gradient of the bias. Null if it does not store it or there is no
-    /// bias.</summary>
+    /// <summary>Returns where a run stores the gradient of the bias. Null if it does not store it, or there is no bias
+    /// or another step computes its gradient.</summary>
     public float* DB(in Run run) => Updates(run) ? null : _db.Address();
 }
