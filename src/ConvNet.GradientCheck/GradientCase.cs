@@ -26,7 +26,8 @@ public sealed record GraphGradientCase(Graph Graph, GradientCheckOptions Options
         .Select(node => (node.Layer!, node.InputShapes));
 
     /// <inheritdoc/>
-    public override GradientReport Run(IReadOnlyList<IBackend> backends) => GradientCheck.Run(Graph, backends, Options);
+    public override GradientReport Run(IReadOnlyList<IBackend> backends)
+        => GradientCheck.Run(Graph, backends, Options.For(Graph));
 
     /// <summary>Returns the layers with their shapes, and the options.</summary>
     public override string ToString() => $"{Inputs}, {string.Join(", ", Graph.LayerNodes.Select(Describe))}; "

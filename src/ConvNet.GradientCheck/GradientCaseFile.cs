@@ -127,6 +127,12 @@ public static class GradientCaseFile
         writer.WriteNumber("largestInteger", options.LargestInteger);
         writer.WriteString("values", Word(options.Values));
         writer.WriteNumber("mostTerms", options.MostTerms);
+        if (options.Frozen.Count == 0)
+            return;
+        writer.WriteStartArray("frozen");
+        foreach (string pattern in options.Frozen)
+            writer.WriteStringValue(pattern);
+        writer.WriteEndArray();
     }
 
     private static void WriteSubject(Utf8JsonWriter writer, GradientCase made)
@@ -181,6 +187,7 @@ public static class GradientCaseFile
             BatchSize = root.Int("batch"),
             Seed = root.Long("seed"),
             LargestInteger = root.Int("largestInteger", usual.LargestInteger),
+            Frozen = root.Texts("frozen"),
             MostTerms = (long)Math.Min(root.Long("mostTerms", (ulong)usual.MostTerms), long.MaxValue),
         });
     }

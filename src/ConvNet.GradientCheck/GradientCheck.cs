@@ -14,6 +14,8 @@ public static class GradientCheck
     /// <param name="graph">The graph.</param>
     /// <param name="backends">The backends.</param>
     /// <param name="options">The options of the check.</param>
+    /// <exception cref="ArgumentException">A pattern of <see cref="GradientCheckOptions.Frozen"/> matches no trainable
+    /// parameter.</exception>
     /// <exception cref="NotSupportedException">A backend does not support a layer of the graph; the message names
     /// it.</exception>
     public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends,
@@ -22,11 +24,12 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(backends);
         options ??= new GradientCheckOptions();
+        ParameterGroup.TrainableIn(graph, options.Frozen);
         var reports = new List<LayerReport>();
         var cuts = new List<ExactCut>();
         foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
-            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options), options.Modes, backends,
-                reports, cuts, x, w);
+            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options.For(node)), options.Modes,
+                backends, reports, cuts, x, w);
         if (options.Modes.HasFlag(CheckModes.Segments))
             ExactSegments.Check(graph, backends, options, reports, cuts);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
@@ -92,7 +95,6 @@ public static class GradientCheck
         };
     }
 
-
     // If there are several losses, each has a different weight, so that a missing one is detected.
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
     {
@@ -100,7 +102,9 @@ public static class GradientCheck
             : new MeanSquaredError();
         IEnumerable<OutputLoss> losses = graph.Outputs.Select((output, i)
             => new OutputLoss(output.Name, LossFor(output.Shape), i == 0 ? 1 : 0.25f + i % 3));
-        return new TrainingSpec(options.BatchSize, Losses.Of([.. losses]), new Sgd()) { Seed = options.Seed };
+        return new TrainingSpec(options.BatchSize, Losses.Of([.. losses]),
+            GradientCheckOptions.SgdFreezing(options.Frozen))
+        { Seed = options.Seed };
     }
 
     private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,

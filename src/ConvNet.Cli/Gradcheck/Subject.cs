@@ -10,11 +10,17 @@ namespace ConvNet.Cli.Gradcheck;
 internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany = false)
 {
     /// <summary>Creates a subject for a network.</summary>
-    /// <param name="model">The built-in name or file.</param>
+    /// <param name="model">The built-in name or file. Of a saved training, the parameters that it has frozen are frozen
+    /// here.</param>
     /// <param name="input">The shape of the images. Null selects the default of the network.</param>
     /// <param name="options">The options.</param>
+    /// <exception cref="ArgumentException">A pattern of frozen parameters matches none of the network.</exception>
     public static Subject Model(string model, Shape? input, GradientCheckOptions options)
-        => new(model, new GraphGradientCase(ModelChoice.Open(model, input), options));
+    {
+        (Graph graph, IReadOnlyList<string> frozen) = ModelChoice.OpenWithFrozen(model, input);
+        ParameterGroup.TrainableIn(graph, options.Frozen);
+        return new(model, new GraphGradientCase(graph, options with { Frozen = [.. frozen, .. options.Frozen] }));
+    }
 
     /// <summary>Creates a subject for a single layer, with a bias if it supports one.</summary>
     /// <param name="shape">The layer.</param>

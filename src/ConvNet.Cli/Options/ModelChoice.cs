@@ -6,6 +6,8 @@ namespace ConvNet.Cli;
 /// <summary>Resolves the value of <c>--model</c>: a built-in network or a JSON file.</summary>
 internal static class ModelChoice
 {
+    private const string SavedExtension = ".safetensors";
+
     /// <summary>The description of <c>--model</c> in help texts.</summary>
     public static string Description => $"{string.Join(", ", BuiltInModels.Names)}, or a JSON file of the graph.";
 
@@ -28,10 +30,25 @@ internal static class ModelChoice
                 + $"nor one of {string.Join(", ", BuiltInModels.Names)}."
                 + NearMisses.Question(model, BuiltInModels.Names));
         }
-        Graph graph = GraphJson.Load(model);
-        return input is null || graph.Input.Shape == input
+        return WithShape(GraphJson.Load(model), model, input);
+    }
+
+    /// <summary>Opens a model, or the network of a file that <c>train --save</c> wrote.</summary>
+    /// <param name="model">The name of a built-in network, or a file.</param>
+    /// <param name="input">The shape of the images. Null selects the default of the model. A file must have this
+    /// shape.</param>
+    /// <returns>The graph, and the names of the parameters that the training of the file has frozen.</returns>
+    public static (Graph Graph, IReadOnlyList<string> Frozen) OpenWithFrozen(string model, Shape? input)
+    {
+        if (!model.EndsWith(SavedExtension, StringComparison.Ordinal) || !File.Exists(model))
+            return (Open(model, input), []);
+        SavedModel saved = SavedModel.Load(model);
+        return (WithShape(saved.Graph, model, input), saved.Frozen);
+    }
+
+    private static Graph WithShape(Graph graph, string model, Shape? input)
+        => input is null || graph.Input.Shape == input
             ? graph
             : throw new ArgumentException($"{model} reads {graph.Input.Shape} images, not {input}. Change the "
                 + "\"input\" in the file or the requested shape.");
-    }
 }

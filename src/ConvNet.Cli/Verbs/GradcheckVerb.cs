@@ -19,7 +19,7 @@ internal sealed class GradcheckVerb : Verb
     private const int RuleTrials = 5;
 
     private readonly Option<string?> _model, _input, _junit, _markdown;
-    private readonly Option<string[]> _layers, _files, _backends, _modes, _threads;
+    private readonly Option<string[]> _layers, _files, _backends, _modes, _threads, _freeze;
     private readonly Option<string> _precision;
     private readonly Option<int?> _batch;
     private readonly Option<int> _seed;
@@ -37,14 +37,18 @@ internal sealed class GradcheckVerb : Verb
         "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
         "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown "
             + "gradients.md",
+        "gradcheck --model resnet20 --freeze 'conv1.*' '*.bias'",
         "gradcheck --sweep 10000 --log sweep.jsonl",
         "gradcheck --canaries --backends native:avx2")
     {
-        _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}, unless other "
-            + "subjects are given.", "MODEL");
+        _model = Optional<string>("--model", $"{ModelChoice.Description} Of a file that train --save has written, "
+            + "the network with the parameters that are frozen there. "
+            + $"Default: {DefaultModel}, unless other subjects are given.", "MODEL");
         ReadsModel(_model);
         _input = Optional<string>("--input",
             "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
+        _freeze = Several("--freeze", "Parameters of the model that are frozen, as conv1.weight or 'conv1.*': they "
+            + "must stay as they are, and a layer of such parameters alone must run as in inference.", "PATTERN");
         _layers = Several("--layer", "A layer as a benchdnn descriptor, for example mb2ic3ih8oc4kh3, "
             + "max:mb2ic4ih8kh2sh2 or bnorm:mb2ic4ih8; see docs/PERFORMANCE.md.", "SHAPE");
         _files = Several("--shapes", "A file with one layer descriptor per line; bench/shapes/networks contains "
@@ -165,7 +169,9 @@ internal sealed class GradcheckVerb : Verb
             .. _cases.Subjects(command, options, batch)];
         string? model = command.GetValue(_model) ?? (subjects.Count == 0 ? DefaultModel : null);
         if (model is not null)
-            subjects.Insert(0, Subject.Model(model, input, options));
+            subjects.Insert(0, Subject.Model(model, input, options with { Frozen = command.GetValue(_freeze)! }));
+        else if (command.GetValue(_freeze)! is [_, ..])
+            throw new ArgumentException("--freeze requires --model; it names parameters of a model.");
         else if (input is not null)
             throw new ArgumentException("--input requires --model; the descriptor of a layer includes its input "
                 + "size.");

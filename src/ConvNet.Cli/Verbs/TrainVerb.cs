@@ -22,6 +22,7 @@ internal sealed class TrainVerb : Verb
     private readonly Option<string?> _model, _save, _load, _weights;
     private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
     private readonly Option<bool> _flip;
+    private readonly Option<string[]> _freeze;
     private readonly OptimizerOptions _optimizer = new();
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
@@ -34,6 +35,7 @@ internal sealed class TrainVerb : Verb
         "train --data fashion-mnist --flip --crop 2",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
+        "train --weights digits.safetensors --freeze 'conv*' --lr 0.002 --save tuned.safetensors",
         "train --load digits.safetensors --save digits.safetensors --epochs 30")
     {
         _data = DataOption();
@@ -48,6 +50,9 @@ internal sealed class TrainVerb : Verb
         _batch = Number("--batch", "Images per step.", 32, NumberRanges.FromOne, "N");
         foreach (Option option in _optimizer.All)
             Add(option);
+        _freeze = Several("--freeze", "Parameters that are not trained, as conv1.weight or 'conv1.*' (* stands for any "
+            + "characters, ? for one). A layer of such parameters alone runs as in inference. A training that goes on "
+            + "keeps those that it has frozen.", "PATTERN");
         _schedule = Kind("--schedule", LearningRateSchedule.BuiltIn.Declarations);
         _flip = Flag("--flip", "Mirror half of the training images, left to right; others in every epoch.");
         _crop = Number("--crop", "Shift every training image at random by up to N pixels, zeros coming in.", 0,
@@ -78,6 +83,7 @@ internal sealed class TrainVerb : Verb
         var data = ImageData.Open(goesOn?.Data is { } before && !IsGiven(command, _data) ? before
             : command.GetValue(_data)!);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? DefaultModel, data.Train.Shape, data.Classes);
+        Parameter[] freeze = ToFreeze(command, graph);
         Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
         normalization.CheckFor(data.Train);
         DataLoader train = TrainLoader(command, data.Train, normalization, spec, goesOn),
@@ -99,6 +105,8 @@ internal sealed class TrainVerb : Verb
             saved.CopyTo(network);
         else
             network.Initialize(new HeNormal((int)spec.Seed));
+        network.Freeze(freeze);
+        string[] frozen = [.. graph.Parameters.Where(network.IsFrozen).Select(p => p.Name)];
 
         string name = model ?? file ?? DefaultModel;
         terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to "
@@ -108,6 +116,8 @@ internal sealed class TrainVerb : Verb
             terminal.People.WriteLine($"goes on at epoch {training.Progress.Position.Epoch} of "
                 + $"{training.Options.Epochs}, batch {training.Progress.Position.Batch + 1:N0} of "
                 + $"{train.BatchCount:N0}");
+        if (frozen.Length > 0)
+            terminal.People.WriteLine($"frozen: {string.Join(", ", frozen)}");
         BackendText.WriteChoice(terminal, choice);
         ModelSummary summary = ModelSummary.Of(graph);
         Tables.Write(terminal.People, summary);
@@ -135,6 +145,7 @@ internal sealed class TrainVerb : Verb
             threads = backend.Info.Threads,
             seed = (int)spec.Seed,
             parameters = graph.ParameterCount,
+            frozen,
             epochs = result.Epochs.Select(
                 e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
             testAccuracy = result.Test.Accuracy,
@@ -142,7 +153,8 @@ internal sealed class TrainVerb : Verb
         };
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin
-            => TrainPage.Of(new TrainingRun(name, data.Name, Settings(training, backend.Info, choice.SelfTest), summary,
+            => TrainPage.Of(new TrainingRun(name, data.Name, Settings(training, backend.Info, choice.SelfTest, frozen),
+                summary,
                 result, losses)
             {
                 StepsOfAnEpoch = train.BatchCount,
@@ -205,7 +217,16 @@ internal sealed class TrainVerb : Verb
                 + $"{file} starts a new one.");
     }
 
-    private Fact[] Settings(SavedTraining training, BackendInfo backend, SelfTestResult test) =>
+    private Parameter[] ToFreeze(ParseResult command, Graph graph)
+    {
+        Parameter[] named = ParameterGroup.TrainableIn(graph, command.GetValue(_freeze)!);
+        return named.Length == 0 || graph.Parameters.Any(p => p.Trainable && !named.Contains(p))
+            ? named
+            : throw new ArgumentException($"{_freeze.Name} names every parameter of the network, so that nothing is "
+                + "left to train; name fewer.");
+    }
+
+    private Fact[] Settings(SavedTraining training, BackendInfo backend, SelfTestResult test, string[] frozen) =>
     [
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
@@ -215,6 +236,7 @@ internal sealed class TrainVerb : Verb
         new(_batch.Name, $"{training.Spec.BatchSize}"),
         new(_schedule.Name, training.Options.Schedule.Declaration!.Kind),
         new(_seed.Name, $"{(int)training.Spec.Seed}"),
+        new(_freeze.Name, frozen.Length == 0 ? "none" : string.Join(", ", frozen)),
         new("Transforms", string.Join(", ", training.Loader.Transforms)),
         .. OptimizerOptions.Facts(training.Spec.Optimizer, training.Options.LearningRate)
             .Select(fact => new Fact(fact.Name, fact.Value)),

@@ -24,7 +24,8 @@ internal static class Activations
             yield return (node, x, w);
             options.Cancellation.ThrowIfCancellationRequested();
             var given = new LayerValues<float>(node.Layer!, node.InputShapes, options.BatchSize, x, w, [], node.Index,
-                0, options.Seed);
+                0, options.Seed)
+            { Training = !options.FreezesLayer(node.Parameters.Where(p => p.Trainable).Select(p => p.Name)) };
             values[node.Index] = Array.ConvertAll(new LayerRun<double>(given.To(v => (double)v), backward: false).Y,
                 v => (float)v);
         }

@@ -24,9 +24,11 @@ internal static class Branches
     /// <param name="inputs">The values of the inputs, in the order of the graph's inputs.</param>
     /// <param name="parameters">The values of the parameters, by parameter index.</param>
     /// <param name="seed">The seed of random masks.</param>
+    /// <param name="frozen">The frozen parameters, whose layers run as in inference; null for none.</param>
     /// <param name="allowance">The allowed error as a multiple of the error of the float32 reference.</param>
     /// <param name="cancellation">Cancels the search between two layers.</param>
     public static IEnumerable<NearBranch> Near(Graph graph, int n, float[][] inputs, float[][] parameters, ulong seed,
+        FrozenParameters? frozen = null,
         double allowance = MeasuredBounds.Allowance,
         CancellationToken cancellation = default)
     {
@@ -39,7 +41,8 @@ internal static class Branches
             cancellation.ThrowIfCancellationRequested();
             float[][] w = [.. node.Parameters.Select(p => parameters[p.Index])];
             LayerValues<T> At<T>(T[][] values, T[][] own) => new(node.Layer!, node.InputShapes, n,
-                [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed);
+                [.. node.Inputs.Select(i => values[i.Index])], own, [], node.Index, 0, seed)
+            { Training = frozen?.Contains(node) != true };
             double error = node.Inputs.Max(input => AllowedError(allowance, exact[input.Index], single[input.Index]));
             // A margin of exactly zero results from zeros in earlier layers, which are the same on every backend.
             // Rounding does not affect it.

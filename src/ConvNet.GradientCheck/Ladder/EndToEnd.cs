@@ -22,6 +22,7 @@ internal sealed class EndToEnd
     private readonly int _steps;
     private readonly float _learningRate;
     private readonly IReadOnlyList<Objective> _objectives;
+    private readonly FrozenParameters _frozen;
     private readonly float[][] _parameters;
     private readonly float[][][] _inputs;
     private readonly KeptTargets[] _targets;
@@ -37,6 +38,7 @@ internal sealed class EndToEnd
         var fill = new Fill(spec.Seed);
         int stream = 0;
         _objectives = spec.Losses.For(graph);
+        _frozen = FrozenParameters.Of(graph, spec);
         _parameters = [.. graph.LayerNodes.SelectMany(node => node.Layer!.Parameters(node.InputShapes))
             .Select(p => fill.Parameter(stream++, p))];
         _inputs = [.. Batches(_ => graph.Inputs
@@ -101,8 +103,8 @@ internal sealed class EndToEnd
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _inputs[0], _parameters, _spec.Seed, allowance,
-            cancellation).OrderBy(branch => branch.Margin)];
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _inputs[0], _parameters, _spec.Seed, _frozen,
+            allowance, cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
             Tensors = [.. report.Tensors.Select(
@@ -137,7 +139,7 @@ internal sealed class EndToEnd
         => _graph.Outputs.Count == 1 ? what : $"{what} of {output.Name}";
 
     private IEnumerable<Parameter> Trained()
-        => _graph.Parameters.Where(FrozenParameters.Of(_graph, _spec).Trains);
+        => _graph.Parameters.Where(_frozen.Trains);
 
     private double[][] Run(IExecutable executable, ManagedPlan<double>? exact, float[][] parameters,
         CancellationToken cancellation)

@@ -45,7 +45,7 @@ internal static class ExactSegments
         for (int step = Math.Min(left, 4); step > 0;)
         {
             options.Cancellation.ThrowIfCancellationRequested();
-            var candidate = new Segment(nodes[first..(first + good + step)], backends, options.BatchSize);
+            var candidate = new Segment(nodes[first..(first + good + step)], backends, options);
             Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
             Segment.Truth? result = candidate.Evaluate(given, options.Seed);
             if (result is null)
@@ -61,7 +61,7 @@ internal static class ExactSegments
     }
 
     private static string ReasonFor(Node node, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
-        => new Segment([node], backends, options.BatchSize).Grain is > 1 and var grain
+        => new Segment([node], backends, options).Grain is > 1 and var grain
             ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that "
                 + "float32 counts exactly"
             : $"{node.Layer!.Kind} rounds in float32";

@@ -12,6 +12,7 @@ internal sealed class LayerCheck
     private readonly LayerProbe _probe;
     private readonly Fill _fill, _other;
     private readonly IReadOnlyList<ParameterSpec> _specs;
+    private readonly bool _training;
     private (LayerAlgorithms[] Algorithms, ExactValues Values)? _exact;
     private (LayerValues<float> Values, LayerTruth Truth)? _madeUp;
     private int? _unreached;
@@ -24,9 +25,10 @@ internal sealed class LayerCheck
     public LayerCheck(string name, Layer layer, IReadOnlyList<Shape> shapes, GradientCheckOptions options)
     {
         (_name, _layer, _shapes, _options) = (name, layer, [.. shapes], options);
-        _probe = new LayerProbe(layer, shapes);
-        (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
         _specs = layer.Parameters(_shapes);
+        _probe = new LayerProbe(layer, shapes, [.. _specs.Where(IsFrozen).Select(spec => spec.Name)]);
+        (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
+        _training = !options.FreezesLayer(_specs.Where(spec => spec.Trainable).Select(spec => spec.Name));
     }
 
     /// <summary>Exact mode: compares on integers with zero tolerance.</summary>
@@ -73,7 +75,7 @@ internal sealed class LayerCheck
             string zeros = run.Results && MostlyZero(run.Truth.Y)
                 ? "most of y is zero on these values, which proves nothing" : "";
             LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth,
-                zeros, run.Results, run.Gradients);
+                run.Values.W, zeros, run.Results, run.Gradients);
             tensors.AddRange(report.Tensors);
             remark += report.Remark;
         }
@@ -97,7 +99,7 @@ internal sealed class LayerCheck
             LayerResult got = _probe.Run(backend, values, before);
             if (!truths.TryGetValue(got.Algorithms, out LayerTruth? computed))
                 truths[got.Algorithms] = computed = truth.Computed(got.Algorithms, values);
-            return Report(backend, CheckModes.Real, got, computed, "");
+            return Report(backend, CheckModes.Real, got, computed, values.W, "");
         })];
     }
 
@@ -112,12 +114,15 @@ internal sealed class LayerCheck
     public LayerReport FiniteDifferences()
         => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
             ConvNet.GradientChecking.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null)
-                .To(v => (double)v), _options.Seed, SampleOf(_options.BatchSize), _options.Cancellation));
+                .To(v => (double)v), _options.Seed, spec => spec.Trainable && !IsFrozen(spec),
+                SampleOf(_options.BatchSize), _options.Cancellation));
+
+    private bool IsFrozen(ParameterSpec spec) => spec.Trainable && _options.Freezes(spec.Name);
 
     private Sample? SampleOf(int n) => Sample.Of(_layer, _shapes, n, _options.MostTerms);
 
-    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, string remark,
-        bool results = true, bool gradients = true)
+    private LayerReport Report(IBackend backend, CheckModes mode, LayerResult got, LayerTruth truth, float[][] w,
+        string remark, bool results = true, bool gradients = true)
     {
         var tensors = new List<TensorReport>();
         void Add(bool wanted, float[] values, TruthTensor? tensor)
@@ -130,7 +135,17 @@ internal sealed class LayerCheck
         for (int i = 0; i < got.DX.Length; i++)
             Add(results, got.DX[i], truth.DX[i]);
         for (int i = 0; i < got.DW.Length; i++)
-            Add(gradients, got.DW[i] ?? [], truth.DW[i]);
+        {
+            if (got.DW[i] is { } gradient)
+                Add(gradients, gradient, truth.DW[i]);
+        }
+        // A step must leave a frozen parameter as it is, in every mode.
+        for (int i = 0; i < got.Frozen.Length; i++)
+        {
+            if (got.Frozen[i] is { } frozen)
+                tensors.Add(Comparison.Exactly(frozen, TruthTensor.Rounded(
+                    $"{LayerReference.GradientName(_specs[i])[1..]} after a step", Doubles(w[i]))));
+        }
         for (int i = 0; i < got.Buffers.Length; i++)
             Add(results, got.Buffers[i] ?? [], truth.Buffers[i]);
         if (remark.Length > 0)
@@ -167,7 +182,9 @@ internal sealed class LayerCheck
 
     // Step 1, because these are the values of the second pass of the probe.
     private LayerValues<float> Values(int n, long step, float[][] x, float[][] w, float[] dy)
-        => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, step, _options.Seed);
+        => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, step, _options.Seed) { Training = _training };
+
+    private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
 
     private bool MostlyZero(TruthTensor y)
     {

@@ -1,19 +1,34 @@
 namespace ConvNet.GradientChecking;
 
 /// <summary>The results that a backend computed for one layer, and the algorithms it used.</summary>
-internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers,
+/// <param name="Y">The output.</param>
+/// <param name="DX">The gradients of the inputs.</param>
+/// <param name="DW">The gradients of the parameters; null for a buffer or a frozen parameter.</param>
+/// <param name="Buffers">The buffers after the pass; null for a parameter.</param>
+/// <param name="Frozen">The frozen parameters after a step; null for any other.</param>
+/// <param name="Algorithms">The algorithms.</param>
+internal sealed record LayerResult(float[] Y, float[][] DX, float[]?[] DW, float[]?[] Buffers, float[]?[] Frozen,
     LayerAlgorithms Algorithms);
 
 /// <summary>A graph of one layer, to run that layer on a backend with given values for everything it reads.</summary>
 internal sealed class LayerProbe
 {
+    private const float LearningRate = 0.25f;
+
+    private readonly Sgd _optimizer;
+    private readonly HashSet<Parameter> _frozen;
+
     /// <summary>Creates the graph.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="shapes">The shapes of its inputs.</param>
-    public LayerProbe(Layer layer, IReadOnlyList<Shape> shapes)
+    /// <param name="frozen">The names of its frozen parameters; null for none.</param>
+    public LayerProbe(Layer layer, IReadOnlyList<Shape> shapes, IReadOnlyList<string>? frozen = null)
     {
         Graph = new Graph();
         Tested = Graph.Add("tested", layer, [.. shapes.Select((shape, i) => Graph.AddInput($"x{i}", shape))]);
+        string[] names = [.. (frozen ?? []).Select(name => $"{Tested.Name}.{name}")];
+        _optimizer = GradientCheckOptions.SgdFreezing(names);
+        _frozen = [.. Tested.Parameters.Where(p => names.Contains(p.Name))];
     }
 
     /// <summary>The graph.</summary>
@@ -34,9 +49,13 @@ internal sealed class LayerProbe
         float[] y = Train(executable, values);
         float[][] dx = [.. Graph.Inputs.Select(input => new float[values.N * input.Shape.Length])];
         executable.ReadInputGradient(BatchBuffers.InOrder(dx));
-        return new LayerResult(y, dx,
-            [.. Tested.Parameters.Select(p => p.Trainable ? ReadGradient(executable, p) : null)],
-            [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))],
+        float[]?[] gradients = [.. Tested.Parameters
+            .Select(p => p.Trainable && !_frozen.Contains(p) ? ReadGradient(executable, p) : null)],
+            buffers = [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))];
+        if (_frozen.Count > 0)
+            executable.Step(LearningRate);
+        return new LayerResult(y, dx, gradients, buffers,
+            [.. Tested.Parameters.Select(p => _frozen.Contains(p) ? Read(executable, p) : null)],
             LayerAlgorithms.Of(executable, Tested));
     }
 
@@ -50,7 +69,7 @@ internal sealed class LayerProbe
     // The loss is never evaluated, because the gradient of the output is given.
     private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
         => backend.Compile(Graph,
-            new TrainingSpec(batchSize, new MeanSquaredError(), new Sgd()) { InputGradient = true, Seed = seed });
+            new TrainingSpec(batchSize, new MeanSquaredError(), _optimizer) { InputGradient = true, Seed = seed });
 
     private float[] Train(IExecutable executable, LayerValues<float> values)
     {

@@ -12,6 +12,8 @@ internal sealed class Segment
     private const float LearningRate = 0.25f;
 
     private readonly IReadOnlyList<Node> _nodes;
+    private readonly GradientCheckOptions _options;
+    private readonly Sgd _optimizer;
     private readonly Node[] _outside, _sources, _own;
     private readonly List<int> _exits = [];
     private readonly bool _endsInOutput;
@@ -20,10 +22,10 @@ internal sealed class Segment
     /// <summary>Copies the nodes into a graph.</summary>
     /// <param name="nodes">Consecutive nodes of a graph, all with layers.</param>
     /// <param name="backends">The backends that run the segment.</param>
-    /// <param name="n">The number of samples.</param>
-    public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, int n)
+    /// <param name="options">The batch size, and the names of the frozen parameters.</param>
+    public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
     {
-        _nodes = nodes;
+        (_nodes, _options) = (nodes, options);
         _outside = [.. nodes.SelectMany(node => node.Inputs).Except(nodes)];
         Graph = new Graph();
         _sources = Array.ConvertAll(_outside, node => Graph.AddInput($"into {node.Name}", node.Shape));
@@ -37,9 +39,11 @@ internal sealed class Segment
                 _exits.Add(i);
         }
         Graph.SetOutputs([.. _exits.Select(i => _own[i])]);
+        _optimizer = GradientCheckOptions.SgdFreezing([.. nodes.SelectMany((node, i) => node.Parameters
+            .Zip(_own[i].Parameters).Where(pair => IsFrozen(pair.First)).Select(pair => pair.Second.Name))]);
         _endsInOutput = _exits.Count == 1 && nodes[^1].Graph.Outputs.Contains(nodes[^1]) && nodes[^1]
             .Shape is { IsVector: true, C: > 1 };
-        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, n)
+        _algorithms = nodes.Any(node => node.Layer!.IsBilinear) ? AlgorithmsOn(backends, options.BatchSize)
             : [.. nodes.Select(_ => (LayerAlgorithms[])[])];
     }
 
@@ -56,7 +60,7 @@ internal sealed class Segment
 
     /// <summary>The results that the reference computes from the values.</summary>
     internal sealed record Truth(TruthTensor[] Y, TruthTensor[] DX,
-        (Parameter Parameter, TruthTensor Gradient, TruthTensor Updated)[] Parameters, double Loss);
+        (Parameter Parameter, TruthTensor? Gradient, TruthTensor Updated)[] Parameters, double Loss);
 
     /// <summary>The number that values of the segment must be multiples of for an algorithm that a backend uses; 1 if
     /// there is no such requirement.</summary>
@@ -113,8 +117,11 @@ internal sealed class Segment
         float[][] dx = [.. _sources.Select(source => new float[values.N * source.Shape.Length])];
         executable.ReadInputGradient(BatchBuffers.InOrder(dx));
         reports.AddRange(dx.Zip(truth.DX, Exactly));
-        foreach ((Parameter parameter, TruthTensor gradient, _) in truth.Parameters)
-            reports.Add(Comparison.Exactly(Read(parameter, executable.ReadGradient), gradient));
+        foreach ((Parameter parameter, TruthTensor? gradient, _) in truth.Parameters)
+        {
+            if (gradient is not null)
+                reports.Add(Comparison.Exactly(Read(parameter, executable.ReadGradient), gradient));
+        }
         executable.Step(LearningRate);
         foreach ((Parameter parameter, _, TruthTensor updated) in truth.Parameters)
             reports.Add(Comparison.Exactly(Read(parameter, executable.Read), updated));
@@ -136,7 +143,7 @@ internal sealed class Segment
         => passes.Max(pass => _algorithms[i].Select(of => DeclaredAccuracy.Grain(of[pass])).DefaultIfEmpty(1).Max());
 
     private TrainingSpec SpecFor(Loss loss, int n, ulong seed)
-        => new(n, Losses.Of([.. Graph.Outputs.Select(output => new OutputLoss(output.Name, loss))]), new Sgd())
+        => new(n, Losses.Of([.. Graph.Outputs.Select(output => new OutputLoss(output.Name, loss))]), _optimizer)
         {
             InputGradient = true,
             Seed = seed,
@@ -149,7 +156,7 @@ internal sealed class Segment
         float[][] dy = values.DY ?? [HingeGradient(values, y[_own[^1].Index], out loss)];
         for (int i = 0; i < _exits.Count; i++)
             AddTo(gradients, _own[_exits[i]], dy[i]);
-        var parameters = new List<(Parameter, TruthTensor, TruthTensor)>();
+        var parameters = new List<(Parameter, TruthTensor?, TruthTensor)>();
         for (int i = _own.Length - 1; i >= 0; i--)
         {
             if (!Array.TrueForAll(gradients[_own[i].Index], sum => sum.IsExact))
@@ -178,14 +185,20 @@ internal sealed class Segment
     }
 
     // Evaluates the update in the order used by the optimiser. It must be exact too.
-    private bool AddParameter(List<(Parameter, TruthTensor, TruthTensor)> parameters, int i, int k,
+    private bool AddParameter(List<(Parameter, TruthTensor?, TruthTensor)> parameters, int i, int k,
         TruthTensor gradient, float[] w)
     {
-        string name = $"{_nodes[i].Name}.{gradient.Name}";
+        string name = $"{_nodes[i].Name}.{gradient.Name}",
+            after = $"{_nodes[i].Name}.{gradient.Name[1..]} after a step";
+        if (IsFrozen(_nodes[i].Parameters[k]))
+        {
+            parameters.Add((_own[i].Parameters[k], null, TruthTensor.Rounded(after, Doubles(w))));
+            return true;
+        }
         BoundedSum[] updated =
             [.. w.Select((value, place) => BoundedSum.Of(value) + -LearningRate * gradient.Values[place])];
         parameters.Add((_own[i].Parameters[k], TruthTensor.Rounded(name, gradient.Values),
-            TruthTensor.Of($"{_nodes[i].Name}.{gradient.Name[1..]} after a step", updated)));
+            TruthTensor.Of(after, updated)));
         return Array.TrueForAll(updated, sum => sum.IsExact);
     }
 
@@ -212,7 +225,12 @@ internal sealed class Segment
 
     private LayerValues<float> At(int i, Values values, float[][] y, float[] dy, ulong seed)
         => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
-            values.W[i], dy, _own[i].Index, 1, seed);
+            values.W[i], dy, _own[i].Index, 1, seed)
+        {
+            Training = !_options.FreezesLayer(_nodes[i].Parameters.Where(p => p.Trainable).Select(p => p.Name)),
+        };
+
+    private bool IsFrozen(Parameter parameter) => parameter.Trainable && _options.Freezes(parameter.Name);
 
     private static float[] HingeGradient(Values values, float[] output, out double loss)
     {

@@ -15,10 +15,11 @@ internal static class FiniteDifferences
     /// <summary>Checks the gradient of every input and parameter.</summary>
     /// <param name="given">The values to run the layer on.</param>
     /// <param name="seed">The seed of the directions.</param>
+    /// <param name="trains">Whether a parameter has a gradient.</param>
     /// <param name="sample">Selects a sample of the output to compute; null computes all of it.</param>
     /// <param name="cancellation">Cancels the check between two runs of the layer.</param>
-    public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed, Sample? sample = null,
-        CancellationToken cancellation = default)
+    public static IReadOnlyList<TensorReport> Check(LayerValues<double> given, ulong seed,
+        Func<ParameterSpec, bool> trains, Sample? sample = null, CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();
         LayerValues<double> values = sample is null ? given : given with { DY = Sampled(given, sample) };
@@ -29,7 +30,7 @@ internal static class FiniteDifferences
                 sample, cancellation));
         for (int i = 0; i < values.W.Length; i++)
         {
-            if (values.Specs[i].Trainable)
+            if (trains(values.Specs[i]))
                 reports.Add(Check(values, LayerReference.GradientName(values.Specs[i]), values.W, i, run.DW[i], seed,
                     sample, cancellation));
         }

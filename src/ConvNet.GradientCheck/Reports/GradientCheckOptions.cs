@@ -89,8 +89,42 @@ public sealed record GradientCheckOptions
                 + "not used; the largest is from 1 to 16.");
     } = 16;
 
+    /// <summary>The parameters that are frozen: names such as <c>conv1.weight</c>, or <c>weight</c> for a single layer,
+    /// in which <c>*</c> matches any characters and <c>?</c> one.</summary>
+    /// <remarks>A frozen parameter has no gradient to compare; instead, a step must leave it as it is. A layer whose
+    /// trainable parameters are all frozen runs as in inference, and its buffers must stay as they are.</remarks>
+    public IReadOnlyList<string> Frozen { get; init; } = [];
+
+    /// <summary>Creates the optimiser of the checks, which freezes parameters.</summary>
+    /// <param name="names">The names or patterns of the parameters.</param>
+    internal static Sgd SgdFreezing(IReadOnlyList<string> names)
+        => names.Count == 0 ? new Sgd() : new Sgd { Groups = [new ParameterGroup(names) { Frozen = true }] };
+
+    /// <summary>Whether a parameter is frozen.</summary>
+    internal bool Freezes(string name) => Frozen.Any(pattern => ParameterGroup.Matches(pattern, name));
+
+    /// <summary>Whether a layer is frozen: it has trainable parameters, and all of them are frozen.</summary>
+    /// <param name="trainable">The names of its trainable parameters.</param>
+    internal bool FreezesLayer(IEnumerable<string> trainable) => trainable.Any() && trainable.All(Freezes);
+
+    /// <summary>Returns the same options for a single layer of a graph.</summary>
+    /// <param name="node">The node of the layer.</param>
+    internal GradientCheckOptions For(Node node) => Frozen.Count == 0 ? this : this with
+    {
+        Frozen = [.. node.Parameters.Where(p => p.Trainable && Freezes(p.Name))
+            .Select(p => p.Name[(node.Name.Length + 1)..])],
+    };
+
+    /// <summary>Returns the same options with the patterns that match a trainable parameter of a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    internal GradientCheckOptions For(Graph graph) => this with
+    {
+        Frozen = [.. Frozen.Where(pattern => graph.Parameters.Any(p => p.Trainable
+            && ParameterGroup.Matches(pattern, p.Name)))],
+    };
+
     /// <summary>Returns the options that affect the outcome: all but <see cref="Cancellation"/>.</summary>
     public override string ToString() => RecordText.Of(nameof(GradientCheckOptions), (nameof(Modes), Modes),
         (nameof(BatchSize), BatchSize), (nameof(MostTerms), MostTerms), (nameof(Seed), Seed), (nameof(Values), Values),
-        (nameof(LargestInteger), LargestInteger));
+        (nameof(LargestInteger), LargestInteger), (nameof(Frozen), Frozen));
 }

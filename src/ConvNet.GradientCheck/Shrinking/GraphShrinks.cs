@@ -9,7 +9,10 @@ internal static class GraphShrinks
     public static IEnumerable<GradientCase> SingleLayers(GradientCase made) => made is GraphGradientCase whole
         && (whole.Options.Modes & LayerModes) is not CheckModes.None and var modes
         ? whole.Graph.LayerNodes
-            .Select(node => new LayerGradientCase(node.Layer!, node.InputShapes, whole.Options with { Modes = modes }))
+            .Select(node => new LayerGradientCase(node.Layer!, node.InputShapes, whole.Options.For(node) with
+            {
+                Modes = modes,
+            }))
         : [];
 
     /// <summary>Returns graphs with fewer outputs, with only what follows a node (which becomes an input), or with only

@@ -76,7 +76,7 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         GradientCheckOptions options = failed.Options with { Modes = failure.Mode };
         if (failed is GraphGradientCase whole && whole.Graph.Nodes.FirstOrDefault(node => node.Name == failure.Layer)
             is { Layer: { } layer } node)
-            yield return new LayerGradientCase(layer, node.InputShapes, options);
+            yield return new LayerGradientCase(layer, node.InputShapes, options.For(node));
         yield return failed with { Options = options };
     }
 

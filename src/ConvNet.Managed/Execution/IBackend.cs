@@ -393,20 +393,7 @@ public static class ExecutableExtensions
     private static Parameter[] Named(Graph graph, IEnumerable<string> patterns)
     {
         ArgumentNullException.ThrowIfNull(patterns);
-        var named = new List<Parameter>();
-        foreach (string pattern in patterns)
-        {
-            ArgumentNullException.ThrowIfNull(pattern, nameof(patterns));
-            Parameter[] matching = [.. graph.Parameters.Where(p => p.Trainable
-                && ParameterGroup.Matches(pattern, p.Name))];
-            if (matching.Length == 0)
-                throw new ArgumentException(
-                    $"No trainable parameter of the graph is called \"{Excerpt.Of(pattern)}\"; Graph.Parameters lists "
-                    + "them." + NearMisses.Question(pattern, graph.Parameters.Where(p => p.Trainable)
-                        .Select(p => p.Name)), nameof(patterns));
-            named.AddRange(matching);
-        }
-        return [.. named];
+        return ParameterGroup.TrainableIn(graph, patterns);
     }
 
     /// <summary>Copies all parameters and buffers to another executable of the same graph, on any backend.</summary>

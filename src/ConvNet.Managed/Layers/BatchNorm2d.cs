@@ -86,6 +86,8 @@ public sealed record BatchNorm2d : Layer
     /// ρ|dγ|.</item>
     /// <item>dx = γs(dy − dβ/M − x̂·dγ/M): |γs|(Δdβ/M + |x̂|Δdγ/M + Δx̂|dγ|/M + 4u(|dy| + |dβ|/M + |x̂·dγ|/M)) + |dx|(ρ
     /// + 2u).</item>
+    /// <item>A frozen layer takes μ and σ² from the running statistics, which are exact: Δμ = Δσ² = 0, and dx = γs·dy.
+    /// </item>
     /// <item>The running statistics r ← (1 − m)r + m·b round three times: mΔb + 4u((1 − m)|r| + m|b|).</item>
     /// </list>
     /// </remarks>
@@ -206,21 +208,24 @@ public sealed record BatchNorm2d : Layer
         BoundedSum sumX = default, squares = default, sumDY = default, product = default;
         foreach (int i in places)
             sumX += x[i];
-        double mean = sumX.Value / m;
+        double mean = b.Training ? sumX.Value / m : b.W(2)[c];
         foreach (int i in places)
             squares += (x[i] - mean) * (x[i] - mean);
-        double variance = squares.Value / m, s = 1 / Math.Sqrt(variance + Epsilon);
+        double variance = b.Training ? squares.Value / m : b.W(3)[c], s = 1 / Math.Sqrt(variance + Epsilon);
         foreach (int i in places)
         {
             sumDY += dy[i];
             product += dy[i] * ((x[i] - mean) * s);
         }
 
-        double meanError = sumX.Bound() / m + 2 * U * Math.Abs(mean);
-        double varianceError = squares.Bound() / m + meanError * meanError + 4 * U * variance;
+        double meanError = b.Training ? sumX.Bound() / m + 2 * U * Math.Abs(mean) : 0;
+        double varianceError = b.Training ? squares.Bound() / m + meanError * meanError + 4 * U * variance : 0;
         double rho = varianceError / (2 * (variance + Epsilon)) + 3 * U;
         double betaError = sumDY.Bound();
         double gammaError = product.Bound() + s * meanError * Math.Abs(sumDY.Value) + rho * Math.Abs(product.Value);
+        // The statistics of a frozen layer do not depend on x.
+        (double sum, double sumError) = b.Training ? (sumDY.Value, betaError) : (0, 0);
+        (double products, double productsError) = b.Training ? (product.Value, gammaError) : (0, 0);
         foreach (int i in places)
         {
             double d = x[i] - mean, normal = d * s;
@@ -228,12 +233,14 @@ public sealed record BatchNorm2d : Layer
             b.YBound[i] = Math.Abs(gamma) * normalError
                 + 3 * U * Math.Abs(gamma * s) * (Math.Abs(x[i]) + Math.Abs(mean))
                 + U * (Math.Abs(beta) + Math.Abs(b.Y[i]));
-            double terms = Math.Abs(dy[i]) + Math.Abs(sumDY.Value) / m + Math.Abs(normal * product.Value) / m;
-            double inner = betaError / m + Math.Abs(normal) * gammaError / m
-                + normalError * Math.Abs(product.Value) / m + 4 * U * terms;
+            double terms = Math.Abs(dy[i]) + Math.Abs(sum) / m + Math.Abs(normal * products) / m;
+            double inner = sumError / m + Math.Abs(normal) * productsError / m
+                + normalError * Math.Abs(products) / m + 4 * U * terms;
             b.DXBound(0)[i] = Math.Abs(gamma * s) * inner + Math.Abs(b.DX(0)[i]) * (rho + 2 * U);
         }
         (b.DWBound(0)[c], b.DWBound(1)[c]) = (gammaError, betaError);
+        if (!b.Training)
+            return;
 
         double Running(double before, double batch, double error)
             => Momentum * error + 4 * U * ((1 - Momentum) * Math.Abs(before) + Momentum * Math.Abs(batch));

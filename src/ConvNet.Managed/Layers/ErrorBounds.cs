@@ -28,6 +28,10 @@ public sealed class ErrorBounds
     /// <summary>The number of samples in the batch.</summary>
     public int N => _values.N;
 
+    /// <summary>Whether the layer runs in training mode; false for a frozen layer, which runs as in
+    /// inference.</summary>
+    public bool Training => _values.Training;
+
     /// <summary>The number of terms of the longest sum, for the report; 0 if nothing is summed.</summary>
     public int Terms { get; set; }
 

@@ -15,6 +15,10 @@ namespace ConvNet;
 internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
     long Step, ulong Seed)
 {
+    /// <summary>Whether the layer runs in training mode; false for a frozen layer, which runs as in
+    /// inference.</summary>
+    public bool Training { get; init; } = true;
+
     /// <summary>The shape of one output sample.</summary>
     public Shape YShape { get; } = Layer.Infer(XShapes);
 
@@ -25,7 +29,8 @@ internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][]
     public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
         => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)),
             Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
-            Array.ConvertAll(DY, convert), NodeIndex, Step, Seed);
+            Array.ConvertAll(DY, convert), NodeIndex, Step, Seed)
+        { Training = Training };
 }
 
 /// <summary>Runs the reference forward and backward passes of one layer on given values.</summary>
@@ -43,9 +48,9 @@ internal sealed class LayerRun<T>
     public LayerRun(LayerValues<T> values, bool backward = true, Func<int, int[]>? sample = null)
     {
         NodeMemory<T> memory = MemoryOf(values, backward, sample);
-        new Frame<T>(memory, values.N, true, values.Step).RunForward(values.Layer);
+        new Frame<T>(memory, values.N, values.Training, values.Step).RunForward(values.Layer);
         if (backward)
-            new Frame<T>(memory, values.N, true, values.Step, backward: true).RunBackward(values.Layer);
+            new Frame<T>(memory, values.N, values.Training, values.Step, backward: true).RunBackward(values.Layer);
         (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat),
             Array.ConvertAll(memory.W, Flat));
     }
@@ -147,7 +152,7 @@ internal sealed class LayerSums<TSum>
         (Y, DX, DW) = (Unknown(memory.Y), Array.ConvertAll(memory.DX, Unknown), Array.ConvertAll(memory.DW, Unknown));
         var kept = new SumMemory<TSum> { Y = Y, DX = DX, DW = DW };
         Frame<double, TSum> Frame(bool backward)
-            => new(new Frame<double>(memory, values.N, true, values.Step, backward: backward), kept);
+            => new(new Frame<double>(memory, values.N, values.Training, values.Step, backward: backward), kept);
         layer.Forward(Frame(backward: false));
         layer.Backward(Frame(backward: true));
     }

@@ -10,6 +10,8 @@ namespace ConvNet;
 /// </remarks>
 public sealed record ParameterGroup
 {
+    private const int MostNamed = 30;
+
     private readonly float _learningRateFactor = 1;
     private readonly float? _weightDecay;
 
@@ -61,6 +63,31 @@ public sealed record ParameterGroup
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(ParameterGroup), (nameof(Patterns), Patterns),
         (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay), (nameof(Frozen), Frozen));
+
+    /// <summary>Gets the trainable parameters of a graph that patterns name, in the order of the graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="patterns">The patterns.</param>
+    /// <exception cref="ArgumentException">A pattern matches no trainable parameter; the message lists those that there
+    /// are.</exception>
+    internal static Parameter[] TrainableIn(Graph graph, IEnumerable<string> patterns)
+    {
+        Parameter[] trainable = [.. graph.Parameters.Where(p => p.Trainable)];
+        var named = new HashSet<Parameter>();
+        foreach (string pattern in patterns)
+        {
+            ArgumentNullException.ThrowIfNull(pattern, nameof(patterns));
+            Parameter[] matching = [.. trainable.Where(p => Matches(pattern, p.Name))];
+            if (matching.Length == 0)
+                throw new ArgumentException(
+                    $"No trainable parameter of the graph is called \"{Excerpt.Of(pattern)}\"; there "
+                    + (trainable.Length == 0 ? "is none." : $"are {string.Join(", ", trainable.Take(MostNamed)
+                        .Select(p => p.Name))}" + (trainable.Length > MostNamed
+                            ? Invariant($" and {trainable.Length - MostNamed:N0} more.") : "."))
+                    + NearMisses.Question(pattern, trainable.Select(p => p.Name)), nameof(patterns));
+            named.UnionWith(matching);
+        }
+        return [.. trainable.Where(named.Contains)];
+    }
 
     /// <summary>Whether one of the patterns matches a name.</summary>
     internal bool Matches(string name) => Patterns.Any(pattern => Matches(pattern, name));

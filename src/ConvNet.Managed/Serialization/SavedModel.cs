@@ -35,6 +35,9 @@ public sealed class SavedModel
     /// <summary>The training to resume; null if the file contains only the model.</summary>
     public SavedTraining? Training { get; }
 
+    /// <summary>The names of the parameters that are frozen in the training to resume.</summary>
+    internal IReadOnlyList<string> Frozen => _state?.Frozen ?? [];
+
     /// <summary>Saves the graph and the parameters of an executable. The file is replaced as a whole or not at
     /// all.</summary>
     /// <param name="path">The path of the file. An existing file is replaced and keeps its mode.</param>

@@ -35,6 +35,33 @@ public sealed class GradcheckTests
     }
 
     [Test]
+    public void FrozenParametersHaveNoGradientAndStay()
+    {
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--freeze", "conv1.*", "--backends",
+            "managed", "native:scalar", "--json").Json();
+        Assert.That(json.GetProperty("verdict").GetString(), Is.EqualTo("pass"));
+        string[] OfLayer(string layer, string mode) => [.. json.GetProperty("layers").EnumerateArray()
+            .Where(each => each.GetProperty("layer").GetString() == layer
+                && each.GetProperty("mode").GetString() == mode)
+            .SelectMany(each => each.GetProperty("tensors").EnumerateArray())
+            .Select(tensor => tensor.GetProperty("name").GetString()!).Distinct()];
+        Assert.That(OfLayer("conv1", "exact"), Is.EqualTo((string[])["y", "dx", "w after a step", "b after a step"]));
+        Assert.That(OfLayer("linear1", "exact"), Is.EqualTo((string[])["y", "dx", "dw", "db"]));
+        // A saved training says itself what it has frozen.
+        string saved = _data.File("frozen.safetensors");
+        CommandLine.Run("train", "--backend", "managed", "--data", _data.Folder, "--model", _data.Model, "--epochs",
+            "1", "--freeze", "linear1.bias", "--save", saved).Succeeds();
+        json = CommandLine.Run("gradcheck", "--model", saved, "--freeze", "conv1.weight", "--backends", "managed",
+            "--json").Json();
+        Assert.That(OfLayer("conv1", "exact"), Is.EqualTo((string[])["y", "dx", "db", "w after a step"]));
+        Assert.That(OfLayer("linear1", "exact"), Is.EqualTo((string[])["y", "dx", "dw", "b after a step"]));
+        CommandLine.Run("gradcheck", "--model", _data.Model, "--freeze", "conv2.*")
+            .IsRefusedWith("\"conv2.*\"", "there are conv1.weight, conv1.bias");
+        CommandLine.Run("gradcheck", "--layer", "mb2ic6oc5", "--freeze", "*")
+            .IsRefusedWith("--freeze requires --model");
+    }
+
+    [Test]
     public void PeopleSeeATableAndTheVerdict()
     {
         CommandLine run = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed");

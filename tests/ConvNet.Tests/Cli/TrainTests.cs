@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using ConvNet.Cli;
+using ConvNet.Serialization;
 using ConvNet.Tests.Data;
 using NUnit.Framework;
 
@@ -40,7 +41,7 @@ public sealed class TrainTests
         {
             Assert.That(CommandLine.NamesOf(json),
                 Is.EqualTo("model, data, backend, candidates, selfTest, precision, threads, seed, parameters, "
-                + "epochs, testAccuracy, notFinite"));
+                + "frozen, epochs, testAccuracy, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
             Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("managed"));
@@ -176,6 +177,40 @@ public sealed class TrainTests
         string file = _data.File("other.safetensors");
         Assert.That(Train("--epochs", "1", "--save", file).ExitCode, Is.EqualTo(ExitCode.Ok));
         CommandLine.Run("eval", "--backend", "managed", "--load", file).IsRefusedWith("255", "1×8×8");
+    }
+
+    [Test]
+    public void FrozenParametersStayAlsoWhenTheTrainingGoesOn()
+    {
+        string first = _data.File("first.safetensors"), tuned = _data.File("tuned.safetensors"),
+            longer = _data.File("longer.safetensors");
+        Train("--epochs", "1", "--save", first).Succeeds();
+        JsonElement json = CommandLine.Run("train", "--backend", "managed", "--data", _data.Folder, "--weights", first,
+            "--freeze", "conv?.*", "linear1.bias", "--epochs", "1", "--save", tuned, "--json").Json();
+        string[] frozen = ["conv1.weight", "conv1.bias", "linear1.bias"];
+        Assert.That(json.GetProperty("frozen").EnumerateArray().Select(name => name.GetString()), Is.EqualTo(frozen));
+        CommandLine goesOn = CommandLine.Run("train", "--backend", "managed", "--data", _data.Folder, "--load", tuned,
+            "--epochs", "2", "--save", longer);
+        goesOn.Succeeds();
+        Assert.That(goesOn.Output, Does.Contain("frozen: conv1.weight, conv1.bias, linear1.bias"));
+        foreach (NamedTensor before in SafeTensors.Read(first).Tensors.Where(t => !t.Name.Contains('/')))
+        {
+            foreach (string file in (string[])[tuned, longer])
+            {
+                float[] after = SafeTensors.Read(file).Tensors.Single(t => t.Name == before.Name).Values;
+                Assert.That(after, frozen.Contains(before.Name) ? Is.EqualTo(before.Values)
+                    : Is.Not.EqualTo(before.Values), before.Name);
+            }
+        }
+    }
+
+    [Test]
+    public void PatternsThatFreezeNothingOrEverythingAreRefused()
+    {
+        Train("--freeze", "conv2.*").IsRefusedWith("No trainable parameter of the graph is called \"conv2.*\"",
+            "there are conv1.weight, conv1.bias, linear1.weight, linear1.bias.");
+        Train("--freeze", "conv1.wieght").IsRefusedWith("Did you mean \"conv1.weight\"?");
+        Train("--freeze", "conv1.*", "linear1.*").IsRefusedWith("--freeze names every parameter of the network");
     }
 
     private CommandLine Train(params string[] more)

@@ -182,6 +182,159 @@ public sealed class FrozenContract(BackendCase backend)
     }
 
     [Test]
+    public void EveryStageOfTheGradientCheckKnowsFrozenParts([Values("conv1.*|bn1.*", "bn1.*", "bn1.weight",
+        "conv2.weight|linear1.bias", "conv1.*|convtranspose1.*", "*")] string frozen)
+    {
+        Graph graph = Network(dropout: false);
+        string[] patterns = frozen.Split('|');
+        GradientReport report = GradientCheck.Run(graph, [_backend],
+            new GradientCheckOptions { Seed = 3, Frozen = patterns });
+        Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass), $"{report}");
+        foreach (Parameter p in graph.Parameters.Where(p => p.Trainable))
+        {
+            bool stays = patterns.Any(pattern => ParameterGroup.Matches(pattern, p.Name));
+            string name = p.Name.EndsWith(".weight", StringComparison.Ordinal) ? "w" : "b";
+            string[] compared = [.. report.Layers
+                .Where(layer => layer.Layer == p.Node.Name && layer.Mode is CheckModes.Real)
+                .SelectMany(layer => layer.Tensors).Select(tensor => tensor.Name)];
+            Assert.That(compared.Contains($"d{name}"), Is.EqualTo(!stays), p.Name);
+            Assert.That(compared.Contains($"{name} after a step"), Is.EqualTo(stays), p.Name);
+        }
+        string[] norm = [.. report.Layers.Where(layer => layer.Layer == "bn1" && layer.Mode is CheckModes.Real)
+            .SelectMany(layer => layer.Tensors).Select(tensor => tensor.Name)];
+        Assert.That(norm, Is.SupersetOf((string[])["y", "dx", "running_mean", "running_var"]));
+        Assert.That(() => GradientCheck.Run(graph, [_backend], new GradientCheckOptions { Frozen = ["conv9.*"] }),
+            Throws.ArgumentException.With.Message.Contains("there are conv1.weight, conv1.bias"));
+    }
+
+    [TestCase("bn1.*", "bn1", "y")]
+    [TestCase("conv1.weight", "conv1", "w after a step")]
+    [TestCase("linear1.*", "linear1", "b after a step")]
+    public void TheGradientCheckFindsABackendThatFreezesNothing(string frozen, string layer, string tensor)
+    {
+        GradientReport report = GradientCheck.Run(Network(dropout: false), [new Thawing(_backend)],
+            new GradientCheckOptions { Seed = 3, Frozen = [frozen] });
+        Assert.That(report.Layers.Where(each => each.Verdict == Verdict.Fail && each.Layer == layer)
+            .SelectMany(each => each.Tensors).Where(each => each.Failed > 0).Select(each => each.Name),
+            Does.Contain(tensor));
+    }
+
+    [Test]
+    public void FrozenPartsUnderSeveralLosses([Values] bool beforeCompile,
+        [Values("conv1.*|bn1.*", "class.*", "conv1.weight|box.bias", "bn1.*|box.*")] string frozen)
+    {
+        Graph graph = TwoHeads();
+        IExecutable Frozen(float ofClass, float ofBox, bool keepGradients = true)
+        {
+            var optimizer = new AdamW(weightDecay: 0.1f);
+            var losses = Losses.Of(("class", new SoftmaxCrossEntropy(), ofClass),
+                ("box", new MeanSquaredError(), ofBox));
+            var spec = new TrainingSpec(Batch, losses, beforeCompile
+                ? optimizer with { Groups = [new(frozen.Split('|')) { Frozen = true }] } : optimizer)
+            { KeepGradients = keepGradients };
+            IExecutable made = _backend.Compile(graph, spec);
+            made.Initialize(new HeNormal(3));
+            if (!beforeCompile)
+                made.Freeze(frozen.Split('|'));
+            return made;
+        }
+        using IExecutable both = Frozen(1, 0.5f), classes = Frozen(1, 0), box = Frozen(0, 0.5f),
+            fused = Frozen(1, 0.5f, keepGradients: false);
+        float[][] before = Values(both);
+        float[] input = Samples.Uniform(Batch * graph.Input.Shape.Length, 1), corners = Samples.Uniform(Batch * 4, 2);
+        var targets = Targets.Of(("class", Labels), ("box", corners));
+        foreach (IExecutable net in (IExecutable[])[both, classes, box])
+        {
+            net.Forward(input);
+            net.Loss(targets);
+            net.Backward();
+        }
+        foreach (Parameter p in graph.Parameters.Where(p => p.Trainable))
+        {
+            if (both.IsFrozen(p))
+            {
+                Assert.That(() => Samples.ReadGradient(both, p), Throws.InvalidOperationException
+                    .With.Message.Contains("is frozen"));
+                continue;
+            }
+            float[] sum = Samples.ReadGradient(both, p), a = Samples.ReadGradient(classes, p),
+                b = Samples.ReadGradient(box, p);
+            Assert.That(sum, Is.EqualTo(a.Zip(b, (x, y) => x + y)).Within(1e-6), p.Name);
+        }
+        both.Step(0.01f);
+        fused.TrainStep(input, targets, 0.01f);
+        Assert.That(both.TrainStep(input, targets, 0.01f), Is.EqualTo(fused.TrainStep(input, targets, 0.01f))
+            .Within(Tolerance));
+        foreach (Parameter p in graph.Parameters)
+        {
+            bool stays = frozen.Split('|').Any(pattern => ParameterGroup.Matches(pattern, p.Name));
+            Assert.That(Samples.Read(both, p), stays ? Is.EqualTo(before[p.Index]) : Is.Not.EqualTo(before[p.Index]),
+                p.Name);
+            Assert.That(Samples.Read(fused, p), Is.EqualTo(Samples.Read(both, p)).Within(Tolerance), p.Name);
+        }
+    }
+
+    [Test]
+    public void ClippingSeesOnlyWhatTrains([Values] bool beforeCompile)
+    {
+        Graph graph = Network();
+        string[] frozen = ["conv1.*", "bn1.*", "linear1.bias"];
+        using IExecutable net = _backend.Compile(graph, Spec(beforeCompile
+            ? new Sgd { Groups = [new(frozen) { Frozen = true }] } : new Sgd()));
+        net.Initialize(new HeNormal(3));
+        if (!beforeCompile)
+            net.Freeze(frozen);
+        float[][] before = Values(net);
+        Differentiate(net, 1);
+        Parameter[] trained = [.. graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p))];
+        float[][] gradients = [.. trained.Select(p => Samples.ReadGradient(net, p))];
+        double norm = Math.Sqrt(gradients.Sum(of => of.Sum(g => (double)g * g)));
+        Assert.That(net.ClipGradientNorm((float)(norm / 4)), Is.EqualTo(norm).Within(1e-5 * norm));
+        foreach ((Parameter p, float[] gradient) in trained.Zip(gradients))
+            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(gradient.Select(g => g / 4)).Within(1e-5 * norm),
+                p.Name);
+        float most = gradients[0].Max(Math.Abs) / 8;
+        net.ClipGradientValue(most);
+        foreach (Parameter p in trained)
+            Assert.That(Samples.ReadGradient(net, p).Max(Math.Abs), Is.LessThanOrEqualTo(most), p.Name);
+        net.ScaleGradients(2);
+        net.Step(0.1f);
+        foreach (Parameter p in graph.Parameters)
+            Assert.That(Samples.Read(net, p), trained.Contains(p) ? Is.Not.EqualTo(before[p.Index])
+                : Is.EqualTo(before[p.Index]), p.Name);
+    }
+
+    [Test]
+    public void AStateGoesOnWhetherItIsFrozenBeforeOrAfterCompile([Values] bool savedBefore, [Values] bool loadedBefore)
+    {
+        Graph graph = Network();
+        string[] frozen = ["conv1.*", "bn1.*", "linear1.bias"];
+        IExecutable Compiled(bool before) => _backend.Compile(graph, Spec(new Adam
+        {
+            Groups = before ? [new(frozen) { Frozen = true }] : [],
+        }));
+        using IExecutable net = Compiled(savedBefore), loaded = Compiled(loadedBefore);
+        net.Initialize(new HeNormal(3));
+        if (!savedBefore)
+            net.Freeze(frozen);
+        Differentiate(net, 1);
+        net.Step(0.01f);
+        loaded.LoadState(net.SaveState());
+        for (int step = 2; step < 5; step++)
+        {
+            foreach (IExecutable each in (IExecutable[])[net, loaded])
+            {
+                if (step == 4)
+                    each.Unfreeze("bn1.*");
+                Differentiate(each, step);
+                each.ClipGradientNorm(0.5f);
+                each.Step(0.01f);
+            }
+        }
+        StateContract.AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
+    }
+
+    [Test]
     public void WithoutAnythingToTrainNothingMoves([Values] bool inputGradient)
     {
         Graph graph = Network();
@@ -299,6 +452,30 @@ public sealed class FrozenContract(BackendCase backend)
         Assert.That(() => Samples.ReadGradient(net, graph["conv1"].Parameters[1]), Throws.Nothing);
         using IExecutable inference = _backend.CompileInference(graph, 1);
         Assert.That(() => inference.Freeze(weight), Throws.InvalidOperationException);
+    }
+
+    private static Graph TwoHeads()
+    {
+        var graph = new Graph(new Shape(2, 6, 5));
+        Node features = graph.Append(graph.Input, new Conv2d(17, 3, padding: 1), new BatchNorm2d(), new Relu(),
+            new MaxPool2d(2, 1), new Flatten());
+        graph.SetOutputs(graph.Add("class", new Linear(3), features), graph.Add("box", new Linear(4), features));
+        return graph;
+    }
+
+    /// <summary>A backend that freezes nothing.</summary>
+    private sealed class Thawing(IBackend backend) : IBackend
+    {
+        public BackendInfo Info => backend.Info;
+
+        public IExecutable Compile(Graph graph, TrainingSpec spec)
+            => backend.Compile(graph, spec with { Optimizer = new Sgd() });
+
+        public IExecutable CompileInference(Graph graph, int batchSize) => backend.CompileInference(graph, batchSize);
+
+        public void Dispose()
+        {
+        }
     }
 
     private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];

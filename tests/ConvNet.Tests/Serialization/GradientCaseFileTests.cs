@@ -14,7 +14,8 @@ public sealed class GradientCaseFileTests
             BatchSize = seed,
             Seed = ulong.MaxValue - (ulong)seed,
             LargestInteger = 1 + seed % 16,
-            Values = (RealValues)(seed % 4)
+            Values = (RealValues)(seed % 4),
+            Frozen = seed % 3 == 0 ? ["conv1.*", "weight"] : [],
         };
         ComesBack(RandomCases.Layer((ulong)seed) with { Options = options });
         ComesBack(RandomCases.Graph((ulong)seed) with { Options = options });
