@@ -64,7 +64,8 @@ public sealed record CanaryOptions
     {
         get;
         init => field = value >= 1 ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), $"{value} trials show nothing; 1 is the least.");
+            : throw new ArgumentOutOfRangeException(nameof(value), $"The number of trials is {value}; it must be at "
+                + "least 1.");
     } = 20;
 
     /// <summary>The seed of all values and positions.</summary>

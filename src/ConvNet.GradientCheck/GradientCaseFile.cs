@@ -144,7 +144,7 @@ public static class GradientCaseFile
             return;
         }
         LayerDeclaration declaration = layer.Declaration ?? throw new NotSupportedException(
-            $"A {layer.GetType().Name} has no form in JSON: it has no LayerDeclaration.");
+            $"A {layer.GetType().Name} cannot be written as JSON because it has no LayerDeclaration.");
         writer.WriteStartObject("layer");
         writer.WriteString("layer", declaration.Kind);
         declaration.Write(writer, layer);
@@ -168,16 +168,16 @@ public static class GradientCaseFile
             modes |= Array.Find(Modes, mode => mode.Name == text) is { Name: not null } known
                 ? known.Mode
                 : throw root.Error(
-                    $"mode \"{Excerpt.Of(text)}\" is unknown; there are "
+                    $"the mode \"{Excerpt.Of(text)}\" is unknown; use one of "
                     + $"{string.Join(", ", Modes.Select(mode => mode.Name))}.");
         }
         if (modes == CheckModes.None)
-            throw root.Error("\"modes\" names no comparison to make.");
+            throw root.Error("\"modes\" must name at least one mode.");
         RealValues[] distributions = Enum.GetValues<RealValues>();
         int values = root.Text("values") is { } word ? Array.FindIndex(distributions, each => Word(each) == word) : 0;
         if (values < 0)
             throw root.Error(
-                $"\"values\" are \"{Excerpt.Of(root.Text("values"))}\"; there are "
+                $"\"values\" is \"{Excerpt.Of(root.Text("values"))}\"; it must be one of "
                 + $"{string.Join(", ", distributions.Select(Word))}.");
         var usual = new GradientCheckOptions();
         return root.Checked(() => new GradientCheckOptions
@@ -198,7 +198,7 @@ public static class GradientCaseFile
         LayerSet layers)
     {
         if (root.Optional("layer") is not { } element)
-            throw root.Error("there is neither a \"graph\" nor a \"layer\".");
+            throw root.Error("\"graph\" or \"layer\" is missing.");
         var json = new JsonReader(element, $"{source}, layer");
         Layer layer = layers.Read(json);
         json.RejectOthers();
@@ -214,7 +214,8 @@ public static class GradientCaseFile
             && size.TryGetInt32(out int value) ? value : 0)] : [];
         return sizes is [> 0, > 0, > 0]
             ? root.Checked(() => new Shape(sizes[0], sizes[1], sizes[2]))
-            : throw root.Error("\"inputs\" lists each input's channels, rows and columns, as [[3, 5, 7]].");
+            : throw root.Error("\"inputs\" must list the channels, rows and columns of each input, such as [[3, 5, "
+                + "7]].");
     }
 
     private static void CheckSize(JsonReader root, GradientCase read)
@@ -225,7 +226,6 @@ public static class GradientCaseFile
             n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
             each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));
         if (largest > MaxValues)
-            throw root.Error($"a tensor of {largest:N0} values is too large for a check; at most {MaxValues:N0} are "
-                + "taken.");
+            throw root.Error($"a tensor of {largest:N0} values is too large for a check; the limit is {MaxValues:N0}.");
     }
 }

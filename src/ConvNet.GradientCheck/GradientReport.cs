@@ -55,8 +55,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
                 return null;
             double share = sampled.Sum(row => (double)row.Tensor.Elements)
                 / sampled.Sum(row => (double)row.Tensor.Length);
-            return Invariant($"real numbers were compared on a sample of whole maps and filters, {share:0.0%} of the ")
-                + Invariant($"values, in {string.Join(", ", sampled.Select(row => row.Layer.Layer).Distinct())}; ")
+            return Invariant($"real mode compared a sample of {share:0.0%} of the values, in whole maps and filters, ")
+                + Invariant($"of {string.Join(", ", sampled.Select(row => row.Layer.Layer).Distinct())}; ")
                 + Invariant($"--whole compares all");
         }
     }
@@ -113,15 +113,15 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     {
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. Failures];
         List<string> lines = [Checked > 0 ? Summary
-            : "nothing was compared: no backend and mode of this check has a value to look at"];
+            : "nothing was compared: none of the modes applies to any backend of this check"];
         lines.AddRange(failures.Take(FailuresInWords).Select(row => GradientWords.Explain(row.Layer, row.Tensor)));
         if (failures.Length > FailuresInWords)
             lines.Add($"and {failures.Length - FailuresInWords} more");
         if (failures.Length == 0 && Worst is { Tensor.WorstInBounds: > 0 } worst)
             lines.Add($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}");
-        lines.AddRange(Cuts.Select(cut => $"exact mode is cut at {cut.Layer}: {cut.Reason}"));
+        lines.AddRange(Cuts.Select(cut => $"exact mode starts a new segment at {cut.Layer}: {cut.Reason}"));
         if (failures.Length > 0 && again.Length > 0)
-            lines.Add($"again: {again}");
+            lines.Add($"reproduce: {again}");
         return string.Join('\n', lines);
     }
 

@@ -16,13 +16,13 @@ public sealed class NativeBackend : IBackend, IExplains
     private const int MostThreads = 1024;
 
     // libgomp binds the thread that loads it. Threads created later inherit the binding.
-    private const string PinsThreads = "Where libtorch is loaded too, OpenMP binds the thread that loaded it, and "
-        + "threads that are made later run on the same processor.";
+    private const string PinsThreads = "If libtorch is loaded too, OpenMP binds the thread that loaded it, and "
+        + "threads that it creates later run on the same processor.";
 
     private static readonly (string Variable, string Effect)[] s_variables =
     [
-        (NativeLibraryFile.PathVariable, "It names the library of kernels, in place of the one of the build."),
-        ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
+        (NativeLibraryFile.PathVariable, "It replaces the library of kernels of this build by another."),
+        ("DOTNET_PROCESSOR_COUNT", "It sets the default number of threads."),
         ("OMP_PROC_BIND", PinsThreads), ("OMP_PLACES", PinsThreads), ("GOMP_CPU_AFFINITY", PinsThreads),
     ];
 
@@ -39,18 +39,19 @@ public sealed class NativeBackend : IBackend, IExplains
     public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast)
     {
         if (!Enum.IsDefined(precision))
-            throw new ArgumentOutOfRangeException(nameof(precision), $"{precision} is no precision; "
-                + $"{string.Join(", ", Enum.GetValues<Precision>())} can be chosen.");
+            throw new ArgumentOutOfRangeException(nameof(precision), $"There is no precision {precision}; "
+                + $"use one of {string.Join(", ", Enum.GetValues<Precision>())}.");
         if (threads is < 1 or > MostThreads)
-            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
+            throw new ArgumentOutOfRangeException(nameof(threads), $"The number of threads is {threads}; it must be "
+                + $"from 1 to {MostThreads}.");
         var library = NativeLibraryFile.Loaded;
         var best = (NativeIsa)Convnet.cn_cpu_isa();
         if (isa > best)
-            throw new NotSupportedException($"This processor has no {isa}; {string.Join(", ", SupportedIsas)} can be "
-                + "chosen.");
+            throw new NotSupportedException($"This processor does not support {isa}; use one of "
+                + $"{string.Join(", ", SupportedIsas)}.");
         if (isa is { } chosen && !Enum.IsDefined(chosen))
-            throw new ArgumentOutOfRangeException(nameof(isa), $"{chosen} is no instruction set; "
-                + $"{string.Join(", ", SupportedIsas)} can be chosen.");
+            throw new ArgumentOutOfRangeException(nameof(isa), $"There is no instruction set {chosen}; "
+                + $"use one of {string.Join(", ", SupportedIsas)}.");
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
         Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
@@ -136,19 +137,19 @@ public sealed class NativeBackend : IBackend, IExplains
     {
         if (best < NativeIsa.Avx512 && Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
         {
-            yield return new BackendLimit($"The library has no kernels for AVX-512, which this processor has; the "
-                + $"best that it has are for {best}.",
-                "It was built by a compiler that does not know AVX-512, or for another kind of processor.",
+            yield return new BackendLimit($"The library has no kernels for AVX-512, which this processor supports. "
+                + $"Its best kernels are for {best}.",
+                "It was built by a compiler without AVX-512, or for another kind of processor.",
                 "Build ConvNet.Native on this machine with gcc 9, clang 9 or newer.");
         }
         else if (best < NativeIsa.Avx512)
         {
-            yield return new BackendLimit($"There are no better kernels here than those for {best}: this processor, "
-                + "or what of it the system lets through, has nothing better.",
+            yield return new BackendLimit($"The best kernels that can run here are for {best}: the processor, or "
+                + "the part of it that the system exposes, does not support AVX-512.",
                 "Kernels for AVX-512 F, BW, DQ and VL compute 16 values at a time, those for AVX2 and FMA 8, plain C "
-                    + "as many as the compiler finds.",
-                "Nothing has to be done: the results are right. A virtual machine gets the processor's own "
-                    + "instruction sets where its type is \"host\".");
+                    + "as many as the compiler vectorises.",
+                    "No action is needed: the results are correct. A virtual machine gets the instruction sets of the "
+                    + "processor if its CPU type is \"host\".");
         }
     }
 

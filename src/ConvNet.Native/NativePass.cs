@@ -158,7 +158,7 @@ internal sealed unsafe class NativePass : IDisposable
     public Recording Record()
     {
         if (_recording is not null)
-            throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
+            throw new InvalidOperationException("The executable is already being recorded. Dispose that recording "
                 + "first.");
         int part = 0;
         var recording = new Recording(Explanation.Parts(_plan), EndRecording);

@@ -60,9 +60,9 @@ internal readonly record struct PaddedChannels(
         var own = (channels, filters);
         bool isStrided = window.Stride.H > 1 || window.Stride.W > 1;
         if (window.Kernel is { H: 1, W: 1 })
-            return new(own, own, "filters of one tap are computed right without padding");
+            return new(own, own, "1×1 filters are computed correctly without padding");
         if (groups > 1 && channels == 1)
-            return new(own, own, "depthwise filters are computed right without padding");
+            return new(own, own, "depthwise filters are computed correctly without padding");
         // Blocks of 16. The input gradient of a strided convolution processes them in pairs.
         int block = channels > 32 && isStrided ? 32 : groups > 1 || channels <= 8 ? 1 : 16;
         int blockOfFilters = groups > 1 ? 1 : 16;
@@ -70,11 +70,11 @@ internal readonly record struct PaddedChannels(
         string what = (wide > channels, many > filters) switch
         {
             (true, true)
-                => Invariant($"{channels} channels do not fill blocks of {block}, {filters} filters none of ")
-                + Invariant($"{blockOfFilters}"),
+                => Invariant($"{channels} channels do not fill blocks of {block}, and {filters} filters ")
+                + Invariant($"do not fill blocks of {blockOfFilters}"),
             (true, false) => Invariant($"{channels} channels do not fill blocks of {block}"),
             (false, true) => Invariant($"{filters} filters do not fill blocks of {blockOfFilters}"),
-            _ => "its sizes are computed right without padding",
+            _ => "these sizes are computed correctly without padding",
         };
         return new(own, (wide, many), what);
     }

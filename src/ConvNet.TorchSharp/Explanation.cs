@@ -61,12 +61,12 @@ internal static class Explanation
         IEnumerable<string> sizes = [.. Wider(channels, padding.Given.Channels, "channels"),
             .. Wider(filters, padding.Given.Filters, "filters")];
         return ($"padded with zeros: {string.Join(", ", sizes)}{ofGroup}",
-            $"{padding.Reason}, which oneDNN computes wrong where the processor hides its caches",
+            $"{padding.Reason}, for which oneDNN computes wrong sums if the processor hides its cache sizes",
             (double)padding.Given.Channels * padding.Given.Filters / channels / filters);
     }
 
     private static IEnumerable<string> Wider(int own, int padded, string what)
-        => padded > own ? [Invariant($"{padded} {what} for {own}")] : [];
+        => padded > own ? [Invariant($"{padded} {what} instead of {own}")] : [];
 
     // The entries that belong to no layer: the loss and the optimiser step.
     private static IEnumerable<PlannedLayer> Ends(ExplainedPass pass)
@@ -91,7 +91,7 @@ internal static class Explanation
         [
             new(PlannedPass.Update, optimizer.ToLowerInvariant(),
                 TorchOptimizers.HasKernel(spec.Optimizer) ? "torch's fused kernel" : "the rule's own loops in C#",
-                TorchOptimizers.HasKernel(spec.Optimizer) ? "" : "torch has no optimiser with this rule", 0,
+                TorchOptimizers.HasKernel(spec.Optimizer) ? "" : "torch has no optimiser for this rule", 0,
                 (3 + 2 * spec.Optimizer.StateNames.Count) * parameters, 0, pass.Threads),
         ]);
     }

@@ -64,9 +64,9 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
         Dropout layer => ("mul", Drop(layer, node)),
         Layer layer => throw new NotSupportedException(
-            $"{node.Name}: the torchsharp backend has no layer \"{layer.Kind}\" ({layer.GetType().Name}). The managed "
-                + "backend runs every layer."),
-        null => throw new ArgumentException($"{node.Name} is an input; nothing computes it.", nameof(node)),
+            $"{node.Name}: the torchsharp backend does not support the layer \"{layer.Kind}\" "
+                + $"({layer.GetType().Name}). Use the managed backend, which runs every layer."),
+        null => throw new ArgumentException($"{node.Name} is an input, not a layer.", nameof(node)),
     };
 
     /// <summary>Converts a batch of input into the tensor that the first calls read.</summary>
@@ -118,10 +118,11 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     {
         if (window.Stride.Area > MostStrides)
         {
-            throw new NotSupportedException($"{node.Name}: the torchsharp backend takes convolutions with strides of "
-                + "at most "
-                + FormattableString.Invariant($"{MostStrides:N0} rows times columns, not {window.Stride}; ")
-                + "libtorch takes minutes over larger ones or ends the process.");
+            throw new NotSupportedException(FormattableString.Invariant($"{node.Name}: the torchsharp backend ")
+                + "supports "
+                + FormattableString.Invariant($"strides of at most {MostStrides:N0} (rows times columns), not ")
+                + Invariant($"{window.Stride}: ")
+                + "with larger ones, libtorch takes minutes or ends the process. Use another backend.");
         }
         if (PaddingOf(node) is not { Size.Adds: true } found)
             return x => convolve(x, w, bias);

@@ -6,34 +6,33 @@ namespace ConvNet;
 /// <summary>The effects of the environment on libtorch, its oneDNN and its OpenMP.</summary>
 internal static unsafe class TorchEnvironment
 {
-    private const string OtherKernels = "oneDNN then takes kernels of an older instruction set: convolutions are "
-        + "slower and round otherwise.";
-    private const string Waiting = "It decides how long threads of OpenMP spin where they wait, and so how fast many "
-        + "small calls are, and how much they disturb others.";
-    private const string Binding = "OpenMP binds threads, the one that loaded libtorch among them, to single "
-        + "processors; threads that this one makes later, native's too, stay on its processor.";
+    private const string OtherKernels = "It makes oneDNN use kernels for an older instruction set: convolutions are "
+        + "slower and round differently.";
+    private const string Waiting = "It sets how long waiting threads of OpenMP spin, which affects the speed of many "
+        + "small calls and the load on the processors.";
+    private const string LessPrecise = "oneDNN may compute with less than float32 precision: results are less exact.";
+    private const string Verbose = "oneDNN writes a line to standard output in every call, which is slower and "
+        + "makes the output of --json invalid.";
+    private const string Binding = "OpenMP binds its threads, including the one that loaded libtorch, to single "
+        + "processors. Threads that this one creates later, including native's, run on its processor.";
 
     /// <summary>The environment variables that affect the results or the speed of libtorch. The number of threads is
     /// not among them, because a call sets it.</summary>
     private static readonly (string Variable, string Effect)[] s_variables =
     [
         ("ONEDNN_MAX_CPU_ISA", OtherKernels), ("DNNL_MAX_CPU_ISA", OtherKernels),
-        ("ONEDNN_DEFAULT_FPMATH_MODE",
-            "oneDNN may then compute with fewer bits than float32 has: results are less exact."),
-        ("DNNL_DEFAULT_FPMATH_MODE",
-            "oneDNN may then compute with fewer bits than float32 has: results are less exact."),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", LessPrecise), ("DNNL_DEFAULT_FPMATH_MODE", LessPrecise),
         ("ONEDNN_PRIMITIVE_CACHE_CAPACITY",
-            "oneDNN compiles its kernels again where the cache is too small: calls are slower."),
-        ("ONEDNN_VERBOSE", "oneDNN writes a line to standard output at every call, which is slower and spoils --json."),
-        ("DNNL_VERBOSE", "oneDNN writes a line to standard output at every call, which is slower and spoils --json."),
-        ("ATEN_CPU_CAPABILITY", "libtorch then takes kernels of the instruction set that it names."),
-        ("MKL_ENABLE_INSTRUCTIONS", "MKL then takes kernels of the instruction set that it names for linear layers."),
-        ("MKL_CBWR", "MKL then takes kernels that give the same bits on many processors, and are slower."),
-        ("MKL_VERBOSE", "MKL writes a line at every call, which is slower."),
-        ("OMP_DYNAMIC", "OpenMP may take fewer threads than asked for when the machine is busy."),
+            "If the cache is too small, oneDNN compiles its kernels repeatedly: calls are slower."),
+        ("ONEDNN_VERBOSE", Verbose), ("DNNL_VERBOSE", Verbose),
+        ("ATEN_CPU_CAPABILITY", "It selects the instruction set of libtorch's kernels."),
+        ("MKL_ENABLE_INSTRUCTIONS", "It selects the instruction set of MKL's kernels for linear layers."),
+        ("MKL_CBWR", "It makes MKL use slower kernels that give the same bits on many processors."),
+        ("MKL_VERBOSE", "It makes MKL write a line in every call, which is slower."),
+        ("OMP_DYNAMIC", "OpenMP may use fewer threads than requested while the machine is busy."),
         ("OMP_WAIT_POLICY", Waiting),
         ("OMP_PROC_BIND", Binding), ("OMP_PLACES", Binding), ("GOMP_CPU_AFFINITY", Binding), ("KMP_AFFINITY", Binding),
-        ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
+        ("DOTNET_PROCESSOR_COUNT", BackendLimits.DefaultThreads),
     ];
 
     /// <summary>The variable that sets how long OpenMP threads spin, and the value that <c>./convnet</c> and workers
@@ -47,9 +46,9 @@ internal static unsafe class TorchEnvironment
     {
         if (openMP is not null && MostThreads(openMP) is { } most && most < threads)
         {
-            yield return new BackendLimit(Invariant($"{most} of {threads} threads: OpenMP makes no more."),
-                "The environment variable OMP_THREAD_LIMIT is the most that OpenMP makes for a process, whatever it "
-                    + "is asked for.",
+            yield return new BackendLimit(Invariant($"Only {most} of {threads} threads are used: OpenMP creates no ")
+                + "more.",
+                "The environment variable OMP_THREAD_LIMIT limits the threads that OpenMP creates for a process.",
                 "Start the program without it: env -u OMP_THREAD_LIMIT.");
         }
         foreach (BackendLimit limit in BackendLimits.OfEnvironment(s_variables))

@@ -18,8 +18,10 @@ internal abstract class TorchLoss(int batchSize) : IDisposable
         SoftmaxCrossEntropy => new CrossEntropy(batchSize, loss.TargetsPerSample(output)),
         MulticlassSvm svm => new Svm(svm.Margin, batchSize, output.C),
         MeanSquaredError => new SquaredError(batchSize, output.Length),
-        _ => throw new NotSupportedException($"The torchsharp backend has no loss {loss.GetType().Name}; it has "
-            + $"{nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} and {nameof(MeanSquaredError)}."),
+        _ => throw new NotSupportedException($"The torchsharp backend does not support the loss "
+            + $"{loss.GetType().Name}. Use "
+            + $"{nameof(SoftmaxCrossEntropy)}, {nameof(MulticlassSvm)} or {nameof(MeanSquaredError)}, or another "
+            + "backend."),
     };
 
     /// <summary>The name of the torch function, or of the functions that compute the loss.</summary>

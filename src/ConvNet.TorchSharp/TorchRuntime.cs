@@ -68,11 +68,11 @@ internal sealed class TorchRuntime
     {
         const string Needed = "GLIBCXX_3.4.32";
         string remedy = said.Contains(Needed, StringComparison.Ordinal)
-            ? "This system's libstdc++ is older than that of g++ 13, which TorchSharp's own library asks for. Build "
-                + "again on this system, or with -p:RelaxTorchSharp=true: the build then takes a copy of it that does "
-                + $"not insist on {Needed}."
-            : "The package TorchSharp-cpu brings libtorch and its binding for this platform; in a copy of this "
-                + "repository eng/setup torch does, and the next build takes them.";
+            ? "The libstdc++ of this system is older than that of g++ 13, which TorchSharp's own library requires. "
+                + "Build again on this system, or with -p:RelaxTorchSharp=true, which makes a copy of that library "
+                + $"that does not require {Needed}."
+                : "Reference the package TorchSharp-cpu, which contains libtorch and its binding for this platform. "
+                + "In this repository, run eng/setup torch, then build again.";
         return $"libtorch cannot be loaded: {said.Trim().TrimEnd('.')}. {remedy}";
     }
 
@@ -86,46 +86,45 @@ internal sealed class TorchRuntime
 
     private static IEnumerable<BackendLimit> LimitsOf(ChannelPadding padding, string? library)
     {
-        const string Cause = "The oneDNN 3.7.1 of libtorch 2.10 takes a hidden first-level cache for one byte and "
-            + "overwrites weights whose channels or filters do not fill their blocks; docs/found-by-gradcheck.md has "
-            + "the cases.";
+        const string Cause = "The oneDNN 3.7.1 of libtorch 2.10 assumes a size of one byte for a hidden first-level "
+            + "cache and overwrites weights whose channels or filters do not fill their blocks; see "
+            + "docs/found-by-gradcheck.md.";
         if (PaddedChannels.AreNeededHere && padding == ChannelPadding.Never)
         {
-            yield return new BackendLimit("This processor hides the size of its caches, with which libtorch computes "
-                + "wrong sums, and ChannelPadding.Never leaves them wrong.",
-                Cause, "Take ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
+            yield return new BackendLimit("This processor hides the size of its caches, so libtorch computes wrong "
+                + "sums, which ChannelPadding.Never does not prevent.",
+                Cause, "Use ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
         }
         else if (PaddedChannels.AreNeededHere)
         {
             yield return new BackendLimit("This processor hides the size of its caches, with which libtorch computes "
-                + "wrong sums: convolutions that it would get wrong are computed with channels and filters of zeros "
-                + "besides.", Cause,
-                "Nothing has to be done: the results are right. convnet summary --plan --backend torchsharp shows the "
-                    + "layers; a virtual machine whose processor has the feature TOPOEXT needs no zeros.");
+                + "wrong sums. The affected convolutions are padded with channels and filters of zeros.", Cause,
+                "No action is needed: the results are correct. convnet summary --plan --backend torchsharp shows the "
+                + "layers. A virtual machine whose processor has the feature TOPOEXT needs no padding.");
         }
         else if (padding == ChannelPadding.Always)
         {
-            yield return new BackendLimit("Convolutions are computed with channels and filters of zeros besides, as "
-                + "on a processor that hides the size of its caches.",
-                "ChannelPadding.Always asks for it. This processor does not need it, and it takes time.",
-                "Take ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
+            yield return new BackendLimit("Convolutions are padded with channels and filters of zeros, as on a "
+                + "processor that hides the size of its caches.",
+                "ChannelPadding.Always requests it. This processor does not need it, and it takes time.",
+                "Use ChannelPadding.WhereNeeded, as new TorchSharpBackend() and --backend torchsharp do.");
         }
         if (library is not null && IsRelaxed(Path.Combine(Path.GetDirectoryName(library)!, "libLibTorchSharp.so")))
         {
-            yield return new BackendLimit("TorchSharp's libLibTorchSharp.so is a copy that does not insist on the C++ "
+            yield return new BackendLimit("TorchSharp's libLibTorchSharp.so is a copy that does not require the C++ "
                 + "runtime of g++ 13.",
-                "The libstdc++ of the system that built this is older, and its loader would refuse the library, "
-                    + "although nothing in it calls what is missing.",
-                "Nothing has to be done. On Debian 13, Ubuntu 24.04 and newer systems the build takes the library "
-                    + "as it is.");
+                "The libstdc++ of the build system is older. Its loader would reject the original library, although "
+                + "the library uses none of what is missing.",
+                "No action is needed. On Debian 13, Ubuntu 24.04 and newer systems, the build uses the original "
+                    + "library.");
         }
         if (X86Base.IsSupported && Isa() is var isa and not "avx512")
         {
-            yield return new BackendLimit($"libtorch's kernels are those of {isa}: this processor, or what of it the "
-                + "system lets through, has no AVX-512.",
+            yield return new BackendLimit($"libtorch uses kernels for {isa}: the processor, or the part of it that "
+                + "the system exposes, does not support AVX-512.",
                 "Kernels for AVX-512 compute 16 values at a time, those for AVX2 8.",
-                "Nothing has to be done: the results are right. A virtual machine gets the processor's own "
-                    + "instruction sets where its type is \"host\".");
+                "No action is needed: the results are correct. A virtual machine gets the instruction sets of the "
+                    + "processor if its CPU type is \"host\".");
         }
     }
 

@@ -31,7 +31,8 @@ public sealed class TorchSharpBackend : IBackend, IExplains
         ChannelPadding padding = ChannelPadding.WhereNeeded)
     {
         if (threads is < 1 or > MostThreads)
-            throw new ArgumentOutOfRangeException(nameof(threads), $"{threads} threads are not 1 to {MostThreads}.");
+            throw new ArgumentOutOfRangeException(nameof(threads), $"The number of threads is {threads}; it must be "
+                + $"from 1 to {MostThreads}.");
         _runtime = TorchRuntime.Load(threads ?? Math.Min(Environment.ProcessorCount, MostThreads), padding);
         if (keepFreedMemory)
             Allocator.KeepFreedMemory();

@@ -45,7 +45,7 @@ internal static class NumberRanges
     public static NumberRange<float> Single(NumberInterval interval, string example) => new(
         interval.HasLeast ? (float)interval.Least : MathF.BitIncrement((float)interval.Least),
         interval.HasMost ? (float)interval.Most : MathF.BitDecrement((float)interval.Most),
-        $"{interval.Words}, as {example}");
+        $"{interval.Words}, for example {example}");
 
     /// <summary>Returns the range of an interval in double precision, limited to the range of single precision, in
     /// which the numbers are used.</summary>
@@ -53,7 +53,7 @@ internal static class NumberRanges
     public static NumberRange<double> Double(NumberInterval interval, string example) => new(
         interval.HasLeast ? interval.Least : Math.BitIncrement(interval.Least),
         Math.Min(interval.HasMost ? interval.Most : Math.BitDecrement(interval.Most), float.MaxValue),
-        $"{interval.Words}, as {example}");
+        $"{interval.Words}, for example {example}");
 
     /// <summary>Returns a range of integers.</summary>
     public static NumberRange<int> Whole(int least, int most)

@@ -5,7 +5,8 @@ using static System.FormattableString;
 
 namespace ConvNet.Cli;
 
-/// <summary>The optimiser that a command names, with its options: the attributes that the optimisers declare.</summary>
+/// <summary>The optimiser options of a command: <c>--optimizer</c>, and the attributes that the optimisers
+/// declare.</summary>
 internal sealed class OptimizerOptions
 {
     private const string LearningRateName = "--lr";
@@ -16,7 +17,7 @@ internal sealed class OptimizerOptions
     private readonly Option<float?> _learningRate;
     private readonly (AttributeDeclaration Attribute, Option Option)[] _options;
 
-    /// <summary>Makes the options.</summary>
+    /// <summary>Creates the options.</summary>
     public OptimizerOptions()
     {
         string[] kinds = [.. s_kinds.Select(kind => kind.Kind)];
@@ -29,32 +30,32 @@ internal sealed class OptimizerOptions
         Verb.AcceptOnly(_optimizer, kinds);
         _learningRate = new Option<float?>(LearningRateName)
         {
-            Description = $"Learning rate of the first step; unless given {Usual(kind
+            Description = $"Learning rate of the first step. Default: {Usual(kind
                 => Invariant($"{kind.LearningRate}"))}.",
             HelpName = "RATE",
             CustomParser = result => Verb.Read(result, LearningRateName,
-                new NumberRange<float>(float.Epsilon, float.MaxValue, "a finite number above 0, as 0.02")),
+                new NumberRange<float>(float.Epsilon, float.MaxValue, "a finite number above 0, for example 0.02")),
         };
         _options = [.. s_kinds.SelectMany(kind => kind.Attributes).DistinctBy(each => each.Name)
             .Select(each => (each, OptionOf(each))).OrderBy(each => each.Item2 is Option<bool>)];
     }
 
-    /// <summary>All of them, in the order in which help lists them.</summary>
+    /// <summary>All options, in the order of the help text.</summary>
     public IEnumerable<Option> All => [_optimizer, _learningRate, .. _options.Select(each => each.Option)];
 
-    /// <summary>The optimiser of a command: the one that goes on, or a new one, with the options that are
-    /// given.</summary>
+    /// <summary>Creates the optimiser of a command: that of the resumed training or a new one, with the given
+    /// options.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="goesOn">The optimiser of a training that goes on; null for a new one.</param>
+    /// <param name="goesOn">The optimiser of the resumed training; null for a new training.</param>
     /// <exception cref="ArgumentException">
-    /// An option is given that the optimiser has not, or another optimiser than the one that goes on.
+    /// An option does not belong to the optimiser, or another optimiser than that of the resumed training is named.
     /// </exception>
     public Optimizer Of(ParseResult command, Optimizer? goesOn = null)
     {
         OptimizerDeclaration kind = goesOn?.Declaration ?? KindOf(command);
         if (command.GetResult(_optimizer) is { Implicit: false } && KindOf(command) != kind)
-            throw new ArgumentException($"The training goes on with {kind.Kind}, whose state it has, and --optimizer "
-                + $"is {KindOf(command).Kind}. Leave it out, or start a new training with --weights.");
+            throw new ArgumentException($"The saved training uses {kind.Kind}, but --optimizer "
+                + $"is {KindOf(command).Kind}. Omit --optimizer, or start a new training with --weights.");
         Optimizer usual = goesOn ?? kind.Usual;
         AttributeValues values = kind.ValuesOf(usual).With(_options
             .Where(each => Given(command, each.Option) is not null)
@@ -62,13 +63,14 @@ internal sealed class OptimizerOptions
         return kind.Make(values) with { Groups = usual.Groups };
     }
 
-    /// <summary>The learning rate of a command: the optimiser's usual one unless it is given.</summary>
+    /// <summary>Returns the learning rate of a command: the given one, that of the resumed training, or the default of
+    /// the optimiser.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="goesOn">That of a training that goes on.</param>
+    /// <param name="goesOn">The learning rate of the resumed training; null for a new training.</param>
     public float LearningRate(ParseResult command, float? goesOn = null)
         => command.GetValue(_learningRate) ?? goesOn ?? KindOf(command).LearningRate;
 
-    /// <summary>What the command comes to, option by option, as <c>--momentum</c> and 0.9.</summary>
+    /// <summary>Returns the value of every option, such as <c>--momentum</c> and 0.9.</summary>
     public static IEnumerable<(string Name, string Value)> Facts(Optimizer optimizer, float learningRate)
         => [("--optimizer", optimizer.Kind), (LearningRateName, Invariant($"{learningRate}")),
             .. optimizer.Declaration!.Attributes.Select(each => (NameOf(each), each.TextOf(optimizer)))];
@@ -76,14 +78,14 @@ internal sealed class OptimizerOptions
     private OptimizerDeclaration KindOf(ParseResult command)
         => s_kinds.Single(kind => kind.Kind == command.GetValue(_optimizer));
 
-    // The attribute of that name among the kind's own.
+    // Returns the attribute of a kind with the name of another kind's attribute.
     private static AttributeDeclaration Own(OptimizerDeclaration kind, AttributeDeclaration named, Option option)
         => kind.Attributes.FirstOrDefault(own => own.Name == named.Name)
         ?? throw new ArgumentException($"{option.Name} is an option of {string.Join(" and ", Having(named.Name)
             .Select(other => other.Kind))}; {kind.Kind} has {string.Join(", ", kind.Attributes.Select(NameOf))}. "
-            + "Leave it out.");
+            + "Omit it.");
 
-    // The value that an option was given; null where it was not.
+    // Returns the value of an option; null if it is not given.
     private static object? Given(ParseResult command, Option option) => option switch
     {
         Option<bool> flag => command.GetValue(flag) ? true : null,
@@ -94,7 +96,7 @@ internal sealed class OptimizerOptions
     private static IEnumerable<OptimizerDeclaration> Having(string attribute)
         => s_kinds.Where(kind => kind.Attributes.Any(own => own.Name == attribute));
 
-    // --weight-decay of weightDecay.
+    // Converts weightDecay to --weight-decay.
     private static string NameOf(AttributeDeclaration attribute) => "--" + string.Concat(attribute.Name.Select(c
         => char.IsAsciiLetterUpper(c) ? $"-{char.ToLowerInvariant(c)}" : $"{c}"));
 
@@ -109,7 +111,7 @@ internal sealed class OptimizerOptions
             => Number(attribute, NumberRanges.Single(interval, Example(attribute))),
         AttributeDeclaration<double> { Interval: { } interval }
             => Number(attribute, NumberRanges.Double(interval, Example(attribute))),
-        _ => throw new NotSupportedException($"No option of a command can be a {attribute.Type}."),
+        _ => throw new NotSupportedException($"An attribute of type {attribute.Type} cannot be an option."),
     };
 
     private static Option<T?> Number<T>(AttributeDeclaration attribute, NumberRange<T> range)
@@ -118,7 +120,7 @@ internal sealed class OptimizerOptions
         string name = NameOf(attribute);
         return new Option<T?>(name)
         {
-            Description = $"{attribute.Summary}; unless given {Usual(kind => kind.Attributes
+            Description = $"{attribute.Summary}. Default: {Usual(kind => kind.Attributes
                 .FirstOrDefault(own => own.Name == attribute.Name)?.TextOf(kind.Usual))}.",
             HelpName = name.Split('-')[^1].ToUpperInvariant(),
             CustomParser = result => Verb.Read(result, name, range),

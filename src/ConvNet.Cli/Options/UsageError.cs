@@ -41,7 +41,7 @@ internal static class UsageError
         if (of is Verb)
             return $"{of.Name} takes no arguments, and {quoted} does not belong to an option.";
         IEnumerable<string> verbs = of.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name);
-        return $"There is no verb {quoted}; there are {string.Join(", ", verbs)}.{NearMisses.Question(word, verbs)}";
+        return $"There is no verb {quoted}. Use one of {string.Join(", ", verbs)}.{NearMisses.Question(word, verbs)}";
     }
 
     /// <summary>Returns the error for a word that looks like an option but is not one.</summary>

@@ -15,15 +15,21 @@ internal sealed class EvalVerb : Verb
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
 
-    public EvalVerb() : base("eval", "Tests a saved model.", "eval --load digits.safetensors --data digits")
+    public EvalVerb() : base("eval", "Measures the accuracy of a saved model on test images.", "eval --load "
+        + "digits.safetensors --data digits")
     {
-        _load = new Option<string>("--load") { Description = "The saved model.", HelpName = "FILE", Required = true };
+        _load = new Option<string>("--load")
+        {
+            Description = "The saved model, as written by train --save.",
+            HelpName = "FILE",
+            Required = true,
+        };
         Add(_load);
         Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
         _data = DataOption();
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
-        _batch = Number("--batch", "Images that are computed at once.", 64, NumberRanges.FromOne, "N");
+        _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
         _threads = ThreadsOption();
     }
 
@@ -33,8 +39,8 @@ internal sealed class EvalVerb : Verb
         SavedModel saved = SavedModel.Load(load);
         var data = ImageData.Open(command.GetValue(_data)!);
         Normalization normalization = saved.Normalization
-            ?? throw new InvalidDataException($"{load}: it does not say how the images were normalised; train it "
-                + "again with --save.");
+            ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Save the "
+                + "model with train --save.");
         normalization.CheckFor(data.Test);
         DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),

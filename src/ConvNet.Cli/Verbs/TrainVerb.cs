@@ -11,8 +11,8 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet train</c>: the model's summary, the training, the test accuracy with its confusion
-/// matrix.</summary>
+/// <summary><c>convnet train</c>: prints the summary of the model, trains it, and prints its test accuracy and
+/// confusion matrix.</summary>
 internal sealed class TrainVerb : Verb
 {
     private const int DefaultWorkers = 1;
@@ -27,7 +27,7 @@ internal sealed class TrainVerb : Verb
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
 
-    public TrainVerb() : base("train", "Trains a network on images and tests it.",
+    public TrainVerb() : base("train", "Trains a network on images and measures its test accuracy.",
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
         "train --report training.html",
@@ -39,34 +39,34 @@ internal sealed class TrainVerb : Verb
         "train --load digits.safetensors --save digits.safetensors --epochs 30")
     {
         _data = DataOption();
-        _model = Optional<string>("--model", $"{ModelChoice.Description} {DefaultModel} unless given.", "MODEL");
+        _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}.", "MODEL");
         ReadsModel(_model);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _loss = Kind("--loss", Loss.BuiltIn.Declarations.Where(kind
             => Loss.BuiltIn.Make(kind.Kind).Takes == TargetKind.Classes));
-        _epochs = Number("--epochs", "Passes over the training images, those before --load among them.", 15,
+        _epochs = Number("--epochs", "Number of epochs, including those that --load has already completed.", 15,
             NumberRanges.FromOne, "N");
-        _batch = Number("--batch", "Images per step.", 32, NumberRanges.FromOne, "N");
+        _batch = Number("--batch", "Batch size.", 32, NumberRanges.FromOne, "N");
         foreach (Option option in _optimizer.All)
             Add(option);
         _freeze = Several("--freeze", "Parameters that are not trained, as conv1.weight or 'conv1.*' (* stands for any "
             + "characters, ? for one). A layer of such parameters alone runs as in inference. A training that goes on "
             + "keeps those that it has frozen.", "PATTERN");
         _schedule = Kind("--schedule", LearningRateSchedule.BuiltIn.Declarations);
-        _flip = Flag("--flip", "Mirror half of the training images, left to right; others in every epoch.");
-        _crop = Number("--crop", "Shift every training image at random by up to N pixels, zeros coming in.", 0,
+        _flip = Flag("--flip", "Mirror a random half of the training images left to right in every epoch.");
+        _crop = Number("--crop", "Shift every training image at random by up to N pixels, and fill with zeros.", 0,
             NumberRanges.Whole(0, ushort.MaxValue), "N");
-        _seed = Number("--seed", "Seed of the initial weights, of the order of the images, of --flip and --crop, and "
-            + "of dropout.", 1, NumberRanges.Any, "N");
-        _workers = Number("--workers", "Threads that prepare batches ahead; the batches are the same for any number.",
+        _seed = Number("--seed", "Seed of the initial weights, the order of the images, --flip, --crop and "
+            + "dropout.", 1, NumberRanges.Any, "N");
+        _workers = Number("--workers", "Number of threads that prepare batches ahead. The batches do not depend on it.",
             DefaultWorkers, NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
         _threads = ThreadsOption();
-        _save = Written("--save", "Save model and training here after every epoch, and when interrupted, as "
-            + "safetensors; it may be the file of --load or --weights, which is replaced as a whole.");
-        _load = Optional<string>("--load", "Go on with a saved training: with its data, options and state, but for "
-            + "what is given.", "FILE");
-        _weights = Optional<string>("--weights", "Start a new training from the weights of a saved model.", "FILE");
+        _save = Written("--save", "Save the model and the state of the training to this safetensors file after "
+            + "every epoch and on interruption. The file of --load or --weights is replaced completely or not at all.");
+        _load = Optional<string>("--load", "Resume a saved training with its data, options and state. Options "
+            + "of the command take precedence.", "FILE");
+        _weights = Optional<string>("--weights", "Start a new training with the weights of a saved model.", "FILE");
         foreach (Option<string?> file in (Option<string?>[])[_load, _weights])
         {
             Files.Add(file, FileUse.Read, command => ValueOf(command, file));
@@ -113,7 +113,7 @@ internal sealed class TrainVerb : Verb
             + $"train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {(int)spec.Seed}");
         if (goesOn is not null)
-            terminal.People.WriteLine($"goes on at epoch {training.Progress.Position.Epoch} of "
+            terminal.People.WriteLine($"resuming at epoch {training.Progress.Position.Epoch} of "
                 + $"{training.Options.Epochs}, batch {training.Progress.Position.Batch + 1:N0} of "
                 + $"{train.BatchCount:N0}");
         if (frozen.Length > 0)
@@ -162,7 +162,7 @@ internal sealed class TrainVerb : Verb
         return result.Test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
-    // Saves after every epoch, and where the training is interrupted between two steps.
+    // Saves after every epoch, and when the training is interrupted between two steps.
     private static TrainingResult Train(Terminal terminal, IExecutable network, SavedTraining training,
         DataLoader train, DataLoader test, List<double> losses, Action<TrainingProgress> save)
         => TrainProgress.Show(terminal, training.Options, options =>
@@ -197,24 +197,25 @@ internal sealed class TrainVerb : Verb
     {
         string? load = command.GetValue(_load), weights = command.GetValue(_weights);
         if (load is not null && weights is not null)
-            throw new ArgumentException("--load goes on with a training and --weights starts a new one; leave one "
-                + "out.");
+            throw new ArgumentException("--load resumes a training and --weights starts a new one. Use one of "
+                + "them.");
         if ((load ?? weights) is not { } file)
             return default;
         string option = load is null ? _weights.Name : _load.Name;
         if (command.GetValue(_model) is not null)
-            throw new ArgumentException($"{option} brings its own network; leave --model out.");
+            throw new ArgumentException($"The file of {option} contains the network. Omit --model.");
         SavedModel saved = SavedModel.Load(file);
         if (load is null)
             return (file, saved, null);
         SavedTraining goesOn = saved.Training ?? throw new InvalidDataException(
-            $"{file}: it holds a model, but no training that could go on. --weights {file} starts a new one.");
+            $"{file} contains a model but no training to resume. To start a new one, use --weights {file}.");
         int epochs = Value(command, _epochs, goesOn.Options.Epochs);
         return goesOn.Progress.Position.Epoch <= epochs
             ? (file, saved, goesOn)
-            : throw new ArgumentException($"The training in {file} has made {goesOn.Progress.Position.Epoch - 1} of "
-                + $"its {epochs} epochs. To go on, give --epochs {goesOn.Progress.Position.Epoch} or more; --weights "
-                + $"{file} starts a new one.");
+            : throw new ArgumentException($"The training in {file} has completed {goesOn.Progress.Position.Epoch - 1} "
+                + "of "
+                + $"its {epochs} epochs. To continue, use --epochs {goesOn.Progress.Position.Epoch} or more. To start "
+                + $"a new training, use --weights {file}.");
     }
 
     private Parameter[] ToFreeze(ParseResult command, Graph graph)
@@ -294,7 +295,7 @@ internal sealed class TrainVerb : Verb
 
     private static bool IsGiven(ParseResult command, Option option) => command.GetResult(option) is { Implicit: false };
 
-    // What is given, or what the training that goes on has, or the default.
+    // Returns the given value, that of the resumed training, or the default.
     private static int Value(ParseResult command, Option<int> option, int? goesOn)
         => goesOn is { } own && !IsGiven(command, option) ? own : command.GetValue(option);
 }

@@ -19,8 +19,8 @@ internal static class ExactSegments
             if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
                 cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
             if (count > 0 && first > 0)
-                cuts.Add(new ExactCut(start.Name, "new whole numbers from here on: more layers would leave the 2²⁴ "
-                    + "that float32 counts exactly"));
+                cuts.Add(new ExactCut(start.Name, "with one more layer, values would exceed 2²⁴, up to which float32 "
+                    + "represents all integers"));
             first += Math.Max(count, 1);
             if (count == 0)
                 continue;
@@ -62,7 +62,7 @@ internal static class ExactSegments
 
     private static string ReasonFor(Node node, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
         => new Segment([node], backends, options).Grain is > 1 and var grain
-            ? $"a step of {node.Layer!.Kind} on multiples of {grain}, which its algorithm needs, leaves the 2²⁴ that "
-                + "float32 counts exactly"
+            ? $"on multiples of {grain}, which the algorithm of {node.Layer!.Kind} needs, values exceed 2²⁴, up to "
+                + "which float32 represents all integers"
             : $"{node.Layer!.Kind} rounds in float32";
 }

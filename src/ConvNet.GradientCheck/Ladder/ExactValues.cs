@@ -39,13 +39,13 @@ internal sealed class ExactValues
         string? left = (Runs.Any(run => run.Results), Runs.Any(run => run.Gradients)) switch
         {
             (true, true) => null,
-            (true, false) => $"the parameters' gradients of {layer.Kind}",
-            (false, true) => $"output and input gradient of {layer.Kind}",
-            _ => layer.Kind,
+            (true, false) => $"the parameter gradients of {layer.Kind} are",
+            (false, true) => $"the output and the input gradient of {layer.Kind} are",
+            _ => $"{layer.Kind} is",
         };
         int grain = Math.Max(results, gradients);
-        Remainder = left is null ? null : $"{left} rounds in float32 on whole numbers up to 1 in "
-            + $"magnitude{(grain > 1 ? $", one operand times {grain}" : "")}";
+        Remainder = left is null ? null : $"{left} rounded in float32 even on integers of magnitude 1"
+            + (grain > 1 ? $", with one operand multiplied by {grain}" : "");
     }
 
     /// <summary>Generates the values to run a layer on.</summary>

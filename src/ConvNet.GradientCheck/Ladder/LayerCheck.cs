@@ -73,7 +73,7 @@ internal sealed class LayerCheck
         {
             _options.Cancellation.ThrowIfCancellationRequested();
             string zeros = run.Results && MostlyZero(run.Truth.Y)
-                ? "most of y is zero on these values, which proves nothing" : "";
+                ? "most of y is zero on these values, so the comparison proves little" : "";
             LayerReport report = Report(backend, CheckModes.Exact, _probe.Run(backend, run.Values, before), run.Truth,
                 run.Values.W, zeros, run.Results, run.Gradients);
             tensors.AddRange(report.Tensors);

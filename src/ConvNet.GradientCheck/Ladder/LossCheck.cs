@@ -38,7 +38,7 @@ internal sealed class LossCheck
         MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
             => Divides(_n, "samples"),
         MeanSquaredError => Divides(_n * _shape.Length, "outputs"),
-        _ => "its value and its gradient round in float32 on whole numbers",
+        _ => "its value and its gradient are rounded in float32 even on integers",
     };
 
     /// <summary>Exact mode: compares on integers whose sums are far below 2²⁴, so that float32 is exact. Returns no
@@ -71,7 +71,8 @@ internal sealed class LossCheck
     private static string Remark(Given given)
     {
         string flips = given.Truth.Flips.Count == 0 ? ""
-            : $"{given.Truth.Flips.Count} outputs at a hinge whose margin is below its error: either branch is right";
+            : $"{given.Truth.Flips.Count} outputs are closer to the hinge than the error bound: either branch is "
+                + "correct";
         return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights"
             : $"sample weights; {flips}";
     }
@@ -80,7 +81,7 @@ internal sealed class LossCheck
     private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length
         <= (1 << 24) / (4 * LargestWhole * LargestWhole)
         ? null
-        : $"the mean over {count} {what} rounds in float32";
+        : $"the mean of {count} {what} is rounded in float32";
 
     private Given Make(Fill fill, int n, Func<Fill, int, float[]> values, float[]? weights = null)
     {

@@ -52,7 +52,7 @@ internal static class LayerReference
     {
         if (layer is not SumLayer)
             throw new InvalidOperationException(
-                $"{layer.GetType().Name} says Accuracy.Sums and does not derive from SumLayer.");
+                $"{layer.GetType().Name} has Accuracy.Sums but does not derive from SumLayer.");
         var sums = sample is null ? new LayerSums<BoundedSum>(values)
             : new LayerSums<BoundedSum>(values, sample.Parts, BoundedSum.Of(double.NaN));
         TruthTensor Of(string name, BoundedSum[] tensor) => TruthTensor.Of(name, tensor, sample is not null);

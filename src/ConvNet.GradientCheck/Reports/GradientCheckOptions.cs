@@ -59,8 +59,8 @@ public sealed record GradientCheckOptions
         get;
         init => field = value >= 1
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), $"A batch of {value} samples has no gradients to "
-                + "check; the batch size starts at 1.");
+            : throw new ArgumentOutOfRangeException(nameof(value), $"The batch size is {value}; it must be at least "
+                + "1.");
     } = 4;
 
     /// <summary>The largest number of multiply-adds for which all results of a layer are compared in real-valued mode
@@ -85,8 +85,8 @@ public sealed record GradientCheckOptions
         get;
         init => field = value is >= 1 and <= 16
             ? value
-            : throw new ArgumentOutOfRangeException(nameof(value), $"Whole numbers of up to {value} in magnitude are "
-                + "not used; the largest is from 1 to 16.");
+            : throw new ArgumentOutOfRangeException(nameof(value), $"The largest integer is {value}; it must be "
+                + "from 1 to 16.");
     } = 16;
 
     /// <summary>The parameters that are frozen: names such as <c>conv1.weight</c>, or <c>weight</c> for a single layer,

@@ -33,25 +33,26 @@ internal static class GradientWords
         string values = Invariant($"element {tensor.Index} is {tensor.Got:G9}");
         return (tensor.Against.Length > 0, layer.Mode) switch
         {
-            (true, _) => Invariant($"{values}, and {tensor.Against} it is {tensor.Truth:G9}; the bits must be equal"),
+            (true, _) => Invariant($"{values}, but {tensor.Truth:G9} {tensor.Against}; the bits must be equal"),
             (_, CheckModes.Exact or CheckModes.Segments)
-                => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; on these ")
-                    + "whole numbers float32 does not round, so the bits must be equal",
+                => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; float32 ")
+                    + "is exact on these integers, so the bits must be equal",
             (_, CheckModes.EndToEnd)
-                => Invariant($"the whole tensor is {tensor.WorstInBounds:0.00} of the distance away that float32 may ")
-                    + Invariant($"be; its worst {values}, in double {tensor.Truth:G9}"),
+                => Invariant($"the distance of the whole tensor is {tensor.WorstInBounds:0.00} of the allowed ")
+                    + Invariant($"distance; its worst {values}, in double {tensor.Truth:G9}"),
             (_, CheckModes.FiniteDifferences)
                 => Invariant($"the slope along a random direction is {tensor.Truth:G9} by finite differences and ")
-                    + Invariant($"{tensor.Got:G9} by the gradient, {tensor.WorstInBounds:0.00} of what is allowed"),
-            _ => Invariant($"{values}, and the double reference on the same float32 values has {tensor.Truth:G9}: ")
+                    + Invariant($"{tensor.Got:G9} by the gradient, {tensor.WorstInBounds:0.00} of the allowed ")
+                    + "difference",
+            _ => Invariant($"{values}, but {tensor.Truth:G9} in the double reference on the same float32 values: ")
                 + Invariant($"{distance:G3} or {tensor.WorstInUlps:N0} ulp away, {tensor.WorstInBounds:0.00} of the ")
-                + Invariant($"bound {distance / tensor.WorstInBounds:G3} that its own terms imply"),
+                + Invariant($"bound {distance / tensor.WorstInBounds:G3} derived from its terms"),
         };
     }
 
     private static string Counts(TensorReport tensor)
         => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong, {tensor.Suspects:N0} suspect")
-            + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} on either side of a branch") : "");
+            + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} near a branch") : "");
 
     private static string Remark(LayerReport layer) => layer.Remark.Length > 0 ? $" ({layer.Remark})" : "";
 

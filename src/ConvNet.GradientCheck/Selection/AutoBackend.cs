@@ -55,7 +55,7 @@ public static class AutoBackend
             if (backend is not null)
                 return new BackendChoice(candidate.Name, backend, test!, trials);
         }
-        throw new NotSupportedException("No backend can be taken. "
+        throw new NotSupportedException("No backend can be used. "
             + $"{string.Join(" ", trials.Select(trial => $"{trial.Name}: {trial.Finding}"))}");
     }
 

@@ -61,8 +61,8 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         string what = FormattableString.Invariant($"{Report.Backend}, {Report.Mode}: {Tensor.Name}[{Tensor.Index}] ")
             + FormattableString.Invariant($"is {Tensor.Got:G9} and should be {Tensor.Truth:G9}, for {Case}");
         Layer? own = Case.Layers.Select(each => each.Layer).FirstOrDefault(layer => layer.Declaration is null);
-        return own is null ? what : $"{what}. A {own.Kind} has no form in JSON, so there is no file for it; "
-            + "GradientCheck.Run on this layer, these shapes and these options shows it again.";
+        return own is null ? what : $"{what}. A {own.Kind} cannot be written as JSON, so there is no case file; "
+            + "GradientCheck.Run on this layer, these shapes and these options reproduces the failure.";
     }
 
     private static IEnumerable<IReadOnlyList<IBackend>> Fewer(LayerReport failure, IReadOnlyList<IBackend> backends)

@@ -22,7 +22,7 @@ public sealed class BackendVariant : IBackend
     {
         ArgumentNullException.ThrowIfNull(backends);
         if (backends.Count == 0)
-            throw new ArgumentException($"The variant {name} has no backend; give it one for each number of threads.",
+            throw new ArgumentException($"The variant {name} has no backend. Pass one for each thread count.",
                 nameof(backends));
         (Name, _backends) = (name, [.. backends]);
     }
@@ -71,7 +71,7 @@ public sealed class BackendVariant : IBackend
         _differences.Add(new TensorReport($"{tensor}, {Count(place)}", bits.Length, double.PositiveInfinity,
             Comparison.Ulps(got[at], first[at]), at, got[at], first[at], different, 0)
         {
-            Against = $"the same with {Count(0)}",
+            Against = $"with {Count(0)}",
         });
     }
 
@@ -81,7 +81,7 @@ public sealed class BackendVariant : IBackend
         TensorReport[] taken = _equal == 0
             ? [.. _differences]
             : [.. _differences, new TensorReport("threads", (int)Math.Min(_equal, int.MaxValue), 0, 0, 0, 0, 0, 0,
-                0) { Against = "the same with another number of threads" }];
+                0) { Against = "with another number of threads" }];
         _differences.Clear();
         _equal = 0;
         return taken;

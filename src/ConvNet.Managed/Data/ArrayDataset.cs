@@ -25,8 +25,9 @@ public sealed class ArrayDataset : IDataset
         ArgumentNullException.ThrowIfNull(labels);
         shape.ThrowIfDefault("The data set", nameof(shape));
         if (labels.Length == 0 || inputs.Length != (long)labels.Length * shape.Length)
-            throw new ArgumentException(Invariant($"{inputs.Length:N0} values are not {labels.Length:N0} inputs of ")
-                + Invariant($"{shape}; give one label for every input, and at least one."), nameof(inputs));
+            throw new ArgumentException(Invariant($"{labels.Length:N0} inputs of {shape} have ")
+                + Invariant($"{(long)labels.Length * shape.Length:N0} values, but {inputs.Length:N0} were passed. ")
+                + "Pass one label for each input, and at least one input.", nameof(inputs));
         Count = labels.Length;
         (_inputs, _targets) = ([new(null, shape, inputs)], [new(null, classes, labels)]);
         (InputShapes, Targets) = ([shape], [TargetDescription.OfClasses(classes)]);
@@ -60,11 +61,12 @@ public sealed class ArrayDataset : IDataset
             input.Shape.ThrowIfDefault("The data set", nameof(inputs));
             (int count, int rest) = Math.DivRem(input.Values.Length, input.Shape.Length);
             if (count == 0 || rest != 0)
-                throw new ArgumentException(Invariant($"{input.Values.Length:N0} values{Of(input.Name)} are no whole ")
-                    + $"number of inputs of {input.Shape}; give at least one.", nameof(inputs));
+                throw new ArgumentException(Invariant($"{input.Values.Length:N0} values{Of(input.Name)} are not a ")
+                    + Invariant($"whole number of inputs of {input.Shape}. Pass a positive multiple of ")
+                    + Invariant($"{input.Shape.Length:N0} values."), nameof(inputs));
             if (Count > 0 && count != Count)
-                throw new ArgumentException(Invariant($"There are {Count:N0} inputs{Of(_inputs[0].Name)} and ")
-                    + Invariant($"{count:N0}{Of(input.Name)}; give as many of each."), nameof(inputs));
+                throw new ArgumentException(Invariant($"There are {Count:N0} inputs{Of(_inputs[0].Name)}, but ")
+                    + Invariant($"{count:N0}{Of(input.Name)}. Pass the same number of each."), nameof(inputs));
             Count = count;
         }
         InputShapes = [.. _inputs.Select(input => new InputShape(input.Name, input.Shape))];
@@ -133,8 +135,8 @@ public sealed class ArrayDataset : IDataset
         if (each == 0 || rest != 0)
             throw new ArgumentException(
                 Invariant($"{(classes ? target.Labels.Length : target.Values.Length):N0} ")
-                + Invariant($"{(classes ? "labels" : "values")}{Of(target.Output)} are no targets of {Count:N0} ")
-                + "inputs; give as many for each of them.", nameof(target));
+                + Invariant($"target {(classes ? "labels" : "values")}{Of(target.Output)} cannot be divided among ")
+                + Invariant($"{Count:N0} inputs. Pass the same number for each input."), nameof(target));
         return (!classes ? TargetDescription.OfValues(each)
             : each == 1 ? TargetDescription.OfClasses(target.ClassCount)
             : TargetDescription.OfClassesPerPixel(target.ClassCount, each)) with
@@ -147,8 +149,8 @@ public sealed class ArrayDataset : IDataset
         {
             if ((uint)labels[i] >= (uint)target.Classes)
                 throw new ArgumentException(Invariant($"Label {labels[i]} of sample {i / target.Length:N0}")
-                    + $"{Of(target.Output)} is out of range: there are "
-                    + Invariant($"classes 0 to {target.Classes - 1}."), parameter);
+                    + $"{Of(target.Output)} is out of range: the classes are "
+                    + Invariant($"0 to {target.Classes - 1}."), parameter);
         }
     }
 }

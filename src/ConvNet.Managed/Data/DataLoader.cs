@@ -76,7 +76,7 @@ public sealed class DataLoader
             throw new ArgumentOutOfRangeException(nameof(batchSize),
                 Invariant($"A batch of {LargestBatch:N0} inputs of ")
                 + $"{string.Join(" and ", InputShapes.Select(input => input.Shape))} "
-                + Invariant($"is too large: it has at most {Array.MaxLength:N0} values. Take a smaller batch."));
+                + Invariant($"is too large: the limit is {Array.MaxLength:N0} values. Use a smaller batch."));
         BatchCount = options.DropLast ? dataset.Count / batchSize : (dataset.Count - 1) / batchSize + 1;
     }
 
@@ -151,23 +151,26 @@ public sealed class DataLoader
     {
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize),
-                $"A batch of {batchSize} samples is empty; the batch size starts at 1.");
+                $"The batch size is {batchSize}; it must be at least 1.");
         if (dataset.Count < 1)
             throw new ArgumentException($"The data set has {dataset.Count} samples; it needs at least one.",
                 nameof(dataset));
         SampleTensors.Check(dataset);
         if (options.Transforms is null || options.Transforms.Any(of => of?.Transform is null))
-            throw new ArgumentException("A transform is null; leave it out.", nameof(options));
+            throw new ArgumentException("A transform is null. Remove it.", nameof(options));
         if (options.Workers < 0)
             throw new ArgumentOutOfRangeException(nameof(options),
-                $"{options.Workers} workers are none; give 0 to make batches when they are asked for.");
+                $"The number of workers is {options.Workers}; it must be at least 0. With 0, batches are made on "
+                    + "demand.");
         if (options.BatchesAhead < 1)
             throw new ArgumentOutOfRangeException(nameof(options),
-                $"A worker with {options.BatchesAhead} batches ahead has nothing to do; give 1 or more, or 0 workers.");
+                $"The number of batches ahead is {options.BatchesAhead}; it must be at least 1. To prepare no batches "
+                    + "ahead, use 0 workers.");
         if (options.DropLast && dataset.Count < batchSize)
             throw new ArgumentException(
-                Invariant($"{dataset.Count:N0} samples fill no batch of {batchSize:N0}, and the last batch is left ")
-                + "out: nothing remains. Take a smaller batch, or keep the last one.", nameof(options));
+                Invariant($"{dataset.Count:N0} samples do not fill a batch of {batchSize:N0}, and DropLast omits a ")
+                + "partial batch, so there is no batch. Use a smaller batch size, or DropLast: false.",
+                nameof(options));
     }
 
     private IEnumerable<Batch> WhenAsked(LoaderPosition position, CancellationToken cancellation)
@@ -244,7 +247,7 @@ public sealed class DataLoader
         if (queue.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult() && queue.TryRead(out batch))
             return batch;
         worker.GetAwaiter().GetResult();
-        throw new InvalidOperationException("A worker ended before its batches did.");
+        throw new InvalidOperationException("A worker ended before it had prepared all of its batches.");
     }
 
     private Batch Prepare(SampleReader reader, int[]? order, LoaderPosition position, CancellationToken cancellation)

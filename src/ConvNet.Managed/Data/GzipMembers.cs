@@ -68,10 +68,10 @@ internal sealed class GzipMembers : ForwardStream
         {
             case Part.Members:
                 throw new InvalidDataException(
-                    "behind the compressed data is something that is neither a gzip member nor padding of zeros");
+                    "the compressed data is followed by something that is neither a gzip member nor zero padding");
             case Part.Mark:
                 if (!_buffer.AsSpan(_start, _end - _start).EndsWith(Mark))
-                    throw new InvalidDataException("the file ends before its compressed data does");
+                    throw new InvalidDataException("the file ends before the end of its compressed data");
                 _end -= Mark.Length;
                 break;
         }

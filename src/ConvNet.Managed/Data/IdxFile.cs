@@ -103,7 +103,8 @@ internal sealed class IdxReader : IDisposable
         Span<byte> more = stackalloc byte[1];
         return Take(more) == 0
             ? new IdxArray(Dimensions, values)
-            : throw Damaged($"there is more after the {string.Join("×", Dimensions)} values that its header announces");
+            : throw Damaged($"the {string.Join("×", Dimensions)} values that its header declares are followed by more "
+                + "data");
     }
 
     /// <summary>Closes the file.</summary>
@@ -120,12 +121,12 @@ internal sealed class IdxReader : IDisposable
         Span<byte> header = stackalloc byte[4 + 4 * MaxDimensions];
         Fill(header[..4], 0);
         if (header is not [0, 0, _, _, ..])
-            throw Damaged($"bytes 0 to 1 are {header[0]:X2} {header[1]:X2}, and an IDX file starts with 00 00");
+            throw Damaged($"bytes 0 to 1 are {header[0]:X2} {header[1]:X2}, but an IDX file starts with 00 00");
         if (header[2] != 8)
-            throw Damaged($"byte 2 names the type 0x{header[2]:X2}; only 0x08, unsigned bytes, can be read");
+            throw Damaged($"byte 2 is the type 0x{header[2]:X2}; only 0x08 (unsigned bytes) is supported");
         int rank = header[3];
         if (rank is 0 or > MaxDimensions)
-            throw Damaged($"byte 3 announces {rank} dimensions; 1 to {MaxDimensions} can be read");
+            throw Damaged($"byte 3 declares {rank} dimensions; 1 to {MaxDimensions} are supported");
         Fill(header.Slice(4, 4 * rank), 4);
         var sizes = new int[rank];
         for (int i = 0; i < rank; i++)
@@ -134,7 +135,7 @@ internal sealed class IdxReader : IDisposable
             sizes[i] = size is > 0 and <= int.MaxValue
                 ? (int)size
                 : throw Damaged(
-                    $"bytes {4 + 4 * i} to {7 + 4 * i} give dimension {i} the size {size:N0}; sizes are 1 to "
+                    $"bytes {4 + 4 * i} to {7 + 4 * i} give dimension {i} the size {size:N0}; it must be from 1 to "
                     + $"{int.MaxValue:N0}");
         }
         CheckLength(sizes, 4 + 4 * rank + Length(sizes));
@@ -145,12 +146,12 @@ internal sealed class IdxReader : IDisposable
     {
         string text = string.Join("×", sizes);
         if (Length(sizes) > Array.MaxLength)
-            throw Damaged($"its header announces {text} values, more than the {Array.MaxLength:N0} that can be read");
+            throw Damaged($"its header declares {text} values; the limit is {Array.MaxLength:N0}");
         if (!_zipped && bytes != _file.Length)
             throw Damaged(
-                $"its header announces {text} values, {bytes:N0} bytes in all, and the file has {_file.Length:N0}");
+                $"its header declares {text} values, {bytes:N0} bytes in total, but the file has {_file.Length:N0}");
         if (_zipped && bytes > _file.Length * MaxCompression)
-            throw Damaged($"its header announces {text} values, more than a compressed file of this length can hold");
+            throw Damaged($"its header declares {text} values, more than a compressed file of this length can contain");
     }
 
     private static long Length(int[] sizes)
@@ -160,7 +161,7 @@ internal sealed class IdxReader : IDisposable
     {
         int read = Take(bytes);
         if (read < bytes.Length)
-            throw Damaged($"it ends at byte {start + read:N0}, where bytes up to {start + bytes.Length:N0} are needed");
+            throw Damaged($"it ends after {start + read:N0} bytes, but {start + bytes.Length:N0} are needed");
     }
 
     private int Take(Span<byte> bytes)
@@ -171,9 +172,9 @@ internal sealed class IdxReader : IDisposable
         }
         catch (InvalidDataException error)
         {
-            throw Damaged($"the compressed data is damaged or cut short ({error.Message.TrimEnd('.')})");
+            throw Damaged($"the compressed data is damaged or truncated ({error.Message.TrimEnd('.')})");
         }
     }
 
-    private InvalidDataException Damaged(string what) => new($"{_path}: {what}. Fetch the file again.");
+    private InvalidDataException Damaged(string what) => new($"{_path}: {what}. Download the file again.");
 }

@@ -35,9 +35,9 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         _ when FileKind.NotRegular(nameOrFolder) is { } kind
             => throw new IOException($"{nameOrFolder} is {kind}, not a folder of IDX files."),
         _ when File.Exists(nameOrFolder)
-            => throw new IOException($"{nameOrFolder} is a file; name the folder that has the IDX files in it."),
-        _ => throw new DirectoryNotFoundException($"There is no data \"{nameOrFolder}\": it is neither digits nor "
-            + $"fashion-mnist nor a folder of IDX files."
+            => throw new IOException($"{nameOrFolder} is a file. Name the folder that contains the IDX files."),
+        _ => throw new DirectoryNotFoundException($"There is no data set \"{nameOrFolder}\": use digits, "
+            + $"fashion-mnist or a folder of IDX files."
             + NearMisses.Question(nameOrFolder, Names)),
     };
 
@@ -93,7 +93,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         using Part train = Part.Open(folder, "train"), test = Part.Open(folder, "t10k");
         if (train.Shape != test.Shape)
             throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images "
-                + $"{test.Shape}; both must have one shape.");
+                + $"{test.Shape}; they must have the same shape.");
         int[] trainLabels = train.ReadLabels(), testLabels = test.ReadLabels();
         int classes = 1 + Math.Max(trainLabels.Max(), testLabels.Max());
         return new ImageData(folder, train.Read(trainLabels, classes), test.Read(testLabels, classes));
@@ -106,7 +106,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
             .SelectMany(plain => (string[])[plain, $"{plain}.gz"])];
         return names.Select(file => Path.Combine(folder, file)).FirstOrDefault(File.Exists)
             ?? throw new FileNotFoundException(
-                $"{folder} has none of the files {string.Join(", ", names)}; the names are those of MNIST.");
+                $"{folder} contains none of the files {string.Join(", ", names)}. Name the files as MNIST does.");
     }
 
     /// <summary>Images and labels whose headers have been read and match.</summary>
@@ -146,13 +146,14 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
         {
             if (images.Length is not (3 or 4))
                 throw new InvalidDataException(
-                    $"{imagePath}: {images.Length} dimensions; images have three (N, H, W) or four (N, C, H, W).");
+                    $"{imagePath} has {images.Length} dimensions; images must have three (N, H, W) or four (N, C, H, "
+                        + "W).");
             if (labels.Length != 1)
-                throw new InvalidDataException($"{labelPath}: {labels.Length} dimensions; labels have one.");
+                throw new InvalidDataException($"{labelPath} has {labels.Length} dimensions; labels must have one.");
             if (images[0] != labels[0])
                 throw new InvalidDataException(
-                    $"{imagePath} has {images[0]:N0} images and {labelPath} {labels[0]:N0} labels; they must be of "
-                    + "one set.");
+                    $"{imagePath} contains {images[0]:N0} images, but {labelPath} {labels[0]:N0} labels. Use files of "
+                    + "the same data set.");
             return images is [_, int h, int w] ? new Shape(1, h, w) : new Shape(images[1], images[2], images[3]);
         }
     }

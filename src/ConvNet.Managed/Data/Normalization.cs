@@ -23,11 +23,12 @@ public sealed record Normalization : Transform
         ArgumentNullException.ThrowIfNull(mean);
         ArgumentNullException.ThrowIfNull(standardDeviation);
         if (mean.Count == 0 || mean.Count != standardDeviation.Count)
-            throw new ArgumentException($"{mean.Count} means and {standardDeviation.Count} standard deviations; give "
-                + "one of each for every channel.", nameof(mean));
+            throw new ArgumentException($"{mean.Count} means and {standardDeviation.Count} standard deviations were "
+                + "passed. Pass one of each for every channel.", nameof(mean));
         if (!mean.All(float.IsFinite) || !standardDeviation.All(s => s > 0 && float.IsFinite(s)))
-            throw new ArgumentException($"Means {string.Join(", ", mean)} and standard deviations "
-                + $"{string.Join(", ", standardDeviation)} must be finite, the latter positive.", nameof(mean));
+            throw new ArgumentException($"The means are {string.Join(", ", mean)} and the standard deviations "
+                + $"{string.Join(", ", standardDeviation)}; all must be finite, and the latter positive.",
+                nameof(mean));
         (MaxValue, Mean, StandardDeviation) = (maxValue, mean, standardDeviation);
     }
 
@@ -101,16 +102,17 @@ public sealed record Normalization : Transform
         ArgumentNullException.ThrowIfNull(images);
         if (images.Shape.C != Mean.Count || images.MaxValue != MaxValue)
             throw new ArgumentException(
-                $"The normalisation is for {Mean.Count} channels of 0 to {MaxValue}; these images are {images.Shape} "
-                + $"of 0 to {images.MaxValue}. Use the data the model was trained on, or data like it.",
+                $"The normalisation is for {Mean.Count} channels with values from 0 to {MaxValue}, but the images are "
+                + $"{images.Shape} with values from 0 to {images.MaxValue}. Use images of the form that the model "
+                + "was trained on.",
                 nameof(images));
     }
 
     /// <inheritdoc/>
     public override Shape Infer(Shape input) => input.C == Mean.Count
         ? input
-        : throw new ArgumentException($"The normalisation is for {Mean.Count} channels, and the inputs are {input}. "
-            + "Make one of the data that is trained on.", nameof(input));
+        : throw new ArgumentException($"The normalisation is for {Mean.Count} channels, but the inputs are {input}. "
+            + "Create one from the training data.", nameof(input));
 
     /// <inheritdoc/>
     public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)

@@ -24,12 +24,13 @@ public sealed class PixelSet : IDataset
         ArgumentOutOfRangeException.ThrowIfZero(maxValue);
         shape.ThrowIfDefault("The set of images", nameof(shape));
         if (labels.Length == 0 || pixels.Length != (long)labels.Length * shape.Length)
-            throw new ArgumentException($"{pixels.Length:N0} pixels are not {labels.Length:N0} images of {shape}; "
-                + "give one label for every image, and at least one.", nameof(pixels));
+            throw new ArgumentException($"{labels.Length:N0} images of {shape} have "
+                + $"{(long)labels.Length * shape.Length:N0} pixels, but {pixels.Length:N0} were passed. Pass one "
+                + "label for each image, and at least one image.", nameof(pixels));
         Target = TargetDescription.OfClasses(classes);
         if (Target.FirstWrong(labels) is { } wrong)
             throw new ArgumentException(
-                FormattableString.Invariant($"Label {wrong} is out of range: there are classes 0 to {classes - 1}."),
+                FormattableString.Invariant($"Label {wrong} is out of range: the classes are 0 to {classes - 1}."),
                 nameof(labels));
         (Shape, MaxValue, Pixels, Labels) = (shape, maxValue, pixels, labels);
         (InputShapes, Targets) = ([shape], [Target]);
@@ -87,7 +88,7 @@ public sealed class PixelSet : IDataset
         ArgumentNullException.ThrowIfNull(images);
         if ((long)images.Count * Shape.Length > Array.MaxLength)
             throw new ArgumentException(
-                $"{images.Count:N0} images of {Shape} are too many: at most {Array.MaxLength:N0} pixels.",
+                $"{images.Count:N0} images of {Shape} are too many: the limit is {Array.MaxLength:N0} pixels.",
                 nameof(images));
         var pixels = new byte[images.Count * Shape.Length];
         var labels = new int[images.Count];
@@ -106,7 +107,7 @@ public sealed class PixelSet : IDataset
     {
         if (share is not (> 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(share),
-                $"A share of {share} leaves one part empty; give one between 0 and 1.");
+                $"The share is {share}; it must be between 0 and 1, so that neither set is empty.");
         var second = new HashSet<int>();
         foreach (IGrouping<int, int> members in Enumerable.Range(0, Count).GroupBy(i => Labels.Span[i]))
         {

@@ -15,7 +15,7 @@ public sealed record RandomCrop : Transform
     private const int MostPadding = 1 << 20;
 
     /// <summary>The declaration of the transform for files.</summary>
-    public static Declaration<Transform> Declared { get; } = new("crop", "cuts a part out at random",
+    public static Declaration<Transform> Declared { get; } = new("crop", "crops images at a random position",
         [s_size, s_padding], values => new RandomCrop(values.Get(s_size), values.Get(s_padding)));
 
     /// <summary>Creates a random crop.</summary>
@@ -40,8 +40,8 @@ public sealed record RandomCrop : Transform
     public override Shape Infer(Shape input)
         => Size.H <= input.H + 2L * Padding.H && Size.W <= input.W + 2L * Padding.W
         ? new Shape(input.C, Size.H, Size.W)
-        : throw new ArgumentException($"A crop of {Size} is larger than images of {input} with a padding of {Padding}; "
-            + "make it smaller, or the padding larger.", nameof(input));
+        : throw new ArgumentException($"A crop of {Size} is larger than images of {input} with a padding of {Padding}. "
+            + "Use a smaller crop or a larger padding.", nameof(input));
 
     /// <inheritdoc/>
     public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)

@@ -11,7 +11,7 @@ public sealed record RandomHorizontalFlip : Transform
 
     /// <summary>The declaration of the transform for files.</summary>
     public static Declaration<Transform> Declared { get; } = new("horizontalFlip",
-        "mirrors images at random, left to right", [s_probability],
+        "mirrors images left to right at random", [s_probability],
         values => new RandomHorizontalFlip(values.Get(s_probability)));
 
     /// <summary>Creates a random horizontal flip.</summary>

@@ -66,9 +66,9 @@ internal sealed class SampleReader
         for (int i = 0; i < _targets.Count; i++)
         {
             if (_targets[i].FirstWrong(memory.Classes(i, place)) is { } wrong)
-                throw new DatasetException(_data, index, $"it gives class {wrong}"
-                    + $"{(_targets[i].Output is { } output ? $" for \"{output}\"" : "")}, and there are "
-                    + Invariant($"classes 0 to {_targets[i].Classes - 1}."));
+                throw new DatasetException(_data, index, "its class"
+                    + $"{(_targets[i].Output is { } output ? $" for \"{output}\"" : "")} is {wrong}, but the "
+                    + Invariant($"classes are 0 to {_targets[i].Classes - 1}."));
         }
         for (int i = 0; _raw is not null && i < _chains.Length; i++)
             Transform(_chains[i], index, seed, epoch, _raw.Input(i, 0), memory.Input(i, place));
@@ -79,7 +79,7 @@ internal sealed class SampleReader
         if (of.Input is { } name)
             return SampleTensors.IndexOf("input", names, name);
         return names.Length == 1 ? 0 : throw new ArgumentException($"The data set has {names.Length} inputs, "
-            + $"{string.Join(", ", names)}, and {of.Transform.GetType().Name} names none of them; give both, as "
+            + $"{string.Join(", ", names)}, but {of.Transform.GetType().Name} names none of them. Name one, as in "
             + $"(\"{names[0]}\", new {of.Transform.GetType().Name}(…)).");
     }
 

@@ -14,7 +14,7 @@ internal static class SampleTensors
         foreach (TargetDescription target in dataset.Targets)
         {
             if (target.Length < 1)
-                throw new ArgumentException("The data set does not say what its targets are; make each of its Targets "
+                throw new ArgumentException("The data set does not describe its targets. Create each of its Targets "
                     + $"with {nameof(TargetDescription.OfClasses)}, {nameof(TargetDescription.OfClassesPerPixel)} or "
                     + $"{nameof(TargetDescription.OfValues)}.", nameof(dataset));
         }

@@ -408,17 +408,17 @@ public readonly record struct NumberInterval(double Least, double Most, bool Has
     public static NumberInterval Finite { get; }
         = new(double.NegativeInfinity, double.PositiveInfinity, HasLeast: false, HasMost: false);
 
-    /// <summary>The interval in words, such as <c>a number from 0 to below 1</c>.</summary>
+    /// <summary>The interval in words, such as <c>a number at least 0 and below 1</c>.</summary>
     internal string Words
     {
         get
         {
             if (this == Finite)
                 return "a finite number";
-            string least = $"{(HasLeast ? "from" : "above")} {Text(Least)}";
+            string least = $"{(HasLeast ? "at least" : "above")} {Text(Least)}";
             return double.IsPositiveInfinity(Most)
-                ? $"a finite number {least}{(HasLeast ? " on" : "")}"
-                : $"a number {least} to {(HasMost ? "" : "below ")}{Text(Most)}";
+            ? $"a finite number {least}"
+            : $"a number {least} and {(HasMost ? "at most" : "below")} {Text(Most)}";
         }
     }
 

@@ -16,7 +16,8 @@ public sealed class AttributeValues
     /// <summary>Returns the value of an attribute, or its default.</summary>
     /// <exception cref="ArgumentException">The attribute has neither a value nor a default.</exception>
     public T Get<T>(AttributeDeclaration<T> attribute) where T : struct
-        => Find(attribute) ?? throw new ArgumentException($"{attribute.Name} is missing.", nameof(attribute));
+        => Find(attribute) ?? throw new ArgumentException(
+            $"The attribute {attribute.Name} has neither a value nor a default.", nameof(attribute));
 
     /// <summary>Returns the value of an attribute, or its default; null if its owner computes the default.</summary>
     public T? Find<T>(AttributeDeclaration<T> attribute) where T : struct
@@ -66,8 +67,9 @@ public class Declaration<T>
         if (attributes.FirstOrDefault(attribute => !names.Add(attribute.Name)) is { } again)
         {
             throw new ArgumentException(
-                $"{kind} has an attribute \"{again.Name}\" whose name is taken: names are unique, and files use "
-                + $"{string.Join(", ", taken)} themselves.", nameof(attributes));
+                $"{kind} declares the attribute \"{again.Name}\" twice, or its name is reserved: "
+                + $"{string.Join(", ", taken)} have a meaning of their own in files. Use another "
+                + "name.", nameof(attributes));
         }
         (Kind, Summary, Attributes, _make) = (kind, summary, attributes, make);
     }
@@ -128,8 +130,8 @@ public abstract class DeclarationSet<TDeclaration, T>
         foreach (TDeclaration declaration in declarations)
         {
             if (!_byKind.TryAdd(declaration.Kind, declaration))
-                throw new ArgumentException($"The kind \"{declaration.Kind}\" of {what} is there twice; "
-                    + "kinds are unique in a set.", nameof(declarations));
+                throw new ArgumentException($"The set already contains the {what} \"{declaration.Kind}\". Use "
+                    + "another name.", nameof(declarations));
             if (declaration.FormerKind is { } former)
                 _byKind.TryAdd(former, declaration);
         }
@@ -147,7 +149,7 @@ public abstract class DeclarationSet<TDeclaration, T>
         string kind = json.Text(_what) ?? throw json.Error($"\"{_what}\" is missing.");
         return _byKind.TryGetValue(kind, out TDeclaration? declaration)
             ? declaration.Read(json)
-            : throw json.Error($"{_what} \"{Excerpt.Of(kind)}\" is unknown; there are {Kinds}.");
+            : throw json.Error($"the {_what} \"{Excerpt.Of(kind)}\" is unknown; use one of {Kinds}.");
     }
 }
 

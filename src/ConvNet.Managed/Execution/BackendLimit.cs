@@ -11,6 +11,9 @@ public sealed record BackendLimit(string What, string Why, string Remedy);
 /// <summary>Finds limits that are common to several backends.</summary>
 internal static class BackendLimits
 {
+    /// <summary>The effect of <c>DOTNET_PROCESSOR_COUNT</c> on a backend.</summary>
+    public const string DefaultThreads = "It sets the default number of threads.";
+
     /// <summary>Lists the environment variables that are set and that change the results or the speed of a
     /// backend.</summary>
     /// <param name="known">The names of the variables, or prefixes of names followed by *, and their effects.</param>
@@ -33,29 +36,29 @@ internal static class BackendLimits
     internal static IEnumerable<BackendLimit> OfThreads(int threads, int usable, int online, double? quota)
     {
         string allowed = quota < online
-            ? Invariant($"a control group leaves the time of {quota:0.##} of {Count(online)}")
+            ? Invariant($"a control group limits this process to the time of {quota:0.##} of {Count(online)}")
             : $"this process may use {usable} of {Count(online)}";
         if (threads > usable)
         {
-            yield return new BackendLimit(Invariant($"{threads} threads on {Count(usable)}."),
-                "Threads take turns on the processors, and each call waits for the last of them: more threads than "
-                    + "processors are slower than as many.",
-                $"Ask for {usable} threads or fewer, or for no number.");
+            yield return new BackendLimit(Invariant($"{threads} threads run on {Count(usable)}."),
+                "The threads share the processors, and each call waits for the slowest of them. This is slower than "
+                    + "one thread per processor.",
+                    $"Use at most {usable} threads, or do not set the number.");
         }
         else if (quota < threads)
         {
-            yield return new BackendLimit(Invariant($"{threads} threads, and {allowed}."),
-                "The system stops all threads whenever their time of a period is used up.",
-                Invariant($"Ask for {Math.Max(1, (int)quota)} threads, or raise the limit ")
+            yield return new BackendLimit(Invariant($"There are {threads} threads, but {allowed}."),
+                "The system suspends all threads once they have used up the time of a period.",
+                Invariant($"Use {Math.Max(1, (int)quota)} threads, or raise the limit ")
                     + "(docker run --cpus, cpu.max of the control group).");
         }
         else if (threads == usable && usable < online)
         {
             yield return new BackendLimit(Invariant($"{threads} {(threads == 1 ? "thread" : "threads")}: {allowed}."),
-                "The affinity of the process, a control group or DOTNET_PROCESSOR_COUNT leaves no more; with more it "
-                    + "would be faster.",
-                "Give the process more processors (taskset, docker run --cpus), or leave it so: results do not depend "
-                    + "on it.");
+                "The affinity of the process, a control group or DOTNET_PROCESSOR_COUNT allows no more. It would be "
+                    + "faster with more.",
+                    "Give the process more processors (taskset, docker run --cpus). This is optional: the results do "
+                    + "not depend on it.");
         }
     }
 

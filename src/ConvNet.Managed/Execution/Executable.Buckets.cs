@@ -21,8 +21,8 @@ public abstract partial class Executable
             using Hold hold = Enter();
             CheckTraining();
             if (value is not null && !Spec!.KeepGradients)
-                throw new InvalidOperationException("No gradient is ready to be read: the executable was compiled with "
-                    + "KeepGradients: false.");
+                throw new InvalidOperationException("There are no gradients to report: the executable was compiled "
+                    + "with KeepGradients: false. Compile it with KeepGradients: true.");
             _gradientReady = value;
         }
     }
@@ -113,7 +113,7 @@ public abstract partial class Executable
         CheckParameter(parameter, length, "values");
         if (!bucket.Contains(parameter))
             throw new ArgumentException(
-                Invariant($"{parameter.Name} is in another bucket than this one, which has ")
+                $"{parameter.Name} is not in this bucket, which contains "
                 + $"{string.Join(", ", bucket.Select(p => p.Name))}.", nameof(parameter));
     }
 }

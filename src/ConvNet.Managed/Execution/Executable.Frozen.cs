@@ -44,7 +44,8 @@ public abstract partial class Executable
 
     /// <summary>Creates the exception for freezing or unfreezing parameters during a recording.</summary>
     internal static InvalidOperationException RecordedMeanwhile()
-        => new("The executable is being recorded, and its parts would be others: dispose the recording first.");
+        => new("The executable is being recorded, and freezing would change what is recorded. Dispose the recording "
+            + "first.");
 
     private Parameter[] Checked(IEnumerable<Parameter> parameters)
     {
@@ -56,8 +57,9 @@ public abstract partial class Executable
             CheckOwn(parameter);
             if (!parameter.Trainable)
                 throw new ArgumentException(
-                    $"{parameter.Name} is a buffer, which no step moves. It stays when all trainable parameters of "
-                    + $"{parameter.Node.Name} are frozen: give those, or the node.", nameof(parameters));
+                    $"{parameter.Name} is a buffer and cannot be frozen by itself. It does not change while all "
+                    + "trainable "
+                    + $"parameters of {parameter.Node.Name} are frozen: pass those, or the node.", nameof(parameters));
         }
         return all;
     }
@@ -104,14 +106,16 @@ public abstract partial class Executable
     private void CheckHasGradient(Parameter parameter)
     {
         if (!parameter.Trainable)
-            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient.", nameof(parameter));
+            throw new ArgumentException($"{parameter.Name} is a buffer and has no gradient. Pass a trainable "
+                + "parameter.",
+                nameof(parameter));
         if (Frozen.Contains(parameter))
             throw new InvalidOperationException(
-                $"{parameter.Name} is frozen: no gradient is computed for it. Unfreeze it, and call Forward and "
-                + "Backward again.");
+                $"{parameter.Name} is frozen, so no gradient is computed for it. Unfreeze it, then call Forward and "
+                + "Backward.");
         if (Frozen.IsWithoutLoss(parameter))
             throw new InvalidOperationException(
-                $"{parameter.Name} has no gradient, because no loss depends on it: compile with a loss for an output "
-                + "that it leads to.");
+                $"{parameter.Name} has no gradient, because no loss depends on it. Compile with a loss for an output "
+                + "that depends on it.");
     }
 }

@@ -27,7 +27,7 @@ public abstract partial class Executable
         CheckHasGradients(nameof(ScaleGradients));
         if (!float.IsFinite(factor))
             throw new ArgumentOutOfRangeException(nameof(factor),
-                Invariant($"Gradients cannot be scaled by {factor}; give a finite number."));
+                Invariant($"The factor of the gradients is {factor}; it must be a finite number."));
         ScaleGradientsCore(factor);
     }
 
@@ -43,8 +43,8 @@ public abstract partial class Executable
             squares += GradientSquaresCore(parameter);
             if (!double.IsFinite(squares))
                 throw new ArithmeticException(
-                    $"The gradient of {parameter.Name} has a value that is NaN or infinite, so the gradients have no "
-                    + "norm to clip. They are unchanged; leave the step out, or lower the learning rate.");
+                    $"The gradient of {parameter.Name} contains NaN or infinity, so the norm of the gradients is not "
+                    + "finite. They are unchanged. Skip this step, or lower the learning rate.");
         }
         double norm = Math.Sqrt(squares), factor = maxNorm / (norm + NormFloor);
         if (factor < 1)
@@ -148,14 +148,14 @@ public abstract partial class Executable
         CheckTraining();
         if (!_hasGradients)
             throw new InvalidOperationException(
-                $"{what} needs gradients: call Backward first (TrainStep leaves none with KeepGradients: false).");
+                $"{what} needs gradients. Call Backward first; TrainStep with KeepGradients: false leaves none.");
     }
 
     private static void CheckClip(float most, string name)
     {
         if (most is not (> 0 and < float.PositiveInfinity))
             throw new ArgumentOutOfRangeException(name,
-                Invariant($"Gradients cannot be clipped to {most}; give a finite number above 0."));
+                Invariant($"The limit of the gradients is {most}; it must be a finite number above 0."));
     }
 
     private IEnumerable<(Parameter Parameter, int Index, string Name)> States()
@@ -170,8 +170,8 @@ public abstract partial class Executable
             .ToDictionary(p => p.Name, StringComparer.Ordinal);
         return Frozen.With(state.Frozen.Select(name => trainable.GetValueOrDefault(name)
             ?? throw new ArgumentException(
-                $"The state says that \"{Excerpt.Of(name)}\" is frozen, and no trainable parameter of the graph is "
-                + "called that: compile the graph that it was saved with."
+                $"The state freezes \"{Excerpt.Of(name)}\", but the graph has no trainable parameter of that name. "
+                + "Compile the graph that the state was saved with."
                 + NearMisses.Question(name, trainable.Keys), nameof(state))));
     }
 
@@ -179,13 +179,14 @@ public abstract partial class Executable
     private Dictionary<string, NamedTensor> CheckState(TrainingState state)
     {
         if (state.Step < 0 || state.Pass < 0)
-            throw new ArgumentException($"Step {state.Step} and pass {state.Pass} of a state are numbers from 0.",
+            throw new ArgumentException($"The state has step {state.Step} and pass {state.Pass}; both must be at "
+                + "least 0.",
                 nameof(state));
         var tensors = new Dictionary<string, NamedTensor>(StringComparer.Ordinal);
         foreach (NamedTensor tensor in state.Tensors)
         {
             if (!tensors.TryAdd(tensor.Name, tensor))
-                throw new ArgumentException($"The state has \"{Excerpt.Of(tensor.Name)}\" twice.", nameof(state));
+                throw new ArgumentException($"The state contains \"{Excerpt.Of(tensor.Name)}\" twice.", nameof(state));
         }
         Dictionary<string, Parameter> wanted = Graph.Parameters.ToDictionary(p => p.Name, StringComparer.Ordinal);
         foreach ((Parameter parameter, _, string name) in States())
@@ -195,20 +196,21 @@ public abstract partial class Executable
         {
             if (!tensors.TryGetValue(name, out NamedTensor? tensor))
                 throw new ArgumentException(
-                    $"The state lacks \"{name}\": it is of another graph than this one, or of another optimiser than "
-                    + $"{optimizer}. Compile with those that it was saved with."
+                    $"The state does not contain \"{name}\": it was saved with another graph, or with another "
+                    + $"optimiser than {optimizer}. Compile with the graph and the optimiser that it was saved with."
                     + NearMisses.Question(name, tensors.Keys), nameof(state));
             if (tensor.Values.Length != parameter.Length || !tensor.Dimensions.SequenceEqual(parameter.Dimensions))
                 throw new ArgumentException(
                     Invariant($"\"{name}\" of the state is {Excerpt.OfSizes(tensor.Dimensions)} with ")
-                    + Invariant($"{tensor.Values.Length:N0} values; {parameter} takes {parameter.Length:N0}."),
+                    + Invariant($"{tensor.Values.Length:N0} values, but {parameter} has {parameter.Length:N0}. ")
+                    + "Compile the graph that the state was saved with.",
                     nameof(state));
         }
         if (tensors.Keys.FirstOrDefault(name => !wanted.ContainsKey(name)) is { } unknown)
             throw new ArgumentException(
-                $"The state has \"{Excerpt.Of(unknown)}\", which neither the graph nor {optimizer} has: compile with "
-                + "the graph and the optimiser that it was saved with." + NearMisses.Question(unknown, wanted.Keys),
-                nameof(state));
+                $"The state contains \"{Excerpt.Of(unknown)}\", which belongs neither to the graph nor to {optimizer}. "
+                + "Compile with the graph and the optimiser that it was saved with."
+                + NearMisses.Question(unknown, wanted.Keys), nameof(state));
         return tensors;
     }
 }

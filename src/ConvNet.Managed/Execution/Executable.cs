@@ -53,7 +53,7 @@ public abstract partial class Executable : IExecutable
         ArgumentNullException.ThrowIfNull(graph);
         if (batchSize < 1)
             throw new ArgumentOutOfRangeException(nameof(batchSize),
-                $"A batch of {batchSize} samples is empty; the batch size starts at 1.");
+                $"The batch size is {batchSize}; it must be at least 1.");
         if (spec is not null)
         {
             ArgumentNullException.ThrowIfNull(spec.Losses, nameof(spec));
@@ -64,15 +64,15 @@ public abstract partial class Executable : IExecutable
         {
             if (node.Layer?.SavedLength(batchSize, node.InputShapes) is < 0 and var saved)
                 throw new ArgumentException(
-                    $"{node.Place}: its SavedLength is {saved:N0} for {batchSize} samples; it starts at 0.",
+                    $"{node.Place}: SavedLength is {saved:N0} for {batchSize} samples; it must be at least 0.",
                     nameof(graph));
             if ((long)node.Shape.Length * batchSize > int.MaxValue)
             {
                 throw new ArgumentOutOfRangeException(
                     nameof(batchSize),
-                    Invariant($"{batchSize:N0} samples of {node.Shape} at \"{node.Name}\" are too many: a tensor has ")
-                    + Invariant($"at most {int.MaxValue:N0} values, {int.MaxValue / node.Shape.Length:N0} such ")
-                    + Invariant($"samples."));
+                    Invariant($"A batch of {batchSize:N0} samples of {node.Shape} at \"{node.Name}\" is too large: a ")
+                    + Invariant($"tensor has at most {int.MaxValue:N0} values. Use a batch size of at most ")
+                    + Invariant($"{int.MaxValue / node.Shape.Length:N0}."));
             }
         }
         graph.CheckComplete();
@@ -118,7 +118,8 @@ public abstract partial class Executable : IExecutable
             _sampleOffset = value >= 0
                 ? value
                 : throw new ArgumentOutOfRangeException(nameof(value),
-                    $"A sample offset of {value} is before the batch; the first sample of a batch has number 0.");
+                    $"The sample offset is {value}; it must be at least 0, the index of the first sample of the "
+                        + "batch.");
         }
     }
 
@@ -149,8 +150,8 @@ public abstract partial class Executable : IExecutable
         int index = NamedTensors.IndexOf(output, _objectiveNodes, "output with a loss");
         return _hasLosses
             ? _losses[index]
-            : throw new InvalidOperationException("There is no loss to read: call Loss or TrainStep first, and read "
-                + "before the next Forward.");
+            : throw new InvalidOperationException("There is no loss to read. Call Loss or TrainStep, and read the "
+                + "loss before the next Forward.");
     }
 
     /// <inheritdoc/>
@@ -158,8 +159,8 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase != Phase.Evaluated)
-            throw new InvalidOperationException("Backward needs the loss of a batch: call Forward and Loss before "
-                + $"it{OrAgain}, or give it a gradient.");
+            throw new InvalidOperationException($"Backward needs the loss of a batch{UsedUp}. Call Forward and "
+                + "Loss first, or pass the gradient of the output.");
         CheckBackward(accumulate);
         BackwardChecked(default, accumulate);
     }
@@ -169,8 +170,8 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("Backward needs a batch that went forward: call Forward before "
-                + $"it{OrAgain}.");
+            throw new InvalidOperationException($"Backward needs the values of a forward pass{UsedUp}. Call "
+                + "Forward first.");
         outputGradient = outputGradient.InOrderOf(_objectiveNodes, "output with a loss", all: false);
         for (int i = 0; i < Objectives.Count; i++)
         {
@@ -178,7 +179,7 @@ public abstract partial class Executable : IExecutable
             int length = outputGradient[i].Length;
             if (length != N * node.Shape.Length && (length > 0 || !outputGradient.IsNamed))
                 throw WrongLength(length, N * node.Shape.Length, nameof(outputGradient),
-                    $"the gradient of {N} × {node.Shape} output values{PlaceOf(node)}");
+                    $"the gradient of the output of {N} samples of {node.Shape}{PlaceOf(node)}");
         }
         CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
@@ -225,8 +226,8 @@ public abstract partial class Executable : IExecutable
     {
         using Hold hold = Enter();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("There is no output to read: call Forward first, and read before "
-                + "Backward.");
+            throw new InvalidOperationException("There is no output to read. Call Forward, and read the output "
+                + "before Backward.");
         output = output.InOrderOf(Graph.Outputs, "output");
         CheckOutputLengths(output, N);
         ReadOutputs(output);
@@ -248,7 +249,7 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckParameter(parameter, values.Length, nameof(values));
         if (_hasGradients && _cannotAdd is null && Changes(parameter, values))
-            _cannotAdd = $"{parameter.Name} has been written since";
+            _cannotAdd = $"{parameter.Name} has been written since they were computed";
         WriteCore(parameter, values);
         _unwritten.Remove(parameter);
         _changedBy = nameof(Write);
@@ -263,10 +264,10 @@ public abstract partial class Executable : IExecutable
         CheckTraining();
         CheckHasGradient(parameter);
         if (!Spec!.KeepGradients)
-            throw new InvalidOperationException("The gradients are not kept: the executable was compiled with "
-                + "KeepGradients: false.");
+            throw new InvalidOperationException("There are no gradients to read: the executable was compiled with "
+                + "KeepGradients: false. Compile it with KeepGradients: true.");
         if (!_hasGradients)
-            throw new InvalidOperationException("There are no gradients to read: call Backward first.");
+            throw new InvalidOperationException("There are no gradients to read. Call Backward first.");
         ReadGradientCore(parameter, values);
     }
 
@@ -276,11 +277,11 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckTraining();
         if (!Spec!.InputGradient)
-            throw new InvalidOperationException("The gradient of the input was not asked for: compile with "
+            throw new InvalidOperationException("The gradient of the input is not computed. Compile with "
                 + "InputGradient: true.");
         if (!_hasInputGradient)
-            throw new InvalidOperationException("There is no gradient of the input to read: call Backward first, and "
-                + "read before the next Forward.");
+            throw new InvalidOperationException("There is no gradient of the input to read. Call Backward, and read "
+                + "the gradient before the next Forward.");
         values = values.InOrderOf(Graph.Inputs, "input");
         for (int i = 0; i < Graph.Inputs.Count; i++)
         {
@@ -304,7 +305,7 @@ public abstract partial class Executable : IExecutable
     {
         int before = Interlocked.CompareExchange(ref _state, Disposed, Free);
         if (before == Held)
-            throw new InvalidOperationException("The executable is in use by another caller; dispose it when that "
+            throw new InvalidOperationException("The executable is in use by another caller. Dispose it when that "
                 + "call has ended.");
         if (before == Disposed)
             return;
@@ -377,8 +378,8 @@ public abstract partial class Executable : IExecutable
     /// <param name="values">Receives the N×C×H×W values.</param>
     protected abstract void ReadInputGradientCore(int index, Span<float> values);
 
-    private string OrAgain => _phase == Phase.Differentiated
-        ? " again (the last Backward has used up the values of its batch)" : "";
+    private string UsedUp => _phase == Phase.Differentiated
+        ? ", and the previous Backward has used it up" : "";
 
     private void ForwardChecked(BatchValues input, int n)
     {
@@ -445,7 +446,7 @@ public abstract partial class Executable : IExecutable
         }
         catch
         {
-            _cannotAdd = adds ? "a Backward that failed has lost those of the batches before" : null;
+            _cannotAdd = adds ? "a Backward that failed has lost the gradients of the previous batches" : null;
             TakeBuffersBack(true);
             throw;
         }
@@ -493,8 +494,8 @@ public abstract partial class Executable : IExecutable
         CheckTraining();
         CheckRate(learningRate);
         if (!_hasGradients)
-            throw new InvalidOperationException("Step needs gradients: call Backward first (TrainStep leaves none "
-                + "with KeepGradients: false).");
+            throw new InvalidOperationException("Step needs gradients. Call Backward first; TrainStep with "
+                + "KeepGradients: false leaves none.");
         StepCore(learningRate);
         NoteStep();
     }
@@ -504,7 +505,7 @@ public abstract partial class Executable : IExecutable
         _steps++;
         _changedBy = nameof(Step);
         if (_hasGradients)
-            _cannotAdd = "Step has moved the parameters since";
+            _cannotAdd = "Step has updated the parameters since they were computed";
     }
 
     // Buffers that the caller has written since the forward pass are not restored.
@@ -530,11 +531,11 @@ public abstract partial class Executable : IExecutable
     {
         int before = Interlocked.CompareExchange(ref _state, Held, Free);
         if (before == Held && _callbackThread == Environment.CurrentManagedThreadId)
-            throw new InvalidOperationException("A backward pass is under way, and its GradientReady callback uses the "
-                + "executable only by the bucket that it is given.");
+            throw new InvalidOperationException("A backward pass is in progress. Its GradientReady callback may use "
+                + "only the bucket that it receives, not the executable.");
         if (before == Held)
-            throw new InvalidOperationException("The executable is in use by another caller. It belongs to one caller "
-                + "at a time; compile one for each.");
+            throw new InvalidOperationException("The executable is in use by another caller. Compile one executable "
+                + "for each caller.");
         if (before == Disposed)
             throw new ObjectDisposedException(GetType().Name, "The executable is disposed.");
         if (!_backendDisposed())
@@ -546,8 +547,8 @@ public abstract partial class Executable : IExecutable
     private void CheckTraining()
     {
         if (Spec is null)
-            throw new InvalidOperationException("The executable was compiled for inference only; use Compile for one "
-                + "that trains.");
+            throw new InvalidOperationException("The executable was compiled for inference only. Use Compile for "
+                + "training.");
     }
 
     private void CheckOutputLengths(BatchBuffers output, int n)
@@ -558,7 +559,7 @@ public abstract partial class Executable : IExecutable
             int length = output[i].Length;
             if (length != n * node.Shape.Length && (length > 0 || !output.IsNamed))
                 throw WrongLength(length, n * node.Shape.Length, nameof(output),
-                    $"the output of {n} samples{PlaceOf(node)}, {node.Shape} each");
+                    $"the output of {n} samples of {node.Shape}{PlaceOf(node)}");
         }
     }
 
@@ -586,7 +587,7 @@ public abstract partial class Executable : IExecutable
         string names = string.Join(", ", parameters.Take(MostNamed).Select(p => p.Name)),
             more = parameters.Length > MostNamed ? Invariant($" and {parameters.Length - MostNamed:N0} more") : "",
             have = parameters.Length == 1 ? "has" : "have";
-        return new($"{names}{more} {have} no values yet: call Initialize, CopyTo of a SavedModel, LoadState, or Write "
+        return new($"{names}{more} {have} no values yet. Call Initialize, CopyTo of a SavedModel, LoadState, or Write "
             + "for every parameter first.");
     }
 
@@ -594,11 +595,11 @@ public abstract partial class Executable : IExecutable
     {
         if (_changedBy is not null)
             throw new InvalidOperationException(
-                $"Backward needs a forward pass of the parameters that are there; {_changedBy} has changed them since: "
-                + $"call Forward again before Backward, or {_changedBy} before Forward or after Backward.");
+                $"{_changedBy} has changed the parameters since Forward, so Backward would not compute the gradient of "
+                + $"any function. Call Forward again, or {_changedBy} before Forward or after Backward.");
         if (accumulate && _cannotAdd is not null)
             throw new InvalidOperationException(
-                $"The gradients that are there cannot be added to: {_cannotAdd}. "
+                $"The gradients cannot be accumulated: {_cannotAdd}. "
                 + "Call Backward without accumulate first.");
     }
 
@@ -606,7 +607,7 @@ public abstract partial class Executable : IExecutable
     {
         CheckTraining();
         if (_phase is not (Phase.Forwarded or Phase.Evaluated))
-            throw new InvalidOperationException("Loss needs the output of a batch: call Forward first.");
+            throw new InvalidOperationException("Loss needs the output of a batch. Call Forward first.");
     }
 
     private int CountSamples(BatchValues input)
@@ -616,8 +617,9 @@ public abstract partial class Executable : IExecutable
         {
             if (CountSamples(input[i], Graph.Inputs[i]) is var other && other != n)
                 throw new ArgumentException(
-                    Invariant($"The input \"{Graph.Inputs[0].Name}\" has {n:N0} samples and ")
-                    + Invariant($"\"{Graph.Inputs[i].Name}\" has {other:N0}; give as many of each."), nameof(input));
+                    Invariant($"The input \"{Graph.Inputs[0].Name}\" has {n:N0} samples, but ")
+                    + Invariant($"\"{Graph.Inputs[i].Name}\" has {other:N0}. Pass the same number for every input."),
+                    nameof(input));
         }
         return n;
     }
@@ -627,11 +629,12 @@ public abstract partial class Executable : IExecutable
         int length = input.Shape.Length;
         (int n, int rest) = Math.DivRem(values.Length, length);
         if (rest != 0 || n == 0)
-            throw new ArgumentException(Invariant($"{values.Length:N0} values{PlaceOf(input)} are no whole number of ")
-                + Invariant($"{input.Shape} samples, {length:N0} values each."), nameof(input));
+            throw new ArgumentException(Invariant($"{values.Length:N0} values{PlaceOf(input)} are not a whole number ")
+                + Invariant($"of {input.Shape} samples. Pass a positive multiple of {length:N0} values."),
+                nameof(input));
         if (n > BatchSize)
-            throw new ArgumentException($"{n} samples{PlaceOf(input)} are more than a batch of {BatchSize}; "
-                + "give them in parts or compile for a larger batch.", nameof(input));
+            throw new ArgumentException($"{n} samples{PlaceOf(input)} exceed the batch size {BatchSize}. "
+                + "Pass them in several calls, or compile for a larger batch.", nameof(input));
         return n;
     }
 
@@ -646,13 +649,13 @@ public abstract partial class Executable : IExecutable
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Node.Graph != Graph)
-            throw new ArgumentException($"{parameter.Name} belongs to another graph than this executable.",
+            throw new ArgumentException($"{parameter.Name} belongs to another graph. Pass a parameter of this one.",
                 nameof(parameter));
     }
 
     // The condition is tested by the caller, so that no message is formatted unless there is an error.
     private static ArgumentException WrongLength(int length, int expected, string name, string what)
-        => new(Invariant($"{length:N0} values were given; {what} takes {expected:N0}."), name);
+        => new(Invariant($"{length:N0} values were passed, but {what} has {expected:N0}."), name);
 
     private static void CheckRate(float learningRate)
     {

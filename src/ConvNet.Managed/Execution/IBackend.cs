@@ -36,7 +36,8 @@ public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimi
         init => _gradientBucketBytes = value >= 1
             ? value
             : throw new ArgumentOutOfRangeException(nameof(value),
-                $"A bucket of {value} bytes holds no gradient; with 1 each parameter comes alone.");
+                $"The size of a bucket is {value} bytes; it must be at least 1, which makes one bucket of each "
+                    + "parameter.");
     }
 }
 
@@ -386,7 +387,7 @@ public static class ExecutableExtensions
         Parameter[] trainable = [.. node.Parameters.Where(p => p.Trainable)];
         return trainable.Length > 0
             ? trainable
-            : throw new ArgumentException($"{node.Place} has no trainable parameters, and nothing to freeze.",
+            : throw new ArgumentException($"{node.Place} has no trainable parameters to freeze.",
                 nameof(node));
     }
 
@@ -403,8 +404,8 @@ public static class ExecutableExtensions
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(other);
         if (executable.Graph != other.Graph)
-            throw new ArgumentException("The other executable was compiled from another graph; parameters move "
-                + "between executables of one graph.", nameof(other));
+            throw new ArgumentException("The other executable was compiled from another graph. Parameters can "
+                + "only be copied between executables of the same graph.", nameof(other));
         foreach (Parameter parameter in executable.Graph.Parameters)
         {
             var values = new float[parameter.Length];

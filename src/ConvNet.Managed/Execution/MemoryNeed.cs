@@ -24,9 +24,9 @@ internal sealed record MemoryNeed(int BatchSize, string Largest, long LargestByt
     /// <param name="bytes">The number of bytes requested.</param>
     /// <param name="error">The error reported by the system.</param>
     public InsufficientMemoryException Exceeded(long bytes, Exception error) => new(
-        $"There is not enough memory: batches of {BatchSize} ask for {Text(bytes)}. "
+        $"There is not enough memory: batches of {BatchSize} need {Text(bytes)}. "
         + $"The largest tensor is {Largest}, {Text(LargestBytes)}."
-        + (BatchSize > 1 ? " A smaller batch takes less." : ""), error);
+        + (BatchSize > 1 ? " Use a smaller batch." : ""), error);
 
     private static string Text(long bytes) => bytes < 1_000_000_000 ? $"{bytes / 1e6:N1} MB" : $"{bytes / 1e9:N1} GB";
 }

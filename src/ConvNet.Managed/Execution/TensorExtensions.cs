@@ -50,8 +50,8 @@ public static class TensorExtensions
         ArgumentNullException.ThrowIfNull(input);
         Shape x = executable.Graph.Input.Shape, y = executable.Graph.Output.Shape;
         if (input.Rank != 4 || !input.Lengths[1..].SequenceEqual([x.C, x.H, x.W]))
-            throw new ArgumentException($"A tensor of {string.Join("×", input.Lengths.ToArray())} is no batch of "
-                + $"the input; the graph takes N×{x}.", nameof(input));
+            throw new ArgumentException($"A tensor of {string.Join("×", input.Lengths.ToArray())} is not a batch of "
+                + $"the input. Pass N×{x}.", nameof(input));
         var output = new float[input.Lengths[0] * y.Length];
         executable.Infer(Contiguous(input), output);
         return Tensor.Create(output, [input.Lengths[0], y.C, y.H, y.W]);

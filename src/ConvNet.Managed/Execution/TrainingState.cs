@@ -64,7 +64,7 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
         catch (Exception error) when (error is JsonException or InvalidOperationException or NullReferenceException)
         {
             throw new InvalidDataException(
-                $"{path}: \"{key}\" is \"{Excerpt.Of(text)}\"; it is a JSON array of names.", error);
+                $"{path}: \"{key}\" is \"{Excerpt.Of(text)}\"; it must be a JSON array of names.", error);
         }
     }
 
@@ -89,10 +89,10 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
     private static long Number(IReadOnlyDictionary<string, string> metadata, string key, string path)
     {
         if (!metadata.TryGetValue(key, out string? text))
-            throw new InvalidDataException($"{path}: its metadata has no \"{key}\"; it is no training state.");
+            throw new InvalidDataException($"{path} is not a training state: its metadata has no \"{key}\".");
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
             ? number
             : throw new InvalidDataException(
-                $"{path}: \"{key}\" is \"{Excerpt.Of(text)}\"; it is a whole number from 0.");
+                $"{path}: \"{key}\" is \"{Excerpt.Of(text)}\"; it must be a whole number of at least 0.");
     }
 }

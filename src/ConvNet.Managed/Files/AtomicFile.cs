@@ -72,8 +72,8 @@ internal static class AtomicFile
         }
         if (Room(target) is { } free && free < length)
             throw new IOException(
-                $"{path} has no room for {what}: it takes {length:N0} bytes, and {free:N0} are free there. Make room, "
-                + "or name a file elsewhere.");
+                $"{path}: there is not enough space for {what}: it needs {length:N0} bytes, but only {free:N0} are "
+                + "free. Free some space, or name a file elsewhere.");
     }
 
     // Returns the target of a link, so that the link itself is kept. Only a writable file is replaced.
@@ -81,20 +81,20 @@ internal static class AtomicFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (FileKind.NotRegular(path) is { } kind)
-            throw new IOException($"{path} is {kind}; name a file in a folder.");
+            throw new IOException($"{path} is {kind}. Name a file in a folder.");
         bool isLink = new FileInfo(path).LinkTarget is not null;
         string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName
             : path);
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Path.EndsInDirectorySeparator(target))
-            throw new IOException($"{path} is a folder; name a file in a folder.");
+            throw new IOException($"{path} is a folder. Name a file in a folder.");
         if (!OperatingSystem.IsWindows() && folder == "/dev")
-            throw new IOException($"{path} is a device; name a file in a folder.");
+            throw new IOException($"{path} is a device. Name a file in a folder.");
         if (!Directory.Exists(folder))
-            throw new DirectoryNotFoundException($"{path}: there is no folder {folder}; create it first.");
+            throw new DirectoryNotFoundException($"{path}: the folder {folder} does not exist. Create it first.");
         if (File.Exists(target) && !IsWritable(target))
             throw new UnauthorizedAccessException(
-                $"{path} is read-only and is not replaced. Make it writable (chmod u+w), or name another file.");
+                $"{path} is read-only, so it is not replaced. Make it writable (chmod u+w), or name another file.");
         return target;
     }
 
@@ -184,15 +184,16 @@ internal static class AtomicFile
     private static Exception Failed(Exception error, string path, string what, string target, long length)
     {
         string folder = Path.GetDirectoryName(target)!;
-        string state = File.Exists(target) ? "The file that was there is untouched." : "No file was left there.";
+        string state = File.Exists(target) ? "The existing file is unchanged." : "No file was created.";
         if (error is UnauthorizedAccessException)
             return new UnauthorizedAccessException(
-                $"{path} cannot take {what}: the folder {folder} may not be written to. {state} Name a file in "
-                + "another folder.", error);
-        string reason = error.HResult is NoSpace or QuotaExceeded ? "there is not enough room" : Reason(error, target);
-        string room = Room(target) is { } free ? $", and {free:N0} are free there" : "";
+                $"{path}: {what} cannot be written: there is no permission to write to the folder {folder}. {state} "
+                + "Name a file in another folder.", error);
+        string reason = error.HResult is NoSpace or QuotaExceeded ? "there is not enough space" : Reason(error, target);
+        string room = Room(target) is { } free ? $", but only {free:N0} are free" : "";
         return new IOException(
-            $"{path} cannot take {what}: {reason}. {(length > 0 ? $"It takes {length:N0} bytes{room}. " : "")}{state}",
+            $"{path}: {what} cannot be written: {reason}. "
+                + $"{(length > 0 ? $"It needs {length:N0} bytes{room}. " : "")}{state}",
             error);
     }
 
@@ -201,7 +202,7 @@ internal static class AtomicFile
     {
         int end = error.Message.IndexOf(Path.GetFileName(target) + Mark, StringComparison.Ordinal);
         int cut = end < 0 ? -1 : error.Message.LastIndexOf(" :", end, StringComparison.Ordinal);
-        return (end < 0 ? error.Message : cut < 0 ? "the system refuses it" : error.Message[..cut]).TrimEnd('.');
+        return (end < 0 ? error.Message : cut < 0 ? "the system gives no reason" : error.Message[..cut]).TrimEnd('.');
     }
 
     // The free space; null if the system does not report it.

@@ -39,7 +39,7 @@ internal static class InputFile
     {
         using FileStream file = Open(path);
         if (file.Length > most)
-            throw TooLarge($"{file.Length:N0} bytes are");
+            throw TooLarge($"{file.Length:N0} bytes");
         // System files report a length of 0, and a file that is being written grows. Therefore the end is where a read
         // returns nothing.
         var bytes = new byte[file.Length + 1];
@@ -48,13 +48,14 @@ internal static class InputFile
         {
             length += read;
             if (length > most)
-                throw TooLarge($"more than {most:N0} bytes are");
+                throw TooLarge($"more than {most:N0} bytes");
             if (length == bytes.Length)
                 Array.Resize(ref bytes, Math.Min(2 * length + 4096, most + 1));
         }
         return bytes[..length];
 
-        InvalidDataException TooLarge(string size) => new($"{path}: {size} no {what}; at most {most:N0} are read.");
+        InvalidDataException TooLarge(string size)
+            => new($"{path} has {size}, which is too large for a {what}; the limit is {most:N0}.");
     }
 
     /// <summary>Reads a UTF-8 text file.</summary>
@@ -75,7 +76,7 @@ internal static class InputFile
         int at = 0;
         while (Rune.DecodeFromUtf8(bytes.Span[at..], out _, out int length) == System.Buffers.OperationStatus.Done)
             at += length;
-        throw new InvalidDataException($"{source}: byte {at:N0}, 0x{bytes.Span[at]:X2}, is no text in UTF-8.");
+        throw new InvalidDataException($"{source}: byte {at:N0}, 0x{bytes.Span[at]:X2}, is not valid UTF-8.");
     }
 
     /// <summary>Encodes a text as UTF-8.</summary>
@@ -89,7 +90,7 @@ internal static class InputFile
         catch (EncoderFallbackException error)
         {
             throw new InvalidDataException(
-                $"{source}: character {error.Index:N0} is half of a surrogate pair, which is no text.", error);
+                $"{source}: character {error.Index:N0} is an unpaired surrogate.", error);
         }
     }
 
@@ -98,6 +99,6 @@ internal static class InputFile
         => utf8.Span.StartsWith(Encoding.UTF8.Preamble) ? utf8[Encoding.UTF8.Preamble.Length..] : utf8;
 
     private static string Advice(string kind) => kind.Contains("pipe", StringComparison.Ordinal)
-        ? "What comes out of a pipe, as of <(command), has to be written to a file first."
+        ? "Write the output of the pipe, such as <(command), to a file first."
         : "Name a file, or a link to one.";
 }

@@ -19,7 +19,7 @@ internal sealed class JsonReader
     {
         (_object, _place) = (element, place);
         if (element.ValueKind != JsonValueKind.Object)
-            throw Error($"here stands {Describe(element)} instead of an object");
+            throw Error($"expected an object, found {Describe(element)}");
     }
 
     /// <summary>Parses a document whose root is an object.</summary>
@@ -28,7 +28,7 @@ internal sealed class JsonReader
     {
         if (utf8.Length > InputFile.MaxTextBytes)
             throw new InvalidDataException(
-                $"{source}: {utf8.Length:N0} bytes are too many; at most {InputFile.MaxTextBytes:N0} are read.");
+                $"{source} has {utf8.Length:N0} bytes; the limit is {InputFile.MaxTextBytes:N0}.");
         utf8 = InputFile.WithoutMark(utf8);
         Check(utf8, source);
         try
@@ -56,8 +56,8 @@ internal sealed class JsonReader
             {
                 if (reader.ValueIsEscaped && !CanBeRead(ref reader))
                     throw new InvalidDataException(
-                        $"{source}: the text at byte {reader.TokenStartIndex:N0} has an escape of half a surrogate "
-                        + "pair, which is no character.");
+                        $"{source}: the string at byte {reader.TokenStartIndex:N0} contains the escape of an unpaired "
+                        + "surrogate.");
             }
         }
         catch (JsonException error)
@@ -91,7 +91,7 @@ internal sealed class JsonReader
         int place = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
         string what = Excerpt.Of(place < 0 ? error.Message : error.Message[..place]);
         return new InvalidDataException(
-            $"{source}: this is no JSON, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}: {what}",
+            $"{source} is not valid JSON, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}: {what}",
             error);
     }
 
@@ -104,10 +104,10 @@ internal sealed class JsonReader
         string? found = Text("format");
         if (found != format)
             throw Error(
-                $"\"format\" is {(found is null ? "missing" : $"\"{Excerpt.Of(found)}\"")}; {what} says \"{format}\".");
+                $"\"format\" is {(found is null ? "missing" : $"\"{Excerpt.Of(found)}\"")}; {what} has \"{format}\".");
         int number = Int("version");
         if (number != version)
-            throw Error($"version {number} of the format is not known; this program reads version {version}.");
+            throw Error($"version {number} of the format is not supported; this program reads version {version}.");
     }
 
     /// <summary>Returns the location of a part of this object, for error messages.</summary>
@@ -122,7 +122,8 @@ internal sealed class JsonReader
         foreach (JsonProperty property in _object.EnumerateObject())
         {
             if (!_asked.Contains(property.Name))
-                throw Error($"\"{Excerpt.Of(property.Name)}\" is unknown here; there are {string.Join(", ", _asked)}.");
+                throw Error($"\"{Excerpt.Of(property.Name)}\" is unknown; the known properties are "
+                    + $"{string.Join(", ", _asked)}.");
         }
     }
 
@@ -139,7 +140,7 @@ internal sealed class JsonReader
     /// <summary>Reads a string.</summary>
     public string? Text(string name) => Optional(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString()
-        : throw Wrong(name, value, "a text");
+        : throw Wrong(name, value, "a string");
 
     /// <summary>Reads a 32-bit integer.</summary>
     public int Int(string name, int? otherwise = null) => Optional(name) is not { } value
@@ -207,7 +208,7 @@ internal sealed class JsonReader
 
     /// <summary>Reads a list of strings.</summary>
     public string[] Texts(string name) => [.. List(name).Select(value =>
-        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of texts"))];
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(name, value, "a list of strings"))];
 
     /// <summary>Creates a value from the object. Errors of a layer or graph about sizes get the location in the
     /// file.</summary>

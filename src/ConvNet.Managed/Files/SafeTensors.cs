@@ -45,8 +45,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         foreach (NamedTensor tensor in Tensors)
         {
             if (tensor.Dimensions.Aggregate(1L, (product, size) => product * size) != tensor.Values.Length)
-                throw new ArgumentException($"Tensor \"{tensor.Name}\" is {string.Join("×", tensor.Dimensions)} and "
-                    + $"has {tensor.Values.Length:N0} values.");
+                throw new ArgumentException($"The tensor \"{tensor.Name}\" of {string.Join("×", tensor.Dimensions)} "
+                    + $"has {tensor.Values.Length:N0} values. Pass as many as its dimensions declare.");
         }
         byte[] header = Header(Metadata, [.. Tensors.Select(tensor => (tensor.Name, tensor.Dimensions))]);
         Write(path, "the tensors", header, Tensors.Sum(tensor => (long)tensor.Values.Length),
@@ -77,14 +77,15 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     /// <inheritdoc cref="Read" path="/exception"/>
     internal static SafeTensorsHeader ReadHeader(Stream file, string path)
     {
-        InvalidDataException Damaged(string what) => new($"{path}: {what} It is damaged, or no safetensors file.");
+        InvalidDataException Damaged(string what)
+            => new($"{path}: {what} The file is damaged, or not a safetensors file.");
         Span<byte> lengthBytes = stackalloc byte[LengthBytes];
         if (file.Length < LengthBytes)
-            throw Damaged($"the file has {file.Length} bytes, and its header's length alone takes {LengthBytes}.");
+            throw Damaged($"The file has {file.Length} bytes, but the length of its header alone takes {LengthBytes}.");
         file.ReadExactly(lengthBytes);
         long length = BinaryPrimitives.ReadInt64LittleEndian(lengthBytes);
         if (length is < 2 or > MaxHeaderBytes || length > file.Length - LengthBytes)
-            throw Damaged($"bytes 0 to 7 announce a header of {(ulong)length:N0} bytes in a file of {file.Length:N0}.");
+            throw Damaged($"Bytes 0 to 7 declare a header of {(ulong)length:N0} bytes in a file of {file.Length:N0}.");
         var json = new byte[length];
         file.ReadExactly(json);
         SafeTensorsHeader header = SafeTensorsHeader.Read(json, path);
@@ -93,12 +94,12 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         {
             if (entry.Begin != end)
                 throw Damaged(
-                    $"Tensor \"{Excerpt.Of(entry.Name)}\" begins at offset {entry.Begin:N0}, where {end:N0} is next: "
-                    + "tensors neither overlap nor leave gaps.");
+                    $"Tensor \"{Excerpt.Of(entry.Name)}\" begins at offset {entry.Begin:N0}, but the one before it "
+                    + $"ends at {end:N0}.");
             end = entry.End;
         }
         return end == available ? header
-            : throw Damaged($"The header announces {end:N0} bytes of values, and {available:N0} are there.");
+            : throw Damaged($"The header declares {end:N0} bytes of values, but the file has {available:N0}.");
     }
 
     /// <summary>Reads the values of the next tensor.</summary>
@@ -167,8 +168,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         return buffer.Length <= MaxHeaderBytes
             ? buffer.ToArray()
             : throw new ArgumentException(
-                $"{tensors.Count:N0} tensors with their metadata take a header of {buffer.Length:N0} bytes; a "
-                + $"safetensors file has at most {MaxHeaderBytes:N0}.");
+                $"{tensors.Count:N0} tensors with their metadata need a header of {buffer.Length:N0} bytes; the limit "
+                + $"of a safetensors file is {MaxHeaderBytes:N0}.");
     }
 
     private static void WriteNumbers(Utf8JsonWriter writer, string name, IEnumerable<long> numbers)

@@ -53,14 +53,14 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
     public void ReadAll()
     {
         if (!StartObject())
-            throw new InvalidDataException($"{source}, header: here stands {Token()} instead of an object.");
+            throw new InvalidDataException($"{source}, header: expected an object, found {Token()}.");
         var names = new HashSet<string>(StringComparer.Ordinal);
         List<TensorEntry> tensors = Header.Tensors;
         bool ordered = true;
         while (NextName() is { } name)
         {
             if (!names.Add(name))
-                throw new InvalidDataException($"{source}, header: \"{Excerpt.Of(name)}\" stands in it twice.");
+                throw new InvalidDataException($"{source}, header: \"{Excerpt.Of(name)}\" occurs twice.");
             if (name == SafeTensorsHeader.MetadataName)
             {
                 ReadMetadata();
@@ -81,14 +81,14 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
     {
         string place = $"{source}, {SafeTensorsHeader.MetadataName}";
         if (!StartObject())
-            throw new InvalidDataException($"{place}: here stands {Token()} instead of an object.");
+            throw new InvalidDataException($"{place}: expected an object, found {Token()}.");
         while (NextName() is { } name)
         {
             _json.Read();
             if (_json.TokenType != JsonTokenType.String)
-                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" is {Token()}; it must be a text.");
+                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" is {Token()}; it must be a string.");
             if (!Header.Metadata.TryAdd(name, _json.GetString()!))
-                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" stands in it twice.");
+                throw new InvalidDataException($"{place}: \"{Excerpt.Of(name)}\" occurs twice.");
         }
     }
 
@@ -98,7 +98,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
         (long Begin, long End)? offsets = null;
         bool typed = false;
         if (!StartObject())
-            throw Error(name, $"here stands {Token()} instead of an object.");
+            throw Error(name, $"expected an object, found {Token()}.");
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
         {
             if (_json.ValueTextEquals("dtype"u8) && !typed)
@@ -109,7 +109,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
                     throw Error(
                         name, $"\"dtype\" is {(
                         _json.TokenType == JsonTokenType.String ? Excerpt.Of(_json.GetString())
-                        : Token())}; only F32 is read.");
+                        : Token())}; only F32 is supported.");
             }
             else if (_json.ValueTextEquals("shape"u8) && dimensions is null)
             {
@@ -122,7 +122,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
             else
             {
                 throw Error(
-                    name, $"\"{Excerpt.Of(_json.GetString())}\" is unknown here or stands here twice; there are "
+                    name, $"\"{Excerpt.Of(_json.GetString())}\" is unknown or occurs twice; the properties are "
                     + "dtype, shape, data_offsets.");
             }
         }
@@ -134,7 +134,7 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
         return count <= Array.MaxLength && end - begin == count * sizeof(float)
             ? new TensorEntry(name, dimensions, begin, end)
             : throw Error(
-                name, $"{end - begin:N0} bytes from {begin:N0} to {end:N0} are not {Excerpt.OfSizes(dimensions)} "
+                name, $"the {end - begin:N0} bytes from {begin:N0} to {end:N0} are not {Excerpt.OfSizes(dimensions)} "
                 + "values of four bytes.");
     }
 

@@ -160,22 +160,22 @@ internal static class NamedTensors
         string what, string type, bool all)
     {
         if (given.Length == 0)
-            throw new ArgumentException($"No {what} was named; name some, as {Example(nodes, type)}.");
+            throw new ArgumentException($"No {what} is named. Name them, as in {Example(nodes, type)}.");
         var ordered = new T[nodes.Count];
         var found = new bool[nodes.Count];
         foreach ((string name, T value) in given)
         {
             int index = IndexOf(name, nodes, what);
             if (found[index])
-                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" was given twice; name each once.");
+                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" is named twice. Name it once.");
             if (isEmpty(value))
-                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" was given no values; "
-                    + "leave its name out, or give it some.");
+                throw new ArgumentException($"The {what} \"{Excerpt.Of(name)}\" is named without values. "
+                    + "Omit its name, or pass its values.");
             (ordered[index], found[index]) = (value, true);
         }
         if (all && Array.IndexOf(found, false) is >= 0 and var missing)
             throw new ArgumentException(
-                $"The {what} \"{nodes[missing].Name}\" was not given; name all, as {Example(nodes, type)}.");
+                $"The {what} \"{nodes[missing].Name}\" is missing. Name all of them, as in {Example(nodes, type)}.");
         return ordered;
     }
 
@@ -193,12 +193,12 @@ internal static class NamedTensors
 
     /// <summary>Creates the exception for a number of tensors that differs from the number of nodes.</summary>
     public static ArgumentException OtherCount(int count, IReadOnlyList<Node> nodes, string what)
-        => new($"{count} tensors were given in order, and there are {nodes.Count} of the kind \"{what}\": "
-            + $"{string.Join(", ", nodes.Select(node => node.Name))}.");
+        => new($"{count} tensors were passed, but there are {nodes.Count} for the kind \"{what}\": "
+            + $"{string.Join(", ", nodes.Select(node => node.Name))}. Pass one for each.");
 
     /// <summary>Creates the exception for a single unnamed tensor if the graph has several inputs or outputs.</summary>
     public static ArgumentException WithoutNames(IReadOnlyList<Node> nodes, string what, string type)
-        => new($"There is more than one {what}, and a tensor without a name was given; name them, as "
+        => new($"There is more than one {what}, so a tensor without a name is ambiguous. Name them, as in "
             + $"{Example(nodes, type)}.");
 
     private static string Example(IReadOnlyList<Node> nodes, string type)

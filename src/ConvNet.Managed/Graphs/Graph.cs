@@ -39,8 +39,8 @@ public sealed class Graph
     /// <summary>The only input.</summary>
     /// <exception cref="InvalidOperationException">The graph does not have exactly one input.</exception>
     public Node Input => _inputs.Count == 1 ? _inputs[0] : throw new InvalidOperationException(_inputs.Count == 0
-        ? "The graph has no input; call AddInput."
-        : $"The graph has {_inputs.Count} inputs, {Names(_inputs)}; take one of Inputs.");
+        ? "The graph has no input. Call AddInput."
+        : $"The graph has {_inputs.Count} inputs, {Names(_inputs)}. Use Inputs.");
 
     /// <summary>The inputs, in the order in which they were added.</summary>
     public IReadOnlyList<Node> Inputs => _inputs;
@@ -48,7 +48,7 @@ public sealed class Graph
     /// <summary>The only output.</summary>
     /// <exception cref="InvalidOperationException">The graph does not have exactly one output.</exception>
     public Node Output => Outputs is [var only] ? only : throw new InvalidOperationException(
-        $"The graph has {_outputs.Length} outputs, {Names(_outputs)}; take one of Outputs.");
+        $"The graph has {_outputs.Length} outputs, {Names(_outputs)}. Use Outputs.");
 
     /// <summary>
     /// The declared outputs or, if none are declared, the only layer that no other layer reads.
@@ -107,13 +107,13 @@ public sealed class Graph
     {
         ThrowIfSealed("output");
         if (outputs.Length == 0)
-            throw new ArgumentException("A graph has at least one output; give its node.", nameof(outputs));
+            throw new ArgumentException("A graph needs at least one output. Pass its node.", nameof(outputs));
         var distinct = new HashSet<Node>();
         foreach (Node output in outputs)
         {
-            CheckOwn(output, "an output is a node of its own graph", nameof(outputs));
+            CheckOwn(output, "an output must be a node of this graph", nameof(outputs));
             if (!distinct.Add(output))
-                throw new ArgumentException($"Node \"{output.Name}\" was given twice; an output is named once.",
+                throw new ArgumentException($"The output \"{output.Name}\" was passed twice. Pass it once.",
                     nameof(outputs));
         }
         _outputs = outputs.ToArray();
@@ -140,12 +140,12 @@ public sealed class Graph
         ArgumentNullException.ThrowIfNull(layer);
         ThrowIfSealed($"layer ({layer.Kind})");
         if (inputs.Length == 0)
-            throw new ArgumentException($"{layer.Kind} reads no node; give at least one, as graph.Add(layer, "
-                + "graph.Input).", nameof(inputs));
+            throw new ArgumentException($"{layer.Kind} has no input. Pass the nodes that it reads, as in "
+                + "graph.Add(layer, graph.Input).", nameof(inputs));
         var shapes = new Shape[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
-            CheckOwn(inputs[i], "a layer reads nodes of its own graph only", nameof(inputs));
+            CheckOwn(inputs[i], "a layer can only read nodes of this graph", nameof(inputs));
             shapes[i] = inputs[i].Shape;
         }
         (int nodes, int number) = _kinds.GetValueOrDefault(layer.Kind);
@@ -186,15 +186,15 @@ public sealed class Graph
     internal void CheckComplete()
     {
         if (_nodes.Count == _inputs.Count)
-            throw new ArgumentException("The graph has no layers; add one before compiling it.");
+            throw new ArgumentException("The graph has no layers. Add one before compiling it.");
         if (_outputs.Length == 0 && _ends.Count > 1)
             throw new ArgumentException(NoOutput());
         var outputs = Outputs.ToHashSet();
         Node? loose = _nodes.Find(node => node.Consumers.Count == 0 && !outputs.Contains(node));
         if (loose is not null)
-            throw new ArgumentException($"Node \"{loose.Name}\" leads nowhere: no other node reads it and the "
-                + $"{(outputs.Count > 1 ? "outputs are" : "output is")} {Names(outputs)}. Use it, make it an output or "
-                + "leave it out.");
+            throw new ArgumentException($"Node \"{loose.Name}\" is not used: no layer reads it, and the "
+                + $"{(outputs.Count > 1 ? "outputs are" : "output is")} {Names(outputs)}. Read it, make it an output "
+                + "or remove it.");
     }
 
     /// <summary>Seals the graph, so that later changes throw.</summary>
@@ -207,14 +207,14 @@ public sealed class Graph
     }
 
     private string NoOutput() => _ends.Count == 0
-        ? "The graph has no layers, so it has no output; add one."
-        : $"No node reads {Names(_ends)}: the graph does not say which of them are its outputs. Call "
-            + "SetOutputs with those that are, and leave the others out.";
+        ? "The graph has no layers, so it has no output. Add one."
+        : $"No layer reads {Names(_ends)}, so it is not known which of them are outputs. Call SetOutputs "
+            + "with the outputs, and remove the others.";
 
     private void ThrowIfSealed(string what)
     {
         if (_sealed)
-            throw new InvalidOperationException($"The graph has been compiled and takes no further {what}; describe a "
+            throw new InvalidOperationException($"The graph has been compiled, so no {what} can be added. Create a "
                 + "new graph.");
     }
 
@@ -229,7 +229,9 @@ public sealed class Graph
     {
         if (name.Length == 0 || _byName.ContainsKey(name))
             throw new ArgumentException(
-                $"A node named \"{Excerpt.Of(name)}\" is in the graph already; names are unique and not empty.",
+                name.Length == 0
+                    ? "The name of a node is empty. Pass a name, or null to derive one from the layer."
+                    : $"The graph already has a node \"{Excerpt.Of(name)}\". Use another name.",
                 nameof(name));
     }
 
@@ -249,8 +251,8 @@ public sealed class Graph
         {
             Shape output = layer.Infer(shapes);
             if (output.Length == 0)
-                throw new ArgumentException($"{layer.GetType().Name}.Infer gives a shape without values; "
-                    + "channels, rows and columns start at 1.");
+                throw new ArgumentException($"{layer.GetType().Name}.Infer returns a shape without values; "
+                    + "channels, rows and columns must be at least 1.");
             IReadOnlyList<ParameterSpec> parameters = layer.Parameters(shapes);
             Check(layer, parameters);
             return (output, parameters);
@@ -273,19 +275,19 @@ public sealed class Graph
         {
             if (string.IsNullOrEmpty(spec.Name) || !names.Add(spec.Name))
                 throw new ArgumentException(
-                    $"{kind} has a parameter named \"{spec.Name}\"; names are unique in a layer and not empty.");
+                    $"{kind} has a parameter named \"{spec.Name}\"; names must be unique in a layer, and not empty.");
             if (spec.Dimensions.Any(size => size < 1))
                 throw new ArgumentException(
                     $"{kind} has a parameter \"{spec.Name}\" of {string.Join("×", spec.Dimensions)}, "
-                    + "which has no values: sizes start at 1.");
+                    + "which has no values; sizes must be at least 1.");
             _ = spec.Length;        // throws if it is too large
             if (!spec.Trainable && spec.Initial.Value is null)
                 throw new ArgumentException(
-                    $"{kind} has a buffer \"{spec.Name}\" that is drawn at random; a buffer starts at a constant, "
-                    + "before Initialize is called.");
+                    $"{kind} has a buffer \"{spec.Name}\" without a constant initial value; a buffer has its initial "
+                    + "value before Initialize is called.");
             if (!Enum.IsDefined(spec.Role) || spec.FanIn < 1 || spec.FanOut < 1)
                 throw new ArgumentException($"{kind} has a parameter \"{spec.Name}\" of role {spec.Role} "
-                    + $"with fans {spec.FanIn} and {spec.FanOut}; fans start at 1.");
+                    + $"with fans {spec.FanIn} and {spec.FanOut}; fans must be at least 1.");
         }
     }
 

@@ -20,5 +20,5 @@ public sealed record DrawnInitialValue : InitialValue
     internal Initializer For(int seed) => _initializer(seed);
 
     /// <inheritdoc/>
-    public override string ToString() => "drawn by the layer";
+    public override string ToString() => "random, from the layer";
 }

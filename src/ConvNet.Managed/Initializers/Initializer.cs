@@ -50,7 +50,7 @@ public abstract record RandomInitializer(int Seed) : Initializer
         => scale is >= 0 and < double.PositiveInfinity
         ? scale
         : throw new ArgumentOutOfRangeException(name,
-            $"A {what} of {scale} describes no distribution; give a finite number from 0.");
+            $"The {what} is {scale}; it must be a finite number of at least 0.");
 
     /// <inheritdoc/>
     protected sealed override void FillWeight(Parameter parameter, Span<float> values)
@@ -142,7 +142,7 @@ public sealed record ConstantInitializer(float Value) : Initializer
     public float Value { get; init; } = float.IsFinite(Value)
         ? Value
         : throw new ArgumentOutOfRangeException(nameof(Value),
-            $"A weight cannot start at {Value}; give a finite number.");
+            $"The initial value of a weight is {Value}; it must be a finite number.");
 
     /// <inheritdoc/>
     protected override void FillWeight(Parameter parameter, Span<float> values) => values.Fill(Value);

@@ -21,13 +21,13 @@ public sealed record Add : SumLayer
     public override Shape Infer(params ReadOnlySpan<Shape> inputs)
     {
         if (inputs.Length < 2)
-            throw new ArgumentException($"add reads two nodes or more; {inputs.Length} were given.");
+            throw new ArgumentException($"add needs at least two inputs, but has {inputs.Length}.");
         foreach (Shape shape in inputs)
         {
             if (shape != inputs[0])
             {
                 throw ArgumentErrors.WithAdvice(
-                    $"add needs inputs of one shape; {inputs[0]} and {shape} were given.", Advice(inputs[0], shape));
+                    $"add needs inputs of the same shape, but has {inputs[0]} and {shape}.", Advice(inputs[0], shape));
             }
         }
         return inputs[0];
@@ -38,16 +38,16 @@ public sealed record Add : SumLayer
     {
         (Shape large, Shape small) = a.H >= b.H && a.W >= b.W ? (a, b) : (b, a);
         if (large.H < small.H || large.W < small.W)
-            return "Neither is the larger in rows and in columns: give both the same with other strides or paddings.";
+            return "Neither has both more rows and more columns: use strides or paddings that make both shapes equal.";
         Extent stride = ((large.H - 1) / small.H + 1, (large.W - 1) / small.W + 1);
         Extent whole = (large.H - small.H + 1, large.W - small.W + 1);
         Window strided = new(1, stride, 0, 1, Rounding.Floor), dense = new(whole, 1, 0, 1);
         bool strides = strided.IsInRange && strided.Output(large, small.C, pools: false) == small;
         if (!strides && (!dense.IsInRange || (double)whole.H * whole.W * small.C * large.C > int.MaxValue))
-            return "Give both the same channels, rows and columns.";
+            return "Give both the same number of channels, rows and columns.";
         string settings = stride == 1 ? "" : strides ? $", stride {stride} and rounding floor" : "";
         Extent kernel = strides ? 1 : whole;
-        return $"A {kernel} convolution with {small.C} filters{settings} brings the {large} to the other's shape.";
+        return $"A {kernel} convolution with {small.C} filters{settings} gives the {large} the shape of the other.";
     }
 
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ public sealed record Concat : Layer
     private const int MostInCase = 4;
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("concat", "inputs one after another along the channels", [],
+    public static LayerDeclaration Declared { get; } = new("concat", "concatenation along the channels", [],
         _ => new Concat())
     {
         Inputs = 2,
@@ -31,20 +31,22 @@ public sealed record Concat : Layer
     public override Shape Infer(params ReadOnlySpan<Shape> inputs)
     {
         if (inputs.IsEmpty)
-            throw new ArgumentException("concat reads at least one node; none was given.");
+            throw new ArgumentException("concat needs at least one input, but has none.");
         long channels = 0;
         foreach (Shape shape in inputs)
         {
             if ((shape.H, shape.W) != (inputs[0].H, inputs[0].W))
             {
-                throw ArgumentErrors.WithAdvice($"concat needs maps of one size; {inputs[0]} and {shape} were given.",
-                    "Give both the same rows and columns with other strides, paddings or a pooling.");
+                throw ArgumentErrors.WithAdvice(
+                    $"concat needs inputs with the same rows and columns, but has {inputs[0]} and {shape}.",
+                    "Use other strides or paddings, or a pooling layer.");
             }
             channels += shape.C;
         }
         return channels <= int.MaxValue
             ? new Shape((int)channels, inputs[0].H, inputs[0].W)
-            : throw new ArgumentException($"concat of {channels:N0} channels is too large: at most {int.MaxValue:N0}.");
+            : throw new ArgumentException($"concat of {channels:N0} channels is too large: the limit is "
+                + $"{int.MaxValue:N0}.");
     }
 
     /// <inheritdoc/>

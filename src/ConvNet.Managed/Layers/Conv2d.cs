@@ -51,8 +51,8 @@ public sealed record Conv2d : Convolution2d
         if (rounding == Rounding.Ceiling)
         {
             throw new ArgumentOutOfRangeException(nameof(rounding),
-                $"{Kind}: a convolution rounds its output size down or not at all; only pools round it up. "
-                + "Padding below and to the right, as (0, 0, 1, 1), makes more outputs.");
+                $"{Kind}: the output size of a convolution can be exact or rounded down, but not rounded up as that "
+                + "of a pooling layer. Padding at the bottom and right, such as (0, 0, 1, 1), adds outputs.");
         }
         WindowAttributes.Rounding.Check(Kind, rounding);
     }

@@ -71,8 +71,8 @@ public sealed record ConvTranspose2d : Convolution2d
         OutputPadding = s_outputPadding.Check(Kind, outputPadding);
         if (outputPadding.H > most.H || outputPadding.W > most.W)
         {
-            throw new ArgumentException($"{Kind}: outputPadding {outputPadding} is not below the stride "
-                + $"{Window.Stride} or the dilation {Window.Dilation}. {most} or less fits.", nameof(outputPadding));
+            throw new ArgumentException($"{Kind}: outputPadding {outputPadding} must be below the stride "
+                + $"{Window.Stride} or the dilation {Window.Dilation}: at most {most}.", nameof(outputPadding));
         }
     }
 
@@ -131,14 +131,14 @@ public sealed record ConvTranspose2d : Convolution2d
         {
             (int top, int bottom) = Leaving(rows, h);
             (int left, int right) = Leaving(columns, w);
-            throw ArgumentErrors.WithAdvice($"The padding {Window.Padding} cuts all off an output of "
+            throw ArgumentErrors.WithAdvice($"The padding {Window.Padding} removes the whole output of "
                 + $"{h + rows.Before + rows.Behind}×{w + columns.Before + columns.Behind}.",
                 $"Padding {new Padding(top, left, bottom, right)} fits.");
         }
         return h <= int.MaxValue && w <= int.MaxValue && h * w <= int.MaxValue && h * w * OutChannels <= int.MaxValue
             ? new Shape(OutChannels, (int)h, (int)w)
             : throw new ArgumentException(
-                $"An output of {OutChannels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
+                $"An output of {OutChannels:N0}×{h:N0}×{w:N0} is too large: the limit is {int.MaxValue:N0} values.");
     }
 
     private protected override ParameterSpec WeightOf(Shape x)

@@ -12,7 +12,7 @@ public abstract record Convolution2d : SumLayer
             GroupsAttribute.Check(Kind, groups), bias);
         if (outChannels % groups != 0)
         {
-            throw new ArgumentException($"{Kind}: {outChannels} output channels do not divide into {groups} groups. "
+            throw new ArgumentException($"{Kind}: {outChannels} output channels are not divisible by {groups} groups. "
                 + $"Groups {Nearest(outChannels, groups)} fits.", nameof(groups));
         }
         Window = window;
@@ -44,7 +44,7 @@ public abstract record Convolution2d : SumLayer
         Shape x = Single(inputs);
         return x.C % Groups == 0
             ? OutputOf(x)
-            : throw ArgumentErrors.WithAdvice($"{x.C} input channels do not divide into {Groups} groups.",
+            : throw ArgumentErrors.WithAdvice($"{x.C} input channels are not divisible by {Groups} groups.",
                 $"Groups {Nearest(Common(x.C, OutChannels), Groups)} fits.");
     }
 

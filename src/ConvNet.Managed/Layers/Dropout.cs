@@ -18,7 +18,7 @@ public sealed record Dropout : Layer
         layer => layer.Probability, new NumberInterval(0, 1, HasLeast: true, HasMost: false), Usual);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("dropout", "values dropped at random in training",
+    public static LayerDeclaration Declared { get; } = new("dropout", "zeroes random values in training",
         [s_probability], values => new Dropout(values.Get(s_probability)))
     {
         Examples = [new("dropout", new Dropout(), 3, new Shape(3, 5, 3))],

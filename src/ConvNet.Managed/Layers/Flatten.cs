@@ -8,7 +8,8 @@ public sealed record Flatten : Layer
     private const int MostInGraph = 64;
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("flatten", "maps as a vector", [], _ => new Flatten())
+    public static LayerDeclaration Declared { get; } = new("flatten", "flattens maps to a "
+        + "vector", [], _ => new Flatten())
     {
         Examples = [new("flatten", new Flatten(), 2, new Shape(3, 3, 5))],
         Random = [draw => new("flatten", new Flatten(), draw.Batch(), draw.Shape())],

@@ -147,7 +147,7 @@ public readonly struct Frame<T>
         return WantsDX(i)
             ? _memory.DX[i].Span[..(N * _memory.XShapes[i].Length)]
             : throw new InvalidOperationException(
-                $"{_memory.Name}: nobody wants the gradient dx of input {i}; write it only where WantsDX({i}).");
+                $"{_memory.Name}: the gradient dx of input {i} is not needed. Write it only if WantsDX({i}).");
     }
 
     /// <summary>Returns parameter or buffer <paramref name="i"/>, in the order of <see cref="Layer.Parameters"/>. Only
@@ -166,7 +166,7 @@ public readonly struct Frame<T>
         return WantsDW(i)
             ? _memory.DW[i].Span
             : throw new InvalidOperationException(
-                $"{_memory.Name}: nobody wants the gradient dw of parameter {i}; write it only where WantsDW({i}).");
+                $"{_memory.Name}: the gradient dw of parameter {i} is not needed. Write it only if WantsDW({i}).");
     }
 
     /// <summary>The values that the forward pass saves for the backward pass, <see cref="Layer.SavedLength"/> of
@@ -250,20 +250,20 @@ public readonly struct Frame<T>
     private int Input(int i) => (uint)i < (uint)InputCount
         ? i
         : throw new ArgumentOutOfRangeException(nameof(i),
-            $"{_memory.Name}: there is no input {i}; the node reads {InputCount}.");
+            $"{_memory.Name}: there is no input {i}; the node has {InputCount}.");
 
     private void CheckRead(string value, BackwardReads needed)
     {
         if (_backward && !_memory.Reads.HasFlag(needed))
             throw new InvalidOperationException($"{_memory.Name}: the backward pass reads {value}, "
-                + $"and BackwardReads says {_memory.Reads}: add BackwardReads.{needed} to it.");
+                + $"but BackwardReads is {_memory.Reads}. Add BackwardReads.{needed}.");
     }
 
     private void CheckBackward(string value)
     {
         if (!_backward)
             throw new InvalidOperationException(
-                $"{_memory.Name}: the forward pass uses the gradient {value}, which the backward pass alone has.");
+                $"{_memory.Name}: the forward pass uses the gradient {value}, which exists only in the backward pass.");
     }
 }
 

@@ -5,7 +5,7 @@ namespace ConvNet;
 public sealed record GlobalAvgPool2d : SumLayer
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("gap", "mean of every map", [], _ => new GlobalAvgPool2d())
+    public static LayerDeclaration Declared { get; } = new("gap", "mean of each map", [], _ => new GlobalAvgPool2d())
     {
         Examples = [new("global avgpool", new GlobalAvgPool2d(), 2, new Shape(5, 4, 8))],
         Random = [draw => new("gap", new GlobalAvgPool2d(), draw.Batch(), draw.Shape())],

@@ -31,8 +31,8 @@ public record InitialValue
     public static InitialValue Constant(float value) => float.IsFinite(value)
         ? new((float?)value)
         : throw new ArgumentOutOfRangeException(nameof(value),
-            Invariant($"A parameter cannot start at {value}; give a finite number."));
+            Invariant($"The initial value of a parameter is {value}; it must be a finite number."));
 
     /// <inheritdoc/>
-    public override string ToString() => Value is { } value ? Invariant($"{value}") : "by fans";
+    public override string ToString() => Value is { } value ? Invariant($"{value}") : "random, from the fans";
 }

@@ -108,7 +108,7 @@ public abstract record Layer
     /// <param name="bounds">The double results, and the bounds to fill in.</param>
     /// <exception cref="NotSupportedException">The layer does not derive bounds.</exception>
     public virtual void DeriveBounds(ErrorBounds bounds)
-        => throw new NotSupportedException($"{GetType().Name} says Accuracy.Derived; override DeriveBounds.");
+        => throw new NotSupportedException($"{GetType().Name} has Accuracy.Derived; override DeriveBounds.");
 
     /// <summary>Returns the distance of the inputs from every kink; empty for a layer without kinks.</summary>
     /// <param name="x">The input values of a whole batch.</param>
@@ -131,7 +131,7 @@ public abstract record Layer
     /// <exception cref="ArgumentException">The number of inputs is not one.</exception>
     protected Shape Single(ReadOnlySpan<Shape> inputs) => inputs.Length == 1
         ? inputs[0]
-        : throw new ArgumentException($"{Kind} reads one node; {inputs.Length} were given.");
+        : throw new ArgumentException($"{Kind} needs exactly one input, but has {inputs.Length}.");
 }
 
 /// <summary>A layer whose results are sums of terms. One implementation serves plain values and values with error

@@ -81,7 +81,7 @@ public sealed class LayerDeclaration : Declaration<Layer>
         return Examples.Count > 0
             ? Examples[0]
             : throw new InvalidOperationException(
-                $"No random attributes of {Kind} took an input of {Trials}, and it has no example.");
+                $"None of {Trials} random {Kind} layers accepted its input, and there is no example. Declare one.");
     }
 
     private Layer? FromAttributesAlone(RandomDraw draw)

@@ -119,7 +119,7 @@ internal sealed class LayerRun<T>
         int[] got = Array.ConvertAll(tensors, tensor => tensor.Length);
         if (!got.AsSpan().SequenceEqual(lengths))
             throw new ArgumentException($"The {what} of {values.Layer.Kind} for {values.N} samples have "
-                + $"[{string.Join(", ", got)}] values; they need [{string.Join(", ", lengths)}].", nameof(values));
+                + $"[{string.Join(", ", got)}] values; they must have [{string.Join(", ", lengths)}].", nameof(values));
     }
 
     private static T[] Flat(Memory<T> memory) => memory.ToArray();
@@ -140,7 +140,7 @@ internal sealed class LayerSums<TSum>
     {
         ArgumentNullException.ThrowIfNull(values);
         SumLayer layer = values.Layer as SumLayer ?? throw new ArgumentException(
-            $"{values.Layer.GetType().Name} does not derive from SumLayer, so it has no sums to look at.",
+            $"{values.Layer.GetType().Name} has no sums to examine, because it does not derive from SumLayer.",
             nameof(values));
         NodeMemory<double> memory = LayerRun<double>.MemoryOf(values, backward: true, sample);
         TSum[] Unknown(Memory<double> tensor)

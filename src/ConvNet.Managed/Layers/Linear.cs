@@ -19,7 +19,7 @@ public sealed record Linear : SumLayer
         = AttributeDeclaration.Flag<Linear>("bias", layer => layer.Bias, UsualBias);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("linear", "fully connected layer over a vector",
+    public static LayerDeclaration Declared { get; } = new("linear", "fully connected layer of a vector",
         [s_outFeatures, s_bias], values => new Linear(values.Get(s_outFeatures), values.Get(s_bias)))
     {
         FormerKind = "dense",
@@ -50,7 +50,7 @@ public sealed record Linear : SumLayer
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs).IsVector
         ? Shape.Vector(OutFeatures)
-        : throw new ArgumentException($"linear reads a vector; {inputs[0]} was given. Put a Flatten before it.");
+        : throw new ArgumentException($"linear needs a vector, but its input is {inputs[0]}. Put a Flatten before it.");
 
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)

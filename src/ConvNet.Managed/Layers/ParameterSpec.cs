@@ -65,7 +65,7 @@ public sealed record ParameterSpec(string Name, ParameterRole Role, IReadOnlyLis
             return length <= Array.MaxLength
                 ? (int)length
                 : throw new ArgumentException(
-                    $"A parameter \"{Name}\" of {string.Join("×", Dimensions)} is too large: at most "
+                    $"The parameter \"{Name}\" of {string.Join("×", Dimensions)} is too large: the limit is "
                     + $"{Array.MaxLength:N0} values.");
         }
     }

@@ -13,8 +13,8 @@ public abstract record Pool2d : SumLayer
             throw new ArgumentOutOfRangeException(
                 nameof(padding),
                 $"{Kind}: padding {padding} is more than half of the {kernelSize} window, "
-                + "which could then see padding alone. "
-                + $"Padding {new Extent(kernelSize.H / 2, kernelSize.W / 2)} or less fits.");
+                + "so a window could contain only padding. "
+                + $"Padding of at most {new Extent(kernelSize.H / 2, kernelSize.W / 2)} fits.");
         }
     }
 

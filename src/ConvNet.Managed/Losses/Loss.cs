@@ -39,12 +39,10 @@ public abstract record Loss
     {
         ArgumentNullException.ThrowIfNull(output);
         if (Takes == TargetKind.Classes && output.Shape.Area > 1)
-            throw new ArgumentException($"{GetType().Name} takes one class for each sample and so one vector of "
-                + $"outputs, but \"{output.Name}\" "
-                + $"gives {output.Shape.C} maps of {output.Shape.H}×{output.Shape.W}. End the graph with "
-                + $"{nameof(GlobalAvgPool2d)}, or with "
-                + $"{nameof(Flatten)} and {nameof(Linear)}; for one class per pixel use "
-                + $"{nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
+            throw new ArgumentException($"{GetType().Name} takes one class for each sample, so its output must be "
+                + $"a vector, but \"{output.Name}\" has {output.Shape.C} maps of {output.Shape.H}×{output.Shape.W}. "
+                + $"End the graph with {nameof(GlobalAvgPool2d)}, or with {nameof(Flatten)} and {nameof(Linear)}. For "
+                + $"one class per pixel, use {nameof(SoftmaxCrossEntropy)}(PerPixel: true).");
     }
 
     /// <summary>Computes the mean loss of a batch and writes the gradient of the output.</summary>

@@ -72,23 +72,23 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
     {
         ArgumentNullException.ThrowIfNull(graph);
         if (_losses.Length == 0)
-            throw new ArgumentException("There is no loss to train with; give at least one output a loss.");
+            throw new ArgumentException("There is no loss to train with. Give at least one output a loss.");
         var objectives = new Objective?[graph.Outputs.Count];
         foreach (OutputLoss given in _losses)
         {
             if (given?.Loss is null)
-                throw new ArgumentException($"The loss of {Place(given?.Output)} is null; leave the output out or "
+                throw new ArgumentException($"The loss of {Place(given?.Output)} is null. Omit the output or "
                     + "give it a loss.");
             if (given.Output is null && graph.Outputs.Count > 1)
-                throw new ArgumentException($"The graph has {graph.Outputs.Count} outputs, so a loss must name its "
-                    + $"own, as Losses.Of({string.Join(", ", graph.Outputs.Select(o => $"(\"{o.Name}\", …)"))}); "
-                    + "outputs without a loss are left out.");
+                throw new ArgumentException($"The graph has {graph.Outputs.Count} outputs, so each loss must name its "
+                    + $"output, as in Losses.Of({string.Join(", ", graph.Outputs.Select(o => $"(\"{o.Name}\", …)"))}); "
+                    + "omit outputs without a loss.");
             int index = given.Output is null ? 0 : NamedTensors.IndexOf(given.Output, graph.Outputs, "output");
             if (objectives[index] is not null)
-                throw new ArgumentException($"The output \"{graph.Outputs[index].Name}\" has two losses; give one.");
+                throw new ArgumentException($"The output \"{graph.Outputs[index].Name}\" has two losses. Give it one.");
             if (!float.IsFinite(given.Weight))
-                throw new ArgumentException(Invariant($"The weight {given.Weight} of the loss of ")
-                    + $"{Place(given.Output)} must be finite.");
+                throw new ArgumentException(Invariant($"The weight of the loss of {Place(given.Output)} is ")
+                    + Invariant($"{given.Weight}; it must be finite."));
             objectives[index] = new Objective(graph.Outputs[index], given.Loss, given.Weight);
         }
         Objective[] all = [.. objectives.OfType<Objective>()];

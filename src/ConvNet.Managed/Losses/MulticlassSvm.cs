@@ -24,7 +24,7 @@ public sealed record MulticlassSvm(float Margin = 1f) : Loss
     public float Margin { get; init; } = float.IsFinite(Margin)
         ? Margin
         : throw new ArgumentOutOfRangeException(nameof(Margin),
-            $"A margin of {Margin} gives every batch the same loss; give a finite number.");
+            $"The margin is {Margin}; it must be a finite number.");
 
     /// <inheritdoc/>
     public override TargetKind Takes => TargetKind.Classes;

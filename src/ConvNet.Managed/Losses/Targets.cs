@@ -115,8 +115,8 @@ public readonly ref struct Targets
         if (Outputs is null)
         {
             if (objectives.Count > 1)
-                throw new ArgumentException($"{objectives.Count} outputs have a loss, and targets without a name were "
-                    + $"given; name them, as Targets.Of({Example(objectives)}).");
+                throw new ArgumentException($"{objectives.Count} outputs have a loss, so targets without a name are "
+                    + $"ambiguous. Name them, as in Targets.Of({Example(objectives)}).");
             CheckFor(objectives[0].Loss, objectives[0].Output.Shape, n);
             return;
         }
@@ -158,15 +158,14 @@ public readonly ref struct Targets
             throw new ArgumentException($"{loss.GetType().Name} takes {takes}, not "
                 + $"{(AreClasses ? "class labels" : "float targets")}.");
         if (length != (long)n * each)
-            throw new ArgumentException(Invariant($"{length:N0} targets were given; {loss.GetType().Name} takes ")
-                + Invariant($"{takes}: ")
-                + Invariant($"{(long)n * each:N0} for {n:N0} samples."));
+            throw new ArgumentException(Invariant($"{length:N0} targets were passed, but {loss.GetType().Name} ")
+                + Invariant($"takes {takes}: {(long)n * each:N0} for {n:N0} samples."));
         for (int i = 0; i < Classes.Length; i++)
         {
             if ((uint)Classes[i] >= (uint)output.C)
                 throw new ArgumentException(Invariant($"Label {Classes[i]} of sample ")
                     + Invariant($"{i / each}{(each > 1 ? Invariant($", pixel {i % each},") : "")} ")
-                    + Invariant($"is out of range: the output has classes 0 to {output.C - 1}."));
+                    + Invariant($"is out of range: the classes of the output are 0 to {output.C - 1}."));
         }
         CheckWeights(n);
     }
@@ -176,19 +175,19 @@ public readonly ref struct Targets
         if (SampleWeights.IsEmpty)
             return;
         if (SampleWeights.Length != n)
-            throw new ArgumentException(Invariant($"{SampleWeights.Length:N0} sample weights were given for {n:N0} ")
-                + Invariant($"samples; give one for each."));
+            throw new ArgumentException(Invariant($"{SampleWeights.Length:N0} sample weights were passed for {n:N0} ")
+                + "samples. Pass one for each.");
         double total = 0;
         for (int i = 0; i < SampleWeights.Length; i++)
         {
             if (!(SampleWeights[i] >= 0) || !float.IsFinite(SampleWeights[i]))
-                throw new ArgumentException(Invariant($"The weight {SampleWeights[i]} of sample {i} must be finite ")
-                    + Invariant($"and not negative."));
+                throw new ArgumentException(Invariant($"The weight of sample {i} is {SampleWeights[i]}; it must be a ")
+                    + "finite number of at least 0.");
             total += SampleWeights[i];
         }
         if (total == 0)
-            throw new ArgumentException("All sample weights are zero, so the weighted mean divides by zero; give at "
-                + "least one a weight.");
+            throw new ArgumentException("All sample weights are zero, so the weighted mean is undefined. Give at least "
+                + "one sample a weight above 0.");
     }
 }
 

@@ -36,7 +36,8 @@ public static class BuiltInModels
     {
         (Shape own, int ownClasses, Func<Shape, int, Graph> build) = Find(name);
         if (classes < 1)
-            throw new ArgumentOutOfRangeException(nameof(classes), $"{classes} classes are none; there is 1 or more.");
+            throw new ArgumentOutOfRangeException(nameof(classes),
+                $"The number of classes is {classes}; it must be at least 1.");
         try
         {
             return build(input ?? own, classes ?? ownClasses);
@@ -44,9 +45,9 @@ public static class BuiltInModels
         catch (ArgumentException error) when (input is { } images && images.Length > 0)
         {
             Shape[] fit = [.. Fitting(shape => build(shape, classes ?? ownClasses), images, own)];
-            string taken = fit.Length > 0 ? $"Images of {string.Join(" and ", fit)} fit." : "No size near it fits.";
+            string taken = fit.Length > 0 ? $"Images of {string.Join(" and ", fit)} fit." : "No similar size fits.";
             throw new ArgumentException(
-                $"Model {name} does not take {images} images (it was made for {own}): {error.Problem()} {taken}",
+                $"The model {name}, designed for {own} images, does not accept {images}: {error.Problem()} {taken}",
                 error);
         }
     }
@@ -83,7 +84,7 @@ public static class BuiltInModels
     private static (Shape Input, int Classes, Func<Shape, int, Graph> Build) Find(string name)
         => Models.TryGetValue(name, out var model)
         ? model
-        : throw new ArgumentException($"There is no model \"{name}\"; the built-in ones are "
+        : throw new ArgumentException($"There is no model \"{name}\". The built-in models are "
             + $"{string.Join(", ", Names)}.", nameof(name));
 
     private static Graph LeNet5(Shape input, int classes) => Sequential.Of(input,

@@ -26,8 +26,8 @@ internal static class DeclaredAccuracy
     /// <summary>Advice about infinite or very large values, which Winograd algorithms spread, as part of a
     /// sentence.</summary>
     public const string OverflowAdvice
-        = "in a tile of Winograd's algorithms one infinite or very large value makes every result NaN; "
-            + "Precision.Accurate (--precision accurate) takes direct sums";
+        = "one infinite or very large value in a tile of a Winograd algorithm makes the whole tile NaN; "
+            + "Precision.Accurate (--precision accurate) uses direct sums";
 
     /// <summary>Gets the λ of an algorithm in a pass.</summary>
     public static double Lambda(SumAlgorithm algorithm, SumPass pass) => (algorithm, pass) switch

@@ -72,22 +72,23 @@ internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsi
 
     /// <summary>Declares the attribute β₁ of an optimiser.</summary>
     public static AttributeDeclaration<double> Beta1Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta1",
-        get, NumberInterval.BelowOne, 0.9, "How much of the mean of the gradients a step keeps");
+        get, NumberInterval.BelowOne, 0.9, "Decay of the running mean of the gradients");
 
     /// <summary>Declares the attribute β₂ of an optimiser.</summary>
     public static AttributeDeclaration<double> Beta2Of<T>(Func<T, double> get) => AttributeDeclaration.Number("beta2",
-        get, NumberInterval.BelowOne, 0.999, "How much of the mean of their squares a step keeps");
+        get, NumberInterval.BelowOne, 0.999, "Decay of the running mean of the squared gradients");
 
     /// <summary>Declares the attribute ε of an optimiser.</summary>
     public static AttributeDeclaration<double> EpsilonOf<T>(Func<T, double> get) => AttributeDeclaration.Number(
-        "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the root of that mean");
+        "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the square root of that mean");
 
     /// <summary>Throws if ε is 0 or infinite in float32.</summary>
     public static void CheckSingle(double epsilon)
     {
         if ((float)epsilon is not (> 0 and < float.PositiveInfinity))
             throw new ArgumentOutOfRangeException(nameof(epsilon),
-                Invariant($"Epsilon {epsilon} is {(float)epsilon} in single precision; 1E-08 is usual."));
+                Invariant($"Epsilon {epsilon} is {(float)epsilon} in float32; it must be finite and above 0. A usual ")
+                    + "value is 1E-08.");
     }
 
     /// <summary>Updates some values.</summary>

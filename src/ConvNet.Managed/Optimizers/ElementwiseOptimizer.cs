@@ -37,9 +37,9 @@ public abstract record ElementwiseOptimizer : Optimizer
             Update<float>(new UpdateContext(step, 1, WeightDecay), [0], values, new StateSpans<float>(state, count));
             if (values[0] != 0 || state.ContainsAnyExcept(0f))
                 throw new ArgumentException(
-                    Invariant($"{GetType().Name} moves a weight of 0 whose gradient and state are 0 to {values[0]}, ")
-                    + Invariant($"its state to [{string.Join(", ", state.ToArray())}]. An elementwise rule must leave ")
-                    + "zeros as they are; derive from WholeParameterOptimizer where they move.");
+                    Invariant($"{GetType().Name} updates a weight of 0 whose gradient and state are 0 to {values[0]}, ")
+                    + Invariant($"and its state to [{string.Join(", ", state.ToArray())}]. An elementwise rule must ")
+                    + "preserve zeros; a rule that does not must derive from WholeParameterOptimizer.");
         }
     }
 

@@ -18,7 +18,7 @@ public sealed record Lars : WholeParameterOptimizer
             "Momentum"),
         s_weightDecay = OptimizerDeclaration.WeightDecay<Lars>(),
         s_trustCoefficient = AttributeDeclaration.Number<Lars>("trustCoefficient", lars => lars.TrustCoefficient,
-            NumberInterval.AboveZero, 0.001f, "A step's share of a parameter's norm, at a rate of 1");
+            NumberInterval.AboveZero, 0.001f, "Norm of an update relative to the parameter's, at a learning rate of 1");
 
     /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("lars", "layer-wise adaptive rate scaling",

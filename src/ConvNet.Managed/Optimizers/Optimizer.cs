@@ -32,7 +32,7 @@ public abstract record Optimizer
             ArgumentNullException.ThrowIfNull(value);
             _groups = [.. value];
             if (_groups.Contains(null!))
-                throw new ArgumentException("A parameter group is null; leave it out.", nameof(value));
+                throw new ArgumentException("A parameter group is null. Remove it.", nameof(value));
         }
     }
 
@@ -95,22 +95,24 @@ public abstract record Optimizer
     internal static float CheckedDecay(float weightDecay, string name)
         => NumberInterval.FromZero.Contains(weightDecay)
         ? weightDecay
-        : throw new ArgumentOutOfRangeException(name, Invariant($"Weight decay {weightDecay} is not a number from 0."));
+        : throw new ArgumentOutOfRangeException(name,
+            Invariant($"The weight decay is {weightDecay}; it must be a finite number of at least 0."));
 
     private static void CheckPattern(Graph graph, string pattern, HashSet<Parameter> taken)
     {
         Parameter[] matching = [.. graph.Parameters.Where(p => ParameterGroup.Matches(pattern, p.Name))];
         if (matching.Length == 0)
             throw new ArgumentException(
-                $"A parameter group names \"{pattern}\", and no parameter of the graph is called that; "
+                $"The pattern \"{pattern}\" of a parameter group matches no parameter of the graph; "
                 + "Graph.Parameters lists them." + NearMisses.Question(pattern, graph.Parameters.Select(p => p.Name)));
         if (matching.All(p => !p.Trainable))
             throw new ArgumentException(
-                $"A parameter group names \"{pattern}\", which is {matching[0].Name}, a buffer: no optimiser moves it. "
-                + "Leave it out.");
+                $"The pattern \"{pattern}\" of a parameter group matches only the buffer {matching[0].Name}, which no "
+                + "optimiser updates. Remove it.");
         if (matching.All(taken.Contains))
             throw new ArgumentException(
-                $"A parameter group names \"{pattern}\", and all parameters called that belong to a group before it: "
-                + "the first that matches counts. Put it before the others.");
+                $"The pattern \"{pattern}\" of a parameter group matches only parameters that belong to an earlier "
+                + "group. "
+                + "A parameter belongs to the first group that matches it: move this group before the others.");
     }
 }

@@ -26,7 +26,7 @@ public sealed record ParameterGroup
         Patterns = [.. patterns];
         if (Patterns.Count == 0 || Patterns.Any(string.IsNullOrEmpty))
             throw new ArgumentException(
-                "A parameter group needs patterns that are not empty; give names as conv1.bias, or as *.bias.",
+                "A parameter group needs patterns, none of them empty. Pass names such as conv1.bias, or *.bias.",
                 nameof(patterns));
     }
 
@@ -42,7 +42,7 @@ public sealed record ParameterGroup
         init => _learningRateFactor = value is >= 0 and < float.PositiveInfinity
             ? value
             : throw new ArgumentOutOfRangeException(nameof(value),
-                Invariant($"A learning-rate factor of {value} is not a finite number from 0."));
+                Invariant($"The learning-rate factor is {value}; it must be a finite number of at least 0."));
     }
 
     /// <summary>The weight decay of the group; null to use that of the optimiser.</summary>

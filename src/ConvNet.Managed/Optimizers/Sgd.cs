@@ -11,7 +11,7 @@ public sealed record Sgd : ElementwiseOptimizer
         s_weightDecay = OptimizerDeclaration.WeightDecay<Sgd>();
 
     private static readonly AttributeDeclaration<bool> s_nesterov = AttributeDeclaration.Flag<Sgd>("nesterov",
-        sgd => sgd.Nesterov, false, summary: "Look ahead, with momentum");
+        sgd => sgd.Nesterov, false, summary: "Nesterov momentum");
 
     /// <summary>The declaration by which files and commands identify the optimiser.</summary>
     public static OptimizerDeclaration Declared { get; } = new("sgd", "stochastic gradient descent with momentum",
@@ -32,7 +32,7 @@ public sealed record Sgd : ElementwiseOptimizer
     {
         s_momentum.Check(Kind, momentum);
         if (nesterov && momentum == 0)
-            throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
+            throw new ArgumentException("Nesterov momentum needs a momentum above 0.", nameof(nesterov));
         (Momentum, Nesterov) = (momentum, nesterov);
     }
 

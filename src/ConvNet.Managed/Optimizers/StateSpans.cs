@@ -22,7 +22,7 @@ public readonly ref struct StateSpans<T>
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         (int length, int rest) = count == 0 ? (0, values.Length) : Math.DivRem(values.Length, count);
         if (rest != 0)
-            throw new ArgumentException($"{values.Length:N0} values are not as many for each of {count} names.",
+            throw new ArgumentException($"{values.Length:N0} values cannot be divided among {count} names.",
                 nameof(values));
         _first = ref MemoryMarshal.GetReference(values);
         (_stride, _length, Count) = (length, length, count);

@@ -37,7 +37,7 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
     public NetworkProfile Profile(int spans = 0)
     {
         if (_calls.Count == 0)
-            throw new InvalidOperationException("Nothing was recorded: run the executable inside Recording.Call.");
+            throw new InvalidOperationException("Nothing has been recorded. Run the executable inside Recording.Call.");
         ILookup<int, double> times = _times.ToLookup(time => time.Index, time => time.Milliseconds);
         int[] ran = [.. times.Select(part => part.Key)];
         double[] calls = [.. _calls.Select(call => call.Milliseconds)];

@@ -6,14 +6,16 @@ namespace ConvNet;
 /// platform that .NET supports.</summary>
 public sealed class ManagedBackend : IBackend
 {
+    private const string NoVectors = "It disables vector instructions of .NET, which makes the loops slower.";
+
     private static readonly (string Variable, string Effect)[] s_variables =
     [
-        ("DOTNET_EnableHWIntrinsic", "It takes vector instructions from .NET, whose loops are then slower."),
-        ("DOTNET_EnableAVX*", "It takes vector instructions from .NET, whose loops are then slower."),
-        ("DOTNET_TieredPGO", "It decides how well .NET compiles the loops."),
-        ("DOTNET_TieredCompilation", "It decides how well .NET compiles the loops, and when."),
-        ("DOTNET_ReadyToRun", "It decides how well .NET compiles the loops, and when."),
-        ("DOTNET_PROCESSOR_COUNT", "It is the number of threads unless one is given."),
+        ("DOTNET_EnableHWIntrinsic", NoVectors),
+        ("DOTNET_EnableAVX*", NoVectors),
+        ("DOTNET_TieredPGO", "It affects how well .NET optimises the loops."),
+        ("DOTNET_TieredCompilation", "It affects how well .NET optimises the loops, and when."),
+        ("DOTNET_ReadyToRun", "It affects how well .NET optimises the loops, and when."),
+        ("DOTNET_PROCESSOR_COUNT", BackendLimits.DefaultThreads),
     ];
 
     private bool _disposed;
@@ -26,7 +28,7 @@ public sealed class ManagedBackend : IBackend
     {
         if (threads < 1)
             throw new ArgumentOutOfRangeException(nameof(threads),
-                $"{threads} threads compute nothing; give 1 or more.");
+                $"The number of threads is {threads}; it must be at least 1.");
         string version = typeof(ManagedBackend).Assembly.GetName().Version!.ToString(3);
         int count = threads ?? Environment.ProcessorCount;
         Info = new BackendInfo("managed", version, $"vector{Vector<byte>.Count * 8}", count, null)

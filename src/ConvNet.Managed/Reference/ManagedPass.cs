@@ -131,7 +131,7 @@ internal sealed class ManagedPass<T>
     public Recording Record(int batchSize, TrainingSpec? spec, int threads)
     {
         if (IsRecorded)
-            throw new InvalidOperationException("The executable is being recorded already: dispose that recording "
+            throw new InvalidOperationException("The executable is already being recorded. Dispose that recording "
                 + "first.");
         var parts = new ManagedParts(_graph, _liveness, _objectives, batchSize, spec, threads, Unsafe.SizeOf<T>());
         var recording = new Recording(parts.All, () => _runner = new NodeRunner<T>());
@@ -169,9 +169,9 @@ internal sealed class ManagedPass<T>
             length = Place(Requests(fits, new Memory<T>[_values.Length])).Length;
         }
         return new NotSupportedException(
-            $"The managed backend keeps the values of a batch in one array: batches of {batchSize:N0} need "
-            + $"{values:N0} values at once; its limit is {Array.MaxLength:N0}. The largest tensor is {need.Largest}. "
-            + (fits > 0 ? $"Batches of {fits:N0} fit." : "Not even one sample fits."));
+            $"The managed backend stores the values of a batch in one array of at most {Array.MaxLength:N0} values, "
+            + $"but batches of {batchSize:N0} need {values:N0}. The largest tensor is {need.Largest}. "
+            + (fits > 0 ? $"Batches of {fits:N0} fit." : "Not even a single sample fits."));
     }
 
     private void Ask(Node node, int batchSize, Memory<T>[] saved, Action<Lifetime, Action<Memory<T>>> request)
@@ -183,7 +183,7 @@ internal sealed class ManagedPass<T>
         if (savedLength < 0)
         {
             throw new NotSupportedException(
-                $"The managed backend cannot run {node}: it keeps more than {int.MaxValue:N0} values.");
+                $"The managed backend cannot run {node}: it saves more than {int.MaxValue:N0} values.");
         }
         if (savedLength > 0)
             request(_liveness.Saved(node, savedLength), memory => saved[index] = memory);

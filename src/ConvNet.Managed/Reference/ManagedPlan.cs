@@ -285,7 +285,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         {
             throw new NotSupportedException(
                 $"The managed backend cannot run {large.Node}: the {large.Length:N0} values of {large}, "
-                + $"or the optimiser's state of them, are beyond its limit of {Array.MaxLength:N0}.");
+                + $"or the optimiser's state of them, exceed its limit of {Array.MaxLength:N0}.");
         }
     }
 

@@ -54,8 +54,8 @@ public static class GraphJson
         return buffer.Length <= InputFile.MaxTextBytes
             ? Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length)
             : throw new NotSupportedException(
-                $"A graph of {graph.Nodes.Count:N0} nodes takes {buffer.Length:N0} bytes in JSON; at most "
-                + $"{InputFile.MaxTextBytes:N0} are read again.");
+                $"A graph of {graph.Nodes.Count:N0} nodes needs {buffer.Length:N0} bytes in JSON; the limit is "
+                + $"{InputFile.MaxTextBytes:N0}.");
     }
 
     /// <summary>Reads a graph.</summary>
@@ -99,7 +99,7 @@ public static class GraphJson
         string[] outputs = root.Texts("outputs");
         root.RejectOthers();
         if (nodes.Count == 0)
-            throw root.Error("\"nodes\" has no layer.");
+            throw root.Error("\"nodes\" contains no layer.");
         for (int i = 0; i < nodes.Count; i++)
             ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"), layers ?? LayerSet.BuiltIn);
         if (outputs.Length > 0)
@@ -110,7 +110,7 @@ public static class GraphJson
     private static Graph SetOutputs(Graph graph, JsonReader root, string[] names)
     {
         graph.SetOutputs([.. names.Select(name => graph.Find(name)
-            ?? throw root.Error($"\"outputs\" names \"{Excerpt.Of(name)}\", and there is no such node."))]);
+            ?? throw root.Error($"\"outputs\" names \"{Excerpt.Of(name)}\", but there is no such node."))]);
         return graph;
     }
 
@@ -129,7 +129,7 @@ public static class GraphJson
     {
         int[] sizes = json.Ints("input");
         if (sizes is not [> 0, > 0, > 0])
-            throw json.Error("\"input\" must be the input's channels, rows and columns, as [1, 28, 28].");
+            throw json.Error("\"input\" must be the channels, rows and columns of the input, such as [1, 28, 28].");
         json.Checked(() => graph.AddInput(name, new Shape(sizes[0], sizes[1], sizes[2])));
     }
 
@@ -138,11 +138,11 @@ public static class GraphJson
         LayerDeclaration? declaration = node.Layer?.Declaration;
         if (node.Layer is not null && declaration is null)
             throw new NotSupportedException($"Node \"{node.Name}\" is a {node.Layer.GetType().Name}, "
-                + "which has no form in JSON: it has no LayerDeclaration.");
+                + "which cannot be written as JSON because it has no LayerDeclaration.");
         if (!IsText(node.Name))
             throw new NotSupportedException(
-                $"The name of node {node.Index}, \"{Excerpt.Of(node.Name)}\", has half of a surrogate pair in it, "
-                + "which has no form in JSON.");
+                $"The name of node {node.Index}, \"{Excerpt.Of(node.Name)}\", contains an unpaired surrogate, "
+                + "which cannot be written as JSON.");
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
         if (declaration is null)
@@ -188,8 +188,8 @@ public static class GraphJson
         json.RejectOthers();
         Node Named(string input) => graph.Find(input)
             ?? throw json.Error(
-                $"there is no node \"{Excerpt.Of(input)}\" before it; inputs name earlier nodes, and an input of the "
-                + "graph is \"input\" unless it has another name.");
+                $"there is no earlier node \"{Excerpt.Of(input)}\". Inputs name earlier nodes; an unnamed input of the "
+                + "graph has the name \"input\".");
         Node[] reads = inputs.Length == 0 ? [graph.Nodes[^1]] : [.. inputs.Select(Named)];
         json.Checked(() => graph.Add(name, layer, reads));
     }

@@ -63,7 +63,8 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(executable);
         if (training is not null && !training.Spec.Equals(executable.Spec))
-            throw new ArgumentException("The training has another spec than the executable; give it the executable's.",
+            throw new ArgumentException("The training has another spec than the executable. Use that of the "
+                + "executable.",
                 nameof(training));
         Graph graph = executable.Graph;
         TrainingState? state = training is null ? null : executable.SaveState();
@@ -83,8 +84,8 @@ public sealed class SavedModel
         {
             if (Floats.IndexOfNonFinite(values.Span) is >= 0 and var bad)
                 throw new InvalidDataException(
-                    $"{path} was not written: {Excerpt.Of(name)} has a {values.Span[bad]} at index {bad:N0}, so the "
-                    + "training went wrong. What was there is untouched. To save it all the same, call Save with "
+                    $"{path} was not written, because the training has failed: {Excerpt.Of(name)} has "
+                    + $"{values.Span[bad]} at index {bad:N0}. To save the model nevertheless, call Save with "
                     + $"{nameof(allowNonFinite)}: true.");
         }
         SafeTensors.Write(path, Content, header, Count(graph, training), tensors.Select(tensor => tensor.Values));
@@ -140,7 +141,7 @@ public sealed class SavedModel
     {
         SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
         if (!header.Metadata.TryGetValue("graph", out string? json))
-            throw new InvalidDataException($"{path}: its metadata has no \"graph\"; it was not saved by this program.");
+            throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"graph\".");
         Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
         Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
             ? ReadNormalization(text, path) : null;
@@ -153,8 +154,9 @@ public sealed class SavedModel
             float[] read = SafeTensors.ReadValues(file, entry);
             if (!allowNonFinite && Floats.IndexOfNonFinite(read) is >= 0 and var bad)
                 throw new InvalidDataException(
-                    $"{path}: {Excerpt.Of(entry.Name)} ({Excerpt.OfSizes(entry.Dimensions)}) has a {read[bad]} at "
-                        + $"index {bad:N0}; the training that gave it went wrong.");
+                    $"{path}: {Excerpt.Of(entry.Name)} ({Excerpt.OfSizes(entry.Dimensions)}) has {read[bad]} at "
+                        + $"index {bad:N0}, because its training has failed. To load the model nevertheless, call "
+                        + $"Load with {nameof(allowNonFinite)}: true.");
             values[entry.Name] = read;
         }
         TrainingState? state = training is null ? null : TrainingState.Of(header.Metadata,
@@ -174,19 +176,19 @@ public sealed class SavedModel
         {
             if (!missing.Remove(tensor.Name, out Parameter? parameter))
                 throw new InvalidDataException(
-                    $"{path}: the graph has no parameter \"{Excerpt.Of(tensor.Name)}\", and the file has a tensor of "
-                    + "that name.");
+                    $"{path}: the file contains a tensor \"{Excerpt.Of(tensor.Name)}\", but the graph has no "
+                    + "parameter of that name.");
             if (!tensor.Dimensions.SequenceEqual(parameter.Dimensions))
                 throw new InvalidDataException(
-                    $"{path}: the graph has {Excerpt.Of($"{parameter}")}, and the file's tensor is "
+                    $"{path}: the graph has {Excerpt.Of($"{parameter}")}, but the tensor of the file is "
                     + $"{Excerpt.OfSizes(tensor.Dimensions)}.");
         }
         if (missing.Count == 0)
             return;
         (string name, Parameter first) = missing.First();
         throw new InvalidDataException(name == first.Name
-            ? $"{path}: the graph's {Excerpt.Of($"{first}")} has no tensor in the file."
-            : $"{path}: the optimiser's \"{Excerpt.Of(name)}\" has no tensor in the file.");
+            ? $"{path}: the file has no tensor for {Excerpt.Of($"{first}")} of the graph."
+            : $"{path}: the file has no tensor for \"{Excerpt.Of(name)}\" of the optimiser.");
     }
 
     // The tensors of the file in order: parameters and buffers, then the optimiser's state.
@@ -213,7 +215,7 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(executable);
         executable.LoadState(_state ?? throw new InvalidOperationException(
-            $"The file has a model alone, without a training; use {nameof(CopyTo)} for its parameters."));
+            $"The file contains a model but no training. Use {nameof(CopyTo)} for its parameters."));
     }
 
     /// <summary>Copies the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
@@ -224,13 +226,13 @@ public sealed class SavedModel
         ArgumentNullException.ThrowIfNull(executable);
         IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
         if (parameters.Count != Graph.Parameters.Count)
-            throw new ArgumentException($"The saved model has {Graph.Parameters.Count} parameters and the graph "
-                + $"{parameters.Count}; they are of different networks.", nameof(executable));
+            throw new ArgumentException($"The saved model has {Graph.Parameters.Count} parameters, but the graph "
+                + $"{parameters.Count}. Use an executable of the same network.", nameof(executable));
         for (int i = 0; i < parameters.Count; i++)
         {
             if (parameters[i].ToString() != Graph.Parameters[i].ToString())
                 throw new ArgumentException($"The saved model has {Graph.Parameters[i]} where the graph has "
-                    + $"{parameters[i]}; they are of different networks.", nameof(executable));
+                    + $"{parameters[i]}. Use an executable of the same network.", nameof(executable));
         }
         foreach (Parameter parameter in parameters)
             executable.Write(parameter, _values[parameter.Name]);
@@ -293,7 +295,7 @@ public sealed class SavedModel
         (float[] mean, float[] deviation) = (json.Numbers("mean"), json.Numbers("standardDeviation"));
         json.RejectOthers();
         if (maxValue is < 1 or > byte.MaxValue)
-            throw json.Error($"\"maxValue\" is {maxValue}; it must be 1 to {byte.MaxValue}.");
+            throw json.Error($"\"maxValue\" is {maxValue}; it must be from 1 to {byte.MaxValue}.");
         try
         {
             return new Normalization((byte)maxValue, mean, deviation);

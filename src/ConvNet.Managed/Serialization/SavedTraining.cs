@@ -29,20 +29,21 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
         ArgumentNullException.ThrowIfNull(loader);
         if (Progress.Position.Batch == 0)
             return;
-        Check("samples", Samples, loader.Dataset.Count);
-        Check("a batch size of", Spec.BatchSize, loader.BatchSize);
-        Check("seed", Loader.Seed, loader.Options.Seed);
-        Check("shuffling", Loader.Shuffle, loader.Options.Shuffle);
-        Check("leaving the last batch out", Loader.DropLast, loader.Options.DropLast);
-        Check("the transforms", string.Join(", ", Loader.Transforms), string.Join(", ", loader.Options.Transforms));
+        Check("the number of samples", Samples, loader.Dataset.Count);
+        Check("the batch size", Spec.BatchSize, loader.BatchSize);
+        Check("the seed", Loader.Seed, loader.Options.Seed);
+        Check("Shuffle", Loader.Shuffle, loader.Options.Shuffle);
+        Check("DropLast", Loader.DropLast, loader.Options.DropLast);
+        Check("the list of transforms", string.Join(", ", Loader.Transforms),
+        string.Join(", ", loader.Options.Transforms));
     }
 
     private void Check<T>(string what, T own, T other)
     {
         if (!EqualityComparer<T>.Default.Equals(own, other))
             throw new ArgumentException(
-                Invariant($"The training stands at batch {Progress.Position.Batch:N0} of epoch ")
-                + Invariant($"{Progress.Position.Epoch}, whose batches were made with {what} {own}; {other} would ")
-                + "make others. Go on with the same.");
+                Invariant($"The training is at batch {Progress.Position.Batch:N0} of epoch ")
+                + Invariant($"{Progress.Position.Epoch}. In this epoch, {what} was {own}; the loader has {other}, ")
+                + "which would give other batches. Use the same value.");
     }
 }

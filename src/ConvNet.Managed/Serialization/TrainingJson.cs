@@ -175,7 +175,7 @@ internal static class TrainingJson
         var position = new LoaderPosition(json.Int("epoch"), json.Int("batch"));
         json.RejectOthers();
         if (position.Epoch < 1 || position.Batch < 0 || images < 0)
-            throw json.Error("epochs are counted from 1, all else from 0.");
+            throw json.Error("\"epoch\" must be at least 1, and all other numbers at least 0.");
         return new TrainingProgress(position, images, lossSum, outputs);
     }
 
@@ -204,7 +204,7 @@ internal static class TrainingJson
         string? text = json.Text(name);
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
             ? value
-            : throw json.Error($"\"{name}\" is \"{Excerpt.Of(text ?? "")}\"; it must be a number as a text.");
+            : throw json.Error($"\"{name}\" is \"{Excerpt.Of(text ?? "")}\"; it must be a number in a string.");
     }
 
     // The loss of a single output is written directly. Several losses are written with output name and weight.
@@ -252,7 +252,7 @@ internal static class TrainingJson
         of.RejectOthers();
         int batchSize = json.Int("batchSize");
         if (batchSize < 1)
-            throw json.Error($"\"batchSize\" is {batchSize}; it starts at 1.");
+            throw json.Error($"\"batchSize\" is {batchSize}; it must be at least 1.");
         return new TrainingSpec(batchSize, ReadLosses(json, source, kinds),
             optimizer with { Groups = groups })
         {
@@ -310,7 +310,7 @@ internal static class TrainingJson
             var json = new JsonReader(element, data.PlaceOf($"transforms[{transforms.Count}]"));
             string? input = json.Text("input");
             Transform transform = json.Text("transform") == OfModel
-                ? normalization ?? throw json.Error("the file has no normalisation.")
+                ? normalization ?? throw json.Error("the file contains no normalisation.")
                 : kinds.Transforms.Read(json);
             json.RejectOthers();
             transforms.Add(new InputTransform(input, transform));
@@ -337,6 +337,6 @@ internal static class TrainingJson
     }
 
     private static NotSupportedException NoForm(object owner) => new(
-        $"A training with {owner.GetType().Name} has no form in a file: it has no Declaration. Save the model alone, "
-        + "or declare it.");
+        $"A training with {owner.GetType().Name} cannot be saved, because it has no Declaration. Declare it, or save "
+        + "the model without the training.");
 }

@@ -16,11 +16,11 @@ public readonly record struct Shape
     public Shape(int c, int h, int w)
     {
         if (c <= 0 || h <= 0 || w <= 0)
-            throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values: channels, rows "
-                + "and columns start at 1.");
+            throw new ArgumentOutOfRangeException(nameof(c), $"A shape of {c}×{h}×{w} has no values; channels, rows "
+                + "and columns must be at least 1.");
         if ((long)c * h > int.MaxValue || (long)c * h * w > int.MaxValue)
             throw new ArgumentOutOfRangeException(nameof(c),
-                Invariant($"A sample of {c}×{h}×{w} is too large: at most {int.MaxValue:N0} values."));
+                Invariant($"A sample of {c}×{h}×{w} is too large: the limit is {int.MaxValue:N0} values."));
         (C, H, W) = (c, h, w);
     }
 
@@ -58,7 +58,7 @@ public readonly record struct Shape
                 && sizes[i] > 0;
         return whole
             ? new Shape(sizes[0], sizes[1], sizes[2])
-            : throw new FormatException($"\"{text}\" is not a shape; write channels, rows and columns as 3x32x32.");
+            : throw new FormatException($"\"{text}\" is not a shape. Write channels, rows and columns, as in 3x32x32.");
     }
 
     /// <summary>Throws if the shape is the default value, which has no values and which no constructor
@@ -68,8 +68,8 @@ public readonly record struct Shape
     internal void ThrowIfDefault(string what, string name)
     {
         if (Length == 0)
-            throw new ArgumentException($"{what} has the default shape, without values; "
-                + "give channels, rows and columns, as new Shape(1, 28, 28).", name);
+            throw new ArgumentException($"{what} has the default shape, which has no values. "
+                + "Pass channels, rows and columns, as in new Shape(1, 28, 28).", name);
     }
 
     /// <summary>Returns text such as <c>3×32×32</c>.</summary>

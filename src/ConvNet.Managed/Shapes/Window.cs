@@ -43,15 +43,15 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
     {
         if (Kernel.H < 1 || Kernel.W < 1 || Stride.H < 1 || Stride.W < 1 || Dilation.H < 1 || Dilation.W < 1)
             throw new ArgumentOutOfRangeException(layer, $"{layer}: kernel {Kernel}, stride {Stride} and dilation "
-                + $"{Dilation} start at 1.");
+                + $"{Dilation} must be at least 1.");
         if (Padding.Least < 0)
-            throw new ArgumentOutOfRangeException(layer, $"{layer}: padding {Padding} is negative; 0 adds no border.");
+            throw new ArgumentOutOfRangeException(layer, $"{layer}: padding {Padding} must not be negative.");
         if (!IsInRange)
         {
             throw new ArgumentOutOfRangeException(
                 layer,
                 $"{layer}: kernel {Kernel}, dilation {Dilation}, stride {Stride}, padding {Padding}: "
-                + $"kernel × dilation, stride and padding are at most {Limits.Window:N0} each.");
+                + $"kernel × dilation, stride and padding must be at most {Limits.Window:N0} each.");
         }
     }
 
@@ -84,7 +84,7 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
         return FitsShape(channels, h, w)
             ? new Shape(channels, (int)h, (int)w)
             : throw new ArgumentException(
-                $"An output of {channels:N0}×{h:N0}×{w:N0} is too large: it has at most {int.MaxValue:N0} values.");
+                $"An output of {channels:N0}×{h:N0}×{w:N0} is too large: the limit is {int.MaxValue:N0} values.");
     }
 
     /// <summary>Whether <see cref="Output(Shape, int, bool)"/> succeeds.</summary>

@@ -91,7 +91,7 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         if (settings.Count == 0 && rounding.Length > 0)
             return $"Set rounding to {rounding}.";
         if (settings.Count == 0)
-            return "No other padding, stride, kernel or dilation fits by itself: change two, or the input.";
+            return "No other padding, stride, kernel or dilation fits by itself. Change two of them, or the input.";
         string all = settings.Count == 1 ? settings[0] : $"{string.Join(", ", settings.SkipLast(1))} or {settings[^1]}";
         return $"{char.ToUpperInvariant(all[0])}{all[1..]} fits"
             + $"{(rounding.Length > 0 ? $", or set rounding to {rounding}" : "")}.";

@@ -41,7 +41,7 @@ internal static class NearMisses
     /// <param name="word">The unknown name.</param>
     /// <param name="known">The known names.</param>
     public static ArgumentException NoSuch(string what, string word, params IEnumerable<string> known)
-        => new($"There is no {what} \"{Excerpt.Of(word)}\"; there are {string.Join(", ", known)}."
+        => new($"There is no {what} \"{Excerpt.Of(word)}\". Use one of {string.Join(", ", known)}."
             + Question(word, known));
 
     // Rows of the dynamic-programming table: [i, j] is the distance of the first i characters of a to the first j of b.

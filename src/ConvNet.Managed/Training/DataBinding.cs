@@ -52,13 +52,13 @@ internal sealed class DataBinding
         foreach ((Node output, Loss loss, _) in executable.Spec!.Losses.For(executable.Graph))
         {
             TargetDescription target = outputs.FirstOrDefault(bound => bound.Output == output)?.Target
-                ?? throw new ArgumentException($"The output \"{output.Name}\" has a loss, and the data has no target "
+                ?? throw new ArgumentException($"The output \"{output.Name}\" has a loss, but the data set has no target "
                     + $"for it; it has {string.Join(", ", data.Targets.Select(each => each.Output ?? "one"))}.",
                     nameof(data));
             if (target.Kind != loss.Takes)
                 throw new ArgumentException($"{loss.GetType().Name}{PlaceOf(executable.Graph, output)} takes "
-                    + $"{Words(loss.Takes)}, and the data has {Words(target.Kind)}; train with another loss, or give "
-                    + "other targets.", nameof(data));
+                    + $"{Words(loss.Takes)}, but the data set has {Words(target.Kind)}. Use another loss or other "
+                    + "targets.", nameof(data));
         }
         CheckTargets(executable.Graph, outputs);
         return new(executable.Graph, outputs, data.LargestBatch,
@@ -94,8 +94,8 @@ internal sealed class DataBinding
         Graph graph = executable.Graph;
         CheckInputs(graph, data);
         if (data.LargestBatch > executable.BatchSize)
-            throw new ArgumentException($"The loader makes batches of {data.LargestBatch:N0} and the network was "
-                + $"compiled for {executable.BatchSize:N0}; give both one size.", nameof(data));
+            throw new ArgumentException($"The loader makes batches of {data.LargestBatch:N0}, but the network was "
+                + $"compiled for {executable.BatchSize:N0}. Use the same batch size for both.", nameof(data));
         Node[] withLoss = executable.Spec is { } spec ? [.. spec.Losses.For(graph).Select(of => of.Output)] : [];
         var bound = new List<BoundOutput>();
         for (int i = 0; i < data.Targets.Count; i++)
@@ -116,16 +116,16 @@ internal sealed class DataBinding
                 ? graph.Inputs[NamedTensors.IndexOf(name, graph.Inputs, "input of the network")]
                 : graph.Inputs.Count == 1 ? graph.Inputs[0]
                 : throw new ArgumentException($"The network has {graph.Inputs.Count} inputs, "
-                    + $"{string.Join(", ", graph.Inputs.Select(node => node.Name))}, and the data has one without a "
-                    + "name; give the data set an input of each name.", nameof(data));
+                    + $"{string.Join(", ", graph.Inputs.Select(node => node.Name))}, but the data set has one without a "
+                    + "name. Give the data set an input of each name.", nameof(data));
             if (input.Shape != given.Shape)
-                throw new ArgumentException($"The network reads {input.Shape} images"
-                    + $"{(named ? $" at \"{input.Name}\"" : "")} and the data has {given.Shape}; describe the graph "
-                    + "for the data's shape.", nameof(data));
+                throw new ArgumentException($"The network takes {input.Shape} images"
+                    + $"{(named ? $" at \"{input.Name}\"" : "")}, but the data set has {given.Shape}. Create the graph "
+                    + "for the shape of the data set.", nameof(data));
         }
         if (graph.Inputs.FirstOrDefault(node => data.InputShapes.Count > 0 && named
             && data.InputShapes.All(given => given.Name != node.Name)) is { } missing)
-            throw new ArgumentException($"The network reads \"{missing.Name}\", and the data has no input of that "
+            throw new ArgumentException($"The network has an input \"{missing.Name}\", but the data set has no input of that "
                 + $"name; it has {string.Join(", ", data.InputShapes.Select(given => given.Name))}.", nameof(data));
     }
 
@@ -136,8 +136,8 @@ internal sealed class DataBinding
         if (graph.Outputs.Count == 1)
             return graph.Outputs[0];
         return withLoss is [var only] ? only : throw new ArgumentException($"The network has {graph.Outputs.Count} "
-            + $"outputs, {string.Join(", ", graph.Outputs.Select(node => node.Name))}, and the data has a target "
-            + "without a name; give each target the name of its output, as "
+            + $"outputs, {string.Join(", ", graph.Outputs.Select(node => node.Name))}, but the data set has a target "
+            + "without a name. Give each target the name of its output, as in "
             + $"(\"{graph.Outputs[0].Name}\", {nameof(TargetDescription)}.{nameof(TargetDescription.OfClasses)}(10)).");
     }
 
@@ -152,15 +152,15 @@ internal sealed class DataBinding
         Shape shape = output.Shape;
         string place = PlaceOf(graph, output);
         if (target.Kind == TargetKind.Values && shape.Length != target.Length)
-            throw new ArgumentException($"The network gives {shape.Length:N0} values{place} for each sample and the "
-                + $"data has {target.Length:N0} targets; give one for each.");
+            throw new ArgumentException($"The network has {shape.Length:N0} values{place} for each sample, but the "
+                + $"data set {target.Length:N0} targets. Use one target for each value.");
         if (target.Kind == TargetKind.ClassesPerPixel && shape.Area != target.Length)
-            throw new ArgumentException($"The network gives maps of {shape.H}×{shape.W}{place} and the data "
-                + $"has {target.Length:N0} pixels; give one class for each pixel.");
+            throw new ArgumentException($"The network has maps of {shape.H}×{shape.W}{place}, but the data set "
+                + $"{target.Length:N0} pixels. Use one class for each pixel.");
         int scores = target.Kind == TargetKind.ClassesPerPixel ? shape.C : shape.Length;
         if (target.Kind != TargetKind.Values && scores < target.Classes)
-            throw new ArgumentException($"The network has {scores} scores{place} and the data {target.Classes} "
-                + $"classes; end the graph with {target.Classes} {(shape.Area > 1 ? "channels" : "units")}.");
+            throw new ArgumentException($"The network has {scores} outputs{place}, but the data set {target.Classes} "
+                + $"classes. End the graph with {target.Classes} {(shape.Area > 1 ? "channels" : "outputs")}.");
     }
 
     private static string PlaceOf(Graph graph, Node output)

@@ -65,8 +65,8 @@ public sealed class Evaluation
     {
         var binding = DataBinding.ForEvaluation(executable, data);
         if (data.SampleCount < data.Dataset.Count)
-            throw new ArgumentException("An evaluation counts every sample, and the loader leaves the last "
-                + $"{data.Dataset.Count - data.SampleCount:N0} out; make one without {nameof(data.Options.DropLast)}.",
+            throw new ArgumentException("An evaluation counts every sample, but the loader drops the last "
+                + $"{data.Dataset.Count - data.SampleCount:N0}. Use one without {nameof(data.Options.DropLast)}.",
                 nameof(data));
         OutputEvaluation[] outputs = [.. binding.Outputs.Select(Empty)];
         int count = 0, notFinite = 0;

@@ -26,8 +26,8 @@ public abstract record LearningRateSchedule
 public sealed record ConstantSchedule : LearningRateSchedule
 {
     /// <summary>The declaration of the schedule for files and commands.</summary>
-    public static Declaration<LearningRateSchedule> Declared { get; } = new("constant", "the same rate throughout", [],
-        _ => new ConstantSchedule());
+    public static Declaration<LearningRateSchedule> Declared { get; } = new("constant",
+        "the learning rate does not change", [], _ => new ConstantSchedule());
 
     /// <inheritdoc/>
     public override Declaration<LearningRateSchedule> Declaration => Declared;
@@ -42,7 +42,7 @@ public sealed record CosineSchedule : LearningRateSchedule
 {
     /// <summary>The declaration of the schedule for files and commands.</summary>
     public static Declaration<LearningRateSchedule> Declared { get; } = new("cosine",
-        "the rate falls to 0 along half a cosine", [], _ => new CosineSchedule());
+        "the learning rate falls to 0 along half a cosine wave", [], _ => new CosineSchedule());
 
     /// <inheritdoc/>
     public override Declaration<LearningRateSchedule> Declaration => Declared;

@@ -17,7 +17,7 @@ public sealed class NonFiniteLossException : ArithmeticException
 
     internal NonFiniteLossException(long step, float learningRate, NonFiniteOrigin origin)
         : base(string.Create(CultureInfo.InvariantCulture,
-            $"After step {step:N0} the network is not finite any more: "
+            $"The values of the network are no longer finite after step {step:N0}: "
             + $"{origin.Description}. {WayOut(origin, learningRate)}"))
     {
         (Step, Origin) = (step, origin);
@@ -31,9 +31,9 @@ public sealed class NonFiniteLossException : ArithmeticException
 
     private static string WayOut(NonFiniteOrigin origin, float learningRate) => origin.Place switch
     {
-        NonFinitePlace.Input => "Clean the data.",
+        NonFinitePlace.Input => "Correct the data.",
         NonFinitePlace.Algorithm => origin.Advice,
         _ => string.Create(CultureInfo.InvariantCulture,
-            $"Lower the learning rate, {learningRate} now, or normalise the images. {origin.Advice}").TrimEnd(),
+            $"Use a learning rate below {learningRate}, or normalise the images. {origin.Advice}").TrimEnd(),
     };
 }

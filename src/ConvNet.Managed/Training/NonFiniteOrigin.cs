@@ -35,7 +35,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// <summary>The advice for an algorithm that spreads non-finite values, as a sentence; empty for direct
     /// sums.</summary>
     public string Advice => Algorithm == SumAlgorithm.Direct ? ""
-        : $"\"{Node!.Name}\" ran {Words(Algorithm)}: {DeclaredAccuracy.OverflowAdvice}.";
+        : $"\"{Node!.Name}\" uses {Words(Algorithm)}: {DeclaredAccuracy.OverflowAdvice}.";
 
     /// <summary>Runs the graph node by node on the reference layers until a value is not
     /// finite.</summary>
@@ -59,7 +59,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             string of = graph.Inputs.Count > 1 ? $" of \"{node.Name}\"" : "";
             if (FirstIn(own) is int bad)
                 return new(NonFinitePlace.Input, node,
-                    Text($"image {bad / node.Shape.Length}{of} of the batch has a {own[bad]}"));
+                    Text($"image {bad / node.Shape.Length}{of} of the batch contains {own[bad]}"));
         }
         foreach (Node node in graph.LayerNodes)
         {
@@ -74,7 +74,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             {
                 string where = Text($"the output of \"{node.Name}\" ({node.Layer!.Kind})");
                 return new(NonFinitePlace.Output, node,
-                    Text($"{where} is the first with a {y[first]}, in sample {first / node.Shape.Length}"))
+                    Text($"{where} is the first to contain {y[first]}, in sample {first / node.Shape.Length}"))
                 {
                     Algorithm = AlgorithmOf(executable, node),
                 };
@@ -85,7 +85,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             {
                 string up = Text($"up to {Largest(x):G3}");
                 string what = $"{Words(algorithm)} overflows in \"{node.Name}\", which reads values of {up}";
-                overflowing = new(NonFinitePlace.Algorithm, node, $"the reference's direct sums are finite, and {what}")
+                overflowing = new(NonFinitePlace.Algorithm, node, $"the reference's direct sums are finite, but {what}")
                 {
                     Algorithm = algorithm,
                 };
@@ -111,7 +111,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
         executable.Read(parameter, values);
         return FirstIn(values) is int index
             ? new(NonFinitePlace.Parameter, parameter.Node,
-                Text($"{parameter} of \"{parameter.Node.Name}\" has a {values[index]} at index {index:N0}"))
+                Text($"{parameter} of \"{parameter.Node.Name}\" has {values[index]} at index {index:N0}"))
             {
                 Algorithm = AlgorithmOf(executable, parameter.Node),
             }

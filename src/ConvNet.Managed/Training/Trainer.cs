@@ -51,17 +51,17 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(options);
         if (executable.Spec is null)
-            throw new ArgumentException("The executable was compiled for inference only; use Compile for one that "
-                + "trains.", nameof(executable));
+            throw new ArgumentException("The executable was compiled for inference only. Use Compile for "
+                + "training.", nameof(executable));
         if (options.Epochs < 1)
             throw new ArgumentOutOfRangeException(nameof(options),
-                $"{options.Epochs} epochs train nothing; give 1 or more.");
+                $"The number of epochs is {options.Epochs}; it must be at least 1.");
         if (!float.IsFinite(options.LearningRate))
             throw new ArgumentOutOfRangeException(nameof(options),
                 Invariant($"The learning rate is {options.LearningRate}; it must be a finite number."));
         if (options.Schedule is null)
             throw new ArgumentException(
-                $"There is no schedule of the learning rate; give one, as {nameof(ConstantSchedule)}.",
+                $"The schedule of the learning rate is null. Use one such as {nameof(ConstantSchedule)}.",
                     nameof(options));
         (_executable, _options) = (executable, options);
     }
@@ -95,7 +95,8 @@ public sealed class Trainer
         Progress = from ?? TrainingProgress.Start;
         train.CheckPosition(Progress.Position);
         if (Progress.Position.Epoch > _options.Epochs)
-            throw new ArgumentException($"The training has made its {_options.Epochs} epochs; give more to go on.",
+            throw new ArgumentException($"The training has completed its {_options.Epochs} epochs. To continue, use "
+                + "more.",
                 nameof(from));
         CheckOutputs(Progress, binding);
         var epochs = new List<EpochReport>();
@@ -170,8 +171,8 @@ public sealed class Trainer
         string?[] own = [.. from.Outputs.Select(output => output.Output)],
             other = [.. binding.Outputs.Select(NameOf)];
         if (from.Images > 0 && !own.SequenceEqual(other))
-            throw new ArgumentException($"The training stands within an epoch with results of {Names(own)}, and the "
-                + $"data has targets of {Names(other)}; go on with the data that it was started with.", nameof(from));
+            throw new ArgumentException($"The training is within an epoch that has results for {Names(own)}, but the "
+                + $"data set has targets for {Names(other)}. Continue with the data set that it was started with.", nameof(from));
 
         static string Names(string?[] outputs) => string.Join(", ", outputs.Select(name => name ?? "the only output"));
     }
@@ -188,8 +189,8 @@ public sealed class Trainer
         float rate = _options.Schedule.Rate(_options.LearningRate, step, steps);
         return float.IsFinite(rate)
             ? rate
-            : throw new InvalidOperationException($"{_options.Schedule.GetType().Name} gives a learning rate of {rate} "
-                + $"for step {step + 1:N0} of {steps:N0}; it must be finite.");
+            : throw new InvalidOperationException($"The learning rate that {_options.Schedule.GetType().Name} returns "
+                + $"for step {step + 1:N0} of {steps:N0} is {rate}; it must be finite.");
     }
 
     private double Step(Batch batch, DataBinding binding, float learningRate, long step)

@@ -38,9 +38,9 @@ internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced
         if (!HasChoice(conv))
             return new Selection(SumAlgorithm.Direct, "");
         if (Forced is { } forced)
-            return new Selection(forced, "asked for");
+            return new Selection(forced, "requested");
         if (Precision == Precision.Accurate)
-            return new Selection(SumAlgorithm.Direct, "nothing less exact was allowed");
+            return new Selection(SumAlgorithm.Direct, "accurate precision allows nothing less exact");
         cn_conv2d described = conv;
         double[] times =
             [.. All.Select(algorithm => CostModel.Microseconds(described, pass, algorithm, n, isa, transformed))];

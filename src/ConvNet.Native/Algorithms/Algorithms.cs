@@ -44,21 +44,21 @@ internal static class Algorithms
         }
         if (pass == cn_pass.CN_BACKWARD_DATA && (conv.window.stride_h > 1 || conv.window.stride_w > 1))
             reason += $"; the stride of {conv.window.stride_h}×{conv.window.stride_w} splits it into "
-                + $"{conv.window.stride_h * conv.window.stride_w} sums without one";
+                + $"{conv.window.stride_h * conv.window.stride_w} sums of stride 1";
         cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
         int halo = Convnet.cn_conv2d_halo(conv, pass).SizeOrThrow();
         if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)
-            reason += $"; rows are copied with their border: {halo} zeros are wanted around a map, and it has "
+            reason += $"; rows are copied with a border, because {halo} zeros are needed around a map, which has "
                 + $"{source.halo}";
         if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
-            reason += "; few weights, so the pixels are shared out: in chunks with sums of their own";
+            reason += "; there are few weights, so the pixels are divided into chunks, each with its own sums";
         return new Choice(algorithm, reason, multiplyAdds);
     }
 
     /// <summary>Describes a pass of a linear layer.</summary>
     public static Choice Of(in cn_linear linear, cn_pass pass) => new(
         pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
-        pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read as they lie"
+        pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read in their own order"
             : "features in blocks of 16 make it a 1×1 convolution of one image",
         (long)linear.outputs * linear.c * linear.h * linear.w);
 
@@ -83,12 +83,12 @@ internal static class Algorithms
         if (conv.groups == 1)
             return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
         if (IsDepthwise(conv))
-            return ("depthwise", "every channel has a filter of its own");
+            return ("depthwise", "every channel has its own filter");
         if (HasPackedBlocks(conv))
             return ($"direct, group by group, blocks of {Block} channels",
-                $"{perGroup} channels of a group are whole blocks");
-        return ("plain loops", $"{perGroup} input and {conv.y.c / conv.groups} output channels of a group are no "
-            + $"whole blocks of {Block}: correct, and slow");
+                $"the {perGroup} channels of a group fill whole blocks");
+        return ("plain loops", $"the {perGroup} input and {conv.y.c / conv.groups} output channels of a group do "
+            + $"not fill whole blocks of {Block}, so this form is slow");
     }
 
     private static string Lanes(int inputs, int outputs)

@@ -72,7 +72,7 @@ internal sealed partial class NativeLibraryFile
     // Empty in a single-file application, where the library is next to the executable.
     [UnconditionalSuppressMessage(
         "SingleFile", "IL3000",
-        Justification = "An empty place is left out; the program's own folder is looked at first.")]
+        Justification = "An empty location is skipped, and the folder of the program is searched first.")]
     private static string AssemblyFolder => System.IO.Path.GetDirectoryName(typeof(Convnet).Assembly.Location) ?? "";
 
     /// <summary>Loads the first candidate that exists.</summary>
@@ -85,15 +85,15 @@ internal sealed partial class NativeLibraryFile
         string path = candidates.FirstOrDefault(File.Exists) ?? throw new NativeLibraryException(
             $"The library of the native backend, {FileName}, was not found. Looked for "
                 + $"{string.Join(", ", candidates)}. "
-            + $"Build the project ConvNet.Native, which makes it with CMake, or set {PathVariable} to its path.");
+            + $"Build the project ConvNet.Native, which builds it with CMake, or set {PathVariable} to its path.");
         nint handle = Load(path);
         try
         {
             int version = AbiVersion(path, handle);
             return version == abiVersion ? new NativeLibraryFile(path, handle) : throw new NativeLibraryException(
-                $"{path} has ABI version {version}; this version of ConvNet.Native needs {abiVersion}. It is left "
-                    + "over from another build: "
-                + $"build ConvNet.Native again, or set {PathVariable} to a library that fits.");
+                $"{path} has ABI version {version}, but this version of ConvNet.Native needs {abiVersion}. It comes "
+                    + "from another build. "
+                    + $"Build ConvNet.Native again, or set {PathVariable} to a library that fits.");
         }
         catch (NativeLibraryException)
         {
@@ -120,15 +120,15 @@ internal sealed partial class NativeLibraryFile
     internal static string Reason(string path, string said)
     {
         string process = $"{RuntimeInformation.ProcessArchitecture} process on {RuntimeInformation.RuntimeIdentifier}";
-        string loader = $"The loader says: {said.Trim()}";
+        string loader = $"The loader reports: {said.Trim()}";
         foreach (Match missing in MissingLibrary().Matches(said))
         {
             string name = missing.Groups["name"].Value;
             if (System.IO.Path.GetFileName(name) == System.IO.Path.GetFileName(path))
                 continue;       // the library itself, which musl's loader reports this way
             string package = DebianPackage(name) is { } known ? $", on Debian with apt-get install {known}," : "";
-            return $"{path} needs the library {name}, which this system does not have or does not find. "
-                + $"Install it{package} or set {PathVariable} to a library of kernels that does without. {loader}";
+            return $"{path} needs the library {name}, which was not found on this system. "
+                + $"Install it{package} or set {PathVariable} to a library of kernels that does not need it. {loader}";
         }
         if (MissingVersion().Match(said) is { Success: true } newer)
         {
@@ -136,7 +136,7 @@ internal sealed partial class NativeLibraryFile
                 + $"{newer.Groups["name"].Value}. Build ConvNet.Native on this machine, or set {PathVariable} "
                 + $"to a library that fits. {loader}";
         }
-        return $"{path} exists but does not load into this {process}: it is damaged or built for another processor. "
+        return $"{path} exists but cannot be loaded into this {process}: it is damaged or built for another processor. "
             + $"Build ConvNet.Native again on this machine, or set {PathVariable} to a library that fits. {loader}";
     }
 
@@ -169,9 +169,9 @@ internal sealed partial class NativeLibraryFile
     {
         if (!NativeLibrary.TryGetExport(handle, nameof(Convnet.cn_abi_version), out nint version))
         {
-            throw new NativeLibraryException($"{path} is no library of ConvNet: it has no "
+            throw new NativeLibraryException($"{path} is not a library of ConvNet: it has no "
                 + $"{nameof(Convnet.cn_abi_version)}. "
-                + $"Take it away, or set {PathVariable} to the right file.");
+                + $"Remove it, or set {PathVariable} to the right file.");
         }
         return ((delegate* unmanaged[Cdecl]<int>)version)();
     }

@@ -29,6 +29,6 @@ internal static class Status
     {
         string text = Marshal.PtrToStringUTF8((nint)Convnet.cn_status_text(status))!;
         string function = call.Split('(')[0].Split('.')[^1];
-        return new NativeCallException(status, $"{function} refused its arguments: {text} (status {status}).");
+        return new NativeCallException(status, $"{function} rejected its arguments: {text} (status {status}).");
     }
 }

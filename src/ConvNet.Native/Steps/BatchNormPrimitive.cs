@@ -33,7 +33,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
         plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Activation), x,
             parameters, _mean!, _inverse!, y),
-            Choice.OnePass("computed again from kept statistics: that takes less time than its memory is worth"));
+            Choice.OnePass("recomputed from the stored statistics, which saves memory at little cost"));
     }
 
     /// <inheritdoc/>
@@ -53,7 +53,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         plan.Add(new BatchNormForward(norm, x, plan.Statistics(this), parameters, add, y, _mean, _inverse,
             Workspace(plan, norm)),
             new Choice("statistics of rows, of chunks of samples, of all, then y",
-                "chunks are cut by the size of the work and combined in order"));
+                "the size of the work determines the chunks, which are combined in order"));
     }
 
     /// <inheritdoc/>

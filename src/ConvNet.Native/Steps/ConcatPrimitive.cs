@@ -37,7 +37,7 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
                 continue;
             Slot x = plan.X(this, i);
             plan.Add(new CopyChannels(x, 0, plan.Y(this), SliceOf(i).Channel, x.Tensor.c), Choice.OnePass(
-                CanSlice(i) ? "the input lies elsewhere" : "the slice shares a block of channels with another"));
+                CanSlice(i) ? "the input is stored elsewhere" : "the slice shares a block of channels with another"));
         }
     }
 

@@ -165,8 +165,8 @@ internal sealed class ConvPrimitive : Primitive
         Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
         plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Value, parts.DX, workspace),
             Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
-            .Then(parts.Others is not null, "the other readers' gradient")
-                .Then(parts.Value is not null, "the slope of the activation before it"));
+            .Then(parts.Others is not null, "the gradients of other consumers")
+                .Then(parts.Value is not null, "the derivative of the preceding activation"));
     }
 
     // Uses one call, or two if the rows would not stay in cache until they are pooled.
@@ -187,8 +187,8 @@ internal sealed class ConvPrimitive : Primitive
         Slot? room = Workspace(plan, conv, cn_pass.CN_FORWARD);
         plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room),
             Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length(), selected));
-        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of its windows do not stay in "
-            + "cache until the convolution has them"));
+        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of a window do not stay in "
+            + "cache until the convolution has computed all of them"));
     }
 
     // Selects the algorithm of a pass. Returns the reason as text.

@@ -92,7 +92,7 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
         node = (uint)Operation.Node.Index,
         threshold = layer.Threshold,
         scale = layer.Scale,
-    }, from, to), Choice.OnePass("the mask is a function of the place: nothing is kept"));
+    }, from, to), Choice.OnePass("the mask is a function of the index, so nothing is stored"));
 }
 
 /// <summary>Computes y = f(x).</summary>

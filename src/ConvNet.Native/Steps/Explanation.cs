@@ -114,11 +114,12 @@ internal static class Explanation
         long floats = parameters.RestFloats, touched = 3 + 2 * parameters.StateNames;
         string name = training.Optimizer.GetType().Name.ToLowerInvariant();
         if (parameters.StepsInCSharp)
-            return new PlannedCall(PlannedPass.Update, name, "the rule's own loops in C#", "no kernel knows this rule",
+            return new PlannedCall(PlannedPass.Update, name, "the rule's own loops in C#", "there is no kernel for "
+                + "this rule",
                 0, sizeof(float) * touched * floats, 0, 1);
         string reason = parameters.KeepsGradients
-            ? "the parameters lie side by side"
-            : "what has taken no step inside a weight gradient";
+            ? "the parameters are contiguous"
+            : "the parameters that no weight gradient updates";
         return new PlannedCall(PlannedPass.Update, name, "one pass over the values", reason, 0,
             sizeof(float) * touched * floats, 0, Threads(plan.Pass, 2 * OperationsPerValue * floats));
     }
@@ -136,7 +137,7 @@ internal static class Explanation
     }
 
     private static PlannedCall Of(IReadOnlyList<LossStep> losses)
-        => new(PlannedPass.Forward, "loss", "one pass over the output", "a few values for each sample", 0,
+        => new(PlannedPass.Forward, "loss", "one pass over the output", "a few values per sample", 0,
             losses.SelectMany(loss => loss.Slots).Sum(Bytes), 0, 1);
 
     private static string NameOfEnds(PassSpec pass) => pass.Training is null ? "Output"

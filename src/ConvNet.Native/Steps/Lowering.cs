@@ -165,7 +165,7 @@ internal sealed class Lowering
         if (_statistics.TryGetValue(reader.Operation.Inputs[0], out Slot? given))
             return given;
         Slot x = X(reader), statistics = StatisticsSlot(x.Tensor);
-        Add(new RowStatistics(x, statistics), Choice.OnePass("what writes the rows does not give them"));
+        Add(new RowStatistics(x, statistics), Choice.OnePass("the step that writes the rows does not compute them"));
         return statistics;
     }
 
@@ -321,7 +321,7 @@ internal sealed class Lowering
         }
         var slot = new Slot(to, Pass.BatchSize);
         Add(new ReorderStep(source, view, from, slot), Choice.OnePass($"{Described(source)} to {Described(view)}: "
-            + $"{(from.Owner == SlotOwner.Other ? "the input comes plain" : "its two sides agree on no layout")}"));
+            + $"{(from.Owner == SlotOwner.Other ? "the input is plain" : "producer and consumer differ in layout")}"));
         return slot;
     }
 
@@ -348,7 +348,7 @@ internal sealed class Lowering
         Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
         Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);
         Add(new AddStep(first, second, sum, default),
-            Choice.OnePass($"{value.Node.Name} has several readers: their gradients are summed"));
+            Choice.OnePass($"{value.Node.Name} has several consumers, whose gradients are summed"));
         return sum;
     }
 
@@ -363,7 +363,7 @@ internal sealed class Lowering
     {
         Slot sloped = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
         Add(new ActivationBackward(Y(primitive), dy, sloped, primitive.Operation.Slope),
-            Choice.OnePass("the slope of the activation inside"));
+            Choice.OnePass("the derivative of the fused activation"));
         return sloped;
     }
 }

@@ -45,7 +45,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0)
             + (Operation.Node.Parameters.Any(plan.Trains) ? 1 : 0);
 
-    private Choice InCSharp => new("the layer's own loops in C#", "no kernel knows this layer",
+    private Choice InCSharp => new("the layer's own loops in C#", "there is no kernel for this layer",
         layer.MultiplyAdds(Operation.Node.InputShapes));
 
     private Slot?[] Inputs(Lowering plan)

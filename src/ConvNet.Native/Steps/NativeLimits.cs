@@ -24,7 +24,7 @@ internal static class NativeLimits
             {
                 long taps = (long)parameter.Dimensions[2] * parameter.Dimensions[3];
                 if (taps > Convnet.CN_MOST_SIZE)
-                    throw Beyond(node, $"{taps:N0} weights of a filter in a channel");
+                    throw Beyond(node, $"{taps:N0} weights per channel of a filter");
             }
             if (LoweringTable.PoolOf(node) is { Kind: cn_pool_kind.CN_POOL_MAX, Window: var window }
                 && PixelsInside(window, node.Inputs[0].Shape) is > Convnet.CN_MOST_MAXIMUM and var pixels)
@@ -40,5 +40,5 @@ internal static class NativeLimits
         => (long)Math.Min(window.Kernel.H, x.H) * Math.Min(window.Kernel.W, x.W);
 
     private static NotSupportedException Beyond(Node node, string what, int limit = Convnet.CN_MOST_SIZE)
-        => new($"The native backend cannot run {node}: {what}; its limit is {limit:N0}.");
+        => new($"The native backend cannot run {node}: it has {what}; the limit is {limit:N0}.");
 }

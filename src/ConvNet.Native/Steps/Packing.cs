@@ -73,7 +73,7 @@ internal sealed unsafe record VectorPacking(int Length)
     : Packing((Length + Convnet.CN_BLOCK - 1L) / Convnet.CN_BLOCK * Convnet.CN_BLOCK)
 {
     /// <inheritdoc/>
-    public override string Form => "as it is";
+    public override string Form => "unchanged";
 
     /// <inheritdoc/>
     public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)

@@ -69,7 +69,7 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
         Slot? winners = PoolKernel.Winners(pool, plan.Pass.BatchSize);
         _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this) ? winners : null;
         plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass()
-            .Then(_winners is not null, "the winners' numbers, a byte each"));
+            .Then(_winners is not null, "the indices of the maxima, one byte each"));
     }
 
     /// <inheritdoc/>
@@ -83,7 +83,7 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
             kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, PoolKernel.GateOf(Operation)),
             x, _winners, dy, dx),
             Choice.OnePass(
-                x is null ? "" : "the maxima are sought in x again: their windows are too large for a byte"));
+                x is null ? "" : "the maxima are searched for in x again: an index in their windows exceeds a byte"));
     }
 }
 

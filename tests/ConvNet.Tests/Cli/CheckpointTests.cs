@@ -37,7 +37,7 @@ public sealed class CheckpointTests
         CommandResult result = Repository.Run(_data.Folder, "dotnet", ["exec", typeof(App).Assembly.Location, "train",
             "--load", half, "--backend", backend, "--save", rest, "--json"]);
         Assert.That(result.ExitCode, Is.Zero, result.Output);
-        Assert.That(result.Output, Does.Contain("goes on at epoch 2 of 2, batch 6 of 12"));
+        Assert.That(result.Output, Does.Contain("resuming at epoch 2 of 2, batch 6 of 12"));
         Assert.That(File.ReadAllBytes(rest), Is.EqualTo(File.ReadAllBytes(whole)));
     }
 
@@ -103,19 +103,19 @@ public sealed class CheckpointTests
         }
         Assert.Multiple(() =>
         {
-            Load(file).IsRefusedWith("has made 2 of its 2 epochs", "--epochs 3 or more", $"--weights {file}");
-            Load(plain).IsRefusedWith("holds a model, but no training", $"--weights {plain}");
+            Load(file).IsRefusedWith("has completed 2 of its 2 epochs", "--epochs 3 or more", $"--weights {file}");
+            Load(plain).IsRefusedWith("contains a model but no training", $"--weights {plain}");
             Load(file, "--epochs", "3", "--optimizer", "lars")
-                .IsRefusedWith("goes on with sgd", "--optimizer is lars", "--weights");
+                .IsRefusedWith("uses sgd", "--optimizer is lars", "--weights");
             Load(file, "--epochs", "3", "--momentum", "0").IsRefusedWith("momentum_buffer");
             Load(file, "--epochs", "3", "--beta1", "0.5").IsRefusedWith("--beta1 is an option of adam and adamw");
             Load(file, "--epochs", "3", "--data", "digits").IsRefusedWith("255", "1×8×8");
-            Load(half, "--batch", "9").IsRefusedWith("batch 5 of epoch 2", "a batch size of 8; 9");
-            Load(half, "--seed", "4").IsRefusedWith("batch 5 of epoch 2", "seed 3; 4");
-            Load(file, "--weights", file).IsRefusedWith("--load goes on with a training and --weights starts");
-            Load(file, "--model", "digits").IsRefusedWith("--load brings its own network");
+            Load(half, "--batch", "9").IsRefusedWith("batch 5 of epoch 2", "the batch size was 8; the loader has 9");
+            Load(half, "--seed", "4").IsRefusedWith("batch 5 of epoch 2", "the seed was 3; the loader has 4");
+            Load(file, "--weights", file).IsRefusedWith("--load resumes a training and --weights starts");
+            Load(file, "--model", "digits").IsRefusedWith("The file of --load contains the network");
             CommandLine.Run("train", "--weights", file, "--model", "digits")
-                .IsRefusedWith("--weights brings its own network");
+                .IsRefusedWith("The file of --weights contains the network");
         });
     }
 

@@ -147,7 +147,7 @@ public sealed class CultureTests
             ["exec", typeof(App).Assembly.Location, "train", "--lr", "0,02"],
             new Dictionary<string, string?> { ["LANG"] = "de_DE.UTF-8", ["LC_ALL"] = "de_DE.UTF-8" });
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.WrongUsage));
-        Assert.That(run.Output, Does.Contain("--lr is \"0,02\"; it takes a finite number above 0, as 0.02."));
+        Assert.That(run.Output, Does.Contain("--lr is \"0,02\"; it takes a finite number above 0, for example 0.02."));
     }
 
     private static IEnumerable<string> ErrorsOf(params Func<object>[] makers)

@@ -206,9 +206,9 @@ public sealed partial class TableTests
             "/home/somebody/source/repositories/convnative/src/ConvNet.Cli/bin/Release/net10.0/runtimes/linux-x64"
                 + "/native/libconvnet.so", 3_123_456, null,
             new SelfTestResult(false, 24_464, 326, "dw of conv1, element 12, is 3 and should be 4"),
-            [new BackendLimit("128 threads on 2 processors.",
-                "Threads take turns on the processors, and each call waits for the last.",
-                "Ask for 2 threads or fewer, or for no number.")]),
+            [new BackendLimit("128 threads run on 2 processors.",
+                "The threads share the processors, and each call waits for the slowest of them.",
+                "Use at most 2 threads, or do not set the number.")]),
         new("torchsharp", false, null, null, null, null, null, null,
             "This build has no libtorch; eng/setup torch installs one and the next build finds it.", null, []),
     ];

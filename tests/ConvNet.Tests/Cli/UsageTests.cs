@@ -57,7 +57,7 @@ public sealed class UsageTests
     [Test]
     public void TheErrorNamesTheWayOut()
     {
-        CommandLine.Run("trian").IsRefusedWith("There is no verb \"trian\"; there are train, eval, ",
+        CommandLine.Run("trian").IsRefusedWith("There is no verb \"trian\". Use one of train, eval, ",
             "Did you mean \"train\"?", "See: convnet --help");
         CommandLine.Run("train", "--epoch", "3")
             .IsRefusedWith("train has no option \"--epoch\". Did you mean \"--epochs\"?", "See: convnet train --help");
@@ -73,23 +73,23 @@ public sealed class UsageTests
         CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
             "--beta1 is an option of adam and adamw; lars has --momentum, --weight-decay, --trust-coefficient.");
         CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
-            .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, as 1E-08.");
+            .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, for example 1E-08.");
         CommandLine.Run("train", "--save", "--epochs", "3")
             .IsRefusedWith("--save needs a value: --save FILE, followed by --epochs.");
         CommandLine.Run("train", "--backend", "cuda")
-            .IsRefusedWith("There is no backend \"cuda\"; there are auto, managed, native, ", ", torchsharp:unpadded.");
+            .IsRefusedWith("There is no backend \"cuda\". Use one of auto, managed, native, ", ", torchsharp:unpadded.");
         CommandLine.Run("train", "--backend", "natve").IsRefusedWith("Did you mean \"native\"?");
-        CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith("; there are all, managed, ",
+        CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith(". Use one of all, managed, ",
             "Did you mean \"managed\"?");
         CommandLine.Run("gradcheck", "--mode", "exat")
-            .IsRefusedWith("There is no mode \"exat\"; there are exact, real, fd, all. Did you mean \"exact\"?");
+            .IsRefusedWith("There is no mode \"exat\". Use one of exact, real, fd, all. Did you mean \"exact\"?");
         CommandLine.Run("bench", "--model", "digits", "--pass", "trian")
-            .IsRefusedWith("There is no pass \"trian\"; there are fwd, ", "Did you mean \"train\"?");
+            .IsRefusedWith("There is no pass \"trian\". Use one of fwd, ", "Did you mean \"train\"?");
         CommandLine.Run("compare", "--model", "digits", "--backends", "natve")
             .IsRefusedWith("Did you mean \"native\"?");
         CommandLine.Run("train", "--model", "lenet").IsRefusedWith("There is no model \"lenet\"",
             "Did you mean \"lenet5\"?");
-        CommandLine.Run("train", "--data", "digit").IsRefusedWith("There is no data \"digit\"",
+        CommandLine.Run("train", "--data", "digit").IsRefusedWith("There is no data set \"digit\"",
             "Did you mean \"digits\"?");
         CommandLine.Run("eval").IsRefusedWith("eval needs --load FILE.");
         CommandLine.Run("train", "--backend", "abacus").IsRefusedWith("\"abacus\"", "managed, ");

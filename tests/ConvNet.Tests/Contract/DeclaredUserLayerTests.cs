@@ -33,7 +33,7 @@ public sealed class DeclaredUserLayerTests
         Assert.That(loaded.Graph.Nodes.Select(node => node.Layer),
             Is.EqualTo(Graph().Nodes.Select(node => node.Layer)));
         Assert.That(() => SavedModel.Load(path),
-            Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer \"prelu\" is unknown; there are conv"));
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer \"prelu\" is unknown; use one of conv"));
     }
 
     [Test]
@@ -44,7 +44,7 @@ public sealed class DeclaredUserLayerTests
         Assert.That(() => Read("""{ "layer": "prelu", "gain": 5 }"""),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("nodes[0]: prelu: gain 5 is not in (0, 4]"));
         Assert.That(() => Read("""{ "layer": "prelu", "slope": 5 }"""),
-            Throws.TypeOf<InvalidDataException>().With.Message.Contains("\"slope\" is unknown here"));
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("\"slope\" is unknown"));
         static Graph Read(string node) => GraphJson.Read(
             $$"""{ "format": "convnet-graph", "version": 1, "input": [2, 3, 3], "nodes": [{{node}}] }""",
                 layers: s_layers);

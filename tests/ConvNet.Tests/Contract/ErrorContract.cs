@@ -39,7 +39,7 @@ public sealed class ErrorContract(BackendCase backend)
     [Test]
     public void MoreSamplesThanABatch()
         => Refuses<ArgumentException>(() => _executable.Forward(new float[(Batch + 1) * Pixels]), "5 samples",
-            "batch of 4", "parts");
+            "batch size 4", "several calls");
 
     [Test]
     public void ALabelOutOfRange([Values(-1, 3)] int label)
@@ -86,14 +86,14 @@ public sealed class ErrorContract(BackendCase backend)
         Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]),
             "Backward");
         _executable.TrainStep(Images, Labels, 0.1f);
-        Refuses<InvalidOperationException>(() => _executable.Backward(), "used up");
+        Refuses<InvalidOperationException>(() => _executable.Backward(), "used it up");
     }
 
     [Test]
     public void AGradientOfAnotherLength()
     {
         _executable.Forward(Images);
-        Refuses<ArgumentException>(() => _executable.Backward(new float[11]), "11 values", "4 × 3×1×1", "12");
+        Refuses<ArgumentException>(() => _executable.Backward(new float[11]), "11 values", "4 samples of 3×1×1", "12");
     }
 
     [Test]
@@ -171,7 +171,7 @@ public sealed class ErrorContract(BackendCase backend)
         loose.Add("right", new Relu(), loose.Input);
         Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "right", "SetOutputs");
         loose.SetOutput(loose["right"]);
-        Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "nowhere");
+        Refuses<ArgumentException>(() => _backend.Compile(loose, Spec), "left", "not used");
     }
 
     [Test]
@@ -179,7 +179,7 @@ public sealed class ErrorContract(BackendCase backend)
     {
         Graph graph = Network();
         Refuses<ArgumentOutOfRangeException>(
-            () => _backend.Compile(graph, Spec with { BatchSize = 0 }), "batch size starts at 1");
+            () => _backend.Compile(graph, Spec with { BatchSize = 0 }), "batch size is 0", "at least 1");
         Assert.That(() => graph.Add(new Relu(), graph.Output), Throws.Nothing);
     }
 
@@ -228,7 +228,7 @@ public sealed class ErrorContract(BackendCase backend)
             }
         }
         Task.WaitAll(Task.Run(Hammer), Task.Run(Hammer));
-        Assert.That(refused?.Message, Does.Contain("another caller").And.Contain("one caller at a time"));
+        Assert.That(refused?.Message, Does.Contain("another caller").And.Contain("one executable for each caller"));
         Assert.That(() => _executable.TrainStep(Images, Labels, 0.1f), Throws.Nothing, "the executable goes on");
     }
 
@@ -346,8 +346,8 @@ public sealed class ErrorContract(BackendCase backend)
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("something else")), "something else",
             "Graph.Parameters");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("conv?.bias", "*.running_mean")), "*.running_mean",
-            "bn1.running_mean", "buffer", "leave it out");
-        Refuses<ArgumentException>(() => Compile(new("*.bias"), new("conv1.bias")), "conv1.bias", "before it");
+            "bn1.running_mean", "buffer", "remove it");
+        Refuses<ArgumentException>(() => Compile(new("*.bias"), new("conv1.bias")), "conv1.bias", "earlier group");
         Refuses<ArgumentException>(() => _ = new ParameterGroup("*.bias", ""), "empty", "conv1.bias");
         Refuses<ArgumentException>(() => _ = new ParameterGroup(), "patterns");
         Refuses<ArgumentOutOfRangeException>(() => _ = new ParameterGroup("*") { LearningRateFactor = -1 }, "-1");

@@ -250,14 +250,14 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         using IExecutable net = Compile(Both(1, 1));
         Refuses<ArgumentException>(() => net.Forward(s_image), "more than one input",
             "BatchValues.Of((\"image\", …), (\"position");
-        Refuses<ArgumentException>(() => net.Forward(BatchValues.Of(("image", s_image))), "\"position\" was not given");
+        Refuses<ArgumentException>(() => net.Forward(BatchValues.Of(("image", s_image))), "\"position\" is missing");
         Refused("\"position\" has 3", ("image", s_image), ("position", s_position.AsMemory(0, 6)));
         Refused("\"image\" has 4 samples", ("image", s_image), ("position", s_position.AsMemory(0, 6)));
         Refused("Did you mean \"position\"", ("image", s_image), ("postion", s_position));
         Refused("twice", ("image", s_image), ("image", s_image));
         Refused("3 values of \"position\"", ("image", s_image), ("position", s_position.AsMemory(0, 3)));
         Refused("5 samples of \"position\"", ("image", s_image), ("position", new float[10]));
-        Refused("no values", ("image", s_image), ("position", default));
+        Refused("without values", ("image", s_image), ("position", default));
         void Refused(string words, params (string Name, ReadOnlyMemory<float> Values)[] given)
         {
             Refuses<ArgumentException>(() => net.Forward(BatchValues.Of(given)), words);
@@ -279,7 +279,7 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
             "no output \"clas\"", "Did you mean \"class\"");
         Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of(("box", scores))),
             "12 values", "of \"box\"", "4×1×1", "16");
-        Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of()), "No output was named");
+        Refuses<ArgumentException>(() => net.Infer(Given(), BatchBuffers.Of()), "No output is named");
         Refuses<InvalidOperationException>(() => net.ReadLoss("class"), "Loss or TrainStep");
         net.Forward(Given());
         Refuses<ArgumentException>(() => net.Backward(BatchValues.Of(("class", s_box))), "16 values", "of \"class\"");
@@ -292,7 +292,7 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         using IExecutable net = Compile(Both(1, 1));
         net.Forward(Given());
         Refuses<ArgumentException>(() => net.Loss(s_labels), "2 outputs have a loss", "Targets.Of((\"class\", …)");
-        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels))), "\"box\" was not given");
+        Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels))), "\"box\" is missing");
         Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", s_labels), ("box", s_labels))),
             "box: MeanSquaredError takes", "not class labels");
         Refuses<ArgumentException>(() => net.Loss(Targets.Of(("class", (int[])[0, 1, 3, 0]), ("box", s_box))),

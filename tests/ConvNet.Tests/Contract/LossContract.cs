@@ -179,7 +179,7 @@ public sealed class LossContract(BackendCase backend)
         float[] x = Samples.Uniform(2 * 12, 1);
         Refuses(() => pixels.TrainStep(x, new int[2], 0.1f), "each of the 4 pixels", "8 for 2 samples");
         Refuses(() => pixels.TrainStep(x, (int[])[0, 1, 2, 0, 0, 3, 0, 0], 0.1f), "Label 3 of sample 1, pixel 1,",
-            "classes 0 to 2");
+            "the classes of the output are 0 to 2");
         Refuses(() => pixels.TrainStep(x, new float[24], 0.1f), "not float targets");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, 1, 1]), 0.1f), "3 sample weights",
             "2 samples");

@@ -54,10 +54,10 @@ public sealed class OrderContract(BackendCase backend)
         Differentiate(_net, First);
         _net.Forward(Second);
         change(_net);
-        Refused(() => _net.Backward(new float[Batch * 3]), by, "call Forward again");
+        Refused(() => _net.Backward(new float[Batch * 3]), by, "Call Forward again");
         Assert.That(_net.Loss(Labels), Is.Positive, "the scores are those of the pass");
-        Refused(() => _net.Backward(), by, "call Forward again");
-        Refused(() => _net.Backward(new float[Batch * 3], accumulate: true), by, "call Forward again");
+        Refused(() => _net.Backward(), by, "Call Forward again");
+        Refused(() => _net.Backward(new float[Batch * 3], accumulate: true), by, "Call Forward again");
         using IExecutable twin = Make();
         _net.CopyParametersTo(twin);
         Assert.That(Differentiate(_net, Second), Is.EqualTo(Differentiate(twin, Second)).Within(Tolerance),
@@ -71,7 +71,7 @@ public sealed class OrderContract(BackendCase backend)
         _net.Forward(Second);
         _net.Loss(Labels);
         change(_net);
-        Refused(() => _net.Backward(), by, "call Forward again");
+        Refused(() => _net.Backward(), by, "Call Forward again");
     }
 
     [Test]

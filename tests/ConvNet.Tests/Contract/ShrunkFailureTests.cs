@@ -46,7 +46,7 @@ public sealed class ShrunkFailureTests
             Assert.That(shrunk.Backends, Is.Empty, "the reference contradicts itself");
             Assert.That($"{shrunk}", Does.StartWith("reference, FiniteDifferences: dx[0] is ")
                 .And.Contain("ScaledSquare { ").And.Contain("on 1×1×1")
-                .And.Contain("A scaledsquare has no form in JSON"), "what there is without a file");
+                .And.Contain("A scaledsquare cannot be written as JSON"), "what there is without a file");
             Assert.That((shrunk.Report.Backend, shrunk.Tensor.Name, shrunk.Tensor.Elements),
                 Is.EqualTo(("reference", "dx", 1)));
         });

@@ -119,7 +119,7 @@ public sealed class StateContract(BackendCase backend)
         TrainingState state = net.SaveState();
         NamedTensor[] tensors = [.. state.Tensors];
         Refused(state with { Step = -1 }, "-1");
-        Refused(state with { Tensors = tensors[1..] }, "lacks \"conv1.weight\"");
+        Refused(state with { Tensors = tensors[1..] }, "does not contain \"conv1.weight\"");
         Refused(state with { Tensors = [.. tensors[..^1], tensors[^1] with { Name = "linear1.bias/momentum_bufer" }] },
             "linear1.bias/momentum_buffer", "Did you mean", "Sgd");
         Refused(state with { Tensors = [.. tensors, tensors[0] with { Name = "conv9.weight" }] }, "conv9.weight");

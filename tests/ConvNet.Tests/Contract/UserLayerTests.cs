@@ -160,11 +160,11 @@ public sealed class UserLayerTests
         (Type type, string says) = use switch
         {
             ("x", _) => (typeof(InvalidOperationException),
-                "reads x, and BackwardReads says None: add BackwardReads.Inputs"),
+                "reads x, but BackwardReads is None. Add BackwardReads.Inputs"),
             ("y", _) => (typeof(InvalidOperationException),
-                "reads y, and BackwardReads says None: add BackwardReads.Output"),
+                "reads y, but BackwardReads is None. Add BackwardReads.Output"),
             ("dx", _) => (typeof(InvalidOperationException), "the forward pass uses the gradient dx"),
-            (_, true) => (typeof(InvalidOperationException), "reads x, and BackwardReads says None"),
+            (_, true) => (typeof(InvalidOperationException), "reads x, but BackwardReads is None"),
             _ => (typeof(ArgumentOutOfRangeException), "there is no input 1"),
         };
         Assert.That(error, Is.TypeOf(type).With.Message.Contains("forbidden1 (Forbidden)").And.Message.Contains(says));

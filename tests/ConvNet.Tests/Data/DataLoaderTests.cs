@@ -233,7 +233,7 @@ public sealed class DataLoaderTests
     {
         var loader = new DataLoader(new Broken(20) { WrongClass = 5 }, 4);
         Assert.That(() => Take(loader.Epoch(1)), Throws.TypeOf<DatasetException>().With.Message.EqualTo(
-            "Sample 5 of 20 (image-5.png) cannot be read: it gives class 2, and there are classes 0 to 1."));
+            "Sample 5 of 20 (image-5.png) cannot be read: its class is 2, but the classes are 0 to 1."));
     }
 
     [Test]
@@ -281,24 +281,24 @@ public sealed class DataLoaderTests
     public void WrongArraysAreRefused()
     {
         Assert.That(() => new ArrayDataset(new Shape(1, 2, 2), 2, new float[9], [0, 1]),
-            Throws.ArgumentException.With.Message.Contains("9 values are not 2 inputs of 1×2×2"));
+            Throws.ArgumentException.With.Message.Contains("2 inputs of 1×2×2 have 8 values, but 9 were passed"));
         Assert.That(() => new ArrayDataset(new Shape(1, 1, 1), 2, new float[2], [0, 2]),
             Throws.ArgumentException.With.Message.Contains("Label 2 of sample 1"));
         Assert.That(() => new ArrayDataset(new Shape(1, 1, 1), 2, [], []), Throws.ArgumentException);
         Assert.That(() => new ArrayDataset(new Shape(1, 1, 2), [1f, 2, 3], [1f]), Throws.ArgumentException
-            .With.Message.Contains("3 values are no whole number of inputs of 1×1×2"));
+            .With.Message.Contains("3 values are not a whole number of inputs of 1×1×2"));
         Assert.That(() => new ArrayDataset(new Shape(1, 1, 1), [1f, 2], [1f, 2, 3]), Throws.ArgumentException
-            .With.Message.Contains("3 values are no targets of 2 inputs"));
+            .With.Message.Contains("3 target values cannot be divided among 2 inputs"));
         Assert.That(() => new PixelSet(new Shape(1, 1, 1), 255, 2, [1, 2], [0, 2]), Throws.ArgumentException
-            .With.Message.Contains("Label 2 is out of range: there are classes 0 to 1"));
+            .With.Message.Contains("Label 2 is out of range: the classes are 0 to 1"));
     }
 
     [Test]
     public void OptionsThatMakeNoBatchesAreRefused()
     {
-        Refused(() => new DataLoader(Seven, 0), "0 samples is empty");
+        Refused(() => new DataLoader(Seven, 0), "batch size is 0");
         Refused(() => new DataLoader(Seven, 8, new DataLoaderOptions { DropLast = true }),
-            "7 samples fill no batch of 8");
+            "7 samples do not fill a batch of 8");
         Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Workers = -1 }), "-1 workers");
         Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { BatchesAhead = 0 }), "0 batches ahead");
         Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Transforms = [null!] }), "null");

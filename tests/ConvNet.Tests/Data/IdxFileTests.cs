@@ -55,9 +55,9 @@ public sealed class IdxFileTests
     }
 
     [TestCase(0, 1, "bytes 0 to 1")]
-    [TestCase(2, 0x0D, "byte 2 names the type 0x0D")]
-    [TestCase(3, 0, "byte 3 announces 0 dimensions")]
-    [TestCase(3, 5, "byte 3 announces 5 dimensions")]
+    [TestCase(2, 0x0D, "byte 2 is the type 0x0D")]
+    [TestCase(3, 0, "byte 3 declares 0 dimensions")]
+    [TestCase(3, 5, "byte 3 declares 5 dimensions")]
     [TestCase(7, 0, "bytes 4 to 7 give dimension 0 the size 0")]
     [TestCase(8, 0xFF, "bytes 8 to 11 give dimension 1 the size")]
     [TestCase(11, 2, "the file has 18")]

@@ -81,9 +81,9 @@ public sealed class AlgorithmTests
             accurate = new(precision: Precision.Accurate);
         Assert.That(Forward(chosen), Does.StartWith("conv forward: Winograd F(4×4, 3×3), blocks of 16 channels")
             .And.Contains("estimates on one thread: direct ").And.Contains("F(2×2, 3×3) "));
-        Assert.That(Forward(forced), Does.StartWith("conv forward: Winograd F(2×2, 3×3), ").And.Contains("asked for"));
+        Assert.That(Forward(forced), Does.StartWith("conv forward: Winograd F(2×2, 3×3), ").And.Contains("requested"));
         Assert.That(Forward(accurate), Does.StartWith("conv forward: direct, ")
-            .And.Contains("nothing less exact was allowed"));
+            .And.Contains("accurate precision allows nothing less exact"));
 
         static string Forward(NativeBackend backend)
         {

@@ -86,14 +86,14 @@ public sealed class ExplainTests
             ("conv1", "conv forward", "1 input channel would leave most of a block of 16 empty"),
             ("conv2", "conv forward", "17 input channels leave 15 of a block unused"),
             ("conv2", "conv backward data", "17 input channels leave 15 of a block unused; the stride of 2×2 splits "
-                + "it into 4 sums without one"),
+                + "it into 4 sums of stride 1"),
             ("conv3", "conv forward", "16 input and 32 output channels fill their blocks"),
             ("conv3", "conv backward data", "16 input and 32 output channels fill their blocks; rows are copied with "
-                + "their border: 4 zeros are wanted around a map, and it has 0"),
-            ("conv4", "conv forward", "16 channels of a group are whole blocks"),
-            ("conv5", "conv forward", "every channel has a filter of its own"),
-            ("conv6", "conv forward", "8 input and 12 output channels of a group are no whole blocks of 16: correct, "
-                + "and slow"),
+                + "a border, because 4 zeros are needed around a map, which has 0"),
+            ("conv4", "conv forward", "the 16 channels of a group fill whole blocks"),
+            ("conv5", "conv forward", "every channel has its own filter"),
+            ("conv6", "conv forward", "the 8 input and 12 output channels of a group do not fill whole blocks of 16, "
+                + "so this form is slow"),
         ];
         foreach ((string node, string kernel, string reason) in expected)
             Assert.That(Layer(plan, node).Calls.Single(call => call.Kernel == kernel).Reason, Is.EqualTo(reason),

@@ -51,7 +51,7 @@ public sealed class FrozenPlanTests
         using NativePlan plan = Plan(true, "bn1.bias");
         using (plan.Record())
             Assert.That(() => plan.Freeze("conv1.*"), Throws.InvalidOperationException
-                .With.Message.Contains("dispose"));
+                .With.Message.Contains("Dispose"));
         plan.Freeze("conv1.*");
         Assert.That(plan.IsFrozen(plan.Graph["conv1"].Parameters[0]));
     }

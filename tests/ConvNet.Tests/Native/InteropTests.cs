@@ -33,7 +33,7 @@ public sealed unsafe class InteropTests
         var tensor = new cn_tensor(1, 0, 1, 0, cn_layout.CN_PLAIN);
         var error = Assert.Throws<NativeCallException>(
             () => Convnet.cn_reorder(backend.Context, tensor, tensor, 1, block.Pointer, block.Pointer).ThrowIfFailed());
-        Assert.That(error!.Message, Does.StartWith("cn_reorder refused its arguments: "));
+        Assert.That(error!.Message, Does.StartWith("cn_reorder rejected its arguments: "));
         Assert.That(error.Status, Is.Negative);
         Assert.That(Assert.Throws<NativeCallException>(() => Convnet.cn_tensor_floats(tensor, 1)
             .SizeOrThrow())!.Message, Does.Contain("cn_tensor_floats"));

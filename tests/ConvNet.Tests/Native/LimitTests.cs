@@ -116,7 +116,7 @@ public sealed class LimitTests
         graph.Append(graph.Input, [.. Enumerable.Repeat<Layer>(new Conv2d(1, 1), 300)]);
         TrainingSpec spec = Spec with { BatchSize = 3 };
         string message = Assert.Throws<InsufficientMemoryException>(() => backend.Compile(graph, spec))!.Message;
-        foreach (string part in (string[])["batches of 3 ask for ", " GB", "\"input\"", "6.4 GB", "smaller batch"])
+        foreach (string part in (string[])["batches of 3 need ", " GB", "\"input\"", "6.4 GB", "smaller batch"])
             Assert.That(message, Does.Contain(part));
     }
 

@@ -32,7 +32,7 @@ public sealed class WinogradOverflowTests
         {
             Assert.That((error.Origin.Place, error.Origin.Node!.Name, error.Origin.Algorithm),
                 Is.EqualTo((NonFinitePlace.Algorithm, "conv2", algorithm)));
-            Assert.That(error.Message, Does.Contain("\"conv2\" ran Winograd's F(")
+            Assert.That(error.Message, Does.Contain("\"conv2\" uses Winograd's F(")
                 .And.Contain("Precision.Accurate (--precision accurate)"));
         });
     }

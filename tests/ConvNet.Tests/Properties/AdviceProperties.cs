@@ -100,7 +100,7 @@ public sealed class AdviceProperties
                 continue;
             Match found = Regex.Match(
                 message,
-                @"A (\S+) convolution with (\d+) filters(?:, stride (\S+) and rounding floor)? brings the (\S+) to");
+                @"A (\S+) convolution with (\d+) filters(?:, stride (\S+) and rounding floor)? gives the (\S+) the");
             if (!found.Success)
                 continue;
             convolved++;

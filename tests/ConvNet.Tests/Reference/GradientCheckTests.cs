@@ -10,7 +10,7 @@ public sealed class GradientCheckTests
     [Test]
     public void AnEmptyBatchIsRefused()
         => Assert.That(() => new GradientCheckOptions { BatchSize = 0 }, Throws.TypeOf<ArgumentOutOfRangeException>()
-            .With.Message.Contains("starts at 1"));
+            .With.Message.Contains("at least 1"));
 
     [Test]
     public void AnOutputThatIsMostlyZeroFailsTheCheckItself()

@@ -29,7 +29,7 @@ public sealed class GradientReportTests
                 .And.Contain($"element {worst.Index} is {worst.Got:G9} and should be {worst.Truth:G9}")
                     .And.Contain("the bits must be equal").And.Contain("of the bound"));
             Assert.That(failure.Message.Split('\n')[^1],
-                Is.EqualTo($"again: convnet gradcheck --case '{file}' --backends managed --threads "
+                Is.EqualTo($"reproduce: convnet gradcheck --case '{file}' --backends managed --threads "
                     + $"{Environment.ProcessorCount}"));
             Assert.That(GradientCaseFile.Load(file), Is.EqualTo(report.Case).Using<GradientCase>((a,
                 b) => $"{a}" == $"{b}"));
@@ -43,7 +43,7 @@ public sealed class GradientReportTests
             new Fault(FaultKind.FactorOfTwo, FaultTarget.Output)));
         string text = GradientCheck.Run(s_layer, s_inputs, [faulty], s_options).ToString();
         Assert.That(text, Does.StartWith("fail: ").And.Contain("y of conv on managed")
-            .And.Contain("again: GradientCheck.Run of Conv2d").And.Contain("BatchSize = 2").And.Contain("Seed = 7")
+            .And.Contain("reproduce: GradientCheck.Run of Conv2d").And.Contain("BatchSize = 2").And.Contain("Seed = 7")
             .And.Not.Contain("`1"));
     }
 
@@ -67,7 +67,7 @@ public sealed class GradientReportTests
             => report.ThrowIfFailed(folder.File("case.json")))!;
         Assert.That(failure.Message,
             Does.Contain("dx of wrongslope on reference, finite differences")
-                .And.Contain("again: GradientCheck.Run of WrongSlope"));
+                .And.Contain("reproduce: GradientCheck.Run of WrongSlope"));
         Assert.That(folder.File("case.json"), Does.Not.Exist);
     }
 
@@ -78,7 +78,7 @@ public sealed class GradientReportTests
             new Fault(FaultKind.FactorOfTwo, FaultTarget.Output)));
         GradientReport report = GradientCheck.Run(s_layer, s_inputs, [faulty], s_options);
         Assert.That(() => report.ThrowIfFailed("/no/such/folder/case.json"), Throws.TypeOf<GradientCheckException>()
-            .With.Message.Contains("y of conv on managed").And.Message.Contains("again: GradientCheck.Run")
+            .With.Message.Contains("y of conv on managed").And.Message.Contains("reproduce: GradientCheck.Run")
                 .And.Message.Contains("could not be written"));
     }
 
@@ -89,7 +89,7 @@ public sealed class GradientReportTests
             FaultTarget.InputGradient));
         GradientReport report = GradientCheck.Run(new MulticlassSvm(), 5, [faulty], s_options);
         Assert.That(() => report.ThrowIfFailed(),
-            Throws.TypeOf<GradientCheckException>().With.Message.Contains("again: GradientCheck.Run of MulticlassSvm")
+            Throws.TypeOf<GradientCheckException>().With.Message.Contains("reproduce: GradientCheck.Run of MulticlassSvm")
                 .And.Message.Contains("for 5 outputs"));
     }
 
@@ -99,7 +99,7 @@ public sealed class GradientReportTests
         using var managed = new ManagedBackend();
         GradientReport report = GradientCheck.Run(s_layer, s_inputs, [managed], s_options);
         Assert.That(() => report.ThrowIfFailed(), Throws.Nothing);
-        Assert.That(report.ToString(), Does.StartWith("pass: ").And.Contain("The worst: ").And.Not.Contain("again"));
+        Assert.That(report.ToString(), Does.StartWith("pass: ").And.Contain("The worst: ").And.Not.Contain("reproduce"));
     }
 
     [Test]
@@ -123,7 +123,7 @@ public sealed class GradientReportTests
         Assert.That(() => nobody.ThrowIfFailed(),
             Throws.TypeOf<GradientCheckException>().With.Message.Contains("nothing was compared"));
         Assert.That(() => rounds.ThrowIfFailed(),
-            Throws.TypeOf<GradientCheckException>().With.Message.Contains("exact mode is cut at SoftmaxCrossEntropy"));
+            Throws.TypeOf<GradientCheckException>().With.Message.Contains("exact mode starts a new segment at SoftmaxCrossEntropy"));
     }
 
     private sealed record WrongSlope : Layer

@@ -23,9 +23,9 @@ public sealed class GraphTests
         Node a = graph.Add("a", new Linear(3), graph.Input), b = graph.Add("b", new Linear(3), graph.Input);
         Assert.That(() => graph.Output, Throws.InvalidOperationException.With.Message.Contains("\"a\" and \"b\"")
             .And.Message.Contains("SetOutputs"));
-        Refused(graph, "No node reads \"a\" and \"b\"", "SetOutputs");
+        Refused(graph, "No layer reads \"a\" and \"b\"", "SetOutputs");
         graph.SetOutput(a);
-        Refused(graph, "\"b\" leads nowhere", "output is \"a\"");
+        Refused(graph, "\"b\" is not used", "output is \"a\"");
         graph.SetOutputs(b, a);
         Assert.That(graph.Outputs, Is.EqualTo(new[] { b, a }), "in the order of the call, in place of those before");
         Assert.That(() => graph.Output, Throws.InvalidOperationException.With.Message.Contains("2 outputs"));
@@ -38,7 +38,7 @@ public sealed class GraphTests
         var graph = new Graph();
         graph.Add(new Relu(), graph.AddInput("a", Shape.Vector(2)));
         graph.AddInput("b", Shape.Vector(2));
-        Refused(graph, "\"b\" leads nowhere");
+        Refused(graph, "\"b\" is not used");
         Assert.That(() => graph.Input, Throws.InvalidOperationException.With.Message.Contains("\"a\" and \"b\""));
     }
 

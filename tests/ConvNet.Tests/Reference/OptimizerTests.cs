@@ -42,8 +42,8 @@ public sealed class OptimizerTests
             Refused(() => new Adam(beta2: double.NaN), "beta2 NaN");
             Refused(() => new Adam(epsilon: 0), "adam: epsilon 0 is not in (0, ∞)");
             Refused(() => new AdamW(beta1: -0.1), "adamw: beta1 -0.1");
-            Refused(() => new AdamW(epsilon: 1e-60), "single precision", "1E-08");
-            Refused(() => new AdamW(weightDecay: -1), "Weight decay -1");
+            Refused(() => new AdamW(epsilon: 1e-60), "float32", "1E-08");
+            Refused(() => new AdamW(weightDecay: -1), "weight decay is -1");
             Refused(() => new Lars(momentum: 1), "lars: momentum 1");
             Refused(() => new Lars(trustCoefficient: 0), "lars: trustCoefficient 0 is not in (0, ∞)");
         });

@@ -139,12 +139,12 @@ public sealed class AtomicFileTests
             string needed = $"{SizeOf(network):N0} bytes";
             Assert.That(() => SavedModel.Save(path, network), Throws.TypeOf<IOException>()
                 .With.Message.StartsWith(path).And.Message.Contains("the trained model")
-                    .And.Message.Contains("not enough room").And.Message.Contains(needed)
-                .And.Message.Contains(replaced ? "untouched" : "No file was left")
+                    .And.Message.Contains("not enough space").And.Message.Contains(needed)
+                .And.Message.Contains(replaced ? "unchanged" : "No file was created")
                     .And.Message.Not.Contains("unfinished"));
             Assert.That(
                 () => SavedModel.CheckPath(path, network.Graph),
-                Throws.TypeOf<IOException>().With.Message.Contains("no room for the trained model")
+                Throws.TypeOf<IOException>().With.Message.Contains("not enough space for the trained model")
                 .And.Message.Contains(needed));
             Assert.That(Directory.GetFiles(disk), Has.Length.EqualTo(replaced ? 1 : 0));
             if (replaced)
@@ -165,12 +165,12 @@ public sealed class AtomicFileTests
             throw new IOException($"No space left on device : '{((FileStream)stream).Name}'", 28);
         }, 20_000),
             Throws.TypeOf<IOException>()
-            .With.Message.StartsWith($"{_path} cannot take the report: there is not enough room. It takes 20,000 bytes")
-            .And.Message.Contains("No file was left there").And.Message.Not.Contains("unfinished"));
+            .With.Message.StartsWith($"{_path}: the report cannot be written: there is not enough space. It needs 20,000 bytes")
+            .And.Message.Contains("No file was created").And.Message.Not.Contains("unfinished"));
         Assert.That(
             () => AtomicFile.Write(
             _path, "the report", stream => throw new IOException($"Broken : '{((FileStream)stream).Name}'"), 1),
-            Throws.TypeOf<IOException>().With.Message.Contains("Broken. It takes 1 bytes")
+            Throws.TypeOf<IOException>().With.Message.Contains("Broken. It needs 1 bytes")
                 .And.Message.Not.Contains("unfinished"));
         Assert.That(Directory.GetFiles(_folder.Path), Is.Empty);
     }

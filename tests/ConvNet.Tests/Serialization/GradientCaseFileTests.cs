@@ -54,42 +54,42 @@ public sealed class GradientCaseFileTests
         }
     }
 
-    [TestCase("[]", "instead of an object")]
+    [TestCase("[]", "expected an object")]
     [TestCase("""{ "format": "convnet-graph", "version": 1 }""", "\"format\" is \"convnet-graph\"")]
     [TestCase("""{ "format": "convnet-gradient-case", "version": 2 }""", "version 2")]
-    [TestCase("""{ "format": "convnet-gradient-case", "version": 1 }""", "\"modes\" names no comparison")]
+    [TestCase("""{ "format": "convnet-gradient-case", "version": 1 }""", "\"modes\" must name at least one mode")]
     [TestCase("""{ "format": "convnet-gradient-case", "version": 1, "modes": ["roughly"] }""",
-        "mode \"roughly\" is unknown; there are exact, real")]
+        "mode \"roughly\" is unknown; use one of exact, real")]
     public void AWrongDocumentIsNamed(string json, string words) => IsRefused(json, words);
 
-    [TestCase("""-1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "A batch of -1 samples")]
+    [TestCase("""-1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "The batch size is -1")]
     [TestCase("""1, "seed": -1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
         "\"seed\" is -1; it must be a whole number from 0")]
     [TestCase("""1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""", "\"seed\" is missing")]
     [TestCase("""1, "seed": 1, "largestInteger": 17, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
-        "up to 17 in magnitude")]
+        "largest integer is 17")]
     [TestCase("""1, "seed": 1, "values": "odd", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
-        "\"values\" are \"odd\"; there are uniform, normal")]
-    [TestCase("""1, "seed": 1""", "neither a \"graph\" nor a \"layer\"")]
-    [TestCase("""1, "seed": 1, "layer": "relu", "inputs": [[1, 1, 1]]""", "instead of an object")]
+        "\"values\" is \"odd\"; it must be one of uniform, normal")]
+    [TestCase("""1, "seed": 1""", "\"graph\" or \"layer\" is missing")]
+    [TestCase("""1, "seed": 1, "layer": "relu", "inputs": [[1, 1, 1]]""", "expected an object")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "cnov" }, "inputs": [[1, 1, 1]]""",
-        "layer \"cnov\" is unknown; there are conv, ")]
+        "layer \"cnov\" is unknown; use one of conv, ")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu", "slope": 1 }, "inputs": [[1, 1, 1]]""",
-        "\"slope\" is unknown here")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }""", "relu reads one node; 0 were given")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1]]""", "\"inputs\" lists each input's")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 0, 1]]""", "\"inputs\" lists each input's")]
+        "\"slope\" is unknown")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }""", "relu needs exactly one input, but has 0")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1]]""", "\"inputs\" must list the channels")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 0, 1]]""", "\"inputs\" must list the channels")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1e99, 1]]""",
-        "\"inputs\" lists each input's")]
+        "\"inputs\" must list the channels")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[65536, 65536, 1]]""", "too large")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "conv", "outChannels": 1, "kernelSize": 5 }, "inputs": [[1,3,3]]""",
         "does not fit a 3-high input")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]], "graph": 7""",
-        "instead of an object")]
+        "expected an object")]
     [TestCase("""1, "seed": 1, "graph": { "format": "convnet-graph", "version": 1, "input": [1, 1, 1], "nodes": [] }""",
-        "case.json, graph: \"nodes\" has no layer")]
+        "case.json, graph: \"nodes\" contains no layer")]
     [TestCase("""1, "seed": 1, "backend": "native", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
-        "\"backend\" is unknown here")]
+        "\"backend\" is unknown")]
     [TestCase("""2147483647, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
         "a tensor of 2,147,483,648 values is too large")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "linear", "outFeatures": 65536 }, "inputs": [[65536, 1, 1]]""",

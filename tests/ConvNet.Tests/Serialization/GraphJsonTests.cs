@@ -52,10 +52,10 @@ public sealed class GraphJsonTests
     }
 
     [TestCase("""{ "layer": "relu" }], "outputs": ["relu2"]""", "\"outputs\" names \"relu2\"")]
-    [TestCase("""{ "layer": "relu" }], "outputs": ["relu1", "relu1"]""", "\"relu1\" was given twice")]
-    [TestCase("""{ "name": "input", "input": [1, 1, 1] }]""", "\"input\" is in the graph already")]
+    [TestCase("""{ "layer": "relu" }], "outputs": ["relu1", "relu1"]""", "\"relu1\" was passed twice")]
+    [TestCase("""{ "name": "input", "input": [1, 1, 1] }]""", "already has a node \"input\"")]
     [TestCase("""{ "name": "x", "input": [1, 1] }]""", "nodes[0]: \"input\" must be")]
-    [TestCase("""{ "name": "x", "input": [1, 1, 1], "layer": "relu" }]""", "nodes[0]: \"layer\" is unknown here")]
+    [TestCase("""{ "name": "x", "input": [1, 1, 1], "layer": "relu" }]""", "nodes[0]: \"layer\" is unknown")]
     public void AWrongInputOrOutputIsNamed(string rest, string words)
         => Assert.That(() => GraphJson.Read(
             $$"""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [{{rest}} }""",
@@ -92,7 +92,7 @@ public sealed class GraphJsonTests
     }
 
     [TestCase("""{ "layer": "conv", "outChannels": 6, "filters": 6, "kernelSize": 5 }""",
-        "\"filters\" is unknown here")]
+        "\"filters\" is unknown")]
     [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3] }""",
         "\"padding\" is [1, 2, 3]; it must be a number, [rows, columns] or [top, left, bottom, right].")]
     [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3, -4] }""", "is negative")]
@@ -100,8 +100,8 @@ public sealed class GraphJsonTests
         "\"rounding\" is \"ceiling\"; it must be one of exact, floor.")]
     [TestCase("""{ "layer": "maxpool", "kernelSize": 5, "rounding": "up" }""",
         "\"rounding\" is \"up\"; it must be one of exact, floor, ceiling.")]
-    [TestCase("""{ "layer": "cnov" }""", "nodes[0]: layer \"cnov\" is unknown; there are conv, ")]
-    [TestCase("""{ "layer": "relu", "slope": 1 }""", "nodes[0]: \"slope\" is unknown here")]
+    [TestCase("""{ "layer": "cnov" }""", "nodes[0]: the layer \"cnov\" is unknown; use one of conv, ")]
+    [TestCase("""{ "layer": "relu", "slope": 1 }""", "nodes[0]: \"slope\" is unknown")]
     [TestCase("""{ "layer": "relu" }, { "layer": "conv", "outChannels": 6 }""", "nodes[1]: \"kernelSize\" is missing")]
     [TestCase("""{ "layer": "conv", "kernelSize": 3 }""", "\"outChannels\" is missing")]
     [TestCase("""{ "layer": "conv", "outChannels": 2.5, "kernelSize": 3 }""",
@@ -118,27 +118,27 @@ public sealed class GraphJsonTests
     [TestCase("""{ "layer": "dropout", "probability": 1e99 }""", "\"probability\" is 1e99; it must be a number")]
     [TestCase("""{ "layer": "dropout", "probability": 1 }""", "probability 1 is not in [0, 1)")]
     [TestCase("""{ "layer": "relu", "inputs": ["relu2"] }, { "layer": "relu" }""",
-        "there is no node \"relu2\" before it")]
+        "there is no earlier node \"relu2\"")]
     [TestCase("""{ "layer": "relu", "inputs": "input" }""", "\"inputs\" is \"input\"; it must be a list")]
-    [TestCase("""{ "layer": "relu", "name": "input" }""", "\"input\" is in the graph already")]
-    [TestCase("""{ "layer": "add" }""", "add reads two nodes or more")]
-    [TestCase("""{ "layer": "relu", "layer": "relu" }""", "this is no JSON")]
-    [TestCase("""7""", "nodes[0]: here stands 7 instead of an object")]
-    [TestCase("""{ "layer": 7 }""", "\"layer\" is 7; it must be a text")]
-    [TestCase("", "\"nodes\" has no layer")]
+    [TestCase("""{ "layer": "relu", "name": "input" }""", "already has a node \"input\"")]
+    [TestCase("""{ "layer": "add" }""", "add needs at least two inputs")]
+    [TestCase("""{ "layer": "relu", "layer": "relu" }""", "is not valid JSON")]
+    [TestCase("""7""", "nodes[0]: expected an object, found 7")]
+    [TestCase("""{ "layer": 7 }""", "\"layer\" is 7; it must be a string")]
+    [TestCase("", "\"nodes\" contains no layer")]
     public void AWrongNodeIsNamedWithItsPlace(string nodes, string words)
         => Assert.That(() => Parse(nodes), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json")
             .And.Message.Contains(words));
 
-    [TestCase("""[]""", "instead of an object")]
+    [TestCase("""[]""", "expected an object")]
     [TestCase("""{ "version": 1 }""", "\"format\" is missing")]
     [TestCase("""{ "format": "onnx", "version": 1 }""", "\"format\" is \"onnx\"")]
     [TestCase("""{ "format": "convnet-graph" }""", "\"version\" is missing")]
-    [TestCase("""{ "format": "convnet-graph", "version": 2 }""", "version 2 of the format is not known")]
+    [TestCase("""{ "format": "convnet-graph", "version": 2 }""", "version 2 of the format is not supported")]
     [TestCase("""{ "format": "convnet-graph", "version": 1 }""", "\"input\" must be")]
     [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [1, 0, 28], "nodes": [] }""", "\"input\" must be")]
     [TestCase("""{ "format": "convnet-graph", "version": 1, "input": [1, 28, 28], "nodes": [], "edges": [] }""",
-        "\"edges\" is unknown here")]
+        "\"edges\" is unknown")]
     [TestCase("""
         { "format": "convnet-graph", "version": 1, "input": [2000000, 2000, 2000], "nodes": [{ "layer": "relu" }] }
         """, "too large")]

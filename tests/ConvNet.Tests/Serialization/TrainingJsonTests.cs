@@ -99,14 +99,14 @@ public sealed class TrainingJsonTests
         Assert.That(Read(Write(made)).Progress.LossSum, Is.NaN);
     }
 
-    [TestCase("\"sgd\"", "\"sdg\"", "optimizer \"sdg\" is unknown; there are sgd, adam, adamw, lars")]
+    [TestCase("\"sgd\"", "\"sdg\"", "optimizer \"sdg\" is unknown; use one of sgd, adam, adamw, lars")]
     [TestCase("\"momentum\":0.5", "\"momentum\":1.5", "optimizer: sgd: momentum 1.5 is not in [0, 1)")]
-    [TestCase("\"momentum\":0.5", "\"momentun\":0.5", "\"momentun\" is unknown here")]
+    [TestCase("\"momentum\":0.5", "\"momentun\":0.5", "\"momentun\" is unknown")]
     [TestCase("\"batchSize\":12", "\"batchSize\":0", "\"batchSize\" is 0")]
-    [TestCase("\"epoch\":3", "\"epoch\":0", "epochs are counted from 1")]
+    [TestCase("\"epoch\":3", "\"epoch\":0", "\"epoch\" must be at least 1")]
     [TestCase("\"lossSum\":\"0.5\"", "\"lossSum\":\"half\"", "\"lossSum\" is \"half\"")]
-    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: transform \"cut\" is unknown; there are horizontalFlip")]
-    [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; there are cosine, constant")]
+    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: the transform \"cut\" is unknown; use one of horizontalFlip")]
+    [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; use one of cosine, constant")]
     [TestCase("\"patterns\":[\"*\"]", "\"patterns\":[]", "groups[0]: A parameter group needs patterns")]
     [TestCase("\"version\":1", "\"version\":2", "version 2")]
     public void WhatIsWrongIsNamedWithItsPlace(string part, string wrong, string says)
@@ -145,13 +145,13 @@ public sealed class TrainingJsonTests
             new TrainerOptions(), new DataLoaderOptions { Shuffle = true, Seed = 1 }, 90,
             new TrainingProgress(new LoaderPosition(2, 3), 24, 0, []));
         training.CheckFor(new DataLoader(images, 8, training.Loader with { Workers = 4 }));
-        Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2", "a batch size of 8; 9");
-        Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "seed 1; 2");
-        Refused(new DataLoader(images, 8, training.Loader with { Shuffle = false }), "shuffling");
-        Refused(new DataLoader(images, 8, training.Loader with { DropLast = true }), "the last batch");
+        Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2", "the batch size was 8; the loader has 9");
+        Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "the seed was 1; the loader has 2");
+        Refused(new DataLoader(images, 8, training.Loader with { Shuffle = false }), "Shuffle was True");
+        Refused(new DataLoader(images, 8, training.Loader with { DropLast = true }), "DropLast was False");
         Refused(new DataLoader(images, 8, training.Loader with { Transforms = [new RandomHorizontalFlip()] }),
             "transforms");
-        Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader), "samples 90; 91");
+        Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader), "the number of samples was 90; the loader has 91");
         SavedTraining between = training with { Progress = TrainingProgress.Start with { Position = new(2, 0) } };
         between.CheckFor(new DataLoader(images, 9, training.Loader));
 

@@ -59,13 +59,13 @@ public sealed class TorchExplainTests
             .Select(layer => layer.Calls.Single())];
         (string Algorithm, string Reason)[] expected =
         [
-            ("padded with zeros: 32 channels for 20, 64 filters for 50",
-                "20 channels do not fill blocks of 16, 50 filters none of 16, which oneDNN computes wrong where the "
-                    + "processor hides its caches"),
-            ("libtorch's choice", "filters of one tap are computed right without padding"),
-            ("libtorch's choice", "its sizes are computed right without padding"),
-            ("libtorch's choice", "depthwise filters are computed right without padding"),
-            ("libtorch's choice", "filters of one tap are computed right without padding"),
+            ("padded with zeros: 32 channels instead of 20, 64 filters instead of 50",
+                "20 channels do not fill blocks of 16, and 50 filters do not fill blocks of 16, for which oneDNN "
+                    + "computes wrong sums if the processor hides its cache sizes"),
+            ("libtorch's choice", "1×1 filters are computed correctly without padding"),
+            ("libtorch's choice", "these sizes are computed correctly without padding"),
+            ("libtorch's choice", "depthwise filters are computed correctly without padding"),
+            ("libtorch's choice", "1×1 filters are computed correctly without padding"),
         ];
         Assert.That(calls.Select(call => (call.Algorithm, call.Reason)), Is.EqualTo(expected));
         Assert.That(calls[0].Flops, Is.EqualTo(2 * 3 * 32 * 64 * 25 * 64));

@@ -52,7 +52,7 @@ public sealed class EvaluationTests(BackendCase backend)
             Is.EqualTo((5, 3L, 1, (int?)2)));
         var without = new DataLoader(data, 2, new DataLoaderOptions { DropLast = true });
         Assert.That(() => Evaluation.Of(network, without), Throws.ArgumentException
-            .With.Message.Contains("leaves the last 1 out"));
+            .With.Message.Contains("drops the last 1"));
     }
 
     [Test]

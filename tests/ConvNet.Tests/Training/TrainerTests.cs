@@ -180,7 +180,7 @@ public sealed class TrainerTests
         NonFiniteLossException error = FailureOf(() => new Trainer(network, new TrainerOptions())
             .Train(Shuffled(damaged)));
         Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Input));
-        Assert.That(error.Message, Does.Contain("Clean the data"));
+        Assert.That(error.Message, Does.Contain("Correct the data"));
     }
 
     [Test]
@@ -222,7 +222,7 @@ public sealed class TrainerTests
         DataLoader all = Shuffled(_train, TinyData.TrainCount);
         var options = new TrainerOptions { Epochs = 1, LearningRate = learningRate };
         NonFiniteLossException error = FailureOf(() => new Trainer(network, options).Train(all));
-        Assert.That(error.Message, Does.Contain("After step 1").And.Contain("Lower the learning rate"));
+        Assert.That(error.Message, Does.Contain("after step 1:").And.Contain("Use a learning rate below"));
         Assert.That(error.Origin.Place,
             Is.EqualTo(learningRate > 1e30f ? NonFinitePlace.Parameter : NonFinitePlace.Output));
         Assert.That(error.Origin.Node, Is.Not.Null);
@@ -290,7 +290,7 @@ public sealed class TrainerTests
             Assert.That(() => new Trainer(regression, options).Train(InOrder(_train)), Throws.ArgumentException
                 .With.Message.Contains("MeanSquaredError takes values, and the data has one class for each sample"));
             Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>()
-                .With.Message.Contains("0 epochs"));
+                .With.Message.Contains("number of epochs is 0"));
             Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }),
                 Throws.InstanceOf<ArgumentException>().With.Message.Contains("learning rate"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train, 9)), Throws.ArgumentException
@@ -299,7 +299,7 @@ public sealed class TrainerTests
                 Throws.ArgumentException
                     .With.Message.Contains("takes one class for each sample, and the data has values"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(11, 0)),
-                Throws.ArgumentException.With.Message.Contains("has made its 10 epochs"));
+                Throws.ArgumentException.With.Message.Contains("has completed its 10 epochs"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(1, 12)),
                 Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("no batch 12 of epoch 1"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(small)),
