@@ -108,7 +108,7 @@ public sealed record CanaryReport(IReadOnlyList<CanaryRow> Rows, IReadOnlyList<C
 public static class Canary
 {
     // The number of trials of a fault at a random position that share the same values.
-    private const int PlacesPerValues = 5;
+    private const int PositionsPerValues = 5;
 
     // The number of examples used per kind of layer. The contract tests run all of them.
     private const int MostOfAKind = 3;
@@ -150,9 +150,9 @@ public static class Canary
         var missed = new List<CanaryMiss>();
         foreach (CanaryCase canary in cases)
         {
-            Trial[] trials = [.. Enumerable.Range(0, (options.Trials + PlacesPerValues - 1) / PlacesPerValues)
+            Trial[] trials = [.. Enumerable.Range(0, (options.Trials + PositionsPerValues - 1) / PositionsPerValues)
                 .Select(i => new Trial(canary, options.Seed + 2 * (ulong)i,
-                    Math.Min(PlacesPerValues, options.Trials - i * PlacesPerValues)))];
+                    Math.Min(PositionsPerValues, options.Trials - i * PositionsPerValues)))];
             foreach (IBackend backend in backends)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -175,10 +175,10 @@ public static class Canary
             int injected = 0, caught = 0, suspected = 0;
             foreach (Trial trial in trials)
             {
-                for (int place = 0; place < trial.Places; place++)
+                for (int position = 0; position < trial.Positions; position++)
                 {
-                    var fault = new Fault(kind, target, place + 1);
-                    if (place > 0 && !fault.IsAtRandom)
+                    var fault = new Fault(kind, target, position + 1);
+                    if (position > 0 && !fault.IsAtRandom)
                         break;
                     using var faulty = new FaultyBackend(backend, fault);
                     if (trial.Check(faulty, mode) is not { } report || !canary.IsCompared(report, target)
@@ -215,9 +215,9 @@ public static class Canary
         private readonly LayerCheck? _layer;
         private readonly LossCheck? _loss;
 
-        public Trial(CanaryCase canary, ulong seed, int places)
+        public Trial(CanaryCase canary, ulong seed, int positions)
         {
-            (Seed, Places) = (seed, places);
+            (Seed, Positions) = (seed, positions);
             var options = new GradientCheckOptions { BatchSize = canary.N, Seed = seed };
             _layer = canary.Layer is { } layer ? new LayerCheck(canary.Name, layer, canary.Inputs, options) : null;
             _loss = canary.Loss is { } loss ? new LossCheck(loss, canary.Inputs[0].C, options) : null;
@@ -225,7 +225,7 @@ public static class Canary
 
         public ulong Seed { get; }
 
-        public int Places { get; }
+        public int Positions { get; }
 
         /// <summary>Returns the report of a mode for a backend; null if the mode does not apply.</summary>
         public LayerReport? Check(IBackend backend, CheckModes mode) => mode == CheckModes.Exact

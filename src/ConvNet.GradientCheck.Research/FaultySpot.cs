@@ -44,8 +44,8 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         FaultKind.SwappedStride => Transposed(right),
         FaultKind.TermLeftOut => WithoutTerm(right, (_, without) => without),
         FaultKind.TermTwice => IsMaximum ? right : WithoutTerm(right, (with, without) => with + (with - without)),
-        FaultKind.NeighbourTaken => AtOnePlace(right, i => right[(i + 1) % right.Length]),
-        FaultKind.SignFlipped => AtOnePlace(right, i => -right[i]),
+        FaultKind.NeighbourTaken => AtOnePosition(right, i => right[(i + 1) % right.Length]),
+        FaultKind.SignFlipped => AtOnePosition(right, i => -right[i]),
         FaultKind.ChannelsSwapped => WithSlices(right, parameter is null ? 1 : 0, exchanged: true),
         FaultKind.SampleMixedUp => SampleMixedUp(right),
         FaultKind.CountOffByOne => Array.ConvertAll(right, v => (float)(v * (double)N / (N + 1))),
@@ -82,7 +82,7 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
             float[] result = With(right, ofInput ? pass with { Inputs = without } : pass
                 with
             { OutputGradient = without });
-            float[] spoilt = AtOnePlace(right, i => wrong(right[i], result[i]));
+            float[] spoilt = AtOnePosition(right, i => wrong(right[i], result[i]));
             if (!spoilt.AsSpan().SequenceEqual(right))
                 return spoilt;
         }
@@ -90,38 +90,38 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
     }
 
     // Returns the tensor, and the index in that tensor, of an index into the concatenation of several tensors.
-    private static (int Tensor, int Place) Located(int place, float[][] tensors)
+    private static (int Tensor, int Index) Located(int index, float[][] tensors)
     {
         int tensor = 0;
-        for (; place >= tensors[tensor].Length; tensor++)
-            place -= tensors[tensor].Length;
-        return (tensor, place);
+        for (; index >= tensors[tensor].Length; tensor++)
+            index -= tensors[tensor].Length;
+        return (tensor, index);
     }
 
     // The value that contributes nothing at this position; null if there is none.
-    private float? Absent(int place, bool ofInput)
+    private float? Absent(int index, bool ofInput)
     {
         bool isOutput = ofInput && graph.LayerNodes.All(node => node.Layer!.IsView);
         if (isOutput && pass.Targets?.Classes is { } labels)
         {
             Shape shape = graph.Input.Shape;
-            (int sample, int value) = Math.DivRem(place, shape.Length);
+            (int sample, int value) = Math.DivRem(index, shape.Length);
             (int channel, int pixel) = Math.DivRem(value, shape.Area);
             int each = labels.Length / N;
             return labels[sample * each + (each > 1 ? pixel : 0)] == channel ? null : float.NegativeInfinity;
         }
-        return isOutput && pass.Targets?.Values is { } targets ? targets[place] : IsMaximum ? float.NegativeInfinity
+        return isOutput && pass.Targets?.Values is { } targets ? targets[index] : IsMaximum ? float.NegativeInfinity
             : 0;
     }
 
-    private float[] AtOnePlace(float[] right, Func<int, float> wrongAt)
+    private float[] AtOnePosition(float[] right, Func<int, float> wrongAt)
     {
-        int[] places = [.. Enumerable.Range(0, right.Length).Where(i => wrongAt(i) != right[i])];
-        if (places.Length == 0)
+        int[] positions = [.. Enumerable.Range(0, right.Length).Where(i => wrongAt(i) != right[i])];
+        if (positions.Length == 0)
             return right;
         float[] wrong = [.. right];
-        int place = places[random.Next(places.Length)];
-        wrong[place] = wrongAt(place);
+        int position = positions[random.Next(positions.Length)];
+        wrong[position] = wrongAt(position);
         return wrong;
     }
 
@@ -164,9 +164,9 @@ internal sealed class FaultySpot(Fault fault, Random random, Rerun rerun, Graph 
         if (Dimensions.Count <= axis || Dimensions[axis] < 2)
             return right;
         int length = Dimensions.Skip(axis + 1).Aggregate(1, (product, size) => product * size),
-            place = random.Next(Dimensions[axis] - 1);
+            index = random.Next(Dimensions[axis] - 1);
         float[] wrong = [.. right];
-        for (int start = place * length; start < right.Length; start += Dimensions[axis] * length)
+        for (int start = index * length; start < right.Length; start += Dimensions[axis] * length)
         {
             right.AsSpan(start + length, length).CopyTo(wrong.AsSpan(start));
             if (exchanged)

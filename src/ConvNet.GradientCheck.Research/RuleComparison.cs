@@ -20,13 +20,13 @@ public sealed record RuleRow(string Rule, int Terms, double Scale, FaultTarget T
 /// Judges outputs and gradients with short and long sums. The inputs are uniform in ±1, the weights as in He et al.,
 /// and the gradient of the output is uniform in ±1 times a scale. The rules compare with the double run rounded to
 /// float32, a better reference than they have in practice. Finite differences are those of a float32 loss Σ y·dy with
-/// steps of 10⁻³. They report an error if they differ from the gradient by more than 1% of the larger of the two. In
-/// each tensor, 16 random elements are compared, and the faulty element if there is one.
+/// differences of 10⁻³. They report an error if they differ from the gradient by more than 1% of the larger of the two.
+/// In each tensor, 16 random elements are compared, and the faulty element if there is one.
 /// </remarks>
 public static class RuleComparison
 {
     private const int Batch = 128, FewSamples = 16, Width = 4, Looks = 16;
-    private const float Step = 1e-3f;
+    private const float H = 1e-3f;
     private const double AllowedDifference = 1e-2;
 
     /// <summary>The names of the rules in the order of the table: the common rules, finite differences, and the two
@@ -123,7 +123,7 @@ public static class RuleComparison
         }
 
         /// <summary>Applies every rule to a backend's result: first unchanged, then with each fault.</summary>
-        public IEnumerable<(string Rule, FaultKind? Kind, bool Alarm)> Judge(IBackend backend, int places)
+        public IEnumerable<(string Rule, FaultKind? Kind, bool Alarm)> Judge(IBackend backend, int positions)
         {
             float[] right = Result(backend, out TruthTensor truth);
             var differences = new Dictionary<int, float>();
@@ -133,10 +133,10 @@ public static class RuleComparison
                 yield return (Exact, null, falseAlarm);
             foreach (FaultKind kind in Enum.GetValues<FaultKind>())
             {
-                for (int place = 0; place < places; place++)
+                for (int position = 0; position < positions; position++)
                 {
-                    var fault = new Fault(kind, _of.Target, place + 1);
-                    if (place > 0 && !fault.IsAtRandom)
+                    var fault = new Fault(kind, _of.Target, position + 1);
+                    if (position > 0 && !fault.IsAtRandom)
                         break;
                     using var faulty = new FaultyBackend(backend, fault);
                     float[] wrong = Result(faulty, out _);
@@ -197,17 +197,17 @@ public static class RuleComparison
                 using IExecutable executable =
                     backend.Compile(_probe.Graph, new TrainingSpec(_of.N, new MeanSquaredError(), new Sgd()));
                 foreach (int i in unknown)
-                    differences.Add(i, (Loss(executable, i, Step) - Loss(executable, i, -Step)) / (2 * Step));
+                    differences.Add(i, (Loss(executable, i, H) - Loss(executable, i, -H)) / (2 * H));
             }
             return _looks.Concat(spoilt.Length == 1 ? spoilt : []).Any(i
                 => !(Math.Abs((double)got[i] - differences[i]) <= AllowedDifference
                     * Math.Max(Math.Abs((double)got[i]), Math.Abs((double)differences[i]))));
         }
 
-        private float Loss(IExecutable executable, int place, float step)
+        private float Loss(IExecutable executable, int index, float h)
         {
             float[] x = [.. _values.X[0]], w = [.. _values.W[0]], y = new float[_values.DY.Length];
-            (_of.Target == FaultTarget.InputGradient ? x : w)[place] += step;
+            (_of.Target == FaultTarget.InputGradient ? x : w)[index] += h;
             executable.Write(_probe.Tested.Parameters[0], w);
             executable.Write(_probe.Tested.Parameters[1], _values.W[1]);
             executable.Forward(x);

@@ -26,17 +26,17 @@ public static class GradientCheck
         options ??= new GradientCheckOptions();
         ParameterGroup.TrainableIn(graph, options.Frozen);
         var reports = new List<LayerReport>();
-        var cuts = new List<ExactCut>();
+        var gaps = new List<ExactGap>();
         foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
             CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options.For(node)), options.Modes,
-                backends, reports, cuts, x, w);
+                backends, reports, gaps, x, w);
         if (options.Modes.HasFlag(CheckModes.Segments))
-            ExactSegments.Check(graph, backends, options, reports, cuts);
+            ExactSegments.Check(graph, backends, options, reports, gaps);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
         var made = new GraphGradientCase(graph, options);
-        return new GradientReport(reports, cuts)
+        return new GradientReport(reports, gaps)
         {
             Origin = CheckOrigin.Of($"a graph of {graph.LayerNodes.Count()} layers", options, made, backends),
         };
@@ -57,11 +57,11 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(backends);
         options ??= new GradientCheckOptions();
         var reports = new List<LayerReport>();
-        var cuts = new List<ExactCut>();
-        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, cuts, null,
+        var gaps = new List<ExactGap>();
+        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, gaps, null,
             null);
         var made = new LayerGradientCase(layer, inputs, options);
-        return new GradientReport(reports, cuts)
+        return new GradientReport(reports, gaps)
         {
             Origin = CheckOrigin.Of($"{layer} for inputs of {string.Join(" + ", inputs)}", options, made, backends),
         };
@@ -88,7 +88,7 @@ public static class GradientCheck
             ? check.Real(backends).Concat(check.Weighted(backends))
             : [];
         return new GradientReport([.. exact, .. real],
-            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactCut(loss.GetType().Name,
+            options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactGap(loss.GetType().Name,
                 reason)] : [])
         {
             Origin = CheckOrigin.Of($"{loss} for {classes} outputs", options, made: null, backends),
@@ -108,14 +108,14 @@ public static class GradientCheck
     }
 
     private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,
-        List<LayerReport> reports, List<ExactCut> cuts,
+        List<LayerReport> reports, List<ExactGap> gaps,
         float[][]? x, float[][]? w)
     {
         if (modes.HasFlag(CheckModes.Exact))
         {
-            reports.AddRange(check.Exact(backends, out ExactCut? cut));
-            if (cut is not null)
-                cuts.Add(cut);
+            reports.AddRange(check.Exact(backends, out ExactGap? gap));
+            if (gap is not null)
+                gaps.Add(gap);
         }
         if (modes.HasFlag(CheckModes.Real))
             reports.AddRange(check.Real(backends, x, w));

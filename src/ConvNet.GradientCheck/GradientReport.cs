@@ -6,8 +6,8 @@ namespace ConvNet.GradientChecking;
 /// <remarks><see cref="ToString"/> describes what is wrong and where. <see cref="ThrowIfFailed"/> is an assertion for
 /// tests in any framework.</remarks>
 /// <param name="Layers">All comparisons.</param>
-/// <param name="Cuts">The nodes at which exact mode had to restart.</param>
-public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnlyList<ExactCut> Cuts)
+/// <param name="Gaps">What exact mode does not check, and where it starts new segments of the network.</param>
+public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnlyList<ExactGap> Gaps)
 {
     private const int FailuresInWords = 10;
 
@@ -119,7 +119,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
             lines.Add($"and {failures.Length - FailuresInWords} more");
         if (failures.Length == 0 && Worst is { Tensor.WorstInBounds: > 0 } worst)
             lines.Add($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}");
-        lines.AddRange(Cuts.Select(cut => $"exact mode starts a new segment at {cut.Layer}: {cut.Reason}"));
+        lines.AddRange(Gaps.Select(gap => $"gap in exact mode at {gap.Layer}: {gap.Reason}"));
         if (failures.Length > 0 && again.Length > 0)
             lines.Add($"reproduce: {again}");
         return string.Join('\n', lines);

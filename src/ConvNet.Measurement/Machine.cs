@@ -19,8 +19,8 @@ public static class Machine
             var facts = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (string line in File.ReadLines(CpuInfo).TakeWhile(line => line.Length > 0))
             {
-                string[] parts = line.Split(':', 2, StringSplitOptions.TrimEntries);
-                facts[parts[0]] = parts[^1];
+                string[] fields = line.Split(':', 2, StringSplitOptions.TrimEntries);
+                facts[fields[0]] = fields[^1];
             }
             string name = facts.GetValueOrDefault("model name", RuntimeInformation.ProcessArchitecture.ToString());
             return facts.TryGetValue("cpu family", out string? family) && facts.TryGetValue("model", out string? model)

@@ -7,9 +7,9 @@ namespace ConvNet;
 /// <summary>The properties of the pass that a lowered node is called in.</summary>
 /// <param name="N">The number of samples in the batch.</param>
 /// <param name="Training">True in a training pass, false in inference.</param>
-/// <param name="Step">The number of training forward passes before this one.</param>
+/// <param name="Number">The number of training forward passes before this one.</param>
 /// <param name="FirstSample">The index of the first sample in the whole batch.</param>
-internal readonly record struct Pass(int N, bool Training, long Step, int FirstSample);
+internal readonly record struct Pass(int N, bool Training, long Number, int FirstSample);
 
 /// <summary>Computes a node with torch.</summary>
 /// <param name="x">The outputs of the nodes that the node reads.</param>
@@ -107,10 +107,10 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     {
         long[] stride = Pair(layer.Window.Stride), padding = Sides.Both(layer.Window.Padding),
             dilation = Pair(layer.Window.Dilation), outputPadding = Pair(layer.OutputPadding),
-            cut = [.. Sides.Rest(layer.Window.Padding).Select(size => -size)];
+            crop = [.. Sides.Rest(layer.Window.Padding).Select(size => -size)];
         return Convolution(node, layer.Window, layer.Groups, w[0], layer.Bias ? w[1] : null,
             (x, weights, bias) => Sides.Pad(functional.conv_transpose2d(
-                x, weights, bias, stride, padding, outputPadding, dilation, layer.Groups), cut));
+                x, weights, bias, stride, padding, outputPadding, dilation, layer.Groups), crop));
     }
 
     private Func<Tensor, Tensor> Convolution(Node node, Window window, long groups, Tensor w, Tensor? bias,
@@ -118,11 +118,9 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     {
         if (window.Stride.Area > MostStrides)
         {
-            throw new NotSupportedException(FormattableString.Invariant($"{node.Name}: the torchsharp backend ")
-                + "supports "
-                + FormattableString.Invariant($"strides of at most {MostStrides:N0} (rows times columns), not ")
-                + Invariant($"{window.Stride}: ")
-                + "with larger ones, libtorch takes minutes or ends the process. Use another backend.");
+            throw new NotSupportedException(FormattableString.Invariant(
+                $"{node.Name}: the stride {window.Stride} exceeds the limit of the torchsharp backend, {MostStrides:N0} ")
+                + "(rows times columns), above which libtorch takes minutes or ends the process. Use another backend.");
         }
         if (PaddingOf(node) is not { Size.Adds: true } found)
             return x => convolve(x, w, bias);
@@ -246,7 +244,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
             Span<float> values = mask.Values[..(pass.N * node.Shape.Length)];
             long first = (long)pass.FirstSample * node.Shape.Length;
             for (int i = 0; i < values.Length; i++)
-                values[i] = Philox.Word(seed, node.Index, pass.Step, first + i) < layer.Threshold ? 0 : layer.Scale;
+                values[i] = Philox.Word(seed, node.Index, pass.Number, first + i) < layer.Threshold ? 0 : layer.Scale;
             return x[0].mul(mask.First(values.Length).reshape(dimensions));
         };
     }

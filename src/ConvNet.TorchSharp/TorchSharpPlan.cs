@@ -398,12 +398,12 @@ internal sealed class TorchSharpPlan : Executable
             long start = 0;
             foreach (Parameter parameter in Buckets[i])
             {
-                Tensor own = Of(parameter), place = _buckets[i].narrow(0, start, parameter.Length).view(own.shape);
+                Tensor own = Of(parameter), view = _buckets[i].narrow(0, start, parameter.Length).view(own.shape);
                 if (accumulate && own.grad is { } gradient)
-                    place.copy_(gradient);
+                    view.copy_(gradient);
                 else
-                    place.zero_();
-                own.grad = place;
+                    view.zero_();
+                own.grad = view;
                 start += parameter.Length;
             }
         }
@@ -479,8 +479,8 @@ internal static class TensorSpans
         using Tensor dense = tensor.contiguous(), row = dense.flatten();
         for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
         {
-            using Tensor part = row.narrow(0, start, Math.Min(piece, values.Length - start));
-            part.Floats().CopyTo(values[start..]);
+            using Tensor chunk = row.narrow(0, start, Math.Min(piece, values.Length - start));
+            chunk.Floats().CopyTo(values[start..]);
         }
     }
 
@@ -491,8 +491,8 @@ internal static class TensorSpans
         using Tensor row = tensor.flatten();
         for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
         {
-            using Tensor part = row.narrow(0, start, Math.Min(piece, values.Length - start));
-            values.Slice(start, Math.Min(piece, values.Length - start)).CopyTo(part.Floats());
+            using Tensor chunk = row.narrow(0, start, Math.Min(piece, values.Length - start));
+            values.Slice(start, Math.Min(piece, values.Length - start)).CopyTo(chunk.Floats());
         }
     }
 }

@@ -48,7 +48,7 @@ internal static class GradcheckDocument
             }),
             layer.Remark,
         }),
-        cuts = result.Report.Cuts,
+        gaps = result.Report.Gaps,
         result.Reproduce,
         result.CaseFile,
         worst = result.Report.Worst is { } worst ? GradientWords.Explain(worst.Layer, worst.Tensor) : null,

@@ -20,8 +20,8 @@ internal static class GradcheckTable
             : "Numbers are the largest error in units of its bound, and its tensor. Exact comparisons allow no error.");
         if (result.Report.Sampled is { } samples)
             people.WriteLine(samples);
-        foreach (ExactCut cut in result.Report.Cuts)
-            people.WriteLine($"exact mode starts a new segment at {cut.Layer}: {cut.Reason}");
+        foreach (ExactGap gap in result.Report.Gaps)
+            people.WriteLine($"gap in exact mode at {gap.Layer}: {gap.Reason}");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
         foreach ((LayerReport layer, TensorReport tensor) in failures.Take(FailuresInWords))
             people.WriteLine(GradientWords.Explain(layer, tensor), StyleOf(tensor.Verdict));

@@ -42,10 +42,10 @@ internal static class MarkdownSummary
             Line($"- and {failures.Length - FailuresInWords} more");
         if (result.Reproduce is { } again)
             Line($"\nReproduce: `{again}`");
-        if (report.Cuts.Count > 0)
+        if (report.Gaps.Count > 0)
         {
-            IEnumerable<string> cuts = report.Cuts.Select(cut => $"\n- at {Escape(cut.Layer)}: {Escape(cut.Reason)}");
-            Line($"\nExact mode starts new segments:\n{string.Concat(cuts)}");
+            IEnumerable<string> gaps = report.Gaps.Select(gap => $"\n- at {Escape(gap.Layer)}: {Escape(gap.Reason)}");
+            Line($"\nGaps in exact mode:\n{string.Concat(gaps)}");
         }
         return text.ToString();
 

@@ -61,12 +61,12 @@ internal sealed record SelfCheck(bool Failed, string Lead, IReadOnlyList<(string
     }
 
     /// <summary>Formats a share, for example <c>99.5%</c>. 100% and 0% appear only for all and none.</summary>
-    public static string Share(long part, long whole)
+    public static string Share(long count, long total)
     {
-        if (whole == 0)
+        if (total == 0)
             return "–";
-        double percent = 100.0 * part / whole;
-        return part == whole ? "100%" : part == 0 ? "0%"
+        double percent = 100.0 * count / total;
+        return count == total ? "100%" : count == 0 ? "0%"
             : string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(percent, 0.1, 99.9):0.0}%");
     }
 

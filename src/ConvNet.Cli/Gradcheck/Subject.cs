@@ -39,7 +39,7 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
         GradientReport report = Case.Run(backends);
         return Case is LayerGradientCase
             ? new([.. report.Layers.Select(layer => layer with { Layer = Title })],
-                [.. report.Cuts.Select(cut => cut with { Layer = Title })])
+                [.. report.Gaps.Select(gap => gap with { Layer = Title })])
             : report;
     }
 
@@ -50,6 +50,6 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
             [.. group.SelectMany(layer => layer.Tensors, (layer, tensor) => tensor
                 with { Name = $"{layer.Layer} {tensor.Name}" })],
             string.Join("; ", group.Select(layer => layer.Remark).Where(remark => remark.Length > 0).Distinct())))],
-        report.Cuts.Count == 0 ? [] : [new ExactCut(Title, "new segments start at "
-            + $"{string.Join(", ", report.Cuts.Select(cut => cut.Layer))}")]);
+        report.Gaps.Count == 0 ? [] : [new ExactGap(Title, "new segments start at "
+            + $"{string.Join(", ", report.Gaps.Select(gap => gap.Layer))}")]);
 }

@@ -13,7 +13,7 @@ internal static class Sweep
     private const double SecondsBetweenLines = 5;
 
     // The last range starts beyond the long sums.
-    private static readonly int[] Steps = [0, 1, 10, 100, 1_000, 10_000, RandomCases.LongSum + 1];
+    private static readonly int[] Ranges = [0, 1, 10, 100, 1_000, 10_000, RandomCases.LongSum + 1];
 
     /// <summary>Checks a number of cases, except those already in the log.</summary>
     /// <param name="count">The number of cases.</param>
@@ -102,12 +102,12 @@ internal static class Sweep
                 .. backends.Select((_, i) => Figure(WorstOf(Of(kind, i, CheckModes.Real))))]));
 
     private static TextTable Histogram(List<SweepCase> cases)
-        => SelfCheck.TableOf(["n", "cases", "share"], 1, Steps.Select((least, i) =>
+        => SelfCheck.TableOf(["n", "cases", "share"], 1, Ranges.Select((least, i) =>
     {
-        bool last = i == Steps.Length - 1;
-        int count = cases.Count(of => of.Terms >= least && (last || of.Terms < Steps[i + 1]));
-        string range = last ? $"over {SelfCheck.Number(least - 1)}" : Steps[i + 1] - least == 1 ? $"{least}"
-            : $"{SelfCheck.Number(least)} to {SelfCheck.Number(Steps[i + 1] - 1)}";
+        bool last = i == Ranges.Length - 1;
+        int count = cases.Count(of => of.Terms >= least && (last || of.Terms < Ranges[i + 1]));
+        string range = last ? $"over {SelfCheck.Number(least - 1)}" : Ranges[i + 1] - least == 1 ? $"{least}"
+            : $"{SelfCheck.Number(least)} to {SelfCheck.Number(Ranges[i + 1] - 1)}";
         return (string[])[range, SelfCheck.Number(count), SelfCheck.Share(count, cases.Count)];
     }));
 

@@ -101,13 +101,13 @@ internal sealed class NamedFiles
     private static string WithoutFirstLink(string full)
     {
         string root = Path.GetPathRoot(full)!, current = root;
-        string[] parts = full[root.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
-        for (int i = 0; i < parts.Length; i++)
+        string[] names = full[root.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
+        for (int i = 0; i < names.Length; i++)
         {
             string folder = current;
-            current = Path.Combine(current, parts[i]);
+            current = Path.Combine(current, names[i]);
             if (new FileInfo(current).LinkTarget is { } target)
-                return Path.GetFullPath(Path.Combine([folder, target, .. parts[(i + 1)..]]));
+                return Path.GetFullPath(Path.Combine([folder, target, .. names[(i + 1)..]]));
         }
         return current;
     }

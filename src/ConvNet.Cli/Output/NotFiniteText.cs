@@ -15,7 +15,7 @@ internal static class NotFiniteText
     public static string Of(IExecutable network, DataLoader images, Evaluation test)
     {
         int first = test.FirstNotFinite!.Value;
-        var origin = NonFiniteOrigin.Find(network, images.SampleOf(first).Inputs(1), step: null);
+        var origin = NonFiniteOrigin.Find(network, images.SampleOf(first).Inputs(1), pass: null);
         return string.Create(CultureInfo.InvariantCulture,
             $"The scores of {test.NotFinite:N0} of {test.Count:N0} test images are not finite, so these have no "
             + $"predicted class. The first is image {first:N0} (counting from 0): {origin.Description}. "

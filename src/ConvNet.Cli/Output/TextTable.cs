@@ -76,11 +76,11 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
 
     /// <inheritdoc/>
     protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth)
-        => Parts(options, maxWidth).SelectMany(part => part.Render(options, maxWidth));
+        => Blocks(options, maxWidth).SelectMany(block => block.Render(options, maxWidth));
 
     private int[] EveryColumn => [.. Enumerable.Range(0, _heads.Length)];
 
-    private IEnumerable<IRenderable> Parts(RenderOptions options, int width)
+    private IEnumerable<IRenderable> Blocks(RenderOptions options, int width)
     {
         Room[] rooms = [.. EveryColumn.Select(column => RoomOf(column, options))];
         if (WidthOf(rooms.Select(room => room.Natural), s_roomy) <= width)
@@ -183,7 +183,7 @@ internal sealed class TextTable(int keys, params IEnumerable<TableHead> heads) :
     {
         var paragraph = new Paragraph();
         int used = 0;
-        foreach ((TableHead head, TableCell cell) in _heads.Zip(row).Where(part => part.Second.Text.Length > 0))
+        foreach ((TableHead head, TableCell cell) in _heads.Zip(row).Where(pair => pair.Second.Text.Length > 0))
         {
             string label = $"{head.Text}: ";
             int length = WidthsOf(label + cell.Text, options).Line;

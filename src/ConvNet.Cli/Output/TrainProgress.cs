@@ -59,12 +59,12 @@ internal static class TrainProgress
     private static string Description(StepReport step, TrainerOptions options, int room)
     {
         string text = Text($"epoch {step.Epoch}/{options.Epochs}");
-        foreach (string part in (string[])[Text($"loss {step.Loss:F4}"), Text($"train {step.Accuracy:0.00%}"),
+        foreach (string figure in (string[])[Text($"loss {step.Loss:F4}"), Text($"train {step.Accuracy:0.00%}"),
             Text($"{step.ImagesPerSecond:N0} images/s")])
         {
-            if (text.Length + 2 + part.Length > room)
+            if (text.Length + 2 + figure.Length > room)
                 break;
-            text += $"  {part}";
+            text += $"  {figure}";
         }
         return text;
     }

@@ -202,7 +202,7 @@ internal sealed class GradcheckVerb : Verb
                 terminal.Wrote(again.CaseFile);
         }
         var all = new GradientReport([.. reports.SelectMany(report => report.Layers)],
-            [.. reports.SelectMany(report => report.Cuts)]);
+            [.. reports.SelectMany(report => report.Gaps)]);
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title))
             + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
         return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, again?.Command)

@@ -170,9 +170,9 @@ internal sealed class EndToEnd
 
     private float[][] Moved(int run)
     {
-        long place = 0;
+        long index = 0;
         return Array.ConvertAll(_parameters, values => Array.ConvertAll(values,
-            v => (Philox.Word(_spec.Seed, run, -1, place++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
+            v => (Philox.Word(_spec.Seed, run, -1, index++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
     }
 
     private delegate void Reader(float[] values);

@@ -5,9 +5,9 @@ namespace ConvNet.GradientChecking;
 internal static class ExactSegments
 {
     /// <summary>Checks every segment on every backend. A layer that always rounds is left to the other modes and
-    /// reported as an <see cref="ExactCut"/>.</summary>
+    /// reported as an <see cref="ExactGap"/>.</summary>
     public static void Check(Graph graph, IReadOnlyList<IBackend> backends, GradientCheckOptions options,
-        List<LayerReport> reports, List<ExactCut> cuts)
+        List<LayerReport> reports, List<ExactGap> gaps)
     {
         Node[] nodes = [.. graph.LayerNodes];
         int first = 0;
@@ -16,10 +16,10 @@ internal static class ExactSegments
             int count = Longest(nodes, first, backends, options, out Segment? segment, out Segment.Values? values,
                 out Segment.Truth? truth);
             Node start = nodes[first], end = nodes[first + Math.Max(count, 1) - 1];
-            if (count == 0 && cuts.TrueForAll(cut => cut.Layer != start.Name))
-                cuts.Add(new ExactCut(start.Name, ReasonFor(start, backends, options)));
+            if (count == 0 && gaps.TrueForAll(gap => gap.Layer != start.Name))
+                gaps.Add(new ExactGap(start.Name, ReasonFor(start, backends, options)));
             if (count > 0 && first > 0)
-                cuts.Add(new ExactCut(start.Name, "with one more layer, values would exceed 2²⁴, up to which float32 "
+                gaps.Add(new ExactGap(start.Name, "with one more layer, values would exceed 2²⁴, up to which float32 "
                     + "represents all integers"));
             first += Math.Max(count, 1);
             if (count == 0)
@@ -42,20 +42,20 @@ internal static class ExactSegments
     {
         (segment, values, truth) = (null, null, null);
         int good = 0, left = nodes.Length - first;
-        for (int step = Math.Min(left, 4); step > 0;)
+        for (int more = Math.Min(left, 4); more > 0;)
         {
             options.Cancellation.ThrowIfCancellationRequested();
-            var candidate = new Segment(nodes[first..(first + good + step)], backends, options);
+            var candidate = new Segment(nodes[first..(first + good + more)], backends, options);
             Segment.Values given = candidate.Integers(new Fill(options.Seed), options.BatchSize);
             Segment.Truth? result = candidate.Evaluate(given, options.Seed);
             if (result is null)
             {
-                step /= 2;
+                more /= 2;
                 continue;
             }
             (segment, values, truth) = (candidate, given, result);
-            good += step;
-            step = Math.Min(step, left - good);
+            good += more;
+            more = Math.Min(more, left - good);
         }
         return good;
     }

@@ -33,15 +33,15 @@ internal sealed class LayerCheck
 
     /// <summary>Exact mode: compares on integers with zero tolerance.</summary>
     /// <param name="backends">The backends.</param>
-    /// <param name="cut">The part of the layer that cannot be exact, and why; null if all of it is exact.</param>
-    public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactCut? cut)
+    /// <param name="gap">The results of the layer that cannot be exact, and why; null if all can.</param>
+    public IReadOnlyList<LayerReport> Exact(IReadOnlyList<IBackend> backends, out ExactGap? gap)
     {
         LayerAlgorithms[] algorithms = [.. backends.Select(backend => _probe.AlgorithmsOn(backend, _options.BatchSize))
             .Distinct()];
         if (_exact is not { } known || !known.Algorithms.SequenceEqual(algorithms))
             _exact = known = (algorithms, WholeNumbers(algorithms));
         ExactValues exact = known.Values;
-        cut = exact.Remainder is { } reason ? new ExactCut(_name, reason) : null;
+        gap = exact.Remainder is { } reason ? new ExactGap(_name, reason) : null;
         if (exact.Runs.Count == 0)
             return [];
         LayerValues<float> before = Integers(_other, _options.LargestInteger);
@@ -180,9 +180,9 @@ internal sealed class LayerCheck
                 _options.Values == RealValues.Rectified ? RealValues.Normal : _options.Values));
     }
 
-    // Step 1, because these are the values of the second pass of the probe.
-    private LayerValues<float> Values(int n, long step, float[][] x, float[][] w, float[] dy)
-        => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, step, _options.Seed) { Training = _training };
+    // Pass 1, because these are the values of the second pass of the probe.
+    private LayerValues<float> Values(int n, long pass, float[][] x, float[][] w, float[] dy)
+        => new(_layer, _shapes, n, x, w, dy, _probe.Tested.Index, pass, _options.Seed) { Training = _training };
 
     private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
 

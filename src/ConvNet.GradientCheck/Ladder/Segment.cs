@@ -98,7 +98,7 @@ internal sealed class Segment
         {
             double[] output = new LayerRun<double>(At(i, values, y, [], seed).To(v => (double)v), backward: false).Y;
             y[_own[i].Index] = Array.ConvertAll(output, v => (float)v);
-            if (output.Where((v, place) => y[_own[i].Index][place] != v).Any())
+            if (output.Where((v, index) => y[_own[i].Index][index] != v).Any())
                 return null;
         }
         return Differentiate(values, y, seed);
@@ -196,7 +196,7 @@ internal sealed class Segment
             return true;
         }
         BoundedSum[] updated =
-            [.. w.Select((value, place) => BoundedSum.Of(value) + -LearningRate * gradient.Values[place])];
+            [.. w.Select((value, index) => BoundedSum.Of(value) + -LearningRate * gradient.Values[index])];
         parameters.Add((_own[i].Parameters[k], TruthTensor.Rounded(name, gradient.Values),
             TruthTensor.Of(after, updated)));
         return Array.TrueForAll(updated, sum => sum.IsExact);

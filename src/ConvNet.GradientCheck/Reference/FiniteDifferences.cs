@@ -5,11 +5,11 @@ namespace ConvNet.GradientChecking;
 /// The scalar function is f = Σ dy·y. Along a direction v of one tensor, f is evaluated at five points −2h … 2h. They
 /// give the slope (f(−2h) − 8f(−h) + 8f(h) − f(2h)) / 12h. A quadratic fitted to them gives a test for kinks: if a
 /// point deviates from it by more than smooth curvature and rounding explain, a ReLU or a maximum has changed sides. In
-/// that case another direction with a shorter step is tried. The slope must equal Σ g·v within 10⁻⁷ of √Σ(g·v)².
+/// that case another direction with a smaller difference is tried. The slope must equal Σ g·v within 10⁻⁷ of √Σ(g·v)².
 /// </remarks>
 internal static class FiniteDifferences
 {
-    private const double Tolerance = 1e-7, Step = 1e-4;
+    private const double Tolerance = 1e-7, Difference = 1e-4;
     private const int Attempts = 12;
 
     /// <summary>Checks the gradient of every input and parameter.</summary>
@@ -42,7 +42,7 @@ internal static class FiniteDifferences
     private static double[] Sampled(LayerValues<double> values, Sample sample)
     {
         LayerValues<double> ones = values.To(_ => 1.0);
-        double[] y = new LayerRun<double>(ones, backward: false, sample is null ? null : sample.Parts).Y;
+        double[] y = new LayerRun<double>(ones, backward: false, sample is null ? null : sample.Indices).Y;
         return [.. values.DY.Select((dy, i) => y[i] == 0 ? 0 : dy)];
     }
 
@@ -50,8 +50,8 @@ internal static class FiniteDifferences
         double[] gradient, ulong seed, Sample? sample,
         CancellationToken cancellation)
     {
-        double step = Step;
-        for (int attempt = 0; attempt < Attempts; attempt++, step /= 4)
+        double h = Difference;
+        for (int attempt = 0; attempt < Attempts; attempt++, h /= 4)
         {
             double[] direction = Array.ConvertAll(new Fill(seed).Uniform(100 + attempt, gradient.Length, 1),
                 v => (double)v);
@@ -60,18 +60,18 @@ internal static class FiniteDifferences
             for (int k = 0; k < f.Length; k++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                f[k] = Along(values, tensors, index, direction, (k - 2) * step, sample, ref magnitude);
+                f[k] = Along(values, tensors, index, direction, (k - 2) * h, sample, ref magnitude);
             }
             if (HasKink(f, magnitude))
                 continue;
-            double slope = (f[0] - 8 * f[1] + 8 * f[3] - f[4]) / (12 * step), product = 0, squares = 0;
+            double slope = (f[0] - 8 * f[1] + 8 * f[3] - f[4]) / (12 * h), product = 0, squares = 0;
             for (int i = 0; i < gradient.Length; i++)
             {
                 product += gradient[i] * direction[i];
                 squares += gradient[i] * direction[i] * gradient[i] * direction[i];
             }
-            // The rounding error of f is added to the tolerance. It matters if a short step was needed.
-            double allowed = Tolerance * Math.Max(Math.Sqrt(squares), Math.Abs(slope)) + 1e-15 * magnitude / step;
+            // The rounding error of f is added to the tolerance. It matters if h is small.
+            double allowed = Tolerance * Math.Max(Math.Sqrt(squares), Math.Abs(slope)) + 1e-15 * magnitude / h;
             double inBounds = slope == product ? 0 : Math.Abs(slope - product) / allowed;
             return new TensorReport(name, gradient.Length, inBounds, 0, 0, product, slope, inBounds <= 1 ? 0 : 1, 0);
         }
@@ -83,7 +83,7 @@ internal static class FiniteDifferences
     {
         double[] here = tensors[index];
         tensors[index] = [.. here.Zip(direction, (v, d) => v + distance * d)];
-        double[] y = new LayerRun<double>(values, backward: false, sample is null ? null : sample.Parts).Y;
+        double[] y = new LayerRun<double>(values, backward: false, sample is null ? null : sample.Indices).Y;
         tensors[index] = here;
         double f = 0;
         for (int i = 0; i < y.Length; i++)
@@ -94,7 +94,7 @@ internal static class FiniteDifferences
         return f;
     }
 
-    // The third and fourth differences vanish for a quadratic. For a smooth f they shrink with the step much faster
+    // The third and fourth differences vanish for a quadratic. For a smooth f they shrink with h much faster
     // than the change of f. At a kink they remain a fraction of that change.
     private static bool HasKink(double[] f, double magnitude)
     {

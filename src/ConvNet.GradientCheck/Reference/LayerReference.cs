@@ -54,7 +54,7 @@ internal static class LayerReference
             throw new InvalidOperationException(
                 $"{layer.GetType().Name} has Accuracy.Sums but does not derive from SumLayer.");
         var sums = sample is null ? new LayerSums<BoundedSum>(values)
-            : new LayerSums<BoundedSum>(values, sample.Parts, BoundedSum.Of(double.NaN));
+            : new LayerSums<BoundedSum>(values, sample.Indices, BoundedSum.Of(double.NaN));
         TruthTensor Of(string name, BoundedSum[] tensor) => TruthTensor.Of(name, tensor, sample is not null);
         return new LayerTruth(Of("y", sums.Y),
             [.. sums.DX.Select((dx, i) => Of(InputGradientName(values, i), dx))],

@@ -34,8 +34,8 @@ internal static class MeasuredBounds
 
     private static LayerValues<double> Perturbed(LayerValues<float> given)
     {
-        long place = 0;
-        return given.To(v => (double)((Philox.Word(given.Seed, given.NodeIndex, -1, place++) & 1) == 0
+        long index = 0;
+        return given.To(v => (double)((Philox.Word(given.Seed, given.NodeIndex, -1, index++) & 1) == 0
             ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
     }
 

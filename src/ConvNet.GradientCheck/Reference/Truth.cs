@@ -57,9 +57,9 @@ internal sealed class TruthTensor(string name, double[] values)
         var largest = new double[values.Length];
         for (int i = 0; i < values.Length; i++)
         {
-            int place = i / stride % length;
-            for (int j = Math.Max(0, place - reach); j <= Math.Min(length - 1, place + reach); j++)
-                largest[i] = Math.Max(largest[i], values[i + (j - place) * stride]);
+            int at = i / stride % length;
+            for (int j = Math.Max(0, at - reach); j <= Math.Min(length - 1, at + reach); j++)
+                largest[i] = Math.Max(largest[i], values[i + (j - at) * stride]);
         }
         return largest;
     }

@@ -69,4 +69,4 @@ public sealed record LayerReport(
 /// <summary>A node at which exact mode has to restart with new values.</summary>
 /// <param name="Layer">The name of the node.</param>
 /// <param name="Reason">Why its values are not exact from there on.</param>
-public sealed record ExactCut(string Layer, string Reason);
+public sealed record ExactGap(string Layer, string Reason);

@@ -21,7 +21,7 @@ internal static class GraphShrinks
     {
         if (made is not GraphGradientCase { Graph: var graph } whole)
             yield break;
-        foreach (Graph? rest in FewerOutputs(graph).Concat(Parts(graph)))
+        foreach (Graph? rest in FewerOutputs(graph).Concat(Subgraphs(graph)))
         {
             if (rest is not null)
                 yield return whole with { Graph = rest };
@@ -36,7 +36,7 @@ internal static class GraphShrinks
                 => new Copy(graph) { Outputs = [.. graph.Outputs.Where(other => other != output)] }.Make()),
         ];
 
-    private static IEnumerable<Graph?> Parts(Graph graph)
+    private static IEnumerable<Graph?> Subgraphs(Graph graph)
     {
         Node[] nodes = [.. graph.LayerNodes];
         int count = nodes.Length;
@@ -62,8 +62,8 @@ internal static class GraphShrinks
     /// still match, then halved, then one at a time.</summary>
     public static IEnumerable<GradientCase> WithLayers(GraphGradientCase whole, Func<Layer, IEnumerable<Layer>> smaller)
     {
-        Layer?[] At(int step)
-            => [.. whole.Graph.Nodes.Select(node => node.Layer is { } layer ? smaller(layer).Skip(step).FirstOrDefault()
+        Layer?[] At(int i)
+            => [.. whole.Graph.Nodes.Select(node => node.Layer is { } layer ? smaller(layer).Skip(i).FirstOrDefault()
             : null)];
         IEnumerable<Func<Node, Layer>> changes = ((int[])[0, 1]).Select(At)
             .Where(layers => layers.Any(layer => layer is not null))

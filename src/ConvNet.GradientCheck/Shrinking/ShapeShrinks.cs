@@ -51,15 +51,16 @@ internal static class ShapeShrinks
         Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
             : [.. ((GraphGradientCase)made).Graph.Inputs.Select(input => input.Shape)];
         int largest = inputs.Max(size);
-        // The size of a window that has to fit exactly changes in steps of the stride.
+        // The size of a window that has to fit exactly changes by multiples of the stride.
         return AttributeDeclaration.Smaller(largest, 1)
-            .Concat(Enumerable.Range(2, StepsOf(made)).Select(step => largest - step).Where(value => value > 1))
-                .Distinct()
+            .Concat(Enumerable.Range(2, LargestStride(made) - 1).Select(less => largest - less)
+                .Where(value => value > 1))
+            .Distinct()
             .Select(value => WithInputs(made, [.. inputs.Select(shape => with(shape, value))])).OfType<GradientCase>();
     }
 
-    private static int StepsOf(GradientCase made) => made.Layers.Max(each => each.Layer.Sees(each.Inputs)
-        is { Stride: var stride } ? Math.Max(stride.H, stride.W) : 1) - 1;
+    private static int LargestStride(GradientCase made) => made.Layers.Max(each => each.Layer.Sees(each.Inputs)
+        is { Stride: var stride } ? Math.Max(stride.H, stride.W) : 1);
 
     private static GradientCase? WithInputs(GradientCase made, Shape[] inputs) => made is LayerGradientCase alone
         ? Shrinker.Valid(() => Checked(alone with { Inputs = inputs }))

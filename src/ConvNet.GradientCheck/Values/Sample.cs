@@ -1,16 +1,17 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Selects a sample of the independent parts of a layer's results (maps or filters) if the double reference of
+/// <summary>Selects a sample of the maps or filters of a layer's results if the double reference of
 /// all of them would take too long.</summary>
-/// <remarks>The parts are spread evenly: one at a random position in each of equal intervals, and the first and the
-/// last part. The sample is the same in every run.</remarks>
-/// <param name="share">The fraction of the parts to select, but at least <see cref="Fewest"/> parts.</param>
+/// <remarks>They are spread evenly: one at a random position in each of equal intervals, and the first and the
+/// last. The sample is the same in every run.</remarks>
+/// <param name="share">The fraction of the maps or filters to select, but at least
+/// <see cref="Fewest"/> of them.</param>
 internal sealed class Sample(double share)
 {
-    /// <summary>The minimum number of parts selected.</summary>
+    /// <summary>The minimum number of maps or filters selected.</summary>
     public const int Fewest = 8;
 
-    /// <summary>Creates the sample for a layer; null if all parts can be computed.</summary>
+    /// <summary>Creates the sample for a layer; null if all results can be computed.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="shapes">The shapes of its inputs.</param>
     /// <param name="n">The number of samples in a batch.</param>
@@ -19,17 +20,17 @@ internal sealed class Sample(double share)
         => layer.Accuracy == Accuracy.Sums && layer.MultiplyAdds(shapes) * (double)n is var terms && terms > most
             ? new Sample(most / terms) : null;
 
-    /// <summary>Returns the indices of the selected parts, out of a given number of parts.</summary>
-    public int[] Parts(int count)
+    /// <summary>Returns the indices of the selected maps or filters, out of a given number of them.</summary>
+    public int[] Indices(int count)
     {
         int taken = Math.Min(count, Math.Max(Fewest, (int)Math.Ceiling(count * share)));
-        var parts = new int[taken];
+        var indices = new int[taken];
         for (int i = 0; i < taken; i++)
         {
             int start = (int)((long)i * count / taken), end = (int)((i + 1L) * count / taken);
-            parts[i] = i == 0 ? 0 : i == taken - 1 ? count - 1
+            indices[i] = i == 0 ? 0 : i == taken - 1 ? count - 1
                 : start + (int)(Philox.Word((ulong)count, i, 0, 0) % (uint)(end - start));
         }
-        return parts;
+        return indices;
     }
 }

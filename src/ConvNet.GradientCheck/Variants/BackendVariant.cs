@@ -55,9 +55,9 @@ public sealed class BackendVariant : IBackend
         ? report with { Tensors = [.. report.Tensors, .. variant.TakeComparisons()] }
         : report;
 
-    /// <summary>Compares the result of the thread count at index <paramref name="place"/> with that of the
+    /// <summary>Compares the result of the thread count at index <paramref name="index"/> with that of the
     /// first.</summary>
-    internal void Compare(string tensor, int place, ReadOnlySpan<float> first, ReadOnlySpan<float> got)
+    internal void Compare(string tensor, int index, ReadOnlySpan<float> first, ReadOnlySpan<float> got)
     {
         ReadOnlySpan<int> expected = MemoryMarshal.Cast<float, int>(first), bits = MemoryMarshal.Cast<float, int>(got);
         int at = expected.CommonPrefixLength(bits), different = 0;
@@ -68,7 +68,7 @@ public sealed class BackendVariant : IBackend
         }
         for (int i = at; i < bits.Length; i++)
             different += bits[i] != expected[i] ? 1 : 0;
-        _differences.Add(new TensorReport($"{tensor}, {Count(place)}", bits.Length, double.PositiveInfinity,
+        _differences.Add(new TensorReport($"{tensor}, {Count(index)}", bits.Length, double.PositiveInfinity,
             Comparison.Ulps(got[at], first[at]), at, got[at], first[at], different, 0)
         {
             Against = $"with {Count(0)}",
@@ -91,6 +91,6 @@ public sealed class BackendVariant : IBackend
         => _backends.Length == 1 ? compile(_backends[0])
             : new VariantExecutable(this, Array.ConvertAll(_backends, backend => compile(backend)));
 
-    private string Count(int place) => _backends[place].Info.Threads is var count && count == 1 ? "1 thread"
+    private string Count(int index) => _backends[index].Info.Threads is var count && count == 1 ? "1 thread"
         : $"{count} threads";
 }

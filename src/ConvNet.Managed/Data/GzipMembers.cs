@@ -19,7 +19,7 @@ internal sealed class GzipMembers : ForwardStream
         [0x9E, 0x37, 0x79, 0xB9, 0x7F, 0x4A, 0x7C, 0x15, 0xF3, 0x9C, 0xC0, 0x60, 0x5C, 0xED, 0xC8, 0x34];
     private static readonly byte[] MarkMember = Zip(Mark);
 
-    private readonly Parts _parts;
+    private readonly Sections _sections;
     private readonly GZipStream _unzipped;
     private readonly byte[] _buffer = new byte[BufferBytes];
     private int _start, _end;
@@ -29,8 +29,8 @@ internal sealed class GzipMembers : ForwardStream
     /// <param name="file">The file, which is read from its beginning.</param>
     public GzipMembers(Stream file)
     {
-        _parts = new Parts(file);
-        _unzipped = new GZipStream(_parts, CompressionMode.Decompress);
+        _sections = new Sections(file);
+        _unzipped = new GZipStream(_sections, CompressionMode.Decompress);
     }
 
     /// <summary>Reads the next decompressed bytes.</summary>
@@ -64,12 +64,12 @@ internal sealed class GzipMembers : ForwardStream
         if (read > 0)
             return;
         _ended = true;
-        switch (_parts.Last)
+        switch (_sections.Last)
         {
-            case Part.Members:
+            case Section.Members:
                 throw new InvalidDataException(
                     "the compressed data is followed by something that is neither a gzip member nor zero padding");
-            case Part.Mark:
+            case Section.Mark:
                 if (!_buffer.AsSpan(_start, _end - _start).EndsWith(Mark))
                     throw new InvalidDataException("the file ends before the end of its compressed data");
                 _end -= Mark.Length;
@@ -85,40 +85,40 @@ internal sealed class GzipMembers : ForwardStream
         return zipped.ToArray();
     }
 
-    private enum Part { Members, Zeros, Mark }
+    private enum Section { Members, Zeros, Mark }
 
     /// <summary>
-    /// The file without its trailing zeros, then the zeros, then the mark. No read crosses from one part to the next.
+    /// The file without its trailing zeros, then the zeros, then the mark. No read crosses the end of a section.
     /// </summary>
-    private sealed class Parts : ForwardStream
+    private sealed class Sections : ForwardStream
     {
         private readonly Stream _file;
         private readonly long _zeros;
         private int _marked;
 
-        public Parts(Stream file)
+        public Sections(Stream file)
         {
             _file = file;
             _zeros = StartOfZeros(file);
             file.Position = 0;
         }
 
-        /// <summary>The part that was read last.</summary>
-        public Part Last { get; private set; }
+        /// <summary>The section that was read last.</summary>
+        public Section Last { get; private set; }
 
         public override int Read(Span<byte> buffer)
         {
             long left = _file.Position < _zeros ? _zeros - _file.Position : long.MaxValue;
-            Part part = left < long.MaxValue ? Part.Members : Part.Zeros;
+            Section section = left < long.MaxValue ? Section.Members : Section.Zeros;
             int read = _file.Read(buffer[..(int)Math.Min(buffer.Length, left)]);
             if (read == 0)
             {
-                part = Part.Mark;
+                section = Section.Mark;
                 read = Math.Min(buffer.Length, MarkMember.Length - _marked);
                 MarkMember.AsSpan(_marked, read).CopyTo(buffer);
                 _marked += read;
             }
-            Last = part;
+            Last = section;
             return read;
         }
 

@@ -4,7 +4,7 @@ using ConvNet.Serialization;
 
 namespace ConvNet.Data;
 
-/// <summary>An image data set with a training and a test part.</summary>
+/// <summary>An image data set with a training and a test split.</summary>
 /// <param name="Name">The source: a name or a folder.</param>
 /// <param name="Train">The training images.</param>
 /// <param name="Test">The test images.</param>
@@ -20,7 +20,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     /// <summary>The names of the predefined data sets.</summary>
     public static IReadOnlyList<string> Names { get; } = [DigitsName, FashionMnistName];
 
-    /// <summary>The number of classes: one more than the largest label in both parts.</summary>
+    /// <summary>The number of classes: one more than the largest label in both splits.</summary>
     public int Classes => Train.Target.Classes;
 
     /// <summary>Opens a data set by name, or from a folder of IDX files.</summary>
@@ -90,7 +90,7 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     public static ImageData Folder(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        using Part train = Part.Open(folder, "train"), test = Part.Open(folder, "t10k");
+        using Split train = Split.Open(folder, "train"), test = Split.Open(folder, "t10k");
         if (train.Shape != test.Shape)
             throw new InvalidDataException($"{folder}: the training images are {train.Shape} and the test images "
                 + $"{test.Shape}; they must have the same shape.");
@@ -110,18 +110,18 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     }
 
     /// <summary>Images and labels whose headers have been read and match.</summary>
-    private sealed record Part(IdxReader Images, IdxReader Labels, Shape Shape) : IDisposable
+    private sealed record Split(IdxReader Images, IdxReader Labels, Shape Shape) : IDisposable
     {
-        public static Part Open(string folder, string part)
+        public static Split Open(string folder, string name)
         {
-            string imagePath = Find(folder, $"{part}-images", "idx3", "idx4"),
-                labelPath = Find(folder, $"{part}-labels", "idx1");
+            string imagePath = Find(folder, $"{name}-images", "idx3", "idx4"),
+                labelPath = Find(folder, $"{name}-labels", "idx1");
             IdxReader? images = null, labels = null;
             try
             {
                 images = IdxReader.Open(imagePath);
                 labels = IdxReader.Open(labelPath);
-                return new Part(images, labels, ShapeOf(images.Dimensions, imagePath, labels.Dimensions, labelPath));
+                return new Split(images, labels, ShapeOf(images.Dimensions, imagePath, labels.Dimensions, labelPath));
             }
             catch
             {

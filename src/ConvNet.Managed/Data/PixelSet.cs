@@ -100,9 +100,9 @@ public sealed class PixelSet : IDataset
         return new PixelSet(Shape, MaxValue, Target.Classes, pixels, labels);
     }
 
-    /// <summary>Splits the set into two parts with the same class proportions.</summary>
-    /// <param name="share">The fraction of every class in the second part, rounded to whole images.</param>
-    /// <param name="seed">The seed that selects the images of each part.</param>
+    /// <summary>Splits the set in two with the same class proportions.</summary>
+    /// <param name="share">The fraction of every class in the second set, rounded to whole images.</param>
+    /// <param name="seed">The seed that selects the images of each set.</param>
     public (PixelSet First, PixelSet Second) SplitStratified(double share, ulong seed)
     {
         if (share is not (> 0 and < 1))
@@ -115,7 +115,7 @@ public sealed class PixelSet : IDataset
             int taken = (int)Math.Round(images.Length * share);
             second.UnionWith(Shuffle.Order(images.Length, seed, round: members.Key).Take(taken).Select(i => images[i]));
         }
-        ILookup<bool, int> parts = Enumerable.Range(0, Count).ToLookup(second.Contains);
-        return (Select([.. parts[false]]), Select([.. parts[true]]));
+        ILookup<bool, int> sets = Enumerable.Range(0, Count).ToLookup(second.Contains);
+        return (Select([.. sets[false]]), Select([.. sets[true]]));
     }
 }

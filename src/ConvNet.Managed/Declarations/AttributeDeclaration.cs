@@ -260,7 +260,7 @@ public abstract class AttributeDeclaration
     /// <exception cref="InvalidDataException">The value has the wrong type or is missing.</exception>
     internal abstract object? Read(JsonReader json);
 
-    /// <summary>Returns smaller values than that of an owner, the largest step first.</summary>
+    /// <summary>Returns smaller values than that of an owner, the largest decrease first.</summary>
     internal abstract IEnumerable<object> Smaller(object owner);
 
     /// <summary>Draws a value from the range.</summary>

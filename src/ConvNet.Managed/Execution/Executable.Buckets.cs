@@ -1,5 +1,3 @@
-using static System.FormattableString;
-
 namespace ConvNet;
 
 /// <content>Gradients that are reported during the backward pass.</content>

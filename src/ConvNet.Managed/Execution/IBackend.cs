@@ -125,7 +125,7 @@ public interface IExecutable : IDisposable
     /// <summary>How the graph is trained; null if it was compiled for inference only.</summary>
     TrainingSpec? Spec { get; }
 
-    /// <summary>Step 1: computes the outputs of a batch in training mode.</summary>
+    /// <summary>Operation 1: computes the outputs of a batch in training mode.</summary>
     /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
     /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <exception cref="ArgumentException">
@@ -135,8 +135,8 @@ public interface IExecutable : IDisposable
     /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
     void Forward(BatchValues input);
 
-    /// <summary>Step 2: computes the mean loss of the batch of the last forward pass. With several losses the result is
-    /// Σ weight·loss.</summary>
+    /// <summary>Operation 2: computes the mean loss of the batch of the last forward pass. With several losses the
+    /// result is Σ weight·loss.</summary>
     /// <param name="targets">
     /// The class labels or values that the loss takes, or those of each output with a loss by name. Arrays and spans
     /// convert implicitly.
@@ -155,7 +155,7 @@ public interface IExecutable : IDisposable
     /// pass.</exception>
     double ReadLoss(string output);
 
-    /// <summary>Step 3: computes the gradients of all parameters that are not frozen and that a loss depends on. They
+    /// <summary>Operation 3: computes the gradients of all parameters that are not frozen and that a loss depends on. They
     /// replace the previous gradients unless they are accumulated.</summary>
     /// <param name="accumulate">
     /// Whether the new gradients are added to the existing ones. If there are none yet, they are stored.
@@ -167,7 +167,7 @@ public interface IExecutable : IDisposable
     /// </exception>
     void Backward(bool accumulate = false);
 
-    /// <summary>Step 3: computes the gradients of all parameters from a given gradient of the output.</summary>
+    /// <summary>Operation 3: computes the gradients of all parameters from a given gradient of the output.</summary>
     /// <param name="outputGradient">
     /// One value for each value of the output in the batch of the last forward pass; or, by name, the gradients of some
     /// of the outputs that have a loss. The gradients of the others are zero.
@@ -177,7 +177,7 @@ public interface IExecutable : IDisposable
     void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
-    /// Step 4: updates the parameters that have a gradient. Frozen parameters and those that no loss depends on stay as
+    /// Operation 4: updates the parameters that have a gradient. Frozen parameters and those that no loss depends on stay as
     /// they are; neither weight decay nor momentum moves them. The gradients are kept, so a second call applies them
     /// again.
     /// </summary>
@@ -185,7 +185,7 @@ public interface IExecutable : IDisposable
     void Step(float learningRate);
 
     /// <summary>
-    /// Performs all four steps; a backend may fuse them. If the loss is NaN or infinite, no update is made and the
+    /// Performs all four operations; a backend may fuse them. If the loss is NaN or infinite, no update is made and the
     /// state is left unchanged.
     /// </summary>
     /// <param name="input">The N×C×H×W values of the input, or of each input by name, with

@@ -30,7 +30,7 @@ internal static class Processors
     internal static double? QuotaOf(IEnumerable<string> groups, string mounts)
     {
         var quotas = new List<double>();
-        foreach (string[] group in groups.Select(line => line.Split(':', 3)).Where(parts => parts.Length == 3))
+        foreach (string[] group in groups.Select(line => line.Split(':', 3)).Where(fields => fields.Length == 3))
         {
             bool isUnified = group[1].Length == 0;
             if (!isUnified && !group[1].Split(',').Contains("cpu"))

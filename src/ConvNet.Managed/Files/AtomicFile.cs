@@ -201,8 +201,10 @@ internal static class AtomicFile
     private static string Reason(Exception error, string target)
     {
         int end = error.Message.IndexOf(Path.GetFileName(target) + Mark, StringComparison.Ordinal);
-        int cut = end < 0 ? -1 : error.Message.LastIndexOf(" :", end, StringComparison.Ordinal);
-        return (end < 0 ? error.Message : cut < 0 ? "the system gives no reason" : error.Message[..cut]).TrimEnd('.');
+        int separator = end < 0 ? -1 : error.Message.LastIndexOf(" :", end, StringComparison.Ordinal);
+        string reason = end < 0 ? error.Message
+            : separator < 0 ? "the system gives no reason" : error.Message[..separator];
+        return reason.TrimEnd('.');
     }
 
     // The free space; null if the system does not report it.

@@ -19,13 +19,13 @@ internal static class Floats
         Span<int> swapped = BitConverter.IsLittleEndian ? [] : new int[Math.Min(piece, values.Length)];
         for (; !values.IsEmpty; values = values[Math.Min(piece, values.Length)..])
         {
-            ReadOnlySpan<float> part = values[..Math.Min(piece, values.Length)];
+            ReadOnlySpan<float> chunk = values[..Math.Min(piece, values.Length)];
             if (!BitConverter.IsLittleEndian)
             {
-                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<float, int>(part), swapped);
-                part = MemoryMarshal.Cast<int, float>(swapped[..part.Length]);
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<float, int>(chunk), swapped);
+                chunk = MemoryMarshal.Cast<int, float>(swapped[..chunk.Length]);
             }
-            stream.Write(MemoryMarshal.AsBytes(part));
+            stream.Write(MemoryMarshal.AsBytes(chunk));
         }
     }
 
@@ -36,11 +36,11 @@ internal static class Floats
     {
         for (; !values.IsEmpty; values = values[Math.Min(piece, values.Length)..])
         {
-            Span<float> part = values[..Math.Min(piece, values.Length)];
-            stream.ReadExactly(MemoryMarshal.AsBytes(part));
+            Span<float> chunk = values[..Math.Min(piece, values.Length)];
+            stream.ReadExactly(MemoryMarshal.AsBytes(chunk));
             if (!BitConverter.IsLittleEndian)
                 BinaryPrimitives.ReverseEndianness(
-                    MemoryMarshal.Cast<float, int>(part), MemoryMarshal.Cast<float, int>(part));
+                    MemoryMarshal.Cast<float, int>(chunk), MemoryMarshal.Cast<float, int>(chunk));
         }
     }
 

@@ -88,8 +88,8 @@ internal sealed class JsonReader
     // The parser's message may repeat the rest of a long line before it names the position.
     private static InvalidDataException NoJson(string source, JsonException error)
     {
-        int place = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        string what = Excerpt.Of(place < 0 ? error.Message : error.Message[..place]);
+        int end = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
+        string what = Excerpt.Of(end < 0 ? error.Message : error.Message[..end]);
         return new InvalidDataException(
             $"{source} is not valid JSON, line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}: {what}",
             error);
@@ -110,8 +110,8 @@ internal sealed class JsonReader
             throw Error($"version {number} of the format is not supported; this program reads version {version}.");
     }
 
-    /// <summary>Returns the location of a part of this object, for error messages.</summary>
-    public string PlaceOf(string part) => $"{_place}, {part}";
+    /// <summary>Returns the location of a property of this object, for error messages.</summary>
+    public string PlaceOf(string property) => $"{_place}, {property}";
 
     /// <summary>Creates an error at the location of this object.</summary>
     public InvalidDataException Error(string what, Exception? inner = null) => new($"{_place}: {what}", inner);

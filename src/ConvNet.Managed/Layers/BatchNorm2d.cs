@@ -200,19 +200,19 @@ public sealed record BatchNorm2d : Layer
     {
         const double U = BoundedSum.UnitRoundoff;
         Shape shape = b.XShape(0);
-        int[] places = [.. Enumerable.Range(0, b.N)
+        int[] indices = [.. Enumerable.Range(0, b.N)
             .SelectMany(n => Enumerable.Range((n * shape.C + c) * shape.Area, shape.Area))];
         ReadOnlySpan<double> x = b.X(0), dy = b.DY;
-        double m = places.Length, gamma = b.W(0)[c], beta = b.W(1)[c];
+        double m = indices.Length, gamma = b.W(0)[c], beta = b.W(1)[c];
 
         BoundedSum sumX = default, squares = default, sumDY = default, product = default;
-        foreach (int i in places)
+        foreach (int i in indices)
             sumX += x[i];
         double mean = b.Training ? sumX.Value / m : b.W(2)[c];
-        foreach (int i in places)
+        foreach (int i in indices)
             squares += (x[i] - mean) * (x[i] - mean);
         double variance = b.Training ? squares.Value / m : b.W(3)[c], s = 1 / Math.Sqrt(variance + Epsilon);
-        foreach (int i in places)
+        foreach (int i in indices)
         {
             sumDY += dy[i];
             product += dy[i] * ((x[i] - mean) * s);
@@ -226,7 +226,7 @@ public sealed record BatchNorm2d : Layer
         // The statistics of a frozen layer do not depend on x.
         (double sum, double sumError) = b.Training ? (sumDY.Value, betaError) : (0, 0);
         (double products, double productsError) = b.Training ? (product.Value, gammaError) : (0, 0);
-        foreach (int i in places)
+        foreach (int i in indices)
         {
             double d = x[i] - mean, normal = d * s;
             double normalError = s * (meanError + U * Math.Abs(d)) + Math.Abs(normal) * (rho + U);

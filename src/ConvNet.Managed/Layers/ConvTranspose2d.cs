@@ -35,7 +35,7 @@ public sealed record ConvTranspose2d : Convolution2d
             new("convtranspose in groups", new ConvTranspose2d(6, (2, 3), (3, 1), groups: 3), 2, new Shape(9, 3, 4)),
             new("convtranspose depthwise", new ConvTranspose2d(17, 3, 2, 1, groups: 17), 2, new Shape(17, 4, 3)),
             new("convtranspose dilated", new ConvTranspose2d(4, 3, 1, 2, dilation: (2, 3)), 1, new Shape(3, 6, 7)),
-            new("convtranspose cut below", new ConvTranspose2d(18, 3, 2, (0, 1, 1, 0), outputPadding: (1, 0)), 2,
+            new("convtranspose cropped below", new ConvTranspose2d(18, 3, 2, (0, 1, 1, 0), outputPadding: (1, 0)), 2,
                 new Shape(17, 4, 3)),
             new("convtranspose of one", new ConvTranspose2d(1, 1), 1, new Shape(1, 1, 1)),
         ],

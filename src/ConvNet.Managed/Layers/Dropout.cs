@@ -5,7 +5,7 @@ namespace ConvNet;
 /// <summary>Dropout: in training, each value becomes 0 with probability p and x / (1 − p) otherwise; in inference,
 /// y = x.</summary>
 /// <remarks>
-/// The mask comes from <see cref="Philox"/>, keyed by seed, node, step and the NCHW index of the value in the whole
+/// The mask comes from <see cref="Philox"/>, keyed by seed, node, pass and the NCHW index of the value in the whole
 /// batch (<see cref="IExecutable.SampleOffset"/>). It is therefore the same on every backend, for any number of
 /// threads, and if executables share a batch. Backward: dy through the same mask. Source: Srivastava et al., JMLR 2014.
 /// </remarks>
@@ -76,6 +76,6 @@ public sealed record Dropout : Layer
         T scale = T.CreateChecked(Scale);
         long first = (long)f.FirstSample * f.YShape.Length;
         for (int i = 0; i < to.Length; i++)
-            to[i] = Philox.Word(f.Seed, f.NodeIndex, f.Step, first + i) < Threshold ? T.Zero : from[i] * scale;
+            to[i] = Philox.Word(f.Seed, f.NodeIndex, f.Pass, first + i) < Threshold ? T.Zero : from[i] * scale;
     }
 }

@@ -68,9 +68,9 @@ public readonly struct Frame<T>
     private readonly NodeMemory<T> _memory;
     private readonly bool _backward;
 
-    internal Frame(NodeMemory<T> memory, int n, bool training, long step, int firstSample = 0, bool backward = false)
+    internal Frame(NodeMemory<T> memory, int n, bool training, long pass, int firstSample = 0, bool backward = false)
     {
-        (_memory, N, Training, Step, FirstSample, _backward) = (memory, n, training, step, firstSample, backward);
+        (_memory, N, Training, Pass, FirstSample, _backward) = (memory, n, training, pass, firstSample, backward);
     }
 
     /// <summary>The number of samples in this batch.</summary>
@@ -81,7 +81,7 @@ public readonly struct Frame<T>
 
     /// <summary>The number of training forward passes before this one. It keys random numbers together with
     /// <see cref="Seed"/>.</summary>
-    public long Step { get; }
+    public long Pass { get; }
 
     /// <summary>The index of the first sample in the whole batch, which several executables may share. The random
     /// numbers of a sample are keyed by its index in the whole batch.</summary>
@@ -184,9 +184,9 @@ public readonly struct Frame<T>
         ArgumentNullException.ThrowIfNull(body);
         if (_memory.Sample is { } sample)
         {
-            int[] parts = sample(count);
+            int[] indices = sample(count);
             Action<int> every = body;
-            (count, body) = (parts.Length, i => every(parts[i]));
+            (count, body) = (indices.Length, i => every(indices[i]));
         }
         if (_memory.Threads == 1 || count == 1)
         {

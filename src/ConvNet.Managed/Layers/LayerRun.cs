@@ -10,10 +10,10 @@ namespace ConvNet;
 /// <param name="W">The parameters and buffers.</param>
 /// <param name="DY">The gradient of the output; empty if only the forward pass runs.</param>
 /// <param name="NodeIndex">The index of the node in its graph; part of the key of random masks.</param>
-/// <param name="Step">The number of earlier training passes; part of the key of random masks.</param>
+/// <param name="Pass">The number of earlier training passes; part of the key of random masks.</param>
 /// <param name="Seed">The seed of random masks.</param>
 internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][] X, T[][] W, T[] DY, int NodeIndex,
-    long Step, ulong Seed)
+    long Pass, ulong Seed)
 {
     /// <summary>Whether the layer runs in training mode; false for a frozen layer, which runs as in
     /// inference.</summary>
@@ -29,7 +29,7 @@ internal sealed record LayerValues<T>(Layer Layer, Shape[] XShapes, int N, T[][]
     public LayerValues<TOther> To<TOther>(Converter<T, TOther> convert)
         => new(Layer, XShapes, N, Array.ConvertAll(X, x => Array.ConvertAll(x, convert)),
             Array.ConvertAll(W, w => Array.ConvertAll(w, convert)),
-            Array.ConvertAll(DY, convert), NodeIndex, Step, Seed)
+            Array.ConvertAll(DY, convert), NodeIndex, Pass, Seed)
         { Training = Training };
 }
 
@@ -48,9 +48,9 @@ internal sealed class LayerRun<T>
     public LayerRun(LayerValues<T> values, bool backward = true, Func<int, int[]>? sample = null)
     {
         NodeMemory<T> memory = MemoryOf(values, backward, sample);
-        new Frame<T>(memory, values.N, values.Training, values.Step).RunForward(values.Layer);
+        new Frame<T>(memory, values.N, values.Training, values.Pass).RunForward(values.Layer);
         if (backward)
-            new Frame<T>(memory, values.N, values.Training, values.Step, backward: true).RunBackward(values.Layer);
+            new Frame<T>(memory, values.N, values.Training, values.Pass, backward: true).RunBackward(values.Layer);
         (Y, DX, DW, W) = (Flat(memory.Y), Array.ConvertAll(memory.DX, Flat), Array.ConvertAll(memory.DW, Flat),
             Array.ConvertAll(memory.W, Flat));
     }
@@ -152,7 +152,7 @@ internal sealed class LayerSums<TSum>
         (Y, DX, DW) = (Unknown(memory.Y), Array.ConvertAll(memory.DX, Unknown), Array.ConvertAll(memory.DW, Unknown));
         var kept = new SumMemory<TSum> { Y = Y, DX = DX, DW = DW };
         Frame<double, TSum> Frame(bool backward)
-            => new(new Frame<double>(memory, values.N, values.Training, values.Step, backward: backward), kept);
+            => new(new Frame<double>(memory, values.N, values.Training, values.Pass, backward: backward), kept);
         layer.Forward(Frame(backward: false));
         layer.Backward(Frame(backward: true));
     }

@@ -70,11 +70,11 @@ internal readonly record struct BoundedSum : ISum<double, BoundedSum>
     }
 
     /// <inheritdoc/>
-    public static BoundedSum operator +(BoundedSum sum, BoundedSum part)
+    public static BoundedSum operator +(BoundedSum sum, BoundedSum other)
     {
-        double value = sum.Value + part.Value;
-        return new(value, sum.Count + part.Count, sum.Squares + part.Squares, sum.Magnitudes + part.Magnitudes,
-            Math.Max(Math.Max(sum.Peak, part.Peak), Math.Abs(value)), Math.Max(sum._fineness, part._fineness));
+        double value = sum.Value + other.Value;
+        return new(value, sum.Count + other.Count, sum.Squares + other.Squares, sum.Magnitudes + other.Magnitudes,
+            Math.Max(Math.Max(sum.Peak, other.Peak), Math.Abs(value)), Math.Max(sum._fineness, other._fineness));
     }
 
     /// <inheritdoc/>

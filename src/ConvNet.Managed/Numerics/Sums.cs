@@ -26,7 +26,7 @@ public interface ISum<T, TSelf>
     static abstract TSelf operator +(TSelf sum, T term);
 
     /// <summary>Adds a partial sum.</summary>
-    static abstract TSelf operator +(TSelf sum, TSelf part);
+    static abstract TSelf operator +(TSelf sum, TSelf other);
 
     /// <summary>Multiplies the sum, and thereby every term, by a factor.</summary>
     static abstract TSelf operator *(TSelf sum, T factor);
@@ -43,7 +43,7 @@ internal readonly record struct PlainSum<T>(T Value) : ISum<T, PlainSum<T>>
     public static PlainSum<T> operator +(PlainSum<T> sum, T term) => new(sum.Value + term);
 
     /// <inheritdoc/>
-    public static PlainSum<T> operator +(PlainSum<T> sum, PlainSum<T> part) => new(sum.Value + part.Value);
+    public static PlainSum<T> operator +(PlainSum<T> sum, PlainSum<T> other) => new(sum.Value + other.Value);
 
     /// <inheritdoc/>
     public static PlainSum<T> operator *(PlainSum<T> sum, T factor) => new(sum.Value * factor);
@@ -228,19 +228,19 @@ internal static class Rows
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum> => Sum<T, TSum>(a, a.Length);
 
-    /// <summary>y[i] += part[i].</summary>
-    public static void Add<T, TSum>(Span<TSum> y, ReadOnlySpan<TSum> part)
+    /// <summary>y[i] += terms[i].</summary>
+    public static void Add<T, TSum>(Span<TSum> y, ReadOnlySpan<TSum> terms)
         where T : unmanaged, IFloatingPointIeee754<T>
         where TSum : unmanaged, ISum<T, TSum>
     {
         if (typeof(TSum) == typeof(PlainSum<T>))
         {
             Span<T> plain = MemoryMarshal.Cast<TSum, T>(y);
-            TensorPrimitives.Add(plain, MemoryMarshal.Cast<TSum, T>(part), plain);
+            TensorPrimitives.Add(plain, MemoryMarshal.Cast<TSum, T>(terms), plain);
             return;
         }
         for (int i = 0; i < y.Length; i++)
-            y[i] += part[i];
+            y[i] += terms[i];
     }
 
     // The index between two blocks at which a sum of a given number of terms is halved; 0 if it is not divided.

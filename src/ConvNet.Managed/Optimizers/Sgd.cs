@@ -60,13 +60,13 @@ public sealed record Sgd : ElementwiseOptimizer
         Span<T> v = Momentum > 0 ? state[0] : [];
         for (int i = 0; i < w.Length; i++)
         {
-            T step = decay == T.Zero ? g[i] : g[i] + decay * w[i];
+            T change = decay == T.Zero ? g[i] : g[i] + decay * w[i];
             if (Momentum > 0)
             {
-                v[i] = momentum * v[i] + step;
-                step = Nesterov ? step + momentum * v[i] : v[i];
+                v[i] = momentum * v[i] + change;
+                change = Nesterov ? change + momentum * v[i] : v[i];
             }
-            w[i] -= rate * step;
+            w[i] -= rate * change;
         }
     }
 }

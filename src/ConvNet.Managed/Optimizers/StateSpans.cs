@@ -13,7 +13,7 @@ public readonly ref struct StateSpans<T>
     private readonly nint _stride;
     private readonly int _length;
 
-    /// <summary>Divides one span into equal parts, one for each state name.</summary>
+    /// <summary>Divides one span into equal spans, one for each state name.</summary>
     /// <param name="values">All values.</param>
     /// <param name="count">The number of names.</param>
     /// <exception cref="ArgumentException">The number of values is not a multiple of the number of names.</exception>

@@ -10,7 +10,7 @@ internal readonly record struct Lifetime(long Length, int First, int Last)
     public bool Overlaps(Lifetime other) => First <= other.Last && other.First <= Last;
 }
 
-/// <summary>The placement of the blocks of a schedule in one arena.</summary>
+/// <summary>The offsets of the blocks of a schedule in one arena.</summary>
 /// <param name="Offsets">The offset of each block.</param>
 /// <param name="Length">The length of the arena.</param>
 internal sealed record Arena(long[] Offsets, long Length)
@@ -28,9 +28,9 @@ internal sealed record Arena(long[] Offsets, long Length)
         block => block.Last,
     ];
 
-    /// <summary>Places blocks so that those needed at the same time do not overlap. Several orders are tried, and the
-    /// shortest arena is used.</summary>
-    /// <remarks>If there are thousands of blocks, they are placed only once, in the order in which they are
+    /// <summary>Assigns offsets to blocks so that those needed at the same time do not overlap. Several orders are
+    /// tried, and the shortest arena is used.</summary>
+    /// <remarks>If there are thousands of blocks, they are assigned only once, in the order in which they are
     /// needed.</remarks>
     /// <param name="blocks">The blocks.</param>
     /// <param name="alignment">Every offset is a multiple of this.</param>
@@ -38,13 +38,13 @@ internal sealed record Arena(long[] Offsets, long Length)
         ? Sweep(blocks, alignment)
         : Orders.SelectMany(order => (Arena[])
             [
-                Place(blocks, order, tight: false, alignment), Place(blocks, order, tight: true, alignment),
+                Pack(blocks, order, tight: false, alignment), Pack(blocks, order, tight: true, alignment),
             ])
             .MinBy(arena => arena.Length)!;
 
-    // Places the blocks in the given order, each at the lowest free offset or in the tightest gap between the blocks
-    // already placed.
-    private static Arena Place(IReadOnlyList<Lifetime> blocks, Func<Lifetime, long> order, bool tight, long alignment)
+    // Assigns offsets in the given order, to each block the lowest free one or that of the tightest gap between the
+    // blocks before it.
+    private static Arena Pack(IReadOnlyList<Lifetime> blocks, Func<Lifetime, long> order, bool tight, long alignment)
     {
         var offsets = new long[blocks.Count];
         var placed = new List<int>();       // in ascending order of offset
@@ -52,15 +52,15 @@ internal sealed record Arena(long[] Offsets, long Length)
         foreach (int block in Enumerable.Range(0, blocks.Count).OrderByDescending(i => order(blocks[i]))
             .ThenByDescending(i => blocks[i].Length))
         {
-            long place = -1, least = long.MaxValue, free = 0;
+            long offset = -1, least = long.MaxValue, free = 0;
             foreach (int other in placed.Where(other => blocks[other].Overlaps(blocks[block])))
             {
                 long gap = offsets[other] - free;
-                if (gap >= blocks[block].Length && gap < least && (tight || place < 0))
-                    (place, least) = (free, gap);
+                if (gap >= blocks[block].Length && gap < least && (tight || offset < 0))
+                    (offset, least) = (free, gap);
                 free = Math.Max(free, Align(offsets[other] + blocks[other].Length, alignment));
             }
-            offsets[block] = place < 0 ? free : place;
+            offsets[block] = offset < 0 ? free : offset;
             int rank = placed.FindIndex(other => offsets[other] > offsets[block]);
             placed.Insert(rank < 0 ? placed.Count : rank, block);
             length = Math.Max(length, offsets[block] + blocks[block].Length);
@@ -68,7 +68,7 @@ internal sealed record Arena(long[] Offsets, long Length)
         return new Arena(offsets, Align(length, alignment));
     }
 
-    // Places the blocks in the order of time, as an allocator does: each in the tightest free gap, or after all others.
+    // Assigns offsets in the order of time, as an allocator does: to each block the tightest free gap, or the end.
     private static Arena Sweep(IReadOnlyList<Lifetime> blocks, long alignment)
     {
         var offsets = new long[blocks.Count];
@@ -84,9 +84,9 @@ internal sealed record Arena(long[] Offsets, long Length)
                 gaps.Add(offsets[ended], Align(blocks[ended].Length, alignment));
             }
             long size = Align(blocks[block].Length, alignment);
-            if (gaps.Take(size) is { } place)
+            if (gaps.Take(size) is { } offset)
             {
-                offsets[block] = place;
+                offsets[block] = offset;
             }
             else
             {

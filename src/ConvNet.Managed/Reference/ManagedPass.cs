@@ -41,7 +41,7 @@ internal sealed class ManagedPass<T>
             new Memory<T>[count], new Memory<T>[count][], new Memory<T>[count][], new NodeMemory<T>?[count]);
         var saved = new Memory<T>[count];
         List<Request> requests = Requests(batchSize, saved);
-        Arena plan = Place(requests);
+        Arena plan = ArenaOf(requests);
         if (plan.Length > Array.MaxLength)
             throw TooLarge(batchSize, plan.Length);
         try
@@ -56,7 +56,7 @@ internal sealed class ManagedPass<T>
             requests[i].Owner(_arena.AsMemory((int)plan.Offsets[i], (int)requests[i].Lifetime.Length));
         foreach (Node node in graph.Nodes)
             _gradientParts[node.Index] = [.. _edgeGradients[node.Index].Append(_lossGradients[node.Index])
-                .Where(part => !part.IsEmpty)];
+                .Where(memory => !memory.IsEmpty)];
         var edgesTaken = new int[count];
         foreach (Node node in graph.Nodes)
         {
@@ -86,29 +86,29 @@ internal sealed class ManagedPass<T>
     /// <summary>Runs the nodes in order.</summary>
     /// <param name="n">The number of samples.</param>
     /// <param name="training">Whether this is a training pass.</param>
-    /// <param name="step">The index of the training pass.</param>
+    /// <param name="pass">The index of the training pass.</param>
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
-    public void Forward(int n, bool training, long step, int firstSample = 0)
+    public void Forward(int n, bool training, long pass, int firstSample = 0)
     {
         foreach (Node node in _graph.Nodes)
         {
             if (node.Layer is null)
                 continue;
             bool trains = training && !_frozen[node.Index];
-            _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, step, firstSample));
+            _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, pass, firstSample));
         }
     }
 
     /// <summary>Runs the nodes in reverse order, starting from the gradients of the losses.</summary>
     /// <param name="n">The number of samples.</param>
-    /// <param name="step">The index of the training pass.</param>
+    /// <param name="pass">The index of the training pass.</param>
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if no notification is
     /// needed.</param>
-    public void Backward(int n, long step, int firstSample, Action<Parameter>? isFinal)
+    public void Backward(int n, long pass, int firstSample, Action<Parameter>? isFinal)
     {
         Frame<T> FrameOf(NodeMemory<T> memory)
-            => new(memory, n, !_frozen[memory.NodeIndex], step, firstSample, backward: true);
+            => new(memory, n, !_frozen[memory.NodeIndex], pass, firstSample, backward: true);
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
         {
             Node node = _graph.Nodes[i];
@@ -148,7 +148,7 @@ internal sealed class ManagedPass<T>
     /// <summary>A request for memory: its lifetime, and the action that receives it.</summary>
     private readonly record struct Request(Lifetime Lifetime, Action<Memory<T>> Owner);
 
-    private static Arena Place(List<Request> requests)
+    private static Arena ArenaOf(List<Request> requests)
         => Arena.Plan([.. requests.Select(request => request.Lifetime)], alignment: 16);
 
     private List<Request> Requests(int batchSize, Memory<T>[] saved)
@@ -166,7 +166,7 @@ internal sealed class ManagedPass<T>
         for (long length = values; fits > 0 && length > Array.MaxLength;)
         {
             fits = (int)Math.Min(fits - 1, (double)fits * Array.MaxLength / length);
-            length = Place(Requests(fits, new Memory<T>[_values.Length])).Length;
+            length = ArenaOf(Requests(fits, new Memory<T>[_values.Length])).Length;
         }
         return new NotSupportedException(
             $"The managed backend stores the values of a batch in one array of at most {Array.MaxLength:N0} values, "

@@ -50,11 +50,11 @@ public readonly record struct Shape
     public static Shape Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string[] parts = text.Split('x', '×');
+        string[] words = text.Split('x', '×');
         var sizes = new int[3];
-        bool whole = parts.Length == 3;
+        bool whole = words.Length == 3;
         for (int i = 0; whole && i < 3; i++)
-            whole = int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out sizes[i])
+            whole = int.TryParse(words[i], NumberStyles.None, CultureInfo.InvariantCulture, out sizes[i])
                 && sizes[i] > 0;
         return whole
             ? new Shape(sizes[0], sizes[1], sizes[2])

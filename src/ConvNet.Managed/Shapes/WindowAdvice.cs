@@ -192,12 +192,12 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
             return Nearby(axis, axis.Behind, Modulo(lacks, stride), stride, lacks);
         }
 
-        // The paddings with the given residue modulo a step, from the smallest on, that are close to the current one.
-        private static long[] Nearby(WindowAxis axis, int now, long residue, long step, long least)
+        // The paddings with the given residue modulo a distance, from the least, that are close to the current one.
+        private static long[] Nearby(WindowAxis axis, int now, long residue, long distance, long least)
         {
-            long first = residue + Math.Max(0, (Math.Max(0, least) - residue + step - 1) / step) * step;
-            long near = Math.Max(first, residue + (now - residue) / step * step);
-            return [.. from value in (long[])[near, near + step, near - step, near + 2 * step]
+            long first = residue + Math.Max(0, (Math.Max(0, least) - residue + distance - 1) / distance) * distance;
+            long near = Math.Max(first, residue + (now - residue) / distance * distance);
+            return [.. from value in (long[])[near, near + distance, near - distance, near + 2 * distance]
                        where value >= first && value <= Math.Max(first, (long)now + axis.Stride)
                        orderby Math.Abs(value - now)
                        select value];
@@ -207,13 +207,13 @@ internal sealed record WindowAdvice(IReadOnlyList<WindowChange> Changes)
         private static long[] Paddings(WindowAxis axis)
         {
             long lacks = axis.Reach - axis.Size, stride = axis.Rounding == Rounding.Exact ? axis.Stride : 1;
-            long step = stride % 2 == 0 ? stride / 2 : stride;
+            long distance = stride % 2 == 0 ? stride / 2 : stride;
             if (stride % 2 == 0 && lacks % 2 != 0)
                 return [];
             long residue = stride % 2 == 0
-                ? Modulo(lacks / 2, step)
+                ? Modulo(lacks / 2, distance)
                 : Modulo(Modulo(lacks, stride) * ((stride + 1) / 2), stride);
-            return Nearby(axis, axis.Before, residue, step, (lacks + 1) / 2);
+            return Nearby(axis, axis.Before, residue, distance, (lacks + 1) / 2);
         }
 
         private static long[] Strides(WindowAxis axis) => axis.Tiles ? [axis.Stride] : Divisors(axis.Span, axis.Stride);

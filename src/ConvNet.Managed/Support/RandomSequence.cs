@@ -3,9 +3,9 @@ namespace ConvNet;
 /// <summary>A sequence of random choices that depends only on the parameters of the stream.</summary>
 /// <param name="seed">The seed.</param>
 /// <param name="node">Distinguishes streams for different uses, like the node of <see cref="Philox"/>.</param>
-/// <param name="step">Distinguishes streams of one use, such as epochs.</param>
-/// <param name="item">Distinguishes streams of one step, such as samples.</param>
-public class RandomSequence(ulong seed, int node, long step = 0, int item = 0)
+/// <param name="round">Distinguishes streams of one use, such as epochs.</param>
+/// <param name="item">Distinguishes streams of one round, such as samples.</param>
+public class RandomSequence(ulong seed, int node, long round = 0, int item = 0)
 {
     private long _next = (long)item << 32;
 
@@ -24,5 +24,5 @@ public class RandomSequence(ulong seed, int node, long step = 0, int item = 0)
     /// <summary>Returns true with the given probability.</summary>
     public bool Chance(double share) => Next() < share * 4294967296.0;
 
-    private uint Next() => Philox.Word(seed, node, step, _next++);
+    private uint Next() => Philox.Word(seed, node, round, _next++);
 }

@@ -41,10 +41,10 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// finite.</summary>
     /// <param name="executable">The executable whose parameters are used; it is not changed.</param>
     /// <param name="input">The batch.</param>
-    /// <param name="step">
+    /// <param name="pass">
     /// The number of earlier training forward passes, which keys the random masks. Null in inference mode.
     /// </param>
-    public static NonFiniteOrigin Find(IExecutable executable, BatchValues input, long? step)
+    public static NonFiniteOrigin Find(IExecutable executable, BatchValues input, long? pass)
     {
         ArgumentNullException.ThrowIfNull(executable);
         Graph graph = executable.Graph;
@@ -69,7 +69,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
                 if (In(executable, node.Parameters[i], parameters[i]) is { } origin)
                     return origin;
             }
-            float[] y = values[node.Index] = Forward(node, values, parameters, n, executable.Spec?.Seed ?? 0, step);
+            float[] y = values[node.Index] = Forward(node, values, parameters, n, executable.Spec?.Seed ?? 0, pass);
             if (FirstIn(y) is int first)
             {
                 string where = Text($"the output of \"{node.Name}\" ({node.Layer!.Kind})");
@@ -145,7 +145,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     private static string Words(SumAlgorithm algorithm) => algorithm == SumAlgorithm.Winograd2
         ? "Winograd's F(2×2, 3×3)" : "Winograd's F(4×4, 3×3)";
 
-    private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long? step)
+    private static float[] Forward(Node node, float[][] values, float[][] parameters, int n, ulong seed, long? pass)
     {
         var memory = new NodeMemory<float>
         {
@@ -160,7 +160,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
             Seed = seed,
             NodeIndex = node.Index,
         };
-        new Frame<float>(memory, n, training: step is not null, step ?? 0).RunForward(node.Layer);
+        new Frame<float>(memory, n, training: pass is not null, pass ?? 0).RunForward(node.Layer);
         return memory.Y.ToArray();
     }
 

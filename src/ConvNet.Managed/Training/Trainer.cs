@@ -212,6 +212,6 @@ public sealed class Trainer
         _executable.Infer(batch.Inputs, BatchBuffers.InOrder(outputs));
         if (outputs.Any(values => values.Any(value => !float.IsFinite(value))))
             throw new NonFiniteLossException(step, learningRate,
-                NonFiniteOrigin.Find(_executable, batch.Inputs, step: null));
+                NonFiniteOrigin.Find(_executable, batch.Inputs, pass: null));
     }
 }

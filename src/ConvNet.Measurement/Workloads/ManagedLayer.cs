@@ -40,9 +40,9 @@ internal sealed class ManagedLayer : Workload
     public override void Run()
     {
         if (_pass == BenchPass.Forward)
-            new Frame<float>(_memory, _shape.Batch, training: true, step: 0).RunForward(_layer);
+            new Frame<float>(_memory, _shape.Batch, training: true, pass: 0).RunForward(_layer);
         else
-            new Frame<float>(_memory, _shape.Batch, training: true, step: 0, backward: true).RunBackward(_layer);
+            new Frame<float>(_memory, _shape.Batch, training: true, pass: 0, backward: true).RunBackward(_layer);
     }
 
     protected override void Dispose(bool disposing)

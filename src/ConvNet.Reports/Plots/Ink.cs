@@ -34,11 +34,11 @@ internal static partial class Ink
         int mark = 0;
         string resolved = Colour().Replace(style, match =>
         {
-            int[] parts = [.. match.Groups.Values.Skip(1)
+            int[] channels = [.. match.Groups.Values.Skip(1)
                 .Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
-            if (parts[0] >= FirstSeries)
-                mark = parts[1] << 8 | parts[2];
-            return parts[0] switch
+            if (channels[0] >= FirstSeries)
+                mark = channels[1] << 8 | channels[2];
+            return channels[0] switch
             {
                 Words => "var(--text)",
                 QuietWords => "var(--quiet)",

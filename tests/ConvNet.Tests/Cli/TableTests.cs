@@ -229,7 +229,7 @@ public sealed partial class TableTests
             new LayerReport("reference", "conv1", "conv", CheckModes.FiniteDifferences, [right]),
         ];
         return new GradcheckResult("resnet18", [], new GradientReport(layers,
-            [new ExactCut("bn1", "its mean rounds on whole numbers")]), TimeSpan.FromSeconds(12), null);
+            [new ExactGap("bn1", "its mean rounds on whole numbers")]), TimeSpan.FromSeconds(12), null);
     }
 
     private static CanaryReport Canaries() => new(

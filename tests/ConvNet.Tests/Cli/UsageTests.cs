@@ -77,7 +77,8 @@ public sealed class UsageTests
         CommandLine.Run("train", "--save", "--epochs", "3")
             .IsRefusedWith("--save needs a value: --save FILE, followed by --epochs.");
         CommandLine.Run("train", "--backend", "cuda")
-            .IsRefusedWith("There is no backend \"cuda\". Use one of auto, managed, native, ", ", torchsharp:unpadded.");
+            .IsRefusedWith("There is no backend \"cuda\". Use one of auto, managed, native, ",
+                ", torchsharp:unpadded.");
         CommandLine.Run("train", "--backend", "natve").IsRefusedWith("Did you mean \"native\"?");
         CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith(". Use one of all, managed, ",
             "Did you mean \"managed\"?");

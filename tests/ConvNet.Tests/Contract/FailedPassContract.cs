@@ -13,14 +13,14 @@ internal sealed record Throwing(Throwing.Plan When) : Layer
 
     public override void Forward<T>(in Frame<T> f)
     {
-        long step = f.Step;
+        long step = f.Pass;
         f.For(8, i => When.Check(backward: false, step, i));
         f.X(0).CopyTo(f.Y);
     }
 
     public override void Backward<T>(in Frame<T> f)
     {
-        long step = f.Step;
+        long step = f.Pass;
         f.For(8, i => When.Check(backward: true, step, i));
         f.DY.CopyTo(f.DX(0));
     }

@@ -20,7 +20,7 @@ public sealed class GraphContract(BackendCase backend)
     {
         GradientReport report = Check(GraphCases.Networks.Single(graph => graph.Name == "small"), CheckModes.Segments);
         Reports.AssertPasses(report);
-        Assert.That((report.Layers.Count, report.Cuts.Count), Is.EqualTo((1, 0)), "one stretch, uncut");
+        Assert.That((report.Layers.Count, report.Gaps.Count), Is.EqualTo((1, 0)), "one segment, no gap");
         Assert.That(report.Layers[0].Tensors.Select(t => t.Name),
             Is.SupersetOf(new[] { "y", "loss", "dx", "conv1.dw", "conv1.w after a step", "linear1.b after a step" }));
     }

@@ -11,7 +11,7 @@ public sealed class LayerContract(BackendCase backend)
     public void IsExactOnWholeNumbers(LayerCase layer)
     {
         GradientReport report = Check(layer, CheckModes.Exact);
-        Assert.That(report.Cuts, layer.Rounds ? Is.Not.Empty : Is.Empty, "exact mode");
+        Assert.That(report.Gaps, layer.Rounds ? Is.Not.Empty : Is.Empty, "exact mode");
         Reports.AssertPasses(report);
     }
 

@@ -57,7 +57,7 @@ public sealed class WinogradOverflowTests
         MakeLarge(network);
         ArrayDataset data = Data();
         Assert.That(Evaluation.Of(network, new DataLoader(data, 2)).NotFinite, Is.Positive);
-        Assert.That(NonFiniteOrigin.Find(network, data.Inputs, step: null).Advice,
+        Assert.That(NonFiniteOrigin.Find(network, data.Inputs, pass: null).Advice,
             Does.Contain("conv2").And.Contain("Precision.Accurate"));
     }
 
@@ -84,7 +84,7 @@ public sealed class WinogradOverflowTests
         using IExecutable network = backend.CompileInference(Graph, 2);
         network.Initialize(new HeNormal(1));
         network.Write(network.Graph["conv2"].Parameters[1], [float.NaN, .. new float[15]]);
-        Assert.That(NonFiniteOrigin.Find(network, Data().Inputs, step: null).Advice, Is.Empty);
+        Assert.That(NonFiniteOrigin.Find(network, Data().Inputs, pass: null).Advice, Is.Empty);
     }
 
     // conv1 copies the image, one value of which is near the end of the range, to 16 channels; conv2 keeps the centre

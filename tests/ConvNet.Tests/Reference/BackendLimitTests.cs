@@ -10,7 +10,8 @@ public sealed class BackendLimitTests
     [TestCase(1, 2, 2, null, null, TestName = "FewerThreadsThanProcessorsLimitNothing")]
     [TestCase(4, 4, 4, 4.0, null, TestName = "AQuotaOfAllProcessorsLimitsNothing")]
     [TestCase(3, 2, 8, null, "3 threads run on 2 processors.", TestName = "MoreThreadsThanProcessors")]
-    [TestCase(2, 2, 8, 1.5, "There are 2 threads, but a control group limits this process to the time of 1.5 of 8 processors.",
+    [TestCase(2, 2, 8, 1.5,
+        "There are 2 threads, but a control group limits this process to the time of 1.5 of 8 processors.",
         TestName = "AQuotaBelowTheThreads")]
     [TestCase(2, 2, 8, 2.0, "2 threads: a control group limits this process to the time of 2 of 8 processors.",
         TestName = "AQuotaBelowTheMachine")]

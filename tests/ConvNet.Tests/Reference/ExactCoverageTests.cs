@@ -4,7 +4,7 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;
 
-/// <summary>Exact mode covers every layer of the built-in networks, alone and in a segment, or a cut says why
+/// <summary>Exact mode covers every layer of the built-in networks, alone and in a segment, or a gap says why
 /// not.</summary>
 public sealed class ExactCoverageTests
 {
@@ -23,15 +23,16 @@ public sealed class ExactCoverageTests
             new GradientCheckOptions { Modes = CheckModes.Exact | CheckModes.Segments, BatchSize = 2 });
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
         Node[] layers = [.. graph.Nodes.Skip(1)];
-        string[] round = [.. report.Cuts.Where(cut => cut.Reason.Contains("rounds", StringComparison.Ordinal))
-            .Select(cut => cut.Layer)];
+        string[] round = [.. report.Gaps.Where(gap => gap.Reason.Contains("rounded", StringComparison.Ordinal))
+            .Select(gap => gap.Layer)];
         string[] alone = [.. report.Layers.Where(layer => layer.Mode == CheckModes.Exact && layer.Tensors.Count > 0)
             .Select(layer => layer.Layer)];
         string[] together = [.. report.Layers.Where(layer => layer.Mode == CheckModes.Segments)
             .SelectMany(segment => NodesOf(segment.Layer, layers))];
-        Assert.That(layers.Select(node => node.Name).Except(alone).Except(round), Is.Empty, "neither checked nor cut");
+        Assert.That(layers.Select(node => node.Name).Except(alone).Except(round), Is.Empty,
+            "neither checked nor a gap");
         Assert.That(layers.Select(node => node.Name).Except(together).Except(round), Is.Empty,
-            "in no segment, and not cut");
+            "in no segment, and no gap");
         Assert.That(together, Is.Unique);
         Assert.That(layers.Where(node => round.Contains(node.Name)).Select(node => node.Layer!.Kind).Distinct(),
             Is.SubsetOf((string[])["bn", "gap"]), "what rounds on whole numbers");

@@ -47,7 +47,7 @@ public sealed class GradientCheckTests
     }
 
     [Test]
-    public void ALayerThatRoundsIsCutOutAndNamed()
+    public void ALayerThatRoundsIsAGapAndNamed()
     {
         using var managed = new ManagedBackend();
         Graph graph = Sequential.Of(new Shape(3, 6, 6), new Conv2d(8, 3, padding: 1), new BatchNorm2d(), new Relu(),
@@ -57,7 +57,7 @@ public sealed class GradientCheckTests
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Pass));
         Assert.That(report.Layers.Select(l => l.Layer), Is.EqualTo(new[] { "conv1", "relu1…linear1" }),
             "every layer but the one that rounds");
-        Assert.That(report.Cuts.Select(c => c.Layer), Is.EqualTo(new[] { "bn1", "relu1" }));
+        Assert.That(report.Gaps.Select(c => c.Layer), Is.EqualTo(new[] { "bn1", "relu1" }));
     }
 
     [TestCase(CheckModes.Exact)]

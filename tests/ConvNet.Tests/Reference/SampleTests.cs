@@ -13,13 +13,13 @@ public sealed class SampleTests
     public void PartsAreSpreadFromTheFirstToTheLast([Values(1, 5, 8, 9, 100, 12_345)] int count,
         [Values(0.001, 0.3, 1)] double share)
     {
-        int[] parts = new Sample(share).Parts(count);
-        Assert.That(parts, Is.Ordered.And.Unique.And.All.InRange(0, count - 1));
-        Assert.That(parts[0], Is.Zero);
-        Assert.That(parts[^1], Is.EqualTo(count - 1));
-        Assert.That(parts,
+        int[] indices = new Sample(share).Indices(count);
+        Assert.That(indices, Is.Ordered.And.Unique.And.All.InRange(0, count - 1));
+        Assert.That(indices[0], Is.Zero);
+        Assert.That(indices[^1], Is.EqualTo(count - 1));
+        Assert.That(indices,
             Has.Length.EqualTo(Math.Min(count, Math.Max(Sample.Fewest, (int)Math.Ceiling(count * share)))));
-        Assert.That(new Sample(share).Parts(count), Is.EqualTo(parts));
+        Assert.That(new Sample(share).Indices(count), Is.EqualTo(indices));
     }
 
     [Test]

@@ -77,8 +77,10 @@ public sealed class GradientCaseFileTests
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu", "slope": 1 }, "inputs": [[1, 1, 1]]""",
         "\"slope\" is unknown")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }""", "relu needs exactly one input, but has 0")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1]]""", "\"inputs\" must list the channels")]
-    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 0, 1]]""", "\"inputs\" must list the channels")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1]]""",
+        "\"inputs\" must list the channels")]
+    [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 0, 1]]""",
+        "\"inputs\" must list the channels")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[1, 1e99, 1]]""",
         "\"inputs\" must list the channels")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "relu" }, "inputs": [[65536, 65536, 1]]""", "too large")]

@@ -145,13 +145,15 @@ public sealed class TrainingJsonTests
             new TrainerOptions(), new DataLoaderOptions { Shuffle = true, Seed = 1 }, 90,
             new TrainingProgress(new LoaderPosition(2, 3), 24, 0, []));
         training.CheckFor(new DataLoader(images, 8, training.Loader with { Workers = 4 }));
-        Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2", "the batch size was 8; the loader has 9");
+        Refused(new DataLoader(images, 9, training.Loader), "batch 3 of epoch 2",
+            "the batch size was 8; the loader has 9");
         Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "the seed was 1; the loader has 2");
         Refused(new DataLoader(images, 8, training.Loader with { Shuffle = false }), "Shuffle was True");
         Refused(new DataLoader(images, 8, training.Loader with { DropLast = true }), "DropLast was False");
         Refused(new DataLoader(images, 8, training.Loader with { Transforms = [new RandomHorizontalFlip()] }),
             "transforms");
-        Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader), "the number of samples was 90; the loader has 91");
+        Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader),
+            "the number of samples was 90; the loader has 91");
         SavedTraining between = training with { Progress = TrainingProgress.Start with { Position = new(2, 0) } };
         between.CheckFor(new DataLoader(images, 9, training.Loader));
 

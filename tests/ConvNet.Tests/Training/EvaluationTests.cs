@@ -84,7 +84,7 @@ public sealed class EvaluationTests(BackendCase backend)
             network.Write(parameter, [.. Enumerable.Repeat(1e25f, parameter.Length)]);
         var data = new ArrayDataset(Shape.Vector(2), 2, [0, 0, 1, 1], [0, 1]);
         Assert.That(Evaluation.Of(network, new DataLoader(data, 2)).NotFinite, Is.EqualTo(2));
-        var origin = NonFiniteOrigin.Find(network, data.Inputs, step: null);
+        var origin = NonFiniteOrigin.Find(network, data.Inputs, pass: null);
         Assert.That((origin.Place, origin.Node!.Name, origin.Algorithm),
             Is.EqualTo((NonFinitePlace.Output, "linear2", SumAlgorithm.Direct)));
     }
