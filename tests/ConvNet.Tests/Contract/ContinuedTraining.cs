@@ -1,15 +1,12 @@
 using System.Globalization;
 using ConvNet.Serialization;
+using static ConvNet.Tests.Contract.SmallTraining;
 
 namespace ConvNet.Tests.Contract;
 
 /// <summary>A training that stops after some steps and goes on in another process.</summary>
 internal static class ContinuedTraining
 {
-    private const int Batch = 4;
-
-    private static readonly int[] s_labels = [0, 2, 1, 2];
-
     /// <summary>A network with dropout and batch normalisation, trained by Adam.</summary>
     public static IExecutable Compile(IBackend backend)
     {
@@ -17,36 +14,20 @@ internal static class ContinuedTraining
             new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new BatchNorm2d(), new Flatten(), new Dropout(0.5f),
             new Linear(3));
         var optimizer = new Adam(weightDecay: 1e-3f) { Groups = [new("*.bias") { LearningRateFactor = 2 }] };
-        IExecutable net = backend.Compile(graph, new TrainingSpec(Batch, new SoftmaxCrossEntropy(), optimizer)
-        {
-            Seed = 7,
-        });
+        IExecutable net = backend.Compile(graph, Spec(optimizer));
         // As the second of two that share a batch.
         net.SampleOffset = Batch;
         return net;
     }
 
-    /// <summary>Makes some steps: fused ones and those of four calls, of batches of two sizes.</summary>
-    public static void Run(IExecutable net, int from, int to)
+    /// <summary>Makes some steps. One in three clips its gradients; after the first of these, a layer is
+    /// frozen.</summary>
+    public static void Run(IExecutable net, int from, int to) => SmallTraining.Run(net, from, to, () =>
     {
-        for (int step = from; step < to; step++)
-        {
-            int n = Batch - (step % 2);
-            float[] input = Samples.Uniform(n * net.Graph.Input.Shape.Length, step);
-            if (step % 3 == 2)
-            {
-                net.Forward(input);
-                net.Loss(s_labels.AsSpan(0, n));
-                net.Backward();
-                net.ClipGradientNorm(0.5f);
-                net.Step(0.01f);
-                // From here on a layer stays.
-                net.Freeze("conv1.*", "bn1.*");
-                continue;
-            }
-            net.TrainStep(input, s_labels.AsSpan(0, n), 0.01f);
-        }
-    }
+        net.ClipGradientNorm(0.5f);
+        net.Step(Rate);
+        net.Freeze("conv1.*", "bn1.*");
+    });
 
     /// <summary>Goes on in a new process.</summary>
     /// <returns>The state at the end.</returns>

@@ -1,6 +1,7 @@
 using ConvNet.GradientChecking;
 using ConvNet.Serialization;
 using NUnit.Framework;
+using static ConvNet.Tests.Contract.SmallTraining;
 
 namespace ConvNet.Tests.Contract;
 
@@ -8,10 +9,6 @@ namespace ConvNet.Tests.Contract;
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class FrozenContract(BackendCase backend)
 {
-    private const int Batch = 4;
-
-    private static readonly int[] Labels = [0, 2, 1, 2];
-
     private IBackend _backend = null!;
 
     // Torch promises no equal bits from run to run.
@@ -53,7 +50,7 @@ public sealed class FrozenContract(BackendCase backend)
             }
             net.Step(0.01f);
             foreach (IExecutable each in (IExecutable[])[net, free])
-                each.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, 10 + step), Labels, 0.01f);
+                each.TrainStep(Input(each, 10 + step), Labels, 0.01f);
         }
         foreach (Parameter p in graph.Parameters)
         {
@@ -76,9 +73,8 @@ public sealed class FrozenContract(BackendCase backend)
         fused.Initialize(new HeNormal(3));
         for (int step = 0; step < 2; step++)
         {
-            Differentiate(verbs, step);
-            verbs.Step(0.01f);
-            fused.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, step), Labels, 0.01f);
+            Train(verbs, step);
+            fused.TrainStep(Input(fused, step), Labels, 0.01f);
         }
         foreach (Parameter p in graph.Parameters)
             Assert.That(Samples.Read(fused, p), Is.EqualTo(Samples.Read(verbs, p)).Within(Tolerance), p.Name);
@@ -351,7 +347,7 @@ public sealed class FrozenContract(BackendCase backend)
         }
         Assert.That(net.ClipGradientNorm(1), Is.Zero);
         net.Step(1);
-        net.TrainStep(Samples.Uniform(Batch * graph.Input.Shape.Length, 2), Labels, 1);
+        net.TrainStep(Input(net, 2), Labels, 1);
         Assert.That(Values(net), Is.EqualTo(before));
     }
 
@@ -363,21 +359,15 @@ public sealed class FrozenContract(BackendCase backend)
         net.Initialize(new HeNormal(3));
         free.Initialize(new HeNormal(3));
         foreach (IExecutable each in (IExecutable[])[net, free])
-        {
-            Differentiate(each, 1);
-            each.Step(0.01f);
-        }
+            Train(each, 1);
         net.Freeze("conv1.*", "bn1.*");
         net.Freeze("conv1.weight");
         net.Unfreeze(graph["conv1"]);
         net.Unfreeze("bn1.*");
-        StateContract.AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
+        AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
         foreach (IExecutable each in (IExecutable[])[net, free])
-        {
-            Differentiate(each, 2);
-            each.Step(0.01f);
-        }
-        StateContract.AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
+            Train(each, 2);
+        AssertEqual(net.SaveState(), free.SaveState(), Tolerance);
     }
 
     [Test]
@@ -391,8 +381,7 @@ public sealed class FrozenContract(BackendCase backend)
         net.Initialize(new HeNormal(3));
         for (int step = 0; step < 2; step++)
         {
-            Differentiate(net, step);
-            net.Step(0.01f);
+            Train(net, step);
             net.Freeze("conv1.*", "bn1.*");
         }
         TrainingState state = net.SaveState();
@@ -406,17 +395,15 @@ public sealed class FrozenContract(BackendCase backend)
             using IExecutable loaded = _backend.Compile(graph, Spec(optimizer));
             loaded.Freeze("linear1.*");
             loaded.LoadState(TrainingState.Read(path));
-            StateContract.AssertEqual(loaded.SaveState(), state, 0);
+            AssertEqual(loaded.SaveState(), state, 0);
             Assert.That(loaded.IsFrozen(graph["linear1"].Parameters[0]), Is.False);
             foreach (IExecutable each in (IExecutable[])[net, loaded])
             {
-                Differentiate(each, 5);
-                each.Step(0.01f);
+                Train(each, 5);
                 each.Unfreeze("*");
-                Differentiate(each, 6);
-                each.Step(0.01f);
+                Train(each, 6);
             }
-            StateContract.AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
+            AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
         }
         finally
         {
@@ -479,16 +466,6 @@ public sealed class FrozenContract(BackendCase backend)
     }
 
     private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
-
-    private static TrainingSpec Spec(Optimizer optimizer, int batch = Batch)
-        => new(batch, new SoftmaxCrossEntropy(), optimizer) { Seed = 7 };
-
-    private static void Differentiate(IExecutable net, int seed)
-    {
-        net.Forward(Samples.Uniform(Batch * net.Graph.Input.Shape.Length, seed));
-        net.Loss(Labels);
-        net.Backward();
-    }
 
     private static Graph Norms(bool relu, bool sum)
     {

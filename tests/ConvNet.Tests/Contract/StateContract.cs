@@ -1,5 +1,6 @@
 using ConvNet.Serialization;
 using NUnit.Framework;
+using static ConvNet.Tests.Contract.SmallTraining;
 
 namespace ConvNet.Tests.Contract;
 
@@ -9,12 +10,7 @@ namespace ConvNet.Tests.Contract;
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class StateContract(BackendCase backend)
 {
-    private const int Batch = 4;
-    private const float Rate = 0.01f;
-
     private static readonly IEnumerable<OptimizerCase> Cases = OptimizerCases.All;
-
-    private static readonly int[] Labels = [0, 2, 1, 2];
 
     private IBackend _backend = null!;
 
@@ -331,35 +327,6 @@ public sealed class StateContract(BackendCase backend)
         return net;
     }
 
-    private static TrainingSpec Spec(Optimizer optimizer)
-        => new(Batch, new SoftmaxCrossEntropy(), optimizer) { Seed = 7 };
-
-    // Steps of all four verbs and fused ones, of batches of two sizes.
-    private static void Run(IExecutable net, int from, int to)
-    {
-        for (int step = from; step < to; step++)
-        {
-            int n = Batch - (step % 2);
-            float[] images = Samples.Uniform(n * net.Graph.Input.Shape.Length, step);
-            if (step % 3 == 2)
-            {
-                net.Forward(images);
-                net.Loss(Labels.AsSpan(0, n));
-                net.Backward();
-                net.Step(Rate);
-                continue;
-            }
-            net.TrainStep(images, Labels.AsSpan(0, n), Rate);
-        }
-    }
-
-    private static void Differentiate(IExecutable net, int seed)
-    {
-        net.Forward(Samples.Uniform(Batch * net.Graph.Input.Shape.Length, seed));
-        net.Loss(Labels);
-        net.Backward();
-    }
-
     private static (float[] Scores, float[] Gradient) ThroughDropout(IExecutable net, float[] images)
     {
         float[] scores = new float[images.Length], gradient = new float[images.Length];
@@ -372,15 +339,6 @@ public sealed class StateContract(BackendCase backend)
 
     private static float[] Gradients(IExecutable net)
         => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => Samples.ReadGradient(net, p))];
-
-    internal static void AssertEqual(TrainingState got, TrainingState expected, float tolerance)
-    {
-        Assert.That((got.Step, got.Pass), Is.EqualTo((expected.Step, expected.Pass)));
-        Assert.That(got.Frozen, Is.EqualTo(expected.Frozen));
-        Assert.That(got.Tensors.Select(t => t.Name), Is.EqualTo(expected.Tensors.Select(t => t.Name)));
-        foreach ((NamedTensor own, NamedTensor other) in got.Tensors.Zip(expected.Tensors))
-            Assert.That(own.Values, Is.EqualTo(other.Values).Within(tolerance), own.Name);
-    }
 
     private static Graph Network() => Sequential.Of(new Shape(2, 6, 5), new Conv2d(17, 3, padding: 1),
         new BatchNorm2d(), new Relu(), new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new Flatten(), new Linear(3));
