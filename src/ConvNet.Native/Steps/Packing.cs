@@ -17,8 +17,33 @@ internal abstract unsafe record Packing(long Floats)
     public abstract void Unpack(in cn_context context, float* packed, Span<float> plain);
 }
 
+/// <summary>A packing that kernels convert.</summary>
+internal abstract unsafe record KernelPacking(long Floats) : Packing(Floats)
+{
+    /// <inheritdoc/>
+    public sealed override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
+    {
+        fixed (float* from = plain)
+            Pack(context, from, packed);
+    }
+
+    /// <inheritdoc/>
+    public sealed override void Unpack(in cn_context context, float* packed, Span<float> plain)
+    {
+        fixed (float* to = plain)
+            Unpack(context, packed, to);
+    }
+
+    /// <inheritdoc cref="Packing.Pack"/>
+    protected abstract void Pack(in cn_context context, float* plain, float* packed);
+
+    /// <inheritdoc cref="Packing.Unpack"/>
+    protected abstract void Unpack(in cn_context context, float* packed, float* plain);
+}
+
 /// <summary>The packing of convolution weights.</summary>
-internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
+internal sealed unsafe record ConvPacking(cn_conv2d Conv)
+    : KernelPacking(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
 {
     /// <inheritdoc/>
     public override string Form => Conv switch
@@ -31,40 +56,28 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv) : Packing(Convnet.cn_c
     };
 
     /// <inheritdoc/>
-    public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
-    {
-        fixed (float* from = plain)
-            Convnet.cn_conv2d_pack_weights(context, Conv, from, packed).ThrowIfFailed();
-    }
+    protected override void Pack(in cn_context context, float* plain, float* packed)
+        => Convnet.cn_conv2d_pack_weights(context, Conv, plain, packed).ThrowIfFailed();
 
     /// <inheritdoc/>
-    public override void Unpack(in cn_context context, float* packed, Span<float> plain)
-    {
-        fixed (float* to = plain)
-            Convnet.cn_conv2d_unpack_weights(context, Conv, packed, to).ThrowIfFailed();
-    }
+    protected override void Unpack(in cn_context context, float* packed, float* plain)
+        => Convnet.cn_conv2d_unpack_weights(context, Conv, packed, plain).ThrowIfFailed();
 }
 
 /// <summary>The packing of linear layer weights.</summary>
 internal sealed unsafe record LinearPacking(cn_linear Linear)
-    : Packing(Convnet.cn_linear_weight_floats(Linear).SizeOrThrow())
+    : KernelPacking(Convnet.cn_linear_weight_floats(Linear).SizeOrThrow())
 {
     /// <inheritdoc/>
     public override string Form => "K/16·features/16·16c·16k";
 
     /// <inheritdoc/>
-    public override void Pack(in cn_context context, ReadOnlySpan<float> plain, float* packed)
-    {
-        fixed (float* from = plain)
-            Convnet.cn_linear_pack_weights(context, Linear, from, packed).ThrowIfFailed();
-    }
+    protected override void Pack(in cn_context context, float* plain, float* packed)
+        => Convnet.cn_linear_pack_weights(context, Linear, plain, packed).ThrowIfFailed();
 
     /// <inheritdoc/>
-    public override void Unpack(in cn_context context, float* packed, Span<float> plain)
-    {
-        fixed (float* to = plain)
-            Convnet.cn_linear_unpack_weights(context, Linear, packed, to).ThrowIfFailed();
-    }
+    protected override void Unpack(in cn_context context, float* packed, float* plain)
+        => Convnet.cn_linear_unpack_weights(context, Linear, packed, plain).ThrowIfFailed();
 }
 
 /// <summary>The original order, zero-padded to a whole block.</summary>
