@@ -13,6 +13,7 @@ internal sealed class BenchVerb : Verb
 {
     private const int DefaultBatch = 64, TracedCalls = 10;
     private const double ProfileMilliseconds = 500;
+    private const string EveryAlgorithm = "all";
 
     private static readonly NumberRange<double> Milliseconds = new(double.Epsilon, 600_000,
         "a number above 0, and at most 600000");
@@ -45,15 +46,15 @@ internal sealed class BenchVerb : Verb
         _batches = Several("--batch", $"Batch sizes of each --model without its own. Default: {DefaultBatch}.",
             "N");
         _passes = Several("--pass", $"{BenchPasses.Names}. Default: all that apply.", "PASS");
-        _backends = Several("--backends", $"{Contenders.Names}. Default: native.", "NAME");
+        _backends = Several("--backends", $"{Contestants.Measured.Names}. Default: native.", "NAME");
         _threads = Several("--threads", "Thread counts. Default: all processors.", "N");
         _isa = Optional<string>("--isa",
             "Instruction set of native and of the peak: avx512, avx2 or scalar. Default: the best available.");
         AcceptOnly(_isa, ["avx512", "avx2", "scalar"]);
-        string algorithms = string.Join(", ", Contenders.Algorithms);
+        string[] algorithms = [AlgorithmNames.Auto, .. AlgorithmNames.All, EveryAlgorithm];
         _algorithm = Choice("--algorithm",
-            $"Convolution algorithm of native: {algorithms} in turn.",
-            AlgorithmNames.Auto, [.. Contenders.Algorithms]);
+            $"Convolution algorithm of native: {string.Join(", ", algorithms)} in turn.",
+            AlgorithmNames.Auto, algorithms);
         _precision = PrecisionOption();
         _rounds = Number("--rounds", "Turns per backend and case.", 7, NumberRanges.FromOne, "N");
         _turn = Number("--turn", "Length of a turn in milliseconds. A longer call forms a turn by itself.", 150.0,
@@ -79,8 +80,7 @@ internal sealed class BenchVerb : Verb
         var settings = new BenchSettings
         {
             Backends = [.. Words(command, _backends).DefaultIfEmpty(BackendRegistry.Default).Distinct()
-                .Select(Contenders.Checked)
-                .SelectMany(name => Contenders.WithAlgorithms(name, algorithm))],
+                .Select(Contestants.Measured.Checked).SelectMany(name => WithAlgorithms(name, algorithm))],
             Isa = command.GetValue(_isa),
             Algorithm = algorithm,
             Precision = command.GetValue(_precision),
@@ -90,6 +90,8 @@ internal sealed class BenchVerb : Verb
             ProfileMilliseconds = command.GetValue(_profile) || trace is not null ? ProfileMilliseconds : 0,
             TracedCalls = trace is null ? 0 : TracedCalls,
         };
+        foreach (string backend in settings.Backends)
+            WorkerPrograms.CheckBuilt(backend);
         if (settings.ProfileMilliseconds > 0)
             CheckProfile(cases, settings.Backends);
         string? update = command.GetValue(_update);
@@ -97,7 +99,7 @@ internal sealed class BenchVerb : Verb
         if (update is not null)
             MarkedSection.Check(update, section);
         var clock = Stopwatch.StartNew();
-        BenchResult result = BenchRun.Measure(cases, settings, name => Contenders.Start(name, terminal.Cancellation),
+        BenchResult result = BenchRun.Measure(cases, settings, name => WorkerPrograms.Start(name, terminal.Cancellation),
             () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
         if (!terminal.Json)
             BenchTables.Write(terminal.People, result);
@@ -159,6 +161,11 @@ internal sealed class BenchVerb : Verb
         return cases.Count > 0 ? cases : throw new ArgumentException("--pass excludes every case: layers support "
             + "fwd, bwd_d and bwd_w, networks train and infer.");
     }
+
+    // Native once for each algorithm if all algorithms are requested.
+    private static IEnumerable<string> WithAlgorithms(string name, string algorithm)
+        => name == BackendRegistry.Default && algorithm == EveryAlgorithm
+            ? AlgorithmNames.All.Select(each => $"{name}:{each}") : [name];
 
     // The batch size follows the last colon; the part before may be a file name with colons.
     private static IEnumerable<(string Model, int Batch)> WithBatches(string word, int[] batches)

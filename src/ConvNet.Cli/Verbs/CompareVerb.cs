@@ -48,7 +48,7 @@ internal sealed class CompareVerb : Verb
         _batches = Several("--batch", $"Batch sizes. Default: {DefaultBatch}.", "N");
         _threads = Several("--threads", "Thread counts. Default: one, all processors and, if there are many, half of "
             + "them. Variants run with the highest only.", "N");
-        _backends = Several("--backends", $"{Contestant.Names}. Default: all that are useful on this machine.", "NAME");
+        _backends = Several("--backends", $"{Contestants.Compared.Names}. Default: all that are useful on this machine.", "NAME");
         _input = Optional<string>("--input",
             "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
         _seconds = Number("--seconds",
@@ -97,7 +97,7 @@ internal sealed class CompareVerb : Verb
         terminal.WriteJson(result);
         _report.Write(command, terminal, origin
             => ComparePage.Of(result, CompareProfiles.Measure(result, input, name
-            => Contenders.Start(name, terminal.Cancellation), terminal.Progress), origin));
+            => WorkerPrograms.Start(name, terminal.Cancellation), terminal.Progress), origin));
         return ExitCode.Ok;
     }
 
@@ -107,7 +107,7 @@ internal sealed class CompareVerb : Verb
         var clock = Stopwatch.StartNew();
         CancellationToken cancellation = terminal.Cancellation;
         return [.. each.Select(settings
-            => CompareRun.Measure(graph, settings, name => Contenders.Start(name, cancellation), machine, ()
+            => CompareRun.Measure(graph, settings, name => WorkerPrograms.Start(name, cancellation), machine, ()
                 => clock.Elapsed, terminal.Progress, cancellation))];
     }
 

@@ -8,7 +8,7 @@ namespace ConvNet.Cli.Verbs;
 internal sealed class WorkerVerb : Verb
 {
     /// <summary>The name of the verb.</summary>
-    public const string Word = Contenders.WorkerWord;
+    public const string Word = WorkerPrograms.WorkerWord;
 
     private readonly Argument<string> _backend = new("BACKEND") { Description = "The backend." };
 

@@ -80,7 +80,7 @@ internal readonly record struct AdamRule(double Beta1, double Beta2, double Epsi
 
     /// <summary>Declares the attribute ε of an optimiser.</summary>
     public static AttributeDeclaration<double> EpsilonOf<T>(Func<T, double> get) => AttributeDeclaration.Number(
-        "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the square root of that mean");
+        "epsilon", get, NumberInterval.AboveZero, 1e-8, "Added to the denominator, to avoid divisions by zero");
 
     /// <summary>Throws if ε is 0 or infinite in float32.</summary>
     public static void CheckSingle(double epsilon)

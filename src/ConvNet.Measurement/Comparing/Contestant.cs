@@ -13,7 +13,7 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
 {
     private static readonly string Accurate = $"{ConvNet.Precision.Accurate}".ToLowerInvariant();
 
-    /// <summary>The variant of torchsharp; null where it is none.</summary>
+    /// <summary>The variant of torchsharp; null for other contestants.</summary>
     public string? Padding => BackendRegistry.Find(Name)?.PaddingWord;
 
     /// <summary>Whether the contestant is a variant of a backend.</summary>
@@ -22,11 +22,6 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     /// <summary>Whether the contestant differs from its backend only in the algorithms that convolutions may
     /// use.</summary>
     public bool IsAccurate => Precision == Accurate && Isa is null;
-
-    /// <summary>All valid names, for help texts and errors.</summary>
-    public static string Names => string.Join(", ", AllNames);
-
-    private static IEnumerable<string> AllNames => BackendRegistry.Compared.Select(backend => backend.Name);
 
     /// <summary>The default contestants: every backend, and the variants of native that are useful on this
     /// machine.</summary>
@@ -54,12 +49,8 @@ public sealed record Contestant(string Name, string Backend, string? Isa, string
     public static Contestant Parse(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (name == BackendRegistry.Auto)
-            throw new ArgumentException($"{name} selects a backend, but a measurement needs explicit names. Name the "
-                + "backends, or omit --backends to compare all.");
-        return BackendRegistry.Find(name) is { Algorithm: null } known
-            ? new Contestant(name, known.Family.Name, Lower(known.Isa), Lower(known.Precision))
-            : throw NearMisses.NoSuch("backend to compare", name, AllNames);
+        RegisteredBackend known = BackendRegistry.Find(Contestants.Compared.Checked(name))!;
+        return new Contestant(name, known.Family.Name, Lower(known.Isa), Lower(known.Precision));
 
         static string? Lower<T>(T? value) where T : struct => value?.ToString()!.ToLowerInvariant();
     }

@@ -13,7 +13,7 @@ public sealed class PeerTests
     {
         if (!File.Exists(Repository.Path("build", "peers", name)))
             Assert.Ignore($"{name} is not built; eng/setup peers builds it where the system has its library.");
-        return Contenders.Start(name, CancellationToken.None);
+        return WorkerPrograms.Start(name, CancellationToken.None);
     }
 
     [Test]
