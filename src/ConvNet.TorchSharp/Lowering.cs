@@ -118,9 +118,9 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     {
         if (window.Stride.Area > MostStrides)
         {
-            throw new NotSupportedException(FormattableString.Invariant(
-                $"{node.Name}: the stride {window.Stride} exceeds the limit of the torchsharp backend, {MostStrides:N0} ")
-                + "(rows times columns), above which libtorch takes minutes or ends the process. Use another backend.");
+            throw new NotSupportedException($"{node.Name}: the stride {window.Stride} exceeds the limit of the "
+                + FormattableString.Invariant($"torchsharp backend, {MostStrides:N0} (rows times columns), above ")
+                + "which libtorch takes minutes or ends the process. Use another backend.");
         }
         if (PaddingOf(node) is not { Size.Adds: true } found)
             return x => convolve(x, w, bias);

@@ -99,8 +99,9 @@ internal sealed class BenchVerb : Verb
         if (update is not null)
             MarkedSection.Check(update, section);
         var clock = Stopwatch.StartNew();
-        BenchResult result = BenchRun.Measure(cases, settings, name => WorkerPrograms.Start(name, terminal.Cancellation),
-            () => clock.Elapsed, terminal.Progress, terminal.Cancellation);
+        BenchResult result = BenchRun.Measure(cases, settings,
+            name => WorkerPrograms.Start(name, terminal.Cancellation), () => clock.Elapsed,
+            terminal.Progress, terminal.Cancellation);
         if (!terminal.Json)
             BenchTables.Write(terminal.People, result);
         if (update is not null)

@@ -48,7 +48,8 @@ internal sealed class CompareVerb : Verb
         _batches = Several("--batch", $"Batch sizes. Default: {DefaultBatch}.", "N");
         _threads = Several("--threads", "Thread counts. Default: one, all processors and, if there are many, half of "
             + "them. Variants run with the highest only.", "N");
-        _backends = Several("--backends", $"{Contestants.Compared.Names}. Default: all that are useful on this machine.", "NAME");
+        _backends = Several("--backends",
+            $"{Contestants.Compared.Names}. Default: all that are useful on this machine.", "NAME");
         _input = Optional<string>("--input",
             "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
         _seconds = Number("--seconds",

@@ -155,8 +155,8 @@ public interface IExecutable : IDisposable
     /// pass.</exception>
     double ReadLoss(string output);
 
-    /// <summary>Operation 3: computes the gradients of all parameters that are not frozen and that a loss depends on. They
-    /// replace the previous gradients unless they are accumulated.</summary>
+    /// <summary>Operation 3: computes the gradients of all parameters that are not frozen and that a loss depends on.
+    /// They replace the previous gradients unless they are accumulated.</summary>
     /// <param name="accumulate">
     /// Whether the new gradients are added to the existing ones. If there are none yet, they are stored.
     /// </param>
@@ -177,9 +177,9 @@ public interface IExecutable : IDisposable
     void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
-    /// Operation 4: updates the parameters that have a gradient. Frozen parameters and those that no loss depends on stay as
-    /// they are; neither weight decay nor momentum moves them. The gradients are kept, so a second call applies them
-    /// again.
+    /// Operation 4: updates the parameters that have a gradient. Frozen parameters and those that no loss depends on
+    /// stay as they are; neither weight decay nor momentum moves them. The gradients are kept, so a second call
+    /// applies them again.
     /// </summary>
     /// <param name="learningRate">The learning rate α, a finite number.</param>
     void Step(float learningRate);

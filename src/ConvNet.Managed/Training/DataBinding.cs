@@ -52,7 +52,8 @@ internal sealed class DataBinding
         foreach ((Node output, Loss loss, _) in executable.Spec!.Losses.For(executable.Graph))
         {
             TargetDescription target = outputs.FirstOrDefault(bound => bound.Output == output)?.Target
-                ?? throw new ArgumentException($"The output \"{output.Name}\" has a loss, but the data set has no target "
+                ?? throw new ArgumentException($"The output \"{output.Name}\" has a loss, but the data set has no "
+                    + "target "
                     + $"for it; it has {string.Join(", ", data.Targets.Select(each => each.Output ?? "one"))}.",
                     nameof(data));
             if (target.Kind != loss.Takes)
@@ -116,8 +117,8 @@ internal sealed class DataBinding
                 ? graph.Inputs[NamedTensors.IndexOf(name, graph.Inputs, "input of the network")]
                 : graph.Inputs.Count == 1 ? graph.Inputs[0]
                 : throw new ArgumentException($"The network has {graph.Inputs.Count} inputs, "
-                    + $"{string.Join(", ", graph.Inputs.Select(node => node.Name))}, but the data set has one without a "
-                    + "name. Give the data set an input of each name.", nameof(data));
+                    + $"{string.Join(", ", graph.Inputs.Select(node => node.Name))}, but the data set has one without "
+                    + "a name. Give the data set an input of each name.", nameof(data));
             if (input.Shape != given.Shape)
                 throw new ArgumentException($"The network takes {input.Shape} images"
                     + $"{(named ? $" at \"{input.Name}\"" : "")}, but the data set has {given.Shape}. Create the graph "
@@ -125,7 +126,8 @@ internal sealed class DataBinding
         }
         if (graph.Inputs.FirstOrDefault(node => data.InputShapes.Count > 0 && named
             && data.InputShapes.All(given => given.Name != node.Name)) is { } missing)
-            throw new ArgumentException($"The network has an input \"{missing.Name}\", but the data set has no input of that "
+            throw new ArgumentException($"The network has an input \"{missing.Name}\", but the data set has no input "
+                + "of that "
                 + $"name; it has {string.Join(", ", data.InputShapes.Select(given => given.Name))}.", nameof(data));
     }
 

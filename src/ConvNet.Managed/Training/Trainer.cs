@@ -172,7 +172,8 @@ public sealed class Trainer
             other = [.. binding.Outputs.Select(NameOf)];
         if (from.Images > 0 && !own.SequenceEqual(other))
             throw new ArgumentException($"The training is within an epoch that has results for {Names(own)}, but the "
-                + $"data set has targets for {Names(other)}. Continue with the data set that it was started with.", nameof(from));
+                + $"data set has targets for {Names(other)}. Continue with the data set that it was started "
+                + "with.", nameof(from));
 
         static string Names(string?[] outputs) => string.Join(", ", outputs.Select(name => name ?? "the only output"));
     }

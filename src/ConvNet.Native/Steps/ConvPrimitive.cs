@@ -166,7 +166,7 @@ internal sealed class ConvPrimitive : Primitive
         plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Value, parts.DX, workspace),
             Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
             .Then(parts.Others is not null, "the gradients of other consumers")
-                .Then(parts.Value is not null, "the derivative of the preceding activation"));
+                .Then(parts.Value is not null, "the slope of the preceding activation"));
     }
 
     // Uses one call, or two if the rows would not stay in cache until they are pooled.

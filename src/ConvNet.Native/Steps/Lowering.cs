@@ -363,7 +363,7 @@ internal sealed class Lowering
     {
         Slot sloped = dy.Shared ? new Slot(dy.Tensor, Pass.BatchSize) : dy;
         Add(new ActivationBackward(Y(primitive), dy, sloped, primitive.Operation.Slope),
-            Choice.OnePass("the derivative of the fused activation"));
+            Choice.OnePass("the slope of the fused activation"));
         return sloped;
     }
 }

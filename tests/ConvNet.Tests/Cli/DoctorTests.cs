@@ -56,7 +56,7 @@ public sealed class DoctorTests
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), "a limit makes nothing wrong");
         foreach (JsonProperty part in limit.EnumerateObject())
             Assert.That(run.Output, Does.Contain(part.Value.GetString()));
-        Assert.That(run.Output, Does.Contain($"{Environment.ProcessorCount + 1} threads on ")
+        Assert.That(run.Output, Does.Contain($"{Environment.ProcessorCount + 1} threads run on ")
             .And.Contain("All backends that can run on this machine pass their self-tests.").And.Not.Contain("\u001b"));
     }
 

@@ -47,7 +47,7 @@ public sealed class GradcheckCaseTests
         using var folder = new TemporaryFolder();
         string file = folder.File("case.json");
         File.WriteAllText(file, GradientCaseFile.Write(RandomCases.Graph(3))[..200]);
-        CommandLine.Run("gradcheck", "--case", file, "--json").IsRefusedWith(file, "this is no JSON");
+        CommandLine.Run("gradcheck", "--case", file, "--json").IsRefusedWith(file, "is not valid JSON");
         CommandLine.Run("gradcheck", "--case", folder.File("none.json")).IsRefusedWith("none.json");
         CommandLine.Run("gradcheck", "--random", "0").IsRefusedWith("--random is \"0\"");
     }

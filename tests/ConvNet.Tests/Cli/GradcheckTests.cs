@@ -156,8 +156,8 @@ public sealed class GradcheckTests
     [TestCase("--backends", "native:avx9", "native:scalar:accurate")]
     [TestCase("--mode", "rough", "exact, real, fd, all")]
     [TestCase("--threads", "1,none", "\"none\"")]
-    [TestCase("--junit", "no/such/folder/x.xml", "no folder")]
-    [TestCase("--markdown", "no/such/folder/x.md", "no folder")]
+    [TestCase("--junit", "no/such/folder/x.xml", "does not exist")]
+    [TestCase("--markdown", "no/such/folder/x.md", "does not exist")]
     public void WhatCannotBeUsedIsRefusedBeforeAnythingRuns(string option, string value, string word)
         => CommandLine.Run("gradcheck", "--model", _data.Model, option, value).IsRefusedWith(word);
 }

@@ -46,7 +46,7 @@ public sealed class NotFiniteScoresTests
             Assert.That(run.Error, Does.StartWith("convnet: The scores of ")
                 .And.Contain($"of {TinyData.TestCount} test images are not finite, so these have no predicted "
                 + "class. The first is image 0 (counting from 0): ")
-                .And.Contain("the output of \"linear1\" (linear) is the first with"));
+                .And.Contain("the output of \"linear1\" (linear) is the first to contain"));
             Assert.That(run.Error.TrimEnd(), Does.Not.Contain("\n"));
             using var document = JsonDocument.Parse(json.Output);
             Assert.That(document.RootElement.GetProperty("notFinite").GetInt32(),

@@ -327,7 +327,7 @@ public sealed class FrozenContract(BackendCase backend)
                 each.Step(0.01f);
             }
         }
-        StateContract.AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
+        AssertEqual(loaded.SaveState(), net.SaveState(), Tolerance);
     }
 
     [Test]

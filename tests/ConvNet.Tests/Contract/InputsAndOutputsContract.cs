@@ -316,12 +316,12 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("box", new MeanSquaredError()),
             ("box", new MeanSquaredError()))), "\"box\" has two losses");
         Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("box", new MeanSquaredError(), float.NaN))),
-            "weight NaN", "\"box\"");
+            "is NaN", "\"box\"");
         Refuses<ArgumentException>(() => Compile(graph, Losses.Of()), "no loss");
         Node maps = graph.Add("maps", new Conv2d(3, 1), graph["features"]);
         graph.SetOutputs(graph["class"], graph["box"], maps);
         Refuses<ArgumentException>(() => Compile(graph, Losses.Of(("maps", new SoftmaxCrossEntropy()))),
-            "\"maps\" gives 3 maps of 4×4");
+            "\"maps\" has 3 maps of 4×4");
         Compile(graph, Losses.Of(("maps", new SoftmaxCrossEntropy(PerPixel: true)))).Dispose();
         Refuses<InvalidOperationException>(() => graph.SetOutput(maps), "compiled");
         Refuses<InvalidOperationException>(() => graph.AddInput("late", Shape.Vector(1)), "compiled", "late");

@@ -183,7 +183,7 @@ public sealed class LossContract(BackendCase backend)
         Refuses(() => pixels.TrainStep(x, new float[24], 0.1f), "not float targets");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, 1, 1]), 0.1f), "3 sample weights",
             "2 samples");
-        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, -1]), 0.1f), "weight -1 of sample 1");
+        Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, -1]), 0.1f), "weight of sample 1 is -1");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, float.NaN]), 0.1f),
             "weight NaN of sample 1");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([0, 0]), 0.1f),

@@ -108,7 +108,7 @@ public sealed class OrderContract(BackendCase backend)
         Differentiate(_net, First);
         _net.Step(0.1f);
         Evaluate(_net, Second);
-        Refused(() => _net.Backward(accumulate: true), "Step has moved", "without accumulate");
+        Refused(() => _net.Backward(accumulate: true), "Step has updated", "without accumulate");
         _net.Backward();
         Evaluate(_net, First);
         Assert.That(() => _net.Backward(accumulate: true), Throws.Nothing, "of the same parameters");
@@ -124,7 +124,7 @@ public sealed class OrderContract(BackendCase backend)
         Refused(() => _net.Backward(accumulate: true), "conv1.weight has been written", "without accumulate");
         _net.TrainStep(First, Labels, 0.1f);
         Evaluate(_net, Second);
-        Refused(() => _net.Backward(accumulate: true), "Step has moved", "without accumulate");
+        Refused(() => _net.Backward(accumulate: true), "Step has updated", "without accumulate");
     }
 
     [Test]

@@ -3,7 +3,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>The training that several contracts share: batches of four samples of three classes, and its steps.</summary>
+/// <summary>The training that several contracts share: batches of four samples of three classes, and its
+/// steps.</summary>
 internal static class SmallTraining
 {
     public const int Batch = 4;

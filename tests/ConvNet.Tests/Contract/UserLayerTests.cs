@@ -187,7 +187,7 @@ public sealed class UserLayerTests
     {
         Assert.Multiple(() =>
         {
-            Refused(new Claiming { Output = () => default }, "Claiming.Infer gives a shape without values");
+            Refused(new Claiming { Output = () => default }, "Claiming.Infer returns a shape without values");
             Refused(new Claiming { Output = () => new Shape(0, 1, 1) }, "0×1×1");
             Refused(new Claiming { Output = () => new Shape(1 << 16, 1 << 16, 1) }, "65536×65536×1");
             Refused(new Claiming { Has = [new("w", ParameterRole.Weight, [3, 0])] }, "\"w\" of 3×0");

@@ -180,7 +180,7 @@ public sealed class DataLoaderTests
                 "2 inputs, and one has no name");
             Refused(() => new ArrayDataset([image, image], [labels]), "two inputs named \"image\"");
             Refused(() => new ArrayDataset([image, at with { Values = [1] }], [labels]),
-                "2 inputs of \"image\" and 1 of \"at\"");
+                "2 inputs of \"image\", but 1 of \"at\"");
             Refused(() => new ArrayDataset([image], []), "no target");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 labels of \"class\"", "2 inputs");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 4])]), "Label 4 of sample 1 of \"class\"");
@@ -299,8 +299,8 @@ public sealed class DataLoaderTests
         Refused(() => new DataLoader(Seven, 0), "batch size is 0");
         Refused(() => new DataLoader(Seven, 8, new DataLoaderOptions { DropLast = true }),
             "7 samples do not fill a batch of 8");
-        Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Workers = -1 }), "-1 workers");
-        Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { BatchesAhead = 0 }), "0 batches ahead");
+        Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Workers = -1 }), "number of workers is -1");
+        Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { BatchesAhead = 0 }), "batches ahead is 0");
         Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Transforms = [null!] }), "null");
         Refused(() => new DataLoader(Seven, 1, new DataLoaderOptions { Transforms = [new RandomCrop(3, 0)] }),
             "3×3 is larger than images of 1×1×2");

@@ -71,7 +71,8 @@ public sealed class IdxFileTests
 
     [Test]
     public void BytesAfterTheValuesAreRefused()
-        => Assert.That(() => Read(TinyData.Zip([.. Good, 7])), Refused("there is more after the 2×3 values"));
+        => Assert.That(() => Read(TinyData.Zip([.. Good, 7])),
+            Refused("the 2×3 values that its header declares are followed by more data"));
 
     [TestCase(false)]
     [TestCase(true)]
@@ -81,7 +82,7 @@ public sealed class IdxFileTests
         AllocatesLittle(() => Assert.That(() => Read(zipped ? TinyData.Zip(bytes) : bytes), Refused("40000×50000")));
         AllocatesLittle(
             () => Assert.That(() => Read(TinyData.Idx([1], int.MaxValue, int.MaxValue, int.MaxValue, int.MaxValue)),
-            Refused("more than")));
+            Refused("the limit is")));
     }
 
     [Test]
@@ -95,7 +96,7 @@ public sealed class IdxFileTests
             for (int i = 0; i < 64; i++)
                 zip.Write(zeros);
         }
-        AllocatesLittle(() => Assert.That(() => IdxFile.Read(_path), Refused("there is more")));
+        AllocatesLittle(() => Assert.That(() => IdxFile.Read(_path), Refused("followed by more data")));
     }
 
     private static IEnumerable<TestCaseData> Members()
@@ -149,9 +150,9 @@ public sealed class IdxFileTests
     [Test]
     public void SomethingElseBehindTheMembersIsRefused()
     {
-        Assert.That(() => Read([.. TinyData.Zip(Good), 1, 2, 3]), Refused("neither a gzip member nor padding"));
-        Assert.That(() => Read([.. TinyData.Zip(Good), 0, 0, 3]), Refused("neither a gzip member nor padding"));
-        Assert.That(() => Read([.. TinyData.Zip(Good), .. TinyData.Zip(Good)]), Refused("there is more"));
+        Assert.That(() => Read([.. TinyData.Zip(Good), 1, 2, 3]), Refused("neither a gzip member nor zero padding"));
+        Assert.That(() => Read([.. TinyData.Zip(Good), 0, 0, 3]), Refused("neither a gzip member nor zero padding"));
+        Assert.That(() => Read([.. TinyData.Zip(Good), .. TinyData.Zip(Good)]), Refused("followed by more data"));
     }
 
     [Test]
@@ -172,7 +173,7 @@ public sealed class IdxFileTests
         new Random(1).NextBytes(values);
         byte[] zipped = TinyData.Zip(TinyData.Idx(values, 1_000_000, 10, 100));
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.That(() => Read(zipped), Refused("it ends at byte 1,048,592"));
+        Assert.That(() => Read(zipped), Refused("it ends after 1,048,592 bytes"));
         Assert.That(
             GC.GetAllocatedBytesForCurrentThread() - before,
             Is.LessThan(FileTimes * zipped.Length + 3 * values.Length));

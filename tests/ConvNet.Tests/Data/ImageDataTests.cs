@@ -124,7 +124,7 @@ public sealed class ImageDataTests
             .With.Message.Contains("90 images").And.Message.Contains("4 labels"));
         File.WriteAllBytes(folder.File("train-labels-idx1-ubyte"), TinyData.Idx(new byte[90], 9, 10));
         Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>()
-            .With.Message.Contains("labels have one"));
+            .With.Message.Contains("labels must have one"));
         File.Delete(folder.File("train-labels-idx1-ubyte"));
         File.WriteAllBytes(folder.File("t10k-images-idx3-ubyte"), TinyData.Idx(new byte[31 * 4], 31, 2, 2));
         Assert.That(() => ImageData.Folder(folder.Folder), Throws.TypeOf<InvalidDataException>()

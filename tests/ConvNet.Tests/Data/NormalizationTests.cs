@@ -37,8 +37,8 @@ public sealed class NormalizationTests
         Assert.That(() => new DataLoader(other, 1, new DataLoaderOptions { Transforms = [normalization] }),
             Throws.ArgumentException.With.Message.Contains("2 channels").And.Message.Contains("1×1×2"));
         Assert.That(() => normalization.CheckFor(other),
-            Throws.ArgumentException.With.Message.Contains("2 channels of 0 to 10")
-                .And.Message.Contains("1×1×2 of 0 to 255"));
+            Throws.ArgumentException.With.Message.Contains("2 channels with values from 0 to 10")
+                .And.Message.Contains("1×1×2 with values from 0 to 255"));
         Assert.That(() => new Normalization(255, [0f], [0f]),
             Throws.ArgumentException.With.Message.Contains("positive"));
         Assert.That(() => new Normalization(255, [float.NaN], [1f]),

@@ -190,7 +190,7 @@ public sealed class ProfileTests
         using (Recording recording = profiles.Record())
         {
             Assert.That(Assert.Throws<InvalidOperationException>(() => profiles.Record())!.Message,
-                Does.Contain("recorded already"));
+                Does.Contain("already being recorded"));
             Assert.That(Assert.Throws<InvalidOperationException>(() => recording.Profile())!.Message,
                 Does.Contain("Recording.Call"));
         }

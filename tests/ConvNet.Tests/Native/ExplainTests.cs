@@ -61,7 +61,7 @@ public sealed class ExplainTests
         (string Node, string Algorithm, string Reason)[] expected =
         [
             ("conv1", "direct from plain rows", "3 input channels"),
-            ("conv2", "depthwise", "a filter of its own"),
+            ("conv2", "depthwise", "its own filter"),
             ("conv3", "plain loops", "8 input and 8 output channels of a group"),
             ("conv4", "direct, blocks of 16 channels", "24 input channels leave 8 of a block unused"),
         ];

@@ -163,7 +163,7 @@ public sealed class AdviceProperties
     public void AdviceForThePaddingOfAPoolWorks()
     {
         string message = Refusal(() => _ = new MaxPool2d((3, 5), padding: (2, 2)))!;
-        Assert.That(message, Does.Contain("Padding 1×2 or less fits"));
+        Assert.That(message, Does.Contain("Padding of at most 1×2 fits"));
         Assert.That(() => new MaxPool2d((3, 5), padding: (1, 2)), Throws.Nothing);
     }
 

@@ -94,7 +94,7 @@ public sealed class BackendLimitTests
                 ["ONEDNN_MAX_CPU_ISA"] = "SSE41",
                 ["GOMP_SPINCOUNT"] = "7"
             });
-        Assert.That(run.Output, Does.Contain("1 of 2 threads: OpenMP makes no more.")
+        Assert.That(run.Output, Does.Contain("Only 1 of 2 threads are used: OpenMP creates no more.")
             .And.Contain("env -u OMP_THREAD_LIMIT")
             .And.Contain("OMP_PROC_BIND").And.Contain("ONEDNN_MAX_CPU_ISA is set to \"SSE41\"")
                 .And.Contain("GOMP_SPINCOUNT=10000"));

@@ -183,7 +183,7 @@ public sealed class SavedModelTests
     {
         var file = new SafeTensors(new Dictionary<string, string>(), [new NamedTensor("a", [2, 3], new float[5])]);
         Assert.That(() => file.Write(_path),
-            Throws.ArgumentException.With.Message.Contains("\"a\" is 2×3 and has 5 values"));
+            Throws.ArgumentException.With.Message.Contains("\"a\" of 2×3 has 5 values"));
         Assert.That(Directory.GetFiles(_folder), Is.Empty);
     }
 
@@ -242,7 +242,7 @@ public sealed class SavedModelTests
             foreach (Action attempt
                 in (Action[])[() => SavedModel.CheckPath(missing), () => SavedModel.Save(missing, network)])
                 Assert.That(attempt, Throws.TypeOf<DirectoryNotFoundException>()
-                    .With.Message.Contains("there is no folder"));
+                    .With.Message.Contains("does not exist"));
             foreach (Action attempt
                 in (Action[])[() => SavedModel.CheckPath(_folder), () => SavedModel.Save(_folder, network)])
                 Assert.That(attempt, Throws.TypeOf<IOException>().With.Message.Contains("is a folder"));

@@ -107,7 +107,7 @@ public sealed class SpecialFileTests
             Throws.TypeOf<IOException>().With.Message.Contains("is a pipe (FIFO), not a folder"));
         Assert.That(
             () => ImageData.Open(data.Model),
-            Throws.TypeOf<IOException>().With.Message.Contains("is a file; name the folder"));
+            Throws.TypeOf<IOException>().With.Message.Contains("is a file. Name the folder"));
     }
 
     [Test]

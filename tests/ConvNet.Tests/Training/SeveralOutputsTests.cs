@@ -202,18 +202,18 @@ public sealed class SeveralOutputsTests(BackendCase backend)
         TargetArray labels = ("class", 3, s_labels), pixels = ("mask", 2, s_pixels), box = ("box", s_boxes);
         Assert.Multiple(() =>
         {
-            Refused([image], [labels, pixels, box], "reads \"position\"", "it has image");
+            Refused([image], [labels, pixels, box], "has an input \"position\"", "it has image");
             Refused([image, position with { Name = "posision" }], [labels, pixels, box],
                 "no input of the network \"posision\"", "\"position\"?");
             Refused([new InputArray(null, new Shape(1, 6, 6), s_images)], [labels, pixels, box],
                 "2 inputs, image, position", "without a name");
             Refused([image, position with { Shape = new Shape(1, 1, 2) }], [labels, pixels, box],
-                "2×1×1 images at \"position\"", "the data has 1×1×2");
+                "2×1×1 images at \"position\"", "the data set has 1×1×2");
             Refused([image, position], [labels, pixels], "\"box\" has a loss", "no target for it; it has class, mask");
             Refused([image, position], [new TargetArray(null, 3, s_labels)], "4 outputs", "without a name");
             Refused([image, position], [("class", s_boxes), pixels, box],
-                "SoftmaxCrossEntropy at \"class\" takes one class for each sample, and the data has values");
-            Refused([image, position], [("class", 4, s_labels), pixels, box], "3 scores at \"class\"", "4 classes");
+                "SoftmaxCrossEntropy at \"class\" takes one class for each sample, but the data set has values");
+            Refused([image, position], [("class", 4, s_labels), pixels, box], "3 outputs at \"class\"", "4 classes");
             Refused([image, position], [labels, ("mask", 2, s_pixels[..(Count * 35)]), box],
                 "maps of 6×6 at \"mask\"", "35 pixels");
             Refused([image, position], [labels, pixels, ("box", s_boxes[..(Count * 3)])],

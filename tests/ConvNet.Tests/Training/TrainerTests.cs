@@ -140,7 +140,7 @@ public sealed class TrainerTests
             Assert.That(error.Origin.Place, Is.EqualTo(NonFinitePlace.Parameter));
             Assert.That(error.Origin.Node!.Name, Is.EqualTo("conv1"));
             Assert.That(error.Message, Does.Contain("step 1").And.Contain("conv1.bias")
-                .And.Contain("learning rate, 0.05"));
+                .And.Contain("learning rate below 0.05"));
             Assert.That(Weights(network), Is.EqualTo(before));
         });
     }
@@ -252,7 +252,7 @@ public sealed class TrainerTests
             Assert.That(() => new Trainer(network, new TrainerOptions { Schedule = new NaNFromStep(0) })
                     .Train(Shuffled(_train)),
                 Throws.InvalidOperationException
-                    .With.Message.Contains("NaNFromStep gives a learning rate of NaN for step 1"));
+                    .With.Message.Contains("The learning rate that NaNFromStep returns for step 1"));
             Assert.That(Weights(network), Is.EqualTo(before));
             Assert.That(() => new ArrayDataset(default, 3, [], [0]), Throws.ArgumentException
                 .With.Message.Contains("default shape"));
@@ -288,7 +288,8 @@ public sealed class TrainerTests
             Assert.That(() => new Trainer(inference, options),
                 Throws.ArgumentException.With.Message.Contains("inference only"));
             Assert.That(() => new Trainer(regression, options).Train(InOrder(_train)), Throws.ArgumentException
-                .With.Message.Contains("MeanSquaredError takes values, and the data has one class for each sample"));
+                .With.Message.Contains("MeanSquaredError takes values, but the data set has one class for each "
+                    + "sample"));
             Assert.That(() => new Trainer(network, options with { Epochs = 0 }), Throws.InstanceOf<ArgumentException>()
                 .With.Message.Contains("number of epochs is 0"));
             Assert.That(() => new Trainer(network, options with { LearningRate = float.NaN }),
@@ -297,7 +298,7 @@ public sealed class TrainerTests
                 .With.Message.Contains("batches of 9").And.Message.Contains("compiled for 8"));
             Assert.That(() => new Trainer(network, options).Train(InOrder(values)),
                 Throws.ArgumentException
-                    .With.Message.Contains("takes one class for each sample, and the data has values"));
+                    .With.Message.Contains("takes one class for each sample, but the data set has values"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(11, 0)),
                 Throws.ArgumentException.With.Message.Contains("has completed its 10 epochs"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(1, 12)),
@@ -305,7 +306,7 @@ public sealed class TrainerTests
             Assert.That(() => new Trainer(network, options).Train(Shuffled(small)),
                 Throws.ArgumentException.With.Message.Contains("1×6×6").And.Message.Contains("1×2×2"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), InOrder(many)),
-                Throws.ArgumentException.With.Message.Contains("3 scores and the data 4 classes"));
+                Throws.ArgumentException.With.Message.Contains("3 outputs, but the data set 4 classes"));
         });
     }
 
