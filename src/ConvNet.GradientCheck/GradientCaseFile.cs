@@ -31,6 +31,7 @@ public static class GradientCaseFile
     ];
 
     /// <summary>Writes a case as JSON.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="made"/> is null.</exception>
     /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
     /// JSON.</exception>
     public static string Write(GradientCase made)
@@ -53,6 +54,7 @@ public static class GradientCaseFile
     /// <param name="json">The JSON text.</param>
     /// <param name="source">The origin of the text, for error messages.</param>
     /// <param name="layers">The supported layers; those of this library if null.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="json"/> is null.</exception>
     /// <exception cref="InvalidDataException">The text does not describe a case. The message gives the place and the
     /// reason.</exception>
     public static GradientCase Read(string json, string source = "case", LayerSet? layers = null)
@@ -79,16 +81,22 @@ public static class GradientCaseFile
     /// <summary>Reads a case from a file.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="layers">The supported layers; those of this library if null.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="InvalidDataException">The file does not describe a case. The message gives the place and the
     /// reason.</exception>
     /// <exception cref="IOException">The file cannot be read or is not a regular file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
     public static GradientCase Load(string path, LayerSet? layers = null)
         => Read(InputFile.Bytes(path, "case of a gradient check"), path, layers);
 
     /// <summary>Writes a case to a file atomically: the file is either complete or not written.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="made"/> is null.</exception>
     /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
     /// JSON.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void Save(string path, GradientCase made)
     {
         byte[] text = Encoding.UTF8.GetBytes(Write(made));
@@ -109,12 +117,9 @@ public static class GradientCaseFile
     /// <summary>Returns the <c>convnet gradcheck</c> option that names a file, quoted for a shell.</summary>
     /// <param name="path">The path of the file.</param>
     internal static string OptionFor(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        return path.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '.' or '-' or '_'))
+        => path.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '.' or '-' or '_'))
             ? $"--case '{path.Replace("'", "'\\''", StringComparison.Ordinal)}'"
             : $"--case {path}";
-    }
 
     private static void WriteOptions(Utf8JsonWriter writer, GradientCheckOptions options)
     {

@@ -4,9 +4,8 @@ namespace ConvNet.GradientChecking;
 /// <remarks>
 /// Each layer is run by itself on each backend and on the double reference, with the same float32 values. On integers,
 /// float32 does not round and the results must be equal bit for bit. On real numbers, each element must lie within the
-/// error bound that follows from its own terms (<see cref="BoundedSum"/>). Segments of several layers and the whole
-/// network are then compared, and the reference is compared with finite differences. All backends and layers are
-/// supported, including custom ones.
+/// error bound that follows from its own terms. Segments of several layers and the whole network are then compared, and
+/// the reference is compared with finite differences. All backends and layers are supported, including custom ones.
 /// </remarks>
 public static class GradientCheck
 {
@@ -14,10 +13,15 @@ public static class GradientCheck
     /// <param name="graph">The graph.</param>
     /// <param name="backends">The backends.</param>
     /// <param name="options">The options of the check.</param>
-    /// <exception cref="ArgumentException">A pattern of <see cref="GradientCheckOptions.Frozen"/> matches no trainable
-    /// parameter.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> or <paramref name="backends"/> is
+    /// null.</exception>
     /// <exception cref="NotSupportedException">A backend does not support a layer of the graph; the message names
     /// it.</exception>
+    /// <exception cref="ArgumentException">The graph is not complete, a pattern of
+    /// <see cref="GradientCheckOptions.Frozen"/> matches no trainable parameter, or the values of a layer do not match
+    /// its shapes.</exception>
+    /// <exception cref="InvalidOperationException">A layer declares <see cref="Accuracy.Sums"/> without deriving from
+    /// <see cref="SumLayer"/>.</exception>
     public static GradientReport Run(Graph graph, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {
@@ -47,8 +51,12 @@ public static class GradientCheck
     /// <param name="inputs">The shapes of its inputs.</param>
     /// <param name="backends">The backends.</param>
     /// <param name="options">The options of the check. Modes that need a whole graph are skipped.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="layer"/>, <paramref name="inputs"/> or
+    /// <paramref name="backends"/> is null.</exception>
     /// <exception cref="ArgumentException">The layer does not accept inputs of these shapes.</exception>
     /// <exception cref="NotSupportedException">A backend does not support the layer.</exception>
+    /// <exception cref="InvalidOperationException">The layer declares <see cref="Accuracy.Sums"/> without deriving from
+    /// <see cref="SumLayer"/>.</exception>
     public static GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {
@@ -74,7 +82,10 @@ public static class GradientCheck
     /// <param name="backends">The backends.</param>
     /// <param name="options">The batch size, the seed, and whether to check on integers, on real numbers or on
     /// both.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="loss"/> or <paramref name="backends"/> is
+    /// null.</exception>
     /// <exception cref="NotSupportedException">A backend does not support the loss.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="classes"/> is less than 1.</exception>
     public static GradientReport Run(Loss loss, int classes, IReadOnlyList<IBackend> backends,
         GradientCheckOptions? options = null)
     {

@@ -97,6 +97,8 @@ public sealed class NativeBackend : IBackend, IExplains
     internal bool IsDisposed { get; private set; }
 
     /// <inheritdoc cref="IBackend.Compile"/>
+    /// <exception cref="ArgumentNullException"><paramref name="spec"/> is null.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public NativePlan Compile(Graph graph, TrainingSpec spec)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
@@ -105,6 +107,7 @@ public sealed class NativeBackend : IBackend, IExplains
     }
 
     /// <inheritdoc cref="IBackend.CompileInference"/>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public NativePlan CompileInference(Graph graph, int batchSize)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
@@ -112,6 +115,8 @@ public sealed class NativeBackend : IBackend, IExplains
     }
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentNullException"><paramref name="spec"/> is null.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public PlanDescription Explain(Graph graph, TrainingSpec spec)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
@@ -121,6 +126,7 @@ public sealed class NativeBackend : IBackend, IExplains
     }
 
     /// <inheritdoc/>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public PlanDescription ExplainInference(Graph graph, int batchSize)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);

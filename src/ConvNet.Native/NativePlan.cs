@@ -60,12 +60,14 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 
     /// <summary>Describes the algorithm of every layer, the reason for its choice, and the memory use. Describes the
     /// training pass, or the inference pass if the executable does not train.</summary>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public PlanDescription Explain() => (_training ?? _inference!).Explain();
 
     /// <inheritdoc/>
     public SumAlgorithm AlgorithmOf(Node node, SumPass pass) => (_training ?? _inference!).AlgorithmOf(node, pass);
 
     /// <inheritdoc/>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public Recording Record()
     {
         using Hold hold = Enter();

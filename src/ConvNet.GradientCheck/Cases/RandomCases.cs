@@ -15,8 +15,8 @@ public static class RandomCases
 
     /// <summary>Returns a random layer with random input shapes.</summary>
     /// <param name="seed">The seed of the case and of the values used to check it.</param>
-    /// <param name="longShare">The fraction of seeds that give a layer with a sum of more than <see cref="LongSum"/>
-    /// terms.</param>
+    /// <param name="longShare">The fraction of seeds that give a layer with a sum of more than
+    /// <see cref="RandomDraw.LongSum"/> terms.</param>
     /// <param name="layers">The kinds of layers; those of this library if null.</param>
     public static LayerGradientCase Layer(ulong seed, double longShare = 0, LayerSet? layers = null)
     {
@@ -37,6 +37,7 @@ public static class RandomCases
     /// <summary>Returns a random graph that may contain custom layers.</summary>
     /// <param name="seed">The seed of the case and of the values used to check it.</param>
     /// <param name="layers">The kinds of layers.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="layers"/> is null.</exception>
     public static GraphGradientCase Graph(ulong seed, LayerSet layers)
     {
         ArgumentNullException.ThrowIfNull(layers);

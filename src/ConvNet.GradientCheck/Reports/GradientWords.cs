@@ -20,8 +20,6 @@ internal static class GradientWords
     /// error.</summary>
     public static string Explain(LayerReport layer, TensorReport tensor)
     {
-        ArgumentNullException.ThrowIfNull(layer);
-        ArgumentNullException.ThrowIfNull(tensor);
         string where = $"{tensor.Name} of {layer.Layer} on {layer.Backend}, {Of(layer.Mode)}", counts = tensor.Verdict
             == Verdict.Pass ? "" : Counts(tensor);
         return Invariant($"{where}: {Comparison(layer, tensor)}{counts}{Remark(layer)}");

@@ -42,6 +42,7 @@ public static class AutoBackend
 {
     /// <summary>Selects a backend.</summary>
     /// <param name="candidates">The candidates, the fastest first.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="candidates"/> is null.</exception>
     /// <exception cref="NotSupportedException">No candidate can run on this machine and passes its self-test. The
     /// message gives the reason for each.</exception>
     public static BackendChoice Choose(params IReadOnlyList<BackendCandidate> candidates)

@@ -22,6 +22,7 @@ public static class SelfTest
     /// <summary>Tests a backend. A backend that throws during a computation fails the test.</summary>
     /// <param name="backend">The backend to test.</param>
     /// <param name="cancellation">Cancels the test between two runs of a layer or of the network.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="backend"/> is null.</exception>
     /// <exception cref="NotSupportedException">The backend does not support a layer; the message names it.</exception>
     public static SelfTestResult Of(IBackend backend, CancellationToken cancellation = default)
     {

@@ -11,14 +11,16 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
     /// <summary>The worst tensor.</summary>
     public TensorReport Tensor => Report.Tensors.Where(IsWrong).MaxBy(tensor => tensor.WorstInBounds)!;
 
-    /// <summary>Shrinks the first failure of a report: first to its backend, mode and layer, then as
-    /// <see cref="Shrinker"/> does.</summary>
+    /// <summary>Shrinks the first failure of a report: first to its backend, mode and layer, then to a smaller graph,
+    /// layer, batch and values.</summary>
     /// <param name="failed">The case that was checked.</param>
     /// <param name="report">The report of the check.</param>
     /// <param name="backends">The backends that were checked.</param>
     /// <param name="mostRuns">The maximum number of smaller cases to try.</param>
     /// <returns>The failure; null if no value is wrong. A failure that does not recur is returned with its original
     /// case.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="failed"/>, <paramref name="report"/> or
+    /// <paramref name="backends"/> is null.</exception>
     public static ShrunkFailure? Of(GradientCase failed, GradientReport report, IReadOnlyList<IBackend> backends,
         int mostRuns = Shrinker.MostRuns)
     {
@@ -48,6 +50,7 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
     }
 
     /// <summary>Returns whether another case shows the same failure.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="other"/> is null.</exception>
     public bool IsShownBy(GradientCase other)
     {
         ArgumentNullException.ThrowIfNull(other);

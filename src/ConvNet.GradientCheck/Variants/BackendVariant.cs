@@ -17,6 +17,7 @@ public sealed class BackendVariant : IBackend
     /// <summary>Creates a variant.</summary>
     /// <param name="name">The name used in reports.</param>
     /// <param name="backends">The backend, once for each thread count. The variant takes ownership.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="backends"/> is null.</exception>
     /// <exception cref="ArgumentException">There is no backend.</exception>
     public BackendVariant(string name, params IReadOnlyList<IBackend> backends)
     {

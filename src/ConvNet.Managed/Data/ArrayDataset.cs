@@ -17,6 +17,8 @@ public sealed class ArrayDataset : IDataset
     /// <param name="classes">The number of classes.</param>
     /// <param name="inputs">The inputs, N×C×H×W.</param>
     /// <param name="labels">N class indices, from 0 to <paramref name="classes"/> − 1.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="inputs"/> or <paramref name="labels"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, or a label is out of
     /// range.</exception>
     public ArrayDataset(Shape shape, int classes, float[] inputs, int[] labels)
@@ -38,6 +40,8 @@ public sealed class ArrayDataset : IDataset
     /// <param name="shape">The shape C, H, W of one input.</param>
     /// <param name="inputs">The inputs, N×C×H×W.</param>
     /// <param name="values">The target values, the same number for each input.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="inputs"/> or <paramref name="values"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The lengths do not match, or the data set is empty.</exception>
     public ArrayDataset(Shape shape, float[] inputs, float[] values)
         : this([new InputArray(null, shape, inputs)], [new TargetArray(null, values)])
@@ -48,6 +52,8 @@ public sealed class ArrayDataset : IDataset
     /// <param name="inputs">The inputs; tuples of name, shape and values convert implicitly.</param>
     /// <param name="targets">The targets; tuples of output, number of classes and labels, or of output and values,
     /// convert implicitly.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="inputs"/> or <paramref name="targets"/>, or the values
+    /// of one of them, is null.</exception>
     /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, a name is missing or given
     /// twice, or a label is out of range.</exception>
     public ArrayDataset(IReadOnlyList<InputArray> inputs, IReadOnlyList<TargetArray> targets)
@@ -173,6 +179,7 @@ public sealed class TargetArray
     /// <param name="output">The name of the graph's output; null for the only output.</param>
     /// <param name="classes">The number of classes.</param>
     /// <param name="labels">One class index for each sample, or the same number for each, one for each pixel.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="labels"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The number of classes is below 1.</exception>
     public TargetArray(string? output, int classes, int[] labels)
     {
@@ -184,6 +191,7 @@ public sealed class TargetArray
     /// <summary>Creates a target of values.</summary>
     /// <param name="output">The name of the graph's output; null for the only output.</param>
     /// <param name="values">The values, the same number for each sample.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="values"/> is null.</exception>
     public TargetArray(string? output, float[] values)
     {
         ArgumentNullException.ThrowIfNull(values);

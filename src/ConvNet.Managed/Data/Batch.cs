@@ -54,12 +54,14 @@ public sealed class Batch : IDisposable
     /// <summary>Gets the values of an input by name, N×C×H×W.</summary>
     /// <param name="name">The name of the input.</param>
     /// <inheritdoc cref="Inputs" path="/exception"/>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The data set has no input with this name.</exception>
     public ReadOnlySpan<float> InputOf(string name) => Memory.FirstInputs(Memory.InputIndex(name), Count).Span;
 
     /// <summary>Gets the class indices of a target by the name of its output; empty if the target is values.</summary>
     /// <param name="output">The name of the output.</param>
     /// <inheritdoc cref="Inputs" path="/exception"/>
+    /// <exception cref="ArgumentNullException"><paramref name="output"/> is null.</exception>
     /// <exception cref="ArgumentException">The data set has no target for this output.</exception>
     public ReadOnlySpan<int> ClassesOf(string output) => Memory.FirstClasses(Memory.TargetIndex(output), Count).Span;
 

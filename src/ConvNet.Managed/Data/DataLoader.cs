@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using static System.FormattableString;
 
@@ -59,9 +60,12 @@ public sealed class DataLoader
     /// <param name="dataset">The data set.</param>
     /// <param name="batchSize">The number of samples in a full batch.</param>
     /// <param name="options">The options for creating batches.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="dataset"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// The data set is empty, a transform does not accept its inputs, or a number is out of range.
     /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">The batch size or a number of the options is out of
+    /// range.</exception>
     public DataLoader(IDataset dataset, int batchSize, DataLoaderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -120,6 +124,10 @@ public sealed class DataLoader
     /// <param name="position">The position of the first batch.</param>
     /// <param name="cancellation">Cancels the epoch before the next batch.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no batch at this position.</exception>
+    /// <exception cref="ArgumentException">A transform does not accept its inputs any more, because the shape of the
+    /// data set has changed. Thrown by the enumeration.</exception>
+    /// <exception cref="DatasetException">A sample cannot be read. Thrown by the enumeration.</exception>
+    /// <exception cref="OperationCanceledException">The enumeration was cancelled.</exception>
     public IEnumerable<Batch> From(LoaderPosition position, CancellationToken cancellation = default)
     {
         CheckPosition(position);
@@ -247,7 +255,7 @@ public sealed class DataLoader
         if (queue.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult() && queue.TryRead(out batch))
             return batch;
         worker.GetAwaiter().GetResult();
-        throw new InvalidOperationException("A worker ended before it had prepared all of its batches.");
+        throw new UnreachableException("A worker ended before it had prepared all of its batches.");
     }
 
     private Batch Prepare(SampleReader reader, int[]? order, LoaderPosition position, CancellationToken cancellation)

@@ -73,6 +73,7 @@ public readonly ref struct Sample
 
     /// <summary>Allocates the memory of a sample, filled with zeros.</summary>
     /// <param name="dataset">The data set that will be read.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="dataset"/> is null.</exception>
     /// <exception cref="ArgumentException">The data set describes an input or a target wrongly.</exception>
     public static Sample For(IDataset dataset)
     {
@@ -97,11 +98,13 @@ public readonly ref struct Sample
 
     /// <summary>Gets an input by name, C×H×W.</summary>
     /// <param name="name">The name of the input.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The data set has no input with this name.</exception>
     public Span<float> InputOf(string name) => _inputs.Input(_inputs.InputIndex(name), _input);
 
     /// <summary>Gets the class indices of a target by the name of its output; empty if the target is values.</summary>
     /// <param name="output">The name of the output.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="output"/> is null.</exception>
     /// <exception cref="ArgumentException">The data set has no target for this output.</exception>
     public Span<int> ClassesOf(string output) => _targets.Classes(_targets.TargetIndex(output), _target);
 

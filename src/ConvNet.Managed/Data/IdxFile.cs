@@ -25,9 +25,12 @@ public static class IdxFile
 {
     /// <summary>Reads a file.</summary>
     /// <param name="path">The path of the file. Compression is detected from its first bytes.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or is not an IDX file of bytes; the message names the
     /// position.</exception>
     /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
     public static IdxArray Read(string path)
     {
         ArgumentNullException.ThrowIfNull(path);

@@ -25,8 +25,11 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
 
     /// <summary>Opens a data set by name, or from a folder of IDX files.</summary>
     /// <param name="nameOrFolder"><c>digits</c>, <c>fashion-mnist</c>, or a folder.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="nameOrFolder"/> is null.</exception>
     /// <exception cref="IOException">The data set does not exist; the message says how to obtain it.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the files do not match.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such data set and no such folder; the message says how
+    /// to obtain it.</exception>
     public static ImageData Open(string nameOrFolder) => nameOrFolder switch
     {
         DigitsName => Digits(),
@@ -83,10 +86,13 @@ public sealed record ImageData(string Name, PixelSet Train, PixelSet Test)
     /// t10k-labels-idx1-ubyte. A dot in the names is also accepted, as in train-images.idx3-ubyte. Images with channels
     /// are N×C×H×W in idx4 files. The headers of all four files are compared before any values are read.
     /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="folder"/> is null.</exception>
     /// <exception cref="FileNotFoundException">
     /// A file is missing; the message lists all names that were tried.
     /// </exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the files do not match.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="IOException">A file cannot be read, or is not a regular file.</exception>
     public static ImageData Folder(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);

@@ -15,8 +15,11 @@ public sealed record Normalization : Transform
     /// <param name="maxValue">The largest pixel value.</param>
     /// <param name="mean">μ of every channel, for pixels scaled to 0 to 1.</param>
     /// <param name="standardDeviation">σ of every channel; positive.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="mean"/> or <paramref name="standardDeviation"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The numbers of channels differ, a value is not finite, or a σ is not
     /// positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxValue"/> is 0.</exception>
     public Normalization(byte maxValue, IReadOnlyList<float> mean, IReadOnlyList<float> standardDeviation)
     {
         ArgumentOutOfRangeException.ThrowIfZero(maxValue);
@@ -43,6 +46,7 @@ public sealed record Normalization : Transform
 
     /// <summary>Returns the normalisation that gives these images mean 0 and standard deviation 1 per
     /// channel.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="images"/> is null.</exception>
     public static Normalization Of(PixelSet images)
     {
         ArgumentNullException.ThrowIfNull(images);
@@ -54,7 +58,11 @@ public sealed record Normalization : Transform
     /// <param name="data">The training samples.</param>
     /// <param name="maxValue">The largest pixel value; 1 for inputs that are not pixels.</param>
     /// <param name="input">The name of the input; null for the only input.</param>
-    /// <exception cref="ArgumentException">The data set has no such input, or several and none is named.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="data"/> is null.</exception>
+    /// <exception cref="ArgumentException">The data set has no such input, or several and none is named; or a mean or a
+    /// standard deviation is not finite, because there are no samples or a value is NaN or infinite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxValue"/> is 0.</exception>
+    /// <exception cref="DatasetException">A sample cannot be read.</exception>
     public static Normalization Of(IDataset data, byte maxValue, string? input = null)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -96,6 +104,7 @@ public sealed record Normalization : Transform
     }
 
     /// <summary>Throws if the images do not match the normalisation.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="images"/> is null.</exception>
     /// <exception cref="ArgumentException">The number of channels or the largest pixel value differs.</exception>
     public void CheckFor(PixelSet images)
     {

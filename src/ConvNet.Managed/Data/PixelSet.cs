@@ -15,8 +15,11 @@ public sealed class PixelSet : IDataset
     /// <param name="classes">The number of classes.</param>
     /// <param name="pixels">The pixels, N×C×H×W.</param>
     /// <param name="labels">N class indices, from 0 to <paramref name="classes"/> − 1.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="pixels"/> or <paramref name="labels"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The lengths do not match, there is no image, or a label is out of
     /// range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxValue"/> is 0.</exception>
     public PixelSet(Shape shape, byte maxValue, int classes, byte[] pixels, int[] labels)
     {
         ArgumentNullException.ThrowIfNull(pixels);
@@ -82,6 +85,7 @@ public sealed class PixelSet : IDataset
     }
 
     /// <summary>Returns some of the images, in the given order.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="images"/> is null.</exception>
     /// <exception cref="ArgumentException">The selection has more pixels than an array can hold.</exception>
     public PixelSet Select(IReadOnlyList<int> images)
     {
@@ -103,6 +107,7 @@ public sealed class PixelSet : IDataset
     /// <summary>Splits the set in two with the same class proportions.</summary>
     /// <param name="share">The fraction of every class in the second set, rounded to whole images.</param>
     /// <param name="seed">The seed that selects the images of each set.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="share"/> is not between 0 and 1.</exception>
     public (PixelSet First, PixelSet Second) SplitStratified(double share, ulong seed)
     {
         if (share is not (> 0 and < 1))

@@ -36,7 +36,6 @@ internal static class SampleTensors
     /// <exception cref="ArgumentException">There is no tensor with this name.</exception>
     public static int IndexOf(string what, string?[] names, string name)
     {
-        ArgumentNullException.ThrowIfNull(name);
         int index = Array.IndexOf(names, name);
         return index >= 0 ? index : throw (names is [null]
             ? new ArgumentException($"The data set has one {what} without a name, not \"{Excerpt.Of(name)}\".")
@@ -93,9 +92,17 @@ internal sealed class SampleMemory
     /// <exception cref="InvalidOperationException">There are several.</exception>
     public int OnlyTarget => SampleTensors.Only("target", _targetNames);
 
-    public int InputIndex(string name) => SampleTensors.IndexOf("input", _inputNames, name);
+    public int InputIndex(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return SampleTensors.IndexOf("input", _inputNames, name);
+    }
 
-    public int TargetIndex(string output) => SampleTensors.IndexOf("target", _targetNames, output);
+    public int TargetIndex(string output)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        return SampleTensors.IndexOf("target", _targetNames, output);
+    }
 
     public Span<float> Input(int input, int sample) => Of(_inputs[input], _inputLengths[input], sample, 1).Span;
 

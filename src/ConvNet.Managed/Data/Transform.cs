@@ -27,6 +27,7 @@ public abstract record Transform
     /// <param name="x">The input, C×H×W.</param>
     /// <param name="y">The output, which does not overlap the input.</param>
     /// <param name="random">The random choices of this transform for this sample and epoch.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="random"/> is null.</exception>
     public abstract void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random);
 
     /// <summary>Excludes all members; derived records print only their own.</summary>

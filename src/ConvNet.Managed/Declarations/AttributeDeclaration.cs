@@ -76,6 +76,8 @@ public abstract class AttributeDeclaration
     /// <param name="multipleOf">Returns the number that the value must be a multiple of in a layer; 1 by
     /// default.</param>
     /// <param name="formerName">The name in files of earlier versions, if different.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<int> Integer<TOwner>(string name, Func<TOwner, int> get, int? otherwise = null,
         int least = 1, AttributeRole role = AttributeRole.Other, Func<TOwner, int>? multipleOf = null,
         string? formerName = null)
@@ -98,6 +100,8 @@ public abstract class AttributeDeclaration
     /// <param name="range">The range of values.</param>
     /// <param name="otherwise">The default; null if the attribute is required.</param>
     /// <param name="summary">A short description.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<float> Number<TOwner>(string name, Func<TOwner, float> get, NumberInterval range,
         float? otherwise = null, string summary = "")
         => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
@@ -141,6 +145,8 @@ public abstract class AttributeDeclaration
     /// <param name="simplest">The value of the simpler layer, to which a failing case is shrunk.</param>
     /// <param name="summary">A short description.</param>
     /// <param name="formerName">The name in files of earlier versions, if different.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<bool> Flag<TOwner>(string name, Func<TOwner, bool> get, bool otherwise,
         bool simplest = false, string summary = "", string? formerName = null)
         => new(name, AttributeRole.Other, layer => get((TOwner)layer), otherwise, new()
@@ -166,6 +172,8 @@ public abstract class AttributeDeclaration
     /// <param name="otherwiseWords">The default in words, if the layer computes it.</param>
     /// <param name="role">The role in the layer.</param>
     /// <param name="formerName">The name in files of earlier versions, if different.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<Extent> Size<TOwner>(string name, Func<TOwner, Extent> get, int least, int most,
         Extent? otherwise = null, string? otherwiseWords = null, AttributeRole role = AttributeRole.Other,
         string? formerName = null)
@@ -185,6 +193,8 @@ public abstract class AttributeDeclaration
     /// <param name="name">The name in files.</param>
     /// <param name="get">Returns the value of a layer.</param>
     /// <param name="most">The largest padding on any side.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<Padding> Pads<TOwner>(string name, Func<TOwner, Padding> get, int most)
         => new(name, AttributeRole.Padding, layer => get((TOwner)layer), (Padding)0, new()
         {
@@ -211,6 +221,8 @@ public abstract class AttributeDeclaration
     /// <param name="words">The words with their values.</param>
     /// <param name="otherwise">The default.</param>
     /// <param name="formerFlag">The flag in files of earlier versions, and the value it stands for.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<T> Choice<TOwner, T>(string name, Func<TOwner, T> get,
         IReadOnlyList<(string Word, T Value)> words, T otherwise, (string Name, T Value)? formerFlag = null)
         where T : struct

@@ -20,6 +20,7 @@ public sealed class AttributeValues
             $"The attribute {attribute.Name} has neither a value nor a default.", nameof(attribute));
 
     /// <summary>Returns the value of an attribute, or its default; null if its owner computes the default.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="attribute"/> is null.</exception>
     public T? Find<T>(AttributeDeclaration<T> attribute) where T : struct
     {
         ArgumentNullException.ThrowIfNull(attribute);
@@ -48,6 +49,7 @@ public class Declaration<T>
     /// <param name="summary">A short description.</param>
     /// <param name="attributes">All attributes.</param>
     /// <param name="make">Creates an instance from attribute values.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">
     /// The kind is empty, or the name of an attribute is not unique or is reserved in files.
     /// </exception>

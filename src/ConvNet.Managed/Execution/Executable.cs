@@ -30,6 +30,8 @@ public abstract partial class Executable : IExecutable
     /// <param name="batchSize">The number of samples in a full batch.</param>
     /// <param name="spec">How the graph is trained; null for inference only.</param>
     /// <param name="backendDisposed">Returns whether the backend has been disposed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="backendDisposed"/> is null.</exception>
+    /// <inheritdoc cref="IBackend.Compile" path="/exception[starts-with(@cref, 'T:System.Argument')]"/>
     protected Executable(Graph graph, int batchSize, TrainingSpec? spec, Func<bool> backendDisposed)
     {
         ArgumentNullException.ThrowIfNull(backendDisposed);

@@ -23,6 +23,7 @@ public sealed class FrozenParameters
     /// loss depends on.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="spec">How it is trained.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> or <paramref name="spec"/> is null.</exception>
     /// <exception cref="ArgumentException">The losses are not those of the graph.</exception>
     public static FrozenParameters Of(Graph graph, TrainingSpec spec)
     {
@@ -43,6 +44,7 @@ public sealed class FrozenParameters
 
     /// <summary>Whether a parameter gets a gradient and is updated.</summary>
     /// <param name="parameter">A parameter or a buffer.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     public bool Trains(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
@@ -54,6 +56,7 @@ public sealed class FrozenParameters
 
     /// <summary>Whether a layer runs as in inference because all of its trainable parameters are frozen.</summary>
     /// <param name="node">The node of the layer.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="node"/> is null.</exception>
     public bool Contains(Node node)
     {
         ArgumentNullException.ThrowIfNull(node);

@@ -42,6 +42,7 @@ public readonly ref struct GradientBucket
     /// <summary>Reads the gradient of a parameter of the bucket, in the order of its dimensions.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="values">Receives the values; its length must be that of the parameter.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     /// <exception cref="ArgumentException">The parameter is in another bucket, or has another length.</exception>
     public void Read(Parameter parameter, Span<float> values)
         => _executable.ReadGradientOf(Parameters, parameter, values);
@@ -49,6 +50,7 @@ public readonly ref struct GradientBucket
     /// <summary>Writes the gradient of a parameter of the bucket, in the order of its dimensions.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="values">The values; the length must be that of the parameter.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     /// <exception cref="ArgumentException">The parameter is in another bucket, or has another length.</exception>
     public void Write(Parameter parameter, ReadOnlySpan<float> values)
         => _executable.WriteGradientOf(Parameters, parameter, values);

@@ -77,11 +77,14 @@ public interface IBackend : IDisposable
     /// <summary>Compiles a graph for training.</summary>
     /// <exception cref="NotSupportedException">The backend does not support a layer, the loss or the optimiser; the
     /// message names it.</exception>
+    /// <exception cref="ArgumentNullException">An argument, or the losses or the optimiser of the spec, is
+    /// null.</exception>
     /// <exception cref="ArgumentException">
     /// The graph has no layers, has a node that leads to no output, or has several layers that no other reads and no
-    /// declared outputs; the batch size is less than 1; or a loss names an output, or the optimiser a parameter, that
-    /// the graph does not have.
+    /// declared outputs; or a loss names an output, or the optimiser a parameter, that the graph does not have.
     /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">The batch size is less than 1, or so large that a tensor has more
+    /// than 2³¹ − 1 values.</exception>
     /// <exception cref="InsufficientMemoryException">There is not enough memory.</exception>
     /// <exception cref="ObjectDisposedException">The backend is disposed.</exception>
     IExecutable Compile(Graph graph, TrainingSpec spec);
@@ -132,7 +135,9 @@ public interface IExecutable : IDisposable
     /// The length is not a whole number of samples or exceeds a batch; the inputs have different numbers of samples; or
     /// an input is missing, unknown or given twice.
     /// </exception>
-    /// <exception cref="InvalidOperationException">A trainable parameter has not been written.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, the graph was compiled
+    /// for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Forward(BatchValues input);
 
     /// <summary>Operation 2: computes the mean loss of the batch of the last forward pass. With several losses the
@@ -145,14 +150,19 @@ public interface IExecutable : IDisposable
     /// The kind or number of targets is not what the loss takes, a label or sample weight is out of range, or an output
     /// with a loss has no targets.
     /// </exception>
+    /// <exception cref="InvalidOperationException">There is no forward pass whose loss could be computed, the graph was
+    /// compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     double Loss(Targets targets);
 
     /// <summary>Reads the unweighted mean loss of one output from the last <see cref="Loss"/> or
     /// <see cref="TrainStep"/>.</summary>
     /// <param name="output">The name of an output that has a loss.</param>
+    /// <exception cref="ArgumentNullException">The name is null.</exception>
     /// <exception cref="ArgumentException">No output with this name has a loss.</exception>
-    /// <exception cref="InvalidOperationException">The loss has not been computed since the last forward
-    /// pass.</exception>
+    /// <exception cref="InvalidOperationException">The loss has not been computed since the last forward pass, the
+    /// graph was compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     double ReadLoss(string output);
 
     /// <summary>Operation 3: computes the gradients of all parameters that are not frozen and that a loss depends on.
@@ -162,9 +172,10 @@ public interface IExecutable : IDisposable
     /// </param>
     /// <exception cref="InvalidOperationException">
     /// The loss has not been computed since the last backward pass; <see cref="Step"/> or <see cref="Write"/> was
-    /// called after <see cref="Forward"/>; or the existing gradients belong to other values of the parameters and
-    /// cannot be accumulated.
+    /// called after <see cref="Forward"/>; the existing gradients belong to other values of the parameters and cannot
+    /// be accumulated; or another call is in progress.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Backward(bool accumulate = false);
 
     /// <summary>Operation 3: computes the gradients of all parameters from a given gradient of the output.</summary>
@@ -173,7 +184,12 @@ public interface IExecutable : IDisposable
     /// of the outputs that have a loss. The gradients of the others are zero.
     /// </param>
     /// <param name="accumulate">Whether the new gradients are added to the existing ones.</param>
-    /// <inheritdoc cref="Backward(bool)" path="/exception"/>
+    /// <exception cref="ArgumentException">A gradient has another length than its output, or an output is unknown,
+    /// given twice or has no loss.</exception>
+    /// <exception cref="InvalidOperationException"> There has been no forward pass since the last backward pass;
+    /// <see cref="Step"/> or <see cref="Write"/> was called after <see cref="Forward"/>; the existing gradients belong
+    /// to other values of the parameters and cannot be accumulated; or another call is in progress. </exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Backward(BatchValues outputGradient, bool accumulate = false);
 
     /// <summary>
@@ -182,6 +198,10 @@ public interface IExecutable : IDisposable
     /// applies them again.
     /// </summary>
     /// <param name="learningRate">The learning rate α, a finite number.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The learning rate is not finite.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run, the graph
+    /// was compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Step(float learningRate);
 
     /// <summary>
@@ -198,6 +218,12 @@ public interface IExecutable : IDisposable
     /// <param name="output">Receives the output of the forward pass, or some outputs by name; empty if the output is
     /// not needed.</param>
     /// <returns>The mean loss before the update. With several losses it is Σ weight·loss.</returns>
+    /// <exception cref="ArgumentException">An argument is not what <see cref="Forward"/>, <see cref="Loss"/> or
+    /// <see cref="ReadOutput"/> takes.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The learning rate is not finite.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, the graph was compiled
+    /// for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     double TrainStep(BatchValues input, Targets targets, float learningRate, BatchBuffers output = default);
 
     /// <summary>Computes the output of a batch in inference mode: with running statistics and without dropout. A
@@ -205,32 +231,74 @@ public interface IExecutable : IDisposable
     /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
     /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
     /// <param name="output">Receives the N×C×H×W values of the output, or of some outputs by name.</param>
+    /// <exception cref="ArgumentException">
+    /// The length of the input is not a whole number of samples or exceeds a batch; the inputs have different numbers
+    /// of samples; the output has another length; or a name is missing, unknown or given twice.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or another call is in
+    /// progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Infer(BatchValues input, BatchBuffers output);
 
     /// <summary>Reads the output of the last <see cref="Forward"/>, or some outputs by name.</summary>
+    /// <param name="output">Receives the N×C×H×W values.</param>
+    /// <exception cref="ArgumentException">The length is another than that of the output, or a name is unknown or given
+    /// twice.</exception>
+    /// <exception cref="InvalidOperationException">No forward pass has run since the last backward pass, or another
+    /// call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void ReadOutput(BatchBuffers output);
 
     /// <summary>Reads a parameter or a buffer in the order of its dimensions.</summary>
-    /// <exception cref="InvalidOperationException">The parameter is trainable and has not been written.</exception>
+    /// <param name="parameter">A parameter or a buffer of the graph.</param>
+    /// <param name="values">Receives the values.</param>
+    /// <exception cref="ArgumentNullException">The parameter is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph, or the length is not
+    /// <see cref="Parameter.Length"/>.</exception>
+    /// <exception cref="InvalidOperationException">The parameter is trainable and has not been written, or another call
+    /// is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Read(Parameter parameter, Span<float> values);
 
     /// <summary>Writes a parameter or a buffer in the order of its dimensions.</summary>
+    /// <param name="parameter">A parameter or a buffer of the graph.</param>
+    /// <param name="values">The values.</param>
+    /// <exception cref="ArgumentNullException">The parameter is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph, or the length is not
+    /// <see cref="Parameter.Length"/>.</exception>
+    /// <exception cref="InvalidOperationException">Another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Write(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Reads the gradient of a parameter.</summary>
+    /// <param name="parameter">A parameter of the graph.</param>
+    /// <param name="values">Receives the values, in the order of the parameter's dimensions.</param>
+    /// <exception cref="ArgumentNullException">The parameter is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph or is a buffer, or the length is not
+    /// <see cref="Parameter.Length"/>.</exception>
     /// <exception cref="InvalidOperationException">No backward pass has run, the parameter is frozen, no loss depends
-    /// on it, or the graph was compiled with <c>KeepGradients: false</c>.</exception>
+    /// on it, the graph was compiled for inference only or with <c>KeepGradients: false</c>, or another call is in
+    /// progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void ReadGradient(Parameter parameter, Span<float> values);
 
     /// <summary>Writes the gradient of a parameter, to be used by the next <see cref="Step"/>.</summary>
-    /// <exception cref="InvalidOperationException">
-    /// There are no gradients because no backward pass has run, the parameter is frozen, or no loss depends on it.
-    /// </exception>
+    /// <param name="parameter">A parameter of the graph.</param>
+    /// <param name="values">The values, in the order of the parameter's dimensions.</param>
+    /// <exception cref="ArgumentNullException">The parameter is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph or is a buffer, or the length is not
+    /// <see cref="Parameter.Length"/>.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run, the
+    /// parameter is frozen, no loss depends on it, the graph was compiled for inference only, or another call is in
+    /// progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void WriteGradient(Parameter parameter, ReadOnlySpan<float> values);
 
     /// <summary>Multiplies all gradients by a factor.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The factor is not finite.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run, the graph
+    /// was compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void ScaleGradients(float factor);
 
     /// <summary>
@@ -241,12 +309,16 @@ public interface IExecutable : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The maximum norm is not a positive finite number.</exception>
     /// <exception cref="ArithmeticException">A gradient is NaN or infinite; the gradients are left
     /// unchanged.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run, the graph
+    /// was compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     double ClipGradientNorm(float maxNorm);
 
     /// <summary>Clamps every gradient value to ±<paramref name="maxValue"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The maximum value is not a positive finite number.</exception>
-    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run.</exception>
+    /// <exception cref="InvalidOperationException">There are no gradients because no backward pass has run, the graph
+    /// was compiled for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void ClipGradientValue(float maxValue);
 
     /// <summary>
@@ -259,6 +331,8 @@ public interface IExecutable : IDisposable
     /// all executables, weighted by their numbers of samples.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <exception cref="InvalidOperationException">Another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     int SampleOffset { get; set; }
 
     /// <summary>
@@ -274,12 +348,17 @@ public interface IExecutable : IDisposable
     /// the values they had before the pass.
     /// </remarks>
     /// <exception cref="InvalidOperationException">
-    /// The graph was compiled for inference only, or with <c>KeepGradients: false</c>.
+    /// The graph was compiled for inference only or with <c>KeepGradients: false</c>, or another call is in progress.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     GradientReadyCallback? GradientReady { get; set; }
 
     /// <summary>Whether a parameter is frozen, that is, has no gradient and is not updated.</summary>
     /// <param name="parameter">A parameter or a buffer.</param>
+    /// <exception cref="ArgumentNullException">The parameter is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph.</exception>
+    /// <exception cref="InvalidOperationException">Another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     bool IsFrozen(Parameter parameter);
 
     /// <summary>Freezes parameters: they get no gradient and are no longer updated.</summary>
@@ -291,9 +370,11 @@ public interface IExecutable : IDisposable
     /// discarded.
     /// </remarks>
     /// <param name="parameters">The parameters.</param>
+    /// <exception cref="ArgumentNullException">The parameters or one of them are null.</exception>
     /// <exception cref="ArgumentException">A parameter is a buffer or belongs to another graph.</exception>
-    /// <exception cref="InvalidOperationException">The graph was compiled for inference only, or the executable is
-    /// being recorded.</exception>
+    /// <exception cref="InvalidOperationException">The graph was compiled for inference only, the executable is being
+    /// recorded, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     /// <exception cref="InsufficientMemoryException">There is not enough memory; nothing has been changed.</exception>
     void Freeze(params IEnumerable<Parameter> parameters);
 
@@ -306,23 +387,33 @@ public interface IExecutable : IDisposable
     /// state, the step and pass counters, and which parameters are frozen.
     /// </summary>
     /// <exception cref="InvalidOperationException">
-    /// The graph was compiled for inference only, or a trainable parameter has not been written.
+    /// The graph was compiled for inference only, a trainable parameter has not been written, or another call is in
+    /// progress.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     TrainingState SaveState();
 
     /// <summary>Restores a state saved from an executable of the same graph and optimiser, on any backend.</summary>
     /// <remarks>The set of frozen parameters is taken from the state. Existing gradients and a pass in progress are
     /// discarded.</remarks>
+    /// <param name="state">The state.</param>
+    /// <exception cref="ArgumentNullException">The state is null.</exception>
     /// <exception cref="ArgumentException">
     /// The state belongs to another graph or another optimiser; nothing has been changed.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The graph was compiled for inference only.</exception>
+    /// <exception cref="InvalidOperationException">The graph was compiled for inference only, the executable is being
+    /// recorded, or another call is in progress.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory; nothing has been changed.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void LoadState(TrainingState state);
 
     /// <summary>Reads the gradient of the input, or of some inputs by name, from the last backward pass.</summary>
     /// <param name="values">Receives the N×C×H×W values; they are zero if no loss depends on the input.</param>
-    /// <exception cref="InvalidOperationException">No backward pass has run, or the graph was not compiled with
-    /// <c>InputGradient: true</c>.</exception>
+    /// <exception cref="ArgumentException">The length is another than that of the input, or a name is unknown or given
+    /// twice.</exception>
+    /// <exception cref="InvalidOperationException">No backward pass has run since the last forward pass, the graph was
+    /// not compiled with <c>InputGradient: true</c>, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void ReadInputGradient(BatchBuffers values);
 }
 
@@ -330,6 +421,11 @@ public interface IExecutable : IDisposable
 public static class ExecutableExtensions
 {
     /// <summary>Writes the initial values of all parameters and buffers.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="initializer">Draws the values that are not constants.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="InvalidOperationException">A call of the executable is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     public static void Initialize(this IExecutable executable, Initializer initializer)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -346,6 +442,7 @@ public static class ExecutableExtensions
     /// <param name="executable">The executable.</param>
     /// <param name="patterns">Names such as <c>conv1.bias</c>; <c>*</c> matches any characters, <c>?</c> matches
     /// one.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="ArgumentException">A pattern matches no trainable parameter of the graph.</exception>
     /// <inheritdoc cref="IExecutable.Freeze" path="/exception"/>
     public static void Freeze(this IExecutable executable, params IEnumerable<string> patterns)
@@ -357,6 +454,7 @@ public static class ExecutableExtensions
     /// <summary>Freezes all parameters of a layer.</summary>
     /// <param name="executable">The executable.</param>
     /// <param name="node">The node of the layer.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="ArgumentException">The layer has no trainable parameters.</exception>
     /// <inheritdoc cref="IExecutable.Freeze" path="/exception"/>
     public static void Freeze(this IExecutable executable, Node node)
@@ -366,6 +464,7 @@ public static class ExecutableExtensions
     }
 
     /// <summary>Makes frozen parameters trainable again, by name.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <inheritdoc cref="Freeze(IExecutable, IEnumerable{string})"/>
     public static void Unfreeze(this IExecutable executable, params IEnumerable<string> patterns)
     {
@@ -374,6 +473,7 @@ public static class ExecutableExtensions
     }
 
     /// <summary>Makes all parameters of a layer trainable again.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <inheritdoc cref="Freeze(IExecutable, Node)"/>
     public static void Unfreeze(this IExecutable executable, Node node)
     {
@@ -398,7 +498,13 @@ public static class ExecutableExtensions
     }
 
     /// <summary>Copies all parameters and buffers to another executable of the same graph, on any backend.</summary>
+    /// <param name="executable">The executable to read.</param>
+    /// <param name="other">The executable to write.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">The other executable belongs to another graph.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or a call of one of the
+    /// executables is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">An executable or its backend is disposed.</exception>
     public static void CopyParametersTo(this IExecutable executable, IExecutable other)
     {
         ArgumentNullException.ThrowIfNull(executable);

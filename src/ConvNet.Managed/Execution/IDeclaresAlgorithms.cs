@@ -1,8 +1,8 @@
 namespace ConvNet;
 
 /// <summary>An executable that declares the algorithms by which it computes sums.</summary>
-/// <remarks>The gradient checks apply the error bound that <see cref="DeclaredAccuracy"/> gives for the declared
-/// algorithm. An executable without this interface computes all sums directly.</remarks>
+/// <remarks>The gradient checks apply the error bound of the declared algorithm. An executable without this interface
+/// computes all sums directly.</remarks>
 public interface IDeclaresAlgorithms
 {
     /// <summary>Gets the algorithm of a pass of a node; that of training if the executable trains.</summary>

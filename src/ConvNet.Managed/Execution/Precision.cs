@@ -4,7 +4,7 @@ namespace ConvNet;
 public enum Precision
 {
     /// <summary>Allows algorithms with larger rounding errors where they are faster: Winograd's for 3×3 convolutions.
-    /// Their errors are a few times those of direct sums; see <see cref="DeclaredAccuracy"/> for the bounds.</summary>
+    /// Their errors are a few times those of direct sums.</summary>
     Fast,
 
     /// <summary>Allows only algorithms that are at least as accurate as direct sums of products.</summary>

@@ -7,6 +7,8 @@ namespace ConvNet;
 public static class TensorExtensions
 {
     /// <summary>Reads a parameter or a buffer as a tensor with its dimensions (O, I, H, W for a convolution).</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="parameter"/> is
+    /// null.</exception>
     public static Tensor<float> ReadTensor(this IExecutable executable, Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -17,6 +19,8 @@ public static class TensorExtensions
     }
 
     /// <summary>Reads the gradient of a parameter as a tensor with the parameter's dimensions.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="parameter"/> is
+    /// null.</exception>
     public static Tensor<float> ReadGradientTensor(this IExecutable executable, Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -27,6 +31,8 @@ public static class TensorExtensions
     }
 
     /// <summary>Writes a parameter or a buffer from a tensor with the same dimensions.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/>, <paramref name="parameter"/> or
+    /// <paramref name="values"/> is null.</exception>
     /// <exception cref="ArgumentException">The tensor has other dimensions.</exception>
     public static void Write(this IExecutable executable, Parameter parameter, Tensor<float> values)
     {
@@ -42,6 +48,8 @@ public static class TensorExtensions
     /// <summary>Computes the output of a batch in inference mode as an N×C×H×W tensor.</summary>
     /// <param name="executable">The executable.</param>
     /// <param name="input">An N×C×H×W tensor with the C, H and W of the graph's input.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="input"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The dimensions of the input differ from those of the graph's input, or it
     /// has more samples than a batch.</exception>
     public static Tensor<float> Infer(this IExecutable executable, Tensor<float> input)

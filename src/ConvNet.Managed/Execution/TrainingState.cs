@@ -29,6 +29,7 @@ public sealed record TrainingState(long Step, long Pass, IReadOnlyList<NamedTens
     /// <summary>Gets the name of a component of the optimiser's state of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="state">One of <see cref="Optimizer.StateNames"/>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     public static string NameOf(Parameter parameter, string state)
     {
         ArgumentNullException.ThrowIfNull(parameter);

@@ -54,9 +54,12 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     }
 
     /// <summary>Reads a file.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or has other content; the message gives the reason
     /// and the position.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
     public static SafeTensors Read(string path)
     {
         ArgumentNullException.ThrowIfNull(path);

@@ -36,6 +36,7 @@ public readonly ref struct BatchValues
 
     /// <summary>Wraps the values of several tensors, by name.</summary>
     /// <param name="tensors">The name of each input or output and its N×C×H×W values.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     public static BatchValues Of(params (string Name, ReadOnlyMemory<float> Values)[] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -44,6 +45,7 @@ public readonly ref struct BatchValues
 
     /// <summary>Wraps the values of several tensors, in the order of the graph's inputs or outputs.</summary>
     /// <param name="tensors">The N×C×H×W values of each tensor.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     public static BatchValues InOrder(params float[][] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -63,6 +65,7 @@ public readonly ref struct BatchValues
     /// <param name="nodes">The inputs or outputs of a graph.</param>
     /// <param name="what">The word for a node in error messages: <c>input</c> or <c>output</c>.</param>
     /// <param name="all">Whether every node must have values.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="nodes"/> or <paramref name="what"/> is null.</exception>
     /// <exception cref="ArgumentException">A name is unknown, given twice or missing, or the number of unnamed tensors
     /// is not that of the nodes.</exception>
     public BatchValues InOrderOf(IReadOnlyList<Node> nodes, string what, bool all = true)
@@ -112,6 +115,7 @@ public readonly ref struct BatchBuffers
 
     /// <summary>Wraps memory for several tensors, by name.</summary>
     /// <param name="tensors">The name of each input or output and the memory that receives its N×C×H×W values.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     public static BatchBuffers Of(params (string Name, Memory<float> Values)[] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -121,6 +125,7 @@ public readonly ref struct BatchBuffers
     /// <summary>Wraps memory for several tensors, in the order of the graph's inputs or outputs.</summary>
     /// <param name="tensors">Receive the N×C×H×W values of each tensor; an empty array means that the tensor is not
     /// needed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensors"/> is null.</exception>
     public static BatchBuffers InOrder(params float[][] tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -135,6 +140,7 @@ public readonly ref struct BatchBuffers
 
     /// <summary>Returns the same memory in the order of the given nodes, for use by a backend.</summary>
     /// <inheritdoc cref="BatchValues.InOrderOf" path="/param"/>
+    /// <exception cref="ArgumentNullException"><paramref name="nodes"/> or <paramref name="what"/> is null.</exception>
     /// <exception cref="ArgumentException">A name is unknown or given twice, or the number of unnamed tensors is not
     /// that of the nodes.</exception>
     public BatchBuffers InOrderOf(IReadOnlyList<Node> nodes, string what)

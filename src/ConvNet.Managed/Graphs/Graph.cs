@@ -77,6 +77,7 @@ public sealed class Graph
     /// <param name="name">The name, unique in the graph.</param>
     /// <param name="shape">The shape C, H, W of one sample.</param>
     /// <returns>The node of the input.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The name is empty or already in use, or the shape has no values.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
     public Node AddInput(string name, Shape shape)
@@ -100,6 +101,7 @@ public sealed class Graph
     /// <summary>Declares the outputs, replacing previous declarations.</summary>
     /// <remarks>Other layers may read outputs too. Each output has the name of its node.</remarks>
     /// <param name="outputs">Nodes of this graph, in the order in which <see cref="Outputs"/> lists them.</param>
+    /// <exception cref="ArgumentNullException">A node is null.</exception>
     /// <exception cref="ArgumentException">No node is given, a node is given twice, or a node belongs to another
     /// graph.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>
@@ -132,6 +134,7 @@ public sealed class Graph
     /// layer.</param>
     /// <param name="layer">The layer.</param>
     /// <param name="inputs">The nodes it reads, which must belong to this graph.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="layer"/> is null.</exception>
     /// <exception cref="ArgumentException">The name is already in use, the layer does not accept inputs of these
     /// shapes, or a node belongs to another graph.</exception>
     /// <exception cref="InvalidOperationException">The graph has been compiled.</exception>

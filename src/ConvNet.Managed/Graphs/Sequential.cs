@@ -16,6 +16,7 @@ public static class Sequential
 
     /// <summary>Appends a chain of layers to a node.</summary>
     /// <returns>The last node of the chain.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     public static Node Append(this Graph graph, Node from, params ReadOnlySpan<Layer> layers)
     {
         ArgumentNullException.ThrowIfNull(graph);

@@ -9,6 +9,7 @@ public sealed record DrawnInitialValue : InitialValue
     /// <summary>Creates an initial value that is drawn by an initialiser.</summary>
     /// <param name="initializer">Creates the initialiser, given the seed of the one passed to
     /// <see cref="ExecutableExtensions.Initialize"/>, or 0 if that has no seed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="initializer"/> is null.</exception>
     public DrawnInitialValue(Func<int, Initializer> initializer)
         : base((float?)null)
     {

@@ -10,6 +10,7 @@ namespace ConvNet;
 public abstract record Initializer
 {
     /// <summary>Writes the initial values of one parameter.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     public void Fill(Parameter parameter, Span<float> values)
     {
         ArgumentNullException.ThrowIfNull(parameter);
@@ -33,6 +34,7 @@ public abstract record Initializer
     private protected virtual int OwnSeed => 0;
 
     /// <summary>Writes the initial values of a weight.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     protected abstract void FillWeight(Parameter parameter, Span<float> values);
 }
 

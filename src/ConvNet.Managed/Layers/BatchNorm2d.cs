@@ -91,6 +91,7 @@ public sealed record BatchNorm2d : Layer
     /// <item>The running statistics r ← (1 − m)r + m·b round three times: mΔb + 4u((1 − m)|r| + m|b|).</item>
     /// </list>
     /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="bounds"/> is null.</exception>
     public override void DeriveBounds(ErrorBounds bounds)
     {
         ArgumentNullException.ThrowIfNull(bounds);

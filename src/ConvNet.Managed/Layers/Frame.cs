@@ -106,6 +106,7 @@ public readonly struct Frame<T>
     /// <exception cref="InvalidOperationException">
     /// The call comes from a backward pass, and <see cref="Layer.BackwardReads"/> does not include the inputs.
     /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">The layer has no input <paramref name="i"/>.</exception>
     public ReadOnlySpan<T> X(int i)
     {
         CheckRead("x", BackwardReads.Inputs);
@@ -137,6 +138,7 @@ public readonly struct Frame<T>
     }
 
     /// <summary>Returns whether the gradient of input <paramref name="i"/> is needed.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The layer has no input <paramref name="i"/>.</exception>
     public bool WantsDX(int i) => _backward && !_memory.DX[Input(i)].IsEmpty;
 
     /// <summary>Returns the gradient of input <paramref name="i"/>, if it is needed.</summary>
@@ -179,6 +181,7 @@ public readonly struct Frame<T>
     /// A call must write only memory that no other call reads or writes. The result then does not depend on the number
     /// of threads. If calls throw, the exception of the lowest index is rethrown unchanged.
     /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="body"/> is null.</exception>
     public void For(int count, Action<int> body)
     {
         ArgumentNullException.ThrowIfNull(body);

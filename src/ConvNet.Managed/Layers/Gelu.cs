@@ -76,6 +76,7 @@ public sealed record Gelu : Layer
     /// relative error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute 8u:
     /// Δdx = |dy|·u·(6 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|) + u|dx|, with z′ = 0 for the exact form.
     /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="bounds"/> is null.</exception>
     public override void DeriveBounds(ErrorBounds bounds)
     {
         ArgumentNullException.ThrowIfNull(bounds);

@@ -27,6 +27,7 @@ public sealed class LayerDeclaration : Declaration<Layer>
     /// <param name="summary">A short description of what it computes.</param>
     /// <param name="attributes">All attributes.</param>
     /// <param name="make">Creates a layer from attribute values.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">
     /// The kind is empty, or the name of an attribute is not unique or is reserved for nodes in files.
     /// </exception>

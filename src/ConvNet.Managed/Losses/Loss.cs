@@ -33,6 +33,7 @@ public abstract record Loss
     /// <remarks>Class labels of whole samples require a vector of outputs. An output that is a map usually means that a
     /// pooling layer is missing.</remarks>
     /// <param name="output">The node of the output.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="output"/> is null.</exception>
     /// <exception cref="ArgumentException">The loss is not defined for the output; the message names the node and the
     /// remedy.</exception>
     public virtual void CheckOutput(Node output)
@@ -51,6 +52,7 @@ public abstract record Loss
     public abstract T Evaluate<T>(in LossFrame<T> f) where T : unmanaged, IFloatingPointIeee754<T>;
 
     /// <summary>Makes derived records print <see cref="Takes"/> and their own members.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     protected virtual bool PrintMembers(StringBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);

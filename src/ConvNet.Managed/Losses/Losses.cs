@@ -65,6 +65,7 @@ public sealed class Losses : IReadOnlyList<OutputLoss>, IEquatable<Losses>
             + (of.Output is null ? "" : $" of {of.Output}")));
 
     /// <summary>Assigns the losses to the nodes of a graph, in the order of its outputs.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// There are no losses, an output is unknown or has two losses, or a loss is not defined for its output.
     /// </exception>

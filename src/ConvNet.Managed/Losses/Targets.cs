@@ -63,6 +63,7 @@ public readonly ref struct Targets
 
     /// <summary>Combines the targets of several outputs, one for each output that has a loss.</summary>
     /// <param name="outputs">The name of each output and its targets, such as <c>("class", labels)</c>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="outputs"/> is null.</exception>
     public static Targets Of(params OutputTargets[] outputs)
     {
         ArgumentNullException.ThrowIfNull(outputs);

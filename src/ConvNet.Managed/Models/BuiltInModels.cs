@@ -32,6 +32,7 @@ public static class BuiltInModels
     /// <param name="classes">The number of classes; by default the network's own.</param>
     /// <exception cref="ArgumentException">There is no network of this name, or it does not accept images of this
     /// shape.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="classes"/> is less than 1.</exception>
     public static Graph Create(string name, Shape? input = null, int? classes = null)
     {
         (Shape own, int ownClasses, Func<Shape, int, Graph> build) = Find(name);

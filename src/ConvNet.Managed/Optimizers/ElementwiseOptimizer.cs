@@ -10,7 +10,9 @@ namespace ConvNet;
 /// </remarks>
 public abstract record ElementwiseOptimizer : Optimizer
 {
-    /// <inheritdoc cref="Optimizer(float)"/>
+    /// <summary>Initialises the options that all optimisers have.</summary>
+    /// <param name="weightDecay">The weight decay λ of parameters whose group does not specify one.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The weight decay is negative or not finite.</exception>
     protected ElementwiseOptimizer(float weightDecay = 0)
         : base(weightDecay)
     {

@@ -23,6 +23,7 @@ public abstract record Optimizer
 
     /// <summary>Groups of parameters with their own learning-rate factor or weight decay.</summary>
     /// <remarks>A parameter belongs to the first group that matches its name.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="value"/> is null.</exception>
     /// <exception cref="ArgumentException">A group is null.</exception>
     public IReadOnlyList<ParameterGroup> Groups
     {
@@ -48,6 +49,7 @@ public abstract record Optimizer
 
     /// <summary>Gets the options of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     public ParameterOptions OptionsOf(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
@@ -62,6 +64,7 @@ public abstract record Optimizer
 
     /// <summary>Throws unless the optimiser fits a graph that is compiled with it.</summary>
     /// <param name="graph">The graph.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// A pattern of a group matches no trainable parameter, or only parameters of preceding groups; the message
     /// suggests similar names.

@@ -9,6 +9,7 @@ public sealed class OptimizerDeclaration : Declaration<Optimizer>
     /// <param name="summary">A short description.</param>
     /// <param name="attributes">All attributes of the kind.</param>
     /// <param name="make">Creates an optimiser from given values of the attributes.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">
     /// The kind is empty, or the name of an attribute is not unique or is reserved for files.
     /// </exception>

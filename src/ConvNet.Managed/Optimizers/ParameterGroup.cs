@@ -19,6 +19,7 @@ public sealed record ParameterGroup
     /// <param name="patterns">
     /// Names of parameters such as <c>conv1.bias</c>; <c>*</c> matches any characters, <c>?</c> matches one.
     /// </param>
+    /// <exception cref="ArgumentNullException"><paramref name="patterns"/> is null.</exception>
     /// <exception cref="ArgumentException">There are no patterns, or a pattern is empty.</exception>
     public ParameterGroup(params IEnumerable<string> patterns)
     {

@@ -17,6 +17,7 @@ public readonly ref struct StateSpans<T>
     /// <param name="values">All values.</param>
     /// <param name="count">The number of names.</param>
     /// <exception cref="ArgumentException">The number of values is not a multiple of the number of names.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     public StateSpans(Span<T> values, int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);

@@ -19,6 +19,10 @@ public interface IProfiles
     /// <summary>Starts timing the parts of every call until the recording is disposed. If the executable trains, only
     /// its training calls are timed.</summary>
     /// <exception cref="InvalidOperationException">A recording is already active.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory for the pass that is
+    /// recorded.</exception>
+    /// <exception cref="NotSupportedException">The pass that is recorded is too large for the backend.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     Recording Record();
 }
 

@@ -16,6 +16,7 @@ public sealed class Recording(IReadOnlyList<LayerProfile> parts, Action end) : I
     private Action? _end = end;
 
     /// <summary>Runs a call of the executable and times it as a whole.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="call"/> is null.</exception>
     public void Call(Action call)
     {
         ArgumentNullException.ThrowIfNull(call);

@@ -53,6 +53,7 @@ public sealed class ManagedBackend : IBackend
 
     /// <summary>Compiles a graph for training with arithmetic of the given type.</summary>
     /// <typeparam name="T">float, or double for the reference with which other backends are compared.</typeparam>
+    /// <exception cref="ArgumentNullException"><paramref name="spec"/> is null.</exception>
     /// <inheritdoc cref="IBackend.Compile" path="/exception"/>
     public ManagedPlan<T> Compile<T>(Graph graph, TrainingSpec spec) where T : unmanaged, IFloatingPointIeee754<T>
     {

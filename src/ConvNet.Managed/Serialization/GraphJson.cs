@@ -24,6 +24,7 @@ public static class GraphJson
     private const string InputName = "input";
 
     /// <summary>Writes a graph.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and so no JSON form, a
     /// name is not valid Unicode, or the text would be longer than the reader accepts.</exception>
     public static string Write(Graph graph)
@@ -62,6 +63,7 @@ public static class GraphJson
     /// <param name="json">The JSON text.</param>
     /// <param name="source">The source of the text, for error messages.</param>
     /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="json"/> is null.</exception>
     /// <exception cref="InvalidDataException">The text is not a valid graph; the message says where and
     /// why.</exception>
     public static Graph Read(string json, string source = "graph", LayerSet? layers = null)
@@ -73,9 +75,12 @@ public static class GraphJson
     /// <summary>Reads a graph from a file.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="InvalidDataException">The file is not a valid graph; the message says where and
     /// why.</exception>
     /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
     public static Graph Load(string path, LayerSet? layers = null)
         => Read(InputFile.Bytes(path, "description of a graph"), path, layers);
 

@@ -49,6 +49,7 @@ public sealed class SavedModel
     /// </param>
     /// <param name="training">The training, if it is to be resumed from the file. The state of the executable is then
     /// saved too, and saving needs memory for a copy of that state.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
     /// <exception cref="ArgumentException">The training spec of the executable differs from that of the
     /// training.</exception>
@@ -92,8 +93,10 @@ public sealed class SavedModel
     }
 
     /// <summary>Throws if <see cref="Save"/> could not write to a path. Call it before a long training.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
     public static void CheckPath(string path) => AtomicFile.Probe(path, Content);
 
     /// <summary>
@@ -103,12 +106,14 @@ public sealed class SavedModel
     /// <param name="graph">The graph.</param>
     /// <param name="normalization">The normalisation of the images.</param>
     /// <param name="training">The training, if it is to be resumed from the file.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     /// <exception cref="NotSupportedException">
     /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
     /// file.
     /// </exception>
     /// <exception cref="IOException">The file cannot be written, or the disk has too little space.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
     public static void CheckPath(string path, Graph graph, Normalization? normalization = null,
         SavedTraining? training = null)
     {
@@ -124,9 +129,12 @@ public sealed class SavedModel
     /// <param name="allowNonFinite">Whether NaN and infinite values are accepted.</param>
     /// <param name="layers">The recognised layers; by default those of this library.</param>
     /// <param name="kinds">The recognised parts of a training; by default those of this library.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or has other content; the message gives the
     /// reason.</exception>
     /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
     public static SavedModel Load(string path, bool allowNonFinite = false, LayerSet? layers = null,
         TrainingKinds? kinds = null)
     {
@@ -206,6 +214,7 @@ public sealed class SavedModel
 
     /// <summary>Loads the state of the training into an executable of <see cref="Graph"/> that was compiled with
     /// <see cref="SavedTraining.Spec"/>, on any backend.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// The executable has other parameters or another optimiser; it is unchanged.
     /// </exception>
@@ -220,6 +229,7 @@ public sealed class SavedModel
 
     /// <summary>Copies the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
     /// parameters.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="ArgumentException">The executable has other parameters; it is unchanged.</exception>
     public void CopyTo(IExecutable executable)
     {

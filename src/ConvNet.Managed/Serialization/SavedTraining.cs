@@ -23,6 +23,7 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
 
     /// <summary>Throws if the training would resume within an epoch and the loader gives other batches.</summary>
     /// <param name="loader">The loader to resume with.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="loader"/> is null.</exception>
     /// <exception cref="ArgumentException">The batches would differ; the message gives the reason.</exception>
     public void CheckFor(DataLoader loader)
     {

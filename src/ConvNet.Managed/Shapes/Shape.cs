@@ -46,6 +46,7 @@ public readonly record struct Shape
     public static Shape Vector(int features) => new(features, 1, 1);
 
     /// <summary>Parses a shape written as <c>3x32x32</c>.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="text"/> is null.</exception>
     /// <exception cref="FormatException">The text is not three positive whole numbers separated by x.</exception>
     public static Shape Parse(string text)
     {

@@ -3,6 +3,8 @@ using System.Globalization;
 namespace ConvNet;
 
 /// <summary>A size in rows and columns. A single number converts to the same size in both directions.</summary>
+/// <param name="H">The number of rows.</param>
+/// <param name="W">The number of columns.</param>
 public readonly record struct Extent(int H, int W)
 {
     /// <summary>Creates a size with the same number of rows and columns.</summary>

@@ -69,6 +69,7 @@ public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyL
     public long ActivationBytes => Layers.Sum(layer => layer.ActivationBytes);
 
     /// <summary>Summarises a graph.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     public static ModelSummary Of(Graph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);

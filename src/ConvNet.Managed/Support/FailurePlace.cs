@@ -12,6 +12,7 @@ public static class FailurePlace
     internal const string Key = "ConvNet.Place";
 
     /// <summary>Gets the place of an exception, such as <c>conv1 (Conv2d)</c>; null if none was noted.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
     public static string? PlaceOf(Exception exception)
     {
         ArgumentNullException.ThrowIfNull(exception);

@@ -42,6 +42,7 @@ public sealed class Evaluation
 
     /// <summary>Gets the results of an output.</summary>
     /// <param name="output">The name of the output.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="output"/> is null.</exception>
     /// <exception cref="ArgumentException">The data has no targets for an output with this name.</exception>
     public OutputEvaluation this[string output]
     {
@@ -57,8 +58,13 @@ public sealed class Evaluation
     /// <param name="executable">The network.</param>
     /// <param name="data">The loader of all samples; its first epoch is used.</param>
     /// <param name="cancellation">Cancels the run between two batches.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="data"/> is
+    /// null.</exception>
     /// <exception cref="ArgumentException">The data does not match the network, or the loader drops
     /// samples.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or another call of the
+    /// network is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The network or its backend is disposed.</exception>
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public static Evaluation Of(IExecutable executable, DataLoader data, CancellationToken cancellation = default)

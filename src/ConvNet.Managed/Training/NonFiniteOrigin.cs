@@ -44,6 +44,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// <param name="pass">
     /// The number of earlier training forward passes, which keys the random masks. Null in inference mode.
     /// </param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     public static NonFiniteOrigin Find(IExecutable executable, BatchValues input, long? pass)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -99,6 +100,7 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
     /// Finds the first parameter or buffer with a non-finite value; null if there is none.
     /// </summary>
     /// <param name="executable">The executable, which is not changed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     public static NonFiniteOrigin? InParameters(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);

@@ -45,7 +45,10 @@ public sealed class Trainer
     /// <summary>Creates a trainer.</summary>
     /// <param name="executable">The executable to train, with initialised parameters.</param>
     /// <param name="options">The options.</param>
-    /// <exception cref="ArgumentException">The executable cannot train, or an option is out of range.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="options"/> is
+    /// null.</exception>
+    /// <exception cref="ArgumentException">The executable cannot train.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public Trainer(IExecutable executable, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -76,6 +79,7 @@ public sealed class Trainer
     /// state the executable has loaded. Null starts from the beginning.</param>
     /// <param name="cancellation">Cancels the training between two steps. The parameters are those of the last complete
     /// step, which <see cref="Progress"/> identifies.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="train"/> is null.</exception>
     /// <exception cref="ArgumentException">The data does not match the network, or has no such position.</exception>
     /// <exception cref="NonFiniteLossException">
     /// The loss, or a value of the network after an epoch, is NaN or infinite. The message names the step and the
@@ -85,7 +89,9 @@ public sealed class Trainer
     /// The parameters are not initialised, or the schedule returns a non-finite learning rate.
     /// </exception>
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     /// <exception cref="OperationCanceledException">The training was cancelled.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The data has no such position.</exception>
     public TrainingResult Train(DataLoader train, DataLoader? test = null, TrainingProgress? from = null,
         CancellationToken cancellation = default)
     {

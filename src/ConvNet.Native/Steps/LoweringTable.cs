@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 
@@ -22,7 +23,7 @@ internal static class LoweringTable
         not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
             => new ActivationPrimitive(operation, inputs, activation),
         Layer layer => new ManagedPrimitive(operation, layer),
-        null => throw new InvalidOperationException("An input is not an operation."),
+        null => throw new UnreachableException("An input is not an operation."),
     };
 
     /// <summary>Returns the activation of a node, or the identity if its layer is not an activation with a

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 
@@ -130,7 +131,7 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     /// <summary>Returns the slot of a parameter's gradient.</summary>
     public Slot Gradient(Parameter parameter)
-        => _gradients[parameter.Index] ?? throw new InvalidOperationException($"{parameter.Name} has no gradient.");
+        => _gradients[parameter.Index] ?? throw new UnreachableException($"{parameter.Name} has no gradient.");
 
     /// <summary>
     /// Returns the optimiser step that can run as part of the weight gradient of a layer, with a learning rate of 1 and

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConvNet.Native.Interop;
 
 namespace ConvNet.Native;
@@ -52,7 +53,7 @@ internal abstract class Primitive(Operation operation)
     /// <param name="plan">The plan to add the step to.</param>
     /// <param name="y">The slot for the output.</param>
     public virtual void RunAgain(Lowering plan, Slot y)
-        => throw new InvalidOperationException($"{Operation.Node} does not run again.");
+        => throw new UnreachableException($"{Operation.Node} does not run again.");
 
     /// <summary>Returns the algorithm of a pass. Valid once the steps of the pass have been added.</summary>
     public virtual SumAlgorithm AlgorithmOf(SumPass pass) => SumAlgorithm.Direct;
