@@ -1,10 +1,11 @@
 namespace ConvNet;
 
-/// <summary>An elementwise, monotonically non-decreasing function y = f(x) whose derivative is a function of y.</summary>
+/// <summary>An elementwise, monotonically non-decreasing function y = f(x) whose derivative is a function of
+/// y.</summary>
 /// <remarks>
 /// Backward: dx = f′·dy, computed from y alone. A backend can therefore apply the activation as part of the layer
-/// before it, which then keeps only y, and behind a max pool it can compute f′ from the pooled values. y and dx have the
-/// shape of x. A NaN stays a NaN, and the derivative there is 1.
+/// before it, which then keeps only y, and behind a max pool it can compute f′ from the pooled values. y and dx have
+/// the shape of x. A NaN stays a NaN, and the derivative there is 1.
 /// </remarks>
 public abstract record FusableActivation : Layer
 {
