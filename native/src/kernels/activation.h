@@ -51,23 +51,50 @@ ACTIVATION vec slope_from_x_as(int32_t kind, vec slope, vec x, vec dy) {
   return slope_as(kind, slope, kind == CN_LEAKY_RELU ? activate_as(kind, slope, x) : x, dy);
 }
 
-/* x[i] = f(x[i]) for i < count; count is a constant of at most 16. */
-ACTIVATION void activate_all(int32_t kind, vec slope, vec *x, int count) {
-#pragma GCC unroll 16
-  for (int i = 0; i < count; i++) x[i] = activate_as(kind, slope, x[i]);
-}
-
-/* The same, with one branch for all values. */
-ACTIVATION void activate(cn_activation f, vec *x, int count) {
+/* x[i] = f(x[i]) for i < count. */
+static __attribute__((noinline, unused)) void activate_array(cn_activation f, vec *x, int count) {
   const vec slope = vec_set1(f.slope);
   switch (f.kind) {
 #define ACTIVATE(KIND, name)                                                                       \
   case KIND:                                                                                       \
-    activate_all(KIND, slope, x, count);                                                           \
+    for (int i = 0; i < count; i++) x[i] = activate_as(KIND, slope, x[i]);                         \
     break;
     EACH_ACTIVATION(ACTIVATE)
 #undef ACTIVATE
   }
+}
+
+/*
+ * The same for values in registers: x is [rows][row], of which the first `count` of each row are
+ * used. All are constants, and rows count is at most MOST_ACTIVATED. ReLU is computed in place,
+ * with one branch for all values. The other kinds go through memory: their constants would take
+ * registers from the caller's loops.
+ */
+enum { MOST_ACTIVATED = 32 };
+ACTIVATION void activate_rows(cn_activation f, vec *x, int rows, int row, int count) {
+  if (f.kind == CN_IDENTITY) return;
+  if (f.kind == CN_RELU) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < count; j++)
+        x[i * row + j] = activate_as(CN_RELU, vec_zero(), x[i * row + j]);
+    return;
+  }
+  vec others[MOST_ACTIVATED];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < count; j++) others[i * count + j] = x[i * row + j];
+  activate_array(f, others, rows * count);
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < count; j++) x[i * row + j] = others[i * count + j];
+}
+
+ACTIVATION void activate(cn_activation f, vec *x, int count) {
+  activate_rows(f, x, 1, count, count);
 }
 
 #undef ACTIVATION

@@ -154,8 +154,9 @@ void narrow_forward(const gemm_args *g, int64_t columns);
  * is 0. y is the value of the winner, an output of f. */
 static inline __attribute__((always_inline)) vec winner_after(cn_activation f, vec y, vec at) {
   const vec none = vec_set1(CN_NO_WINNER);
+  if (f.kind == CN_RELU) return vec_select(vec_not_le(y, vec_zero()), at, none);
   if (f.kind == CN_IDENTITY) return at;
-  if (f.kind == CN_RELU6) at = vec_select(vec_not_le(vec_set1(6.0f), y), at, none);
+  at = vec_select(vec_not_le(vec_set1(6.0f), y), at, none);
   return vec_select(vec_not_le(y, vec_zero()), at, none);
 }
 

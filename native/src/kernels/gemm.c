@@ -66,11 +66,6 @@ ALWAYS_INLINE void tile_stream(const tile *t, location p, int m, int nt, int fir
     for (int n = 0; n < nt; n++) vec_stream(element(p, i, n, first), t->v[i][n]);
 }
 
-ALWAYS_INLINE void tile_activate(tile *t, int32_t kind, vec slope, int m, int nt) {
-#pragma GCC unroll 4
-  for (int i = 0; i < m; i++) activate_all(kind, slope, t->v[i], nt);
-}
-
 /* Zeroes the lanes of the last block from `lanes` on, even if they hold NaN (0 * infinity). */
 ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
 #pragma GCC unroll 4
@@ -208,14 +203,7 @@ ALWAYS_INLINE const float *tile_compute(const gemm_args *g, const float *b_outer
     b_outer += g->b_outer;
   }
   if (add) tile_add(&t, c, m, nt, first);
-  switch (g->activation.kind) {
-#define ACTIVATE(KIND, name)                                                                       \
-  case KIND:                                                                                       \
-    tile_activate(&t, KIND, vec_set1(g->activation.slope), m, nt);                                 \
-    break;
-    EACH_ACTIVATION(ACTIVATE)
-#undef ACTIVATE
-  }
+  activate_rows(g->activation, t.v[0], m, MAX_N, nt);
   if (g->lanes < CN_BLOCK) tile_mask(&t, g->lanes, m, nt);
   if ((g->flags & GEMM_STREAM) != 0)
     tile_stream(&t, c, m, nt, first);
