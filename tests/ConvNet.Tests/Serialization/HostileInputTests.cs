@@ -152,7 +152,7 @@ public sealed class HostileInputTests
         graph.Add(new string('x', InputFile.MaxTextBytes), new Relu(), graph.Input);
         Assert.That(
             () => GraphJson.Write(graph),
-            Throws.TypeOf<NotSupportedException>().With.Message.Contains("at most 16,777,216"));
+            Throws.TypeOf<NotSupportedException>().With.Message.Contains("the limit is 16,777,216"));
     }
 
     [Test]

@@ -162,13 +162,13 @@ public sealed class SavedModelTests
         NamedTensor weight = new("linear1.weight", [2, 3], new float[6]), bias = new("linear1.bias", [2], new float[2]);
         Assert.Multiple(() =>
         {
-            Assert.That(() => Load(weight), Refused("linear1.bias (2) has no tensor"));
+            Assert.That(() => Load(weight), Refused("no tensor for linear1.bias (2)"));
             Assert.That(() => Load(weight, bias, new("conv1.weight", [1], [0])),
                 Refused("tensor \"conv1.weight\""));
             Assert.That(() => Load(weight with { Dimensions = [3, 2] }, bias),
                 Refused("linear1.weight (2×3), but the tensor of the file is 3×2"));
             Assert.That(() => Load(weight, bias with { Values = [0, float.NaN] }),
-                Refused("linear1.bias (2) has a NaN at index 1"));
+                Refused("linear1.bias (2) has NaN at index 1"));
         });
 
         SavedModel Load(params NamedTensor[] tensors)
@@ -273,12 +273,12 @@ public sealed class SavedModelTests
         byte[] good = File.ReadAllBytes(_path);
         using IExecutable network = Compile(Tiny(), seed: 1);
         network.Write(network.Graph.Parameters[1], [0, value]);
-        Assert.That(() => SavedModel.Save(_path, network), Refused($"linear1.bias (2) has a {value} at index 1"));
+        Assert.That(() => SavedModel.Save(_path, network), Refused($"linear1.bias (2) has {value} at index 1"));
         Assert.That(File.ReadAllBytes(_path), Is.EqualTo(good));
         Assert.That(Directory.GetFiles(_folder), Is.EqualTo((string[])[_path]));
 
         SavedModel.Save(_path, network, allowNonFinite: true);
-        Assert.That(() => SavedModel.Load(_path), Refused($"linear1.bias (2) has a {value} at index 1"));
+        Assert.That(() => SavedModel.Load(_path), Refused($"linear1.bias (2) has {value} at index 1"));
         using IExecutable copy = Compile(Tiny(), seed: 2);
         SavedModel.Load(_path, allowNonFinite: true).CopyTo(copy);
         Assert.That(Values(copy, copy.Graph.Parameters[1]), Is.EqualTo((float[])[0, value]));
