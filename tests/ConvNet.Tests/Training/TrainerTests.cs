@@ -268,7 +268,7 @@ public sealed class TrainerTests
             Assert.That(() => new UniformInitializer(double.NaN, 1), Throws.InstanceOf<ArgumentOutOfRangeException>()
                 .With.Message.Contains("limit"));
             Assert.That(() => new ConstantInitializer(float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>()
-                .With.Message.Contains("start"));
+                .With.Message.Contains("initial value"));
         });
     }
 
