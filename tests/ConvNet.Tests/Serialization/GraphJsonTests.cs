@@ -95,7 +95,8 @@ public sealed class GraphJsonTests
         "\"filters\" is unknown")]
     [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3] }""",
         "\"padding\" is [1, 2, 3]; it must be a number, [rows, columns] or [top, left, bottom, right].")]
-    [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3, -4] }""", "must not be negative")]
+    [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "padding": [1, 2, 3, -4] }""",
+        "must not be negative")]
     [TestCase("""{ "layer": "conv", "outChannels": 6, "kernelSize": 5, "rounding": "ceiling" }""",
         "\"rounding\" is \"ceiling\"; it must be one of exact, floor.")]
     [TestCase("""{ "layer": "maxpool", "kernelSize": 5, "rounding": "up" }""",
