@@ -170,6 +170,10 @@ public sealed record InputArray(string? Name, Shape Shape, float[] Values)
     /// <summary>Creates the values of an input.</summary>
     public static implicit operator InputArray((string Name, Shape Shape, float[] Values) input)
         => new(input.Name, input.Shape, input.Values);
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(InputArray), (nameof(Name), Name), (nameof(Shape), Shape),
+        (nameof(Values), Values));
 }
 
 /// <summary>The class labels or the values of a target of an <see cref="ArrayDataset"/>.</summary>

@@ -14,6 +14,11 @@ public readonly record struct StepReport(int Epoch, long Step, long Steps, doubl
 {
     /// <summary>The results of each output that has targets, over this epoch so far.</summary>
     public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(StepReport), (nameof(Epoch), Epoch), (nameof(Step), Step),
+        (nameof(Steps), Steps), (nameof(BatchLoss), BatchLoss), (nameof(Loss), Loss), (nameof(Accuracy), Accuracy),
+        (nameof(ImagesPerSecond), ImagesPerSecond), (nameof(Outputs), Outputs));
 }
 
 /// <summary>The training results of an output over an epoch, each measured before the step that trained on

@@ -185,7 +185,7 @@ public sealed class LossContract(BackendCase backend)
             "2 samples");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, -1]), 0.1f), "weight of sample 1 is -1");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([1, float.NaN]), 0.1f),
-            "weight NaN of sample 1");
+            "weight of sample 1 is NaN");
         Refuses(() => pixels.TrainStep(x, Targets.Of(new int[8]).Weighted([0, 0]), 0.1f),
             "All sample weights are zero");
         Refuses(() => opened.Compile(Sequential.Of(new Shape(3, 8, 8), new Conv2d(10, 3)),

@@ -126,7 +126,7 @@ public sealed class LayerShapeTests
     [TestCase("max:mb2ic4oc4ih8kh2", "oc does not apply to max: pooling", 20)]
     [TestCase("avg_p:mb2ic4ih8kh2dh1", "dh does not apply to avg_p: pooling", 22)]
     [TestCase("max:mb2ic4ih8", "kh is missing", 14)]
-    [TestCase("max:mb2ic4ih8kh2ph2", "padding alone", 20)]
+    [TestCase("max:mb2ic4ih8kh2ph2", "only padding", 20)]
     [TestCase("ic1ih1oc1oh16777216kh1sh16777216", "oh16777216 needs a padding of 140,737,479,966,720 around 1", 33)]
     [TestCase("mb2ic1ih16777216iw16777216oc1kh1", "too large", 33)]
     [TestCase("mb2ic1ih3000000iw1oc1kh2000000kw1", "at most 1,048,576", 34)]

@@ -178,7 +178,7 @@ public sealed class AdviceProperties
         MatchCollection sizes = Regex.Matches(message, @"\d+×\d+×\d+");
         Assert.That(message, Does.Contain(model).And.Contain(" fit."));
         Assert.That(message, Does.Not.Contain("Padding").And.Not.Contain("rounding"));
-        foreach (Match size in sizes.Skip(1))
+        foreach (Match size in sizes.Where(size => size.Value != $"{channels}×{h}×{w}"))
             Assert.That(() => BuiltInModels.Create(model, Shape.Parse(size.Value)), Throws.Nothing, message);
     }
 

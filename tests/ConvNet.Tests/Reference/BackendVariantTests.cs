@@ -42,7 +42,7 @@ public sealed class BackendVariantTests
                 new GradientCheckOptions { Modes = mode });
             TensorReport[] wrong = [.. report.Layers.Single().Tensors.Where(tensor => tensor.Verdict == Verdict.Fail)];
             Assert.That(wrong.Select(tensor => (tensor.Name, tensor.Failed, tensor.Against)).Distinct(),
-                Is.EqualTo(new[] { (name, 1, "the same with 1 thread") }), $"{mode}");
+                Is.EqualTo(new[] { (name, 1, "with 1 thread") }), $"{mode}");
             Assert.That(wrong[0].Got, Is.EqualTo(-wrong[0].Truth).And.Not.Zero);
         }
     }

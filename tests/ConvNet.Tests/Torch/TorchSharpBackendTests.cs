@@ -20,7 +20,7 @@ public sealed class TorchSharpBackendTests
     [TestCase(1025)]
     public void NoThreadAndTooManyAreRefused(int threads) =>
         Assert.That(() => new TorchSharpBackend(threads),
-            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"{threads} threads"));
+            Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains($"threads is {threads};"));
 
     [Test]
     public void ALayerOfOnesOwnIsNamed()

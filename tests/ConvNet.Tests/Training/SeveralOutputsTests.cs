@@ -171,7 +171,7 @@ public sealed class SeveralOutputsTests(BackendCase backend)
             s_images)], [("box", s_boxes), ("mask", 2, s_pixels), ("class", 3, s_labels)]);
         Assert.That(() => new Trainer(again, s_options).Train(new DataLoader(few, Batch, training.Loader),
             from: training.Progress), Throws.ArgumentException
-            .With.Message.Contains("results of class, mask, box, kind").And.Message.Contains("class, mask, box;"));
+            .With.Message.Contains("results for class, mask, box, kind").And.Message.Contains("class, mask, box."));
     }
 
     [Test]
