@@ -94,15 +94,15 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
 
     private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy,
         cn_activation activation) => new()
-    {
-        x = x,
-        y = y,
-        dx = dx,
-        dy = dy,
-        epsilon = layer.Epsilon,
-        momentum = layer.Momentum,
-        activation = activation,
-    };
+        {
+            x = x,
+            y = y,
+            dx = dx,
+            dy = dy,
+            epsilon = layer.Epsilon,
+            momentum = layer.Momentum,
+            activation = activation,
+        };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
         => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Pass.Context, norm, n).SizeOrThrow());
