@@ -193,7 +193,7 @@ internal sealed class LayerCheck
         if (!IsMost(zeros, elements))
             return false;
         int unreached = _unreached ??= CountUnreached();
-        return unreached == elements || IsMost(zeros - unreached, elements - unreached);
+        return IsMost(zeros - unreached, elements - unreached);
     }
 
     // Counts the elements of y that are a sum without terms, such as those between the strides of a transposed
