@@ -28,13 +28,16 @@ internal static class TrainProgress
         IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
     {
         int width = people.Profile.Width, bar = Math.Clamp(width / 4, NarrowestBar, WidestBar);
+        // The bar is drawn by the thread that trains: an exception in a thread of the bar's own would end the program.
         return people.Progress()
             .AutoClear(true)
+            .AutoRefresh(false)
             .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingTimeColumn(),
                 new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
             {
                 ProgressTask task = context.AddTask("starting");
+                context.Refresh();
                 long shown = 0;
                 return train(options with
                 {
@@ -45,6 +48,7 @@ internal static class TrainProgress
                         shown = Stopwatch.GetTimestamp();
                         (task.MaxValue, task.Value) = (step.Steps, step.Step);
                         task.Description = Description(step, options, width - bar - BesideBar);
+                        context.Refresh();
                     },
                     OnEpoch = epoch => people.WriteLine(Line(epoch, options)),
                 });
