@@ -167,7 +167,8 @@ public sealed class SummaryTests
         Assert.Multiple(() =>
         {
             Assert.That(calls.Take(3), Is.EqualTo((string[])["conv1: conv2d", "relu1: relu", "maxpool1: max_pool2d"]));
-            Assert.That(conv.GetProperty("algorithm").GetString(), Is.EqualTo("padded with zeros: 16 filters instead of 6"));
+            Assert.That(conv.GetProperty("algorithm").GetString(),
+                Is.EqualTo("padded with zeros: 16 filters instead of 6"));
             Assert.That(conv.GetProperty("reason").GetString(), Does.StartWith("6 filters do not fill blocks of 16")
                 .And.Contain("hides its cache sizes"));
         });

@@ -182,7 +182,8 @@ public sealed class DataLoaderTests
             Refused(() => new ArrayDataset([image, at with { Values = [1] }], [labels]),
                 "2 inputs of \"image\", but 1 of \"at\"");
             Refused(() => new ArrayDataset([image], []), "no target");
-            Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 target labels of \"class\"", "2 inputs");
+            Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 target labels of \"class\"",
+                "2 inputs");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 4])]), "Label 4 of sample 1 of \"class\"");
             Refused(() => Loader(new RandomHorizontalFlip()), "2 inputs, image, at", "RandomHorizontalFlip names none");
             Refused(() => Loader(("imag", new RandomHorizontalFlip())), "no input of the data set \"imag\"",
