@@ -51,8 +51,8 @@ internal sealed class TrainVerb : Verb
         foreach (Option option in _optimizer.All)
             Add(option);
         _freeze = Several("--freeze", "Parameters that are not trained, as conv1.weight or 'conv1.*' (* stands for any "
-            + "characters, ? for one). A layer of such parameters alone runs as in inference. A training that goes on "
-            + "keeps those that it has frozen.", "PATTERN");
+            + "characters, ? for one). A layer of such parameters alone runs as in inference. A resumed training "
+            + "keeps its frozen parameters.", "PATTERN");
         _schedule = Kind("--schedule", LearningRateSchedule.BuiltIn.Declarations);
         _flip = Flag("--flip", "Mirror a random half of the training images left to right in every epoch.");
         _crop = Number("--crop", "Shift every training image at random by up to N pixels, and fill with zeros.", 0,
@@ -224,7 +224,7 @@ internal sealed class TrainVerb : Verb
         return named.Length == 0 || graph.Parameters.Any(p => p.Trainable && !named.Contains(p))
             ? named
             : throw new ArgumentException($"{_freeze.Name} names every parameter of the network, so that nothing is "
-                + "left to train; name fewer.");
+                + "left to train. Name fewer.");
     }
 
     private Fact[] Settings(SavedTraining training, BackendInfo backend, SelfTestResult test, string[] frozen) =>

@@ -54,12 +54,15 @@ public sealed class ArrayDataset : IDataset
     /// convert implicitly.</param>
     /// <exception cref="ArgumentNullException"><paramref name="inputs"/> or <paramref name="targets"/>, or the values
     /// of one of them, is null.</exception>
-    /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, a name is missing or given
-    /// twice, or a label is out of range.</exception>
+    /// <exception cref="ArgumentException">The lengths do not match, the data set is empty, an input or a target is
+    /// null, a name is missing or given twice, or a label is out of range.</exception>
     public ArrayDataset(IReadOnlyList<InputArray> inputs, IReadOnlyList<TargetArray> targets)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(targets);
+        if (inputs.Contains(null!) || targets.Contains(null!))
+            throw new ArgumentException("An input or a target of the data set is null. Remove it.",
+                inputs.Contains(null!) ? nameof(inputs) : nameof(targets));
         (_inputs, _targets) = ([.. inputs], [.. targets]);
         foreach (InputArray input in _inputs)
         {
@@ -76,7 +79,7 @@ public sealed class ArrayDataset : IDataset
             Count = count;
         }
         InputShapes = [.. _inputs.Select(input => new InputShape(input.Name, input.Shape))];
-        Targets = [.. _targets.Select(Describe)];
+        Targets = [.. _targets.Select(target => Describe(target, nameof(targets)))];
         SampleTensors.Check(this);
         foreach ((TargetArray target, TargetDescription description) in _targets.Zip(Targets))
             CheckLabels(description, target.Labels, nameof(targets));
@@ -134,7 +137,7 @@ public sealed class ArrayDataset : IDataset
 
     private static string Of(string? name) => name is null ? "" : $" of \"{Excerpt.Of(name)}\"";
 
-    private TargetDescription Describe(TargetArray target)
+    private TargetDescription Describe(TargetArray target, string parameter)
     {
         bool classes = target.ClassCount > 0;
         (int each, int rest) = Math.DivRem(classes ? target.Labels.Length : target.Values.Length, Math.Max(1, Count));
@@ -142,7 +145,7 @@ public sealed class ArrayDataset : IDataset
             throw new ArgumentException(
                 Invariant($"{(classes ? target.Labels.Length : target.Values.Length):N0} ")
                 + Invariant($"target {(classes ? "labels" : "values")}{Of(target.Output)} cannot be divided among ")
-                + Invariant($"{Count:N0} inputs. Pass the same number for each input."), nameof(target));
+                + Invariant($"{Count:N0} inputs. Pass the same number for each input."), parameter);
         return (!classes ? TargetDescription.OfValues(each)
             : each == 1 ? TargetDescription.OfClasses(target.ClassCount)
             : TargetDescription.OfClassesPerPixel(target.ClassCount, each)) with
@@ -151,13 +154,10 @@ public sealed class ArrayDataset : IDataset
 
     private static void CheckLabels(TargetDescription target, int[] labels, string parameter)
     {
-        for (int i = 0; i < labels.Length; i++)
-        {
-            if ((uint)labels[i] >= (uint)target.Classes)
-                throw new ArgumentException(Invariant($"Label {labels[i]} of sample {i / target.Length:N0}")
-                    + $"{Of(target.Output)} is out of range: the classes are "
-                    + Invariant($"0 to {target.Classes - 1}."), parameter);
-        }
+        if (target.FirstWrong(labels) is { } i)
+            throw new ArgumentException(Invariant($"Label {labels[i]} of sample {i / target.Length:N0}")
+                + Invariant($"{Of(target.Output)} is out of range: the classes are 0 to {target.Classes - 1}."),
+                parameter);
     }
 }
 

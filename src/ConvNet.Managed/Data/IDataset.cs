@@ -166,13 +166,13 @@ public readonly record struct TargetDescription
     public static implicit operator TargetDescription((string Output, TargetDescription Target) target)
         => target.Target with { Output = target.Output };
 
-    /// <summary>Returns the first class index that is out of range; null if all are valid.</summary>
+    /// <summary>Returns the position of the first class index that is out of range; null if all are valid.</summary>
     internal int? FirstWrong(ReadOnlySpan<int> classes)
     {
-        foreach (int index in classes)
+        for (int i = 0; i < classes.Length; i++)
         {
-            if ((uint)index >= (uint)Classes)
-                return index;
+            if ((uint)classes[i] >= (uint)Classes)
+                return i;
         }
         return null;
     }

@@ -31,9 +31,9 @@ public sealed class PixelSet : IDataset
                 + $"{(long)labels.Length * shape.Length:N0} pixels, but {pixels.Length:N0} were passed. Pass one "
                 + "label for each image, and at least one image.", nameof(pixels));
         Target = TargetDescription.OfClasses(classes);
-        if (Target.FirstWrong(labels) is { } wrong)
-            throw new ArgumentException(
-                FormattableString.Invariant($"Label {wrong} is out of range: the classes are 0 to {classes - 1}."),
+        if (Target.FirstWrong(labels) is { } i)
+            throw new ArgumentException(FormattableString.Invariant(
+                $"Label {labels[i]} of image {i:N0} is out of range: the classes are 0 to {classes - 1}."),
                 nameof(labels));
         (Shape, MaxValue, Pixels, Labels) = (shape, maxValue, pixels, labels);
         (InputShapes, Targets) = ([shape], [Target]);

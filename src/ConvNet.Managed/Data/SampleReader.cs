@@ -65,9 +65,10 @@ internal sealed class SampleReader
         }
         for (int i = 0; i < _targets.Count; i++)
         {
-            if (_targets[i].FirstWrong(memory.Classes(i, place)) is { } wrong)
+            Span<int> classes = memory.Classes(i, place);
+            if (_targets[i].FirstWrong(classes) is { } wrong)
                 throw new DatasetException(_data, index, "its class"
-                    + $"{(_targets[i].Output is { } output ? $" for \"{output}\"" : "")} is {wrong}, but the "
+                    + $"{(_targets[i].Output is { } output ? $" for \"{output}\"" : "")} is {classes[wrong]}, but the "
                     + Invariant($"classes are 0 to {_targets[i].Classes - 1}."));
         }
         for (int i = 0; _raw is not null && i < _chains.Length; i++)

@@ -27,7 +27,7 @@ internal static class SampleTensors
     /// <param name="names">The names of all tensors of this kind.</param>
     /// <exception cref="InvalidOperationException">There are several.</exception>
     public static int Only(string what, string?[] names) => names.Length == 1 ? 0 : throw new InvalidOperationException(
-        $"The data set has {names.Length} {what}s, {string.Join(", ", names)}; take one of them by name.");
+        $"The data set has {names.Length} {what}s, {string.Join(", ", names)}; get one by its name.");
 
     /// <summary>Gets the index of a tensor by name.</summary>
     /// <param name="what">The kind of tensor: <c>input</c> or <c>target</c>.</param>

@@ -102,8 +102,9 @@ internal sealed class DataBinding
         for (int i = 0; i < data.Targets.Count; i++)
         {
             TargetDescription target = data.Targets[i];
-            Node output = OutputOf(graph, withLoss, target);
-            bound.Add(new BoundOutput(output, IndexOf(graph.Outputs, output), i, target, withLoss.Contains(output)));
+            int index = OutputOf(graph, withLoss, target);
+            Node output = graph.Outputs[index];
+            bound.Add(new BoundOutput(output, index, i, target, withLoss.Contains(output)));
         }
         return [.. bound.OrderBy(each => each.OutputIndex)];
     }
@@ -131,13 +132,12 @@ internal sealed class DataBinding
                 + $"name; it has {string.Join(", ", data.InputShapes.Select(given => given.Name))}.", nameof(data));
     }
 
-    private static Node OutputOf(Graph graph, Node[] withLoss, TargetDescription target)
+    private static int OutputOf(Graph graph, Node[] withLoss, TargetDescription target)
     {
-        if (target.Output is { } name)
-            return graph.Outputs[NamedTensors.IndexOf(name, graph.Outputs, "output of the network")];
-        if (graph.Outputs.Count == 1)
-            return graph.Outputs[0];
-        return withLoss is [var only] ? only : throw new ArgumentException($"The network has {graph.Outputs.Count} "
+        string? name = target.Output ?? (withLoss is [var only] ? only.Name : null);
+        if (graph.Outputs.Count == 1 && target.Output is null)
+            return 0;
+        return name is not null ? NamedTensors.IndexOf(name, graph.Outputs, "output of the network") : throw new ArgumentException($"The network has {graph.Outputs.Count} "
             + $"outputs, {string.Join(", ", graph.Outputs.Select(node => node.Name))}, but the data set has a target "
             + "without a name. Give each target the name of its output, as in "
             + $"(\"{graph.Outputs[0].Name}\", {nameof(TargetDescription)}.{nameof(TargetDescription.OfClasses)}(10)).");
@@ -174,14 +174,4 @@ internal sealed class DataBinding
         TargetKind.ClassesPerPixel => "one class for each pixel",
         _ => "values",
     };
-
-    private static int IndexOf(IReadOnlyList<Node> nodes, Node node)
-    {
-        for (int i = 0; i < nodes.Count; i++)
-        {
-            if (nodes[i] == node)
-                return i;
-        }
-        throw new InvalidOperationException($"\"{node.Name}\" is no output.");
-    }
 }

@@ -106,7 +106,7 @@ public sealed class Evaluation
         Outputs.Count == 1
             ? $"The output \"{Outputs[0].Output}\" is compared with values, not classes; read its errors in Outputs."
             : $"The evaluation is of {Outputs.Count} outputs, {string.Join(", ", Outputs.Select(of => of.Output))}; "
-                + "take one of them by name.");
+                + "get the results of one by its name.");
 
     private static OutputEvaluation Empty(BoundOutput bound) => bound.IsClassified
         ? new ClassEvaluation(bound.Output.Name, bound.Output.Shape.Length / bound.Target.Length)

@@ -182,8 +182,10 @@ public sealed class DataLoaderTests
             Refused(() => new ArrayDataset([image, at with { Values = [1] }], [labels]),
                 "2 inputs of \"image\", but 1 of \"at\"");
             Refused(() => new ArrayDataset([image], []), "no target");
+            Refused(() => new ArrayDataset([image, null!], [labels]), "is null", "Parameter 'inputs'");
+            Refused(() => new ArrayDataset([image], [labels, null!]), "is null", "Parameter 'targets'");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 target labels of \"class\"",
-                "2 inputs");
+                "2 inputs", "Parameter 'targets'");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 4])]), "Label 4 of sample 1 of \"class\"");
             Refused(() => Loader(new RandomHorizontalFlip()), "2 inputs, image, at", "RandomHorizontalFlip names none");
             Refused(() => Loader(("imag", new RandomHorizontalFlip())), "no input of the data set \"imag\"",
@@ -291,7 +293,7 @@ public sealed class DataLoaderTests
         Assert.That(() => new ArrayDataset(new Shape(1, 1, 1), [1f, 2], [1f, 2, 3]), Throws.ArgumentException
             .With.Message.Contains("3 target values cannot be divided among 2 inputs"));
         Assert.That(() => new PixelSet(new Shape(1, 1, 1), 255, 2, [1, 2], [0, 2]), Throws.ArgumentException
-            .With.Message.Contains("Label 2 is out of range: the classes are 0 to 1"));
+            .With.Message.Contains("Label 2 of image "));
     }
 
     [Test]
