@@ -137,9 +137,11 @@ internal sealed class DataBinding
         string? name = target.Output ?? (withLoss is [var only] ? only.Name : null);
         if (graph.Outputs.Count == 1 && target.Output is null)
             return 0;
-        return name is not null ? NamedTensors.IndexOf(name, graph.Outputs, "output of the network") : throw new ArgumentException($"The network has {graph.Outputs.Count} "
-            + $"outputs, {string.Join(", ", graph.Outputs.Select(node => node.Name))}, but the data set has a target "
-            + "without a name. Give each target the name of its output, as in "
+        if (name is not null)
+            return NamedTensors.IndexOf(name, graph.Outputs, "output of the network");
+        string outputs = string.Join(", ", graph.Outputs.Select(node => node.Name));
+        throw new ArgumentException($"The network has {graph.Outputs.Count} outputs, {outputs}, but the data set has a "
+            + "target without a name. Give each target the name of its output, as in "
             + $"(\"{graph.Outputs[0].Name}\", {nameof(TargetDescription)}.{nameof(TargetDescription.OfClasses)}(10)).");
     }
 
