@@ -9,7 +9,7 @@
 
 int32_t cn_team_size(const cn_context *context, double operations) {
   TRY(check_context(context));
-  return team_size(context->threads, operations);
+  return team_size(context, operations);
 }
 
 int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n) {
@@ -30,7 +30,7 @@ int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_te
   TRY(check_sizes(from, to));
   TRY(check_values(from, src));
   TRY(check_values(to, dst));
-  kernels_for(context)->reorder(context->threads, from, to, n, src, dst);
+  kernels_for(context)->reorder(context, from, to, n, src, dst);
   return CN_OK;
 }
 
@@ -53,7 +53,7 @@ int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int3
   TRY(check_aligned(x));
   TRY(check_aligned(y));
   TRY(check_winners(pool, winners));
-  kernels_for(context)->pool2d_forward(context->threads, pool, n, x, y, winners);
+  kernels_for(context)->pool2d_forward(context, pool, n, x, y, winners);
   return CN_OK;
 }
 
@@ -68,7 +68,7 @@ int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int
   if (pool->kind == CN_POOL_MAX && winners == NULL) TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_aligned(dx));
-  kernels_for(context)->pool2d_backward(context->threads, pool, n, x, winners, dy, dx);
+  kernels_for(context)->pool2d_backward(context, pool, n, x, winners, dy, dx);
   return CN_OK;
 }
 
@@ -108,7 +108,7 @@ int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, in
   TRY(check_layout(tensor, CN_BLOCKED));
   TRY(check_aligned(x));
   TRY(check_aligned(statistics));
-  kernels_for(context)->row_statistics_of(context->threads, tensor, n, x, statistics);
+  kernels_for(context)->row_statistics_of(context, tensor, n, x, statistics);
   return CN_OK;
 }
 
@@ -138,9 +138,9 @@ int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *no
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
   TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_forward(context->threads, norm, n, x, statistics, scale, shift,
-                                           add, y, mean, inverse_std, running_mean,
-                                           running_variance, workspace);
+  kernels_for(context)->batch_norm_forward(context, norm, n, x, statistics, scale, shift, add, y,
+                                           mean, inverse_std, running_mean, running_variance,
+                                           workspace);
   return CN_OK;
 }
 
@@ -158,7 +158,7 @@ int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
   TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_infer(context->threads, norm, n, x, scale, shift, running_mean,
+  kernels_for(context)->batch_norm_infer(context, norm, n, x, scale, shift, running_mean,
                                          running_variance, add, y);
   return CN_OK;
 }
@@ -175,8 +175,7 @@ int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_apply(context->threads, norm, n, x, scale, shift, mean,
-                                         inverse_std, y);
+  kernels_for(context)->batch_norm_apply(context, norm, n, x, scale, shift, mean, inverse_std, y);
   return CN_OK;
 }
 
@@ -199,7 +198,7 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
   TRY(check_aligned(dscale));
   TRY(check_aligned(dshift));
   TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_backward(context->threads, norm, n, x, dy, scale, shift, mean,
+  kernels_for(context)->batch_norm_backward(context, norm, n, x, dy, scale, shift, mean,
                                             inverse_std, dx, dscale, dshift, workspace);
   return CN_OK;
 }
@@ -224,7 +223,7 @@ int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *o
   if (op == NULL) return CN_NULL_POINTER;
   TRY(check_operand(&op->a, a, &op->out, out, n));
   TRY(check_activation(&op->activation));
-  kernels_for(context)->activation_forward(context->threads, op, n, a, out);
+  kernels_for(context)->activation_forward(context, op, n, a, out);
   return CN_OK;
 }
 
@@ -235,7 +234,7 @@ int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *
   TRY(check_operand(&op->a, a, &op->out, dx, n));
   TRY(check_operand(&op->b, dy, &op->out, dx, n));
   TRY(check_activation(&op->activation));
-  kernels_for(context)->activation_backward(context->threads, op, n, a, dy, dx);
+  kernels_for(context)->activation_backward(context, op, n, a, dy, dx);
   return CN_OK;
 }
 
@@ -246,7 +245,7 @@ int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, c
   TRY(check_operand(&op->a, a, &op->out, out, n));
   TRY(check_operand(&op->b, b, &op->out, out, n));
   TRY(check_fused(&op->activation));
-  kernels_for(context)->add(context->threads, op, n, a, b, out);
+  kernels_for(context)->add(context, op, n, a, b, out);
   return CN_OK;
 }
 
@@ -257,7 +256,7 @@ int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, i
   TRY(check_operand(&dropout->x, x, &dropout->y, y, n));
   if (first_sample < 0) return CN_BAD_SHAPE;
   if (!isfinite(dropout->scale)) return CN_BAD_VALUE;
-  kernels_for(context)->dropout(context->threads, dropout, n, first_sample, step, x, y);
+  kernels_for(context)->dropout(context, dropout, n, first_sample, step, x, y);
   return CN_OK;
 }
 
@@ -278,8 +277,8 @@ int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from, const
   TRY(check_run(to, to_channel, channels));
   TRY(check_values(from, src));
   TRY(check_values(to, dst));
-  kernels_for(context)->copy_channels(context->threads, from, to, n, from_channel, to_channel,
-                                      channels, src, dst);
+  kernels_for(context)->copy_channels(context, from, to, n, from_channel, to_channel, channels, src,
+                                      dst);
   return CN_OK;
 }
 
@@ -295,14 +294,14 @@ static int32_t check_biased(const cn_context *context, const cn_tensor *tensor, 
 int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, int32_t n,
                     const float *bias, float *y) {
   TRY(check_biased(context, tensor, n, y, bias));
-  kernels_for(context)->bias_add(context->threads, tensor, n, bias, y);
+  kernels_for(context)->bias_add(context, tensor, n, bias, y);
   return CN_OK;
 }
 
 int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
                          const float *dy, float *db) {
   TRY(check_biased(context, tensor, n, dy, db));
-  kernels_for(context)->bias_gradient(context->threads, tensor, n, dy, db);
+  kernels_for(context)->bias_gradient(context, tensor, n, dy, db);
   return CN_OK;
 }
 
@@ -311,7 +310,7 @@ int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src
   TRY(check_count(count));
   TRY(check_floats(src));
   TRY(check_floats(dst));
-  kernels_for(context)->accumulate(context->threads, count, src, dst);
+  kernels_for(context)->accumulate(context, count, src, dst);
   return CN_OK;
 }
 
@@ -319,7 +318,7 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(dst));
-  kernels_for(context)->fill(context->threads, count, value, dst);
+  kernels_for(context)->fill(context, count, value, dst);
   return CN_OK;
 }
 
@@ -327,7 +326,7 @@ int32_t cn_scale(const cn_context *context, int64_t count, float factor, float *
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(dst));
-  kernels_for(context)->scale(context->threads, count, factor, dst);
+  kernels_for(context)->scale(context, count, factor, dst);
   return CN_OK;
 }
 
@@ -336,7 +335,7 @@ int32_t cn_clamp(const cn_context *context, int64_t count, float most, float *ds
   TRY(check_count(count));
   if (!(most >= 0.0f)) return CN_BAD_VALUE;
   TRY(check_floats(dst));
-  kernels_for(context)->clamp(context->threads, count, most, dst);
+  kernels_for(context)->clamp(context, count, most, dst);
   return CN_OK;
 }
 
@@ -346,7 +345,7 @@ int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float
   TRY(check_floats(x));
   if (sums == NULL) return CN_NULL_POINTER;
   if ((uintptr_t)sums % sizeof(double) != 0) return CN_MISALIGNED;
-  kernels_for(context)->sums_of_squares(context->threads, count, x, sums);
+  kernels_for(context)->sums_of_squares(context, count, x, sums);
   return CN_OK;
 }
 
@@ -375,8 +374,8 @@ int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *optimiz
   if (count > 0 && states == NULL) return CN_NULL_POINTER;
   for (int i = 0; i < count; i++) TRY(check_floats(states[i]));
   TRY(check_floats(weights));
-  kernels_for(context)->optimizer_step(context->threads, optimizer, learning_rate, segment_count,
-                                       segments, gradients, states, weights);
+  kernels_for(context)->optimizer_step(context, optimizer, learning_rate, segment_count, segments,
+                                       gradients, states, weights);
   return CN_OK;
 }
 
@@ -386,7 +385,7 @@ int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) 
   TRY(check_context(context));
   if (rounds < 1 || rounds > (int64_t)1 << 20) return CN_BAD_VALUE;
   TRY(check_floats(counts));
-  kernels_for(context)->fma_rounds(context->threads, rounds, counts);
+  kernels_for(context)->fma_rounds(context, rounds, counts);
   return CN_OK;
 }
 
@@ -397,6 +396,6 @@ int32_t cn_triad(const cn_context *context, int64_t count, float scale, const fl
   TRY(check_floats(a));
   TRY(check_floats(b));
   TRY(check_floats(out));
-  kernels_for(context)->triad(context->threads, count, scale, a, b, out);
+  kernels_for(context)->triad(context, count, scale, a, b, out);
   return CN_OK;
 }

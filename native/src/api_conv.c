@@ -130,7 +130,7 @@ int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv,
   TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_floats(oihw));
   TRY(check_weights(conv, packed));
-  kernels_for(context)->conv2d_pack(context->threads, conv, oihw, packed);
+  kernels_for(context)->conv2d_pack(context, conv, oihw, packed);
   return CN_OK;
 }
 
@@ -140,7 +140,7 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
   TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_weights(conv, packed));
   TRY(check_floats(oihw));
-  kernels_for(context)->conv2d_unpack(context->threads, conv, packed, oihw);
+  kernels_for(context)->conv2d_unpack(context, conv, packed, oihw);
   return CN_OK;
 }
 
@@ -161,7 +161,7 @@ int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_conv2d *
   TRY(check_transform(conv, pass));
   TRY(check_aligned(w));
   TRY(check_aligned(transformed));
-  kernels_for(context)->conv2d_transform(context->threads, conv, pass, w, transformed);
+  kernels_for(context)->conv2d_transform(context, conv, pass, w, transformed);
   return CN_OK;
 }
 
@@ -187,8 +187,7 @@ int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int3
   TRY(check_values(&conv->y, y));
   if (statistics != NULL) TRY(check_aligned(statistics));
   TRY(check_workspace(workspace, workspace_floats, conv_floats(context, conv, CN_FORWARD, n)));
-  kernels_for(context)->conv2d_forward(context->threads, conv, n, x, w, bias, add, y, statistics,
-                                       workspace);
+  kernels_for(context)->conv2d_forward(context, conv, n, x, w, bias, add, y, statistics, workspace);
   return CN_OK;
 }
 
@@ -238,7 +237,7 @@ int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
   TRY(check_aligned(y));
   TRY(check_winners(pool, winners));
   TRY(check_workspace(workspace, workspace_floats, conv_pool_floats(context, conv, pool, n)));
-  kernels_for(context)->conv2d_pool_forward(context->threads, conv, pool, n, x, w, bias, y, winners,
+  kernels_for(context)->conv2d_pool_forward(context, conv, pool, n, x, w, bias, y, winners,
                                             workspace);
   return CN_OK;
 }
@@ -255,8 +254,7 @@ int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv
   TRY(check_values(&conv->dx, dx));
   TRY(check_workspace(workspace, workspace_floats,
                       conv_floats(context, conv, CN_BACKWARD_DATA, n)));
-  kernels_for(context)->conv2d_backward_data(context->threads, conv, n, dy, w, add, x, dx,
-                                             workspace);
+  kernels_for(context)->conv2d_backward_data(context, conv, n, dy, w, add, x, dx, workspace);
   return CN_OK;
 }
 
@@ -284,8 +282,8 @@ int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *c
   TRY(check_context(context));
   TRY(check_backward_weights(context, conv, n, x, dw, db, update, workspace, workspace_floats));
   TRY(check_values(&conv->dy, dy));
-  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, NULL, NULL, dw,
-                                                db, update, workspace);
+  kernels_for(context)->conv2d_backward_weights(context, conv, n, x, dy, NULL, NULL, dw, db, update,
+                                                workspace);
   return CN_OK;
 }
 
@@ -314,8 +312,8 @@ int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv
   if (winners == NULL) return CN_NULL_POINTER;
   TRY(check_winners(pool, winners));
   TRY(check_values(&pool->dy, dy));
-  kernels_for(context)->conv2d_backward_weights(context->threads, conv, n, x, dy, pool, winners, dw,
-                                                db, update, workspace);
+  kernels_for(context)->conv2d_backward_weights(context, conv, n, x, dy, pool, winners, dw, db,
+                                                update, workspace);
   return CN_OK;
 }
 
@@ -352,7 +350,7 @@ int32_t cn_linear_pack_weights(const cn_context *context, const cn_linear *linea
   TRY(check_linear(linear, 1));
   TRY(check_floats(plain));
   TRY(check_aligned(packed));
-  kernels_for(context)->linear_pack(context->threads, linear, plain, packed);
+  kernels_for(context)->linear_pack(context, linear, plain, packed);
   return CN_OK;
 }
 
@@ -362,7 +360,7 @@ int32_t cn_linear_unpack_weights(const cn_context *context, const cn_linear *lin
   TRY(check_linear(linear, 1));
   TRY(check_aligned(packed));
   TRY(check_floats(plain));
-  kernels_for(context)->linear_unpack(context->threads, linear, packed, plain);
+  kernels_for(context)->linear_unpack(context, linear, packed, plain);
   return CN_OK;
 }
 
@@ -377,7 +375,7 @@ int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear, in
   TRY(check_aligned(y));
   TRY(check_workspace(workspace, workspace_floats,
                       linear_workspace_floats(linear, CN_FORWARD, n, context->threads)));
-  kernels_for(context)->linear_forward(context->threads, linear, n, x, w, bias, y);
+  kernels_for(context)->linear_forward(context, linear, n, x, w, bias, y);
   return CN_OK;
 }
 
@@ -391,7 +389,7 @@ int32_t cn_linear_backward_data(const cn_context *context, const cn_linear *line
   TRY(check_aligned(dx));
   TRY(check_workspace(workspace, workspace_floats,
                       linear_workspace_floats(linear, CN_BACKWARD_DATA, n, context->threads)));
-  kernels_for(context)->linear_backward_data(context->threads, linear, n, dy, w, dx, workspace);
+  kernels_for(context)->linear_backward_data(context, linear, n, dy, w, dx, workspace);
   return CN_OK;
 }
 
@@ -408,7 +406,7 @@ int32_t cn_linear_backward_weights(const cn_context *context, const cn_linear *l
   if (update != NULL) TRY(check_update(linear->flags, update));
   TRY(check_workspace(workspace, workspace_floats,
                       linear_workspace_floats(linear, CN_BACKWARD_WEIGHTS, n, context->threads)));
-  kernels_for(context)->linear_backward_weights(context->threads, linear, n, x, dy, dw, db, update,
+  kernels_for(context)->linear_backward_weights(context, linear, n, x, dy, dw, db, update,
                                                 workspace);
   return CN_OK;
 }

@@ -1,6 +1,5 @@
 #include "parallel.h"
 
-#include "tensor.h"
 #include "threads.h"
 
 #include <stdlib.h>
@@ -383,12 +382,13 @@ static bool run_team(int threads, double operations, const phase *phases, int co
   return size > 1;
 }
 
-int team_size(int threads, double operations) {
-  return operations >= SERIAL_OPERATIONS ? threads : 1;
+int team_size(const cn_context *context, double operations) {
+  return operations >= SERIAL_OPERATIONS ? context->threads : 1;
 }
 
-void run_phases(int threads, double operations, const phase *phases, int count, const void *state) {
-  threads = team_size(threads, operations);
+void run_phases(const cn_context *context, double operations, const phase *phases, int count,
+                const void *state) {
+  int threads = team_size(context, operations);
   if (threads > 1) {
     const int others = atomic_fetch_add(&busy, 1);
     if (others > 0) threads = min_i32(threads, processor_count() - others);

@@ -92,12 +92,12 @@ static void row_items(const void *state, int64_t first, int64_t last, int thread
                    job->statistics + item * ROW_STATISTICS);
 }
 
-void ISA_NAME(row_statistics_of)(int threads, const cn_tensor *tensor, int32_t n, const float *x,
-                                 float *statistics) {
+void ISA_NAME(row_statistics_of)(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                                 const float *x, float *statistics) {
   const rows_job job = {
       .tensor = tensor, .v = view_of(tensor, n), .x = x, .statistics = statistics};
   const int64_t rows = n * job.v.planes * tensor->h;
-  run_parallel(threads, 20.0 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
+  run_parallel(context, 20.0 * rows * tensor->w * CN_BLOCK, row_items, rows, &job);
 }
 
 /* Sum of d or d^2 over the rows of a chunk, where d is 16 lanes of the row statistics, from
@@ -231,10 +231,11 @@ static norm_job forward_job(const cn_batch_norm *norm, int64_t n, const float *x
                     .out = y};
 }
 
-void ISA_NAME(batch_norm_forward)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
-                                  const float *statistics, const float *scale, const float *shift,
-                                  const float *add, float *y, float *mean, float *inverse_std,
-                                  float *running_mean, float *running_variance, float *workspace) {
+void ISA_NAME(batch_norm_forward)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                  const float *x, const float *statistics, const float *scale,
+                                  const float *shift, const float *add, float *y, float *mean,
+                                  float *inverse_std, float *running_mean, float *running_variance,
+                                  float *workspace) {
   norm_job job = forward_job(norm, n, x, add, y);
   job.statistics = statistics;
   job.scale = scale;
@@ -248,18 +249,18 @@ void ISA_NAME(batch_norm_forward)(int threads, const cn_batch_norm *norm, int32_
   const phase phases[] = {{chunk_items, job.chunks * job.xv.planes},
                           {channel_items, job.channels},
                           {output_items, n * job.ov.planes}};
-  run_phases(threads, cost(&job), phases, 3, &job);
+  run_phases(context, cost(&job), phases, 3, &job);
 }
 
-void ISA_NAME(batch_norm_apply)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
-                                const float *scale, const float *shift, const float *mean,
-                                const float *inverse_std, float *y) {
+void ISA_NAME(batch_norm_apply)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                const float *x, const float *scale, const float *shift,
+                                const float *mean, const float *inverse_std, float *y) {
   norm_job job = forward_job(norm, n, x, NULL, y);
   job.scale = scale;
   job.shift = shift;
   job.mean = mean;
   job.inverse_std = inverse_std;
-  run_parallel(threads, cost(&job), output_items, n * job.ov.planes, &job);
+  run_parallel(context, cost(&job), output_items, n * job.ov.planes, &job);
 }
 
 /* Inference: the inverse standard deviations are computed per plane, so no workspace is needed. */
@@ -276,15 +277,16 @@ static void infer_items(const void *state, int64_t first, int64_t last, int thre
   }
 }
 
-void ISA_NAME(batch_norm_infer)(int threads, const cn_batch_norm *norm, int32_t n, const float *x,
-                                const float *scale, const float *shift, const float *running_mean,
-                                const float *running_variance, const float *add, float *y) {
+void ISA_NAME(batch_norm_infer)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                const float *x, const float *scale, const float *shift,
+                                const float *running_mean, const float *running_variance,
+                                const float *add, float *y) {
   norm_job job = forward_job(norm, n, x, add, y);
   job.scale = scale;
   job.shift = shift;
   job.mean = running_mean;
   job.variance = running_variance;
-  run_parallel(threads, cost(&job), infer_items, n * job.ov.planes, &job);
+  run_parallel(context, cost(&job), infer_items, n * job.ov.planes, &job);
 }
 
 /* ---- Backward -------------------------------------------------------------------------------- */
@@ -427,7 +429,7 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
   }
 }
 
-void ISA_NAME(batch_norm_backward)(int threads, const cn_batch_norm *norm, int32_t n,
+void ISA_NAME(batch_norm_backward)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
                                    const float *x, const float *dy, const float *scale,
                                    const float *shift, const float *mean, const float *inverse_std,
                                    float *dx, float *dscale, float *dshift, float *workspace) {
@@ -453,5 +455,5 @@ void ISA_NAME(batch_norm_backward)(int threads, const cn_batch_norm *norm, int32
   const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},
                           {gradient_items, job.channels},
                           {input_items, n * job.ov.planes}};
-  run_phases(threads, cost(&job), phases, 3, &job);
+  run_phases(context, cost(&job), phases, 3, &job);
 }

@@ -57,8 +57,8 @@ static void copy_items(const void *state, int64_t first, int64_t last, int threa
   }
 }
 
-void ISA_NAME(copy_channels)(int threads, const cn_tensor *from, const cn_tensor *to, int32_t n,
-                             int32_t from_channel, int32_t to_channel, int32_t channels,
+void ISA_NAME(copy_channels)(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
+                             int32_t n, int32_t from_channel, int32_t to_channel, int32_t channels,
                              const float *src, float *dst) {
   const int64_t lanes = to->layout == CN_PLAIN ? 1 : CN_BLOCK;
   copy_job job = {.from = from,
@@ -73,7 +73,7 @@ void ISA_NAME(copy_channels)(int threads, const cn_tensor *from, const cn_tensor
                   .dst = dst};
   job.planes = ceil_div(to_channel + channels, lanes) - job.first_plane;
   const int64_t items = n * job.planes * to->h;
-  run_parallel(threads, 20.0 * items * to->w * lanes, copy_items, items, &job);
+  run_parallel(context, 20.0 * items * to->w * lanes, copy_items, items, &job);
 }
 
 /* ---- Bias ------------------------------------------------------------------------------------ */
@@ -129,16 +129,16 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
     }
 }
 
-void ISA_NAME(bias_add)(int threads, const cn_tensor *tensor, int32_t n, const float *bias,
-                        float *y) {
+void ISA_NAME(bias_add)(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                        const float *bias, float *y) {
   const bias_job job = {.tensor = tensor, .v = view_of(tensor, n), .n = n, .in = bias, .out = y};
   const int64_t items = n * job.v.planes * tensor->h;
-  run_parallel(threads, 20.0 * items * tensor->w * CN_BLOCK, add_items, items, &job);
+  run_parallel(context, 20.0 * items * tensor->w * CN_BLOCK, add_items, items, &job);
 }
 
-void ISA_NAME(bias_gradient)(int threads, const cn_tensor *tensor, int32_t n, const float *dy,
-                             float *db) {
+void ISA_NAME(bias_gradient)(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                             const float *dy, float *db) {
   const bias_job job = {.tensor = tensor, .v = view_of(tensor, n), .n = n, .in = dy, .out = db};
-  run_parallel(threads, 20.0 * n * tensor->h * tensor->w * CN_BLOCK * job.v.planes, gradient_items,
+  run_parallel(context, 20.0 * n * tensor->h * tensor->w * CN_BLOCK * job.v.planes, gradient_items,
                job.v.planes, &job);
 }

@@ -126,23 +126,24 @@ void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sampl
 
 /* Applies the tail to a whole tensor, for algorithms that do not fuse it. */
 #define run_tail ISA_NAME(run_tail)
-void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float *values);
+void run_tail(const cn_context *context, const tail *t, const cn_tensor *dst, int64_t n,
+              float *values);
 
 /* Forward pass of the stem, full and grouped forms. */
 #define run_sweep ISA_NAME(run_sweep)
-void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
+void run_sweep(const cn_context *context, const sweep *w, const float *src, const float *weights,
                const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
                float *workspace);
 
 /* Backward-data of the full and grouped forms. Transposes the weights first. */
 #define run_sweep_backward ISA_NAME(run_sweep_backward)
-void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
-                        const tail *t, float *dx, float *workspace);
+void run_sweep_backward(const cn_context *context, const sweep *w, const float *dy,
+                        const float *weights, const tail *t, float *dx, float *workspace);
 
 /* Backward-data of a stem, whose dx is CN_PLAIN: computes blocks of channels, in which only the
  * first lanes are used, and spreads them over the planes. */
 #define run_stem_backward ISA_NAME(run_stem_backward)
-void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+void run_stem_backward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
                        const float *weights, float *dx, float *workspace);
 
 /* The operation of gemm.h for one block of up to NARROW_CHANNELS lanes and `columns` columns, with
@@ -200,23 +201,23 @@ void narrow_backward_weights(const narrow_weights *n, float *transposed, float *
 /* Backward-weights of the stem, full and grouped forms. If pool is not null (see
  * shape_pools_narrow), dy is the gradient of the pool's output. */
 #define run_weights ISA_NAME(run_weights)
-void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy,
-                 const cn_pool2d *pool, const uint8_t *winners, float *dw, float *db,
-                 const cn_update *update, float *workspace);
+void run_weights(const cn_context *context, const weights_plan *plan, const float *x,
+                 const float *dy, const cn_pool2d *pool, const uint8_t *winners, float *dw,
+                 float *db, const cn_update *update, float *workspace);
 
 /* Backward-data with samples in the lanes; see samples_plan. */
 #define run_samples ISA_NAME(run_samples)
-void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy, const float *w,
-                 const tail *t, float *dx, float *workspace);
+void run_samples(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
+                 const float *w, const tail *t, float *dx, float *workspace);
 
 /* Forward, or backward-data with src = dy. flags are those of the layer. */
 #define run_winograd ISA_NAME(run_winograd)
-void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
-                  const float *bias, int32_t flags, cn_activation activation, const tail *t,
-                  float *dst, float *workspace);
+void run_winograd(const cn_context *context, const winograd_plan *p, const float *src,
+                  const float *weights, const float *bias, int32_t flags, cn_activation activation,
+                  const tail *t, float *dst, float *workspace);
 
 #define run_winograd_weights ISA_NAME(run_winograd_weights)
-void run_winograd_weights(int threads, const winograd_weights_plan *p, const float *x,
+void run_winograd_weights(const cn_context *context, const winograd_weights_plan *p, const float *x,
                           const float *dy, float *dw, float *db, const cn_update *update,
                           float *workspace);
 
@@ -251,24 +252,24 @@ static inline int64_t chunk_sum_vectors(const chunk_sums *s) {
 void add_chunks(const chunk_sums *s, int64_t first, int64_t last);
 
 #define depthwise_forward ISA_NAME(depthwise_forward)
-void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+void depthwise_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
                        const float *w, const float *bias, const tail *t, float *y);
 #define depthwise_backward_data ISA_NAME(depthwise_backward_data)
-void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, const tail *t, float *dx);
+void depthwise_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                             const float *dy, const float *w, const tail *t, float *dx);
 #define depthwise_backward_weights ISA_NAME(depthwise_backward_weights)
-void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                                const float *dy, float *dw, float *db, const cn_update *update,
-                                float *workspace);
+void depthwise_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                                const float *x, const float *dy, float *dw, float *db,
+                                const cn_update *update, float *workspace);
 
 #define other_forward ISA_NAME(other_forward)
-void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,
-                   const float *bias, float *y);
+void other_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
+                   const float *w, const float *bias, float *y);
 #define other_backward_data ISA_NAME(other_backward_data)
-void other_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                         const float *w, float *dx);
+void other_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                         const float *dy, const float *w, float *dx);
 #define other_backward_weights ISA_NAME(other_backward_weights)
-void other_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                            const float *dy, float *dw, float *db);
+void other_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                            const float *x, const float *dy, float *dw, float *db);
 
 #endif

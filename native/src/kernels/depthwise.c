@@ -246,15 +246,15 @@ static void depthwise_items(const void *state, int64_t first, int64_t last, int 
   if (job->stream) stream_end();
 }
 
-static void run_depthwise(int threads, depthwise_job *job) {
+static void run_depthwise(const cn_context *context, depthwise_job *job) {
   const depthwise_plan *p = &job->plan;
   job->stream = tail_is_empty(job->tail) && stores_stream(&p->dv, p->n, STREAMED_FLOATS);
   for (int32_t i = 0; i < min_i64(KEPT_AXES, p->dst_stride_w); i++) job->kept[i] = columns_of(p, i);
-  run_parallel(threads, depthwise_operations(p->conv, p->n), depthwise_items,
+  run_parallel(context, depthwise_operations(p->conv, p->n), depthwise_items,
                p->n * p->dv.planes * p->strips, job);
 }
 
-void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x,
+void depthwise_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
                        const float *w, const float *bias, const tail *t, float *y) {
   depthwise_job job = {.plan = depthwise_plan_of(conv, CN_FORWARD, n),
                        .in = x,
@@ -263,12 +263,12 @@ void depthwise_forward(int threads, const cn_conv2d *conv, int64_t n, const floa
                        .out = y,
                        .activation = conv->activation,
                        .tail = t};
-  run_depthwise(threads, &job);
+  run_depthwise(context, &job);
 }
 
-void depthwise_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                             const float *w, const tail *t, float *dx) {
+void depthwise_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                             const float *dy, const float *w, const tail *t, float *dx) {
   depthwise_job job = {
       .plan = depthwise_plan_of(conv, CN_BACKWARD_DATA, n), .in = dy, .w = w, .out = dx, .tail = t};
-  run_depthwise(threads, &job);
+  run_depthwise(context, &job);
 }

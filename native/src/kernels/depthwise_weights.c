@@ -255,13 +255,13 @@ static void total_items(const void *state, int64_t first, int64_t last, int thre
   add_chunks(&job->totals, first, last);
 }
 
-void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                                const float *dy, float *dw, float *db, const cn_update *update,
-                                float *workspace) {
+void depthwise_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                                const float *x, const float *dy, float *dw, float *db,
+                                const cn_update *update, float *workspace) {
   depthwise_weights job = {
       .plan = depthwise_plan_of(conv, CN_BACKWARD_WEIGHTS, n), .x = x, .dy = dy, .sums = workspace};
   const depthwise_plan *p = &job.plan;
-  job.totals = (chunk_sums){.chunks = job.sums + threads * p->own_floats,
+  job.totals = (chunk_sums){.chunks = job.sums + context->threads * p->own_floats,
                             .count = p->chunks,
                             .chunk_floats = p->chunk_floats,
                             .weights = conv_weight_floats(conv),
@@ -270,5 +270,5 @@ void depthwise_backward_weights(int threads, const cn_conv2d *conv, int64_t n, c
                             .steps = layer_steps_of(update)};
   const phase phases[] = {{depthwise_weight_items, p->chunks * p->block_groups},
                           {total_items, chunk_sum_vectors(&job.totals)}};
-  run_phases(threads, depthwise_operations(conv, n), phases, 2, &job);
+  run_phases(context, depthwise_operations(conv, n), phases, 2, &job);
 }

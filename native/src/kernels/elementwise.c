@@ -185,35 +185,35 @@ static const struct {
                                  EACH_ACTIVATION(LOOPS)};
 #undef LOOPS
 
-void ISA_NAME(activation_forward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
-                                  float *out) {
+void ISA_NAME(activation_forward)(const cn_context *context, const cn_elementwise *op, int32_t n,
+                                  const float *a, float *out) {
   elementwise_job job = job_of(&op->a, &op->a, &op->out, n);
   job.a = a;
   job.out = out;
   job.slope = op->activation.slope;
-  run_parallel(threads, cost(&job) * activations[op->activation.kind].work,
+  run_parallel(context, cost(&job) * activations[op->activation.kind].work,
                activations[op->activation.kind].forward, job.planes * job.rows, &job);
 }
 
-void ISA_NAME(activation_backward)(int threads, const cn_elementwise *op, int32_t n, const float *a,
-                                   const float *dy, float *dx) {
+void ISA_NAME(activation_backward)(const cn_context *context, const cn_elementwise *op, int32_t n,
+                                   const float *a, const float *dy, float *dx) {
   elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
   job.a = a;
   job.b = dy;
   job.out = dx;
   job.slope = op->activation.slope;
-  run_parallel(threads, cost(&job) * activations[op->activation.kind].work,
+  run_parallel(context, cost(&job) * activations[op->activation.kind].work,
                activations[op->activation.kind].slope, job.planes * job.rows, &job);
 }
 
-void ISA_NAME(add)(int threads, const cn_elementwise *op, int32_t n, const float *a, const float *b,
-                   float *out) {
+void ISA_NAME(add)(const cn_context *context, const cn_elementwise *op, int32_t n, const float *a,
+                   const float *b, float *out) {
   elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
   job.a = a;
   job.b = b;
   job.out = out;
   job.slope = op->activation.slope;
-  run_parallel(threads, cost(&job), activations[op->activation.kind].sum, job.planes * job.rows,
+  run_parallel(context, cost(&job), activations[op->activation.kind].sum, job.planes * job.rows,
                &job);
 }
 
@@ -291,8 +291,8 @@ static void dropout_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, int32_t first_sample,
-                       uint32_t step, const float *x, float *y) {
+void ISA_NAME(dropout)(const cn_context *context, const cn_dropout *dropout, int32_t n,
+                       int32_t first_sample, uint32_t step, const float *x, float *y) {
   const elementwise_job job = {.shape = &dropout->y,
                                .av = view_of(&dropout->x, n),
                                .ov = view_of(&dropout->y, n),
@@ -302,7 +302,7 @@ void ISA_NAME(dropout)(int threads, const cn_dropout *dropout, int32_t n, int32_
                                .first_sample = first_sample,
                                .step = step};
   const int64_t rows = n * job.ov.planes * dropout->y.h;
-  run_parallel(threads, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
+  run_parallel(context, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
 }
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */
@@ -366,27 +366,28 @@ static void squares_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void ISA_NAME(accumulate)(int threads, int64_t count, const float *src, float *dst) {
+void ISA_NAME(accumulate)(const cn_context *context, int64_t count, const float *src, float *dst) {
   const run_job job = {.count = count, .src = src, .dst = dst};
-  run_parallel(threads, 20.0 * count, accumulate_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 20.0 * count, accumulate_items, ceil_div(count, RUN), &job);
 }
 
-void ISA_NAME(fill)(int threads, int64_t count, float value, float *dst) {
+void ISA_NAME(fill)(const cn_context *context, int64_t count, float value, float *dst) {
   const run_job job = {.count = count, .value = value, .dst = dst};
-  run_parallel(threads, 10.0 * count, fill_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 10.0 * count, fill_items, ceil_div(count, RUN), &job);
 }
 
-void ISA_NAME(scale)(int threads, int64_t count, float factor, float *dst) {
+void ISA_NAME(scale)(const cn_context *context, int64_t count, float factor, float *dst) {
   const run_job job = {.count = count, .value = factor, .dst = dst};
-  run_parallel(threads, 20.0 * count, scale_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 20.0 * count, scale_items, ceil_div(count, RUN), &job);
 }
 
-void ISA_NAME(clamp)(int threads, int64_t count, float most, float *dst) {
+void ISA_NAME(clamp)(const cn_context *context, int64_t count, float most, float *dst) {
   const run_job job = {.count = count, .value = most, .dst = dst};
-  run_parallel(threads, 20.0 * count, clamp_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 20.0 * count, clamp_items, ceil_div(count, RUN), &job);
 }
 
-void ISA_NAME(sums_of_squares)(int threads, int64_t count, const float *x, double *sums) {
+void ISA_NAME(sums_of_squares)(const cn_context *context, int64_t count, const float *x,
+                               double *sums) {
   const run_job job = {.count = count, .src = x, .sums = sums};
-  run_parallel(threads, 10.0 * count, squares_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 10.0 * count, squares_items, ceil_div(count, RUN), &job);
 }

@@ -152,8 +152,8 @@ static double operations(const cn_conv2d *conv, int64_t n) {
          conv->window.kernel_h * conv->window.kernel_w;
 }
 
-void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x, const float *w,
-                   const float *bias, float *y) {
+void other_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
+                   const float *w, const float *bias, float *y) {
   const grouped_job job = {.conv = conv,
                            .xv = view_of(&conv->x, n),
                            .yv = view_of(&conv->y, n),
@@ -161,22 +161,22 @@ void other_forward(int threads, const cn_conv2d *conv, int64_t n, const float *x
                            .w = w,
                            .bias = bias,
                            .y = y};
-  run_parallel(threads, operations(conv, n), forward_items, n * job.yv.planes, &job);
+  run_parallel(context, operations(conv, n), forward_items, n * job.yv.planes, &job);
 }
 
-void other_backward_data(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
-                         const float *w, float *dx) {
+void other_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                         const float *dy, const float *w, float *dx) {
   const grouped_job job = {.conv = conv,
                            .xv = view_of(&conv->dx, n),
                            .yv = view_of(&conv->dy, n),
                            .w = w,
                            .dy = dy,
                            .dx = dx};
-  run_parallel(threads, operations(conv, n), backward_data_items, n * job.xv.planes, &job);
+  run_parallel(context, operations(conv, n), backward_data_items, n * job.xv.planes, &job);
 }
 
-void other_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const float *x,
-                            const float *dy, float *dw, float *db) {
+void other_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
+                            const float *x, const float *dy, float *dw, float *db) {
   const grouped_job job = {.conv = conv,
                            .xv = view_of(&conv->x, n),
                            .yv = view_of(&conv->dy, n),
@@ -185,6 +185,6 @@ void other_backward_weights(int threads, const cn_conv2d *conv, int64_t n, const
                            .dy = dy,
                            .dw = dw,
                            .db = db};
-  run_parallel(threads, operations(conv, n), backward_weights_items,
+  run_parallel(context, operations(conv, n), backward_weights_items,
                blocks_of(conv->y.c) * CN_BLOCK, &job);
 }

@@ -83,29 +83,29 @@ static void few_forward_items(const void *state, int64_t first, int64_t last, in
   }
 }
 
-void ISA_NAME(linear_forward)(int threads, const cn_linear *linear, int32_t n, const float *x,
-                              const float *w, const float *bias, float *y) {
+void ISA_NAME(linear_forward)(const cn_context *context, const cn_linear *linear, int32_t n,
+                              const float *x, const float *w, const float *bias, float *y) {
   const conv_shape shape = linear_shape_of(linear, n);
   if (n <= LINEAR_FEW) {
     const forward_job job = {
         shape, x, w, (linear->flags & CN_BIAS) != 0 ? bias : NULL, y, linear->activation};
-    run_parallel(threads, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
+    run_parallel(context, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
     return;
   }
   const sweep plan = sweep_of(&shape, false);
   const int flags = (linear->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0;
   const tail nothing = {.add = NULL};
-  run_sweep(threads, &plan, x, w, bias, flags, linear->activation, &nothing, y, NULL);
+  run_sweep(context, &plan, x, w, bias, flags, linear->activation, &nothing, y, NULL);
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
-void ISA_NAME(linear_backward_weights)(int threads, const cn_linear *linear, int32_t n,
-                                       const float *x, const float *dy, float *dw, float *db,
-                                       const cn_update *update, float *workspace) {
+void ISA_NAME(linear_backward_weights)(const cn_context *context, const cn_linear *linear,
+                                       int32_t n, const float *x, const float *dy, float *dw,
+                                       float *db, const cn_update *update, float *workspace) {
   const conv_shape shape = linear_shape_of(linear, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(threads, &plan, x, dy, NULL, NULL, dw, db, update, workspace);
+  run_weights(context, &plan, x, dy, NULL, NULL, dw, db, update, workspace);
 }
 
 /* ---- Backward-data --------------------------------------------------------------------------- */
@@ -263,7 +263,7 @@ static void few_items(const void *state, int64_t first, int64_t last, int thread
     }
 }
 
-void ISA_NAME(linear_backward_data)(int threads, const cn_linear *linear, int32_t n,
+void ISA_NAME(linear_backward_data)(const cn_context *context, const cn_linear *linear, int32_t n,
                                     const float *dy, const float *w, float *dx, float *workspace) {
   linear_job job = {.shape = linear_shape_of(linear, n),
                     .n_blocks = blocks_of(n),
@@ -277,7 +277,7 @@ void ISA_NAME(linear_backward_data)(int threads, const cn_linear *linear, int32_
                           {linear_items, ceil_div(s->x_blocks * CN_BLOCK, tile_columns(&job))},
                           {transpose_dx, s->x_blocks}};
   if (n <= LINEAR_FEW)
-    run_parallel(threads, shape_operations(s), few_items, s->x_blocks, &job);
+    run_parallel(context, shape_operations(s), few_items, s->x_blocks, &job);
   else
-    run_phases(threads, shape_operations(s), phases, 3, &job);
+    run_phases(context, shape_operations(s), phases, 3, &job);
 }

@@ -30,10 +30,10 @@ static void fma_items(const void *state, int64_t first, int64_t last, int thread
   }
 }
 
-void ISA_NAME(fma_rounds)(int threads, int64_t rounds, float *counts) {
+void ISA_NAME(fma_rounds)(const cn_context *context, int64_t rounds, float *counts) {
   const fma_job job = {.rounds = rounds, .one = 1.0f, .counts = counts};
-  const double operations = 2.0 * FMA_CHAINS * VEC * threads * (double)rounds;
-  run_parallel(threads, operations, fma_items, threads, &job);
+  const double operations = 2.0 * FMA_CHAINS * VEC * context->threads * (double)rounds;
+  run_parallel(context, operations, fma_items, context->threads, &job);
 }
 
 typedef struct triad_job {
@@ -59,8 +59,8 @@ static void triad_items(const void *state, int64_t first, int64_t last, int thre
   vec_store_some(job->out + i, tail, vec_fma(scale, b, a));
 }
 
-void ISA_NAME(triad)(int threads, int64_t count, float scale, const float *a, const float *b,
-                     float *out) {
+void ISA_NAME(triad)(const cn_context *context, int64_t count, float scale, const float *a,
+                     const float *b, float *out) {
   const triad_job job = {.count = count, .scale = scale, .a = a, .b = b, .out = out};
-  run_parallel(threads, 4.0 * count, triad_items, ceil_div(count, RUN), &job);
+  run_parallel(context, 4.0 * count, triad_items, ceil_div(count, RUN), &job);
 }

@@ -34,9 +34,10 @@ static void optimizer_items(const void *state, int64_t first, int64_t last, int 
   }
 }
 
-void ISA_NAME(optimizer_step)(int threads, const cn_optimizer *optimizer, float learning_rate,
-                              int32_t segment_count, const cn_segment *segments,
-                              const float *gradients, float *const *states, float *weights) {
+void ISA_NAME(optimizer_step)(const cn_context *context, const cn_optimizer *optimizer,
+                              float learning_rate, int32_t segment_count,
+                              const cn_segment *segments, const float *gradients,
+                              float *const *states, float *weights) {
   optimizer_job job = {.optimizer = optimizer,
                        .learning_rate = learning_rate,
                        .segment_count = segment_count,
@@ -49,5 +50,5 @@ void ISA_NAME(optimizer_step)(int threads, const cn_optimizer *optimizer, float 
     items += ceil_div(segments[s].length, RUN);
     floats += segments[s].length;
   }
-  run_parallel(threads, 20.0 * floats, optimizer_items, items, &job);
+  run_parallel(context, 20.0 * floats, optimizer_items, items, &job);
 }

@@ -343,20 +343,20 @@ static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
          p->window.kernel_w;
 }
 
-void ISA_NAME(pool2d_forward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
-                              float *y, uint8_t *winners) {
+void ISA_NAME(pool2d_forward)(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                              const float *x, float *y, uint8_t *winners) {
   const pool_job job = {.pool = *pool,
                         .xv = view_of(&pool->x, n),
                         .yv = view_of(&pool->y, n),
                         .x = x,
                         .y = y,
                         .new_winners = winners};
-  run_parallel(threads, cost(pool, &pool->y, n), forward_items, n * job.yv.planes * pool->y.h,
+  run_parallel(context, cost(pool, &pool->y, n), forward_items, n * job.yv.planes * pool->y.h,
                &job);
 }
 
-void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, const float *x,
-                               const uint8_t *winners, const float *dy, float *dx) {
+void ISA_NAME(pool2d_backward)(const cn_context *context, const cn_pool2d *pool, int32_t n,
+                               const float *x, const uint8_t *winners, const float *dy, float *dx) {
   pool_job job = {.pool = *pool,
                   .xv = view_of(&pool->x, n),
                   .yv = view_of(&pool->dy, n),
@@ -373,5 +373,5 @@ void ISA_NAME(pool2d_backward)(int threads, const cn_pool2d *pool, int32_t n, co
               pool->window.stride_w == pool->window.kernel_w && pool->window.pad_top == 0 &&
               pool->window.pad_left == 0 && pool->dy.h * pool->window.stride_h == pool->dx.h &&
               pool->dy.w * pool->window.stride_w == pool->dx.w;
-  run_parallel(threads, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
+  run_parallel(context, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
 }

@@ -53,12 +53,12 @@ static void reorder_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void ISA_NAME(reorder)(int threads, const cn_tensor *from, const cn_tensor *to, int32_t n,
-                       const float *src, float *dst) {
+void ISA_NAME(reorder)(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
+                       int32_t n, const float *src, float *dst) {
   const reorder_job job = {
       .from = from, .to = to, .fv = view_of(from, n), .tv = view_of(to, n), .src = src, .dst = dst};
   const int64_t items = n * blocks_of(from->c) * from->h;
-  run_parallel(threads, 10.0 * items * from->w * CN_BLOCK, reorder_items, items, &job);
+  run_parallel(context, 10.0 * items * from->w * CN_BLOCK, reorder_items, items, &job);
 }
 
 /* ---- Weights --------------------------------------------------------------------------------- */
@@ -121,8 +121,8 @@ static void unpack_items(const void *state, int64_t first, int64_t last, int thr
   }
 }
 
-static void conv_weights(int threads, const cn_conv2d *conv, phase_body body, const float *src,
-                         float *dst) {
+static void conv_weights(const cn_context *context, const cn_conv2d *conv, phase_body body,
+                         const float *src, float *dst) {
   const conv_form form = conv_form_of(conv);
   const int64_t floats = conv_weight_floats(conv);
   if (form == FORM_OTHER) {
@@ -134,30 +134,32 @@ static void conv_weights(int threads, const cn_conv2d *conv, phase_body body, co
                           .taps = (int64_t)conv->window.kernel_h * conv->window.kernel_w,
                           .src = src,
                           .dst = dst};
-  run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);
+  run_parallel(context, 10.0 * floats, body, floats / CN_BLOCK, &job);
 }
 
-void ISA_NAME(conv2d_pack)(int threads, const cn_conv2d *conv, const float *oihw, float *packed) {
-  conv_weights(threads, conv, pack_items, oihw, packed);
+void ISA_NAME(conv2d_pack)(const cn_context *context, const cn_conv2d *conv, const float *oihw,
+                           float *packed) {
+  conv_weights(context, conv, pack_items, oihw, packed);
 }
 
-void ISA_NAME(conv2d_unpack)(int threads, const cn_conv2d *conv, const float *packed, float *oihw) {
-  conv_weights(threads, conv, unpack_items, packed, oihw);
+void ISA_NAME(conv2d_unpack)(const cn_context *context, const cn_conv2d *conv, const float *packed,
+                             float *oihw) {
+  conv_weights(context, conv, unpack_items, packed, oihw);
 }
 
-static void linear_weights(int threads, const cn_linear *linear, phase_body body, const float *src,
-                           float *dst) {
+static void linear_weights(const cn_context *context, const cn_linear *linear, phase_body body,
+                           const float *src, float *dst) {
   const weight_job job = {.shape = linear_shape_of(linear, 1), .taps = 1, .src = src, .dst = dst};
   const int64_t floats = linear_weight_floats(linear);
-  run_parallel(threads, 10.0 * floats, body, floats / CN_BLOCK, &job);
+  run_parallel(context, 10.0 * floats, body, floats / CN_BLOCK, &job);
 }
 
-void ISA_NAME(linear_pack)(int threads, const cn_linear *linear, const float *plain,
+void ISA_NAME(linear_pack)(const cn_context *context, const cn_linear *linear, const float *plain,
                            float *packed) {
-  linear_weights(threads, linear, pack_items, plain, packed);
+  linear_weights(context, linear, pack_items, plain, packed);
 }
 
-void ISA_NAME(linear_unpack)(int threads, const cn_linear *linear, const float *packed,
-                             float *plain) {
-  linear_weights(threads, linear, unpack_items, packed, plain);
+void ISA_NAME(linear_unpack)(const cn_context *context, const cn_linear *linear,
+                             const float *packed, float *plain) {
+  linear_weights(context, linear, unpack_items, packed, plain);
 }

@@ -294,8 +294,8 @@ static void samples_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy, const float *w,
-                 const tail *t, float *dx, float *workspace) {
+void run_samples(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
+                 const float *w, const tail *t, float *dx, float *workspace) {
   const conv_shape shape = conv_shape_of(conv, &conv->dx, &conv->dy, n);
   const samples_job job = {.conv = conv,
                            .plan = samples_plan_of(conv, n),
@@ -307,6 +307,6 @@ void run_samples(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
                            .dx = dx,
                            .own = workspace,
                            .tail = t};
-  run_parallel(threads, shape_operations(&shape), samples_items,
+  run_parallel(context, shape_operations(&shape), samples_items,
                ceil_div(n, CN_BLOCK) * job.plan.bands, &job);
 }

@@ -364,7 +364,7 @@ static int stream_flag(const sweep *w, const tail *t) {
              : 0;
 }
 
-void run_sweep(int threads, const sweep *w, const float *src, const float *weights,
+void run_sweep(const cn_context *context, const sweep *w, const float *src, const float *weights,
                const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
                float *workspace) {
   const sweep_job job = {.w = w,
@@ -376,7 +376,7 @@ void run_sweep(int threads, const sweep *w, const float *src, const float *weigh
                          .flags = flags | stream_flag(w, t),
                          .activation = activation,
                          .tail = t};
-  run_parallel(threads, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
+  run_parallel(context, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
 }
 
 /* Items are (group, y block, x block): transposes [r][s][16c][16k] to [r][s][16k][16c], with blocks
@@ -415,28 +415,28 @@ static void transpose_stem_items(const void *state, int64_t first, int64_t last,
 }
 
 /* Runs backward-data: transposes the weights, then sweeps. dst and stem are set in job. */
-static void run_backward(int threads, sweep_job job, const float *weights, float *workspace,
-                         phase_body transpose) {
+static void run_backward(const cn_context *context, sweep_job job, const float *weights,
+                         float *workspace, phase_body transpose) {
   const conv_shape *s = &job.w->shape;
   job.plain_weights = weights;
   job.weights = workspace;
   job.packed = workspace + shape_weight_floats(s);
   const phase phases[] = {{transpose, s->groups * s->y_blocks * s->x_blocks},
                           {sweep_items, sweep_count(job.w)}};
-  run_phases(threads, shape_operations(s), phases, 2, &job);
+  run_phases(context, shape_operations(s), phases, 2, &job);
 }
 
-void run_sweep_backward(int threads, const sweep *w, const float *dy, const float *weights,
-                        const tail *t, float *dx, float *workspace) {
+void run_sweep_backward(const cn_context *context, const sweep *w, const float *dy,
+                        const float *weights, const tail *t, float *dx, float *workspace) {
   const sweep_job job = {.w = w, .src = dy, .dst = dx, .flags = stream_flag(w, t), .tail = t};
-  run_backward(threads, job, weights, workspace, transpose_items);
+  run_backward(context, job, weights, workspace, transpose_items);
 }
 
-void run_stem_backward(int threads, const cn_conv2d *conv, int64_t n, const float *dy,
+void run_stem_backward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
                        const float *weights, float *dx, float *workspace) {
   const conv_shape shape = plain_gradient_shape_of(conv, n);
   const sweep w = sweep_of(&shape, true);
   const sweep_job job = {
       .w = &w, .src = dy, .dst = dx, .stem = conv, .stem_dx = view_of(&conv->dx, n)};
-  run_backward(threads, job, weights, workspace, transpose_stem_items);
+  run_backward(context, job, weights, workspace, transpose_stem_items);
 }

@@ -130,9 +130,10 @@ static void tail_items(const void *state, int64_t first, int64_t last, int threa
   }
 }
 
-void run_tail(int threads, const tail *t, const cn_tensor *dst, int64_t n, float *values) {
+void run_tail(const cn_context *context, const tail *t, const cn_tensor *dst, int64_t n,
+              float *values) {
   if (tail_is_empty(t)) return;
   const tail_job job = {.tail = t, .dst = dst, .dv = view_of(dst, n), .values = values};
-  run_parallel(threads, 20.0 * n * job.dv.planes * job.dv.plane, tail_items, n * job.dv.planes,
+  run_parallel(context, 20.0 * n * job.dv.planes * job.dv.plane, tail_items, n * job.dv.planes,
                &job);
 }

@@ -394,9 +394,9 @@ static void sum_items(const void *state, int64_t first, int64_t last, int thread
   add_chunks(&job->sums, first, last);
 }
 
-void run_weights(int threads, const weights_plan *plan, const float *x, const float *dy,
-                 const cn_pool2d *pool, const uint8_t *winners, float *dw, float *db,
-                 const cn_update *update, float *workspace) {
+void run_weights(const cn_context *context, const weights_plan *plan, const float *x,
+                 const float *dy, const cn_pool2d *pool, const uint8_t *winners, float *dw,
+                 float *db, const cn_update *update, float *workspace) {
   const conv_shape *s = &plan->shape;
   const bool chunked = plan->chunks > 1;
   weights_job job = {.plan = plan,
@@ -415,10 +415,10 @@ void run_weights(int threads, const weights_plan *plan, const float *x, const fl
                               .steps = layer_steps_of(update)}};
   job.bias = wants_bias(&job.sums);
   job.packed = workspace + (chunked ? plan->chunks * plan->chunk_floats : 0);
-  job.tiles = job.packed + threads * plan->pack_floats;
-  job.transposed = job.tiles + threads * plan->tile_floats;
-  job.earlier = job.transposed + threads * plan->transposed_floats;
+  job.tiles = job.packed + context->threads * plan->pack_floats;
+  job.transposed = job.tiles + context->threads * plan->tile_floats;
+  job.earlier = job.transposed + context->threads * plan->transposed_floats;
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
-  run_phases(threads, shape_operations(s), phases, chunked ? 2 : 1, &job);
+  run_phases(context, shape_operations(s), phases, chunked ? 2 : 1, &job);
 }

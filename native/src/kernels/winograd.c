@@ -333,9 +333,9 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
   if (job->stream) stream_end();
 }
 
-void run_winograd(int threads, const winograd_plan *p, const float *src, const float *weights,
-                  const float *bias, int32_t flags, cn_activation activation, const tail *t,
-                  float *dst, float *workspace) {
+void run_winograd(const cn_context *context, const winograd_plan *p, const float *src,
+                  const float *weights, const float *bias, int32_t flags, cn_activation activation,
+                  const tail *t, float *dst, float *workspace) {
   const bool transformed = (flags & CN_TRANSFORMED) != 0;
   const winograd_job job = {.p = p,
                             .src = src,
@@ -351,13 +351,13 @@ void run_winograd(int threads, const winograd_plan *p, const float *src, const f
                                       stores_stream(&p->dv, p->shape.n, BURSTS_FLOATS)};
   const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
                           {winograd_items, p->groups * p->units * p->shares}};
-  run_phases(threads, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
+  run_phases(context, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
 }
 
-void ISA_NAME(conv2d_transform)(int threads, const cn_conv2d *conv, int32_t pass, const float *w,
-                                float *transformed) {
-  const winograd_plan p = winograd_plan_of(conv, pass, 1, threads);
+void ISA_NAME(conv2d_transform)(const cn_context *context, const cn_conv2d *conv, int32_t pass,
+                                const float *w, float *transformed) {
+  const winograd_plan p = winograd_plan_of(conv, pass, 1, context->threads);
   const winograd_job job = {.p = &p, .weights = w, .transformed = transformed};
   const int64_t filters = p.groups * p.dst_blocks * p.src_blocks;
-  run_parallel(threads, 5.0 * (double)p.weights_floats, filter_items, filters, &job);
+  run_parallel(context, 5.0 * (double)p.weights_floats, filter_items, filters, &job);
 }

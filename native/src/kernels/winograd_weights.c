@@ -223,7 +223,7 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
   }
 }
 
-void run_winograd_weights(int threads, const winograd_weights_plan *p, const float *x,
+void run_winograd_weights(const cn_context *context, const winograd_weights_plan *p, const float *x,
                           const float *dy, float *dw, float *db, const cn_update *update,
                           float *workspace) {
   const conv_shape *s = &p->shape;
@@ -238,5 +238,5 @@ void run_winograd_weights(int threads, const winograd_weights_plan *p, const flo
                            .own = workspace + p->chunks * p->chunk_floats};
   const phase phases[] = {{winograd_sum_items, p->chunks * s->groups * p->items},
                           {gradient_items, s->groups * s->y_blocks * s->x_blocks}};
-  run_phases(threads, shape_operations(s), phases, 2, &job);
+  run_phases(context, shape_operations(s), phases, 2, &job);
 }
