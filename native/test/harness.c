@@ -3,20 +3,73 @@
 int failures = 0;
 const int32_t thread_counts[THREAD_COUNTS] = {1, 2, 3, 5, 8};
 
-int32_t first_isa(void) {
-  const char *number = getenv("CN_TEST_FROM_ISA");
-  return number == NULL ? CN_SCALAR : (int32_t)strtol(number, NULL, 10);
+static const struct {
+  const char *name;
+  uint64_t feature;
+} named_sets[] = {{"scalar", 0}, {"avx2", CN_AVX2}, {"avx512", CN_AVX512}, {"neon", CN_NEON}};
+enum { NAMED_SETS = sizeof named_sets / sizeof named_sets[0] };
+
+/* Indices in named_sets of those to test. */
+static int tested_sets[NAMED_SETS], tested_count;
+
+static void find_sets(void) {
+  const char *only = getenv("CN_TEST_FEATURES");
+  uint64_t unnamed = cn_cpu_features();
+  for (int i = 0; i < NAMED_SETS; i++) {
+    const uint64_t feature = named_sets[i].feature;
+    unnamed &= ~feature;
+    if ((cn_cpu_features() & feature) != feature) continue;
+    if (only == NULL || strcmp(only, named_sets[i].name) == 0) tested_sets[tested_count++] = i;
+  }
+  CHECK(unnamed == 0, "the features %#llx have no name", (unsigned long long)unnamed);
+  if (tested_count > 0) return;
+  printf("this processor has no instruction set %s\n", only);
+  exit(1);
+}
+
+int instruction_sets(void) {
+  if (tested_count == 0) find_sets();
+  return tested_count;
+}
+
+cn_context context_of(int set, int32_t threads) {
+  if (set < 0 || set >= instruction_sets()) abort();
+  return (cn_context){.size = sizeof(cn_context),
+                      .threads = threads,
+                      .features = named_sets[tested_sets[set]].feature,
+                      .serial_operations = 1};
+}
+
+const char *features_name(const cn_context *context) {
+  const int64_t feature = cn_kernel_feature(context);
+  for (int i = 0; i < NAMED_SETS; i++)
+    if ((int64_t)named_sets[i].feature == feature) return named_sets[i].name;
+  return "unknown";
 }
 
 static uint64_t state = 1;
 
-float *new_floats(int64_t count) {
-  const size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
-  float *p = aligned_alloc(64, bytes > 0 ? bytes : 64);
+float *new_floats(int64_t count) { return new_bytes(count * (int64_t)sizeof(float)); }
+
+void *new_bytes(int64_t bytes) {
+  if (bytes < 0) abort();
+  const size_t rounded = ((size_t)bytes + 63) / 64 * 64;
+  float *p = aligned_alloc(64, rounded > 0 ? rounded : 64);
   if (p == NULL) abort();
-  fill_nan(p, (int64_t)(bytes / sizeof(float)));
+  fill_nan(p, (int64_t)(rounded / sizeof(float)));
   return p;
 }
+
+int64_t floats_in(int64_t bytes) {
+  if (bytes >= 0) return bytes / (int64_t)sizeof(float);
+  printf("a query returned: %s\n", cn_status_text((int32_t)bytes));
+  exit(1);
+}
+
+int64_t tensor_floats(const cn_tensor *t, int32_t n) { return floats_in(cn_tensor_bytes(t, n)); }
+
+/* The sample stride in floats. */
+static int64_t stride_floats(const cn_tensor *t) { return floats_in(t->sample_stride); }
 
 void fill_nan(float *p, int64_t count) {
   for (int64_t i = 0; i < count; i++) p[i] = NAN;
@@ -49,11 +102,11 @@ int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y,
   const int64_t h = t->h + 2 * t->halo, w = t->w + 2 * t->halo, blocks = (t->c + 15) / 16;
   const int64_t py = y + t->halo, px = x + t->halo;
   if (t->layout == CN_PLAIN) {
-    const int64_t stride = t->sample_stride != 0 ? t->sample_stride : t->c * h * w;
+    const int64_t stride = t->sample_stride != 0 ? stride_floats(t) : t->c * h * w;
     return i * stride + (c * h + py) * w + px;
   }
   if (t->layout == CN_BLOCKED) {
-    const int64_t stride = t->sample_stride != 0 ? t->sample_stride : blocks * h * w * 16;
+    const int64_t stride = t->sample_stride != 0 ? stride_floats(t) : blocks * h * w * 16;
     return i * stride + ((c / 16 * h + py) * w + px) * 16 + c % 16;
   }
   return (((c / 16 * t->h + y) * t->w + x) * n + i) * 16 + c % 16;
@@ -61,17 +114,18 @@ int64_t index_of(const cn_tensor *t, int64_t n, int64_t i, int64_t c, int64_t y,
 
 cn_tensor as_slice(cn_tensor t) {
   t.sample_stride = 0;
-  t.sample_stride = cn_tensor_floats(&t, 1) + (t.layout == CN_PLAIN ? 3 : 48);
+  t.sample_stride =
+      cn_tensor_bytes(&t, 1) + (t.layout == CN_PLAIN ? 3 : 48) * (int64_t)sizeof(float);
   return t;
 }
 
 /* Whether a float belongs to none of the samples of a slice. */
 static bool is_between(const cn_tensor *t, int64_t at) {
-  return t->sample_stride != 0 && at % t->sample_stride >= cn_tensor_floats(t, 1);
+  return t->sample_stride != 0 && at % stride_floats(t) >= tensor_floats(t, 1);
 }
 
 float *new_tensor(const cn_tensor *t, int32_t n, const float *plain) {
-  const int64_t floats = cn_tensor_floats(t, n);
+  const int64_t floats = tensor_floats(t, n);
   float *p = new_floats(floats);
   for (int64_t i = 0; i < floats; i++)
     if (!is_between(t, i)) p[i] = 0.0f;
@@ -85,7 +139,7 @@ float *new_tensor(const cn_tensor *t, int32_t n, const float *plain) {
 
 void read_tensor(const char *what, const cn_tensor *t, int32_t n, const float *values,
                  float *plain) {
-  const int64_t floats = cn_tensor_floats(t, n);
+  const int64_t floats = tensor_floats(t, n);
   bool *seen = calloc((size_t)floats, sizeof(bool));
   if (seen == NULL) abort();
   int64_t to = 0;
@@ -159,9 +213,13 @@ int verdict(const char *name) {
 }
 
 cn_activation activation_in(int32_t flags) {
-  if ((flags & LEAKY_RELU) != 0) return (cn_activation){CN_LEAKY_RELU, 0.25f};
-  if ((flags & RELU6) != 0) return (cn_activation){CN_RELU6, 0.0f};
-  return (cn_activation){(flags & RELU) != 0 ? CN_RELU : CN_IDENTITY, 0.0f};
+  if ((flags & LEAKY_RELU) != 0) return (cn_activation){.kind = CN_LEAKY_RELU, .slope = 0.25f};
+  if ((flags & RELU6) != 0) return (cn_activation){.kind = CN_RELU6};
+  return (cn_activation){.kind = (flags & RELU) != 0 ? CN_RELU : CN_IDENTITY};
+}
+
+int32_t operations_in(int32_t flags) {
+  return (flags & CN_BIAS) + (activation_in(flags).kind != CN_IDENTITY ? CN_ACTIVATE : 0);
 }
 
 double activated(cn_activation a, double x) {

@@ -27,22 +27,36 @@ extern int failures;
   } while (0)
 
 /*
- * The first instruction set to test, CN_TEST_FROM_ISA or else CN_SCALAR; the last is cn_cpu_isa().
+ * The instruction sets to test: portable C, then those of the processor. The environment variable
+ * CN_TEST_FEATURES names the only one to test, such as avx2.
  */
-int32_t first_isa(void);
+int instruction_sets(void);
+
+/*
+ * A context that selects instruction set `set`, which is less than instruction_sets(). No call is
+ * too small for several threads, so every kernel body runs on as many as it has items for.
+ */
+enum { THREADS = 4 };
+cn_context context_of(int set, int32_t threads);
+
+/* The name of the instruction set that a context selects. */
+const char *features_name(const cn_context *context);
 
 /* Thread counts, none of which may change a bit. The first is the reference. */
 enum { THREAD_COUNTS = 5 };
 extern const int32_t thread_counts[THREAD_COUNTS];
 
-static inline cn_context context_of(int32_t isa, int32_t threads) {
-  return (cn_context){.abi_version = CN_ABI_VERSION, .isa = isa, .threads = threads};
-}
-
-/* Memory for exactly count floats, aligned to 64 bytes and filled with NaN to reveal unwritten
- * values. */
+/* Memory for exactly count floats, or this many bytes, aligned to 64 bytes and filled with NaN to
+ * reveal unwritten values. */
 float *new_floats(int64_t count);
+void *new_bytes(int64_t bytes);
 void fill_nan(float *p, int64_t count);
+
+/* The result of a query in floats. Stops the test if it is a status. */
+int64_t floats_in(int64_t bytes);
+
+/* cn_tensor_bytes in floats. */
+int64_t tensor_floats(const cn_tensor *t, int32_t n);
 
 /* Seeded random values: whole numbers in -most..most, or reals in -1..1. */
 void seed_values(uint64_t seed);
@@ -93,10 +107,13 @@ void check_same_bits(const char *what, const float *expected, const float *got, 
 /* For main: prints the verdict and returns the exit code. */
 int verdict(const char *name);
 
-/* Activations of a case, in its flags beside those of the ABI. */
-enum { RELU = 1 << 8, RELU6 = 1 << 9, LEAKY_RELU = 1 << 10, FLAGS = (1 << 8) - 1 };
+/* Activations of a case, in its flags beside CN_BIAS. */
+enum { RELU = 1 << 8, RELU6 = 1 << 9, LEAKY_RELU = 1 << 10 };
 
 cn_activation activation_in(int32_t flags);
+
+/* The operations of an epilogue for the flags of a case: CN_BIAS and CN_ACTIVATE. */
+int32_t operations_in(int32_t flags);
 
 /* f(x), and f'(x) from y = f(x), in double. */
 double activated(cn_activation a, double x);

@@ -13,7 +13,6 @@ from tests import MOST_SECONDS, Verdict, limit_of, reason
 # In order of increasing cost. A test named after the changed file runs first.
 TESTS = ["arguments", "machine", "pool2d", "batch_norm", "linear", "training", "conv2d", "elementwise"]
 FIRST = {"optimizer": "training", "update": "training", "loss": "training", "reorder": "elementwise"}
-ISAS = ["Scalar", "Avx2", "Avx512"]     # in the order of their numbers
 
 
 class NativeMutants:
@@ -81,7 +80,7 @@ class NativeMutants:
     def run_test(self, name, folder, limit):
         """Runs a C test with the library in a folder. Returns the verdict, what failed, and the time."""
         environment = os.environ | {
-            "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FROM_ISA": str(ISAS.index(self.isa)),
+            "LD_LIBRARY_PATH": str(folder), "CN_TEST_STOP": "1", "CN_TEST_FEATURES": self.isa.lower(),
         }
         if self.quick:
             environment["CN_TEST_PRODUCTS"] = "3e6"
