@@ -8,13 +8,19 @@
 #include <math.h>
 
 int32_t cn_team_size(const cn_context *context, double operations) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   return team_size(context, operations);
 }
 
-int64_t cn_tensor_floats(const cn_tensor *tensor, int32_t n) {
+/* A size in floats, or a negative status, in bytes. */
+static int64_t bytes_of(int64_t floats) {
+  return floats > 0 ? floats * (int64_t)sizeof(float) : floats;
+}
+
+int64_t cn_tensor_bytes(const cn_tensor *tensor, int32_t n) {
   TRY(check_batch(tensor, n));
-  const int64_t sample = sample_floats(tensor);
+  const int64_t sample = bytes_of(sample_floats(tensor));
   return (n - 1) * (tensor->sample_stride != 0 ? tensor->sample_stride : sample) + sample;
 }
 
@@ -23,7 +29,8 @@ static int32_t check_sizes(const cn_tensor *a, const cn_tensor *b) {
 }
 
 int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_tensor *to, int32_t n,
-                   const float *src, float *dst) {
+                   const void *src, void *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_batch(from, n));
   TRY(check_batch(to, n));
@@ -37,50 +44,49 @@ int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_te
 /* ---- Pooling --------------------------------------------------------------------------------- */
 
 int64_t cn_pool2d_winner_bytes(const cn_pool2d *pool, int32_t n) {
-  if (pool == NULL) return CN_NULL_POINTER;
+  ADOPT(cn_pool2d, pool);
   TRY(check_pool(pool, &pool->x, &pool->y, n));
-  if (pool->kind != CN_POOL_MAX ||
-      (int64_t)pool->window.kernel_h * pool->window.kernel_w > CN_NO_WINNER)
-    return 0;
+  if (!has_winners(pool)) return 0;
   return (int64_t)n * blocks_of(pool->y.c) * pool->y.h * pool->y.w * CN_BLOCK;
 }
 
 int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                          const float *x, float *y, uint8_t *winners) {
+                          const void *x, void *y, uint8_t *winners) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (pool == NULL) return CN_NULL_POINTER;
+  ADOPT(cn_pool2d, pool);
   TRY(check_pool(pool, &pool->x, &pool->y, n));
   TRY(check_aligned(x));
   TRY(check_aligned(y));
-  TRY(check_winners(pool, winners));
-  kernels_for(context)->pool2d_forward(context, pool, n, x, y, winners);
+  if (pool->winners != 0) TRY(check_aligned(winners));
+  kernels_for(context)->pool2d_forward(context, pool, n, x, y, pool->winners != 0 ? winners : NULL);
   return CN_OK;
 }
 
 int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
-                           const float *x, const uint8_t *winners, const float *dy, float *dx) {
+                           const void *x, const uint8_t *winners, const void *dy, void *dx) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (pool == NULL) return CN_NULL_POINTER;
+  ADOPT(cn_pool2d, pool);
   TRY(check_pool(pool, &pool->x, &pool->dy, n));
   TRY(check_batch(&pool->dx, n));
   TRY(check_same(&pool->x, &pool->dx));
-  TRY(check_winners(pool, winners));
-  if (pool->kind == CN_POOL_MAX && winners == NULL) TRY(check_aligned(x));
+  if (pool->winners != 0) TRY(check_aligned(winners));
+  if (pool->kind == CN_POOL_MAX && pool->winners == 0) TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_aligned(dx));
-  kernels_for(context)->pool2d_backward(context, pool, n, x, winners, dy, dx);
+  kernels_for(context)->pool2d_backward(context, pool, n, x, pool->winners != 0 ? winners : NULL,
+                                        dy, dx);
   return CN_OK;
 }
 
 /* ---- Batch normalisation --------------------------------------------------------------------- */
 
 static int32_t check_norm(const cn_batch_norm *norm, int32_t n) {
-  if (norm == NULL) return CN_NULL_POINTER;
   TRY(check_batch(&norm->x, n));
   TRY(check_layout(&norm->x, CN_BLOCKED));
   if (!(norm->epsilon > 0.0f) || !isfinite(norm->epsilon)) return CN_BAD_VALUE;
-  if (!(norm->momentum >= 0.0f && norm->momentum <= 1.0f)) return CN_BAD_VALUE;
-  return check_fused(&norm->activation);
+  return norm->momentum >= 0.0f && norm->momentum <= 1.0f ? CN_OK : CN_BAD_VALUE;
 }
 
 static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
@@ -88,21 +94,34 @@ static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n)
   return check_same(x, other);
 }
 
-int64_t cn_batch_norm_workspace_floats(const cn_context *context, const cn_batch_norm *norm,
-                                       int32_t n) {
-  TRY(check_context(context));
+/* Validates a forward pass and its epilogue, which has the operations `supported`. */
+static int32_t check_norm_forward(const cn_batch_norm *norm, const cn_epilogue **epilogue,
+                                  epilogue_room *room, int32_t supported, int32_t n) {
   TRY(check_norm(norm, n));
-  return batch_norm_floats(norm, n);
+  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(adopt_epilogue(epilogue, room));
+  TRY(check_epilogue(*epilogue, supported, &norm->x, n));
+  return check_operands(*epilogue);
 }
 
-int64_t cn_row_statistics_floats(const cn_tensor *tensor, int32_t n) {
+int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,
+                                      int32_t n) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_norm(norm, n));
+  return bytes_of(batch_norm_floats(norm, n));
+}
+
+int64_t cn_row_statistics_bytes(const cn_tensor *tensor, int32_t n) {
   TRY(check_batch(tensor, n));
   TRY(check_layout(tensor, CN_BLOCKED));
-  return (int64_t)2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h;
+  return bytes_of((int64_t)2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h);
 }
 
 int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
-                          const float *x, float *statistics) {
+                          const void *x, float *statistics) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_batch(tensor, n));
   TRY(check_layout(tensor, CN_BLOCKED));
@@ -112,22 +131,16 @@ int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, in
   return CN_OK;
 }
 
-/* Validates the residual; null if there is none. */
-static int32_t check_norm_add(const cn_batch_norm *norm, const float *add, int32_t n) {
-  if (add == NULL) return CN_OK;
-  TRY(check_like(&norm->x, &norm->add, n));
-  return check_aligned(add);
-}
-
-int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                              const float *x, const float *statistics, const float *scale,
-                              const float *shift, const float *add, float *y, float *mean,
-                              float *inverse_std, float *running_mean, float *running_variance,
-                              float *workspace, int64_t workspace_floats) {
+int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm,
+                              const cn_epilogue *epilogue, int32_t n, const void *x,
+                              const float *statistics, const float *scale, const float *shift,
+                              void *y, float *mean, float *inverse_std, float *running_mean,
+                              float *running_variance, void *workspace, int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
-  TRY(check_like(&norm->x, &norm->y, n));
-  TRY(check_norm_add(norm, add, n));
+  TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
   TRY(check_aligned(x));
   TRY(check_aligned(statistics));
   TRY(check_aligned(scale));
@@ -137,57 +150,67 @@ int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *no
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
-  TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_forward(context, norm, n, x, statistics, scale, shift, add, y,
-                                           mean, inverse_std, running_mean, running_variance,
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_forward(context, norm, epilogue, n, x, statistics, scale, shift,
+                                           y, mean, inverse_std, running_mean, running_variance,
                                            workspace);
   return CN_OK;
 }
 
-int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                            const float *x, const float *scale, const float *shift,
-                            const float *running_mean, const float *running_variance,
-                            const float *add, float *y) {
+int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm,
+                            const cn_epilogue *epilogue, int32_t n, const void *x,
+                            const float *scale, const float *shift, const float *running_mean,
+                            const float *running_variance, void *y) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
-  TRY(check_like(&norm->x, &norm->y, n));
-  TRY(check_norm_add(norm, add, n));
+  TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
   TRY(check_aligned(x));
   TRY(check_aligned(scale));
   TRY(check_aligned(shift));
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
   TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_infer(context, norm, n, x, scale, shift, running_mean,
-                                         running_variance, add, y);
+  kernels_for(context)->batch_norm_infer(context, norm, epilogue, n, x, scale, shift, running_mean,
+                                         running_variance, y);
   return CN_OK;
 }
 
-int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                            const float *x, const float *scale, const float *shift,
-                            const float *mean, const float *inverse_std, float *y) {
+int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm,
+                            const cn_epilogue *epilogue, int32_t n, const void *x,
+                            const float *scale, const float *shift, const float *mean,
+                            const float *inverse_std, void *y) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
-  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(check_norm_forward(norm, &epilogue, &room, CN_ACTIVATE, n));
   TRY(check_aligned(x));
   TRY(check_aligned(scale));
   TRY(check_aligned(shift));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_apply(context, norm, n, x, scale, shift, mean, inverse_std, y);
+  kernels_for(context)->batch_norm_apply(context, norm, epilogue, n, x, scale, shift, mean,
+                                         inverse_std, y);
   return CN_OK;
 }
 
-int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                               const float *x, const float *dy, const float *scale,
-                               const float *shift, const float *mean, const float *inverse_std,
-                               float *dx, float *dscale, float *dshift, float *workspace,
-                               int64_t workspace_floats) {
+int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
+                               const cn_epilogue *epilogue, int32_t n, const void *x,
+                               const void *dy, const float *scale, const float *shift,
+                               const float *mean, const float *inverse_std, void *dx, float *dscale,
+                               float *dshift, void *workspace, int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
   TRY(check_context(context));
   TRY(check_norm(norm, n));
   TRY(check_like(&norm->x, &norm->dx, n));
   TRY(check_like(&norm->x, &norm->dy, n));
+  TRY(adopt_epilogue(&epilogue, &room));
+  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_aligned(scale));
@@ -197,8 +220,8 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
   TRY(check_aligned(dx));
   TRY(check_aligned(dscale));
   TRY(check_aligned(dshift));
-  TRY(check_workspace(workspace, workspace_floats, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_backward(context, norm, n, x, dy, scale, shift, mean,
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_backward(context, norm, epilogue, n, x, dy, scale, shift, mean,
                                             inverse_std, dx, dscale, dshift, workspace);
   return CN_OK;
 }
@@ -206,8 +229,8 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
 /* ---- Elementwise ----------------------------------------------------------------------------- */
 
 /* Two or three operands of the same shape. Working in place requires equal descriptors. */
-static int32_t check_operand(const cn_tensor *in, const float *values, const cn_tensor *out,
-                             const float *result, int32_t n) {
+static int32_t check_input(const cn_tensor *in, const void *values, const cn_tensor *out,
+                           const void *result, int32_t n) {
   TRY(check_batch(in, n));
   TRY(check_batch(out, n));
   TRY(check_same(in, out));
@@ -218,42 +241,49 @@ static int32_t check_operand(const cn_tensor *in, const float *values, const cn_
 }
 
 int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                              const float *a, float *out) {
+                              const void *a, void *out) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (op == NULL) return CN_NULL_POINTER;
-  TRY(check_operand(&op->a, a, &op->out, out, n));
+  ADOPT(cn_elementwise, op);
+  if (op->reserved != 0) return CN_BAD_VALUE;
+  TRY(check_input(&op->a, a, &op->out, out, n));
   TRY(check_activation(&op->activation));
   kernels_for(context)->activation_forward(context, op, n, a, out);
   return CN_OK;
 }
 
 int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *op, int32_t n,
-                               const float *a, const float *dy, float *dx) {
+                               const void *a, const void *dy, void *dx) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (op == NULL) return CN_NULL_POINTER;
-  TRY(check_operand(&op->a, a, &op->out, dx, n));
-  TRY(check_operand(&op->b, dy, &op->out, dx, n));
+  ADOPT(cn_elementwise, op);
+  if (op->reserved != 0) return CN_BAD_VALUE;
+  TRY(check_input(&op->a, a, &op->out, dx, n));
+  TRY(check_input(&op->b, dy, &op->out, dx, n));
   TRY(check_activation(&op->activation));
   kernels_for(context)->activation_backward(context, op, n, a, dy, dx);
   return CN_OK;
 }
 
-int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const float *a,
-               const float *b, float *out) {
+int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
+               const void *b, void *out) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (op == NULL) return CN_NULL_POINTER;
-  TRY(check_operand(&op->a, a, &op->out, out, n));
-  TRY(check_operand(&op->b, b, &op->out, out, n));
+  ADOPT(cn_elementwise, op);
+  if (op->reserved != 0) return CN_BAD_VALUE;
+  TRY(check_input(&op->a, a, &op->out, out, n));
+  TRY(check_input(&op->b, b, &op->out, out, n));
   TRY(check_fused(&op->activation));
   kernels_for(context)->add(context, op, n, a, b, out);
   return CN_OK;
 }
 
 int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
-                         int32_t first_sample, uint32_t step, const float *x, float *y) {
+                         int32_t first_sample, uint32_t step, const void *x, void *y) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
-  if (dropout == NULL) return CN_NULL_POINTER;
-  TRY(check_operand(&dropout->x, x, &dropout->y, y, n));
+  ADOPT(cn_dropout, dropout);
+  TRY(check_input(&dropout->x, x, &dropout->y, y, n));
   if (first_sample < 0) return CN_BAD_SHAPE;
   if (!isfinite(dropout->scale)) return CN_BAD_VALUE;
   kernels_for(context)->dropout(context, dropout, n, first_sample, step, x, y);
@@ -267,7 +297,8 @@ static int32_t check_run(const cn_tensor *t, int32_t first, int32_t channels) {
 
 int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from, const cn_tensor *to,
                          int32_t n, int32_t from_channel, int32_t to_channel, int32_t channels,
-                         const float *src, float *dst) {
+                         const void *src, void *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_batch(from, n));
   TRY(check_batch(to, n));
@@ -283,7 +314,7 @@ int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from, const
 }
 
 static int32_t check_biased(const cn_context *context, const cn_tensor *tensor, int32_t n,
-                            const float *values, const float *bias) {
+                            const void *values, const float *bias) {
   TRY(check_context(context));
   TRY(check_batch(tensor, n));
   TRY(check_layout(tensor, CN_BLOCKED));
@@ -292,20 +323,23 @@ static int32_t check_biased(const cn_context *context, const cn_tensor *tensor, 
 }
 
 int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, int32_t n,
-                    const float *bias, float *y) {
+                    const float *bias, void *y) {
+  ADOPT(cn_context, context);
   TRY(check_biased(context, tensor, n, y, bias));
   kernels_for(context)->bias_add(context, tensor, n, bias, y);
   return CN_OK;
 }
 
 int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
-                         const float *dy, float *db) {
+                         const void *dy, float *db) {
+  ADOPT(cn_context, context);
   TRY(check_biased(context, tensor, n, dy, db));
   kernels_for(context)->bias_gradient(context, tensor, n, dy, db);
   return CN_OK;
 }
 
 int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src, float *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(src));
@@ -315,6 +349,7 @@ int32_t cn_accumulate(const cn_context *context, int64_t count, const float *src
 }
 
 int32_t cn_fill(const cn_context *context, int64_t count, float value, float *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(dst));
@@ -323,6 +358,7 @@ int32_t cn_fill(const cn_context *context, int64_t count, float value, float *ds
 }
 
 int32_t cn_scale(const cn_context *context, int64_t count, float factor, float *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(dst));
@@ -331,6 +367,7 @@ int32_t cn_scale(const cn_context *context, int64_t count, float factor, float *
 }
 
 int32_t cn_clamp(const cn_context *context, int64_t count, float most, float *dst) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   if (!(most >= 0.0f)) return CN_BAD_VALUE;
@@ -340,6 +377,7 @@ int32_t cn_clamp(const cn_context *context, int64_t count, float most, float *ds
 }
 
 int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float *x, double *sums) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(x));
@@ -360,6 +398,7 @@ static int32_t check_segment(const cn_segment *s) {
 int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *optimizer,
                           float learning_rate, int32_t segment_count, const cn_segment *segments,
                           const float *gradients, float *const *states, float *weights) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   if (optimizer == NULL || segments == NULL) return CN_NULL_POINTER;
   if (segment_count < 0) return CN_BAD_SHAPE;
@@ -382,6 +421,7 @@ int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *optimiz
 /* ---- The machine ----------------------------------------------------------------------------- */
 
 int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   if (rounds < 1 || rounds > (int64_t)1 << 20) return CN_BAD_VALUE;
   TRY(check_floats(counts));
@@ -391,6 +431,7 @@ int32_t cn_fma_rounds(const cn_context *context, int64_t rounds, float *counts) 
 
 int32_t cn_triad(const cn_context *context, int64_t count, float scale, const float *a,
                  const float *b, float *out) {
+  ADOPT(cn_context, context);
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(a));

@@ -8,10 +8,23 @@
 static const int64_t most_floats = (int64_t)1 << 46;
 enum { MOST_THREADS = 1024, ALIGNMENT = 64 };
 
+enum { MOST_STRUCT = 4096 }; /* bytes of any struct of any version */
+
+const void *sized(const void *given, void *room, uint32_t bytes) {
+  uint32_t size;
+  memcpy(&size, given, sizeof size);
+  if (size == bytes) return given;
+  if (size < sizeof size || size > MOST_STRUCT) return NULL;
+  for (uint32_t i = bytes; i < size; i++)
+    if (((const unsigned char *)given)[i] != 0) return NULL;
+  memset(room, 0, bytes);
+  memcpy(room, given, size < bytes ? size : bytes);
+  return room;
+}
+
 int32_t check_context(const cn_context *context) {
-  if (context == NULL) return CN_NULL_POINTER;
-  if (context->abi_version != CN_ABI_VERSION) return CN_BAD_CONTEXT;
-  if (context->isa < CN_SCALAR || context->isa > cn_cpu_isa()) return CN_BAD_CONTEXT;
+  if ((context->features & ~cn_cpu_features()) != 0) return CN_BAD_CONTEXT;
+  if (context->serial_operations < 0) return CN_BAD_VALUE;
   return context->threads < 1 || context->threads > MOST_THREADS ? CN_BAD_CONTEXT : CN_OK;
 }
 
@@ -19,6 +32,7 @@ int32_t check_tensor(const cn_tensor *t) {
   if (t == NULL) return CN_NULL_POINTER;
   if (t->layout != CN_PLAIN && t->layout != CN_BLOCKED && t->layout != CN_FLAT)
     return CN_BAD_LAYOUT;
+  if (t->type != CN_FLOAT32) return CN_BAD_LAYOUT;
   if (t->c < 1 || t->h < 1 || t->w < 1 || t->c > CN_MOST_SIZE) return CN_BAD_SHAPE;
   if (t->halo < 0 || t->halo > CN_MOST_HALO) return CN_BAD_SHAPE;
   if (t->layout == CN_FLAT && t->halo != 0) return CN_BAD_LAYOUT;
@@ -33,9 +47,10 @@ int32_t check_batch(const cn_tensor *t, int64_t n) {
   TRY(check_total((double)n * channels * plane));
   if (t->sample_stride == 0) return CN_OK;
   if (t->layout == CN_FLAT) return CN_BAD_LAYOUT;
-  if (t->sample_stride < sample_floats(t)) return CN_BAD_SHAPE;
-  if (t->layout == CN_BLOCKED && t->sample_stride % CN_BLOCK != 0) return CN_BAD_SHAPE;
-  return check_total((double)n * (double)t->sample_stride);
+  const int64_t value = sizeof(float), unit = t->layout == CN_BLOCKED ? CN_BLOCK * value : value;
+  if (t->sample_stride < sample_floats(t) * value) return CN_BAD_SHAPE;
+  if (t->sample_stride % unit != 0) return CN_BAD_SHAPE;
+  return check_total((double)n * (double)t->sample_stride / (double)value);
 }
 
 int32_t check_total(double floats) { return floats > (double)most_floats ? CN_BAD_SHAPE : CN_OK; }
@@ -67,19 +82,21 @@ static int32_t check_pointer(const void *p, uintptr_t alignment) {
 int32_t check_floats(const void *p) { return check_pointer(p, sizeof(float)); }
 int32_t check_aligned(const void *p) { return check_pointer(p, ALIGNMENT); }
 
-int32_t check_values(const cn_tensor *t, const float *values) {
+int32_t check_values(const cn_tensor *t, const void *values) {
   return t->layout == CN_PLAIN ? check_floats(values) : check_aligned(values);
 }
 
-int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed) {
+int32_t check_workspace(const void *workspace, int64_t bytes, int64_t needed) {
   if (needed == 0) return CN_OK;
-  if (floats < needed) return CN_WORKSPACE_TOO_SMALL;
+  if (bytes / (int64_t)sizeof(float) < needed) return CN_WORKSPACE_TOO_SMALL;
   return check_aligned(workspace);
 }
 
 static bool is_fraction(double value) { return value >= 0.0 && value < 1.0; }
 
 int32_t check_optimizer(const cn_optimizer *o) {
+  for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
+    if (o->reserved[i] != 0.0) return CN_BAD_VALUE;
   switch (o->kind) {
   case CN_SGD:
     if ((o->flags & ~CN_NESTEROV) != 0) return CN_BAD_VALUE;
@@ -99,7 +116,8 @@ int32_t check_rates(float learning_rate, float weight_decay) {
 }
 
 int32_t check_activation(const cn_activation *a) {
-  if (a->kind < 0 || a->kind >= CN_ACTIVATIONS) return CN_BAD_VALUE;
+  if (a->kind < 0 || a->kind >= ACTIVATIONS) return CN_BAD_VALUE;
+  if (a->reserved[0] != 0.0f || a->reserved[1] != 0.0f) return CN_BAD_VALUE;
   if (a->kind != CN_LEAKY_RELU) return a->slope == 0.0f ? CN_OK : CN_BAD_VALUE;
   return a->slope >= 0.0f && isfinite(a->slope) ? CN_OK : CN_BAD_VALUE;
 }
@@ -166,19 +184,75 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
       (int64_t)min_i32(pool->window.kernel_h, x->h) *
       min_i32(pool->window.kernel_w, x->w); /* pixels of a window inside the image */
   if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
+  if (pool->count_include_pad != 0 && pool->count_include_pad != 1) return CN_BAD_VALUE;
+  if (pool->winners == 0) return CN_OK;
+  if (pool->winners != 1 || !has_winners(pool)) return CN_BAD_VALUE;
   TRY(check_fused(&pool->activation));
-  const int32_t activation = pool->activation.kind;
-  if (activation != CN_IDENTITY &&
-      (pool->kind != CN_POOL_MAX ||
-       activation == CN_LEAKY_RELU)) /* winners cannot record a slope */
-    return CN_BAD_VALUE;
-  return pool->count_include_pad != 0 && pool->count_include_pad != 1 ? CN_BAD_VALUE : CN_OK;
+  return pool->activation.kind == CN_LEAKY_RELU ? CN_BAD_VALUE : CN_OK; /* they record no slope */
 }
 
-int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners) {
-  if (winners == NULL) return CN_OK;
-  if (pool->kind != CN_POOL_MAX ||
-      (int64_t)pool->window.kernel_h * pool->window.kernel_w > CN_NO_WINNER)
-    return CN_BAD_VALUE;
-  return check_aligned(winners);
+/* ---- Epilogues and gradients ----------------------------------------------------------------- */
+
+enum {
+  EPILOGUE = CN_BIAS | CN_ADD | CN_ACTIVATE | CN_SLOPE | CN_STATISTICS | CN_POOL,
+  GRADIENTS = CN_STORE | CN_UPDATE
+};
+
+int32_t adopt_epilogue(const cn_epilogue **epilogue, epilogue_room *room) {
+  static const cn_epilogue none = {.size = sizeof none};
+  if (*epilogue == NULL) *epilogue = &none;
+  const cn_epilogue *e = sized(*epilogue, &room->epilogue, sizeof *e);
+  if (e == NULL) return CN_BAD_SIZE;
+  *epilogue = e;
+  if ((e->operations & CN_POOL) == 0) return CN_OK;
+  if (e->pool == NULL) return CN_NULL_POINTER;
+  const cn_pool2d *pool = sized(e->pool, &room->pool, sizeof *pool);
+  if (pool == NULL) return CN_BAD_SIZE;
+  if (pool == e->pool) return CN_OK;
+  room->own = *e;
+  room->own.pool = pool;
+  *epilogue = &room->own;
+  return CN_OK;
+}
+
+static int32_t check_operand(const cn_tensor *operand, const cn_tensor *result, int32_t n) {
+  TRY(check_batch(operand, n));
+  return check_same(result, operand);
+}
+
+int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor *result,
+                       int32_t n) {
+  if ((e->operations & ~EPILOGUE) != 0) return CN_BAD_VALUE;
+  if ((e->operations & ~supported) != 0) return CN_UNSUPPORTED;
+  if ((e->operations & CN_ADD) != 0) TRY(check_operand(&e->add, result, n));
+  if ((e->operations & (CN_ACTIVATE | CN_SLOPE)) != 0) TRY(check_fused(&e->activation));
+  return (e->operations & CN_SLOPE) != 0 ? check_operand(&e->outputs, result, n) : CN_OK;
+}
+
+int32_t check_operands(const cn_epilogue *e) {
+  if ((e->operations & CN_BIAS) != 0) TRY(check_aligned(e->bias));
+  if ((e->operations & CN_ADD) != 0) TRY(check_values(&e->add, e->add_values));
+  if ((e->operations & CN_SLOPE) != 0) TRY(check_values(&e->outputs, e->output_values));
+  if ((e->operations & CN_STATISTICS) != 0) TRY(check_aligned(e->statistics));
+  return (e->operations & CN_POOL) != 0 && e->pool->winners != 0 ? check_aligned(e->winners)
+                                                                 : CN_OK;
+}
+
+static int32_t check_parameter(const cn_optimizer *o, const cn_parameter *p) {
+  TRY(check_rates(p->learning_rate, p->weight_decay));
+  TRY(check_aligned(p->values));
+  for (int i = 0; i < optimizer_states(o); i++) TRY(check_aligned(p->states[i]));
+  return CN_OK;
+}
+
+int32_t check_gradients(const cn_gradients *g, bool bias, bool aligned) {
+  if (g->operations == 0 || (g->operations & ~GRADIENTS) != 0) return CN_BAD_VALUE;
+  if ((g->operations & CN_STORE) != 0) {
+    TRY(aligned ? check_aligned(g->dw) : check_floats(g->dw));
+    if (bias) TRY(check_aligned(g->db));
+  }
+  if ((g->operations & CN_UPDATE) == 0) return CN_OK;
+  TRY(check_optimizer(&g->optimizer));
+  TRY(check_parameter(&g->optimizer, &g->weights));
+  return bias ? check_parameter(&g->optimizer, &g->bias) : CN_OK;
 }

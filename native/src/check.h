@@ -12,6 +12,19 @@
     if (try_status != CN_OK) return try_status;                                                    \
   } while (0)
 
+/*
+ * Structs that may grow begin with their size. Returns `given` if its size is the library's,
+ * `bytes`; else a copy in `room` whose missing fields are 0; or null if the size is not valid.
+ */
+const void *sized(const void *given, void *room, uint32_t bytes);
+
+/* Makes `pointer`, an argument, point to a struct with all fields of `type`. */
+#define ADOPT(type, pointer)                                                                       \
+  type pointer##_room;                                                                             \
+  if (pointer == NULL) return CN_NULL_POINTER;                                                     \
+  pointer = sized(pointer, &pointer##_room, sizeof(type));                                         \
+  if (pointer == NULL) return CN_BAD_SIZE
+
 int32_t check_context(const cn_context *context);
 
 /* Validates the tensor of one sample; of n samples. All sizes must stay far from overflow. */
@@ -30,14 +43,14 @@ int32_t check_same(const cn_tensor *a, const cn_tensor *b);
 int32_t check_layout(const cn_tensor *t, cn_layout layout);
 
 /* The values of a tensor: not null, and aligned as its layout requires. */
-int32_t check_values(const cn_tensor *t, const float *values);
+int32_t check_values(const cn_tensor *t, const void *values);
 
 /* Pointers that must not be null, aligned to a float, or to 64 bytes. */
 int32_t check_floats(const void *p);
 int32_t check_aligned(const void *p);
 
 /* A workspace of at least `needed` floats. If none is needed, any value is accepted. */
-int32_t check_workspace(const float *workspace, int64_t floats, int64_t needed);
+int32_t check_workspace(const void *workspace, int64_t bytes, int64_t needed);
 
 /* The options of an optimiser. */
 int32_t check_optimizer(const cn_optimizer *o);
@@ -46,8 +59,22 @@ int32_t check_rates(float learning_rate, float weight_decay);
 /* The x and y of one pooling pass. */
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n);
 
-/* Winners require max pooling over windows of at most CN_NO_WINNER pixels. */
-int32_t check_winners(const cn_pool2d *pool, const uint8_t *winners);
+/*
+ * An epilogue behind a result. adopt_epilogue stands in for null and for structs of other sizes,
+ * with room for the copies. check_epilogue validates its descriptors, of which `supported` are the
+ * operations that the function has; check_operands validates its pointers.
+ */
+typedef struct epilogue_room {
+  cn_epilogue epilogue, own;
+  cn_pool2d pool;
+} epilogue_room;
+
+int32_t adopt_epilogue(const cn_epilogue **epilogue, epilogue_room *room);
+int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor *result, int32_t n);
+int32_t check_operands(const cn_epilogue *e);
+
+/* What becomes of gradients; bias tells whether there is one. `aligned`: dw is packed. */
+int32_t check_gradients(const cn_gradients *g, bool bias, bool aligned);
 
 /* Any activation; and one that other kernels can apply, whose slope is a function of its output. */
 int32_t check_activation(const cn_activation *a);

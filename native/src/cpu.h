@@ -4,7 +4,8 @@
 
 #include "kernels.h"
 
-/* The kernel table for a validated context. */
+/* The kernels for a validated context, and the feature of convnet.h that they need. */
 const kernel_table *kernels_for(const cn_context *context);
+uint64_t feature_of(const cn_context *context);
 
 #endif

@@ -16,5 +16,8 @@
 #define KERNEL(name, parameters) void ISA_NAME(name) parameters;
 #include "kernels.def"
 #undef KERNEL
+#define CONV_RUN(name) void ISA_NAME(conv_##name)(const conv_call *call);
+#include "conv_runs.def"
+#undef CONV_RUN
 
 #endif

@@ -2,17 +2,18 @@
 #ifndef CN_KERNELS_H
 #define CN_KERNELS_H
 
-#include "tensor.h"
+#include "conv_call.h"
 
-/* The kernels of one instruction set. The caller has validated the arguments; units and layouts are
- * those of convnet.h. */
+/* The kernels of one instruction set. The caller has validated the arguments; layouts are those of
+ * convnet.h, sizes in floats. */
 typedef struct kernel_table {
 #define KERNEL(name, parameters) void(*name) parameters;
 #include "kernels.def"
 #undef KERNEL
+  conv_run conv[CONV_RUNS];
 } kernel_table;
 
-#define ISA(name, value, available) extern const kernel_table kernels_##name;
+#define ISA(name, feature, available) extern const kernel_table kernels_##name;
 #include "isas.def"
 #undef ISA
 

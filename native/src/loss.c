@@ -6,19 +6,6 @@
 
 enum { PIXELS = 64 }; /* pixels of a map that are processed at a time */
 
-static int32_t check_output(const cn_context *context, int32_t n, int64_t length,
-                            const float *output, const void *targets, const float *weights,
-                            const double *loss, const float *doutput) {
-  TRY(check_context(context));
-  if (n < 1 || length < 1 || n * length > INT32_MAX) return CN_BAD_SHAPE;
-  TRY(check_floats(output));
-  TRY(check_floats(targets));
-  if (weights != NULL) TRY(check_floats(weights));
-  if (loss == NULL) return CN_NULL_POINTER;
-  if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
-  return doutput == NULL ? CN_OK : check_floats(doutput);
-}
-
 static int32_t check_labels(int64_t count, int32_t classes, const int32_t *labels) {
   for (int64_t i = 0; i < count; i++)
     if (labels[i] < 0 || labels[i] >= classes) return CN_BAD_LABEL;
@@ -83,21 +70,30 @@ static double softmax_row(const float *s, int32_t classes, int32_t label, double
   return log(sum) - (s[label] - max);
 }
 
-int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t classes,
-                                 int32_t pixels, const float *output, const int32_t *labels,
-                                 const float *weights, double *loss, float *doutput) {
-  if (classes < 1 || pixels < 1) return CN_BAD_SHAPE;
-  const int64_t length = (int64_t)classes * pixels;
-  TRY(check_output(context, n, length, output, labels, weights, loss, doutput));
-  TRY(check_labels((int64_t)n * pixels, classes, labels));
-  double total, sum = 0.0;
-  TRY(total_weight(n, weights, &total));
-  total *= pixels;
-  for (int64_t i = 0; i < n; i++) {
-    const float *s = output + i * length;
-    float *ds = doutput == NULL ? NULL : doutput + i * length;
+/* What a loss is computed from. weights and doutput are null unless the descriptor asks for them.
+ */
+typedef struct loss_call {
+  const cn_loss *loss;
+  int32_t n;
+  int64_t length; /* values per sample */
+  const float *output, *weights;
+  float *doutput;
+  double total; /* sum of the weights */
+} loss_call;
+
+static float *gradient_of(const loss_call *call, int64_t sample) {
+  return call->doutput == NULL ? NULL : call->doutput + sample * call->length;
+}
+
+static double softmax_cross_entropy(const loss_call *call, const int32_t *labels) {
+  const int32_t classes = call->loss->classes, pixels = call->loss->pixels;
+  const double total = call->total * pixels;
+  double sum = 0.0;
+  for (int64_t i = 0; i < call->n; i++) {
+    const float *s = call->output + i * call->length;
+    float *ds = gradient_of(call, i);
     const int32_t *label = labels + i * pixels;
-    const double weight = weight_of(weights, i);
+    const double weight = weight_of(call->weights, i);
     if (pixels == 1) sum += weight * softmax_row(s, classes, *label, weight, total, ds);
     for (int64_t p = 0; p < pixels && pixels > 1; p += PIXELS) {
       const int64_t some = pixels - p < PIXELS ? pixels - p : PIXELS;
@@ -105,8 +101,7 @@ int32_t cn_softmax_cross_entropy(const cn_context *context, int32_t n, int32_t c
                                      ds == NULL ? NULL : ds + p);
     }
   }
-  *loss = sum / total;
-  return CN_OK;
+  return sum / total;
 }
 
 /* One sample: sum over j != label of max(0, s[j] - s[label] + margin). A NaN counts as active. */
@@ -125,38 +120,65 @@ static double svm_row(const float *s, int32_t classes, int32_t label, float marg
   return sum;
 }
 
-int32_t cn_multiclass_svm(const cn_context *context, int32_t n, int32_t classes, float margin,
-                          const float *output, const int32_t *labels, const float *weights,
-                          double *loss, float *doutput) {
-  TRY(check_output(context, n, classes, output, labels, weights, loss, doutput));
-  TRY(check_labels(n, classes, labels));
-  if (!isfinite(margin)) return CN_BAD_VALUE;
-  double total, sum = 0.0;
-  TRY(total_weight(n, weights, &total));
-  for (int64_t i = 0; i < n; i++) {
-    const double weight = weight_of(weights, i);
-    sum += weight * svm_row(output + i * classes, classes, labels[i], margin, weight, total,
-                            doutput == NULL ? NULL : doutput + i * classes);
+static double multiclass_svm(const loss_call *call, const int32_t *labels) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < call->n; i++) {
+    const double weight = weight_of(call->weights, i);
+    sum += weight * svm_row(call->output + i * call->length, call->loss->classes, labels[i],
+                            call->loss->margin, weight, call->total, gradient_of(call, i));
   }
-  *loss = sum / total;
-  return CN_OK;
+  return sum / call->total;
 }
 
-int32_t cn_mean_squared_error(const cn_context *context, int32_t n, int32_t length,
-                              const float *output, const float *targets, const float *weights,
-                              double *loss, float *doutput) {
-  TRY(check_output(context, n, length, output, targets, weights, loss, doutput));
-  double total, sum = 0.0;
-  TRY(total_weight(n, weights, &total));
-  total *= length;
-  for (int64_t sample = 0; sample < n; sample++) {
-    const double weight = weight_of(weights, sample);
-    for (int64_t i = sample * length; i < (sample + 1) * length; i++) {
-      const double d = (double)output[i] - (double)targets[i];
+static double mean_squared_error(const loss_call *call, const float *targets) {
+  const double total = call->total * (double)call->length;
+  double sum = 0.0;
+  for (int64_t sample = 0; sample < call->n; sample++) {
+    const double weight = weight_of(call->weights, sample);
+    for (int64_t i = sample * call->length; i < (sample + 1) * call->length; i++) {
+      const double d = (double)call->output[i] - (double)targets[i];
       sum += weight * (d * d);
-      if (doutput != NULL) doutput[i] = (float)(2.0 * weight * d / total);
+      if (call->doutput != NULL) call->doutput[i] = (float)(2.0 * weight * d / total);
     }
   }
-  *loss = sum / total;
+  return sum / total;
+}
+
+static int32_t check_loss(const cn_loss *loss, int32_t n) {
+  if (loss->kind < CN_SOFTMAX_CROSS_ENTROPY || loss->kind > CN_MEAN_SQUARED_ERROR)
+    return CN_BAD_VALUE;
+  if (n < 1 || loss->classes < 1 || loss->pixels < 1) return CN_BAD_SHAPE;
+  if ((double)n * loss->classes * loss->pixels > INT32_MAX) return CN_BAD_SHAPE;
+  if (loss->kind == CN_MULTICLASS_SVM && loss->pixels != 1) return CN_BAD_SHAPE;
+  if (loss->kind == CN_MULTICLASS_SVM && !isfinite(loss->margin)) return CN_BAD_VALUE;
+  if (loss->weighted != 0 && loss->weighted != 1) return CN_BAD_VALUE;
+  return loss->gradient != 0 && loss->gradient != 1 ? CN_BAD_VALUE : CN_OK;
+}
+
+int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, int32_t n,
+                         const float *output, const void *targets, const float *weights,
+                         double *loss, float *doutput) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_loss, descriptor);
+  TRY(check_context(context));
+  TRY(check_loss(descriptor, n));
+  TRY(check_floats(output));
+  TRY(check_floats(targets));
+  if (descriptor->weighted != 0) TRY(check_floats(weights));
+  if (descriptor->gradient != 0) TRY(check_floats(doutput));
+  if (loss == NULL) return CN_NULL_POINTER;
+  if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
+  loss_call call = {.loss = descriptor,
+                    .n = n,
+                    .length = (int64_t)descriptor->classes * descriptor->pixels,
+                    .output = output,
+                    .weights = descriptor->weighted != 0 ? weights : NULL,
+                    .doutput = descriptor->gradient != 0 ? doutput : NULL};
+  if (descriptor->kind != CN_MEAN_SQUARED_ERROR)
+    TRY(check_labels((int64_t)n * descriptor->pixels, descriptor->classes, targets));
+  TRY(total_weight(n, call.weights, &call.total));
+  *loss = descriptor->kind == CN_SOFTMAX_CROSS_ENTROPY ? softmax_cross_entropy(&call, targets)
+          : descriptor->kind == CN_MULTICLASS_SVM      ? multiclass_svm(&call, targets)
+                                                       : mean_squared_error(&call, targets);
   return CN_OK;
 }

@@ -20,6 +20,14 @@ static inline int64_t lanes_of(int64_t c, int64_t block) {
   return min_i64(CN_BLOCK, c - block * CN_BLOCK);
 }
 
+enum { ACTIVATIONS = CN_GELU_TANH + 1 }; /* kinds of activation */
+
+/* Whether the pixels of every window have an index of one byte. */
+static inline bool has_winners(const cn_pool2d *pool) {
+  return pool->kind == CN_POOL_MAX &&
+         (int64_t)pool->window.kernel_h * pool->window.kernel_w <= CN_NO_WINNER;
+}
+
 /*
  * Strides in floats between columns, rows, planes and samples. origin is the offset of pixel (0, 0)
  * of the first plane. A plane holds one channel (CN_PLAIN) or one block of 16.
@@ -29,7 +37,7 @@ typedef struct view {
   int64_t planes; /* planes per sample */
 } view;
 
-/* Floats of one sample. */
+/* Floats of one sample, without those of a wider tensor that it is a slice of. */
 static inline int64_t sample_floats(const cn_tensor *t) {
   const int64_t lanes = t->layout == CN_PLAIN ? 1 : CN_BLOCK;
   return ceil_div(t->c, lanes) * lanes * (t->h + 2 * (int64_t)t->halo) *
@@ -43,7 +51,7 @@ static inline view view_of(const cn_tensor *t, int64_t n) {
   v.row = (t->w + 2 * t->halo) * v.pixel;
   v.plane = (t->h + 2 * t->halo) * v.row;
   v.sample = t->layout == CN_FLAT    ? lanes
-             : t->sample_stride != 0 ? t->sample_stride
+             : t->sample_stride != 0 ? t->sample_stride / (int64_t)sizeof(float)
                                      : v.planes * v.plane;
   v.origin = t->halo * (v.row + v.pixel);
   return v;

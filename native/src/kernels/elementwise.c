@@ -180,7 +180,7 @@ typedef void (*items)(const void *state, int64_t first, int64_t last, int thread
 static const struct {
   items forward, slope, sum;
   double work;
-} activations[CN_ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
+} activations[ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
                                  [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
                                  EACH_ACTIVATION(LOOPS)};
 #undef LOOPS
