@@ -22,6 +22,7 @@ typedef struct truth {
 typedef struct problem {
   const norm_case *t;
   cn_batch_norm norm;
+  cn_epilogue plain, sum;  /* the activation, and with a residual before it */
   int64_t count, channels; /* values of a tensor; floats of a per-channel vector */
   float *x, *dy, *add, *scale, *shift, *running_mean, *running_variance;
   truth expected;
@@ -82,17 +83,28 @@ static void solve_channel(problem *p, int64_t c) {
 }
 
 static problem problem_of(const norm_case *t) {
-  const cn_tensor shape = {t->c, t->h, t->w, 0, CN_BLOCKED, 0};
+  const cn_tensor shape = {.c = t->c, .h = t->h, .w = t->w, .layout = CN_BLOCKED};
   problem p = {.t = t,
-               .norm = {shape, shape, shape, shape, shape, 1e-5f, 0.1f, activation_in(t->flags)},
+               .norm = {.size = sizeof(cn_batch_norm),
+                        .epsilon = 1e-5f,
+                        .x = shape,
+                        .y = shape,
+                        .dx = shape,
+                        .dy = shape,
+                        .momentum = 0.1f},
+               .plain = {.size = sizeof(cn_epilogue),
+                         .operations = operations_in(t->flags),
+                         .activation = activation_in(t->flags)},
                .count = (int64_t)t->n * t->c * t->h * t->w,
                .channels = (t->c + 15) / 16 * 16};
   p.norm.x.halo = t->x_halo;
   p.norm.y.halo = t->y_halo;
   p.norm.dx.halo = t->dx_halo;
   p.norm.dy.halo = t->dy_halo;
-  p.norm.add.halo = t->dx_halo;
-  cn_tensor *slices[] = {&p.norm.x, &p.norm.y, &p.norm.dx, &p.norm.dy, &p.norm.add};
+  p.sum = p.plain;
+  p.sum.operations |= CN_ADD;
+  p.sum.add = p.norm.dx;
+  cn_tensor *slices[] = {&p.norm.x, &p.norm.y, &p.norm.dx, &p.norm.dy, &p.sum.add};
   for (int i = 0; (t - cases) % 2 != 0 && i < 5; i++) *slices[i] = as_slice(*slices[i]);
   seed_values((uint64_t)(t - cases) + 7);
   p.x = new_reals(p.count);
@@ -132,7 +144,7 @@ typedef struct outputs {
 static outputs run(const cn_context *context, const problem *p) {
   const norm_case *t = p->t;
   const cn_batch_norm *norm = &p->norm;
-  const int64_t y = cn_tensor_floats(&norm->y, t->n), dx = cn_tensor_floats(&norm->dx, t->n);
+  const int64_t y = tensor_floats(&norm->y, t->n), dx = tensor_floats(&norm->dx, t->n);
   outputs o = {.floats = 3 * y + dx + CHANNEL_VECTORS * p->channels};
   o.all = o.y = new_floats(o.floats);
   o.y_sum = o.y + y;
@@ -144,47 +156,50 @@ static outputs run(const cn_context *context, const problem *p) {
   float *scale = new_channels(t->c, p->scale), *shift = new_channels(t->c, p->shift);
   float *mean = new_channels(t->c, p->running_mean);
   float *variance = new_channels(t->c, p->running_variance);
-  const size_t bytes = (size_t)p->channels * sizeof(float);
-  const int64_t floats = cn_batch_norm_workspace_floats(context, norm, t->n);
-  float *workspace = new_floats(floats);
-  const int64_t rows = cn_row_statistics_floats(&norm->x, t->n);
-  float *statistics = new_floats(rows), *add = new_tensor(&norm->add, t->n, p->add);
+  const size_t channels = (size_t)p->channels * sizeof(float);
+  const int64_t bytes = cn_batch_norm_workspace_bytes(context, norm, t->n);
+  float *workspace = new_floats(floats_in(bytes));
+  float *statistics = new_bytes(cn_row_statistics_bytes(&norm->x, t->n));
+  cn_epilogue with_sum = p->sum;
+  float *add = new_tensor(&with_sum.add, t->n, p->add);
+  with_sum.add_values = add;
   CHECK(cn_row_statistics(context, &norm->x, t->n, x_values, statistics) == CN_OK, "statistics");
-  CHECK(cn_batch_norm_infer(context, norm, t->n, x_values, scale, shift, mean, variance, NULL,
+  CHECK(cn_batch_norm_infer(context, norm, &p->plain, t->n, x_values, scale, shift, mean, variance,
                             o.infer) == CN_OK,
         "infer");
   /* The call with a residual comes first: the statistics that it stores are those of the batch, and
    * must be recomputed identically. */
   for (int sum = 1; sum >= 0; sum--) {
-    memcpy(o.channel[2], mean, bytes);
-    memcpy(o.channel[3], variance, bytes);
-    CHECK(cn_batch_norm_forward(context, norm, t->n, x_values, statistics, scale, shift,
-                                sum ? add : NULL, sum ? o.y_sum : o.y, o.channel[0], o.channel[1],
-                                o.channel[2], o.channel[3], workspace, floats) == CN_OK,
+    memcpy(o.channel[2], mean, channels);
+    memcpy(o.channel[3], variance, channels);
+    CHECK(cn_batch_norm_forward(context, norm, sum ? &with_sum : &p->plain, t->n, x_values,
+                                statistics, scale, shift, sum ? o.y_sum : o.y, o.channel[0],
+                                o.channel[1], o.channel[2], o.channel[3], workspace,
+                                bytes) == CN_OK,
           "forward");
   }
-  const int64_t y_floats = cn_tensor_floats(&norm->y, t->n);
+  const int64_t y_floats = tensor_floats(&norm->y, t->n);
   float *again = new_floats(y_floats);
-  CHECK(cn_batch_norm_apply(context, norm, t->n, x_values, scale, shift, o.channel[0], o.channel[1],
-                            again) == CN_OK,
+  CHECK(cn_batch_norm_apply(context, norm, &p->plain, t->n, x_values, scale, shift, o.channel[0],
+                            o.channel[1], again) == CN_OK,
         "apply");
   check_same_bits("y once more", o.y, again, y_floats);
   free(again);
-  fill_nan(workspace, floats);
-  CHECK(cn_batch_norm_backward(context, norm, t->n, x_values, dy_values, scale, shift, o.channel[0],
-                               o.channel[1], o.dx, o.channel[4], o.channel[5], workspace,
-                               floats) == CN_OK,
+  fill_nan(workspace, floats_in(bytes));
+  CHECK(cn_batch_norm_backward(context, norm, &p->plain, t->n, x_values, dy_values, scale, shift,
+                               o.channel[0], o.channel[1], o.dx, o.channel[4], o.channel[5],
+                               workspace, bytes) == CN_OK,
         "backward");
   float *all[] = {x_values, dy_values, scale, shift, mean, variance, workspace, statistics, add};
   for (int i = 0; i < 9; i++) free(all[i]);
   return o;
 }
 
-static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
+static void check_outputs(const problem *p, const outputs *o, const cn_context *context) {
   const norm_case *t = p->t;
   const double offset = fabs(t->offset), root = sqrt((double)t->n * t->h * t->w);
   char what[96];
-  snprintf(what, sizeof what, "n %d c %d, isa %d", (int)t->n, (int)t->c, (int)isa);
+  snprintf(what, sizeof what, "n %d c %d, %s", (int)t->n, (int)t->c, features_name(context));
   /* x - mean is inaccurate by the rounding of the offset; the rest is a few roundings. */
   const double deviation = 64.0 * (1.0 + offset);
   float *plain = new_floats(p->count);
@@ -210,13 +225,13 @@ static void check_outputs(const problem *p, const outputs *o, int32_t isa) {
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     problem p = problem_of(&cases[i]);
-    for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
+    for (int set = 0; set < instruction_sets(); set++) {
       outputs first = {0};
       for (int j = 0; j < THREAD_COUNTS; j++) {
-        const cn_context context = context_of(isa, thread_counts[j]);
+        const cn_context context = context_of(set, thread_counts[j]);
         outputs o = run(&context, &p);
         if (j == 0) {
-          check_outputs(&p, &o, isa);
+          check_outputs(&p, &o, &context);
           first = o;
           continue;
         }

@@ -20,8 +20,8 @@ static void channels_are_copied(const cn_context *context) {
     for (int32_t layout = CN_PLAIN; layout <= CN_BLOCKED; layout++)
       for (int32_t halos = 0; halos < 4; halos++) {
         const copy_case *c = &copies[k];
-        cn_tensor from = {c->from_c, c->h, c->w, halos & 1, layout, 0};
-        cn_tensor to = {c->to_c, c->h, c->w, halos & 2, layout, 0};
+        cn_tensor from = {c->from_c, c->h, c->w, halos & 1, layout, CN_FLOAT32, 0};
+        cn_tensor to = {c->to_c, c->h, c->w, halos & 2, layout, CN_FLOAT32, 0};
         if (halos == 3) from = as_slice(from), to = as_slice(to);
         const int64_t area = (int64_t)c->h * c->w, count = c->n * c->to_c * area;
         float *source = new_reals(c->n * c->from_c * area), *before = new_reals(count);
@@ -38,7 +38,7 @@ static void channels_are_copied(const cn_context *context) {
         read_tensor("copy of channels", &to, c->n, dst, got);
         check_same_bits("copy of channels", expected, got, count);
         if (c->channels == c->to_c) { /* everything is written, whatever it contained */
-          fill_nan(dst, cn_tensor_floats(&to, c->n));
+          fill_nan(dst, tensor_floats(&to, c->n));
           CHECK(cn_copy_channels(context, &from, &to, c->n, c->from_channel, c->to_channel,
                                  c->channels, src, dst) == CN_OK,
                 "copy %d", (int)k);
@@ -54,11 +54,12 @@ static const int32_t shapes[][4] = {
     {1, 1, 1, 1}, {3, 17, 5, 7}, {2, 16, 4, 4}, {70, 3, 6, 1}, {2, 33, 40, 41}};
 
 static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
-  const cn_context one = context_of(context->isa, 1);
+  cn_context one = *context;
+  one.threads = 1;
   for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++)
     for (int32_t halo = 0; halo < 3; halo += 2) {
       const int32_t n = shapes[k][0], c = shapes[k][1], h = shapes[k][2], w = shapes[k][3];
-      const cn_tensor whole = {c, h, w, halo, CN_BLOCKED, 0};
+      const cn_tensor whole = {c, h, w, halo, CN_BLOCKED, CN_FLOAT32, 0};
       const cn_tensor t = halo > 0 ? as_slice(whole) : whole;
       const int64_t area = (int64_t)h * w, count = n * c * area, lanes = (c + 15) / 16 * 16;
       float *plain = new_reals(count), *values = new_reals(c), *got = new_floats(count);
@@ -83,8 +84,10 @@ static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
 
 static void bad_arguments_are_refused(const cn_context *context) {
   float *memory = new_floats(16 * 16 * 4);
-  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED, 0}, flat = {16, 4, 4, 0, CN_FLAT, 0};
-  const cn_tensor other = {16, 4, 2, 0, CN_BLOCKED, 0}, plain = {16, 4, 4, 0, CN_PLAIN, 0};
+  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED, CN_FLOAT32, 0},
+                  flat = {16, 4, 4, 0, CN_FLAT, CN_FLOAT32, 0};
+  const cn_tensor other = {16, 4, 2, 0, CN_BLOCKED, CN_FLOAT32, 0},
+                  plain = {16, 4, 4, 0, CN_PLAIN, CN_FLOAT32, 0};
   float *src = memory, *dst = memory + 256;
   CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 16, NULL, dst) == CN_NULL_POINTER, "null");
   CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 17, src, dst) == CN_BAD_SHAPE, "too many");
@@ -102,9 +105,9 @@ static void bad_arguments_are_refused(const cn_context *context) {
 }
 
 int main(void) {
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
+  for (int set = 0; set < instruction_sets(); set++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
+      const cn_context context = context_of(set, thread_counts[i]);
       seed_values(5);
       channels_are_copied(&context);
       a_bias_is_added_and_its_gradient_summed(&context);

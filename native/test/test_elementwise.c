@@ -15,7 +15,7 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 static int64_t count_of(const shape_case *s) { return (int64_t)s->n * s->c * s->h * s->w; }
 
 static cn_tensor tensor_of(const shape_case *s, int32_t layout, int32_t halo) {
-  const cn_tensor t = {s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout, 0};
+  const cn_tensor t = {s->c, s->h, s->w, layout == CN_FLAT ? 0 : halo, layout, CN_FLOAT32, 0};
   return t.halo > 0 ? as_slice(t) : t;
 }
 
@@ -41,7 +41,7 @@ static void reorders_keep_every_value(const cn_context *context) {
         const cn_tensor to = tensor_of(s, pair % 3, halos % 2 * 3);
         float *plain = new_reals(count_of(s)), *back = new_floats(count_of(s));
         float *src = new_tensor(&from, s->n, plain);
-        float *dst = new_floats(cn_tensor_floats(&to, s->n));
+        float *dst = new_floats(tensor_floats(&to, s->n));
         CHECK(cn_reorder(context, &from, &to, s->n, src, dst) == CN_OK, "layouts %d", (int)pair);
         read_tensor("reorder", &to, s->n, dst, back);
         check_equal("reorder", plain, back, count_of(s));
@@ -71,11 +71,12 @@ static cn_activation activation_of(function f) {
 
 static void check_function(const cn_context *context, function f, const shape_case *s,
                            int32_t layout, int32_t halos) {
-  cn_elementwise op = {.a = tensor_of(s, layout, halos & 1),
+  cn_elementwise op = {.size = sizeof op,
+                       .a = tensor_of(s, layout, halos & 1),
                        .b = tensor_of(s, layout, halos & 2),
                        .out = tensor_of(s, layout, halos >> 2),
                        .activation = activation_of(f)};
-  const int64_t count = count_of(s), floats = cn_tensor_floats(&op.out, s->n);
+  const int64_t count = count_of(s), floats = tensor_floats(&op.out, s->n);
   float *a_plain = new_awkward(count), *b_plain = new_awkward(count);
   float *expected = new_floats(count), *got = new_floats(count), *out = new_floats(floats);
   for (int64_t i = 0; i < count; i++)
@@ -111,8 +112,8 @@ typedef struct activation_case {
   double ulps;
 } activation_case;
 
-static const cn_activation identity, relu = {CN_RELU, 0}, relu6 = {CN_RELU6, 0},
-                                     leaky = {CN_LEAKY_RELU, 0.3f};
+static const cn_activation identity, relu = {.kind = CN_RELU}, relu6 = {.kind = CN_RELU6},
+                                     leaky = {.kind = CN_LEAKY_RELU, .slope = 0.3f};
 
 #define PIECEWISE(name)                                                                            \
   static double name##_of(double x) { return activated(name, x); }                                 \
@@ -137,12 +138,12 @@ static double gelu_tanh_slope_of(double x) {
 }
 
 static const activation_case activation_cases[] = {
-    {{CN_IDENTITY, 0}, identity_of, identity_slope_of, true, 0},
-    {{CN_RELU, 0}, relu_of, relu_slope_of, true, 0},
-    {{CN_RELU6, 0}, relu6_of, relu6_slope_of, true, 0},
-    {{CN_LEAKY_RELU, 0.3f}, leaky_of, leaky_slope_of, true, 1},
-    {{CN_GELU, 0}, gelu_of, gelu_slope_of, false, 2},
-    {{CN_GELU_TANH, 0}, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
+    {{.kind = CN_IDENTITY}, identity_of, identity_slope_of, true, 0},
+    {{.kind = CN_RELU}, relu_of, relu_slope_of, true, 0},
+    {{.kind = CN_RELU6}, relu6_of, relu6_slope_of, true, 0},
+    {{.kind = CN_LEAKY_RELU, .slope = 0.3f}, leaky_of, leaky_slope_of, true, 1},
+    {{.kind = CN_GELU}, gelu_of, gelu_slope_of, false, 2},
+    {{.kind = CN_GELU_TANH}, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
 };
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
@@ -157,12 +158,14 @@ static bool is_near(double expected, double got, double scale, double ulps) {
 
 static void check_activation(const cn_context *context, const activation_case *c,
                              const shape_case *s, int32_t layout, int32_t halos) {
-  const cn_elementwise op = {.a = tensor_of(s, layout, halos & 1),
+  const cn_elementwise op = {.size = sizeof op,
+                             .a = tensor_of(s, layout, halos & 1),
                              .b = tensor_of(s, layout, halos & 2),
                              .out = tensor_of(s, layout, halos >> 2),
                              .activation = c->activation};
-  const cn_context one = context_of(context->isa, 1);
-  const int64_t count = count_of(s), floats = cn_tensor_floats(&op.out, s->n);
+  cn_context one = *context;
+  one.threads = 1;
+  const int64_t count = count_of(s), floats = tensor_floats(&op.out, s->n);
   float *x_plain = new_awkward(count), *dy_plain = new_awkward(count), *got = new_floats(count);
   float *y_plain = new_floats(count), *out = new_floats(floats), *same = new_floats(floats);
   for (int64_t i = 0; i < count; i++) x_plain[i] *= i % 3 == 0 ? 1.0f : 8.0f;
@@ -196,7 +199,6 @@ static void check_activation(const cn_context *context, const activation_case *c
 }
 
 static void activations_follow_their_formulas(const cn_context *context) {
-  CHECK((int)ACTIVATION_CASES == (int)CN_ACTIVATIONS, "every activation has a row");
   for (int c = 0; c < ACTIVATION_CASES; c++)
     for (int i = 0; i < SHAPES; i++)
       for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
@@ -235,10 +237,11 @@ static void dropout_follows_its_counters(const cn_context *context) {
     for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++) {
       const shape_case *s = &shapes[i];
       const int32_t first = firsts[layout];
-      const cn_dropout d = {.x = tensor_of(s, layout, 1),
-                            .y = tensor_of(s, layout, 2),
-                            .seed = 0x123456789abcdef0u,
+      const cn_dropout d = {.size = sizeof d,
                             .node = 7,
+                            .seed = 0x123456789abcdef0u,
+                            .x = tensor_of(s, layout, 1),
+                            .y = tensor_of(s, layout, 2),
                             .threshold = 0x60000000,
                             .scale = 1.6f};
       const int64_t count = count_of(s);
@@ -249,7 +252,7 @@ static void dropout_follows_its_counters(const cn_context *context) {
         philox4x32(c, (uint32_t)d.seed, (uint32_t)(d.seed >> 32));
         expected[e] = c[0] >= d.threshold ? d.scale * plain[e] : 0.0f;
       }
-      float *x = new_tensor(&d.x, s->n, plain), *y = new_floats(cn_tensor_floats(&d.y, s->n));
+      float *x = new_tensor(&d.x, s->n, plain), *y = new_floats(tensor_floats(&d.y, s->n));
       CHECK(cn_dropout_apply(context, &d, s->n, first, 42, x, y) == CN_OK, "dropout");
       read_tensor("dropout", &d.y, s->n, y, got);
       check_equal("dropout", expected, got, count);
@@ -296,9 +299,9 @@ static void runs_touch_exactly_their_floats(const cn_context *context) {
 
 int main(void) {
   the_oracle_gives_the_published_words();
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
+  for (int set = 0; set < instruction_sets(); set++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
+      const cn_context context = context_of(set, thread_counts[i]);
       seed_values(3);
       reorders_keep_every_value(&context);
       functions_follow_their_formulas(&context);

@@ -1,18 +1,27 @@
 /* The operations that the machine measurements time are all performed. */
 #include "harness.h"
 
-static void every_multiply_add_is_counted(const cn_context *context, int32_t chains) {
+/* Independent sums of a round, and their lanes. */
+static int32_t chains_of(const cn_context *context) {
+  return cn_kernel_feature(context) == 0 ? 2 : 12;
+}
+
+static int32_t lanes_of(const cn_context *context) {
+  return cn_kernel_feature(context) == CN_AVX2 ? 8 : CN_BLOCK;
+}
+
+static void every_multiply_add_is_counted(const cn_context *context) {
   static const int64_t all_rounds[] = {1, 7, 5000, 1 << 20};
-  const int32_t lanes = context->isa == CN_AVX2 ? 8 : CN_BLOCK;
+  const int32_t lanes = lanes_of(context), chains = chains_of(context);
   /* The largest number of rounds, once. */
   for (int i = 0; i < (context->threads == 1 ? 4 : 3); i++) {
     const int64_t rounds = all_rounds[i];
     float *counts = new_floats((int64_t)context->threads * CN_BLOCK);
-    CHECK(cn_fma_rounds(context, rounds, counts) == CN_OK, "isa %d", (int)context->isa);
+    CHECK(cn_fma_rounds(context, rounds, counts) == CN_OK, "%s", features_name(context));
     for (int32_t j = 0; j < context->threads * CN_BLOCK; j++) {
       const double expected = j % CN_BLOCK < lanes ? (double)chains * (double)rounds : 0.0;
-      CHECK((double)counts[j] == expected, "isa %d, %d threads, lane %d: %g instead of %g",
-            (int)context->isa, (int)context->threads, (int)j, (double)counts[j], expected);
+      CHECK((double)counts[j] == expected, "%s, %d threads, lane %d: %g instead of %g",
+            features_name(context), (int)context->threads, (int)j, (double)counts[j], expected);
     }
     free(counts);
   }
@@ -21,17 +30,17 @@ static void every_multiply_add_is_counted(const cn_context *context, int32_t cha
 /* Whole numbers, so that every sum is exact. */
 static void the_triad_writes_every_sum(const cn_context *context, int64_t count) {
   float *a = new_integers(count, 100), *b = new_integers(count, 100), *out = new_floats(count);
-  CHECK(cn_triad(context, count, 3.0f, a, b, out) == CN_OK, "isa %d", (int)context->isa);
+  CHECK(cn_triad(context, count, 3.0f, a, b, out) == CN_OK, "%s", features_name(context));
   for (int64_t i = 0; i < count; i++)
-    CHECK(out[i] == a[i] + 3.0f * b[i], "isa %d, %lld of %lld: %g", (int)context->isa, (long long)i,
-          (long long)count, (double)out[i]);
+    CHECK(out[i] == a[i] + 3.0f * b[i], "%s, %lld of %lld: %g", features_name(context),
+          (long long)i, (long long)count, (double)out[i]);
   free(a);
   free(b);
   free(out);
 }
 
 static void bad_arguments_are_refused(void) {
-  const cn_context context = context_of(CN_SCALAR, 1);
+  const cn_context context = context_of(0, 1);
   float values[CN_BLOCK];
   CHECK(cn_fma_rounds(NULL, 1, values) == CN_NULL_POINTER, "context");
   CHECK(cn_fma_rounds(&context, 0, values) == CN_BAD_VALUE, "no rounds");
@@ -45,13 +54,12 @@ static void bad_arguments_are_refused(void) {
 }
 
 int main(void) {
-  static const int32_t chains[] = {[CN_SCALAR] = 2, [CN_AVX2] = 12, [CN_AVX512] = 12};
   static const int64_t counts[] = {1, 15, 4096, 4097, 50003};
   seed_values(20);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++)
+  for (int set = 0; set < instruction_sets(); set++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
-      every_multiply_add_is_counted(&context, chains[isa]);
+      const cn_context context = context_of(set, thread_counts[i]);
+      every_multiply_add_is_counted(&context);
       for (int j = 0; j < 5; j++) the_triad_writes_every_sum(&context, counts[j]);
     }
   bad_arguments_are_refused();

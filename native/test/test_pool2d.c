@@ -33,16 +33,21 @@ static const pool_case cases[] = {
     {"many planes", 8, 40, 12, 12, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 };
 
+static cn_tensor blocked(int32_t c, int32_t h, int32_t w, int32_t halo) {
+  return (cn_tensor){.c = c, .h = h, .w = w, .halo = halo, .layout = CN_BLOCKED};
+}
+
 static cn_pool2d pool_of(const pool_case *t, int32_t kind, int32_t count_include_pad) {
   const int32_t h = (t->h + t->pad_top + t->pad_bottom - t->kernel_h) / t->stride_h + 1 - t->unread;
   const int32_t w = (t->w + t->pad_left + t->pad_right - t->kernel_w) / t->stride_w + 1 - t->unread;
-  cn_pool2d pool = {.x = {t->c, t->h, t->w, t->x_halo, CN_BLOCKED, 0},
-                    .y = {t->c, h, w, t->y_halo, CN_BLOCKED, 0},
-                    .dx = {t->c, t->h, t->w, t->dx_halo, CN_BLOCKED, 0},
-                    .dy = {t->c, h, w, t->dy_halo, CN_BLOCKED, 0},
+  cn_pool2d pool = {.size = sizeof pool,
+                    .kind = kind,
+                    .x = blocked(t->c, t->h, t->w, t->x_halo),
+                    .y = blocked(t->c, h, w, t->y_halo),
+                    .dx = blocked(t->c, t->h, t->w, t->dx_halo),
+                    .dy = blocked(t->c, h, w, t->dy_halo),
                     .window = {t->kernel_h, t->kernel_w, t->stride_h, t->stride_w, t->pad_top,
                                t->pad_left, t->pad_bottom, t->pad_right, 1, 1},
-                    .kind = kind,
                     .count_include_pad = count_include_pad};
   if (strlen(t->name) % 2 == 0) return pool;
   cn_tensor *slices[] = {&pool.x, &pool.y, &pool.dx, &pool.dy};
@@ -87,15 +92,15 @@ static void solve(const cn_pool2d *p, int32_t n, const float *x, const float *dy
 }
 
 /* Whether values are equal or both NaN. */
-static void check_values(const char *name, int32_t isa, const double *expected, const float *got,
-                         int64_t count, bool exact) {
+static void check_values(const char *name, const cn_context *context, const double *expected,
+                         const float *got, int64_t count, bool exact) {
   for (int64_t i = 0; i < count; i++) {
     const double tolerance = exact ? 0.0 : 64.0 * 0x1p-24;
     const bool equal = isnan(expected[i])
                            ? isnan(got[i])
                            : expected[i] == got[i] || fabs(expected[i] - got[i]) <= tolerance;
-    CHECK(equal, "%s, isa %d: value %lld is %g, expected %g", name, (int)isa, (long long)i,
-          (double)got[i], expected[i]);
+    CHECK(equal, "%s, %s: value %lld is %g, expected %g", name, features_name(context),
+          (long long)i, (double)got[i], expected[i]);
     if (!equal) return;
   }
 }
@@ -108,19 +113,24 @@ static bool has_winners(const pool_case *t) { return t->kernel_h * t->kernel_w <
 static void run(const pool_case *t, const cn_context *context, const cn_pool2d *pool,
                 const float *x, const float *dy, float *y, float *dx) {
   const int64_t bytes = cn_pool2d_winner_bytes(pool, t->n);
-  const int64_t dx_floats = cn_tensor_floats(&pool->dx, t->n);
-  uint8_t *winners = bytes > 0 ? (uint8_t *)new_floats((bytes + 3) / 4) : NULL;
   const bool max = pool->kind == CN_POOL_MAX;
-  CHECK((max && has_winners(t)) == (winners != NULL), "%s: %lld bytes of winners", t->name,
+  CHECK((max && has_winners(t)) == (bytes > 0), "%s: %lld bytes of winners", t->name,
         (long long)bytes);
-  CHECK(cn_pool2d_forward(context, pool, t->n, x, y, winners) == CN_OK, "%s", t->name);
-  CHECK(cn_pool2d_backward(context, pool, t->n, max && winners == NULL ? x : NULL, winners, dy,
-                           dx) == CN_OK,
+  uint8_t *winners = bytes > 0 ? new_bytes(bytes) : NULL;
+  cn_pool2d recorded = *pool;
+  recorded.winners = bytes > 0;
+  const bool searches = max && bytes == 0;
+  CHECK(cn_pool2d_forward(context, &recorded, t->n, x, y, winners) == CN_OK, "%s", t->name);
+  CHECK(cn_pool2d_backward(context, &recorded, t->n, searches ? x : NULL, winners, dy, dx) == CN_OK,
         "%s", t->name);
   if (max && pool->activation.kind == CN_IDENTITY) {
-    float *again = new_floats(dx_floats);
-    CHECK(cn_pool2d_backward(context, pool, t->n, x, NULL, dy, again) == CN_OK, "%s", t->name);
-    check_same_bits(t->name, dx, again, dx_floats);
+    const int64_t y_floats = tensor_floats(&pool->y, t->n);
+    const int64_t dx_floats = tensor_floats(&pool->dx, t->n);
+    float *again = new_floats(y_floats + dx_floats), *dx_again = again + y_floats;
+    CHECK(cn_pool2d_forward(context, pool, t->n, x, again, NULL) == CN_OK, "%s", t->name);
+    CHECK(cn_pool2d_backward(context, pool, t->n, x, NULL, dy, dx_again) == CN_OK, "%s", t->name);
+    check_same_bits(t->name, y, again, y_floats);
+    check_same_bits(t->name, dx, dx_again, dx_floats);
     free(again);
   }
   free(winners);
@@ -141,20 +151,20 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
   solve(&pool, t->n, x_plain, dy_plain, y_expected, dx_expected);
   float *x = new_tensor(&pool.x, t->n, x_plain), *dy = new_tensor(&pool.dy, t->n, dy_plain);
   float *y_plain = new_floats(y_count), *dx_plain = new_floats(x_count);
-  const int64_t y_floats = cn_tensor_floats(&pool.y, t->n);
-  const int64_t dx_floats = cn_tensor_floats(&pool.dx, t->n);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
+  const int64_t y_floats = tensor_floats(&pool.y, t->n);
+  const int64_t dx_floats = tensor_floats(&pool.dx, t->n);
+  for (int set = 0; set < instruction_sets(); set++) {
     float *first = NULL;
     for (int i = 0; i < THREAD_COUNTS; i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
+      const cn_context context = context_of(set, thread_counts[i]);
       float *y = new_floats(y_floats + dx_floats), *dx = y + y_floats;
       run(t, &context, &pool, x, dy, y, dx);
       if (i == 0) {
         const bool exact = kind == CN_POOL_MAX;
         read_tensor(t->name, &pool.y, t->n, y, y_plain);
-        check_values(t->name, isa, y_expected, y_plain, y_count, exact);
+        check_values(t->name, &context, y_expected, y_plain, y_count, exact);
         read_tensor(t->name, &pool.dx, t->n, dx, dx_plain);
-        check_values(t->name, isa, dx_expected, dx_plain, x_count, exact);
+        check_values(t->name, &context, dx_expected, dx_plain, x_count, exact);
         first = y;
         continue;
       }
