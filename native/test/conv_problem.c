@@ -224,12 +224,19 @@ static int32_t output_size(int32_t in, int32_t kernel, int32_t stride, int32_t p
 cn_conv2d conv_of(const conv_case *t) {
   const int32_t h = output_size(t->h, t->kernel_h, t->stride_h, t->pad_h, t->dilation_h);
   const int32_t w = output_size(t->w, t->kernel_w, t->stride_w, t->pad_w, t->dilation_w);
-  const cn_tensor y = {t->k, h - t->unread_h, w - t->unread_w, t->y_halo, CN_BLOCKED, 0};
+  const cn_tensor y = {.c = t->k,
+                       .h = h - t->unread_h,
+                       .w = w - t->unread_w,
+                       .halo = t->y_halo,
+                       .layout = CN_BLOCKED};
   const int32_t more_h = t->stride_h * (t->unread_h < 0 ? -t->unread_h : 0);
   const int32_t more_w = t->stride_w * (t->unread_w < 0 ? -t->unread_w : 0);
-  cn_conv2d conv = {.x = {t->c, t->h, t->w, t->x_halo, t->layout},
+  const cn_tensor x = {.c = t->c, .h = t->h, .w = t->w, .halo = t->x_halo, .layout = t->layout};
+  cn_conv2d conv = {.size = sizeof conv,
+                    .groups = t->groups,
+                    .x = x,
                     .y = y,
-                    .dx = {t->c, t->h, t->w, t->dx_halo, t->layout},
+                    .dx = x,
                     .dy = y,
                     .window = {.kernel_h = t->kernel_h,
                                .kernel_w = t->kernel_w,
@@ -240,10 +247,8 @@ cn_conv2d conv_of(const conv_case *t) {
                                .pad_bottom = t->pad_h + more_h,
                                .pad_right = t->pad_w + more_w,
                                .dilation_h = t->dilation_h,
-                               .dilation_w = t->dilation_w},
-                    .groups = t->groups,
-                    .flags = t->flags & FLAGS,
-                    .activation = activation_in(t->flags)};
+                               .dilation_w = t->dilation_w}};
+  conv.dx.halo = t->dx_halo;
   conv.dy.halo = t->dy_halo;
   if (strlen(t->name) % 2 == 0) return conv;
   cn_tensor *slices[] = {&conv.x, &conv.y, &conv.dx, &conv.dy};
@@ -257,7 +262,17 @@ bool takes(const conv_case *t, int32_t algorithm) {
   const char *most = getenv("CN_TEST_PRODUCTS");
   const double products =
       (double)t->n * t->k * conv.y.h * conv.y.w * t->c / t->groups * t->kernel_h * t->kernel_w;
-  return cn_conv2d_weight_floats(&conv) >= 0 && (most == NULL || products <= strtod(most, NULL));
+  if (most != NULL && products > strtod(most, NULL)) return false;
+  const cn_context context = context_of(0, 1);
+  int32_t fits[3];
+  for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_WEIGHTS; pass++) {
+    cn_conv2d_variant v = {.size = sizeof v};
+    fits[pass] = cn_conv2d_describe(&context, &conv, NULL, pass, t->n, &v);
+    CHECK(fits[pass] == CN_OK || fits[pass] == CN_UNSUPPORTED, "%s, algorithm %d, pass %d: %s",
+          t->name, (int)algorithm, (int)pass, cn_status_text(fits[pass]));
+    CHECK(fits[pass] == fits[0], "%s: algorithm %d fits some passes only", t->name, (int)algorithm);
+  }
+  return fits[0] == CN_OK;
 }
 
 /* Derived from the name, so that a case has the same data wherever it is in the list. */
@@ -274,9 +289,14 @@ static float *new_scaled(int64_t count, int32_t most, int32_t scale) {
 }
 
 problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
-  problem p = {.t = t, .conv = conv_of(t), .n = t->n, .mask = tail, .statistics = tail && !exact};
   const int32_t kinds[] = {RELU, RELU6, LEAKY_RELU};
-  p.conv.x_activation = activation_in(kinds[seed_of(t) % 3]);
+  problem p = {.t = t,
+               .conv = conv_of(t),
+               .activation = activation_in(t->flags),
+               .x_activation = activation_in(kinds[seed_of(t) % 3]),
+               .n = t->n,
+               .mask = tail,
+               .statistics = tail && !exact};
   const int32_t scale = algorithm == CN_DIRECT ? 1 : WINOGRAD_SCALE;
   p.conv.algorithm = algorithm;
   const cn_conv2d *c = &p.conv;
@@ -287,7 +307,7 @@ problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail)
   p.x = exact ? new_integers(p.x_count, 4) : new_reals(p.x_count);
   p.w = exact ? new_scaled(p.w_count, 3, scale) : new_reals(p.w_count);
   p.dy = exact ? new_scaled(p.y_count, 3, scale) : new_reals(p.y_count);
-  if ((c->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
+  if ((t->flags & CN_BIAS) != 0) p.bias = exact ? new_integers(c->y.c, 9) : new_reals(c->y.c);
   if (tail) {
     p.y_add = exact ? new_integers(p.y_count, 50) : new_reals(p.y_count);
     if (seed_of(t) % 2 == 0) /* else only the mask */
@@ -301,59 +321,107 @@ void free_problem(problem *p) {
   for (int i = 0; i < 6; i++) free(values[i]);
 }
 
-static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
-                            int64_t *floats) {
-  *floats = cn_conv2d_workspace_floats(context, &p->conv, pass, p->n);
-  CHECK(*floats >= 0, "%s: workspace %lld", p->t->name, (long long)*floats);
-  return new_floats(*floats);
+cn_epilogue epilogue_of(const problem *p, const float *bias) {
+  return (cn_epilogue){.size = sizeof(cn_epilogue),
+                       .operations = operations_in(p->t->flags),
+                       .activation = p->activation,
+                       .bias = bias};
 }
 
-/* The residual has a different halo than the tensor that it is added to. */
-static float *new_add(cn_conv2d *conv, const cn_tensor *out, int32_t n, const float *plain) {
-  if (plain == NULL) return NULL;
-  conv->add = *out;
-  conv->add.halo = (out->halo + 1) % 3;
-  if (out->sample_stride != 0) conv->add = as_slice(conv->add);
-  return new_tensor(&conv->add, n, plain);
+void *new_workspace(const cn_context *context, const cn_conv2d *conv, const cn_epilogue *epilogue,
+                    int32_t pass, int32_t n, int64_t *bytes) {
+  cn_conv2d_variant v = {.size = sizeof v};
+  const int32_t status = cn_conv2d_describe(context, conv, epilogue, pass, n, &v);
+  CHECK(status == CN_OK && v.workspace >= 0, "pass %d: %s, workspace %lld", (int)pass,
+        cn_status_text(status), (long long)v.workspace);
+  *bytes = v.workspace;
+  return new_bytes(v.workspace);
+}
+
+/* A tensor of the shape of `values`, but with a halo that is wider by `more`, modulo 4. */
+static cn_tensor other_halo(const cn_tensor *values, int32_t more) {
+  cn_tensor other = *values;
+  other.halo = (values->halo + more) % 4;
+  return values->sample_stride != 0 ? as_slice(other) : other;
+}
+
+static float *run_forward(const cn_context *context, const problem *p, const float *x,
+                          const float *w, const float *bias, float *statistics) {
+  const cn_conv2d *c = &p->conv;
+  cn_epilogue e = epilogue_of(p, bias);
+  float *add = NULL, *y = new_floats(tensor_floats(&c->y, p->n));
+  if (p->y_add != NULL) {
+    e.operations |= CN_ADD;
+    e.add = other_halo(&c->y, 1);
+    e.add_values = add = new_tensor(&e.add, p->n, p->y_add);
+  }
+  if (statistics != NULL) e.operations |= CN_STATISTICS;
+  e.statistics = statistics;
+  int64_t bytes;
+  void *workspace = new_workspace(context, c, &e, CN_FORWARD, p->n, &bytes);
+  const int32_t status = cn_conv2d_forward(context, c, &e, p->n, x, w, y, workspace, bytes);
+  CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  free(add);
+  return y;
+}
+
+static float *run_backward_data(const cn_context *context, const problem *p, const float *dy,
+                                const float *w) {
+  const cn_conv2d *c = &p->conv;
+  cn_epilogue e = {.size = sizeof e, .activation = p->x_activation};
+  float *add = NULL, *outputs = NULL, *dx = new_floats(tensor_floats(&c->dx, p->n));
+  if (p->dx_add != NULL) {
+    e.operations |= CN_ADD;
+    e.add = other_halo(&c->dx, 1);
+    e.add_values = add = new_tensor(&e.add, p->n, p->dx_add);
+  }
+  if (p->mask) {
+    e.operations |= CN_SLOPE;
+    e.outputs = other_halo(&c->dx, 2);
+    e.output_values = outputs = new_tensor(&e.outputs, p->n, p->x);
+  }
+  int64_t bytes;
+  void *workspace = new_workspace(context, c, &e, CN_BACKWARD_DATA, p->n, &bytes);
+  const int32_t status = cn_conv2d_backward_data(context, c, &e, p->n, dy, w, dx, workspace, bytes);
+  CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
+  free(workspace);
+  free(add);
+  free(outputs);
+  return dx;
+}
+
+static void run_backward_weights(const cn_context *context, const problem *p, const float *x,
+                                 const float *dy, float *dw, float *db) {
+  const cn_epilogue e = {.size = sizeof e, .operations = db != NULL ? CN_BIAS : 0};
+  const cn_gradients g = {.size = sizeof g, .operations = CN_STORE, .dw = dw, .db = db};
+  int64_t bytes;
+  void *workspace = new_workspace(context, &p->conv, &e, CN_BACKWARD_WEIGHTS, p->n, &bytes);
+  const int32_t status =
+      cn_conv2d_backward_weights(context, &p->conv, &e, p->n, x, dy, &g, workspace, bytes);
+  CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
+  free(workspace);
 }
 
 outputs run_passes(const cn_context *context, const problem *p) {
   const cn_conv2d *c = &p->conv;
-  outputs o = {.y_floats = cn_tensor_floats(&c->y, p->n),
-               .dx_floats = cn_tensor_floats(&c->dx, p->n),
-               .dw_floats = cn_conv2d_weight_floats(c),
+  outputs o = {.y_floats = tensor_floats(&c->y, p->n),
+               .dx_floats = tensor_floats(&c->dx, p->n),
+               .dw_floats = floats_in(cn_conv2d_weight_bytes(c)),
                .db_floats = (c->y.c + 15) / 16 * 16,
-               .statistics_floats = cn_row_statistics_floats(&c->y, p->n)};
-  o.y = new_floats(o.y_floats);
-  o.dx = new_floats(o.dx_floats);
+               .statistics_floats = floats_in(cn_row_statistics_bytes(&c->y, p->n))};
   o.dw = new_floats(o.dw_floats);
   o.db = p->bias != NULL ? new_floats(o.db_floats) : NULL;
-  float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
   o.statistics = p->statistics ? new_floats(o.statistics_floats) : NULL;
+  float *x = new_tensor(&c->x, p->n, p->x), *dy = new_tensor(&c->dy, p->n, p->dy);
   float *w = new_floats(o.dw_floats);
-  cn_conv2d y_conv = *c, dx_conv = *c;
-  float *y_add = new_add(&y_conv, &c->y, p->n, p->y_add);
-  float *dx_add = new_add(&dx_conv, &c->dx, p->n, p->dx_add);
   float *bias = p->bias != NULL ? new_channels(c->y.c, p->bias) : NULL;
   CHECK(cn_conv2d_pack_weights(context, c, p->w, w) == CN_OK, "%s", p->t->name);
-
-  int64_t floats;
-  float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
-  int32_t status = cn_conv2d_forward(context, &y_conv, p->n, x, w, bias, y_add, o.y, o.statistics,
-                                     workspace, floats);
-  CHECK(status == CN_OK, "%s: forward: %s", p->t->name, cn_status_text(status));
-  free(workspace);
-  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
-  status = cn_conv2d_backward_data(context, &dx_conv, p->n, dy, w, dx_add, p->mask ? x : NULL, o.dx,
-                                   workspace, floats);
-  CHECK(status == CN_OK, "%s: backward data: %s", p->t->name, cn_status_text(status));
-  free(workspace);
-  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
-  status = cn_conv2d_backward_weights(context, c, p->n, x, dy, o.dw, o.db, NULL, workspace, floats);
-  CHECK(status == CN_OK, "%s: backward weights: %s", p->t->name, cn_status_text(status));
-  free(workspace);
-  float *all[] = {x, dy, w, bias, y_add, dx_add};
-  for (int i = 0; i < 6; i++) free(all[i]);
+  o.y = run_forward(context, p, x, w, bias, o.statistics);
+  o.dx = run_backward_data(context, p, dy, w);
+  run_backward_weights(context, p, x, dy, o.dw, o.db);
+  float *all[] = {x, dy, w, bias};
+  for (int i = 0; i < 4; i++) free(all[i]);
   return o;
 }
 

@@ -21,7 +21,7 @@ extern const conv_case conv_cases[CONV_CASES];
 
 cn_conv2d conv_of(const conv_case *t);
 
-/* Whether a case supports an algorithm. False for cases of more products than CN_TEST_PRODUCTS, if
+/* Whether a case fits an algorithm. False for cases of more products than CN_TEST_PRODUCTS, if
  * set, as these take most of the time. */
 bool takes(const conv_case *t, int32_t algorithm);
 
@@ -29,11 +29,12 @@ bool takes(const conv_case *t, int32_t algorithm);
 typedef struct problem {
   const conv_case *t;
   cn_conv2d conv;
+  cn_activation activation, x_activation;
   int32_t n;
   int64_t x_count, y_count, w_count;
   float *x, *w, *bias, *dy;
   float *y_add, *dx_add; /* residuals to add; null if none */
-  bool mask;             /* multiply dx by the slope of x_activation */
+  bool mask;             /* multiply dx by the slope of x_activation, whose output x is */
   bool statistics;       /* compute the statistics of the rows of y */
 } problem;
 
@@ -41,6 +42,13 @@ typedef struct problem {
  * are included. */
 problem problem_of(const conv_case *t, int32_t algorithm, bool exact, bool tail);
 void free_problem(problem *p);
+
+/* An epilogue that adds the bias, if any, and applies the activation of the problem. */
+cn_epilogue epilogue_of(const problem *p, const float *bias);
+
+/* A new workspace of the size that cn_conv2d_describe says. */
+void *new_workspace(const cn_context *context, const cn_conv2d *conv, const cn_epilogue *epilogue,
+                    int32_t pass, int32_t n, int64_t *bytes);
 
 /* The results of the three passes. */
 typedef struct outputs {

@@ -45,11 +45,11 @@ static solution solve(const problem *p) {
       }
   for (int64_t i = 0; i < p->y_count; i++) {
     if (p->y_add != NULL) add_term(&s.y[i], p->y_add[i]);
-    s.y[i].sum = activated(c->activation, s.y[i].sum);
+    s.y[i].sum = activated(p->activation, s.y[i].sum);
   }
   for (int64_t i = 0; i < p->x_count; i++) {
     if (p->dx_add != NULL) add_term(&s.dx[i], p->dx_add[i]);
-    if (p->mask) s.dx[i].sum *= slope_at(c->x_activation, p->x[i]);
+    if (p->mask) s.dx[i].sum *= slope_at(p->x_activation, p->x[i]);
   }
   return s;
 }
@@ -76,7 +76,7 @@ static void check_outputs(const cn_context *context, const problem *p, const sol
                           const outputs *o, bool exact) {
   const cn_conv2d *c = &p->conv;
   char what[128];
-  snprintf(what, sizeof what, "%s, isa %d, algorithm %d, y", p->t->name, (int)context->isa,
+  snprintf(what, sizeof what, "%s, %s, algorithm %d, y", p->t->name, features_name(context),
            (int)c->algorithm);
   float *y = new_floats(p->y_count), *dx = new_floats(p->x_count), *dw = new_floats(p->w_count);
   read_tensor(what, &c->y, p->n, o->y, y);
@@ -115,11 +115,11 @@ static void check_outputs(const cn_context *context, const problem *p, const sol
 static void run_case(const conv_case *t, int32_t algorithm, bool exact, bool tail) {
   problem p = problem_of(t, algorithm, exact, tail);
   const solution s = solve(&p);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
+  for (int set = 0; set < instruction_sets(); set++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order, so one run suffices. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
+      const cn_context context = context_of(set, exact ? THREADS : thread_counts[i]);
       outputs o = run_passes(&context, &p);
       if (i == 0) {
         check_outputs(&context, &p, &s, &o, exact);
@@ -196,26 +196,31 @@ static void every_number_of_few_channels_is_covered(void) {
     }
 }
 
-/* With the halo that the query returns, no pass needs to copy rows; with a smaller one it does. */
-static void the_halo_query_names_the_halo_that_saves_copies(void) {
-  const cn_context context = context_of(CN_SCALAR, 1);
+static cn_conv2d_variant describe(const cn_conv2d *conv, int32_t pass) {
+  const cn_context context = context_of(0, 1);
+  cn_conv2d_variant v = {.size = sizeof v};
+  const int32_t status = cn_conv2d_describe(&context, conv, NULL, pass, 1, &v);
+  CHECK(status == CN_OK, "pass %d: %s", (int)pass, cn_status_text(status));
+  return v;
+}
+
+/* With the halo that is described, no pass needs to copy rows; with a smaller one it does. */
+static void the_described_halo_saves_copies(void) {
   for (int i = 0; i < CONV_CASES; i++)
     for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_DATA; pass++) {
+      const char *name = conv_cases[i].name;
       cn_conv2d conv = conv_of(&conv_cases[i]);
       if (conv.groups > 1) continue;
       conv.x.sample_stride = conv.dy.sample_stride = 0;
       int32_t *source = pass == CN_FORWARD ? &conv.x.halo : &conv.dy.halo;
-      const int32_t halo = cn_conv2d_halo(&conv, pass);
+      const int32_t halo = describe(&conv, pass).halo;
       *source = halo + 1;
-      const int64_t least = cn_conv2d_workspace_floats(&context, &conv, pass, 1);
+      const int64_t least = describe(&conv, pass).workspace;
       *source = halo;
-      CHECK(cn_conv2d_workspace_floats(&context, &conv, pass, 1) == least, "%s: halo %d",
-            conv_cases[i].name, (int)halo);
-      if (pass == CN_FORWARD)
-        CHECK(least == 0, "%s: %lld floats", conv_cases[i].name, (long long)least);
+      CHECK(describe(&conv, pass).workspace == least, "%s: halo %d", name, (int)halo);
+      if (pass == CN_FORWARD) CHECK(least == 0, "%s: %lld bytes", name, (long long)least);
       *source = halo - 1;
-      CHECK(halo == 0 || cn_conv2d_workspace_floats(&context, &conv, pass, 1) > least,
-            "%s: halo %d", conv_cases[i].name, (int)halo);
+      CHECK(halo == 0 || describe(&conv, pass).workspace > least, "%s: halo %d", name, (int)halo);
     }
 }
 
@@ -230,6 +235,6 @@ int main(void) {
       }
   every_width_is_covered();
   every_number_of_few_channels_is_covered();
-  the_halo_query_names_the_halo_that_saves_copies();
+  the_described_halo_saves_copies();
   return verdict("conv2d");
 }

@@ -13,60 +13,70 @@ typedef struct data {
 typedef int32_t (*kernel)(const cn_context *context, const data *d, int32_t n, const float *x,
                           float *y);
 
-static const cn_tensor plain = {C, SIZE, SIZE, 0, CN_BLOCKED, 0};
-static const cn_tensor bordered = {C, SIZE, SIZE, 1, CN_BLOCKED, 0};
+static const cn_tensor plain = {.c = C, .h = SIZE, .w = SIZE, .layout = CN_BLOCKED};
+static const cn_tensor bordered = {.c = C, .h = SIZE, .w = SIZE, .halo = 1, .layout = CN_BLOCKED};
 
 static cn_conv2d convolution(int32_t groups, int32_t size, int32_t algorithm) {
-  return (cn_conv2d){.x = plain,
+  return (cn_conv2d){.size = sizeof(cn_conv2d),
+                     .groups = groups,
+                     .algorithm = algorithm,
+                     .x = plain,
                      .y = bordered,
                      .dx = bordered,
                      .dy = plain,
-                     .window = {size, size, 1, 1, size / 2, size / 2, size / 2, size / 2, 1, 1},
-                     .groups = groups,
-                     .algorithm = algorithm};
+                     .window = {size, size, 1, 1, size / 2, size / 2, size / 2, size / 2, 1, 1}};
+}
+
+static void *new_workspace(const cn_context *context, const cn_conv2d *conv, int32_t pass,
+                           int32_t n, int64_t *bytes) {
+  cn_conv2d_variant v = {.size = sizeof v};
+  CHECK(cn_conv2d_describe(context, conv, NULL, pass, n, &v) == CN_OK, "pass %d", (int)pass);
+  *bytes = v.workspace;
+  return new_bytes(v.workspace);
 }
 
 static int32_t forward(const cn_context *context, const data *d, int32_t n, const float *x,
                        float *y) {
-  const int64_t floats = cn_conv2d_workspace_floats(context, &d->conv, CN_FORWARD, n);
-  float *workspace = new_floats(floats);
+  int64_t bytes;
+  void *workspace = new_workspace(context, &d->conv, CN_FORWARD, n, &bytes);
   const int32_t status =
-      cn_conv2d_forward(context, &d->conv, n, x, d->w, NULL, NULL, y, NULL, workspace, floats);
+      cn_conv2d_forward(context, &d->conv, NULL, n, x, d->w, y, workspace, bytes);
   free(workspace);
   return status;
 }
 
 static int32_t backward_data(const cn_context *context, const data *d, int32_t n, const float *x,
                              float *y) {
-  const int64_t floats = cn_conv2d_workspace_floats(context, &d->conv, CN_BACKWARD_DATA, n);
-  float *workspace = new_floats(floats);
+  int64_t bytes;
+  void *workspace = new_workspace(context, &d->conv, CN_BACKWARD_DATA, n, &bytes);
   const int32_t status =
-      cn_conv2d_backward_data(context, &d->conv, n, x, d->w, NULL, NULL, y, workspace, floats);
+      cn_conv2d_backward_data(context, &d->conv, NULL, n, x, d->w, y, workspace, bytes);
   free(workspace);
   return status;
 }
 
 static int32_t normalise(const cn_context *context, const data *d, int32_t n, const float *x,
                          float *y) {
-  const cn_batch_norm norm = {.x = plain,
+  const cn_batch_norm norm = {.size = sizeof norm,
+                              .epsilon = 1e-5f,
+                              .x = plain,
                               .y = bordered,
                               .dx = bordered,
-                              .dy = plain,
-                              .epsilon = 1e-5f,
-                              .activation = {CN_RELU, 0.0f}};
-  return cn_batch_norm_infer(context, &norm, n, x, d->scale, d->shift, d->mean, d->variance, NULL,
-                             y);
+                              .dy = plain};
+  const cn_epilogue e = {
+      .size = sizeof e, .operations = CN_ACTIVATE, .activation = {.kind = CN_RELU}};
+  return cn_batch_norm_infer(context, &norm, &e, n, x, d->scale, d->shift, d->mean, d->variance, y);
 }
 
 /* All samples in one call, and one sample per call. */
 static void check_kernel(const char *what, kernel run, const data *d) {
-  const int64_t in = cn_tensor_floats(&plain, 1), out = cn_tensor_floats(&bordered, 1);
+  const int64_t in = tensor_floats(&plain, 1), out = tensor_floats(&bordered, 1);
   float *whole = new_floats(N * out), *parts = new_floats(N * out);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
-    const cn_context context = context_of(isa, 2);
+  for (int set = 0; set < instruction_sets(); set++) {
+    const cn_context context = context_of(set, THREADS);
     fill_nan(whole, N * out);
     fill_nan(parts, N * out);
-    CHECK(run(&context, d, N, d->x, whole) == CN_OK, "%s, isa %d", what, (int)isa);
+    CHECK(run(&context, d, N, d->x, whole) == CN_OK, "%s, %s", what, features_name(&context));
     for (int32_t i = 0; i < N; i++)
       CHECK(run(&context, d, 1, d->x + i * in, parts + i * out) == CN_OK, "%s", what);
     check_same_bits(what, parts, whole, N * out);
@@ -83,7 +93,7 @@ int main(void) {
                {"full, direct", convolution(1, 1, CN_DIRECT)},
                {"full, Winograd", convolution(1, 3, CN_WINOGRAD_4)}};
   seed_values(1);
-  data d = {.x = new_reals(N * cn_tensor_floats(&plain, 1)),
+  data d = {.x = new_reals(N * tensor_floats(&plain, 1)),
             .w = new_reals(TAPS * C * C),
             .scale = new_reals(C),
             .shift = new_reals(C),

@@ -58,11 +58,15 @@ static void solve(problem *p) {
     }
 }
 
+static cn_linear linear_of(int32_t c, int32_t h, int32_t w, int32_t outputs) {
+  return (cn_linear){.size = sizeof(cn_linear), .c = c, .h = h, .w = w, .outputs = outputs};
+}
+
 static problem problem_of(const linear_case *t, bool exact) {
   problem p = {.t = t,
-               .linear = {t->c, t->h, t->w, t->outputs, t->flags & FLAGS, activation_in(t->flags)},
-               .x = {t->c, t->h, t->w, 0, CN_FLAT, 0},
-               .y = {t->outputs, 1, 1, 0, CN_FLAT, 0}};
+               .linear = linear_of(t->c, t->h, t->w, t->outputs),
+               .x = {.c = t->c, .h = t->h, .w = t->w, .layout = CN_FLAT},
+               .y = {.c = t->outputs, .h = 1, .w = 1, .layout = CN_FLAT}};
   p.features = (int64_t)t->c * t->h * t->w;
   p.w_count = p.features * t->outputs;
   seed_values((uint64_t)(t - cases) + 100);
@@ -94,8 +98,8 @@ typedef struct outputs {
 } outputs;
 
 static outputs new_outputs(const problem *p) {
-  const int64_t y = cn_tensor_floats(&p->y, p->t->n), dx = cn_tensor_floats(&p->x, p->t->n);
-  const int64_t dw = cn_linear_weight_floats(&p->linear);
+  const int64_t y = tensor_floats(&p->y, p->t->n), dx = tensor_floats(&p->x, p->t->n);
+  const int64_t dw = floats_in(cn_linear_weight_bytes(&p->linear));
   outputs o = {.floats = y + dx + dw + (p->t->outputs + 15) / 16 * 16};
   o.all = new_floats(o.floats);
   o.y = o.all;
@@ -105,32 +109,37 @@ static outputs new_outputs(const problem *p) {
   return o;
 }
 
-static float *new_workspace(const cn_context *context, const problem *p, int32_t pass,
-                            int64_t *floats) {
-  *floats = cn_linear_workspace_floats(context, &p->linear, pass, p->t->n);
-  CHECK(*floats >= 0, "workspace %lld", (long long)*floats);
-  return new_floats(*floats);
+static void *new_workspace(const cn_context *context, const problem *p, int32_t pass,
+                           int64_t *bytes) {
+  *bytes = cn_linear_workspace_bytes(context, &p->linear, pass, p->t->n);
+  return new_bytes(*bytes);
 }
 
 static outputs run(const cn_context *context, const problem *p) {
   const int32_t n = p->t->n;
   outputs o = new_outputs(p);
   float *x = new_tensor(&p->x, n, p->xs), *dy = new_tensor(&p->y, n, p->dy);
-  float *w = new_floats(cn_linear_weight_floats(&p->linear));
+  float *w = new_floats(floats_in(cn_linear_weight_bytes(&p->linear)));
   float *bias = p->bias != NULL ? new_channels(p->t->outputs, p->bias) : NULL;
+  cn_epilogue e = {.size = sizeof e,
+                   .operations = operations_in(p->t->flags),
+                   .activation = activation_in(p->t->flags),
+                   .bias = bias};
+  const cn_gradients g = {.size = sizeof g, .operations = CN_STORE, .dw = o.dw, .db = o.db};
   CHECK(cn_linear_pack_weights(context, &p->linear, p->w, w) == CN_OK, "pack");
-  int64_t floats;
-  float *workspace = new_workspace(context, p, CN_FORWARD, &floats);
-  CHECK(cn_linear_forward(context, &p->linear, n, x, w, bias, o.y, workspace, floats) == CN_OK,
+  int64_t bytes;
+  void *workspace = new_workspace(context, p, CN_FORWARD, &bytes);
+  CHECK(cn_linear_forward(context, &p->linear, &e, n, x, w, o.y, workspace, bytes) == CN_OK,
         "forward");
   free(workspace);
-  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &floats);
-  CHECK(cn_linear_backward_data(context, &p->linear, n, dy, w, o.dx, workspace, floats) == CN_OK,
+  workspace = new_workspace(context, p, CN_BACKWARD_DATA, &bytes);
+  CHECK(cn_linear_backward_data(context, &p->linear, n, dy, w, o.dx, workspace, bytes) == CN_OK,
         "backward data");
   free(workspace);
-  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &floats);
-  CHECK(cn_linear_backward_weights(context, &p->linear, n, x, dy, o.dw, bias != NULL ? o.db : NULL,
-                                   NULL, workspace, floats) == CN_OK,
+  workspace = new_workspace(context, p, CN_BACKWARD_WEIGHTS, &bytes);
+  e.operations &= CN_BIAS;
+  CHECK(cn_linear_backward_weights(context, &p->linear, &e, n, x, dy, &g, workspace, bytes) ==
+            CN_OK,
         "backward weights");
   free(workspace);
   free(x);
@@ -144,8 +153,8 @@ static void check_outputs(const cn_context *context, const problem *p, const out
                           bool exact) {
   const linear_case *t = p->t;
   char what[128];
-  snprintf(what, sizeof what, "n %d, %dx%dx%d to %d, isa %d, y", (int)t->n, (int)t->c, (int)t->h,
-           (int)t->w, (int)t->outputs, (int)context->isa);
+  snprintf(what, sizeof what, "n %d, %dx%dx%d to %d, %s, y", (int)t->n, (int)t->c, (int)t->h,
+           (int)t->w, (int)t->outputs, features_name(context));
   const int64_t y_count = (int64_t)t->n * t->outputs, x_count = t->n * p->features;
   float *y = new_floats(y_count), *dx = new_floats(x_count), *dw = new_floats(p->w_count);
   read_tensor(what, &p->y, t->n, o->y, y);
@@ -158,7 +167,7 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   check_sums(what, p->dw, dw, p->w_count, exact);
   what[strlen(what) - 1] = 'b';
   if (p->bias != NULL) check_sums(what, p->db, o->db, t->outputs, exact);
-  const int64_t packed = cn_linear_weight_floats(&p->linear);
+  const int64_t packed = floats_in(cn_linear_weight_bytes(&p->linear));
   float *again = new_floats(packed);
   CHECK(cn_linear_pack_weights(context, &p->linear, dw, again) == CN_OK, "%s", what);
   int64_t bad = 0;
@@ -173,11 +182,11 @@ static void check_outputs(const cn_context *context, const problem *p, const out
 
 static void run_case(const linear_case *t, bool exact) {
   problem p = problem_of(t, exact);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
+  for (int set = 0; set < instruction_sets(); set++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order, so one run suffices. */
     for (int i = 0; i < (exact ? 1 : THREAD_COUNTS); i++) {
-      const cn_context context = context_of(isa, thread_counts[i]);
+      const cn_context context = context_of(set, exact ? THREADS : thread_counts[i]);
       outputs o = run(&context, &p);
       if (i == 0) {
         check_outputs(&context, &p, &o, exact);
@@ -194,18 +203,19 @@ static void run_case(const linear_case *t, bool exact) {
 
 /* 100,000 equal terms: a running sum would exceed the bound many times over. */
 static void long_sums_of_equal_terms_stay_within_the_bound(void) {
-  const cn_linear linear = {.c = 100000, .h = 1, .w = 1, .outputs = 1};
-  const cn_tensor shape = {100000, 1, 1, 0, CN_FLAT, 0};
+  const cn_linear linear = linear_of(100000, 1, 1, 1);
+  const cn_tensor shape = {.c = 100000, .h = 1, .w = 1, .layout = CN_FLAT};
   float *plain = new_floats(100000);
   for (int i = 0; i < 100000; i++) plain[i] = 0.1f;
   tracked_sum expected = {0};
   for (int i = 0; i < 100000; i++) add_term(&expected, (double)0.1f * 0.1f);
-  float *x = new_tensor(&shape, 1, plain), *w = new_floats(cn_linear_weight_floats(&linear));
+  float *x = new_tensor(&shape, 1, plain),
+        *w = new_floats(floats_in(cn_linear_weight_bytes(&linear)));
   float *y = new_floats(16);
-  for (int32_t isa = first_isa(); isa <= cn_cpu_isa(); isa++) {
-    const cn_context context = context_of(isa, 2);
+  for (int set = 0; set < instruction_sets(); set++) {
+    const cn_context context = context_of(set, THREADS);
     CHECK(cn_linear_pack_weights(&context, &linear, plain, w) == CN_OK, "pack");
-    CHECK(cn_linear_forward(&context, &linear, 1, x, w, NULL, y, NULL, 0) == CN_OK, "forward");
+    CHECK(cn_linear_forward(&context, &linear, NULL, 1, x, w, y, NULL, 0) == CN_OK, "forward");
     check_sums("100,000 equal terms", &expected, y, 1, false);
   }
   free(plain);

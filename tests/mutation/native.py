@@ -11,8 +11,8 @@ import csource
 from tests import MOST_SECONDS, Verdict, limit_of, reason
 
 # In order of increasing cost. A test named after the changed file runs first.
-TESTS = ["arguments", "machine", "pool2d", "batch_norm", "linear", "training", "conv2d", "elementwise"]
-FIRST = {"optimizer": "training", "update": "training", "loss": "training", "reorder": "elementwise"}
+TESTS = ["arguments", "machine", "pool2d", "batch_norm", "linear", "losses", "training", "conv2d", "elementwise"]
+FIRST = {"optimizer": "training", "update": "training", "loss": "losses", "reorder": "elementwise"}
 
 
 class NativeMutants:

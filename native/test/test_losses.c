@@ -1,0 +1,183 @@
+/* Losses, against hand-computed values and definitions in double precision. */
+#include "harness.h"
+
+static bool near(double a, double b) { return fabs(a - b) <= 1e-12 * fmax(1.0, fabs(b)); }
+
+/* Evaluates a loss, with its gradient if d is not null and with weights if they are not. */
+static int32_t evaluate(const cn_context *context, cn_loss loss, int32_t n, const float *output,
+                        const void *targets, const float *weights, double *value, float *d) {
+  loss.size = sizeof loss;
+  loss.weighted = weights != NULL;
+  loss.gradient = d != NULL;
+  return cn_loss_evaluate(context, &loss, n, output, targets, weights, value, d);
+}
+
+static cn_loss softmax_of(int32_t classes, int32_t pixels) {
+  return (cn_loss){.kind = CN_SOFTMAX_CROSS_ENTROPY, .classes = classes, .pixels = pixels};
+}
+
+static cn_loss svm_of(int32_t classes) {
+  return (cn_loss){.kind = CN_MULTICLASS_SVM, .classes = classes, .pixels = 1, .margin = 1.0f};
+}
+
+static cn_loss squares_of(int32_t values) {
+  return (cn_loss){.kind = CN_MEAN_SQUARED_ERROR, .classes = values, .pixels = 1};
+}
+
+static void losses_give_the_values_computed_by_hand(const cn_context *context) {
+  const float scores[] = {3.25f, 5.0f, -1.75f, 1.0f, 1.0f, 1.0f};
+  const int32_t labels[] = {0, 2};
+  float d[6];
+  double loss;
+  /* Margins of the first row: 5 - 3.25 + 1 = 2.75 and -4; of the second: 1 and 1. */
+  CHECK(evaluate(context, svm_of(3), 2, scores, labels, NULL, &loss, d) == CN_OK, "svm");
+  CHECK(near(loss, (2.75 + 2.0) / 2.0), "svm is %.17g", loss);
+  const float svm[] = {-0.5f, 0.5f, 0.0f, 0.5f, 0.5f, -1.0f};
+  for (int i = 0; i < 6; i++) CHECK(d[i] == svm[i], "svm gradient %d is %g", i, (double)d[i]);
+  /* At the hinge the derivative is 0. */
+  const float hinge[] = {2.0f, 1.0f};
+  CHECK(evaluate(context, svm_of(2), 1, hinge, labels, NULL, &loss, d) == CN_OK, "svm");
+  CHECK(loss == 0.0 && d[0] == 0.0f && d[1] == 0.0f, "svm at the hinge: %g", (double)d[1]);
+
+  CHECK(evaluate(context, softmax_of(3, 1), 2, scores, labels, NULL, &loss, d) == CN_OK, "softmax");
+  const double sum = exp(3.25) + exp(5.0) + exp(-1.75);
+  CHECK(near(loss, (log(sum) - 3.25 + log(3.0)) / 2.0), "softmax is %.17g", loss);
+  CHECK(near(d[1], (float)(exp(5.0) / sum / 2.0)), "softmax gradient is %g", (double)d[1]);
+  CHECK(d[5] == (float)((1.0 / 3.0 - 1.0) / 2.0), "softmax gradient is %g", (double)d[5]);
+  const float huge[] = {1000.0f, -1000.0f, 1000.0f};
+  CHECK(evaluate(context, softmax_of(3, 1), 1, huge, labels, NULL, &loss, NULL) == CN_OK,
+        "softmax");
+  CHECK(near(loss, log(2.0)), "softmax of huge scores is %.17g", loss);
+
+  const float targets[] = {3.0f, 5.5f, -1.75f, 0.0f, 1.0f, 3.0f};
+  CHECK(evaluate(context, squares_of(3), 2, scores, targets, NULL, &loss, d) == CN_OK, "mse");
+  CHECK(near(loss, (0.0625 + 0.25 + 1.0 + 4.0) / 6.0), "mse is %.17g", loss);
+  CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
+}
+
+/* More classes than the loss stores exponentials for. */
+static void softmax_of_many_classes_is_its_definition(const cn_context *context) {
+  enum { CLASSES = 1000 };
+  seed_values(21);
+  float *scores = new_reals(CLASSES), d[CLASSES];
+  const int32_t label = 700;
+  double loss, sum = 0.0, total = 0.0;
+  for (int j = 0; j < CLASSES; j++) sum += exp((double)scores[j]);
+  CHECK(evaluate(context, softmax_of(CLASSES, 1), 1, scores, &label, NULL, &loss, d) == CN_OK,
+        "softmax");
+  CHECK(near(loss, log(sum) - (double)scores[label]), "softmax is %.17g", loss);
+  for (int j = 0; j < CLASSES; j++) {
+    const double expected = exp((double)scores[j]) / sum - (j == label ? 1.0 : 0.0);
+    CHECK(fabs(d[j] - expected) <= 1e-7 * fabs(expected), "gradient %d is %g", j, (double)d[j]);
+    total += d[j];
+  }
+  CHECK(fabs(total) < 1e-6, "the gradients sum to %g", total);
+  free(scores);
+}
+
+/* Maps of pixels give the bits of the transposed rows of classes, also with more pixels than are
+ * processed at a time. */
+static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *context) {
+  enum { N = 2, CLASSES = 5, MAP = 150, ALL = N * CLASSES * MAP };
+  seed_values(22);
+  float *maps = new_reals(ALL), rows[ALL], dmaps[ALL], drows[ALL];
+  int32_t labels[N * MAP];
+  const float weights[N] = {0.5f, 2.0f};
+  double by_maps, by_rows;
+  for (int i = 0; i < N * MAP; i++) {
+    labels[i] = (i * 7) % CLASSES;
+    for (int j = 0; j < CLASSES; j++)
+      rows[i * CLASSES + j] = maps[(i / MAP * CLASSES + j) * MAP + i % MAP];
+  }
+  for (int weighted = 0; weighted < 2; weighted++) {
+    float pixel_weights[N * MAP];
+    for (int i = 0; i < N * MAP; i++) pixel_weights[i] = weights[i / MAP];
+    CHECK(evaluate(context, softmax_of(CLASSES, MAP), N, maps, labels, weighted ? weights : NULL,
+                   &by_maps, dmaps) == CN_OK,
+          "maps");
+    CHECK(evaluate(context, softmax_of(CLASSES, 1), N * MAP, rows, labels,
+                   weighted ? pixel_weights : NULL, &by_rows, drows) == CN_OK,
+          "rows");
+    CHECK(near(by_maps, by_rows), "loss %.17g of maps, %.17g of rows", by_maps, by_rows);
+    for (int i = 0; i < N * MAP; i++)
+      for (int j = 0; j < CLASSES; j++) {
+        const float map = dmaps[(i / MAP * CLASSES + j) * MAP + i % MAP];
+        CHECK(map == drows[i * CLASSES + j], "pixel %d, class %d: %g", i, j, (double)map);
+      }
+  }
+  free(maps);
+}
+
+/* A weight of 2 equals a duplicated sample, a weight of 0 an absent one. */
+static void weights_count_samples(const cn_context *context) {
+  const float scores[] = {3.25f, 5.0f, -1.75f, 1.0f, 2.0f, 1.0f, 0.5f, 0.25f, 4.0f};
+  const float twice[] = {3.25f, 5.0f, -1.75f, 3.25f, 5.0f, -1.75f, 0.5f, 0.25f, 4.0f};
+  const float targets[] = {1.0f, 0.0f, 0.0f, 9.0f, 9.0f, 9.0f, 0.0f, 1.0f, 0.0f};
+  const float twice_targets[] = {1.0f, 0.0f, 0.0f, 1.0f, 0.0f, 0.0f, 0.0f, 1.0f, 0.0f};
+  const int32_t labels[] = {0, 2, 1}, twice_labels[] = {0, 0, 1};
+  const float weights[] = {2.0f, 0.0f, 1.0f};
+  for (int kind = 0; kind < 3; kind++) {
+    float d[9], dtwice[9];
+    double loss = 0.0, loss_twice = 0.0;
+    if (kind == 0) {
+      evaluate(context, softmax_of(3, 1), 3, scores, labels, weights, &loss, d);
+      evaluate(context, softmax_of(3, 1), 3, twice, twice_labels, NULL, &loss_twice, dtwice);
+    } else if (kind == 1) {
+      evaluate(context, svm_of(3), 3, scores, labels, weights, &loss, d);
+      evaluate(context, svm_of(3), 3, twice, twice_labels, NULL, &loss_twice, dtwice);
+    } else {
+      evaluate(context, squares_of(3), 3, scores, targets, weights, &loss, d);
+      evaluate(context, squares_of(3), 3, twice, twice_targets, NULL, &loss_twice, dtwice);
+    }
+    CHECK(loss > 0.0 && near(loss, loss_twice), "%d: %.17g, not %.17g", kind, loss, loss_twice);
+    for (int j = 0; j < 3; j++) {
+      const double pair = (double)dtwice[j] + (double)dtwice[3 + j];
+      CHECK(fabs(d[j] - pair) <= 1e-6, "%d: gradient %d is %g", kind, j, (double)d[j]);
+      CHECK(d[3 + j] == 0.0f, "%d: a sample without weight has a gradient", kind);
+      CHECK(fabs(d[6 + j] - dtwice[6 + j]) <= 1e-6, "%d: gradient of the last", kind);
+    }
+  }
+}
+
+static void a_nan_in_the_scores_reaches_the_loss(const cn_context *context) {
+  for (int at = 0; at < 4; at++) {
+    float scores[] = {0.5f, 1.5f, -2.0f, 0.25f}, d[4];
+    const float targets[] = {0.0f, 0.0f, 0.0f, 0.0f};
+    const int32_t label = 1;
+    double loss;
+    scores[at] = NAN;
+    evaluate(context, softmax_of(4, 1), 1, scores, &label, NULL, &loss, d);
+    CHECK(isnan(loss) && isnan(d[0]), "softmax, NaN at %d", at);
+    evaluate(context, svm_of(4), 1, scores, &label, NULL, &loss, d);
+    CHECK(isnan(loss), "svm, NaN at %d", at);
+    evaluate(context, squares_of(4), 1, scores, targets, NULL, &loss, d);
+    CHECK(isnan(loss) && isnan(d[at]), "mse, NaN at %d", at);
+  }
+}
+
+static void a_label_out_of_range_writes_nothing(const cn_context *context) {
+  const float scores[] = {1.0f, 2.0f, 3.0f, 4.0f};
+  const int32_t bad[][2] = {{0, 2}, {-1, 0}};
+  for (int i = 0; i < 2; i++) {
+    float d[4] = {7.0f, 7.0f, 7.0f, 7.0f};
+    double loss = 7.0;
+    CHECK(evaluate(context, softmax_of(2, 1), 2, scores, bad[i], NULL, &loss, d) == CN_BAD_LABEL,
+          "%d", i);
+    CHECK(evaluate(context, svm_of(2), 2, scores, bad[i], NULL, &loss, d) == CN_BAD_LABEL, "%d", i);
+    CHECK(loss == 7.0 && d[0] == 7.0f && d[3] == 7.0f, "%d: something was written", i);
+  }
+}
+
+int main(void) {
+  for (int set = 0; set < instruction_sets(); set++)
+    for (int i = 0; i < THREAD_COUNTS; i++) {
+      const cn_context context = context_of(set, thread_counts[i]);
+      losses_give_the_values_computed_by_hand(&context);
+      softmax_of_many_classes_is_its_definition(&context);
+      softmax_per_pixel_is_softmax_of_every_pixel(&context);
+      weights_count_samples(&context);
+      a_nan_in_the_scores_reaches_the_loss(&context);
+      a_label_out_of_range_writes_nothing(&context);
+    }
+  return verdict("losses");
+}
