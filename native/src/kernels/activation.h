@@ -8,14 +8,12 @@
 
 #include "../isa.h"
 
-#define ACTIVATION static inline __attribute__((always_inline))
-
 /* F(kind, name) for each of them. */
 #define EACH_ACTIVATION(F)                                                                         \
   F(CN_IDENTITY, identity) F(CN_RELU, relu) F(CN_RELU6, relu6) F(CN_LEAKY_RELU, leaky_relu)
 
 /* f(x); slope is that of CN_LEAKY_RELU. */
-ACTIVATION vec activate_as(int32_t kind, vec slope, vec x) {
+ALWAYS_INLINE vec activate_as(int32_t kind, vec slope, vec x) {
   const vec_mask above = vec_not_le(x, vec_zero());
   const vec six = vec_set1(6.0f);
   switch (kind) {
@@ -31,7 +29,7 @@ ACTIVATION vec activate_as(int32_t kind, vec slope, vec x) {
 }
 
 /* f'(x) dy, from y = f(x). */
-ACTIVATION vec slope_as(int32_t kind, vec slope, vec y, vec dy) {
+ALWAYS_INLINE vec slope_as(int32_t kind, vec slope, vec y, vec dy) {
   const vec_mask above = vec_not_le(y, vec_zero());
   switch (kind) {
   case CN_RELU:
@@ -47,12 +45,12 @@ ACTIVATION vec slope_as(int32_t kind, vec slope, vec y, vec dy) {
 
 /* f'(x) dy, from x, with the same bits. Only the leaky ReLU needs y: with slope 0 it is NaN at
  * minus infinity. */
-ACTIVATION vec slope_from_x_as(int32_t kind, vec slope, vec x, vec dy) {
+ALWAYS_INLINE vec slope_from_x_as(int32_t kind, vec slope, vec x, vec dy) {
   return slope_as(kind, slope, kind == CN_LEAKY_RELU ? activate_as(kind, slope, x) : x, dy);
 }
 
 /* x[i] = f(x[i]) for i < count. */
-static __attribute__((noinline, unused)) void activate_array(cn_activation f, vec *x, int count) {
+NEVER_INLINE void activate_array(cn_activation f, vec *x, int count) {
   const vec slope = vec_set1(f.slope);
   switch (f.kind) {
 #define ACTIVATE(KIND, name)                                                                       \
@@ -71,7 +69,7 @@ static __attribute__((noinline, unused)) void activate_array(cn_activation f, ve
  * registers from the caller's loops.
  */
 enum { MOST_ACTIVATED = 32 };
-ACTIVATION void activate_rows(cn_activation f, vec *x, int rows, int row, int count) {
+ALWAYS_INLINE void activate_rows(cn_activation f, vec *x, int rows, int row, int count) {
   if (f.kind == CN_IDENTITY) return;
   if (f.kind == CN_RELU) {
 #pragma GCC unroll 16
@@ -93,10 +91,8 @@ ACTIVATION void activate_rows(cn_activation f, vec *x, int rows, int row, int co
     for (int j = 0; j < count; j++) x[i * row + j] = others[i * count + j];
 }
 
-ACTIVATION void activate(cn_activation f, vec *x, int count) {
+ALWAYS_INLINE void activate(cn_activation f, vec *x, int count) {
   activate_rows(f, x, 1, count, count);
 }
-
-#undef ACTIVATION
 
 #endif

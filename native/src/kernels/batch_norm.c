@@ -48,9 +48,8 @@ static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
 /* out = f(x, extra), row by row; k holds the coefficients of the channels. */
 typedef vec (*row_formula)(vec x, vec extra, const vec *k);
 
-static inline __attribute__((always_inline)) void map_plane(const norm_job *job, int64_t sample,
-                                                            int64_t block, int lane, row_formula f,
-                                                            const vec *k) {
+ALWAYS_INLINE void map_plane(const norm_job *job, int64_t sample, int64_t block, int lane,
+                             row_formula f, const vec *k) {
   const cn_tensor *t = job->shape;
   const bool alone = job->extra == NULL;
   const float *x = job->x + plane_offset(&job->xv, sample, block) + lane;
@@ -102,9 +101,8 @@ void ISA_NAME(row_statistics_of)(const cn_context *context, const cn_tensor *ten
 
 /* Sum of d or d^2 over the rows of a chunk, where d is 16 lanes of the row statistics, from
  * `offset` on, minus origin. */
-static inline __attribute__((always_inline)) vec sum_rows(const norm_job *job, int64_t chunk,
-                                                          int64_t block, int64_t offset, vec origin,
-                                                          bool squared) {
+ALWAYS_INLINE vec sum_rows(const norm_job *job, int64_t chunk, int64_t block, int64_t offset,
+                           vec origin, bool squared) {
   const int64_t h = job->shape->h, planes = job->xv.planes;
   pairwise sum;
   pairwise_clear(&sum);
@@ -304,8 +302,8 @@ enum { ROW_PIECE = 2 * LEAF_TERMS };
 
 /* Sums over w pixels of g (x - mean) and of g = f(x, dy). Each has two accumulators, to hide the
  * latency of additions. */
-static inline __attribute__((always_inline)) void
-sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k, vec sum[2]) {
+ALWAYS_INLINE void sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k,
+                           vec sum[2]) {
   vec gx[2] = {vec_zero(), vec_zero()}, g[2] = {vec_zero(), vec_zero()};
   int64_t i = 0;
   for (; i + 2 <= w; i += 2)
@@ -326,8 +324,7 @@ sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k,
 }
 
 /* Items are (chunk of samples, block). */
-static inline __attribute__((always_inline)) void sum_chunks(const norm_job *job, int64_t first,
-                                                             int64_t last, row_formula f) {
+ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, row_formula f) {
   const cn_tensor *t = job->shape;
   for (int64_t item = first; item < last; item++) {
     const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;

@@ -6,8 +6,6 @@
 #include "../depthwise_plan.h"
 #include "conv.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum { MOST_NEIGHBOURS = 7 };
 
 /* The columns of dst with one residue modulo the stride. */

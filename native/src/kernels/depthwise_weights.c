@@ -7,8 +7,6 @@
 #include "../depthwise_plan.h"
 #include "conv.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum {
   RUN_TERMS = 256,
   TAP_ROWS = 3, /* TAP_ROWS x TAP_COLS taps are accumulated in registers: 15 of AVX2's 16 */

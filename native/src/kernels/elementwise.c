@@ -3,8 +3,6 @@
 #include "conv.h"
 #include "exp.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 typedef struct elementwise_job {
   const cn_tensor *shape; /* descriptor of out, whose halo is written */
   view av, bv, ov;

@@ -2,8 +2,6 @@
 
 #include "activation.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum {
   V = CN_BLOCK / VEC,
   MAX_BLOCKS = 2,
@@ -29,14 +27,14 @@ ALWAYS_INLINE float *element(location p, int i, int n, int first) {
 }
 
 ALWAYS_INLINE void tile_clear(tile *t, int m, int nt) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) t->v[i][n] = vec_zero();
 }
 
 ALWAYS_INLINE void tile_bias(tile *t, const gemm_args *g, int m, int nt) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++) {
     const vec bias = vec_load(g->bias + i * VEC);
 #pragma GCC unroll 16
@@ -45,7 +43,7 @@ ALWAYS_INLINE void tile_bias(tile *t, const gemm_args *g, int m, int nt) {
 }
 
 ALWAYS_INLINE void tile_add(tile *t, location p, int m, int nt, int first) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++)
@@ -53,14 +51,14 @@ ALWAYS_INLINE void tile_add(tile *t, location p, int m, int nt, int first) {
 }
 
 ALWAYS_INLINE void tile_store(const tile *t, location p, int m, int nt, int first) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) vec_store(element(p, i, n, first), t->v[i][n]);
 }
 
 ALWAYS_INLINE void tile_stream(const tile *t, location p, int m, int nt, int first) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++)
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) vec_stream(element(p, i, n, first), t->v[i][n]);
@@ -68,7 +66,7 @@ ALWAYS_INLINE void tile_stream(const tile *t, location p, int m, int nt, int fir
 
 /* Zeroes the lanes of the last block from `lanes` on, even if they hold NaN (0 * infinity). */
 ALWAYS_INLINE void tile_mask(tile *t, int lanes, int m, int nt) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = m - V; i < m; i++) {
     const vec_mask keep = vec_first(lanes - i % V * VEC);
 #pragma GCC unroll 16
@@ -81,19 +79,19 @@ ALWAYS_INLINE void tile_product(tile *t, const gemm_args *g, const float *a, con
                                 const float *b1, int m, int nt, int first, int64_t b_n) {
   if (m <= nt) {
     vec w[MAX_M];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++) w[i] = vec_load(a + i / V * g->a_block + i % V * VEC);
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) {
       const vec x = vec_set1(n < first ? b[n * b_n] : b1[(n - first) * b_n]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < m; i++) t->v[i][n] = vec_fma(w[i], x, t->v[i][n]);
     }
   } else {
     vec x[MAX_N];
 #pragma GCC unroll 16
     for (int n = 0; n < nt; n++) x[n] = vec_set1(n < first ? b[n * b_n] : b1[(n - first) * b_n]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < m; i++) {
       const vec w = vec_load(a + i / V * g->a_block + i % V * VEC);
 #pragma GCC unroll 16
@@ -135,7 +133,7 @@ ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float 
     near->first = near->second;
     near->second = then;
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < m; i++)
     prefetch_near(a + i / V * g->a_block + i % V * VEC + NEAR_LINES * CN_BLOCK);
 }
@@ -144,7 +142,7 @@ ALWAYS_INLINE void fetch_near(near_lines *near, const gemm_args *g, const float 
 ALWAYS_INLINE const float *tile_update(tile *t, const gemm_args *g, const float *a, const float *b,
                                        const float *next, int m, int nt, int first, int64_t b_n,
                                        int64_t shift, int32_t terms) {
-  const bool fetches = GEMM_NEAR && __builtin_constant_p(b_n) && (b_n == 1 || b_n >= CN_BLOCK);
+  const bool fetches = GEMM_NEAR && IS_CONSTANT(b_n) && (b_n == 1 || b_n >= CN_BLOCK);
   const float *b1 = b + g->b_group;
   near_lines near = near_lines_of(g, b, shift, b_n);
 #pragma GCC unroll GEMM_UNROLL

@@ -28,8 +28,7 @@ enum {
 };
 
 /* Computes a block of y for `samples` samples, reading the weights once, as one stream. */
-static inline __attribute__((always_inline)) void few_outputs(const forward_job *job, int64_t o,
-                                                              int samples) {
+ALWAYS_INLINE void few_outputs(const forward_job *job, int64_t o, int samples) {
   const conv_shape *s = &job->shape;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     const vec_mask inside = vec_first(lanes_of(s->y_channels, o) - lane);

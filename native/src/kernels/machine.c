@@ -20,7 +20,7 @@ static void fma_items(const void *state, int64_t first, int64_t last, int thread
     for (int i = 0; i < FMA_CHAINS; i++) chain[i] = vec_set1(job->zero[i]);
     for (int64_t round = 0; round < job->rounds; round++) {
 #pragma GCC unroll 16
-      for (int i = 0; i < FMA_CHAINS; i++) chain[i] = vec_fma(chain[i], one, one);
+      for (int i = 0; i < FMA_CHAINS; i++) chain[i] = vec_count(chain[i], one);
     }
     vec count = chain[0];
     for (int i = 1; i < FMA_CHAINS; i++) count = vec_add(count, chain[i]);

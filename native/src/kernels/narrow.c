@@ -7,8 +7,6 @@
  */
 #include "conv.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum {
   SQUARE = CN_BLOCK * CN_BLOCK,
   STRIP = 2 * CN_BLOCK, /* pixels of a row that are computed together */

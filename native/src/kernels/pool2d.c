@@ -2,8 +2,6 @@
 #include "conv.h"
 #include "pairwise.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* The part of a window inside the image: rows x cols pixels from (y, x); and how many pixels it has
  * in the image and its padding. */
 typedef struct window_part {

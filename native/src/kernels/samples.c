@@ -10,8 +10,6 @@
  */
 #include "conv.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum { SQUARE = CN_BLOCK * CN_BLOCK };
 
 _Static_assert((int)SAMPLE_SUMS >= (int)SAMPLE_CHANNELS &&

@@ -4,10 +4,8 @@
 
 /* dst[i] += add[i]; then the activation, or, if the outputs of an activation are given, a
  * multiplication by its slope. */
-static inline __attribute__((always_inline)) void finish_row_as(int32_t kind, vec slope, float *dst,
-                                                                const float *add,
-                                                                const float *outputs,
-                                                                int64_t floats) {
+ALWAYS_INLINE void finish_row_as(int32_t kind, vec slope, float *dst, const float *add,
+                                 const float *outputs, int64_t floats) {
   for (int64_t i = 0; i < floats; i += VEC) {
     const vec_mask some = vec_first(floats - i);
     vec v = vec_load_some(dst + i, some);

@@ -18,8 +18,6 @@
 #include "../winograd_plan.h"
 #include "conv.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 enum { MOST_A = 6, MOST_M = 4 };
 
 /* Two rows of a transform. */

@@ -2,11 +2,12 @@
 #ifndef CN_SIMD_AVX2_H
 #define CN_SIMD_AVX2_H
 
+#include "../compiler.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 
 #define CN_ISA avx2
-#define CN_TARGET_ISA CN_AVX2
 
 enum { VEC = 8 };
 typedef __m256 vec;
@@ -73,6 +74,7 @@ static inline vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 static inline vec vec_sqrt(vec a) { return _mm256_sqrt_ps(a); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vec vec_count(vec count, vec one) { return vec_fma(count, one, one); }
 
 static inline vec vec_pow2(vec n) {
   const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
@@ -133,12 +135,8 @@ static inline float vec_sum(vec a) {
 }
 
 /* Without always_inline, gcc 12 assumes that the function has no effects and removes the calls. */
-static inline __attribute__((always_inline)) void prefetch(const void *p) {
-  _mm_prefetch((const char *)p, _MM_HINT_T1);
-}
-static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
-  _mm_prefetch((const char *)p, _MM_HINT_T0);
-}
+ALWAYS_INLINE void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+ALWAYS_INLINE void prefetch_near(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 
 /* Transposes one 8 x 8 quarter; rows of src and dst are 16 floats apart. */
 static inline void transpose_quarter(const float *src, float *dst) {

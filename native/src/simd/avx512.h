@@ -2,11 +2,12 @@
 #ifndef CN_SIMD_AVX512_H
 #define CN_SIMD_AVX512_H
 
+#include "../compiler.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 
 #define CN_ISA avx512
-#define CN_TARGET_ISA CN_AVX512
 
 enum { VEC = 16 };
 typedef __m512 vec;
@@ -87,6 +88,7 @@ static inline vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 static inline vec vec_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vec vec_count(vec count, vec one) { return vec_fma(count, one, one); }
 
 static inline vec vec_pow2(vec n) {
   const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
@@ -143,12 +145,8 @@ static inline float vec_sum(vec a) {
 }
 
 /* Without always_inline, gcc 12 assumes that the function has no effects and removes the calls. */
-static inline __attribute__((always_inline)) void prefetch(const void *p) {
-  _mm_prefetch((const char *)p, _MM_HINT_T1);
-}
-static inline __attribute__((always_inline)) void prefetch_near(const void *p) {
-  _mm_prefetch((const char *)p, _MM_HINT_T0);
-}
+ALWAYS_INLINE void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+ALWAYS_INLINE void prefetch_near(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 
 /* Four rounds that exchange 1 x 1, 2 x 2, 4 x 4 and 8 x 8 blocks across the diagonal. */
 static inline void transpose_block(const float *src, float *dst) {

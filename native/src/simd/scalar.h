@@ -5,12 +5,13 @@
 #ifndef CN_SIMD_SCALAR_H
 #define CN_SIMD_SCALAR_H
 
+#include "../compiler.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #define CN_ISA scalar
-#define CN_TARGET_ISA CN_SCALAR
 
 enum { VEC = 16 };
 
@@ -107,6 +108,9 @@ static inline vec vec_fma(vec a, vec b, vec c) {
   EACH_LANE a.f[i] = a.f[i] * b.f[i] + c.f[i];
   return a;
 }
+/* count + 1 as one multiply-add, for cn_fma_rounds. one is 1, unknown to the compiler, which must
+ * not move the product out of a loop. */
+static inline vec vec_count(vec count, vec one) { return vec_fma(count, one, one); }
 
 /* 2^n for whole numbers n in -126..127; unspecified for a NaN. */
 static inline vec vec_pow2(vec n) {
