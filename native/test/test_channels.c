@@ -82,28 +82,6 @@ static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
     }
 }
 
-static void bad_arguments_are_refused(const cn_context *context) {
-  float *memory = new_floats(16 * 16 * 4);
-  const cn_tensor t = {16, 4, 4, 0, CN_BLOCKED, CN_FLOAT32, 0},
-                  flat = {16, 4, 4, 0, CN_FLAT, CN_FLOAT32, 0};
-  const cn_tensor other = {16, 4, 2, 0, CN_BLOCKED, CN_FLOAT32, 0},
-                  plain = {16, 4, 4, 0, CN_PLAIN, CN_FLOAT32, 0};
-  float *src = memory, *dst = memory + 256;
-  CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 16, NULL, dst) == CN_NULL_POINTER, "null");
-  CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 17, src, dst) == CN_BAD_SHAPE, "too many");
-  CHECK(cn_copy_channels(context, &t, &t, 1, -1, 0, 1, src, dst) == CN_BAD_SHAPE, "below 0");
-  CHECK(cn_copy_channels(context, &t, &t, 1, 0, 15, 2, src, dst) == CN_BAD_SHAPE, "past the end");
-  CHECK(cn_copy_channels(context, &t, &t, 1, 0, 0, 0, src, dst) == CN_BAD_SHAPE, "none");
-  CHECK(cn_copy_channels(context, &t, &other, 1, 0, 0, 1, src, dst) == CN_BAD_SHAPE, "other map");
-  CHECK(cn_copy_channels(context, &t, &plain, 1, 0, 0, 1, src, dst) == CN_BAD_LAYOUT, "mixed");
-  CHECK(cn_copy_channels(context, &flat, &flat, 1, 0, 0, 1, src, dst) == CN_BAD_LAYOUT, "flat");
-  CHECK(cn_bias_add(context, &plain, 1, src, dst) == CN_BAD_LAYOUT, "plain");
-  CHECK(cn_bias_add(context, &t, 1, src + 1, dst) == CN_MISALIGNED, "misaligned");
-  CHECK(cn_bias_gradient(context, &plain, 1, src, dst) == CN_BAD_LAYOUT, "plain");
-  CHECK(cn_bias_gradient(context, &t, 0, src, dst) == CN_BAD_SHAPE, "no samples");
-  free(memory);
-}
-
 int main(void) {
   for (int set = 0; set < instruction_sets(); set++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
@@ -111,7 +89,6 @@ int main(void) {
       seed_values(5);
       channels_are_copied(&context);
       a_bias_is_added_and_its_gradient_summed(&context);
-      bad_arguments_are_refused(&context);
     }
   return verdict("channels");
 }

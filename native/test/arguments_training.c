@@ -1,0 +1,266 @@
+/* The arguments of elementwise functions, losses, optimiser steps and the machine's limits. */
+#include "arguments.h"
+
+static const cn_tensor shape = {.c = 16, .h = 4, .w = 4, .layout = CN_BLOCKED};
+
+/* ---- Elementwise ----------------------------------------------------------------------------- */
+
+FUNCTION(cn_activation_forward, a.in, a.by_elementwise, a.n, a.x, a.y);
+FUNCTION(cn_activation_backward, a.in, a.by_elementwise, a.n, a.x, a.dy, a.dx);
+FUNCTION(cn_add, a.in, a.by_elementwise, a.n, a.x, a.dy, a.y);
+FUNCTION(cn_dropout_apply, a.in, a.by_dropout, a.n, a.first_sample, 0, a.x, a.y);
+
+static void elementwise(void) {
+  begin_table();
+  valid.elementwise = (cn_elementwise){.size = sizeof valid.elementwise,
+                                       .a = shape,
+                                       .b = shape,
+                                       .out = shape,
+                                       .activation = {.kind = CN_RELU}};
+  valid.by_elementwise = &a.elementwise;
+  valid.x = piece(0);
+  valid.y = piece(1);
+  valid.dy = piece(2);
+  valid.dx = piece(3);
+  cn_elementwise *e = &a.elementwise;
+  const function *forward = &cn_activation_forward_row, *backward = &cn_activation_backward_row,
+                 *add = &cn_add_row;
+  const function *functions[] = {forward, backward, add};
+  for (int i = 0; i < 3; i++) {
+    const function *f = functions[i];
+    context_rows(f);
+    batch_rows(f);
+    DESCRIPTOR(f, a.elementwise, a.by_elementwise);
+    ROW(f, CN_BAD_VALUE, e->reserved = 1);
+    same_shape_rows(f, &e->a);
+    same_shape_rows(f, &e->out);
+    ROW(f, CN_BAD_LAYOUT, e->out.layout = CN_FLAT);
+    activation_rows(f, &e->activation, f == add ? CN_LEAKY_RELU : CN_GELU_TANH);
+    ALIGNED(f, a.x);
+    if (f == forward) {
+      ROW(f, CN_OK, memset(&e->b, 0xA5, sizeof e->b));
+      ROW(f, CN_OK, a.y = a.x);
+      ROW(f, CN_BAD_SHAPE, a.y = a.x, e->out.halo = 1);
+      ALIGNED(f, a.y);
+      continue;
+    }
+    same_shape_rows(f, &e->b);
+    ROW(f, CN_BAD_LAYOUT, e->b.layout = CN_PLAIN);
+    ALIGNED(f, a.dy);
+  }
+  ALIGNED(backward, a.dx);
+  ALIGNED(add, a.y);
+  ROW(backward, CN_BAD_SHAPE, a.dx = a.dy, e->out.halo = 1);
+  ROW(add, CN_BAD_SHAPE, a.y = a.dy, e->out.halo = 1);
+  ROW(add, CN_OK, a.y = a.dy);
+}
+
+static void dropout(void) {
+  begin_table();
+  valid.dropout = (cn_dropout){.size = sizeof valid.dropout, .x = shape, .y = shape, .scale = 2.0f};
+  valid.by_dropout = &a.dropout;
+  valid.x = piece(0);
+  valid.y = piece(1);
+  const function *f = &cn_dropout_apply_row;
+  context_rows(f);
+  batch_rows(f);
+  DESCRIPTOR(f, a.dropout, a.by_dropout);
+  same_shape_rows(f, &a.dropout.x);
+  same_shape_rows(f, &a.dropout.y);
+  ROW(f, CN_BAD_LAYOUT, a.dropout.y.layout = CN_FLAT);
+  ROW(f, CN_BAD_VALUE, a.dropout.scale = INFINITY);
+  ROW(f, CN_BAD_VALUE, a.dropout.scale = NAN);
+  ROW(f, CN_BAD_SHAPE, a.first_sample = -1);
+  ROW(f, CN_OK, a.y = a.x);
+  ROW(f, CN_BAD_SHAPE, a.y = a.x, a.dropout.y.halo = 1);
+  ALIGNED(f, a.x);
+  ALIGNED(f, a.y);
+}
+
+/* ---- Consecutive values ---------------------------------------------------------------------- */
+
+FUNCTION(cn_accumulate, a.in, a.count, a.x, a.y);
+FUNCTION(cn_fill, a.in, a.count, a.number, a.y);
+FUNCTION(cn_scale, a.in, a.count, a.number, a.y);
+FUNCTION(cn_clamp, a.in, a.count, a.number, a.y);
+FUNCTION(cn_sums_of_squares, a.in, a.count, a.x, a.sums);
+FUNCTION(cn_triad, a.in, a.count, a.number, a.x, a.dy, a.y);
+FUNCTION(cn_fma_rounds, a.in, a.count, a.mean);
+
+static void runs(void) {
+  begin_table();
+  valid.count = 100;
+  valid.number = 1.0f;
+  valid.x = piece(0);
+  valid.y = piece(1);
+  valid.dy = piece(2);
+  valid.sums = piece(3);
+  const function *sums = &cn_sums_of_squares_row, *clamp = &cn_clamp_row;
+  const function *functions[] = {&cn_accumulate_row, &cn_fill_row, &cn_scale_row,
+                                 &cn_triad_row,      clamp,        sums};
+  for (int i = 0; i < 6; i++) {
+    const function *f = functions[i];
+    context_rows(f);
+    ROW(f, CN_BAD_SHAPE, a.count = -1);
+    ROW(f, CN_BAD_SHAPE, a.count = INT64_MIN);
+    ROW(f, CN_BAD_SHAPE, a.count = INT64_MAX);
+    ROW(f, CN_OK, a.count = 0);
+    if (f == sums || f == &cn_accumulate_row || f == &cn_triad_row) {
+      REQUIRED(f, a.x);
+      ROW(f, CN_OK, a.x = beside(a.x, 4));
+    }
+    if (f == sums) continue;
+    REQUIRED(f, a.y);
+    ROW(f, CN_OK, a.y = beside(a.y, 4));
+  }
+  REQUIRED(&cn_triad_row, a.dy);
+  REQUIRED(sums, a.sums);
+  ROW(sums, CN_MISALIGNED, a.sums = beside(a.sums, 4));
+  ROW(clamp, CN_OK, a.number = INFINITY);
+  ROW(clamp, CN_BAD_VALUE, a.number = -1.0f);
+  ROW(clamp, CN_BAD_VALUE, a.number = NAN);
+  const function *rounds = &cn_fma_rounds_row;
+  valid.mean = piece(4);
+  context_rows(rounds);
+  REQUIRED(rounds, a.mean);
+  ROW(rounds, CN_BAD_VALUE, a.count = 0);
+  ROW(rounds, CN_BAD_VALUE, a.count = (1 << 20) + 1);
+  ROW(rounds, CN_BAD_VALUE, a.count = INT64_MIN);
+}
+
+/* ---- Losses ---------------------------------------------------------------------------------- */
+
+static int32_t labels[8];
+static double loss;
+
+FUNCTION(cn_loss_evaluate, a.in, a.by_loss, a.n, a.x, a.w, a.scale, a.sums, a.y);
+
+static void losses(void) {
+  const function *f = &cn_loss_evaluate_row;
+  for (int32_t kind = CN_SOFTMAX_CROSS_ENTROPY; kind <= CN_MEAN_SQUARED_ERROR; kind++) {
+    const bool labelled = kind != CN_MEAN_SQUARED_ERROR;
+    begin_table();
+    float weights[] = {1.0f, 0.0f};
+    valid.loss = (cn_loss){.size = sizeof valid.loss,
+                           .kind = kind,
+                           .classes = 3,
+                           .pixels = kind == CN_MULTICLASS_SVM ? 1 : 4,
+                           .margin = 1.0f,
+                           .weighted = 1,
+                           .gradient = 1};
+    valid.by_loss = &a.loss;
+    valid.x = piece(0);
+    valid.w = labelled ? (void *)labels : piece(1);
+    valid.scale = weights;
+    valid.sums = &loss;
+    valid.y = piece(2);
+    context_rows(f);
+    batch_rows(f);
+    DESCRIPTOR(f, a.loss, a.by_loss);
+    ROW(f, CN_BAD_VALUE, a.loss.kind = 3);
+    ROW(f, CN_BAD_VALUE, a.loss.kind = -1);
+    ROW(f, CN_BAD_SHAPE, a.loss.classes = 0);
+    ROW(f, CN_BAD_SHAPE, a.loss.pixels = -1);
+    ROW(f, CN_BAD_SHAPE, a.loss.classes = CN_MOST_SIZE + 1);
+    if (kind == CN_MULTICLASS_SVM)
+      ROW(f, CN_BAD_SHAPE, a.loss.pixels = 2);
+    else
+      ROW(f, CN_BAD_SHAPE, a.loss.classes = a.loss.pixels = 1 << 16, a.n = 1 << 16);
+    ROW(f, CN_BAD_VALUE, a.loss.weighted = 2);
+    ROW(f, CN_BAD_VALUE, a.loss.gradient = -1);
+    const float margins[] = {NAN, INFINITY};
+    for (int i = 0; i < 2; i++)
+      ROW(f, kind == CN_MULTICLASS_SVM ? CN_BAD_VALUE : CN_OK, a.loss.margin = margins[i]);
+    REQUIRED(f, a.x);
+    ROW(f, CN_OK, a.x = beside(a.x, 4));
+    REQUIRED(f, a.w);
+    REQUIRED(f, a.scale);
+    REQUIRED(f, a.sums);
+    REQUIRED(f, a.y);
+    IGNORED(f, a.scale, a.loss.weighted = 0);
+    IGNORED(f, a.y, a.loss.gradient = 0);
+    const float bad[][2] = {{0.0f, 0.0f}, {1.0f, -1.0f}, {INFINITY, 1.0f}, {1.0f, NAN}};
+    for (int i = 0; i < 4; i++) {
+      memcpy(weights, bad[i], sizeof weights);
+      ROW(f, CN_BAD_VALUE, (void)bad[i]);
+      ROW(f, CN_OK, a.loss.weighted = 0);
+    }
+    weights[0] = weights[1] = 1.0f;
+    loss = 3.0;
+    for (int i = 0; i < 2 && labelled; i++) {
+      labels[1] = i == 0 ? 3 : -1;
+      ROW(f, CN_BAD_LABEL, (void)0);
+      labels[1] = 0;
+    }
+    CHECK(loss == 3.0, "a refused call writes a loss");
+  }
+}
+
+/* ---- Optimiser ------------------------------------------------------------------------------- */
+
+static cn_optimizer rule;
+static const cn_optimizer *by_rule;
+static cn_segment segment[2];
+static const cn_segment *by_segment;
+static int32_t segment_count;
+static float rate, *states[CN_MOST_STATES];
+static float *const *by_states;
+
+FUNCTION(cn_optimizer_step, a.in, by_rule, rate, segment_count, by_segment, a.x, by_states, a.y);
+
+static void reset_step(void) {
+  rule = adam;
+  by_rule = &rule;
+  segment[0] = (cn_segment){0, 16, 1.0f, 0.0f};
+  segment[1] = (cn_segment){16, 16, 0.5f, 0.1f};
+  by_segment = segment;
+  segment_count = 2;
+  rate = 0.1f;
+  states[0] = piece(1);
+  states[1] = piece(2);
+  by_states = states;
+}
+
+static void optimizer_steps(void) {
+  begin_table();
+  valid.x = piece(0);
+  valid.y = piece(3);
+  const function *f = &cn_optimizer_step_row;
+  reset_step();
+  context_rows(f);
+#define STEP(status, ...) ROW(f, status, reset_step(), __VA_ARGS__)
+  STEP(CN_OK, (void)0);
+  STEP(CN_OK, segment_count = 0);
+  STEP(CN_BAD_SHAPE, segment_count = -1);
+  STEP(CN_OK, rule = (cn_optimizer){.momentum = 0.9}, states[1] = nowhere);
+  STEP(CN_OK, rule = (cn_optimizer){.momentum = 0.0}, by_states = NULL);
+  STEP(CN_OK, rule = (cn_optimizer){.momentum = 0.0}, states[0] = nowhere);
+  STEP(CN_NULL_POINTER, by_rule = NULL);
+  STEP(CN_NULL_POINTER, by_segment = NULL);
+  STEP(CN_NULL_POINTER, by_states = NULL);
+  STEP(CN_NULL_POINTER, states[0] = NULL);
+  STEP(CN_NULL_POINTER, states[1] = NULL);
+  STEP(CN_MISALIGNED, states[1] = beside(states[1], 2));
+  STEP(CN_BAD_VALUE, rate = NAN);
+  STEP(CN_BAD_VALUE, rate = INFINITY);
+  STEP(CN_BAD_VALUE, rate = 100.0f, segment[1].rate_factor = 1e38f); /* their product */
+  STEP(CN_BAD_VALUE, segment[1].rate_factor = INFINITY);
+  STEP(CN_BAD_VALUE, segment[1].weight_decay = NAN);
+  STEP(CN_BAD_VALUE, segment[1].weight_decay = -0.1f);
+  STEP(CN_BAD_SHAPE, segment[1].offset = -1);
+  STEP(CN_BAD_SHAPE, segment[1].length = -1);
+  STEP(CN_BAD_SHAPE, segment[1].offset = segment[1].length = INT64_MAX);
+  for (int i = 0; i < bad_rule_count; i++) STEP(CN_BAD_VALUE, rule = bad_rules[i]);
+#undef STEP
+  reset_step();
+  REQUIRED(f, a.x);
+  REQUIRED(f, a.y);
+}
+
+void training_arguments(void) {
+  elementwise();
+  dropout();
+  runs();
+  losses();
+  optimizer_steps();
+}

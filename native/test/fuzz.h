@@ -1,0 +1,31 @@
+/*
+ * Calls with random descriptors, valid and not, of every function. What a call does is compared
+ * with what the queries say about it.
+ */
+#ifndef CN_TEST_FUZZ_H
+#define CN_TEST_FUZZ_H
+
+#include "descriptors.h"
+#include "guarded.h"
+
+/* Most multiply-adds of a call. */
+enum { MOST_WORK = 300000 };
+
+void fuzz_convolution(void);
+void fuzz_linear(void);
+void fuzz_pool(void);
+void fuzz_norm(void);
+void fuzz_elementwise(void);
+void fuzz_channels(void);
+void fuzz_vectors(void);
+void fuzz_optimizer(void);
+void fuzz_loss(void);
+void fuzz_machine(void);
+
+/* The gradients of parameters of this size, of a layer with or without a bias. */
+cn_gradients any_gradients(int64_t weight_bytes, bool bias, int32_t channels);
+
+/* Whether a step of the gradients is valid. */
+bool takes_step(const cn_gradients *gradients);
+
+#endif

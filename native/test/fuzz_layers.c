@@ -1,0 +1,248 @@
+/* Linear layers, pooling and batch normalisation. */
+#include "fuzz.h"
+
+/* ---- Gradients ------------------------------------------------------------------------------- */
+
+static cn_parameter any_parameter(int64_t bytes) {
+  cn_parameter p = {.values = spoilt(next_state(bytes)), .learning_rate = 0.125f};
+  for (int i = 0; i < 2; i++) p.states[i] = spoilt(next_state(bytes));
+  return p;
+}
+
+cn_gradients any_gradients(int64_t weight_bytes, bool bias, int32_t channels) {
+  cn_gradients g = {.size = sizeof g, .operations = 1 + below(3), .optimizer = any_optimizer()};
+  if (chance(1)) g.operations = ONE_OF(0, 4, 7, INT32_MIN);
+  if ((g.operations & CN_STORE) != 0) {
+    g.dw = spoilt(next_output(weight_bytes));
+    if (bias) g.db = spoilt(next_output(vector_bytes(channels)));
+  }
+  if ((g.operations & CN_UPDATE) != 0) {
+    g.weights = any_parameter(weight_bytes);
+    if (bias) g.bias = any_parameter(vector_bytes(channels));
+  }
+  return g;
+}
+
+static bool is_rule(const cn_optimizer *o) {
+  for (int i = 0; i < 4; i++)
+    if (o->reserved[i] != 0.0) return false;
+  if (o->kind == CN_SGD) return (o->flags & ~CN_NESTEROV) == 0 && o->momentum < 1.0;
+  return o->kind == CN_ADAM && (o->flags & ~CN_DECOUPLED) == 0 && o->step > 0;
+}
+
+bool takes_step(const cn_gradients *g) {
+  const bool known = g->operations > 0 && g->operations <= (CN_STORE | CN_UPDATE);
+  return known && ((g->operations & CN_UPDATE) == 0 || is_rule(&g->optimizer));
+}
+
+/* ---- Linear layers --------------------------------------------------------------------------- */
+
+static cn_linear any_linear(void) {
+  return (cn_linear){.size = sizeof(cn_linear),
+                     .c = ONE_OF(1, 3, 16, 17, 33, 64),
+                     .h = 1 + below(3),
+                     .w = 1 + below(3),
+                     .outputs = ONE_OF(1, 2, 10, 16, 17, 33)};
+}
+
+/* A call whose operands are valid does what the workspace query says. */
+static void check_queried(const char *function, int64_t query, int32_t status) {
+  const int64_t expected = query < 0 ? query : CN_OK;
+  if (all_valid())
+    CHECK(status == expected, "%s: query %lld, call %d", function, (long long)query, (int)status);
+}
+
+static void convert_linear(const cn_context *context, const cn_linear *d, int64_t packed_bytes,
+                           int64_t plain_bytes) {
+  begin_call();
+  void *plain = next_input(plain_bytes), *packed = next_output(packed_bytes);
+  if (all_fit()) CALL(cn_linear_pack_weights, context, d, spoilt(plain), spoilt(packed));
+  begin_call();
+  void *from = next_input(packed_bytes), *back = next_output(plain_bytes);
+  if (all_fit()) CALL(cn_linear_unpack_weights, context, d, spoilt(from), spoilt(back));
+}
+
+void fuzz_linear(void) {
+  const cn_context some = any_context();
+  const int32_t n = any_batch();
+  cn_linear values = any_linear();
+  if (chance(30)) SPOIL(&values, cn_linear, type, outputs);
+  const double work = (double)n * values.c * values.h * values.w * values.outputs;
+  if (fabs(work) > MOST_WORK) return;
+  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_linear *d = sized(LAYER, &values, sizeof values);
+  const int64_t weight_bytes = cn_linear_weight_bytes(d);
+  const double plain = (double)sizeof(float) * values.c * values.h * values.w * values.outputs;
+  convert_linear(context, d, weight_bytes, plain < MOST_OPERAND ? (int64_t)plain : INT32_MAX);
+  const cn_tensor input = {
+      .c = values.c, .h = values.h, .w = values.w, .layout = CN_FLAT, .type = values.type};
+  const cn_tensor output = {.c = values.outputs, .h = 1, .w = 1, .layout = CN_FLAT};
+  cn_epilogue e = any_epilogue(&output, chance(50) ? CN_BIAS : CN_BIAS | CN_ACTIVATE, NULL);
+  int64_t room[3];
+  for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_WEIGHTS; pass++)
+    room[pass] = cn_linear_workspace_bytes(context, d, pass, n);
+
+  begin_call();
+  void *x = spoilt(next_image(&input, n)), *w = spoilt(next_input(weight_bytes));
+  void *y = spoilt(next_result(&output, n)), *workspace = next_scratch(room[CN_FORWARD]);
+  if ((e.operations & CN_BIAS) != 0) e.bias = spoilt(next_input(vector_bytes(values.outputs)));
+  const cn_epilogue *after = placed(EPILOGUE, &e, sizeof e);
+  const bool plain_epilogue = (e.operations & ~CN_BIAS) == 0;
+  if (all_fit()) {
+    const int32_t status =
+        CALL(cn_linear_forward, context, d, after, n, x, w, y, workspace, room[CN_FORWARD]);
+    if (plain_epilogue) check_queried("linear forward", room[CN_FORWARD], status);
+  }
+
+  begin_call();
+  void *dy = spoilt(next_image(&output, n)), *weights = spoilt(next_input(weight_bytes));
+  void *dx = spoilt(next_result(&input, n));
+  workspace = next_scratch(room[CN_BACKWARD_DATA]);
+  if (all_fit())
+    check_queried("linear backward data", room[CN_BACKWARD_DATA],
+                  CALL(cn_linear_backward_data, context, d, n, dy, weights, dx, workspace,
+                       room[CN_BACKWARD_DATA]));
+
+  begin_call();
+  x = spoilt(next_image(&input, n)), dy = spoilt(next_image(&output, n));
+  workspace = next_scratch(room[CN_BACKWARD_WEIGHTS]);
+  const bool bias = (e.operations & CN_BIAS) != 0;
+  const cn_gradients gradients = any_gradients(weight_bytes, bias, values.outputs);
+  const void *into = placed(GRADIENTS, &gradients, sizeof gradients);
+  if (!all_fit()) return;
+  const int32_t status = CALL(cn_linear_backward_weights, context, d, after, n, x, dy, into,
+                              workspace, room[CN_BACKWARD_WEIGHTS]);
+  if (plain_epilogue && takes_step(&gradients))
+    check_queried("linear backward weights", room[CN_BACKWARD_WEIGHTS], status);
+}
+
+/* ---- Pooling --------------------------------------------------------------------------------- */
+
+/* A pool of the gradients' tensors: their winners are laid out like those of the results. */
+static cn_pool2d of_gradients(cn_pool2d p) {
+  p.x = p.dx;
+  p.y = p.dy;
+  return p;
+}
+
+void fuzz_pool(void) {
+  const cn_context some = any_context();
+  const int32_t n = any_batch();
+  const cn_tensor image = any_tensor(CN_BLOCKED);
+  cn_pool2d p = any_pool(&image);
+  if (chance(40)) SPOIL(&p, cn_pool2d, kind, activation);
+  const double outputs =
+      fabs((double)n * p.y.c * p.y.h * p.y.w) + fabs((double)n * p.dy.c * p.dy.h * p.dy.w);
+  if (outputs * fabs((double)p.window.kernel_h * p.window.kernel_w) > MOST_WORK) return;
+  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_pool2d *pool = sized(LAYER, &p, sizeof p);
+  begin_call();
+  const int64_t bytes = cn_pool2d_winner_bytes(pool, n);
+  void *x = spoilt(next_image(&p.x, n)), *y = spoilt(next_result(&p.y, n));
+  void *winners = p.winners == 1 ? spoilt(next_output(bytes)) : (void *)(uintptr_t)68;
+  if (all_fit())
+    check_queried("pool forward", bytes, CALL(cn_pool2d_forward, context, pool, n, x, y, winners));
+  begin_call();
+  const cn_pool2d gradients = of_gradients(p);
+  const int64_t kept = cn_pool2d_winner_bytes(&gradients, n);
+  static const uint8_t first[MOST_OPERAND]; /* the first pixel of every window */
+  const bool searches = p.kind == CN_POOL_MAX && p.winners == 0;
+  x = searches ? spoilt(next_image(&p.x, n)) : (void *)(uintptr_t)68;
+  void *dy = spoilt(next_image(&p.dy, n)), *dx = spoilt(next_result(&p.dx, n));
+  winners = p.winners == 1 ? spoilt(next_copy(first, kept)) : (void *)(uintptr_t)68;
+  if (!all_fit()) return;
+  const int32_t status = CALL(cn_pool2d_backward, context, pool, n, x, winners, dy, dx);
+  if (!searches && pool->size == sizeof p) check_queried("pool backward", kept, status);
+}
+
+/* ---- Batch normalisation --------------------------------------------------------------------- */
+
+typedef struct norm_problem {
+  const cn_context *context;
+  const cn_batch_norm *norm;
+  cn_batch_norm b; /* the same, for sizes */
+  cn_epilogue e;
+  int32_t n;
+  int64_t channels, room; /* bytes */
+} norm_problem;
+
+static const cn_epilogue *equip(const norm_problem *p) {
+  cn_epilogue e = p->e;
+  if ((e.operations & CN_ADD) != 0) e.add_values = spoilt(next_image(&e.add, p->n));
+  return placed(EPILOGUE, &e, sizeof e);
+}
+
+static void norm_forward(const norm_problem *p) {
+  begin_call();
+  const int64_t bytes = p->channels;
+  void *x = spoilt(next_image(&p->b.x, p->n)), *y = spoilt(next_result(&p->b.y, p->n));
+  void *statistics = spoilt(next_input(cn_row_statistics_bytes(&p->b.x, p->n)));
+  void *scale = spoilt(next_input(bytes)), *shift = spoilt(next_input(bytes));
+  void *mean = spoilt(next_output(bytes)), *inverse = spoilt(next_output(bytes));
+  void *running_mean = spoilt(next_state(bytes)), *running_variance = spoilt(next_state(bytes));
+  void *workspace = spoilt(next_scratch(p->room));
+  const cn_epilogue *after = equip(p);
+  const int64_t room = chance(5) ? p->room - 1 : p->room;
+  if (all_fit())
+    CALL(cn_batch_norm_forward, p->context, p->norm, after, p->n, x, statistics, scale, shift, y,
+         mean, inverse, running_mean, running_variance, workspace, room);
+}
+
+static void norm_recompute(const norm_problem *p) {
+  begin_call();
+  const int64_t bytes = p->channels;
+  void *x = spoilt(next_image(&p->b.x, p->n)), *y = spoilt(next_result(&p->b.y, p->n));
+  void *scale = spoilt(next_input(bytes)), *shift = spoilt(next_input(bytes));
+  void *mean = spoilt(next_input(bytes)), *variance = spoilt(next_input(bytes));
+  const cn_epilogue *after = equip(p);
+  if (!all_fit()) return;
+  if (chance(50))
+    CALL(cn_batch_norm_infer, p->context, p->norm, after, p->n, x, scale, shift, mean, variance, y);
+  else
+    CALL(cn_batch_norm_apply, p->context, p->norm, after, p->n, x, scale, shift, mean, variance, y);
+}
+
+static void norm_backward(const norm_problem *p) {
+  begin_call();
+  const int64_t bytes = p->channels;
+  void *x = spoilt(next_image(&p->b.x, p->n)), *dy = spoilt(next_image(&p->b.dy, p->n));
+  void *scale = spoilt(next_input(bytes)), *shift = spoilt(next_input(bytes));
+  void *mean = spoilt(next_input(bytes)), *inverse = spoilt(next_input(bytes));
+  void *dx = spoilt(next_result(&p->b.dx, p->n));
+  void *dscale = spoilt(next_output(bytes)), *dshift = spoilt(next_output(bytes));
+  void *workspace = spoilt(next_scratch(p->room));
+  const cn_epilogue *after = equip(p);
+  if (all_fit())
+    CALL(cn_batch_norm_backward, p->context, p->norm, after, p->n, x, dy, scale, shift, mean,
+         inverse, dx, dscale, dshift, workspace, p->room);
+}
+
+void fuzz_norm(void) {
+  const cn_context some = any_context();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  norm_problem p = {.b = {.size = sizeof p.b,
+                          .epsilon = 1e-5f,
+                          .x = t,
+                          .y = t,
+                          .dx = t,
+                          .dy = t,
+                          .momentum = 0.1f},
+                    .n = any_batch()};
+  other_halo(&p.b.y);
+  other_halo(&p.b.dx);
+  other_halo(&p.b.dy);
+  if (chance(30)) SPOIL(&p.b, cn_batch_norm, x, momentum);
+  if (chance(3)) p.b.epsilon = chance(50) ? 0.0f : NAN;
+  p.e = any_epilogue(&t, CN_ADD | CN_ACTIVATE, NULL);
+  p.context = sized(CONTEXT, &some, sizeof some);
+  p.norm = sized(LAYER, &p.b, sizeof p.b);
+  p.channels = vector_bytes(p.b.x.c);
+  p.room = cn_batch_norm_workspace_bytes(p.context, p.norm, p.n);
+  begin_call();
+  void *x = spoilt(next_image(&p.b.x, p.n));
+  void *statistics = spoilt(next_output(cn_row_statistics_bytes(&p.b.x, p.n)));
+  if (all_fit()) CALL(cn_row_statistics, p.context, &p.b.x, p.n, x, statistics);
+  norm_forward(&p);
+  norm_recompute(&p);
+  norm_backward(&p);
+}
