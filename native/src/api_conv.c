@@ -1,12 +1,15 @@
 /* Entry points for the convolution and the linear layer. */
 #include "check.h"
+#include "conv_plan.h"
+#include "conv_variants.h"
 #include "cpu.h"
 #include "winograd_plan.h"
 
-enum { LINEAR_FLAGS = CN_BIAS, CONV_FLAGS = LINEAR_FLAGS | CN_TRANSFORMED };
-
 /* Upper bound for the floats of packed weights: 4 TiB. */
 static const double most_weights = (double)((int64_t)1 << 40);
+
+/* A size in floats, in bytes. */
+static int64_t bytes_of(int64_t floats) { return floats * (int64_t)sizeof(float); }
 
 /*
  * Floats of an image with its padding, as far as a filter reaches, because rows are copied with it.
@@ -23,7 +26,6 @@ static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
 
 /* Validates the fields of the layer that every pass uses, for n samples. */
 static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
-  if (conv == NULL) return CN_NULL_POINTER;
   TRY(check_batch(&conv->x, n));
   TRY(check_batch(&conv->y, n));
   TRY(check_layout(&conv->y, CN_BLOCKED));
@@ -44,13 +46,8 @@ static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
                                 : (double)per_group * blocks_of(conv->y.c) * CN_BLOCK;
   if (weights * conv->window.kernel_h * conv->window.kernel_w > most_weights) return CN_BAD_SHAPE;
   TRY(check_reach(conv, n));
-  if ((conv->flags & ~CONV_FLAGS) != 0) return CN_BAD_VALUE;
-  TRY(check_fused(&conv->activation));
-  TRY(check_fused(&conv->x_activation));
-  if (conv->algorithm == CN_DIRECT)
-    return (conv->flags & CN_TRANSFORMED) != 0 ? CN_BAD_VALUE : CN_OK;
-  if (conv->algorithm != CN_WINOGRAD_2 && conv->algorithm != CN_WINOGRAD_4) return CN_BAD_VALUE;
-  return winograd_fits(conv) ? CN_OK : CN_BAD_VALUE;
+  if (conv->algorithm < 0 || conv->algorithm >= CN_ALGORITHMS) return CN_BAD_VALUE;
+  return conv->transformed != 0 && conv->transformed != 1 ? CN_BAD_VALUE : CN_OK;
 }
 
 /* Validates a convolution: the layer, and the tensors of a pass. Functions outside a pass use those
@@ -69,63 +66,208 @@ static int32_t check_conv(const cn_conv2d *conv, int32_t pass, int32_t n) {
   return CN_OK;
 }
 
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+/* The operations that each pass has, with and without pooling. */
+enum {
+  FORWARD_OPERATIONS = CN_BIAS | CN_ADD | CN_ACTIVATE | CN_STATISTICS,
+  POOLED_OPERATIONS = CN_BIAS | CN_ACTIVATE | CN_POOL,
+  DATA_OPERATIONS = CN_ADD | CN_SLOPE,
+  WEIGHTS_OPERATIONS = CN_BIAS | CN_POOL,
+};
+
+static int32_t check_conv_epilogue(const cn_conv2d *conv, const cn_epilogue *e, int32_t pass,
+                                   int32_t n) {
+  const bool pools = (e->operations & CN_POOL) != 0;
+  switch (pass) {
+  case CN_BACKWARD_DATA:
+    return check_epilogue(e, DATA_OPERATIONS, &conv->dx, n);
+  case CN_BACKWARD_WEIGHTS:
+    TRY(check_epilogue(e, WEIGHTS_OPERATIONS, &conv->dy, n));
+    if (!pools) return CN_OK;
+    if (e->pool->winners == 0) return CN_UNSUPPORTED;
+    TRY(check_pool(e->pool, &e->pool->dx, &e->pool->dy, n));
+    return check_same(&conv->dy, &e->pool->dx);
+  default:
+    TRY(check_epilogue(e, pools ? POOLED_OPERATIONS : FORWARD_OPERATIONS, &conv->y, n));
+    if (!pools) return CN_OK;
+    TRY(check_pool(e->pool, &e->pool->x, &e->pool->y, n));
+    TRY(check_same(&conv->y, &e->pool->x));
+    return conv->y.halo != 0 ? CN_BAD_SHAPE : CN_OK;
+  }
+}
+
+/* A call with room for what older and newer callers give; see ADOPT. */
+typedef struct call_room {
+  cn_context context;
+  cn_conv2d conv;
+  epilogue_room epilogue;
+} call_room;
+
+/* Validates the descriptors of a call and finds its variant. */
+static int32_t begin_call(conv_call *call, call_room *room, const conv_variant **variant) {
+  if (call->context == NULL || call->conv == NULL) return CN_NULL_POINTER;
+  call->context = sized(call->context, &room->context, sizeof room->context);
+  call->conv = sized(call->conv, &room->conv, sizeof room->conv);
+  if (call->context == NULL || call->conv == NULL) return CN_BAD_SIZE;
+  TRY(check_context(call->context));
+  TRY(check_conv(call->conv, call->pass, call->n));
+  TRY(adopt_epilogue(&call->epilogue, &room->epilogue));
+  TRY(check_conv_epilogue(call->conv, call->epilogue, call->pass, call->n));
+  const bool transforms = call->conv->algorithm != CN_DIRECT && call->pass != CN_BACKWARD_WEIGHTS;
+  if (call->conv->transformed != 0 && !transforms) return CN_BAD_VALUE;
+  *variant = variant_of(call);
+  return *variant == NULL ? CN_UNSUPPORTED : CN_OK;
+}
+
 /* OIHW weights of the form that is not packed need no alignment. */
-static int32_t check_weights(const cn_conv2d *conv, const float *w) {
-  return conv_form_of(conv) == FORM_OTHER ? check_floats(w) : check_aligned(w);
+static bool is_packed(const cn_conv2d *conv) { return conv_form_of(conv) != FORM_OTHER; }
+
+static int32_t check_weights(const cn_conv2d *conv, const void *w) {
+  return is_packed(conv) ? check_aligned(w) : check_floats(w);
 }
 
-/* A bias (or its gradient, which may be null) must match the flags. */
-static int32_t check_bias(int32_t flags, const float *bias, bool required) {
-  if ((flags & CN_BIAS) == 0) return bias != NULL ? CN_BAD_VALUE : CN_OK;
-  return bias == NULL && !required ? CN_OK : check_aligned(bias);
-}
-
-static int32_t check_states(const cn_optimizer *o, const cn_parameter *p) {
-  for (int i = 0; i < optimizer_states(o); i++) TRY(check_aligned(p->states[i]));
+/* Validates the epilogue's operands and the workspace, and runs the call. */
+static int32_t finish_call(const conv_call *call, const conv_variant *variant,
+                           int64_t workspace_bytes) {
+  TRY(check_operands(call->epilogue));
+  TRY(check_workspace(call->workspace, workspace_bytes, variant_workspace(variant, call)));
+  kernels_for(call->context)->conv[variant->run](call);
   return CN_OK;
 }
 
-static int32_t check_update(int32_t flags, const cn_update *u) {
-  TRY(check_optimizer(&u->optimizer));
-  TRY(check_rates(u->weights.learning_rate, u->weights.weight_decay));
-  TRY(check_rates(u->bias.learning_rate, u->bias.weight_decay));
-  TRY(check_aligned(u->weights.values));
-  TRY(check_states(&u->optimizer, &u->weights));
-  TRY(check_bias(flags, u->bias.values, false));
-  return u->bias.values != NULL ? check_states(&u->optimizer, &u->bias) : CN_OK;
+int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv,
+                          const cn_epilogue *epilogue, int32_t n, const void *x, const void *w,
+                          void *y, void *workspace, int64_t workspace_bytes) {
+  call_room room;
+  const conv_variant *variant;
+  conv_call call = {.context = context,
+                    .conv = conv,
+                    .epilogue = epilogue,
+                    .pass = CN_FORWARD,
+                    .n = n,
+                    .x = x,
+                    .w = w,
+                    .out = y,
+                    .workspace = workspace};
+  TRY(begin_call(&call, &room, &variant));
+  TRY(check_values(&call.conv->x, x));
+  TRY(check_weights(call.conv, w));
+  TRY(check_aligned(y));
+  return finish_call(&call, variant, workspace_bytes);
 }
 
-int64_t cn_conv2d_weight_floats(const cn_conv2d *conv) {
+int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv,
+                                const cn_epilogue *epilogue, int32_t n, const void *dy,
+                                const void *w, void *dx, void *workspace, int64_t workspace_bytes) {
+  call_room room;
+  const conv_variant *variant;
+  conv_call call = {.context = context,
+                    .conv = conv,
+                    .epilogue = epilogue,
+                    .pass = CN_BACKWARD_DATA,
+                    .n = n,
+                    .dy = dy,
+                    .w = w,
+                    .out = dx,
+                    .workspace = workspace};
+  TRY(begin_call(&call, &room, &variant));
+  TRY(check_aligned(dy));
+  TRY(check_weights(call.conv, w));
+  TRY(check_values(&call.conv->dx, dx));
+  return finish_call(&call, variant, workspace_bytes);
+}
+
+int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv,
+                                   const cn_epilogue *epilogue, int32_t n, const void *x,
+                                   const void *dy, const cn_gradients *gradients, void *workspace,
+                                   int64_t workspace_bytes) {
+  call_room room;
+  const conv_variant *variant;
+  ADOPT(cn_gradients, gradients);
+  conv_call call = {.context = context,
+                    .conv = conv,
+                    .epilogue = epilogue,
+                    .pass = CN_BACKWARD_WEIGHTS,
+                    .n = n,
+                    .x = x,
+                    .dy = dy,
+                    .gradients = gradients,
+                    .workspace = workspace};
+  TRY(begin_call(&call, &room, &variant));
+  if ((gradients->operations & CN_UPDATE) != 0 && !variant->updates) return CN_UNSUPPORTED;
+  TRY(check_values(&call.conv->x, x));
+  TRY(check_aligned(dy));
+  TRY(check_gradients(gradients, call_does(&call, CN_BIAS), is_packed(call.conv)));
+  return finish_call(&call, variant, workspace_bytes);
+}
+
+int32_t cn_conv2d_describe(const cn_context *context, const cn_conv2d *conv,
+                           const cn_epilogue *epilogue, int32_t pass, int32_t n,
+                           cn_conv2d_variant *variant) {
+  call_room room;
+  const conv_variant *found;
+  conv_call call = {.context = context, .conv = conv, .epilogue = epilogue, .pass = pass, .n = n};
+  if (variant == NULL) return CN_NULL_POINTER;
+  if (variant->size < sizeof variant->size || variant->size > sizeof *variant) return CN_BAD_SIZE;
+  TRY(begin_call(&call, &room, &found));
+  const cn_window *window = &call.conv->window;
+  const double taps = (double)window->kernel_h * window->kernel_w;
+  const cn_conv2d_variant all = {
+      .size = variant->size,
+      .halo = variant_halo(found, &call),
+      .name = found->name,
+      .workspace = bytes_of(variant_workspace(found, &call)),
+      .transformed =
+          found->run == RUN_winograd ? bytes_of(winograd_plan_of_call(&call).weights_floats) : 0,
+      .updates = found->updates ? 1 : 0,
+      .chunks = (int32_t)variant_chunks(found, &call),
+      .operations = 2.0 * n * call.conv->y.h * call.conv->y.w * taps * call.conv->y.c *
+                    (call.conv->x.c / call.conv->groups),
+      .nanoseconds = conv_nanoseconds(&call)};
+  memcpy(variant, &all, all.size);
+  return CN_OK;
+}
+
+/* ---- Weights --------------------------------------------------------------------------------- */
+
+int64_t cn_conv2d_weight_bytes(const cn_conv2d *conv) {
+  ADOPT(cn_conv2d, conv);
   TRY(check_conv(conv, CN_FORWARD, 1));
-  return conv_weight_floats(conv);
+  return bytes_of(conv_weight_floats(conv));
 }
 
-/* Workspace floats of a pass. */
-static int64_t conv_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
-                           int32_t n) {
-  return conv->algorithm == CN_DIRECT ? conv_workspace_floats(conv, pass, n, context->threads)
-                                      : winograd_workspace_floats(conv, pass, n, context->threads);
+const char *cn_conv2d_weight_order(const cn_conv2d *conv) {
+  cn_conv2d room;
+  if (conv == NULL) return NULL;
+  conv = sized(conv, &room, sizeof room);
+  if (conv == NULL || check_conv(conv, CN_FORWARD, 1) != CN_OK) return NULL;
+  switch (conv_form_of(conv)) {
+  case FORM_STEM:
+    return "K/16, C, R, S, 16k";
+  case FORM_DEPTHWISE:
+    return "C/16, R, S, 16c";
+  case FORM_OTHER:
+    return "K, C, R, S";
+  case FORM_FULL:
+    break;
+  }
+  return conv->groups == 1 ? "K/16, C/16, R, S, 16c, 16k" : "groups, K/16, C/16, R, S, 16c, 16k";
 }
 
-int64_t cn_conv2d_workspace_floats(const cn_context *context, const cn_conv2d *conv, int32_t pass,
-                                   int32_t n) {
-  TRY(check_context(context));
-  TRY(check_conv(conv, pass, n));
-  return conv_floats(context, conv, pass, n);
-}
-
-int32_t cn_conv2d_halo(const cn_conv2d *conv, int32_t pass) {
-  TRY(check_conv(conv, pass, 1));
-  const conv_form form = conv_form_of(conv);
-  if (form == FORM_DEPTHWISE || form == FORM_OTHER) return 0;
-  const conv_shape shape = form == FORM_STEM && pass == CN_BACKWARD_DATA
-                               ? plain_gradient_shape_of(conv, 1)
-                               : conv_shape_of(conv, &conv->x, &conv->y, 1);
-  return sweep_of(&shape, pass == CN_BACKWARD_DATA).halo;
+int32_t cn_conv2d_layout(const cn_conv2d *conv) {
+  enum {
+    MOST_PLAIN = 4
+  }; /* with more channels, blocks are faster, even if most of one is padding */
+  ADOPT(cn_conv2d, conv);
+  TRY(check_conv(conv, CN_FORWARD, 1));
+  return conv->x.c <= MOST_PLAIN && conv->groups == 1 ? CN_PLAIN : CN_BLOCKED;
 }
 
 int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv, const float *oihw,
-                               float *packed) {
+                               void *packed) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_conv2d, conv);
   TRY(check_context(context));
   TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_floats(oihw));
@@ -135,7 +277,9 @@ int32_t cn_conv2d_pack_weights(const cn_context *context, const cn_conv2d *conv,
 }
 
 int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *conv,
-                                 const float *packed, float *oihw) {
+                                 const void *packed, float *oihw) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_conv2d, conv);
   TRY(check_context(context));
   TRY(check_conv(conv, CN_FORWARD, 1));
   TRY(check_weights(conv, packed));
@@ -144,208 +288,61 @@ int32_t cn_conv2d_unpack_weights(const cn_context *context, const cn_conv2d *con
   return CN_OK;
 }
 
-/* Validates that a pass uses transformed filters. */
-static int32_t check_transform(const cn_conv2d *conv, int32_t pass) {
-  TRY(check_conv(conv, pass, 1));
-  return conv->algorithm == CN_DIRECT || pass == CN_BACKWARD_WEIGHTS ? CN_BAD_VALUE : CN_OK;
-}
-
-int64_t cn_conv2d_transformed_floats(const cn_conv2d *conv, int32_t pass) {
-  TRY(check_transform(conv, pass));
-  return winograd_plan_of(conv, pass, 1, 1).weights_floats;
-}
-
 int32_t cn_conv2d_transform_weights(const cn_context *context, const cn_conv2d *conv, int32_t pass,
-                                    const float *w, float *transformed) {
+                                    const void *w, void *transformed) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_conv2d, conv);
   TRY(check_context(context));
-  TRY(check_transform(conv, pass));
+  TRY(check_conv(conv, pass, 1));
+  if (pass == CN_BACKWARD_WEIGHTS) return CN_BAD_VALUE;
+  if (conv->algorithm == CN_DIRECT || !winograd_fits(conv)) return CN_UNSUPPORTED;
   TRY(check_aligned(w));
   TRY(check_aligned(transformed));
   kernels_for(context)->conv2d_transform(context, conv, pass, w, transformed);
   return CN_OK;
 }
 
-/*
- * Validates the residual that a pass adds to its output, of the same shape; null if there is none.
- */
-static int32_t check_add(const cn_conv2d *conv, const cn_tensor *out, const float *add, int32_t n) {
-  if (add == NULL) return CN_OK;
-  TRY(check_batch(&conv->add, n));
-  TRY(check_same(out, &conv->add));
-  return check_values(&conv->add, add);
-}
-
-int32_t cn_conv2d_forward(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                          const float *x, const float *w, const float *bias, const float *add,
-                          float *y, float *statistics, float *workspace, int64_t workspace_floats) {
-  TRY(check_context(context));
-  TRY(check_conv(conv, CN_FORWARD, n));
-  TRY(check_values(&conv->x, x));
-  TRY(check_weights(conv, w));
-  TRY(check_bias(conv->flags, bias, true));
-  TRY(check_add(conv, &conv->y, add, n));
-  TRY(check_values(&conv->y, y));
-  if (statistics != NULL) TRY(check_aligned(statistics));
-  TRY(check_workspace(workspace, workspace_floats, conv_floats(context, conv, CN_FORWARD, n)));
-  kernels_for(context)->conv2d_forward(context, conv, n, x, w, bias, add, y, statistics, workspace);
-  return CN_OK;
-}
-
-/* Validates a convolution and the pooling of its output. */
-static int32_t check_conv_pool(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
-  TRY(check_conv(conv, CN_FORWARD, n));
-  if (pool == NULL) return CN_NULL_POINTER;
-  TRY(check_pool(pool, &pool->x, &pool->y, n));
-  TRY(check_same(&conv->y, &pool->x));
-  return conv->y.halo != 0 ? CN_BAD_SHAPE : CN_OK;
-}
-
-/* The Winograd algorithms compute whole rows of tiles, and buffer as many images as these cover. */
-static bool pools(const cn_conv2d *conv, const cn_pool2d *pool) {
-  return conv->algorithm != CN_DIRECT || conv_pools(conv, pool);
-}
-
-int32_t cn_conv2d_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
-  TRY(check_conv_pool(conv, pool, 1));
-  return pools(conv, pool) ? 1 : 0;
-}
-
-static int64_t conv_pool_floats(const cn_context *context, const cn_conv2d *conv,
-                                const cn_pool2d *pool, int32_t n) {
-  if (conv->algorithm != CN_DIRECT) return winograd_pool_floats(conv, pool, n, context->threads);
-  const sweep plan = sweep_with_pool(conv, pool, n);
-  return context->threads * (plan.pack_floats + plan.pool_floats);
-}
-
-int64_t cn_conv2d_pool_workspace_floats(const cn_context *context, const cn_conv2d *conv,
-                                        const cn_pool2d *pool, int32_t n) {
-  TRY(check_context(context));
-  TRY(check_conv_pool(conv, pool, n));
-  return pools(conv, pool) ? conv_pool_floats(context, conv, pool, n) : CN_BAD_VALUE;
-}
-
-int32_t cn_conv2d_pool_forward(const cn_context *context, const cn_conv2d *conv,
-                               const cn_pool2d *pool, int32_t n, const float *x, const float *w,
-                               const float *bias, float *y, uint8_t *winners, float *workspace,
-                               int64_t workspace_floats) {
-  TRY(check_context(context));
-  TRY(check_conv_pool(conv, pool, n));
-  if (!pools(conv, pool)) return CN_BAD_VALUE;
-  TRY(check_values(&conv->x, x));
-  TRY(check_weights(conv, w));
-  TRY(check_bias(conv->flags, bias, true));
-  TRY(check_aligned(y));
-  TRY(check_winners(pool, winners));
-  TRY(check_workspace(workspace, workspace_floats, conv_pool_floats(context, conv, pool, n)));
-  kernels_for(context)->conv2d_pool_forward(context, conv, pool, n, x, w, bias, y, winners,
-                                            workspace);
-  return CN_OK;
-}
-
-int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                const float *dy, const float *w, const float *add, const float *x,
-                                float *dx, float *workspace, int64_t workspace_floats) {
-  TRY(check_context(context));
-  TRY(check_conv(conv, CN_BACKWARD_DATA, n));
-  TRY(check_values(&conv->dy, dy));
-  TRY(check_weights(conv, w));
-  TRY(check_add(conv, &conv->dx, add, n));
-  if (x != NULL) TRY(check_values(&conv->x, x));
-  TRY(check_values(&conv->dx, dx));
-  TRY(check_workspace(workspace, workspace_floats,
-                      conv_floats(context, conv, CN_BACKWARD_DATA, n)));
-  kernels_for(context)->conv2d_backward_data(context, conv, n, dy, w, add, x, dx, workspace);
-  return CN_OK;
-}
-
-/* Validates all arguments of backward-weights except dy. */
-static int32_t check_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                      const float *x, const float *dw, const float *db,
-                                      const cn_update *update, const float *workspace,
-                                      int64_t workspace_floats) {
-  TRY(check_conv(conv, CN_BACKWARD_WEIGHTS, n));
-  TRY(check_values(&conv->x, x));
-  if (dw != NULL || update == NULL) TRY(check_weights(conv, dw));
-  TRY(check_bias(conv->flags, db, false));
-  if (update != NULL) {
-    if (conv_form_of(conv) == FORM_OTHER) return CN_BAD_VALUE;
-    TRY(check_update(conv->flags, update));
-  }
-  return check_workspace(workspace, workspace_floats,
-                         conv_floats(context, conv, CN_BACKWARD_WEIGHTS, n));
-}
-
-int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv, int32_t n,
-                                   const float *x, const float *dy, float *dw, float *db,
-                                   const cn_update *update, float *workspace,
-                                   int64_t workspace_floats) {
-  TRY(check_context(context));
-  TRY(check_backward_weights(context, conv, n, x, dw, db, update, workspace, workspace_floats));
-  TRY(check_values(&conv->dy, dy));
-  kernels_for(context)->conv2d_backward_weights(context, conv, n, x, dy, NULL, NULL, dw, db, update,
-                                                workspace);
-  return CN_OK;
-}
-
-/* Validates a convolution and the gradients of the pooling of its output. */
-static int32_t check_pool_backward(const cn_conv2d *conv, const cn_pool2d *pool, int32_t n) {
-  TRY(check_conv(conv, CN_BACKWARD_WEIGHTS, n));
-  if (pool == NULL) return CN_NULL_POINTER;
-  TRY(check_pool(pool, &pool->dx, &pool->dy, n));
-  return check_same(&conv->dy, &pool->dx);
-}
-
-int32_t cn_conv2d_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
-  TRY(check_pool_backward(conv, pool, 1));
-  return conv_pools_backward(conv, pool) ? 1 : 0;
-}
-
-int32_t cn_conv2d_pool_backward_weights(const cn_context *context, const cn_conv2d *conv,
-                                        const cn_pool2d *pool, int32_t n, const float *x,
-                                        const uint8_t *winners, const float *dy, float *dw,
-                                        float *db, const cn_update *update, float *workspace,
-                                        int64_t workspace_floats) {
-  TRY(check_context(context));
-  TRY(check_pool_backward(conv, pool, n));
-  if (!conv_pools_backward(conv, pool)) return CN_BAD_VALUE;
-  TRY(check_backward_weights(context, conv, n, x, dw, db, update, workspace, workspace_floats));
-  if (winners == NULL) return CN_NULL_POINTER;
-  TRY(check_winners(pool, winners));
-  TRY(check_values(&pool->dy, dy));
-  kernels_for(context)->conv2d_backward_weights(context, conv, n, x, dy, pool, winners, dw, db,
-                                                update, workspace);
-  return CN_OK;
-}
-
-/* ---- Linear layer --------------------------------------------------------------------------- */
+/* ---- Linear layer ---------------------------------------------------------------------------- */
 
 static int32_t check_linear(const cn_linear *linear, int32_t n) {
-  if (linear == NULL) return CN_NULL_POINTER;
-  const cn_tensor x = {linear->c, linear->h, linear->w, 0, CN_FLAT, 0};
-  const cn_tensor y = {linear->outputs, 1, 1, 0, CN_FLAT, 0};
+  const cn_tensor x = {
+      .c = linear->c, .h = linear->h, .w = linear->w, .layout = CN_FLAT, .type = linear->type};
+  const cn_tensor y = {
+      .c = linear->outputs, .h = 1, .w = 1, .layout = CN_FLAT, .type = linear->type};
   TRY(check_batch(&x, n));
   TRY(check_batch(&y, n));
   const double features = (double)(blocks_of(linear->c) * CN_BLOCK) * linear->h * linear->w;
-  if (features * linear->outputs > most_weights) return CN_BAD_SHAPE;
-  if ((linear->flags & ~LINEAR_FLAGS) != 0) return CN_BAD_VALUE;
-  return check_fused(&linear->activation);
+  return features * linear->outputs > most_weights ? CN_BAD_SHAPE : CN_OK;
 }
 
-int64_t cn_linear_weight_floats(const cn_linear *linear) {
+/* Validates the epilogue of a pass, of which `supported` are the operations. */
+static int32_t check_linear_epilogue(const cn_linear *linear, const cn_epilogue **epilogue,
+                                     epilogue_room *room, int32_t supported) {
+  const cn_tensor y = {.c = linear->outputs, .h = 1, .w = 1, .layout = CN_FLAT};
+  TRY(adopt_epilogue(epilogue, room));
+  return check_epilogue(*epilogue, supported, &y, 1);
+}
+
+int64_t cn_linear_weight_bytes(const cn_linear *linear) {
+  ADOPT(cn_linear, linear);
   TRY(check_linear(linear, 1));
-  return linear_weight_floats(linear);
+  return bytes_of(linear_weight_floats(linear));
 }
 
-int64_t cn_linear_workspace_floats(const cn_context *context, const cn_linear *linear, int32_t pass,
-                                   int32_t n) {
+int64_t cn_linear_workspace_bytes(const cn_context *context, const cn_linear *linear, int32_t pass,
+                                  int32_t n) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
   TRY(check_context(context));
   TRY(check_linear(linear, n));
   TRY(check_pass(pass));
-  return linear_workspace_floats(linear, pass, n, context->threads);
+  return bytes_of(linear_workspace_floats(linear, pass, n, context->threads));
 }
 
 int32_t cn_linear_pack_weights(const cn_context *context, const cn_linear *linear,
-                               const float *plain, float *packed) {
+                               const float *plain, void *packed) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
   TRY(check_context(context));
   TRY(check_linear(linear, 1));
   TRY(check_floats(plain));
@@ -355,7 +352,9 @@ int32_t cn_linear_pack_weights(const cn_context *context, const cn_linear *linea
 }
 
 int32_t cn_linear_unpack_weights(const cn_context *context, const cn_linear *linear,
-                                 const float *packed, float *plain) {
+                                 const void *packed, float *plain) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
   TRY(check_context(context));
   TRY(check_linear(linear, 1));
   TRY(check_aligned(packed));
@@ -364,49 +363,58 @@ int32_t cn_linear_unpack_weights(const cn_context *context, const cn_linear *lin
   return CN_OK;
 }
 
-int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear, int32_t n,
-                          const float *x, const float *w, const float *bias, float *y,
-                          float *workspace, int64_t workspace_floats) {
+int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear,
+                          const cn_epilogue *epilogue, int32_t n, const void *x, const void *w,
+                          void *y, void *workspace, int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
   TRY(check_context(context));
   TRY(check_linear(linear, n));
+  TRY(check_linear_epilogue(linear, &epilogue, &room, CN_BIAS | CN_ACTIVATE));
   TRY(check_aligned(x));
   TRY(check_aligned(w));
-  TRY(check_bias(linear->flags, bias, true));
+  TRY(check_operands(epilogue));
   TRY(check_aligned(y));
-  TRY(check_workspace(workspace, workspace_floats,
+  TRY(check_workspace(workspace, workspace_bytes,
                       linear_workspace_floats(linear, CN_FORWARD, n, context->threads)));
-  kernels_for(context)->linear_forward(context, linear, n, x, w, bias, y);
+  kernels_for(context)->linear_forward(context, linear, epilogue, n, x, w, y);
   return CN_OK;
 }
 
 int32_t cn_linear_backward_data(const cn_context *context, const cn_linear *linear, int32_t n,
-                                const float *dy, const float *w, float *dx, float *workspace,
-                                int64_t workspace_floats) {
+                                const void *dy, const void *w, void *dx, void *workspace,
+                                int64_t workspace_bytes) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
   TRY(check_context(context));
   TRY(check_linear(linear, n));
   TRY(check_aligned(dy));
   TRY(check_aligned(w));
   TRY(check_aligned(dx));
-  TRY(check_workspace(workspace, workspace_floats,
+  TRY(check_workspace(workspace, workspace_bytes,
                       linear_workspace_floats(linear, CN_BACKWARD_DATA, n, context->threads)));
   kernels_for(context)->linear_backward_data(context, linear, n, dy, w, dx, workspace);
   return CN_OK;
 }
 
-int32_t cn_linear_backward_weights(const cn_context *context, const cn_linear *linear, int32_t n,
-                                   const float *x, const float *dy, float *dw, float *db,
-                                   const cn_update *update, float *workspace,
-                                   int64_t workspace_floats) {
+int32_t cn_linear_backward_weights(const cn_context *context, const cn_linear *linear,
+                                   const cn_epilogue *epilogue, int32_t n, const void *x,
+                                   const void *dy, const cn_gradients *gradients, void *workspace,
+                                   int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_linear, linear);
+  ADOPT(cn_gradients, gradients);
   TRY(check_context(context));
   TRY(check_linear(linear, n));
+  TRY(check_linear_epilogue(linear, &epilogue, &room, CN_BIAS));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
-  if (dw != NULL || update == NULL) TRY(check_aligned(dw));
-  TRY(check_bias(linear->flags, db, false));
-  if (update != NULL) TRY(check_update(linear->flags, update));
-  TRY(check_workspace(workspace, workspace_floats,
+  TRY(check_gradients(gradients, (epilogue->operations & CN_BIAS) != 0, true));
+  TRY(check_workspace(workspace, workspace_bytes,
                       linear_workspace_floats(linear, CN_BACKWARD_WEIGHTS, n, context->threads)));
-  kernels_for(context)->linear_backward_weights(context, linear, n, x, dy, dw, db, update,
+  kernels_for(context)->linear_backward_weights(context, linear, epilogue, n, x, dy, gradients,
                                                 workspace);
   return CN_OK;
 }

@@ -6,17 +6,24 @@
 #ifndef CN_CONV_PLAN_H
 #define CN_CONV_PLAN_H
 
-#include "tensor.h"
+#include "conv_call.h"
 
 enum {
-  SUM_TERMS = 288, /* most terms of a partial sum before it is added to others */
-  SUM_BLOCKS = 64, /* most blocks of pixels accumulated before adding to earlier sums */
+  TAP = CN_BLOCK * CN_BLOCK, /* floats of one tap of packed weights */
+  PARALLEL_ITEMS = 16,       /* fewest items to offer the threads, if there is enough work */
+  SUM_TERMS = 288,           /* most terms of a partial sum before it is added to others */
+  SUM_BLOCKS = 64,           /* most blocks of pixels accumulated before adding to earlier sums */
 };
 
 /* convnet.h describes the forms. Grouped is FORM_FULL with groups > 1. */
 typedef enum conv_form { FORM_STEM, FORM_FULL, FORM_DEPTHWISE, FORM_OTHER } conv_form;
 
 conv_form conv_form_of(const cn_conv2d *conv);
+
+/* Rounds up to 64 bytes, to align what follows. */
+static inline int64_t aligned_floats(int64_t floats) {
+  return ceil_div(floats, CN_BLOCK) * CN_BLOCK;
+}
 
 /*
  * A convolution, or a linear layer as the 1x1 convolution of one image whose pixels are the
@@ -44,6 +51,14 @@ conv_shape linear_shape_of(const cn_linear *linear, int64_t n);
 
 /* Backward-data of a stem, as if dx were CN_BLOCKED. */
 conv_shape plain_gradient_shape_of(const cn_conv2d *conv, int64_t n);
+
+/* The shape of a call, from the tensors of its pass. */
+conv_shape shape_of_call(const conv_call *call);
+
+/* Whether a 1x1 convolution may treat all pixels as one row, because rows are contiguous.
+ * shape_set_rows treats h w contiguous pixels as h rows of w. */
+bool shape_rows_touch(const conv_shape *s);
+void shape_set_rows(conv_shape *s, int32_t h, int32_t w);
 
 static inline int64_t shape_weight_floats(const conv_shape *s) {
   return s->groups * s->y_blocks * s->w_block;
@@ -130,6 +145,10 @@ bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool);
 /* Whether backward-weights can take the gradient of the pool's output. */
 bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool);
 
+/* The sweep of a call: with its pool, and with whole rows if its epilogue needs them. */
+sweep sweep_of_call(const conv_call *call);
+int64_t sweep_workspace_floats(const sweep *w, int32_t threads);
+
 /* The axis of destination rows (columns) residue + t dst_stride. */
 axis sweep_axis_y(const sweep *w, int32_t residue);
 axis sweep_axis_x(const sweep *w, int32_t residue);
@@ -191,10 +210,11 @@ typedef struct weights_plan {
 
 weights_plan weights_plan_of(const conv_shape *shape);
 
+int64_t weights_workspace_floats(const weights_plan *p, int32_t threads);
+
 /* Sizes in floats. The descriptors have been validated, so the result is never a negative
  * cn_status. */
 int64_t conv_weight_floats(const cn_conv2d *conv);
-int64_t conv_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads);
 int64_t linear_weight_floats(const cn_linear *linear);
 int64_t linear_workspace_floats(const cn_linear *linear, int32_t pass, int64_t n, int32_t threads);
 

@@ -86,10 +86,6 @@ depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n)
   return p;
 }
 
-int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads) {
-  return p->chunks * p->chunk_floats + threads * p->own_floats;
-}
-
 double depthwise_operations(const cn_conv2d *conv, int64_t n) {
   return 2.0 * n * conv->y.c * conv->y.h * conv->y.w * conv->window.kernel_h *
          conv->window.kernel_w;

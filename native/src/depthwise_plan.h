@@ -32,8 +32,6 @@ depthwise_plan depthwise_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n)
 axis depthwise_axis_y(const depthwise_plan *p, int32_t residue);
 axis depthwise_axis_x(const depthwise_plan *p, int32_t residue);
 
-int64_t depthwise_workspace_floats(const depthwise_plan *p, int32_t threads);
-
 /* Floating-point operations: two per multiply-add. */
 double depthwise_operations(const cn_conv2d *conv, int64_t n);
 

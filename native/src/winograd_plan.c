@@ -1,7 +1,6 @@
 #include "winograd_plan.h"
 
 enum {
-  TAP = CN_BLOCK * CN_BLOCK,
   NEAR_FLOATS = 640 * 1024, /* transformed filters that fit the second-level cache */
   TILE_FLOATS = 220 * 1024, /* transformed tiles of a unit, which must fit beside them: 880 KiB */
   FEWEST_NEAR = 42, /* fewest tiles in a unit that amortise reading the filters from cache */
@@ -90,8 +89,8 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
 }
 
 /* If windows overlap in rows, or do not start at a row of tiles, units must be whole images. */
-winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
-                                      int threads) {
+static winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool,
+                                             int64_t n, int threads) {
   winograd_plan p = winograd_plan_of(conv, CN_FORWARD, n, threads);
   const bool apart = pool->window.kernel_h <= pool->window.stride_h && pool->window.pad_top == 0 &&
                      p.m % pool->window.stride_h == 0;
@@ -136,22 +135,9 @@ winograd_weights_plan winograd_weights_plan_of(const cn_conv2d *conv, int64_t n)
   return p;
 }
 
-static int64_t plan_floats(const winograd_plan *p, const cn_conv2d *conv, int32_t threads) {
-  const bool transformed = (conv->flags & CN_TRANSFORMED) != 0;
-  return (transformed ? 0 : p->weights_floats) + threads * p->own_floats;
-}
-
-int64_t winograd_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads) {
-  if (pass == CN_BACKWARD_WEIGHTS) {
-    const winograd_weights_plan p = winograd_weights_plan_of(conv, n);
-    return p.chunks * p.chunk_floats + threads * p.own_floats;
-  }
-  const winograd_plan p = winograd_plan_of(conv, pass, n, threads);
-  return plan_floats(&p, conv, threads);
-}
-
-int64_t winograd_pool_floats(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
-                             int32_t threads) {
-  const winograd_plan p = winograd_plan_with_pool(conv, pool, n, threads);
-  return plan_floats(&p, conv, threads);
+winograd_plan winograd_plan_of_call(const conv_call *call) {
+  const int threads = call->context->threads;
+  return call_does(call, CN_POOL)
+             ? winograd_plan_with_pool(call->conv, call->epilogue->pool, call->n, threads)
+             : winograd_plan_of(call->conv, call->pass, call->n, threads);
 }

@@ -39,8 +39,9 @@ winograd_plan winograd_plan_of(const cn_conv2d *conv, int32_t pass, int64_t n, i
 static inline int64_t unit_row(const winograd_plan *p, int64_t unit) {
   return p->shape.n * p->tile_rows / p->grain * unit / p->units * p->grain;
 }
-winograd_plan winograd_plan_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
-                                      int threads);
+
+/* The plan of a call, with its pool. */
+winograd_plan winograd_plan_of_call(const conv_call *call);
 
 /*
  * Backward-weights: the same products, with the tiles as terms. The rows of tiles are divided into
@@ -63,10 +64,5 @@ winograd_weights_plan winograd_weights_plan_of(const cn_conv2d *conv, int64_t n)
 
 /* Whether the Winograd algorithms support a convolution. */
 bool winograd_fits(const cn_conv2d *conv);
-
-/* Workspace sizes in floats, without and with fused pooling. */
-int64_t winograd_workspace_floats(const cn_conv2d *conv, int32_t pass, int64_t n, int32_t threads);
-int64_t winograd_pool_floats(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n,
-                             int32_t threads);
 
 #endif

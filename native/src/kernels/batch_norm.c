@@ -12,6 +12,7 @@
 
 typedef struct norm_job {
   const cn_batch_norm *norm;
+  cn_activation activation;
   const cn_tensor *shape;      /* c, h, w; the same for all tensors */
   view xv, ov, ev;             /* ov: of y or dx; ev: of the residual or dy */
   int64_t n, chunks, channels; /* channels: floats in a per-channel vector */
@@ -42,7 +43,7 @@ static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
   k[0] = vec_load(job->mean + channel);
   k[1] = vec_mul(vec_load(job->inverse_std + channel), vec_load(job->scale + channel));
   k[2] = vec_load(job->shift + channel);
-  k[SLOPE] = vec_set1(job->norm->activation.slope);
+  k[SLOPE] = vec_set1(job->activation.slope);
 }
 
 /* out = f(x, extra), row by row; k holds the coefficients of the channels. */
@@ -196,7 +197,7 @@ static void output_items(const void *state, int64_t first, int64_t last, int thr
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       vec k[COEFFICIENTS];
       load_coefficients(job, block * CN_BLOCK + lane, k);
-      switch (job->norm->activation.kind) {
+      switch (job->activation.kind) {
 #define OUTPUT(KIND, name)                                                                         \
   case KIND:                                                                                       \
     if (job->extra == NULL)                                                                        \
@@ -213,28 +214,35 @@ static void output_items(const void *state, int64_t first, int64_t last, int thr
   }
 }
 
+/* The activation of an epilogue. */
+static cn_activation activation_behind(const cn_epilogue *e) {
+  return (e->operations & CN_ACTIVATE) != 0 ? e->activation : (cn_activation){0};
+}
+
 /* The fields of a job that training and inference share. */
-static norm_job forward_job(const cn_batch_norm *norm, int64_t n, const float *x, const float *add,
-                            float *y) {
+static norm_job forward_job(const cn_batch_norm *norm, const cn_epilogue *e, int64_t n,
+                            const float *x, float *y) {
+  const bool adds = (e->operations & CN_ADD) != 0;
   return (norm_job){.norm = norm,
+                    .activation = activation_behind(e),
                     .shape = &norm->x,
                     .xv = view_of(&norm->x, n),
                     .ov = view_of(&norm->y, n),
-                    .ev = view_of(add == NULL ? &norm->x : &norm->add, n),
+                    .ev = view_of(adds ? &e->add : &norm->x, n),
                     .n = n,
                     .chunks = batch_norm_chunks(n),
                     .channels = blocks_of(norm->x.c) * CN_BLOCK,
                     .x = x,
-                    .extra = add,
+                    .extra = adds ? e->add_values : NULL,
                     .out = y};
 }
 
-void ISA_NAME(batch_norm_forward)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                                  const float *x, const float *statistics, const float *scale,
-                                  const float *shift, const float *add, float *y, float *mean,
-                                  float *inverse_std, float *running_mean, float *running_variance,
-                                  float *workspace) {
-  norm_job job = forward_job(norm, n, x, add, y);
+void ISA_NAME(batch_norm_forward)(const cn_context *context, const cn_batch_norm *norm,
+                                  const cn_epilogue *epilogue, int32_t n, const float *x,
+                                  const float *statistics, const float *scale, const float *shift,
+                                  float *y, float *mean, float *inverse_std, float *running_mean,
+                                  float *running_variance, float *workspace) {
+  norm_job job = forward_job(norm, epilogue, n, x, y);
   job.statistics = statistics;
   job.scale = scale;
   job.shift = shift;
@@ -250,10 +258,11 @@ void ISA_NAME(batch_norm_forward)(const cn_context *context, const cn_batch_norm
   run_phases(context, cost(&job), phases, 3, &job);
 }
 
-void ISA_NAME(batch_norm_apply)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                                const float *x, const float *scale, const float *shift,
-                                const float *mean, const float *inverse_std, float *y) {
-  norm_job job = forward_job(norm, n, x, NULL, y);
+void ISA_NAME(batch_norm_apply)(const cn_context *context, const cn_batch_norm *norm,
+                                const cn_epilogue *epilogue, int32_t n, const float *x,
+                                const float *scale, const float *shift, const float *mean,
+                                const float *inverse_std, float *y) {
+  norm_job job = forward_job(norm, epilogue, n, x, y);
   job.scale = scale;
   job.shift = shift;
   job.mean = mean;
@@ -275,11 +284,11 @@ static void infer_items(const void *state, int64_t first, int64_t last, int thre
   }
 }
 
-void ISA_NAME(batch_norm_infer)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                                const float *x, const float *scale, const float *shift,
-                                const float *running_mean, const float *running_variance,
-                                const float *add, float *y) {
-  norm_job job = forward_job(norm, n, x, add, y);
+void ISA_NAME(batch_norm_infer)(const cn_context *context, const cn_batch_norm *norm,
+                                const cn_epilogue *epilogue, int32_t n, const float *x,
+                                const float *scale, const float *shift, const float *running_mean,
+                                const float *running_variance, float *y) {
+  norm_job job = forward_job(norm, epilogue, n, x, y);
   job.scale = scale;
   job.shift = shift;
   job.mean = running_mean;
@@ -361,7 +370,7 @@ ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, 
 static void gradient_sums(const void *state, int64_t first, int64_t last, int thread) {
   const norm_job *job = state;
   (void)thread;
-  switch (job->norm->activation.kind) {
+  switch (job->activation.kind) {
 #define SUMS(KIND, name)                                                                           \
   case KIND:                                                                                       \
     sum_chunks(job, first, last, slope_##name);                                                    \
@@ -412,7 +421,7 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
       load_coefficients(job, c, k);
       k[3] = vec_div(vec_load(job->dshift + c), count);
       k[4] = vec_mul(vec_div(vec_load(job->dscale + c), count), inverse);
-      switch (job->norm->activation.kind) {
+      switch (job->activation.kind) {
 #define GRADIENT(KIND, name)                                                                       \
   case KIND:                                                                                       \
     map_plane(job, sample, block, lane, input_gradient_##name, k);                                 \
@@ -426,11 +435,13 @@ static void input_items(const void *state, int64_t first, int64_t last, int thre
   }
 }
 
-void ISA_NAME(batch_norm_backward)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
-                                   const float *x, const float *dy, const float *scale,
-                                   const float *shift, const float *mean, const float *inverse_std,
-                                   float *dx, float *dscale, float *dshift, float *workspace) {
+void ISA_NAME(batch_norm_backward)(const cn_context *context, const cn_batch_norm *norm,
+                                   const cn_epilogue *epilogue, int32_t n, const float *x,
+                                   const float *dy, const float *scale, const float *shift,
+                                   const float *mean, const float *inverse_std, float *dx,
+                                   float *dscale, float *dshift, float *workspace) {
   norm_job job = {.norm = norm,
+                  .activation = activation_behind(epilogue),
                   .shape = &norm->x,
                   .xv = view_of(&norm->x, n),
                   .ov = view_of(&norm->dx, n),

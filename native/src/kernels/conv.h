@@ -2,8 +2,9 @@
 #ifndef CN_CONV_H
 #define CN_CONV_H
 
-#include "../winograd_plan.h"
+#include "../conv_call.h"
 #include "../parallel.h"
+#include "../winograd_plan.h"
 #include "activation.h"
 #include "gemm.h"
 #include "update.h"
@@ -129,22 +130,11 @@ void tail_rows(const tail *t, const cn_tensor *dst, const view *v, int64_t sampl
 void run_tail(const cn_context *context, const tail *t, const cn_tensor *dst, int64_t n,
               float *values);
 
-/* Forward pass of the stem, full and grouped forms. */
+/* Forward pass of the stem, full and grouped forms. bias may be null. */
 #define run_sweep ISA_NAME(run_sweep)
 void run_sweep(const cn_context *context, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
+               const float *bias, cn_activation activation, const tail *t, float *dst,
                float *workspace);
-
-/* Backward-data of the full and grouped forms. Transposes the weights first. */
-#define run_sweep_backward ISA_NAME(run_sweep_backward)
-void run_sweep_backward(const cn_context *context, const sweep *w, const float *dy,
-                        const float *weights, const tail *t, float *dx, float *workspace);
-
-/* Backward-data of a stem, whose dx is CN_PLAIN: computes blocks of channels, in which only the
- * first lanes are used, and spreads them over the planes. */
-#define run_stem_backward ISA_NAME(run_stem_backward)
-void run_stem_backward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
-                       const float *weights, float *dx, float *workspace);
 
 /* The operation of gemm.h for one block of up to NARROW_CHANNELS lanes and `columns` columns, with
  * b_n = 1 and c_n = 16. Sums are not split. */
@@ -198,28 +188,12 @@ typedef struct narrow_weights {
 #define narrow_backward_weights ISA_NAME(narrow_backward_weights)
 void narrow_backward_weights(const narrow_weights *n, float *transposed, float *dw);
 
-/* Backward-weights of the stem, full and grouped forms. If pool is not null (see
- * shape_pools_narrow), dy is the gradient of the pool's output. */
+/* Backward-weights of the stem, full and grouped forms, and of a linear layer. If pool is not null
+ * (see shape_pools_narrow), dy is the gradient of the pool's output. */
 #define run_weights ISA_NAME(run_weights)
 void run_weights(const cn_context *context, const weights_plan *plan, const float *x,
-                 const float *dy, const cn_pool2d *pool, const uint8_t *winners, float *dw,
-                 float *db, const cn_update *update, float *workspace);
-
-/* Backward-data with samples in the lanes; see samples_plan. */
-#define run_samples ISA_NAME(run_samples)
-void run_samples(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
-                 const float *w, const tail *t, float *dx, float *workspace);
-
-/* Forward, or backward-data with src = dy. flags are those of the layer. */
-#define run_winograd ISA_NAME(run_winograd)
-void run_winograd(const cn_context *context, const winograd_plan *p, const float *src,
-                  const float *weights, const float *bias, int32_t flags, cn_activation activation,
-                  const tail *t, float *dst, float *workspace);
-
-#define run_winograd_weights ISA_NAME(run_winograd_weights)
-void run_winograd_weights(const cn_context *context, const winograd_weights_plan *p, const float *x,
-                          const float *dy, float *dw, float *db, const cn_update *update,
-                          float *workspace);
+                 const float *dy, const cn_pool2d *pool, const uint8_t *winners,
+                 const gradient_use *use, float *workspace);
 
 /* to[16] (=|+=) sum over rows y0..y1 - 1, of w pixels each, of one plane in several images. */
 #define sum_bias_rows ISA_NAME(sum_bias_rows)
@@ -231,15 +205,14 @@ void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images,
 typedef struct chunk_sums {
   float *chunks;
   int64_t count, chunk_floats, weights; /* weights: offset of the bias */
-  float *dw, *db;                       /* null if the gradient is not stored */
-  layer_steps steps;                    /* weights.values is null if no optimiser step is fused */
+  gradient_use use;
 } chunk_sums;
 
 static inline bool wants_bias(const chunk_sums *s) {
-  return s->db != NULL || s->steps.bias.values != NULL;
+  return s->use.db != NULL || s->use.steps.bias.values != NULL;
 }
 
-static inline bool takes_step(const chunk_sums *s) { return s->steps.weights.values != NULL; }
+static inline bool takes_step(const chunk_sums *s) { return s->use.steps.weights.values != NULL; }
 
 /* Vectors of 16 floats that have to be added up. */
 static inline int64_t chunk_sum_vectors(const chunk_sums *s) {
@@ -251,25 +224,45 @@ static inline int64_t chunk_sum_vectors(const chunk_sums *s) {
 #define add_chunks ISA_NAME(add_chunks)
 void add_chunks(const chunk_sums *s, int64_t first, int64_t last);
 
-#define depthwise_forward ISA_NAME(depthwise_forward)
-void depthwise_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, const tail *t, float *y);
-#define depthwise_backward_data ISA_NAME(depthwise_backward_data)
-void depthwise_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                             const float *dy, const float *w, const tail *t, float *dx);
-#define depthwise_backward_weights ISA_NAME(depthwise_backward_weights)
-void depthwise_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                                const float *x, const float *dy, float *dw, float *db,
-                                const cn_update *update, float *workspace);
+/* The operations of a call that are applied to complete rows. With a residual, the activation of
+ * the forward pass applies to the sum, and so is one of them. */
+static inline tail tail_of(const conv_call *call) {
+  const cn_epilogue *e = call->epilogue;
+  tail t = {.add = NULL};
+  if (call_does(call, CN_ADD)) {
+    t.add = e->add_values;
+    t.av = view_of(&e->add, call->n);
+  }
+  if (call_does(call, CN_SLOPE)) {
+    t.outputs = e->output_values;
+    t.ov = view_of(&e->outputs, call->n);
+  }
+  if (call_does(call, CN_SLOPE) || (call_does(call, CN_ADD) && call_does(call, CN_ACTIVATE)))
+    t.activation = e->activation;
+  if (call_does(call, CN_STATISTICS)) t.statistics = e->statistics;
+  return t;
+}
 
-#define other_forward ISA_NAME(other_forward)
-void other_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
-                   const float *w, const float *bias, float *y);
-#define other_backward_data ISA_NAME(other_backward_data)
-void other_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                         const float *dy, const float *w, float *dx);
-#define other_backward_weights ISA_NAME(other_backward_weights)
-void other_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                            const float *x, const float *dy, float *dw, float *db);
+/* The pool of a call; its y is the output of the call. */
+static inline pool_job pool_job_of(const conv_call *call) {
+  const cn_pool2d *pool = call->epilogue->pool;
+  if (!call_does(call, CN_POOL)) return (pool_job){.x = NULL};
+  return (pool_job){.pool = *pool,
+                    .xv = view_of(&call->conv->y, call->n),
+                    .yv = view_of(&pool->y, call->n),
+                    .y = call->out,
+                    .new_winners = pool->winners != 0 ? call->epilogue->winners : NULL};
+}
+
+/* The activation that is applied to sums before they are stored. */
+static inline cn_activation activation_of(const conv_call *call) {
+  const bool now = call_does(call, CN_ACTIVATE) && !call_does(call, CN_ADD);
+  return now ? call->epilogue->activation : (cn_activation){0};
+}
+
+/* The bias, or null. */
+static inline const float *bias_of(const conv_call *call) {
+  return call_does(call, CN_BIAS) ? call->epilogue->bias : NULL;
+}
 
 #endif

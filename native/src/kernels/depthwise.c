@@ -252,21 +252,24 @@ static void run_depthwise(const cn_context *context, depthwise_job *job) {
                p->n * p->dv.planes * p->strips, job);
 }
 
-void depthwise_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
-                       const float *w, const float *bias, const tail *t, float *y) {
-  depthwise_job job = {.plan = depthwise_plan_of(conv, CN_FORWARD, n),
-                       .in = x,
-                       .w = w,
-                       .bias = bias,
-                       .out = y,
-                       .activation = conv->activation,
-                       .tail = t};
-  run_depthwise(context, &job);
+void ISA_NAME(conv_depthwise_forward)(const conv_call *call) {
+  const tail t = tail_of(call);
+  depthwise_job job = {.plan = depthwise_plan_of(call->conv, CN_FORWARD, call->n),
+                       .in = call->x,
+                       .w = call->w,
+                       .bias = bias_of(call),
+                       .out = call->out,
+                       .activation = activation_of(call),
+                       .tail = &t};
+  run_depthwise(call->context, &job);
 }
 
-void depthwise_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                             const float *dy, const float *w, const tail *t, float *dx) {
-  depthwise_job job = {
-      .plan = depthwise_plan_of(conv, CN_BACKWARD_DATA, n), .in = dy, .w = w, .out = dx, .tail = t};
-  run_depthwise(context, &job);
+void ISA_NAME(conv_depthwise_backward_data)(const conv_call *call) {
+  const tail t = tail_of(call);
+  depthwise_job job = {.plan = depthwise_plan_of(call->conv, CN_BACKWARD_DATA, call->n),
+                       .in = call->dy,
+                       .w = call->w,
+                       .out = call->out,
+                       .tail = &t};
+  run_depthwise(call->context, &job);
 }

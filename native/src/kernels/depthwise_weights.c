@@ -253,20 +253,18 @@ static void total_items(const void *state, int64_t first, int64_t last, int thre
   add_chunks(&job->totals, first, last);
 }
 
-void depthwise_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                                const float *x, const float *dy, float *dw, float *db,
-                                const cn_update *update, float *workspace) {
-  depthwise_weights job = {
-      .plan = depthwise_plan_of(conv, CN_BACKWARD_WEIGHTS, n), .x = x, .dy = dy, .sums = workspace};
+void ISA_NAME(conv_depthwise_backward_weights)(const conv_call *call) {
+  depthwise_weights job = {.plan = depthwise_plan_of(call->conv, CN_BACKWARD_WEIGHTS, call->n),
+                           .x = call->x,
+                           .dy = call->dy,
+                           .sums = call->workspace};
   const depthwise_plan *p = &job.plan;
-  job.totals = (chunk_sums){.chunks = job.sums + context->threads * p->own_floats,
+  job.totals = (chunk_sums){.chunks = job.sums + call->context->threads * p->own_floats,
                             .count = p->chunks,
                             .chunk_floats = p->chunk_floats,
-                            .weights = conv_weight_floats(conv),
-                            .dw = dw,
-                            .db = db,
-                            .steps = layer_steps_of(update)};
+                            .weights = conv_weight_floats(call->conv),
+                            .use = gradient_use_of(call->gradients, call_does(call, CN_BIAS))};
   const phase phases[] = {{depthwise_weight_items, p->chunks * p->block_groups},
                           {total_items, chunk_sum_vectors(&job.totals)}};
-  run_phases(context, depthwise_operations(conv, n), phases, 2, &job);
+  run_phases(call->context, depthwise_operations(call->conv, call->n), phases, 2, &job);
 }

@@ -179,8 +179,8 @@ static const struct {
   items forward, slope, sum;
   double work;
 } activations[ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
-                                 [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
-                                 EACH_ACTIVATION(LOOPS)};
+                              [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
+                              EACH_ACTIVATION(LOOPS)};
 #undef LOOPS
 
 void ISA_NAME(activation_forward)(const cn_context *context, const cn_elementwise *op, int32_t n,

@@ -82,29 +82,33 @@ static void few_forward_items(const void *state, int64_t first, int64_t last, in
   }
 }
 
-void ISA_NAME(linear_forward)(const cn_context *context, const cn_linear *linear, int32_t n,
-                              const float *x, const float *w, const float *bias, float *y) {
+void ISA_NAME(linear_forward)(const cn_context *context, const cn_linear *linear,
+                              const cn_epilogue *epilogue, int32_t n, const float *x,
+                              const float *w, float *y) {
   const conv_shape shape = linear_shape_of(linear, n);
+  const float *bias = (epilogue->operations & CN_BIAS) != 0 ? epilogue->bias : NULL;
+  const bool activates = (epilogue->operations & CN_ACTIVATE) != 0;
+  const cn_activation activation = activates ? epilogue->activation : (cn_activation){0};
   if (n <= LINEAR_FEW) {
-    const forward_job job = {
-        shape, x, w, (linear->flags & CN_BIAS) != 0 ? bias : NULL, y, linear->activation};
+    const forward_job job = {shape, x, w, bias, y, activation};
     run_parallel(context, shape_operations(&shape), few_forward_items, shape.y_blocks, &job);
     return;
   }
   const sweep plan = sweep_of(&shape, false);
-  const int flags = (linear->flags & CN_BIAS) != 0 ? GEMM_BIAS : 0;
   const tail nothing = {.add = NULL};
-  run_sweep(context, &plan, x, w, bias, flags, linear->activation, &nothing, y, NULL);
+  run_sweep(context, &plan, x, w, bias, activation, &nothing, y, NULL);
 }
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
 void ISA_NAME(linear_backward_weights)(const cn_context *context, const cn_linear *linear,
-                                       int32_t n, const float *x, const float *dy, float *dw,
-                                       float *db, const cn_update *update, float *workspace) {
+                                       const cn_epilogue *epilogue, int32_t n, const float *x,
+                                       const float *dy, const cn_gradients *gradients,
+                                       float *workspace) {
   const conv_shape shape = linear_shape_of(linear, n);
   const weights_plan plan = weights_plan_of(&shape);
-  run_weights(context, &plan, x, dy, NULL, NULL, dw, db, update, workspace);
+  const gradient_use use = gradient_use_of(gradients, (epilogue->operations & CN_BIAS) != 0);
+  run_weights(context, &plan, x, dy, NULL, NULL, &use, workspace);
 }
 
 /* ---- Backward-data --------------------------------------------------------------------------- */

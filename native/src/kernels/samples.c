@@ -292,19 +292,21 @@ static void samples_items(const void *state, int64_t first, int64_t last, int th
   }
 }
 
-void run_samples(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
-                 const float *w, const tail *t, float *dx, float *workspace) {
-  const conv_shape shape = conv_shape_of(conv, &conv->dx, &conv->dy, n);
-  const samples_job job = {.conv = conv,
-                           .plan = samples_plan_of(conv, n),
-                           .dxv = view_of(&conv->dx, n),
-                           .dyv = view_of(&conv->dy, n),
-                           .n = n,
-                           .dy = dy,
-                           .w = w,
-                           .dx = dx,
-                           .own = workspace,
-                           .tail = t};
-  run_parallel(context, shape_operations(&shape), samples_items,
-               ceil_div(n, CN_BLOCK) * job.plan.bands, &job);
+void ISA_NAME(conv_samples_backward_data)(const conv_call *call) {
+  const conv_shape shape = shape_of_call(call);
+  const cn_tensor *dx = &call->conv->dx;
+  const tail t = tail_of(call);
+  const samples_job job = {.conv = call->conv,
+                           .plan = samples_plan_of(call->conv, call->n),
+                           .dxv = view_of(dx, call->n),
+                           .dyv = view_of(&call->conv->dy, call->n),
+                           .n = call->n,
+                           .dy = call->dy,
+                           .w = call->w,
+                           .dx = call->out,
+                           .own = call->workspace,
+                           .tail = &t};
+  run_parallel(call->context, shape_operations(&shape), samples_items,
+               ceil_div(call->n, CN_BLOCK) * job.plan.bands, &job);
+  if (dx->layout == CN_PLAIN) run_tail(call->context, &t, dx, call->n, call->out);
 }

@@ -365,7 +365,7 @@ static int stream_flag(const sweep *w, const tail *t) {
 }
 
 void run_sweep(const cn_context *context, const sweep *w, const float *src, const float *weights,
-               const float *bias, int flags, cn_activation activation, const tail *t, float *dst,
+               const float *bias, cn_activation activation, const tail *t, float *dst,
                float *workspace) {
   const sweep_job job = {.w = w,
                          .src = src,
@@ -373,7 +373,7 @@ void run_sweep(const cn_context *context, const sweep *w, const float *src, cons
                          .bias = bias,
                          .dst = dst,
                          .packed = workspace,
-                         .flags = flags | stream_flag(w, t),
+                         .flags = (bias != NULL ? GEMM_BIAS : 0) | stream_flag(w, t),
                          .activation = activation,
                          .tail = t};
   run_parallel(context, shape_operations(&w->shape), sweep_items, sweep_count(w), &job);
@@ -426,17 +426,34 @@ static void run_backward(const cn_context *context, sweep_job job, const float *
   run_phases(context, shape_operations(s), phases, 2, &job);
 }
 
-void run_sweep_backward(const cn_context *context, const sweep *w, const float *dy,
-                        const float *weights, const tail *t, float *dx, float *workspace) {
-  const sweep_job job = {.w = w, .src = dy, .dst = dx, .flags = stream_flag(w, t), .tail = t};
-  run_backward(context, job, weights, workspace, transpose_items);
+void ISA_NAME(conv_sweep_forward)(const conv_call *call) {
+  const sweep plan = sweep_of_call(call);
+  tail t = tail_of(call);
+  const pool_job pool = pool_job_of(call);
+  if (call_does(call, CN_POOL)) t.pool = &pool;
+  run_sweep(call->context, &plan, call->x, call->w, bias_of(call), activation_of(call), &t,
+            call->out, call->workspace);
 }
 
-void run_stem_backward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *dy,
-                       const float *weights, float *dx, float *workspace) {
-  const conv_shape shape = plain_gradient_shape_of(conv, n);
-  const sweep w = sweep_of(&shape, true);
+void ISA_NAME(conv_sweep_backward_data)(const conv_call *call) {
+  const sweep plan = sweep_of_call(call);
+  const tail t = tail_of(call);
   const sweep_job job = {
-      .w = &w, .src = dy, .dst = dx, .stem = conv, .stem_dx = view_of(&conv->dx, n)};
-  run_backward(context, job, weights, workspace, transpose_stem_items);
+      .w = &plan, .src = call->dy, .dst = call->out, .flags = stream_flag(&plan, &t), .tail = &t};
+  run_backward(call->context, job, call->w, call->workspace, transpose_items);
+}
+
+/* Backward-data of a stem, whose dx is CN_PLAIN: computes blocks of channels, in which only the
+ * first lanes are used, and spreads them over the planes. */
+void ISA_NAME(conv_stem_backward_data)(const conv_call *call) {
+  const conv_shape shape = plain_gradient_shape_of(call->conv, call->n);
+  const sweep plan = sweep_of(&shape, true);
+  const tail t = tail_of(call);
+  const sweep_job job = {.w = &plan,
+                         .src = call->dy,
+                         .dst = call->out,
+                         .stem = call->conv,
+                         .stem_dx = view_of(&call->conv->dx, call->n)};
+  run_backward(call->context, job, call->w, call->workspace, transpose_stem_items);
+  run_tail(call->context, &t, &call->conv->dx, call->n, call->out);
 }

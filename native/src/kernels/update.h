@@ -62,10 +62,20 @@ static inline update_step update_step_of(const cn_optimizer *o, const cn_paramet
   return s;
 }
 
-static inline layer_steps layer_steps_of(const cn_update *u) {
-  if (u == NULL) return (layer_steps){.weights.values = NULL};
-  return (layer_steps){update_step_of(&u->optimizer, &u->weights),
-                       update_step_of(&u->optimizer, &u->bias)};
+/* What becomes of a layer's gradients: where they are stored, or null, and the steps. */
+typedef struct gradient_use {
+  float *dw, *db;
+  layer_steps steps;
+} gradient_use;
+
+static inline gradient_use gradient_use_of(const cn_gradients *g, bool bias) {
+  gradient_use u = {.dw = NULL};
+  if ((g->operations & CN_STORE) != 0) u.dw = g->dw;
+  if ((g->operations & CN_STORE) != 0 && bias) u.db = g->db;
+  if ((g->operations & CN_UPDATE) == 0) return u;
+  u.steps.weights = update_step_of(&g->optimizer, &g->weights);
+  if (bias) u.steps.bias = update_step_of(&g->optimizer, &g->bias);
+  return u;
 }
 
 /*

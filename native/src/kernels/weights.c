@@ -295,7 +295,7 @@ static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, f
 /* Applies the optimiser step to the weights and biases of a tile whose sums are complete. */
 static void step_tile(const weights_job *job, const tile *t) {
   const conv_shape *s = &job->plan->shape;
-  const layer_steps *steps = &job->sums.steps;
+  const layer_steps *steps = &job->sums.use.steps;
   for (int64_t block = 0; block < block_count(s, t); block++)
     step_run(&steps->weights, t->offset + block * s->w_block, (t->x1 - t->x0) * s->w_outer,
              t->dw + block * t->dw_block);
@@ -374,7 +374,7 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
   for (int64_t i = first * CN_BLOCK; i < last * CN_BLOCK; i += CN_BLOCK) {
     const bool bias = i >= s->weights;
     const int64_t at = bias ? i - s->weights : i;
-    float own[CN_BLOCK], *kept = bias ? s->db : s->dw;
+    float own[CN_BLOCK], *kept = bias ? s->use.db : s->use.dw;
     float *total = kept != NULL ? kept + at : own;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       vec sum = vec_load(s->chunks + i + lane);
@@ -382,7 +382,7 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
         sum = vec_add(sum, vec_load(s->chunks + c * s->chunk_floats + i + lane));
       vec_store(total + lane, sum);
     }
-    const update_step *step = bias ? &s->steps.bias : &s->steps.weights;
+    const update_step *step = bias ? &s->use.steps.bias : &s->use.steps.weights;
     if (step->values != NULL) step_run(step, at, CN_BLOCK, total);
   }
 }
@@ -395,8 +395,8 @@ static void sum_items(const void *state, int64_t first, int64_t last, int thread
 }
 
 void run_weights(const cn_context *context, const weights_plan *plan, const float *x,
-                 const float *dy, const cn_pool2d *pool, const uint8_t *winners, float *dw,
-                 float *db, const cn_update *update, float *workspace) {
+                 const float *dy, const cn_pool2d *pool, const uint8_t *winners,
+                 const gradient_use *use, float *workspace) {
   const conv_shape *s = &plan->shape;
   const bool chunked = plan->chunks > 1;
   weights_job job = {.plan = plan,
@@ -404,15 +404,13 @@ void run_weights(const cn_context *context, const weights_plan *plan, const floa
                      .dy = dy,
                      .pool = pool,
                      .winners = winners,
-                     .dw = dw,
-                     .db = db,
+                     .dw = use->dw,
+                     .db = use->db,
                      .sums = {.chunks = workspace,
                               .count = plan->chunks,
                               .chunk_floats = plan->chunk_floats,
                               .weights = shape_weight_floats(s),
-                              .dw = dw,
-                              .db = db,
-                              .steps = layer_steps_of(update)}};
+                              .use = *use}};
   job.bias = wants_bias(&job.sums);
   job.packed = workspace + (chunked ? plan->chunks * plan->chunk_floats : 0);
   job.tiles = job.packed + context->threads * plan->pack_floats;
@@ -421,4 +419,13 @@ void run_weights(const cn_context *context, const weights_plan *plan, const floa
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
   run_phases(context, shape_operations(s), phases, chunked ? 2 : 1, &job);
+}
+
+void ISA_NAME(conv_sums_backward_weights)(const conv_call *call) {
+  const conv_shape shape = shape_of_call(call);
+  const weights_plan plan = weights_plan_of(&shape);
+  const gradient_use use = gradient_use_of(call->gradients, call_does(call, CN_BIAS));
+  const cn_pool2d *pool = call_does(call, CN_POOL) ? call->epilogue->pool : NULL;
+  run_weights(call->context, &plan, call->x, call->dy, pool,
+              pool != NULL ? call->epilogue->winners : NULL, &use, call->workspace);
 }

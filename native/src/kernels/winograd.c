@@ -3,7 +3,6 @@
 #include "columns.h"
 
 enum {
-  TAP = CN_BLOCK * CN_BLOCK,
   NEAR_FLOATS = 320 * 1024, /* transformed filters that fit the second-level cache */
 };
 
@@ -333,25 +332,28 @@ static void winograd_items(const void *state, int64_t first, int64_t last, int t
   if (job->stream) stream_end();
 }
 
-void run_winograd(const cn_context *context, const winograd_plan *p, const float *src,
-                  const float *weights, const float *bias, int32_t flags, cn_activation activation,
-                  const tail *t, float *dst, float *workspace) {
-  const bool transformed = (flags & CN_TRANSFORMED) != 0;
+void ISA_NAME(conv_winograd)(const conv_call *call) {
+  const winograd_plan plan = winograd_plan_of_call(call), *p = &plan;
+  const bool transformed = call->conv->transformed != 0;
+  tail t = tail_of(call);
+  const pool_job pool = pool_job_of(call);
+  if (call_does(call, CN_POOL)) t.pool = &pool;
   const winograd_job job = {.p = p,
-                            .src = src,
-                            .weights = weights,
-                            .bias = bias,
-                            .filters = transformed ? weights : workspace,
-                            .dst = dst,
-                            .transformed = workspace,
-                            .own = workspace + (transformed ? 0 : p->weights_floats),
-                            .activation = activation,
-                            .tail = t,
-                            .stream = p->pool_floats == 0 && tail_is_empty(t) &&
+                            .src = p->backward ? call->dy : call->x,
+                            .weights = call->w,
+                            .bias = bias_of(call),
+                            .filters = transformed ? call->w : call->workspace,
+                            .dst = call->out,
+                            .transformed = call->workspace,
+                            .own = call->workspace + (transformed ? 0 : p->weights_floats),
+                            .activation = activation_of(call),
+                            .tail = &t,
+                            .stream = p->pool_floats == 0 && tail_is_empty(&t) &&
                                       stores_stream(&p->dv, p->shape.n, BURSTS_FLOATS)};
   const phase phases[] = {{filter_items, p->groups * p->dst_blocks * p->src_blocks},
                           {winograd_items, p->groups * p->units * p->shares}};
-  run_phases(context, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2, &job);
+  run_phases(call->context, shape_operations(&p->shape), phases + transformed, transformed ? 1 : 2,
+             &job);
 }
 
 void ISA_NAME(conv2d_transform)(const cn_context *context, const cn_conv2d *conv, int32_t pass,

@@ -3,13 +3,10 @@
 #include "columns.h"
 #include "winograd.h"
 
-enum { TAP = CN_BLOCK * CN_BLOCK };
-
 typedef struct weights_job {
   const winograd_weights_plan *p;
   const float *x, *dy;
-  float *dw, *db;
-  layer_steps steps;
+  gradient_use use;
   bool bias; /* the bias gradient is stored or used by the fused step */
   float *chunks, *own;
 } weights_job;
@@ -204,39 +201,39 @@ static void gradient_items(const void *state, int64_t first, int64_t last, int t
     const int64_t x = item % s->x_blocks, row = item / s->x_blocks, y = row % s->y_blocks;
     const int64_t group = row / s->y_blocks, at = row * s->w_block + x * s->w_outer;
     const float *sums = job->chunks + group * group_sums + (y * s->x_blocks + x) * TAP;
-    float *dw = job->dw != NULL ? job->dw + at : own;
+    float *dw = job->use.dw != NULL ? job->use.dw + at : own;
     if (p->m == 4)
       filter_block(4, job, sums, dw);
     else
       filter_block(2, job, sums, dw);
     zero_padding(dw, lanes_of(s->x_channels, x), lanes_of(s->y_channels, y));
-    if (job->steps.weights.values != NULL) step_run(&job->steps.weights, at, s->w_outer, dw);
+    if (job->use.steps.weights.values != NULL)
+      step_run(&job->use.steps.weights, at, s->w_outer, dw);
     if (x > 0 || !job->bias) continue;
-    float *db = job->db != NULL ? job->db + row * CN_BLOCK : own + 9 * TAP;
+    float *db = job->use.db != NULL ? job->use.db + row * CN_BLOCK : own + 9 * TAP;
     const float *bias_sums = job->chunks + s->groups * group_sums + row * CN_BLOCK;
     memcpy(db, bias_sums, CN_BLOCK * sizeof(float));
     for (int64_t k = 1; k < p->chunks; k++)
       for (int lane = 0; lane < CN_BLOCK; lane += VEC)
         vec_store(db + lane,
                   vec_add(vec_load(db + lane), vec_load(bias_sums + k * p->chunk_floats + lane)));
-    if (job->steps.bias.values != NULL) step_run(&job->steps.bias, row * CN_BLOCK, CN_BLOCK, db);
+    if (job->use.steps.bias.values != NULL)
+      step_run(&job->use.steps.bias, row * CN_BLOCK, CN_BLOCK, db);
   }
 }
 
-void run_winograd_weights(const cn_context *context, const winograd_weights_plan *p, const float *x,
-                          const float *dy, float *dw, float *db, const cn_update *update,
-                          float *workspace) {
+void ISA_NAME(conv_winograd_weights)(const conv_call *call) {
+  const winograd_weights_plan plan = winograd_weights_plan_of(call->conv, call->n), *p = &plan;
   const conv_shape *s = &p->shape;
+  const bool bias = call_does(call, CN_BIAS);
   const weights_job job = {.p = p,
-                           .x = x,
-                           .dy = dy,
-                           .dw = dw,
-                           .db = db,
-                           .steps = layer_steps_of(update),
-                           .bias = db != NULL || (update != NULL && update->bias.values != NULL),
-                           .chunks = workspace,
-                           .own = workspace + p->chunks * p->chunk_floats};
+                           .x = call->x,
+                           .dy = call->dy,
+                           .use = gradient_use_of(call->gradients, bias),
+                           .bias = bias,
+                           .chunks = call->workspace,
+                           .own = call->workspace + p->chunks * p->chunk_floats};
   const phase phases[] = {{winograd_sum_items, p->chunks * s->groups * p->items},
                           {gradient_items, s->groups * s->y_blocks * s->x_blocks}};
-  run_phases(context, shape_operations(s), phases, 2, &job);
+  run_phases(call->context, shape_operations(s), phases, 2, &job);
 }

@@ -5,13 +5,14 @@
  */
 #include "conv.h"
 
-typedef struct grouped_job {
+typedef struct loops_job {
   const cn_conv2d *conv;
   view xv, yv; /* of the tensors of this pass */
   int64_t n;
   const float *x, *w, *bias, *dy;
+  cn_activation activation;
   float *y, *dx, *dw, *db;
-} grouped_job;
+} loops_job;
 
 static int64_t value_offset(const view *v, int64_t sample, int64_t channel, int64_t y, int64_t x) {
   return plane_offset(v, sample, channel / CN_BLOCK) + y * v->row + x * v->pixel +
@@ -25,7 +26,7 @@ static int64_t weight_offset(const cn_conv2d *conv, int64_t k, int64_t c, int64_
          s;
 }
 
-static double output_value(const grouped_job *job, int64_t sample, int64_t k, int64_t oy,
+static double output_value(const loops_job *job, int64_t sample, int64_t k, int64_t oy,
                            int64_t ox) {
   const cn_conv2d *conv = job->conv;
   const int64_t channels = conv->x.c / conv->groups;
@@ -45,7 +46,7 @@ static double output_value(const grouped_job *job, int64_t sample, int64_t k, in
   return sum;
 }
 
-static double input_gradient(const grouped_job *job, int64_t sample, int64_t c, int64_t iy,
+static double input_gradient(const loops_job *job, int64_t sample, int64_t c, int64_t iy,
                              int64_t ix) {
   const cn_conv2d *conv = job->conv;
   const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
@@ -66,7 +67,7 @@ static double input_gradient(const grouped_job *job, int64_t sample, int64_t c, 
   return sum;
 }
 
-static double weight_gradient(const grouped_job *job, int64_t k, int64_t c, int64_t r, int64_t s) {
+static double weight_gradient(const loops_job *job, int64_t k, int64_t c, int64_t r, int64_t s) {
   const cn_conv2d *conv = job->conv;
   double sum = 0.0;
   for (int64_t i = 0; i < job->n; i++)
@@ -85,7 +86,7 @@ static double weight_gradient(const grouped_job *job, int64_t k, int64_t c, int6
 
 /* Items are (sample, block of y). */
 static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
-  const grouped_job *job = state;
+  const loops_job *job = state;
   const cn_tensor *t = &job->conv->y;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -101,7 +102,7 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
       for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += VEC) {
         float *at = plane + oy * job->yv.row + i;
         vec v = vec_load(at);
-        activate(job->conv->activation, &v, 1);
+        activate(job->activation, &v, 1);
         vec_store(at, v);
       }
     zero_border(t, &job->yv, plane, 0, t->h);
@@ -110,7 +111,7 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
 
 /* Items are (sample, block of dx). */
 static void backward_data_items(const void *state, int64_t first, int64_t last, int thread) {
-  const grouped_job *job = state;
+  const loops_job *job = state;
   const cn_tensor *t = &job->conv->dx;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -129,7 +130,7 @@ static void backward_data_items(const void *state, int64_t first, int64_t last, 
 /* Items are output channels, including the padding of the last block, so that its lanes of db
  * become zero. */
 static void backward_weights_items(const void *state, int64_t first, int64_t last, int thread) {
-  const grouped_job *job = state;
+  const loops_job *job = state;
   const cn_conv2d *conv = job->conv;
   const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
   (void)thread;
@@ -152,39 +153,47 @@ static double operations(const cn_conv2d *conv, int64_t n) {
          conv->window.kernel_h * conv->window.kernel_w;
 }
 
-void other_forward(const cn_context *context, const cn_conv2d *conv, int64_t n, const float *x,
-                   const float *w, const float *bias, float *y) {
-  const grouped_job job = {.conv = conv,
-                           .xv = view_of(&conv->x, n),
-                           .yv = view_of(&conv->y, n),
-                           .x = x,
-                           .w = w,
-                           .bias = bias,
-                           .y = y};
-  run_parallel(context, operations(conv, n), forward_items, n * job.yv.planes, &job);
+void ISA_NAME(conv_loops_forward)(const conv_call *call) {
+  const cn_conv2d *conv = call->conv;
+  const tail t = tail_of(call);
+  const loops_job job = {.conv = conv,
+                         .xv = view_of(&conv->x, call->n),
+                         .yv = view_of(&conv->y, call->n),
+                         .x = call->x,
+                         .w = call->w,
+                         .bias = bias_of(call),
+                         .activation = activation_of(call),
+                         .y = call->out};
+  run_parallel(call->context, operations(conv, call->n), forward_items, call->n * job.yv.planes,
+               &job);
+  run_tail(call->context, &t, &conv->y, call->n, call->out);
 }
 
-void other_backward_data(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                         const float *dy, const float *w, float *dx) {
-  const grouped_job job = {.conv = conv,
-                           .xv = view_of(&conv->dx, n),
-                           .yv = view_of(&conv->dy, n),
-                           .w = w,
-                           .dy = dy,
-                           .dx = dx};
-  run_parallel(context, operations(conv, n), backward_data_items, n * job.xv.planes, &job);
+void ISA_NAME(conv_loops_backward_data)(const conv_call *call) {
+  const cn_conv2d *conv = call->conv;
+  const tail t = tail_of(call);
+  const loops_job job = {.conv = conv,
+                         .xv = view_of(&conv->dx, call->n),
+                         .yv = view_of(&conv->dy, call->n),
+                         .w = call->w,
+                         .dy = call->dy,
+                         .dx = call->out};
+  run_parallel(call->context, operations(conv, call->n), backward_data_items,
+               call->n * job.xv.planes, &job);
+  run_tail(call->context, &t, &conv->dx, call->n, call->out);
 }
 
-void other_backward_weights(const cn_context *context, const cn_conv2d *conv, int64_t n,
-                            const float *x, const float *dy, float *dw, float *db) {
-  const grouped_job job = {.conv = conv,
-                           .xv = view_of(&conv->x, n),
-                           .yv = view_of(&conv->dy, n),
-                           .n = n,
-                           .x = x,
-                           .dy = dy,
-                           .dw = dw,
-                           .db = db};
-  run_parallel(context, operations(conv, n), backward_weights_items,
+void ISA_NAME(conv_loops_backward_weights)(const conv_call *call) {
+  const cn_conv2d *conv = call->conv;
+  const gradient_use use = gradient_use_of(call->gradients, call_does(call, CN_BIAS));
+  const loops_job job = {.conv = conv,
+                         .xv = view_of(&conv->x, call->n),
+                         .yv = view_of(&conv->dy, call->n),
+                         .n = call->n,
+                         .x = call->x,
+                         .dy = call->dy,
+                         .dw = use.dw,
+                         .db = use.db};
+  run_parallel(call->context, operations(conv, call->n), backward_weights_items,
                blocks_of(conv->y.c) * CN_BLOCK, &job);
 }
