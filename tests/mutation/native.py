@@ -42,8 +42,9 @@ class NativeMutants:
         options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
         self.machine.run(["cmake", "-S", tree, "-B", self.build, *options])
         entries = json.loads((self.build / "compile_commands.json").read_text())
-        # test_parallel compiles its own copy of the code under test.
-        self.commands = [command_of(entry) for entry in entries if "test_parallel.dir" not in entry["command"]]
+        # test_parallel compiles its own copy of the code under test, and the example is no part of it.
+        self.commands = [command_of(entry) for entry in entries
+                         if "test_parallel.dir" not in entry["command"] and "lenet5.dir" not in entry["command"]]
         self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
         for command, _, output in self.commands:
             output.parent.mkdir(parents=True, exist_ok=True)

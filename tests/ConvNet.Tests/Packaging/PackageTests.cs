@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Xml.Linq;
+using ConvNet.Native.Interop;
 using ConvNet.Tests.Docs;
 using NUnit.Framework;
 
@@ -28,6 +29,7 @@ public sealed class PackageTests
         // The checks of the checker, the measurements and the tool are in none.
         Assert.That(Directory.GetFiles(folder.File("feed")).Select(Path.GetFileName),
             Is.EquivalentTo(Packages.Select(package => $"{package}.{version}.nupkg")));
+        AssertHasOneLibrary(folder.File($"feed/ConvNet.Native.{version}.nupkg"));
 
         AddTorchSharpOfThisPlatform(folder.File("feed"));
 
@@ -77,6 +79,16 @@ public sealed class PackageTests
         Assert.That(File.ReadAllBytes(built), Is.EqualTo(File.ReadAllBytes(Repository.Path("src", "ConvNet.Managed",
             "bin", Repository.Configuration, "net10.0", "ConvNet.Managed.dll"))),
             "the packages of this build");
+    }
+
+    private static void AssertHasOneLibrary(string path)
+    {
+        using ZipArchive package = ZipFile.OpenRead(path);
+        ZipArchiveEntry[] libraries =
+            [.. package.Entries.Where(entry => entry.FullName.StartsWith("runtimes/", StringComparison.Ordinal))];
+        string name = NativeLibraryFile.FileName;
+        Assert.That(libraries.Select(library => library.Name), Is.EqualTo([name]));
+        Assert.That(libraries[0].Length, Is.EqualTo(new FileInfo(NativeLibraryFile.Loaded.Path).Length));
     }
 
     // Users get TorchSharp-cpu, which brings every platform's libtorch. In its place stands a package of its name and

@@ -1,0 +1,31 @@
+# A project that finds the installed library with find_package builds and runs; other major versions are not found.
+include(${CMAKE_CURRENT_LIST_DIR}/common.cmake)
+
+set(options -G ${generator} -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${compiler}
+            -DCMAKE_PREFIX_PATH=${work}/moved -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH)
+if(toolchain)
+  list(APPEND options -DCMAKE_TOOLCHAIN_FILE=${toolchain})
+endif()
+file(REMOVE_RECURSE ${work}/example ${work}/versions)
+run(output ${CMAKE_COMMAND} -S ${native}/example -B ${work}/example ${options})
+run(output ${CMAKE_COMMAND} --build ${work}/example --config Release)
+file(GLOB_RECURSE program ${work}/example/lenet5)
+run_example(found ${program} -e 1)
+run(expected ${emulator} ${example} -e 1)
+expect_equal("The output of the example" "${found}" "${expected}")
+
+string(REGEX MATCH "^[0-9]+" major ${version})
+math(EXPR older "${major} - 1")
+math(EXPR newer "${major} + 1")
+file(WRITE ${work}/versions/CMakeLists.txt "
+  cmake_minimum_required(VERSION 3.21)
+  project(versions LANGUAGES C)
+  foreach(version IN ITEMS ${older} ${major} ${version} ${newer})
+    find_package(convnet \${version} QUIET CONFIG)
+    message(STATUS \"\${version}: \${convnet_FOUND}\")
+    unset(convnet_DIR CACHE)
+  endforeach()
+")
+run(output ${CMAKE_COMMAND} -S ${work}/versions -B ${work}/versions/build ${options})
+string(REGEX MATCHALL "-- [0-9.]+: [01]" found "${output}")
+expect_equal("The list of versions found" "${found}" "-- ${older}: 0;-- ${major}: 1;-- ${version}: 1;-- ${newer}: 0")
