@@ -1,28 +1,18 @@
 /*
- * ConvNative: kernels for convolutional networks in C. This file is the complete ABI and its
- * documentation; native/example trains a network with it.
+ * ConvNative: kernels for convolutional networks in C. This file has the functions, convnet_types.h
+ * the structs; together they are the complete ABI and its documentation. native/example trains a
+ * network with them.
  *
  * The library computes and does not plan. The caller owns all memory: tensors, weights and
  * workspace. No kernel allocates them, prints, exits or retains its arguments, so calls on
  * different memory may run concurrently. Every function validates its arguments before it writes
- * anything and returns a cn_status. Queries return a size or a negative cn_status.
+ * anything and returns a cn_status. Queries return a size or a negative cn_status. What a call does
+ * is said by its descriptors; pointers that they do not ask for are ignored.
  *
  * Notation: n samples; c (input) and k (output) channels; h, w rows and columns; r, s rows and
  * columns of a filter; dx is the gradient of the loss with respect to x. Channels are in blocks of
- * B = CN_BLOCK = 16 on every processor, so layouts never depend on it. ceil(a / b) rounds up. All
- * sizes and strides of memory are in bytes.
- *
- * Layouts of an activation of n samples, outermost dimension first:
- *
- *   CN_PLAIN    n, c, h + 2 halo, w + 2 halo
- *   CN_BLOCKED  n, ceil(c / 16), h + 2 halo, w + 2 halo, 16; lanes beyond the last channel are zero
- *   CN_FLAT     ceil(c / 16) h w, n, 16; the input of a linear layer, without a halo
- *
- * A CN_FLAT tensor has the order of the blocked tensor that it is flattened from: feature block
- * (cb, y, x) holds the 16 values at that position in CN_BLOCKED. The output of a linear layer with
- * K features is CN_FLAT with c = K, h = w = 1. The halo is a border of zeros in memory. A function
- * that writes a tensor writes all of it, including the halo and the zero lanes, whatever they
- * contained. A function that reads a tensor relies on both.
+ * CN_BLOCK = 16 on every processor. ceil(a / b) rounds up. All sizes and strides of memory are in
+ * bytes.
  *
  * Per-channel vectors (bias, batch normalisation's scale, shift and statistics, and their
  * gradients) have 16 ceil(c / 16) floats, zero beyond the last channel. Weights and their gradients
@@ -43,18 +33,20 @@
  * version. Every struct that may grow begins with its size, which the caller sets to sizeof. Fields
  * beyond that size count as 0, and 0 always selects the behaviour before the field existed. A size
  * that exceeds the library's is accepted if the excess is 0. Unknown values get CN_BAD_VALUE or
- * CN_BAD_SIZE. What a call does is said by its descriptors; pointers that they do not ask for are
- * ignored.
+ * CN_BAD_SIZE.
  */
 #ifndef CONVNET_H
 #define CONVNET_H
 
-#include <stdint.h>
+#include "convnet_types.h"
 
-#if defined(_WIN32)
+/* CMake defines convnet_EXPORTS for the sources of the shared library. */
+#if !defined(_WIN32)
+#define CN_API __attribute__((visibility("default")))
+#elif defined(convnet_EXPORTS)
 #define CN_API __declspec(dllexport)
 #else
-#define CN_API __attribute__((visibility("default")))
+#define CN_API
 #endif
 
 #ifdef __cplusplus
@@ -68,55 +60,12 @@ enum { CN_VERSION = CN_VERSION_MAJOR << 16 | CN_VERSION_MINOR };
 /* CN_VERSION of the library. */
 CN_API int32_t cn_version(void);
 
-enum { CN_BLOCK = 16 };
-
 /* ---- Status --------------------------------------------------------------------------------- */
-
-typedef enum cn_status {
-  CN_OK = 0,
-  CN_NULL_POINTER = -1, /* a required pointer is null */
-  CN_BAD_CONTEXT = -2,  /* features that this processor lacks, or threads outside 1..1024 */
-  CN_BAD_SHAPE = -3,    /* a size is not positive or too large, or sizes contradict each other */
-  CN_BAD_LAYOUT = -4,   /* the layout or element type is unknown or not supported by the function */
-  CN_MISALIGNED = -5,   /* a pointer violates the alignment rules above */
-  CN_BAD_VALUE = -6,    /* an option is out of range: flags, epsilon, momentum, step, pass */
-  CN_BAD_LABEL = -7,    /* a label is not in 0..classes - 1; nothing was written */
-  CN_WORKSPACE_TOO_SMALL = -8, /* the workspace is smaller than the query requires */
-  CN_BAD_SIZE = -9,     /* a struct's size is too small, or it has fields that this library lacks */
-  CN_UNSUPPORTED = -10, /* valid, but no kernel computes it: an algorithm, an epilogue, an update */
-  CN_NO_MEMORY = -11,   /* memory or threads could not be allocated */
-} cn_status;
 
 /* A sentence in English for a status. Never null; static storage. */
 CN_API const char *cn_status_text(int32_t status);
 
 /* ---- Threads -------------------------------------------------------------------------------- */
-
-/*
- * Threads that run calls. Those of the library are created when a call first needs them, reused by
- * later calls from any thread, and joined by cn_threads_destroy. A call proceeds with the threads
- * that can be created, at least its own; this also holds in a forked child process, for calls from
- * inside calls, and for calls that find all processors occupied by other calls. Contexts whose
- * threads are null share one set that lasts until the library is unloaded.
- */
-typedef struct cn_threads cn_threads;
-
-/*
- * Threads that the caller brings. The function calls body(state, index) once for every index in
- * 0..count - 1, in any order and on any threads, and returns when all calls have returned. count is
- * at most the threads of the context.
- */
-typedef void (*cn_parallel_for)(void *caller, int32_t count,
-                                void (*body)(void *state, int32_t index), void *state);
-
-typedef struct cn_threads_options {
-  uint32_t size;
-  int32_t spin_microseconds; /* an idle thread polls for this time before it sleeps: 0..10^6, or -1
-                                for the default of 100. 0 suits servers whose processors are shared,
-                                more suits training in a loop */
-  cn_parallel_for run;       /* null: the library creates the threads */
-  void *caller;              /* first argument of run */
-} cn_threads_options;
 
 CN_API int32_t cn_threads_create(const cn_threads_options *options, cn_threads **threads);
 
@@ -125,26 +74,8 @@ CN_API int32_t cn_threads_destroy(cn_threads *threads);
 
 /* ---- Processor and context ------------------------------------------------------------------ */
 
-/* Instruction sets, as bits. They are independent of each other. */
-enum {
-  CN_AVX2 = 1 << 0,   /* AVX2 and FMA */
-  CN_AVX512 = 1 << 1, /* AVX-512 F, BW, DQ and VL, with AVX2 and FMA */
-  CN_NEON = 1 << 2,   /* Advanced SIMD of AArch64 */
-};
-
 /* The features that the processor, its operating system and this build of the library support. */
 CN_API uint64_t cn_cpu_features(void);
-
-/* First argument of every kernel. */
-typedef struct cn_context {
-  uint32_t size;
-  int32_t threads;   /* 1..1024; small calls use fewer; results do not depend on it */
-  uint64_t features; /* those that kernels may use, all of them in cn_cpu_features(); 0: portable C.
-                        The fastest kernels that need no others run */
-  cn_threads *pool;  /* null: the library's shared threads */
-  int64_t serial_operations; /* calls of fewer operations run on the calling thread, see
-                                cn_team_size; 0: the default of 1,500,000; 1: no call does */
-} cn_context;
 
 /* The feature whose kernels a context selects; 0 for portable C. Or a negative status. */
 CN_API int64_t cn_kernel_feature(const cn_context *context);
@@ -157,39 +88,6 @@ CN_API int64_t cn_kernel_feature(const cn_context *context);
 CN_API int32_t cn_team_size(const cn_context *context, double operations);
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
-
-typedef enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 } cn_layout;
-
-typedef enum cn_type { CN_FLOAT32 = 0 } cn_type;
-
-/* Larger values are rejected with CN_BAD_SHAPE. */
-enum {
-  CN_MOST_SIZE = 1 << 30,   /* samples, c, h, w and h w of a tensor; pixels of a window */
-  CN_MOST_HALO = 255,       /* halo of a tensor */
-  CN_MOST_WINDOW = 1 << 20, /* kernel x dilation, stride and padding, per direction; the kernel of
-                               an average may be as large as a tensor */
-  /* Image pixels in a window of max pooling, which are numbered in floats. */
-  CN_MOST_MAXIMUM = 1 << 24
-};
-
-/* The shape of one sample and its layout in memory. The number of samples is an argument of each
- * call. */
-typedef struct cn_tensor {
-  int32_t c, h, w;       /* at least 1 */
-  int32_t halo;          /* width of the zero border on all four sides; 0 for CN_FLAT */
-  int32_t layout;        /* cn_layout */
-  int32_t type;          /* cn_type of the values */
-  int64_t sample_stride; /* bytes from one sample to the next; 0 if samples are contiguous */
-} cn_tensor;
-
-/*
- * A sample stride makes a tensor a slice of the channels of a wider one: the pointer is that of the
- * first channel of the slice, and the stride is that of the wider tensor. It is at least the size
- * of a sample and a multiple of the size of a value and, for CN_BLOCKED, of a block. A function
- * that writes a slice leaves the other channels alone. If the channels of a CN_BLOCKED slice are no
- * multiple of 16, it must be the last one, because its zero lanes are written too. CN_FLAT has no
- * slices.
- */
 
 /* Bytes from the first of n samples to the end of the last, including the halo and zero lanes. */
 CN_API int64_t cn_tensor_bytes(const cn_tensor *tensor, int32_t n);
@@ -219,71 +117,7 @@ CN_API int32_t cn_bias_add(const cn_context *context, const cn_tensor *tensor, i
 CN_API int32_t cn_bias_gradient(const cn_context *context, const cn_tensor *tensor, int32_t n,
                                 const void *dy, float *db);
 
-/* ---- Activations ---------------------------------------------------------------------------- */
-
-/*
- * Activation functions. NaN propagates through all of them. Up to CN_LEAKY_RELU the derivative, the
- * slope, is a function of y = f(x); these can be fused into other kernels.
- */
-typedef enum cn_activation_kind {
-  CN_IDENTITY = 0,   /* f(x) = x */
-  CN_RELU = 1,       /* f(x) = x <= 0 ? 0 : x; slope y <= 0 ? 0 : 1 */
-  CN_RELU6 = 2,      /* f(x) = x <= 0 ? 0 : x >= 6 ? 6 : x; slope y <= 0 || y >= 6 ? 0 : 1 */
-  CN_LEAKY_RELU = 3, /* f(x) = x <= 0 ? slope x : x; slope y <= 0 ? slope : 1 */
-  CN_GELU = 4,       /* f(x) = x P(Z <= x) of a standard normal Z */
-  CN_GELU_TANH = 5,  /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
-} cn_activation_kind;
-
-typedef struct cn_activation {
-  int32_t kind;      /* cn_activation_kind */
-  float slope;       /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */
-  float reserved[2]; /* 0 */
-} cn_activation;
-
 /* ---- Pooling -------------------------------------------------------------------------------- */
-
-/*
- * A window that slides over an image: that of position (p, q) has its first tap at row p stride_h -
- * pad_top and column q stride_w - pad_left. The padding before and behind the image may differ.
- */
-typedef struct cn_window {
-  int32_t kernel_h, kernel_w;
-  int32_t stride_h, stride_w;
-  int32_t pad_top, pad_left, pad_bottom, pad_right;
-  int32_t dilation_h, dilation_w; /* from one tap to the next */
-} cn_window;
-
-typedef enum cn_pool_kind {
-  CN_POOL_MAX = 0, /* padding never wins; the first maximum in row-major order; of NaNs the last */
-  CN_POOL_AVERAGE = 1, /* mean of the window; for global average pooling the whole image */
-} cn_pool_kind;
-
-/*
- * Windows, clipped at the border. All tensors are CN_BLOCKED; dx has the shape of x, dy that of y.
- * The dilation is 1 and each padding less than the kernel. y.h is at most that of cn_conv2d, but
- * rounded up: the last window may end behind the padding, and begins in the image or the padding
- * before it. y.w likewise. So every window holds a pixel of the image.
- */
-typedef struct cn_pool2d {
-  uint32_t size;
-  int32_t kind; /* cn_pool_kind */
-  cn_tensor x, y, dx, dy;
-  cn_window window;
-  int32_t count_include_pad; /* average: 1 divides by the pixels of the window inside the image and
-                                its padding, 0 by those inside the image */
-  int32_t winners;          /* maximum: 1 if winners are recorded, see below; 0 if the backward pass
-                               finds the maxima again in x */
-  cn_activation activation; /* with winners: CN_RELU or CN_RELU6 if x is its output, else
-                               CN_IDENTITY */
-} cn_pool2d;
-
-/*
- * The winners of max pooling. For every value of y, in the order of CN_BLOCKED without a halo, one
- * byte: the index of its pixel in the clipped window, in row-major order. With an activation it is
- * CN_NO_WINNER where the slope is 0, because the activation before the pool propagates no gradient
- * there.
- */
-enum { CN_NO_WINNER = 255 };
 
 /* Bytes of the winners, aligned to 64 bytes. 0 where they cannot be recorded: for an average, and
  * for windows of more than CN_NO_WINNER pixels. */
@@ -298,81 +132,7 @@ CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *poo
 CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
                                   const void *x, const uint8_t *winners, const void *dy, void *dx);
 
-/* ---- Epilogue ------------------------------------------------------------------------------- */
-
-/* What a kernel does to each result while it is in cache, in this order. */
-enum {
-  CN_BIAS = 1,     /* adds the bias of its channel */
-  CN_ADD = 2,      /* adds a tensor of the same shape: a residual, or another consumer's gradient */
-  CN_ACTIVATE = 4, /* applies the activation */
-  CN_SLOPE = 8,    /* multiplies by the slope of the activation whose outputs are given */
-  CN_STATISTICS = 16, /* stores cn_row_statistics of the result */
-  CN_POOL = 32, /* pools the result, which itself is not stored: y and dy are those of the pool */
-};
-
-/* Null stands for an epilogue without operations. */
-typedef struct cn_epilogue {
-  uint32_t size;
-  int32_t operations; /* a sum of the above; the fields of others are ignored */
-  cn_tensor add, outputs;
-  cn_activation activation;  /* CN_ACTIVATE, CN_SLOPE: up to CN_LEAKY_RELU */
-  const cn_pool2d *pool;     /* CN_POOL: its x has the shape of the result, without a halo */
-  const float *bias;         /* this and the following are ignored by queries */
-  const void *add_values;    /* laid out as add says */
-  const void *output_values; /* laid out as outputs says */
-  float *statistics;
-  uint8_t *winners; /* if the pool has winners: written in the forward pass, read in the backward */
-} cn_epilogue;
-
 /* ---- Optimiser ------------------------------------------------------------------------------ */
-
-typedef enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 } cn_optimizer_kind;
-
-/* Flags of an optimiser. */
-enum {
-  CN_NESTEROV = 1,  /* CN_SGD with momentum */
-  CN_DECOUPLED = 2, /* CN_ADAM: decoupled weight decay, not an L2 penalty */
-};
-
-/* Room for the state values per weight of a rule. */
-enum { CN_MOST_STATES = 4 };
-
-/*
- * The update rule of a step, in PyTorch's form. For weight w with gradient g, learning rate a and
- * weight decay d:
- *
- *   CN_SGD    g += d w
- *             v = momentum v + g                     v is state 0, absent if momentum is 0
- *             w -= a (flags & CN_NESTEROV ? g + momentum v : v)
- *
- *   CN_ADAM   g += d w, or with CN_DECOUPLED w *= 1 - a d
- *             m = beta1 m + (1 - beta1) g            m is state 0
- *             v = beta2 v + (1 - beta2) g g          v is state 1
- *             w -= a / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)
- *
- * Factors that depend on the options alone are computed in double precision; every operation on a
- * weight is rounded separately. All state is zero before the first step. If weight, gradient and
- * state are zero, they stay zero. Kingma and Ba, "Adam: a method for stochastic optimization", ICLR
- * 2015; CN_DECOUPLED is AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR
- * 2019.
- */
-typedef struct cn_optimizer {
-  int32_t kind;        /* cn_optimizer_kind: which of the options below count */
-  int32_t flags;       /* flags of that kind */
-  int64_t step;        /* CN_ADAM: number of this step, from 1 */
-  double momentum;     /* CN_SGD: 0 or more, less than 1 in single precision */
-  double beta1, beta2; /* CN_ADAM: 0 or more, less than 1 */
-  double epsilon;      /* CN_ADAM: more than 0 in single precision */
-  double reserved[4];  /* 0 */
-} cn_optimizer;
-
-/* A segment of parameters with its own options. Segments must not overlap; parameters outside all
- * segments are unchanged. */
-typedef struct cn_segment {
-  int64_t offset, length; /* in values, from the start of each block */
-  float rate_factor;      /* learning rate: learning_rate * rate_factor; both are finite */
-  float weight_decay;     /* at least 0 */
-} cn_segment;
 
 /* One step of all segments. The gradients are not changed. states has one pointer per state value
  * of the rule. Any alignment. */
@@ -381,81 +141,7 @@ CN_API int32_t cn_optimizer_step(const cn_context *context, const cn_optimizer *
                                  const cn_segment *segments, const float *gradients,
                                  float *const *states, float *weights);
 
-/* A parameter that is updated by a step fused into its weight gradient. */
-typedef struct cn_parameter {
-  void *values;                  /* packed and aligned like the gradient; so are states */
-  float *states[CN_MOST_STATES]; /* those that the rule uses */
-  float learning_rate;           /* finite */
-  float weight_decay;            /* at least 0 */
-} cn_parameter;
-
-/* What becomes of the gradients of a layer's parameters. */
-enum {
-  CN_STORE = 1,  /* they are written to dw and db */
-  CN_UPDATE = 2, /* the parameters take an optimiser step: the bits of cn_optimizer_step, but with
-                    the gradients from cache. Run backward-data before: it reads the weights */
-};
-
-/* db and bias count only if the epilogue of the call has CN_BIAS. */
-typedef struct cn_gradients {
-  uint32_t size;
-  int32_t operations; /* CN_STORE, CN_UPDATE or both */
-  void *dw;
-  float *db;
-  cn_optimizer optimizer;
-  cn_parameter weights, bias;
-} cn_gradients;
-
 /* ---- Convolution ---------------------------------------------------------------------------- */
-
-/*
- * The algorithm of a convolution. The Winograd algorithms compute tiles of m x m results from
- * products of transformed tiles and transformed filters, with 9 m m / (m + 2)^2 times fewer
- * multiplications: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
- * Their rounding errors are larger: the values of a tile share them, and a value that is not finite
- * turns all results whose tile reads it into NaN. They require a filter of 3 x 3, stride 1,
- * dilation 1 and the full or grouped form; otherwise CN_UNSUPPORTED is returned.
- */
-typedef enum cn_algorithm {
-  CN_DIRECT = 0,     /* direct sums of products */
-  CN_WINOGRAD_2 = 1, /* F(2x2, 3x3): 2.25 times fewer multiplications */
-  CN_WINOGRAD_4 = 2, /* F(4x4, 3x3): 4 times fewer */
-} cn_algorithm;
-
-enum { CN_ALGORITHMS = 3 };
-
-/*
- * y[k, p, q] = sum over c, r, s of w[k, c, r, s] *
- *              x[c, p stride_h + r dilation_h - pad_top, q stride_w + s dilation_w - pad_left]
- *
- * where x is zero outside the image; with groups, a filter sees the c / groups channels of its own
- * group. y.h is at most
- *   floor((x.h + pad_top + pad_bottom - dilation_h (kernel_h - 1) - 1) / stride_h) + 1,
- * and y.w likewise; a smaller y leaves rows or columns of the input unread.
- *
- * dx has the shape and layout of x, and dy those of y, each with its own halo. Every function uses
- * the descriptors x and y, both backward passes dy, and backward-data dx. y and dy are CN_BLOCKED.
- * The layout of x and the groups determine the packed form of the weights, which is zero padded:
- *
- *   stem       x CN_PLAIN, c < 16, groups = 1:    ceil(k/16), c, r, s, 16k
- *   full       x CN_BLOCKED, groups = 1:          ceil(k/16), ceil(c/16), r, s, 16c, 16k
- *   grouped    x CN_BLOCKED, c/groups and k/groups multiples of 16: full, group after group
- *   depthwise  x CN_BLOCKED, c = k = groups > 1:  ceil(c/16), r, s, 16c
- *   other      x CN_BLOCKED, any other groups:    OIHW, not packed; correct but slow
- *
- * A tensor whose halo is at least that of cn_conv2d_describe is read in place. If the halo is
- * smaller, rows are first copied into the workspace with a wider one: slower, with the same bits.
- */
-typedef struct cn_conv2d {
-  uint32_t size;
-  int32_t groups;
-  int32_t algorithm;   /* cn_algorithm of the pass; the packed form is the same for all */
-  int32_t transformed; /* 1: w is the result of cn_conv2d_transform_weights for this pass */
-  cn_tensor x, y, dx, dy;
-  cn_window window;
-} cn_conv2d;
-
-typedef enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 } cn_pass;
 
 /* Bytes of the packed weights and of their gradient. */
 CN_API int64_t cn_conv2d_weight_bytes(const cn_conv2d *conv);
@@ -466,19 +152,6 @@ CN_API const char *cn_conv2d_weight_order(const cn_conv2d *conv);
 
 /* The cn_layout in which x is read fastest; x.layout does not count. */
 CN_API int32_t cn_conv2d_layout(const cn_conv2d *conv);
-
-/* How a pass is computed, and what it costs. */
-typedef struct cn_conv2d_variant {
-  uint32_t size;
-  int32_t halo;        /* the smallest of x (backward-data: of dy) with which no rows are copied */
-  const char *name;    /* of the variant, such as "direct, blocks of 16 channels"; static */
-  int64_t workspace;   /* bytes; may be 0 */
-  int64_t transformed; /* bytes of transformed weights, aligned to 64 bytes; 0: it has none */
-  int32_t updates;     /* 1: backward-weights supports CN_UPDATE */
-  int32_t chunks;      /* backward-weights: separate sums over pixels, added up in order */
-  double operations;   /* floating-point operations that the formula takes */
-  double nanoseconds;  /* estimate on one thread; 0 where there is no choice of algorithm */
-} cn_conv2d_variant;
 
 /*
  * Describes the variant that runs a pass over n samples with this context and epilogue, for the
@@ -528,21 +201,6 @@ CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_co
 
 /* ---- Linear layer --------------------------------------------------------------------------- */
 
-/*
- * y[k] = sum over i of w[k, i] x[i]. x and dx are CN_FLAT with the c, h, w from which they were
- * flattened, so feature i is index i in the plain c, h, w order. y and dy are CN_FLAT with c =
- * outputs, h = w = 1. Packed weights: ceil(outputs/16), blocks, 16 features, 16 outputs, with the
- * feature blocks in the order of CN_FLAT. cn_linear_weight_bytes may include an additional block of
- * zeros per row, which avoids cache conflicts between rows. The epilogue supports CN_BIAS and
- * CN_ACTIVATE in the forward pass, CN_BIAS in backward-weights.
- */
-typedef struct cn_linear {
-  uint32_t size;
-  int32_t type; /* cn_type of the values */
-  int32_t c, h, w;
-  int32_t outputs;
-} cn_linear;
-
 /* As for cn_conv2d. The plain weights are `outputs` rows of c h w values. */
 CN_API int64_t cn_linear_weight_bytes(const cn_linear *linear);
 CN_API int64_t cn_linear_workspace_bytes(const cn_context *context, const cn_linear *linear,
@@ -573,21 +231,6 @@ CN_API int32_t cn_linear_backward_weights(const cn_context *context, const cn_li
 CN_API int64_t cn_row_statistics_bytes(const cn_tensor *tensor, int32_t n);
 CN_API int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
                                  const void *x, float *statistics);
-
-/*
- * y = scale (x - mean) / sqrt(variance + epsilon) + shift per channel. All tensors are CN_BLOCKED
- * and have the same shape. Training uses the mean and (biased) variance of the m = n h w values of
- * the batch, stores mean and 1 / sqrt(variance + epsilon) for the backward pass, and updates
- *   running_mean = (1 - momentum) running_mean + momentum mean
- *   running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)
- * the latter only if m > 1. Scale, shift, statistics and gradients are per-channel vectors.
- */
-typedef struct cn_batch_norm {
-  uint32_t size;
-  float epsilon; /* > 0 */
-  cn_tensor x, y, dx, dy;
-  float momentum; /* 0..1 */
-} cn_batch_norm;
 
 /* Workspace of the forward pass in training and of the backward pass. */
 CN_API int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,
@@ -630,17 +273,6 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
 
 /* ---- Elementwise ---------------------------------------------------------------------------- */
 
-/*
- * Operands of the same shape and layout, each with its own halo. An output may be one of the inputs
- * if their descriptors are equal.
- */
-typedef struct cn_elementwise {
-  uint32_t size;
-  int32_t reserved;    /* 0 */
-  cn_tensor a, b, out; /* b is ignored by functions of one input */
-  cn_activation activation;
-} cn_elementwise;
-
 /* out = f(a) */
 CN_API int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
                                      const void *a, void *out);
@@ -655,26 +287,6 @@ CN_API int32_t cn_activation_backward(const cn_context *context, const cn_elemen
 /* out = f(a + b). Also used to add the gradients of a value with several consumers. */
 CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
                       const void *b, void *out);
-
-/*
- * y = keep ? scale x : 0, where keep = word 0 of philox(counter, key) >= threshold. philox is
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) with
- *
- *   counter = low and high 32 bits of e, step, node     key = low and high 32 bits of seed
- *   e = (((first_sample + sample) * c + channel) * h + row) * w + column
- *
- * The mask depends only on the position in the whole batch: several calls that share a batch, each
- * with the index of its first sample, mask what a single call would. The same call on dy gives dx.
- * For a drop probability p: threshold = floor(p 2^32), scale = 1 / (1 - p).
- */
-typedef struct cn_dropout {
-  uint32_t size;
-  uint32_t node;
-  uint64_t seed;
-  cn_tensor x, y; /* same shape and layout, each with its own halo */
-  uint32_t threshold;
-  float scale; /* finite */
-} cn_dropout;
 
 /* Computes y from x. y may be x if the descriptors are equal. */
 CN_API int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
@@ -695,30 +307,10 @@ CN_API int32_t cn_clamp(const cn_context *context, int64_t count, float most,
  * the ceil(count / CN_SUM_RUN) sums. In double precision, with the same bits for all features and
  * numbers of threads.
  */
-enum { CN_SUM_RUN = 4096 };
 CN_API int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float *x,
                                   double *sums);
 
 /* ---- Losses --------------------------------------------------------------------------------- */
-
-typedef enum cn_loss_kind {
-  CN_SOFTMAX_CROSS_ENTROPY = 0, /* mean of -log softmax(output)[label] over samples and pixels */
-  CN_MULTICLASS_SVM = 1,        /* mean of the sum over j != label of max(0, output[j] -
-                                   output[label] + margin), with slope 0 at 0; 1 pixel */
-  CN_MEAN_SQUARED_ERROR = 2,    /* mean of (output - targets)^2 over all values of every sample */
-} cn_loss_kind;
-
-/* Outputs are plain: n samples of `classes` maps of `pixels` values. Targets are int32 labels, one
- * per sample and pixel, or for CN_MEAN_SQUARED_ERROR floats with the shape of the output. */
-typedef struct cn_loss {
-  uint32_t size;
-  int32_t kind; /* cn_loss_kind */
-  int32_t classes, pixels;
-  float margin;     /* CN_MULTICLASS_SVM: finite */
-  int32_t weighted; /* 1: the mean is weighted by one weight per sample. They must be finite, not
-                       negative and not all zero, else CN_BAD_VALUE */
-  int32_t gradient; /* 1: doutput, of the shape of output, receives the gradient */
-} cn_loss;
 
 /* Computes *loss, accumulated in double precision, and the gradient. */
 CN_API int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, int32_t n,

@@ -28,7 +28,7 @@ class NativeMutants:
         self.build = self.folder / "build"
         paths = sorted(p for p in (root / "native/src").rglob("*.[ch]") if p.parent.name != "simd" or p.stem == isa.lower())
         self.texts = {str(p.relative_to(root)): p.read_text() for p in paths}
-        self.types = csource.type_names([*self.texts.values(), (root / "native/include/convnet.h").read_text()])
+        self.types = csource.type_names([*self.texts.values(), *(p.read_text() for p in (root / "native/include").glob("*.h"))])
 
     def mutants(self):
         return [m for file, text in self.texts.items() for m in csource.mutants_of(file, text, self.types)]

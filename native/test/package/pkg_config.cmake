@@ -19,7 +19,7 @@ run_example(found ${work}/with_pkg_config -e 1)
 run(expected ${emulator} ${example} -e 1)
 expect_equal("The output of the example" "${found}" "${expected}")
 
-foreach(language IN ITEMS c99 c++98)
+foreach(language IN ITEMS c99 c++11)
   string(REGEX REPLACE "[0-9]+" "" kind ${language})
   file(WRITE ${work}/header.txt "#include <convnet.h>\n")
   run(output ${compiler} -x ${kind} -std=${language} -Wall -Wextra -Wpedantic -Werror -fsyntax-only ${flags}

@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>The size limits of native/include/convnet.h, defined once for all C# code.</summary>
+/// <summary>The size limits of native/include/convnet_types.h, defined once for all C# code.</summary>
 /// <remarks>In addition, a sample, a parameter and a tensor of a batch have at most 2^31 − 1 values each.</remarks>
 internal static class Limits
 {

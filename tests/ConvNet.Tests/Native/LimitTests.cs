@@ -15,7 +15,7 @@ public sealed class LimitTests
     [Test]
     public void TheLimitsAreThoseOfTheHeader()
     {
-        string header = File.ReadAllText(Repository.Path("native", "include", "convnet.h"));
+        string header = File.ReadAllText(Repository.Path("native", "include", "convnet_types.h"));
         (string Name, int Value)[] limits =
         [
             (nameof(Convnet.CN_MOST_SIZE), Convnet.CN_MOST_SIZE),
