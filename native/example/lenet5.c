@@ -335,7 +335,7 @@ static void train(network *net, const image_set *train_set, const image_set *tes
     for (int32_t i = 0; i < test_set->count; i++) order[i] = i;
     for (int32_t i = 0; i < test_set->count; i += BATCH)
       evaluate(net, test_set, order + i, min_of(BATCH, test_set->count - i), &hits);
-    printf("epoch %d: loss %.9g, %d of %d test images correct\n", epoch, sum / train_set->count,
+    printf("epoch %d: loss %.17g, %d of %d test images correct\n", epoch, sum / train_set->count,
            hits, test_set->count);
     fflush(stdout);
   }
