@@ -215,6 +215,8 @@ static void plan_network(network *net) {
 
 /* ---- Passes ---------------------------------------------------------------------------------- */
 
+/* Convolutions pass on blocks of channels. Linear layers have a layout of their own, and images and
+ * scores are plain: reorders are in between. */
 static void forward(network *net, int32_t n) {
   const cn_context *context = &net->context;
   const cn_conv2d *first = &net->blocks[0].conv[CN_FORWARD];
@@ -358,9 +360,9 @@ int main(int argc, char **argv) {
       break;
   }
   if (argc - i > 1 || (i < argc && argv[i][0] == '-'))
-    fail("[-t threads] [-e epochs] [-s seed] [folder]", "usage: lenet5");
+    fail("lenet5 [-t threads] [-e epochs] [-s seed] [folder]", "usage");
   if (cn_version() >> 16 != CN_VERSION_MAJOR || cn_version() < CN_VERSION)
-    fail("is older than this program, or of another major version", "the library");
+    fail("older than this program, or of another major version", "the library");
 
   const bool drawn = i == argc;
   image_set train_set =
