@@ -56,6 +56,7 @@ eng/setup torch || true
 eng/setup fashion-mnist || true
 eng/setup peers || true
 eng/setup browser || true
+eng/setup pkg-config || true
 
 echo "== build"
 dotnet build ConvNative.sln -c Release -v quiet || {

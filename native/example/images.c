@@ -22,7 +22,7 @@ float random_real(uint64_t *state, float bound) {
 }
 
 void *allocate(int64_t bytes) {
-  void *memory = aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64);
+  void *memory = malloc((size_t)bytes);
   if (memory == NULL) fail("out of memory", "lenet5");
   return memory;
 }
@@ -40,7 +40,8 @@ static uint8_t *read_idx(const char *folder, const char *name, int rank, int32_t
   int64_t bytes = 1;
   for (int i = 0; i < rank; i++) {
     const uint8_t *word = head + 4 + 4 * i;
-    const int32_t size = (int32_t)((uint32_t)word[0] << 24 | word[1] << 16 | word[2] << 8 | word[3]);
+    const int32_t size =
+        (int32_t)((uint32_t)word[0] << 24 | word[1] << 16 | word[2] << 8 | word[3]);
     if (i == 0) *count = size;
     if (size < 1 || (i > 0 && size != SIDE)) fail("has no images of 28 x 28", path);
     bytes *= size;

@@ -18,7 +18,7 @@ image_set read_images(const char *folder, const char *images, const char *labels
 /* Draws noisy bars. The label of a bar is its angle. */
 image_set draw_images(int32_t count, uint64_t seed);
 
-/* Aligned as the library demands. Ends the program if there is no memory. */
+/* malloc, but ends the program if there is no memory. */
 void *allocate(int64_t bytes);
 
 uint64_t random_bits(uint64_t *state);

@@ -376,13 +376,14 @@ int main(int argc, char **argv) {
   net.context = (cn_context){.size = sizeof net.context, .threads = threads};
   net.context.features = cn_cpu_features();
   plan_network(&net);
-  net.memory = allocate(net.bytes);
+  char *block = allocate(net.bytes + 63);
+  net.memory = block + (64 - (uintptr_t)block % 64) % 64; /* aligned as the library demands */
   memset(net.memory, 0, (size_t)net.bytes);
   plan_network(&net);
   initialize(&net, seed);
   train(&net, &train_set, &test_set, epochs, seed);
 
-  free(net.memory);
+  free(block);
   free(train_set.images), free(train_set.labels);
   free(test_set.images), free(test_set.labels);
   return 0;

@@ -19,9 +19,16 @@ run_example(found ${work}/with_pkg_config -e 1)
 run(expected ${emulator} ${example} -e 1)
 expect_equal("The output of the example" "${found}" "${expected}")
 
+find_program(cxx NAMES c++ g++ clang++ REQUIRED)
+run(flags ${pkg_config} --cflags convnet)
+separate_arguments(flags UNIX_COMMAND "${flags}")
 foreach(language IN ITEMS c99 c++11)
   string(REGEX REPLACE "[0-9]+" "" kind ${language})
+  set(program ${compiler})
+  if(kind STREQUAL "c++")
+    set(program ${cxx})
+  endif()
   file(WRITE ${work}/header.txt "#include <convnet.h>\n")
-  run(output ${compiler} -x ${kind} -std=${language} -Wall -Wextra -Wpedantic -Werror -fsyntax-only ${flags}
+  run(output ${program} -x ${kind} -std=${language} -Wall -Wextra -Wpedantic -Werror -fsyntax-only ${flags}
       ${work}/header.txt)
 endforeach()
