@@ -188,11 +188,11 @@ CN_API int32_t cn_conv2d_backward_data(const cn_context *context, const cn_conv2
                                        int64_t workspace_bytes);
 
 /*
- * Computes the gradients of the parameters from x and dy. The epilogue is that of the forward pass,
- * through whose CN_BIAS and CN_POOL the gradient passes: db is computed, and dy is the gradient of
- * the pool's output, of which conv->dy describes the input. A pool is supported for some maxima
- * with winners behind first layers of few filters. To pass through other operations, first apply
- * cn_activation_backward to dy.
+ * Computes the gradients of the parameters from x and dy. The epilogue supports CN_BIAS, for the
+ * gradient of the bias, and CN_POOL: then dy is the gradient of the pool's output, and conv->dy
+ * describes that of its input. A pool is supported for some maxima with winners behind first layers
+ * of few filters. Other operations of the forward pass come first: apply cn_activation_backward to
+ * dy.
  */
 CN_API int32_t cn_conv2d_backward_weights(const cn_context *context, const cn_conv2d *conv,
                                           const cn_epilogue *epilogue, int32_t n, const void *x,

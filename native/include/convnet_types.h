@@ -273,7 +273,8 @@ typedef struct cn_parameter {
 enum {
   CN_STORE = 1,  /* they are written to dw and db */
   CN_UPDATE = 2, /* the parameters take an optimiser step: the bits of cn_optimizer_step, but with
-                    the gradients from cache. Run backward-data before: it reads the weights */
+                    the gradients from cache. All linear layers support it, and convolutions as
+                    cn_conv2d_describe says. Run backward-data before: it reads the weights */
 };
 
 /* db and bias count only if the epilogue of the call has CN_BIAS. */
