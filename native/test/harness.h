@@ -11,6 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The C library of Windows frees aligned memory with a function of its own. */
+#if defined(_WIN32)
+#include <malloc.h>
+#define aligned_alloc(alignment, bytes) _aligned_malloc(bytes, alignment)
+#define calloc(count, bytes) _aligned_recalloc(NULL, count, bytes, 16)
+#define free(memory) _aligned_free(memory)
+#endif
+
 extern int failures;
 
 /* Counts and prints a failure. The test continues, or stops if the environment variable

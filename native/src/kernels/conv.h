@@ -143,7 +143,7 @@ void narrow_forward(const gemm_args *g, int64_t columns);
 
 /* The index of a winner, or CN_NO_WINNER where the slope of the activation f, CN_RELU or CN_RELU6,
  * is 0. y is the value of the winner, an output of f. */
-static inline __attribute__((always_inline)) vec winner_after(cn_activation f, vec y, vec at) {
+ALWAYS_INLINE vec winner_after(cn_activation f, vec y, vec at) {
   const vec none = vec_set1(CN_NO_WINNER);
   if (f.kind == CN_RELU) return vec_select(vec_not_le(y, vec_zero()), at, none);
   if (f.kind == CN_IDENTITY) return at;
