@@ -13,6 +13,14 @@
 /* The loader calls the function when it unloads the library. */
 #define AT_UNLOAD __attribute__((destructor))
 
+/* Places objects of a type side by side, between the symbols __start_<section> and
+ * __stop_<section>, where the format of object files has that. */
+#if defined(__ELF__)
+#define IN_SECTION(section_name, type) __attribute__((section(section_name), aligned(sizeof(type))))
+#else
+#define IN_SECTION(section_name, type)
+#endif
+
 /* Whether the optimiser knows the value. */
 #define IS_CONSTANT(value) __builtin_constant_p(value)
 

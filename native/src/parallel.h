@@ -1,16 +1,32 @@
 /*
- * Distributes work over threads. The library keeps its own teams of threads, which are created on
- * demand and joined when the library is unloaded. A call uses a free team; the calling thread is
- * always part of it.
+ * Distributes work over threads: those of the context's pool, see team.h, or those that the caller
+ * brings. The calling thread is always one of the former.
  */
 #ifndef CN_PARALLEL_H
 #define CN_PARALLEL_H
 
+#include "compiler.h"
 #include "tensor.h"
 
-/* Processes items first..last - 1 of a phase. `thread` is the index of the thread's private
- * workspace. */
-typedef void (*phase_body)(const void *state, int64_t first, int64_t last, int thread);
+/* A function that processes items first..last - 1 of a phase, and its name for tests. `thread` is
+ * the index of the thread's private workspace. */
+typedef struct body_record {
+  void (*run)(const void *state, int64_t first, int64_t last, int thread);
+  const char *name;
+} body_record;
+
+typedef const body_record *phase_body;
+
+#define BODY_TEXT(isa, name) #isa " " name
+#define BODY_NAME(isa, name) BODY_TEXT(isa, name)
+
+/* BODY(name) { ... } defines the phase_body `name`. All records are in one section, so that a test
+ * finds those that never ran. */
+#define BODY(name)                                                                                 \
+  static void name##_run(const void *state, int64_t first, int64_t last, int thread);              \
+  static const body_record name[1] IN_SECTION("cn_bodies", body_record) = {                        \
+      {name##_run, BODY_NAME(CN_ISA, #name)}};                                                     \
+  static void name##_run(const void *state, int64_t first, int64_t last, int thread)
 
 typedef struct phase {
   phase_body body;
@@ -32,6 +48,9 @@ int team_size(const cn_context *context, double operations);
  *   - there is too little work to be worth several threads;
  *   - no thread can be created, or other calls occupy all processors;
  *   - helper threads have recently cost more time than they saved (for a limited time).
+ * The last two do not count for threads that the caller brings, nor if no call is to be serial
+ * (serial_operations = 1). Then, besides, the first piece of a share is left to its owner, so that
+ * each thread does some work.
  */
 void run_phases(const cn_context *context, double operations, const phase *phases, int count,
                 const void *state);

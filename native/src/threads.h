@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #if defined(_WIN32)
 typedef void *thread_handle;
 #else
@@ -41,8 +45,8 @@ void stay_loaded(void);
 
 /* Tells the processor that this is a spin-wait loop. */
 static inline void spin_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
+#if defined(__SSE2__)
+  _mm_pause();
 #elif defined(__aarch64__) && !defined(_MSC_VER)
   __asm__ volatile("yield");
 #endif
@@ -52,7 +56,7 @@ static inline void spin_pause(void) {
  * exception flags. 0 on processors whose state cannot be read. */
 static inline uint32_t float_state(void) {
 #if defined(__SSE2__)
-  return __builtin_ia32_stmxcsr() & ~0x3fu;
+  return _mm_getcsr() & ~0x3fu;
 #elif defined(__aarch64__) && defined(__GNUC__)
   uint64_t state;
   __asm__ volatile("mrs %0, fpcr" : "=r"(state));
@@ -62,9 +66,10 @@ static inline uint32_t float_state(void) {
 #endif
 }
 
+/* Leaves the exception flags as they are. */
 static inline void set_float_state(uint32_t state) {
 #if defined(__SSE2__)
-  __builtin_ia32_ldmxcsr(state);
+  _mm_setcsr(state | (_mm_getcsr() & 0x3fu));
 #elif defined(__aarch64__) && defined(__GNUC__)
   __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)state));
 #else

@@ -83,7 +83,7 @@ typedef struct rows_job {
 } rows_job;
 
 /* Items are rows of all planes. */
-static void row_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(row_items) {
   const rows_job *job = state;
   const int64_t h = job->tensor->h;
   (void)thread;
@@ -129,7 +129,7 @@ static double rows_of(const norm_job *job, int64_t chunk) {
 }
 
 /* Items are (chunk, block): computes mean and sum of squared deviations from those of the rows. */
-static void chunk_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(chunk_items) {
   const norm_job *job = state;
   const vec w = vec_set1((float)job->shape->w);
   (void)thread;
@@ -152,7 +152,7 @@ static float inverse_std(float variance, float epsilon) {
 }
 
 /* Items are channels, including padding channels, whose statistics are zero. */
-static void channel_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(channel_items) {
   const norm_job *job = state;
   const float m = job->norm->momentum;
   const double count = count_of(job), w = job->shape->w;
@@ -189,7 +189,7 @@ EACH_ACTIVATION(OUTPUTS)
 #undef OUTPUTS
 
 /* Items are planes of y: (sample, block). */
-static void output_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(output_items) {
   const norm_job *job = state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -271,7 +271,7 @@ void ISA_NAME(batch_norm_apply)(const cn_context *context, const cn_batch_norm *
 }
 
 /* Inference: the inverse standard deviations are computed per plane, so no workspace is needed. */
-static void infer_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(infer_items) {
   const norm_job *job = state;
   float factor[CN_BLOCK];
   for (int64_t item = first; item < last; item++) {
@@ -280,7 +280,7 @@ static void infer_items(const void *state, int64_t first, int64_t last, int thre
     for (int i = 0; i < CN_BLOCK; i++)
       factor[i] = inverse_std(job->variance[block * CN_BLOCK + i], job->norm->epsilon);
     plane.inverse_std = factor - block * CN_BLOCK;
-    output_items(&plane, item, item + 1, thread);
+    output_items->run(&plane, item, item + 1, thread);
   }
 }
 
@@ -367,7 +367,7 @@ ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, 
   }
 }
 
-static void gradient_sums(const void *state, int64_t first, int64_t last, int thread) {
+BODY(gradient_sums) {
   const norm_job *job = state;
   (void)thread;
   switch (job->activation.kind) {
@@ -387,7 +387,7 @@ static double total_of(const norm_job *job, const float *partial, int64_t channe
 }
 
 /* dshift = sum of g; dscale = sum of g (x - mean) / std. Items are channels. */
-static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(gradient_items) {
   const norm_job *job = state;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
@@ -408,7 +408,7 @@ EACH_ACTIVATION(INPUT_GRADIENTS)
 #undef INPUT_GRADIENTS
 
 /* dx = scale / std (g - dshift / m - (x - mean) / std dscale / m). Items are planes of dx. */
-static void input_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(input_items) {
   const norm_job *job = state;
   const vec count = vec_set1((float)count_of(job));
   (void)thread;

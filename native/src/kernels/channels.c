@@ -37,7 +37,7 @@ static void copy_row(const copy_job *job, int64_t sample, int64_t channel, int64
 }
 
 /* Items are (sample, plane of dst, row). */
-static void copy_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(copy_items) {
   const copy_job *job = state;
   const bool plain = job->to->layout == CN_PLAIN;
   (void)thread;
@@ -87,7 +87,7 @@ typedef struct bias_job {
 } bias_job;
 
 /* Items are (sample, block, row). */
-static void add_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(add_items) {
   const bias_job *job = state;
   const cn_tensor *t = job->tensor;
   (void)thread;
@@ -104,7 +104,7 @@ static void add_items(const void *state, int64_t first, int64_t last, int thread
 }
 
 /* Items are blocks of channels. */
-static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(gradient_items) {
   const bias_job *job = state;
   const cn_tensor *t = job->tensor;
   (void)thread;

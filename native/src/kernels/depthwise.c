@@ -217,7 +217,7 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
 }
 
 /* Items are strips of rows of dst: (sample, block, strip). */
-static void depthwise_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(depthwise_items) {
   const depthwise_job *job = state;
   const depthwise_plan *p = &job->plan;
   const int64_t taps = (int64_t)p->conv->window.kernel_h * p->conv->window.kernel_w;

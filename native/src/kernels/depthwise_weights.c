@@ -219,7 +219,7 @@ static int64_t sum_plane(const depthwise_plan *p, const plane_sums *plane, int64
 }
 
 /* Items are (chunk of samples, group of blocks). */
-static void depthwise_weight_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(depthwise_weight_items) {
   const depthwise_weights *job = state;
   const depthwise_plan *p = &job->plan;
   const int64_t taps_floats = p->sum_floats - CN_BLOCK;
@@ -247,7 +247,7 @@ static void depthwise_weight_items(const void *state, int64_t first, int64_t las
 }
 
 /* Items are vectors of 16 floats, of the weights and then of the bias. */
-static void total_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(total_items) {
   const depthwise_weights *job = state;
   (void)thread;
   add_chunks(&job->totals, first, last);

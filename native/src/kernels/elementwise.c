@@ -157,7 +157,7 @@ ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t l
 }
 
 #define ITEMS(formula)                                                                             \
-  static void formula##_items(const void *state, int64_t first, int64_t last, int thread) {        \
+  BODY(formula##_items) {                                                                          \
     (void)thread;                                                                                  \
     map_rows(state, first, last, formula);                                                         \
   }
@@ -170,13 +170,11 @@ ITEMS(gelu_tanh_slope)
 #undef ITEMS_OF
 #undef ITEMS
 
-typedef void (*items)(const void *state, int64_t first, int64_t last, int thread);
-
 /* The loops of every activation, of its derivative and, if that is computed from y, of the
  * activation of a sum; and their cost relative to moving a value. */
 #define LOOPS(KIND, name) [KIND] = {name##_items, name##_slope_items, sum_##name##_items, 1},
 static const struct {
-  items forward, slope, sum;
+  phase_body forward, slope, sum;
   double work;
 } activations[ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
                               [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
@@ -264,7 +262,7 @@ static void drop(const elementwise_job *job, uint64_t e, uint64_t stride, int64_
 }
 
 /* Items are (sample, plane, row). */
-static void dropout_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(dropout_items) {
   const elementwise_job *job = state;
   const cn_tensor *t = job->shape;
   const uint64_t pixels = (uint64_t)t->h * (uint64_t)t->w;
@@ -315,27 +313,27 @@ typedef struct run_job {
 } run_job;
 
 /* Items are runs of RUN floats. */
-static void accumulate_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(accumulate_items) {
   const run_job *job = state;
   const int64_t i = first * RUN, end = min_i64(last * RUN, job->count);
   (void)thread;
   map_row(job->dst + i, job->src + i, job->dst + i, end - i, 0.0f, sum_identity);
 }
 
-static void fill_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(fill_items) {
   const run_job *job = state;
   (void)thread;
   for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) job->dst[i] = job->value;
 }
 
-static void scale_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(scale_items) {
   const run_job *job = state;
   (void)thread;
   for (int64_t i = first * RUN; i < min_i64(last * RUN, job->count); i++) job->dst[i] *= job->value;
 }
 
 /* A NaN is neither below nor above, and stays. */
-static void clamp_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(clamp_items) {
   const run_job *job = state;
   const float most = job->value;
   (void)thread;
@@ -347,7 +345,7 @@ static void clamp_items(const void *state, int64_t first, int64_t last, int thre
 
 /* A sum of its own for each run, over as many sums as lanes: the same bits on every processor. The
  * square of a float is exact in double precision. */
-static void squares_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(squares_items) {
   const run_job *job = state;
   (void)thread;
   for (int64_t run = first; run < last; run++) {

@@ -67,7 +67,7 @@ ALWAYS_INLINE void few_outputs(const forward_job *job, int64_t o, int samples) {
 }
 
 /* Items are blocks of y. */
-static void few_forward_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(few_forward_items) {
   const forward_job *job = state;
   (void)thread;
   for (int64_t o = first; o < last; o++) {
@@ -131,7 +131,7 @@ static int64_t tile_columns(const linear_job *job) {
 }
 
 /* Items are blocks of dy. Lanes beyond the last sample become zero. */
-static void transpose_dy(const void *state, int64_t first, int64_t last, int thread) {
+BODY(transpose_dy) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;
@@ -161,7 +161,7 @@ static memory_runs next_columns(const linear_job *job, int64_t column, int64_t o
 /*
  * Items are tiles of columns. All of them process one chunk of the outputs before the next chunk.
  */
-static void linear_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(linear_items) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
   const int64_t columns = tile_columns(job), all = s->x_blocks * CN_BLOCK;
@@ -199,7 +199,7 @@ static void linear_items(const void *state, int64_t first, int64_t last, int thr
 }
 
 /* Items are blocks of dx. Padding lanes become zero. */
-static void transpose_dx(const void *state, int64_t first, int64_t last, int thread) {
+BODY(transpose_dx) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;
@@ -246,7 +246,7 @@ static void add_products(const linear_job *job, int64_t i, int64_t n, int64_t o0
  * For small batches the lanes are outputs: 16 vectors are accumulated for a block of dx, and each
  * is summed over its lanes. Items are blocks of dx.
  */
-static void few_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(few_items) {
   const linear_job *job = state;
   const conv_shape *s = &job->shape;
   (void)thread;

@@ -85,7 +85,7 @@ static double weight_gradient(const loops_job *job, int64_t k, int64_t c, int64_
 }
 
 /* Items are (sample, block of y). */
-static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(forward_items) {
   const loops_job *job = state;
   const cn_tensor *t = &job->conv->y;
   (void)thread;
@@ -110,7 +110,7 @@ static void forward_items(const void *state, int64_t first, int64_t last, int th
 }
 
 /* Items are (sample, block of dx). */
-static void backward_data_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(backward_data_items) {
   const loops_job *job = state;
   const cn_tensor *t = &job->conv->dx;
   (void)thread;
@@ -129,7 +129,7 @@ static void backward_data_items(const void *state, int64_t first, int64_t last, 
 
 /* Items are output channels, including the padding of the last block, so that its lanes of db
  * become zero. */
-static void backward_weights_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(backward_weights_items) {
   const loops_job *job = state;
   const cn_conv2d *conv = job->conv;
   const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;

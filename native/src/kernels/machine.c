@@ -10,7 +10,7 @@ typedef struct fma_job {
 } fma_job;
 
 /* One item per thread: FMA_CHAINS independent chains, each value = value * 1 + 1. */
-static void fma_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(fma_items) {
   const fma_job *job = state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -46,7 +46,7 @@ typedef struct triad_job {
 enum { RUN = 4096 }; /* floats per item */
 
 /* out[i] = a[i] + scale * b[i] */
-static void triad_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(triad_items) {
   const triad_job *job = state;
   const int64_t end = min_i64(last * RUN, job->count);
   const vec scale = vec_set1(job->scale);

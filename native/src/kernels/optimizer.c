@@ -14,7 +14,7 @@ typedef struct optimizer_job {
 } optimizer_job;
 
 /* Items are runs of up to RUN floats, segment after segment. */
-static void optimizer_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(optimizer_items) {
   const optimizer_job *job = state;
   update_step step = job->blocks;
   int64_t item = 0;

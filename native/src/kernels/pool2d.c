@@ -128,7 +128,7 @@ void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy
 }
 
 /* Items are rows of y: (sample, block, row). */
-static void forward_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(forward_items) {
   const pool_job *job = state;
   const int64_t h = job->pool.y.h, planes = job->yv.planes;
   (void)thread;
@@ -313,7 +313,7 @@ static void crowded_plane(const pool_job *job, const float *x, const float *dy, 
 }
 
 /* Items are planes of dx: (sample, block). Windows are processed in row-major order. */
-static void backward_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(backward_items) {
   const pool_job copy = *(const pool_job *)state, *job = &copy;
   const cn_pool2d *p = &copy.pool;
   (void)thread;

@@ -36,7 +36,7 @@ static void reorder_row(const reorder_job *job, int64_t lanes, const float *src,
 static int64_t planes_per_block(const cn_tensor *t) { return t->layout == CN_PLAIN ? CN_BLOCK : 1; }
 
 /* Items are (sample, block of channels, row). */
-static void reorder_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(reorder_items) {
   const reorder_job *job = state;
   const cn_tensor *from = job->from, *to = job->to;
   const int64_t blocks = blocks_of(from->c);
@@ -101,7 +101,7 @@ static weight_vector vector_at(const weight_job *job, int64_t index) {
                          .lanes = lanes_of(s->y_channels, y)};
 }
 
-static void pack_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(pack_items) {
   const weight_job *job = state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -111,7 +111,7 @@ static void pack_items(const void *state, int64_t first, int64_t last, int threa
   }
 }
 
-static void unpack_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(unpack_items) {
   const weight_job *job = state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {

@@ -272,7 +272,7 @@ static void spread_pixels(const samples_job *job, const band *b, int64_t y, cons
 }
 
 /* Items are bands of 16 samples each. */
-static void samples_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(samples_items) {
   const samples_job *job = state;
   const samples_plan *p = &job->plan;
   float *dy = job->own + thread * p->own_floats, *dx = dy + p->dy_floats;

@@ -321,7 +321,7 @@ static prefetcher prefetch_next(const sweep_job *job, const sweep_item *p, const
  * Items are (pair of dst blocks, unit). The outermost loop is over chunks of src: a chunk stays in
  * cache for all pairs. While items that share an operand run, the next operand is prefetched.
  */
-static void sweep_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(sweep_items) {
   const sweep_job *job = state;
   const sweep *w = job->w;
   const int64_t own = thread * (w->pack_floats + w->spread_floats + w->pool_floats);
@@ -381,7 +381,7 @@ void run_sweep(const cn_context *context, const sweep *w, const float *src, cons
 
 /* Items are (group, y block, x block): transposes [r][s][16c][16k] to [r][s][16k][16c], with blocks
  * of x outermost. */
-static void transpose_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(transpose_items) {
   const sweep_job *job = state;
   const sweep *w = job->w;
   const conv_shape *s = &w->shape;
@@ -398,7 +398,7 @@ static void transpose_items(const void *state, int64_t first, int64_t last, int 
 }
 
 /* Items are y blocks: transposes the weights of a stem, [c][r][s][16k], to [r][s][16k][16c]. */
-static void transpose_stem_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(transpose_stem_items) {
   const sweep_job *job = state;
   const conv_shape *s = &job->w->shape;
   const int64_t taps = s->w_outer / s->w_tap, run = taps * CN_BLOCK;

@@ -118,7 +118,7 @@ typedef struct tail_job {
 } tail_job;
 
 /* Items are planes of dst: (sample, plane). */
-static void tail_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(tail_items) {
   const tail_job *job = state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {

@@ -333,7 +333,7 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
 }
 
 /* Items are (chunk, group, tile of y, tile of x). The first tile of x also computes the bias. */
-static void weights_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(weights_items) {
   const weights_job *job = state;
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
@@ -388,7 +388,7 @@ void add_chunks(const chunk_sums *s, int64_t first, int64_t last) {
 }
 
 /* Items are vectors of 16 floats of the weights, then of the bias. */
-static void sum_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(sum_items) {
   const weights_job *job = state;
   (void)thread;
   add_chunks(&job->sums, first, last);

@@ -87,7 +87,7 @@ ALWAYS_INLINE void transform_filters(int m, const float *g, float *to, int64_t p
 
 /* Items are (group, block of dst, block of src). Backward-data uses the filters rotated by 180
  * degrees, with input and output channels exchanged. */
-static void filter_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(filter_items) {
   const winograd_job *job = state;
   const winograd_plan *p = job->p;
   const conv_shape *s = &p->shape;
@@ -296,7 +296,7 @@ static share share_at(const winograd_plan *p, int64_t item) {
                  .block1 = min_i64(2 * (pairs * (number + 1) / p->shares), p->dst_blocks)};
 }
 
-static void winograd_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(winograd_items) {
   const winograd_job *job = state;
   const winograd_plan *p = job->p;
   float *src = job->own + thread * p->own_floats, *dst = src + p->points * p->src_plane;

@@ -124,7 +124,7 @@ static void sum_bias(const weights_job *job, const share *t, int64_t row0, int64
 }
 
 /* Items are (chunk, group, pairs of rows of points, share of the blocks of y). */
-static void winograd_sum_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(winograd_sum_items) {
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
@@ -191,7 +191,7 @@ static void zero_padding(float *dw, int64_t x_lanes, int64_t y_lanes) {
 
 /* Items are (group, block of y, block of x): turns sums into gradients and applies the optimiser
  * step. The items of the first block of x also handle the bias. */
-static void gradient_items(const void *state, int64_t first, int64_t last, int thread) {
+BODY(gradient_items) {
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
