@@ -101,7 +101,7 @@ static int32_t check_norm_forward(const cn_batch_norm *norm, const cn_epilogue *
   TRY(check_like(&norm->x, &norm->y, n));
   TRY(adopt_epilogue(epilogue, room));
   TRY(check_epilogue(*epilogue, supported, &norm->x, n));
-  return check_operands(*epilogue);
+  return check_operands(*epilogue, ~0);
 }
 
 int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,

@@ -130,7 +130,7 @@ static int32_t check_weights(const cn_conv2d *conv, const void *w) {
 /* Validates the epilogue's operands and the workspace, and runs the call. */
 static int32_t finish_call(const conv_call *call, const conv_variant *variant,
                            int64_t workspace_bytes) {
-  TRY(check_operands(call->epilogue));
+  TRY(check_operands(call->epilogue, call->pass == CN_BACKWARD_WEIGHTS ? CN_POOL : ~0));
   TRY(check_workspace(call->workspace, workspace_bytes, variant_workspace(variant, call)));
   kernels_for(call->context)->conv[variant->run](call);
   return CN_OK;
@@ -260,7 +260,9 @@ int32_t cn_conv2d_layout(const cn_conv2d *conv) {
     MOST_PLAIN = 4
   }; /* with more channels, blocks are faster, even if most of one is padding */
   ADOPT(cn_conv2d, conv);
-  TRY(check_conv(conv, CN_FORWARD, 1));
+  cn_conv2d blocked = *conv;
+  blocked.x.layout = CN_BLOCKED;
+  TRY(check_conv(&blocked, CN_FORWARD, 1));
   return conv->x.c <= MOST_PLAIN && conv->groups == 1 ? CN_PLAIN : CN_BLOCKED;
 }
 
@@ -374,7 +376,7 @@ int32_t cn_linear_forward(const cn_context *context, const cn_linear *linear,
   TRY(check_linear_epilogue(linear, &epilogue, &room, CN_BIAS | CN_ACTIVATE));
   TRY(check_aligned(x));
   TRY(check_aligned(w));
-  TRY(check_operands(epilogue));
+  TRY(check_operands(epilogue, ~0));
   TRY(check_aligned(y));
   TRY(check_workspace(workspace, workspace_bytes,
                       linear_workspace_floats(linear, CN_FORWARD, n, context->threads)));

@@ -229,13 +229,13 @@ int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor 
   return (e->operations & CN_SLOPE) != 0 ? check_operand(&e->outputs, result, n) : CN_OK;
 }
 
-int32_t check_operands(const cn_epilogue *e) {
-  if ((e->operations & CN_BIAS) != 0) TRY(check_aligned(e->bias));
-  if ((e->operations & CN_ADD) != 0) TRY(check_values(&e->add, e->add_values));
-  if ((e->operations & CN_SLOPE) != 0) TRY(check_values(&e->outputs, e->output_values));
-  if ((e->operations & CN_STATISTICS) != 0) TRY(check_aligned(e->statistics));
-  return (e->operations & CN_POOL) != 0 && e->pool->winners != 0 ? check_aligned(e->winners)
-                                                                 : CN_OK;
+int32_t check_operands(const cn_epilogue *e, int32_t operations) {
+  const int32_t asked = e->operations & operations;
+  if ((asked & CN_BIAS) != 0) TRY(check_aligned(e->bias));
+  if ((asked & CN_ADD) != 0) TRY(check_values(&e->add, e->add_values));
+  if ((asked & CN_SLOPE) != 0) TRY(check_values(&e->outputs, e->output_values));
+  if ((asked & CN_STATISTICS) != 0) TRY(check_aligned(e->statistics));
+  return (asked & CN_POOL) != 0 && e->pool->winners != 0 ? check_aligned(e->winners) : CN_OK;
 }
 
 static int32_t check_parameter(const cn_optimizer *o, const cn_parameter *p) {

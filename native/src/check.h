@@ -62,7 +62,7 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
 /*
  * An epilogue behind a result. adopt_epilogue stands in for null and for structs of other sizes,
  * with room for the copies. check_epilogue validates its descriptors, of which `supported` are the
- * operations that the function has; check_operands validates its pointers.
+ * operations that the function has; check_operands validates the pointers of some of them.
  */
 typedef struct epilogue_room {
   cn_epilogue epilogue, own;
@@ -71,7 +71,7 @@ typedef struct epilogue_room {
 
 int32_t adopt_epilogue(const cn_epilogue **epilogue, epilogue_room *room);
 int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor *result, int32_t n);
-int32_t check_operands(const cn_epilogue *e);
+int32_t check_operands(const cn_epilogue *e, int32_t operations);
 
 /* What becomes of gradients; bias tells whether there is one. `aligned`: dw is packed. */
 int32_t check_gradients(const cn_gradients *g, bool bias, bool aligned);

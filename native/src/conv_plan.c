@@ -168,17 +168,45 @@ static void widen(const axis *a, int32_t src_stride, int32_t size, int32_t *low,
   *halo = max_i32(*halo, max_i32(-first, (a->count - 1) * src_stride + last - (size - 1)));
 }
 
-/* The same for the taps of all residues; each tap belongs to one residue. */
+static int64_t modulo(int64_t a, int64_t m) { return (a % m + m) % m; }
+
+/* The smallest x >= 0 with low <= a x mod m <= high, or -1; 0 <= a < m and 0 < low <= high < m.
+ * Takes as many steps as Euclid's algorithm. */
+static int64_t first_multiple(int64_t a, int64_t m, int64_t low, int64_t high) {
+  if (a == 0) return -1;
+  if (2 * a > m) return first_multiple(m - a, m, m - high, m - low);
+  const int64_t first = ceil_div(low, a);
+  if (first * a <= high) return first;
+  /* No multiple of a is in low..high, so it takes y turns of m to come there. */
+  const int64_t y = first_multiple(modulo(-m, a), a, low % a, high % a);
+  return y < 0 ? -1 : ceil_div(low + m * y, a);
+}
+
+/* The smallest x >= 0 with (start + x step) mod stride < size, or -1. */
+static int64_t first_residue(int64_t start, int64_t step, int64_t stride, int64_t size) {
+  const int64_t residue = modulo(start, stride);
+  if (residue < size) return 0;
+  const int64_t low = stride - residue;
+  return first_multiple(modulo(step, stride), stride, low, low + size - 1);
+}
+
+/*
+ * The same for the taps of all residues; each tap belongs to one residue. The first and the last
+ * tap whose residue has pixels reach farthest.
+ */
 static void widen_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad,
                            int32_t dst_size, int32_t src_size, int32_t *low, int32_t *high,
                            int32_t *halo) {
-  for (int32_t r = 0; r < kernel; r++) {
-    const int32_t offset = r * dilation - pad;
-    const int32_t residue = (offset % stride + stride) % stride;
-    if (residue >= dst_size) continue;
-    const axis tap = {.count = (dst_size - residue - 1) / stride + 1,
+  const int32_t end = (kernel - 1) * dilation - pad;
+  const int64_t first = first_residue(-pad, dilation, stride, dst_size);
+  if (first < 0 || first >= kernel) return;
+  const int64_t last = kernel - 1 - first_residue(end, -dilation, stride, dst_size);
+  const int64_t offsets[] = {first * dilation - pad, last * dilation - pad};
+  for (int i = 0; i < 2; i++) {
+    const int64_t residue = modulo(offsets[i], stride);
+    const axis tap = {.count = (int32_t)((dst_size - residue - 1) / stride + 1),
                       .taps = 1,
-                      .src = (residue - offset) / stride};
+                      .src = (int32_t)((residue - offsets[i]) / stride)};
     widen(&tap, 1, src_size, low, high, halo);
   }
 }
