@@ -105,7 +105,9 @@ void operation_rows(const function *f, int32_t supported) {
   ROW(f, CN_BAD_VALUE, a.epilogue.operations = 64);
   ROW(f, CN_BAD_VALUE, a.epilogue.operations |= INT32_MIN);
   for (int32_t bit = 1; bit <= CN_POOL; bit *= 2)
-    if ((supported & bit) == 0) ROW(f, CN_UNSUPPORTED, a.epilogue.operations |= bit);
+    if ((supported & bit) == 0)
+      ROW(f, CN_UNSUPPORTED, a.epilogue.operations |= bit, a.epilogue.pool = &a.pool,
+          a.pool.size = sizeof a.pool);
 }
 
 void epilogue_rows(const function *f, int32_t operations) {

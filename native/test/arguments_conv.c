@@ -139,8 +139,8 @@ static void descriptions(void) {
     ROW(describe, CN_BAD_VALUE, a.pass = -1);
     ROW(describe, CN_UNSUPPORTED, a.conv.algorithm = CN_WINOGRAD_4, a.conv.window.stride_w = 2,
         a.conv.y.w = a.conv.dy.w = 4);
-    ROW(describe, CN_UNSUPPORTED, a.conv.transformed = 1);
-    ROW(describe, pass == CN_BACKWARD_WEIGHTS ? CN_UNSUPPORTED : CN_OK,
+    ROW(describe, CN_BAD_VALUE, a.conv.transformed = 1);
+    ROW(describe, pass == CN_BACKWARD_WEIGHTS ? CN_BAD_VALUE : CN_OK,
         a.conv.algorithm = CN_WINOGRAD_2, a.conv.transformed = 1);
     IGNORED(describe, a.epilogue.bias, a.epilogue.add_values = NULL);
     if (pass == CN_FORWARD) {
@@ -178,7 +178,7 @@ static void weights(void) {
   shape_rows(transform, CN_OK);
   ALIGNED(transform, a.w);
   ALIGNED(transform, a.y);
-  ROW(transform, CN_UNSUPPORTED, a.pass = CN_BACKWARD_WEIGHTS);
+  ROW(transform, CN_BAD_VALUE, a.pass = CN_BACKWARD_WEIGHTS);
   ROW(transform, CN_BAD_VALUE, a.pass = 3);
   ROW(transform, CN_UNSUPPORTED, a.conv.window.dilation_w = 2, a.conv.y.w = a.conv.dy.w = 6);
   ROW(transform, CN_BAD_SHAPE, a.pass = CN_BACKWARD_DATA, a.conv.dx.c = 160);
@@ -195,7 +195,7 @@ static void forward(void) {
   ALIGNED(f, a.x);
   ALIGNED(f, a.w);
   ALIGNED(f, a.y);
-  ROW(f, CN_UNSUPPORTED, a.conv.transformed = 1);
+  ROW(f, CN_BAD_VALUE, a.conv.transformed = 1);
   operation_rows(f, ~CN_SLOPE);
   epilogue_rows(f, CN_BIAS | CN_ADD | CN_ACTIVATE | CN_STATISTICS);
   IGNORED(f, a.workspace, a.conv.x.halo = 1, a.room = -1);
@@ -292,7 +292,7 @@ static void pooled(void) {
   ROW(f, CN_UNSUPPORTED, a.epilogue.operations |= CN_ADD);
   ROW(f, CN_UNSUPPORTED, a.epilogue.operations |= CN_STATISTICS);
   ROW(f, CN_BAD_SHAPE, a.pool.x.h = 9);
-  ROW(f, CN_BAD_SHAPE, a.pool.x.halo = 1);
+  ROW(f, CN_BAD_SHAPE, a.conv.y.halo = 1);
   ROW(f, CN_BAD_SHAPE, a.pool.y.w = 5);
   f = &cn_conv2d_backward_weights_row;
   begin_pooled(CN_BACKWARD_WEIGHTS);

@@ -58,7 +58,7 @@ void *placed(slot slot, const void *descriptor, uint32_t size) {
   return place(slot, descriptor, size, size, 0);
 }
 
-void *sized(slot slot, const void *descriptor, uint32_t size) {
+void *offered(slot slot, const void *descriptor, uint32_t size) {
   if (chance(97)) return placed(slot, descriptor, size);
   const uint32_t others[] = {4, 8, size - 8, size - 4, size + 4, size + 8, size + 64, 4096};
   return place(slot, descriptor, size, others[below(8)], chance(50) ? 0 : 1);

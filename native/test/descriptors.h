@@ -35,7 +35,7 @@ void spoil(void *numbers, size_t count);
  */
 typedef enum slot { CONTEXT, LAYER, POOL, EPILOGUE, GRADIENTS, OPTIONS, SLOTS } slot;
 void make_slots(void);
-void *sized(slot slot, const void *descriptor, uint32_t size);
+void *offered(slot slot, const void *descriptor, uint32_t size);
 
 /* The same, always with the right size. */
 void *placed(slot slot, const void *descriptor, uint32_t size);

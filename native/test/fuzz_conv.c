@@ -41,12 +41,13 @@ static void transform_weights(const conv_problem *p, int32_t pass) {
       cn_conv2d_describe(p->context, &plain, NULL, pass, p->n > 0 ? p->n : 1, &v);
   begin_call();
   void *w = next_input(cn_conv2d_weight_bytes(&plain));
-  void *transformed = next_output(described == CN_OK ? v.transformed : 0);
+  void *transformed = next_scratch(described == CN_OK ? v.transformed : 0); /* with gaps */
   if (!all_fit()) return;
   const int32_t status =
       CALL(cn_conv2d_transform_weights, p->context, &plain, pass, spoilt(w), spoilt(transformed));
+  const int32_t refusal = pass == CN_BACKWARD_WEIGHTS ? CN_BAD_VALUE : CN_UNSUPPORTED;
   if (all_valid() && described == CN_OK)
-    CHECK(status == (v.transformed > 0 ? CN_OK : CN_UNSUPPORTED), "%lld transformed bytes, but %d",
+    CHECK(status == (v.transformed > 0 ? CN_OK : refusal), "%lld transformed bytes, but %d",
           (long long)v.transformed, (int)status);
 }
 
@@ -85,7 +86,7 @@ static void run_forward(const conv_problem *p, const cn_epilogue *e, const cn_po
   if (!all_fit()) return;
   const int32_t status =
       CALL(cn_conv2d_forward, p->context, p->conv, equipped, p->n, x, w, y, workspace, room);
-  check_described("forward", described, status, room == v->workspace);
+  check_described("forward", described, status, room == v->workspace || v->workspace == 0);
 }
 
 static void run_backward_data(const conv_problem *p, const cn_epilogue *e, int32_t described,
@@ -100,7 +101,7 @@ static void run_backward_data(const conv_problem *p, const cn_epilogue *e, int32
   if (!all_fit()) return;
   const int32_t status = CALL(cn_conv2d_backward_data, p->context, p->conv, equipped, p->n, dy, w,
                               dx, workspace, room);
-  check_described("backward data", described, status, room == v->workspace);
+  check_described("backward data", described, status, room == v->workspace || v->workspace == 0);
 }
 
 static void run_backward_weights(const conv_problem *p, const cn_epilogue *e, const cn_pool2d *pool,
@@ -132,7 +133,7 @@ static void run_backward_weights(const conv_problem *p, const cn_epilogue *e, co
   const bool refused =
       described == CN_OK && (gradients.operations & CN_UPDATE) != 0 && v->updates == 0;
   check_described("backward weights", refused ? CN_UNSUPPORTED : described, status,
-                  refused || room == v->workspace);
+                  refused || room == v->workspace || v->workspace == 0);
 }
 
 /* The operations that a pass may be asked to do, more often those that it does. */
@@ -148,7 +149,7 @@ static void run_pass(const conv_problem *p, int32_t pass) {
   pool.x.halo = pool.dx.halo = 0;
   pool.x.sample_stride = pool.dx.sample_stride = 0;
   if (chance(20)) SPOIL(&pool, cn_pool2d, kind, activation);
-  cn_pool2d *placed_pool = sized(POOL, &pool, sizeof pool);
+  cn_pool2d *placed_pool = offered(POOL, &pool, sizeof pool);
   const cn_tensor *result = pass == CN_BACKWARD_DATA ? &p->c.dx : &p->c.y;
   const cn_epilogue e = any_epilogue(result, operations_of(pass), placed_pool);
   begin_call();
@@ -169,8 +170,8 @@ void fuzz_convolution(void) {
   if (chance(30)) SPOIL(&p.c, cn_conv2d, groups, window);
   if (chance(20)) spoil(&p.c.window, sizeof p.c.window / sizeof(int32_t));
   if (is_long(&p.c, p.n)) return;
-  p.context = sized(CONTEXT, &context, sizeof context);
-  p.conv = sized(LAYER, &p.c, sizeof p.c);
+  p.context = offered(CONTEXT, &context, sizeof context);
+  p.conv = offered(LAYER, &p.c, sizeof p.c);
   convert_weights(&p);
   for (int32_t pass = CN_FORWARD; pass <= CN_BACKWARD_WEIGHTS; pass++) {
     transform_weights(&p, pass);

@@ -21,8 +21,8 @@ void fuzz_elementwise(void) {
                   .y = e.out,
                   .threshold = 1u << 31,
                   .scale = chance(97) ? 2.0f : INFINITY};
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
-  const cn_elementwise *op = sized(LAYER, &e, sizeof e);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_elementwise *op = offered(LAYER, &e, sizeof e);
   begin_call();
   void *a = spoilt(next_image(&e.a, n)), *b = spoilt(next_image(&e.b, n));
   void *out = spoilt(next_result(&e.out, n));
@@ -34,7 +34,7 @@ void fuzz_elementwise(void) {
   a = spoilt(next_image(&e.a, n)), b = spoilt(next_image(&e.b, n));
   out = spoilt(next_result(&e.out, n));
   if (all_fit()) CALL(cn_activation_backward, context, op, n, a, b, out);
-  const cn_dropout *dropout = sized(LAYER, &d, sizeof d);
+  const cn_dropout *dropout = offered(LAYER, &d, sizeof d);
   begin_call();
   a = spoilt(next_image(&e.a, n)), out = spoilt(next_result(&e.out, n));
   if (all_fit()) CALL(cn_dropout_apply, context, dropout, n, below(100) - 1, 3, a, out);
@@ -49,7 +49,7 @@ void fuzz_channels(void) {
   to.halo = to.layout == CN_FLAT ? 0 : below(3);
   if (chance(30)) spoil(&from, sizeof from / sizeof(int32_t));
   if (chance(30)) spoil(&to, sizeof to / sizeof(int32_t));
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
   begin_call();
   void *src = spoilt(next_image(&from, n)), *dst = spoilt(next_result(&to, n));
   if (all_fit()) CALL(cn_reorder, context, &from, &to, n, src, dst);
@@ -79,7 +79,7 @@ static int64_t any_count(void) {
 
 void fuzz_vectors(void) {
   const cn_context some = any_context();
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
   const int64_t count = any_count(), bytes = values_in_bytes((double)count);
   begin_call();
   void *a = spoilt(next_input(bytes)), *b = spoilt(next_input(bytes));
@@ -106,7 +106,7 @@ void fuzz_vectors(void) {
 
 void fuzz_optimizer(void) {
   const cn_context some = any_context();
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
   const int64_t count = any_count(), bytes = values_in_bytes((double)count), half = count / 2;
   cn_segment segments[2] = {{0, half, 1.0f, 0.0f},
                             {half, count < 0 ? count : count - half, 0.5f, 0.1f}};
@@ -121,7 +121,7 @@ void fuzz_optimizer(void) {
 
 void fuzz_loss(void) {
   const cn_context some = any_context();
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
   cn_loss l = {.size = sizeof l,
                .kind = below(3),
                .classes = 1 + below(40),
@@ -131,7 +131,7 @@ void fuzz_loss(void) {
   l.pixels = l.kind == CN_MULTICLASS_SVM || chance(50) ? 1 : 1 + below(80);
   if (chance(40)) SPOIL(&l, cn_loss, kind, margin);
   if (chance(5)) SPOIL(&l, cn_loss, weighted, gradient);
-  const cn_loss *loss = sized(LAYER, &l, sizeof l);
+  const cn_loss *loss = offered(LAYER, &l, sizeof l);
   const int32_t n = any_batch();
   const double rows = (double)n * l.classes;
   if (fabs(rows * l.pixels) > MOST_WORK) return;
@@ -151,7 +151,9 @@ void fuzz_loss(void) {
       spoilt(squares ? next_input(bytes) : next_copy(labels, values_in_bytes((double)label_count)));
   void *weighted = l.weighted == 1 ? spoilt(next_copy(weights, values_in_bytes((double)n)))
                                    : (void *)(uintptr_t)68;
-  void *gradient = l.gradient == 1 ? spoilt(next_output(bytes)) : (void *)(uintptr_t)68;
+  void *gradient = (void *)(uintptr_t)68;
+  if (l.gradient == 1)
+    gradient = spoilt(loss->size < sizeof l ? next_scratch(bytes) : next_output(bytes));
   void *value = spoilt(next_output(sizeof(double)));
   if (all_fit())
     CALL(cn_loss_evaluate, context, loss, n, output, targets, weighted, value, gradient);
@@ -161,13 +163,13 @@ void fuzz_loss(void) {
 void fuzz_machine(void) {
   cn_threads_options options = {.size = sizeof options, .spin_microseconds = below(3) - 1};
   if (chance(10)) options.spin_microseconds = ONE_OF(INT32_MIN, -2, 1000000, 1000001, INT32_MAX);
-  const cn_threads_options *chosen = sized(OPTIONS, &options, sizeof options);
+  const cn_threads_options *chosen = offered(OPTIONS, &options, sizeof options);
   cn_threads *threads = NULL;
   const int32_t made = cn_threads_create(chance(98) ? chosen : NULL, &threads);
   CHECK((made == CN_OK) == (threads != NULL), "cn_threads_create returns %d", (int)made);
   cn_context some = any_context();
   if (made == CN_OK) some.pool = threads;
-  const cn_context *context = sized(CONTEXT, &some, sizeof some);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
   begin_call();
   void *counts = spoilt(next_output(64 * (int64_t)some.threads));
   if (all_fit()) CALL(cn_fma_rounds, context, below(3) - 1, counts);

@@ -93,7 +93,7 @@ void *next_output(int64_t bytes) { return fill(next(OUTPUT, bytes, ALIGNMENT)); 
 void *next_scratch(int64_t bytes) { return fill(next(SCRATCH, bytes, ALIGNMENT)); }
 
 void *next_copy(const void *contents, int64_t bytes) {
-  operand *o = next(COPY, bytes, VALUE);
+  operand *o = next(COPY, bytes, ALIGNMENT);
   o->contents = contents;
   return fill(o);
 }
