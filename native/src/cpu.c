@@ -1,4 +1,5 @@
 #include "check.h"
+#include "compiler.h"
 #include "cpu.h"
 
 int32_t cn_version(void) { return CN_VERSION; }
