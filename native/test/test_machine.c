@@ -2,24 +2,30 @@
 #include "harness.h"
 
 /* Independent sums of a round, and their lanes. */
-static int32_t chains_of(const cn_context *context) {
-  return cn_kernel_feature(context) == 0 ? 2 : 12;
-}
+typedef struct units {
+  int64_t feature;
+  int32_t chains, lanes;
+} units;
 
-static int32_t lanes_of(const cn_context *context) {
-  return cn_kernel_feature(context) == CN_AVX2 ? 8 : CN_BLOCK;
+static units units_of(const cn_context *context) {
+  static const units all[] = {{0, 2, 16}, {CN_AVX2, 12, 8}, {CN_AVX512, 12, 16}, {CN_NEON, 16, 4}};
+  const int64_t feature = cn_kernel_feature(context);
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    if (all[i].feature == feature) return all[i];
+  CHECK(false, "the units of %s are unknown", features_name(context));
+  return all[0];
 }
 
 static void every_multiply_add_is_counted(const cn_context *context) {
   static const int64_t all_rounds[] = {1, 7, 5000, 1 << 20};
-  const int32_t lanes = lanes_of(context), chains = chains_of(context);
+  const units u = units_of(context);
   /* The largest number of rounds, once. */
   for (int i = 0; i < (context->threads == 1 ? 4 : 3); i++) {
     const int64_t rounds = all_rounds[i];
     float *counts = new_floats((int64_t)context->threads * CN_BLOCK);
     CHECK(cn_fma_rounds(context, rounds, counts) == CN_OK, "%s", features_name(context));
     for (int32_t j = 0; j < context->threads * CN_BLOCK; j++) {
-      const double expected = j % CN_BLOCK < lanes ? (double)chains * (double)rounds : 0.0;
+      const double expected = j % CN_BLOCK < u.lanes ? (double)u.chains * (double)rounds : 0.0;
       CHECK((double)counts[j] == expected, "%s, %d threads, lane %d: %g instead of %g",
             features_name(context), (int)context->threads, (int)j, (double)counts[j], expected);
     }
