@@ -194,7 +194,7 @@ static void complete(cn_conv2d *c) {
   other_halo(&c->dy);
   const bool winograd =
       v->kernel_h == 3 && v->kernel_w == 3 && v->stride_h == 1 && v->stride_w == 1;
-  if (chance(winograd ? 60 : 10)) c->algorithm = CN_WINOGRAD_2 + below(2);
+  if (chance(winograd ? 70 : 5)) c->algorithm = CN_WINOGRAD_2 + below(2);
 }
 
 cn_conv2d any_conv(void) {
@@ -207,6 +207,10 @@ cn_conv2d any_conv(void) {
   v->stride_w = chance(70) ? v->stride_h : 1 + below(4);
   v->dilation_h = chance(70) ? 1 : 1 + below(3);
   v->dilation_w = chance(70) ? v->dilation_h : 1 + below(3);
+  if (chance(25)) {
+    v->kernel_h = v->kernel_w = 3;
+    v->stride_h = v->stride_w = v->dilation_h = v->dilation_w = 1;
+  }
   v->pad_top = v->dilation_h * (v->kernel_h - 1) / 2 + below(2);
   v->pad_left = v->dilation_w * (v->kernel_w - 1) / 2 + below(2);
   v->pad_bottom = chance(60) ? v->pad_top : v->pad_top + below(3);
@@ -268,14 +272,24 @@ cn_pool2d any_pool(const cn_tensor *x) {
       .window = {1 + below(3), 1 + below(3), 1 + below(3), 1 + below(3), 0, 0, 0, 0, 1, 1},
       .count_include_pad = below(2)};
   cn_window *v = &p.window;
-  if (chance(40)) v->kernel_h = v->kernel_w = v->stride_h = v->stride_w = 2;
   if (chance(50)) {
-    v->pad_top = v->pad_bottom = below(v->kernel_h);
-    v->pad_left = v->pad_right = below(v->kernel_w);
+    v->kernel_h = v->kernel_w = v->stride_h = v->stride_w = 2;
+  } else {
+    if (chance(50)) {
+      v->pad_top = v->pad_bottom = below(v->kernel_h);
+      v->pad_left = v->pad_right = below(v->kernel_w);
+    }
+    if (chance(30)) v->pad_bottom = below(v->kernel_h);
+    if (chance(30)) v->pad_right = below(v->kernel_w);
   }
-  if (chance(30)) v->pad_bottom = below(v->kernel_h);
-  if (chance(30)) v->pad_right = below(v->kernel_w);
   complete_pool(&p);
+  return p;
+}
+
+cn_pool2d halving_pool(const cn_tensor *x) {
+  cn_pool2d p = {.size = sizeof p, .x = *x, .window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1}};
+  complete_pool(&p);
+  p.winners = 1;
   return p;
 }
 
@@ -303,7 +317,7 @@ static const void *const nowhere = (const void *)(uintptr_t)68; /* misaligned, t
 cn_epilogue any_epilogue(const cn_tensor *result, int32_t operations, const cn_pool2d *pool) {
   cn_epilogue e = {.size = sizeof e, .add = *result, .outputs = *result, .pool = pool};
   const int32_t asked = (int32_t)next_random();
-  e.operations = chance(98) ? asked & operations & (int32_t)next_random() : asked & 127;
+  e.operations = chance(98) ? asked & operations : asked & 127;
   other_halo(&e.add);
   other_halo(&e.outputs);
   e.activation = any_activation();

@@ -64,6 +64,10 @@ cn_conv2d any_conv(void);
 cn_conv2d any_extreme_conv(void);
 
 cn_pool2d any_pool(const cn_tensor *x);
+
+/* The maximum of 2x2 pixels, with winners. x has at least as many. */
+cn_pool2d halving_pool(const cn_tensor *x);
+
 cn_pool2d any_extreme_pool(void);
 
 /* An epilogue of some of these operations, and rarely of any. Pointers that the operations do not

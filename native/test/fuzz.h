@@ -12,6 +12,10 @@
 enum { MOST_WORK = 300000 };
 
 void fuzz_convolution(void);
+
+/* Prints which variants of a convolution ran, and returns their number. */
+int32_t print_variants(void);
+
 void fuzz_linear(void);
 void fuzz_pool(void);
 void fuzz_norm(void);

@@ -63,6 +63,35 @@ static cn_epilogue *equip(const cn_epilogue *described, const conv_problem *p) {
   return placed(EPILOGUE, &e, sizeof e);
 }
 
+/* The variants that ran, each with its pass and with or without a pool. */
+typedef struct ran {
+  const char *name;
+  int32_t pass;
+  bool pooled;
+  int64_t times;
+} ran;
+
+enum { MOST_VARIANTS = 64 };
+static ran all_ran[MOST_VARIANTS];
+
+static void note(const char *name, int32_t pass, bool pooled) {
+  ran *r = all_ran;
+  while (r->times > 0 && (strcmp(r->name, name) != 0 || r->pass != pass || r->pooled != pooled))
+    if (++r == all_ran + MOST_VARIANTS) abort();
+  *r = (ran){name, pass, pooled, r->times + 1};
+}
+
+int32_t print_variants(void) {
+  static const char *const passes[] = {"forward", "backward-data", "backward-weights"};
+  int32_t count = 0;
+  for (; count < MOST_VARIANTS && all_ran[count].times > 0; count++) {
+    const ran *r = &all_ran[count];
+    printf("%8lld  %s%s: %s\n", (long long)r->times, passes[r->pass],
+           r->pooled ? " with a pool" : "", r->name);
+  }
+  return count;
+}
+
 /* The status of a call whose operands are valid, and the workspace large enough. */
 static void check_described(const char *pass, int32_t described, int32_t status, bool enough) {
   if (!all_valid()) return;
@@ -86,6 +115,7 @@ static void run_forward(const conv_problem *p, const cn_epilogue *e, const cn_po
   if (!all_fit()) return;
   const int32_t status =
       CALL(cn_conv2d_forward, p->context, p->conv, equipped, p->n, x, w, y, workspace, room);
+  if (status == CN_OK) note(v->name, CN_FORWARD, is_pooled(e));
   check_described("forward", described, status, room == v->workspace || v->workspace == 0);
 }
 
@@ -101,6 +131,7 @@ static void run_backward_data(const conv_problem *p, const cn_epilogue *e, int32
   if (!all_fit()) return;
   const int32_t status = CALL(cn_conv2d_backward_data, p->context, p->conv, equipped, p->n, dy, w,
                               dx, workspace, room);
+  if (status == CN_OK) note(v->name, CN_BACKWARD_DATA, false);
   check_described("backward data", described, status, room == v->workspace || v->workspace == 0);
 }
 
@@ -125,6 +156,7 @@ static void run_backward_weights(const conv_problem *p, const cn_epilogue *e, co
   if (!all_fit()) return;
   const int32_t status = CALL(cn_conv2d_backward_weights, p->context, p->conv, placed_epilogue,
                               p->n, x, dy, into, workspace, room);
+  if (status == CN_OK) note(v->name, CN_BACKWARD_WEIGHTS, is_pooled(e));
   if (!takes_step(&gradients)) {
     CHECK(status < CN_OK, "gradients %d of rule %d", (int)gradients.operations,
           (int)gradients.optimizer.kind);
@@ -136,22 +168,24 @@ static void run_backward_weights(const conv_problem *p, const cn_epilogue *e, co
                   refused || room == v->workspace || v->workspace == 0);
 }
 
-/* The operations that a pass may be asked to do, more often those that it does. */
-static int32_t operations_of(int32_t pass) {
+/* The operations that a pass may be asked to do. First layers are pooled more often. */
+static int32_t operations_of(const cn_conv2d *c, int32_t pass) {
+  const int32_t pooled = c->x.layout == CN_PLAIN ? 70 : 30;
   if (pass == CN_BACKWARD_DATA) return CN_ADD | CN_SLOPE;
-  if (pass == CN_BACKWARD_WEIGHTS) return chance(60) ? CN_BIAS : CN_BIAS | CN_POOL;
-  return chance(60) ? CN_BIAS | CN_ADD | CN_ACTIVATE | CN_STATISTICS
-                    : CN_BIAS | CN_ACTIVATE | CN_POOL;
+  if (pass == CN_BACKWARD_WEIGHTS) return chance(100 - pooled) ? CN_BIAS : CN_BIAS | CN_POOL;
+  return chance(100 - pooled) ? CN_BIAS | CN_ADD | CN_ACTIVATE | CN_STATISTICS
+                              : CN_BIAS | CN_ACTIVATE | CN_POOL;
 }
 
 static void run_pass(const conv_problem *p, int32_t pass) {
-  cn_pool2d pool = any_pool(&p->c.y);
+  const bool halves = p->c.x.layout == CN_PLAIN && p->c.y.h > 1 && p->c.y.w > 1 && chance(60);
+  cn_pool2d pool = halves ? halving_pool(&p->c.y) : any_pool(&p->c.y);
   pool.x.halo = pool.dx.halo = 0;
   pool.x.sample_stride = pool.dx.sample_stride = 0;
   if (chance(20)) SPOIL(&pool, cn_pool2d, kind, activation);
   cn_pool2d *placed_pool = offered(POOL, &pool, sizeof pool);
   const cn_tensor *result = pass == CN_BACKWARD_DATA ? &p->c.dx : &p->c.y;
-  const cn_epilogue e = any_epilogue(result, operations_of(pass), placed_pool);
+  const cn_epilogue e = any_epilogue(result, operations_of(&p->c, pass), placed_pool);
   begin_call();
   cn_conv2d_variant v = {.size = sizeof v};
   const int32_t described =

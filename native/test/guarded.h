@@ -14,7 +14,7 @@ void make_operands(void);
 void begin_call(void);
 
 /* Bytes that an operand can have. Larger ones are shortened, and the call is not for running. */
-enum { MOST_OPERAND = 1 << 17 };
+enum { MOST_OPERAND = 1 << 19 };
 bool all_fit(void);
 
 /*
