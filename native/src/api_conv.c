@@ -209,12 +209,10 @@ int32_t cn_conv2d_describe(const cn_context *context, const cn_conv2d *conv,
   const conv_variant *found;
   conv_call call = {.context = context, .conv = conv, .epilogue = epilogue, .pass = pass, .n = n};
   if (variant == NULL) return CN_NULL_POINTER;
-  if (variant->size < sizeof variant->size || variant->size > sizeof *variant) return CN_BAD_SIZE;
   TRY(begin_call(&call, &room, &found));
   const cn_window *window = &call.conv->window;
   const double taps = (double)window->kernel_h * window->kernel_w;
   const cn_conv2d_variant all = {
-      .size = variant->size,
       .halo = variant_halo(found, &call),
       .name = found->name,
       .workspace = bytes_of(variant_workspace(found, &call)),
@@ -225,8 +223,7 @@ int32_t cn_conv2d_describe(const cn_context *context, const cn_conv2d *conv,
       .operations = 2.0 * n * call.conv->y.h * call.conv->y.w * taps * call.conv->y.c *
                     (call.conv->x.c / call.conv->groups),
       .nanoseconds = conv_nanoseconds(&call)};
-  memcpy(variant, &all, all.size);
-  return CN_OK;
+  return give_sized(&all, sizeof all, variant);
 }
 
 /* ---- Weights --------------------------------------------------------------------------------- */

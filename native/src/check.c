@@ -22,6 +22,16 @@ const void *sized(const void *given, void *room, uint32_t bytes) {
   return room;
 }
 
+int32_t give_sized(const void *all, uint32_t bytes, void *to) {
+  uint32_t size;
+  memcpy(&size, to, sizeof size);
+  if (size < sizeof size || size > MOST_STRUCT) return CN_BAD_SIZE;
+  memset(to, 0, size);
+  memcpy(to, all, size < bytes ? size : bytes);
+  memcpy(to, &size, sizeof size);
+  return CN_OK;
+}
+
 int32_t check_context(const cn_context *context) {
   if ((context->features & ~cn_cpu_features()) != 0) return CN_BAD_CONTEXT;
   if (context->serial_operations < 0) return CN_BAD_VALUE;

@@ -18,6 +18,10 @@
  */
 const void *sized(const void *given, void *room, uint32_t bytes);
 
+/* Writes a struct of `bytes` to one of a caller, who set its size: the fields that fit, and 0 for
+ * those beyond. */
+int32_t give_sized(const void *all, uint32_t bytes, void *to);
+
 /* Makes `pointer`, an argument, point to a struct with all fields of `type`. */
 #define ADOPT(type, pointer)                                                                       \
   type pointer##_room;                                                                             \
