@@ -36,6 +36,7 @@ typedef struct problem {
   float *y_add, *dx_add; /* residuals to add; null if none */
   bool mask;             /* multiply dx by the slope of x_activation, whose output x is */
   bool statistics;       /* compute the statistics of the rows of y */
+  int64_t shift;         /* floats by which plain images are moved from their alignment */
 } problem;
 
 /* Whole numbers if exact, else reals. With tail, the operations that can be fused behind the passes

@@ -6,6 +6,7 @@
 #include "convnet.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define free(memory) _aligned_free(memory)
 #endif
 
-extern int failures;
+extern atomic_int failures;
 
 /* Counts and prints a failure. The test continues, or stops if the environment variable
  * CN_TEST_STOP is set. */
@@ -53,6 +54,9 @@ const char *features_name(const cn_context *context);
 /* Thread counts, none of which may change a bit. The first is the reference. */
 enum { THREAD_COUNTS = 5 };
 extern const int32_t thread_counts[THREAD_COUNTS];
+
+/* The others in turn, for tests of many cases. */
+int32_t next_thread_count(void);
 
 /* Memory for exactly count floats, or this many bytes, aligned to 64 bytes and filled with NaN to
  * reveal unwritten values. */
@@ -97,11 +101,11 @@ typedef struct tracked_sum {
 static inline void add_term(tracked_sum *s, double term) {
   s->sum += term;
   s->squares += term * term;
-  s->largest = fmax(s->largest, fabs(s->sum));
+  if (fabs(s->sum) > s->largest) s->largest = fabs(s->sum);
   s->terms++;
 }
 
-/* Checks values against sums: equal if exact, else within the bound. */
+/* Checks values against sums: equal if exact or not finite, else within the bound. */
 void check_sums(const char *what, const tracked_sum *expected, const float *got, int64_t count,
                 bool exact);
 
