@@ -37,8 +37,7 @@ static void transform_weights(const conv_problem *p, int32_t pass) {
   cn_conv2d_variant v = {.size = sizeof v};
   cn_conv2d plain = p->c;
   plain.transformed = 0;
-  const int32_t described =
-      cn_conv2d_describe(p->context, &plain, NULL, pass, p->n > 0 ? p->n : 1, &v);
+  const int32_t described = cn_conv2d_describe(p->context, &plain, NULL, pass, 1, &v);
   begin_call();
   void *w = next_input(cn_conv2d_weight_bytes(&plain));
   void *transformed = next_scratch(described == CN_OK ? v.transformed : 0); /* with gaps */
