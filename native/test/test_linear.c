@@ -62,7 +62,31 @@ static cn_linear linear_of(int32_t c, int32_t h, int32_t w, int32_t outputs) {
   return (cn_linear){.size = sizeof(cn_linear), .c = c, .h = h, .w = w, .outputs = outputs};
 }
 
-static problem problem_of(const linear_case *t, bool exact) {
+/* Whole numbers, of which some may be scaled to subnormal ones; or reals, of which a few may not be
+ * finite. */
+typedef enum data_kind { WHOLE, SUBNORMAL_X, SUBNORMAL_DY, REAL, NOT_FINITE } data_kind;
+
+/* Multiples of 2^-147, to which a slope of 1/4 can be applied, have exact sums. */
+static void scale_values(float *values, int64_t count) {
+  for (int64_t i = 0; values != NULL && i < count; i++) values[i] *= 0x1p-147f;
+}
+
+static void make_special(problem *p, data_kind data) {
+  static const float not_finite[] = {NAN, INFINITY, -INFINITY};
+  const int64_t xs = p->t->n * p->features, ys = (int64_t)p->t->n * p->t->outputs;
+  if (data == SUBNORMAL_DY) scale_values(p->dy, ys);
+  if (data == SUBNORMAL_X) {
+    scale_values(p->xs, xs);
+    scale_values(p->bias, p->t->outputs);
+  }
+  for (int i = 0; data == NOT_FINITE && i < 3; i++) {
+    p->xs[next_random() % (uint64_t)xs] = not_finite[i];
+    p->dy[next_random() % (uint64_t)ys] = not_finite[i];
+  }
+}
+
+static problem problem_of(const linear_case *t, data_kind data) {
+  const bool exact = data < REAL;
   problem p = {.t = t,
                .linear = linear_of(t->c, t->h, t->w, t->outputs),
                .x = {.c = t->c, .h = t->h, .w = t->w, .layout = CN_FLAT},
@@ -76,6 +100,7 @@ static problem problem_of(const linear_case *t, bool exact) {
       exact ? new_integers((int64_t)t->n * t->outputs, 3) : new_reals((int64_t)t->n * t->outputs);
   if ((t->flags & CN_BIAS) != 0)
     p.bias = exact ? new_integers(t->outputs, 9) : new_reals(t->outputs);
+  make_special(&p, data);
   p.ys = new_sums((int64_t)t->n * t->outputs);
   p.dx = new_sums(t->n * p.features);
   p.dw = new_sums(p.w_count);
@@ -171,7 +196,8 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   float *again = new_floats(packed);
   CHECK(cn_linear_pack_weights(context, &p->linear, dw, again) == CN_OK, "%s", what);
   int64_t bad = 0;
-  for (int64_t i = 0; i < packed; i++) bad += !(again[i] == o->dw[i]);
+  for (int64_t i = 0; i < packed; i++)
+    bad += !(again[i] == o->dw[i] || (isnan(again[i]) && isnan(o->dw[i])));
   CHECK(bad == 0, "%s: %lld floats of the packed gradient are not zero where they must be", what,
         (long long)bad);
   free(y);
@@ -180,8 +206,9 @@ static void check_outputs(const cn_context *context, const problem *p, const out
   free(again);
 }
 
-static void run_case(const linear_case *t, bool exact) {
-  problem p = problem_of(t, exact);
+static void run_case(const linear_case *t, data_kind data) {
+  const bool exact = data < REAL;
+  problem p = problem_of(t, data);
   for (int set = 0; set < instruction_sets(); set++) {
     outputs first = {0};
     /* Exact sums have the same bits in any order, so one run suffices. */
@@ -224,10 +251,16 @@ static void long_sums_of_equal_terms_stay_within_the_bound(void) {
   free(y);
 }
 
+enum { MOST_SPECIAL = 100000 }; /* products of cases with special values */
+
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    run_case(&cases[i], true);
-    run_case(&cases[i], false);
+    run_case(&cases[i], WHOLE);
+    run_case(&cases[i], REAL);
+    const linear_case *t = &cases[i];
+    if ((int64_t)t->n * t->c * t->h * t->w * t->outputs > MOST_SPECIAL) continue;
+    for (data_kind data = SUBNORMAL_X; data <= NOT_FINITE; data++)
+      if (data != REAL) run_case(t, data);
   }
   long_sums_of_equal_terms_stay_within_the_bound();
   return verdict("linear");
