@@ -24,13 +24,13 @@ public unsafe class SmallWorkBench : IDisposable
     {
         _backend = new NativeBackend(Threads);
         _counts = new NativeBlock(Threads * CN_BLOCK, clear: true);
-        _image = new NativeBlock(cn_tensor_floats(_plain, 1).SizeOrThrow(), clear: true);
-        _blocks = new NativeBlock(cn_tensor_floats(_blocked, 1).SizeOrThrow(), clear: true);
+        _image = new NativeBlock(cn_tensor_bytes(_plain, 1).FloatsOrThrow(), clear: true);
+        _blocks = new NativeBlock(cn_tensor_bytes(_blocked, 1).FloatsOrThrow(), clear: true);
     }
 
     /// <summary>A trivial call: the cost of the transition from C# to C and back.</summary>
     [Benchmark]
-    public long PInvoke() => cn_tensor_floats(_plain, 1);
+    public long PInvoke() => cn_tensor_bytes(_plain, 1);
 
     /// <summary>Equal work for every thread. The extra time with two threads is the cost of waking and joining
     /// them.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using ConvNet.GradientChecking;
+using ConvNet.Native.Interop;
 
 namespace ConvNet.Backends;
 
@@ -24,7 +25,7 @@ public static class BackendRegistry
         })
         {
             IsProfiled = true,
-            Isas = [.. Enum.GetValues<NativeIsa>().OrderDescending()],
+            Isas = [.. InstructionSets.OfThisArchitecture.Reverse()],
             HasPrecision = true,
             Algorithms = [SumAlgorithm.Winograd2, SumAlgorithm.Winograd4],
         },
@@ -73,6 +74,11 @@ public static class BackendRegistry
     /// <summary>Returns the names that force only an instruction set of a backend, best first.</summary>
     public static IEnumerable<string> InstructionSetsOf(string family) => All
         .Where(backend => backend.IsInstructionSet && backend.Family.Name == family).Select(backend => backend.Name);
+
+    /// <summary>The words for the instruction sets of the native backend on processors of this architecture, best
+    /// first.</summary>
+    public static IEnumerable<string> InstructionSetWords => Families.SelectMany(family => family.Isas)
+        .Select(isa => isa.ToString().ToLowerInvariant());
 
     /// <summary>Returns the backend with a given name, or null if there is none.</summary>
     public static RegisteredBackend? Find(string name) => All.FirstOrDefault(backend => backend.Name == name);

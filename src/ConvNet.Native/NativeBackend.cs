@@ -1,10 +1,10 @@
-using System.Runtime.Intrinsics.X86;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
 
 namespace ConvNet;
 
-/// <summary>The backend of multithreaded C kernels for AVX-512, AVX2 or portable C, selected by processor.</summary>
+/// <summary>The backend of multithreaded C kernels for AVX-512, AVX2, Advanced SIMD or portable C,
+/// selected by processor.</summary>
 /// <remarks>
 /// Planning runs in C#, computation in C. Results are bitwise identical for every number of threads and in every run
 /// with the same instruction set. The library is searched for next to the application and in its
@@ -26,17 +26,24 @@ public sealed class NativeBackend : IBackend, IExplains
         ("OMP_PROC_BIND", PinsThreads), ("OMP_PLACES", PinsThreads), ("GOMP_CPU_AFFINITY", PinsThreads),
     ];
 
+    private readonly ThreadsLease? _pool;
+
     /// <summary>Initialises the backend.</summary>
     /// <param name="threads">The number of threads. Null selects all processors. It does not affect the
     /// results.</param>
     /// <param name="isa">The instruction set. Null selects the best one that this processor supports.</param>
     /// <param name="precision">Whether 3×3 convolutions may use Winograd algorithms if these are faster.</param>
+    /// <param name="pool">The threads that run the kernels. The backend uses them until it and its executables are
+    /// disposed, even if the pool is disposed before. Null selects the library's own, which all backends
+    /// share.</param>
     /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible. The message states the
     /// remedy.</exception>
     /// <exception cref="NotSupportedException">The processor does not support the instruction set.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The number of threads is not between 1 and 1024, or the precision
-    /// is not a defined value.</exception>
-    public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast)
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is not between 1 and 1024, or the
+    /// instruction set or the precision is not a defined value.</exception>
+    /// <exception cref="ObjectDisposedException">The pool has been disposed.</exception>
+    public NativeBackend(int? threads = null, NativeIsa? isa = null, Precision precision = Precision.Fast,
+        NativeThreads? pool = null)
     {
         if (!Enum.IsDefined(precision))
             throw new ArgumentOutOfRangeException(nameof(precision), $"There is no precision {precision}; "
@@ -45,34 +52,40 @@ public sealed class NativeBackend : IBackend, IExplains
             throw new ArgumentOutOfRangeException(nameof(threads), $"The number of threads is {threads}; it must be "
                 + $"from 1 to {MostThreads}.");
         var library = NativeLibraryFile.Loaded;
-        var best = (NativeIsa)Convnet.cn_cpu_isa();
-        if (isa > best)
-            throw new NotSupportedException($"This processor does not support {isa}; use one of "
-                + $"{string.Join(", ", SupportedIsas)}.");
-        if (isa is { } chosen && !Enum.IsDefined(chosen))
+        string supported = string.Join(", ", InstructionSets.Supported);
+        NativeIsa chosen = isa ?? InstructionSets.Best;
+        if (!Enum.IsDefined(chosen))
             throw new ArgumentOutOfRangeException(nameof(isa), $"There is no instruction set {chosen}; "
-                + $"use one of {string.Join(", ", SupportedIsas)}.");
+                + $"use one of {supported}.");
+        if (!InstructionSets.Supported.Contains(chosen))
+            throw new NotSupportedException($"This processor does not support {chosen}; use one of {supported}.");
         int count = threads ?? Math.Min(Environment.ProcessorCount, MostThreads);
-        Context = new cn_context(Convnet.CN_ABI_VERSION, (cn_isa)(isa ?? best), count);
+        _pool = pool?.Lease();
+        Context = new cn_context
+        {
+            threads = count,
+            features = InstructionSets.FeatureOf(chosen),
+            pool = _pool?.Pool ?? 0,
+        };
         string version = typeof(NativeBackend).Assembly.GetName().Version!.ToString(3);
-        string isaName = (isa ?? best).ToString().ToLowerInvariant();
+        string isaName = chosen.ToString().ToLowerInvariant();
         Info = new BackendInfo("native", version, isaName, count, library.Path)
         {
             Option = $"native:{isaName}{(precision == Precision.Accurate ? ":accurate" : "")}",
             Precision = precision,
-            Limits = [.. LimitsOf(best), .. BackendLimits.OfThreads(count),
+            Limits = [.. InstructionSets.Limits(), .. BackendLimits.OfThreads(count),
                 .. BackendLimits.OfEnvironment(s_variables)],
         };
     }
 
-    /// <summary>The instruction sets that both this processor and the library support, in ascending order.</summary>
+    /// <summary>The instruction sets that both this processor and the library support, slowest first.</summary>
     /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible.</exception>
     public static IReadOnlyList<NativeIsa> SupportedIsas
     {
         get
         {
             _ = NativeLibraryFile.Loaded;
-            return [.. Enum.GetValues<NativeIsa>().Where(isa => isa <= (NativeIsa)Convnet.cn_cpu_isa())];
+            return InstructionSets.Supported;
         }
     }
 
@@ -80,7 +93,15 @@ public sealed class NativeBackend : IBackend, IExplains
     public BackendInfo Info { get; }
 
     /// <summary>The context, which is the first argument of every kernel.</summary>
-    internal cn_context Context { get; }
+    internal cn_context Context { get; private set; }
+
+    /// <summary>Calls of fewer operations run on the calling thread. 0 selects the default of the library; with 1,
+    /// every call runs on all threads that find work. Applies to executables compiled afterwards.</summary>
+    internal long SerialOperations
+    {
+        get => Context.serial_operations;
+        set => Context = Context with { serial_operations = value };
+    }
 
     /// <summary>Whether operations are fused. Fusion does not change the bits of the results, except when a batch
     /// normalisation is folded.</summary>
@@ -138,27 +159,6 @@ public sealed class NativeBackend : IBackend, IExplains
 
     IExecutable IBackend.CompileInference(Graph graph, int batchSize) => CompileInference(graph, batchSize);
 
-    // An instruction set selected by the user is not reported as a limit. An unavailable one is.
-    private static IEnumerable<BackendLimit> LimitsOf(NativeIsa best)
-    {
-        if (best < NativeIsa.Avx512 && Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
-        {
-            yield return new BackendLimit($"The library has no kernels for AVX-512, which this processor supports. "
-                + $"Its best kernels are for {best}.",
-                "It was built by a compiler without AVX-512, or for another kind of processor.",
-                "Build ConvNet.Native on this machine with gcc 9, clang 9 or newer.");
-        }
-        else if (best < NativeIsa.Avx512)
-        {
-            yield return new BackendLimit($"The best kernels that can run here are for {best}: the processor, or "
-                + "the part of it that the system exposes, does not support AVX-512.",
-                "Kernels for AVX-512 F, BW, DQ and VL compute 16 values at a time, those for AVX2 and FMA 8, plain C "
-                    + "as many as the compiler vectorises.",
-                    "No action is needed: the results are correct. A virtual machine gets the instruction sets of the "
-                    + "processor if its CPU type is \"host\".");
-        }
-    }
-
     private static NativePlan Allocated(NativePlan plan)
     {
         plan.Allocate();
@@ -166,5 +166,12 @@ public sealed class NativeBackend : IBackend, IExplains
     }
 
     /// <summary>Disposes the backend. Its executables throw on further calls.</summary>
-    public void Dispose() => IsDisposed = true;
+    public void Dispose()
+    {
+        IsDisposed = true;
+        _pool?.Dispose();
+    }
+
+    /// <summary>Returns another use of the threads. Null if they are the library's own.</summary>
+    internal ThreadsLease? LeaseThreads() => _pool?.Again();
 }

@@ -41,7 +41,7 @@ internal sealed unsafe class NativePass : IDisposable
         var liveness = new Liveness(graph, pass.Objectives, pass.Training?.InputGradient ?? false, pass.Frozen);
         bool WantsGradient(Value value) => liveness.WantsGradient(value.Node);
         FusedGraph fused = Fusion.Apply(graph, pass);
-        var layouts = Layouts.Apply(fused, WantsGradient, pass.Fuse);
+        var layouts = Layouts.Apply(fused, pass, WantsGradient);
         return new NativePass(Lowering.Apply(pass, fused, layouts, WantsGradient,
             parameters(layouts.Primitives)));
     }

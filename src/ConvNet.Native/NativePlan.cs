@@ -1,4 +1,5 @@
 using ConvNet.Native;
+using ConvNet.Native.Interop;
 using ConvNet.Native.Steps;
 using ConvNet.Profiling;
 
@@ -8,6 +9,7 @@ namespace ConvNet;
 public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
 {
     private readonly NativeBackend _backend;
+    private readonly ThreadsLease? _threads;
     private ParameterStore _parameters;
     private NativePass? _training, _inference;
     private bool _prepared;
@@ -20,7 +22,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     internal NativePlan(Graph graph, int batchSize, TrainingSpec? spec, NativeBackend backend)
         : base(graph, batchSize, spec, () => backend.IsDisposed)
     {
-        _backend = backend;
+        (_backend, _threads) = (backend, backend.LeaseThreads());
         NativeLimits.Check(graph, batchSize);
         (NativePass pass, _parameters) = PlanAll(Frozen, Buckets);
         _training = spec is null ? null : pass;
@@ -226,7 +228,10 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             FreeMemory();
+            _threads?.Dispose();
+        }
         base.Dispose(disposing);
     }
 

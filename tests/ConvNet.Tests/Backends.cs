@@ -32,8 +32,16 @@ public static class Backends
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
 
     private static BackendCase[] Of(Func<RegisteredBackend, bool> wanted) => [.. BackendRegistry.OnThisProcessor
-        .Where(wanted).Select(backend => new BackendCase(NameOf(backend), threads => backend.Create(threads),
+        .Where(wanted).Select(backend => new BackendCase(NameOf(backend), threads => Parallel(backend.Create(threads)),
             backend.Family.IsDeterministic))];
+
+    // The graphs of the tests are small. Without a threshold, the native kernels run on several threads nevertheless.
+    private static IBackend Parallel(IBackend backend)
+    {
+        if (backend is NativeBackend native)
+            native.SerialOperations = 1;
+        return backend;
+    }
 
     private static string NameOf(RegisteredBackend backend) => string.Join('/', ((string?[])[backend.Family.Name,
         $"{backend.Isa}", backend.Precision is null ? "" : "accurate", $"{backend.Algorithm}", backend.PaddingWord])

@@ -48,9 +48,10 @@ internal sealed class BenchVerb : Verb
         _passes = Several("--pass", $"{BenchPasses.Names}. Default: all that apply.", "PASS");
         _backends = Several("--backends", $"{Contestants.Measured.Names}. Default: native.", "NAME");
         _threads = Several("--threads", "Thread counts. Default: all processors.", "N");
-        _isa = Optional<string>("--isa",
-            "Instruction set of native and of the peak: avx512, avx2 or scalar. Default: the best available.");
-        AcceptOnly(_isa, ["avx512", "avx2", "scalar"]);
+        string[] isas = [.. BackendRegistry.InstructionSetWords];
+        _isa = Optional<string>("--isa", $"Instruction set of native and of the peak: {string.Join(", ", isas)}. "
+            + "Default: the best available.");
+        AcceptOnly(_isa, isas);
         string[] algorithms = [AlgorithmNames.Auto, .. AlgorithmNames.All, EveryAlgorithm];
         _algorithm = Choice("--algorithm",
             $"Convolution algorithm of native: {string.Join(", ", algorithms)} in turn.",

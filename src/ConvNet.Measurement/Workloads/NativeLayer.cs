@@ -1,7 +1,6 @@
 using ConvNet.Backends;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Measurement;
@@ -50,7 +49,7 @@ internal abstract unsafe class NativeLayer : Workload
     /// <summary>Allocates a tensor and fills it with random values.</summary>
     protected float* Values(cn_tensor tensor)
     {
-        float* values = Allocate(cn_tensor_floats(tensor, Shape.Batch).SizeOrThrow());
+        float* values = Allocate(cn_tensor_bytes(tensor, Shape.Batch).FloatsOrThrow());
         float[] plain = RandomValues.Make((long)Shape.Batch * tensor.c * tensor.h * tensor.w);
         cn_tensor from = tensor with { halo = 0, layout = cn_layout.CN_PLAIN };
         fixed (float* source = plain)
@@ -68,23 +67,26 @@ internal sealed unsafe class NativeConvolution : NativeLayer
     private readonly cn_conv2d _conv;
     private readonly SumAlgorithm? _auto;
     private readonly float* _x, _w, _y, _workspace;
-    private readonly long _workspaceFloats;
+    private readonly long _workspaceBytes;
+    private readonly WorkloadGradients _gradients;
 
     public NativeConvolution(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
         cn_conv2d conv = Describe(shape);
-        _auto = AlgorithmPolicy.HasChoice(conv) ? Choose(new AlgorithmPolicy(Precision.Fast, null)) : null;
-        SumAlgorithm algorithm = Choose(backend.Algorithms);
+        Selection auto = Choose(new AlgorithmPolicy(Precision.Fast, null));
+        _auto = auto.IsChoice ? auto.Algorithm : null;
+        SumAlgorithm algorithm = Choose(backend.Algorithms).Algorithm;
         Algorithm = algorithm.Word();
         _conv = conv with { algorithm = (cn_algorithm)algorithm };
         _x = Values(pass == BenchPass.BackwardData ? _conv.dx : _conv.x);
         _y = Values(pass == BenchPass.Forward ? _conv.y : _conv.dy);
         _w = Weights();
-        _workspaceFloats = cn_conv2d_workspace_floats(Context, _conv, Kernel, shape.Batch).SizeOrThrow();
-        _workspace = Allocate(_workspaceFloats);
+        _workspaceBytes = ConvKernels.Describe(Context, _conv, null, Kernel, shape.Batch).workspace;
+        _workspace = Allocate(_workspaceBytes.FloatsOrThrow());
+        _gradients = new WorkloadGradients(_w);
 
-        SumAlgorithm Choose(AlgorithmPolicy policy)
-            => policy.Choose(conv, Kernel, shape.Batch, Context.isa, transformed: false).Algorithm;
+        Selection Choose(AlgorithmPolicy policy)
+            => policy.Choose(Context, conv, Kernel, shape.Batch, transformed: false);
     }
 
     public override string Algorithm { get; }
@@ -96,33 +98,33 @@ internal sealed unsafe class NativeConvolution : NativeLayer
         int n = Shape.Batch;
         int status = Pass switch
         {
-            BenchPass.Forward => cn_conv2d_forward(Context, _conv, n, _x, _w, null, null, _y, null, _workspace,
-                _workspaceFloats),
-            BenchPass.BackwardData => cn_conv2d_backward_data(Context, _conv, n, _y, _w, null, null, _x, _workspace,
-                _workspaceFloats),
-            _ => cn_conv2d_backward_weights(Context, _conv, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_conv2d_forward(Context, _conv, null, n, _x, _w, _y, _workspace, _workspaceBytes),
+            BenchPass.BackwardData
+                => cn_conv2d_backward_data(Context, _conv, null, n, _y, _w, _x, _workspace, _workspaceBytes),
+            _ => cn_conv2d_backward_weights(Context, _conv, null, n, _x, _y, _gradients.Pointer, _workspace,
+                _workspaceBytes),
         };
         status.ThrowIfFailed();
     }
 
-    private static cn_conv2d Describe(LayerShape shape)
+    private cn_conv2d Describe(LayerShape shape)
     {
-        bool stem = ConvPrimitive.ReadsPlain(shape.Input.C, shape.Groups);
-        var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, stem ? cn_layout.CN_PLAIN
-            : cn_layout.CN_BLOCKED);
+        var x = new cn_tensor(shape.Input.C, shape.Input.H, shape.Input.W, 0, cn_layout.CN_BLOCKED);
         var y = new cn_tensor(shape.Output.C, shape.Output.H, shape.Output.W, 0, cn_layout.CN_BLOCKED);
-        cn_conv2d conv = ConvPrimitive.Describe(x, y,
+        cn_conv2d conv = ConvKernels.Of(x, y,
             new Window(shape.Kernel, shape.Stride, shape.Padding, shape.Dilation), shape.Groups);
+        conv.x.layout = conv.dx.layout = ConvKernels.LayoutOf(conv);
         conv.x.halo = Halo(conv, cn_pass.CN_FORWARD);
         conv.dy.halo = Halo(conv, cn_pass.CN_BACKWARD_DATA);
         return conv;
     }
 
-    private static int Halo(in cn_conv2d conv, cn_pass pass) => Layouts.Limit(cn_conv2d_halo(conv, pass).SizeOrThrow());
+    private int Halo(in cn_conv2d conv, cn_pass pass)
+        => Layouts.Limit(ConvKernels.Describe(Context, conv, null, pass, Shape.Batch).halo);
 
     private float* Weights()
     {
-        float* packed = Allocate(cn_conv2d_weight_floats(_conv).SizeOrThrow());
+        float* packed = Allocate(cn_conv2d_weight_bytes(_conv).FloatsOrThrow());
         float[] plain = RandomValues.Make((long)Shape.Output.C * (Shape.Input.C / Shape.Groups) * Shape.Kernel.Area);
         fixed (float* source = plain)
             cn_conv2d_pack_weights(Context, _conv, source, packed).ThrowIfFailed();
@@ -135,7 +137,8 @@ internal sealed unsafe class NativeLinear : NativeLayer
 {
     private readonly cn_linear _dense;
     private readonly float* _x, _w, _y, _workspace;
-    private readonly long _workspaceFloats;
+    private readonly long _workspaceBytes;
+    private readonly WorkloadGradients _gradients;
 
     public NativeLinear(NativeBackend backend, LayerShape shape, BenchPass pass) : base(backend, shape, pass)
     {
@@ -143,11 +146,12 @@ internal sealed unsafe class NativeLinear : NativeLayer
         _dense = new cn_linear { c = c, h = h, w = w, outputs = shape.Output.C };
         _x = Values(new cn_tensor(c, h, w, 0, cn_layout.CN_FLAT));
         _y = Values(new cn_tensor(shape.Output.C, 1, 1, 0, cn_layout.CN_FLAT));
-        _w = Allocate(cn_linear_weight_floats(_dense).SizeOrThrow());
+        _w = Allocate(cn_linear_weight_bytes(_dense).FloatsOrThrow());
         fixed (float* source = RandomValues.Make((long)shape.Input.Length * shape.Output.C))
             cn_linear_pack_weights(Context, _dense, source, _w).ThrowIfFailed();
-        _workspaceFloats = cn_linear_workspace_floats(Context, _dense, Kernel, shape.Batch).SizeOrThrow();
-        _workspace = Allocate(_workspaceFloats);
+        _workspaceBytes = cn_linear_workspace_bytes(Context, _dense, Kernel, shape.Batch).SizeOrThrow();
+        _workspace = Allocate(_workspaceBytes.FloatsOrThrow());
+        _gradients = new WorkloadGradients(_w);
     }
 
     public override void Run()
@@ -155,11 +159,31 @@ internal sealed unsafe class NativeLinear : NativeLayer
         int n = Shape.Batch;
         int status = Pass switch
         {
-            BenchPass.Forward => cn_linear_forward(Context, _dense, n, _x, _w, null, _y, _workspace, _workspaceFloats),
+            BenchPass.Forward => cn_linear_forward(Context, _dense, null, n, _x, _w, _y, _workspace, _workspaceBytes),
             BenchPass.BackwardData
-                => cn_linear_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceFloats),
-            _ => cn_linear_backward_weights(Context, _dense, n, _x, _y, _w, null, null, _workspace, _workspaceFloats),
+                => cn_linear_backward_data(Context, _dense, n, _y, _w, _x, _workspace, _workspaceBytes),
+            _ => cn_linear_backward_weights(Context, _dense, null, n, _x, _y, _gradients.Pointer, _workspace,
+                _workspaceBytes),
         };
         status.ThrowIfFailed();
+    }
+}
+
+/// <summary>Where a workload stores the gradient of its weights, at a fixed address.</summary>
+internal sealed unsafe class WorkloadGradients
+{
+    private readonly cn_gradients[] _native = GC.AllocateArray<cn_gradients>(1, pinned: true);
+
+    public WorkloadGradients(float* dw)
+        => _native[0] = new cn_gradients { operations = cn_gradient_operations.CN_STORE, dw = dw };
+
+    public cn_gradients* Pointer
+    {
+        get
+        {
+            // The elements of a pinned array do not move.
+            fixed (cn_gradients* native = _native)
+                return native;
+        }
     }
 }

@@ -5,8 +5,9 @@ namespace ConvNet.Native;
 /// <summary>The algorithm of a kernel and the reason for choosing it.</summary>
 /// <param name="Algorithm">The algorithm.</param>
 /// <param name="Reason">The reason. Empty if there is no choice.</param>
-/// <param name="MultiplyAdds">The multiply-adds for one sample. 0 for a kernel without dot products.</param>
-internal readonly record struct Choice(string Algorithm, string Reason = "", long MultiplyAdds = 0)
+/// <param name="Operations">The floating-point operations for a full batch. 0 for a kernel without dot
+/// products.</param>
+internal readonly record struct Choice(string Algorithm, string Reason = "", long Operations = 0)
 {
     /// <summary>Returns the choice of a kernel that passes over its values once.</summary>
     public static Choice OnePass(string reason = "") => new("one pass over the values", reason);
@@ -15,8 +16,7 @@ internal readonly record struct Choice(string Algorithm, string Reason = "", lon
     public Choice Then(bool does, string what) => does ? this with { Algorithm = $"{Algorithm}, then {what}" } : this;
 }
 
-/// <summary>Describes the algorithm of each pass of a convolution or a linear layer, from its descriptor
-/// alone.</summary>
+/// <summary>Describes the algorithm of each pass of a convolution or a linear layer.</summary>
 internal static class Algorithms
 {
     /// <summary>Returns the name of an algorithm.</summary>
@@ -27,69 +27,43 @@ internal static class Algorithms
         _ => "direct",
     };
 
-    /// <summary>Describes a convolution pass: the form, which the layout of x and the groups determine as listed in
-    /// convnet.h, and the selected algorithm.</summary>
-    public static Choice Of(in cn_conv2d conv, cn_pass pass, long workspaceFloats, string selected)
+    /// <summary>Describes a convolution pass: what the library says of its variant, and the reasons.</summary>
+    /// <param name="conv">The convolution.</param>
+    /// <param name="pass">The pass.</param>
+    /// <param name="variant">The variant that runs the pass over a full batch.</param>
+    /// <param name="selected">The reason for its algorithm. Empty if there is only one.</param>
+    public static Choice Of(in cn_conv2d conv, cn_pass pass, in cn_conv2d_variant variant, string selected)
     {
-        int perGroup = conv.x.c / conv.groups;
-        long multiplyAdds = (long)conv.y.c * conv.y.h * conv.y.w * perGroup
-            * conv.window.kernel_h * conv.window.kernel_w;
-        (string algorithm, string reason) = Form(conv, perGroup);
-        if (selected.Length > 0)
-            reason += $"; {selected}";
-        if (conv.algorithm != cn_algorithm.CN_DIRECT)
-        {
-            string form = algorithm[algorithm.IndexOf(',', StringComparison.Ordinal)..];
-            return new Choice($"Winograd {NameOf((SumAlgorithm)conv.algorithm)}{form}", reason, multiplyAdds);
-        }
-        if (pass == cn_pass.CN_BACKWARD_DATA && (conv.window.stride_h > 1 || conv.window.stride_w > 1))
-            reason += $"; the stride of {conv.window.stride_h}×{conv.window.stride_w} splits it into "
-                + $"{conv.window.stride_h * conv.window.stride_w} sums of stride 1";
         cn_tensor source = pass == cn_pass.CN_BACKWARD_DATA ? conv.dy : conv.x;
-        int halo = Convnet.cn_conv2d_halo(conv, pass).SizeOrThrow();
-        if (halo > source.halo && pass != cn_pass.CN_BACKWARD_WEIGHTS)
-            reason += $"; rows are copied with a border, because {halo} zeros are needed around a map, which has "
-                + $"{source.halo}";
-        if (pass == cn_pass.CN_BACKWARD_WEIGHTS && workspaceFloats > Convnet.cn_conv2d_weight_floats(conv))
-            reason += "; there are few weights, so the pixels are divided into chunks, each with its own sums";
-        return new Choice(algorithm, reason, multiplyAdds);
+        string[] reasons =
+        [
+            Blocks(conv),
+            selected,
+            variant.halo > source.halo ? $"rows are copied with a border, because {variant.halo} zeros are needed "
+                + $"around a map, which has {source.halo}" : "",
+            variant.chunks > 1 ? $"the pixels are divided into {variant.chunks} chunks, each with its own sums" : "",
+        ];
+        return new Choice(ConvKernels.NameOf(variant), string.Join("; ", reasons.Where(reason => reason.Length > 0)),
+            (long)variant.operations);
     }
 
-    /// <summary>Describes a pass of a linear layer.</summary>
-    public static Choice Of(in cn_linear linear, cn_pass pass) => new(
+    /// <summary>Describes a pass of a linear layer over n samples.</summary>
+    public static Choice Of(in cn_linear linear, cn_pass pass, int n) => new(
         pass == cn_pass.CN_BACKWARD_DATA ? "matrix product, samples in the lanes" : "matrix product, samples as pixels",
         pass == cn_pass.CN_BACKWARD_DATA ? "the weights, the large operand, are read in their own order"
             : "features in blocks of 16 make it a 1×1 convolution of one image",
-        (long)linear.outputs * linear.c * linear.h * linear.w);
+        2L * n * linear.outputs * linear.c * linear.h * linear.w);
 
-    /// <summary>Returns whether the weights are packed in blocks of output channels. Weights of the depthwise form and
-    /// of the "other" form are not.</summary>
-    public static bool HasPackedBlocks(in cn_conv2d conv)
+    private static string Blocks(in cn_conv2d conv) => conv switch
     {
-        int perGroup = conv.x.c / conv.groups;
-        return conv.groups == 1 || perGroup % Convnet.CN_BLOCK == 0 && conv.y.c / conv.groups % Convnet.CN_BLOCK == 0;
-    }
+        { groups: > 1 }
+            => $"a group has {conv.x.c / conv.groups} input and {Channels(conv.y.c / conv.groups, "output")}",
+        { x.layout: cn_layout.CN_PLAIN }
+            => $"{Channels(conv.x.c, "input")} would leave most of a block of {Convnet.CN_BLOCK} empty",
+        _ => Lanes(conv.x.c, conv.y.c),
+    };
 
-    /// <summary>Returns whether every channel has its own filter.</summary>
-    public static bool IsDepthwise(in cn_conv2d conv) => conv.groups > 1 && conv.x.c == conv.groups && conv.y.c
-        == conv.groups;
-
-    private static (string Algorithm, string Reason) Form(in cn_conv2d conv, int perGroup)
-    {
-        const int Block = Convnet.CN_BLOCK;
-        if (conv.x.layout == cn_layout.CN_PLAIN)
-            return ("direct from plain rows", $"{conv.x.c} input channel{(conv.x.c == 1 ? "" : "s")} would leave most "
-                + $"of a block of {Block} empty");
-        if (conv.groups == 1)
-            return ($"direct, blocks of {Block} channels", Lanes(conv.x.c, conv.y.c));
-        if (IsDepthwise(conv))
-            return ("depthwise", "every channel has its own filter");
-        if (HasPackedBlocks(conv))
-            return ($"direct, group by group, blocks of {Block} channels",
-                $"the {perGroup} channels of a group fill whole blocks");
-        return ("plain loops", $"the {perGroup} input and {conv.y.c / conv.groups} output channels of a group do "
-            + $"not fill whole blocks of {Block}, so this form is slow");
-    }
+    private static string Channels(int count, string kind) => $"{count} {kind} channel{(count == 1 ? "" : "s")}";
 
     private static string Lanes(int inputs, int outputs)
     {

@@ -1,15 +1,40 @@
 // The structs and constants of native/include/convnet.h, with the same names and in the same order. The header
-// documents them.
+// documents them. A struct that begins with its size sets it in every constructor and cannot change it; the library
+// refuses a default value, whose size is 0.
 
 namespace ConvNet.Native.Interop;
 
-internal enum cn_isa { CN_SCALAR = 0, CN_AVX2 = 1, CN_AVX512 = 2 }
+internal static class cn_status
+{
+    public const int CN_BAD_SIZE = -9, CN_UNSUPPORTED = -10, CN_NO_MEMORY = -11;
+}
 
-internal record struct cn_context(int abi_version, cn_isa isa, int threads);
+internal unsafe struct cn_threads_options()
+{
+    public readonly uint size = (uint)sizeof(cn_threads_options);
+    public int spin_microseconds;
+    public delegate* unmanaged[Cdecl]<void*, int, delegate* unmanaged[Cdecl]<void*, int, void>, void*, void> run;
+    public void* caller;
+}
+
+[Flags]
+internal enum cn_features : ulong { None = 0, CN_AVX2 = 1 << 0, CN_AVX512 = 1 << 1, CN_NEON = 1 << 2 }
+
+internal unsafe record struct cn_context()
+{
+    public readonly uint size = (uint)sizeof(cn_context);
+    public int threads;
+    public cn_features features;
+    public nint pool;
+    public long serial_operations;
+}
 
 internal enum cn_layout { CN_PLAIN = 0, CN_BLOCKED = 1, CN_FLAT = 2 }
 
-internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout, long sample_stride = 0);
+internal enum cn_type { CN_FLOAT32 = 0 }
+
+internal record struct cn_tensor(int c, int h, int w, int halo, cn_layout layout, cn_type type = cn_type.CN_FLOAT32,
+    long sample_stride = 0);
 
 internal enum cn_activation_kind
 {
@@ -23,6 +48,8 @@ internal enum cn_activation_kind
 
 internal record struct cn_activation(cn_activation_kind kind, float slope = 0)
 {
+    public float reserved0, reserved1;
+
     /// <summary>Whether other kernels can apply the activation: its slope is a function of its output.</summary>
     public readonly bool IsFusable => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6
         or cn_activation_kind.CN_LEAKY_RELU;
@@ -30,48 +57,6 @@ internal record struct cn_activation(cn_activation_kind kind, float slope = 0)
     /// <summary>Whether the slope is 0 or 1, so that the winners of a max pool can account for it.</summary>
     public readonly bool IsGate => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6;
 }
-
-internal enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 }
-
-[Flags]
-internal enum cn_optimizer_flags { None = 0, CN_NESTEROV = 1, CN_DECOUPLED = 2 }
-
-internal record struct cn_optimizer
-{
-    public cn_optimizer_kind kind;
-    public cn_optimizer_flags flags;
-    public long step;
-    public double momentum;
-    public double beta1, beta2;
-    public double epsilon;
-}
-
-internal record struct cn_segment
-{
-    public long offset, length;
-    public float rate_factor;
-    public float weight_decay;
-}
-
-internal unsafe struct cn_parameter
-{
-    public float* values;
-    public float* state0, state1;
-    public float learning_rate;
-    public float weight_decay;
-}
-
-internal struct cn_update
-{
-    public cn_optimizer optimizer;
-    public cn_parameter weights;
-    public cn_parameter bias;
-}
-
-[Flags]
-internal enum cn_flags { None = 0, CN_BIAS = 1, CN_TRANSFORMED = 2 }
-
-internal enum cn_algorithm { CN_DIRECT = 0, CN_WINOGRAD_2 = 1, CN_WINOGRAD_4 = 2 }
 
 internal record struct cn_window
 {
@@ -96,55 +81,152 @@ internal record struct cn_window
     };
 }
 
-internal record struct cn_conv2d
+internal enum cn_pool_kind { CN_POOL_MAX = 0, CN_POOL_AVERAGE = 1 }
+
+internal unsafe record struct cn_pool2d()
 {
+    public readonly uint size = (uint)sizeof(cn_pool2d);
+    public cn_pool_kind kind;
     public cn_tensor x, y, dx, dy;
-    public cn_tensor add;
     public cn_window window;
-    public int groups;
-    public cn_flags flags;
-    public cn_algorithm algorithm;
+    public int count_include_pad;
+    public int winners;
     public cn_activation activation;
-    public cn_activation x_activation;
+}
+
+[Flags]
+internal enum cn_operations
+{
+    None = 0, CN_BIAS = 1, CN_ADD = 2, CN_ACTIVATE = 4, CN_SLOPE = 8, CN_STATISTICS = 16, CN_POOL = 32,
+}
+
+internal unsafe struct cn_epilogue()
+{
+    public readonly uint size = (uint)sizeof(cn_epilogue);
+    public cn_operations operations;
+    public cn_tensor add, outputs;
+    public cn_activation activation;
+    public cn_pool2d* pool;
+    public float* bias;
+    public void* add_values;
+    public void* output_values;
+    public float* statistics;
+    public byte* winners;
+}
+
+internal enum cn_optimizer_kind { CN_SGD = 0, CN_ADAM = 1 }
+
+[Flags]
+internal enum cn_optimizer_flags { None = 0, CN_NESTEROV = 1, CN_DECOUPLED = 2 }
+
+internal record struct cn_optimizer
+{
+    public cn_optimizer_kind kind;
+    public cn_optimizer_flags flags;
+    public long step;
+    public double momentum;
+    public double beta1, beta2;
+    public double epsilon;
+    public double reserved0, reserved1, reserved2, reserved3;
+}
+
+internal record struct cn_segment
+{
+    public long offset, length;
+    public float rate_factor;
+    public float weight_decay;
+}
+
+internal unsafe struct cn_parameter
+{
+    public void* values;
+    public float* state0, state1, state2, state3;
+    public float learning_rate;
+    public float weight_decay;
+}
+
+[Flags]
+internal enum cn_gradient_operations { None = 0, CN_STORE = 1, CN_UPDATE = 2 }
+
+internal unsafe struct cn_gradients()
+{
+    public readonly uint size = (uint)sizeof(cn_gradients);
+    public cn_gradient_operations operations;
+    public void* dw;
+    public float* db;
+    public cn_optimizer optimizer;
+    public cn_parameter weights, bias;
+}
+
+internal enum cn_algorithm { CN_DIRECT = 0, CN_WINOGRAD_2 = 1, CN_WINOGRAD_4 = 2 }
+
+internal unsafe record struct cn_conv2d()
+{
+    public readonly uint size = (uint)sizeof(cn_conv2d);
+    public int groups;
+    public cn_algorithm algorithm;
+    public int transformed;
+    public cn_tensor x, y, dx, dy;
+    public cn_window window;
 }
 
 internal enum cn_pass { CN_FORWARD = 0, CN_BACKWARD_DATA = 1, CN_BACKWARD_WEIGHTS = 2 }
 
-internal record struct cn_linear
+internal unsafe struct cn_conv2d_variant()
 {
+    public readonly uint size = (uint)sizeof(cn_conv2d_variant);
+    public int halo;
+    public byte* name;
+    public long workspace;
+    public long transformed;
+    public int updates;
+    public int chunks;
+    public double operations;
+    public double nanoseconds;
+}
+
+internal unsafe record struct cn_linear()
+{
+    public readonly uint size = (uint)sizeof(cn_linear);
+    public cn_type type;
     public int c, h, w;
     public int outputs;
-    public cn_flags flags;
-    public cn_activation activation;
 }
 
-internal enum cn_pool_kind { CN_POOL_MAX = 0, CN_POOL_AVERAGE = 1 }
-
-internal record struct cn_pool2d
+internal unsafe record struct cn_batch_norm()
 {
-    public cn_tensor x, y, dx, dy;
-    public cn_window window;
-    public cn_pool_kind kind;
-    public int count_include_pad;
-    public cn_activation activation;
-}
-
-internal record struct cn_batch_norm
-{
-    public cn_tensor x, y, dx, dy;
-    public cn_tensor add;
+    public readonly uint size = (uint)sizeof(cn_batch_norm);
     public float epsilon;
+    public cn_tensor x, y, dx, dy;
     public float momentum;
-    public cn_activation activation;
 }
 
-internal record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_activation activation);
-
-internal record struct cn_dropout
+internal unsafe record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_activation activation)
 {
-    public cn_tensor x, y;
-    public ulong seed;
+    public readonly uint size = (uint)sizeof(cn_elementwise);
+    public int reserved = 0;
+    public cn_tensor a = a, b = b, @out = @out;
+    public cn_activation activation = activation;
+}
+
+internal unsafe record struct cn_dropout()
+{
+    public readonly uint size = (uint)sizeof(cn_dropout);
     public uint node;
+    public ulong seed;
+    public cn_tensor x, y;
     public uint threshold;
     public float scale;
+}
+
+internal enum cn_loss_kind { CN_SOFTMAX_CROSS_ENTROPY = 0, CN_MULTICLASS_SVM = 1, CN_MEAN_SQUARED_ERROR = 2 }
+
+internal unsafe record struct cn_loss()
+{
+    public readonly uint size = (uint)sizeof(cn_loss);
+    public cn_loss_kind kind;
+    public int classes, pixels;
+    public float margin;
+    public int weighted;
+    public int gradient;
 }

@@ -9,12 +9,18 @@ namespace ConvNet.Native.Interop;
 /// The search order is: the application folder, its runtimes/&lt;rid&gt;/native folder, the same two folders relative
 /// to this assembly, and the folders in which the runtime stores the native files of packages. If the environment
 /// variable CONVNET_NATIVE_LIBRARY names a file, only that file is tried. The first existing file is loaded, and its
-/// ABI version is checked before any other call.
+/// version is checked before any other call: it must have the same major version and at least the same minor version.
 /// </remarks>
 internal sealed partial class NativeLibraryFile
 {
     /// <summary>The environment variable that specifies the only file to load.</summary>
     public const string PathVariable = "CONVNET_NATIVE_LIBRARY";
+
+    /// <summary>The version of the header that the bindings follow.</summary>
+    public static readonly Version Required = new(Convnet.CN_VERSION_MAJOR, Convnet.CN_VERSION_MINOR);
+
+    // What the library exported before it had major and minor versions.
+    private const string OldVersion = "cn_abi_version";
 
     private static readonly Lock Gate = new();
     private static NativeLibraryFile? _loaded;
@@ -40,8 +46,7 @@ internal sealed partial class NativeLibraryFile
             {
                 if (_loaded is null)
                 {
-                    _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)),
-                        Convnet.CN_ABI_VERSION);
+                    _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)), Required);
                     NativeLibrary.SetDllImportResolver(typeof(Convnet).Assembly, (name, _, _) => name == Convnet.Library
                         ? _loaded._handle : 0);
                 }
@@ -77,10 +82,10 @@ internal sealed partial class NativeLibraryFile
 
     /// <summary>Loads the first candidate that exists.</summary>
     /// <param name="candidates">The paths to try.</param>
-    /// <param name="abiVersion">The required ABI version.</param>
+    /// <param name="required">The required version.</param>
     /// <exception cref="NativeLibraryException">No candidate exists, or the first that exists cannot be loaded or has
-    /// another ABI version.</exception>
-    public static NativeLibraryFile Open(IReadOnlyList<string> candidates, int abiVersion)
+    /// an incompatible version.</exception>
+    public static NativeLibraryFile Open(IReadOnlyList<string> candidates, Version required)
     {
         string path = candidates.FirstOrDefault(File.Exists) ?? throw new NativeLibraryException(
             $"The library of the native backend, {FileName}, was not found. Looked for "
@@ -89,11 +94,9 @@ internal sealed partial class NativeLibraryFile
         nint handle = Load(path);
         try
         {
-            int version = AbiVersion(path, handle);
-            return version == abiVersion ? new NativeLibraryFile(path, handle) : throw new NativeLibraryException(
-                $"{path} has ABI version {version}, but this version of ConvNet.Native needs {abiVersion}. It comes "
-                    + "from another build. "
-                    + $"Build ConvNet.Native again, or set {PathVariable} to a library that fits.");
+            string? problem = Problem(VersionOf(path, handle), required);
+            return problem is null ? new NativeLibraryFile(path, handle) : throw new NativeLibraryException(
+                $"{path} {problem} Build ConvNet.Native again, or set {PathVariable} to a library that fits.");
         }
         catch (NativeLibraryException)
         {
@@ -165,14 +168,29 @@ internal sealed partial class NativeLibraryFile
     [GeneratedRegex(@"^(?<name>lib[A-Za-z0-9+_.-]*?)\.so\.(?<version>\d+)$")]
     private static partial Regex SharedObject();
 
-    private static unsafe int AbiVersion(string path, nint handle)
+    /// <summary>Returns why a version does not fit, or null if it does.</summary>
+    /// <param name="version">The version of the library.</param>
+    /// <param name="required">The required version.</param>
+    internal static string? Problem(Version version, Version required)
     {
-        if (!NativeLibrary.TryGetExport(handle, nameof(Convnet.cn_abi_version), out nint version))
+        if (version.Major == required.Major && version.Minor >= required.Minor)
+            return null;
+        string reason = version.Major < required.Major || version.Major == required.Major ? "is too old"
+            : "is too new";
+        return $"{reason}: it has version {version} of the kernels' interface, but this version of ConvNet.Native "
+            + $"needs {required}{(version.Major == required.Major ? " or a later minor version" : "")}.";
+    }
+
+    private static unsafe Version VersionOf(string path, nint handle)
+    {
+        if (NativeLibrary.TryGetExport(handle, nameof(Convnet.cn_version), out nint export))
         {
-            throw new NativeLibraryException($"{path} is not a library of ConvNet: it has no "
-                + $"{nameof(Convnet.cn_abi_version)}. "
-                + $"Remove it, or set {PathVariable} to the right file.");
+            int version = ((delegate* unmanaged[Cdecl]<int>)export)();
+            return new Version(version >> 16, version & 0xFFFF);
         }
-        return ((delegate* unmanaged[Cdecl]<int>)version)();
+        if (NativeLibrary.TryGetExport(handle, OldVersion, out nint old))
+            return new Version(((delegate* unmanaged[Cdecl]<int>)old)(), 0);
+        throw new NativeLibraryException($"{path} is not a library of ConvNet: it has no "
+            + $"{nameof(Convnet.cn_version)}. Remove it, or set {PathVariable} to the right file.");
     }
 }

@@ -25,7 +25,14 @@ internal static class Status
     public static int SizeOrThrow(this int size, [CallerArgumentExpression(nameof(size))] string call = "")
         => size >= 0 ? size : throw Failure(size, call);
 
-    private static unsafe NativeCallException Failure(int status, string call)
+    /// <summary>Returns the whole floats that a size in bytes takes, or throws if a query did not return a
+    /// size.</summary>
+    /// <inheritdoc cref="ThrowIfFailed(int, string)"/>
+    public static long FloatsOrThrow(this long bytes, [CallerArgumentExpression(nameof(bytes))] string call = "")
+        => bytes.SizeOrThrow(call) / sizeof(float) + (bytes % sizeof(float) == 0 ? 0 : 1);
+
+    /// <summary>Returns the exception for the status of a call.</summary>
+    public static unsafe NativeCallException Failure(int status, string call)
     {
         string text = Marshal.PtrToStringUTF8((nint)Convnet.cn_status_text(status))!;
         string function = call.Split('(')[0].Split('.')[^1];

@@ -31,8 +31,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         Slot x = plan.X(this);
         Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
-        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Activation), x,
-            parameters, _mean!, _inverse!, y),
+        plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor),
+            new Epilogue(activation: Operation.Activation), x, parameters, _mean!, _inverse!, y),
             Choice.OnePass("recomputed from the stored statistics, which saves memory at little cost"));
     }
 
@@ -40,17 +40,16 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        Slot? add = Operation.Sums ? plan.X(this, 1) : null;
-        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, Operation.Activation);
-        norm.add = add?.Tensor ?? default;
+        var epilogue = new Epilogue(add: Operation.Sums ? plan.X(this, 1) : null, activation: Operation.Activation);
+        cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         if (plan.Pass.Kind != PassKind.Training || Operation.IsFrozen)
         {
-            plan.Add(new BatchNormInfer(norm, x, parameters, add, y), Choice.OnePass());
+            plan.Add(new BatchNormInfer(norm, epilogue, x, parameters, y), Choice.OnePass());
             return;
         }
         (_mean, _inverse) = (new Slot(parameters[0].Floats), new Slot(parameters[0].Floats));
-        plan.Add(new BatchNormForward(norm, x, plan.Statistics(this), parameters, add, y, _mean, _inverse,
+        plan.Add(new BatchNormForward(norm, epilogue, x, plan.Statistics(this), parameters, y, _mean, _inverse,
             Workspace(plan, norm)),
             new Choice("statistics of rows, of chunks of samples, of all, then y",
                 "the size of the work determines the chunks, which are combined in order"));
@@ -67,15 +66,15 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
             return;
         }
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
-        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor,
-            TakesSlope ? Operation.Slope : default);
+        cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor);
+        var epilogue = new Epilogue(activation: TakesSlope ? Operation.Slope : default);
         Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
         // dx requires both sums. That of a frozen parameter goes to temporary memory.
         Slot Gradient(Parameter parameter) => plan.Trains(parameter)
             ? plan.Parameters.Gradient(parameter)
             : new Slot(plan.Parameters.Values(parameter).Floats);
         Slot dscale = Gradient(Operation.Node.Parameters[0]), dshift = Gradient(Operation.Node.Parameters[1]);
-        plan.Add(new BatchNormBackward(norm, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift,
+        plan.Add(new BatchNormBackward(norm, epilogue, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift,
             Workspace(plan, norm)),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
@@ -88,24 +87,22 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         IReadOnlyList<Parameter> parameters = Operation.Node.Parameters;
         Slot scale = plan.Parameters.Values(parameters[0]), variance = plan.Parameters.Values(parameters[3]),
             zeros = new(scale.Floats, SlotOwner.Pass);
-        plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor, default), dy,
-            [scale, zeros, zeros, variance], null, dx), Choice.OnePass("frozen: the statistics do not depend on x"));
+        plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor), new Epilogue(), dy,
+            [scale, zeros, zeros, variance], dx), Choice.OnePass("frozen: the statistics do not depend on x"));
     }
 
-    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy,
-        cn_activation activation) => new()
-        {
-            x = x,
-            y = y,
-            dx = dx,
-            dy = dy,
-            epsilon = layer.Epsilon,
-            momentum = layer.Momentum,
-            activation = activation,
-        };
+    private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()
+    {
+        epsilon = layer.Epsilon,
+        x = x,
+        y = y,
+        dx = dx,
+        dy = dy,
+        momentum = layer.Momentum,
+    };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
-        => plan.Workspace(n => cn_batch_norm_workspace_floats(plan.Pass.Context, norm, n).SizeOrThrow());
+        => plan.Workspace(n => cn_batch_norm_workspace_bytes(plan.Pass.Context, norm, n).SizeOrThrow());
 }
 
 /// <summary>Computes the mean and the sum of squared deviations of every row of x.</summary>
@@ -120,22 +117,23 @@ internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, st
 
 /// <summary>Computes y from x with the batch statistics and an optional residual input, and updates the running
 /// statistics.</summary>
-internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Slot x, Slot statistics, Slot[] parameters, Slot? add,
-    Slot y, Slot mean,
-    Slot inverse, Slot? workspace) : Step([x, statistics, .. parameters, add, y, mean, inverse, workspace])
+internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot statistics,
+    Slot[] parameters, Slot y, Slot mean, Slot inverse, Slot? workspace)
+    : Step([x, statistics, .. parameters, .. epilogue.Slots, y, mean, inverse, workspace])
 {
     /// <inheritdoc/>
+    public override void Bind() => epilogue.Bind();
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_forward(run.Context, norm, run.N, x.Pointer, statistics.Pointer, parameters[0].Pointer,
-            parameters[1].Pointer,
-            add.Address(), y.Pointer, mean.Pointer, inverse.Pointer, parameters[2].Pointer, parameters[3].Pointer,
-                workspace.Address(),
-            workspace.Length()).ThrowIfFailed();
+        => cn_batch_norm_forward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, statistics.Pointer,
+            parameters[0].Pointer, parameters[1].Pointer, y.Pointer, mean.Pointer, inverse.Pointer,
+            parameters[2].Pointer, parameters[3].Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Recomputes y from x in the backward pass.</summary>
-internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] parameters, Slot mean, Slot inverse,
-    Slot y)
+internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot[] parameters,
+    Slot mean, Slot inverse, Slot y)
     : Step([x, .. parameters, mean, inverse, y])
 {
     /// <inheritdoc/>
@@ -143,36 +141,35 @@ internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Slot x, Slot[] p
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_apply(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer,
-            mean.Pointer, inverse.Pointer,
-            y.Pointer).ThrowIfFailed();
+        => cn_batch_norm_apply(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, parameters[0].Pointer,
+            parameters[1].Pointer, mean.Pointer, inverse.Pointer, y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Computes y from x with the running statistics and an optional residual input.</summary>
-internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Slot x, Slot[] parameters, Slot? add, Slot y)
-    : Step([x, .. parameters, add, y])
+internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot[] parameters, Slot y)
+    : Step([x, .. parameters, .. epilogue.Slots, y])
 {
     /// <inheritdoc/>
+    public override void Bind() => epilogue.Bind();
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_infer(run.Context, norm, run.N, x.Pointer, parameters[0].Pointer, parameters[1].Pointer,
-            parameters[2].Pointer,
-            parameters[3].Pointer, add.Address(), y.Pointer).ThrowIfFailed();
+        => cn_batch_norm_infer(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, parameters[0].Pointer,
+            parameters[1].Pointer, parameters[2].Pointer, parameters[3].Pointer, y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Computes dx and the gradients of scale and shift from x and dy. dy is first multiplied by the slope of the
 /// fused activation.</summary>
-internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Slot x, Slot dy, Slot[] parameters, Slot mean,
-    Slot inverse, Slot dx,
-    Slot dscale, Slot dshift, Slot? workspace)
-        : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
+internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot dy,
+    Slot[] parameters, Slot mean, Slot inverse, Slot dx, Slot dscale, Slot dshift, Slot? workspace)
+    : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, parameters[0].Pointer, parameters[1]
-            .Pointer, mean.Pointer,
-            inverse.Pointer, dx.Pointer, dscale.Pointer, dshift.Pointer, workspace.Address(), workspace.Length())
-                .ThrowIfFailed();
+        => cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
+            parameters[0].Pointer, parameters[1].Pointer, mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Pointer,
+            dshift.Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }

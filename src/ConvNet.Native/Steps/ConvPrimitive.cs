@@ -4,46 +4,37 @@ using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native.Steps;
 
-/// <summary>Convolution. Reads channel blocks, or plain input if it has fewer channels than a block.</summary>
+/// <summary>Convolution. Reads channel blocks, or plain input if the library reads that fastest.</summary>
 internal sealed class ConvPrimitive : Primitive
 {
-    // With more channels, a channel block is faster than plain rows, even if most of the block is padding.
-    private const int MostPlainChannels = 4;
-
     private readonly cn_conv2d _conv;
+    private readonly bool _hasBias;
     private readonly SumAlgorithm[] _algorithms = new SumAlgorithm[Enum.GetValues<SumPass>().Length];
     private readonly PoolKernel? _pool;
     private readonly int _dyHalo;
     private Slot? _winners;
 
     /// <summary>Initialises the convolution of an operation.</summary>
-    public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input) : base(operation)
+    public ConvPrimitive(Operation operation, Conv2d layer, cn_tensor input, PassSpec pass) : base(operation)
     {
         Shape shape = operation.Node.Inputs[0].Shape;
-        bool stem = input.layout == cn_layout.CN_PLAIN && ReadsPlain(shape.C, layer.Groups);
-        cn_tensor x = Layouts.Tensor(stem ? cn_layout.CN_PLAIN : cn_layout.CN_BLOCKED, shape);
+        cn_tensor x = Layouts.Tensor(cn_layout.CN_BLOCKED, shape);
         cn_tensor y = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
-        _conv = Describe(x, y, layer.Window, layer.Groups)
-            with
-        { flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None };
+        _conv = ConvKernels.Of(x, y, layer.Window, layer.Groups);
+        if (input.layout == cn_layout.CN_PLAIN)
+        {
+            x = Layouts.Tensor(ConvKernels.LayoutOf(_conv), shape);
+            _conv = _conv with { x = x, dx = x };
+        }
+        _hasBias = layer.Bias;
         _pool = operation.Pool is { } pool ? LoweringTable.PoolOf(pool) : null;
-        XHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
-        _dyHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
+        XHalo = DirectVariant(cn_pass.CN_FORWARD).halo;
+        _dyHalo = DirectVariant(cn_pass.CN_BACKWARD_DATA).halo;
+        StepsInside = DirectVariant(cn_pass.CN_BACKWARD_WEIGHTS).updates == 1;
+
+        cn_conv2d_variant DirectVariant(cn_pass which)
+            => ConvKernels.Describe(pass.Context, _conv, null, which, pass.BatchSize);
     }
-
-    /// <summary>Returns whether plain input with a given number of channels is best read directly.</summary>
-    public static bool ReadsPlain(int channels, int groups) => channels <= MostPlainChannels && groups == 1;
-
-    /// <summary>Describes a convolution without bias whose gradients have the layouts of its values.</summary>
-    public static cn_conv2d Describe(cn_tensor x, cn_tensor y, Window window, int groups) => new()
-    {
-        x = x,
-        y = y,
-        dx = x,
-        dy = y,
-        window = cn_window.Of(window),
-        groups = groups,
-    };
 
     /// <inheritdoc/>
     public override cn_tensor Y => Operation.Pool is { } pool ? Layouts.Tensor(cn_layout.CN_BLOCKED, pool.Shape)
@@ -61,11 +52,9 @@ internal sealed class ConvPrimitive : Primitive
     public override bool TakesSlope => PoolKernel.Gates(Operation, _winners);
 
     /// <inheritdoc/>
-    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv) || Algorithms.IsDepthwise(_conv);
+    public override bool StepsInside { get; }
 
     private cn_activation GatedBy => PoolKernel.GateOf(Operation);
-
-    private bool HasBias => _conv.flags.HasFlag(cn_flags.CN_BIAS);
 
     /// <inheritdoc/>
     public override cn_tensor X(int input) => input == 0 ? _conv.x : _conv.y;
@@ -82,12 +71,10 @@ internal sealed class ConvPrimitive : Primitive
     {
         Slot x = plan.X(this), y = plan.Y(this);
         cn_conv2d conv = _conv with { x = x.Tensor, y = _pool is null ? y.Tensor : _conv.y };
-        conv.activation = Operation.Activation;
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-        Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
+        Slot? bias = _hasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
         if (Operation.Norm is { } norm)
         {
-            conv.flags |= cn_flags.CN_BIAS;
             (w, bias) = (new Slot(w.Floats, SlotOwner.Pass),
                 new Slot(plan.Parameters.Values(norm.Parameters[0]).Floats, SlotOwner.Pass));
             plan.AddPreparation(new FoldNorm(plan.Parameters, Operation.Node, norm, new ConvPacking(_conv), w, bias),
@@ -95,7 +82,7 @@ internal sealed class ConvPrimitive : Primitive
         }
         bool prepares = plan.Pass.Kind != PassKind.Training;
         string selected = Select(plan, ref conv, cn_pass.CN_FORWARD, prepares);
-        if (prepares && conv.algorithm != cn_algorithm.CN_DIRECT)
+        if (prepares)
             w = Transform(plan, ref conv, w);
         if (_pool is not null)
         {
@@ -103,11 +90,8 @@ internal sealed class ConvPrimitive : Primitive
             return;
         }
         Slot? add = Operation.Sums ? plan.X(this, 1) : null, statistics = plan.GiveStatistics(this);
-        conv.add = add?.Tensor ?? default;
-        Slot? workspace = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, add, y, statistics, workspace),
-            Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected)
-            .Then(add is not null, "a sum").Then(statistics is not null, "statistics of rows"));
+        AddForward(plan, conv, selected, x, w,
+            new Epilogue(bias, add, Operation.Activation, statistics: statistics), y);
     }
 
     /// <inheritdoc/>
@@ -116,99 +100,112 @@ internal sealed class ConvPrimitive : Primitive
         if (Operation.Sums && plan.WantsDX(this, 1))
             plan.PassGradient(this, 1, dy);
         Parameter weight = Operation.Node.Parameters[0];
-        Parameter? bias = HasBias ? Operation.Node.Parameters[1] : null;
-        cn_pool2d? pool = plan.Trains(weight) ? PoolBehindWeights(plan, dy) : null;
-        if (_pool is not null && pool is null)
+        Parameter? bias = _hasBias ? Operation.Node.Parameters[1] : null;
+        cn_conv2d conv = _conv with { x = plan.Layouts.Read(this, 0) };
+        WeightGradient? gradient = plan.Trains(weight) ? new WeightGradient(plan.Parameters, this) : null;
+        Epilogue? pooled = gradient is null ? null : PooledWeights(plan, conv, gradient, dy);
+        if (_pool is not null && pooled is null)
             dy = Unpool(plan, dy);
-        cn_conv2d conv = _conv with
-        {
-            x = plan.Layouts.Read(this, 0),
-            dy = pool is null ? dy.Tensor : _conv.y,
-        };
+        conv.dy = pooled is null ? dy.Tensor : _conv.y;
         // Must precede the weight update.
-        if (plan.CompleteDX(this) is { } parts)
-            BackwardData(plan, conv with { dx = parts.DX.Tensor, add = parts.Others?.Tensor ?? default }, dy, parts);
-        if (!plan.Trains(weight))
+        if (plan.CompleteDX(this) is { } complete)
+            BackwardData(plan, conv with { dx = complete.DX.Tensor }, dy, complete);
+        if (gradient is null)
         {
             if (bias is not null && plan.Trains(bias))
                 plan.Add(new BiasGradient(dy, plan.Parameters.Gradient(bias)),
                     Choice.OnePass("the weights are frozen"));
             return;
         }
-        Slot x = plan.X(this);
-        var gradient = new WeightGradient(plan.Parameters, this);
-        string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        plan.Add(new ConvBackwardWeights(conv, pool, x, pool is null ? null : _winners, dy, gradient, workspace),
-            Algorithms.Of(conv, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), selected)
-                .Then(gradient.StepsInside, "the optimiser's step"));
+        AddBackwardWeights(plan, conv, plan.X(this), dy, pooled ?? new Epilogue(gradient.Bias), gradient);
     }
 
-    // Returns the pool if the weight gradient can be computed directly from the gradient of the pool's output: dx is
-    // not needed and a kernel exists. Otherwise returns null.
-    private cn_pool2d? PoolBehindWeights(Lowering plan, Slot dy)
+    // Returns the epilogue with which the weight gradient is computed directly from the gradient of the pool's output,
+    // if dx is not needed and a kernel exists. Otherwise returns null.
+    private Epilogue? PooledWeights(Lowering plan, cn_conv2d conv, WeightGradient gradient, Slot dy)
     {
         if (_winners is null || plan.WantsDX(this))
             return null;
-        cn_conv2d conv = _conv with { x = plan.X(this).Tensor };
         Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
-        cn_pool2d pool = _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, GatedBy);
-        return cn_conv2d_pools_backward(conv, pool).SizeOrThrow() == 1 ? pool : null;
+        var epilogue = new Epilogue(gradient.Bias, winners: _winners,
+            pool: _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, winners: true, GatedBy));
+        return ConvKernels.Find(plan.Pass.Context, conv, epilogue, cn_pass.CN_BACKWARD_WEIGHTS, plan.Pass.BatchSize)
+            is null ? null : epilogue;
     }
 
-    private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, GradientParts parts)
+    private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, CompleteGradient complete)
     {
-        if (parts.Value is not null)
-            conv.x_activation = Operation.Inputs[0].Producer!.Slope;
         string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_DATA);
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, dy, w, parts.Others, parts.Value, parts.DX, workspace),
-            Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), selected)
-            .Then(parts.Others is not null, "the gradients of other consumers")
-                .Then(parts.Value is not null, "the slope of the preceding activation"));
+        var epilogue = new Epilogue(add: complete.Others, outputs: complete.Value,
+            slope: complete.Value is null ? default : Operation.Inputs[0].Producer!.Slope);
+        plan.Add(new ConvBackwardData(conv, dy, w, epilogue, complete.DX,
+            plan.Workspace(conv, epilogue, cn_pass.CN_BACKWARD_DATA)),
+            plan.Describe(conv, epilogue, cn_pass.CN_BACKWARD_DATA, selected)
+                .Then(complete.Others is not null, "the gradients of other consumers")
+                .Then(complete.Value is not null, "the slope of the preceding activation"));
     }
 
-    // Uses one call, or two if the rows would not stay in cache until they are pooled.
+    private void AddBackwardWeights(Lowering plan, cn_conv2d conv, Slot x, Slot dy, Epilogue epilogue,
+        WeightGradient gradient)
+    {
+        string selected = Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
+        plan.Add(new ConvBackwardWeights(conv, x, dy, epilogue, gradient,
+            plan.Workspace(conv, epilogue, cn_pass.CN_BACKWARD_WEIGHTS)),
+            plan.Describe(conv, epilogue, cn_pass.CN_BACKWARD_WEIGHTS, selected)
+                .Then(gradient.StepsInside, "the optimiser's step"));
+    }
+
+    // Uses one call, or two if the library does not pool the results of this convolution.
     private void ForwardPooled(Lowering plan, cn_conv2d conv, string selected, Slot w, Slot? bias)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, GatedBy);
-        _winners = plan.Pass.Kind == PassKind.Training ? PoolKernel.Winners(pool, plan.Pass.BatchSize) : null;
-        if (cn_conv2d_pools(conv, pool).SizeOrThrow() == 1)
+        _winners = plan.Pass.Kind == PassKind.Training
+            ? _pool!.Winners(_conv.y, y.Tensor, plan.Pass.BatchSize)
+            : null;
+        cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, _winners is not null, GatedBy);
+        var pooled = new Epilogue(bias, activation: Operation.Activation, pool: pool, winners: _winners);
+        if (ConvKernels.Find(plan.Pass.Context, conv, pooled, cn_pass.CN_FORWARD, plan.Pass.BatchSize) is not null)
         {
-            Slot? workspace = plan.Workspace(n => cn_conv2d_pool_workspace_floats(plan.Pass.Context, conv, pool, n)
-                .SizeOrThrow());
-            plan.Add(new ConvPoolForward(conv, pool, x, w, bias, y, _winners, workspace),
-                Algorithms.Of(conv, cn_pass.CN_FORWARD, workspace.Length(), selected).Then(true, "pooling"));
+            AddForward(plan, conv, selected, x, w, pooled, y);
             return;
         }
         var whole = new Slot(_conv.y, plan.Pass.BatchSize);
-        Slot? room = Workspace(plan, conv, cn_pass.CN_FORWARD);
-        plan.Add(new ConvForward(conv, x, w, bias, null, whole, null, room),
-            Algorithms.Of(conv, cn_pass.CN_FORWARD, room.Length(), selected));
-        plan.Add(new PoolForward(pool, whole, y, _winners), Choice.OnePass("the rows of a window do not stay in "
-            + "cache until the convolution has computed all of them"));
+        AddForward(plan, conv, selected, x, w, new Epilogue(bias, activation: Operation.Activation), whole);
+        plan.Add(new PoolForward(pool, whole, y, _winners),
+            Choice.OnePass("the library does not pool the rows of this convolution while they are in cache"));
     }
+
+    private static void AddForward(Lowering plan, cn_conv2d conv, string selected, Slot x, Slot w, Epilogue epilogue,
+        Slot y)
+        => plan.Add(new ConvForward(conv, x, w, epilogue, y, plan.Workspace(conv, epilogue, cn_pass.CN_FORWARD)),
+            plan.Describe(conv, epilogue, cn_pass.CN_FORWARD, selected)
+                .Then(epilogue.Does(cn_operations.CN_ADD), "a sum")
+                .Then(epilogue.Does(cn_operations.CN_STATISTICS), "statistics of rows")
+                .Then(epilogue.Does(cn_operations.CN_POOL), "pooling"));
 
     // Selects the algorithm of a pass. Returns the reason as text.
     private string Select(Lowering plan, ref cn_conv2d conv, cn_pass pass, bool transformed = false)
     {
-        Selection selection = plan.Pass.Algorithms.Choose(conv, pass, plan.Pass.BatchSize, plan.Pass.Context.isa,
+        Selection selection = plan.Pass.Algorithms.Choose(plan.Pass.Context, conv, pass, plan.Pass.BatchSize,
             transformed);
         conv.algorithm = (cn_algorithm)selection.Algorithm;
         _algorithms[(int)pass] = selection.Algorithm;
         return selection.Reason;
     }
 
-    // Weights that are read many times between updates are transformed once after each update.
+    // Weights that are read many times between updates are transformed once after each update, if the algorithm
+    // transforms them.
     private static Slot Transform(Lowering plan, ref cn_conv2d conv, Slot w)
     {
-        var transformed = new Slot(cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD).SizeOrThrow(),
-            SlotOwner.Pass);
+        cn_conv2d_variant variant = ConvKernels.Describe(plan.Pass.Context, conv, null, cn_pass.CN_FORWARD,
+            plan.Pass.BatchSize);
+        if (variant.transformed == 0)
+            return w;
+        var transformed = new Slot(variant.transformed.FloatsOrThrow(), SlotOwner.Pass);
         plan.AddPreparation(new TransformWeights(conv, w, transformed),
             Choice.OnePass("once, until the weights change"));
-        conv.flags |= cn_flags.CN_TRANSFORMED;
+        conv.transformed = 1;
         return transformed;
     }
 
@@ -217,44 +214,30 @@ internal sealed class ConvPrimitive : Primitive
     {
         var whole = new Slot(_conv.y with { halo = plan.WantsDX(this) ? Layouts.Limit(_dyHalo) : 0 },
             plan.Pass.BatchSize);
-        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, GatedBy), null,
-            _winners, dy, whole), Choice.OnePass());
+        plan.Add(new PoolBackward(_pool!.Describe(_conv.y, Y, whole.Tensor, dy.Tensor, _winners is not null, GatedBy),
+            null, _winners, dy, whole), Choice.OnePass());
         return whole;
     }
-
-    private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
-        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
-/// <summary>Computes y from x, with an optional residual input, and the row statistics of y.</summary>
-internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Slot? bias, Slot? add, Slot y,
-    Slot? statistics, Slot? workspace)
-    : Step(x, w, bias, add, y, statistics, workspace)
+/// <summary>Computes y from x, with an epilogue, which may pool y.</summary>
+internal sealed unsafe class ConvForward(cn_conv2d conv, Slot x, Slot w, Epilogue epilogue, Slot y, Slot? workspace)
+    : Step([x, w, .. epilogue.Slots, y, workspace])
 {
     /// <inheritdoc/>
-    public override void Run(in Run run)
-        => cn_conv2d_forward(run.Context, conv, run.N, x.Pointer, w.Pointer, bias.Address(), add.Address(), y.Pointer,
-            statistics.Address(),
-            workspace.Address(), workspace.Length()).ThrowIfFailed();
-}
+    public override void Bind() => epilogue.Bind();
 
-/// <summary>Computes the pooled output y from x, and the index of the winner of each window.</summary>
-internal sealed unsafe class ConvPoolForward(cn_conv2d conv, cn_pool2d pool, Slot x, Slot w, Slot? bias, Slot y,
-    Slot? winners, Slot? workspace)
-    : Step(x, w, bias, y, winners, workspace)
-{
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_pool_forward(run.Context, conv, pool, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
-            (byte*)winners.Address(),
-            workspace.Address(), workspace.Length()).ThrowIfFailed();
+        => cn_conv2d_forward(run.Context, conv, epilogue.Pointer, run.N, x.Pointer, w.Pointer, y.Pointer,
+            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Computes dw and db from x and dy, where dy may be the gradient of a fused pool's output. In a training step
 /// the optimiser step runs as part of it.</summary>
-internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool, Slot x, Slot? winners, Slot dy,
+internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, Slot x, Slot dy, Epilogue epilogue,
     WeightGradient gradient, Slot? workspace)
-    : Step([x, winners, dy, .. gradient.Slots, workspace])
+    : Step([x, epilogue.Winners, dy, .. gradient.Slots, workspace])
 {
     /// <inheritdoc/>
     public override long Floats => base.Floats + gradient.UpdateFloats;
@@ -263,35 +246,31 @@ internal sealed unsafe class ConvBackwardWeights(cn_conv2d conv, cn_pool2d? pool
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
 
     /// <inheritdoc/>
-    public override void Bind() => gradient.Bind();
+    public override void Bind()
+    {
+        gradient.Bind();
+        epilogue.Bind();
+    }
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-    {
-        cn_update update = gradient.Update(run);
-        cn_update* step = gradient.Updates(run) ? &update : null;
-        int status = pool is { } behind
-            ? cn_conv2d_pool_backward_weights(run.Context, conv, behind, run.N, x.Pointer, (byte*)winners.Address(),
-                dy.Pointer, gradient.DW(run),
-                gradient.DB(run), step, workspace.Address(), workspace.Length())
-            : cn_conv2d_backward_weights(run.Context, conv, run.N, x.Pointer, dy.Pointer, gradient.DW(run),
-                gradient.DB(run), step,
-                workspace.Address(), workspace.Length());
-        status.ThrowIfFailed();
-    }
+        => cn_conv2d_backward_weights(run.Context, conv, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
+            gradient.For(run), workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Computes dx from dy, adds an optional gradient, and multiplies the result by the slope of the activation
 /// whose output x is.</summary>
-internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Slot? add, Slot? x, Slot dx,
+internal sealed unsafe class ConvBackwardData(cn_conv2d conv, Slot dy, Slot w, Epilogue epilogue, Slot dx,
     Slot? workspace)
-    : Step(dy, w, add, x, dx, workspace)
+    : Step([dy, w, .. epilogue.Slots, dx, workspace])
 {
     /// <inheritdoc/>
+    public override void Bind() => epilogue.Bind();
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_conv2d_backward_data(run.Context, conv, run.N, dy.Pointer, w.Pointer, add.Address(), x.Address(),
-            dx.Pointer, workspace.Address(),
-            workspace.Length()).ThrowIfFailed();
+        => cn_conv2d_backward_data(run.Context, conv, epilogue.Pointer, run.N, dy.Pointer, w.Pointer, dx.Pointer,
+            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Transforms weights for the forward pass of a Winograd algorithm.</summary>

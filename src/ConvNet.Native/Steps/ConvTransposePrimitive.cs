@@ -12,13 +12,17 @@ internal sealed class ConvTransposePrimitive : Primitive
     private readonly cn_conv2d _conv;
 
     /// <summary>Initialises the transposed convolution of an operation.</summary>
-    public ConvTransposePrimitive(Operation operation, ConvTranspose2d layer) : base(operation)
+    public ConvTransposePrimitive(Operation operation, ConvTranspose2d layer, PassSpec pass) : base(operation)
     {
         cn_tensor output = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Shape);
         cn_tensor input = Layouts.Tensor(cn_layout.CN_BLOCKED, operation.Node.Inputs[0].Shape);
-        _conv = ConvPrimitive.Describe(output, input, layer.Window, layer.Groups);
-        XHalo = cn_conv2d_halo(_conv, cn_pass.CN_BACKWARD_DATA).SizeOrThrow();
-        DYHalo = cn_conv2d_halo(_conv, cn_pass.CN_FORWARD).SizeOrThrow();
+        _conv = ConvKernels.Of(output, input, layer.Window, layer.Groups);
+        XHalo = Variant(cn_pass.CN_BACKWARD_DATA).halo;
+        DYHalo = Variant(cn_pass.CN_FORWARD).halo;
+        StepsInside = Variant(cn_pass.CN_BACKWARD_WEIGHTS).updates == 1;
+
+        cn_conv2d_variant Variant(cn_pass which)
+            => ConvKernels.Describe(pass.Context, _conv, null, which, pass.BatchSize);
     }
 
     /// <inheritdoc/>
@@ -31,7 +35,7 @@ internal sealed class ConvTransposePrimitive : Primitive
     public override cn_tensor Y => _conv.x;
 
     /// <inheritdoc/>
-    public override bool StepsInside => Algorithms.HasPackedBlocks(_conv) || Algorithms.IsDepthwise(_conv);
+    public override bool StepsInside { get; }
 
     /// <inheritdoc/>
     /// <remarks>The convolution that this one transposes has a bias per channel of the input here.</remarks>
@@ -49,9 +53,10 @@ internal sealed class ConvTransposePrimitive : Primitive
     {
         Slot x = plan.X(this), y = plan.Y(this), w = plan.Parameters.Values(Operation.Node.Parameters[0]);
         cn_conv2d conv = _conv with { dy = x.Tensor, dx = y.Tensor };
-        Slot? workspace = Workspace(plan, conv, cn_pass.CN_BACKWARD_DATA);
-        plan.Add(new ConvBackwardData(conv, x, w, null, null, y, workspace),
-            Algorithms.Of(conv, cn_pass.CN_BACKWARD_DATA, workspace.Length(), Transposed));
+        var epilogue = new Epilogue();
+        plan.Add(new ConvBackwardData(conv, x, w, epilogue, y,
+            plan.Workspace(conv, epilogue, cn_pass.CN_BACKWARD_DATA)),
+            plan.Describe(conv, epilogue, cn_pass.CN_BACKWARD_DATA, Transposed));
         if (Bias is { } bias)
             plan.Add(new BiasAdd(plan.Parameters.Values(bias), y), Choice.OnePass());
     }
@@ -64,18 +69,20 @@ internal sealed class ConvTransposePrimitive : Primitive
         if (plan.DX(this) is { } dx)
         {
             cn_conv2d forward = _conv with { x = dy.Tensor, y = dx.Tensor };
-            Slot? room = Workspace(plan, forward, cn_pass.CN_FORWARD);
-            plan.Add(new ConvForward(forward, dy, plan.Parameters.Values(weight), null, null, dx, null, room),
-                Algorithms.Of(forward, cn_pass.CN_FORWARD, room.Length(), Transposed));
+            var epilogue = new Epilogue();
+            plan.Add(new ConvForward(forward, dy, plan.Parameters.Values(weight), epilogue, dx,
+                plan.Workspace(forward, epilogue, cn_pass.CN_FORWARD)),
+                plan.Describe(forward, epilogue, cn_pass.CN_FORWARD, Transposed));
         }
         if (plan.Trains(weight))
         {
             Slot x = plan.X(this);
             cn_conv2d weights = _conv with { x = dy.Tensor, dy = x.Tensor };
-            Slot? workspace = Workspace(plan, weights, cn_pass.CN_BACKWARD_WEIGHTS);
             var gradient = new WeightGradient(plan.Parameters, this);
-            plan.Add(new ConvBackwardWeights(weights, null, dy, null, x, gradient, workspace),
-                Algorithms.Of(weights, cn_pass.CN_BACKWARD_WEIGHTS, workspace.Length(), Transposed)
+            var epilogue = new Epilogue(gradient.Bias);
+            plan.Add(new ConvBackwardWeights(weights, dy, x, epilogue, gradient,
+                plan.Workspace(weights, epilogue, cn_pass.CN_BACKWARD_WEIGHTS)),
+                plan.Describe(weights, epilogue, cn_pass.CN_BACKWARD_WEIGHTS, Transposed)
                     .Then(gradient.StepsInside, "the optimiser's step"));
         }
         if (Bias is { } bias && plan.Trains(bias))
@@ -85,9 +92,6 @@ internal sealed class ConvTransposePrimitive : Primitive
     private const string Transposed = "of the convolution that this one transposes";
 
     private Parameter? Bias => Operation.Node.Parameters.Count > 1 ? Operation.Node.Parameters[1] : null;
-
-    private static Slot? Workspace(Lowering plan, cn_conv2d conv, cn_pass pass)
-        => plan.Workspace(n => cn_conv2d_workspace_floats(plan.Pass.Context, conv, pass, n).SizeOrThrow());
 }
 
 /// <summary>Computes y += bias.</summary>

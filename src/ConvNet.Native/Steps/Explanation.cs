@@ -32,7 +32,7 @@ internal static class Explanation
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
         var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state,
             sizeof(float) * preparedFloats);
-        return new PlanDescription(pass.Training is null ? "inference" : "training", ((NativeIsa)pass.Context.isa)
+        return new PlanDescription(pass.Training is null ? "inference" : "training", InstructionSets.Of(pass.Context.features)
             .ToString().ToLowerInvariant(),
             pass.Context.threads, pass.BatchSize, layers, memory);
     }
@@ -83,8 +83,7 @@ internal static class Explanation
             cn_layout.CN_BLOCKED => "blocked",
             _ => "flat",
         },
-        new Shape(tensor.c, tensor.h, tensor.w), tensor.halo, sizeof(float) * Convnet.cn_tensor_floats(tensor, n)
-            .SizeOrThrow());
+        new Shape(tensor.c, tensor.h, tensor.w), tensor.halo, Convnet.cn_tensor_bytes(tensor, n).SizeOrThrow());
 
     private static PlannedLayer Of(Lowering plan, Primitive primitive, IReadOnlyList<PlannedCall> calls)
     {
@@ -148,7 +147,7 @@ internal static class Explanation
 
     private static PlannedCall Of(PassSpec pass, PlannedPass when, PlannedStep planned)
     {
-        long flops = 2 * planned.Choice.MultiplyAdds * pass.BatchSize;
+        long flops = planned.Choice.Operations;
         Slot[] slots = [.. planned.Step.Slots.Distinct()];
         double operations = flops > 0 ? flops : OperationsPerValue * slots.Where(slot => !slot.IsWorkspace)
             .Max(slot => slot.Floats);
@@ -160,7 +159,7 @@ internal static class Explanation
     private static int Threads(PassSpec pass, double operations) => Convnet.cn_team_size(pass.Context, operations)
         .SizeOrThrow();
 
-    private static long Bytes(Slot slot) => sizeof(float) * slot.Floats;
+    private static long Bytes(Slot slot) => OptionalSlot.Bytes(slot);
 
     // ConvBackwardWeights becomes "conv backward weights", and ReorderStep becomes "reorder".
     private static string NameOf(Step step)

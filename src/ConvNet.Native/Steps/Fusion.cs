@@ -124,12 +124,12 @@ internal static class Fusion
     {
         var values = new Value[graph.Nodes.Count];
         // The operations in execution order. An operation that a sum moves to a later position leaves a null entry.
-        var places = new List<Operation?>();
-        var placeOf = new Dictionary<Operation, int>();
-        Value Place(Operation operation)
+        var ordered = new List<Operation?>();
+        var indexOf = new Dictionary<Operation, int>();
+        Value Append(Operation operation)
         {
-            placeOf[operation] = places.Count;
-            places.Add(operation);
+            indexOf[operation] = ordered.Count;
+            ordered.Add(operation);
             return operation.Output;
         }
         foreach (Node input in graph.Inputs)
@@ -144,15 +144,15 @@ internal static class Fusion
             else if (pass.Fuse && FuseSum(node, values) is { } sum)
             {
                 // The operation takes the position of the sum, where both operands are available.
-                places[placeOf[sum]] = null;
-                values[node.Index] = Place(sum);
+                ordered[indexOf[sum]] = null;
+                values[node.Index] = Append(sum);
             }
             else
             {
-                values[node.Index] = Place(new Operation(node, node.Inputs.Select(input => values[input.Index])));
+                values[node.Index] = Append(new Operation(node, node.Inputs.Select(input => values[input.Index])));
             }
         }
-        List<Operation> operations = [.. places.OfType<Operation>()];
+        List<Operation> operations = [.. ordered.OfType<Operation>()];
         foreach (Operation operation in operations)
         {
             operation.IsFrozen = pass.Frozen.Contains(operation.Node);

@@ -22,29 +22,30 @@ internal sealed class Layouts
     private const int WidestHalo = 3;
 
     private readonly FusedGraph _graph;
+    private readonly PassSpec _pass;
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<Operation, Primitive> _primitives = [];
     private readonly Dictionary<Value, cn_tensor> _written = [], _gradients = [];
     private readonly Dictionary<(Value, cn_tensor), int> _halos = [];
     private readonly Dictionary<Value, Slice> _slices = [];
 
-    private Layouts(FusedGraph graph, Func<Value, bool> wantsGradient)
-        => (_graph, _wantsGradient) = (graph, wantsGradient);
+    private Layouts(FusedGraph graph, PassSpec pass, Func<Value, bool> wantsGradient)
+        => (_graph, _pass, _wantsGradient) = (graph, pass, wantsGradient);
 
     /// <summary>The primitives in the order of the operations.</summary>
     public IEnumerable<Primitive> Primitives => _graph.Operations.Select(operation => _primitives[operation]);
 
     /// <summary>Determines the layouts of a graph.</summary>
     /// <param name="graph">The graph.</param>
+    /// <param name="pass">The pass specification. Without fusion, every input of a concatenation is copied; with it,
+    /// producers may write directly into slices of the output.</param>
     /// <param name="wantsGradient">Whether the gradient of a value is computed.</param>
-    /// <param name="slices">Whether producers may write directly into slices of a concatenation's output. If false,
-    /// every input is copied.</param>
-    public static Layouts Apply(FusedGraph graph, Func<Value, bool> wantsGradient, bool slices)
+    public static Layouts Apply(FusedGraph graph, PassSpec pass, Func<Value, bool> wantsGradient)
     {
-        var layouts = new Layouts(graph, wantsGradient);
+        var layouts = new Layouts(graph, pass, wantsGradient);
         layouts.ChoosePrimitives();
         layouts.ChooseHalos();
-        if (slices)
+        if (pass.Fuse)
             layouts.ChooseSlices();
         layouts.ChooseGradients();
         return layouts;
@@ -114,7 +115,8 @@ internal sealed class Layouts
         {
             try
             {
-                var primitive = LoweringTable.Of(operation, [.. operation.Inputs.Select(input => _written[input])]);
+                var primitive = LoweringTable.Of(operation, [.. operation.Inputs.Select(input => _written[input])],
+                    _pass);
                 _primitives[operation] = primitive;
                 _written[operation.Output] = primitive.Y;
             }

@@ -8,6 +8,7 @@ namespace ConvNet.Native.Steps;
 internal sealed class LinearPrimitive : Primitive
 {
     private readonly cn_linear _dense;
+    private readonly bool _hasBias;
 
     /// <summary>Initialises the linear layer of an operation.</summary>
     public LinearPrimitive(Operation operation, Linear layer, cn_tensor input) : base(operation)
@@ -20,9 +21,8 @@ internal sealed class LinearPrimitive : Primitive
             h = maps ? input.h : 1,
             w = maps ? input.w : 1,
             outputs = layer.OutFeatures,
-            flags = layer.Bias ? cn_flags.CN_BIAS : cn_flags.None,
-            activation = operation.Activation,
         };
+        _hasBias = layer.Bias;
     }
 
     /// <inheritdoc/>
@@ -30,8 +30,6 @@ internal sealed class LinearPrimitive : Primitive
 
     /// <inheritdoc/>
     public override bool StepsInside => true;
-
-    private bool HasBias => _dense.flags.HasFlag(cn_flags.CN_BIAS);
 
     /// <inheritdoc/>
     public override cn_tensor X(int input) => new(_dense.c, _dense.h, _dense.w, 0, cn_layout.CN_FLAT);
@@ -44,9 +42,9 @@ internal sealed class LinearPrimitive : Primitive
     public override void Forward(Lowering plan)
     {
         Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
-        Slot? bias = HasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
-        plan.Add(new LinearForward(_dense, plan.X(this), w, bias, plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)),
-            Algorithms.Of(_dense, cn_pass.CN_FORWARD));
+        Slot? bias = _hasBias ? plan.Parameters.Values(Operation.Node.Parameters[1]) : null;
+        plan.Add(new LinearForward(_dense, plan.X(this), w, new Epilogue(bias, activation: Operation.Activation),
+            plan.Y(this), Workspace(plan, cn_pass.CN_FORWARD)), Of(plan, cn_pass.CN_FORWARD));
     }
 
     /// <inheritdoc/>
@@ -57,11 +55,11 @@ internal sealed class LinearPrimitive : Primitive
         {
             Slot w = plan.Parameters.Values(Operation.Node.Parameters[0]);
             plan.Add(new LinearBackwardData(_dense, dy, w, dx, Workspace(plan, cn_pass.CN_BACKWARD_DATA)),
-                Algorithms.Of(_dense, cn_pass.CN_BACKWARD_DATA));
+                Of(plan, cn_pass.CN_BACKWARD_DATA));
         }
         if (!plan.Trains(Operation.Node.Parameters[0]))
         {
-            if (HasBias && plan.Trains(Operation.Node.Parameters[1]))
+            if (_hasBias && plan.Trains(Operation.Node.Parameters[1]))
                 plan.Add(new LinearBiasGradient(dy, plan.Parameters.Gradient(Operation.Node.Parameters[1])),
                     Choice.OnePass("the weights are frozen"));
             return;
@@ -69,22 +67,27 @@ internal sealed class LinearPrimitive : Primitive
         var gradient = new WeightGradient(plan.Parameters, this);
         plan.Add(new LinearBackwardWeights(_dense, plan.X(this), dy, gradient,
             Workspace(plan, cn_pass.CN_BACKWARD_WEIGHTS)),
-            Algorithms.Of(_dense, cn_pass.CN_BACKWARD_WEIGHTS).Then(gradient.StepsInside, "the optimiser's step"));
+            Of(plan, cn_pass.CN_BACKWARD_WEIGHTS).Then(gradient.StepsInside, "the optimiser's step"));
     }
 
+    private Choice Of(Lowering plan, cn_pass pass) => Algorithms.Of(_dense, pass, plan.Pass.BatchSize);
+
     private Slot? Workspace(Lowering plan, cn_pass pass)
-        => plan.Workspace(n => cn_linear_workspace_floats(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
+        => plan.Workspace(n => cn_linear_workspace_bytes(plan.Pass.Context, _dense, pass, n).SizeOrThrow());
 }
 
 /// <summary>Computes y from x.</summary>
-internal sealed unsafe class LinearForward(cn_linear linear, Slot x, Slot w, Slot? bias, Slot y, Slot? workspace)
-    : Step(x, w, bias, y, workspace)
+internal sealed unsafe class LinearForward(cn_linear linear, Slot x, Slot w, Epilogue epilogue, Slot y,
+    Slot? workspace)
+    : Step([x, w, .. epilogue.Slots, y, workspace])
 {
     /// <inheritdoc/>
+    public override void Bind() => epilogue.Bind();
+
+    /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_linear_forward(run.Context, linear, run.N, x.Pointer, w.Pointer, bias.Address(), y.Pointer,
-            workspace.Address(), workspace.Length())
-            .ThrowIfFailed();
+        => cn_linear_forward(run.Context, linear, epilogue.Pointer, run.N, x.Pointer, w.Pointer, y.Pointer,
+            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Computes dw and db from x and dy. In a training step the optimiser step runs as part of it.</summary>
@@ -92,6 +95,8 @@ internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slo
     Slot? workspace)
     : Step([x, dy, .. gradient.Slots, workspace])
 {
+    private readonly Epilogue _epilogue = new(gradient.Bias);
+
     /// <inheritdoc/>
     public override long Floats => base.Floats + gradient.UpdateFloats;
 
@@ -99,16 +104,16 @@ internal sealed unsafe class LinearBackwardWeights(cn_linear linear, Slot x, Slo
     public override ProfiledPass? Pass => ProfiledPass.BackwardWeights;
 
     /// <inheritdoc/>
-    public override void Bind() => gradient.Bind();
+    public override void Bind()
+    {
+        gradient.Bind();
+        _epilogue.Bind();
+    }
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-    {
-        cn_update update = gradient.Update(run);
-        cn_linear_backward_weights(run.Context, linear, run.N, x.Pointer, dy.Pointer, gradient.DW(run),
-            gradient.DB(run),
-            gradient.Updates(run) ? &update : null, workspace.Address(), workspace.Length()).ThrowIfFailed();
-    }
+        => cn_linear_backward_weights(run.Context, linear, _epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
+            gradient.For(run), workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }
 
 /// <summary>Computes db from dy.</summary>
@@ -132,6 +137,5 @@ internal sealed unsafe class LinearBackwardData(cn_linear linear, Slot dy, Slot 
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_linear_backward_data(run.Context, linear, run.N, dy.Pointer, w.Pointer, dx.Pointer, workspace.Address(),
-            workspace.Length())
-            .ThrowIfFailed();
+            workspace.Bytes()).ThrowIfFailed();
 }

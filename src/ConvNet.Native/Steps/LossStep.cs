@@ -10,6 +10,7 @@ internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gra
 {
     private readonly Loss _loss = objective.Loss;
     private readonly Shape _shape = objective.Output.Shape;
+    private readonly cn_loss? _descriptor = Describe(objective.Loss, objective.Output.Shape);
 
     /// <summary>All slots that the step reads or writes.</summary>
     public IReadOnlyList<Slot> Slots { get; } = [output, gradient];
@@ -28,29 +29,32 @@ internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gra
 
     private double Unweighted(in Run run, Targets targets)
     {
+        if (_descriptor is not { } descriptor)
+        {
+            var y = new ReadOnlySpan<float>(output.Pointer, run.N * _shape.Length);
+            return _loss.Evaluate(new LossFrame<float>(_shape, y, targets, Gradient(run.N)));
+        }
         double value;
         fixed (int* labels = CallerSpan.Aligned(targets.Classes))
         fixed (float* values = CallerSpan.Aligned(targets.Values))
         fixed (float* weights = CallerSpan.Aligned(targets.SampleWeights))
         {
-            switch (_loss)
-            {
-                case SoftmaxCrossEntropy:
-                    cn_softmax_cross_entropy(run.Context, run.N, _shape.C, _shape.Area, output.Pointer, labels, weights,
-                        &value, gradient.Pointer).ThrowIfFailed();
-                    return value;
-                case MulticlassSvm svm:
-                    cn_multiclass_svm(run.Context, run.N, _shape.C, svm.Margin, output.Pointer, labels, weights,
-                        &value, gradient.Pointer).ThrowIfFailed();
-                    return value;
-                case MeanSquaredError:
-                    cn_mean_squared_error(run.Context, run.N, _shape.Length, output.Pointer, values, weights,
-                        &value, gradient.Pointer).ThrowIfFailed();
-                    return value;
-                default:
-                    var y = new ReadOnlySpan<float>(output.Pointer, run.N * _shape.Length);
-                    return _loss.Evaluate(new LossFrame<float>(_shape, y, targets, Gradient(run.N)));
-            }
+            descriptor.weighted = weights is null ? 0 : 1;
+            cn_loss_evaluate(run.Context, descriptor, run.N, output.Pointer, labels is null ? values : (void*)labels,
+                weights,
+                &value, gradient.Pointer).ThrowIfFailed();
         }
+        return value;
     }
+
+    private static cn_loss? Describe(Loss loss, Shape shape) => loss switch
+    {
+        SoftmaxCrossEntropy => Describe(cn_loss_kind.CN_SOFTMAX_CROSS_ENTROPY, shape),
+        MulticlassSvm svm => Describe(cn_loss_kind.CN_MULTICLASS_SVM, shape) with { margin = svm.Margin },
+        MeanSquaredError => Describe(cn_loss_kind.CN_MEAN_SQUARED_ERROR, shape),
+        _ => null,
+    };
+
+    private static cn_loss Describe(cn_loss_kind kind, Shape shape)
+        => new() { kind = kind, classes = shape.C, pixels = shape.Area, gradient = 1 };
 }

@@ -15,7 +15,7 @@ internal readonly record struct PlannedStep(Primitive? Owner, Step Step, Choice 
 /// them.</param>
 /// <param name="Value">The output of the activation whose slope the gradient is multiplied by. Null if there is no such
 /// activation or another step applies its slope.</param>
-internal readonly record struct GradientParts(Slot DX, Slot? Others, Slot? Value);
+internal readonly record struct CompleteGradient(Slot DX, Slot? Others, Slot? Value);
 
 /// <summary>Third planning pass: turns the operations of a graph into a list of steps over memory slots.</summary>
 /// <remarks>
@@ -140,17 +140,17 @@ internal sealed class Lowering
 
     /// <summary>Like <see cref="DX"/>, for an operation that can complete the gradient of its first input in the same
     /// step as its own contribution.</summary>
-    public GradientParts? CompleteDX(Primitive reader)
+    public CompleteGradient? CompleteDX(Primitive reader)
     {
         Value value = reader.Operation.Inputs[0];
         if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
-            return DX(reader) is { } dx ? new GradientParts(dx, null, null) : null;
+            return DX(reader) is { } dx ? new CompleteGradient(dx, null, null) : null;
         cn_tensor tensor = _layouts.Gradient(value);
         Slot? others = SumOf(value, [.. _layouts.GradientUses(value).Skip(1).Reverse().Select(use => _gradients[use])],
             tensor with { halo = 0 });
         bool slopes = value.Producer is { HasSlope: true } producer && !_layouts.Of(producer).TakesSlope;
         _completed[value] = new Slot(tensor, Pass.BatchSize);
-        return new GradientParts(_completed[value], others, slopes ? X(reader) : null);
+        return new CompleteGradient(_completed[value], others, slopes ? X(reader) : null);
     }
 
     /// <summary>Returns the slot to which the operation writes the row statistics of its output, or null if they are
@@ -174,13 +174,26 @@ internal sealed class Lowering
         => _gradients.Add(new Use(reader.Operation, input), dy);
 
     /// <summary>Returns memory that only one step uses, or null if the step needs none.</summary>
-    /// <param name="floatsFor">Returns the number of floats for a given number of samples.</param>
-    public Slot? Workspace(Func<int, long> floatsFor)
+    /// <param name="bytesFor">Returns the number of bytes for a given number of samples.</param>
+    public Slot? Workspace(Func<int, long> bytesFor)
     {
         // A smaller batch may be split into different chunks, so the full batch may not need the most workspace.
-        long floats = DecisiveBatches(Pass.BatchSize, Pass.Context.threads).Max(floatsFor);
+        long floats = DecisiveBatches(Pass.BatchSize, Pass.Context.threads).Max(bytesFor).FloatsOrThrow();
         return floats > 0 ? new Slot(floats) { IsWorkspace = true } : null;
     }
+
+    /// <summary>Returns memory for a pass of a convolution, or null if it needs none.</summary>
+    public Slot? Workspace(cn_conv2d conv, Epilogue? epilogue, cn_pass pass)
+        => Workspace(n => ConvKernels.Describe(Pass.Context, conv, epilogue, pass, n).workspace);
+
+    /// <summary>Describes a pass of a convolution over a full batch.</summary>
+    /// <param name="conv">The convolution and the algorithm of the pass.</param>
+    /// <param name="epilogue">The epilogue. Null for none.</param>
+    /// <param name="pass">The pass.</param>
+    /// <param name="selected">The reason for the algorithm. Empty if there is only one.</param>
+    public Choice Describe(in cn_conv2d conv, Epilogue? epilogue, cn_pass pass, string selected)
+        => Algorithms.Of(conv, pass, ConvKernels.Describe(Pass.Context, conv, epilogue, pass, Pass.BatchSize),
+            selected);
 
     /// <summary>Returns batch sizes of which at least one needs as much workspace as any size up to the full
     /// batch.</summary>
@@ -339,13 +352,13 @@ internal sealed class Lowering
             .. _layouts.GradientUses(value).Reverse().Select(use => _gradients[use])], _layouts.Gradient(value))!;
     }
 
-    private Slot? SumOf(Value value, Slot[] parts, cn_tensor tensor)
+    private Slot? SumOf(Value value, Slot[] gradients, cn_tensor tensor)
     {
-        if (parts.Length < 2)
-            return parts.Length == 0 ? null : InLayoutOf(tensor, parts[0]);
+        if (gradients.Length < 2)
+            return gradients.Length == 0 ? null : InLayoutOf(tensor, gradients[0]);
         // Pairwise summation, which limits the rounding error when there are many readers.
-        int half = (parts.Length + 1) / 2;
-        Slot first = SumOf(value, parts[..half], tensor)!, second = SumOf(value, parts[half..], tensor)!;
+        int half = (gradients.Length + 1) / 2;
+        Slot first = SumOf(value, gradients[..half], tensor)!, second = SumOf(value, gradients[half..], tensor)!;
         Slot sum = half > 1 ? first : new Slot(tensor, Pass.BatchSize);
         Add(new AddStep(first, second, sum, default),
             Choice.OnePass($"{value.Node.Name} has several consumers, whose gradients are summed"));
@@ -353,7 +366,7 @@ internal sealed class Lowering
     }
 
     private Slot StatisticsSlot(cn_tensor tensor)
-        => new(Convnet.cn_row_statistics_floats(tensor, Pass.BatchSize).SizeOrThrow());
+        => new(Convnet.cn_row_statistics_bytes(tensor, Pass.BatchSize).FloatsOrThrow());
 
     private Slot InLayoutOf(cn_tensor tensor, Slot slot)
         => slot.Tensor with { halo = tensor.halo, sample_stride = tensor.sample_stride } == tensor

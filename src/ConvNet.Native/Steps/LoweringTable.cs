@@ -10,21 +10,23 @@ internal static class LoweringTable
     /// <summary>Returns the primitive of an operation. A layer without a kernel runs in C#.</summary>
     /// <param name="operation">The operation.</param>
     /// <param name="inputs">The tensor descriptors with which the producers write the inputs.</param>
-    public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs) => operation.Node.Layer switch
-    {
-        Conv2d layer => new ConvPrimitive(operation, layer, inputs[0]),
-        ConvTranspose2d layer => new ConvTransposePrimitive(operation, layer),
-        Linear layer => new LinearPrimitive(operation, layer, inputs[0]),
-        MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
-        BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
-        Add => new AddPrimitive(operation, inputs),
-        Concat => new ConcatPrimitive(operation, inputs),
-        Dropout layer => new DropoutPrimitive(operation, layer, inputs),
-        not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
-            => new ActivationPrimitive(operation, inputs, activation),
-        Layer layer => new ManagedPrimitive(operation, layer),
-        null => throw new UnreachableException("An input is not an operation."),
-    };
+    /// <param name="pass">The pass specification.</param>
+    public static Primitive Of(Operation operation, IReadOnlyList<cn_tensor> inputs, PassSpec pass)
+        => operation.Node.Layer switch
+        {
+            Conv2d layer => new ConvPrimitive(operation, layer, inputs[0], pass),
+            ConvTranspose2d layer => new ConvTransposePrimitive(operation, layer, pass),
+            Linear layer => new LinearPrimitive(operation, layer, inputs[0]),
+            MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
+            BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
+            Add => new AddPrimitive(operation, inputs),
+            Concat => new ConcatPrimitive(operation, inputs),
+            Dropout layer => new DropoutPrimitive(operation, layer, inputs),
+            not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
+                => new ActivationPrimitive(operation, inputs, activation),
+            Layer layer => new ManagedPrimitive(operation, layer),
+            null => throw new UnreachableException("An input is not an operation."),
+        };
 
     /// <summary>Returns the activation of a node, or the identity if its layer is not an activation with a
     /// kernel.</summary>

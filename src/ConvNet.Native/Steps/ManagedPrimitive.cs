@@ -23,7 +23,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         int saved = layer.SavedLength(plan.Pass.BatchSize, Operation.Node.InputShapes);
         _saved = saved > 0 ? new Slot(saved) : null;
         plan.Add(new ManagedForward(Frame(plan, Inputs(plan), plan.Y(this)), layer, plan.Pass.Kind
-            == PassKind.Training && !Operation.IsFrozen), InCSharp);
+            == PassKind.Training && !Operation.IsFrozen), InCSharp(plan, 1));
     }
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
             DY = dy,
             DX = [.. Enumerable.Range(0, x.Length).Select(i => plan.DX(this, i))],
             DW = [.. Operation.Node.Parameters.Select(p => plan.Trains(p) ? plan.Parameters.Gradient(p) : null)],
-        }, layer, !Operation.IsFrozen), InCSharp with { MultiplyAdds = Gradients(plan) * InCSharp.MultiplyAdds });
+        }, layer, !Operation.IsFrozen), InCSharp(plan, Gradients(plan)));
     }
 
     // The gradient of the inputs and that of the parameters each take as many multiply-adds as the output.
@@ -45,8 +45,9 @@ internal sealed class ManagedPrimitive(Operation operation, Layer layer) : Primi
         => (Operation.Inputs.Any(plan.WantsGradient) ? 1 : 0)
             + (Operation.Node.Parameters.Any(plan.Trains) ? 1 : 0);
 
-    private Choice InCSharp => new("the layer's own loops in C#", "there is no kernel for this layer",
-        layer.MultiplyAdds(Operation.Node.InputShapes));
+    private Choice InCSharp(Lowering plan, int sums) => new("the layer's own loops in C#",
+        "there is no kernel for this layer",
+        2L * plan.Pass.BatchSize * sums * layer.MultiplyAdds(Operation.Node.InputShapes));
 
     private Slot?[] Inputs(Lowering plan)
         => [.. Enumerable.Range(0, Operation.Inputs.Count).Select(i => plan.X(this, i))];
@@ -105,7 +106,7 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, training, run.Step, run.FirstSample).RunForward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample).RunForward(layer);
 }
 
 /// <summary>Runs the backward pass of a layer in C#.</summary>
@@ -121,5 +122,5 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer, bool traini
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, training, run.Step, run.FirstSample, backward: true).RunBackward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, backward: true).RunBackward(layer);
 }

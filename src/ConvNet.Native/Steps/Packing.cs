@@ -43,17 +43,10 @@ internal abstract unsafe record KernelPacking(long Floats) : Packing(Floats)
 
 /// <summary>The packing of convolution weights.</summary>
 internal sealed unsafe record ConvPacking(cn_conv2d Conv)
-    : KernelPacking(Convnet.cn_conv2d_weight_floats(Conv).SizeOrThrow())
+    : KernelPacking(Convnet.cn_conv2d_weight_bytes(Conv).FloatsOrThrow())
 {
     /// <inheritdoc/>
-    public override string Form => Conv switch
-    {
-        { x.layout: cn_layout.CN_PLAIN } => "K/16·C·R·S·16k",
-        { groups: 1 } => "K/16·C/16·R·S·16c·16k",
-        _ when Algorithms.IsDepthwise(Conv) => "C/16·R·S·16c",
-        _ when Algorithms.HasPackedBlocks(Conv) => "group·K/16·C/16·R·S·16c·16k",
-        _ => "K·C·R·S",
-    };
+    public override string Form => ConvKernels.WeightOrderOf(Conv);
 
     /// <inheritdoc/>
     protected override void Pack(in cn_context context, float* plain, float* packed)
@@ -66,10 +59,10 @@ internal sealed unsafe record ConvPacking(cn_conv2d Conv)
 
 /// <summary>The packing of linear layer weights.</summary>
 internal sealed unsafe record LinearPacking(cn_linear Linear)
-    : KernelPacking(Convnet.cn_linear_weight_floats(Linear).SizeOrThrow())
+    : KernelPacking(Convnet.cn_linear_weight_bytes(Linear).FloatsOrThrow())
 {
     /// <inheritdoc/>
-    public override string Form => "K/16·features/16·16c·16k";
+    public override string Form => "K/16, features/16, 16c, 16k";
 
     /// <inheritdoc/>
     protected override void Pack(in cn_context context, float* plain, float* packed)

@@ -67,10 +67,10 @@ internal sealed unsafe class ParameterStore : IDisposable
         // In bucket order, so that each bucket is contiguous if all parameters are updated separately.
         Parameter[] trained = [.. buckets.SelectMany(p => p)], first = [.. trained.Where(inside.Contains)],
             then = [.. trained.Where(p => !inside.Contains(p))];
-        long middle = Place(first, 0);
-        _trainedFloats = Place(then, middle);
-        _firstBuffer = Place(graph.Parameters.Where(p => p.Trainable).Except(trained), _trainedFloats);
-        _valueFloats = Place(graph.Parameters.Where(p => !p.Trainable), _firstBuffer);
+        long middle = Arrange(first, 0);
+        _trainedFloats = Arrange(then, middle);
+        _firstBuffer = Arrange(graph.Parameters.Where(p => p.Trainable).Except(trained), _trainedFloats);
+        _valueFloats = Arrange(graph.Parameters.Where(p => !p.Trainable), _firstBuffer);
         foreach (Parameter p in graph.Parameters)
             _values[p.Index] = new Slot(_packings[p.Index].Floats, SlotOwner.Other);
         _buffers = [.. graph.Parameters.Where(p => !p.Trainable)];
@@ -133,19 +133,25 @@ internal sealed unsafe class ParameterStore : IDisposable
     public Slot Gradient(Parameter parameter)
         => _gradients[parameter.Index] ?? throw new UnreachableException($"{parameter.Name} has no gradient.");
 
-    /// <summary>
-    /// Returns the optimiser step that can run as part of the weight gradient of a layer, with a learning rate of 1 and
-    /// without a step number.
-    /// </summary>
-    /// <remarks>Requires allocated memory and an optimiser with a kernel.</remarks>
-    /// <param name="weights">The weights.</param>
-    /// <param name="bias">The bias whose gradient the same kernel computes. Null if there is none.</param>
-    public cn_update UpdateOf(Parameter weights, Parameter? bias) => new()
+    /// <summary>The optimiser without a step number. Requires an optimiser with a kernel.</summary>
+    public cn_optimizer Kernel => _kernel!.Value;
+
+    /// <summary>Describes a parameter for an optimiser step with a learning rate of 1. Requires allocated
+    /// memory.</summary>
+    public cn_parameter Describe(Parameter parameter)
     {
-        optimizer = _kernel!.Value,
-        weights = Describe(weights),
-        bias = bias is null ? default : Describe(bias),
-    };
+        ParameterOptions options = _options[parameter.Index];
+        return new cn_parameter
+        {
+            values = Values(parameter).Pointer,
+            state0 = State(0, _offsets[parameter.Index]),
+            state1 = State(1, _offsets[parameter.Index]),
+            state2 = State(2, _offsets[parameter.Index]),
+            state3 = State(3, _offsets[parameter.Index]),
+            learning_rate = options.LearningRateFactor,
+            weight_decay = options.WeightDecay,
+        };
+    }
 
     /// <summary>Reads the values of a parameter.</summary>
     public void Read(Parameter parameter, Span<float> values) => Unpack(parameter, Values(parameter).Pointer, values);
@@ -312,19 +318,6 @@ internal sealed unsafe class ParameterStore : IDisposable
         aligned.CopyTo(values);
     }
 
-    private cn_parameter Describe(Parameter parameter)
-    {
-        ParameterOptions options = _options[parameter.Index];
-        return new cn_parameter
-        {
-            values = Values(parameter).Pointer,
-            state0 = State(0, _offsets[parameter.Index]),
-            state1 = State(1, _offsets[parameter.Index]),
-            learning_rate = options.LearningRateFactor,
-            weight_decay = options.WeightDecay,
-        };
-    }
-
     private void Step(GradientRegion region, long number, float learningRate)
     {
         if (region.Segments.Length == 0)
@@ -369,7 +362,7 @@ internal sealed unsafe class ParameterStore : IDisposable
     private float* State(int index, long offset)
         => index < _stateNames ? _stateBlock!.Pointer + index * _trainedFloats + offset : null;
 
-    private long Place(IEnumerable<Parameter> parameters, long offset)
+    private long Arrange(IEnumerable<Parameter> parameters, long offset)
     {
         foreach (Parameter p in parameters)
         {

@@ -24,9 +24,16 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
     /// it.</summary>
     public static bool Gates(Operation operation, Slot? winners) => winners is not null && operation.Slope.IsGate;
 
-    /// <summary>Returns the descriptor for the given tensors. A window at whose maximum the slope of the activation is
-    /// 0 has no winner.</summary>
-    public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, cn_activation activation) => new()
+    /// <summary>Returns the descriptor for the given tensors.</summary>
+    /// <param name="x">The tensor of the input.</param>
+    /// <param name="y">The tensor of the output.</param>
+    /// <param name="dx">The tensor of the input's gradient.</param>
+    /// <param name="dy">The tensor of the output's gradient.</param>
+    /// <param name="winners">Whether winners are recorded.</param>
+    /// <param name="activation">The activation that they account for: a window at whose maximum its slope is 0 has no
+    /// winner.</param>
+    public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool winners,
+        cn_activation activation) => new()
     {
         x = x,
         y = y,
@@ -35,14 +42,15 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
         window = cn_window.Of(Window),
         kind = Kind,
         count_include_pad = CountIncludePad ? 1 : 0,
-        activation = activation,
+        winners = winners ? 1 : 0,
+        activation = winners ? activation : default,
     };
 
-    /// <summary>Returns memory for the winners of n samples, or null if the pool stores none.</summary>
-    public static Slot? Winners(in cn_pool2d pool, int n)
+    /// <summary>Returns memory for the winners of n samples, or null if the pool cannot record any.</summary>
+    public Slot? Winners(cn_tensor x, cn_tensor y, int n)
     {
-        long bytes = cn_pool2d_winner_bytes(pool, n).SizeOrThrow();
-        return bytes > 0 ? new Slot((bytes + sizeof(float) - 1) / sizeof(float)) : null;
+        long floats = cn_pool2d_winner_bytes(Describe(x, y, x, y, false, default), n).FloatsOrThrow();
+        return floats > 0 ? new Slot(floats) : null;
     }
 }
 
@@ -65,9 +73,11 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
     public override void Forward(Lowering plan)
     {
         Slot x = plan.X(this), y = plan.Y(this);
-        cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, PoolKernel.GateOf(Operation));
-        Slot? winners = PoolKernel.Winners(pool, plan.Pass.BatchSize);
-        _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this) ? winners : null;
+        _winners = plan.Pass.Kind == PassKind.Training && plan.WantsDX(this)
+            ? kernel.Winners(x.Tensor, y.Tensor, plan.Pass.BatchSize)
+            : null;
+        cn_pool2d pool = kernel.Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor, _winners is not null,
+            PoolKernel.GateOf(Operation));
         plan.Add(new PoolForward(pool, x, y, _winners), Choice.OnePass()
             .Then(_winners is not null, "the indices of the maxima, one byte each"));
     }
@@ -80,8 +90,8 @@ internal sealed class PoolPrimitive(Operation operation, PoolKernel kernel) : Pr
         // With winners, and for an average, x is not needed and its memory can be reused.
         Slot? x = kernel.Kind == cn_pool_kind.CN_POOL_MAX && _winners is null ? plan.X(this) : null;
         plan.Add(new PoolBackward(
-            kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, PoolKernel.GateOf(Operation)),
-            x, _winners, dy, dx),
+            kernel.Describe(x?.Tensor ?? X(0), Y, dx.Tensor, dy.Tensor, _winners is not null,
+                PoolKernel.GateOf(Operation)), x, _winners, dy, dx),
             Choice.OnePass(
                 x is null ? "" : "the maxima are searched for in x again: an index in their windows exceeds a byte"));
     }

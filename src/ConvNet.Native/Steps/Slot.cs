@@ -28,14 +28,14 @@ internal sealed unsafe class Slot
     /// <summary>Initialises a slot for n samples of a tensor. The samples are contiguous, even if those of the tensor
     /// are not.</summary>
     public Slot(cn_tensor tensor, int n, SlotOwner owner = SlotOwner.Arena)
-        : this(Convnet.cn_tensor_floats(tensor with { sample_stride = 0 }, n).SizeOrThrow(), owner)
+        : this(Convnet.cn_tensor_bytes(tensor with { sample_stride = 0 }, n).FloatsOrThrow(), owner)
         => Tensor = tensor with { sample_stride = 0 };
 
     private Slot(Slot whole, int channel, cn_tensor slice, int n)
-        : this(Convnet.cn_tensor_floats(slice with { sample_stride = 0 }, n).SizeOrThrow(), whole.Owner)
+        : this(Convnet.cn_tensor_bytes(slice with { sample_stride = 0 }, n).FloatsOrThrow(), whole.Owner)
     {
         (Whole, Tensor, Shared) = (whole, slice, whole.Shared);
-        _offset = Convnet.cn_tensor_floats(whole.Tensor with { c = 1, sample_stride = 0 }, 1).SizeOrThrow()
+        _offset = Convnet.cn_tensor_bytes(whole.Tensor with { c = 1, sample_stride = 0 }, 1).FloatsOrThrow()
             * (channel / Convnet.CN_BLOCK);
     }
 
@@ -90,7 +90,7 @@ internal sealed unsafe class Slot
     {
         c = channels,
         sample_stride = whole.sample_stride != 0 ? whole.sample_stride
-            : Convnet.cn_tensor_floats(whole, 1).SizeOrThrow(),
+            : Convnet.cn_tensor_bytes(whole, 1).SizeOrThrow(),
     };
 }
 
@@ -100,6 +100,6 @@ internal static unsafe class OptionalSlot
     /// <summary>Returns the address of a slot, or null if there is no slot.</summary>
     public static float* Address(this Slot? slot) => slot is null ? null : slot.Pointer;
 
-    /// <summary>Returns the number of floats of a slot, or 0 if there is no slot.</summary>
-    public static long Length(this Slot? slot) => slot is null ? 0 : slot.Floats;
+    /// <summary>Returns the number of bytes of a slot, or 0 if there is no slot.</summary>
+    public static long Bytes(this Slot? slot) => slot is null ? 0 : sizeof(float) * slot.Floats;
 }

@@ -7,11 +7,11 @@ namespace ConvNet.Native.Steps;
 /// <summary>The arguments of one run of a step list.</summary>
 /// <param name="Context">The context that runs the kernels: instruction set and thread count.</param>
 /// <param name="N">The number of samples.</param>
-/// <param name="Step">The index of the training pass, which keys the random masks.</param>
+/// <param name="PassNumber">The index of the training pass, which keys the random masks.</param>
 /// <param name="FirstSample">The index of the first sample in the whole batch, which also keys the random
 /// masks.</param>
 /// <param name="Inside">The optimiser step that runs as part of the weight gradients. Null if there is none.</param>
-internal readonly record struct Run(cn_context Context, int N, long Step, int FirstSample = 0,
+internal readonly record struct Run(cn_context Context, int N, long PassNumber, int FirstSample = 0,
     StepInside? Inside = null);
 
 /// <summary>An optimiser step that runs as part of a backward pass.</summary>

@@ -10,12 +10,13 @@ namespace ConvNet.Native.Steps;
 /// </remarks>
 internal sealed unsafe class WeightGradient
 {
+    private readonly cn_gradients[] _native = GC.AllocateArray<cn_gradients>(1, pinned: true);
     private readonly Slot _dw;
     private readonly Slot? _db;
     private readonly ParameterStore _parameters;
-    private readonly Node _node;
+    private readonly Parameter _weights;
     private readonly Parameter? _bias;
-    private cn_update _update;
+    private float _weightRate, _biasRate;
 
     /// <summary>Initialises the weight gradient of a layer with trainable weights and an optional bias.</summary>
     /// <param name="parameters">The parameters.</param>
@@ -23,16 +24,20 @@ internal sealed unsafe class WeightGradient
     public WeightGradient(ParameterStore parameters, Primitive layer)
     {
         Node node = layer.Operation.Node;
-        (_parameters, _node) = (parameters, node);
-        _dw = parameters.Gradient(node.Parameters[0]);
+        (_parameters, _weights) = (parameters, node.Parameters[0]);
+        _dw = parameters.Gradient(_weights);
         _bias = layer.BiasWithWeights && node.Parameters.Count > 1 && parameters.Trains(node.Parameters[1])
             ? node.Parameters[1]
             : null;
         _db = _bias is null ? null : parameters.Gradient(_bias);
+        Bias = _bias is null ? null : parameters.Values(_bias);
         StepsInside = layer.StepsInside && !parameters.KeepsGradients;
-        Slots = !StepsInside ? [_dw, _db] : _bias is null ? [parameters.Values(node.Parameters[0])]
-            : [parameters.Values(node.Parameters[0]), parameters.Values(_bias)];
+        Slots = StepsInside ? [parameters.Values(_weights), Bias] : [_dw, _db];
+        _native[0] = new cn_gradients();
     }
+
+    /// <summary>The values of the bias whose gradient the same kernel computes. Null if there is none.</summary>
+    public Slot? Bias { get; }
 
     /// <summary>Whether a training step runs the optimiser as part of the weight gradient.</summary>
     public bool StepsInside { get; }
@@ -42,29 +47,41 @@ internal sealed unsafe class WeightGradient
 
     /// <summary>The number of floats that the optimiser step accesses in addition to the slots: the values once more,
     /// and the optimiser state twice.</summary>
-    public long UpdateFloats => StepsInside ? Slots.Sum(slot => slot!.Floats) * (1 + 2 * _parameters.StateNames) : 0;
+    public long UpdateFloats
+        => StepsInside ? Slots.Sum(slot => slot?.Floats ?? 0) * (1 + 2 * _parameters.StateNames) : 0;
 
-    /// <summary>Looks up the addresses of the parameters, after they have been assigned.</summary>
-    public void Bind() => _update = StepsInside ? _parameters.UpdateOf(_node.Parameters[0], _bias) : default;
-
-    /// <summary>Returns whether a run includes the optimiser step.</summary>
-    public bool Updates(in Run run) => StepsInside && run.Inside is not null;
-
-    /// <summary>Returns the optimiser step of a run. Valid only if the run includes it.</summary>
-    public cn_update Update(in Run run)
+    /// <summary>Takes the addresses of the parameters and their options, after they have been assigned.</summary>
+    public void Bind()
     {
-        cn_update update = _update;
-        StepInside inside = run.Inside ?? default;
-        update.optimizer.step = inside.Number;
-        update.weights.learning_rate = inside.LearningRate * update.weights.learning_rate;
-        update.bias.learning_rate = inside.LearningRate * update.bias.learning_rate;
-        return update;
+        if (!StepsInside)
+            return;
+        ref cn_gradients native = ref _native[0];
+        native.optimizer = _parameters.Kernel;
+        native.weights = _parameters.Describe(_weights);
+        native.bias = _bias is null ? default : _parameters.Describe(_bias);
+        (_weightRate, _biasRate) = (native.weights.learning_rate, native.bias.learning_rate);
     }
 
-    /// <summary>Returns where a run stores the gradient of the weights, or null if it does not store it.</summary>
-    public float* DW(in Run run) => Updates(run) ? null : _dw.Pointer;
-
-    /// <summary>Returns where a run stores the gradient of the bias. Null if it does not store it, or there is no bias
-    /// or another step computes its gradient.</summary>
-    public float* DB(in Run run) => Updates(run) ? null : _db.Address();
+    /// <summary>Returns what a run does with the gradients. Valid until the next run.</summary>
+    public cn_gradients* For(in Run run)
+    {
+        // The elements of a pinned array do not move.
+        fixed (cn_gradients* native = _native)
+        {
+            if (StepsInside && run.Inside is { } inside)
+            {
+                native->operations = cn_gradient_operations.CN_UPDATE;
+                native->optimizer.step = inside.Number;
+                native->weights.learning_rate = inside.LearningRate * _weightRate;
+                native->bias.learning_rate = inside.LearningRate * _biasRate;
+            }
+            else
+            {
+                native->operations = cn_gradient_operations.CN_STORE;
+                native->dw = _dw.Pointer;
+                native->db = _db.Address();
+            }
+            return native;
+        }
+    }
 }

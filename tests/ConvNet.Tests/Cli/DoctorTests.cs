@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ConvNet.Backends;
 using ConvNet.Cli;
 using NUnit.Framework;
 
@@ -20,7 +21,7 @@ public sealed class DoctorTests
                 .EqualTo("processor, processors, usable, quota, system, runtime"));
             Assert.That(names, Is.SupersetOf((string[])["managed", "native", "torchsharp"]).And.Unique);
             Assert.That(names.Where(name => name.StartsWith("native:", StringComparison.Ordinal)),
-                Is.EqualTo(Enum.GetNames<NativeIsa>().Reverse().Select(isa => $"native:{isa.ToLowerInvariant()}")
+                Is.EqualTo(BackendRegistry.InstructionSetWords.Select(isa => $"native:{isa}")
                     .Where(name => name != $"native:{IsaOf("native")}")));
             Assert.That(json.GetProperty("right").GetBoolean(), Is.True);
             Assert.That(json.GetProperty("auto").GetString(), Is.EqualTo("native"));

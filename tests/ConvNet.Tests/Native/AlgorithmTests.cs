@@ -1,7 +1,6 @@
 using ConvNet.Models;
 using ConvNet.Native;
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
@@ -64,10 +63,12 @@ public sealed class AlgorithmTests
         Assert.That(Preparations(training), Is.Empty, "a step changes them before they are read again");
         cn_tensor x = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 8, 8)),
             y = Layouts.Tensor(cn_layout.CN_BLOCKED, new Shape(16, 6, 6));
-        cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(3, 1, 0, 1), 1);
+        cn_conv2d conv = ConvKernels.Of(x, y, new Window(3, 1, 0, 1), 1);
         conv.algorithm = cn_algorithm.CN_WINOGRAD_4;
-        long folded = 9 * 16 * 16 + 16, transformed = Convnet.cn_conv2d_transformed_floats(conv, cn_pass.CN_FORWARD);
-        Assert.That(inference.Explain().Memory.Prepared, Is.EqualTo(4 * (folded + transformed)));
+        long folded = 9 * 16 * 16 + 16,
+            transformed = ConvKernels.Describe(backend.Context, conv, null, cn_pass.CN_FORWARD, 2).transformed;
+        Assert.That(transformed, Is.Positive);
+        Assert.That(inference.Explain().Memory.Prepared, Is.EqualTo(4 * folded + transformed));
 
         static IEnumerable<string> Preparations(NativePlan net)
             => net.Explain().Layers.SelectMany(layer => layer.Calls).Where(call => call.Pass == PlannedPass.Preparation)
@@ -79,9 +80,9 @@ public sealed class AlgorithmTests
     {
         using NativeBackend chosen = new(), forced = new() { Algorithm = SumAlgorithm.Winograd2 },
             accurate = new(precision: Precision.Accurate);
-        Assert.That(Forward(chosen), Does.StartWith("conv forward: Winograd F(4×4, 3×3), blocks of 16 channels")
+        Assert.That(Forward(chosen), Does.StartWith("conv forward: Winograd F(4×4, 3×3) (")
             .And.Contains("estimates on one thread: direct ").And.Contains("F(2×2, 3×3) "));
-        Assert.That(Forward(forced), Does.StartWith("conv forward: Winograd F(2×2, 3×3), ").And.Contains("requested"));
+        Assert.That(Forward(forced), Does.StartWith("conv forward: Winograd F(2×2, 3×3) (").And.Contains("requested"));
         Assert.That(Forward(accurate), Does.StartWith("conv forward: direct, ")
             .And.Contains("accurate precision allows nothing less exact"));
 

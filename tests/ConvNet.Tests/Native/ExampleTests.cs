@@ -46,7 +46,7 @@ public sealed class ExampleTests
         ulong weights = Seed, shuffle = Seed;
         Graph graph = BuiltInModels.Create("lenet5");
         using var backend = new NativeBackend();
-        using IExecutable net = backend.Compile(graph,
+        using NativePlan net = backend.Compile(graph,
             new TrainingSpec(Batch, new SoftmaxCrossEntropy(), new Sgd(momentum: 0.9f)));
         foreach (Parameter parameter in graph.Parameters)
         {

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using ConvNet.Models;
+using ConvNet.Native;
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Native;
@@ -129,19 +129,19 @@ public sealed class LimitTests
         cn_tensor x = new(48, 6, 5, 0, cn_layout.CN_BLOCKED), y = new(32, 6, 5, 0, cn_layout.CN_BLOCKED);
         foreach (cn_pass pass in Enum.GetValues<cn_pass>())
         {
-            Same(n => Convnet.cn_linear_workspace_floats(backend.Context, dense, pass, n));
+            Same(n => Convnet.cn_linear_workspace_bytes(backend.Context, dense, pass, n));
             foreach (cn_algorithm algorithm in Enum.GetValues<cn_algorithm>())
             {
-                cn_conv2d conv = ConvPrimitive.Describe(x, y, new Window(3, 1, 1, 1), 1) with { algorithm = algorithm };
-                Same(n => Convnet.cn_conv2d_workspace_floats(backend.Context, conv, pass, n));
+                cn_conv2d conv = ConvKernels.Of(x, y, new Window(3, 1, 1, 1), 1) with { algorithm = algorithm };
+                Same(n => ConvKernels.Describe(backend.Context, conv, null, pass, n).workspace);
             }
         }
 
-        void Same(Func<int, long> floats)
+        void Same(Func<int, long> bytes)
         {
-            long most = Enumerable.Range(1, batch).Max(floats);
+            long most = Enumerable.Range(1, batch).Max(bytes);
             IEnumerable<int> decisive = global::ConvNet.Native.Lowering.DecisiveBatches(batch, threads);
-            Assert.That(decisive.Max(floats), Is.EqualTo(most));
+            Assert.That(decisive.Max(bytes), Is.EqualTo(most));
         }
     }
 }

@@ -36,7 +36,7 @@ public sealed class NativeLibraryTests
     {
         using var folder = new TemporaryFolder();
         string[] places = [folder.File("a.so"), folder.File("b.so")];
-        AssertFails(places, Convnet.CN_ABI_VERSION, places[0], places[1], "CMake", NativeLibraryFile.PathVariable);
+        AssertFails(places, NativeLibraryFile.Required, places[0], places[1], "CMake", NativeLibraryFile.PathVariable);
     }
 
     [Test]
@@ -45,7 +45,7 @@ public sealed class NativeLibraryTests
         using var folder = new TemporaryFolder();
         string path = folder.File("damaged.so");
         File.WriteAllText(path, "not a library");
-        AssertFails([path], Convnet.CN_ABI_VERSION, path, "damaged", NativeLibraryFile.PathVariable);
+        AssertFails([path], NativeLibraryFile.Required, path, "damaged", NativeLibraryFile.PathVariable);
     }
 
     [Test]
@@ -57,7 +57,7 @@ public sealed class NativeLibraryTests
         byte[] image = File.ReadAllBytes(NativeLibraryFile.Loaded.Path);
         image[18] = 0xF3;      // e_machine of the ELF header: RISC-V
         File.WriteAllBytes(path, image);
-        AssertFails([path], Convnet.CN_ABI_VERSION, path, "another processor",
+        AssertFails([path], NativeLibraryFile.Required, path, "another processor",
             RuntimeInformation.ProcessArchitecture.ToString());
     }
 
@@ -70,7 +70,7 @@ public sealed class NativeLibraryTests
         Compile(absent, "-Wl,-soname,libabacus_beads.so.1");
         Compile(path, "-Wl,--no-as-needed", absent);
         File.Delete(absent);
-        string message = AssertFails([path], Convnet.CN_ABI_VERSION, path, "needs the library libabacus_beads.so.1",
+        string message = AssertFails([path], NativeLibraryFile.Required, path, "needs the library libabacus_beads.so.1",
             "apt-get install libabacus-beads1,", NativeLibraryFile.PathVariable);
         Assert.That(message, Does.Not.Contain("damaged").And.Not.Contain("again"));
     }
@@ -117,12 +117,44 @@ public sealed class NativeLibraryTests
         process.WaitForExit();
     }
 
-    [Test]
-    public void ALibraryOfAnotherVersionNamesBoth()
+    [TestCase(1, 0, "is too old")]
+    [TestCase(-1, 0, "is too new")]
+    [TestCase(0, 1, "is too old")]
+    public void ALibraryOfAnotherVersionNamesBoth(int major, int minor, string reason)
     {
         string path = NativeLibraryFile.Loaded.Path;
-        AssertFails([path], Convnet.CN_ABI_VERSION + 1, path, $"version {Convnet.CN_ABI_VERSION}",
-            $"needs {Convnet.CN_ABI_VERSION + 1}");
+        Version own = NativeLibraryFile.Required, needed = new(own.Major + major, own.Minor + minor);
+        AssertFails([path], needed, path, reason, $"version {own} of", $"needs {needed}", "Build ConvNet.Native again",
+            NativeLibraryFile.PathVariable);
+    }
+
+    [TestCase("16.0", "16.0", true)]
+    [TestCase("16.7", "16.0", true)]
+    [TestCase("16.6", "16.7", false)]
+    [TestCase("17.0", "16.7", false)]
+    [TestCase("15.9", "16.0", false)]
+    public void ALaterMinorVersionFits(string version, string required, bool fits)
+        => Assert.That(NativeLibraryFile.Problem(Version.Parse(version), Version.Parse(required)),
+            fits ? Is.Null : Is.Not.Null);
+
+    [Test]
+    [Platform("Linux")]
+    public void ALibraryWithoutMinorVersionsIsTooOld()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File(NativeLibraryFile.FileName), source = folder.File("old.c");
+        File.WriteAllText(source, "int cn_abi_version(void) { return 15; }");
+        Compile(path, "-x", "c", source);
+        AssertFails([path], NativeLibraryFile.Required, path, "is too old", "version 15.0 of",
+            $"needs {NativeLibraryFile.Required}", NativeLibraryFile.PathVariable);
+    }
+
+    [Test]
+    public void TheRequiredVersionIsThatOfTheHeader()
+    {
+        string header = File.ReadAllText(Repository.Path("native", "include", "convnet.h"));
+        Assert.That(header, Does.Contain($"CN_VERSION_MAJOR = {Convnet.CN_VERSION_MAJOR}, "
+            + $"CN_VERSION_MINOR = {Convnet.CN_VERSION_MINOR} "));
     }
 
     [Test]
@@ -130,14 +162,14 @@ public sealed class NativeLibraryTests
     public void ALibraryOfSomethingElseIsNamed()
     {
         string path = Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "libSystem.Native.so");
-        AssertFails([path], Convnet.CN_ABI_VERSION, path, "cn_abi_version");
+        AssertFails([path], NativeLibraryFile.Required, path, "cn_version");
     }
 
     [Test]
     public void TheFirstFileThatExistsIsTaken()
     {
         string path = NativeLibraryFile.Loaded.Path;
-        Assert.That(NativeLibraryFile.Open([path + ".missing", path], Convnet.CN_ABI_VERSION).Path, Is.EqualTo(path));
+        Assert.That(NativeLibraryFile.Open([path + ".missing", path], NativeLibraryFile.Required).Path, Is.EqualTo(path));
     }
 
     private static void Compile(string output, params string[] arguments)
@@ -148,9 +180,9 @@ public sealed class NativeLibraryTests
         Assert.That(process.ExitCode, Is.Zero);
     }
 
-    private static string AssertFails(string[] candidates, int abiVersion, params string[] words)
+    private static string AssertFails(string[] candidates, Version required, params string[] words)
     {
-        var error = Assert.Throws<NativeLibraryException>(() => NativeLibraryFile.Open(candidates, abiVersion));
+        var error = Assert.Throws<NativeLibraryException>(() => NativeLibraryFile.Open(candidates, required));
         foreach (string word in words)
             Assert.That(error!.Message, Does.Contain(word));
         return error!.Message;

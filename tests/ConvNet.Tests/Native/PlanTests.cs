@@ -17,7 +17,7 @@ public sealed class PlanTests
         Assert.That(net.Training.ForwardSteps.Select(Kind), Is.EqualTo((string[])
         [
             // images → plain with a border of 2
-            nameof(ReorderStep), nameof(ConvPoolForward), nameof(ConvPoolForward),
+            nameof(ReorderStep), nameof(ConvForward), nameof(ConvForward),
             // maps → features
             nameof(ReorderStep), nameof(LinearForward), nameof(LinearForward), nameof(LinearForward),
             // features → scores
@@ -212,7 +212,7 @@ public sealed class PlanTests
         int[]? expected = null;
         foreach (int threads in (int[])[1, 2, 3, 5, 8])
         {
-            using var backend = new NativeBackend(threads, isa);
+            using var backend = new NativeBackend(threads, isa) { SerialOperations = 1 };
             int[] bits = NativeRun.TrainTwoSteps(built, graph.N, backend);
             expected ??= bits;
             Assert.That(bits, Is.EqualTo(expected), $"{threads} threads");

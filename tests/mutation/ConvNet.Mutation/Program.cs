@@ -38,9 +38,8 @@ internal static class Program
     private static Project[] Projects(string root) =>
     [
         new(Path.GetFullPath(root), "ConvNet.Managed", "Planning/"),
-        new(Path.GetFullPath(root), "ConvNet.Native", "AlgorithmPolicy.cs", "Algorithms.cs", "CostModel.cs",
-            "Fusion.cs", "GradientRegion.cs", "Layouts.cs", "Lowering.cs",
-            "NativePass.cs", "NativePlan.cs", "Packing.cs", "ParameterStore.cs", "Primitive.cs", "Slot.cs", "Steps/"),
+        new(Path.GetFullPath(root), "ConvNet.Native", "Algorithms/", "NativePass.cs", "NativePlan.cs",
+            "Steps/"),
     ];
 
     private static List<Mutant> Mutants(Project[] projects)
