@@ -8,7 +8,7 @@
 
 #include <sys/mman.h>
 
-enum { N = 2, C = 17, SIDE = 6000, HALF = SIDE / 2, TAPS = 9, POINTS = 8, MOST_RESULTS = 64 };
+enum { N = 2, C = 17, SIDE = 6200, HALF = SIDE / 2, TAPS = 9, POINTS = 8, MOST_RESULTS = 64 };
 
 static const cn_tensor large = {C, SIDE, SIDE, 0, CN_BLOCKED, 0, 0};
 static const cn_tensor small = {C, HALF, HALF, 0, CN_BLOCKED, 0, 0};

@@ -42,9 +42,7 @@ class NativeMutants:
         options = ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", f"-DCONVNET_SANITIZE={'ON' if self.sanitize else 'OFF'}", "-DCMAKE_BUILD_TYPE=Release"]
         self.machine.run(["cmake", "-S", tree, "-B", self.build, *options])
         entries = json.loads((self.build / "compile_commands.json").read_text())
-        # test_parallel compiles its own copy of the code under test, and the example is no part of it.
-        self.commands = [command_of(entry) for entry in entries
-                         if "test_parallel.dir" not in entry["command"] and "lenet5.dir" not in entry["command"]]
+        self.commands = [command_of(entry) for entry in entries if is_used(entry["command"])]
         self.reads = {output: files_of(command, tree) for command, _, output in self.commands}
         for command, _, output in self.commands:
             output.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +121,12 @@ class NativeMutants:
 def order_of(stem):
     first = [test for test in TESTS if stem.startswith(test) or FIRST.get(stem) == test]
     return first + [test for test in TESTS if test not in first]
+
+
+def is_used(command):
+    """Whether a command compiles the library or a test of TESTS. Others compile copies of the code under test."""
+    target = re.search(r"(\w+)\.dir/", command).group(1)
+    return not target.startswith(("test_", "lenet5")) or target in [f"test_{name}" for name in [*TESTS, "harness"]]
 
 
 def command_of(entry):
