@@ -387,7 +387,7 @@ static double total_of(const norm_job *job, const float *partial, int64_t channe
 }
 
 /* dshift = sum of g; dscale = sum of g (x - mean) / std. Items are channels. */
-BODY(gradient_items) {
+BODY(norm_gradient_items) {
   const norm_job *job = state;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
@@ -461,7 +461,7 @@ void ISA_NAME(batch_norm_backward)(const cn_context *context, const cn_batch_nor
                   .first = workspace};
   job.second = workspace + job.chunks * job.channels;
   const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},
-                          {gradient_items, job.channels},
+                          {norm_gradient_items, job.channels},
                           {input_items, n * job.ov.planes}};
   run_phases(context, cost(&job), phases, 3, &job);
 }

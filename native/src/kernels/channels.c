@@ -87,7 +87,7 @@ typedef struct bias_job {
 } bias_job;
 
 /* Items are (sample, block, row). */
-BODY(add_items) {
+BODY(bias_add_items) {
   const bias_job *job = state;
   const cn_tensor *t = job->tensor;
   (void)thread;
@@ -104,7 +104,7 @@ BODY(add_items) {
 }
 
 /* Items are blocks of channels. */
-BODY(gradient_items) {
+BODY(bias_gradient_items) {
   const bias_job *job = state;
   const cn_tensor *t = job->tensor;
   (void)thread;
@@ -133,12 +133,12 @@ void ISA_NAME(bias_add)(const cn_context *context, const cn_tensor *tensor, int3
                         const float *bias, float *y) {
   const bias_job job = {.tensor = tensor, .v = view_of(tensor, n), .n = n, .in = bias, .out = y};
   const int64_t items = n * job.v.planes * tensor->h;
-  run_parallel(context, 20.0 * items * tensor->w * CN_BLOCK, add_items, items, &job);
+  run_parallel(context, 20.0 * items * tensor->w * CN_BLOCK, bias_add_items, items, &job);
 }
 
 void ISA_NAME(bias_gradient)(const cn_context *context, const cn_tensor *tensor, int32_t n,
                              const float *dy, float *db) {
   const bias_job job = {.tensor = tensor, .v = view_of(tensor, n), .n = n, .in = dy, .out = db};
-  run_parallel(context, 20.0 * n * tensor->h * tensor->w * CN_BLOCK * job.v.planes, gradient_items,
-               job.v.planes, &job);
+  run_parallel(context, 20.0 * n * tensor->h * tensor->w * CN_BLOCK * job.v.planes,
+               bias_gradient_items, job.v.planes, &job);
 }

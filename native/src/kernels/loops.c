@@ -85,7 +85,7 @@ static double weight_gradient(const loops_job *job, int64_t k, int64_t c, int64_
 }
 
 /* Items are (sample, block of y). */
-BODY(forward_items) {
+BODY(loop_forward_items) {
   const loops_job *job = state;
   const cn_tensor *t = &job->conv->y;
   (void)thread;
@@ -110,7 +110,7 @@ BODY(forward_items) {
 }
 
 /* Items are (sample, block of dx). */
-BODY(backward_data_items) {
+BODY(loop_data_items) {
   const loops_job *job = state;
   const cn_tensor *t = &job->conv->dx;
   (void)thread;
@@ -129,7 +129,7 @@ BODY(backward_data_items) {
 
 /* Items are output channels, including the padding of the last block, so that its lanes of db
  * become zero. */
-BODY(backward_weights_items) {
+BODY(loop_weights_items) {
   const loops_job *job = state;
   const cn_conv2d *conv = job->conv;
   const int64_t channels = conv->x.c / conv->groups, filters = conv->y.c / conv->groups;
@@ -164,8 +164,8 @@ void ISA_NAME(conv_loops_forward)(const conv_call *call) {
                          .bias = bias_of(call),
                          .activation = activation_of(call),
                          .y = call->out};
-  run_parallel(call->context, operations(conv, call->n), forward_items, call->n * job.yv.planes,
-               &job);
+  run_parallel(call->context, operations(conv, call->n), loop_forward_items,
+               call->n * job.yv.planes, &job);
   run_tail(call->context, &t, &conv->y, call->n, call->out);
 }
 
@@ -178,8 +178,8 @@ void ISA_NAME(conv_loops_backward_data)(const conv_call *call) {
                          .w = call->w,
                          .dy = call->dy,
                          .dx = call->out};
-  run_parallel(call->context, operations(conv, call->n), backward_data_items,
-               call->n * job.xv.planes, &job);
+  run_parallel(call->context, operations(conv, call->n), loop_data_items, call->n * job.xv.planes,
+               &job);
   run_tail(call->context, &t, &conv->dx, call->n, call->out);
 }
 
@@ -194,6 +194,6 @@ void ISA_NAME(conv_loops_backward_weights)(const conv_call *call) {
                          .dy = call->dy,
                          .dw = use.dw,
                          .db = use.db};
-  run_parallel(call->context, operations(conv, call->n), backward_weights_items,
+  run_parallel(call->context, operations(conv, call->n), loop_weights_items,
                blocks_of(conv->y.c) * CN_BLOCK, &job);
 }

@@ -128,7 +128,7 @@ void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy
 }
 
 /* Items are rows of y: (sample, block, row). */
-BODY(forward_items) {
+BODY(pool_forward_items) {
   const pool_job *job = state;
   const int64_t h = job->pool.y.h, planes = job->yv.planes;
   (void)thread;
@@ -313,7 +313,7 @@ static void crowded_plane(const pool_job *job, const float *x, const float *dy, 
 }
 
 /* Items are planes of dx: (sample, block). Windows are processed in row-major order. */
-BODY(backward_items) {
+BODY(pool_backward_items) {
   const pool_job copy = *(const pool_job *)state, *job = &copy;
   const cn_pool2d *p = &copy.pool;
   (void)thread;
@@ -349,7 +349,7 @@ void ISA_NAME(pool2d_forward)(const cn_context *context, const cn_pool2d *pool, 
                         .x = x,
                         .y = y,
                         .new_winners = winners};
-  run_parallel(context, cost(pool, &pool->y, n), forward_items, n * job.yv.planes * pool->y.h,
+  run_parallel(context, cost(pool, &pool->y, n), pool_forward_items, n * job.yv.planes * pool->y.h,
                &job);
 }
 
@@ -371,5 +371,5 @@ void ISA_NAME(pool2d_backward)(const cn_context *context, const cn_pool2d *pool,
               pool->window.stride_w == pool->window.kernel_w && pool->window.pad_top == 0 &&
               pool->window.pad_left == 0 && pool->dy.h * pool->window.stride_h == pool->dx.h &&
               pool->dy.w * pool->window.stride_w == pool->dx.w;
-  run_parallel(context, 2 * cost(pool, &pool->dy, n), backward_items, n * job.yv.planes, &job);
+  run_parallel(context, 2 * cost(pool, &pool->dy, n), pool_backward_items, n * job.yv.planes, &job);
 }

@@ -191,7 +191,7 @@ static void zero_padding(float *dw, int64_t x_lanes, int64_t y_lanes) {
 
 /* Items are (group, block of y, block of x): turns sums into gradients and applies the optimiser
  * step. The items of the first block of x also handle the bias. */
-BODY(gradient_items) {
+BODY(winograd_gradient_items) {
   const weights_job *job = state;
   const winograd_weights_plan *p = job->p;
   const conv_shape *s = &p->shape;
@@ -234,6 +234,6 @@ void ISA_NAME(conv_winograd_weights)(const conv_call *call) {
                            .chunks = call->workspace,
                            .own = call->workspace + p->chunks * p->chunk_floats};
   const phase phases[] = {{winograd_sum_items, p->chunks * s->groups * p->items},
-                          {gradient_items, s->groups * s->y_blocks * s->x_blocks}};
+                          {winograd_gradient_items, s->groups * s->y_blocks * s->x_blocks}};
   run_phases(call->context, shape_operations(s), phases, 2, &job);
 }
