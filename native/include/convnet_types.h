@@ -134,6 +134,8 @@ typedef enum cn_activation_kind {
   CN_GELU_TANH = 5,  /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
 } cn_activation_kind;
 
+enum { CN_ACTIVATIONS = 6 };
+
 typedef struct cn_activation {
   int32_t kind;      /* cn_activation_kind */
   float slope;       /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */

@@ -126,7 +126,7 @@ int32_t check_rates(float learning_rate, float weight_decay) {
 }
 
 int32_t check_activation(const cn_activation *a) {
-  if (a->kind < 0 || a->kind >= ACTIVATIONS) return CN_BAD_VALUE;
+  if (a->kind < 0 || a->kind >= CN_ACTIVATIONS) return CN_BAD_VALUE;
   if (a->reserved[0] != 0.0f || a->reserved[1] != 0.0f) return CN_BAD_VALUE;
   if (a->kind != CN_LEAKY_RELU) return a->slope == 0.0f ? CN_OK : CN_BAD_VALUE;
   return a->slope >= 0.0f && isfinite(a->slope) ? CN_OK : CN_BAD_VALUE;

@@ -20,8 +20,6 @@ static inline int64_t lanes_of(int64_t c, int64_t block) {
   return min_i64(CN_BLOCK, c - block * CN_BLOCK);
 }
 
-enum { ACTIVATIONS = CN_GELU_TANH + 1 }; /* kinds of activation */
-
 /* Whether the pixels of every window have an index of one byte. */
 static inline bool has_winners(const cn_pool2d *pool) {
   return pool->kind == CN_POOL_MAX &&

@@ -131,7 +131,7 @@ void epilogue_rows(const function *f, int32_t operations) {
     ROW(f, CN_BAD_SHAPE, e->operations = CN_SLOPE, e->outputs.h++);
     ROW(f, CN_BAD_LAYOUT, e->operations = CN_SLOPE, e->outputs.layout = CN_FLAT,
         e->outputs.halo = 0);
-    ROW(f, CN_BAD_VALUE, e->operations = CN_SLOPE, e->activation.kind = CN_GELU);
+    ROW(f, CN_BAD_VALUE, e->operations = CN_SLOPE, e->activation.kind = CN_LEAKY_RELU + 1);
   }
   if ((operations & CN_ACTIVATE) != 0) {
     ROW(f, CN_OK, e->operations = CN_ACTIVATE);

@@ -321,7 +321,7 @@ cn_epilogue any_epilogue(const cn_tensor *result, int32_t operations, const cn_p
   other_halo(&e.add);
   other_halo(&e.outputs);
   e.activation = any_activation();
-  if (chance(3)) e.activation.kind = ONE_OF(-1, CN_GELU, CN_GELU_TANH, INT32_MAX);
+  if (chance(3)) e.activation.kind = ONE_OF(-1, CN_LEAKY_RELU + 1, CN_ACTIVATIONS, INT32_MAX);
   if (chance(1)) e.activation.reserved[below(2)] = 1.0f;
   SPOIL(&e, cn_epilogue, add, activation);
   e.bias = nowhere;

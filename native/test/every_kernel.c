@@ -70,7 +70,7 @@ static void fma_rounds(run *r) {
 /* ---- Elementwise and pools ------------------------------------------------------------------- */
 
 static void activations(run *r, bool forward) {
-  for (int32_t kind = CN_IDENTITY; kind <= CN_GELU_TANH; kind++)
+  for (int32_t kind = CN_IDENTITY; kind < CN_ACTIVATIONS; kind++)
     for (int i = 0; i < 2; i++) {
       const cn_tensor *t = i == 0 ? &plain : &blocked;
       const cn_elementwise op = {

@@ -176,9 +176,9 @@ ITEMS(gelu_tanh_slope)
 static const struct {
   phase_body forward, slope, sum;
   double work;
-} activations[ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
-                              [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
-                              EACH_ACTIVATION(LOOPS)};
+} activations[CN_ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
+                                 [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
+                                 EACH_ACTIVATION(LOOPS)};
 #undef LOOPS
 
 void ISA_NAME(activation_forward)(const cn_context *context, const cn_elementwise *op, int32_t n,

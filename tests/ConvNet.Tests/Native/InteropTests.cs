@@ -111,6 +111,7 @@ public sealed unsafe class InteropTests
         cn_parameter parameter = default;
         Assert.That((byte*)&parameter.learning_rate - (byte*)&parameter.state0,
             Is.EqualTo(Convnet.CN_MOST_STATES * sizeof(float*)));
+        Assert.That(Enum.GetValues<cn_activation_kind>(), Has.Length.EqualTo(Convnet.CN_ACTIVATIONS));
         Assert.That(Enum.GetValues<cn_algorithm>(), Has.Length.EqualTo(Convnet.CN_ALGORITHMS));
     }
 
