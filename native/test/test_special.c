@@ -159,6 +159,33 @@ static void rectified_zeros_are_positive(const conv_case *t, int32_t algorithm) 
   free_problem(&p);
 }
 
+/* ---- Copies ---------------------------------------------------------------------------------- */
+
+/* Any bits, of which some are those of a NaN with a payload, arrive as they are. */
+static void copies_keep_every_bit(const cn_context *context) {
+  enum { N = 3, COUNT = N * 20 * 7 * 9 };
+  const cn_tensor plain = {20, 7, 9, 0, CN_PLAIN, 0, 0}, blocked = {20, 7, 9, 1, CN_BLOCKED, 0, 0},
+                  flat = {20, 7, 9, 0, CN_FLAT, 0, 0};
+  uint32_t bits[COUNT];
+  seed_values(41);
+  for (int i = 0; i < COUNT; i++)
+    bits[i] = (uint32_t)next_random() | (i % 5 == 0 ? 0x7f800000u : 0);
+  float *p = new_floats(COUNT), *b = new_floats(tensor_floats(&blocked, N));
+  float *f = new_floats(tensor_floats(&flat, N)), *back = new_floats(COUNT);
+  memcpy(p, bits, sizeof bits);
+  CHECK(cn_reorder(context, &plain, &blocked, N, p, b) == CN_OK, "blocked");
+  CHECK(cn_reorder(context, &blocked, &flat, N, b, f) == CN_OK, "flat");
+  CHECK(cn_reorder(context, &flat, &plain, N, f, back) == CN_OK, "plain");
+  CHECK(memcmp(bits, back, sizeof bits) == 0, "%s: reorder", features_name(context));
+  fill_nan(b, tensor_floats(&blocked, N));
+  float *moved = new_tensor(&blocked, N, p);
+  CHECK(cn_copy_channels(context, &blocked, &blocked, N, 0, 0, 20, moved, b) == CN_OK, "copy");
+  CHECK(memcmp(moved, b, (size_t)tensor_floats(&blocked, N) * sizeof(float)) == 0,
+        "%s: copy of channels", features_name(context));
+  float *all[] = {p, b, f, back, moved};
+  for (int i = 0; i < 5; i++) free(all[i]);
+}
+
 int main(void) {
   for (int i = 0; i < CONVOLUTIONS; i++)
     for (int32_t algorithm = CN_DIRECT; algorithm <= CN_WINOGRAD_4; algorithm++) {
@@ -170,6 +197,7 @@ int main(void) {
   for (int set = 0; set < instruction_sets(); set++) {
     const cn_context context = context_of(set, THREADS);
     normalise_subnormal(&context);
+    copies_keep_every_bit(&context);
   }
   return verdict("special");
 }
