@@ -38,6 +38,7 @@ public sealed class NativeBackend : IBackend, IExplains
     /// share.</param>
     /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible. The message states the
     /// remedy.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     /// <exception cref="NotSupportedException">The processor does not support the instruction set.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The number of threads is not between 1 and 1024, or the
     /// instruction set or the precision is not a defined value.</exception>

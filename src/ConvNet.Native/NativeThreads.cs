@@ -2,12 +2,6 @@ using ConvNet.Native.Interop;
 
 namespace ConvNet;
 
-/// <summary>Runs independent shares of work on several threads.</summary>
-/// <param name="count">The number of shares.</param>
-/// <param name="share">Computes the share with a given index. Call it exactly once for every index from 0 to
-/// <paramref name="count"/> − 1, in any order and on any threads, and return when all calls have returned.</param>
-public delegate void ParallelShares(int count, Action<int> share);
-
 /// <summary>A pool of threads that one or several native backends share.</summary>
 /// <remarks>
 /// Backends without a pool of their own share the library's, which exists until the process ends. A pool does not affect
@@ -31,6 +25,7 @@ public sealed class NativeThreads : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The time is negative or longer than a second.</exception>
     /// <exception cref="InsufficientMemoryException">There is not enough memory.</exception>
     /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public NativeThreads(TimeSpan? spin = null)
     {
         if (spin is { } time && (time < TimeSpan.Zero || time > s_longestSpin))
@@ -54,6 +49,7 @@ public sealed class NativeThreads : IDisposable
     /// <exception cref="ArgumentNullException"><paramref name="run"/> is null.</exception>
     /// <exception cref="InsufficientMemoryException">There is not enough memory.</exception>
     /// <exception cref="NativeLibraryException">The kernel library is missing or incompatible.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
     public NativeThreads(ParallelShares run)
     {
         ArgumentNullException.ThrowIfNull(run);

@@ -18,7 +18,7 @@ internal readonly record struct Selection(SumAlgorithm Algorithm, string Reason)
 /// instruction set, for every number of threads, and whatever is fused into the convolution.</remarks>
 /// <param name="Precision">Whether less accurate algorithms may be used.</param>
 /// <param name="Forced">The algorithm of every layer that supports it. Null selects by estimated time.</param>
-internal sealed record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced)
+internal sealed unsafe record AlgorithmPolicy(Precision Precision, SumAlgorithm? Forced)
 {
     private static readonly SumAlgorithm[] All = Enum.GetValues<SumAlgorithm>();
 

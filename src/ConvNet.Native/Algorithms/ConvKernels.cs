@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using ConvNet.Native.Interop;
-using ConvNet.Native.Steps;
 using static ConvNet.Native.Interop.Convnet;
 
 namespace ConvNet.Native;
@@ -34,11 +33,11 @@ internal static unsafe class ConvKernels
     /// <param name="pass">The pass.</param>
     /// <param name="n">The number of samples.</param>
     /// <exception cref="NativeCallException">The descriptors are invalid.</exception>
-    public static cn_conv2d_variant? Find(in cn_context context, in cn_conv2d conv, Epilogue? epilogue, cn_pass pass,
-        int n)
+    public static cn_conv2d_variant? Find(in cn_context context, in cn_conv2d conv, cn_epilogue* epilogue,
+        cn_pass pass, int n)
     {
         var variant = new cn_conv2d_variant();
-        int status = cn_conv2d_describe(context, conv, epilogue is null ? null : epilogue.Pointer, pass, n, &variant);
+        int status = cn_conv2d_describe(context, conv, epilogue, pass, n, &variant);
         if (status == cn_status.CN_UNSUPPORTED)
             return null;
         status.ThrowIfFailed(nameof(cn_conv2d_describe));
@@ -48,7 +47,7 @@ internal static unsafe class ConvKernels
     /// <summary>Describes the kernels of a pass.</summary>
     /// <inheritdoc cref="Find" path="/param"/>
     /// <exception cref="NativeCallException">The descriptors are invalid, or there are no kernels.</exception>
-    public static cn_conv2d_variant Describe(in cn_context context, in cn_conv2d conv, Epilogue? epilogue,
+    public static cn_conv2d_variant Describe(in cn_context context, in cn_conv2d conv, cn_epilogue* epilogue,
         cn_pass pass, int n)
         => Find(context, conv, epilogue, pass, n)
             ?? throw Status.Failure(cn_status.CN_UNSUPPORTED, nameof(cn_conv2d_describe));

@@ -5,7 +5,7 @@ using static ConvNet.Native.Interop.Convnet;
 namespace ConvNet.Native.Steps;
 
 /// <summary>Convolution. Reads channel blocks, or plain input if the library reads that fastest.</summary>
-internal sealed class ConvPrimitive : Primitive
+internal sealed unsafe class ConvPrimitive : Primitive
 {
     private readonly cn_conv2d _conv;
     private readonly bool _hasBias;
@@ -129,8 +129,8 @@ internal sealed class ConvPrimitive : Primitive
         Select(plan, ref conv, cn_pass.CN_BACKWARD_WEIGHTS);
         var epilogue = new Epilogue(gradient.Bias, winners: _winners,
             pool: _pool!.Describe(_conv.y, Y, _conv.y, dy.Tensor, winners: true, GatedBy));
-        return ConvKernels.Find(plan.Pass.Context, conv, epilogue, cn_pass.CN_BACKWARD_WEIGHTS, plan.Pass.BatchSize)
-            is null ? null : epilogue;
+        return ConvKernels.Find(plan.Pass.Context, conv, epilogue.Pointer, cn_pass.CN_BACKWARD_WEIGHTS,
+            plan.Pass.BatchSize) is null ? null : epilogue;
     }
 
     private void BackwardData(Lowering plan, cn_conv2d conv, Slot dy, CompleteGradient complete)
@@ -165,7 +165,8 @@ internal sealed class ConvPrimitive : Primitive
             : null;
         cn_pool2d pool = _pool!.Describe(_conv.y, y.Tensor, _conv.y, y.Tensor, _winners is not null, GatedBy);
         var pooled = new Epilogue(bias, activation: Operation.Activation, pool: pool, winners: _winners);
-        if (ConvKernels.Find(plan.Pass.Context, conv, pooled, cn_pass.CN_FORWARD, plan.Pass.BatchSize) is not null)
+        if (ConvKernels.Find(plan.Pass.Context, conv, pooled.Pointer, cn_pass.CN_FORWARD, plan.Pass.BatchSize)
+            is not null)
         {
             AddForward(plan, conv, selected, x, w, pooled, y);
             return;

@@ -6,7 +6,7 @@ namespace ConvNet.Native.Steps;
 
 /// <summary>Transposed convolution. Uses the passes of the convolution whose input gradient it computes, and adds its
 /// own bias.</summary>
-internal sealed class ConvTransposePrimitive : Primitive
+internal sealed unsafe class ConvTransposePrimitive : Primitive
 {
     // Describes the convolution, so its x is the output here and its y the input.
     private readonly cn_conv2d _conv;

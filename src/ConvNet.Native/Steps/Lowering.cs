@@ -183,16 +183,16 @@ internal sealed class Lowering
     }
 
     /// <summary>Returns memory for a pass of a convolution, or null if it needs none.</summary>
-    public Slot? Workspace(cn_conv2d conv, Epilogue? epilogue, cn_pass pass)
-        => Workspace(n => ConvKernels.Describe(Pass.Context, conv, epilogue, pass, n).workspace);
+    public unsafe Slot? Workspace(cn_conv2d conv, Epilogue epilogue, cn_pass pass)
+        => Workspace(n => ConvKernels.Describe(Pass.Context, conv, epilogue.Pointer, pass, n).workspace);
 
     /// <summary>Describes a pass of a convolution over a full batch.</summary>
     /// <param name="conv">The convolution and the algorithm of the pass.</param>
-    /// <param name="epilogue">The epilogue. Null for none.</param>
+    /// <param name="epilogue">The epilogue.</param>
     /// <param name="pass">The pass.</param>
     /// <param name="selected">The reason for the algorithm. Empty if there is only one.</param>
-    public Choice Describe(in cn_conv2d conv, Epilogue? epilogue, cn_pass pass, string selected)
-        => Algorithms.Of(conv, pass, ConvKernels.Describe(Pass.Context, conv, epilogue, pass, Pass.BatchSize),
+    public unsafe Choice Describe(in cn_conv2d conv, Epilogue epilogue, cn_pass pass, string selected)
+        => Algorithms.Of(conv, pass, ConvKernels.Describe(Pass.Context, conv, epilogue.Pointer, pass, Pass.BatchSize),
             selected);
 
     /// <summary>Returns batch sizes of which at least one needs as much workspace as any size up to the full

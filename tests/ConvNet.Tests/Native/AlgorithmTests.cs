@@ -6,7 +6,7 @@ using NUnit.Framework;
 namespace ConvNet.Tests.Native;
 
 /// <summary>Which algorithm a layer gets.</summary>
-public sealed class AlgorithmTests
+public sealed unsafe class AlgorithmTests
 {
     private static readonly SumPass[] Passes = Enum.GetValues<SumPass>();
 

@@ -8,7 +8,7 @@ using NUnit.Framework;
 namespace ConvNet.Tests.Native;
 
 /// <summary>Limits of the kernels, and plans that take no memory.</summary>
-public sealed class LimitTests
+public sealed unsafe class LimitTests
 {
     private static readonly TrainingSpec Spec = new(1, new MeanSquaredError(), new Sgd(momentum: 0.9f));
 
