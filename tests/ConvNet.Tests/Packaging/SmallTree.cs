@@ -51,9 +51,13 @@ internal sealed class SmallTree : IDisposable
             """);
         Write(CSharp, "internal static class Words { public const string Text = \"csharp1\"; }\n");
         Write(Embedded, "embedded1");
-        Write("CMakeLists.txt",
-            "cmake_minimum_required(VERSION 3.20)\nproject(Small LANGUAGES C)\nadd_library(convnet SHARED "
-                + "native/answer.c)\n");
+        // As in the repository, libconvnet.so is a link to a file with the version in its name.
+        Write("CMakeLists.txt", """
+            cmake_minimum_required(VERSION 3.21)
+            project(Small LANGUAGES C)
+            add_library(convnet SHARED native/answer.c)
+            set_target_properties(convnet PROPERTIES VERSION 1.0 SOVERSION 1)
+            """);
         Write(C, "#include \"answer.h\"\nint answer(void) { return 1000 + OFFSET; }\n");
         Write(Header, "enum { OFFSET = 1 };\n");
     }
