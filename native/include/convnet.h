@@ -156,7 +156,7 @@ CN_API int32_t cn_conv2d_layout(const cn_conv2d *conv);
 /*
  * Describes the variant that runs a pass over n samples with this context and epilogue, for the
  * algorithm of the descriptor. To choose, compare the algorithms: for each that does not fit the
- * result is CN_UNSUPPORTED. The caller sets variant->size.
+ * result is CN_UNSUPPORTED. The caller sets variant->size; fields beyond the library's become 0.
  */
 CN_API int32_t cn_conv2d_describe(const cn_context *context, const cn_conv2d *conv,
                                   const cn_epilogue *epilogue, int32_t pass, int32_t n,
