@@ -296,7 +296,7 @@ typedef struct cn_gradients {
  * products of transformed tiles and transformed filters, with 9 m m / (m + 2)^2 times fewer
  * multiplications: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
  * Their rounding errors are larger: the values of a tile share them, and a value that is not finite
- * turns all results whose tile reads it into NaN or infinity. They require a 3 x 3 filter, stride 1,
+ * turns all results whose tile reads it into NaN or infinity. They need a 3 x 3 filter, stride 1,
  * dilation 1 and the full or grouped form; otherwise CN_UNSUPPORTED is returned.
  */
 typedef enum cn_algorithm {
