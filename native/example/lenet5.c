@@ -244,21 +244,23 @@ static void forward(network *net, int32_t n) {
  * computed first, from the weights of the forward pass. */
 static void backward(network *net, int32_t n) {
   const cn_context *context = &net->context;
-  linear_layer *last = &net->linears[LINEARS - 1];
-  conv_block *b = &net->blocks[BLOCKS - 1];
-  TRY(cn_reorder(context, &net->scores, &net->flat_scores, n, net->doutput, last->dy));
-  for (linear_layer *l = last; l >= net->linears; l--) {
-    const cn_epilogue bias = {.size = sizeof bias, .operations = CN_BIAS};
-    if (l != last) TRY(cn_activation_backward(context, &l->relu, n, l->y, l->dy, l->dy));
+  const cn_epilogue bias = {.size = sizeof bias, .operations = CN_BIAS};
+  TRY(cn_reorder(context, &net->scores, &net->flat_scores, n, net->doutput,
+                 net->linears[LINEARS - 1].dy));
+  for (int i = LINEARS - 1; i >= 0; i--) {
+    const linear_layer *l = &net->linears[i];
+    if (i != LINEARS - 1) TRY(cn_activation_backward(context, &l->relu, n, l->y, l->dy, l->dy));
     TRY(cn_linear_backward_data(context, &l->linear, n, l->dy, l->gradients.weights.values, l->dx,
                                 net->workspace, net->workspace_bytes));
     TRY(cn_linear_backward_weights(context, &l->linear, &bias, n, l->x, l->dy, &l->gradients,
                                    net->workspace, net->workspace_bytes));
   }
-  TRY(cn_reorder(context, &net->flat, &b->pool.y, n, net->linears[0].dx, b->dy));
-  for (; b >= net->blocks; b--) {
+  const conv_block *last = &net->blocks[BLOCKS - 1];
+  TRY(cn_reorder(context, &net->flat, &last->pool.y, n, net->linears[0].dx, last->dy));
+  for (int i = BLOCKS - 1; i >= 0; i--) {
+    const conv_block *b = &net->blocks[i];
     const cn_epilogue *epilogue = &b->epilogue[CN_BACKWARD_WEIGHTS];
-    const bool first = b == net->blocks, pools = (epilogue->operations & CN_POOL) != 0;
+    const bool first = i == 0, pools = (epilogue->operations & CN_POOL) != 0;
     if (!pools) TRY(cn_pool2d_backward(context, &b->pool, n, NULL, b->winners, b->dy, b->dmap));
     if (!first)
       TRY(cn_conv2d_backward_data(context, &b->conv[CN_BACKWARD_DATA], NULL, n, b->dmap,
@@ -270,22 +272,22 @@ static void backward(network *net, int32_t n) {
   }
 }
 
-/* He et al., "Delving deep into rectifiers", 2015: uniform, with variance 2 / fan-in. Biases and
- * velocities are zero. */
+/* He et al., "Delving deep into rectifiers", 2015: uniform, with variance 2 / inputs. */
+static void draw_weights(float *plain, int32_t outputs, int32_t inputs, uint64_t *seed) {
+  const float bound = sqrtf(6.0f / (float)inputs);
+  for (int32_t i = 0; i < outputs * inputs; i++) plain[i] = random_real(seed, bound);
+}
+
+/* Biases and velocities are zero. */
 static void initialize(network *net, uint64_t seed) {
   float *plain = allocate(120 * 400 * (int64_t)sizeof(float)); /* the largest layer */
-  for (int layer = 0; layer < BLOCKS + LINEARS; layer++) {
-    const linear_layer *l = &net->linears[layer - BLOCKS];
-    const conv_block *b = &net->blocks[layer];
-    const bool is_block = layer < BLOCKS;
-    const int32_t outputs = is_block ? b->conv[0].y.c : l->linear.outputs;
-    const int32_t inputs = is_block ? 25 * b->conv[0].x.c : l->linear.c * l->linear.h * l->linear.w;
-    for (int32_t i = 0; i < outputs * inputs; i++)
-      plain[i] = random_real(&seed, sqrtf(6.0f / (float)inputs));
-    if (is_block)
-      TRY(cn_conv2d_pack_weights(&net->context, b->conv, plain, b->gradients.weights.values));
-    else
-      TRY(cn_linear_pack_weights(&net->context, &l->linear, plain, l->gradients.weights.values));
+  for (const conv_block *b = net->blocks; b < net->blocks + BLOCKS; b++) {
+    draw_weights(plain, b->conv->y.c, 25 * b->conv->x.c, &seed);
+    TRY(cn_conv2d_pack_weights(&net->context, b->conv, plain, b->gradients.weights.values));
+  }
+  for (const linear_layer *l = net->linears; l < net->linears + LINEARS; l++) {
+    draw_weights(plain, l->linear.outputs, l->linear.c * l->linear.h * l->linear.w, &seed);
+    TRY(cn_linear_pack_weights(&net->context, &l->linear, plain, l->gradients.weights.values));
   }
   free(plain);
 }
