@@ -1,5 +1,5 @@
 /*
- * Tensors of more than 2^31 values: 9 GiB each. Not part of the usual tests; run by
+ * Tensors of more than 2^31 values, 9 GiB. Not part of the usual tests; run by
  * `eng/check-native large`. Inputs are pages of zeros that take no memory, with a few other values
  * at the ends of rows, planes and samples.
  */
@@ -70,8 +70,7 @@ static void check_results(const char *what, const results *r, const float *value
   fflush(stdout);
 }
 
-/* Zeros, but for the values 1, 2, 3 … at the points; in the small tensor, at half their positions.
- */
+/* Zeros, but for 1, 2, 3 and so on at the points; in the small tensor, at half their positions. */
 static float *map_points(const cn_tensor *t) {
   float *values = map_zeros(tensor_floats(t, N));
   const int64_t step = SIDE / t->h;
