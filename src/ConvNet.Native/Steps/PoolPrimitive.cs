@@ -34,17 +34,17 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
     /// winner.</param>
     public cn_pool2d Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy, bool winners,
         cn_activation activation) => new()
-    {
-        x = x,
-        y = y,
-        dx = dx,
-        dy = dy,
-        window = cn_window.Of(Window),
-        kind = Kind,
-        count_include_pad = CountIncludePad ? 1 : 0,
-        winners = winners ? 1 : 0,
-        activation = winners ? activation : default,
-    };
+        {
+            x = x,
+            y = y,
+            dx = dx,
+            dy = dy,
+            window = cn_window.Of(Window),
+            kind = Kind,
+            count_include_pad = CountIncludePad ? 1 : 0,
+            winners = winners ? 1 : 0,
+            activation = winners ? activation : default,
+        };
 
     /// <summary>Returns memory for the winners of n samples, or null if the pool cannot record any.</summary>
     public Slot? Winners(cn_tensor x, cn_tensor y, int n)
