@@ -197,9 +197,9 @@ static void complete(cn_conv2d *c) {
   if (chance(winograd ? 70 : 5)) c->algorithm = CN_WINOGRAD_2 + below(2);
 }
 
-cn_conv2d any_conv(void) {
+/* Gives a convolution some window, and what depends on it. */
+static cn_conv2d with_window(cn_conv2d c) {
   static const int32_t kernels[] = {1, 1, 2, 3, 3, 3, 5, 7};
-  cn_conv2d c = any_form();
   cn_window *v = &c.window;
   v->kernel_h = one_of(kernels, 8);
   v->kernel_w = chance(70) ? v->kernel_h : one_of(kernels, 8);
@@ -217,6 +217,20 @@ cn_conv2d any_conv(void) {
   v->pad_right = chance(60) ? v->pad_left : v->pad_left + below(3);
   complete(&c);
   return c;
+}
+
+cn_conv2d any_conv(void) { return with_window(any_form()); }
+
+cn_conv2d any_large_conv(void) {
+  cn_conv2d c = any_form();
+  if (c.groups == 1) { /* few products */
+    c.x.c = ONE_OF(1, 3, 6, 8);
+    c.y.c = ONE_OF(1, 6, 8, 16);
+  }
+  c.x.h = 10 + below(20);
+  c.x.w = 10 + below(20);
+  if (c.x.sample_stride != 0) spread(&c.x, below(20));
+  return with_window(c);
 }
 
 static int32_t any_extreme(int32_t most) {

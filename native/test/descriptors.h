@@ -60,6 +60,9 @@ cn_activation any_activation(void);
 
 cn_conv2d any_conv(void);
 
+/* One with enough pixels for several partial sums. */
+cn_conv2d any_large_conv(void);
+
 /* One whose sizes are near the limits; most of its tensors fit no memory. */
 cn_conv2d any_extreme_conv(void);
 

@@ -8,7 +8,7 @@
 #include "descriptors.h"
 #include "guarded.h"
 
-/* Most multiply-adds of a call. */
+/* Most multiply-adds of a call, but of a few that need more for several partial sums. */
 enum { MOST_WORK = 300000 };
 
 void fuzz_convolution(void);

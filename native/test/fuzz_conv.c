@@ -9,12 +9,12 @@ typedef struct conv_problem {
   int32_t n;
 } conv_problem;
 
-/* Multiply-adds of a pass with the given sizes, valid or not. */
-static bool is_long(const cn_conv2d *c, int32_t n) {
+/* Whether a pass with the given sizes, valid or not, takes more multiply-adds. */
+static bool is_long(const cn_conv2d *c, int32_t n, double most) {
   const double window = (double)c->window.kernel_h * c->window.kernel_w;
   const double forward = (double)n * c->y.c * c->y.h * c->y.w * c->x.c * window;
   const double backward = (double)n * c->dx.c * c->dx.h * c->dx.w * c->y.c * window;
-  return fabs(forward) > MOST_WORK || fabs(backward) > MOST_WORK;
+  return fabs(forward) > most || fabs(backward) > most;
 }
 
 static void convert_weights(const conv_problem *p) {
@@ -67,17 +67,17 @@ typedef struct ran {
   const char *name;
   int32_t pass;
   bool pooled;
-  int64_t times;
+  int64_t times, in_chunks; /* with several partial sums */
 } ran;
 
 enum { MOST_VARIANTS = 64 };
 static ran all_ran[MOST_VARIANTS];
 
-static void note(const char *name, int32_t pass, bool pooled) {
+static void note(const cn_conv2d_variant *v, int32_t pass, bool pooled) {
   ran *r = all_ran;
-  while (r->times > 0 && (strcmp(r->name, name) != 0 || r->pass != pass || r->pooled != pooled))
+  while (r->times > 0 && (strcmp(r->name, v->name) != 0 || r->pass != pass || r->pooled != pooled))
     if (++r == all_ran + MOST_VARIANTS) abort();
-  *r = (ran){name, pass, pooled, r->times + 1};
+  *r = (ran){v->name, pass, pooled, r->times + 1, r->in_chunks + (v->chunks > 1)};
 }
 
 int32_t print_variants(void) {
@@ -85,8 +85,10 @@ int32_t print_variants(void) {
   int32_t count = 0;
   for (; count < MOST_VARIANTS && all_ran[count].times > 0; count++) {
     const ran *r = &all_ran[count];
-    printf("%8lld  %s%s: %s\n", (long long)r->times, passes[r->pass],
-           r->pooled ? " with a pool" : "", r->name);
+    printf("%8lld  %s%s: %s", (long long)r->times, passes[r->pass], r->pooled ? " with a pool" : "",
+           r->name);
+    if (r->in_chunks > 0) printf(", %lld in chunks", (long long)r->in_chunks);
+    printf("\n");
   }
   return count;
 }
@@ -114,7 +116,7 @@ static void run_forward(const conv_problem *p, const cn_epilogue *e, const cn_po
   if (!all_fit()) return;
   const int32_t status =
       CALL(cn_conv2d_forward, p->context, p->conv, equipped, p->n, x, w, y, workspace, room);
-  if (status == CN_OK) note(v->name, CN_FORWARD, is_pooled(e));
+  if (status == CN_OK) note(v, CN_FORWARD, is_pooled(e));
   check_described("forward", described, status, room == v->workspace || v->workspace == 0);
 }
 
@@ -130,7 +132,7 @@ static void run_backward_data(const conv_problem *p, const cn_epilogue *e, int32
   if (!all_fit()) return;
   const int32_t status = CALL(cn_conv2d_backward_data, p->context, p->conv, equipped, p->n, dy, w,
                               dx, workspace, room);
-  if (status == CN_OK) note(v->name, CN_BACKWARD_DATA, false);
+  if (status == CN_OK) note(v, CN_BACKWARD_DATA, false);
   check_described("backward data", described, status, room == v->workspace || v->workspace == 0);
 }
 
@@ -155,7 +157,7 @@ static void run_backward_weights(const conv_problem *p, const cn_epilogue *e, co
   if (!all_fit()) return;
   const int32_t status = CALL(cn_conv2d_backward_weights, p->context, p->conv, placed_epilogue,
                               p->n, x, dy, into, workspace, room);
-  if (status == CN_OK) note(v->name, CN_BACKWARD_WEIGHTS, is_pooled(e));
+  if (status == CN_OK) note(v, CN_BACKWARD_WEIGHTS, is_pooled(e));
   if (!takes_step(&gradients)) {
     CHECK(status < CN_OK, "gradients %d of rule %d", (int)gradients.operations,
           (int)gradients.optimizer.kind);
@@ -197,12 +199,13 @@ static void run_pass(const conv_problem *p, int32_t pass) {
 
 void fuzz_convolution(void) {
   const cn_context context = any_context();
-  conv_problem p = {.c = any_conv(), .n = any_batch()};
+  const bool large = chance(20);
+  conv_problem p = {.c = large ? any_large_conv() : any_conv(), .n = any_batch()};
   if (chance(30)) p.c.y.halo = 0;
   if (chance(10)) p.c.transformed = 1;
   if (chance(30)) SPOIL(&p.c, cn_conv2d, groups, window);
   if (chance(20)) spoil(&p.c.window, sizeof p.c.window / sizeof(int32_t));
-  if (is_long(&p.c, p.n)) return;
+  if (is_long(&p.c, p.n, large ? 16.0 * MOST_WORK : MOST_WORK)) return;
   p.context = offered(CONTEXT, &context, sizeof context);
   p.conv = offered(LAYER, &p.c, sizeof p.c);
   convert_weights(&p);
