@@ -7,7 +7,7 @@ typedef struct shape_case {
 } shape_case;
 
 static const shape_case shapes[] = {
-    {1, 1, 1, 1}, {3, 17, 5, 7}, {2, 16, 4, 4}, {5, 3, 6, 1}, {64, 84, 1, 1}, {4, 40, 20, 33},
+    {1, 1, 1, 1}, {3, 17, 5, 7}, {2, 16, 4, 4}, {5, 3, 6, 1}, {17, 84, 1, 1}, {2, 40, 3, 33},
 };
 
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
@@ -264,7 +264,7 @@ static void dropout_follows_its_counters(const cn_context *context) {
 /* ---- Runs of floats -------------------------------------------------------------------------- */
 
 static void runs_touch_exactly_their_floats(const cn_context *context) {
-  static const int64_t counts[] = {0, 1, 15, 33, 4096, 100001};
+  static const int64_t counts[] = {0, 1, 15, 33, 4096, 20001};
   for (int i = 0; i < 6; i++) {
     const int64_t count = counts[i];
     float *src = new_reals(count + 2), *dst = new_reals(count + 2);
@@ -300,8 +300,8 @@ static void runs_touch_exactly_their_floats(const cn_context *context) {
 int main(void) {
   the_oracle_gives_the_published_words();
   for (int set = 0; set < instruction_sets(); set++)
-    for (int i = 0; i < THREAD_COUNTS; i++) {
-      const cn_context context = context_of(set, thread_counts[i]);
+    for (int i = 0; i < 3; i++) {
+      const cn_context context = context_of(set, i == 0 ? 1 : next_thread_count());
       seed_values(3);
       reorders_keep_every_value(&context);
       functions_follow_their_formulas(&context);
