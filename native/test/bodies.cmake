@@ -1,6 +1,8 @@
 # Runs tests with a library that counts on how many threads each function that processes items ran, and requires several
 # for all of them.
 #   cmake -DLIBRARY=<library> -DCOUNTS=<file to write> -DTESTS=<program>;... -P bodies.cmake
+cmake_minimum_required(VERSION 3.20)
+
 file(REMOVE "${COUNTS}")
 foreach(test IN LISTS TESTS)
   execute_process(COMMAND ${CMAKE_COMMAND} -E env "LD_PRELOAD=${LIBRARY}" "CN_BODIES=${COUNTS}" "${test}"
