@@ -4,10 +4,10 @@ namespace ConvNet;
 
 /// <summary>A pool of threads that one or several native backends share.</summary>
 /// <remarks>
-/// Backends without a pool of their own share the library's, which exists until the process ends. A pool does not affect
-/// results. Its threads are created when a call first needs them. Calls may come from any thread, several at a time, and
-/// from a forked child process: a call that finds the threads occupied proceeds with its own. The threads end when the
-/// pool has been disposed and all backends and executables that use it have been disposed too.
+/// Backends without a pool of their own share the library's, which exists until the process ends. A pool does not
+/// affect results. Its threads are created when a call first needs them. Calls may come from any thread, several at a
+/// time, and from a forked child process: a call that finds the threads occupied proceeds with its own. The threads
+/// end when the pool has been disposed and all backends and executables that use it have been disposed too.
 /// </remarks>
 public sealed class NativeThreads : IDisposable
 {
@@ -39,12 +39,12 @@ public sealed class NativeThreads : IDisposable
 
     /// <summary>Creates a pool of threads that the program brings.</summary>
     /// <remarks>
-    /// The function may be called by several threads at a time. It must not throw, and must compute every share: kernels
-    /// in C cannot end early, so an exception in it, or a share that it leaves out, ends the process with a message.
-    /// Every call of it allocates memory.
+    /// The function may be called by several threads at a time. It must not throw, and must compute every share:
+    /// kernels in C cannot end early, so an exception in it, or a share that it leaves out, ends the process with a
+    /// message. Every call of it allocates memory.
     /// </remarks>
-    /// <example><c>new NativeThreads((count, share) => Parallel.For(0, count, share))</c> runs kernels on the threads of
-    /// the .NET thread pool.</example>
+    /// <example><c>new NativeThreads((count, share) => Parallel.For(0, count, share))</c> runs kernels on the threads
+    /// of the .NET thread pool.</example>
     /// <param name="run">Runs shares of work.</param>
     /// <exception cref="ArgumentNullException"><paramref name="run"/> is null.</exception>
     /// <exception cref="InsufficientMemoryException">There is not enough memory.</exception>

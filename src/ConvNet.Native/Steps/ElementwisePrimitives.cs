@@ -137,6 +137,7 @@ internal sealed unsafe class DropoutStep(cn_dropout dropout, Slot from, Slot to)
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_dropout_apply(run.Context, dropout, run.N, run.FirstSample, (uint)run.PassNumber, from.Pointer, to.Pointer)
+        => cn_dropout_apply(run.Context, dropout, run.N, run.FirstSample, (uint)run.PassNumber, from.Pointer,
+            to.Pointer)
             .ThrowIfFailed();
 }

@@ -32,9 +32,9 @@ internal static class Explanation
             .Where(slot => slot.Owner == SlotOwner.Arena).Distinct().Sum(Bytes);
         var memory = new PlannedMemory(sizeof(float) * arenaFloats, apart, values, gradients, state,
             sizeof(float) * preparedFloats);
-        return new PlanDescription(pass.Training is null ? "inference" : "training", InstructionSets.Of(pass.Context.features)
-            .ToString().ToLowerInvariant(),
-            pass.Context.threads, pass.BatchSize, layers, memory);
+        string isa = InstructionSets.Of(pass.Context.features).ToString().ToLowerInvariant();
+        return new PlanDescription(pass.Training is null ? "inference" : "training", isa, pass.Context.threads,
+            pass.BatchSize, layers, memory);
     }
 
     /// <summary>Returns what a recording times: the steps of the three lists in order and, in training, the loss and

@@ -122,5 +122,6 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer, bool traini
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, backward: true).RunBackward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, backward: true)
+            .RunBackward(layer);
 }

@@ -152,7 +152,8 @@ public sealed class SummaryTests
     {
         CommandLine run = CommandLine.Run("summary", "--model", "lenet5", "--plan", "--batch", "4", "--inference");
         Assert.That(run.ExitCode, Is.EqualTo(ExitCode.Ok), run.Error);
-        Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct, pixels in the lanes").And.Contain("arena")
+        Assert.That(run.Output, Does.Contain("conv1 + relu1").And.Contain("direct, pixels in the lanes")
+            .And.Contain("arena")
             .And.Not.Contain("backward"));
     }
 

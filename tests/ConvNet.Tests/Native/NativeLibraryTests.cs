@@ -169,7 +169,8 @@ public sealed class NativeLibraryTests
     public void TheFirstFileThatExistsIsTaken()
     {
         string path = NativeLibraryFile.Loaded.Path;
-        Assert.That(NativeLibraryFile.Open([path + ".missing", path], NativeLibraryFile.Required).Path, Is.EqualTo(path));
+        Assert.That(NativeLibraryFile.Open([path + ".missing", path], NativeLibraryFile.Required).Path,
+            Is.EqualTo(path));
     }
 
     private static void Compile(string output, params string[] arguments)
