@@ -179,6 +179,27 @@ samples_plan samples_plan_of(const cn_conv2d *conv, int64_t n);
 /* Whether this form is the faster one for n samples. */
 bool samples_fit(const cn_conv2d *conv, int64_t n);
 
+/*
+ * Backward-data with a stride of 1 and pixels of a row in the lanes, for few channels of x and
+ * fewer samples than fill a vector. An item is a band of rows of one sample. Its buffers: dy  one
+ * block of channels as [y][16k][dy_cols], with `left` columns of zeros before the image, which taps
+ * can reach, and zeros behind it; dx  [y][c][dx_cols].
+ */
+typedef struct pixels_plan {
+  int64_t y_blocks, bands;
+  int32_t rows; /* rows of a band */
+  int64_t left, dy_cols, dx_cols;
+  int64_t dy_row, dx_row;                   /* floats per row of the buffers */
+  int64_t w_channel, w_row, w_col, w_block; /* strides in the packed weights */
+  int32_t k;                                /* channels of a block */
+  int64_t dy_floats, own_floats;            /* per thread: the dy buffer; both buffers */
+} pixels_plan;
+
+pixels_plan pixels_plan_of(const cn_conv2d *conv, int64_t n);
+
+/* Whether this form is faster than blocks of channels. */
+bool pixels_fit(const cn_conv2d *conv, int64_t n);
+
 /* How dw is written. That of a linear layer is its largest tensor, and is written once. */
 typedef enum dw_stores {
   DW_CACHE,  /* normal stores: it is in cache, or should be */

@@ -28,6 +28,8 @@ static bool fits_loops(const conv_call *call) {
 
 static bool fits_samples(const conv_call *call) { return samples_fit(call->conv, call->n); }
 
+static bool fits_pixels(const conv_call *call) { return pixels_fit(call->conv, call->n); }
+
 static bool fits_pool(const conv_call *call) {
   if (!call_does(call, CN_POOL)) return true;
   return call->pass == CN_FORWARD ? conv_pools(call->conv, call->epilogue->pool)
@@ -69,6 +71,10 @@ static int64_t for_samples(const conv_call *call) {
   return call->context->threads * samples_plan_of(call->conv, call->n).own_floats;
 }
 
+static int64_t for_pixels(const conv_call *call) {
+  return call->context->threads * pixels_plan_of(call->conv, call->n).own_floats;
+}
+
 static int64_t for_sweep(const conv_call *call) {
   const sweep w = sweep_of_call(call);
   return sweep_workspace_floats(&w, call->context->threads);
@@ -107,6 +113,8 @@ static const conv_variant variants[] = {
     {"plain loops", CN_DIRECT, WEIGHTS, false, fits_loops, NULL, RUN_loops_backward_weights},
     {"direct, samples in the lanes", CN_DIRECT, DATA, false, fits_samples, for_samples,
      RUN_samples_backward_data},
+    {"direct, pixels in the lanes", CN_DIRECT, DATA, false, fits_pixels, for_pixels,
+     RUN_pixels_backward_data},
     {"direct, pixels in the lanes", CN_DIRECT, FORWARD, false, fits_narrow, for_sweep,
      RUN_sweep_forward},
     {"direct, pixels in the lanes", CN_DIRECT, WEIGHTS, true, fits_narrow, for_sums,

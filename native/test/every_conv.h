@@ -5,8 +5,8 @@
 #include "conv_problem.h"
 #include "operands.h"
 
-extern const conv_case narrow, stem, stem_samples, samples, blocks, strided, pixels, grouped, loops,
-    depthwise, depthwise_strided;
+extern const conv_case narrow, stem, stem_samples, samples, pixels_data, blocks, strided, pixels,
+    grouped, loops, depthwise, depthwise_strided;
 
 /* Three passes, with an epilogue behind the first two; then gradients with an update. */
 void convolve(run *r, const conv_case *t, int32_t algorithm);

@@ -313,6 +313,7 @@ const kernel_case kernel_cases[] = {
     {.name = "plain rows", .conv = &stem},
     {.name = "plain rows, samples in the lanes", .conv = &stem_samples},
     {.name = "samples in the lanes", .conv = &samples},
+    {.name = "gradients with pixels in the lanes", .conv = &pixels_data},
     {.name = "blocks", .conv = &blocks},
     {.name = "blocks, pool", .conv = &blocks, .pools = true},
     {.name = "blocks, stride", .conv = &strided},

@@ -103,38 +103,20 @@ static void every_width_is_covered(void) {
     }
 }
 
-/* Gradients of few channels use samples in the lanes, with separate tiles for each number of
- * channels. */
+/* Gradients of few channels have samples or pixels in the lanes, with separate tiles for each
+ * number of channels. */
 static void every_number_of_few_channels_is_covered(void) {
   for (int32_t channels = 1; channels <= 8; channels++)
-    for (int layout = 0; layout < 2; layout++) {
+    for (int32_t layout = CN_PLAIN; layout <= CN_BLOCKED; layout++) {
       char name[64];
       snprintf(name, sizeof name, "%d channels, %s", (int)channels,
-               layout == 0 ? "plain" : "blocked");
-      const conv_case t = {name,
-                           17,
-                           channels,
-                           7,
-                           31,
-                           17,
-                           5,
-                           3,
-                           2,
-                           1,
-                           1,
-                           1,
-                           1,
-                           1,
-                           1,
-                           0,
-                           layout == 0 ? CN_PLAIN : CN_BLOCKED,
-                           1,
-                           1,
-                           0,
-                           0,
-                           1,
-                           2};
-      run_exact_case(&t);
+               layout == CN_PLAIN ? "plain" : "blocked");
+      const conv_case samples = {name, 17, channels, 7, 31,     17, 5, 3, 2, 1, 1, 1,
+                                 1,    1,  1,        0, layout, 1,  1, 0, 0, 1, 2};
+      run_exact_case(&samples);
+      const conv_case pixels = {name, 2, channels, 9, 47,     21, 5, 4, 1, 1, 1, 2,
+                                1,    2, 1,        0, layout, 1,  1, 0, 0, 1, 0};
+      run_exact_case(&pixels);
     }
 }
 

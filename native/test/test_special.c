@@ -5,9 +5,9 @@
 #include "conv_solution.h"
 #include "every_conv.h"
 
-static const conv_case *const convolutions[] = {&narrow, &stem,      &stem_samples,     &samples,
-                                                &blocks, &strided,   &pixels,           &grouped,
-                                                &loops,  &depthwise, &depthwise_strided};
+static const conv_case *const convolutions[] = {
+    &narrow,  &stem,   &stem_samples, &samples, &pixels_data, &blocks,
+    &strided, &pixels, &grouped,      &loops,   &depthwise,   &depthwise_strided};
 enum { CONVOLUTIONS = sizeof convolutions / sizeof convolutions[0] };
 
 static void scale_values(float *values, int64_t count, float scale) {

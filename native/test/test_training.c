@@ -184,6 +184,15 @@ static const layer layers[] = {
      .bias = true},
     {.name = "linear", .linear = {.c = 19, .h = 2, .w = 2, .outputs = 37}, .n = 7, .bias = true},
     {.name = "wide linear", .linear = {.c = 64, .h = 3, .w = 3, .outputs = 120}, .n = 3},
+    {.name = "linear of 1",
+     .linear = {.c = 21, .h = 2, .w = 3, .outputs = 35},
+     .n = 1,
+     .bias = true},
+    {.name = "linear of 2", .linear = {.c = 19, .h = 1, .w = 2, .outputs = 16}, .n = 2},
+    {.name = "linear of 4",
+     .linear = {.c = 33, .h = 1, .w = 1, .outputs = 40},
+     .n = 4,
+     .bias = true},
 };
 
 static bool is_linear(const layer *l) { return l->linear.outputs > 0; }

@@ -5,9 +5,9 @@
 /* Size of dy for a chunk of outputs: 256 KiB, to fit the second-level cache. */
 enum { LINEAR_CHUNK_FLOATS = 64 * 1024 };
 
-/* Batches of up to this many samples use kernels with outputs in the lanes in both directions,
- * which read the weights as one stream. The general kernels would leave most lanes empty or wait
- * for memory. */
+/* Batches of up to this many samples use kernels with outputs in the lanes in all passes, which
+ * read the weights as one stream. The general kernels would leave most lanes empty or wait for
+ * memory. */
 enum { LINEAR_FEW = 4 };
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -101,13 +101,71 @@ void ISA_NAME(linear_forward)(const cn_context *context, const cn_linear *linear
 
 /* ---- Backward-weights ------------------------------------------------------------------------ */
 
+typedef struct few_weights_job {
+  conv_shape shape;
+  const float *x, *dy;
+  layer_steps steps;
+} few_weights_job;
+
+/* Updates the weights of a block of y with the gradients of `samples` samples, which stay in
+ * registers. Padding is left as it is: its gradient and all its values are zero. */
+ALWAYS_INLINE void few_updates(const few_weights_job *job, int64_t o, int samples) {
+  enum { VECTORS = CN_BLOCK / VEC };
+  const conv_shape *s = &job->shape;
+  const update_step step = job->steps.weights;
+  const float *from = job->dy + o * s->yv.plane;
+  vec_mask inside[VECTORS];
+  vec dy[LINEAR_FEW][VECTORS];
+  for (int v = 0; v < VECTORS; v++) {
+    inside[v] = vec_first(lanes_of(s->y_channels, o) - v * VEC);
+    for (int n = 0; n < samples; n++) dy[n][v] = vec_load(from + n * CN_BLOCK + v * VEC);
+  }
+  for (int64_t i = 0; i < s->x_blocks; i++) {
+    const float *x = job->x + i * s->xv.plane;
+    const int64_t at = o * s->w_block + i * s->w_tap, lanes = x_lanes(s, i);
+    for (int64_t f = 0; f < lanes; f++)
+      for (int v = 0; v < VECTORS; v++) {
+        vec g = vec_zero();
+#pragma GCC unroll 4
+        for (int n = 0; n < samples; n++) g = vec_fma(dy[n][v], vec_set1(x[n * CN_BLOCK + f]), g);
+        step_vec(&step, at + f * CN_BLOCK + v * VEC, vec_keep(inside[v], g));
+      }
+  }
+}
+
+/* Items are blocks of y. */
+BODY(few_update_items) {
+  const few_weights_job *job = state;
+  const conv_shape *s = &job->shape;
+  (void)thread;
+  for (int64_t o = first; o < last; o++) {
+    if (s->x.w == 1)
+      few_updates(job, o, 1);
+    else if (s->x.w == 2)
+      few_updates(job, o, 2);
+    else if (s->x.w == 3)
+      few_updates(job, o, 3);
+    else
+      few_updates(job, o, 4);
+    if (job->steps.bias.values == NULL) continue;
+    float db[CN_BLOCK];
+    sum_bias_rows(&s->yv, job->dy + o * s->yv.plane, s->y.w, 1, 0, 1, false, db);
+    step_run(&job->steps.bias, o * CN_BLOCK, CN_BLOCK, db);
+  }
+}
+
 void ISA_NAME(linear_backward_weights)(const cn_context *context, const cn_linear *linear,
                                        const cn_epilogue *epilogue, int32_t n, const float *x,
                                        const float *dy, const cn_gradients *gradients,
                                        float *workspace) {
   const conv_shape shape = linear_shape_of(linear, n);
-  const weights_plan plan = weights_plan_of(&shape);
   const gradient_use use = gradient_use_of(gradients, (epilogue->operations & CN_BIAS) != 0);
+  if (n <= LINEAR_FEW && use.dw == NULL) {
+    const few_weights_job job = {shape, x, dy, use.steps};
+    run_parallel(context, shape_operations(&shape), few_update_items, shape.y_blocks, &job);
+    return;
+  }
+  const weights_plan plan = weights_plan_of(&shape);
   run_weights(context, &plan, x, dy, NULL, NULL, &use, workspace);
 }
 

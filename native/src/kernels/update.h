@@ -141,6 +141,22 @@ static inline void adam_run(const update_rule *rule, int64_t count, const float 
   vec_store_some(second + i, some, v);
 }
 
+/* Applies the step to the vector of values at index `at`. */
+static inline void step_vec(const update_step *s, int64_t at, vec g) {
+  float *w = s->values + at;
+  if (s->rule.kind == CN_SGD) {
+    const bool moves = s->rule.momentum != 0.0f;
+    vec v = moves ? vec_load(s->states[0] + at) : vec_zero();
+    vec_store(w, sgd_vec(&s->rule, g, &v, vec_load(w)));
+    if (moves) vec_store(s->states[0] + at, v);
+    return;
+  }
+  vec m = vec_load(s->states[0] + at), v = vec_load(s->states[1] + at);
+  vec_store(w, adam_vec(&s->rule, g, &m, &v, vec_load(w)));
+  vec_store(s->states[0] + at, m);
+  vec_store(s->states[1] + at, v);
+}
+
 /* Applies the step to `count` values of a parameter from index `at` on. State that the rule does
  * not use is not accessed. */
 static inline void step_run(const update_step *s, int64_t at, int64_t count, const float *g) {
