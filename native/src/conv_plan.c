@@ -140,17 +140,17 @@ axis axis_backward(int32_t kernel, int32_t stride, int32_t dilation, int32_t pad
   return a;
 }
 
-axis sweep_axis_y(const sweep *w, int32_t residue) {
-  const conv_shape *s = &w->shape;
-  return w->backward
+axis sweep_axis_y(const sweep *p, int32_t residue) {
+  const conv_shape *s = &p->shape;
+  return p->backward
              ? axis_backward(s->window.kernel_h, s->window.stride_h, s->window.dilation_h,
                              s->window.pad_top, s->x.h, residue)
              : axis_forward(s->window.kernel_h, s->window.dilation_h, s->window.pad_top, s->y.h);
 }
 
-axis sweep_axis_x(const sweep *w, int32_t residue) {
-  const conv_shape *s = &w->shape;
-  return w->backward
+axis sweep_axis_x(const sweep *p, int32_t residue) {
+  const conv_shape *s = &p->shape;
+  return p->backward
              ? axis_backward(s->window.kernel_w, s->window.stride_w, s->window.dilation_w,
                              s->window.pad_left, s->x.w, residue)
              : axis_forward(s->window.kernel_w, s->window.dilation_w, s->window.pad_left, s->y.w);
@@ -211,60 +211,60 @@ static void widen_backward(int32_t kernel, int32_t stride, int32_t dilation, int
   }
 }
 
-static void set_reach(sweep *w) {
-  const conv_shape *s = &w->shape;
-  if (w->backward) {
+static void set_reach(sweep *p) {
+  const conv_shape *s = &p->shape;
+  if (p->backward) {
     widen_backward(s->window.kernel_h, s->window.stride_h, s->window.dilation_h, s->window.pad_top,
-                   s->x.h, s->y.h, &w->low_y, &w->high_y, &w->halo);
+                   s->x.h, s->y.h, &p->low_y, &p->high_y, &p->halo);
     widen_backward(s->window.kernel_w, s->window.stride_w, s->window.dilation_w, s->window.pad_left,
-                   s->x.w, s->y.w, &w->low_x, &w->high_x, &w->halo);
+                   s->x.w, s->y.w, &p->low_x, &p->high_x, &p->halo);
     return;
   }
-  const axis y = sweep_axis_y(w, 0), x = sweep_axis_x(w, 0);
-  widen(&y, w->src_stride_h, w->src.h, &w->low_y, &w->high_y, &w->halo);
-  widen(&x, w->src_stride_w, w->src.w, &w->low_x, &w->high_x, &w->halo);
+  const axis y = sweep_axis_y(p, 0), x = sweep_axis_x(p, 0);
+  widen(&y, p->src_stride_h, p->src.h, &p->low_y, &p->high_y, &p->halo);
+  widen(&x, p->src_stride_w, p->src.w, &p->low_x, &p->high_x, &p->halo);
 }
 
 /* Floats of one row of the blocks of dst that a tile computes. */
-static int64_t tile_row_floats(const sweep *w) {
-  return min_i64(2, w->dst_blocks) * w->dst.w * CN_BLOCK;
+static int64_t tile_row_floats(const sweep *p) {
+  return min_i64(2, p->dst_blocks) * p->dst.w * CN_BLOCK;
 }
 
 /* The number of rows, in whole windows, that stay in cache until they are pooled. */
-static int64_t pooled_rows(const sweep *w) {
-  const int64_t multiple = w->shape.pooled_rows;
-  const int64_t most = min_i64(w->rows, POOLED_FLOATS / tile_row_floats(w));
-  if (most >= w->total_rows) return w->total_rows;
-  return min_i64(w->total_rows, max_i64(1, most / multiple) * multiple);
+static int64_t pooled_rows(const sweep *p) {
+  const int64_t multiple = p->shape.pooled_rows;
+  const int64_t most = min_i64(p->rows, POOLED_FLOATS / tile_row_floats(p));
+  if (most >= p->total_rows) return p->total_rows;
+  return min_i64(p->total_rows, max_i64(1, most / multiple) * multiple);
 }
 
 /* The columns of a unit of one row: few enough for their source to fit the cache, and for enough
  * units to occupy the threads. */
-static int64_t unit_columns(const sweep *w) {
-  const int64_t most = SOURCE_FLOATS / (w->src_blocks * w->sv.pixel) / COLUMNS * COLUMNS;
-  const int64_t others = w->n * w->groups * ceil_div(w->dst_blocks, 2);
-  const int64_t pieces = max_i64(ceil_div(w->total_cols, min_i64(MOST_COLUMNS, max_i64(1, most))),
+static int64_t unit_columns(const sweep *p) {
+  const int64_t most = SOURCE_FLOATS / (p->src_blocks * p->sv.pixel) / COLUMNS * COLUMNS;
+  const int64_t others = p->n * p->groups * ceil_div(p->dst_blocks, 2);
+  const int64_t pieces = max_i64(ceil_div(p->total_cols, min_i64(MOST_COLUMNS, max_i64(1, most))),
                                  ceil_div(PARALLEL_ITEMS, others));
-  return min_i64(w->total_cols, ceil_div(ceil_div(w->total_cols, pieces), COLUMNS) * COLUMNS);
+  return min_i64(p->total_cols, ceil_div(ceil_div(p->total_cols, pieces), COLUMNS) * COLUMNS);
 }
 
-static void set_units(sweep *w) {
-  const int64_t fit = SOURCE_FLOATS / (w->src_blocks * w->sv.row) / w->src_stride_h;
-  w->rows = max_i64(1, min_i64(w->total_rows, fit));
-  if (w->shape.pooled_rows > 0) w->rows = pooled_rows(w);
-  w->row_units = ceil_div(w->total_rows, w->rows);
-  if (w->shape.pooled_rows == 0) w->rows = ceil_div(w->total_rows, w->row_units);
-  w->cols = w->total_cols;
-  if (w->total_rows == 1 && w->dst.halo == 0 && !w->shape.keep_rows) w->cols = unit_columns(w);
-  w->col_units = ceil_div(w->total_cols, w->cols);
-  w->units = w->n * w->row_units * w->col_units;
-  w->weights_outside = !w->shape.plain_x && shape_weight_floats(&w->shape) > WEIGHTS_FLOATS;
-  w->chunk = w->src_blocks;
-  if (w->weights_outside) {
-    const int64_t unit = w->rows * w->cols * w->src_stride_h * w->src_stride_w * w->sv.pixel;
-    const int64_t most = min_i64(SLAB_FLOATS / (2 * w->w_outer), CHUNK_SOURCE_FLOATS / unit);
-    w->chunk = ceil_div(w->src_blocks, ceil_div(w->src_blocks, max_i64(1, most)));
-    w->source_stays = w->n * w->sv.plane * w->chunk <= STAYING_FLOATS;
+static void set_units(sweep *p) {
+  const int64_t fit = SOURCE_FLOATS / (p->src_blocks * p->sv.row) / p->src_stride_h;
+  p->rows = max_i64(1, min_i64(p->total_rows, fit));
+  if (p->shape.pooled_rows > 0) p->rows = pooled_rows(p);
+  p->row_units = ceil_div(p->total_rows, p->rows);
+  if (p->shape.pooled_rows == 0) p->rows = ceil_div(p->total_rows, p->row_units);
+  p->cols = p->total_cols;
+  if (p->total_rows == 1 && p->dst.halo == 0 && !p->shape.keep_rows) p->cols = unit_columns(p);
+  p->col_units = ceil_div(p->total_cols, p->cols);
+  p->units = p->n * p->row_units * p->col_units;
+  p->weights_outside = !p->shape.plain_x && shape_weight_floats(&p->shape) > WEIGHTS_FLOATS;
+  p->chunk = p->src_blocks;
+  if (p->weights_outside) {
+    const int64_t unit = p->rows * p->cols * p->src_stride_h * p->src_stride_w * p->sv.pixel;
+    const int64_t most = min_i64(SLAB_FLOATS / (2 * p->w_outer), CHUNK_SOURCE_FLOATS / unit);
+    p->chunk = ceil_div(p->src_blocks, ceil_div(p->src_blocks, max_i64(1, most)));
+    p->source_stays = p->n * p->sv.plane * p->chunk <= STAYING_FLOATS;
   }
 }
 
@@ -281,7 +281,7 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
   conv_shape merged = *shape;
   const conv_shape *s = &merged;
   if (shape_rows_touch(shape)) shape_set_rows(&merged, 1, shape->x.h * shape->x.w);
-  sweep w = {.shape = merged,
+  sweep p = {.shape = merged,
              .backward = backward,
              .src = backward ? s->y : s->x,
              .dst = backward ? s->x : s->y,
@@ -298,24 +298,24 @@ sweep sweep_of(const conv_shape *shape, bool backward) {
              .src_stride_w = backward ? 1 : s->window.stride_w,
              .dst_stride_h = backward ? s->window.stride_h : 1,
              .dst_stride_w = backward ? s->window.stride_w : 1};
-  w.classes_h = min_i32(w.dst_stride_h, w.dst.h);
-  w.classes_w = min_i32(w.dst_stride_w, w.dst.w);
-  w.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
-  if (s->stem) w.k = s->window.kernel_w;
-  if (s->plain_x) w.spread_floats = w.dv.plane + TAP;
-  w.total_rows = ceil_div(w.dst.h, w.dst_stride_h);
-  w.total_cols = ceil_div(w.dst.w, w.dst_stride_w);
-  set_reach(&w);
-  set_units(&w);
-  if (shape->keep_rows) w.chunk = plain_sweep(shape, backward).chunk;
-  w.packed = w.halo > w.src.halo;
-  if (w.packed) {
-    w.pack_rows = (w.rows - 1) * w.src_stride_h + w.high_y - w.low_y + 1;
-    w.pack_cols = (w.cols - 1) * w.src_stride_w + w.high_x - w.low_x + 1;
-    w.pack_floats = aligned_floats(w.chunk * w.pack_rows * w.pack_cols * w.sv.pixel);
+  p.classes_h = min_i32(p.dst_stride_h, p.dst.h);
+  p.classes_w = min_i32(p.dst_stride_w, p.dst.w);
+  p.k = (int32_t)min_i64(CN_BLOCK, backward ? s->y_channels : s->x_channels);
+  if (s->stem) p.k = s->window.kernel_w;
+  if (s->plain_x) p.spread_floats = p.dv.plane + TAP;
+  p.total_rows = ceil_div(p.dst.h, p.dst_stride_h);
+  p.total_cols = ceil_div(p.dst.w, p.dst_stride_w);
+  set_reach(&p);
+  set_units(&p);
+  if (shape->keep_rows) p.chunk = plain_sweep(shape, backward).chunk;
+  p.packed = p.halo > p.src.halo;
+  if (p.packed) {
+    p.pack_rows = (p.rows - 1) * p.src_stride_h + p.high_y - p.low_y + 1;
+    p.pack_cols = (p.cols - 1) * p.src_stride_w + p.high_x - p.low_x + 1;
+    p.pack_floats = aligned_floats(p.chunk * p.pack_rows * p.pack_cols * p.sv.pixel);
   }
-  if (w.shape.pooled_rows > 0) w.pool_floats = w.rows * tile_row_floats(&w);
-  return w;
+  if (p.shape.pooled_rows > 0) p.pool_floats = p.rows * tile_row_floats(&p);
+  return p;
 }
 
 /* If windows overlap in rows or start in the padding, the whole image is computed at once. */
@@ -324,20 +324,20 @@ sweep sweep_with_pool(const cn_conv2d *conv, const cn_pool2d *pool, int64_t n) {
   const bool apart = pool->window.kernel_h <= pool->window.stride_h && pool->window.pad_top == 0;
   shape.keep_rows = true;
   shape.pooled_rows = apart ? pool->window.stride_h : conv->y.h;
-  sweep w = sweep_of(&shape, false);
-  w.pools_narrow = shape_pools_narrow(&shape, pool, &pool->y);
-  if (w.pools_narrow) w.pool_floats = 0;
-  return w;
+  sweep p = sweep_of(&shape, false);
+  p.pools_narrow = shape_pools_narrow(&shape, pool, &pool->y);
+  if (p.pools_narrow) p.pool_floats = 0;
+  return p;
 }
 
 bool conv_pools(const cn_conv2d *conv, const cn_pool2d *pool) {
   const conv_form form = conv_form_of(conv);
   if (form != FORM_STEM && form != FORM_FULL) return false;
-  const sweep w = sweep_with_pool(conv, pool, 1);
+  const sweep p = sweep_with_pool(conv, pool, 1);
   /* Narrow rows are computed in pairs, which skip taps outside the image together. The bits are the
    * same only if the units are. */
-  const bool same_pairs = w.dst.w > WIDEST_PAIR || w.rows == plain_sweep(&w.shape, false).rows;
-  return same_pairs && w.chunk == w.src_blocks && w.pool_floats <= MOST_POOLED_FLOATS;
+  const bool same_pairs = p.dst.w > WIDEST_PAIR || p.rows == plain_sweep(&p.shape, false).rows;
+  return same_pairs && p.chunk == p.src_blocks && p.pool_floats <= MOST_POOLED_FLOATS;
 }
 
 bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool) {
@@ -359,9 +359,9 @@ sweep sweep_of_call(const conv_call *call) {
   return sweep_of(&shape, call->pass == CN_BACKWARD_DATA);
 }
 
-int64_t sweep_workspace_floats(const sweep *w, int32_t threads) {
-  return (w->backward ? shape_weight_floats(&w->shape) : 0) +
-         threads * (w->pack_floats + w->spread_floats + w->pool_floats);
+int64_t sweep_workspace_floats(const sweep *p, int32_t threads) {
+  return (p->backward ? shape_weight_floats(&p->shape) : 0) +
+         threads * (p->pack_floats + p->spread_floats + p->pool_floats);
 }
 
 /* ---- Weights and linear layers --------------------------------------------------------------- */

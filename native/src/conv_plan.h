@@ -147,11 +147,11 @@ bool conv_pools_backward(const cn_conv2d *conv, const cn_pool2d *pool);
 
 /* The sweep of a call: with its pool, and with whole rows if its epilogue needs them. */
 sweep sweep_of_call(const conv_call *call);
-int64_t sweep_workspace_floats(const sweep *w, int32_t threads);
+int64_t sweep_workspace_floats(const sweep *p, int32_t threads);
 
 /* The axis of destination rows (columns) residue + t dst_stride. */
-axis sweep_axis_y(const sweep *w, int32_t residue);
-axis sweep_axis_x(const sweep *w, int32_t residue);
+axis sweep_axis_y(const sweep *p, int32_t residue);
+axis sweep_axis_x(const sweep *p, int32_t residue);
 
 /* Up to SAMPLE_CHANNELS channels of x, samples fill the lanes better than channels. A tile of
  * samples.c has at most SAMPLE_PIXELS pixels and MOST_SAMPLE_SUMS sums, on any instruction set. */
@@ -208,23 +208,23 @@ typedef enum dw_stores {
 } dw_stores;
 
 /*
- * Backward-weights: outputs are divided into tiles of tile_pairs pairs of blocks of y by
- * tile_blocks blocks of x, pixels into blocks of rows or of images. The blocks of pixels are
+ * Backward-weights: outputs are divided into panels of panel_pairs pairs of blocks of y by
+ * panel_blocks blocks of x, pixels into blocks of rows or of images. The blocks of pixels are
  * grouped into chunks with separate sums, which are added up at the end.
  */
 typedef struct weights_plan {
   conv_shape shape;
-  int64_t tile_pairs, tile_blocks;
-  int64_t y_tiles, x_tiles; /* per group */
-  int64_t items;            /* tiles of all groups */
+  int64_t panel_pairs, panel_blocks;
+  int64_t y_panels, x_panels; /* per group */
+  int64_t items;              /* panels of all groups */
   int64_t rows, row_blocks, images, image_blocks;
   int64_t chunks, chunk_floats; /* chunk_floats: weights, then bias */
   dw_stores dw_stores;
   bool packed;
   int64_t pack_rows, pack_cols, pack_floats;
-  int64_t tile_floats; /* per thread: a tile and its bias, if the result is not stored; else 0 */
+  int64_t panel_floats; /* per thread: a panel and its bias, if the result is not stored; else 0 */
   int64_t transposed_floats; /* narrow: per-thread block of dy with pixels in the lanes; else 0 */
-  /* Per thread: the sums of a tile over earlier blocks of pixels, if a chunk has more than
+  /* Per thread: the sums of a panel over earlier blocks of pixels, if a chunk has more than
    * SUM_BLOCKS; else 0. */
   int64_t earlier_floats;
 } weights_plan;

@@ -76,14 +76,14 @@ static int64_t for_pixels(const conv_call *call) {
 }
 
 static int64_t for_sweep(const conv_call *call) {
-  const sweep w = sweep_of_call(call);
-  return sweep_workspace_floats(&w, call->context->threads);
+  const sweep p = sweep_of_call(call);
+  return sweep_workspace_floats(&p, call->context->threads);
 }
 
 static int64_t for_stem_data(const conv_call *call) {
   const conv_shape s = plain_gradient_shape_of(call->conv, call->n);
-  const sweep w = sweep_of(&s, true);
-  return sweep_workspace_floats(&w, call->context->threads);
+  const sweep p = sweep_of(&s, true);
+  return sweep_workspace_floats(&p, call->context->threads);
 }
 
 static int64_t for_sums(const conv_call *call) {

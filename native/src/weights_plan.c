@@ -4,7 +4,7 @@
 enum {
   PIXEL_FLOATS = 9 * 1024, /* x and dy of a block of pixels: 36 KiB, to fit the first-level cache */
   STEM_PIXEL_FLOATS = 32 * 1024, /* dy of a block of pixels of a stem: 128 KiB */
-  TILE_FLOATS = 40 * 1024,       /* dw of one tile: 160 KiB */
+  PANEL_FLOATS = 40 * 1024,      /* dw of one panel: 160 KiB */
   CHUNK_OPERATIONS = 1000000,    /* work that justifies a separate partial sum */
   FETCH_FLOATS = 64 * 1024,      /* dw of at least 256 KiB is prefetched */
   STREAM_FLOATS = 4096 * 1024,   /* dw of at least 16 MiB uses non-temporal stores */
@@ -40,19 +40,19 @@ static int64_t equal_pieces(int64_t count, int64_t most) {
   return ceil_div(count, ceil_div(count, max_i64(1, most)));
 }
 
-/* Chooses tiles of dw that stay in the second-level cache for all pixels. */
-static void set_tiles(weights_plan *p, const conv_shape *s) {
+/* Chooses panels of dw that stay in the second-level cache for all pixels. */
+static void set_panels(weights_plan *p, const conv_shape *s) {
   const int64_t pair_floats = 2 * s->w_outer, pairs = ceil_div(s->y_blocks, 2);
-  p->tile_blocks = s->stem ? s->x_blocks : equal_pieces(s->x_blocks, TILE_FLOATS / pair_floats);
-  p->tile_pairs = equal_pieces(pairs, TILE_FLOATS / (pair_floats * p->tile_blocks));
-  p->x_tiles = ceil_div(s->x_blocks, p->tile_blocks);
-  p->y_tiles = ceil_div(pairs, p->tile_pairs);
-  p->items = s->groups * p->y_tiles * p->x_tiles;
+  p->panel_blocks = s->stem ? s->x_blocks : equal_pieces(s->x_blocks, PANEL_FLOATS / pair_floats);
+  p->panel_pairs = equal_pieces(pairs, PANEL_FLOATS / (pair_floats * p->panel_blocks));
+  p->x_panels = ceil_div(s->x_blocks, p->panel_blocks);
+  p->y_panels = ceil_div(pairs, p->panel_pairs);
+  p->items = s->groups * p->y_panels * p->x_panels;
 }
 
-/* If there are few tiles, the pixels are divided into chunks. Their number is a power of two, which
- * balances well for most thread counts, and each has enough work to make the cost of its separate
- * sum negligible. */
+/* If there are few panels, the pixels are divided into chunks. Their number is a power of two,
+ * which balances well for most thread counts, and each has enough work to make the cost of its
+ * separate sum negligible. */
 static int64_t chunk_count(const weights_plan *p, const conv_shape *s) {
   const double most = shape_operations(s) / CHUNK_OPERATIONS;
   int64_t chunks = 1;
@@ -66,7 +66,7 @@ weights_plan weights_plan_of(const conv_shape *shape) {
   weights_plan p = {.shape = *shape};
   conv_shape *s = &p.shape;
   if (shape_rows_touch(s)) merge_rows(s);
-  set_tiles(&p, s);
+  set_panels(&p, s);
 
   const int32_t high_y = (s->y.h - 1) * s->window.stride_h +
                          (s->window.kernel_h - 1) * s->window.dilation_h - s->window.pad_top;
@@ -81,7 +81,7 @@ weights_plan weights_plan_of(const conv_shape *shape) {
         (p.rows - 1) * s->window.stride_h + (s->window.kernel_h - 1) * s->window.dilation_h + 1;
     p.pack_cols = (s->y.w - 1) * (int64_t)s->window.stride_w +
                   (s->window.kernel_w - 1) * s->window.dilation_w + 1;
-    p.pack_floats = aligned_floats(p.tile_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
+    p.pack_floats = aligned_floats(p.panel_blocks * p.pack_rows * p.pack_cols * s->xv.pixel);
   }
 
   if (shape_is_narrow(s))
@@ -92,15 +92,15 @@ weights_plan weights_plan_of(const conv_shape *shape) {
     p.dw_stores = shape_weight_floats(s) > STREAM_FLOATS  ? DW_STREAM
                   : shape_weight_floats(s) > FETCH_FLOATS ? DW_FETCH
                                                           : DW_CACHE;
-  const int64_t tile_y = min_i64(2 * p.tile_pairs, s->y_blocks);
-  const int64_t tile_floats = tile_y * (p.tile_blocks * s->w_outer + CN_BLOCK);
-  if (p.chunks == 1) p.tile_floats = tile_floats;
+  const int64_t panel_y = min_i64(2 * p.panel_pairs, s->y_blocks);
+  const int64_t panel_floats = panel_y * (p.panel_blocks * s->w_outer + CN_BLOCK);
+  if (p.chunks == 1) p.panel_floats = panel_floats;
   if (ceil_div(p.row_blocks * p.image_blocks, p.chunks) > SUM_BLOCKS)
-    p.earlier_floats = tile_floats;
+    p.earlier_floats = panel_floats;
   return p;
 }
 
 int64_t weights_workspace_floats(const weights_plan *p, int32_t threads) {
   return (p->chunks > 1 ? p->chunks * p->chunk_floats : 0) +
-         threads * (p->pack_floats + p->tile_floats + p->transposed_floats + p->earlier_floats);
+         threads * (p->pack_floats + p->panel_floats + p->transposed_floats + p->earlier_floats);
 }

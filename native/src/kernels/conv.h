@@ -132,7 +132,7 @@ void run_tail(const cn_context *context, const tail *t, const cn_tensor *dst, in
 
 /* Forward pass of the stem, full and grouped forms. bias may be null. */
 #define run_sweep ISA_NAME(run_sweep)
-void run_sweep(const cn_context *context, const sweep *w, const float *src, const float *weights,
+void run_sweep(const cn_context *context, const sweep *plan, const float *src, const float *weights,
                const float *bias, cn_activation activation, const tail *t, float *dst,
                float *workspace);
 

@@ -9,12 +9,12 @@
 enum { MOST_NEIGHBOURS = 7 };
 
 /* The columns of dst with one residue modulo the stride. */
-typedef struct columns {
+typedef struct residue_columns {
   axis x;
   int64_t pieces,
       piece; /* number and size of the pieces of pixels; the last may overlap the one before */
   bool neighbours; /* taps are adjacent columns, and no pixel has all of them outside the image */
-} columns;
+} residue_columns;
 
 /* Forward, or backward-data with src = dy and dst = dx. */
 typedef struct depthwise_job {
@@ -24,14 +24,14 @@ typedef struct depthwise_job {
   cn_activation activation;
   bool stream; /* use non-temporal stores */
   const tail *tail;
-  columns kept[KEPT_AXES]; /* precomputed for the first residues, as divisions are slow */
+  residue_columns kept[KEPT_AXES]; /* precomputed for the first residues, as divisions are slow */
 } depthwise_job;
 
-static columns columns_of(const depthwise_plan *p, int32_t residue) {
+static residue_columns columns_of(const depthwise_plan *p, int32_t residue) {
 #define SIZE(pixels, ...) pixels,
   static const int32_t sizes[] = {EACH_ROW_PIECE(SIZE, 0)};
 #undef SIZE
-  columns c = {.x = depthwise_axis_x(p, residue)};
+  residue_columns c = {.x = depthwise_axis_x(p, residue)};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     const int64_t pieces = ceil_div(c.x.count, sizes[i]);
     if (sizes[i] > c.x.count || (c.piece > 0 && pieces * sizes[i] >= c.pieces * c.piece)) continue;
@@ -51,7 +51,7 @@ typedef struct row_sums {
   int64_t w_col;         /* stride to the next tap of a row */
   int64_t width;         /* columns of src */
   int32_t taps, rows, stride; /* taps per row; filter rows inside the image; stride of src */
-  const columns *columns;
+  const residue_columns *columns;
   float *out;
   int64_t out_step;
   vec bias;
@@ -199,9 +199,9 @@ static void dst_row(const depthwise_job *job, const strip *s, int32_t residue, i
                 .activation = job->activation,
                 .stream = job->stream};
   for (int32_t i = 0; i < min_i32(p->dst_stride_w, p->dst.w); i++) {
-    columns other;
+    residue_columns other;
     if (i >= KEPT_AXES) other = columns_of(p, i);
-    const columns *c = i < KEPT_AXES ? &job->kept[i] : &other;
+    const residue_columns *c = i < KEPT_AXES ? &job->kept[i] : &other;
     const float *w = s->w + (y.tap + inside.first * y.tap_step) * filter_row + c->x.tap * CN_BLOCK;
     r.columns = c;
     r.taps = c->x.taps;

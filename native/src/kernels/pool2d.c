@@ -2,8 +2,8 @@
 #include "conv.h"
 #include "pairwise.h"
 
-/* The part of a window inside the image: rows x cols pixels from (y, x); and how many pixels it has
- * in the image and its padding. */
+/* The part of a window inside the image: rows x cols pixels from (y, x); and how many pixels it
+ * has in the image and its padding. */
 typedef struct window_part {
   int64_t y, x, rows, cols, padded;
 } window_part;
@@ -60,8 +60,8 @@ ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, in
   for (int64_t y = 0; y < rows; y++)
     for (int64_t i = 0; i < cols; i++, number += 1.0f) {
       float *to = dx + y * row + i * CN_BLOCK;
-      const vec part = vec_keep(vec_equal(at, vec_set1(number)), dy);
-      vec_store(to, alone ? part : vec_add(vec_load(to), part));
+      const vec partial = vec_keep(vec_equal(at, vec_set1(number)), dy);
+      vec_store(to, alone ? partial : vec_add(vec_load(to), partial));
     }
 }
 
@@ -72,10 +72,10 @@ static vec large_window_sum(const float *x, int64_t row, int64_t rows, int64_t c
   for (int64_t y = 0; y < rows; y++)
     for (int64_t first = 0; first < cols; first += LEAF_TERMS) {
       const int64_t end = min_i64(first + LEAF_TERMS, cols);
-      vec part = vec_zero();
+      vec partial = vec_zero();
       for (int64_t i = first; i < end; i++)
-        part = vec_add(part, vec_load(x + y * row + i * CN_BLOCK));
-      pairwise_add(&sum, part);
+        partial = vec_add(partial, vec_load(x + y * row + i * CN_BLOCK));
+      pairwise_add(&sum, partial);
     }
   return pairwise_total(&sum, vec_zero());
 }
@@ -85,9 +85,10 @@ ALWAYS_INLINE vec window_sum(const float *x, int64_t row, window_part w) {
   if (w.rows * w.cols > SUM_TERMS) return large_window_sum(x, row, w.rows, w.cols);
   vec sum = vec_zero();
   for (int64_t y = 0; y < w.rows; y++) {
-    vec part = vec_zero();
-    for (int64_t i = 0; i < w.cols; i++) part = vec_add(part, vec_load(x + y * row + i * CN_BLOCK));
-    sum = vec_add(sum, part);
+    vec partial = vec_zero();
+    for (int64_t i = 0; i < w.cols; i++)
+      partial = vec_add(partial, vec_load(x + y * row + i * CN_BLOCK));
+    sum = vec_add(sum, partial);
   }
   return sum;
 }
@@ -234,13 +235,13 @@ static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int6
   for (int64_t oy = rows.first; oy < rows.end; oy++)
     for (int64_t first = cols.first; first < cols.end; first += LEAF_TERMS) {
       const int64_t end = min_i64(first + LEAF_TERMS, cols.end);
-      vec part = vec_zero();
+      vec partial = vec_zero();
       for (int64_t ox = first; ox < end; ox++) {
         const vec g = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
         const float count = alike ? 1.0f : divisor(p, part_of(p, oy, ox));
-        part = vec_add(part, alike ? g : vec_div(g, vec_set1(count)));
+        partial = vec_add(partial, alike ? g : vec_div(g, vec_set1(count)));
       }
-      pairwise_add(&sum, part);
+      pairwise_add(&sum, partial);
     }
   const vec total = pairwise_total(&sum, vec_zero());
   return alike ? vec_div(total, vec_set1(divisor(p, part_of(p, 0, 0)))) : total;

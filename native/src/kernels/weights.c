@@ -1,6 +1,6 @@
 /*
  * Backward-weights: dw[k][c][r][s] = sum over samples and pixels of dy[k] x[c], and db[k] = sum of
- * dy[k]. An item is a tile of outputs (pairs of blocks of y by blocks of x) over one chunk of the
+ * dy[k]. An item is a panel of outputs (pairs of blocks of y by blocks of x) over one chunk of the
  * pixels. If an optimiser step is fused, it takes the sums from cache; dw and db are stored only if
  * requested.
  */
@@ -16,7 +16,7 @@ typedef struct weights_job {
   float *dw, *db;
   bool bias; /* db is stored or used by the fused step */
   chunk_sums sums;
-  float *packed, *tiles, *transposed, *earlier;
+  float *packed, *panels, *transposed, *earlier;
 } weights_job;
 
 /*
@@ -28,24 +28,24 @@ typedef struct pixels {
   int64_t x_row, x_plane;
 } pixels;
 
-/* A tile of outputs: pairs of blocks of y by blocks of x, in one group. */
-typedef struct tile {
+/* A panel of outputs: pairs of blocks of y by blocks of x, in one group. */
+typedef struct panel {
   int64_t group, pair0, pair1, x0, x1;
   int64_t offset;   /* offset in the packed weights */
-  float *dw;        /* gradients of the tile */
+  float *dw;        /* gradients of the panel */
   int64_t dw_block; /* stride between blocks of y */
-  float *db;        /* bias of its first block; null if another tile computes it */
-} tile;
+  float *db;        /* bias of its first block; null if another panel computes it */
+} panel;
 
-/* First block of y of a tile, and their number. */
-static int64_t first_block(const conv_shape *s, const tile *t) {
+/* First block of y of a panel, and their number. */
+static int64_t first_block(const conv_shape *s, const panel *t) {
   return t->group * s->y_blocks + 2 * t->pair0;
 }
-static int64_t block_count(const conv_shape *s, const tile *t) {
+static int64_t block_count(const conv_shape *s, const panel *t) {
   return min_i64(2 * t->pair1, s->y_blocks) - 2 * t->pair0;
 }
 
-static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float *buffer) {
+static pixels pixels_of(const weights_job *job, const panel *t, int64_t b, float *buffer) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
   pixels at = {.sample = b / p->row_blocks * p->images, .row0 = b % p->row_blocks * p->rows};
@@ -75,30 +75,30 @@ static pixels pixels_of(const weights_job *job, const tile *t, int64_t b, float 
 typedef struct run {
   int64_t x, columns; /* x: block of x (stem: channel) */
   int32_t row, col;   /* tap */
-  int64_t b;          /* offset that it reads, from the first pixel of the tile */
+  int64_t b;          /* offset that it reads, from the first pixel of the panel */
 } run;
 
-static run run_at(const conv_shape *s, const pixels *at, const tile *t, int64_t x, int32_t row,
+static run run_at(const conv_shape *s, const pixels *at, const panel *t, int64_t x, int32_t row,
                   int32_t col, int64_t columns) {
   const int64_t b = (x - t->x0) * at->x_plane + row * s->window.dilation_h * at->x_row +
                     col * s->window.dilation_w * s->xv.pixel;
   return (run){x, columns, row, col, b};
 }
 
-static run first_run(const conv_shape *s, const pixels *at, const tile *t) {
+static run first_run(const conv_shape *s, const pixels *at, const panel *t) {
   return run_at(s, at, t, t->x0, 0, 0, s->stem ? s->window.kernel_w : x_lanes(s, t->x0));
 }
 
-static run run_after(const conv_shape *s, const pixels *at, const tile *t, const run *r) {
+static run run_after(const conv_shape *s, const pixels *at, const panel *t, const run *r) {
   if (!s->stem && r->col + 1 < s->window.kernel_w)
     return run_at(s, at, t, r->x, r->row, r->col + 1, r->columns);
   if (r->row + 1 < s->window.kernel_h) return run_at(s, at, t, r->x, r->row + 1, 0, r->columns);
   return run_at(s, at, t, r->x + 1, 0, 0, s->stem ? s->window.kernel_w : x_lanes(s, r->x + 1));
 }
 
-/* Computes all runs of a tile for `blocks` blocks of y. A large dw that is written once is
+/* Computes all runs of a panel for `blocks` blocks of y. A large dw that is written once is
  * prefetched two runs ahead. */
-static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, const pixels *at,
+static void update_blocks(gemm_args g, const weights_plan *p, const panel *t, const pixels *at,
                           int blocks, prefetcher *ahead) {
   const conv_shape *s = &p->shape;
   const bool fetch = p->dw_stores == DW_FETCH;
@@ -139,8 +139,8 @@ static void update_blocks(gemm_args g, const weights_plan *p, const tile *t, con
   }
 }
 
-static void update_tile(const weights_job *job, const tile *t, const pixels *at, int flags,
-                        prefetcher *ahead) {
+static void update_panel(const weights_job *job, const panel *t, const pixels *at, int flags,
+                         prefetcher *ahead) {
   const conv_shape *s = &job->plan->shape;
   const int64_t end = min_i64(2 * t->pair1, s->y_blocks);
   for (int64_t block = 2 * t->pair0; block < end;) {
@@ -170,8 +170,8 @@ static void update_tile(const weights_job *job, const tile *t, const pixels *at,
   }
 }
 
-/* The same for a narrow stem, which is a single tile, including its bias. */
-static void update_narrow(const weights_job *job, const tile *t, const pixels *at, bool add,
+/* The same for a narrow stem, which is a single panel, including its bias. */
+static void update_narrow(const weights_job *job, const panel *t, const pixels *at, bool add,
                           float *transposed) {
   const conv_shape *s = &job->plan->shape;
   const cn_pool2d *pool = job->pool;
@@ -205,7 +205,7 @@ static void update_narrow(const weights_job *job, const tile *t, const pixels *a
 }
 
 /* Zeroes the rows of dw beyond the last channel, and the spare block of a linear layer. */
-static void zero_padding(const conv_shape *s, const tile *t) {
+static void zero_padding(const conv_shape *s, const panel *t) {
   if (s->stem) return;
   const int64_t spare = s->w_block - s->x_blocks * s->w_outer;
   for (int64_t block = 0; block < block_count(s, t); block++) {
@@ -251,34 +251,34 @@ void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images,
   }
 }
 
-/* Selects where the sums of a tile are stored: in their chunk; with a single chunk in the result,
+/* Selects where the sums of a panel are stored: in their chunk; with a single chunk in the result,
  * or in a buffer of the thread if the result is not stored. */
-static tile tile_at(const weights_job *job, int64_t item, int64_t chunk, int thread) {
+static panel panel_at(const weights_job *job, int64_t item, int64_t chunk, int thread) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
-  const int64_t x_tile = item % p->x_tiles, y_tile = item / p->x_tiles % p->y_tiles;
-  tile t = {.group = item / (p->x_tiles * p->y_tiles),
-            .pair0 = y_tile * p->tile_pairs,
-            .x0 = x_tile * p->tile_blocks};
-  t.pair1 = min_i64(t.pair0 + p->tile_pairs, ceil_div(s->y_blocks, 2));
-  t.x1 = min_i64(t.x0 + p->tile_blocks, s->x_blocks);
+  const int64_t x_panel = item % p->x_panels, y_panel = item / p->x_panels % p->y_panels;
+  panel t = {.group = item / (p->x_panels * p->y_panels),
+             .pair0 = y_panel * p->panel_pairs,
+             .x0 = x_panel * p->panel_blocks};
+  t.pair1 = min_i64(t.pair0 + p->panel_pairs, ceil_div(s->y_blocks, 2));
+  t.x1 = min_i64(t.x0 + p->panel_blocks, s->x_blocks);
   const int64_t block = first_block(s, &t);
   t.offset = block * s->w_block + t.x0 * s->w_outer;
-  float *own = job->tiles + thread * p->tile_floats, *dw = job->dw, *db = job->db;
+  float *own = job->panels + thread * p->panel_floats, *dw = job->dw, *db = job->db;
   if (p->chunks > 1) {
     dw = job->sums.chunks + chunk * p->chunk_floats;
     db = dw + shape_weight_floats(s);
   }
   t.dw = dw != NULL ? dw + t.offset : own;
   t.dw_block = dw != NULL ? s->w_block : (t.x1 - t.x0) * s->w_outer;
-  if (job->bias && x_tile == 0)
+  if (job->bias && x_panel == 0)
     t.db =
-        db != NULL ? db + block * CN_BLOCK : own + p->tile_floats - block_count(s, &t) * CN_BLOCK;
+        db != NULL ? db + block * CN_BLOCK : own + p->panel_floats - block_count(s, &t) * CN_BLOCK;
   return t;
 }
 
-/* earlier (=|+=) the sums of a tile; with `back`, the sums += earlier. */
-static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, float *earlier) {
+/* earlier (=|+=) the sums of a panel; with `back`, the sums += earlier. */
+static void move_sums(const conv_shape *s, const panel *t, bool add, bool back, float *earlier) {
   const int64_t floats = (t->x1 - t->x0) * s->w_outer, blocks = block_count(s, t);
   for (int64_t block = 0; block <= blocks; block++, earlier += floats) {
     const bool bias = block == blocks;
@@ -292,8 +292,8 @@ static void move_sums(const conv_shape *s, const tile *t, bool add, bool back, f
   }
 }
 
-/* Applies the optimiser step to the weights and biases of a tile whose sums are complete. */
-static void step_tile(const weights_job *job, const tile *t) {
+/* Applies the optimiser step to the weights and biases of a panel whose sums are complete. */
+static void step_panel(const weights_job *job, const panel *t) {
   const conv_shape *s = &job->plan->shape;
   const layer_steps *steps = &job->sums.use.steps;
   for (int64_t block = 0; block < block_count(s, t); block++)
@@ -316,7 +316,7 @@ static memory_runs pixel_runs(const weights_plan *p, const view *v, const float 
 }
 
 /* Distributes the next block of pixels over the calls of the current one. */
-static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, int64_t end) {
+static prefetcher next_pixels(const weights_job *job, const panel *t, int64_t b, int64_t end) {
   const weights_plan *p = job->plan;
   const conv_shape *s = &p->shape;
   if (b + 1 >= end) return (prefetcher){.at = 2};
@@ -332,7 +332,7 @@ static prefetcher next_pixels(const weights_job *job, const tile *t, int64_t b, 
       pixel_runs(p, &s->yv, job->dy, b + 1, p->rows, first_block(s, t), block_count(s, t)), calls);
 }
 
-/* Items are (chunk, group, tile of y, tile of x). The first tile of x also computes the bias. */
+/* Items are (chunk, group, panel of y, panel of x). The first panel of x also computes the bias. */
 BODY(weights_items) {
   const weights_job *job = state;
   const weights_plan *p = job->plan;
@@ -344,9 +344,9 @@ BODY(weights_items) {
     const int64_t chunk = item / p->items;
     const int64_t begin = pixel_blocks * chunk / p->chunks;
     const int64_t end = pixel_blocks * (chunk + 1) / p->chunks;
-    const tile t = tile_at(job, item % p->items, chunk, thread);
+    const panel t = panel_at(job, item % p->items, chunk, thread);
     float *earlier = job->earlier + thread * p->earlier_floats;
-    int64_t start = begin; /* first block of pixels whose sums are in the tile */
+    int64_t start = begin; /* first block of pixels whose sums are in the panel */
     for (int64_t b = begin; b < end; b++) {
       if (b - start == SUM_BLOCKS) {
         move_sums(s, &t, start > begin, false, earlier);
@@ -358,14 +358,14 @@ BODY(weights_items) {
         continue;
       }
       prefetcher ahead = next_pixels(job, &t, b, end);
-      update_tile(job, &t, &at, b > start ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
+      update_panel(job, &t, &at, b > start ? GEMM_ADD : streams ? GEMM_STREAM : 0, &ahead);
       for (int64_t i = 0; t.db != NULL && i < block_count(s, &t); i++)
         sum_bias_rows(&s->yv, job->dy + plane_offset(&s->yv, at.sample, first_block(s, &t) + i),
                       s->y.w, at.images, at.row0, at.row1, b > start, t.db + i * CN_BLOCK);
     }
     if (start > begin) move_sums(s, &t, true, true, earlier);
     zero_padding(s, &t);
-    if (takes_step(&job->sums) && p->chunks == 1) step_tile(job, &t);
+    if (takes_step(&job->sums) && p->chunks == 1) step_panel(job, &t);
   }
   if (streams) stream_end();
 }
@@ -413,8 +413,8 @@ void run_weights(const cn_context *context, const weights_plan *plan, const floa
                               .use = *use}};
   job.bias = wants_bias(&job.sums);
   job.packed = workspace + (chunked ? plan->chunks * plan->chunk_floats : 0);
-  job.tiles = job.packed + context->threads * plan->pack_floats;
-  job.transposed = job.tiles + context->threads * plan->tile_floats;
+  job.panels = job.packed + context->threads * plan->pack_floats;
+  job.transposed = job.panels + context->threads * plan->panel_floats;
   job.earlier = job.transposed + context->threads * plan->transposed_floats;
   const phase phases[] = {{weights_items, plan->chunks * plan->items},
                           {sum_items, chunk_sum_vectors(&job.sums)}};
