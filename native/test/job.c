@@ -43,6 +43,11 @@ int threads_of_process(void) {
 }
 #endif
 
+bool comes_to_threads(int most) {
+  for (int i = 0; i < 1000 && threads_of_process() > most; i++) usleep(1000);
+  return threads_of_process() <= most;
+}
+
 bool in_child(bool (*body)(void *argument), void *argument) {
   const pid_t child = fork();
   if (child == 0) {

@@ -65,4 +65,8 @@ bool in_child(bool (*body)(void *argument), void *argument);
 /* The threads of this process, or 0 if they cannot be counted. */
 int threads_of_process(void);
 
+/* Whether the process has at most this many threads, at the latest after a second: the system lists
+ * a thread that has been joined for a moment longer. */
+bool comes_to_threads(int most);
+
 #endif
