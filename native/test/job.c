@@ -48,10 +48,10 @@ bool comes_to_threads(int most) {
   return threads_of_process() <= most;
 }
 
-/* Memory of the parent's other threads is lost to a child, so the sanitizer must not look for it.
- */
+/* Memory of the parent's other threads is lost to a child. The sanitizer asks whether to look for
+ * it, if it finds the function. */
 static bool is_child;
-int __lsan_is_turned_off(void);
+CN_API int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return is_child; }
 
 bool in_child(bool (*body)(void *argument), void *argument) {
