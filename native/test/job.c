@@ -30,7 +30,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
   return create(thread, attributes, body, argument);
 }
 
-#if defined(__SANITIZE_THREAD__) /* has a thread of its own */
+#if defined(CN_NO_FORKS) /* the sanitizer or the emulator may have threads of its own */
 int threads_of_process(void) { return 0; }
 #else
 int threads_of_process(void) {

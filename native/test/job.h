@@ -9,9 +9,9 @@
 #include "parallel.h"
 #include "threads.h"
 
-#if defined(__SANITIZE_THREAD__)
-enum { FORKS = 0, UNLOADS = 0, ROUNDS = 20 }; /* the sanitizer's runtime does not support fork */
-#elif defined(__SANITIZE_ADDRESS__)
+#if defined(CN_NO_FORKS)
+enum { FORKS = 0, UNLOADS = 0, ROUNDS = 20 };
+#elif defined(CN_SANITIZED)
 enum { FORKS = 10, UNLOADS = 0, ROUNDS = 20 };
 #else
 enum { FORKS = 10, UNLOADS = 10, ROUNDS = 100 };
