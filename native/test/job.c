@@ -48,16 +48,9 @@ bool comes_to_threads(int most) {
   return threads_of_process() <= most;
 }
 
-/* Memory of the parent's other threads is lost to a child. The sanitizer asks whether to look for
- * it, if it finds the function. */
-static bool is_child;
-CN_API int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void) { return is_child; }
-
 bool in_child(bool (*body)(void *argument), void *argument) {
   const pid_t child = fork();
   if (child == 0) {
-    is_child = true;
     alarm(120);
     const bool right = body(argument);
     fflush(NULL);

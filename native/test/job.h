@@ -11,8 +11,6 @@
 
 #if defined(CN_NO_FORKS)
 enum { FORKS = 0, UNLOADS = 0, ROUNDS = 20 };
-#elif defined(CN_SANITIZED)
-enum { FORKS = 10, UNLOADS = 0, ROUNDS = 20 };
 #else
 enum { FORKS = 10, UNLOADS = 10, ROUNDS = 100 };
 #endif
