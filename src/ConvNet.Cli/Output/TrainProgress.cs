@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Training;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace ConvNet.Cli;
 
@@ -32,7 +33,7 @@ internal static class TrainProgress
         return people.Progress()
             .AutoClear(true)
             .AutoRefresh(false)
-            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingTimeColumn(),
+            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingColumn(),
                 new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
             {
@@ -74,4 +75,23 @@ internal static class TrainProgress
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    // Extrapolates the time so far. Spectre's own column divides by the time between two updates, which may be zero.
+    private sealed class RemainingColumn : ProgressColumn
+    {
+        private static readonly TimeSpan Longest = TimeSpan.FromHours(100);
+
+        protected override bool NoWrap => true;
+
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
+        {
+            double elapsed = task.ElapsedTime?.TotalSeconds ?? 0, done = task.Value / task.MaxValue;
+            double remaining = elapsed * (1 - done) / done;
+            return new Text(remaining >= 0 && remaining < Longest.TotalSeconds
+                ? TimeSpan.FromSeconds(remaining).ToString(@"hh\:mm\:ss", CultureInfo.InvariantCulture)
+                : "--:--:--");
+        }
+
+        public override int? GetColumnWidth(RenderOptions options) => "--:--:--".Length;
+    }
 }
