@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using ConvNet.Training;
 using Spectre.Console;
-using Spectre.Console.Rendering;
 
 namespace ConvNet.Cli;
 
@@ -14,26 +13,30 @@ internal static class TrainProgress
     // The width of the rest of the line: percentage, remaining time, and the space between and after columns.
     private const int BesideBar = 4 + 8 + 4, WidestBar = 40, NarrowestBar = 10;
 
+    // With fewer lines, as terminals of unknown size have, Spectre cannot draw the bar and throws.
+    private const int FewestLines = 5;
+
     /// <summary>Runs training and shows its progress.</summary>
     /// <param name="terminal">The terminal.</param>
     /// <param name="options">The options, without callbacks.</param>
     /// <param name="train">Trains with the given options.</param>
     public static TrainingResult Show(Terminal terminal, TrainerOptions options,
         Func<TrainerOptions, TrainingResult> train)
-        => terminal.IsInteractive
-            ? Bar(terminal.People, options, train)
-            : train(options with { OnEpoch = epoch => terminal.People.WriteLine(Line(epoch, options)) });
+        => terminal.IsInteractive ? Bar(terminal.People, options, train) : Lines(terminal.People, options, train);
 
-    /// <summary>Runs training with a line per epoch and a progress bar, which disappears at the end.</summary>
+    /// <summary>Runs training with a line per epoch and, if there is room, a progress bar, which disappears at the
+    /// end.</summary>
     internal static TrainingResult Bar(
         IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
     {
+        if (people.Profile.Height < FewestLines)
+            return Lines(people, options, train);
         int width = people.Profile.Width, bar = Math.Clamp(width / 4, NarrowestBar, WidestBar);
         // The bar is drawn by the thread that trains: an exception in a thread of the bar's own would end the program.
         return people.Progress()
             .AutoClear(true)
             .AutoRefresh(false)
-            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingColumn(),
+            .Columns(new ProgressBarColumn { Width = bar }, new PercentageColumn(), new RemainingTimeColumn(),
                 new TaskDescriptionColumn { Alignment = Justify.Left })
             .Start(context =>
             {
@@ -56,6 +59,10 @@ internal static class TrainProgress
             });
     }
 
+    private static TrainingResult Lines(
+        IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
+        => train(options with { OnEpoch = epoch => people.WriteLine(Line(epoch, options)) });
+
     private static string Line(EpochReport epoch, TrainerOptions options)
         => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  ")
             + Text($"test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
@@ -75,23 +82,4 @@ internal static class TrainProgress
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-
-    // Extrapolates the time so far. Spectre's own column divides by the time between two updates, which may be zero.
-    private sealed class RemainingColumn : ProgressColumn
-    {
-        private static readonly TimeSpan Longest = TimeSpan.FromHours(100);
-
-        protected override bool NoWrap => true;
-
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
-        {
-            double elapsed = task.ElapsedTime?.TotalSeconds ?? 0, done = task.Value / task.MaxValue;
-            double remaining = elapsed * (1 - done) / done;
-            return new Text(remaining >= 0 && remaining < Longest.TotalSeconds
-                ? TimeSpan.FromSeconds(remaining).ToString(@"hh\:mm\:ss", CultureInfo.InvariantCulture)
-                : "--:--:--");
-        }
-
-        public override int? GetColumnWidth(RenderOptions options) => "--:--:--".Length;
-    }
 }

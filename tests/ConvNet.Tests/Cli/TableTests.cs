@@ -110,6 +110,29 @@ public sealed partial class TableTests
     [Test]
     public void TheBarIsOneLineAndEveryEpochStays([Values(80, 100, 200)] int width)
     {
+        string[] lines = Train(width, height: 24);
+        string[] bars = [.. lines.Where(line => line.Contains('━'))];
+        Assert.Multiple(() =>
+        {
+            Assert.That(bars, Is.Not.Empty.And.All.Length.LessThanOrEqualTo(width).And.Some.Contains("loss 12.3456")
+                .And.None.Contains("…"));
+            Assert.That(Epochs(lines), Is.EqualTo(TenEpochs));
+        });
+    }
+
+    [Test]
+    public void EveryEpochStaysOnATerminalOfAnyHeight([Range(1, 8)] int height)
+        => Assert.That(Epochs(Train(80, height)), Is.EqualTo(TenEpochs));
+
+    private static IEnumerable<string> TenEpochs => Enumerable.Range(1, 10).Select(epoch
+        => $"epoch {epoch}/10  loss 0.5000  train 100.00%  test 90.00%  12.34 s  123,456 images/s");
+
+    private static IEnumerable<string> Epochs(string[] lines) => lines.Select(line => line.TrimEnd())
+        .Where(line => line.StartsWith("epoch ", StringComparison.Ordinal));
+
+    // Trains for ten epochs on a terminal and returns what it shows, without escape sequences.
+    private static string[] Train(int width, int height)
+    {
         using var output = new StringWriter(CultureInfo.InvariantCulture);
         IAnsiConsole people = AnsiConsole.Create(new AnsiConsoleSettings
         {
@@ -118,30 +141,20 @@ public sealed partial class TableTests
             Interactive = InteractionSupport.Yes,
             Out = new AnsiConsoleOutput(output),
         });
-        people.Profile.Width = width;
+        (people.Profile.Width, people.Profile.Height) = (width, height);
         var trained = new TrainingResult([], null);
         TrainingResult result = TrainProgress.Bar(people, new TrainerOptions { Epochs = 10, LearningRate = 0.1f },
             options =>
         {
             for (int epoch = 1; epoch <= 10; epoch++)
             {
-                options.OnStep!(new StepReport(epoch, epoch, 10, 12.3456, 12.3456, 1, 1_234_567));
+                options.OnStep?.Invoke(new StepReport(epoch, epoch, 10, 12.3456, 12.3456, 1, 1_234_567));
                 options.OnEpoch!(new EpochReport(epoch, 0.5, 1, 0.9, 12.34, 123_456));
             }
             return trained;
         });
-        string[] lines = [.. Escape().Replace(output.ToString(), "").Split('\n', '\r')];
-        string[] bars = [.. lines.Where(line => line.Contains('━'))];
-        Assert.Multiple(() =>
-        {
-            Assert.That(result, Is.SameAs(trained));
-            Assert.That(bars, Is.Not.Empty.And.All.Length.LessThanOrEqualTo(width).And.Some.Contains("loss 12.3456")
-                .And.None.Contains("…"));
-            Assert.That(lines.Select(line => line.TrimEnd()).Where(line => line.StartsWith("epoch ",
-                StringComparison.Ordinal)), Is.EqualTo(
-                Enumerable.Range(1, 10).Select(epoch
-                    => $"epoch {epoch}/10  loss 0.5000  train 100.00%  test 90.00%  12.34 s  123,456 images/s")));
-        });
+        Assert.That(result, Is.SameAs(trained));
+        return [.. Escape().Replace(output.ToString(), "").Split('\n', '\r')];
     }
 
     private static string Render(Action<IAnsiConsole> write, int width)
