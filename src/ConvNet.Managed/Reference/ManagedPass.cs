@@ -88,7 +88,8 @@ internal sealed class ManagedPass<T>
     /// <param name="training">Whether this is a training pass.</param>
     /// <param name="pass">The index of the training pass.</param>
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
-    public void Forward(int n, bool training, long pass, int firstSample = 0)
+    /// <param name="trace">Receives the output of each node; null if nothing is traced.</param>
+    public void Forward(int n, bool training, long pass, int firstSample, NodeTracing? trace)
     {
         foreach (Node node in _graph.Nodes)
         {
@@ -96,6 +97,7 @@ internal sealed class ManagedPass<T>
                 continue;
             bool trains = training && !_frozen[node.Index];
             _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, pass, firstSample));
+            trace?.ShowOutput(node, n, Value(node, n), isReplaceable: true, training);
         }
     }
 
@@ -105,7 +107,8 @@ internal sealed class ManagedPass<T>
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if no notification is
     /// needed.</param>
-    public void Backward(int n, long pass, int firstSample, Action<Parameter>? isFinal)
+    /// <param name="trace">Receives the gradient of each node; null if nothing is traced.</param>
+    public void Backward(int n, long pass, int firstSample, Action<Parameter>? isFinal, NodeTracing? trace)
     {
         Frame<T> FrameOf(NodeMemory<T> memory)
             => new(memory, n, !_frozen[memory.NodeIndex], pass, firstSample, backward: true);
@@ -118,6 +121,8 @@ internal sealed class ManagedPass<T>
                 _runner.SumGradients(node, _gradientParts[node.Index], n * node.Shape.Length);
             if (node.Layer is null)
                 continue;
+            trace?.ShowGradient(node, n, _gradientParts[node.Index][0].Span[..(n * node.Shape.Length)],
+                isReplaceable: true);
             _runner.Backward(node, _nodes[node.Index]!, FrameOf);
             for (int p = 0; isFinal is not null && p < node.Parameters.Count; p++)
                 isFinal(node.Parameters[p]);

@@ -9,12 +9,13 @@ namespace ConvNet;
 /// <summary>A graph compiled for the managed backend. The nodes run in order over one arena, then in reverse
 /// order.</summary>
 /// <typeparam name="T">The type of all arithmetic.</typeparam>
-public sealed class ManagedPlan<T> : Executable, IProfiles
+public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
     where T : unmanaged, IFloatingPointIeee754<T>
 {
     private readonly T[][] _values, _kept;
     private readonly ParameterOptions[] _options;
     private readonly int _threads;
+    private readonly NodeTracing _tracing;
     private T[][] _buckets, _optimizerState;
     private Memory<T>[] _gradients;
     private T[][]? _before;
@@ -25,6 +26,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         : base(graph, batchSize, spec, backendDisposed)
     {
         _threads = threads;
+        _tracing = new NodeTracing(graph, spec is not null);
         _options = spec is null ? [] : [.. graph.Parameters.Select(spec.Optimizer.OptionsOf)];
         CheckSizes(Frozen);
         try
@@ -58,6 +60,23 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         return (_training ?? Inference).Record(BatchSize, Spec, _threads);
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<TracedOperation> TrainingOperations => _tracing.Training;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TracedOperation> InferenceOperations => _tracing.Inference;
+
+    /// <inheritdoc/>
+    public TraceCallback? Trace
+    {
+        get => _tracing.Callback;
+        set
+        {
+            using Hold hold = Enter();
+            _tracing.Callback = value;
+        }
+    }
+
     /// <summary>The output of a node in the last training pass. Its memory may be reused once it is no longer
     /// needed.</summary>
     public ReadOnlySpan<T> Activation(Node node) => _training!.Value(node, N);
@@ -78,7 +97,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
         if (PoisonArena)
             _training!.Poison();
         WriteInputs(_training!, input, n);
-        _training!.Forward(n, training: true, PassNumber, FirstSample);
+        _training!.Forward(n, training: true, PassNumber, FirstSample, _tracing.Active);
     }
 
     /// <inheritdoc/>
@@ -105,7 +124,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
                 TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
         }
         _before = accumulate ? Copy(_buckets) : null;
-        _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null);
+        _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null, _tracing.Active);
         for (int i = 0; accumulate && !ReportsGradients && i < _buckets.Length; i++)
             AddBefore(i);
     }
@@ -195,7 +214,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles
     {
         ManagedPass<T> pass = Inference;
         WriteInputs(pass, input, n);
-        pass.Forward(n, training: false, 0);
+        pass.Forward(n, training: false, pass: 0, firstSample: 0, _tracing.Active);
         for (int i = 0; i < Graph.Outputs.Count; i++)
         {
             if (!output[i].IsEmpty)
