@@ -64,7 +64,7 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
             if (!plan.WantsDX(this, i))
                 continue;
             plan.PassGradient(this, i, dy);
-            dy.Shared = ++readers > 1;
+            dy.Shared |= ++readers > 1;
         }
     }
 }
