@@ -12,6 +12,7 @@ internal sealed unsafe class NativePass : IDisposable
 {
     private readonly cn_context _context;
     private readonly Lowering _plan;
+    private readonly Tracing _tracing;
     private readonly Placement _arena, _own;
     private readonly Dictionary<Node, Primitive> _primitives;
     private NativeBlock? _arenaBlock, _ownBlock;
@@ -23,6 +24,7 @@ internal sealed unsafe class NativePass : IDisposable
     {
         _plan = plan;
         _context = plan.Pass.Context;
+        _tracing = new Tracing(plan);
         (_preparation, _forward, _backward) = (Steps(plan.PreparationSteps), Steps(plan.ForwardSteps),
             Steps(plan.BackwardSteps));
         _primitives = plan.Layouts.Primitives.ToDictionary(primitive => primitive.Operation.Node);
@@ -62,6 +64,21 @@ internal sealed unsafe class NativePass : IDisposable
     /// <summary>The steps of the backward pass.</summary>
     public IReadOnlyList<Step> BackwardSteps => _backward;
 
+    /// <summary>The operations in the order of the forward pass.</summary>
+    public IReadOnlyList<TracedOperation> Operations => _tracing.Operations;
+
+    /// <summary>Receives the tensors between the operations. Null shows nothing.</summary>
+    public TraceCallback? Trace
+    {
+        get => _tracing.Callback;
+        set
+        {
+            _tracing.Callback = value;
+            if (value is null)
+                _tracing.Dispose();
+        }
+    }
+
     /// <summary>The number of floats in the arena.</summary>
     public long ArenaFloats => _arena.Floats;
 
@@ -76,7 +93,7 @@ internal sealed unsafe class NativePass : IDisposable
     }
 
     /// <summary>Computes the values that depend only on parameters, after these have been written.</summary>
-    public void Prepare() => RunAll(_preparation, new Run(_context, 0, 0));
+    public void Prepare() => RunSome(_preparation, new Run(_context, 0, 0));
 
     /// <summary>Computes the outputs.</summary>
     /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
@@ -102,7 +119,7 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     /// <param name="inside">The optimiser step to run as part of the weight gradients. Null runs none.</param>
     public void Backward(int n, long step, int firstSample, StepInside? inside = null)
-        => RunAll(_backward, new Run(_context, n, step, firstSample, inside));
+        => RunAll(_backward, _plan.BackwardBoundaries, new Run(_context, n, step, firstSample, inside));
 
     /// <summary>Computes the gradients and reports each gradient when it is final.</summary>
     /// <param name="n">The number of samples.</param>
@@ -112,13 +129,11 @@ internal sealed unsafe class NativePass : IDisposable
     public void Backward(int n, long step, int firstSample, Action<Parameter> isFinal)
     {
         _finished ??= FinishedBySteps();
-        var run = new Run(_context, n, step, firstSample);
-        for (int i = 0; i < _backward.Length; i++)
+        RunAll(_backward, _plan.BackwardBoundaries, new Run(_context, n, step, firstSample), ran =>
         {
-            _backward[i].Run(run);
-            foreach (Parameter parameter in _finished[i])
+            foreach (Parameter parameter in _finished[ran])
                 isFinal(parameter);
-        }
+        });
     }
 
     /// <summary>Reads an output of the last forward pass.</summary>
@@ -144,6 +159,7 @@ internal sealed unsafe class NativePass : IDisposable
     {
         _arenaBlock?.Dispose();
         _ownBlock?.Dispose();
+        _tracing.Dispose();
     }
 
     /// <summary>Returns the algorithm of a node's pass.</summary>
@@ -192,7 +208,7 @@ internal sealed unsafe class NativePass : IDisposable
     {
         if (index == _plan.Inputs.Count)
         {
-            RunAll(_forward, run);
+            RunAll(_forward, _plan.ForwardBoundaries, run);
             return;
         }
         fixed (float* pointer = CallerSpan.Aligned(input[index]))
@@ -203,10 +219,29 @@ internal sealed unsafe class NativePass : IDisposable
         }
     }
 
-    private static void RunAll(Step[] steps, in Run run)
+    // Calls ran with the index of each step that has run.
+    private void RunAll(Step[] steps, IReadOnlyList<Boundary> boundaries, in Run run, Action<int>? ran = null)
     {
-        foreach (Step next in steps)
-            next.Run(run);
+        int from = 0;
+        if (Trace is not null)
+        {
+            foreach (Boundary boundary in boundaries)
+            {
+                RunSome(steps.AsSpan(from..boundary.Step), run, from, ran);
+                _tracing.Show(boundary, run);
+                from = boundary.Step;
+            }
+        }
+        RunSome(steps.AsSpan(from..), run, from, ran);
+    }
+
+    private static void RunSome(ReadOnlySpan<Step> steps, in Run run, int from = 0, Action<int>? ran = null)
+    {
+        for (int i = 0; i < steps.Length; i++)
+        {
+            steps[i].Run(run);
+            ran?.Invoke(from + i);
+        }
     }
 
     // For each backward step, the parameters whose gradients it is the last to write.

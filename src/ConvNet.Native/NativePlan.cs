@@ -6,12 +6,13 @@ using ConvNet.Profiling;
 namespace ConvNet;
 
 /// <summary>A graph compiled for the native backend: lists of kernel calls over preplanned memory.</summary>
-public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
+public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITraces
 {
     private readonly NativeBackend _backend;
     private readonly ThreadsLease? _threads;
     private ParameterStore _parameters;
     private NativePass? _training, _inference;
+    private TraceCallback? _trace;
     private bool _prepared;
 
     /// <summary>Plans a graph. <see cref="Allocate"/> allocates the memory that it needs to run.</summary>
@@ -76,6 +77,37 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         return (_training ?? Inference).Record();
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<TracedOperation> TrainingOperations => _training?.Operations ?? [];
+
+    /// <inheritdoc/>
+    /// <remarks>An executable that also trains plans its inference pass at first use.</remarks>
+    /// <exception cref="InsufficientMemoryException">The memory for the inference pass is insufficient.</exception>
+    /// <exception cref="NativeCallException">The native library reported an error.</exception>
+    public IReadOnlyList<TracedOperation> InferenceOperations
+    {
+        get
+        {
+            if (_inference is { } planned)
+                return planned.Operations;
+            using Hold hold = Enter();
+            return Inference.Operations;
+        }
+    }
+
+    /// <inheritdoc/>
+    public TraceCallback? Trace
+    {
+        get => _trace;
+        set
+        {
+            using Hold hold = Enter();
+            _trace = value;
+            foreach (NativePass? pass in (ReadOnlySpan<NativePass?>)[_training, _inference])
+                pass?.Trace = value;
+        }
+    }
+
     /// <summary>The training pass.</summary>
     internal NativePass Training => _training!;
 
@@ -138,12 +170,29 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
     /// <inheritdoc/>
     protected override void BackwardAndStepCore(float learningRate)
     {
-        Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
+        BackwardWithStepInside(learningRate);
         _prepared = false;
         if (_parameters.RestFloats == 0)
             return;
         using PartTimer timer = Training.TimeUpdate();
         _parameters.StepRest(StepNumber, learningRate);
+    }
+
+    private void BackwardWithStepInside(float learningRate)
+    {
+        // The callback may throw when some parameters have been updated.
+        bool mayThrow = _trace is not null && !_parameters.KeepsGradients;
+        if (mayThrow)
+            _parameters.KeepTrained();
+        try
+        {
+            Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
+        }
+        catch when (mayThrow)
+        {
+            _parameters.RestoreTrained();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -163,6 +212,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         parameters.CopyFrom(_parameters, Graph);
         FreeMemory();
         (_training, _inference, _parameters, _prepared) = (training, null, parameters, false);
+        training.Trace = _trace;
     }
 
     /// <inheritdoc/>
@@ -258,6 +308,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles
         try
         {
             pass.Allocate();
+            pass.Trace = _trace;
             return pass;
         }
         catch (OutOfMemoryException error)

@@ -58,6 +58,9 @@ public enum TracedKind
 
     /// <summary>The gradient of the output, already multiplied by the slope of the activation that is fused into the
     /// operation: dy·f′(y), where f is the last activation among its nodes.</summary>
+    /// <remarks>A max pool without an activation among its nodes may take over the slope of the operation whose output
+    /// it reads. f is then that operation's activation, and the gradient that the pool passes back is that operation's
+    /// <see cref="GradientBeforeActivation"/>: it is not multiplied by the slope once more.</remarks>
     GradientBeforeActivation,
 }
 

@@ -74,6 +74,10 @@ internal sealed class Operation
     /// operation. The identity if there is none.</summary>
     public cn_activation Slope { get; internal set; }
 
+    /// <summary>Whether the gradient of the output includes the slope, because a max pool that reads the output takes
+    /// it over.</summary>
+    public bool SlopeIsMoved { get; internal set; }
+
     /// <summary>Whether the gradient of the output is multiplied by a slope.</summary>
     public bool HasSlope => Slope.IsFusable;
 
@@ -178,7 +182,7 @@ internal static class Fusion
         Value x = pool.Inputs[0];
         if (x.Producer is { HasSlope: true } producer && x.Uses.Count == 1 && !x.HasLoss
             && Commutes(producer.Slope, LoweringTable.PoolOf(pool.Node)!))
-            (producer.Slope, pool.Slope) = (default, producer.Slope);
+            (producer.Slope, pool.Slope, producer.SlopeIsMoved) = (default, producer.Slope, true);
     }
 
     // Returns whether the gradient of a pool's input has the same bits if the slope of the activation before the pool

@@ -75,6 +75,9 @@ internal sealed class Layouts
     /// its own memory.</summary>
     public Slice? SliceOf(Value value) => _slices.TryGetValue(value, out Slice slice) ? slice : null;
 
+    /// <summary>Returns whether values are written into slices of a value.</summary>
+    public bool HasSlices(Value whole) => _slices.Values.Any(slice => slice.Whole == whole);
+
     /// <summary>Returns the tensor descriptor with which the producer of a value reads its gradient.</summary>
     public cn_tensor Gradient(Value value) => _gradients[value];
 

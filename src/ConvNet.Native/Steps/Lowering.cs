@@ -33,6 +33,7 @@ internal sealed class Lowering
     private readonly Dictionary<Value, Slot> _inputs, _completed = [], _statistics = [], _again = [];
     private readonly Dictionary<Value, List<Slot>> _lossGradients = [];
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
+    private readonly List<Boundary> _forwardBoundaries = [], _backwardBoundaries = [];
     private readonly List<LossStep> _losses = [];
     private Primitive? _owner;
     private bool _lowersBackward;
@@ -77,6 +78,12 @@ internal sealed class Lowering
 
     /// <summary>The steps of the backward pass.</summary>
     public IReadOnlyList<PlannedStep> BackwardSteps => _backward;
+
+    /// <summary>The tensors that operations exchange in the forward pass, in the order of the steps.</summary>
+    public IReadOnlyList<Boundary> ForwardBoundaries => _forwardBoundaries;
+
+    /// <summary>The tensors that operations exchange in the backward pass, in the order of the steps.</summary>
+    public IReadOnlyList<Boundary> BackwardBoundaries => _backwardBoundaries;
 
     /// <summary>Creates the steps of a pass.</summary>
     /// <param name="pass">The pass specification.</param>
@@ -246,6 +253,19 @@ internal sealed class Lowering
             if (_wantsGradient(_graph.Inputs[i]))
                 InputGradients[i] = GatherGradient(_graph.Inputs[i]);
         }
+        for (int i = 0; i < _backwardBoundaries.Count; i++)
+        {
+            if (_backwardBoundaries[i] is { Kind: TracedKind.RecomputedOutput } boundary)
+                _backwardBoundaries[i] = boundary with { IsReplaceable = !IsReadElsewhere(boundary) };
+        }
+    }
+
+    // Returns whether steps after a recomputed output read what the forward pass has kept of it in another layout.
+    private bool IsReadElsewhere(Boundary recomputed)
+    {
+        HashSet<Slot> kept = [.. _values.Where(each => each.Key.Item1 == recomputed.Operation.Output)
+            .Select(each => each.Value)];
+        return _backward.Skip(recomputed.Step).Any(step => step.Step.Slots.Any(kept.Contains));
     }
 
     private void Lower(Primitive primitive, Action<Primitive> lower)
@@ -270,6 +290,10 @@ internal sealed class Lowering
             X(primitive, i);
         Written(y);
         primitive.Forward(this);
+        // Where a kernel has computed statistics of the output, it has been read; where slices of it are outputs of
+        // other operations, it is their memory.
+        _forwardBoundaries.Add(new Boundary(_forward.Count, primitive.Operation, TracedKind.Output, Y(primitive),
+            !primitive.Operation.GivesStatistics && !_layouts.HasSlices(y)));
     }
 
     // Returns the slot that the producer of a value writes: its own memory, or a slice of the output of the
@@ -290,6 +314,9 @@ internal sealed class Lowering
         Slot dy = GatherGradient(y);
         if (primitive.Operation.HasSlope && !primitive.TakesSlope && !_completed.ContainsKey(y))
             dy = Slope(primitive, dy);
+        bool sloped = primitive.Operation.SlopeIsMoved || primitive.Operation.HasSlope && !primitive.TakesSlope;
+        _backwardBoundaries.Add(new Boundary(_backward.Count, primitive.Operation,
+            sloped ? TracedKind.GradientBeforeActivation : TracedKind.Gradient, dy, !dy.Shared));
         primitive.Backward(this, dy);
     }
 
@@ -316,6 +343,7 @@ internal sealed class Lowering
             return slot;
         _again[value] = slot = new Slot(tensor, Pass.BatchSize);
         producer.RunAgain(this, slot);
+        _backwardBoundaries.Add(new Boundary(_backward.Count, operation, TracedKind.RecomputedOutput, slot, true));
         return slot;
     }
 

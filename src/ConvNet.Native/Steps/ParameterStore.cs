@@ -262,6 +262,21 @@ internal sealed unsafe class ParameterStore : IDisposable
         _apart!.AddKept(_context, 0, _apart.Length);
     }
 
+    /// <summary>Saves the values and the optimiser state of the parameters before a step that may throw.</summary>
+    public void KeepTrained()
+    {
+        (_keptValues ??= new NativeBlock(_trainedFloats, clear: false)).CopyFrom(_valueBlock!);
+        if (_stateBlock is not null)
+            (_keptState ??= new NativeBlock(_stateBlock.Length, clear: false)).CopyFrom(_stateBlock);
+    }
+
+    /// <summary>Undoes a step.</summary>
+    public void RestoreTrained()
+    {
+        _valueBlock!.CopyFrom(_keptValues!);
+        _stateBlock?.CopyFrom(_keptState!);
+    }
+
     /// <summary>Updates all trainable parameters.</summary>
     /// <param name="number">The step number, starting at 1.</param>
     /// <param name="learningRate">The learning rate.</param>
@@ -335,9 +350,9 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     private void StepInCSharp(long number, float learningRate)
     {
-        _keptValues?.CopyFrom(_valueBlock!);
-        if (_stateBlock is not null)
-            _keptState?.CopyFrom(_stateBlock);
+        bool mayThrow = _optimizer!.MayThrow;
+        if (mayThrow)
+            KeepTrained();
         try
         {
             foreach (GradientRegion region in (ReadOnlySpan<GradientRegion>)[_inside!, _apart!])
@@ -350,10 +365,9 @@ internal sealed unsafe class ParameterStore : IDisposable
                 }
             }
         }
-        catch when (_keptValues is not null)
+        catch when (mayThrow)
         {
-            _valueBlock!.CopyFrom(_keptValues);
-            _stateBlock?.CopyFrom(_keptState!);
+            RestoreTrained();
             throw;
         }
     }
