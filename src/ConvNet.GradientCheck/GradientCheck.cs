@@ -36,12 +36,16 @@ public static class GradientCheck
                 backends, reports, gaps, x, w);
         if (options.Modes.HasFlag(CheckModes.Segments))
             ExactSegments.Check(graph, backends, options, reports, gaps);
+        var steps = new List<PlanStep>();
+        if ((options.Modes & (CheckModes.PlanReal | CheckModes.PlanExact)) != 0)
+            new PlanCheck(graph, options.Training ?? SpecFor(graph, options), options).Check(backends, reports, steps);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
         var made = new GraphGradientCase(graph, options);
         return new GradientReport(reports, gaps)
         {
+            Steps = steps,
             Origin = CheckOrigin.Of($"a graph of {graph.LayerNodes.Count()} layers", options, made, backends),
         };
     }

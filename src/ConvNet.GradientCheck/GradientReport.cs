@@ -15,6 +15,10 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// if a loss was checked or if the report combines other reports.</summary>
     public GradientCase? Case => Origin?.Case;
 
+    /// <summary>Every step of the plans that train, and how often its results were compared; empty if no plan was
+    /// checked.</summary>
+    public IReadOnlyList<PlanStep> Steps { get; init; } = [];
+
     /// <summary>The number of elements compared.</summary>
     public long Checked => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Elements));
 

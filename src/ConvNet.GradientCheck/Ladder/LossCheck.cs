@@ -33,11 +33,17 @@ internal sealed class LossCheck
     }
 
     /// <summary>The reason why the loss has no exact mode; null if it has one.</summary>
-    public string? Rounds => _loss switch
+    public string? Rounds => Rounding(_loss, _shape, _n);
+
+    /// <summary>Returns the reason why a loss is rounded on whole numbers; null if it is not.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="output">The shape of the output for one sample.</param>
+    /// <param name="n">The number of samples.</param>
+    public static string? Rounding(Loss loss, Shape output, int n) => loss switch
     {
         MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
-            => Divides(_n, "samples"),
-        MeanSquaredError => Divides(_n * _shape.Length, "outputs"),
+            => Divides(n, "samples", n * output.Length),
+        MeanSquaredError => Divides(n * output.Length, "outputs", n * output.Length),
         _ => "its value and its gradient are rounded in float32 even on integers",
     };
 
@@ -78,7 +84,7 @@ internal sealed class LossCheck
     }
 
     // The sum of the squares of the largest differences must stay below 2²⁴ too.
-    private string? Divides(int count, string what) => BitOperations.IsPow2(count) && _n * _shape.Length
+    private static string? Divides(int count, string what, int outputs) => BitOperations.IsPow2(count) && outputs
         <= (1 << 24) / (4 * LargestWhole * LargestWhole)
         ? null
         : $"the mean of {count} {what} is rounded in float32";

@@ -24,8 +24,16 @@ public enum CheckModes
     /// <summary>Compares the double reference with finite differences.</summary>
     FiniteDifferences = 16,
 
+    /// <summary>Runs the plan that trains on real numbers and compares each operation with the double reference on the
+    /// values that it read, within its error bound.</summary>
+    PlanReal = 64,
+
+    /// <summary>Runs the plan that trains on whole numbers, new ones for every operation. Results of operations that
+    /// do not round must be equal bit for bit.</summary>
+    PlanExact = 128,
+
     /// <summary>All modes.</summary>
-    All = Exact | Real | Segments | EndToEnd | FiniteDifferences,
+    All = Exact | Real | Segments | EndToEnd | FiniteDifferences | PlanReal | PlanExact,
 }
 
 /// <summary>The distribution of the real numbers used in a check.</summary>
@@ -71,6 +79,10 @@ public sealed record GradientCheckOptions
     /// <summary>Cancels the check with an <see cref="OperationCanceledException"/> between two runs of a layer or of
     /// the network.</summary>
     public CancellationToken Cancellation { get; init; }
+
+    /// <summary>The training whose plan is checked: batch size, losses, optimiser and whether gradients are kept. Null
+    /// trains with <see cref="BatchSize"/>, a loss on every output and <see cref="Sgd"/>.</summary>
+    public TrainingSpec? Training { get; init; }
 
     /// <summary>The seed of all generated values.</summary>
     public ulong Seed { get; init; } = 1;

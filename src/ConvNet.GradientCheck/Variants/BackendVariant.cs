@@ -37,6 +37,9 @@ public sealed class BackendVariant : IBackend
     /// <summary>The thread counts.</summary>
     public IEnumerable<int> Threads => _backends.Select(backend => backend.Info.Threads);
 
+    /// <summary>The backend whose results are reported.</summary>
+    internal IBackend First => _backends[0];
+
     /// <inheritdoc/>
     public IExecutable Compile(Graph graph, TrainingSpec spec) => Together(backend => backend.Compile(graph, spec));
 

@@ -61,6 +61,10 @@ internal readonly record struct BoundedSum : ISum<double, BoundedSum>
     public static BoundedSum Of(double value)
         => new(value, 0, 0, Math.Abs(value), Math.Abs(value), FinenessOf(value));
 
+    /// <summary>Creates a sum from the quantities of its terms, of which <see cref="IsExact"/> knows nothing.</summary>
+    public static BoundedSum Of(double value, int count, double squares, double magnitudes, double peak)
+        => new(value, count, squares, magnitudes, peak, count == 0 ? FinenessOf(value) : NotDyadic);
+
     /// <inheritdoc/>
     public static BoundedSum operator +(BoundedSum sum, double term)
     {

@@ -1,0 +1,213 @@
+using ConvNet.Serialization;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>Runs the passes of a training on one backend and compares each.</summary>
+internal sealed class PlanTraining
+{
+    private const float LearningRate = 0.25f;
+
+    private readonly Graph _graph;
+    private readonly TrainingSpec _spec;
+    private readonly GradientCheckOptions _options;
+    private readonly IBackend _backend;
+    private readonly PlanResults _results;
+    private readonly FrozenParameters _frozen;
+    private readonly IReadOnlyList<Objective> _objectives;
+    private readonly TruthCache _shared;
+    private readonly int _few;
+
+    /// <summary>Prepares the passes.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="spec">The training.</param>
+    /// <param name="options">The modes, the seed and the cancellation.</param>
+    /// <param name="backend">The backend.</param>
+    /// <param name="results">Receives the comparisons.</param>
+    /// <param name="shared">Keeps results that several backends share.</param>
+    public PlanTraining(Graph graph, TrainingSpec spec, GradientCheckOptions options, IBackend backend,
+        PlanResults results, TruthCache shared)
+    {
+        (_graph, _spec, _options, _backend, _results, _shared) = (graph, spec with { KeepGradients = true }, options,
+            backend, results, shared);
+        (_frozen, _objectives) = (FrozenParameters.Of(graph, spec), spec.Losses.For(graph));
+        // A smaller last batch, with an odd number of samples where that is possible.
+        _few = Math.Max(1, spec.BatchSize * 2 / 3 | 1);
+        _few = Math.Min(_few, spec.BatchSize);
+    }
+
+    /// <summary>Runs all passes.</summary>
+    /// <param name="numbers">The whole numbers of each exact run.</param>
+    /// <param name="keepsGradients">Whether the training keeps gradients. If not, its own step is checked too.</param>
+    public void Run(IReadOnlyList<WholeNumbers> numbers, bool keepsGradients)
+    {
+        using IExecutable executable = _backend.Compile(_graph, _spec);
+        var session = new TracedSession(executable);
+        if (_options.Modes.HasFlag(CheckModes.PlanReal))
+            TrainOnReals(session);
+        if (_options.Modes.HasFlag(CheckModes.PlanExact))
+        {
+            for (int run = 0; run < numbers.Count; run++)
+                TrainOnWholeNumbers(session, numbers[run], run, keepsGradients);
+        }
+        using IExecutable inference = _backend.CompileInference(_graph, _spec.BatchSize);
+        WriteReals(executable);
+        executable.CopyParametersTo(inference);
+        Infer(new TracedSession(inference), _spec.BatchSize, null, ", inference only");
+    }
+
+    private void TrainOnReals(TracedSession session)
+    {
+        IExecutable executable = session.Executable;
+        WriteReals(executable);
+        Dictionary<Parameter, float[]> first = Train(session, Real(_spec.BatchSize, 0), null, null, "");
+        Train(session, Real(_few, 1), null, first, $", {_few} samples added");
+        executable.Step(LearningRate / 16);
+        Infer(session, _spec.BatchSize, null, ", after a step");
+        Infer(session, _few, null, $", {_few} samples");
+    }
+
+    private void TrainOnWholeNumbers(TracedSession session, WholeNumbers numbers, int run, bool keepsGradients)
+    {
+        IExecutable executable = session.Executable;
+        foreach (Parameter parameter in _graph.Parameters)
+            executable.Write(parameter, numbers.Parameter(parameter));
+        TrainingState start = executable.SaveState();
+        TrainingBatch batch = TrainingBatch.Whole(_graph, _objectives, _spec.BatchSize, numbers, _options.Seed);
+        Train(session, batch, numbers, null, run == 0 ? "" : ", multiples");
+        executable.Step(LearningRate);
+        if (!keepsGradients)
+            StepInside(batch, numbers, start, executable, run);
+        if (run > 0)
+            return;
+        foreach (Parameter parameter in _graph.Parameters)
+            executable.Write(parameter, numbers.Parameter(parameter));
+        Infer(session, _spec.BatchSize, numbers, "");
+    }
+
+    // A training step that keeps no gradients must leave the same parameters as one that keeps them.
+    private void StepInside(TrainingBatch batch, WholeNumbers numbers, TrainingState start, IExecutable other, int run)
+    {
+        using IExecutable executable = _backend.Compile(_graph, _spec with { KeepGradients = false });
+        executable.LoadState(start);
+        var session = new TracedSession(executable);
+        PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options.Seed);
+        session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
+            LearningRate));
+        string suffix = run == 0 ? ", step inside" : ", step inside, multiples";
+        Compare(new PassComparison(before, _results, numbers, suffix), before, executable, gradients: false, null,
+            suffix, batch, exact: true);
+        foreach (Parameter parameter in _graph.Parameters)
+        {
+            string operation = $"{session.Training.Operations.First(of => of.Nodes.Contains(parameter.Node))}";
+            _results.Add(operation, parameter.Node.Layer!.Kind, PlanPart.Update, CheckModes.PlanExact,
+                Comparison.Exactly(Read(executable, parameter), TruthTensor.Rounded($"{parameter.Name}{suffix}",
+                    Array.ConvertAll(Read(other, parameter), v => (double)v))), true);
+        }
+    }
+
+    private Dictionary<Parameter, float[]> Train(TracedSession session, TrainingBatch batch, WholeNumbers? numbers,
+        Dictionary<Parameter, float[]>? before, string suffix)
+    {
+        IExecutable executable = session.Executable;
+        _options.Cancellation.ThrowIfCancellationRequested();
+        PassFacts facts = session.Facts(_graph, batch, numbers is null ? null : numbers.Of, _spec, _frozen,
+            numbers is null ? new TruthCache() : _shared, _options.Seed);
+        session.Trace(facts.Pass, () =>
+        {
+            executable.Forward(BatchValues.InOrder(batch.Inputs));
+            executable.Loss(batch.Kept.Targets);
+            executable.Backward(accumulate: before is not null);
+        });
+        Compare(new PassComparison(facts, _results, numbers, suffix), facts, executable, gradients: true, before,
+            suffix, batch, numbers is not null);
+        return _graph.Parameters.Where(_frozen.Trains).ToDictionary(p => p, p => ReadGradient(executable, p));
+    }
+
+    private void Compare(PassComparison comparison, PassFacts facts, IExecutable executable, bool gradients,
+        Dictionary<Parameter, float[]>? before, string suffix, TrainingBatch batch, bool exact)
+    {
+        comparison.Outputs(PlanPart.Forward);
+        comparison.Buffers(parameter => Read(executable, parameter));
+        ILookup<Node, KnownTensor> losses = Losses(facts, executable, batch, suffix, exact);
+        comparison.Gradients(losses);
+        if (gradients)
+            comparison.ParameterGradients(parameter => ReadGradient(executable, parameter), _frozen.Trains, before);
+        if (!_spec.InputGradient)
+            return;
+        float[][] inputs = [.. _graph.Inputs.Select(input => new float[batch.N * input.Shape.Length])];
+        executable.ReadInputGradient(BatchBuffers.InOrder(inputs));
+        for (int i = 0; i < inputs.Length; i++)
+            comparison.InputGradient(_graph.Inputs[i], inputs[i], losses);
+    }
+
+    // Compares the value of each loss, and returns the gradients by the node whose tensor they belong to.
+    private ILookup<Node, KnownTensor> Losses(PassFacts facts, IExecutable executable, TrainingBatch batch,
+        string suffix, bool exact)
+    {
+        var gradients = new List<(Node, KnownTensor)>();
+        foreach ((Node output, Loss loss, float weight) in _objectives)
+        {
+            LossTruth truth = LossBounds.Evaluate(loss, output.Shape, facts.Pass.Value(output),
+                batch.Kept.Targets.For(output));
+            bool isExact = exact && LossCheck.Rounding(loss, output.Shape, batch.N) is null;
+            double[] got = [executable.ReadLoss(output.Name)];
+            TensorReport report = isExact ? Comparison.Exactly([(float)got[0]], truth.Loss)
+                : Comparison.WithinBounds([(float)got[0]], truth.Loss);
+            _results.Add(output.Name, loss.GetType().Name, PlanPart.Loss, exact ? CheckModes.PlanExact
+                : CheckModes.PlanReal, report with { Name = $"loss{suffix}" }, isExact);
+            double[] values = Array.ConvertAll(truth.Gradient.Values, v => weight * v);
+            double[] bounds = [.. truth.Gradient.Bounds.Select((bound, i)
+                => Math.Abs(weight) * bound + BoundedSum.UnitRoundoff * Math.Abs(values[i]))];
+            if (!isExact)
+            {
+                foreach (int flip in truth.Flips)
+                    values[flip] = double.NaN;
+            }
+            gradients.Add((facts.Pass.Outline.Source(output), isExact ? KnownTensor.Exact(values)
+                : new KnownTensor(values, bounds, bounds)));
+        }
+        return gradients.ToLookup(each => each.Item1, each => each.Item2);
+    }
+
+    private void Infer(TracedSession session, int n, WholeNumbers? numbers, string suffix)
+    {
+        _options.Cancellation.ThrowIfCancellationRequested();
+        TrainingBatch batch = numbers is null ? Real(n, 2)
+            : TrainingBatch.Whole(_graph, _objectives, n, numbers, _options.Seed);
+        PassFacts facts = session.InferenceFacts(_graph, batch, numbers is null ? null : numbers.Of,
+            numbers is null ? new TruthCache() : _shared, _options.Seed);
+        float[][] outputs = [.. _graph.Outputs.Select(output => new float[n * output.Shape.Length])];
+        session.Trace(facts.Pass, () => session.Executable.Infer(BatchValues.InOrder(batch.Inputs),
+            BatchBuffers.InOrder(outputs)));
+        new PassComparison(facts, _results, numbers, suffix).Outputs(PlanPart.Inference);
+    }
+
+    private TrainingBatch Real(int n, int stream)
+        => TrainingBatch.Real(_graph, _objectives, n, _options.Seed + ((ulong)stream << 32));
+
+    private void WriteReals(IExecutable executable)
+    {
+        var fill = new Fill(_options.Seed);
+        int stream = 0;
+        foreach (Node node in _graph.LayerNodes)
+        {
+            foreach ((Parameter parameter, ParameterSpec spec) in node.Parameters
+                .Zip(node.Layer!.Parameters(node.InputShapes)))
+                executable.Write(parameter, fill.Parameter(stream++, spec));
+        }
+    }
+
+    private static float[] Read(IExecutable executable, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        executable.Read(parameter, values);
+        return values;
+    }
+
+    private static float[] ReadGradient(IExecutable executable, Parameter parameter)
+    {
+        var values = new float[parameter.Length];
+        executable.ReadGradient(parameter, values);
+        return values;
+    }
+}

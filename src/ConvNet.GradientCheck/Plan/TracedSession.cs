@@ -1,0 +1,63 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>An executable whose passes are traced.</summary>
+internal sealed class TracedSession
+{
+    private readonly ITraces _traced;
+    private PlanOutline? _training, _inference;
+
+    /// <summary>Prepares the traces of an executable that implements <see cref="ITraces"/>.</summary>
+    public TracedSession(IExecutable executable) => (Executable, _traced) = (executable, (ITraces)executable);
+
+    /// <summary>The executable.</summary>
+    public IExecutable Executable { get; }
+
+    /// <summary>The operations of the training pass.</summary>
+    public PlanOutline Training => _training ??= new PlanOutline(_traced.TrainingOperations);
+
+    /// <summary>The number of the next training pass.</summary>
+    public long PassNumber => Executable.SaveState().Pass;
+
+    /// <summary>Returns what a training pass is about to run on.</summary>
+    public PassFacts Facts(Graph graph, TrainingBatch batch, Func<TracedOperation, TracedKind, float[]?>? replacement,
+        TrainingSpec spec, FrozenParameters frozen, TruthCache cache, ulong draw)
+        => new(new TracedPass(Training, batch.ByNode(graph), batch.N, replacement), Parameters(graph),
+            node => !frozen.Contains(node), PassNumber, spec.Seed, Algorithm, cache, draw);
+
+    /// <summary>Returns what an inference pass is about to run on.</summary>
+    public PassFacts InferenceFacts(Graph graph, TrainingBatch batch,
+        Func<TracedOperation, TracedKind, float[]?>? replacement, TruthCache cache, ulong draw)
+    {
+        _inference ??= new PlanOutline(_traced.InferenceOperations);
+        return new(new TracedPass(_inference, batch.ByNode(graph), batch.N, replacement), Parameters(graph),
+            _ => false, 0, 0, Algorithm, cache, draw);
+    }
+
+    /// <summary>Traces what an action runs.</summary>
+    public void Trace(TracedPass pass, Action action)
+    {
+        _traced.Trace = pass.Show;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            _traced.Trace = null;
+        }
+    }
+
+    // A copy: the pass may update buffers.
+    private Func<Parameter, float[]> Parameters(Graph graph)
+    {
+        var values = new Dictionary<Parameter, float[]>();
+        foreach (Parameter parameter in graph.Parameters)
+        {
+            values[parameter] = new float[parameter.Length];
+            Executable.Read(parameter, values[parameter]);
+        }
+        return parameter => values[parameter];
+    }
+
+    private SumAlgorithm Algorithm(Node node, SumPass pass) => LayerAlgorithms.Of(Executable, node)[pass];
+}
