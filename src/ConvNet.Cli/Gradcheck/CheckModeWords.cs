@@ -7,6 +7,8 @@ internal static class CheckModeWords
 {
     private static readonly (string Word, CheckModes Modes, string Help)[] Known =
     [
+        ("plan", CheckModes.PlanExact | CheckModes.PlanReal, "every operation of the plan that trains, on integers and "
+            + "on real numbers"),
         ("exact", CheckModes.Exact | CheckModes.Segments, "exact comparison on integers, layer by layer and for "
             + "segments of the network"),
         ("real", CheckModes.Real | CheckModes.EndToEnd, "comparison on real numbers within error bounds, layer "

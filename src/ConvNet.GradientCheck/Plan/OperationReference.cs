@@ -63,6 +63,9 @@ internal sealed class OperationReference
         DifferentiateTail();
         if (position > 0)
             return KnownTensor.Copied(_gradients[position]!);
+        // The slope is that of the output as the operation read it.
+        if (_main.Layer is FusableActivation activation)
+            return Derivative(activation, _seen.UsedOutput!, _gradients[0]!);
         if (!_isBilinear)
             return KnownTensor.Of(Truth.DX[input], _exact);
         if (blocks is null && IsAffordable)
@@ -200,14 +203,15 @@ internal sealed class OperationReference
                     _gradients[i - 1] = dy;
                     break;
                 case FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, i == last ? _seen.UsedOutput!
+                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, i == last ? _seen.Output!
                         : Floats(Inner(i)), dy);
                     sloped = true;
                     break;
-                // The winner has the slope of the output, and the order of the values is that before the activation.
+                // The forward pass has decided both: the winner has the slope of the output that it computed, and the
+                // order of the values is that before the activation.
                 case MaxPool2d when i > 1 && i == last
                     && _operation.Nodes[i - 1].Layer is FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, _seen.UsedOutput!, dy);
+                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, _seen.Output!, dy);
                     _gradients[i - 2] = Unpooled(_operation.Nodes[i], _gradients[i - 1]!, Inner(i - 2));
                     i--;
                     break;

@@ -21,7 +21,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
         foreach (TracedOperation operation in facts.Pass.Outline.Operations)
         {
             SeenTensors seen = facts.Pass.Of(operation);
-            if (seen.Output is null || !CoversResults(operation, SumPass.Forward))
+            if (seen.Output is null)
                 continue;
             Judge(operation, part, "y", seen.Output, SumPass.Forward, reference => reference.Output());
             if (seen.Again is { } again)
@@ -90,8 +90,8 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     private OperationReference Reference(TracedOperation operation) => numbers is null
         ? _references[operation].Bounded : _references[operation].Exact;
 
-    private bool CoversResults(TracedOperation operation, SumPass pass) => numbers is null
-        || numbers.CoversResults(DeclaredAccuracy.Grain(facts.AlgorithmOf(operation.Node, pass)));
+    private bool CoversInputGradient(TracedOperation operation) => numbers is null || numbers.CoversInputGradient(
+        DeclaredAccuracy.Grain(facts.AlgorithmOf(operation.Node, SumPass.InputGradient)));
 
     private bool CoversWeightGradient(TracedOperation operation) => numbers is null || numbers.CoversWeightGradient(
         DeclaredAccuracy.Grain(facts.AlgorithmOf(operation.Node, SumPass.WeightGradient)));
@@ -100,7 +100,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     {
         TensorUse[] uses = [.. facts.Pass.Outline.UsesOf(source)
             .Where(use => _references[use.Operation].Bounded.RunsBackward)];
-        if (uses.Any(use => use.Position == 0 && !CoversResults(use.Operation, SumPass.InputGradient)))
+        if (uses.Any(use => use.Position == 0 && !CoversInputGradient(use.Operation)))
             return;
         KnownTensor Truth(Func<TensorUse, OperationReference> reference)
         {

@@ -8,6 +8,9 @@ internal static class TailReference
 {
     private const double U = BoundedSum.UnitRoundoff;
 
+    // The roundings of a smooth activation or its derivative.
+    private const int Roundings = 8;
+
     /// <summary>Applies a fused node.</summary>
     /// <param name="before">The node before it in the operation.</param>
     /// <param name="node">The node.</param>
@@ -34,6 +37,16 @@ internal static class TailReference
     public static bool TailIsExact(TracedOperation operation) => operation.Nodes.Skip(1).All(node => node.Layer
         is Add or MaxPool2d or FusableActivation { Accuracy: Accuracy.Moves }
             || (node.Layer is AvgPool2d { Window: { Padding.Most: 0 } window } && long.IsPow2(window.Kernel.Area)));
+
+    /// <summary>Returns dy·f′(y).</summary>
+    public static KnownTensor Derivative(FusableActivation activation, float[] y, float[] dy)
+    {
+        double[] dx = Array.ConvertAll(SlopeTimes(activation, y, dy), v => (double)v);
+        if (activation.Accuracy == Accuracy.Moves)
+            return KnownTensor.Exact(dx);
+        double[] bounds = Array.ConvertAll(dx, v => Roundings * U * Math.Abs(v));
+        return new(dx, bounds, bounds);
+    }
 
     /// <summary>Returns dy·f′(y), rounded to float32.</summary>
     public static float[] SlopeTimes(FusableActivation activation, float[] y, float[] dy)
@@ -117,7 +130,7 @@ internal static class TailReference
         double[] y = Of(x.Values);
         if (x.IsExact && activation.Accuracy == Accuracy.Moves)
             return KnownTensor.Exact(y);
-        double roundings = activation.Accuracy == Accuracy.Moves ? 1 : 8;
+        double roundings = activation.Accuracy == Accuracy.Moves ? 1 : Roundings;
         double[] Errors(double[]? errors)
         {
             errors ??= new double[y.Length];

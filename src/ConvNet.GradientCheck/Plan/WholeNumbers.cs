@@ -15,22 +15,24 @@ internal sealed class WholeNumbers
     private readonly Graph _graph;
     private readonly int _n;
     private readonly Fill _fill;
-    private readonly HashSet<Node> _borders;
+    private readonly HashSet<Node> _borders, _kept;
     private readonly Dictionary<Node, int> _weightGrains, _gradientGrains;
-    private readonly bool _multipliesWeights, _multipliesGradients;
+    private readonly bool _multipliesGradients;
     private readonly Dictionary<(Node, bool), float[]> _made = [];
 
     /// <summary>Prepares the numbers.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="n">The number of samples.</param>
     /// <param name="plans">What is known of the plan of each backend.</param>
-    /// <param name="run">0 to multiply weights where an algorithm requires it, 1 to multiply gradients.</param>
+    /// <param name="run">0 to multiply only weights where an algorithm requires it, 1 to multiply gradients
+    /// too.</param>
     /// <param name="seed">The seed.</param>
     public WholeNumbers(Graph graph, int n, IReadOnlyList<PlanFacts> plans, int run, ulong seed)
     {
         (_graph, _n, _fill) = (graph, n, new Fill(seed + ((ulong)run << 40)));
         _borders = [.. graph.LayerNodes.Where(node => plans.All(plan => plan.Outputs.Contains(node)))];
-        (_multipliesWeights, _multipliesGradients) = (run == 0, run == 1);
+        _kept = [.. _borders.Where(KeepsOutput)];
+        _multipliesGradients = run == 1;
         _weightGrains = graph.LayerNodes.ToDictionary(node => node, node => plans.Max(plan => plan.WeightGrain(node)));
         _gradientGrains = graph.LayerNodes.ToDictionary(node => node,
             node => plans.Max(plan => plan.GradientGrain(node)));
@@ -43,8 +45,8 @@ internal sealed class WholeNumbers
     /// <summary>Whether the weight gradient of a node is exact in this run.</summary>
     public bool CoversWeightGradient(int grain) => grain == 1 || _multipliesGradients;
 
-    /// <summary>Whether the output and the input gradient of a node are exact in this run.</summary>
-    public bool CoversResults(int grain) => grain == 1 || _multipliesWeights;
+    /// <summary>Whether the input gradient of a node is exact in this run.</summary>
+    public bool CoversInputGradient(int grain) => grain == 1 || !_multipliesGradients;
 
     /// <summary>The values of an input of the graph.</summary>
     public float[] Input(Node input) => Made(input, false, () => _fill.Integers(4 * input.Index,
@@ -57,7 +59,7 @@ internal sealed class WholeNumbers
         if (parameter.Node.Layer is not SumLayer)
             return _fill.Parameter(stream, parameter.Node.Layer!.Parameters(parameter.Node.InputShapes)
                 [parameter.Node.Parameters.ToList().IndexOf(parameter)]);
-        int grain = _multipliesWeights ? _weightGrains[parameter.Node] : 1;
+        int grain = _weightGrains[parameter.Node];
         return parameter.Role != ParameterRole.Weight ? _fill.Integers(stream, parameter.Length, ValueRange)
             : _fill.Integers(stream, parameter.Length, WeightRange, grain,
                 grain > 1 ? Math.Max(1, (int)parameter.FanIn / TermsLeft) : 1);
@@ -67,7 +69,7 @@ internal sealed class WholeNumbers
     public float[]? Of(TracedOperation operation, TracedKind kind)
     {
         Node node = operation.Output;
-        if (!_borders.Contains(node))
+        if (!_borders.Contains(node) || (kind == TracedKind.Output && _kept.Contains(node)))
             return null;
         return kind == TracedKind.Output ? Made(node, false, () => Output(node)) : Made(node, true, () =>
         {
@@ -76,6 +78,15 @@ internal sealed class WholeNumbers
                 grain > 1 ? Math.Max(1, _n * node.Shape.Area / TermsLeft) : 1);
         });
     }
+
+    // A backward pass that reads the output must find the one of its inputs. That of an activation reads nothing else.
+    // The maximum of small whole numbers is one already, and an activation may be differentiated behind a pool.
+    private bool KeepsOutput(Node node) => node.Layer switch
+    {
+        FusableActivation => false,
+        MaxPool2d => _borders.Contains(node.Inputs[0]),
+        var layer => layer!.BackwardReads.HasFlag(BackwardReads.Output),
+    };
 
     // An activation that is 0 for negative values stays so, so that its slope has both values.
     private float[] Output(Node node)

@@ -53,11 +53,14 @@ public enum TracedKind
     /// <summary>The output of an operation, computed again for the backward pass.</summary>
     RecomputedOutput,
 
-    /// <summary>The gradient of the output of an operation: the sum over its readers and the losses.</summary>
+    /// <summary>The gradient of the output of an operation: the sum over its readers and the losses. An operation with
+    /// a fused activation multiplies it by the slope at the output that it computed, not at one that replaced
+    /// it.</summary>
     Gradient,
 
     /// <summary>The gradient of the output, already multiplied by the slope of the activation that is fused into the
-    /// operation: dy·f′(y), where f is the last activation among its nodes.</summary>
+    /// operation: dy·f′(y), where f is the last activation among its nodes and y the output as its readers see
+    /// it.</summary>
     /// <remarks>A max pool without an activation among its nodes may take over the slope of the operation whose output
     /// it reads. f is then that operation's activation, and the gradient that the pool passes back is that operation's
     /// <see cref="GradientBeforeActivation"/>: it is not multiplied by the slope once more.</remarks>
