@@ -27,7 +27,8 @@ public static class GradientCaseFile
     [
         ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments),
             ("end-to-end", CheckModes.EndToEnd),
-        ("finite-differences", CheckModes.FiniteDifferences),
+        ("finite-differences", CheckModes.FiniteDifferences), ("plan-exact", CheckModes.PlanExact),
+        ("plan-real", CheckModes.PlanReal),
     ];
 
     /// <summary>Writes a case as JSON.</summary>
@@ -132,6 +133,12 @@ public static class GradientCaseFile
         writer.WriteNumber("largestInteger", options.LargestInteger);
         writer.WriteString("values", Word(options.Values));
         writer.WriteNumber("mostTerms", options.MostTerms);
+        if (options.Training is { } training)
+        {
+            writer.WriteStartObject("training");
+            TrainingJson.WriteSpec(writer, training);
+            writer.WriteEndObject();
+        }
         if (options.Frozen.Count == 0)
             return;
         writer.WriteStartArray("frozen");
@@ -185,9 +192,17 @@ public static class GradientCaseFile
                 $"\"values\" is \"{Excerpt.Of(root.Text("values"))}\"; it must be one of "
                 + $"{string.Join(", ", distributions.Select(Word))}.");
         var usual = new GradientCheckOptions();
+        TrainingSpec? training = null;
+        if (root.Optional("training") is { } element)
+        {
+            var json = new JsonReader(element, root.PlaceOf("training"));
+            training = TrainingJson.ReadSpec(json, root.PlaceOf("training"), new TrainingKinds());
+            json.RejectOthers();
+        }
         return root.Checked(() => new GradientCheckOptions
         {
             Modes = modes,
+            Training = training,
             Values = distributions[values],
             BatchSize = root.Int("batch"),
             Seed = root.Long("seed"),
@@ -226,7 +241,7 @@ public static class GradientCaseFile
     private static void CheckSize(JsonReader root, GradientCase read)
     {
         // The pass before the checked batch has one sample more.
-        long n = read.Options.BatchSize + 1L;
+        long n = Math.Max(read.Options.BatchSize + 1L, read.Options.Training?.BatchSize ?? 0);
         long largest = root.Checked(() => read.Layers.Max(each => Math.Max(
             n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
             each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));

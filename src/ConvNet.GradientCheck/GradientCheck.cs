@@ -38,7 +38,10 @@ public static class GradientCheck
             ExactSegments.Check(graph, backends, options, reports, gaps);
         var steps = new List<PlanStep>();
         if ((options.Modes & (CheckModes.PlanReal | CheckModes.PlanExact)) != 0)
-            new PlanCheck(graph, options.Training ?? SpecFor(graph, options), options).Check(backends, reports, steps);
+            new PlanCheck(graph, options.Training is { } training
+                ? training with { Optimizer = Freezing(training.Optimizer, graph, options.Frozen) }
+                : SpecFor(graph, options),
+                options).Check(backends, reports, steps);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
@@ -110,16 +113,17 @@ public static class GradientCheck
         };
     }
 
-    // If there are several losses, each has a different weight, so that a missing one is detected.
-    private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options)
+    private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options) => new(options.BatchSize,
+        GradientCheckOptions.LossesFor(graph), GradientCheckOptions.SgdFreezing(options.Frozen))
+    { Seed = options.Seed };
+
+    // Adds the patterns that freeze more than the optimiser does already.
+    private static Optimizer Freezing(Optimizer optimizer, Graph graph, IReadOnlyList<string> frozen)
     {
-        static Loss LossFor(Shape output) => output is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
-            : new MeanSquaredError();
-        IEnumerable<OutputLoss> losses = graph.Outputs.Select((output, i)
-            => new OutputLoss(output.Name, LossFor(output.Shape), i == 0 ? 1 : 0.25f + i % 3));
-        return new TrainingSpec(options.BatchSize, Losses.Of([.. losses]),
-            GradientCheckOptions.SgdFreezing(options.Frozen))
-        { Seed = options.Seed };
+        string[] more = [.. frozen.Where(pattern => graph.Parameters.Any(p => p.Trainable
+            && ParameterGroup.Matches(pattern, p.Name) && optimizer.GroupOf(p) is not { Frozen: true }))];
+        return more.Length == 0 ? optimizer
+            : optimizer with { Groups = [new ParameterGroup(more) { Frozen = true }, .. optimizer.Groups] };
     }
 
     private static void CheckLayer(LayerCheck check, CheckModes modes, IReadOnlyList<IBackend> backends,

@@ -20,6 +20,7 @@ internal static class GradcheckTable
             : "Numbers are the largest error in units of its bound, and its tensor. Exact comparisons allow no error.");
         if (result.Report.Sampled is { } samples)
             people.WriteLine(samples);
+        WriteSteps(people, result.Report.Steps, details);
         foreach (ExactGap gap in result.Report.Gaps)
             people.WriteLine($"gap in exact mode at {gap.Layer}: {gap.Reason}");
         (LayerReport Layer, TensorReport Tensor)[] failures = [.. result.Report.Failures];
@@ -35,6 +36,26 @@ internal static class GradcheckTable
             Cli.Tables.WriteUnbroken(people, $"reproduce: {command}");
         if (result.CaseFile is { } file)
             people.WriteLine($"case file: {file}");
+    }
+
+    // Every step with details, otherwise the number of steps and those that were not compared.
+    private static void WriteSteps(IAnsiConsole people, IReadOnlyList<PlanStep> steps, bool details)
+    {
+        if (steps.Count == 0)
+            return;
+        if (details)
+        {
+            var table = new TextTable(3, ["backend", "purpose", "operation", "kernel", "algorithm",
+                .. TableHead.Figures("threads", "batch", "exact", "in bounds")]);
+            foreach (PlanStep step in steps)
+                table.Add([step.Backend, step.Purpose, step.Operation, step.Kernel, step.Algorithm, $"{step.Threads}",
+                    $"{step.Batch}", $"{step.Exact:N0}", $"{step.Bounded:N0}"]);
+            people.Write(table);
+        }
+        people.WriteLine($"{steps.Count(step => step.IsCovered):N0} of {steps.Count:N0} steps of the plans compared, "
+            + $"{steps.Count(step => step.Exact > 0):N0} of them with tolerance zero");
+        foreach (PlanStep step in steps.Where(step => !step.IsCovered))
+            people.WriteLine($"not compared: {step}", StyleOf(Verdict.Fail));
     }
 
     private static TextTable Layers(GradientReport report)
@@ -55,7 +76,8 @@ internal static class GradcheckTable
     private static TableCell Cell(LayerReport layer)
     {
         TensorReport? worst = layer.Tensors.MaxBy(tensor => (tensor.Verdict, tensor.WorstInBounds));
-        bool exact = layer.Mode is CheckModes.Exact or CheckModes.Segments;
+        bool exact = layer.Mode is CheckModes.Exact or CheckModes.Segments
+            || (layer.Mode == CheckModes.PlanExact && worst?.WorstInBounds == 0);
         string text = worst is null ? "" : worst.Verdict switch
         {
             Verdict.Fail => $"wrong {worst.Name}",

@@ -14,12 +14,16 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
     /// here.</param>
     /// <param name="input">The shape of the images. Null selects the default of the network.</param>
     /// <param name="options">The options.</param>
+    /// <param name="trained">Adds the training to the options, given the network and the training saved with
+    /// it.</param>
     /// <exception cref="ArgumentException">A pattern of frozen parameters matches none of the network.</exception>
-    public static Subject Model(string model, Shape? input, GradientCheckOptions options)
+    public static Subject Model(string model, Shape? input, GradientCheckOptions options,
+        Func<GradientCheckOptions, Graph, TrainingSpec?, GradientCheckOptions> trained)
     {
-        (Graph graph, IReadOnlyList<string> frozen) = ModelChoice.OpenWithFrozen(model, input);
+        (Graph graph, IReadOnlyList<string> frozen, TrainingSpec? saved) = ModelChoice.OpenWithTraining(model, input);
         ParameterGroup.TrainableIn(graph, options.Frozen);
-        return new(model, new GraphGradientCase(graph, options with { Frozen = [.. frozen, .. options.Frozen] }));
+        return new(model, new GraphGradientCase(graph,
+            trained(options with { Frozen = [.. frozen, .. options.Frozen] }, graph, saved)));
     }
 
     /// <summary>Creates a subject for a single layer, with a bias if it supports one.</summary>
@@ -51,5 +55,6 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
                 with { Name = $"{layer.Layer} {tensor.Name}" })],
             string.Join("; ", group.Select(layer => layer.Remark).Where(remark => remark.Length > 0).Distinct())))],
         report.Gaps.Count == 0 ? [] : [new ExactGap(Title, "new segments start at "
-            + $"{string.Join(", ", report.Gaps.Select(gap => gap.Layer))}")]);
+            + $"{string.Join(", ", report.Gaps.Select(gap => gap.Layer))}")])
+    { Steps = report.Steps };
 }

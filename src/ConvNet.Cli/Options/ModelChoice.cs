@@ -37,13 +37,15 @@ internal static class ModelChoice
     /// <param name="model">The name of a built-in network, or a file.</param>
     /// <param name="input">The shape of the images. Null selects the default of the model. A file must have this
     /// shape.</param>
-    /// <returns>The graph, and the names of the parameters that the training of the file has frozen.</returns>
-    public static (Graph Graph, IReadOnlyList<string> Frozen) OpenWithFrozen(string model, Shape? input)
+    /// <returns>The graph, the names of the parameters that the training of the file has frozen, and that training;
+    /// null if the file holds none.</returns>
+    public static (Graph Graph, IReadOnlyList<string> Frozen, TrainingSpec? Training) OpenWithTraining(string model,
+        Shape? input)
     {
         if (!model.EndsWith(SavedExtension, StringComparison.Ordinal) || !File.Exists(model))
-            return (Open(model, input), []);
+            return (Open(model, input), [], null);
         SavedModel saved = SavedModel.Load(model);
-        return (WithShape(saved.Graph, model, input), saved.Frozen);
+        return (WithShape(saved.Graph, model, input), saved.Frozen, saved.Training?.Spec);
     }
 
     private static Graph WithShape(Graph graph, string model, Shape? input)

@@ -23,10 +23,11 @@ internal sealed class GradcheckVerb : Verb
     private readonly Option<string> _precision;
     private readonly Option<int?> _batch;
     private readonly Option<int> _seed;
-    private readonly Option<bool> _details, _whole, _canaries, _rules;
+    private readonly Option<bool> _details, _whole, _canaries, _rules, _strict;
     private readonly Option<int?> _sweep, _trials;
     private readonly Option<string?> _log, _update, _section;
     private readonly CaseOptions _cases;
+    private readonly TrainingOptions _training;
 
     public GradcheckVerb() : base("gradcheck", "Compares the gradients of every layer on several backends with a "
         + "double-precision reference.",
@@ -61,12 +62,14 @@ internal sealed class GradcheckVerb : Verb
         _threads = Several("--threads", "Thread counts, for example 1,2,5. Each backend is checked with all of them, "
             + "and the results must be identical. Default: all processors.", "N");
         _batch = OptionalNumber("--batch",
-            "Batch size. A power of two keeps the mean exact. Default: 4 for a model, that of the descriptor for a "
-            + "layer.", NumberRanges.FromOne, "N");
+            "Batch size. A power of two keeps the mean exact. Default: that of the descriptor for a layer; for a "
+            + "model, 4 for single layers, and for its plan that of the saved training, or 32.", NumberRanges.FromOne, "N");
         _seed = Number("--seed", "Seed of all values.", 1, NumberRanges.Any, "N");
         _precision = PrecisionOption();
         _whole = Flag("--whole", "Compare all values of every layer in real mode. By default, layers with more than "
             + "33 million multiply-adds are compared on a sample.");
+        _training = new TrainingOptions(this);
+        _strict = Flag("--strict", "Fail if a step of a plan was not compared.");
         _details = Flag("--details", "Print a row for every tensor: number of values, error in bounds and ulp, "
             + "index, both values.");
         _junit = Written("--junit", "Write the results to this file as JUnit XML.");
@@ -107,7 +110,9 @@ internal sealed class GradcheckVerb : Verb
             [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal);
         GradcheckResult result = Check(subjects, backends, command, terminal);
         Write(result, command, terminal);
-        return result.Report.Verdict == Verdict.Fail ? ExitCode.Failed : ExitCode.Ok;
+        return result.Report.Verdict == Verdict.Fail
+            || (command.GetValue(_strict) && !result.Report.Steps.All(step => step.IsCovered))
+            ? ExitCode.Failed : ExitCode.Ok;
     }
 
     // Returns the name of the option that tests the check itself, or null.
@@ -169,7 +174,8 @@ internal sealed class GradcheckVerb : Verb
             .. _cases.Subjects(command, options, batch)];
         string? model = command.GetValue(_model) ?? (subjects.Count == 0 ? DefaultModel : null);
         if (model is not null)
-            subjects.Insert(0, Subject.Model(model, input, options with { Frozen = command.GetValue(_freeze)! }));
+            subjects.Insert(0, Subject.Model(model, input, options with { Frozen = command.GetValue(_freeze)! },
+                (checkOptions, graph, saved) => _training.With(command, checkOptions, graph, saved, batch)));
         else if (command.GetValue(_freeze)! is [_, ..])
             throw new ArgumentException("--freeze requires --model; it names parameters of a model.");
         else if (input is not null)
@@ -202,7 +208,10 @@ internal sealed class GradcheckVerb : Verb
                 terminal.Wrote(again.CaseFile);
         }
         var all = new GradientReport([.. reports.SelectMany(report => report.Layers)],
-            [.. reports.SelectMany(report => report.Gaps)]);
+            [.. reports.SelectMany(report => report.Gaps)])
+        {
+            Steps = [.. reports.SelectMany(report => report.Steps)],
+        };
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title))
             + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
         return new GradcheckResult(title, backends.Variants, all, clock.Elapsed, again?.Command)

@@ -5,7 +5,9 @@ namespace ConvNet.GradientChecking;
 /// <param name="results">Receives the comparisons.</param>
 /// <param name="numbers">The whole numbers that the pass was given; null for a pass over real numbers.</param>
 /// <param name="suffix">What is special about the pass, as <c>, 22 samples</c>.</param>
-internal sealed class PassComparison(PassFacts facts, PlanResults results, WholeNumbers? numbers, string suffix)
+/// <param name="backward">The part of the plan that runs backward.</param>
+internal sealed class PassComparison(PassFacts facts, PlanResults results, WholeNumbers? numbers, string suffix,
+    PlanPart backward = PlanPart.Backward)
 {
     private readonly Dictionary<TracedOperation, (OperationReference Exact, OperationReference Bounded)> _references
         = facts.Pass.Outline.Operations.ToDictionary(operation => operation, operation
@@ -25,7 +27,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
                 continue;
             Judge(operation, part, "y", seen.Output, SumPass.Forward, reference => reference.Output());
             if (seen.Again is { } again)
-                Add(operation, PlanPart.Backward, Comparison.Exactly(again,
+                Add(operation, backward, Comparison.Exactly(again,
                     TruthTensor.Rounded($"y recomputed{suffix}", Array.ConvertAll(seen.Output, v => (double)v))), true);
         }
     }
@@ -81,7 +83,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
                 KnownTensor Truth(OperationReference reference) => before is null
                     ? reference.ParameterGradient(index)
                     : KnownTensor.SumOf([reference.ParameterGradient(index), KnownTensor.Copied(before[parameter])]);
-                Judge(operation, PlanPart.Backward, GradientName(parameter), read(parameter),
+                Judge(operation, backward, GradientName(parameter), read(parameter),
                     i == 0 ? SumPass.WeightGradient : null, Truth);
             }
         }
@@ -121,7 +123,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             (TracedOperation reader, int position, int input) = uses[0];
             string name = position > 0 || reader.Node.Inputs.Count > 1 ? $"dx of {reader.Nodes[position].Inputs[input].Name}"
                 : "dx";
-            Add(reader, PlanPart.Backward, report with { Name = name + suffix }, exact);
+            Add(reader, backward, report with { Name = name + suffix }, exact);
             return;
         }
         string sum = string.Join(" + ", uses.Select(use => use.Operation.Nodes[use.Position].Name)
@@ -129,9 +131,9 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
         if (producer is not null)
             Add(producer, PlanPart.Loss, report with { Name = $"dy = {sum}{suffix}" }, exact);
         else
-            results.Add(source.Name, "input", PlanPart.Backward, Mode, report with { Name = $"dx = {sum}{suffix}" }, exact);
+            results.Add(source.Name, "input", backward, Mode, report with { Name = $"dx = {sum}{suffix}" }, exact);
         foreach (TensorUse use in uses)
-            results.Credit($"{use.Operation}", PlanPart.Backward, report, exact);
+            results.Credit($"{use.Operation}", backward, report, exact);
     }
 
     private static KnownTensor Sloped(KnownTensor dy, TracedOperation operation, SeenTensors seen)

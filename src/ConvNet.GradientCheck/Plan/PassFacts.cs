@@ -9,15 +9,15 @@ namespace ConvNet.GradientChecking;
 /// <param name="AlgorithmOf">The algorithm that computed a pass of a node.</param>
 /// <param name="Cache">Keeps results that several backends share.</param>
 /// <param name="Draw">The seed of the sample.</param>
+/// <param name="Budget">The number of terms of each sampled tensor.</param>
 internal sealed record PassFacts(TracedPass Pass, Func<Parameter, float[]> Parameter, Func<Node, bool> Trains,
-    long PassNumber, ulong Seed, Func<Node, SumPass, SumAlgorithm> AlgorithmOf, TruthCache Cache, ulong Draw)
+    long PassNumber, ulong Seed, Func<Node, SumPass, SumAlgorithm> AlgorithmOf, TruthCache Cache, ulong Draw,
+    long Budget)
 {
     /// <summary>The largest number of multiply-adds of an operation that is computed in full on whole numbers.
     /// </summary>
     public const long MostMultiplyAdds = 1 << 29;
 
-    /// <summary>The number of terms of each sampled tensor.</summary>
-    public long Budget { get; init; } = 1 << 20;
 }
 
 /// <summary>Keeps the results of the reference, so that backends that ran an operation on the same values share

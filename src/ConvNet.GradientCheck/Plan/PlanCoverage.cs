@@ -22,7 +22,7 @@ internal static class PlanCoverage
             {
                 foreach (PlannedCall call in layer.Calls)
                 {
-                    (long exact, long bounded) = Compared(plan, layer, call, results);
+                    (long exact, long bounded) = Compared(plan, layer, call, spec.KeepGradients, results);
                     yield return new PlanStep(name, plan.Purpose, layer.Title, call.Pass, call.Kernel, call.Algorithm,
                         call.Threads, plan.BatchSize, exact, bounded);
                 }
@@ -30,16 +30,25 @@ internal static class PlanCoverage
         }
     }
 
+    // The losses and the optimiser step read nothing of a layer.
+    private static bool IsOperation(PlannedLayer layer) => layer.Writes is not null;
+
     private static IExplains? Explaining(IBackend backend)
         => (backend is BackendVariant variant ? variant.First : backend) as IExplains;
 
     private static (long Exact, long Bounded) Compared(PlanDescription plan, PlannedLayer layer, PlannedCall call,
-        PlanResults results) => call.Pass switch
+        bool keepsGradients, PlanResults results)
+    {
+        if (plan.Purpose == "inference")
+            return IsOperation(layer) ? results.CountOf(layer.Title, PlanPart.Inference)
+                : results.CountOf(PlanPart.Inference);
+        PlanPart part = call.Pass switch
         {
-            PlannedPass.Preparation => results.CountOf(layer.Title, PlanPart.Inference),
-            PlannedPass.Forward when plan.Purpose == "inference" => results.CountOf(layer.Title, PlanPart.Inference),
-            PlannedPass.Forward => results.CountOf(layer.Title, PlanPart.Forward),
-            PlannedPass.Backward => results.CountOf(layer.Title, PlanPart.Backward),
-            _ => results.CountOf(layer.Title, PlanPart.Update),
+            PlannedPass.Update => PlanPart.Update,
+            PlannedPass.Backward => keepsGradients ? PlanPart.Backward : PlanPart.Inside,
+            _ when IsOperation(layer) => PlanPart.Forward,
+            _ => PlanPart.Loss,
         };
+        return IsOperation(layer) ? results.CountOf(layer.Title, part) : results.CountOf(part);
+    }
 }

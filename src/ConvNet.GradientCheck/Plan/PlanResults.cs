@@ -1,7 +1,26 @@
 namespace ConvNet.GradientChecking;
 
 /// <summary>The part of a plan to which a comparison belongs.</summary>
-internal enum PlanPart { Forward, Backward, Loss, Update, Inference }
+internal enum PlanPart
+{
+    /// <summary>The forward pass.</summary>
+    Forward,
+
+    /// <summary>The backward pass that keeps its gradients.</summary>
+    Backward,
+
+    /// <summary>The backward pass with the update inside, of a training that keeps no gradients.</summary>
+    Inside,
+
+    /// <summary>The losses and their gradients.</summary>
+    Loss,
+
+    /// <summary>The optimiser step.</summary>
+    Update,
+
+    /// <summary>Inference.</summary>
+    Inference,
+}
 
 /// <summary>Collects the comparisons of one backend.</summary>
 /// <param name="backend">The name of the backend.</param>
@@ -38,6 +57,11 @@ internal sealed class PlanResults(string backend)
     /// <summary>The number of values compared of a part of an operation.</summary>
     public (long Exact, long Bounded) CountOf(string operation, PlanPart part)
         => _counts.GetValueOrDefault((operation, part));
+
+    /// <summary>The number of values compared of a part of all operations.</summary>
+    public (long Exact, long Bounded) CountOf(PlanPart part) => _counts.Where(each => each.Key.Part == part)
+        .Aggregate((Exact: 0L, Bounded: 0L), (sum, each) => (sum.Exact + each.Value.Exact,
+            sum.Bounded + each.Value.Bounded));
 
     /// <summary>The reports, in which every suspect value is decided.</summary>
     /// <remarks>A sum may exceed its probable bound although it is right. If the same tensor of the same operation

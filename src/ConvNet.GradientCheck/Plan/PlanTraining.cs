@@ -90,18 +90,23 @@ internal sealed class PlanTraining
         using IExecutable executable = _backend.Compile(_graph, _spec with { KeepGradients = false });
         executable.LoadState(start);
         var session = new TracedSession(executable);
-        PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options.Seed);
+        PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options);
         session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
             LearningRate));
         string suffix = run == 0 ? ", step inside" : ", step inside, multiples";
-        Compare(new PassComparison(before, _results, numbers, suffix), before, executable, gradients: false, null,
+        Compare(new PassComparison(before, _results, numbers, suffix, PlanPart.Inside), before, executable,
+            gradients: false, null,
             suffix, batch, exact: true);
         foreach (Parameter parameter in _graph.Parameters)
         {
             string operation = $"{session.Training.Operations.First(of => of.Nodes.Contains(parameter.Node))}";
-            _results.Add(operation, parameter.Node.Layer!.Kind, PlanPart.Update, CheckModes.PlanExact,
-                Comparison.Exactly(Read(executable, parameter), TruthTensor.Rounded($"{parameter.Name}{suffix}",
-                    Array.ConvertAll(Read(other, parameter), v => (double)v))), true);
+            TensorReport report = Comparison.Exactly(Read(executable, parameter), TruthTensor.Rounded(
+                $"{parameter.Name}{suffix}", Array.ConvertAll(Read(other, parameter), v => (double)v)));
+            _results.Add(operation, parameter.Node.Layer!.Kind, PlanPart.Inside, CheckModes.PlanExact, report with
+            {
+                Against = report.Failed > 0 ? "after a step that keeps its gradients" : "",
+            }, true);
+            _results.Credit(operation, PlanPart.Update, report, true);
         }
     }
 
@@ -111,7 +116,7 @@ internal sealed class PlanTraining
         IExecutable executable = session.Executable;
         _options.Cancellation.ThrowIfCancellationRequested();
         PassFacts facts = session.Facts(_graph, batch, numbers is null ? null : numbers.Of, _spec, _frozen,
-            numbers is null ? new TruthCache() : _shared, _options.Seed);
+            numbers is null ? new TruthCache() : _shared, _options);
         session.Trace(facts.Pass, () =>
         {
             executable.Forward(BatchValues.InOrder(batch.Inputs));
@@ -175,7 +180,7 @@ internal sealed class PlanTraining
         TrainingBatch batch = numbers is null ? Real(n, 2)
             : TrainingBatch.Whole(_graph, _objectives, n, numbers, _options.Seed);
         PassFacts facts = session.InferenceFacts(_graph, batch, numbers is null ? null : numbers.Of,
-            numbers is null ? new TruthCache() : _shared, _options.Seed);
+            numbers is null ? new TruthCache() : _shared, _options);
         float[][] outputs = [.. _graph.Outputs.Select(output => new float[n * output.Shape.Length])];
         session.Trace(facts.Pass, () => session.Executable.Infer(BatchValues.InOrder(batch.Inputs),
             BatchBuffers.InOrder(outputs)));

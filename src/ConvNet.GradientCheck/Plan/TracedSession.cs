@@ -3,6 +3,9 @@ namespace ConvNet.GradientChecking;
 /// <summary>An executable whose passes are traced.</summary>
 internal sealed class TracedSession
 {
+    // A tensor is compared on this fraction of the terms that a layer by itself is compared on.
+    private const long TermsPerSample = 32;
+
     private readonly ITraces _traced;
     private PlanOutline? _training, _inference;
 
@@ -20,17 +23,19 @@ internal sealed class TracedSession
 
     /// <summary>Returns what a training pass is about to run on.</summary>
     public PassFacts Facts(Graph graph, TrainingBatch batch, Func<TracedOperation, TracedKind, float[]?>? replacement,
-        TrainingSpec spec, FrozenParameters frozen, TruthCache cache, ulong draw)
+        TrainingSpec spec, FrozenParameters frozen, TruthCache cache, GradientCheckOptions options)
         => new(new TracedPass(Training, batch.ByNode(graph), batch.N, replacement), Parameters(graph),
-            node => !frozen.Contains(node), PassNumber, spec.Seed, Algorithm, cache, draw);
+            node => !frozen.Contains(node), PassNumber, spec.Seed, Algorithm, cache, options.Seed,
+            options.MostTerms / TermsPerSample);
 
     /// <summary>Returns what an inference pass is about to run on.</summary>
     public PassFacts InferenceFacts(Graph graph, TrainingBatch batch,
-        Func<TracedOperation, TracedKind, float[]?>? replacement, TruthCache cache, ulong draw)
+        Func<TracedOperation, TracedKind, float[]?>? replacement, TruthCache cache, GradientCheckOptions options)
     {
         _inference ??= new PlanOutline(_traced.InferenceOperations);
         return new(new TracedPass(_inference, batch.ByNode(graph), batch.N, replacement), Parameters(graph),
-            _ => false, 0, 0, Algorithm, cache, draw);
+            _ => false, 0, 0, Algorithm, cache, options.Seed,
+            options.MostTerms / TermsPerSample);
     }
 
     /// <summary>Traces what an action runs.</summary>

@@ -107,6 +107,18 @@ public sealed record GradientCheckOptions
     /// trainable parameters are all frozen runs as in inference, and its buffers must stay as they are.</remarks>
     public IReadOnlyList<string> Frozen { get; init; } = [];
 
+    /// <summary>Returns a loss for each output that suits its shape.</summary>
+    /// <remarks>If there are several, each has a different weight, so that a missing one is detected.</remarks>
+    /// <param name="graph">The graph.</param>
+    internal static Losses LossesFor(Graph graph)
+    {
+        static Loss LossFor(Shape output) => output is { IsVector: true, C: > 1 } ? new SoftmaxCrossEntropy()
+            : new MeanSquaredError();
+        IEnumerable<OutputLoss> losses = graph.Outputs.Select((output, i)
+            => new OutputLoss(output.Name, LossFor(output.Shape), i == 0 ? 1 : 0.25f + i % 3));
+        return Losses.Of([.. losses]);
+    }
+
     /// <summary>Creates the optimiser of the checks, which freezes parameters.</summary>
     /// <param name="names">The names or patterns of the parameters.</param>
     internal static Sgd SgdFreezing(IReadOnlyList<string> names)
@@ -129,14 +141,38 @@ public sealed record GradientCheckOptions
 
     /// <summary>Returns the same options with the patterns that match a trainable parameter of a graph.</summary>
     /// <param name="graph">The graph.</param>
-    internal GradientCheckOptions For(Graph graph) => this with
+    internal GradientCheckOptions For(Graph graph)
     {
-        Frozen = [.. Frozen.Where(pattern => graph.Parameters.Any(p => p.Trainable
-            && ParameterGroup.Matches(pattern, p.Name)))],
+        bool Matches(string pattern)
+            => graph.Parameters.Any(p => p.Trainable && ParameterGroup.Matches(pattern, p.Name));
+        return this with
+        {
+            Frozen = [.. Frozen.Where(Matches)],
+            Training = Training is null ? null : Training with
+            {
+                Optimizer = Training.Optimizer with
+                {
+                    Groups = [.. Training.Optimizer.Groups.Where(group => group.Patterns.Any(Matches))
+                        .Select(group => new ParameterGroup(group.Patterns.Where(Matches))
+                        {
+                            LearningRateFactor = group.LearningRateFactor,
+                            WeightDecay = group.WeightDecay,
+                            Frozen = group.Frozen,
+                        })],
+                },
+            },
+        };
+    }
+
+    /// <summary>Returns the same options for another batch size.</summary>
+    internal GradientCheckOptions WithBatch(int n) => this with
+    {
+        BatchSize = n,
+        Training = Training is null ? null : Training with { BatchSize = n },
     };
 
     /// <summary>Returns the options that affect the outcome: all but <see cref="Cancellation"/>.</summary>
     public override string ToString() => RecordText.Of(nameof(GradientCheckOptions), (nameof(Modes), Modes),
         (nameof(BatchSize), BatchSize), (nameof(MostTerms), MostTerms), (nameof(Seed), Seed), (nameof(Values), Values),
-        (nameof(LargestInteger), LargestInteger), (nameof(Frozen), Frozen));
+        (nameof(LargestInteger), LargestInteger), (nameof(Frozen), Frozen), (nameof(Training), Training));
 }

@@ -10,6 +10,8 @@ internal static class GradientWords
     {
         CheckModes.EndToEnd => "end to end",
         CheckModes.FiniteDifferences => "finite differences",
+        CheckModes.PlanExact => "plan, exact",
+        CheckModes.PlanReal => "plan, real",
         _ => $"{mode}".ToLowerInvariant(),
     };
 
@@ -32,7 +34,8 @@ internal static class GradientWords
         return (tensor.Against.Length > 0, layer.Mode) switch
         {
             (true, _) => Invariant($"{values}, but {tensor.Truth:G9} {tensor.Against}; the bits must be equal"),
-            (_, CheckModes.Exact or CheckModes.Segments)
+            (_, CheckModes.Exact or CheckModes.Segments or CheckModes.PlanExact) when !double.IsFinite(
+                tensor.WorstInBounds) || tensor.WorstInBounds == 0
                 => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; float32 ")
                     + "is exact on these integers, so the bits must be equal",
             (_, CheckModes.EndToEnd)

@@ -22,7 +22,7 @@ internal static class Shrinker
             made => Layers(made, Smaller(AttributeRole.Padding)),
         made => Layers(made, Smaller(AttributeRole.Dilation)), ShapeShrinks.Groups,
             made => Layers(made, Smaller(AttributeRole.Other)),
-        Modes, Integers, Values, Seed,
+        Training, Modes, Integers, Values, Seed,
     ];
 
     /// <summary>Returns smaller cases, the largest reduction of each rule first. All of them are valid.</summary>
@@ -91,8 +91,12 @@ internal static class Shrinker
     };
 
     private static IEnumerable<GradientCase> Batch(GradientCase made)
-        => AttributeDeclaration.Smaller(made.Options.BatchSize, 1)
-            .Select(n => made with { Options = made.Options with { BatchSize = n } });
+        => AttributeDeclaration.Smaller(made.Options.Training?.BatchSize ?? made.Options.BatchSize, 1)
+            .Select(n => made with { Options = made.Options.WithBatch(n) });
+
+    // The usual training, in place of the given optimiser and losses.
+    private static IEnumerable<GradientCase> Training(GradientCase made) => made.Options.Training is { } training
+        ? [made with { Options = made.Options with { Training = null, BatchSize = training.BatchSize } }] : [];
 
     private static IEnumerable<GradientCase> Modes(GradientCase made)
     {

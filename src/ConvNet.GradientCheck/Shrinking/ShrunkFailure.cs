@@ -80,6 +80,15 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         if (failed is GraphGradientCase whole && whole.Graph.Nodes.FirstOrDefault(node => node.Name == failure.Layer)
             is { Layer: { } layer } node)
             yield return new LayerGradientCase(layer, node.InputShapes, options.For(node));
+        if (failed is GraphGradientCase { Graph: var graph } && failure.Mode is CheckModes.PlanExact
+            or CheckModes.PlanReal)
+        {
+            string[] names = failure.Layer.Split(" + ");
+            Node[] nodes = [.. graph.LayerNodes.Where(node => names.Contains(node.Name))];
+            if (nodes.Length > 0)
+                yield return new GraphGradientCase(new Segment(nodes, [], options).Graph,
+                    options.WithBatch(options.Training?.BatchSize ?? options.BatchSize) with { Training = null });
+        }
         yield return failed with { Options = options };
     }
 
@@ -94,7 +103,8 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
             return made.Run(backends).Layers.FirstOrDefault(layer => layer.Mode == failure.Mode && layer.Backend
                 == failure.Backend && layer.Kind == failure.Kind && layer.Tensors.Any(IsIt));
         }
-        catch (NotSupportedException)
+        // A smaller graph may not suit the losses of the training.
+        catch (Exception error) when (error is NotSupportedException or ArgumentException)
         {
             return null;
         }

@@ -98,7 +98,8 @@ internal static class TrainingJson
         return new SavedTraining(spec, options, loader, samples, progress) { Data = name };
     }
 
-    private static void WriteSpec(Utf8JsonWriter json, TrainingSpec spec)
+    /// <summary>Writes the properties of a specification into the current object.</summary>
+    public static void WriteSpec(Utf8JsonWriter json, TrainingSpec spec)
     {
         json.WriteNumber("batchSize", spec.BatchSize);
         json.WriteNumber("seed", spec.Seed);
@@ -243,7 +244,8 @@ internal static class TrainingJson
         return new OutputLoss(output, loss, weight);
     }
 
-    private static TrainingSpec ReadSpec(JsonReader json, string source, TrainingKinds kinds)
+    /// <summary>Reads the properties of a specification.</summary>
+    public static TrainingSpec ReadSpec(JsonReader json, string source, TrainingKinds kinds)
     {
         var of = new JsonReader(json.Required("optimizer"), $"{source}, optimizer");
         Optimizer optimizer = kinds.Optimizers.Read(of);
