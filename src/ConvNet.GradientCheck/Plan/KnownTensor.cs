@@ -42,7 +42,8 @@ internal sealed record KnownTensor(double[] Values, double[]? Bounds, double[]? 
             return Exact(values);
         double[] Sum(Func<KnownTensor, double[]?> errors)
         {
-            double[] sum = Array.ConvertAll(magnitudes, m => (parts.Count - 1) * BoundedSum.UnitRoundoff * m);
+            // One rounding of each part, and one for each addition.
+            double[] sum = Array.ConvertAll(magnitudes, m => parts.Count * BoundedSum.UnitRoundoff * m);
             foreach (double[] each in parts.Select(errors).OfType<double[]>())
             {
                 for (int i = 0; i < length; i++)

@@ -58,7 +58,7 @@ internal sealed class OperationReference
     /// <param name="position">The position of the node.</param>
     /// <param name="input">The index of its input.</param>
     /// <param name="blocks">The elements to compute of sums; null for all.</param>
-    public KnownTensor InputGradient(int position, int input, Block[]? blocks)
+    public KnownTensor InputGradient(int position, int input, MapBlock[]? blocks)
     {
         DifferentiateTail();
         if (position > 0)
@@ -90,7 +90,7 @@ internal sealed class OperationReference
         var filter = new Shape(sizes[1], sizes.Count > 2 ? sizes[2] : 1, sizes.Count > 3 ? sizes[3] : 1);
         int reach = DeclaredAccuracy.Reach(AlgorithmOf(SumPass.WeightGradient), SumPass.WeightGradient);
         Extent block = reach > 0 ? Plane(filter) : 1;
-        Block[]? blocks = SampledElements.Draw(sizes[0], filter, block, 0, terms.TermsOfDW, _facts.Budget, _facts.Draw);
+        MapBlock[]? blocks = SampledElements.Draw(sizes[0], filter, block, 0, terms.TermsOfDW, _facts.Budget, _facts.Draw);
         return Sampled(_w[0].Length, Plane(filter), blocks, SumPass.WeightGradient, at => terms.DW(0, at));
     }
 
@@ -99,7 +99,7 @@ internal sealed class OperationReference
         ? null : Truth.Buffers[index] is { } buffer ? KnownTensor.Of(buffer, exact: false) : null;
 
     /// <summary>Chooses the elements of the gradient of an input to compute; null for all.</summary>
-    public Block[]? BlocksOf(int position)
+    public MapBlock[]? BlocksOf(int position)
     {
         if (position > 0 || !_isBilinear || IsAffordable)
             return null;
@@ -169,7 +169,7 @@ internal sealed class OperationReference
         SumAlgorithm algorithm = AlgorithmOf(SumPass.Forward);
         Shape y = _main.Shape;
         Extent block = _operation.Nodes.Any(node => node.Layer is Pool2d) ? Plane(y) : DeclaredAccuracy.Tile(algorithm);
-        Block[]? blocks = SampledElements.Draw(_facts.Pass.N, y, block,
+        MapBlock[]? blocks = SampledElements.Draw(_facts.Pass.N, y, block,
             DeclaredAccuracy.Reach(algorithm, SumPass.Forward), terms.TermsOfY, _facts.Budget, _facts.Draw);
         // A folded normalisation rounds each weight: its own scale and the product.
         double perTerm = _norm is null ? 0 : 4.0 / terms.TermsOfY;
@@ -177,7 +177,7 @@ internal sealed class OperationReference
             && perTerm > 0 ? sum with { Bound = sum.Bound + perTerm * sum.Ceiling, Ceiling = 2 * sum.Ceiling } : sum);
     }
 
-    private KnownTensor Sampled(int length, Extent plane, Block[]? blocks, SumPass pass, Func<int, SumOfTerms> element,
+    private KnownTensor Sampled(int length, Extent plane, MapBlock[]? blocks, SumPass pass, Func<int, SumOfTerms> element,
         bool algorithm = true)
     {
         SumAlgorithm of = algorithm ? AlgorithmOf(pass) : SumAlgorithm.Direct;

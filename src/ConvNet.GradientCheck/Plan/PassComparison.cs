@@ -106,7 +106,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             return;
         KnownTensor Truth(Func<TensorUse, OperationReference> reference)
         {
-            Block[]? blocks = uses.Select(use => reference(use).BlocksOf(use.Position)).FirstOrDefault(of
+            MapBlock[]? blocks = uses.Select(use => reference(use).BlocksOf(use.Position)).FirstOrDefault(of
                 => of is not null);
             KnownTensor[] parts = [.. losses, .. uses.Select(use
                 => reference(use).InputGradient(use.Position, use.Input, blocks))];

@@ -1,7 +1,7 @@
 namespace ConvNet.GradientChecking;
 
 /// <summary>A rectangle of one map of a tensor.</summary>
-internal readonly record struct Block(int Plane, int Row, int Column, int Rows, int Columns);
+internal readonly record struct MapBlock(int Plane, int Row, int Column, int Rows, int Columns);
 
 /// <summary>The elements of a tensor that are compared if the reference of all would take too long.</summary>
 /// <remarks>Every kernel is compared; only elements are left out. The first and last sample, channel, row and column,
@@ -18,18 +18,18 @@ internal static class SampledElements
     /// <param name="terms">The number of terms of an element.</param>
     /// <param name="budget">The number of terms to compute.</param>
     /// <param name="seed">The seed.</param>
-    public static Block[]? Draw(int n, Shape shape, Extent block, int reach, int terms, long budget, ulong seed)
+    public static MapBlock[]? Draw(int n, Shape shape, Extent block, int reach, int terms, long budget, ulong seed)
     {
         int rows = Math.Min(block.H, shape.H), columns = Math.Min(block.W, shape.W);
         long area = Math.Min(shape.H, rows + 2L * reach) * Math.Min(shape.W, columns + 2L * reach);
         long count = Math.Max(Fewest, budget / Math.Max(1, area * terms));
         if (count * rows * columns >= (long)n * shape.Length)
             return null;
-        var blocks = new Block[count];
+        var blocks = new MapBlock[count];
         for (int i = 0; i < blocks.Length; i++)
         {
             int sample = Draw(seed, i, 0, n), channel = Draw(seed, i, 1, shape.C);
-            blocks[i] = new Block(sample * shape.C + channel, Draw(seed, i, 2, shape.H - rows + 1),
+            blocks[i] = new MapBlock(sample * shape.C + channel, Draw(seed, i, 2, shape.H - rows + 1),
                 Draw(seed, i, 3, shape.W - columns + 1), rows, columns);
         }
         return blocks;
@@ -43,18 +43,18 @@ internal static class SampledElements
     /// <param name="scale">The factor of the bounds.</param>
     /// <param name="reach">How far errors spread: a bound is the largest within this distance.</param>
     /// <param name="element">Computes an element.</param>
-    public static TruthTensor Evaluate(string name, int length, Extent plane, Block[]? blocks, double scale, int reach,
+    public static TruthTensor Evaluate(string name, int length, Extent plane, MapBlock[]? blocks, double scale, int reach,
         Func<int, SumOfTerms> element)
     {
         double[] values = new double[length], bounds = new double[length], ceilings = new double[length];
         if (blocks is not null)
             Array.Fill(values, double.NaN);
         int area = (int)plane.Area;
-        blocks ??= [.. Enumerable.Range(0, length / area).Select(i => new Block(i, 0, 0, plane.H, plane.W))];
+        blocks ??= [.. Enumerable.Range(0, length / area).Select(i => new MapBlock(i, 0, 0, plane.H, plane.W))];
         Parallel.ForEach(blocks, block => Fill(block));
         return new TruthTensor(name, values) { Bounds = bounds, Ceilings = ceilings, IsSample = true };
 
-        void Fill(Block block)
+        void Fill(MapBlock block)
         {
             int top = Math.Max(0, block.Row - reach), left = Math.Max(0, block.Column - reach),
                 bottom = Math.Min(plane.H, block.Row + block.Rows + reach),
