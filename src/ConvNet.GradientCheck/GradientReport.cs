@@ -53,7 +53,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         get
         {
             (LayerReport Layer, TensorReport Tensor)[] sampled =
-                [.. Comparisons.Where(row => row.Tensor.Elements < row.Tensor.Length)];
+                [.. Comparisons.Where(row => row.Layer.Mode == CheckModes.Real
+                    && row.Tensor.Elements < row.Tensor.Length)];
             if (sampled.Length == 0)
                 return null;
             double share = sampled.Sum(row => (double)row.Tensor.Elements)

@@ -20,13 +20,15 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     /// <param name="part">The part of the plan.</param>
     public void Outputs(PlanPart part)
     {
-        foreach (TracedOperation operation in facts.Pass.Outline.Operations)
+        var judged = facts.Pass.Outline.Operations.AsParallel().AsOrdered()
+            .Where(operation => facts.Pass.Of(operation).Output is not null)
+            .Select(operation => (operation, Judged(operation, "y", facts.Pass.Of(operation).Output!, SumPass.Forward,
+                reference => reference.Output())));
+        foreach ((TracedOperation operation, (TensorReport report, bool exact)) in judged.ToArray())
         {
+            Add(operation, part, report, exact);
             SeenTensors seen = facts.Pass.Of(operation);
-            if (seen.Output is null)
-                continue;
-            Judge(operation, part, "y", seen.Output, SumPass.Forward, reference => reference.Output());
-            if (seen.Again is { } again)
+            if (seen is { Again: { } again, Output: not null })
                 Add(operation, backward, Comparison.Exactly(again,
                     TruthTensor.Rounded($"y recomputed{suffix}", Array.ConvertAll(seen.Output, v => (double)v))), true);
         }
@@ -83,8 +85,9 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
                 KnownTensor Truth(OperationReference reference) => before is null
                     ? reference.ParameterGradient(index)
                     : KnownTensor.SumOf([reference.ParameterGradient(index), KnownTensor.Copied(before[parameter])]);
-                Judge(operation, backward, GradientName(parameter), read(parameter),
+                (TensorReport report, bool exact) = Judged(operation, GradientName(parameter), read(parameter),
                     i == 0 ? SumPass.WeightGradient : null, Truth);
+                Add(operation, backward, report, exact);
             }
         }
     }
@@ -149,13 +152,12 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
         return new(values, Errors(dy.Bounds), Errors(dy.Ceilings));
     }
 
-    private void Judge(TracedOperation operation, PlanPart part, string name, float[] got, SumPass? pass,
+    private (TensorReport Report, bool Exact) Judged(TracedOperation operation, string name, float[] got, SumPass? pass,
         Func<OperationReference, KnownTensor> truth)
     {
         (OperationReference exact, OperationReference bounded) = _references[operation];
-        (TensorReport report, bool isExact) = Judged(name + suffix, got, truth(Reference(operation)),
+        return Judged(name + suffix, got, truth(Reference(operation)),
             () => pass is not { } of || exact.IsProvenExact(of), () => truth(bounded));
-        Add(operation, part, report, isExact);
     }
 
     // Where the whole numbers turn out to be too large for float32, the error bound decides.

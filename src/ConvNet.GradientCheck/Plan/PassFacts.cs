@@ -22,6 +22,7 @@ internal sealed record PassFacts(TracedPass Pass, Func<Parameter, float[]> Param
 
 /// <summary>Keeps the results of the reference, so that backends that ran an operation on the same values share
 /// them.</summary>
+/// <remarks>Operations may be computed at the same time.</remarks>
 internal sealed class TruthCache
 {
     private readonly List<(LayerValues<float> Values, object Result)> _known = [];
@@ -46,13 +47,17 @@ internal sealed class TruthCache
 
     private T Known<T>(LayerValues<float> values, bool backward, Func<T> compute) where T : class
     {
-        foreach ((LayerValues<float> before, object result) in _known)
+        lock (_known)
         {
-            if (result is T known && IsSame(before, values, backward))
-                return known;
+            foreach ((LayerValues<float> before, object result) in _known)
+            {
+                if (result is T known && IsSame(before, values, backward))
+                    return known;
+            }
         }
         T computed = compute();
-        _known.Add((values, computed));
+        lock (_known)
+            _known.Add((values, computed));
         return computed;
     }
 

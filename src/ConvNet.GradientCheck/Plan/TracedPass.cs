@@ -30,7 +30,8 @@ internal sealed class SeenTensors
 internal sealed class TracedPass(PlanOutline outline, Dictionary<Node, float[]> inputs, int n,
     Func<TracedOperation, TracedKind, float[]?>? replacement = null)
 {
-    private readonly Dictionary<TracedOperation, SeenTensors> _seen = [];
+    private readonly Dictionary<TracedOperation, SeenTensors> _seen
+        = outline.Operations.ToDictionary(operation => operation, _ => new SeenTensors());
 
     /// <summary>The operations.</summary>
     public PlanOutline Outline => outline;
@@ -39,12 +40,7 @@ internal sealed class TracedPass(PlanOutline outline, Dictionary<Node, float[]> 
     public int N => n;
 
     /// <summary>Returns the tensors of an operation.</summary>
-    public SeenTensors Of(TracedOperation operation)
-    {
-        if (!_seen.TryGetValue(operation, out SeenTensors? seen))
-            _seen.Add(operation, seen = new SeenTensors());
-        return seen;
-    }
+    public SeenTensors Of(TracedOperation operation) => _seen[operation];
 
     /// <summary>Returns the values of a tensor as its readers saw them.</summary>
     public float[] Value(Node node)
