@@ -28,7 +28,7 @@ public static class GradientCaseFile
         ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments),
             ("end-to-end", CheckModes.EndToEnd),
         ("finite-differences", CheckModes.FiniteDifferences), ("plan-exact", CheckModes.PlanExact),
-        ("plan-real", CheckModes.PlanReal),
+        ("plan-real", CheckModes.PlanReal), ("steps", CheckModes.Trajectories),
     ];
 
     /// <summary>Writes a case as JSON.</summary>

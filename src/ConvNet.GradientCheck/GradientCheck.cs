@@ -38,13 +38,13 @@ public static class GradientCheck
             ExactSegments.Check(graph, backends, options, reports, gaps);
         var steps = new List<PlanStep>();
         if ((options.Modes & (CheckModes.PlanReal | CheckModes.PlanExact)) != 0)
-            new PlanCheck(graph, options.Training is { } training
-                ? training with { Optimizer = Freezing(training.Optimizer, graph, options.Frozen) }
-                : SpecFor(graph, options),
-                options).Check(backends, reports, steps);
+            new PlanCheck(graph, TrainingOf(graph, options) ?? SpecFor(graph, options), options)
+                .Check(backends, reports, steps);
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
+        if (options.Modes.HasFlag(CheckModes.Trajectories))
+            reports.AddRange(TrajectoriesOf(graph, backends, options));
         var made = new GraphGradientCase(graph, options);
         return new GradientReport(reports, gaps)
         {
@@ -75,6 +75,8 @@ public static class GradientCheck
         var gaps = new List<ExactGap>();
         CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, gaps, null,
             null);
+        if (layer is BatchNorm2d norm && options.Modes.HasFlag(CheckModes.Trajectories))
+            reports.AddRange(new RunningStatistics(layer.Kind, norm, options).Check(backends));
         var made = new LayerGradientCase(layer, inputs, options);
         return new GradientReport(reports, gaps)
         {
@@ -113,9 +115,60 @@ public static class GradientCheck
         };
     }
 
+    /// <summary>Checks an optimiser over several steps, on a small network with layers of every kind that has
+    /// parameters.</summary>
+    /// <param name="optimizer">The optimiser: one of the library or a custom one, with its options and groups.</param>
+    /// <param name="backends">The backends.</param>
+    /// <param name="options">The batch size and the seed. The modes are not read: the one mode of this check is
+    /// <see cref="CheckModes.Trajectories"/>.</param>
+    /// <remarks>
+    /// Further groups after those of the optimiser freeze a parameter and change the learning rate and the weight decay
+    /// of others. Training steps are checked with gradients that are kept and with gradients that are not.
+    /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="optimizer"/> or <paramref name="backends"/> is
+    /// null.</exception>
+    /// <exception cref="NotSupportedException">A backend does not support the optimiser.</exception>
+    /// <exception cref="ArgumentException">A pattern of a group of the optimiser matches no parameter of the network,
+    /// which has convolutions, batch normalisation and linear layers; or an elementwise rule moves a parameter of
+    /// 0.</exception>
+    public static GradientReport Run(Optimizer optimizer, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(backends);
+        options ??= new GradientCheckOptions();
+        return new GradientReport([.. OptimizerNetwork.Check(optimizer, backends, options)], [])
+        {
+            Origin = CheckOrigin.Of($"{optimizer}", options, made: null, backends),
+        };
+    }
+
+    // Without a training of its own, the momentum and the weight decay make state and groups visible, and small integers
+    // stay exact.
+    private static IEnumerable<LayerReport> TrajectoriesOf(Graph graph, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions options)
+    {
+        TrainingSpec plain = SpecFor(graph, options);
+        TrainingSpec spec = TrainingOf(graph, options) ?? plain with
+        {
+            Optimizer = new Sgd(0.5f, 0.25f, nesterov: true) { Groups = plain.Optimizer.Groups },
+        };
+        IEnumerable<LayerReport> steps = graph.Parameters.Any(p => p.Trainable)
+            ? new OptimizerCheck(graph, spec, options.Cancellation).Check(backends)
+            : [];
+        return steps.Concat(graph.LayerNodes.Where(node => node.Layer is BatchNorm2d)
+            .DistinctBy(node => node.Layer)
+            .SelectMany(node => new RunningStatistics(node.Name, (BatchNorm2d)node.Layer!, options).Check(backends)));
+    }
+
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options) => new(options.BatchSize,
         GradientCheckOptions.LossesFor(graph), GradientCheckOptions.SgdFreezing(options.Frozen))
     { Seed = options.Seed };
+
+    private static TrainingSpec? TrainingOf(Graph graph, GradientCheckOptions options)
+        => options.Training is { } training
+            ? training with { Optimizer = Freezing(training.Optimizer, graph, options.Frozen) }
+            : null;
 
     // Adds the patterns that freeze more than the optimiser does already.
     private static Optimizer Freezing(Optimizer optimizer, Graph graph, IReadOnlyList<string> frozen)

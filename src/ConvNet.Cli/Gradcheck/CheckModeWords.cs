@@ -14,6 +14,7 @@ internal static class CheckModeWords
         ("real", CheckModes.Real | CheckModes.EndToEnd, "comparison on real numbers within error bounds, layer "
             + "by layer and end to end"),
         ("fd", CheckModes.FiniteDifferences, "the reference compared with finite differences"),
+        ("steps", CheckModes.Trajectories, "the optimiser and running statistics, over several steps"),
         ("all", CheckModes.All, "all modes"),
     ];
 

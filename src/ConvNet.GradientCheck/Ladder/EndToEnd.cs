@@ -21,11 +21,8 @@ internal sealed class EndToEnd
     private readonly TrainingSpec _spec;
     private readonly int _steps;
     private readonly float _learningRate;
-    private readonly IReadOnlyList<Objective> _objectives;
+    private readonly TrainingBatches _batches;
     private readonly FrozenParameters _frozen;
-    private readonly float[][] _parameters;
-    private readonly float[][][] _inputs;
-    private readonly KeptTargets[] _targets;
 
     /// <summary>Prepares the run: generates parameters, batches and labels from the seed.</summary>
     /// <param name="graph">The graph.</param>
@@ -35,23 +32,8 @@ internal sealed class EndToEnd
     public EndToEnd(Graph graph, TrainingSpec spec, int steps, float learningRate)
     {
         (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
-        var fill = new Fill(spec.Seed);
-        int stream = 0;
-        _objectives = spec.Losses.For(graph);
         _frozen = FrozenParameters.Of(graph, spec);
-        _parameters = [.. graph.LayerNodes.SelectMany(node => node.Layer!.Parameters(node.InputShapes))
-            .Select(p => fill.Parameter(stream++, p))];
-        _inputs = [.. Batches(_ => graph.Inputs
-            .Select(input => fill.Uniform(stream++, spec.BatchSize * input.Shape.Length, 1)).ToArray())];
-        _targets = [.. Batches(_ => KeptTargets.Of(Targets.Of([.. _objectives.Select(TargetsOf)])))];
-        OutputTargets TargetsOf(Objective of)
-        {
-            int length = spec.BatchSize * of.Loss.TargetsPerSample(of.Output.Shape);
-            return of.Loss.Takes == TargetKind.Values
-                ? new OutputTargets(of.Output.Name, fill.Uniform(stream++, length, 1))
-                : new OutputTargets(of.Output.Name, fill.Labels(stream++, length, of.Output.Shape.C));
-        }
-        T[] Batches<T>(Func<int, T> make) => [.. Enumerable.Range(0, steps + 1).Select(make)];
+        _batches = new TrainingBatches(graph, spec, steps + 1);
     }
 
     /// <summary>Runs the references and every backend, and compares the results.</summary>
@@ -61,12 +43,12 @@ internal sealed class EndToEnd
     {
         using var reference = new ManagedBackend();
         using ManagedPlan<double> plan = reference.Compile<double>(_graph, _spec);
-        double[][] truth = Run(plan, plan, _parameters, cancellation);
+        double[][] truth = Run(plan, plan, _batches.Parameters, cancellation);
         double[] unavoidable = DistancesOfFloat(reference, truth, cancellation);
         foreach (IBackend backend in backends)
         {
             using IExecutable executable = backend.Compile(_graph, _spec);
-            double[][] got = Run(executable, null, _parameters, cancellation);
+            double[][] got = Run(executable, null, _batches.Parameters, cancellation);
             double allowance = MeasuredBounds.Allowance * Loosest(executable);
             yield return BackendVariant.Completed(WithFlipsNamed(allowance,
                 new LayerReport(BackendVariant.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
@@ -90,7 +72,7 @@ internal sealed class EndToEnd
         for (int moved = 0; moved <= (large ? MovedRunsOfLarge : MovedRuns); moved++)
         {
             using ManagedPlan<float> plan = reference.Compile<float>(_graph, _spec);
-            double[][] single = Run(plan, null, moved == 0 ? _parameters : Moved(moved), cancellation);
+            double[][] single = Run(plan, null, moved == 0 ? _batches.Parameters : Moved(moved), cancellation);
             for (int i = 0; i < largest.Length; i++)
                 largest[i] = Math.Max(largest[i], Distance(single[i], truth[i]));
         }
@@ -103,8 +85,8 @@ internal sealed class EndToEnd
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _inputs[0], _parameters, _spec.Seed, _frozen,
-            allowance, cancellation).OrderBy(branch => branch.Margin)];
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _batches.Inputs(0), _batches.Parameters,
+            _spec.Seed, _frozen, allowance, cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
             Tensors = [.. report.Tensors.Select(
@@ -131,7 +113,7 @@ internal sealed class EndToEnd
     private IEnumerable<string> Names() =>
     [
         .. _graph.Outputs.Select(output => NameOf("output", output)),
-        .. _objectives.Select(objective => NameOf("loss", objective.Output)),
+        .. _batches.Objectives.Select(objective => NameOf("loss", objective.Output)),
         .. Trained().Select(p => $"gradient of {p.Name}"), .. _graph.Parameters.Select(p => p.Name),
     ];
 
@@ -150,15 +132,15 @@ internal sealed class EndToEnd
         for (int step = 0; step < _steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
-            executable.TrainStep(BatchValues.InOrder(_inputs[step]), _targets[step].Targets, _learningRate);
+            executable.TrainStep(BatchValues.InOrder(_batches.Inputs(step)), _batches.TargetsOf(step), _learningRate);
         }
-        executable.Forward(BatchValues.InOrder(_inputs[_steps]));
+        executable.Forward(BatchValues.InOrder(_batches.Inputs(_steps)));
         double[] Output(Node output) => exact is not null ? [.. exact.Activation(output)] : Read(
             _spec.BatchSize * output.Shape.Length,
             values => executable.ReadOutput(BatchBuffers.Of((output.Name, values))));
         double[][] outputs = [.. _graph.Outputs.Select(Output)];
-        executable.Loss(_targets[_steps].Targets);
-        double[][] losses = [.. _objectives.Select(of => new[] { executable.ReadLoss(of.Output.Name) })];
+        executable.Loss(_batches.TargetsOf(_steps));
+        double[][] losses = [.. _batches.Objectives.Select(of => new[] { executable.ReadLoss(of.Output.Name) })];
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();
         double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values))
@@ -171,7 +153,7 @@ internal sealed class EndToEnd
     private float[][] Moved(int run)
     {
         long index = 0;
-        return Array.ConvertAll(_parameters, values => Array.ConvertAll(values,
+        return Array.ConvertAll(_batches.Parameters, values => Array.ConvertAll(values,
             v => (Philox.Word(_spec.Seed, run, -1, index++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
     }
 

@@ -24,6 +24,10 @@ public enum CheckModes
     /// <summary>Compares the double reference with finite differences.</summary>
     FiniteDifferences = 16,
 
+    /// <summary>Compares the updates of the optimiser and of running statistics over several steps: bit for bit where
+    /// float32 does not round, within the error bound of the rule elsewhere.</summary>
+    Trajectories = 32,
+
     /// <summary>Runs the plan that trains on real numbers and compares each operation with the double reference on the
     /// values that it read, within its error bound.</summary>
     PlanReal = 64,
@@ -33,7 +37,7 @@ public enum CheckModes
     PlanExact = 128,
 
     /// <summary>All modes.</summary>
-    All = Exact | Real | Segments | EndToEnd | FiniteDifferences | PlanReal | PlanExact,
+    All = Exact | Real | Segments | EndToEnd | FiniteDifferences | PlanReal | PlanExact | Trajectories,
 }
 
 /// <summary>The distribution of the real numbers used in a check.</summary>

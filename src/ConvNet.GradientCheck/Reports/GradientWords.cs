@@ -12,6 +12,7 @@ internal static class GradientWords
         CheckModes.FiniteDifferences => "finite differences",
         CheckModes.PlanExact => "plan, exact",
         CheckModes.PlanReal => "plan, real",
+        CheckModes.Trajectories => "steps",
         _ => $"{mode}".ToLowerInvariant(),
     };
 
@@ -45,6 +46,9 @@ internal static class GradientWords
                 => Invariant($"the slope along a random direction is {tensor.Truth:G9} by finite differences and ")
                     + Invariant($"{tensor.Got:G9} by the gradient, {tensor.WorstInBounds:0.00} of the allowed ")
                     + "difference",
+            (_, CheckModes.Trajectories) when double.IsPositiveInfinity(tensor.WorstInBounds)
+                => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; float32 ")
+                    + "does not round here, so the bits must be equal",
             _ => Invariant($"{values}, but {tensor.Truth:G9} in the double reference on the same float32 values: ")
                 + Invariant($"{distance:G3} or {tensor.WorstInUlps:N0} ulp away, {tensor.WorstInBounds:0.00} of the ")
                 + Invariant($"bound {distance / tensor.WorstInBounds:G3} derived from its terms"),

@@ -1,0 +1,116 @@
+namespace ConvNet.GradientChecking;
+
+/// <summary>Checks the running statistics of batch normalisation over several steps, and what it normalises
+/// with.</summary>
+/// <remarks>
+/// The formulas are written a second time here, over <see cref="RunningError"/>, which bounds every element: per channel
+/// with M values, μ = Σx/M, σ² = Σ(x − μ)²/M, y = γ(x − μ)/√(σ² + ε) + β, and the running statistics move by
+/// r ← (1 − m)r + m·μ and r ← (1 − m)r + m·Σ(x − μ)²/(M − 1), the variance only if M is above 1. The statistics before
+/// each step are read from the backend. The inputs are integers and most M are powers of two, so that means are exact; the
+/// deviation is about 3, so that a deviation, its square and its inverse are all different. The last batch is smaller,
+/// and a second layer has a single value for each channel.
+/// </remarks>
+/// <param name="name">The name of the layer in the reports.</param>
+/// <param name="layer">The layer.</param>
+/// <param name="options">The batch size and the seed.</param>
+internal sealed class RunningStatistics(string name, BatchNorm2d layer, GradientCheckOptions options)
+{
+    private const int Channels = 5, Steps = 4;
+
+    /// <summary>Checks the layer on every backend.</summary>
+    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends)
+    {
+        int batch = Math.Max(2, options.BatchSize);
+        foreach (IBackend backend in backends)
+        {
+            TensorReport[] tensors =
+            [
+                .. Check(backend, new Shape(Channels, 4, 2), batch, [batch, batch, batch - 1, 1]),
+                .. Check(backend, new Shape(Channels, 1, 1), batch, [batch, 1, batch, 1]),
+            ];
+            yield return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), $"{name} statistics",
+                layer.Kind, CheckModes.Trajectories, tensors), backend);
+        }
+    }
+
+    private IEnumerable<TensorReport> Check(IBackend backend, Shape shape, int batch, int[] samples)
+    {
+        Graph graph = Sequential.Of(shape, layer);
+        var spec = new TrainingSpec(batch, new MeanSquaredError(), new Sgd()) { KeepGradients = false };
+        using IExecutable executable = backend.Compile(graph, spec);
+        var fill = new Fill(options.Seed);
+        foreach (Parameter p in executable.Graph.Parameters)
+            executable.Write(p, Array.ConvertAll(fill.Integers(p.Index, p.Length, 3), v => p.Role switch
+            {
+                ParameterRole.RunningVariance or ParameterRole.Scale => Math.Abs(v) + 1,
+                _ => v,
+            }));
+        for (int step = 0; step < Steps; step++)
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            int n = samples[step];
+            float[] x = Array.ConvertAll(fill.Integers(10 + step, n * shape.Length, 5), v => v + step);
+            float[][] before = Read(executable);
+            var y = new float[x.Length];
+            // Every other step is a whole one. A rate of 0 leaves the scale and the shift.
+            if (step % 2 == 0)
+            {
+                executable.TrainStep(x, new float[x.Length], 0, y);
+            }
+            else
+            {
+                executable.Forward(x);
+                executable.ReadOutput(y);
+            }
+            float[][] after = Read(executable);
+            (RunningError[] Mean, RunningError[] Variance, RunningError[] Y) truth = Truth(x, n, shape, before);
+            string at = FormattableString.Invariant($"of step {step + 1}, {n} × {shape.Area} values");
+            yield return Compare($"running_mean {at}", after[2], truth.Mean);
+            yield return Compare($"running_var {at}", after[3], truth.Variance);
+            yield return Compare($"y {at}", y, truth.Y);
+        }
+    }
+
+    private (RunningError[] Mean, RunningError[] Variance, RunningError[] Y) Truth(float[] x, int n, Shape shape,
+        float[][] before)
+    {
+        RunningError[] mean = Array.ConvertAll(before[2], RunningError.Exact);
+        RunningError[] variance = Array.ConvertAll(before[3], RunningError.Exact);
+        var y = new RunningError[x.Length];
+        RunningError momentum = RunningError.Of(layer.Momentum), rest = RunningError.One - momentum;
+        for (int c = 0; c < shape.C; c++)
+        {
+            int[] places = [.. Enumerable.Range(0, n).SelectMany(sample
+                => Enumerable.Range((sample * shape.C + c) * shape.Area, shape.Area))];
+            RunningError count = RunningError.Exact(places.Length), sum = default, squares = default;
+            foreach (int i in places)
+                sum += RunningError.Exact(x[i]);
+            RunningError mu = sum / count;
+            foreach (int i in places)
+                squares += (RunningError.Exact(x[i]) - mu) * (RunningError.Exact(x[i]) - mu);
+            RunningError deviation = RunningError.Sqrt(squares / count + RunningError.Of(layer.Epsilon));
+            foreach (int i in places)
+            {
+                y[i] = RunningError.Exact(before[0][c]) * ((RunningError.Exact(x[i]) - mu) / deviation)
+                    + RunningError.Exact(before[1][c]);
+            }
+            mean[c] = rest * mean[c] + momentum * mu;
+            if (places.Length > 1)
+                variance[c] = rest * variance[c] + momentum * (squares / (count - RunningError.One));
+        }
+        return (mean, variance, y);
+    }
+
+    private static float[][] Read(IExecutable executable) => [.. executable.Graph.Parameters.Select(p =>
+    {
+        var values = new float[p.Length];
+        executable.Read(p, values);
+        return values;
+    })];
+
+    private static TensorReport Compare(string name, float[] got, RunningError[] truth)
+        => Comparison.WithinBounds(got, new TruthTensor(name, Array.ConvertAll(truth, v => v.Value))
+        {
+            Bounds = Array.ConvertAll(truth, v => v.Error),
+        });
+}
